@@ -1,0 +1,197 @@
+/**
+ * What happens in a batch, told as it happens. The events encode to JSON as the command line prints them with `--json`.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { CredentialError } from "./CredentialError.ts"
+import { DefenderError } from "./DefenderError.ts"
+import { ResultRef } from "./ResultRef.ts"
+import { StoreError } from "./StoreError.ts"
+import { TransferError } from "./TransferError.ts"
+
+/**
+ * Any error that a result can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ResultError = Schema.Union([DefenderError, TransferError, StoreError, CredentialError])
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ResultError = typeof ResultError.Type
+
+const ofResult = ResultRef.fields
+
+/**
+ * A link was made: the `links`-th one for this result.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Linked extends Schema.Class<Linked>("@live-response/core/BatchEvent/Linked")({
+  event: Schema.tag("linked"),
+  ...ofResult,
+  links: Schema.Int,
+}) {}
+
+/**
+ * Bytes came. Told about once a second for each result under way.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Progress extends Schema.Class<Progress>("@live-response/core/BatchEvent/Progress")({
+  event: Schema.tag("progress"),
+  ...ofResult,
+  bytes: Schema.Int,
+  total: Schema.optionalKey(Schema.Int),
+}) {}
+
+/**
+ * Something failed, and is tried again after `delay` (milliseconds).
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchEvent/Retrying")({
+  event: Schema.tag("retrying"),
+  ...ofResult,
+  delay: Schema.DurationFromMillis,
+  message: Schema.String,
+  error: ResultError,
+}) {}
+
+/**
+ * The result is there, whole and checked. `bytes` and `sha256` are of the file; `path` is relative to the directory of
+ * results; `links` and `attempts` say how many links and how many downloads it took.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Completed extends Schema.Class<Completed>("@live-response/core/BatchEvent/Completed")({
+  event: Schema.tag("completed"),
+  ...ofResult,
+  path: Schema.String,
+  bytes: Schema.Int,
+  sha256: Schema.String,
+  etag: Schema.optionalKey(Schema.String),
+  links: Schema.Int,
+  attempts: Schema.Int,
+}) {}
+
+/**
+ * Nothing to do: the result is here from an earlier run, or the batch names it twice.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Skipped extends Schema.Class<Skipped>("@live-response/core/BatchEvent/Skipped")({
+  event: Schema.tag("skipped"),
+  ...ofResult,
+  reason: Schema.Literals(["present", "duplicate"]),
+}) {}
+
+/**
+ * The result could not be had. The batch goes on.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent/Failed")({
+  event: Schema.tag("failed"),
+  ...ofResult,
+  message: Schema.String,
+  error: ResultError,
+  links: Schema.Int,
+  attempts: Schema.Int,
+}) {}
+
+/**
+ * The quota is used up; calls go on at `until`.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEvent/Waiting")({
+  event: Schema.tag("waiting"),
+  until: Schema.DateTimeUtcFromString,
+}) {}
+
+/**
+ * How the batch ended, always last. `bytes` counts completed results of this run.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEvent/Summary")({
+  event: Schema.tag("summary"),
+  completed: Schema.Int,
+  skipped: Schema.Int,
+  failed: Schema.Int,
+  bytes: Schema.Int,
+  links: Schema.Int,
+}) {}
+
+/**
+ * Events of one result.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ResultEvent = Schema.Union([Linked, Progress, Retrying, Completed, Skipped, Failed])
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ResultEvent = typeof ResultEvent.Type
+
+/**
+ * Events of a batch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const BatchEvent = Schema.Union([Linked, Progress, Retrying, Completed, Skipped, Failed, Waiting, Summary])
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type BatchEvent = typeof BatchEvent.Type
+
+/**
+ * The summary of a batch in which nothing has happened yet.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const emptySummary: Summary = Summary.make({ completed: 0, skipped: 0, failed: 0, bytes: 0, links: 0 })
+
+/**
+ * Counts an event in.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const tally = (summary: Summary, event: BatchEvent): Summary => {
+  switch (event.event) {
+    case "linked":
+      return Summary.make({ ...summary, links: summary.links + 1 })
+    case "completed":
+      return Summary.make({ ...summary, completed: summary.completed + 1, bytes: summary.bytes + event.bytes })
+    case "skipped":
+      return Summary.make({ ...summary, skipped: summary.skipped + 1 })
+    case "failed":
+      return Summary.make({ ...summary, failed: summary.failed + 1 })
+    case "progress":
+    case "retrying":
+    case "waiting":
+    case "summary":
+      return summary
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * What can go wrong between this program and the Defender for Endpoint API.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+
+/** What the API says of an error: its code, its sentence, and the correlation id that support asks for. */
+const answer = {
+  status: Schema.Int,
+  code: Schema.optionalKey(Schema.String),
+  detail: Schema.optionalKey(Schema.String),
+  correlationId: Schema.optionalKey(Schema.String),
+}
+
+interface Answer {
+  readonly status: number
+  readonly code?: string
+  readonly detail?: string
+  readonly correlationId?: string
+}
+
+const describe = (answer: Answer): string =>
+  [
+    `HTTP ${answer.status}`,
+    answer.code === undefined ? "" : ` ${answer.code}`,
+    answer.detail === undefined ? "" : `: ${answer.detail}`,
+    answer.correlationId === undefined ? "" : ` (correlation id ${answer.correlationId})`,
+  ].join("")
+
+/**
+ * The API does not take the token, even a new one.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>("@live-response/core/DefenderError/Unauthorized")(
+  "Unauthorized",
+  answer,
+) {
+  override get message(): string {
+    return `the API refused the token (${describe(this)}); sign in again, and check that the token is for this API and tenant`
+  }
+}
+
+/**
+ * The token is good, but the app or user may not do this.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Forbidden extends Schema.TaggedError<Forbidden>("@live-response/core/DefenderError/Forbidden")(
+  "Forbidden",
+  answer,
+) {
+  override get message(): string {
+    return `permission is missing (${describe(this)}); an app needs Machine.Read.All or Machine.ReadWrite.All, a user Machine.LiveResponse`
+  }
+}
+
+/**
+ * The machine action is unknown, or has no result at this index.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class NotFound extends Schema.TaggedError<NotFound>("@live-response/core/DefenderError/NotFound")(
+  "NotFound",
+  answer,
+) {
+  override get message(): string {
+    return `not found (${describe(this)}); check the id and the index, and that the action has finished`
+  }
+}
+
+/**
+ * The API does not accept the request, and would not accept it a second time.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Refused extends Schema.TaggedError<Refused>("@live-response/core/DefenderError/Refused")(
+  "Refused",
+  answer,
+) {
+  override get message(): string {
+    return `the API refused the request (${describe(this)})`
+  }
+}
+
+/**
+ * The quota is used up, here or by somebody else who shares it. `retryAfter` is what the API asked for, if it did.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>(
+  "@live-response/core/DefenderError/TooManyRequests",
+)("TooManyRequests", { ...answer, retryAfter: Schema.optionalKey(Schema.DurationFromMillis) }) {
+  override get message(): string {
+    const hint = this.retryAfter === undefined ? "" : `, again in ${Duration.format(this.retryAfter)}`
+    return `too many requests${hint} (${describe(this)}); who else uses this app's quota?`
+  }
+}
+
+/**
+ * The API is in trouble: 408 or 5xx, still after all retries.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response/core/DefenderError/Unavailable")(
+  "Unavailable",
+  answer,
+) {
+  override get message(): string {
+    return `the API is unavailable (${describe(this)}); try again later`
+  }
+}
+
+/**
+ * No answer at all: name resolution, connection, TLS, or a time-out.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/core/DefenderError/Unreachable")(
+  "Unreachable",
+  { description: Schema.String },
+) {
+  override get message(): string {
+    return `the API can't be reached (${this.description}); check the network, the proxy and the endpoint`
+  }
+}
+
+/**
+ * An answer that is none of the API's: an unknown status, or a body of another shape.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>(
+  "@live-response/core/DefenderError/UnexpectedAnswer",
+)("UnexpectedAnswer", { description: Schema.String }) {
+  override get message(): string {
+    return `unexpected answer (${this.description}); is the endpoint the Defender API?`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union([
+  Unauthorized,
+  Forbidden,
+  NotFound,
+  Refused,
+  TooManyRequests,
+  Unavailable,
+  Unreachable,
+  UnexpectedAnswer,
+])
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * A call to the Defender API failed. `operation` says which, `reason` says why: catch one reason with
+ * `Effect.catchReason`. Nothing in it is a secret, so it may be logged and encoded.
+ *
+ * @example
+ * ```ts
+ * import * as DefenderError from "@live-response/core/DefenderError"
+ * import * as Effect from "effect/Effect"
+ *
+ * const call = Effect.fail(
+ *   new DefenderError.DefenderError({
+ *     operation: "link of 988cc94e-7a8f-4b28-ab65-54970c5d5018:7",
+ *     reason: new DefenderError.NotFound({ status: 404, code: "ResourceNotFound" }),
+ *   }),
+ * )
+ *
+ * const handled = call.pipe(Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed("no such result")))
+ * console.log(Effect.runSync(handled)) // no such result
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DefenderError extends Schema.TaggedError<DefenderError>("@live-response/core/DefenderError")(
+  "DefenderError",
+  { operation: Schema.String, reason: Reason },
+) {
+  override get message(): string {
+    return `${this.operation}: ${this.reason.message}`
+  }
+
+  /** Whether the same call may succeed a little later. */
+  get isRetryable(): boolean {
+    switch (this.reason._tag) {
+      case "Unavailable":
+      case "Unreachable":
+        return true
+      default:
+        return false
+    }
+  }
+}

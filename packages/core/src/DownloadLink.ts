@@ -1,0 +1,52 @@
+/**
+ * The link to a result: an Azure Blob SAS URL. Whoever holds it may read the result, so it is a secret.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SecureUrl from "./internal/secureUrl.ts"
+
+/**
+ * A download link. It is valid for 30 minutes, and only its storage knows for certain when it ends: `expiresAt` is what
+ * the link says of itself (`se`), if it does.
+ *
+ * The URL is kept byte for byte as it was given: the signature holds a raw `/` beside an encoded `%3D`, and a URL that
+ * was decoded and encoded again is refused.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+ * @since 0.1.0
+ * @category models
+ */
+export class DownloadLink extends Schema.Class<DownloadLink>("@live-response/core/DownloadLink")({
+  url: Schema.Redacted(Schema.String, { label: "download link" }),
+  expiresAt: Schema.Option(Schema.DateTimeUtc),
+}) {}
+
+/**
+ * Reads a link from the `value` of the API's answer. Stray quotes round it, as a sibling call of the API is known to
+ * return them, are dropped. Gives nothing for what is no URL, or is a URL that secrets may not travel over: https is
+ * needed everywhere but on the loopback interface.
+ *
+ * @example
+ * ```ts
+ * import * as DownloadLink from "@live-response/core/DownloadLink"
+ *
+ * const link = DownloadLink.fromString("https://example.blob.core.windows.net/r/4ed5?se=2021-02-04T16%3A13%3A50Z&sig=a/b%3D")
+ * console.log(String(link)) // the URL is redacted
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromString = (input: string): Option.Option<DownloadLink> => {
+  const text = input.trim().replace(/^"+|"+$/g, "")
+  return Option.map(SecureUrl.parse(text), (url) =>
+    DownloadLink.make({
+      url: Redacted.make(text, { label: "download link" }),
+      expiresAt: Option.flatMap(Option.fromNullishOr(url.searchParams.get("se")), DateTime.make),
+    }),
+  )
+}

@@ -1,0 +1,203 @@
+/**
+ * Live response results, as a program wants them: one, or a stream of thousands.
+ *
+ * @since 0.1.0
+ */
+import * as Bytes from "effect/Bytes"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import * as BatchEvent from "./BatchEvent.ts"
+import type { CredentialError } from "./CredentialError.ts"
+import type { DefenderError } from "./DefenderError.ts"
+import { Manifest } from "./Manifest.ts"
+import { Quota } from "./Quota.ts"
+import { Reporter } from "./Reporter.ts"
+import type { ResultRef } from "./ResultRef.ts"
+import { ResultStore, type StoredResult } from "./ResultStore.ts"
+import * as ScriptResult from "./ScriptResult.ts"
+import type { StoreError } from "./StoreError.ts"
+import { type DownloadError, Transfer } from "./Transfer.ts"
+
+/**
+ * What fails every target, and so ends a batch: no sign-in, no permission, no place to keep results.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type BatchError = CredentialError | DefenderError | StoreError
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface BatchOptions {
+  /** How many results are under way at once. By default 8. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** A result's bytes as they come. See `Transfer.bytes`. */
+  readonly bytes: (ref: ResultRef) => Stream.Stream<Uint8Array, DownloadError>
+
+  /** A script's result, decoded. It is held in memory. */
+  readonly script: (
+    ref: ResultRef,
+  ) => Effect.Effect<ScriptResult.ScriptResult, DownloadError | ScriptResult.ScriptResultError>
+
+  /** Downloads a result into the store, and goes on with what an earlier download left. */
+  readonly save: (ref: ResultRef) => Effect.Effect<StoredResult, DownloadError | StoreError>
+
+  /**
+   * Downloads all results into the store and tells what happens as events; the last one is the summary. Targets are
+   * taken as they are needed, so a stream of a million is as good as a list of ten. What the manifest has is skipped.
+   *
+   * A target that fails is an event. The stream fails only with what fails every target, after a summary all the same.
+   */
+  readonly saveAll: <E, R>(
+    refs: Stream.Stream<ResultRef, E, R>,
+    options?: BatchOptions,
+  ) => Stream.Stream<BatchEvent.BatchEvent, BatchError | E, R>
+}
+
+/**
+ * The face of this library.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
+
+/** Whether every other target would fail with this as well. */
+const endsBatch = (error: BatchEvent.ResultError): error is BatchError => {
+  switch (error._tag) {
+    case "CredentialError":
+    case "StoreError":
+      return true
+    case "DefenderError":
+      return error.reason._tag === "Unauthorized" || error.reason._tag === "Forbidden"
+    case "TransferError":
+      return false
+  }
+}
+
+/** Shorter pauses are not worth an event. */
+const shortestPause = Duration.seconds(1)
+
+/**
+ * Makes the service.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manifest | Quota> = Effect.gen(function* () {
+  const transfer = yield* Transfer
+  const store = yield* ResultStore
+  const manifest = yield* Manifest
+  const quota = yield* Quota
+
+  const script: Service["script"] = Effect.fn("LiveResponse.script")(function* (ref) {
+    const chunks = yield* Stream.runCollect(transfer.bytes(ref))
+    return yield* ScriptResult.decode(Bytes.concat(chunks))
+  })
+
+  const save: Service["save"] = Effect.fn("LiveResponse.save")(function* (ref) {
+    const writer = yield* store.open(ref)
+    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), writer.write)
+    return yield* writer.complete
+  }, Effect.scoped)
+
+  const isPresent = Effect.fnUntraced(function* (ref: ResultRef) {
+    const outcome = yield* manifest.find(ref)
+    return Option.isSome(outcome) && outcome.value.status === "completed" && (yield* store.has(outcome.value))
+  })
+
+  /** One target of a batch: everything that happens to it is told, and only what fails every target is a failure. */
+  const saveTold = Effect.fnUntraced(function* (
+    ref: ResultRef,
+    tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
+  ) {
+    if (yield* isPresent(ref)) return yield* tell(BatchEvent.Skipped.make({ ...ref, reason: "present" }))
+    let links = 0
+    let attempts = 1
+    const count = (event: BatchEvent.ResultEvent) => {
+      if (event.event === "linked") links = event.links
+      if (event.event === "retrying") attempts++
+      return tell(event)
+    }
+    const ended = yield* save(ref).pipe(
+      Effect.map((stored) => BatchEvent.Completed.make({ ...ref, ...stored, links, attempts })),
+      Effect.catch((error) =>
+        endsBatch(error)
+          ? Effect.fail(error)
+          : Effect.succeed(BatchEvent.Failed.make({ ...ref, message: error.message, error, links, attempts })),
+      ),
+      Effect.provideService(Reporter, count),
+    )
+    yield* manifest.append(ended)
+    yield* tell(ended)
+  })
+
+  const saveAll = <E, R>(
+    refs: Stream.Stream<ResultRef, E, R>,
+    options?: BatchOptions,
+  ): Stream.Stream<BatchEvent.BatchEvent, BatchError | E, R> =>
+    Stream.callback<BatchEvent.BatchEvent, BatchError | E, R>(
+      Effect.fnUntraced(function* (queue) {
+        let summary = BatchEvent.emptySummary
+        const seen = new Set<string>()
+        const tell = (event: BatchEvent.BatchEvent) => {
+          summary = BatchEvent.tally(summary, event)
+          return Queue.offer(queue, event)
+        }
+
+        yield* quota.pauses.pipe(
+          Stream.filter(Duration.isGreaterThanOrEqualTo(shortestPause)),
+          Stream.runForEach((pause) =>
+            Effect.flatMap(DateTime.now, (now) =>
+              tell(BatchEvent.Waiting.make({ until: DateTime.addDuration(now, pause) })),
+            ),
+          ),
+          Effect.forkScoped,
+        )
+
+        yield* refs.pipe(
+          Stream.mapEffect(
+            (ref) => {
+              const key = String(ref)
+              if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
+              seen.add(key)
+              return saveTold(ref, tell)
+            },
+            { concurrency: options?.concurrency ?? 8, unordered: true },
+          ),
+          Stream.runDrain,
+          Effect.ensuring(Effect.suspend(() => Queue.offer(queue, summary))),
+        )
+        yield* Queue.end(queue)
+      }),
+      { bufferSize: 64, strategy: "suspend" },
+    )
+
+  return { bytes: transfer.bytes, script, save, saveAll }
+})
+
+/**
+ * The service over the transfer, the store, the manifest and the quota in context.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<LiveResponse, never, Transfer | ResultStore | Manifest | Quota> = Layer.effect(
+  LiveResponse,
+  make,
+)

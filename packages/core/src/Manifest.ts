@@ -1,0 +1,171 @@
+/**
+ * The list of what a batch has finished, so that the next run does not do it again.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
+import { Completed, Failed } from "./BatchEvent.ts"
+import type { ResultRef } from "./ResultRef.ts"
+import * as ResultRefs from "./ResultRef.ts"
+import type { StoredResult } from "./ResultStore.ts"
+import { fromPlatformError, type StoreError } from "./StoreError.ts"
+
+/**
+ * One line of the manifest: a target that was finished, one way or the other. The last line of a target counts.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Entry = Schema.Union([
+  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(Completed.fields, ["event"]) }),
+  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(Failed.fields, ["event"]) }),
+])
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Entry = typeof Entry.Type
+
+/**
+ * What the manifest knows of a target: where its result is, or that it failed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Outcome =
+  | ({ readonly status: "completed" } & Pick<StoredResult, "path" | "bytes">)
+  | { readonly status: "failed" }
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** What became of a target, if anything did. */
+  readonly find: (ref: ResultRef) => Effect.Effect<Option.Option<Outcome>>
+
+  /** Remembers what became of a target, for this run and for the next. */
+  readonly append: (event: Completed | Failed) => Effect.Effect<void, StoreError>
+
+  /** The targets whose last line says that they failed. */
+  readonly failed: Effect.Effect<ReadonlyArray<ResultRef>>
+}
+
+/**
+ * Remembers what a batch has finished.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Manifest extends Context.Service<Manifest, Service>()("@live-response/core/Manifest") {}
+
+const toEntry = (event: Completed | Failed): Entry =>
+  event.event === "completed"
+    ? { status: "completed", ...Struct.omit(event, ["event"]) }
+    : { status: "failed", ...Struct.omit(event, ["event"]) }
+
+/** The last outcome of each target. What an entry holds beyond that stays in the file. */
+const makeIndex = () => {
+  const outcomes = new Map<string, Outcome>()
+  return {
+    add: (entry: Pick<Entry, "machineActionId" | "index"> & Outcome) => {
+      const outcome: Outcome =
+        entry.status === "completed"
+          ? { status: "completed", path: entry.path, bytes: entry.bytes }
+          : { status: "failed" }
+      outcomes.set(`${entry.machineActionId}:${entry.index}`, outcome)
+    },
+    find: (ref: ResultRef) => Effect.sync(() => Option.fromNullishOr(outcomes.get(String(ref)))),
+    failed: Effect.sync(() =>
+      Array.from(outcomes)
+        .filter(([, outcome]) => outcome.status === "failed")
+        .map(([key]) => decodeRef(key)),
+    ),
+  }
+}
+
+const decodeRef = Schema.decodeSync(ResultRefs.FromString)
+
+/**
+ * Remembers for this run alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
+  const index = makeIndex()
+  return {
+    find: index.find,
+    failed: index.failed,
+    append: (event) => Effect.sync(() => index.add(toEntry(event))),
+  }
+})
+
+const EntryLine = Schema.fromJsonString(Entry)
+const decodeLine = Schema.decodeUnknownOption(EntryLine)
+const encodeLine = Schema.encodeEffect(EntryLine)
+
+/**
+ * Remembers in `<directory>/manifest.jsonl`, to which it only appends. A line that was cut short, as a crash leaves it,
+ * is passed over: its target is done again.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFileSystem = (options: {
+  readonly directory: string
+}): Layer.Layer<Manifest, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    Manifest,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = (yield* Path.Path).join(options.directory, "manifest.jsonl")
+      const index = makeIndex()
+      const storeError = fromPlatformError(path)
+
+      let endsInLine = true
+      if (yield* Effect.mapError(fs.exists(path), storeError)) {
+        yield* fs.stream(path).pipe(
+          Stream.tap((bytes) =>
+            Effect.sync(() => {
+              endsInLine = bytes[bytes.length - 1] === lineFeed
+            }),
+          ),
+          Stream.decodeText(),
+          Stream.splitLines,
+          Stream.runForEach((line) => Effect.sync(() => Option.map(decodeLine(line), index.add))),
+          Effect.mapError(storeError),
+        )
+      }
+
+      yield* fs
+        .makeDirectory(options.directory, { recursive: true, mode: 0o700 })
+        .pipe(Effect.mapError(fromPlatformError(options.directory)))
+      const file = yield* Effect.mapError(fs.open(path, { flag: "a", mode: 0o600 }), storeError)
+      const write = (text: string) =>
+        file.writeAll(new TextEncoder().encode(text)).pipe(Effect.andThen(file.sync), Effect.mapError(storeError))
+      if (!endsInLine) yield* write("\n")
+
+      return {
+        find: index.find,
+        failed: index.failed,
+        append: Effect.fnUntraced(function* (event) {
+          const entry = toEntry(event)
+          const line = yield* Effect.orDie(encodeLine(entry))
+          yield* Effect.uninterruptible(write(`${line}\n`))
+          index.add(entry)
+        }),
+      }
+    }),
+  )
+
+const lineFeed = 0x0a

@@ -1,0 +1,42 @@
+/**
+ * Hears what happens to a result on its way home.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { ResultEvent } from "./BatchEvent.ts"
+
+/**
+ * Called with each event of a result, in order, on the fiber that works on it: what it does takes the work's time.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Report = (event: ResultEvent) => Effect.Effect<void>
+
+/**
+ * The listener in force. By default nobody listens; `LiveResponse.saveAll` listens on behalf of its stream.
+ *
+ * @example
+ * ```ts
+ * import { Reporter } from "@live-response/core/Reporter"
+ * import * as Effect from "effect/Effect"
+ *
+ * const logged = Effect.provideService(Reporter, (event) => Effect.logDebug(event.event))
+ * ```
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const Reporter = Context.Reference<Report>("@live-response/core/Reporter", {
+  defaultValue: () => () => Effect.void,
+})
+
+/**
+ * Tells the listener in force.
+ *
+ * @since 0.1.0
+ * @category reporting
+ */
+export const report = (event: ResultEvent): Effect.Effect<void> => Effect.flatMap(Reporter, (report) => report(event))

@@ -1,0 +1,347 @@
+/**
+ * Where results are kept.
+ *
+ * @since 0.1.0
+ */
+import * as Bytes from "effect/Bytes"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import * as Hex from "effect/encoding/Hex"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
+import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
+import { ResultHead } from "./ResultChunk.ts"
+import type { ResultRef } from "./ResultRef.ts"
+import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import * as TransferError from "./TransferError.ts"
+
+/**
+ * A result that is kept, whole and checked. `path` is relative to the store.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredResult {
+  readonly path: string
+  readonly bytes: number
+  readonly sha256: string
+  readonly etag?: string
+}
+
+/**
+ * Takes the chunks of one result. A writer that is left before it completes keeps what it has, for the next one to go
+ * on with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResultWriter {
+  /** What an earlier writer left of this result. */
+  readonly resume: ResumePoint | undefined
+
+  /** Takes the next chunk. One at offset 0 after others voids them. */
+  readonly write: (chunk: ResultChunk) => Effect.Effect<void, StoreError>
+
+  /** Checks length and MD5 where they were announced, and keeps the result for good. */
+  readonly complete: Effect.Effect<StoredResult, StoreError | TransferError.TransferError>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** Begins to write a result, or goes on with it. One writer at a time for each result. */
+  readonly open: (ref: ResultRef) => Effect.Effect<ResultWriter, StoreError, Scope.Scope>
+
+  /** Whether a result that was kept is still there, by its path and size. */
+  readonly has: (stored: Pick<StoredResult, "path" | "bytes">) => Effect.Effect<boolean, StoreError>
+
+  /** The bytes of a result that is kept. */
+  readonly read: (path: string) => Stream.Stream<Uint8Array, StoreError>
+}
+
+/**
+ * Keeps results.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class ResultStore extends Context.Service<ResultStore, Service>()("@live-response/core/ResultStore") {}
+
+/** `json`, `gz` or `bin` by the first bytes: what the service says of its content types is not relied on. */
+const extension = (start: Uint8Array): string => {
+  if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
+  return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
+}
+
+/** How much of the beginning tells what a result is. */
+const startLength = 64
+
+/**
+ * What every store does alike: counts, hashes, checks. It knows nothing of where the bytes go.
+ */
+const makeInspection = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
+  let head = ResultHead.make({})
+  let size = 0
+  let start = new Uint8Array()
+  let sha256 = hash("SHA-256")
+  let md5: Hash | undefined
+
+  const mismatch = (what: "length" | "md5", expected: string, actual: string) =>
+    new TransferError.TransferError({
+      result: String(ref),
+      reason: new TransferError.Mismatch({ what, expected, actual }),
+    })
+
+  return {
+    get size() {
+      return size
+    },
+    /** Begins, or begins anew. MD5 is costly, so it is computed only where there is one to compare with. */
+    begin: (announced: ResultHead) => {
+      head = announced
+      size = 0
+      start = new Uint8Array()
+      sha256 = hash("SHA-256")
+      md5 = announced.md5 === undefined ? undefined : hash("MD5")
+    },
+    add: (bytes: Uint8Array) => {
+      if (size < startLength) start = Bytes.concat([start, bytes.subarray(0, startLength - size)])
+      sha256.update(bytes)
+      md5?.update(bytes)
+      size += bytes.length
+    },
+    finish: Effect.gen(function* () {
+      if (head.length !== undefined && head.length !== size) {
+        return yield* mismatch("length", `${head.length} bytes`, `${size} bytes`)
+      }
+      if (head.md5 !== undefined && md5 !== undefined) {
+        const actual = Base64.encode(md5.digest())
+        if (actual !== head.md5) return yield* mismatch("md5", head.md5, actual)
+      }
+      return {
+        path: `${ref.machineActionId}/${ref.index}.${extension(start)}`,
+        bytes: size,
+        sha256: Hex.encode(sha256.digest()),
+        ...(head.etag === undefined ? {} : { etag: head.etag }),
+      }
+    }),
+  }
+}
+
+/**
+ * Keeps results in this program's memory: for tests, and for programs that hand them on.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
+  ResultStore,
+  Effect.gen(function* () {
+    const hasher = yield* Hasher
+    const files = new Map<string, Uint8Array>()
+    const parts = new Map<string, { readonly resume: ResumePoint; readonly bytes: Uint8Array }>()
+
+    return {
+      open: Effect.fnUntraced(function* (ref) {
+        const inspection = makeInspection(hasher, ref)
+        const part = parts.get(String(ref))
+        let head = part?.resume.head
+        let bytes: Array<Uint8Array> = []
+        if (part !== undefined) {
+          inspection.begin(part.resume.head)
+          inspection.add(part.bytes)
+          bytes.push(part.bytes)
+          parts.delete(String(ref))
+        }
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            if (head === undefined) return
+            parts.set(String(ref), { resume: { head, offset: inspection.size }, bytes: Bytes.concat(bytes) })
+          }),
+        )
+        return {
+          resume: part?.resume,
+          write: (chunk) =>
+            Effect.sync(() => {
+              if (chunk.offset === 0) {
+                inspection.begin(chunk.head)
+                bytes = []
+              }
+              head = chunk.head
+              inspection.add(chunk.bytes)
+              bytes.push(chunk.bytes)
+            }),
+          complete: Effect.gen(function* () {
+            head = undefined
+            const stored = yield* inspection.finish
+            files.set(stored.path, Bytes.concat(bytes))
+            return stored
+          }),
+        }
+      }),
+      has: ({ bytes, path }) => Effect.sync(() => files.get(path)?.length === bytes),
+      read: (path) => Stream.suspend(() => Stream.fromIterable(Option.toArray(Option.fromNullishOr(files.get(path))))),
+    }
+  }),
+)
+
+/** Stands beside a `.part`: what the bytes in it are the beginning of. */
+const PartHead = Schema.fromJsonString(ResultHead)
+const decodePartHead = Schema.decodeUnknownOption(PartHead)
+const encodePartHead = Schema.encodeEffect(PartHead)
+
+/** So many bytes are gathered before they are written: a write for each chunk off the wire would cost half as much again. */
+const gatherLength = 1024 * 1024
+
+/**
+ * Keeps results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served. Directories are
+ * for their owner alone (0700), and so are files (0600). A result under way is `<index>.part` with what was announced of
+ * it beside it; it is flushed to the disk before it gets its name.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFileSystem = (options: {
+  readonly directory: string
+}): Layer.Layer<ResultStore, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    ResultStore,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { join } = yield* Path.Path
+      const hasher = yield* Hasher
+
+      const at =
+        (path: string) =>
+        <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
+          Effect.mapError(effect, fromPlatformError(path))
+
+      const makeDirectory = (path: string) => fs.makeDirectory(path, { recursive: true, mode: 0o700 }).pipe(at(path))
+
+      /** A name is on the disk only when its directory is. Some platforms can't, and need not. */
+      const syncDirectory = (path: string) =>
+        Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)))
+
+      yield* makeDirectory(options.directory)
+      yield* fs.access(options.directory, { writable: true }).pipe(at(options.directory))
+
+      const open = Effect.fnUntraced(function* (ref: ResultRef) {
+        const scope = yield* Effect.scope
+        const directory = join(options.directory, ref.machineActionId)
+        const partPath = join(directory, `${ref.index}.part`)
+        const headPath = `${partPath}.json`
+        const inspection = makeInspection(hasher, ref)
+
+        let part: FileSystem.File | undefined
+        let partHead: ResultHead | undefined
+        let head: ResultHead | undefined
+        let gathered: Array<Uint8Array> = []
+        let gatheredLength = 0
+
+        const openPart = Effect.gen(function* () {
+          if (part !== undefined) return part
+          yield* makeDirectory(directory)
+          part = yield* fs.open(partPath, { flag: "a", mode: 0o600 }).pipe(at(partPath), Scope.provide(scope))
+          return part
+        })
+
+        // Uninterruptible, because a write that was begun happens whether anybody waits for it or not.
+        const flush = Effect.gen(function* () {
+          if (gatheredLength === 0) return
+          const file = yield* openPart
+          const bytes = Bytes.concat(gathered)
+          gathered = []
+          gatheredLength = 0
+          yield* file.writeAll(bytes).pipe(at(partPath))
+        }).pipe(Effect.uninterruptible)
+
+        const writeHead = Effect.suspend(() => {
+          if (head === undefined || head === partHead) return Effect.void
+          partHead = head
+          return encodePartHead(head).pipe(
+            Effect.orDie,
+            Effect.flatMap((json) => fs.writeFileString(headPath, json, { mode: 0o600 }).pipe(at(headPath))),
+          )
+        })
+
+        const forget = () => {
+          head = undefined
+          gathered = []
+          gatheredLength = 0
+        }
+
+        const discard = Effect.gen(function* () {
+          forget()
+          yield* fs.remove(partPath, { force: true }).pipe(at(partPath))
+          yield* fs.remove(headPath, { force: true }).pipe(at(headPath))
+        })
+
+        const leftBehind = Effect.gen(function* () {
+          const announced = yield* Effect.fromOption(decodePartHead(yield* fs.readFileString(headPath)))
+          inspection.begin(announced)
+          yield* Stream.runForEach(fs.stream(partPath), (bytes) => Effect.sync(() => inspection.add(bytes)))
+          return inspection.size <= (announced.length ?? Infinity)
+            ? { head: announced, offset: inspection.size }
+            : undefined
+        }).pipe(Effect.orElseSucceed(() => undefined))
+
+        const resume: ResumePoint | undefined = yield* leftBehind
+        if (resume === undefined) yield* discard
+        head = resume?.head
+        partHead = resume?.head
+
+        yield* Effect.addFinalizer(() => Effect.ignore(Effect.andThen(flush, writeHead)))
+
+        const write = Effect.fnUntraced(function* (chunk: ResultChunk) {
+          if (chunk.offset === 0) {
+            inspection.begin(chunk.head)
+            forget()
+            if (resume !== undefined || part !== undefined) yield* (yield* openPart).truncate(0).pipe(at(partPath))
+          }
+          head = chunk.head
+          inspection.add(chunk.bytes)
+          gathered.push(chunk.bytes)
+          gatheredLength += chunk.bytes.length
+          if (gatheredLength >= gatherLength) yield* Effect.andThen(writeHead, flush)
+        })
+
+        const complete = Effect.gen(function* () {
+          const stored = yield* Effect.tapError(inspection.finish, () => discard)
+          const file = yield* openPart
+          yield* flush
+          yield* file.sync.pipe(at(partPath))
+          const path = join(options.directory, stored.path)
+          yield* fs.rename(partPath, path).pipe(at(path))
+          yield* syncDirectory(directory)
+          if (partHead !== undefined) yield* fs.remove(headPath, { force: true }).pipe(at(headPath))
+          forget()
+          return stored
+        }).pipe(Effect.uninterruptible)
+
+        return { resume, write, complete }
+      })
+
+      return {
+        open,
+        has: ({ bytes, path }) =>
+          fs.stat(join(options.directory, path)).pipe(
+            Effect.map((info) => info.type === "File" && Number(info.size) === bytes),
+            Effect.catchTag("PlatformError", (error) =>
+              error.reason._tag === "NotFound" ? Effect.succeed(false) : Effect.fail(error),
+            ),
+            at(path),
+          ),
+        read: (path) => fs.stream(join(options.directory, path)).pipe(Stream.mapError(fromPlatformError(path))),
+      }
+    }),
+  )

@@ -1,0 +1,109 @@
+/**
+ * When this library waits, and for how long: each wait is a `Schedule`, all of them stand here, and any of them can be
+ * replaced by a layer.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import type { DefenderError } from "./DefenderError.ts"
+import type { QuotaFull } from "./QuotaStore.ts"
+import type { TransferError } from "./TransferError.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Policies {
+  /** Waiting for a place in the quota. The input says how long, and only the quota's log knows that. */
+  readonly quota: Schedule.Schedule<unknown, QuotaFull>
+
+  /**
+   * After a 429: how long no call starts. The input says what the API asked for, if it did; the attempts are those of
+   * one call.
+   */
+  readonly throttled: Schedule.Schedule<unknown, DefenderError>
+
+  /** Calling the API again that was unavailable or unreachable. */
+  readonly api: Schedule.Schedule<unknown, DefenderError>
+
+  /** Making a new link when the storage refused one. Begins anew once a link has brought bytes. */
+  readonly link: Schedule.Schedule<unknown, TransferError>
+
+  /** Going on with a transfer that broke or stalled. Begins anew whenever the transfer got further than before. */
+  readonly transfer: Schedule.Schedule<unknown, TransferError>
+
+  /** How long to wait for the head of an answer. */
+  readonly headTimeout: Duration.Input
+
+  /** How long a transfer may go without a byte. */
+  readonly stallTimeout: Duration.Input
+}
+
+const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
+  Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
+
+/**
+ * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
+ * to five minutes; a new link once for each refusal; for the API and for transfers a second, doubled up to half a minute,
+ * eight and five times.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const defaults: Policies = {
+  quota: Schedule.forever.pipe(
+    Schedule.setInputType<QuotaFull>(),
+    Schedule.modifyDelay(({ input }) => Effect.succeed(input.retryAfter)),
+  ),
+  throttled: Schedule.min([Schedule.exponential("5 seconds"), Schedule.spaced("5 minutes")]).pipe(
+    Schedule.setInputType<DefenderError>(),
+    Schedule.modifyDelay(({ duration, input: { reason } }) =>
+      Effect.succeed(
+        reason._tag === "TooManyRequests" && reason.retryAfter !== undefined
+          ? Duration.min(reason.retryAfter, Duration.hours(1))
+          : duration,
+      ),
+    ),
+    Schedule.upTo({ times: 20 }),
+  ),
+  api: backOff("1 second", "30 seconds", 8),
+  link: Schedule.recurs(1),
+  transfer: backOff("1 second", "30 seconds", 5),
+  headTimeout: "1 minute",
+  stallTimeout: "30 seconds",
+}
+
+/**
+ * The policies in force. They have defaults, so a program that is content needs to provide nothing.
+ *
+ * @example
+ * ```ts
+ * import * as RetryPolicy from "@live-response/core/RetryPolicy"
+ * import * as Schedule from "effect/Schedule"
+ *
+ * // Never gives up on a transfer that breaks, and asks every ten seconds.
+ * export const patient = RetryPolicy.layer({ transfer: Schedule.spaced("10 seconds") })
+ * ```
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const RetryPolicy = Context.Reference<Policies>("@live-response/core/RetryPolicy", {
+  defaultValue: () => defaults,
+})
+
+/**
+ * Replaces some of the policies.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (policies: Partial<Policies>): Layer.Layer<never> =>
+  Layer.effect(
+    RetryPolicy,
+    Effect.map(RetryPolicy, (current) => ({ ...current, ...policies })),
+  )

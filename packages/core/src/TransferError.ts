@@ -1,0 +1,172 @@
+/**
+ * What can go wrong while the bytes of a result come from its storage.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+
+const answer = { status: Schema.Int, code: Schema.optionalKey(Schema.String) }
+
+const describe = (answer: { readonly status: number; readonly code?: string }): string =>
+  `HTTP ${answer.status}${answer.code === undefined ? "" : ` ${answer.code}`}`
+
+/**
+ * The storage does not take the link any more. A new one is made at once; as a final error it means that the storage
+ * refused the new one too.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class LinkRefused extends Schema.TaggedError<LinkRefused>("@live-response/core/TransferError/LinkRefused")(
+  "LinkRefused",
+  answer,
+) {
+  override get message(): string {
+    return `the storage refused the link (${describe(this)}): it expired, or a proxy changed it, or the storage is closed to this network`
+  }
+}
+
+/**
+ * The API gave a link that no secret may travel over, or that is no link.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class LinkInvalid extends Schema.TaggedError<LinkInvalid>("@live-response/core/TransferError/LinkInvalid")(
+  "LinkInvalid",
+  {},
+) {
+  override get message(): string {
+    return "the API gave no usable link; links are followed over https, or over http on this machine alone"
+  }
+}
+
+/**
+ * The storage answered with an error. The body of that answer is never taken for a result.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Refused extends Schema.TaggedError<Refused>("@live-response/core/TransferError/Refused")(
+  "Refused",
+  answer,
+) {
+  override get message(): string {
+    return `the storage refused the download (${describe(this)})`
+  }
+}
+
+/**
+ * The storage is busy or in trouble: 408, 429 or 5xx.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response/core/TransferError/Unavailable")(
+  "Unavailable",
+  answer,
+) {
+  override get message(): string {
+    return `the storage is unavailable (${describe(this)})`
+  }
+}
+
+/**
+ * The connection could not be made, or broke, or the body ended early.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Broken extends Schema.TaggedError<Broken>("@live-response/core/TransferError/Broken")("Broken", {
+  offset: Schema.Int,
+  description: Schema.String,
+}) {
+  override get message(): string {
+    return `the download broke at byte ${this.offset} (${this.description})`
+  }
+}
+
+/**
+ * No byte came for longer than the stall time-out.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Stalled extends Schema.TaggedError<Stalled>("@live-response/core/TransferError/Stalled")("Stalled", {
+  offset: Schema.Int,
+  timeout: Schema.DurationFromMillis,
+}) {
+  override get message(): string {
+    return `the download stalled at byte ${this.offset}: nothing came for ${Duration.format(this.timeout)}`
+  }
+}
+
+/**
+ * What came is not what was announced: another length, another range, another hash.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Mismatch extends Schema.TaggedError<Mismatch>("@live-response/core/TransferError/Mismatch")("Mismatch", {
+  what: Schema.Literals(["length", "range", "md5"]),
+  expected: Schema.String,
+  actual: Schema.String,
+}) {
+  override get message(): string {
+    return `the ${this.what} of what came is ${this.actual}, announced was ${this.expected}; nothing was kept`
+  }
+}
+
+/**
+ * The result changed in storage after some of it had been handed on, so that it can't be continued.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Changed extends Schema.TaggedError<Changed>("@live-response/core/TransferError/Changed")("Changed", {
+  offset: Schema.Int,
+}) {
+  override get message(): string {
+    return `the result changed in storage after ${this.offset} bytes of it had been read; read it again from the start`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union([LinkRefused, LinkInvalid, Refused, Unavailable, Broken, Stalled, Mismatch, Changed])
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * A result's bytes did not come. `result` names it as `<machineActionId>:<index>`; the link is not in here.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransferError extends Schema.TaggedError<TransferError>("@live-response/core/TransferError")(
+  "TransferError",
+  { result: Schema.String, reason: Reason },
+) {
+  override get message(): string {
+    return `${this.result}: ${this.reason.message}`
+  }
+
+  /** Whether the same download may go on a little later. */
+  get isRetryable(): boolean {
+    switch (this.reason._tag) {
+      case "Unavailable":
+      case "Broken":
+      case "Stalled":
+        return true
+      default:
+        return false
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+
+/** A policy for some of the errors that there may be: it ends at once on any other. */
+export const only = <O, I, I2 extends I, E, R>(
+  policy: Schedule.Schedule<O, I2, E, R>,
+  isFor: (error: I) => error is I2,
+): Schedule.Schedule<O | undefined, I, E, R> =>
+  Schedule.fromStep(
+    Effect.map(
+      Schedule.toStep(policy),
+      (step) => (now: number, error: I) => (isFor(error) ? step(now, error) : Cause.done(undefined)),
+    ),
+  )
+
+/**
+ * A policy that begins anew when there was progress, and only then. `Stream.retry` begins its schedule anew with each
+ * attempt that gives an element, and an attempt that repeats what another had given before is no progress.
+ */
+export const anewOnProgress = <O, I, E, R>(
+  policy: Schedule.Schedule<O, I, E, R>,
+  progressed: () => boolean,
+): Schedule.Schedule<O, I, E, R> => {
+  let current: Effect.Success<ReturnType<typeof Schedule.toStep<O, I, E, R>>> | undefined
+  return Schedule.fromStep(
+    Effect.succeed((now: number, input: I) => {
+      if (current !== undefined && !progressed()) return current(now, input)
+      return Effect.flatMap(Schedule.toStep(policy), (step) => {
+        current = step
+        return step(now, input)
+      })
+    }),
+  )
+}

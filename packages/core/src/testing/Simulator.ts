@@ -1,0 +1,438 @@
+/**
+ * The service, as far as its public documentation tells: the API, its sign-in and its blob storage behind one handler. It
+ * refuses what the service refuses: a call over the limit, a link that is dead, a range of another content. Programs that
+ * use this library test themselves with it, as this library does.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import * as Md5 from "../internal/md5.ts"
+import type { ResultRef } from "../ResultRef.ts"
+
+/**
+ * What goes wrong with one request. Each fault of a result is used up by one request for its link or for its bytes.
+ *
+ * - `throttle`: 429, with `Retry-After` in seconds if given, else with the seconds in the message alone
+ * - `status`: an answer with this status and, from the storage, this error code
+ * - `expire`: the link is dead already
+ * - `cut`: the connection breaks after so many bytes
+ * - `stall`: nothing comes any more after so many bytes, and the connection stays open
+ * - `ignoreRange`: the whole content, whatever was asked for
+ * - `none`: this request is answered as it should be
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Fault =
+  | { readonly fault: "throttle"; readonly retryAfter?: number }
+  | { readonly fault: "status"; readonly status: number; readonly code?: string }
+  | { readonly fault: "expire" }
+  | { readonly fault: "cut"; readonly after: number }
+  | { readonly fault: "stall"; readonly after: number }
+  | { readonly fault: "ignoreRange" }
+  | { readonly fault: "none" }
+
+/**
+ * A result that the service holds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Result {
+  readonly content: Uint8Array
+
+  /** Whether the storage announces the content's MD5. By default it does. */
+  readonly md5?: boolean
+
+  /** What goes wrong with the requests for its link, in order. */
+  readonly linkFaults?: ReadonlyArray<Fault>
+
+  /** What goes wrong with the requests for its bytes, in order. */
+  readonly blobFaults?: ReadonlyArray<Fault>
+}
+
+/**
+ * A request that the simulator saw.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call {
+  readonly kind: "link" | "blob" | "token" | "other"
+  readonly at: number
+  readonly status: number
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** Calls for links that are accepted in any minute. By default 100. */
+  readonly perMinute?: number | undefined
+
+  /** Calls for links that are accepted in any hour. By default 1,500. */
+  readonly perHour?: number | undefined
+
+  /** How long a link is good. By default 30 minutes. */
+  readonly linkLifetime?: Duration.Input | undefined
+
+  /** How long a token is good. By default an hour. */
+  readonly tokenLifetime?: Duration.Input | undefined
+
+  /** Tokens that are accepted without having been issued here. By default none. */
+  readonly tokens?: ReadonlyArray<string> | undefined
+
+  /** The app that may sign in. By default any, with any secret. */
+  readonly app?: { readonly clientId: string; readonly clientSecret: string } | undefined
+
+  /** The origin of the links, where blobs are served from another address than the API. */
+  readonly blobOrigin?: string | undefined
+
+  /** Runs before each answer, for instance `Effect.sleep("200 millis")`. */
+  readonly latency?: Effect.Effect<void> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** Answers one request. `HttpEffect.toWebHandler` makes a handler of it for Deno, Bun and workers. */
+  readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
+
+  /** Puts a result there. */
+  readonly add: (ref: ResultRef, result: Result) => Effect.Effect<void>
+
+  /** All requests so far, in the order in which they were answered. */
+  readonly calls: Effect.Effect<ReadonlyArray<Call>>
+}
+
+/**
+ * The simulated service.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Simulator extends Context.Service<Simulator, Service>()("@live-response/core/testing/Simulator") {}
+
+/** Rolling windows that count every call, refused ones too, as the service is said to do. */
+const makeLimiter = (
+  windows: ReadonlyArray<{ readonly limit: number; readonly millis: number; readonly text: string }>,
+) => {
+  let calls: Array<number> = []
+  const longest = Math.max(...windows.map(({ millis }) => millis))
+  return {
+    /** The refusing window and the seconds to wait, or nothing where the call is within the limits. */
+    check: (now: number) => {
+      calls = calls.filter((at) => at > now - longest)
+      calls.push(now)
+      for (const { limit, millis, text } of windows) {
+        const recent = calls.filter((at) => at > now - millis)
+        const leaves = recent[recent.length - limit - 1]
+        if (leaves !== undefined) return { limit, text, seconds: Math.ceil((leaves + millis - now) / 1000) }
+      }
+      return undefined
+    },
+  }
+}
+
+interface Blob {
+  readonly result: Result
+  readonly path: string
+  readonly etag: string
+  readonly md5: string
+  readonly linkFaults: Array<Fault>
+  readonly blobFaults: Array<Fault>
+}
+
+interface Answer {
+  readonly kind: Call["kind"]
+  readonly response: HttpServerResponse.HttpServerResponse
+}
+
+/**
+ * Makes a simulator.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.Return<Service> {
+  const linkLifetime = Duration.toMillis(options?.linkLifetime ?? "30 minutes")
+  const tokenLifetime = Duration.toMillis(options?.tokenLifetime ?? "1 hour")
+  const limiter = makeLimiter([
+    { limit: options?.perMinute ?? 100, millis: 60_000, text: "00:01:00" },
+    { limit: options?.perHour ?? 1500, millis: 3_600_000, text: "01:00:00" },
+  ])
+  const blobs = new Map<string, Blob>()
+  const blobsByPath = new Map<string, Blob>()
+  const tokens = new Map<string, number>((options?.tokens ?? []).map((token) => [token, Infinity]))
+  const signatures = new Map<string, { readonly path: string; readonly expires: number }>()
+  const calls: Array<Call> = []
+
+  const randomHex = (length: number) =>
+    Effect.map(Effect.all(Array.from({ length }, () => Random.nextIntBetween(0, 15))), (digits) =>
+      digits.map((digit) => digit.toString(16)).join(""),
+    )
+
+  const add: Service["add"] = Effect.fnUntraced(function* (ref, result) {
+    const blob: Blob = {
+      result,
+      path: `/investigation-actions-data/${ref.machineActionId}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
+      etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
+      md5: md5Of(result.content),
+      linkFaults: [...(result.linkFaults ?? [])],
+      blobFaults: [...(result.blobFaults ?? [])],
+    }
+    blobs.set(String(ref), blob)
+    blobsByPath.set(blob.path, blob)
+  })
+
+  const signIn = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, now: number) {
+    const form = new URLSearchParams(yield* Effect.orElseSucceed(request.text, () => ""))
+    const app = options?.app
+    if (form.get("grant_type") !== "client_credentials" || !form.get("scope")?.endsWith("/.default")) {
+      return entraError(400, "invalid_request", 900144, "The request body must contain grant_type and scope.")
+    }
+    if (app !== undefined && form.get("client_id") !== app.clientId) {
+      return entraError(
+        400,
+        "unauthorized_client",
+        700016,
+        `Application with identifier '${form.get("client_id")}' was not found in the directory.`,
+      )
+    }
+    if (app !== undefined && form.get("client_secret") !== app.clientSecret) {
+      return entraError(
+        401,
+        "invalid_client",
+        7000215,
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value.",
+      )
+    }
+    const expires = now + tokenLifetime
+    const claims = { roles: ["Machine.Read.All"], appid: form.get("client_id"), exp: Math.floor(expires / 1000) }
+    const token = [
+      Base64Url.encode(JSON.stringify({ typ: "JWT", alg: "none" })),
+      Base64Url.encode(JSON.stringify(claims)),
+      yield* randomHex(16),
+    ].join(".")
+    tokens.set(token, expires)
+    return HttpServerResponse.jsonUnsafe({
+      token_type: "Bearer",
+      expires_in: Math.floor(tokenLifetime / 1000),
+      access_token: token,
+    })
+  })
+
+  const makeLink = Effect.fnUntraced(function* (id: string, index: string, origin: string, now: number) {
+    const over = limiter.check(now)
+    if (over !== undefined) return tooManyRequests(over.limit, over.text, over.seconds, true)
+    const blob = blobs.get(`${id.toLowerCase()}:${Number(index)}`)
+    const fault = blob?.linkFaults.shift()
+    if (fault?.fault === "throttle")
+      return tooManyRequests(30, "00:01:00", fault.retryAfter ?? 8, fault.retryAfter !== undefined)
+    if (fault?.fault === "status") return apiError(fault.status, fault.code ?? "InternalError", "An error occurred.")
+    if (blob === undefined) return apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
+
+    const expires = now + linkLifetime
+    const signature = `${yield* randomHex(20)}/${yield* randomHex(20)}=`
+    signatures.set(signature, { path: blob.path, expires })
+    const se = encodeURIComponent(new Date(expires).toISOString().replace(/\.\d+Z$/, "Z"))
+    const query = `se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
+    return HttpServerResponse.jsonUnsafe({
+      "@odata.context": `${origin}/api/$metadata#Edm.String`,
+      value: `${options?.blobOrigin ?? origin}${blob.path}?${query}`,
+    })
+  })
+
+  const serveBlob = (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) => {
+    const signature = signatures.get(url.searchParams.get("sig") ?? "")
+    const blob = blobsByPath.get(url.pathname)
+    const fault = blob?.blobFaults.shift()
+    if (request.headers.authorization !== undefined) return storageError(400, "InvalidAuthenticationInfo")
+    if (
+      signature === undefined ||
+      signature.path !== url.pathname ||
+      signature.expires <= now ||
+      fault?.fault === "expire"
+    ) {
+      return storageError(403, "AuthenticationFailed", "Signature not valid in the specified time frame")
+    }
+    if (blob === undefined) return storageError(404, "BlobNotFound")
+    if (fault?.fault === "status") return storageError(fault.status, fault.code ?? "InternalError")
+
+    const { content } = blob.result
+    const condition = request.headers["if-match"]
+    if (condition !== undefined && condition !== blob.etag) return storageError(412, "ConditionNotMet")
+    const range = fault?.fault === "ignoreRange" ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "")
+    const start = Number(range?.[1] ?? 0)
+    const end = Math.min(content.length, range?.[2] ? Number(range[2]) + 1 : content.length)
+    if (range && start >= content.length) return storageError(416, "InvalidRange")
+
+    const headers = {
+      etag: blob.etag,
+      "accept-ranges": "bytes",
+      "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
+      ...(range ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
+      ...(blob.result.md5 === false ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: blob.md5 }),
+    }
+    return HttpServerResponse.stream(body(content.subarray(start, end), fault), {
+      status: range ? 206 : 200,
+      contentLength: end - start,
+      contentType: "application/octet-stream",
+      headers,
+    })
+  }
+
+  const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL) {
+    const now = yield* Clock.currentTimeMillis
+    const done = (kind: Call["kind"], response: HttpServerResponse.HttpServerResponse): Answer => ({ kind, response })
+
+    if (request.method === "POST" && /^\/[^/]+\/oauth2\/v2\.0\/token$/.test(url.pathname)) {
+      return done("token", yield* signIn(request, now))
+    }
+    if (url.pathname.startsWith("/investigation-actions-data/")) return done("blob", serveBlob(request, url, now))
+
+    const link = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i.exec(
+      url.pathname,
+    )
+    const kind = link === null ? "other" : "link"
+    const token = request.headers.authorization?.replace(/^Bearer /, "") ?? ""
+    if ((tokens.get(token) ?? 0) <= now)
+      return done(kind, apiError(401, "Unauthorized", "The token is missing, invalid or expired."))
+    if (link?.[1] === undefined || link[2] === undefined)
+      return done(kind, apiError(404, "NotFound", "No such resource."))
+    return done(kind, yield* makeLink(link[1], link[2], url.origin, now))
+  })
+
+  return {
+    add,
+    calls: Effect.sync(() => [...calls]),
+    handler: Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const url = new URL(request.url, `http://${request.headers.host ?? "localhost"}`)
+      yield* options?.latency ?? Effect.void
+      const { kind, response } = yield* answer(request, url)
+      const at = yield* Clock.currentTimeMillis
+      calls.push({ kind, at, status: response.status, url: url.href, headers: { ...request.headers } })
+      return HttpServerResponse.setHeader(response, "date", DateTime.toDateUtc(DateTime.makeUnsafe(at)).toUTCString())
+    }),
+  }
+})
+
+const md5Of = (bytes: Uint8Array): string => {
+  const hash = Md5.make()
+  hash.update(bytes)
+  return Base64.encode(hash.digest())
+}
+
+/** Small enough that a fault in the middle is in the middle. */
+const pieceLength = 16 * 1024
+
+const body = (bytes: Uint8Array, fault: Fault | undefined): Stream.Stream<Uint8Array, string> => {
+  const pieces = (bytes: Uint8Array) =>
+    Stream.fromIterable(
+      Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) =>
+        bytes.subarray(i * pieceLength, (i + 1) * pieceLength),
+      ),
+    )
+  switch (fault?.fault) {
+    case "cut":
+      return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.fail("cut"))
+    case "stall":
+      return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.never)
+    default:
+      return pieces(bytes)
+  }
+}
+
+const apiError = (status: number, code: string, message: string, headers?: Record<string, string>) =>
+  HttpServerResponse.jsonUnsafe(
+    { error: { code, message, target: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a" } },
+    { status, ...(headers === undefined ? {} : { headers }) },
+  )
+
+const tooManyRequests = (limit: number, window: string, seconds: number, header: boolean) =>
+  apiError(
+    429,
+    "429",
+    `API calls quota exceeded! Maximum allowed ${limit} per ${window} for the key Destination+TenantID+AppID. You can send requests again in ${seconds} seconds.`,
+    header ? { "retry-after": String(seconds) } : undefined,
+  )
+
+const storageError = (status: number, code: string, detail = "") =>
+  HttpServerResponse.text(
+    `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>The request was refused.</Message><AuthenticationErrorDetail>${detail}</AuthenticationErrorDetail></Error>`,
+    { status, contentType: "application/xml", headers: { "x-ms-error-code": code } },
+  )
+
+const entraError = (status: number, error: string, code: number, description: string) =>
+  HttpServerResponse.jsonUnsafe(
+    {
+      error,
+      error_description: `AADSTS${code}: ${description} Trace ID: 0000 Correlation ID: 43f4cb08-8fac-4b65-9db1-745c2ae65f3a`,
+      error_codes: [code],
+      trace_id: "00000000-0000-0000-0000-000000000000",
+      correlation_id: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a",
+    },
+    { status },
+  )
+
+/**
+ * A simulator.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<Simulator> => Layer.effect(Simulator, make(options))
+
+/**
+ * An `HttpClient` that asks the simulator in context, on the caller's fiber and without a socket: under a `TestClock`
+ * hours pass in milliseconds.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Simulator> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.map(Simulator, (simulator) =>
+    HttpClient.make((request, _url, signal) =>
+      simulator.handler.pipe(
+        Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromClientRequest(request)),
+        Effect.map((response) => HttpServerResponse.toClientResponse(endedBy(response, signal), { request })),
+      ),
+    ),
+  ),
+)
+
+/** A body that breaks when its request is given up, as it does on a socket. */
+const endedBy = (response: HttpServerResponse.HttpServerResponse, signal: AbortSignal) => {
+  const { body } = response
+  if (body._tag !== "Stream") return response
+  const givenUp = Effect.callback<never, string>((resume) => {
+    const fail = () => resume(Effect.fail("given up"))
+    if (signal.aborted) return fail()
+    signal.addEventListener("abort", fail, { once: true })
+    return Effect.sync(() => signal.removeEventListener("abort", fail))
+  })
+  return HttpServerResponse.setBody(
+    response,
+    HttpBody.stream(Stream.interruptWhen(body.stream, givenUp), body.contentType, body.contentLength),
+  )
+}
