@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as MutableList from "effect/MutableList"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Status as LogStatus } from "./QuotaStore.ts"
@@ -49,6 +50,9 @@ export interface Service {
 
   /** How it stands now. */
   readonly status: Effect.Effect<Status>
+
+  /** How long it takes until the last of so many further calls may start, if nobody else calls. */
+  readonly forecast: (calls: number) => Effect.Effect<Duration.Duration>
 
   /** The pauses: an element each time that calls must wait, with the time until the next one may start. */
   readonly pauses: Stream.Stream<Duration.Duration>
@@ -163,6 +167,7 @@ export const make = Effect.fnUntraced(function* (options: {
       ),
     block: log.block,
     status: Effect.map(log.status, (status) => ({ ...status, waiting })),
+    forecast: log.forecast,
     pauses: Stream.fromPubSub(pauses),
   }
 })
@@ -189,19 +194,26 @@ import * as MutableList from "effect/MutableList"
 export const layer = (options?: { readonly windows?: ReadonlyArray<Window> }): Layer.Layer<Quota, never, QuotaStore> =>
   Layer.effect(Quota, make({ name: "GetLiveResponseResultDownloadLink", windows: options?.windows ?? linkWindows }))
 
-const limit = (name: string, vendor: number) => Config.Int(name).pipe(Config.withDefault(vendor))
+const limit = (name: string, vendor: number) =>
+  Config.schema(Schema.Int.check(Schema.isGreaterThan(0)), name).pipe(Config.withDefault(vendor))
 
 /**
- * The quota of the download link API, with the limits from `LIVE_RESPONSE_PER_MINUTE` and `LIVE_RESPONSE_PER_HOUR` where
- * they are set.
+ * The limits from `LIVE_RESPONSE_PER_MINUTE` and `LIVE_RESPONSE_PER_HOUR`, the vendor's where those are not set.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const config: Config.Config<{ readonly perMinute: number; readonly perHour: number }> = Config.all({
+  perMinute: limit("LIVE_RESPONSE_PER_MINUTE", 100),
+  perHour: limit("LIVE_RESPONSE_PER_HOUR", 1500),
+})
+
+/**
+ * The quota of the download link API, with limits from {@link config}.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig = (
-  limits: Config.Config<{ readonly perMinute: number; readonly perHour: number }> = Config.all({
-    perMinute: limit("LIVE_RESPONSE_PER_MINUTE", 100),
-    perHour: limit("LIVE_RESPONSE_PER_HOUR", 1500),
-  }),
-): Layer.Layer<Quota, Config.ConfigError, QuotaStore> =>
-  Layer.unwrap(Effect.map(limits, (limits) => layer({ windows: windows(limits) })))
+export const layerConfig: Layer.Layer<Quota, Config.ConfigError, QuotaStore> = Layer.unwrap(
+  Effect.map(config, (limits) => layer({ windows: windows(limits) })),
+)

@@ -79,6 +79,9 @@ export interface CallLog {
 
   /** How it stands now. */
   readonly status: Effect.Effect<Status>
+
+  /** How long it takes until the last of so many further calls may start, if nobody else calls. */
+  readonly forecast: (calls: number) => Effect.Effect<Duration.Duration>
 }
 
 /**
@@ -136,6 +139,36 @@ const firstAfter = (stamps: ReadonlyArray<number>, instant: number): number => {
   return low
 }
 
+/**
+ * The arithmetic of a forecast: milliseconds until the last of `calls` further calls may start, if each starts as early
+ * as it may and is answered at once.
+ *
+ * @since 0.1.0
+ * @category arithmetic
+ */
+export const forecast = (
+  now: number,
+  windows: ReadonlyArray<Window>,
+  inFlight: number,
+  stamps: ReadonlyArray<number>,
+  calls: number,
+): number => {
+  const longest = Math.max(...windows.map((window) => Duration.toMillis(window.duration)))
+  let log = [...stamps, ...Array.from({ length: inFlight }, () => now)]
+  let at = now
+  for (let left = calls; left > 0;) {
+    at += delay(at, windows, 0, log)
+    log = log.slice(firstAfter(log, at - longest))
+    const free = windows.map(
+      ({ duration, limit }) => limit - (log.length - firstAfter(log, at - Duration.toMillis(duration))),
+    )
+    const burst = Math.min(left, ...free)
+    for (let i = 0; i < burst; i++) log.push(at)
+    left -= burst
+  }
+  return at - now
+}
+
 const makeMemoryLog = (windows: ReadonlyArray<Window>): CallLog => {
   const longest = Math.max(...windows.map((window) => Duration.toMillis(window.duration)))
   let stamps: Array<number> = []
@@ -174,6 +207,11 @@ const makeMemoryLog = (windows: ReadonlyArray<Window>): CallLog => {
       })),
       nextSlot: Duration.millis(Math.max(0, wait(at))),
     })),
+    forecast: (calls) =>
+      Effect.map(now, (at) => {
+        const blocked = Math.max(0, blockedUntil - at)
+        return Duration.millis(blocked + forecast(at + blocked, windows, inFlight, stamps, calls))
+      }),
   }
 }
 

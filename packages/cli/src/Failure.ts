@@ -1,0 +1,37 @@
+/**
+ * How a command ends: its message, and the exit code that scripts see.
+ */
+import type { ResultError } from "@live-response/core/BatchEvent"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+/** What the exit codes mean. 0 is success, 130 is an interruption. */
+export const exitCode = { someFailed: 1, usage: 2, signIn: 3, machine: 4 } as const
+
+/** Ends the program with a code. The message, if there is one, is one line on stderr. */
+export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Failure")("Failure", {
+  code: Schema.Literals([exitCode.someFailed, exitCode.usage, exitCode.signIn, exitCode.machine]),
+  text: Schema.optionalKey(Schema.String),
+}) {
+  override readonly [Runtime.errorExitCode] = this.code
+  override readonly [Runtime.errorReported] = false
+
+  override get message(): string {
+    return this.text ?? ""
+  }
+}
+
+/** The command line is wrong. */
+export const usage = (text: string): Failure => new Failure({ code: exitCode.usage, text })
+
+/** This machine does not allow it. */
+export const machine = (text: string): Failure => new Failure({ code: exitCode.machine, text })
+
+/** Some targets failed; each was told about when it did. */
+export const someFailed = new Failure({ code: exitCode.someFailed })
+
+/** What ended a whole batch. */
+export const fromError = (error: ResultError): Failure => {
+  const code = error._tag === "StoreError" ? exitCode.machine : exitCode.signIn
+  return new Failure({ code, text: error.message })
+}

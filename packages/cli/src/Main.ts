@@ -1,0 +1,54 @@
+/**
+ * `live-response`: the root of the commands, and how a run of it ends.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as Command from "effect/cli/Command"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Runtime from "effect/Runtime"
+import packageJson from "../package.json" with { type: "json" }
+import { demo } from "./commands/demo.ts"
+import { download } from "./commands/download.ts"
+import { simulate } from "./commands/simulate.ts"
+import { exitCode, Failure } from "./Failure.ts"
+import { printable } from "./Printable.ts"
+
+export const command = Command.make("live-response").pipe(
+  Command.withDescription(
+    "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
+  ),
+  Command.withSubcommands([download, simulate, demo]),
+)
+
+/** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Effect.forEach(event.errors, (error) =>
+          Console.error(`live-response: ${printable(error.message)} (see ${event.commandPath.join(" ")} --help)`),
+        )
+      : CliOutput.defaultPresenter.present(event),
+}
+
+/** Runs a command line, without the program's name. */
+export const run = (args: ReadonlyArray<string>) =>
+  Command.runWith(command, { version: packageJson.version })(args).pipe(
+    Effect.provideService(CliOutput.Presenter, presenter),
+    Effect.tapError((error) =>
+      error instanceof Failure && error.message !== ""
+        ? Console.error(`live-response: ${printable(error.message)}`)
+        : Effect.void,
+    ),
+    Effect.provide(NodeServices.layer),
+  )
+
+/** 130 for an interruption, the failure's own code, 2 for a command line that was not understood. */
+export const teardown: Runtime.Teardown = (exit, onExit) => {
+  if (Exit.isSuccess(exit)) return onExit(0)
+  if (Cause.hasInterruptsOnly(exit.cause)) return onExit(130)
+  const error = Cause.squash(exit.cause)
+  onExit(error instanceof Failure ? error.code : exitCode.usage)
+}

@@ -1,0 +1,129 @@
+/**
+ * What to download, as the command line and lists of targets say it.
+ */
+import { ResultRef } from "@live-response/core/ResultRef"
+import * as Effect from "effect/Effect"
+import * as Csv from "effect/encoding/Csv"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { type Failure, usage } from "./Failure.ts"
+import { printable } from "./Printable.ts"
+
+/** An entry of a list that names no result. `line` counts from 1. */
+export interface BadLine {
+  readonly source: string
+  readonly line: number
+  readonly message: string
+}
+
+const decodeRef = Schema.decodeUnknownOption(ResultRef)
+
+const notATarget = (text: string) =>
+  `"${printable(text.slice(0, 80))}" is no target; a target is <machine action id>:<index>, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018:0`
+
+/** `<id>:<index>`, `<id>:<a>-<b>` or `<id>:<a>,<b>`, or a mix of them; else what is wrong. */
+export const parse = (text: string): Result.Result<ReadonlyArray<ResultRef>, string> => {
+  const match = /^([^:]+):(\d{1,3}(?:-\d{1,3})?(?:,\d{1,3}(?:-\d{1,3})?)*)$/.exec(text.trim())
+  const indexes = (match?.[2] ?? "").split(",").flatMap((part) => {
+    const [first = NaN, last = first] = part.split("-").map(Number)
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
+  })
+  const refs = indexes.map((index) => decodeRef({ machineActionId: match?.[1], index }))
+  return refs.length > 0 && refs.every(Option.isSome)
+    ? Result.succeed(refs.map((ref) => ref.value))
+    : Result.fail(notATarget(text))
+}
+
+/** The targets that are arguments. The first that is none ends the command. */
+export const fromArguments = Effect.fnUntraced(function* (
+  texts: ReadonlyArray<string>,
+): Effect.fn.Return<ReadonlyArray<ResultRef>, Failure> {
+  const parsed = texts.map(parse)
+  const wrong = parsed.find(Result.isFailure)
+  if (wrong !== undefined) return yield* usage(wrong.failure)
+  return parsed.flatMap((refs) => Result.getOrElse(refs, () => []))
+})
+
+const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ ...ResultRef.fields })))
+
+const parseLine = (line: string): Result.Result<ReadonlyArray<ResultRef>, string> => {
+  const text = line.trim()
+  if (text === "" || text.startsWith("#")) return Result.succeed([])
+  if (!text.startsWith("{")) return parse(text)
+  return Option.match(decodeRecord(text), {
+    onNone: () => Result.fail(`"${printable(text.slice(0, 80))}" is no {"machineActionId": …, "index": …}`),
+    onSome: (fields) => Result.succeed([ResultRef.make(fields)]),
+  })
+}
+
+const parseRow = (row: Readonly<Record<string, string>>) => parse(`${row.machineActionId ?? ""}:${row.index ?? ""}`)
+
+/**
+ * The targets of a list, read as they are needed: one a line, or JSON lines, or CSV with a header. `-` is standard input.
+ * A broken line is an element, not a failure.
+ */
+export const fromList = (
+  source: string,
+): Stream.Stream<ResultRef | BadLine, Failure, FileSystem.FileSystem | Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const name = source === "-" ? "standard input" : printable(source)
+    const fs = yield* FileSystem.FileSystem
+    const stdio = yield* Stdio.Stdio
+    const text = (source === "-" ? stdio.stdin : fs.stream(source)).pipe(
+      Stream.mapError((error) => usage(`can't read ${name}: ${reasonOf(error)}`)),
+      Stream.decodeText(),
+    )
+    const elements = (parsed: Result.Result<ReadonlyArray<ResultRef>, string>, line: number) =>
+      Result.match(parsed, {
+        onSuccess: (refs): ReadonlyArray<ResultRef | BadLine> => refs,
+        onFailure: (message) => [{ source: name, line, message: `${name}, line ${line}: ${message}` }],
+      })
+    if (!source.toLowerCase().endsWith(".csv")) {
+      return text.pipe(
+        Stream.splitLines,
+        Stream.zipWithIndex,
+        Stream.flatMap(([line, index]) => Stream.fromIterable(elements(parseLine(line), index + 1))),
+      )
+    }
+    return text.pipe(
+      Stream.pipeThroughChannel(Csv.decodeString({ headers: true, ignoreEmptyLines: true })),
+      Stream.zipWithIndex,
+      // The header is line 1.
+      Stream.flatMap(([row, index]) => Stream.fromIterable(elements(parseRow(row), index + 2))),
+      Stream.catchTag("CsvError", (error) =>
+        Stream.succeed({
+          source: name,
+          line: error.line,
+          message: `${name}, line ${error.line}: ${printable(error.message)}`,
+        }),
+      ),
+    )
+  }).pipe(Stream.unwrap)
+
+const reasonOf = (error: { readonly reason: { readonly _tag: string }; readonly message: string }): string => {
+  switch (error.reason._tag) {
+    case "NotFound":
+      return "there is no such file"
+    case "PermissionDenied":
+      return "permission denied"
+    default:
+      return printable(error.message)
+  }
+}
+
+export const isBadLine = (target: ResultRef | BadLine): target is BadLine => "line" in target
+
+/** Ends the command before it begins where a list can't be read. */
+export const checkReadable = Effect.fnUntraced(function* (
+  source: string,
+): Effect.fn.Return<void, Failure, FileSystem.FileSystem> {
+  if (source === "-") return
+  const fs = yield* FileSystem.FileSystem
+  yield* Effect.mapError(fs.access(source, { readable: true }), (error) =>
+    usage(`can't read ${printable(source)}: ${reasonOf(error)}`),
+  )
+})

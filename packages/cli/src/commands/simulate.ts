@@ -1,0 +1,54 @@
+/**
+ * `live-response simulate`
+ */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Flags from "../Flags.ts"
+import * as Sample from "../Sample.ts"
+
+export const simulate = Command.make(
+  "simulate",
+  {
+    port: Flag.Int("port").pipe(
+      Flag.withSchema(Flags.between(0, 65_535)),
+      Flag.withDefault(0),
+      Flag.withMetavar("N"),
+      Flag.withDescription("Port on 127.0.0.1; by default a free one"),
+    ),
+    results: Flag.Int("results").pipe(
+      Flag.withSchema(Flags.between(1, 100_000)),
+      Flag.withDefault(60),
+      Flag.withMetavar("N"),
+      Flag.withDescription("How many results there are"),
+    ),
+    perMinute: Flags.perMinute,
+    perHour: Flags.perHour,
+    linkLifetime: Flag.Int("link-lifetime").pipe(
+      Flag.withSchema(Flags.between(0, 86_400)),
+      Flag.withDefault(1800),
+      Flag.withMetavar("SECONDS"),
+      Flag.withDescription("How long a link is good"),
+    ),
+  },
+  Effect.fnUntraced(function* (options) {
+    const results = Sample.results(options.results)
+    const address = yield* Sample.serve(results, {
+      ...options,
+      linkLifetime: Duration.seconds(options.linkLifetime),
+    })
+    yield* Console.log(
+      [
+        `The simulator serves ${results.length} results at ${address}. In another terminal:`,
+        "",
+        `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${Sample.token}`,
+        `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${Sample.missing}`,
+        "",
+        "Ctrl-C ends it.",
+      ].join("\n"),
+    )
+    return yield* Effect.never
+  }, Effect.scoped),
+).pipe(Command.withDescription("Serve the simulated service on 127.0.0.1, to try this program without a tenant"))

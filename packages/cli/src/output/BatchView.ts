@@ -1,0 +1,63 @@
+/**
+ * What a person wants to know of a batch under way, folded from its events.
+ */
+import * as BatchEvent from "@live-response/core/BatchEvent"
+import type { BadLine } from "../Targets.ts"
+
+export interface Transfer {
+  readonly bytes: number
+  readonly total: number | undefined
+}
+
+/** Everything that is shown. It is changed in place: a batch has millions of events. */
+export interface BatchView {
+  summary: BatchEvent.Summary
+  /** Targets that were named so far; `allNamed` once there will be no more. */
+  named: number
+  allNamed: boolean
+  /** Downloads that have been under way long enough to tell of their progress. */
+  readonly transfers: Map<string, Transfer>
+  retries: number
+  interrupted: boolean
+}
+
+export const make = (): BatchView => ({
+  summary: BatchEvent.emptySummary,
+  named: 0,
+  allNamed: false,
+  transfers: new Map(),
+  retries: 0,
+  interrupted: false,
+})
+
+const keyOf = (event: BatchEvent.ResultEvent) => `${event.machineActionId}:${event.index}`
+
+export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
+  switch (event.event) {
+    case "progress":
+      view.transfers.set(keyOf(event), { bytes: event.bytes, total: event.total })
+      return
+    case "retrying":
+      view.retries++
+      return
+    case "completed":
+    case "failed":
+    case "skipped":
+      view.transfers.delete(keyOf(event))
+      view.summary = BatchEvent.tally(view.summary, event)
+      return
+    case "linked":
+      view.summary = BatchEvent.tally(view.summary, event)
+      return
+    case "waiting":
+    case "summary":
+      return
+  }
+}
+
+/** A broken line counts as a target that failed. */
+export const addBadLine = (view: BatchView, _line: BadLine): void => {
+  view.summary = BatchEvent.Summary.make({ ...view.summary, failed: view.summary.failed + 1 })
+}
+
+export const finished = ({ summary }: BatchView): number => summary.completed + summary.skipped + summary.failed

@@ -1,0 +1,39 @@
+/**
+ * Numbers, sizes and times as people read them.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+
+export const count = (n: number): string => n.toLocaleString("en-US")
+
+/** 1.2 GB: powers of ten, as storage is sold and `ls -h --si` prints it. */
+export const bytes = (n: number): string => {
+  const units = ["B", "kB", "MB", "GB", "TB"]
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, n)) / 3))
+  const value = n / 1000 ** power
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
+}
+
+/** 42 s, 12 min, 6 h 9 min: no more than a glance can take. */
+export const duration = (input: Duration.Duration): string => {
+  const seconds = Math.ceil(Duration.toSeconds(input))
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 60) return `${minutes} min`
+  return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+/** The time of day on this machine. */
+export const timeOfDay = (instant: DateTime.DateTime): string =>
+  DateTime.formatLocal(instant, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+    locale: "en-GB",
+  })
+
+export const bar = (part: number, whole: number, width: number): string => {
+  const filled = whole === 0 ? 0 : Math.round(Math.min(1, part / whole) * width)
+  return "█".repeat(filled) + "░".repeat(width - filled)
+}

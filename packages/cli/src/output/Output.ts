@@ -1,0 +1,109 @@
+/**
+ * Where a batch's events go: to a screen, to a log, or to another program.
+ */
+import { BatchEvent } from "@live-response/core/BatchEvent"
+import { Quota } from "@live-response/core/Quota"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { createLogUpdate } from "log-update"
+import { printable } from "../Printable.ts"
+import type { BadLine } from "../Targets.ts"
+import * as BatchView from "./BatchView.ts"
+import * as Screen from "./Screen.ts"
+
+export interface Options {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly directory: string
+}
+
+const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent))
+
+/** How often a screen is drawn, and how often a log hears of the progress. */
+const drawn = Schedule.spaced("200 millis")
+const logged = Schedule.spaced("10 seconds")
+
+/**
+ * Shows a batch until its scope ends. Progress and messages go to stderr, so that stdout holds the summary alone, or with
+ * `--json` the events alone.
+ */
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const quota = yield* Quota
+  const view = BatchView.make()
+  const began = yield* Clock.currentTimeMillis
+
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - began))
+
+  /** Whichever takes longer, the quota or the downloads, as far as they can be foreseen. */
+  const remaining = Effect.gen(function* () {
+    const done = BatchView.finished(view)
+    const left = view.named - done
+    if (!view.allNamed || done === 0 || left === 0) return Option.none()
+    const byQuota = yield* quota.forecast(left)
+    const byPace = Duration.times(yield* elapsed, left / done)
+    return Option.some(quotaIsBusy(yield* quota.status) ? byQuota : Duration.max(byQuota, byPace))
+  })
+
+  const moment = Effect.gen(function* () {
+    return { now: yield* DateTime.now, quota: yield* quota.status, remaining: yield* remaining }
+  })
+
+  const write = yield* options.quiet ? Effect.succeed(Console.error) : showProgress(view, moment)
+
+  const tellJson = (event: BatchEvent) => Effect.flatMap(Effect.orDie(encodeEvent(event)), (json) => Console.log(json))
+
+  return {
+    view,
+
+    event: Effect.fnUntraced(function* (event: BatchEvent) {
+      BatchView.update(view, event)
+      if (event.event === "failed") yield* write(`failed: ${printable(event.message)}`)
+      if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
+        yield* write(`again in ${Duration.format(event.delay)}: ${printable(event.message)}`)
+      }
+      if (options.json && event.event !== "summary") yield* tellJson(event)
+    }),
+
+    badLine: Effect.fnUntraced(function* (line: BadLine) {
+      BatchView.addBadLine(view, line)
+      yield* write(`failed: ${line.message}`)
+      if (options.json) yield* Console.log(JSON.stringify({ event: "failed", ...line }))
+    }),
+
+    finish: Effect.gen(function* () {
+      if (options.json) yield* tellJson(view.summary)
+      if (options.json || options.quiet) return
+      const text = Screen.summary(view, { directory: printable(options.directory), took: yield* elapsed })
+      yield* Console.log(text.join("\n"))
+    }),
+  }
+})
+
+const quotaIsBusy = (status: { readonly nextSlot: Duration.Duration }) => !Duration.isZero(status.nextSlot)
+
+/** Draws on a terminal, else writes a line now and then. Gives what writes a message without disturbing either. */
+const showProgress = Effect.fnUntraced(function* (view: BatchView.BatchView, moment: Effect.Effect<Screen.Moment>) {
+  if (!process.stderr.isTTY || process.env.TERM === "dumb") {
+    const log = Effect.flatMap(moment, (moment) => Console.error(Screen.line(view, moment)))
+    yield* log.pipe(Effect.delay("10 seconds"), Effect.repeat(logged), Effect.forkScoped)
+    return Console.error
+  }
+  const screen = createLogUpdate(process.stderr)
+  const draw = Effect.map(moment, (moment) =>
+    screen(Screen.lines(view, moment, process.stderr.columns ?? 80).join("\n")),
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      screen.clear()
+      screen.done()
+    }),
+  )
+  yield* draw.pipe(Effect.repeat(drawn), Effect.forkScoped)
+  return (text: string) => Effect.sync(() => screen.persist(text))
+})

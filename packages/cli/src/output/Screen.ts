@@ -1,0 +1,96 @@
+/**
+ * What is drawn of a batch: pure text, so that it can be tested without a terminal.
+ */
+import type * as Quota from "@live-response/core/Quota"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { type BatchView, finished } from "./BatchView.ts"
+import * as Format from "./Format.ts"
+
+export interface Moment {
+  readonly now: DateTime.Utc
+  readonly quota: Quota.Status
+  /** When the batch will be done, where that can be told. */
+  readonly remaining: Option.Option<Duration.Duration>
+}
+
+const windowName = (window: Duration.Duration): string =>
+  Duration.toMinutes(window) === 1
+    ? "this minute"
+    : Duration.toHours(window) === 1
+      ? "this hour"
+      : `in ${Format.duration(window)}`
+
+const at = ({ now }: Moment, after: Duration.Duration): string =>
+  `${Format.timeOfDay(DateTime.addDuration(now, after))} (in ${Format.duration(after)})`
+
+const nextLink = (moment: Moment): string =>
+  Duration.isZero(moment.quota.nextSlot) ? "next link now" : `next link at ${at(moment, moment.quota.nextSlot)}`
+
+const results = (view: BatchView): string => {
+  const done = finished(view)
+  const total = `${Format.count(view.named)}${view.allNamed ? "" : "+"}`
+  const failed = view.summary.failed === 0 ? "" : `   ${Format.count(view.summary.failed)} failed`
+  const skipped = view.summary.skipped === 0 ? "" : `   ${Format.count(view.summary.skipped)} were here`
+  return `${Format.count(done)} of ${total}   ${Format.bytes(view.summary.bytes)}${failed}${skipped}`
+}
+
+/** The lines for a terminal of this width. */
+export const lines = (view: BatchView, moment: Moment, columns: number): ReadonlyArray<string> => {
+  const width = columns < 80 ? 12 : 24
+  const percent = view.named === 0 ? 0 : Math.floor((100 * finished(view)) / view.named)
+  const windows = moment.quota.windows.map(
+    ({ duration, limit, used }) =>
+      `${Format.bar(used, limit, width / 3)} ${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`,
+  )
+  const drawn = [
+    `Results  ${Format.bar(finished(view), view.named, width)} ${String(percent).padStart(3)} %   ${results(view)}`,
+    `Quota    ${windows.join("   ")}`,
+    `         ${nextLink(moment)}${moment.quota.waiting === 0 ? "" : `, ${moment.quota.waiting} waiting`}`,
+    ...Array.from(view.transfers)
+      .slice(0, 4)
+      .map(([name, { bytes, total }]) =>
+        total === undefined
+          ? `         ${name}   ${Format.bytes(bytes)}`
+          : `         ${name}   ${Format.bar(bytes, total, width / 3)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`,
+      ),
+    ...Option.match(moment.remaining, {
+      onNone: () => [],
+      onSome: (remaining) => [`Ends     about ${at(moment, remaining)}`],
+    }),
+  ]
+  return drawn.map((line) => line.slice(0, Math.max(1, columns - 1)))
+}
+
+/** The same in one line, for logs. */
+export const line = (view: BatchView, moment: Moment): string => {
+  const quota = moment.quota.windows
+    .map(({ duration, limit, used }) => `${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`)
+    .join(", ")
+  const ends = Option.match(moment.remaining, {
+    onNone: () => "",
+    onSome: (remaining) => `; ends about ${at(moment, remaining)}`,
+  })
+  return `${Format.timeOfDay(moment.now)}  ${results(view)}; quota ${quota}, ${nextLink(moment)}${ends}`
+}
+
+/** How it ended, and what to do next. */
+export const summary = (
+  view: BatchView,
+  options: { readonly directory: string; readonly took: Duration.Duration },
+): ReadonlyArray<string> => {
+  const { bytes, completed, failed, links, skipped } = view.summary
+  const parts = [
+    `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
+    ...(skipped === 0 ? [] : [`${Format.count(skipped)} were here already`]),
+    ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
+  ]
+  return [
+    `${view.interrupted ? "Interrupted: " : ""}${parts.join(", ")}; ${Format.count(links)} links in ${Format.duration(options.took)}.`,
+    `The results are in ${options.directory}, listed in its manifest.jsonl.`,
+    ...(view.interrupted || failed > 0
+      ? ["Run the same command again: it goes on where it stopped, and tries again what failed."]
+      : []),
+  ]
+}
