@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
 import { Completed, Failed } from "./BatchEvent.ts"
+import * as Directory from "./internal/directory.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
@@ -128,9 +129,12 @@ export const layerFileSystem = (options: {
     Manifest,
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const path = (yield* Path.Path).join(options.directory, "manifest.jsonl")
+      const paths = yield* Path.Path
+      const path = paths.join(options.directory, "manifest.jsonl")
       const index = makeIndex()
       const storeError = fromPlatformError(path)
+
+      yield* Effect.mapError(Directory.make(fs, paths, options.directory), fromPlatformError(options.directory))
 
       let endsInLine = true
       if (yield* Effect.mapError(fs.exists(path), storeError)) {
@@ -147,9 +151,6 @@ export const layerFileSystem = (options: {
         )
       }
 
-      yield* fs
-        .makeDirectory(options.directory, { recursive: true, mode: 0o700 })
-        .pipe(Effect.mapError(fromPlatformError(options.directory)))
       const file = yield* Effect.mapError(fs.open(path, { flag: "a", mode: 0o600 }), storeError)
       const write = (text: string) =>
         file.writeAll(new TextEncoder().encode(text)).pipe(Effect.andThen(file.sync), Effect.mapError(storeError))

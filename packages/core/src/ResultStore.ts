@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
+import * as Directory from "./internal/directory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
@@ -218,7 +219,8 @@ export const layerFileSystem = (options: {
     ResultStore,
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const { join } = yield* Path.Path
+      const paths = yield* Path.Path
+      const { join } = paths
       const hasher = yield* Hasher
 
       const at =
@@ -226,7 +228,7 @@ export const layerFileSystem = (options: {
         <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
           Effect.mapError(effect, fromPlatformError(path))
 
-      const makeDirectory = (path: string) => fs.makeDirectory(path, { recursive: true, mode: 0o700 }).pipe(at(path))
+      const makeDirectory = (path: string) => Directory.make(fs, paths, path).pipe(at(path))
 
       /** A name is on the disk only when its directory is. Some platforms can't, and need not. */
       const syncDirectory = (path: string) =>

@@ -59,7 +59,7 @@ const codes: ReadonlyArray<readonly [codes: RegExp, problem: Problem]> = [
 export const fromPlatformError =
   (path: string) =>
   (error: PlatformError.PlatformError): StoreError => {
-    const detail = error.reason.cause === undefined ? error.message : String(error.reason.cause)
+    const detail = error.reason.cause === undefined ? error.message : String(error.reason.cause).replace(/^Error: /, "")
     const problem = codes.find(([pattern]) => pattern.test(`${error.message} ${detail}`))?.[1] ?? "Failed"
     return new StoreError({ path, problem, detail })
   }

@@ -10,19 +10,22 @@ import * as Path from "effect/Path"
 import { exitCode, Failure, machine } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import { printable } from "../Printable.ts"
-import * as Sample from "../Sample.ts"
 import { download } from "./download.ts"
 
 /** Slow enough to be watched. */
 const latency = Effect.sleep("250 millis")
 
+/** The server is loaded when it is wanted: no other command pays for it. */
+const loadSample = Effect.promise(() => import("../Sample.ts"))
+
 export const demo = Command.make(
   "demo",
   { directory: Flags.directory },
   Effect.fnUntraced(function* ({ directory }) {
+    const Sample = yield* loadSample
     const results = Sample.results(60)
     const endpoint = yield* Sample.serve(results, { port: 0, latency })
-    const list = yield* writeList(directory, [...results.map(({ ref }) => String(ref)), String(Sample.missing)])
+    const list = yield* writeList([...results.map(({ ref }) => String(ref)), String(Sample.missing)])
 
     yield* Console.log(
       [
@@ -60,14 +63,12 @@ export const demo = Command.make(
 ).pipe(Command.withDescription("Download a batch from the simulated service: everything that can go wrong does"))
 
 /** A list of targets, as somebody would write it. */
-const writeList = Effect.fnUntraced(function* (directory: string, targets: ReadonlyArray<string>) {
-  const fs = yield* FileSystem.FileSystem
-  const path = (yield* Path.Path).join(directory, "targets.txt")
-  yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 }).pipe(
-    Effect.andThen(
-      fs.writeFileString(path, `# The targets of the demonstration\n${targets.join("\n")}\n`, { mode: 0o600 }),
-    ),
-    Effect.mapError((error) => machine(`can't write ${printable(path)}: ${printable(error.message)}`)),
-  )
-  return path
-})
+const writeList = Effect.fnUntraced(
+  function* (targets: ReadonlyArray<string>) {
+    const fs = yield* FileSystem.FileSystem
+    const path = (yield* Path.Path).join(yield* fs.makeTempDirectoryScoped({ prefix: "live-response-" }), "targets.txt")
+    yield* fs.writeFileString(path, `# The targets of the demonstration\n${targets.join("\n")}\n`)
+    return path
+  },
+  Effect.mapError((error) => machine(`can't write a list of targets: ${printable(error.message)}`)),
+)

@@ -1,23 +1,16 @@
 /**
  * `live-response download`
  */
-import * as Cloud from "@live-response/core/Cloud"
-import { LiveResponse } from "@live-response/core/LiveResponse"
-import { Manifest } from "@live-response/core/Manifest"
-import type { ResultRef } from "@live-response/core/ResultRef"
-import * as NodeCredential from "@live-response/node/NodeCredential"
-import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as Failure from "../Failure.ts"
 import * as Flags from "../Flags.ts"
-import * as Output from "../output/Output.ts"
 import * as Targets from "../Targets.ts"
+
+/** Help and mistakes are answered before HTTP and files are loaded. */
+const loadBatch = Effect.promise(() => import("../Batch.ts"))
 
 export const download = Command.make(
   "download",
@@ -35,18 +28,12 @@ export const download = Command.make(
     directory: Flags.directory,
     concurrency: Flag.Int("concurrency").pipe(
       Flag.withAlias("j"),
-      Flag.withSchema(Flags.between(1, 256)),
       Flag.withDefault(8),
+      Flags.between(1, 256),
       Flag.withMetavar("N"),
       Flag.withDescription("How many results are under way at once"),
     ),
-    endpoint: Flag.String("endpoint").pipe(
-      Flag.withSchema(Cloud.Endpoint),
-      Flag.withFallbackConfig(Config.schema(Cloud.Endpoint, "LIVE_RESPONSE_ENDPOINT")),
-      Flag.withDefault(Cloud.commercial.base),
-      Flag.withMetavar("URL"),
-      Flag.withDescription("Base of the API's addresses (LIVE_RESPONSE_ENDPOINT)"),
-    ),
+    endpoint: Flags.endpoint,
     perMinute: Flags.perMinute,
     perHour: Flags.perHour,
     retryFailed: Flag.Boolean("retry-failed").pipe(
@@ -70,23 +57,8 @@ export const download = Command.make(
         "nothing to download; name a TARGET, or a list of them with --from FILE (- is standard input)",
       )
     }
-    yield* Effect.forEach(options.lists, Targets.checkReadable)
-
-    const live = NodeLiveResponse.layer({
-      directory: options.directory,
-      endpoint: options.endpoint,
-      limits: { perMinute: options.perMinute, perHour: options.perHour },
-    }).pipe(Layer.provide(NodeCredential.layerConfig))
-
-    yield* batch(named, options).pipe(
-      Effect.scoped,
-      Effect.provide(live),
-      Effect.catchTags({
-        CredentialError: (error) => Effect.fail(Failure.fromError(error)),
-        DefenderError: (error) => Effect.fail(Failure.fromError(error)),
-        StoreError: (error) => Effect.fail(Failure.fromError(error)),
-      }),
-    )
+    const Batch = yield* loadBatch
+    yield* Batch.run(named, options)
   }),
 ).pipe(
   Command.withDescription(
@@ -98,49 +70,3 @@ export const download = Command.make(
     { command: "cut -f1 hunt.tsv | live-response download --from - --json | jq .event", description: "In a pipe" },
   ]),
 )
-
-/** The batch itself: all targets into the store, all events to the output. */
-const batch = Effect.fnUntraced(function* (
-  named: ReadonlyArray<ResultRef>,
-  options: Output.Options & {
-    readonly lists: ReadonlyArray<string>
-    readonly retryFailed: boolean
-    readonly concurrency: number
-  },
-) {
-  const output = yield* Output.make(options)
-  const live = yield* LiveResponse
-  const manifest = yield* Manifest
-
-  const failed = options.retryFailed ? yield* manifest.failed : []
-  const targets = Stream.fromIterable([...named, ...failed]).pipe(
-    Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
-    Stream.tap(() =>
-      Effect.sync(() => {
-        output.view.named++
-      }),
-    ),
-    Stream.concat(
-      Stream.sync(() => {
-        output.view.allNamed = true
-      }).pipe(Stream.drain),
-    ),
-  )
-  const refs = targets.pipe(
-    Stream.mapEffect((target) =>
-      Targets.isBadLine(target) ? Effect.as(output.badLine(target), []) : Effect.succeed([target]),
-    ),
-    Stream.flatMap(Stream.fromIterable),
-  )
-
-  yield* live.saveAll(refs, { concurrency: options.concurrency }).pipe(
-    Stream.runForEach(output.event),
-    Effect.onInterrupt(() =>
-      Effect.sync(() => {
-        output.view.interrupted = true
-      }),
-    ),
-    Effect.ensuring(output.finish),
-  )
-  if (output.view.summary.failed > 0) return yield* Failure.someFailed
-})

@@ -7,33 +7,36 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Flags from "../Flags.ts"
-import * as Sample from "../Sample.ts"
+
+/** The server is loaded when it is wanted: no other command pays for it. */
+const loadSample = Effect.promise(() => import("../Sample.ts"))
 
 export const simulate = Command.make(
   "simulate",
   {
     port: Flag.Int("port").pipe(
-      Flag.withSchema(Flags.between(0, 65_535)),
       Flag.withDefault(0),
+      Flags.between(0, 65_535),
       Flag.withMetavar("N"),
       Flag.withDescription("Port on 127.0.0.1; by default a free one"),
     ),
     results: Flag.Int("results").pipe(
-      Flag.withSchema(Flags.between(1, 100_000)),
       Flag.withDefault(60),
+      Flags.between(1, 100_000),
       Flag.withMetavar("N"),
       Flag.withDescription("How many results there are"),
     ),
     perMinute: Flags.perMinute,
     perHour: Flags.perHour,
     linkLifetime: Flag.Int("link-lifetime").pipe(
-      Flag.withSchema(Flags.between(0, 86_400)),
       Flag.withDefault(1800),
+      Flags.between(0, 86_400),
       Flag.withMetavar("SECONDS"),
       Flag.withDescription("How long a link is good"),
     ),
   },
   Effect.fnUntraced(function* (options) {
+    const Sample = yield* loadSample
     const results = Sample.results(options.results)
     const address = yield* Sample.serve(results, {
       ...options,

@@ -2,7 +2,6 @@
  * What a person wants to know of a batch under way, folded from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
-import type { BadLine } from "../Targets.ts"
 
 export interface Transfer {
   readonly bytes: number
@@ -12,9 +11,8 @@ export interface Transfer {
 /** Everything that is shown. It is changed in place: a batch has millions of events. */
 export interface BatchView {
   summary: BatchEvent.Summary
-  /** Targets that were named so far; `allNamed` once there will be no more. */
-  named: number
-  allNamed: boolean
+  /** How many targets there are, where that is known. */
+  total: number | undefined
   /** Downloads that have been under way long enough to tell of their progress. */
   readonly transfers: Map<string, Transfer>
   retries: number
@@ -23,8 +21,7 @@ export interface BatchView {
 
 export const make = (): BatchView => ({
   summary: BatchEvent.emptySummary,
-  named: 0,
-  allNamed: false,
+  total: undefined,
   transfers: new Map(),
   retries: 0,
   interrupted: false,
@@ -56,7 +53,7 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
 }
 
 /** A broken line counts as a target that failed. */
-export const addBadLine = (view: BatchView, _line: BadLine): void => {
+export const addBadLine = (view: BatchView): void => {
   view.summary = BatchEvent.Summary.make({ ...view.summary, failed: view.summary.failed + 1 })
 }
 

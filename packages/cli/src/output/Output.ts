@@ -43,8 +43,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   /** Whichever takes longer, the quota or the downloads, as far as they can be foreseen. */
   const remaining = Effect.gen(function* () {
     const done = BatchView.finished(view)
-    const left = view.named - done
-    if (!view.allNamed || done === 0 || left === 0) return Option.none()
+    const left = (view.total ?? 0) - done
+    if (done === 0 || left <= 0) return Option.none()
     const byQuota = yield* quota.forecast(left)
     const byPace = Duration.times(yield* elapsed, left / done)
     return Option.some(quotaIsBusy(yield* quota.status) ? byQuota : Duration.max(byQuota, byPace))
@@ -59,7 +59,16 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const tellJson = (event: BatchEvent) => Effect.flatMap(Effect.orDie(encodeEvent(event)), (json) => Console.log(json))
 
   return {
-    view,
+    /** There are so many targets. */
+    expect: (total: number) => {
+      view.total = total
+    },
+
+    interrupted: () => {
+      view.interrupted = true
+    },
+
+    failed: () => view.summary.failed > 0,
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
@@ -71,7 +80,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }),
 
     badLine: Effect.fnUntraced(function* (line: BadLine) {
-      BatchView.addBadLine(view, line)
+      BatchView.addBadLine(view)
       yield* write(`failed: ${line.message}`)
       if (options.json) yield* Console.log(JSON.stringify({ event: "failed", ...line }))
     }),

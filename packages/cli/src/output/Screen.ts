@@ -30,22 +30,22 @@ const nextLink = (moment: Moment): string =>
 
 const results = (view: BatchView): string => {
   const done = finished(view)
-  const total = `${Format.count(view.named)}${view.allNamed ? "" : "+"}`
+  const total = view.total === undefined ? "" : ` of ${Format.count(view.total)}`
   const failed = view.summary.failed === 0 ? "" : `   ${Format.count(view.summary.failed)} failed`
   const skipped = view.summary.skipped === 0 ? "" : `   ${Format.count(view.summary.skipped)} were here`
-  return `${Format.count(done)} of ${total}   ${Format.bytes(view.summary.bytes)}${failed}${skipped}`
+  return `${Format.count(done)}${total} done   ${Format.bytes(view.summary.bytes)}${failed}${skipped}`
 }
 
 /** The lines for a terminal of this width. */
 export const lines = (view: BatchView, moment: Moment, columns: number): ReadonlyArray<string> => {
   const width = columns < 80 ? 12 : 24
-  const percent = view.named === 0 ? 0 : Math.floor((100 * finished(view)) / view.named)
+  const percent = view.total === undefined ? "" : `${Math.floor((100 * finished(view)) / Math.max(1, view.total))} %   `
   const windows = moment.quota.windows.map(
     ({ duration, limit, used }) =>
       `${Format.bar(used, limit, width / 3)} ${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`,
   )
   const drawn = [
-    `Results  ${Format.bar(finished(view), view.named, width)} ${String(percent).padStart(3)} %   ${results(view)}`,
+    `Results  ${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`,
     `Quota    ${windows.join("   ")}`,
     `         ${nextLink(moment)}${moment.quota.waiting === 0 ? "" : `, ${moment.quota.waiting} waiting`}`,
     ...Array.from(view.transfers)

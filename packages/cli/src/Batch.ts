@@ -1,0 +1,70 @@
+/**
+ * The main job: all targets into the directory, all events to the output.
+ */
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import { Manifest } from "@live-response/core/Manifest"
+import type { ResultRef } from "@live-response/core/ResultRef"
+import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as Failure from "./Failure.ts"
+import * as Output from "./output/Output.ts"
+import * as Targets from "./Targets.ts"
+
+export interface Options extends Output.Options {
+  readonly lists: ReadonlyArray<string>
+  readonly endpoint: string
+  readonly perMinute: number
+  readonly perHour: number
+  readonly concurrency: number
+  readonly retryFailed: boolean
+}
+
+/** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
+export const run = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>, options: Options) {
+  yield* Effect.forEach(options.lists, Targets.checkReadable, { discard: true })
+  const live = NodeLiveResponse.layer({
+    directory: options.directory,
+    endpoint: options.endpoint,
+    limits: { perMinute: options.perMinute, perHour: options.perHour },
+  })
+  yield* saveAll(named, options).pipe(
+    Effect.scoped,
+    Effect.provide(live.pipe(Layer.provide(NodeCredential.layerConfig))),
+    Effect.catchTags({
+      CredentialError: (error) => Effect.fail(Failure.fromError(error)),
+      DefenderError: (error) => Effect.fail(Failure.fromError(error)),
+      StoreError: (error) => Effect.fail(Failure.fromError(error)),
+    }),
+  )
+})
+
+const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>, options: Options) {
+  const output = yield* Output.make(options)
+  const live = yield* LiveResponse
+  const manifest = yield* Manifest
+
+  const again = options.retryFailed ? yield* manifest.failed : []
+  const targets = Stream.fromIterable<ResultRef | Targets.BadLine>([...named, ...again]).pipe(
+    Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
+  )
+
+  // Lists are read as they are needed. Those that can be read twice are, so that the end is in sight from the start.
+  if (!options.lists.includes("-")) {
+    yield* Stream.runCount(targets).pipe(Effect.map(output.expect), Effect.ignore, Effect.forkScoped)
+  }
+
+  const refs = targets.pipe(
+    Stream.flatMap((target) =>
+      Targets.isBadLine(target) ? Stream.drain(Stream.fromEffect(output.badLine(target))) : Stream.succeed(target),
+    ),
+  )
+  yield* live.saveAll(refs, { concurrency: options.concurrency }).pipe(
+    Stream.runForEach(output.event),
+    Effect.onInterrupt(() => Effect.sync(output.interrupted)),
+    Effect.ensuring(output.finish),
+  )
+  if (output.failed()) return yield* Failure.someFailed
+})
