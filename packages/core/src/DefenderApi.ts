@@ -130,11 +130,6 @@ export const make = Effect.fnUntraced(function* (
     return yield* new DefenderError.DefenderError({ operation, reason })
   })
 
-  const tellRetrying = (ref: ResultRef) =>
-    Schedule.tap(({ duration, input: error }: Schedule.Metadata<unknown, DefenderError.DefenderError>) =>
-      report(Retrying.make({ ...ref, delay: duration, message: error.message, error })),
-    )
-
   /** The policy's delay holds up the quota, and with it every call; this one then queues like the others. */
   const throttled = (ref: ResultRef) =>
     policy.throttled.pipe(
@@ -163,6 +158,11 @@ export const make = Effect.fnUntraced(function* (
     }),
   }
 })
+
+const tellRetrying = (ref: ResultRef) =>
+  Schedule.tap(({ duration, input: error }: Schedule.Metadata<unknown, DefenderError.DefenderError>) =>
+    report(Retrying.make({ ...ref, delay: duration, message: error.message, error })),
+  )
 
 type CallError = DefenderError.DefenderError | CredentialError
 

@@ -204,6 +204,11 @@ const encodePartHead = Schema.encodeEffect(PartHead)
 /** So many bytes are gathered before they are written: a write for each chunk off the wire would cost half as much again. */
 const gatherLength = 1024 * 1024
 
+const at =
+  (path: string) =>
+  <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
+    Effect.mapError(effect, fromPlatformError(path))
+
 /**
  * Keeps results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served. Directories are
  * for their owner alone (0700), and so are files (0600). A result under way is `<index>.part` with what was announced of
@@ -222,11 +227,6 @@ export const layerFileSystem = (options: {
       const paths = yield* Path.Path
       const { join } = paths
       const hasher = yield* Hasher
-
-      const at =
-        (path: string) =>
-        <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
-          Effect.mapError(effect, fromPlatformError(path))
 
       const makeDirectory = (path: string) => Directory.make(fs, paths, path).pipe(at(path))
 

@@ -30,7 +30,7 @@ export interface ClientSecretOptions {
 }
 
 /** The vendor's own servers; any other has no directory of servers to be looked up in. */
-const knownAuthorities = ["https://login.microsoftonline.com", "https://login.microsoftonline.us"]
+const knownAuthorities = new Set(["https://login.microsoftonline.com", "https://login.microsoftonline.us"])
 
 /**
  * Signs in as an app, with its secret.
@@ -59,7 +59,7 @@ export const layerClientSecret = (options: ClientSecretOptions): Layer.Layer<Cre
         options.tenantId,
         options.clientId,
         Redacted.value(options.clientSecret),
-        { authorityHost: authority, disableInstanceDiscovery: !knownAuthorities.includes(authority) },
+        { authorityHost: authority, disableInstanceDiscovery: !knownAuthorities.has(authority) },
       )
       return Credential.layerTokenCredential({
         credential,

@@ -8,9 +8,10 @@ import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import { createLogUpdate } from "log-update"
 import { printable } from "../Printable.ts"
 import type { BadLine } from "../Targets.ts"
@@ -25,9 +26,11 @@ export interface Options {
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent))
 
+const tellJson = (event: BatchEvent) => Effect.flatMap(Effect.orDie(encodeEvent(event)), (json) => Console.log(json))
+
 /** How often a screen is drawn, and how often a log hears of the progress. */
-const drawn = Schedule.spaced("200 millis")
-const logged = Schedule.spaced("10 seconds")
+const drawInterval = "200 millis"
+const logInterval = "10 seconds"
 
 /**
  * Shows a batch until its scope ends. Progress and messages go to stderr, so that stdout holds the summary alone, or with
@@ -54,9 +57,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     return { now: yield* DateTime.now, quota: yield* quota.status, remaining: yield* remaining }
   })
 
-  const write = yield* options.quiet ? Effect.succeed(Console.error) : showProgress(view, moment)
-
-  const tellJson = (event: BatchEvent) => Effect.flatMap(Effect.orDie(encodeEvent(event)), (json) => Console.log(json))
+  // The progress ends before the summary: what is drawn is wiped away.
+  const progress = yield* Scope.fork(yield* Effect.scope)
+  const write = yield* options.quiet
+    ? Effect.succeed(Console.error)
+    : Scope.provide(showProgress(view, moment), progress)
 
   return {
     /** There are so many targets. */
@@ -86,6 +91,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }),
 
     finish: Effect.gen(function* () {
+      yield* Scope.close(progress, Exit.void)
       if (options.json) yield* tellJson(view.summary)
       if (options.json || options.quiet) return
       const text = Screen.summary(view, { directory: printable(options.directory), took: yield* elapsed })
@@ -100,7 +106,7 @@ const quotaIsBusy = (status: { readonly nextSlot: Duration.Duration }) => !Durat
 const showProgress = Effect.fnUntraced(function* (view: BatchView.BatchView, moment: Effect.Effect<Screen.Moment>) {
   if (!process.stderr.isTTY || process.env.TERM === "dumb") {
     const log = Effect.flatMap(moment, (moment) => Console.error(Screen.line(view, moment)))
-    yield* log.pipe(Effect.delay("10 seconds"), Effect.repeat(logged), Effect.forkScoped)
+    yield* log.pipe(Effect.delay(logInterval), Effect.forever, Effect.forkScoped)
     return Console.error
   }
   const screen = createLogUpdate(process.stderr)
@@ -113,6 +119,6 @@ const showProgress = Effect.fnUntraced(function* (view: BatchView.BatchView, mom
       screen.done()
     }),
   )
-  yield* draw.pipe(Effect.repeat(drawn), Effect.forkScoped)
+  yield* draw.pipe(Effect.andThen(Effect.sleep(drawInterval)), Effect.forever, Effect.forkScoped)
   return (text: string) => Effect.sync(() => screen.persist(text))
 })

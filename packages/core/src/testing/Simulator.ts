@@ -161,10 +161,18 @@ interface Blob {
   readonly blobFaults: Array<Fault>
 }
 
+const tokenPath = /^\/[^/]+\/oauth2\/v2\.0\/token$/
+const linkPath = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i
+
 interface Answer {
   readonly kind: Call["kind"]
   readonly response: HttpServerResponse.HttpServerResponse
 }
+
+const randomHex = (length: number) =>
+  Effect.map(Effect.all(Array.from({ length }, () => Random.nextIntBetween(0, 15))), (digits) =>
+    digits.map((digit) => digit.toString(16)).join(""),
+  )
 
 /**
  * Makes a simulator.
@@ -184,11 +192,6 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   const tokens = new Map<string, number>((options?.tokens ?? []).map((token) => [token, Infinity]))
   const signatures = new Map<string, { readonly path: string; readonly expires: number }>()
   const calls: Array<Call> = []
-
-  const randomHex = (length: number) =>
-    Effect.map(Effect.all(Array.from({ length }, () => Random.nextIntBetween(0, 15))), (digits) =>
-      digits.map((digit) => digit.toString(16)).join(""),
-    )
 
   const add: Service["add"] = Effect.fnUntraced(function* (ref, result) {
     const blob: Blob = {
@@ -253,7 +256,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     const expires = now + linkLifetime
     const signature = `${yield* randomHex(20)}/${yield* randomHex(20)}=`
     signatures.set(signature, { path: blob.path, expires })
-    const se = encodeURIComponent(new Date(expires).toISOString().replace(/\.\d+Z$/, "Z"))
+    const se = encodeURIComponent(DateTime.formatIso(DateTime.makeUnsafe(expires)).replace(/\.\d+Z$/, "Z"))
     const query = `se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
     return HttpServerResponse.jsonUnsafe({
       "@odata.context": `${origin}/api/$metadata#Edm.String`,
@@ -300,25 +303,28 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     })
   }
 
-  const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL) {
-    const now = yield* Clock.currentTimeMillis
-    const done = (kind: Call["kind"], response: HttpServerResponse.HttpServerResponse): Answer => ({ kind, response })
-
-    if (request.method === "POST" && /^\/[^/]+\/oauth2\/v2\.0\/token$/.test(url.pathname)) {
-      return done("token", yield* signIn(request, now))
-    }
-    if (url.pathname.startsWith("/investigation-actions-data/")) return done("blob", serveBlob(request, url, now))
-
-    const link = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i.exec(
-      url.pathname,
-    )
-    const kind = link === null ? "other" : "link"
+  const api = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) {
     const token = request.headers.authorization?.replace(/^Bearer /, "") ?? ""
-    if ((tokens.get(token) ?? 0) <= now)
-      return done(kind, apiError(401, "Unauthorized", "The token is missing, invalid or expired."))
-    if (link?.[1] === undefined || link[2] === undefined)
-      return done(kind, apiError(404, "NotFound", "No such resource."))
-    return done(kind, yield* makeLink(link[1], link[2], url.origin, now))
+    if ((tokens.get(token) ?? 0) <= now) {
+      return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
+    }
+    const [, id, index] = linkPath.exec(url.pathname) ?? []
+    if (id === undefined || index === undefined) return apiError(404, "NotFound", "No such resource.")
+    return yield* makeLink(id, index, url.origin, now)
+  })
+
+  const answer = Effect.fnUntraced(function* (
+    request: HttpServerRequest.HttpServerRequest,
+    url: URL,
+  ): Effect.fn.Return<Answer> {
+    const now = yield* Clock.currentTimeMillis
+    if (request.method === "POST" && tokenPath.test(url.pathname)) {
+      return { kind: "token", response: yield* signIn(request, now) }
+    }
+    if (url.pathname.startsWith("/investigation-actions-data/")) {
+      return { kind: "blob", response: serveBlob(request, url, now) }
+    }
+    return { kind: linkPath.test(url.pathname) ? "link" : "other", response: yield* api(request, url, now) }
   })
 
   return {
@@ -345,13 +351,14 @@ const md5Of = (bytes: Uint8Array): string => {
 /** Small enough that a fault in the middle is in the middle. */
 const pieceLength = 16 * 1024
 
+const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
+  Stream.fromIterable(
+    Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) =>
+      bytes.subarray(i * pieceLength, (i + 1) * pieceLength),
+    ),
+  )
+
 const body = (bytes: Uint8Array, fault: Fault | undefined): Stream.Stream<Uint8Array, string> => {
-  const pieces = (bytes: Uint8Array) =>
-    Stream.fromIterable(
-      Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) =>
-        bytes.subarray(i * pieceLength, (i + 1) * pieceLength),
-      ),
-    )
   switch (fault?.fault) {
     case "cut":
       return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.fail("cut"))
