@@ -129,7 +129,6 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   const api = yield* DefenderApi
   const policy = yield* RetryPolicy
   const stallTimeout = Duration.fromInputUnsafe(policy.stallTimeout)
-  const clock = yield* Clock.Clock
 
   const newLink = Effect.fnUntraced(function* (ref: ResultRef, progress: Progress) {
     const link = yield* api.downloadLink(ref, { again: progress.links > 0 })
@@ -167,6 +166,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   const attempt = (ref: ResultRef, progress: Progress): Stream.Stream<ResultChunk, DownloadError> =>
     Effect.gen(function* () {
       if (progress.isComplete) return Stream.empty
+      const clock = yield* Clock.Clock
       // Ends before the stream's own scope where the watch ends it: that closes the connection under a stalled read.
       const connection = yield* Scope.fork(yield* Effect.scope)
       const response = yield* Scope.provide(ask(ref, progress), connection)
@@ -219,6 +219,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
    * takes counts, not the time that its reader takes before the next.
    */
   const watchStall = Effect.fnUntraced(function* (connection: Scope.Closeable) {
+    const clock = yield* Clock.Clock
     const limit = Duration.toMillis(stallTimeout)
     let readSince = Infinity
     const watch = {
