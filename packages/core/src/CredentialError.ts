@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { oneLine } from "./internal/text.ts"
 
 /**
  * There is nothing to sign in with.
@@ -69,6 +70,6 @@ export class CredentialError extends Schema.TaggedError<CredentialError>("@live-
   { reason: Reason },
 ) {
   override get message(): string {
-    return this.reason.message
+    return oneLine(this.reason.message)
   }
 }

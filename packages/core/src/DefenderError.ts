@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { oneLine } from "./internal/text.ts"
 
 /** What the API says of an error: its code, its sentence, and the correlation id that support asks for. */
 const answer = {
@@ -197,7 +198,7 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
   { operation: Schema.String, reason: Reason },
 ) {
   override get message(): string {
-    return `${this.operation}: ${this.reason.message}`
+    return oneLine(`${this.operation}: ${this.reason.message}`)
   }
 
   /** Whether the same call may succeed a little later. */

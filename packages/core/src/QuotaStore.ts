@@ -176,13 +176,13 @@ const makeMemoryLog = (windows: ReadonlyArray<Window>): CallLog => {
   let blockedUntil = 0
 
   // Monotonic, so that a clock that is set does not bring calls back or let them all go.
-  const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+  const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
   const wait = (at: number) => Math.max(blockedUntil - at, delay(at, windows, inFlight, stamps))
 
   return {
     take: Effect.flatMap(now, (at) => {
       const millis = wait(at)
-      if (millis > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(millis) }))
+      if (millis > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(millis)) }))
       inFlight++
       return Effect.void
     }),

@@ -272,6 +272,7 @@ export const layerFileSystem = (options: {
           partHead = head
           return encodePartHead(head).pipe(
             Effect.orDie,
+            Effect.tap(openPart),
             Effect.flatMap((json) => fs.writeFileString(headPath, json, { mode: 0o600 }).pipe(at(headPath))),
           )
         })

@@ -102,7 +102,7 @@ const escapeControls = (text: string): string => {
   let inString = false
   let escaped = false
   let out = ""
-  for (const character of text.trimEnd().replace(/\u0000+$/, "")) {
+  for (const character of text.replace(/[\u0000\s]+$/, "")) {
     if (inString && character < " ") {
       out += `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
       escaped = false
@@ -121,16 +121,15 @@ const withoutNuls = (text: string): string =>
   Option.getOrElse(utf16ThroughNuls(text), () => text.replaceAll("\u0000", ""))
 
 const utf16ThroughNuls = (text: string): Option.Option<string> => {
-  const trimmed = text.replace(/\u0000+$/, "")
-  const bytes = new Uint8Array(trimmed.length + (trimmed.length % 2))
-  let highNuls = 0
-  for (let i = 0; i < trimmed.length; i++) {
-    const code = trimmed.charCodeAt(i)
-    if (code > 0xff) return Option.none()
-    if (code === 0 && i % 2 === 1) highNuls++
-    bytes[i] = code
-  }
-  return highNuls > 0 && highNuls * 4 >= trimmed.length - 1
-    ? Option.some(new TextDecoder("utf-16le").decode(bytes))
+  const bytes = Uint8Array.from(text.replace(/\u0000+$/, ""), (character) => character.charCodeAt(0))
+  const isOneByteEach = !/[^\u0000-\u00ff]/.test(text)
+  const nuls = bytes.filter((byte) => byte === 0).length
+  const highNuls = bytes.filter((byte, i) => byte === 0 && i % 2 === 1).length
+  // Half of the bytes where the text is Latin; else its other halves are control characters, which no text holds.
+  const looksLike = nuls * 4 >= bytes.length - 1 || /[\u0001-\u0008\u000e-\u001f\u0080-\u009f]/.test(text)
+  return isOneByteEach && nuls > 0 && nuls === highNuls && looksLike
+    ? Option.some(
+        new TextDecoder("utf-16le").decode(Uint8Array.from([...bytes, ...(bytes.length % 2 === 1 ? [0] : [])])),
+      )
     : Option.none()
 }

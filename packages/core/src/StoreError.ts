@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import type * as PlatformError from "effect/PlatformError"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { oneLine } from "./internal/text.ts"
 
 /**
  * What is wrong with the place, in the order in which an operator would ask.
@@ -39,27 +41,35 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   detail: Schema.String,
 }) {
   override get message(): string {
-    return `${this.path}: ${this.problem === "Failed" ? this.detail : advice[this.problem]}`
+    return oneLine(`${this.path}: ${this.problem === "Failed" ? this.detail : advice[this.problem]}`)
   }
 }
 
-const codes: ReadonlyArray<readonly [codes: RegExp, problem: Problem]> = [
-  [/\b(ENOSPC|EDQUOT)\b/, "DiskFull"],
-  [/\b(EMFILE|ENFILE)\b/, "TooManyOpenFiles"],
-  [/\b(EACCES|EPERM|EROFS|PermissionDenied)\b/, "NotWritable"],
-  [/\b(ENOTDIR|EEXIST)\b/, "NotADirectory"],
-]
+const problems: Readonly<Record<string, Problem>> = {
+  ENOSPC: "DiskFull",
+  EDQUOT: "DiskFull",
+  EMFILE: "TooManyOpenFiles",
+  ENFILE: "TooManyOpenFiles",
+  EACCES: "NotWritable",
+  EPERM: "NotWritable",
+  EROFS: "NotWritable",
+  PermissionDenied: "NotWritable",
+  ENOTDIR: "NotADirectory",
+  EEXIST: "NotADirectory",
+  AlreadyExists: "NotADirectory",
+}
 
 /**
- * Says what a failed file operation at `path` means.
+ * Says what a failed file operation at `path` means: by the system's error code, else by the platform's tag.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const fromPlatformError =
   (path: string) =>
-  (error: PlatformError.PlatformError): StoreError => {
-    const detail = error.reason.cause === undefined ? error.message : String(error.reason.cause).replace(/^Error: /, "")
-    const problem = codes.find(([pattern]) => pattern.test(`${error.message} ${detail}`))?.[1] ?? "Failed"
-    return new StoreError({ path, problem, detail })
+  ({ message, reason }: PlatformError.PlatformError): StoreError => {
+    const { cause } = reason
+    const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : reason._tag
+    const detail = cause instanceof Error ? cause.message : message
+    return new StoreError({ path, problem: problems[code] ?? problems[reason._tag] ?? "Failed", detail })
   }

@@ -97,8 +97,7 @@ class Progress {
   constructor(resume: ResumePoint | undefined) {
     this.head = resume?.head
     this.offset = resume?.offset ?? 0
-    // Only a strong ETag promises that the rest belongs to these bytes.
-    if (this.offset === 0 || strongEtag(this.head) === undefined) this.startOver()
+    if (this.offset === 0) this.startOver()
   }
 
   startOver(): void {
@@ -141,6 +140,8 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   /** Asks the storage for what is missing. Where it does not continue what is here, the transfer starts over. */
   const ask = (ref: ResultRef, progress: Progress): Effect.Effect<HttpClientResponse, DownloadError, Scope.Scope> =>
     Effect.gen(function* () {
+      // Only a strong ETag promises that what comes belongs to what is here.
+      if (strongEtag(progress.head) === undefined) progress.startOver()
       const link = progress.link ?? (yield* newLink(ref, progress))
       const response = yield* Http.execute(client, blobRequest(link, progress)).pipe(
         Effect.provideService(HttpClient.TracerPropagationEnabled, false),

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { oneLine } from "./internal/text.ts"
 
 const answer = { status: Schema.Int, code: Schema.optionalKey(Schema.String) }
 
@@ -155,7 +156,7 @@ export class TransferError extends Schema.TaggedError<TransferError>("@live-resp
   { result: Schema.String, reason: Reason },
 ) {
   override get message(): string {
-    return `${this.result}: ${this.reason.message}`
+    return oneLine(`${this.result}: ${this.reason.message}`)
   }
 
   /** Whether the same download may go on a little later. */

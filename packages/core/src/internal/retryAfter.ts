@@ -9,14 +9,17 @@ export const parse = (answer: {
   readonly now: DateTime.Utc
 }): Option.Option<Duration.Duration> =>
   Option.firstSomeOf([
-    Option.flatMap(Option.fromNullishOr(answer.header), (header) =>
-      /^\d+$/.test(header.trim())
-        ? Option.some(Duration.seconds(Number(header)))
-        : Option.map(DateTime.make(header), (date) => nonNegative(DateTime.distance(answer.now, date))),
-    ),
-    Option.map(Option.fromNullishOr(/again in (\d+) seconds?/i.exec(answer.detail ?? "")?.[1]), (seconds) =>
-      Duration.seconds(Number(seconds)),
-    ),
+    fromHeader(answer.header?.trim() ?? "", answer.now),
+    seconds(/again in (\d+) seconds?/i.exec(answer.detail ?? "")?.[1] ?? ""),
   ])
 
-const nonNegative = (duration: Duration.Duration) => Duration.max(duration, Duration.zero)
+/** No wait at all is no hint: whoever believed it would hammer. */
+const positive = Option.filter(Duration.isGreaterThan(Duration.zero))
+
+const seconds = (text: string): Option.Option<Duration.Duration> =>
+  /^\d+$/.test(text) ? positive(Option.some(Duration.seconds(Number(text)))) : Option.none()
+
+const fromHeader = (header: string, now: DateTime.Utc): Option.Option<Duration.Duration> =>
+  / GMT$/.test(header)
+    ? positive(Option.map(DateTime.make(header), (date) => DateTime.distance(now, date)))
+    : seconds(header)

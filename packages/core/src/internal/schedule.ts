@@ -25,7 +25,8 @@ export const anewOnProgress = <O, I, E, R>(
   let current: Effect.Success<ReturnType<typeof Schedule.toStep<O, I, E, R>>> | undefined
   return Schedule.fromStep(
     Effect.succeed((now: number, input: I) => {
-      if (current !== undefined && !progressed()) return current(now, input)
+      const anew = progressed()
+      if (current !== undefined && !anew) return current(now, input)
       return Effect.flatMap(Schedule.toStep(policy), (step) => {
         current = step
         return step(now, input)

@@ -1,0 +1,363 @@
+/**
+ * The main job, end to end, as a user has it: the real command line, real HTTP, real files, and a server that is not the
+ * project's simulator.
+ */
+import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { gzipSync } from "node:zlib"
+import { assert, describe, it } from "@effect/vitest"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schedule from "effect/Schedule"
+import type { Scope } from "effect/Scope"
+import * as ReferenceServer from "./support/ReferenceServer.ts"
+
+const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface Options {
+  readonly cwd: string
+  readonly env?: Record<string, string>
+  readonly stdin?: string
+}
+
+/** Starts the command line in an environment of its own. */
+const start = (args: ReadonlyArray<string>, options: Options) =>
+  Effect.sync(() => {
+    const child = spawn(process.execPath, [bin, ...args], {
+      cwd: options.cwd,
+      env: { PATH: process.env.PATH, HOME: options.cwd, XDG_STATE_HOME: join(options.cwd, ".state"), ...options.env },
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.on("data", (data: Buffer) => (stdout += data.toString()))
+    child.stderr.on("data", (data: Buffer) => (stderr += data.toString()))
+    child.stdin.end(options.stdin ?? "")
+    const ended = Effect.callback<Ended>((resume) => {
+      child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
+      return Effect.sync(() => child.kill("SIGKILL"))
+    })
+    return { child, ended }
+  })
+
+const run = (args: ReadonlyArray<string>, options: Options): Effect.Effect<Ended> =>
+  Effect.flatMap(start(args, options), ({ ended }) => ended)
+
+const id = (machine: number) => `00000000-0000-4000-8000-${String(machine).padStart(12, "0")}`
+
+const pattern = (length: number, seed: number) =>
+  Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8) * 7 + seed) % 251)
+
+/** Sixty results of all kinds, one of them empty and one of five megabytes. */
+const sixty: Record<string, ReferenceServer.Result> = Object.fromEntries(
+  Array.from({ length: 60 }, (_, i) => {
+    const bytes =
+      i === 0
+        ? new Uint8Array()
+        : i === 1
+          ? pattern(5_000_000, i)
+          : i % 3 === 0
+            ? gzipSync(pattern(100_000, i))
+            : i % 3 === 1
+              ? new TextEncoder().encode(
+                  `{"script_name":"a.ps1","exit_code":0,"script_output":"${i}","script_errors":""}`,
+                )
+              : pattern(1000 * i, i)
+    return [`${id(Math.floor(i / 6))}:${i % 6}`, { bytes }]
+  }),
+)
+
+const filesBelow = (directory: string): ReadonlyArray<string> =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+
+interface ManifestLine {
+  readonly machineActionId: string
+  readonly index: number
+  readonly status: string
+  readonly path: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+const manifestOf = (directory: string): ReadonlyArray<ManifestLine> =>
+  readFileSync(join(directory, "manifest.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+
+/** A directory of the test's own, and a server with these options. */
+const world = Effect.fnUntraced(function* (options: ReferenceServer.Options) {
+  const server = yield* ReferenceServer.make(options)
+  const cwd = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+  const env = { LIVE_RESPONSE_TOKEN: server.bearer, LIVE_RESPONSE_ENDPOINT: server.endpoint }
+  const download = (...args: ReadonlyArray<string>) => run(["download", "-o", "out", ...args], { cwd, env })
+  return { server, cwd, env, out: join(cwd, "out"), download }
+})
+
+/** Nothing that was said or left behind holds a signature or the token. */
+const assertNoSecrets = (server: ReferenceServer.ReferenceServer, out: string, ...said: ReadonlyArray<Ended>) => {
+  const texts = [
+    ...filesBelow(out).map((file) => readFileSync(file, "latin1")),
+    ...said.flatMap(({ stderr, stdout }) => [stdout, stderr]),
+  ]
+  for (const text of texts) {
+    assert.notInclude(text, "sig=")
+    assert.notInclude(text, server.bearer)
+    for (const signature of server.signatures()) assert.notInclude(text, signature)
+  }
+}
+
+const live = (name: string, test: () => Effect.Effect<void, PlatformError, FileSystem.FileSystem | Scope>) =>
+  it.live(name, () => Effect.provide(test(), NodeFileSystem.layer))
+
+describe("download", () => {
+  live("brings sixty results home whole, with a link each, and a second run calls nobody", () =>
+    Effect.gen(function* () {
+      const { cwd, download, env, out, server } = yield* world({ results: sixty })
+      const first = yield* run(["download", "-o", "out", "--from", "-", "--json"], {
+        cwd,
+        env,
+        stdin: Object.keys(sixty).join("\r\n"),
+      })
+      assert.strictEqual(first.code, 0, first.stderr)
+
+      const lines = manifestOf(out)
+      assert.strictEqual(lines.length, 60)
+      for (const line of lines) {
+        const expected = sixty[`${line.machineActionId}:${line.index}`]?.bytes ?? new Uint8Array()
+        const actual = readFileSync(join(out, line.path))
+        assert.isTrue(actual.equals(expected), line.path)
+        assert.strictEqual(line.sha256, sha256(expected))
+        assert.strictEqual(line.bytes, expected.length)
+        assert.strictEqual(line.status, "completed")
+        const extension = expected[0] === 0x1f ? "gz" : expected[0] === 0x7b ? "json" : "bin"
+        assert.strictEqual(line.path, `${line.machineActionId}/${line.index}.${extension}`)
+      }
+      assert.strictEqual(filesBelow(out).length, 61, "the results and the manifest, and nothing else")
+      for (const file of filesBelow(out)) assert.strictEqual(statSync(file).mode & 0o777, 0o600, file)
+      assert.strictEqual(statSync(out).mode & 0o777, 0o700)
+      assert.strictEqual(statSync(join(out, id(0))).mode & 0o777, 0o700)
+
+      assert.strictEqual(server.linkCalls().length, 60)
+      for (const { headers } of server.blobCalls()) {
+        assert.isUndefined(headers.authorization)
+        assert.isUndefined(headers.traceparent)
+        assert.isUndefined(headers.b3)
+      }
+      const events = first.stdout
+        .trimEnd()
+        .split("\n")
+        .map((line): Record<string, unknown> => JSON.parse(line))
+      assert.strictEqual(events.filter(({ event }) => event === "completed").length, 60)
+      assert.deepInclude(events.at(-1) ?? {}, { event: "summary", completed: 60, failed: 0, links: 60 })
+
+      const requests = server.requests.length
+      const second = yield* download(...Object.keys(sixty))
+      assert.strictEqual(second.code, 0)
+      assert.strictEqual(server.requests.length, requests, "a second run calls nobody")
+      assertNoSecrets(server, out, first, second)
+    }),
+  )
+
+  live("makes a dead link anew, goes on where a body broke, and waits as a 429 asks", () =>
+    Effect.gen(function* () {
+      const target = (i: number) => `${id(0)}:${i}`
+      const results = Object.fromEntries(
+        Array.from({ length: 5 }, (_, i) => [target(i), { bytes: pattern(200_000, i) }]),
+      )
+      const { download, out, server } = yield* world({
+        results,
+        onLink: ({ nth, result }) =>
+          result === target(2) && nth === 1
+            ? ReferenceServer.apiError(429, "429", "API calls quota exceeded!", { "retry-after": "1" })
+            : undefined,
+        onBlob: ({ nth, result }) => {
+          if (result === target(0) && nth === 1) return { expire: true }
+          if (result === target(1) && nth === 1) return { breakAfter: 50_000 }
+          if (result === target(3)) return { expire: true }
+          return undefined
+        },
+      })
+      const ended = yield* download(`${id(0)}:0-4`, `${id(9)}:0`)
+      assert.strictEqual(ended.code, 1)
+
+      const manifest = manifestOf(out)
+      for (const i of [0, 1, 2, 4]) {
+        assert.isTrue(readFileSync(join(out, id(0), `${i}.bin`)).equals(results[target(i)]?.bytes ?? new Uint8Array()))
+      }
+      assert.deepStrictEqual(
+        manifest
+          .filter(({ status }) => status === "failed")
+          .map((line) => `${line.machineActionId}:${line.index}`)
+          .sort(),
+        [target(3), `${id(9)}:0`],
+      )
+      assert.isFalse(filesBelow(join(out, id(0))).some((file) => file.endsWith("3.bin")))
+
+      assert.strictEqual(server.linkCalls(target(0)).length, 2, "one new link for a dead one")
+      assert.strictEqual(server.linkCalls(target(3)).length, 2, "a 403 on a fresh link is final")
+      const [, resumed] = server.blobCalls(target(1))
+      assert.match(resumed?.headers.range ?? "", /^bytes=\d+-$/)
+      assert.isDefined(resumed?.headers["if-match"])
+      const sent = server.blobCalls(target(1)).reduce((sum, call) => sum + call.sent, 0)
+      assert.isAtMost(sent, 200_000 + 50_000)
+      assert.match(ended.stderr, new RegExp(`failed: link of ${id(9)}:0: not found`))
+      assertNoSecrets(server, out, ended)
+    }),
+  )
+
+  live("ends the batch at once where the token is refused, and says nothing secret", () =>
+    Effect.gen(function* () {
+      const { cwd, env, out, server } = yield* world({ results: sixty })
+      const args = ["download", "-o", "out", ...Object.keys(sixty)]
+      const ended = yield* run(args, { cwd, env: { ...env, LIVE_RESPONSE_TOKEN: "a-wrong-one" } })
+      assert.strictEqual(ended.code, 3)
+      assert.isAtMost(server.requests.length, 16)
+      assert.match(ended.stderr, /^live-response: link of .*: the API refused the token/m)
+      assertNoSecrets(server, out, ended)
+      assert.notInclude(ended.stdout + ended.stderr, "a-wrong-one")
+    }),
+  )
+
+  live("does not carry the bearer along a redirect", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* ReferenceServer.make({ results: {} })
+      const { download, server } = yield* world({
+        results: {},
+        onLink: () => ({ status: 302, headers: { location: `${elsewhere.endpoint}/api` } }),
+      })
+      const ended = yield* download(`${id(0)}:0`)
+      assert.strictEqual(ended.code, 1)
+      assert.strictEqual(server.linkCalls().length, 1)
+      assert.strictEqual(elsewhere.requests.length, 0)
+    }),
+  )
+
+  live("keeps what it has when it is interrupted, and goes on there", () =>
+    Effect.gen(function* () {
+      const target = `${id(0)}:0`
+      const bytes = pattern(3_000_000, 7)
+      const { cwd, env, out, server } = yield* world({
+        results: { [target]: { bytes } },
+        onBlob: ({ nth }) => (nth === 1 ? { holdAfter: 2_000_000 } : undefined),
+      })
+      const args = ["download", "-o", "out", target]
+      const { child, ended } = yield* start(args, { cwd, env })
+      const part = join(out, id(0), "0.part")
+      const isHeld = Effect.sync(() => server.held() === 1 && existsSync(part) && statSync(part).size > 0)
+      yield* Effect.repeat(isHeld, { schedule: Schedule.spaced("50 millis"), until: (held) => held })
+      child.kill("SIGINT")
+      const interrupted = yield* ended
+      assert.strictEqual(interrupted.code, 130)
+      assert.match(interrupted.stdout, /^Interrupted: /)
+
+      const finished = yield* run(args, { cwd, env })
+      assert.strictEqual(finished.code, 0, finished.stderr)
+      assert.isTrue(readFileSync(join(out, id(0), "0.bin")).equals(bytes))
+      assert.match(server.blobCalls()[1]?.headers.range ?? "", /^bytes=\d{7}-$/)
+      assert.isFalse(filesBelow(out).some((file) => /\.part/.test(file)))
+    }),
+  )
+})
+
+describe("bad input", () => {
+  const good = `${id(0)}:0`
+  const token = { LIVE_RESPONSE_TOKEN: "t" }
+
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly args: ReadonlyArray<string>
+    readonly env?: Record<string, string>
+    readonly code: number
+    readonly says: RegExp
+  }> = [
+    { name: "nothing to do", args: [], code: 2, says: /nothing to download/ },
+    { name: "no target", args: ["foo"], code: 2, says: /"foo" is no target; a target is <machine action id>:<index>/ },
+    {
+      name: "a missing list",
+      args: ["--from", "nowhere.txt"],
+      code: 2,
+      says: /can't read nowhere.txt: there is no such file/,
+    },
+    {
+      name: "plain http to another host",
+      args: [good, "--endpoint", "http://example.com"],
+      env: token,
+      code: 2,
+      says: /--endpoint.*http:\/\/example.com.*https/,
+    },
+    { name: "a wrong number", args: [good, "-j", "0"], env: token, code: 2, says: /--concurrency.*1 to 256/ },
+    { name: "an unknown flag", args: [good, "--bogus"], code: 2, says: /--bogus/ },
+    { name: "no credential", args: [good], code: 3, says: /no credential; set LIVE_RESPONSE_TOKEN/ },
+    {
+      name: "a directory below a file",
+      args: [good, "-o", "file/below"],
+      env: token,
+      code: 4,
+      says: /file\/below: there is a file where a directory is needed/,
+    },
+    {
+      name: "a directory that can't be made",
+      args: [good, "-o", "/proc/nope"],
+      env: token,
+      code: 4,
+      says: /\/proc\/nope/,
+    },
+  ]
+  for (const { args, code, env, name, says } of cases) {
+    live(`${name} is one line and exit ${code}`, () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const cwd = yield* fs.makeTempDirectoryScoped()
+        yield* fs.writeFileString(join(cwd, "file"), "")
+        const ended = yield* run(["download", ...args], {
+          cwd,
+          env: { LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:9", ...env },
+        })
+        assert.strictEqual(ended.code, code)
+        assert.match(ended.stderr, says)
+        assert.strictEqual(ended.stderr.trimEnd().split("\n").length, 1, ended.stderr)
+        assert.notMatch(ended.stderr + ended.stdout, /^ {4}at /m)
+        assert.deepStrictEqual(
+          readdirSync(cwd).filter((file) => file !== "file" && file !== ".state"),
+          [],
+        )
+      }),
+    )
+  }
+
+  live("a broken line is named by its number, and the others come", () =>
+    Effect.gen(function* () {
+      const { cwd, download, out } = yield* world({ results: sixty })
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.writeFileString(
+        join(cwd, "list.txt"),
+        `\uFEFF# a list\r\n\r\n${id(0)}:1\r\nwhat is this\r\n{"machineActionId":"${id(0).toUpperCase()}","index":2}\r\n${id(0)}:3,4\r\n`,
+      )
+      yield* fs.writeFileString(join(cwd, "list.csv"), `index,machineActionId\n5,"${id(0)}"\n1,${id(0)}\n`)
+      const ended = yield* download("--from", "list.txt", "--from", "list.csv")
+      assert.strictEqual(ended.code, 1)
+      assert.match(ended.stderr, /list.txt, line 4: "what is this" is no target/)
+      assert.deepStrictEqual(
+        manifestOf(out)
+          .map(({ index }) => index)
+          .sort(),
+        [1, 2, 3, 4, 5],
+      )
+    }),
+  )
+})

@@ -1,0 +1,499 @@
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import * as Credential from "@live-response/core/Credential"
+import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import type { DefenderError } from "@live-response/core/DefenderError"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as Quota from "@live-response/core/Quota"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import { utf8 } from "./support/bytes.ts"
+import { failureOf, withEvents } from "./support/events.ts"
+import { exampleRef, refAt } from "./support/refs.ts"
+import { scripted } from "./support/scripted.ts"
+import { countingCredential, layerOver } from "./support/world.ts"
+
+const { inVirtualTime } = LiveResponseTest
+
+const page = readFileSync(new URL("fixtures/link-answer.json", import.meta.url), "utf8")
+const pageLink =
+  "https://core.windows.net/investigation-actions-data/ID/CustomPlaybookCommandOutput/4ed5e7807ad1fe59b00b664fe06a0f07?se=2021-02-04T16%3A13%3A50Z&sp=r&sv=2019-07-07&sr=b&sig=1dYGe9rPvUlXBPvYSmr6/OLXPY98m8qWqfIQCBbyZTY%3D"
+
+const json = (status: number, body: unknown, headers?: Record<string, string>) =>
+  HttpServerResponse.jsonUnsafe(body, { status, ...(headers === undefined ? {} : { headers }) })
+const apiError = (status: number, code: string, message: string, headers?: Record<string, string>) =>
+  json(status, { error: { code, message, target: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a" } }, headers)
+const good = HttpServerResponse.text(page, { contentType: "application/json" })
+
+const link = Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(exampleRef))
+const linkUrl = Effect.map(link, ({ url }) => Redacted.value(url))
+
+const reasonOf = <A>(exit: Exit.Exit<A, DefenderError | CredentialError>) =>
+  Effect.map(failureOf(exit), (error) => error.reason)
+
+/** Asks a scripted API for the link, in virtual time. */
+const ask = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>
+  Effect.gen(function* () {
+    const { layer, requests } = scripted(...answers)
+    const { events, exit } = yield* inVirtualTime(withEvents(linkUrl)).pipe(Effect.provide(layerOver(layer)))
+    return { exit, events, calls: requests.length }
+  })
+
+/** Asks the simulator for a link that has these faults. */
+const askWithFaults = (linkFaults: ReadonlyArray<Simulator.Fault>) =>
+  Effect.gen(function* () {
+    const simulator = yield* Simulator.Simulator
+    yield* simulator.add(exampleRef, { content: utf8("hello"), linkFaults })
+    const { events, exit } = yield* inVirtualTime(withEvents(link))
+    const calls = yield* simulator.calls
+    return {
+      exit,
+      events,
+      calls,
+      statuses: calls.map(({ status }) => status),
+      gaps: calls.slice(1).map(({ at }, i) => at - (calls[i]?.at ?? 0)),
+    }
+  })
+
+describe("DefenderApi: the call", () => {
+  it.effect("is what the vendor's page says, and reads the page's answer", () => {
+    const { layer, requests } = scripted(good)
+    const world = layerOver(layer, { base: "https://api.securitycenter.microsoft.com" })
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* inVirtualTime(linkUrl), pageLink)
+      assert.strictEqual(requests.length, 1)
+      const [{ request, url } = { request: undefined, url: undefined }] = requests
+      assert.strictEqual(
+        url,
+        "https://api.securitycenter.microsoft.com/api/machineactions/988cc94e-7a8f-4b28-ab65-54970c5d5018/GetLiveResponseResultDownloadLink(index=0)",
+      )
+      assert.strictEqual(request?.method, "GET")
+      assert.strictEqual(request?.body._tag, "Empty")
+      assert.strictEqual(request?.headers.authorization, "Bearer token-0")
+      assert.strictEqual(request?.headers.accept, "application/json")
+      assert.isUndefined(request?.headers["content-type"])
+    }).pipe(Effect.provide(world))
+  })
+
+  it.effect.each([
+    { base: undefined, origin: "https://api.security.microsoft.com/" },
+    { base: "https://eu.api.security.microsoft.com/", origin: "https://eu.api.security.microsoft.com/" },
+    { base: "https://gateway.example.net/defender//", origin: "https://gateway.example.net/defender/" },
+  ])("goes to the base that is given: $base", ({ base, origin }) => {
+    const { layer, requests } = scripted(good)
+    return Effect.gen(function* () {
+      yield* inVirtualTime(
+        Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(refAt(7))),
+      )
+      assert.strictEqual(
+        requests[0]?.url,
+        `${origin}api/machineactions/00000000-0000-4000-8000-000000000000/GetLiveResponseResultDownloadLink(index=7)`,
+      )
+    }).pipe(Effect.provide(layerOver(layer, { base })))
+  })
+
+  it.effect("goes to LIVE_RESPONSE_ENDPOINT where that is set, and never in clear over a network", () => {
+    const { layer, requests } = scripted(good)
+    const world = (env: Record<string, string>) =>
+      DefenderApi.layerConfig().pipe(
+        Layer.provide([
+          layer,
+          countingCredential().layer,
+          Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
+          ConfigProvider.layer(ConfigProvider.fromUnknown(env)),
+        ]),
+      )
+    return Effect.gen(function* () {
+      for (const [env, origin] of [
+        [{}, "https://api.security.microsoft.com/"],
+        [{ LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:8080" }, "http://127.0.0.1:8080/"],
+      ] as const) {
+        yield* inVirtualTime(link).pipe(Effect.provide(world(env)))
+        assert.isTrue(requests.at(-1)?.url.startsWith(`${origin}api/machineactions/`), requests.at(-1)?.url)
+      }
+      const asked = requests.length
+      for (const endpoint of ["http://api.security.microsoft.com", "api.security.microsoft.com", "file:///tmp"]) {
+        const exit = yield* inVirtualTime(link).pipe(
+          Effect.provide(world({ LIVE_RESPONSE_ENDPOINT: endpoint })),
+          Effect.exit,
+        )
+        assert.strictEqual((yield* failureOf(exit))._tag, "ConfigError", endpoint)
+      }
+      assert.strictEqual(requests.length, asked)
+    })
+  })
+
+  it.effect("lets the owner change the client, which does not see the bearer", () => {
+    const { layer, requests } = scripted(good)
+    const seen: Array<string | undefined> = []
+    const transformClient = (client: HttpClient.HttpClient) =>
+      client.pipe(
+        HttpClient.mapRequest(HttpClientRequest.setHeader("user-agent", "test/1")),
+        HttpClient.mapRequestInput((request) => {
+          seen.push(request.headers.authorization)
+          return request
+        }),
+      )
+    return Effect.gen(function* () {
+      yield* inVirtualTime(link)
+      assert.strictEqual(requests[0]?.request.headers["user-agent"], "test/1")
+      assert.strictEqual(requests[0]?.request.headers.authorization, "Bearer token-0")
+      const { client } = yield* DefenderApi.DefenderApi
+      yield* client.get("https://example.net/other")
+      assert.isUndefined(requests[1]?.request.headers.authorization)
+    }).pipe(Effect.provide(layerOver(layer, { transformClient })))
+  })
+
+  it.effect("drops the stray quotes of a sibling call", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* ask(json(200, { value: `"${pageLink}"` }))
+      assert.deepStrictEqual(exit, Exit.succeed(pageLink))
+    }),
+  )
+})
+
+describe("DefenderApi: 401", () => {
+  const worldOf = (credential: Layer.Layer<Credential.Credential>, tokens: ReadonlyArray<string>) =>
+    DefenderApi.layer({ base: "http://127.0.0.1" }).pipe(
+      Layer.provide([credential, Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory))]),
+      Layer.provideMerge(Simulator.layerHttpClient),
+      Layer.provideMerge(Simulator.layer({ tokens })),
+    )
+
+  it.effect("once: gives the token up and succeeds with a new one", () => {
+    const credential = countingCredential()
+    return Effect.gen(function* () {
+      const { exit, statuses, calls } = yield* askWithFaults([])
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.deepStrictEqual(statuses, [401, 200])
+      assert.deepStrictEqual(
+        calls.map(({ headers }) => headers.authorization),
+        ["Bearer token-0", "Bearer token-1"],
+      )
+      assert.strictEqual(credential.invalidated(), 1)
+    }).pipe(Effect.provide(worldOf(credential.layer, ["token-1"])))
+  })
+
+  it.effect("twice: is final after exactly two calls", () => {
+    const credential = countingCredential()
+    return Effect.gen(function* () {
+      const { exit, statuses } = yield* askWithFaults([])
+      const reason = yield* reasonOf(exit)
+      assert.strictEqual(reason._tag, "Unauthorized")
+      assert.deepStrictEqual(statuses, [401, 401])
+      assert.strictEqual(credential.asked(), 2)
+    }).pipe(Effect.provide(worldOf(credential.layer, ["another"])))
+  })
+
+  it.effect("is not asked for at all where there is no token", () => {
+    const missing = new CredentialError({ reason: new Missing() })
+    const credential = Layer.succeed(Credential.Credential, { token: Effect.fail(missing), invalidate: Effect.void })
+    return Effect.gen(function* () {
+      const { exit, statuses } = yield* askWithFaults([])
+      assert.strictEqual(yield* failureOf(exit), missing)
+      assert.deepStrictEqual(statuses, [])
+    }).pipe(Effect.provide(worldOf(credential, [])))
+  })
+})
+
+describe("DefenderApi: 429", () => {
+  const world = LiveResponseTest.layer()
+
+  it.effect("waits as long as the header says", () =>
+    Effect.gen(function* () {
+      const { events, exit, gaps, statuses } = yield* askWithFaults([{ fault: "throttle", retryAfter: 17 }])
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.deepStrictEqual(statuses, [429, 200])
+      assert.deepStrictEqual(gaps, [17_000])
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["retrying"],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("waits as long as the message says where there is no header", () =>
+    Effect.gen(function* () {
+      const { exit, gaps } = yield* askWithFaults([{ fault: "throttle" }])
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.deepStrictEqual(gaps, [8000])
+    }).pipe(Effect.provide(world)),
+  )
+
+  const answersAfter = (...headers: ReadonlyArray<Record<string, string> | string>) => {
+    const refusals = headers.map((header) =>
+      typeof header === "string" ? apiError(429, "429", header) : apiError(429, "TooManyRequests", "Slow down.", header),
+    )
+    return scripted(...refusals, good)
+  }
+  const waitOf = ({ layer }: { readonly layer: Layer.Layer<HttpClient.HttpClient> }) =>
+    Effect.map(Effect.provide(inVirtualTime(Effect.timed(linkUrl)), layerOver(layer)), ([duration]) =>
+      Duration.toSeconds(duration),
+    )
+
+  it.effect("waits until the date that the header says", () =>
+    Effect.gen(function* () {
+      // The test's clock begins in 1970.
+      const seconds = yield* waitOf(answersAfter({ "retry-after": "Thu, 01 Jan 1970 00:02:00 GMT" }))
+      assert.closeTo(seconds, 120, 0.01)
+    }),
+  )
+
+  it.effect("goes by the header where the message says something else", () =>
+    Effect.gen(function* () {
+      const refusal = apiError(429, "429", "You can send requests again in 8 seconds.", { "retry-after": "30" })
+      assert.strictEqual(yield* waitOf(scripted(refusal, good)), 30)
+    }),
+  )
+
+  it.effect("goes by the message where the header says nothing that can be read", () =>
+    Effect.gen(function* () {
+      const refusal = apiError(429, "429", "You can send requests again in 8 seconds.", { "retry-after": "soon" })
+      assert.strictEqual(yield* waitOf(scripted(refusal, good)), 8)
+    }),
+  )
+
+  it.effect("waits five seconds, then twice as long, where nothing says how long", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* waitOf(answersAfter({}, {}, {})), 5 + 10 + 20)
+    }),
+  )
+
+  it.effect.each([
+    { header: "1.5" },
+    { header: "-5" },
+    { header: "0" },
+    { header: "Wed, 01 Jul 2026 00:00:00 GMT" },
+  ])("does not hammer whatever the header says: $header", ({ header }) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-01T00:00:00Z")))
+        assert.isAtLeast(yield* waitOf(answersAfter({ "retry-after": header }, { "retry-after": header })), 1)
+      }),
+  )
+
+  it.effect("waits for an hour at most", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* waitOf(answersAfter({ "retry-after": "360000" })), 3600)
+    }),
+  )
+
+  it.effect("reads a body that is no JSON as a 429 all the same", () =>
+    Effect.gen(function* () {
+      const refusal = HttpServerResponse.text("<html>Too many requests</html>", { status: 429 })
+      assert.strictEqual(yield* waitOf(scripted(refusal, good)), 5)
+    }),
+  )
+
+  it.effect("holds up every other call as well", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const api = yield* DefenderApi.DefenderApi
+      yield* simulator.add(refAt(0), { content: utf8("a"), linkFaults: [{ fault: "throttle", retryAfter: 60 }] })
+      for (const n of [1, 2, 3]) yield* simulator.add(refAt(n), { content: utf8("b") })
+      const later = Effect.andThen(
+        Effect.sleep("1 second"),
+        Effect.forEach([1, 2, 3], (n) => api.downloadLink(refAt(n)), { concurrency: "unbounded" }),
+      )
+      yield* inVirtualTime(Effect.all([api.downloadLink(refAt(0)), later], { concurrency: "unbounded" }))
+      const calls = yield* simulator.calls
+      const began = calls[0]?.at ?? 0
+      assert.deepStrictEqual(
+        calls.map(({ at, status }) => [status, at - began]),
+        [
+          [429, 0],
+          [200, 60_000],
+          [200, 60_000],
+          [200, 60_000],
+          [200, 60_000],
+        ],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("gives up in the end, and says so", () =>
+    Effect.gen(function* () {
+      const { calls, events, exit } = yield* ask(apiError(429, "429", "again in 8 seconds"))
+      const reason = yield* reasonOf(exit)
+      assert.strictEqual(reason._tag, "TooManyRequests")
+      assert.strictEqual(calls, 21)
+      assert.strictEqual(events.length, 20)
+    }),
+  )
+})
+
+describe("DefenderApi: other answers", () => {
+  it.effect.each([408, 500, 502, 503, 504])("calls again after %i", (status) =>
+    Effect.gen(function* () {
+      const { events, exit, statuses } = yield* askWithFaults([
+        { fault: "status", status },
+        { fault: "status", status },
+      ])
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.deepStrictEqual(statuses, [status, status, 200])
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["retrying", "retrying"],
+      )
+    }).pipe(Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("gives up on an API that stays unavailable after nine calls", () =>
+    Effect.gen(function* () {
+      const { calls, exit } = yield* ask(apiError(503, "ServiceUnavailable", "Down."))
+      const reason = yield* reasonOf(exit)
+      assert.deepInclude(reason, {
+        _tag: "Unavailable",
+        status: 503,
+        code: "ServiceUnavailable",
+        detail: "Down.",
+        correlationId: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a",
+      })
+      assert.strictEqual(calls, 9)
+    }),
+  )
+
+  it.effect("calls as often as a replaced policy says", () => {
+    const { layer, requests } = scripted(apiError(503, "ServiceUnavailable", "Down."))
+    return Effect.gen(function* () {
+      yield* Effect.flip(inVirtualTime(link))
+      assert.strictEqual(requests.length, 3)
+    }).pipe(
+      Effect.provide(layerOver(layer).pipe(Layer.provide(RetryPolicy.layer({ api: Schedule.recurs(2) })))),
+    )
+  })
+
+  it.effect.each([
+    { status: 400, reason: "Refused" },
+    { status: 403, reason: "Forbidden" },
+    { status: 404, reason: "NotFound" },
+    { status: 409, reason: "Refused" },
+    { status: 302, reason: "UnexpectedAnswer" },
+    { status: 204, reason: "UnexpectedAnswer" },
+  ])("asks once where the answer is $status", ({ reason, status }) =>
+    Effect.gen(function* () {
+      const { calls, events, exit } = yield* ask(
+        status === 204 || status === 302
+          ? HttpServerResponse.empty({ status, headers: { location: "https://example.net/" } })
+          : apiError(status, "Code", "Sentence."),
+      )
+      assert.strictEqual((yield* reasonOf(exit))._tag, reason)
+      assert.strictEqual(calls, 1)
+      assert.deepStrictEqual(events, [])
+    }),
+  )
+
+  it.effect("names the result that it was asked for", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* ask(apiError(404, "ResourceNotFound", "Not found."))
+      assert.match((yield* failureOf(exit)).message, /^link of 988cc94e-7a8f-4b28-ab65-54970c5d5018:0: /)
+    }),
+  )
+
+  it.effect.each([
+    { name: "nothing", body: "" },
+    { name: "a page", body: "<!doctype html><title>Sign in</title>" },
+    { name: "JSON without a link", body: "{}" },
+    { name: "a link of another type", body: `{"value":["https://example.net/"]}` },
+    { name: "half an answer", body: page.slice(0, 100) },
+    { name: "a link in clear", body: `{"value":"http://example.net/r?sig=a"}` },
+    { name: "a link that is none", body: `{"value":"pending"}` },
+    { name: "a link to a file", body: `{"value":"file:///etc/passwd"}` },
+  ])("does not expect $name", ({ body }) =>
+    Effect.gen(function* () {
+      const { calls, exit } = yield* ask(HttpServerResponse.text(body))
+      const error = yield* failureOf(exit)
+      assert.strictEqual(error.reason._tag, "UnexpectedAnswer")
+      assert.notInclude(error.message, "sig=a")
+      assert.strictEqual(calls, 1)
+    }),
+  )
+
+  it.effect("does not read an error to its end", () => {
+    let pulled = 0
+    const endless = Stream.fromEffectRepeat(
+      Effect.sync(() => {
+        pulled += 1024
+        return new Uint8Array(1024).fill(0x20)
+      }),
+    )
+    return Effect.gen(function* () {
+      const { exit } = yield* ask(HttpServerResponse.stream(endless, { status: 400 }))
+      assert.strictEqual((yield* reasonOf(exit))._tag, "Refused")
+      assert.isAtMost(pulled, 256 * 1024)
+    })
+  })
+
+  it.effect("calls again where no answer comes for a minute", () => {
+    let answers = 0
+    const latency = Effect.suspend(() => (++answers === 1 ? Effect.never : Effect.void))
+    return Effect.gen(function* () {
+      const { events, exit, calls } = yield* askWithFaults([])
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.strictEqual(events.length, 1)
+      const [event] = events
+      assert.include(event?.event === "retrying" ? event.message : "", "no answer in time")
+      assert.isAtLeast(calls[0]?.at ?? 0, 60_000)
+    }).pipe(Effect.provide(LiveResponseTest.layer({ latency })))
+  })
+
+  it.effect("calls again where the API can't be reached, and says why without saying where", () => {
+    let calls = 0
+    const transport = HttpClient.make((request) =>
+      Effect.suspend(() => {
+        calls++
+        return Effect.fail(
+          new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({
+              request,
+              cause: new TypeError("fetch failed", { cause: new Error("connect to https://example.net/?sig=abc refused") }),
+            }),
+          }),
+        )
+      }),
+    )
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(inVirtualTime(link))
+      assert.strictEqual(error.reason._tag, "Unreachable")
+      assert.include(error.message, "refused")
+      assert.notInclude(error.message, "sig=abc")
+      assert.strictEqual(calls, 9)
+    }).pipe(Effect.provide(layerOver(Layer.succeed(HttpClient.HttpClient, transport))))
+  })
+
+  it.effect("lets a link that is made anew go first", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const api = yield* DefenderApi.DefenderApi
+      const quota = yield* Quota.Quota
+      for (const n of [0, 1, 2]) yield* simulator.add(refAt(n), { content: utf8("a") })
+      const batch = Effect.gen(function* () {
+        for (let i = 0; i < 100; i++) yield* quota.withPlace(Effect.void)
+        yield* Effect.all(
+          [api.downloadLink(refAt(0)), api.downloadLink(refAt(1)), api.downloadLink(refAt(2), { again: true })],
+          { concurrency: "unbounded" },
+        )
+      })
+      yield* inVirtualTime(batch)
+      assert.deepStrictEqual(
+        (yield* simulator.calls).map(({ url }) => /index=(\d)/.exec(url)?.[1]),
+        ["2", "0", "1"],
+      )
+    }).pipe(Effect.provide(LiveResponseTest.layer())),
+  )
+})

@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs"
+import { inspect } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import * as DownloadLink from "@live-response/core/DownloadLink"
+import * as Arbitrary from "effect/Arbitrary"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+/** As the vendor's page has it. */
+const answer = readFileSync(new URL("fixtures/link-answer.json", import.meta.url), "utf8")
+const example =
+  "https://core.windows.net/investigation-actions-data/ID/CustomPlaybookCommandOutput/4ed5e7807ad1fe59b00b664fe06a0f07?se=2021-02-04T16%3A13%3A50Z&sp=r&sv=2019-07-07&sr=b&sig=1dYGe9rPvUlXBPvYSmr6/OLXPY98m8qWqfIQCBbyZTY%3D"
+const signature = "1dYGe9rPvUlXBPvYSmr6"
+
+const read = (input: string) => Effect.fromOption(DownloadLink.fromString(input))
+const urlOf = (input: string) => Effect.map(read(input), (link) => Redacted.value(link.url))
+
+/** What stands in signatures, encoded and not. */
+const piece = Arbitrary.schema(Schema.Literals(["a", "Z", "9", "/", "+", "=", "%2F", "%2f", "%2B", "%3D", "%20", "~"]))
+
+describe("DownloadLink", () => {
+  it.effect("is read from the vendor's example", () =>
+    Effect.gen(function* () {
+      const { value } = yield* Schema.decodeEffect(Schema.fromJsonString(Schema.Struct({ value: Schema.String })))(
+        answer,
+      )
+      const link = yield* read(value)
+      assert.strictEqual(Redacted.value(link.url), example)
+      assert.deepStrictEqual(Option.map(link.expiresAt, DateTime.formatIso), Option.some("2021-02-04T16:13:50.000Z"))
+    }),
+  )
+
+  it.effect.prop("is kept byte for byte", [Arbitrary.array(piece, { minLength: 1, maxLength: 40 })], ([pieces]) =>
+    Effect.gen(function* () {
+      const url = `https://example.blob.core.windows.net/r/%41?sp=r&sig=${pieces.join("")}&se=2021-02-04T16%3A13%3A50Z`
+      assert.strictEqual(yield* urlOf(url), url)
+    }),
+  )
+
+  it.effect.each([
+    { input: `"${example}"` },
+    { input: `""${example}""` },
+    { input: ` "${example}"\r\n` },
+    { input: `\t${example} ` },
+  ])("drops stray quotes and space: $input", ({ input }) =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* urlOf(input), example)
+    }),
+  )
+
+  it.effect.each([
+    { se: "se=2030-01-02T03%3A04%3A05Z", expires: "2030-01-02T03:04:05.000Z" },
+    { se: "se=2030-01-02T03:04:05Z", expires: "2030-01-02T03:04:05.000Z" },
+    { se: "se=2030-01-02T03%3A04%3A05.1234567Z", expires: "2030-01-02T03:04:05.123Z" },
+  ])("decodes its end: $se", ({ expires, se }) =>
+    Effect.gen(function* () {
+      const link = yield* read(`https://example.net/r?sig=a&${se}`)
+      assert.deepStrictEqual(Option.map(link.expiresAt, DateTime.formatIso), Option.some(expires))
+    }),
+  )
+
+  it.effect.each([{ query: "" }, { query: "?se=soon" }, { query: "?se=" }])("may not tell its end: $query", ({ query }) =>
+    Effect.gen(function* () {
+      const link = yield* read(`https://example.net/r${query}`)
+      assert.isTrue(Option.isNone(link.expiresAt))
+    }),
+  )
+
+  it.effect.each([
+    { input: "http://127.0.0.1:10000/devstoreaccount1/r?sig=a" },
+    { input: "http://127.8.9.1/r" },
+    { input: "http://localhost:8080/r" },
+    { input: "http://[::1]:8080/r" },
+  ])("may be http on this machine: $input", ({ input }) =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* urlOf(input), input)
+    }),
+  )
+
+  it.effect.each([
+    { input: "http://core.windows.net/r?sig=a" },
+    { input: "http://127.0.0.1.example.net/r" },
+    { input: "http://localhost.example.net/r" },
+    { input: "http://example.net/127.0.0.1" },
+    { input: "http://127.0.0.1@example.net/r" },
+    { input: "http://[::2]/r" },
+    { input: "http://0.0.0.0/r" },
+    { input: "ftp://127.0.0.1/r" },
+    { input: "file:///etc/passwd" },
+    { input: "javascript:alert(1)" },
+    { input: "/relative/r?sig=a" },
+    { input: "core.windows.net/r" },
+    { input: '""' },
+    { input: "" },
+  ])("refuses $input", ({ input }) =>
+    Effect.sync(() => {
+      assert.isTrue(Option.isNone(DownloadLink.fromString(input)))
+    }),
+  )
+
+  it.effect("is redacted wherever it is printed", () =>
+    Effect.gen(function* () {
+      const link = yield* read(example)
+      const printed = [
+        String(link),
+        `${link.url}`,
+        JSON.stringify(link),
+        JSON.stringify({ url: link.url }),
+        inspect(link),
+        inspect(link, { depth: 10, showHidden: true }),
+        inspect([link.url]),
+      ]
+      for (const text of printed) {
+        assert.notInclude(text, signature)
+        assert.notInclude(text, "CustomPlaybookCommandOutput")
+        assert.include(text, "redacted")
+      }
+    }),
+  )
+})

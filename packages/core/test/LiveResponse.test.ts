@@ -1,0 +1,555 @@
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import * as BatchEvent from "@live-response/core/BatchEvent"
+import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import { DefenderError, Forbidden, NotFound, Unauthorized, Unavailable } from "@live-response/core/DefenderError"
+import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Manifest from "@live-response/core/Manifest"
+import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import { ResultHead } from "@live-response/core/ResultChunk"
+import type { ResultRef } from "@live-response/core/ResultRef"
+import * as ResultStore from "@live-response/core/ResultStore"
+import { StoreError } from "@live-response/core/StoreError"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import { type DownloadError, Transfer } from "@live-response/core/Transfer"
+import { Mismatch, TransferError } from "@live-response/core/TransferError"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { joined, patterned, utf8 } from "./support/bytes.ts"
+import { failureOf } from "./support/events.ts"
+import { exampleRef, refAt, refsUpTo } from "./support/refs.ts"
+
+const { inVirtualTime } = LiveResponseTest
+const world = LiveResponseTest.layer()
+
+const add = (ref: ResultRef, result: Simulator.Result) =>
+  Effect.flatMap(Simulator.Simulator, (simulator) => simulator.add(ref, result))
+const calls = Effect.flatMap(Simulator.Simulator, (simulator) => simulator.calls)
+
+/** Runs a batch to its end, and gives its events with its exit. */
+const run = Effect.fnUntraced(function* <E, R>(refs: Stream.Stream<ResultRef, E, R>, options?: LiveResponse.BatchOptions) {
+  const live = yield* LiveResponse.LiveResponse
+  const events: Array<BatchEvent.BatchEvent> = []
+  const exit = yield* live.saveAll(refs, options).pipe(
+    Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+    Effect.exit,
+    (effect) => inVirtualTime(effect, "2 days"),
+  )
+  return { events, exit }
+})
+
+const runAll = (refs: Iterable<ResultRef>, options?: LiveResponse.BatchOptions) =>
+  run(Stream.fromIterable(refs), options)
+
+const names = (events: ReadonlyArray<BatchEvent.BatchEvent>) => events.map(({ event }) => event)
+
+const summaryOf = (events: ReadonlyArray<BatchEvent.BatchEvent>) => {
+  const last = events.at(-1)
+  assert.strictEqual(last?.event, "summary", "the summary is last")
+  assert.strictEqual(events.filter(({ event }) => event === "summary").length, 1, "there is one summary")
+  return { ...last }
+}
+
+/** The library over a transfer of the test's own. */
+const layerOver = (
+  chunks: (ref: ResultRef) => Effect.Effect<Uint8Array, DownloadError>,
+  stores: Layer.Layer<ResultStore.ResultStore | Manifest.Manifest> = Layer.merge(
+    ResultStore.layerMemory,
+    Manifest.layerMemory,
+  ),
+) =>
+  LiveResponse.layer.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Layer.succeed(Transfer, {
+          chunks: (ref) =>
+            Stream.map(Stream.fromEffect(chunks(ref)), (bytes) => ({ head: ResultHead.make({}), offset: 0, bytes })),
+          bytes: (ref) => Stream.fromEffect(chunks(ref)),
+        }),
+        stores,
+        Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
+      ),
+    ),
+  )
+
+const apiError = (reason: DefenderError["reason"]) => new DefenderError({ operation: "link", reason })
+const diskFull = new StoreError({ path: "/results", problem: "DiskFull", detail: "ENOSPC" })
+
+describe("LiveResponse.saveAll", () => {
+  it.effect("tells what happens to a result in order, and sums up at the end", () =>
+    Effect.gen(function* () {
+      const content = patterned(50_000)
+      yield* add(exampleRef, { content, blobFaults: [{ fault: "expire" }, { fault: "cut", after: 20_000 }] })
+      const { events, exit } = yield* runAll([exampleRef])
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepStrictEqual(names(events), ["linked", "retrying", "linked", "retrying", "completed", "summary"])
+      const completed = events[4]
+      assert.deepInclude(completed, {
+        machineActionId: exampleRef.machineActionId,
+        index: 0,
+        path: `${exampleRef.machineActionId}/0.bin`,
+        bytes: content.length,
+        sha256: createHash("sha256").update(content).digest("hex"),
+        links: 2,
+        attempts: 3,
+      })
+      assert.match(completed?.event === "completed" ? (completed.etag ?? "") : "", /^"0x/)
+      assert.deepStrictEqual(summaryOf(events), {
+        event: "summary",
+        completed: 1,
+        skipped: 0,
+        failed: 0,
+        bytes: content.length,
+        links: 2,
+      })
+      const store = yield* ResultStore.ResultStore
+      const kept = yield* Stream.runCollect(store.read(`${exampleRef.machineActionId}/0.bin`))
+      assert.deepStrictEqual(joined(kept), joined([content]))
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("counts downloads, and not calls for a link, as attempts", () =>
+    Effect.gen(function* () {
+      yield* add(exampleRef, { content: utf8("a"), linkFaults: [{ fault: "status", status: 503 }, { fault: "throttle" }] })
+      const { events } = yield* runAll([exampleRef])
+      assert.deepStrictEqual(names(events), ["retrying", "retrying", "linked", "completed", "summary"])
+      assert.deepInclude(events[3], { links: 1, attempts: 1 })
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("counts everything that there is in the summary", () =>
+    Effect.gen(function* () {
+      for (const n of [0, 1, 2]) yield* add(refAt(n), { content: patterned(10 + n) })
+      yield* runAll([refAt(0)])
+      const { events, exit } = yield* runAll([refAt(0), refAt(1), refAt(1), refAt(2), refAt(9), refAt(2)])
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepStrictEqual(summaryOf(events), {
+        event: "summary",
+        completed: 2,
+        skipped: 3,
+        failed: 1,
+        bytes: 11 + 12,
+        links: 2,
+      })
+      const skipped = events.flatMap((event) => (event.event === "skipped" ? [`${event.index} ${event.reason}`] : []))
+      assert.deepStrictEqual(skipped.toSorted(), ["0 present", "1 duplicate", "2 duplicate"])
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is a summary alone where there is nothing to do", () =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* runAll([])
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepStrictEqual(events, [BatchEvent.emptySummary])
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("skips what is here from an earlier run without a call", () =>
+    Effect.gen(function* () {
+      const refs = refsUpTo(20)
+      for (const ref of refs) yield* add(ref, { content: utf8("a") })
+      yield* runAll(refs)
+      const before = (yield* calls).length
+      const { events } = yield* runAll(refs)
+      assert.strictEqual((yield* calls).length, before)
+      assert.strictEqual(summaryOf(events).skipped, 20)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("downloads again what the manifest has and the store has not", () =>
+    Effect.gen(function* () {
+      const manifest = yield* Manifest.Manifest
+      yield* add(exampleRef, { content: utf8("hello") })
+      yield* manifest.append(
+        BatchEvent.Completed.make({
+          ...exampleRef,
+          path: `${exampleRef.machineActionId}/0.bin`,
+          bytes: 5,
+          sha256: "",
+          links: 1,
+          attempts: 1,
+        }),
+      )
+      const { events } = yield* runAll([exampleRef])
+      assert.strictEqual(summaryOf(events).completed, 1)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("tries again in the next run what failed in this one", () =>
+    Effect.gen(function* () {
+      const manifest = yield* Manifest.Manifest
+      yield* runAll([exampleRef])
+      assert.deepStrictEqual((yield* manifest.failed).map(String), [String(exampleRef)])
+      yield* add(exampleRef, { content: utf8("hello") })
+      const { events } = yield* runAll([exampleRef])
+      assert.strictEqual(summaryOf(events).completed, 1)
+      assert.deepStrictEqual(yield* manifest.failed, [])
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("goes on with the others when one fails", () =>
+    Effect.gen(function* () {
+      const refs = refsUpTo(30)
+      for (const [n, ref] of refs.entries()) {
+        if (n === 3) continue
+        yield* add(ref, {
+          content: patterned(100),
+          ...(n === 5 ? { blobFaults: [{ fault: "expire" }, { fault: "expire" }] } : {}),
+          ...(n === 7 ? { blobFaults: [{ fault: "status", status: 404, code: "BlobNotFound" }] } : {}),
+        })
+      }
+      const { events, exit } = yield* runAll(refs)
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summaryOf(events), { completed: 27, failed: 3 })
+      const failed = new Map(
+        events.flatMap((event) =>
+          event.event === "failed" && event.error._tag !== "StoreError"
+            ? [[event.index, { tag: event.error.reason._tag, links: event.links, attempts: event.attempts }] as const]
+            : [],
+        ),
+      )
+      assert.deepStrictEqual(failed.get(3), { tag: "NotFound", links: 0, attempts: 1 })
+      assert.deepStrictEqual(failed.get(5), { tag: "LinkRefused", links: 2, attempts: 2 })
+      assert.deepStrictEqual(failed.get(7), { tag: "Refused", links: 1, attempts: 1 })
+      const manifest = yield* Manifest.Manifest
+      assert.strictEqual((yield* manifest.failed).length, 3)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect.each<{ readonly name: string; readonly error: DownloadError }>([
+    { name: "Forbidden", error: apiError(new Forbidden({ status: 403 })) },
+    { name: "Unauthorized", error: apiError(new Unauthorized({ status: 401 })) },
+    { name: "CredentialError", error: new CredentialError({ reason: new Missing() }) },
+  ])("ends with what fails every target, after a summary: $name", ({ error }) =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 2 })
+      assert.strictEqual(yield* failureOf(exit), error)
+      assert.deepInclude(summaryOf(events), { completed: 10, failed: 0 })
+      assert.isFalse(names(events).includes("failed"))
+      // The target may be tried again: it is not one that failed.
+      const manifest = yield* Manifest.Manifest
+      assert.deepStrictEqual(yield* manifest.failed, [])
+    }).pipe(
+      Effect.provide(
+        layerOver((ref) =>
+          String(ref) === String(refAt(10)) ? Effect.fail(error) : Effect.delay(Effect.succeed(utf8("a")), "1 second"),
+        ),
+      ),
+    ),
+  )
+
+  it.effect.each<{ readonly name: string; readonly error: DownloadError }>([
+    { name: "NotFound", error: apiError(new NotFound({ status: 404 })) },
+    { name: "Unavailable", error: apiError(new Unavailable({ status: 503 })) },
+    {
+      name: "Mismatch",
+      error: new TransferError({
+        result: "a",
+        reason: new Mismatch({ what: "md5", expected: "a", actual: "b" }),
+      }),
+    },
+  ])("does not end with what fails one target: $name", ({ error }) =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* runAll(refsUpTo(10))
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summaryOf(events), { completed: 0, failed: 10 })
+      for (const event of events) if (event.event === "failed") assert.strictEqual(event.message, error.message)
+    }).pipe(Effect.provide(layerOver(() => Effect.fail(error)))),
+  )
+
+  it.effect("ends where results can't be kept", () => {
+    const full = Layer.succeed(ResultStore.ResultStore, {
+      open: () => Effect.succeed({ resume: undefined, write: () => Effect.fail(diskFull), complete: Effect.fail(diskFull) }),
+      has: () => Effect.succeed(false),
+      read: () => Stream.empty,
+    })
+    return Effect.gen(function* () {
+      const { events, exit } = yield* runAll(refsUpTo(100))
+      assert.strictEqual(yield* failureOf(exit), diskFull)
+      assert.deepInclude(summaryOf(events), { completed: 0, failed: 0 })
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), Layer.merge(full, Manifest.layerMemory))))
+  })
+
+  it.effect("ends where the manifest can't be written", () => {
+    const full = Layer.succeed(Manifest.Manifest, {
+      find: () => Effect.succeed(Option.none()),
+      append: () => Effect.fail(diskFull),
+      failed: Effect.succeed([]),
+    })
+    return Effect.gen(function* () {
+      const { events, exit } = yield* runAll(refsUpTo(100))
+      assert.strictEqual(yield* failureOf(exit), diskFull)
+      assert.strictEqual(summaryOf(events).event, "summary")
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), Layer.merge(ResultStore.layerMemory, full))))
+  })
+
+  it.effect("ends with what the targets fail with, after a summary", () =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* run(
+        Stream.concat(Stream.fromIterable(refsUpTo(5)), Stream.fail("the list can't be read" as const)),
+      )
+      assert.strictEqual(yield* failureOf(exit), "the list can't be read")
+      assert.isAtMost(summaryOf(events).completed, 5)
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
+  )
+
+  it.effect("tells the summary also to a reader that is late", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const refs = Stream.concat(Stream.fromIterable(refsUpTo(200)), Stream.fail("broken" as const))
+      const events: Array<BatchEvent.BatchEvent> = []
+      const exit = yield* live.saveAll(refs).pipe(
+        Stream.runForEach((event) => Effect.andThen(Effect.sleep("1 minute"), Effect.sync(() => events.push(event)))),
+        Effect.exit,
+        inVirtualTime,
+      )
+      assert.strictEqual(yield* failureOf(exit), "broken")
+      const summary = summaryOf(events)
+      assert.strictEqual(events.filter(({ event }) => event === "completed").length, summary.completed)
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
+  )
+
+  it.effect("is not read further ahead than it must", () => {
+    let pulled = 0
+    const refs = Stream.range(0, 999_999).pipe(
+      Stream.rechunk(1),
+      Stream.map((n) => {
+        pulled++
+        return refAt(n)
+      }),
+    )
+    return Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      let heard = 0
+      const reader = live.saveAll(refs, { concurrency: 4 }).pipe(
+        Stream.runForEach(() => Effect.andThen(Effect.sync(() => heard++), Effect.sleep("1 hour"))),
+      )
+      yield* inVirtualTime(Effect.timeoutOption(reader, "150 minutes"))
+      assert.strictEqual(heard, 3)
+      assert.isAbove(pulled, 3)
+      assert.isAtMost(pulled, 150)
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")))))
+  })
+
+  it.effect("takes a stream without an end", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      let n = 0
+      const endless = Stream.map(Stream.fromEffectRepeat(Effect.sync(() => n++)), refAt)
+      const events = yield* inVirtualTime(Stream.runCollect(Stream.take(live.saveAll(endless), 500)))
+      assert.strictEqual(events.length, 500)
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
+  )
+
+  it.effect.each([
+    { concurrency: 1, most: 1 },
+    { concurrency: 3, most: 3 },
+    { concurrency: undefined, most: 8 },
+  ])("has as many results under way as it is told: $concurrency", ({ concurrency, most }) => {
+    let now = 0
+    let peak = 0
+    const download = Effect.acquireUseRelease(
+      Effect.sync(() => {
+        now++
+        peak = Math.max(peak, now)
+      }),
+      () => Effect.delay(Effect.succeed(utf8("a")), "1 second"),
+      () => Effect.sync(() => now--),
+    )
+    return Effect.gen(function* () {
+      const { events } = yield* runAll(refsUpTo(40), { concurrency })
+      assert.strictEqual(summaryOf(events).completed, 40)
+      assert.strictEqual(peak, most)
+    }).pipe(Effect.provide(layerOver(() => download)))
+  })
+
+  it.effect("does not wait for the slowest", () =>
+    Effect.gen(function* () {
+      const { events } = yield* runAll(refsUpTo(20), { concurrency: 2 })
+      const completed = events.flatMap((event) => (event.event === "completed" ? [event.machineActionId + event.index] : []))
+      assert.strictEqual(completed.length, 20)
+      assert.strictEqual(completed.at(-1), `${refAt(0).machineActionId}0`)
+    }).pipe(
+      Effect.provide(
+        layerOver((ref) => Effect.delay(Effect.succeed(utf8("a")), String(ref) === String(refAt(0)) ? "1 hour" : "1 second")),
+      ),
+    ),
+  )
+
+  it.effect("tells of pauses for the quota, and until when", () =>
+    Effect.gen(function* () {
+      const refs = refsUpTo(250)
+      for (const ref of refs) yield* add(ref, { content: utf8("a") })
+      const { events } = yield* runAll(refs)
+      assert.strictEqual(summaryOf(events).completed, 250)
+      const waiting = events.flatMap((event) => (event.event === "waiting" ? [event] : []))
+      const began = (yield* calls)[0]?.at ?? 0
+      assert.deepStrictEqual(
+        waiting.map(({ until }) => (until.epochMilliseconds - began) / 1000),
+        [60, 120],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("keeps the summary last, also when others use the quota", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const quota = yield* Quota.Quota
+      const events: Array<BatchEvent.BatchEvent> = []
+      // The reader hears one event an hour. By the time it hears the last ones, somebody else waits for the quota.
+      const reader = live
+        .saveAll(Stream.fromIterable(refsUpTo(100)))
+        .pipe(
+          Stream.runForEach((event) => Effect.andThen(Effect.sync(() => events.push(event)), Effect.sleep("10 minutes"))),
+        )
+      const other = Effect.forever(quota.withPlace(Effect.void))
+      yield* inVirtualTime(Effect.raceFirst(reader, other), "2 days")
+      assert.strictEqual(events.at(-1)?.event, "summary")
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
+  )
+
+  it.effect("has no link and no token in what it tells", () =>
+    Effect.gen(function* () {
+      const refs = refsUpTo(5)
+      for (const [n, ref] of refs.entries()) {
+        yield* add(ref, {
+          content: patterned(100),
+          blobFaults: n % 2 === 0 ? [{ fault: "expire" }, { fault: "expire" }] : [{ fault: "cut", after: 3 }],
+        })
+      }
+      const { events } = yield* runAll(refs)
+      const lines = yield* Effect.forEach(
+        events,
+        Schema.encodeEffect(Schema.fromJsonString(BatchEvent.BatchEvent)),
+      )
+      assert.isAbove(lines.length, 10)
+      for (const line of lines) {
+        assert.notMatch(line, /sig=|a-token-for-tests|Bearer/)
+      }
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("LiveResponse.saveAll, interrupted", () => {
+  it.effect("ends at once, and keeps what it has", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const manifest = yield* Manifest.Manifest
+      const events: Array<BatchEvent.BatchEvent> = []
+      const batch = Effect.gen(function* () {
+        const fiber = yield* live.saveAll(Stream.fromIterable(refsUpTo(1000)), { concurrency: 2 }).pipe(
+          Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+          Effect.forkChild,
+        )
+        yield* Effect.sleep("10500 millis")
+        yield* Fiber.interrupt(fiber)
+      })
+      yield* inVirtualTime(batch, "1 hour")
+      const completed = events.filter(({ event }) => event === "completed")
+      assert.strictEqual(completed.length, 20)
+      for (const n of [0, 19]) assert.isTrue(Option.isSome(yield* manifest.find(refAt(n))))
+      assert.isTrue(Option.isNone(yield* manifest.find(refAt(20))))
+    }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.succeed(utf8("a")), "1 second")))),
+  )
+
+  it.effect.each([1, 10, 64, 65, 100])("ends also when its reader leaves with events unread, after %i", (taken) =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      // Reads slowly, so that the batch is ahead and waits for its reader.
+      const events = live.saveAll(Stream.fromIterable(refsUpTo(1000))).pipe(
+        Stream.tap(() => Effect.sleep("1 second")),
+        Stream.take(taken),
+        Stream.runCollect,
+      )
+      assert.strictEqual((yield* inVirtualTime(events, "1 hour")).length, taken)
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
+  )
+
+  it.effect("goes on in the next run with the bytes that it had", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const content = patterned(50_000)
+      yield* add(exampleRef, { content, blobFaults: [{ fault: "stall", after: 32_768 }] })
+      const batch = Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Stream.runDrain(live.saveAll(Stream.make(exampleRef))))
+        yield* Effect.sleep("5 seconds")
+        yield* Fiber.interrupt(fiber)
+      })
+      yield* inVirtualTime(batch, "1 minute")
+      const { events } = yield* runAll([exampleRef])
+      assert.strictEqual(summaryOf(events).completed, 1)
+      const blobs = (yield* calls).filter(({ kind }) => kind === "blob")
+      assert.deepStrictEqual(
+        blobs.map(({ headers }) => headers.range),
+        [undefined, "bytes=32768-"],
+      )
+      const store = yield* ResultStore.ResultStore
+      const kept = yield* Stream.runCollect(store.read(`${exampleRef.machineActionId}/0.bin`))
+      assert.deepStrictEqual(joined(kept), joined([content]))
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("LiveResponse, one result", () => {
+  it.effect("decodes the script of the vendor's page", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      yield* add(exampleRef, {
+        content: readFileSync(new URL("fixtures/script-result.txt", import.meta.url)),
+        blobFaults: [{ fault: "cut", after: 100 }],
+      })
+      const script = yield* inVirtualTime(live.script(exampleRef))
+      assert.strictEqual(script.scriptName, "minidump.ps1")
+      assert.match(script.output, /\n51 MB\n$/)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("says that a result is no script's", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      yield* add(exampleRef, { content: Uint8Array.of(0x1f, 0x8b, 8, 0) })
+      const error = yield* Effect.flip(inVirtualTime(live.script(exampleRef)))
+      assert.strictEqual(error._tag, "ScriptResultError")
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("gives its bytes", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      yield* add(exampleRef, { content: patterned(40_000) })
+      assert.deepStrictEqual(
+        joined(yield* inVirtualTime(Stream.runCollect(live.bytes(exampleRef)))),
+        joined([patterned(40_000)]),
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is saved, and goes on after a failure with the bytes that it had", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const content = patterned(50_000)
+      yield* add(exampleRef, {
+        content,
+        blobFaults: [{ fault: "cut", after: 20_000 }, { fault: "status", status: 409, code: "BlobArchived" }],
+      })
+      const error = yield* Effect.flip(inVirtualTime(live.save(exampleRef)))
+      assert.strictEqual(error._tag, "TransferError")
+      const stored = yield* inVirtualTime(live.save(exampleRef))
+      assert.strictEqual(stored.bytes, content.length)
+      assert.strictEqual(stored.sha256, createHash("sha256").update(content).digest("hex"))
+      const blobs = (yield* calls).filter(({ kind }) => kind === "blob")
+      assert.deepStrictEqual(
+        blobs.map(({ headers }) => headers.range),
+        [undefined, "bytes=20000-", "bytes=20000-"],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+})

@@ -1,0 +1,131 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as DefenderError from "@live-response/core/DefenderError"
+import { QuotaFull } from "@live-response/core/QuotaStore"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as TransferError from "@live-response/core/TransferError"
+import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+
+/** Fails under a policy until the policy gives up. Gives the delays between the attempts, in milliseconds. */
+const delaysOf = <E>(policy: Schedule.Schedule<unknown, E>, failure: (attempt: number) => E) =>
+  Effect.gen(function* () {
+    const at: Array<number> = []
+    const attempt = Effect.gen(function* () {
+      at.push(yield* Clock.currentTimeMillis)
+      return yield* Effect.fail(failure(at.length))
+    })
+    yield* inVirtualTime(Effect.ignore(Effect.retry(attempt, policy)), "30 days")
+    return at.slice(1).map((time, i) => time - (at[i] ?? 0))
+  })
+
+const tooMany = (retryAfter?: Duration.Input) =>
+  new DefenderError.DefenderError({
+    operation: "link",
+    reason: new DefenderError.TooManyRequests({
+      status: 429,
+      ...(retryAfter === undefined ? {} : { retryAfter: Duration.fromInputUnsafe(retryAfter) }),
+    }),
+  })
+const unavailable = new DefenderError.DefenderError({
+  operation: "link",
+  reason: new DefenderError.Unavailable({ status: 503 }),
+})
+const broken = new TransferError.TransferError({
+  result: "a",
+  reason: new TransferError.Broken({ offset: 0, description: "cut" }),
+})
+
+/** Each delay is about this many seconds: the jitter is a fifth. */
+const assertAbout = (delays: ReadonlyArray<number>, seconds: ReadonlyArray<number>) => {
+  assert.strictEqual(delays.length, seconds.length, `${delays}`)
+  for (const [i, second] of seconds.entries()) assert.closeTo(delays[i] ?? 0, second * 1000, second * 201, `${delays}`)
+}
+
+describe("RetryPolicy", () => {
+  it.effect("calls the API again after a second, doubled up to half a minute, eight times", () =>
+    Effect.gen(function* () {
+      assertAbout(yield* delaysOf(RetryPolicy.defaults.api, () => unavailable), [1, 2, 4, 8, 16, 30, 30, 30])
+    }),
+  )
+
+  it.effect("goes on with a transfer after a second, doubled, five times", () =>
+    Effect.gen(function* () {
+      assertAbout(yield* delaysOf(RetryPolicy.defaults.transfer, () => broken), [1, 2, 4, 8, 16])
+    }),
+  )
+
+  it.effect("does not let all who failed together come back together", () =>
+    Effect.gen(function* () {
+      const first = yield* delaysOf(RetryPolicy.defaults.transfer, () => broken)
+      const second = yield* delaysOf(RetryPolicy.defaults.transfer, () => broken)
+      assert.notDeepEqual(first, second)
+    }),
+  )
+
+  it.effect("makes a refused link anew at once, and once", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* delaysOf(RetryPolicy.defaults.link, () => broken), [0])
+    }),
+  )
+
+  it.effect("waits after a 429 without a hint five seconds, doubled up to five minutes, twenty times", () =>
+    Effect.gen(function* () {
+      const delays = yield* delaysOf(RetryPolicy.defaults.throttled, () => tooMany())
+      assert.deepStrictEqual(
+        delays.map((delay) => delay / 1000),
+        [5, 10, 20, 40, 80, 160, ...Array.from({ length: 14 }, () => 300)],
+      )
+    }),
+  )
+
+  it.effect("waits after a 429 as long as the API asks for, but an hour at most", () =>
+    Effect.gen(function* () {
+      const hints: ReadonlyArray<Duration.Input> = ["8 seconds", "1 second", "10 minutes", "59 minutes", "3 days"]
+      const delays = yield* delaysOf(RetryPolicy.defaults.throttled, (attempt) => tooMany(hints[attempt - 1]))
+      assert.deepStrictEqual(
+        delays.slice(0, hints.length).map((delay) => delay / 1000),
+        [8, 1, 600, 3540, 3600],
+      )
+      assert.strictEqual(delays.length, 20)
+    }),
+  )
+
+  it.effect("waits for the quota as long as the quota says, however often", () =>
+    Effect.gen(function* () {
+      const waits = Array.from({ length: 100 }, (_, i) => 100 + i)
+      const delays = yield* delaysOf(
+        Schedule.upTo(RetryPolicy.defaults.quota, { times: 100 }),
+        (attempt) => new QuotaFull({ retryAfter: Duration.millis(waits[attempt - 1] ?? 0) }),
+      )
+      assert.deepStrictEqual(delays, waits)
+    }),
+  )
+
+  it.effect("is the default where nothing is provided", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* RetryPolicy.RetryPolicy, RetryPolicy.defaults)
+      assert.strictEqual(Duration.toSeconds(RetryPolicy.defaults.headTimeout), 60)
+      assert.strictEqual(Duration.toSeconds(RetryPolicy.defaults.stallTimeout), 30)
+    }),
+  )
+
+  it.effect("is replaced policy by policy", () =>
+    Effect.gen(function* () {
+      const policy = yield* RetryPolicy.RetryPolicy
+      assert.strictEqual(policy.stallTimeout, "5 seconds")
+      assert.strictEqual(policy.api, RetryPolicy.defaults.api)
+      const delays = yield* delaysOf(policy.transfer, () => broken)
+      assert.deepStrictEqual(delays, [10_000, 10_000])
+    }).pipe(
+      Effect.provide(
+        RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 seconds"), { times: 2 }) }).pipe(
+          Layer.provide(RetryPolicy.layer({ stallTimeout: "5 seconds" })),
+        ),
+      ),
+    ),
+  )
+})

@@ -1,0 +1,357 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ResultRef } from "@live-response/core/ResultRef"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { TestClock } from "effect/testing"
+import { joined, patterned, utf8 } from "./support/bytes.ts"
+import { exampleRef, refAt } from "./support/refs.ts"
+
+const token = "token"
+const layer = (options?: Simulator.Options) =>
+  Layer.provideMerge(Simulator.layerHttpClient, Simulator.layer({ tokens: [token], ...options }))
+
+const origin = "http://127.0.0.1"
+const content = patterned(1000)
+
+interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly bytes: Uint8Array
+  readonly text: string
+}
+
+const execute = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
+  const response = yield* HttpClient.execute(request)
+  const bytes = new Uint8Array(yield* response.arrayBuffer)
+  const answer: Answer = { status: response.status, headers: response.headers, bytes, text: new TextDecoder().decode(bytes) }
+  return answer
+})
+
+const get = (url: string, headers?: Record<string, string>) =>
+  execute(HttpClientRequest.get(url, headers === undefined ? {} : { headers }))
+
+const askLink = (ref: ResultRef, bearer: string | undefined = token) =>
+  get(
+    `${origin}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
+    bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` },
+  )
+
+const Value = Schema.fromJsonString(Schema.Struct({ "@odata.context": Schema.String, value: Schema.String }))
+const ApiError = Schema.fromJsonString(
+  Schema.Struct({ error: Schema.Struct({ code: Schema.String, message: Schema.String, target: Schema.String }) }),
+)
+const errorOf = ({ text }: Answer) => Effect.map(Schema.decodeEffect(ApiError)(text), ({ error }) => error)
+
+/** Puts the content there, and gives a link to it. */
+const linked = Effect.fnUntraced(function* (result?: Partial<Simulator.Result>) {
+  yield* (yield* Simulator.Simulator).add(exampleRef, { content, ...result })
+  const answer = yield* askLink(exampleRef)
+  assert.strictEqual(answer.status, 200)
+  return (yield* Schema.decodeEffect(Value)(answer.text)).value
+})
+
+describe("Simulator: links", () => {
+  it.effect("are of the vendor's shape", () =>
+    Effect.gen(function* () {
+      const url = yield* linked()
+      assert.match(
+        url,
+        /\/investigation-actions-data\/.+\/CustomPlaybookCommandOutput\/[0-9a-f]{32}\?se=1970-01-01T00%3A30%3A00Z&sp=r&sv=2019-07-07&sr=b&sig=[^&/]+\/[^&/]+%3D$/,
+      )
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused without a token, with a wrong one, and with one that is over", () =>
+    Effect.gen(function* () {
+      yield* linked()
+      for (const bearer of [undefined, "", "another"]) {
+        const answer = yield* bearer === undefined
+          ? get(`${origin}/api/machineactions/${exampleRef.machineActionId}/GetLiveResponseResultDownloadLink(index=0)`)
+          : askLink(exampleRef, bearer)
+        assert.strictEqual(answer.status, 401)
+        assert.strictEqual((yield* errorOf(answer)).code, "Unauthorized")
+      }
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused for what there is not", () =>
+    Effect.gen(function* () {
+      yield* linked()
+      for (const ref of [refAt(1), refAt(17)]) {
+        const answer = yield* askLink(ref)
+        assert.strictEqual(answer.status, 404)
+        assert.strictEqual((yield* errorOf(answer)).code, "ResourceNotFound")
+      }
+      const other = yield* get(`${origin}/api/machines`, { authorization: `Bearer ${token}` })
+      assert.strictEqual(other.status, 404)
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused over the limit of a minute, and refusals count", () =>
+    Effect.gen(function* () {
+      yield* linked()
+      const status = Effect.map(askLink(exampleRef), ({ status }) => status)
+      assert.deepStrictEqual(yield* Effect.all([status, status, status]), [200, 200, 429])
+      const refused = yield* askLink(exampleRef)
+      assert.match((yield* errorOf(refused)).message, /Maximum allowed 3 per 00:01:00 .* again in \d+ seconds\.$/)
+      assert.match(refused.headers["retry-after"] ?? "", /^\d+$/)
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(yield* status, 429)
+      // Whoever hammers is not served: the refused calls of the last minute count.
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* status, 200)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* status, 200)
+      assert.strictEqual(yield* status, 429)
+    }).pipe(Effect.provide(layer({ perMinute: 3 }))),
+  )
+
+  it.effect("are refused over the limit of an hour, in any rolling hour", () =>
+    Effect.gen(function* () {
+      yield* linked()
+      for (let call = 1; call < 5; call++) {
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual((yield* askLink(exampleRef)).status, 200)
+      }
+      yield* TestClock.adjust("19 minutes")
+      const refused = yield* askLink(exampleRef)
+      assert.strictEqual(refused.status, 429)
+      assert.match((yield* errorOf(refused)).message, /Maximum allowed 5 per 01:00:00/)
+      assert.strictEqual(refused.headers["retry-after"], "60")
+    }).pipe(Effect.provide(layer({ perHour: 5 }))),
+  )
+
+  it.effect("fail as they are told, each fault once", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.add(exampleRef, {
+        content,
+        linkFaults: [
+          { fault: "throttle", retryAfter: 7 },
+          { fault: "throttle" },
+          { fault: "status", status: 500 },
+          { fault: "status", status: 400, code: "InvalidInput" },
+          { fault: "none" },
+        ],
+      })
+      const answers = yield* Effect.all(Array.from({ length: 5 }, () => askLink(exampleRef)))
+      assert.deepStrictEqual(
+        answers.map(({ headers, status }) => [status, headers["retry-after"]]),
+        [
+          [429, "7"],
+          [429, undefined],
+          [500, undefined],
+          [400, undefined],
+          [200, undefined],
+        ],
+      )
+      const [, throttled, , refused] = answers
+      assert.match(throttled?.text ?? "", /again in 8 seconds/)
+      assert.include(refused?.text, "InvalidInput")
+    }).pipe(Effect.provide(layer())),
+  )
+})
+
+describe("Simulator: blobs", () => {
+  it.effect("are served whole, with what storage tells of them", () =>
+    Effect.gen(function* () {
+      const answer = yield* get(yield* linked())
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual(joined([answer.bytes]), joined([content]))
+      assert.strictEqual(answer.headers["content-length"], "1000")
+      assert.match(answer.headers.etag ?? "", /^"0x[0-9A-F]+"$/)
+      assert.match(answer.headers["content-md5"] ?? "", /^[A-Za-z0-9+/]{22}==$/)
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("may have no MD5", () =>
+    Effect.gen(function* () {
+      const url = yield* linked({ md5: false })
+      for (const headers of [{}, { range: "bytes=1-" }]) {
+        const answer = yield* get(url, headers)
+        assert.isUndefined(answer.headers["content-md5"])
+        assert.isUndefined(answer.headers["x-ms-blob-content-md5"])
+      }
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are served in part", () =>
+    Effect.gen(function* () {
+      const url = yield* linked()
+      const whole = yield* get(url)
+      for (const [range, start, end] of [
+        ["bytes=0-", 0, 999],
+        ["bytes=999-", 999, 999],
+        ["bytes=100-199", 100, 199],
+        ["bytes=900-5000", 900, 999],
+      ] as const) {
+        const answer = yield* get(url, { range, "if-match": whole.headers.etag ?? "" })
+        assert.strictEqual(answer.status, 206)
+        assert.strictEqual(answer.headers["content-range"], `bytes ${start}-${end}/1000`)
+        assert.strictEqual(answer.headers["content-length"], String(end - start + 1))
+        assert.deepStrictEqual(joined([answer.bytes]), joined([content.subarray(start, end + 1)]))
+        assert.strictEqual(answer.headers["x-ms-blob-content-md5"], whole.headers["content-md5"])
+        assert.isUndefined(answer.headers["content-md5"])
+      }
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect.each([{ range: "bytes=1000-" }, { range: "bytes=5000-" }])("have no range at or past their end: $range", ({ range }) =>
+    Effect.gen(function* () {
+      const answer = yield* get(yield* linked(), { range })
+      assert.strictEqual(answer.status, 416)
+      assert.strictEqual(answer.headers["x-ms-error-code"], "InvalidRange")
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused under another ETag", () =>
+    Effect.gen(function* () {
+      const answer = yield* get(yield* linked(), { "if-match": `"0x0"`, range: "bytes=1-" })
+      assert.strictEqual(answer.status, 412)
+      assert.strictEqual(answer.headers["x-ms-error-code"], "ConditionNotMet")
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused with a bearer", () =>
+    Effect.gen(function* () {
+      const answer = yield* get(yield* linked(), { authorization: `Bearer ${token}` })
+      assert.strictEqual(answer.status, 400)
+      assert.strictEqual(answer.headers["x-ms-error-code"], "InvalidAuthenticationInfo")
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused when the link is over, and not before", () =>
+    Effect.gen(function* () {
+      const url = yield* linked()
+      yield* TestClock.adjust("9999 millis")
+      assert.strictEqual((yield* get(url)).status, 200)
+      yield* TestClock.adjust("1 millis")
+      const answer = yield* get(url)
+      assert.strictEqual(answer.status, 403)
+      assert.strictEqual(answer.headers["x-ms-error-code"], "AuthenticationFailed")
+      assert.include(answer.text, "Signature not valid in the specified time frame")
+    }).pipe(Effect.provide(layer({ linkLifetime: "10 seconds" }))),
+  )
+
+  it.effect.each<{ readonly name: string; readonly forge: (url: string, other: string) => string }>([
+    { name: "no signature", forge: (url) => url.replace(/&sig=.*/, "") },
+    { name: "another signature", forge: (url) => url.replace(/sig=./, "sig=x") },
+    { name: "the signature of another result", forge: (url, other) => url.replace(/sig=.*/, /sig=.*/.exec(other)?.[0] ?? "") },
+    { name: "the path of another result", forge: (url, other) => other.replace(/\?.*/, /\?.*/.exec(url)?.[0] ?? "") },
+    { name: "a signature encoded twice", forge: (url) => url.replace("%3D", "%253D") },
+  ])("are refused to a forged link: $name", ({ forge }) =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const url = yield* linked()
+      yield* simulator.add(refAt(5), { content: utf8("other") })
+      const other = (yield* Schema.decodeEffect(Value)((yield* askLink(refAt(5))).text)).value
+      const forged = forge(url, other)
+      assert.notStrictEqual(forged, url)
+      assert.notStrictEqual(forged, other)
+      assert.strictEqual((yield* get(forged)).status, 403)
+      assert.strictEqual((yield* get(url)).status, 200)
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("fail as they are told, each fault once", () =>
+    Effect.gen(function* () {
+      const url = yield* linked({
+        blobFaults: [
+          { fault: "expire" },
+          { fault: "status", status: 503, code: "ServerBusy" },
+          { fault: "ignoreRange" },
+          { fault: "none" },
+        ],
+      })
+      const range = { range: "bytes=10-" }
+      const answers = yield* Effect.all([get(url, range), get(url, range), get(url, range), get(url, range)])
+      assert.deepStrictEqual(
+        answers.map(({ headers, status }) => [status, headers["x-ms-error-code"]]),
+        [
+          [403, "AuthenticationFailed"],
+          [503, "ServerBusy"],
+          [200, undefined],
+          [206, undefined],
+        ],
+      )
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("break in the middle as they are told", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(get(yield* linked({ blobFaults: [{ fault: "cut", after: 5 }] })))
+      assert.strictEqual(error._tag, "HttpClientError")
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are remembered with the request that asked for them", () =>
+    Effect.gen(function* () {
+      const url = yield* linked()
+      yield* TestClock.adjust("5 seconds")
+      yield* get(url, { range: "bytes=1-" })
+      const calls = yield* (yield* Simulator.Simulator).calls
+      assert.deepStrictEqual(
+        calls.map(({ at, kind, status }) => [kind, status, at]),
+        [
+          ["link", 200, 0],
+          ["blob", 206, 5000],
+        ],
+      )
+      assert.strictEqual(calls[1]?.headers.range, "bytes=1-")
+    }).pipe(Effect.provide(layer())),
+  )
+})
+
+describe("Simulator: sign-in", () => {
+  const app = { clientId: "app", clientSecret: "secret" }
+  const signIn = (form: Record<string, string>) =>
+    execute(
+      HttpClientRequest.bodyUrlParams(HttpClientRequest.post(`${origin}/tenant/oauth2/v2.0/token`), {
+        grant_type: "client_credentials",
+        scope: "https://api.securitycenter.microsoft.com/.default",
+        client_id: "app",
+        client_secret: "secret",
+        ...form,
+      }),
+    )
+  const Token = Schema.fromJsonString(
+    Schema.Struct({ token_type: Schema.String, expires_in: Schema.Int, access_token: Schema.String }),
+  )
+  const Refusal = Schema.fromJsonString(
+    Schema.Struct({ error: Schema.String, error_description: Schema.String, error_codes: Schema.Array(Schema.Int) }),
+  )
+
+  it.effect("gives a token that is good for its time", () =>
+    Effect.gen(function* () {
+      yield* (yield* Simulator.Simulator).add(exampleRef, { content })
+      const answer = yield* Schema.decodeEffect(Token)((yield* signIn({})).text)
+      assert.deepInclude(answer, { token_type: "Bearer", expires_in: 600 })
+      assert.strictEqual(answer.access_token.split(".").length, 3)
+      assert.strictEqual((yield* askLink(exampleRef, answer.access_token)).status, 200)
+      yield* TestClock.adjust("599 seconds")
+      assert.strictEqual((yield* askLink(exampleRef, answer.access_token)).status, 200)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* askLink(exampleRef, answer.access_token)).status, 401)
+    }).pipe(Effect.provide(layer({ app, tokenLifetime: "10 minutes" }))),
+  )
+
+  it.effect.each([
+    { name: "a wrong secret", form: { client_secret: "guess" }, status: 401, error: "invalid_client", code: 7000215 },
+    { name: "an unknown app", form: { client_id: "x" }, status: 400, error: "unauthorized_client", code: 700016 },
+    { name: "no scope", form: { scope: "" }, status: 400, error: "invalid_request", code: 900144 },
+    { name: "another grant", form: { grant_type: "password" }, status: 400, error: "invalid_request", code: 900144 },
+  ])("is refused for $name", ({ code, error, form, status }) =>
+    Effect.gen(function* () {
+      const answer = yield* signIn(form)
+      assert.strictEqual(answer.status, status)
+      const refusal = yield* Schema.decodeEffect(Refusal)(answer.text)
+      assert.strictEqual(refusal.error, error)
+      assert.deepStrictEqual(refusal.error_codes, [code])
+      assert.match(refusal.error_description, new RegExp(`^AADSTS${code}: `))
+    }).pipe(Effect.provide(layer({ app }))),
+  )
+})

@@ -1,0 +1,700 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { ResultChunk, ResumePoint } from "@live-response/core/ResultChunk"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import { Transfer } from "@live-response/core/Transfer"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { joined, patterned, utf8 } from "./support/bytes.ts"
+import { failureOf, withEvents } from "./support/events.ts"
+import { exampleRef } from "./support/refs.ts"
+import { scripted } from "./support/scripted.ts"
+import { layerOver } from "./support/world.ts"
+
+const { inVirtualTime } = LiveResponseTest
+const world = LiveResponseTest.layer()
+
+const chunksOf = (resume?: ResumePoint) =>
+  Effect.flatMap(Transfer, (transfer) => Stream.runCollect(transfer.chunks(exampleRef, resume)))
+const bytesOf = Effect.flatMap(Transfer, (transfer) => Stream.runCollect(transfer.bytes(exampleRef)))
+
+/** Puts the chunks where they belong, as a store does. A gap fails the test. */
+const placed = (chunks: ReadonlyArray<ResultChunk>, resumed: ReadonlyArray<number> = []): ReadonlyArray<number> => {
+  let content = [...resumed]
+  for (const { bytes, offset } of chunks) {
+    if (offset === 0) content = []
+    assert.strictEqual(offset, content.length, "a chunk goes on where the one before it ended")
+    content.push(...bytes)
+  }
+  return content
+}
+
+const blobCalls = Effect.gen(function* () {
+  const calls = yield* (yield* Simulator.Simulator).calls
+  return calls.filter(({ kind }) => kind === "blob")
+})
+const linkCount = Effect.gen(function* () {
+  const calls = yield* (yield* Simulator.Simulator).calls
+  return calls.filter(({ kind }) => kind === "link").length
+})
+const rangesAsked = Effect.map(blobCalls, (calls) => calls.map(({ headers }) => headers.range))
+
+/** Downloads the content through these faults. */
+const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault>) =>
+  Effect.gen(function* () {
+    const simulator = yield* Simulator.Simulator
+    yield* simulator.add(exampleRef, { content, blobFaults })
+    return yield* inVirtualTime(withEvents(chunksOf()))
+  })
+
+const retrying = (events: ReadonlyArray<ResultEvent>) =>
+  events.flatMap((event) => (event.event === "retrying" ? [event] : []))
+
+const reasonOf = <A, E extends { readonly reason: unknown }>(exit: Exit.Exit<A, E>): Effect.Effect<E["reason"]> =>
+  Effect.map(failureOf(exit), ({ reason }) => reason)
+
+describe("Transfer: the request", () => {
+  it.effect("asks for the link as it is, with no bearer and no trace headers", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(utf8("hello"), [])
+      assert.deepStrictEqual(placed(yield* exit), joined([utf8("hello")]))
+      const [call] = yield* blobCalls
+      assert.match(
+        call?.url ?? "",
+        /^http:\/\/localhost\/investigation-actions-data\/.+\?se=[^&]+%3A[^&]+Z&sp=r&sv=2019-07-07&sr=b&sig=[0-9a-f]+\/[0-9a-f]+%3D$/,
+      )
+      const headers: Simulator.Call["headers"] = call?.headers ?? {}
+      assert.strictEqual(headers["accept-encoding"], "identity")
+      for (const name of ["authorization", "traceparent", "tracestate", "b3", "x-b3-traceid", "range", "if-match"]) {
+        assert.isUndefined(headers[name], name)
+      }
+    }).pipe(Effect.withSpan("a trace of the caller's"), Effect.provide(world)),
+  )
+
+  it.effect("tells what was announced with each chunk", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(utf8("hello"), [])
+      const [chunk] = yield* exit
+      assert.strictEqual(chunk?.head.length, 5)
+      assert.match(chunk?.head.etag ?? "", /^"0x[0-9A-F]+"$/)
+      assert.strictEqual(chunk?.head.md5, "XUFAKrxLKna5cZ2REBfFkg==")
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("Transfer: a body that breaks", () => {
+  const small = patterned(40)
+
+  it.effect.each(Array.from({ length: small.length + 1 }, (_, cut) => ({ cut })))(
+    "goes on where it was cut, at byte $cut",
+    ({ cut }) =>
+      Effect.gen(function* () {
+        const { events, exit } = yield* download(small, [{ fault: "cut", after: cut }])
+        const chunks = yield* exit
+        assert.deepStrictEqual(placed(chunks), joined([small]))
+        // No byte is asked for twice, and none is given twice.
+        assert.strictEqual(
+          chunks.reduce((sum, { bytes }) => sum + bytes.length, 0),
+          small.length,
+        )
+        const expected = cut === 0 ? [undefined, undefined] : [undefined, `bytes=${cut}-`]
+        assert.deepStrictEqual(yield* rangesAsked, cut === small.length ? [undefined] : expected)
+        const [first, second] = yield* blobCalls
+        assert.strictEqual(second?.headers["if-match"], cut === 0 || cut === small.length ? undefined : chunks[0]?.head.etag)
+        if (cut < small.length) assert.strictEqual(first?.url, second?.url)
+        assert.strictEqual(yield* linkCount, 1)
+        const [event] = retrying(events)
+        assert.strictEqual(event?.error._tag === "TransferError" && event.error.reason._tag, "Broken")
+        assert.include(event?.message, `byte ${cut}`)
+      }).pipe(Effect.provide(world)),
+  )
+
+  it.effect.prop(
+    "goes on however often it is cut, as long as it gets further",
+    [Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 }))), { maxLength: 12 })],
+    ([cuts]) =>
+      Effect.gen(function* () {
+        const content = patterned(70_000)
+        const { exit } = yield* download(
+          content,
+          cuts.map((after) => ({ fault: "cut", after })),
+        )
+        const bytes = joined((yield* exit).map(({ bytes }) => bytes))
+        assert.deepStrictEqual(bytes, joined([content]))
+        // Each request begins exactly where the one before it was cut.
+        let offset = 0
+        const expected: Array<string | undefined> = [undefined]
+        for (const cut of cuts) {
+          offset += cut
+          if (offset >= content.length) break
+          expected.push(`bytes=${offset}-`)
+        }
+        assert.deepStrictEqual(yield* rangesAsked, expected)
+      }).pipe(Effect.provide(LiveResponseTest.layer())),
+    { arbitrary: { runs: 30 } },
+  )
+
+  it.effect("gives whoever reads bytes each byte once", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const content = patterned(50_000)
+      yield* simulator.add(exampleRef, {
+        content,
+        blobFaults: [{ fault: "cut", after: 20_000 }, { fault: "cut", after: 7 }, { fault: "ignoreRange" }],
+      })
+      assert.deepStrictEqual(joined(yield* inVirtualTime(bytesOf)), joined([content]))
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is given up after five retries without a byte", () =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* download(
+        small,
+        Array.from({ length: 20 }, () => ({ fault: "cut", after: 0 })),
+      )
+      const reason = yield* reasonOf(exit)
+      assert.strictEqual(reason._tag, "Broken")
+      assert.strictEqual((yield* blobCalls).length, 6)
+      assert.strictEqual(retrying(events).length, 5)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is given up after five retries without a byte more than before", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(small, [
+        { fault: "cut", after: 10 },
+        ...Array.from({ length: 20 }, () => ({ fault: "cut", after: 0 }) as const),
+      ])
+      const reason = yield* reasonOf(exit)
+      assert.strictEqual(reason._tag === "Broken" && reason.offset, 10)
+      assert.strictEqual((yield* blobCalls).length, 6)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is given up where it starts over again and again and gets no further", () =>
+    Effect.gen(function* () {
+      const whole = { fault: "status", status: 416, code: "InvalidRange" } as const
+      const faults = Array.from({ length: 40 }, () => [{ fault: "cut", after: 10 }, whole] as const).flat()
+      const { exit } = yield* download(small, faults)
+      assert.strictEqual((yield* reasonOf(exit))._tag, "Broken")
+      // Each retry is two requests: one that is refused, and one for the whole.
+      assert.isAtMost((yield* blobCalls).length, 14)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("has as many retries again once it got further", () =>
+    Effect.gen(function* () {
+      const stuck = Array.from({ length: 5 }, () => ({ fault: "cut", after: 0 }) as const)
+      const { exit } = yield* download(small, [...stuck, { fault: "cut", after: 1 }, ...stuck.slice(1), { fault: "cut", after: 1 }])
+      assert.deepStrictEqual(placed(yield* exit), joined([small]))
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is retried as a replaced policy says", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(
+        small,
+        Array.from({ length: 20 }, () => ({ fault: "cut", after: 0 })),
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      assert.strictEqual((yield* blobCalls).length, 2)
+    }).pipe(Effect.provide(world.pipe(Layer.provide(RetryPolicy.layer({ transfer: Schedule.recurs(1) }))))),
+  )
+})
+
+describe("Transfer: a link that dies", () => {
+  const content = patterned(1000)
+
+  it.effect("is made anew at once", () =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* download(content, [{ fault: "expire" }])
+      assert.deepStrictEqual(placed(yield* exit), joined([content]))
+      assert.deepStrictEqual(
+        events.map((event) => (event.event === "linked" ? `linked ${event.links}` : event.event)),
+        ["linked 1", "retrying", "linked 2"],
+      )
+      const [first, second] = yield* blobCalls
+      assert.deepStrictEqual([first?.status, second?.status], [403, 200])
+      assert.notStrictEqual(first?.url, second?.url)
+      assert.strictEqual((second?.at ?? 0) - (first?.at ?? 0), 0)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is final when the new one is refused too, after exactly two links", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(content, [{ fault: "expire" }, { fault: "expire" }])
+      const reason = yield* reasonOf(exit)
+      assert.deepInclude(reason, { _tag: "LinkRefused", status: 403, code: "AuthenticationFailed" })
+      assert.strictEqual(yield* linkCount, 2)
+      assert.strictEqual((yield* blobCalls).length, 2)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("continues at its offset with the new one", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(content, [{ fault: "cut", after: 300 }, { fault: "expire" }])
+      assert.deepStrictEqual(placed(yield* exit), joined([content]))
+      assert.deepStrictEqual(yield* rangesAsked, [undefined, "bytes=300-", "bytes=300-"])
+      assert.strictEqual(yield* linkCount, 2)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is made anew each time, as long as bytes come between", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(content, [
+        { fault: "cut", after: 300 },
+        { fault: "expire" },
+        { fault: "cut", after: 300 },
+        { fault: "expire" },
+        { fault: "cut", after: 300 },
+        { fault: "expire" },
+      ])
+      assert.deepStrictEqual(placed(yield* exit), joined([content]))
+      assert.strictEqual(yield* linkCount, 4)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is noticed when its time is over, and its time only", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const transfer = yield* Transfer
+      yield* simulator.add(exampleRef, {
+        content: patterned(40_000),
+        blobFaults: [{ fault: "cut", after: 20_000 }],
+      })
+      // Reads slowly: the connection breaks when the link has been dead for long.
+      const slowly = transfer.chunks(exampleRef).pipe(
+        Stream.tap(() => Effect.sleep("20 minutes")),
+        Stream.runCollect,
+      )
+      const { events, exit } = yield* inVirtualTime(withEvents(slowly))
+      assert.deepStrictEqual(placed(yield* exit), joined([patterned(40_000)]))
+      assert.deepStrictEqual(
+        (yield* blobCalls).map(({ status }) => status),
+        [200, 403, 206],
+      )
+      assert.strictEqual(yield* linkCount, 2)
+      assert.strictEqual(retrying(events).length, 2)
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("Transfer: a body that stalls", () => {
+  it.effect("goes on after thirty seconds without a byte", () =>
+    Effect.gen(function* () {
+      const content = patterned(50_000)
+      const began = yield* Clock.currentTimeMillis
+      const { events, exit } = yield* download(content, [{ fault: "stall", after: 20_000 }])
+      assert.deepStrictEqual(placed(yield* exit), joined([content]))
+      const [event] = retrying(events)
+      const reason = event?.error._tag === "TransferError" ? event.error.reason : undefined
+      assert.strictEqual(reason?._tag === "Stalled" && reason.offset, 20_000)
+      assert.strictEqual(reason?._tag === "Stalled" && Duration.toSeconds(reason.timeout), 30)
+      const [, second] = yield* blobCalls
+      assert.strictEqual(second?.headers.range, "bytes=20000-")
+      const noticed = (second?.at ?? 0) - began
+      assert.isAtLeast(noticed, 30_000)
+      assert.isAtMost(noticed, 40_000)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is noticed before the first byte as well", () =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* download(patterned(10), [{ fault: "stall", after: 0 }])
+      assert.deepStrictEqual(placed(yield* exit), joined([patterned(10)]))
+      assert.include(retrying(events)[0]?.message, "stalled at byte 0")
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("is given up after five retries without a byte more", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(
+        patterned(10),
+        Array.from({ length: 20 }, () => ({ fault: "stall", after: 0 })),
+      )
+      assert.strictEqual((yield* reasonOf(exit))._tag, "Stalled")
+      assert.strictEqual((yield* blobCalls).length, 6)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("does not stall because its reader takes its time", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const transfer = yield* Transfer
+      const content = patterned(100_000)
+      yield* simulator.add(exampleRef, { content })
+      const slowly = transfer.chunks(exampleRef).pipe(
+        Stream.tap(() => Effect.sleep("10 minutes")),
+        Stream.runCollect,
+      )
+      const { events, exit } = yield* inVirtualTime(withEvents(slowly))
+      assert.deepStrictEqual(placed(yield* exit), joined([content]))
+      assert.deepStrictEqual(retrying(events), [])
+      assert.strictEqual((yield* blobCalls).length, 1)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("keeps to a stall time-out of the program's own", () =>
+    Effect.gen(function* () {
+      const began = yield* Clock.currentTimeMillis
+      yield* download(patterned(10), [{ fault: "stall", after: 5 }])
+      const [, second] = yield* blobCalls
+      assert.isAtMost((second?.at ?? 0) - began, 5000)
+    }).pipe(
+      Effect.provide(
+        world.pipe(Layer.provide(RetryPolicy.layer({ stallTimeout: "2 seconds", transfer: Schedule.spaced("1 second") }))),
+      ),
+    ),
+  )
+
+  it.effect("goes on where the head of an answer does not come", () => {
+    let answers = 0
+    const latency = Effect.suspend(() => (++answers === 2 ? Effect.never : Effect.void))
+    return Effect.gen(function* () {
+      const { events, exit } = yield* download(patterned(10), [])
+      assert.deepStrictEqual(placed(yield* exit), joined([patterned(10)]))
+      assert.include(retrying(events)[0]?.message, "no answer in time")
+      assert.isAtLeast((yield* blobCalls)[0]?.at ?? 0, 60_000)
+    }).pipe(Effect.provide(LiveResponseTest.layer({ latency })))
+  })
+
+  it.effect("tells of its progress about once a second", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const transfer = yield* Transfer
+      const content = patterned(16 * 1024 * 10)
+      yield* simulator.add(exampleRef, { content })
+      const slowly = transfer.chunks(exampleRef).pipe(
+        Stream.tap(() => Effect.sleep("400 millis")),
+        Stream.runDrain,
+      )
+      const { events } = yield* inVirtualTime(withEvents(slowly))
+      const told = events.flatMap((event) => (event.event === "progress" ? [event] : []))
+      assert.isAtLeast(told.length, 2)
+      assert.isAtMost(told.length, 4)
+      for (const { bytes, total } of told) {
+        assert.strictEqual(total, content.length)
+        assert.isAbove(bytes, 0)
+      }
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("Transfer: a storage that does not continue", () => {
+  const content = patterned(50_000)
+
+  it.effect("starts over where the range is ignored", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(content, [{ fault: "cut", after: 20_000 }, { fault: "ignoreRange" }])
+      const chunks = yield* exit
+      assert.deepStrictEqual(placed(chunks), joined([content]))
+      assert.strictEqual(chunks.filter(({ offset }) => offset === 0).length, 2)
+      assert.strictEqual((yield* blobCalls).length, 2)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect.each([
+    { status: 412, code: "ConditionNotMet" },
+    { status: 416, code: "InvalidRange" },
+  ])("starts over at once after $status", ({ code, status }) =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* download(content, [
+        { fault: "cut", after: 20_000 },
+        { fault: "status", status, code },
+      ])
+      assert.deepStrictEqual(placed(yield* exit), joined([content]))
+      assert.deepStrictEqual(yield* rangesAsked, [undefined, "bytes=20000-", undefined])
+      assert.strictEqual(retrying(events).length, 1)
+    }).pipe(Effect.provide(world)),
+  )
+
+  /** Cuts the first download, and puts another content there before the next request. */
+  const changeMeanwhile = <A, E, R>(effect: Effect.Effect<A, E, R>, after: Uint8Array) =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.add(exampleRef, { content, blobFaults: [{ fault: "cut", after: 20_000 }, { fault: "expire" }] })
+      return yield* inVirtualTime(
+        withEvents(effect, (event) =>
+          event.event === "retrying" ? simulator.add(exampleRef, { content: after }) : Effect.void,
+        ),
+      )
+    })
+
+  it.effect("starts over where the result has another ETag", () =>
+    Effect.gen(function* () {
+      const other = patterned(60_000, 5)
+      const { exit } = yield* changeMeanwhile(chunksOf(), other)
+      const chunks = yield* exit
+      assert.deepStrictEqual(placed(chunks), joined([other]))
+      assert.strictEqual(chunks.at(-1)?.head.length, other.length)
+      assert.notStrictEqual(chunks.at(-1)?.head.etag, chunks[0]?.head.etag)
+      assert.deepStrictEqual(
+        (yield* blobCalls).map(({ status }) => status),
+        [200, 403, 412, 200],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("starts over where the result is shorter than what came already", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* changeMeanwhile(chunksOf(), utf8("short"))
+      assert.deepStrictEqual(placed(yield* exit), joined([utf8("short")]))
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("can't take bytes back that were handed on, and says so", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* changeMeanwhile(bytesOf, patterned(60_000, 5))
+      const reason = yield* reasonOf(exit)
+      assert.deepInclude(reason, { _tag: "Changed", offset: 20_000 })
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("has nothing to take back before the first byte", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.add(exampleRef, { content, blobFaults: [{ fault: "cut", after: 0 }, { fault: "expire" }] })
+      const other = patterned(60_000, 5)
+      const { exit } = yield* inVirtualTime(
+        withEvents(bytesOf, (event) =>
+          event.event === "retrying" ? simulator.add(exampleRef, { content: other }) : Effect.void,
+        ),
+      )
+      assert.deepStrictEqual(joined(yield* exit), joined([other]))
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("Transfer: other answers", () => {
+  it.effect.each([408, 429, 500, 502, 503, 504])("asks again after %i", (status) =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(utf8("hello"), [{ fault: "status", status, code: "ServerBusy" }])
+      assert.deepStrictEqual(placed(yield* exit), joined([utf8("hello")]))
+      assert.strictEqual((yield* blobCalls).length, 2)
+      assert.strictEqual(yield* linkCount, 1)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("gives up on a storage that stays unavailable", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(
+        utf8("hello"),
+        Array.from({ length: 20 }, () => ({ fault: "status", status: 503, code: "ServerBusy" })),
+      )
+      assert.deepInclude(yield* reasonOf(exit), { _tag: "Unavailable", status: 503, code: "ServerBusy" })
+      assert.strictEqual((yield* blobCalls).length, 6)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect.each([
+    { status: 400, code: "InvalidQueryParameterValue" },
+    { status: 404, code: "BlobNotFound" },
+    { status: 409, code: "BlobArchived" },
+    { status: 412, code: "ConditionNotMet" },
+    { status: 416, code: "InvalidRange" },
+  ])("asks once where the answer is $status, and takes no error for a result", ({ code, status }) =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* download(utf8("hello"), [{ fault: "status", status, code }])
+      assert.deepInclude(yield* reasonOf(exit), { _tag: "Refused", status, code })
+      assert.strictEqual((yield* blobCalls).length, 1)
+      assert.deepStrictEqual(retrying(events), [])
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("does not follow a redirect", () => {
+    const { layer, requests } = scripted(
+      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.empty({ status: 302, headers: { location: "https://elsewhere.example.net/" } }),
+    )
+    return Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
+      assert.deepInclude(yield* reasonOf(exit), { _tag: "Refused", status: 302 })
+      assert.strictEqual(requests.length, 2)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("gives an empty result as one empty chunk", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* download(new Uint8Array(), [])
+      const chunks = yield* exit
+      assert.strictEqual(chunks.length, 1)
+      assert.deepInclude(chunks[0], { offset: 0, bytes: new Uint8Array() })
+      assert.strictEqual(chunks[0]?.head.length, 0)
+      assert.deepStrictEqual(yield* bytesOf, [])
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("refuses more than was announced", () => {
+    const { layer } = scripted(
+      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.stream(Stream.make(patterned(6)), { contentLength: 5 }),
+    )
+    return Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
+      assert.deepInclude(yield* reasonOf(exit), { _tag: "Mismatch", what: "length", expected: "5 bytes" })
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("takes less than was announced for a broken body", () => {
+    const etag = { etag: `"0x1"` }
+    const { layer, requests } = scripted(
+      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), { contentLength: 10, headers: etag }),
+      HttpServerResponse.stream(Stream.make(patterned(10).subarray(4)), {
+        status: 206,
+        contentLength: 6,
+        headers: { ...etag, "content-range": "bytes 4-9/10" },
+      }),
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), joined([patterned(10)]))
+      assert.strictEqual(requests[2]?.request.headers.range, "bytes=4-")
+      assert.strictEqual(requests[2]?.request.headers["if-match"], `"0x1"`)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([
+    { name: "another start", contentRange: "bytes 3-9/10" },
+    { name: "another length", contentRange: "bytes 4-9/11" },
+    { name: "nothing", contentRange: "" },
+  ])("starts over where a 206 announces $name", ({ contentRange }) => {
+    const etag = { etag: `"0x1"` }
+    const { layer } = scripted(
+      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), { contentLength: 10, headers: etag }),
+      HttpServerResponse.stream(Stream.make(utf8("wrong")), {
+        status: 206,
+        headers: { ...etag, "content-range": contentRange },
+      }),
+      HttpServerResponse.stream(Stream.make(patterned(10)), { contentLength: 10, headers: etag }),
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), joined([patterned(10)]))
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([{ etag: undefined }, { etag: `W/"0x1"` }])(
+    "does not go on with a content that no strong ETag promises: $etag",
+    ({ etag }) => {
+      const headers = etag === undefined ? {} : { etag }
+      const answers = () =>
+        scripted(
+          HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+          HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), { contentLength: 10, headers }),
+          HttpServerResponse.stream(Stream.make(patterned(10, 9)), { contentLength: 10, headers }),
+        )
+      const chunked = answers()
+      return Effect.gen(function* () {
+        const chunks = yield* inVirtualTime(chunksOf()).pipe(Effect.provide(layerOver(chunked.layer)))
+        assert.deepStrictEqual(placed(chunks), joined([patterned(10, 9)]))
+        assert.isUndefined(chunked.requests[2]?.request.headers.range)
+        assert.isUndefined(chunked.requests[2]?.request.headers["if-match"])
+        // Whoever reads bytes would get the beginning of the one and the rest of the other.
+        const exit = yield* Effect.exit(inVirtualTime(bytesOf)).pipe(Effect.provide(layerOver(answers().layer)))
+        assert.deepInclude(yield* reasonOf(exit), { _tag: "Changed", offset: 4 })
+      })
+    },
+  )
+
+  it.effect("takes a body of unknown length to its end", () => {
+    const { layer } = scripted(
+      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.stream(Stream.make(utf8("one "), utf8("two"))),
+    )
+    return Effect.gen(function* () {
+      const chunks = yield* inVirtualTime(chunksOf())
+      assert.deepStrictEqual(placed(chunks), joined([utf8("one two")]))
+      assert.isUndefined(chunks[0]?.head.length)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("fails with what the API says where there is no link", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
+      assert.strictEqual((yield* reasonOf(exit))._tag, "NotFound")
+      assert.deepStrictEqual(yield* blobCalls, [])
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("Transfer: a resume point", () => {
+  const content = patterned(50_000)
+  const addAndLook = Effect.gen(function* () {
+    const simulator = yield* Simulator.Simulator
+    yield* simulator.add(exampleRef, { content })
+    const head = (yield* inVirtualTime(chunksOf()))[0]?.head ?? {}
+    return { head, before: (yield* simulator.calls).length }
+  })
+  const callsSince = (before: number) =>
+    Effect.map(
+      Effect.flatMap(Simulator.Simulator, (simulator) => simulator.calls),
+      (calls) => calls.slice(before),
+    )
+
+  it.effect("asks for the rest alone", () =>
+    Effect.gen(function* () {
+      const { before, head } = yield* addAndLook
+      const chunks = yield* inVirtualTime(chunksOf({ head, offset: 30_000 }))
+      assert.strictEqual(chunks[0]?.offset, 30_000)
+      assert.deepStrictEqual(placed(chunks, joined([content.subarray(0, 30_000)])), joined([content]))
+      const [, blob] = yield* callsSince(before)
+      assert.strictEqual(blob?.headers.range, "bytes=30000-")
+      assert.strictEqual(blob?.headers["if-match"], head.etag)
+      assert.deepStrictEqual({ ...chunks[0]?.head }, { ...head })
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("at the end is no request at all", () =>
+    Effect.gen(function* () {
+      const { before, head } = yield* addAndLook
+      assert.deepStrictEqual(yield* inVirtualTime(chunksOf({ head, offset: content.length })), [])
+      assert.deepStrictEqual(yield* callsSince(before), [])
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("of another content starts over", () =>
+    Effect.gen(function* () {
+      const { before, head } = yield* addAndLook
+      const chunks = yield* inVirtualTime(chunksOf({ head: { ...head, etag: `"0xOLD"` }, offset: 30_000 }))
+      assert.deepStrictEqual(placed(chunks), joined([content]))
+      assert.deepStrictEqual(
+        (yield* callsSince(before)).map(({ status }) => status),
+        [200, 412, 200],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect.each([{ etag: undefined }, { etag: `W/"0x1"` }])(
+    "that no strong ETag stands for starts over: $etag",
+    ({ etag }) =>
+      Effect.gen(function* () {
+        const { before, head } = yield* addAndLook
+        const known = { length: head.length ?? 0, ...(etag === undefined ? {} : { etag }) }
+        const chunks = yield* inVirtualTime(chunksOf({ head: known, offset: 30_000 }))
+        assert.deepStrictEqual(placed(chunks), joined([content]))
+        const [, blob] = yield* callsSince(before)
+        assert.isUndefined(blob?.headers.range)
+      }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("goes on in its turn where the rest breaks", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.add(exampleRef, { content, blobFaults: [{ fault: "none" }, { fault: "cut", after: 5000 }] })
+      const head = (yield* inVirtualTime(chunksOf()))[0]?.head ?? {}
+      const chunks = yield* inVirtualTime(chunksOf({ head, offset: 30_000 }))
+      assert.deepStrictEqual(placed(chunks, joined([content.subarray(0, 30_000)])), joined([content]))
+      assert.deepStrictEqual(yield* rangesAsked, [undefined, "bytes=30000-", "bytes=35000-"])
+    }).pipe(Effect.provide(world)),
+  )
+})

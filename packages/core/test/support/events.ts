@@ -1,0 +1,24 @@
+import type { ResultEvent } from "@live-response/core/BatchEvent"
+import { Reporter } from "@live-response/core/Reporter"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+
+/** Runs an effect and gives its exit with the events that were reported meanwhile. `also` hears each of them too. */
+export const withEvents = Effect.fnUntraced(function* <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  also: (event: ResultEvent) => Effect.Effect<void> = () => Effect.void,
+): Effect.fn.Return<
+  { readonly exit: Exit.Exit<A, E>; readonly events: ReadonlyArray<ResultEvent> },
+  never,
+  R
+> {
+  const events: Array<ResultEvent> = []
+  const exit = yield* effect.pipe(
+    Effect.provideService(Reporter, (event) => Effect.andThen(Effect.sync(() => events.push(event)), also(event))),
+    Effect.exit,
+  )
+  return { exit, events }
+})
+
+/** The typed failure of an exit. A success is a defect then, and so fails the test. */
+export const failureOf = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<E> => Effect.orDie(Effect.flip(exit))
