@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
+import { Wait } from "./internal/wait.ts"
 
 /** What the API says of an error: its code, its sentence, and the correlation id that support asks for. */
 const answer = {
@@ -98,7 +99,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/De
  */
 export class TooManyRequests extends Schema.TaggedError<TooManyRequests>(
   "@live-response/core/DefenderError/TooManyRequests",
-)("TooManyRequests", { ...answer, retryAfter: Schema.optionalKey(Schema.DurationFromMillis) }) {
+)("TooManyRequests", { ...answer, retryAfter: Schema.optionalKey(Wait) }) {
   override get message(): string {
     const hint = this.retryAfter === undefined ? "" : `, again in ${Duration.format(this.retryAfter)}`
     return `too many requests${hint} (${describe(this)}); who else uses this app's quota?`

@@ -131,7 +131,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     let attempts = 1
     const count = (event: BatchEvent.ResultEvent) => {
       if (event.event === "linked") links = event.links
-      if (event.event === "retrying") attempts++
+      if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
       return tell(event)
     }
     const ended = yield* save(ref).pipe(
@@ -170,7 +170,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           Effect.forkScoped,
         )
 
-        yield* refs.pipe(
+        const exit = yield* refs.pipe(
           Stream.mapEffect(
             (ref) => {
               const key = String(ref)
@@ -181,8 +181,10 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
             { concurrency: options?.concurrency ?? 8, unordered: true },
           ),
           Stream.runDrain,
-          Effect.ensuring(Effect.suspend(() => Queue.offer(queue, summary))),
+          Effect.exit,
         )
+        yield* Queue.offer(queue, summary)
+        yield* exit
         yield* Queue.end(queue)
       }),
       { bufferSize: 64, strategy: "suspend" },

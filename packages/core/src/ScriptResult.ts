@@ -123,11 +123,13 @@ const withoutNuls = (text: string): string =>
 const utf16ThroughNuls = (text: string): Option.Option<string> => {
   const bytes = Uint8Array.from(text.replace(/\u0000+$/, ""), (character) => character.charCodeAt(0))
   const isOneByteEach = !/[^\u0000-\u00ff]/.test(text)
-  const nuls = bytes.filter((byte) => byte === 0).length
-  const highNuls = bytes.filter((byte, i) => byte === 0 && i % 2 === 1).length
-  // Half of the bytes where the text is Latin; else its other halves are control characters, which no text holds.
-  const looksLike = nuls * 4 >= bytes.length - 1 || /[\u0001-\u0008\u000e-\u001f\u0080-\u009f]/.test(text)
-  return isOneByteEach && nuls > 0 && nuls === highNuls && looksLike
+  const count = (matches: (byte: number, i: number) => boolean) => bytes.filter(matches).length
+  const nuls = count((byte) => byte === 0)
+  const highNuls = count((byte, i) => byte === 0 && i % 2 === 1)
+  const controls = count((byte) => (byte > 0 && byte < 9) || (byte > 13 && byte < 32) || (byte > 127 && byte < 160))
+  // Half of the bytes are NULs where the text is Latin. Where it is not, many are control characters, of which text has few.
+  const looksLike = nuls * 4 >= bytes.length - 1 || controls * 20 >= bytes.length
+  return isOneByteEach && highNuls * 2 > nuls && looksLike
     ? Option.some(
         new TextDecoder("utf-16le").decode(Uint8Array.from([...bytes, ...(bytes.length % 2 === 1 ? [0] : [])])),
       )

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type * as PlatformError from "effect/PlatformError"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
 
@@ -68,8 +67,7 @@ const problems: Readonly<Record<string, Problem>> = {
 export const fromPlatformError =
   (path: string) =>
   ({ message, reason }: PlatformError.PlatformError): StoreError => {
-    const { cause } = reason
-    const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : reason._tag
-    const detail = cause instanceof Error ? cause.message : message
+    const detail = reason.cause instanceof Error ? reason.cause.message : message
+    const code = /^E[A-Z]+(?=:)/.exec(detail)?.[0] ?? ""
     return new StoreError({ path, problem: problems[code] ?? problems[reason._tag] ?? "Failed", detail })
   }

@@ -266,7 +266,8 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
       let given = 0
       return chunks(ref).pipe(
         Stream.mapEffect((chunk) => {
-          const sameContent = head === undefined || (head.etag !== undefined && head.etag === chunk.head.etag)
+          const etag = strongEtag(head)
+          const sameContent = head === undefined || (etag !== undefined && etag === strongEtag(chunk.head))
           head ??= chunk.head
           if (chunk.offset < given && !sameContent) {
             return Effect.fail(transferError(ref, new TransferError.Changed({ offset: given })))

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
+import { Wait } from "./internal/wait.ts"
 
 const answer = { status: Schema.Int, code: Schema.optionalKey(Schema.String) }
 
@@ -96,7 +97,7 @@ export class Broken extends Schema.TaggedError<Broken>("@live-response/core/Tran
  */
 export class Stalled extends Schema.TaggedError<Stalled>("@live-response/core/TransferError/Stalled")("Stalled", {
   offset: Schema.Int,
-  timeout: Schema.DurationFromMillis,
+  timeout: Wait,
 }) {
   override get message(): string {
     return `the download stalled at byte ${this.offset}: nothing came for ${Duration.format(this.timeout)}`

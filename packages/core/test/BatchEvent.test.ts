@@ -28,10 +28,30 @@ const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json:
     json: { event: "retrying", ...result, delay: 2000, message: error.message, error: answer },
   },
   {
-    event: BatchEvent.Completed.make({ ...exampleRef, path: "a/0.gz", bytes: 3, sha256: "ab", etag: `"0x1"`, links: 1, attempts: 1 }),
-    json: { event: "completed", ...result, path: "a/0.gz", bytes: 3, sha256: "ab", etag: `"0x1"`, links: 1, attempts: 1 },
+    event: BatchEvent.Completed.make({
+      ...exampleRef,
+      path: "a/0.gz",
+      bytes: 3,
+      sha256: "ab",
+      etag: `"0x1"`,
+      links: 1,
+      attempts: 1,
+    }),
+    json: {
+      event: "completed",
+      ...result,
+      path: "a/0.gz",
+      bytes: 3,
+      sha256: "ab",
+      etag: `"0x1"`,
+      links: 1,
+      attempts: 1,
+    },
   },
-  { event: BatchEvent.Skipped.make({ ...exampleRef, reason: "present" }), json: { event: "skipped", ...result, reason: "present" } },
+  {
+    event: BatchEvent.Skipped.make({ ...exampleRef, reason: "present" }),
+    json: { event: "skipped", ...result, reason: "present" },
+  },
   {
     event: BatchEvent.Failed.make({ ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
     json: { event: "failed", ...result, message: error.message, error: answer, links: 0, attempts: 1 },

@@ -31,7 +31,7 @@ import { countingCredential, layerOver } from "./support/world.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
-const page = readFileSync(new URL("fixtures/link-answer.json", import.meta.url), "utf8")
+const page = readFileSync(new URL("fixtures/link-answer.txt", import.meta.url), "utf8")
 const pageLink =
   "https://core.windows.net/investigation-actions-data/ID/CustomPlaybookCommandOutput/4ed5e7807ad1fe59b00b664fe06a0f07?se=2021-02-04T16%3A13%3A50Z&sp=r&sv=2019-07-07&sr=b&sig=1dYGe9rPvUlXBPvYSmr6/OLXPY98m8qWqfIQCBbyZTY%3D"
 
@@ -98,9 +98,7 @@ describe("DefenderApi: the call", () => {
   ])("goes to the base that is given: $base", ({ base, origin }) => {
     const { layer, requests } = scripted(good)
     return Effect.gen(function* () {
-      yield* inVirtualTime(
-        Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(refAt(7))),
-      )
+      yield* inVirtualTime(Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(refAt(7))))
       assert.strictEqual(
         requests[0]?.url,
         `${origin}api/machineactions/00000000-0000-4000-8000-000000000000/GetLiveResponseResultDownloadLink(index=7)`,
@@ -238,7 +236,9 @@ describe("DefenderApi: 429", () => {
 
   const answersAfter = (...headers: ReadonlyArray<Record<string, string> | string>) => {
     const refusals = headers.map((header) =>
-      typeof header === "string" ? apiError(429, "429", header) : apiError(429, "TooManyRequests", "Slow down.", header),
+      typeof header === "string"
+        ? apiError(429, "429", header)
+        : apiError(429, "TooManyRequests", "Slow down.", header),
     )
     return scripted(...refusals, good)
   }
@@ -275,12 +275,9 @@ describe("DefenderApi: 429", () => {
     }),
   )
 
-  it.effect.each([
-    { header: "1.5" },
-    { header: "-5" },
-    { header: "0" },
-    { header: "Wed, 01 Jul 2026 00:00:00 GMT" },
-  ])("does not hammer whatever the header says: $header", ({ header }) =>
+  it.effect.each([{ header: "1.5" }, { header: "-5" }, { header: "0" }, { header: "Wed, 01 Jul 2026 00:00:00 GMT" }])(
+    "does not hammer whatever the header says: $header",
+    ({ header }) =>
       Effect.gen(function* () {
         yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-01T00:00:00Z")))
         assert.isAtLeast(yield* waitOf(answersAfter({ "retry-after": header }, { "retry-after": header })), 1)
@@ -373,9 +370,7 @@ describe("DefenderApi: other answers", () => {
     return Effect.gen(function* () {
       yield* Effect.flip(inVirtualTime(link))
       assert.strictEqual(requests.length, 3)
-    }).pipe(
-      Effect.provide(layerOver(layer).pipe(Layer.provide(RetryPolicy.layer({ api: Schedule.recurs(2) })))),
-    )
+    }).pipe(Effect.provide(layerOver(layer).pipe(Layer.provide(RetryPolicy.layer({ api: Schedule.recurs(2) })))))
   })
 
   it.effect.each([
@@ -461,7 +456,9 @@ describe("DefenderApi: other answers", () => {
           new HttpClientError.HttpClientError({
             reason: new HttpClientError.TransportError({
               request,
-              cause: new TypeError("fetch failed", { cause: new Error("connect to https://example.net/?sig=abc refused") }),
+              cause: new TypeError("fetch failed", {
+                cause: new Error("connect to https://example.net/?sig=abc refused"),
+              }),
             }),
           }),
         )

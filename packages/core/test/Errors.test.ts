@@ -22,66 +22,85 @@ const ofStore = (problem: StoreError.Problem) =>
   new StoreError.StoreError({ path: "/results/a", problem, detail: "EIO: i/o error" })
 
 /** Every reason that there is, and what an operator must find in its message. */
-const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyArray<RegExp>; readonly again?: true }> = [
-  {
-    error: ofApi(new DefenderError.Unauthorized({ ...answer, status: 401 })),
-    says: [/link of 988cc94e.*:0/, /HTTP 401 InvalidInput: No such thing\./, /correlation id 43f4cb08/, /sign in again/],
-  },
-  {
-    error: ofApi(new DefenderError.Forbidden({ ...answer, status: 403 })),
-    says: [/link of 988cc94e/, /HTTP 403/, /Machine\.Read\.All/, /Machine\.LiveResponse/],
-  },
-  { error: ofApi(new DefenderError.NotFound({ ...answer, status: 404 })), says: [/HTTP 404/, /check the id and the index/] },
-  { error: ofApi(new DefenderError.Refused(answer)), says: [/HTTP 400 InvalidInput: No such thing\./] },
-  {
-    error: ofApi(new DefenderError.TooManyRequests({ status: 429, retryAfter: Duration.seconds(8) })),
-    says: [/HTTP 429/, /again in 8s/, /who else/],
-  },
-  { error: ofApi(new DefenderError.TooManyRequests({ status: 429 })), says: [/^(?!.*again in).*HTTP 429/] },
-  { error: ofApi(new DefenderError.Unavailable({ status: 503 })), says: [/HTTP 503/, /try again later/], again: true },
-  {
-    error: ofApi(new DefenderError.Unreachable({ description: "ENOTFOUND api" })),
-    says: [/ENOTFOUND api/, /check the network/],
-    again: true,
-  },
-  { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
-  {
-    error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
-    says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],
-  },
-  { error: ofTransfer(new TransferError.LinkInvalid()), says: [/no usable link/, /https/] },
-  { error: ofTransfer(new TransferError.Refused({ status: 404, code: "BlobNotFound" })), says: [/HTTP 404 BlobNotFound/] },
-  { error: ofTransfer(new TransferError.Unavailable({ status: 503 })), says: [/HTTP 503/], again: true },
-  {
-    error: ofTransfer(new TransferError.Broken({ offset: 17, description: "other side closed" })),
-    says: [/byte 17/, /other side closed/],
-    again: true,
-  },
-  {
-    error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(30) })),
-    says: [/byte 17/, /30s/],
-    again: true,
-  },
-  {
-    error: ofTransfer(new TransferError.Mismatch({ what: "md5", expected: "abc=", actual: "def=" })),
-    says: [/md5/, /abc=/, /def=/, /nothing was kept/],
-  },
-  { error: ofTransfer(new TransferError.Changed({ offset: 17 })), says: [/17 bytes/, /read it again/] },
-  {
-    error: ofCredential(new CredentialError.Missing()),
-    says: [/LIVE_RESPONSE_TOKEN/, /AZURE_TENANT_ID/, /AZURE_CLIENT_ID/, /AZURE_CLIENT_SECRET/],
-  },
-  { error: ofCredential(new CredentialError.Refused({ description: "AADSTS7000215: no" })), says: [/AADSTS7000215: no/] },
-  {
-    error: ofCredential(new CredentialError.Unreachable({ description: "ENOTFOUND login" })),
-    says: [/ENOTFOUND login/, /AZURE_AUTHORITY_HOST/],
-  },
-  { error: ofStore("DiskFull"), says: [/^\/results\/a: /, /disk is full/, /same command again/] },
-  { error: ofStore("NotWritable"), says: [/^\/results\/a: /, /another directory/] },
-  { error: ofStore("NotADirectory"), says: [/^\/results\/a: /, /another directory/] },
-  { error: ofStore("TooManyOpenFiles"), says: [/^\/results\/a: /, /ulimit -n/, /concurrency/] },
-  { error: ofStore("Failed"), says: [/^\/results\/a: EIO: i\/o error$/] },
-]
+const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyArray<RegExp>; readonly again?: true }> =
+  [
+    {
+      error: ofApi(new DefenderError.Unauthorized({ ...answer, status: 401 })),
+      says: [
+        /link of 988cc94e.*:0/,
+        /HTTP 401 InvalidInput: No such thing\./,
+        /correlation id 43f4cb08/,
+        /sign in again/,
+      ],
+    },
+    {
+      error: ofApi(new DefenderError.Forbidden({ ...answer, status: 403 })),
+      says: [/link of 988cc94e/, /HTTP 403/, /Machine\.Read\.All/, /Machine\.LiveResponse/],
+    },
+    {
+      error: ofApi(new DefenderError.NotFound({ ...answer, status: 404 })),
+      says: [/HTTP 404/, /check the id and the index/],
+    },
+    { error: ofApi(new DefenderError.Refused(answer)), says: [/HTTP 400 InvalidInput: No such thing\./] },
+    {
+      error: ofApi(new DefenderError.TooManyRequests({ status: 429, retryAfter: Duration.seconds(8) })),
+      says: [/HTTP 429/, /again in 8s/, /who else/],
+    },
+    { error: ofApi(new DefenderError.TooManyRequests({ status: 429 })), says: [/^(?!.*again in).*HTTP 429/] },
+    {
+      error: ofApi(new DefenderError.Unavailable({ status: 503 })),
+      says: [/HTTP 503/, /try again later/],
+      again: true,
+    },
+    {
+      error: ofApi(new DefenderError.Unreachable({ description: "ENOTFOUND api" })),
+      says: [/ENOTFOUND api/, /check the network/],
+      again: true,
+    },
+    { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
+    {
+      error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
+      says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],
+    },
+    { error: ofTransfer(new TransferError.LinkInvalid()), says: [/no usable link/, /https/] },
+    {
+      error: ofTransfer(new TransferError.Refused({ status: 404, code: "BlobNotFound" })),
+      says: [/HTTP 404 BlobNotFound/],
+    },
+    { error: ofTransfer(new TransferError.Unavailable({ status: 503 })), says: [/HTTP 503/], again: true },
+    {
+      error: ofTransfer(new TransferError.Broken({ offset: 17, description: "other side closed" })),
+      says: [/byte 17/, /other side closed/],
+      again: true,
+    },
+    {
+      error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(30) })),
+      says: [/byte 17/, /30s/],
+      again: true,
+    },
+    {
+      error: ofTransfer(new TransferError.Mismatch({ what: "md5", expected: "abc=", actual: "def=" })),
+      says: [/md5/, /abc=/, /def=/, /nothing was kept/],
+    },
+    { error: ofTransfer(new TransferError.Changed({ offset: 17 })), says: [/17 bytes/, /read it again/] },
+    {
+      error: ofCredential(new CredentialError.Missing()),
+      says: [/LIVE_RESPONSE_TOKEN/, /AZURE_TENANT_ID/, /AZURE_CLIENT_ID/, /AZURE_CLIENT_SECRET/],
+    },
+    {
+      error: ofCredential(new CredentialError.Refused({ description: "AADSTS7000215: no" })),
+      says: [/AADSTS7000215: no/],
+    },
+    {
+      error: ofCredential(new CredentialError.Unreachable({ description: "ENOTFOUND login" })),
+      says: [/ENOTFOUND login/, /AZURE_AUTHORITY_HOST/],
+    },
+    { error: ofStore("DiskFull"), says: [/^\/results\/a: /, /disk is full/, /same command again/] },
+    { error: ofStore("NotWritable"), says: [/^\/results\/a: /, /another directory/] },
+    { error: ofStore("NotADirectory"), says: [/^\/results\/a: /, /another directory/] },
+    { error: ofStore("TooManyOpenFiles"), says: [/^\/results\/a: /, /ulimit -n/, /concurrency/] },
+    { error: ofStore("Failed"), says: [/^\/results\/a: EIO: i\/o error$/] },
+  ]
 
 const Json = Schema.fromJsonString(ResultError)
 const encode = Schema.encodeEffect(Json)
@@ -135,16 +154,14 @@ describe("errors", () => {
     }),
   )
 
-  it.effect.each(all.map((one) => ({ ...one, name: tagOf(one.error) })))(
-    "come back from JSON: $name",
-    ({ error }) =>
-      Effect.gen(function* () {
-        const json = yield* encode(error)
-        const back = yield* decode(json)
-        assert.strictEqual(back._tag, error._tag)
-        assert.strictEqual(back.message, error.message)
-        assert.strictEqual(yield* encode(back), json)
-      }),
+  it.effect.each(all.map((one) => ({ ...one, name: tagOf(one.error) })))("come back from JSON: $name", ({ error }) =>
+    Effect.gen(function* () {
+      const json = yield* encode(error)
+      const back = yield* decode(json)
+      assert.strictEqual(back._tag, error._tag)
+      assert.strictEqual(back.message, error.message)
+      assert.strictEqual(yield* encode(back), json)
+    }),
   )
 
   it.effect.prop(

@@ -203,9 +203,7 @@ describe("Quota", () => {
         const quota = yield* quotaOf([{ limit: 1, millis: 4 }])
         const { entries, note } = yield* makeJournal
         const batch = Effect.gen(function* () {
-          const fibers = yield* Effect.forEach(interrupts, (_, i) =>
-            Effect.forkChild(quota.withPlace(note(String(i)))),
-          )
+          const fibers = yield* Effect.forEach(interrupts, (_, i) => Effect.forkChild(quota.withPlace(note(String(i)))))
           const killers = yield* Effect.forEach(fibers, (fiber, i) => {
             const after = interrupts[i]
             return Effect.forkChild(
@@ -355,13 +353,10 @@ describe("Quota", () => {
         [100, 60],
         [1500, 3600],
       ])
-      assert.deepStrictEqual(
-        yield* read({ LIVE_RESPONSE_PER_MINUTE: "10", LIVE_RESPONSE_PER_HOUR: "50" }),
-        [
-          [10, 60],
-          [50, 3600],
-        ],
-      )
+      assert.deepStrictEqual(yield* read({ LIVE_RESPONSE_PER_MINUTE: "10", LIVE_RESPONSE_PER_HOUR: "50" }), [
+        [10, 60],
+        [50, 3600],
+      ])
       for (const nonsense of ["0", "-1", "1.5", "many"]) {
         const error = yield* Effect.flip(read({ LIVE_RESPONSE_PER_MINUTE: nonsense }))
         assert.strictEqual(error._tag, "ConfigError")

@@ -16,8 +16,7 @@ const utf16 = (text: string) =>
   new Uint8Array(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).buffer)
 
 /** UTF-16LE text as JSON has it when each byte was taken for a character. */
-const utf16AsBytes = (text: string): string =>
-  Array.from(utf16(text), (byte) => String.fromCharCode(byte)).join("")
+const utf16AsBytes = (text: string): string => Array.from(utf16(text), (byte) => String.fromCharCode(byte)).join("")
 
 /** JSON has no negative zero. */
 const anyCode = Arbitrary.map(Arbitrary.schema(Schema.Int), (code) => code + 0)
@@ -49,10 +48,7 @@ describe("ScriptResult", () => {
         const wire = { script_name: scriptName, exit_code: exitCode, script_output: output, script_errors: errors }
         for (const text of [JSON.stringify(wire), JSON.stringify(wire, null, 4)]) {
           const script = yield* decodeText(text)
-          assert.deepStrictEqual(
-            { ...script },
-            { scriptName, exitCode, output, errors },
-          )
+          assert.deepStrictEqual({ ...script }, { scriptName, exitCode, output, errors })
         }
       }),
     { arbitrary: { runs: 300 } },
@@ -60,7 +56,7 @@ describe("ScriptResult", () => {
 
   it.effect.each([
     { output: "C:\\\\Windows\\\\System32\\\\a.dll", text: "C:\\Windows\\System32\\a.dll" },
-    { output: "say \\\"no\\\"\\\\", text: 'say "no"\\' },
+    { output: 'say \\"no\\"\\\\', text: 'say "no"\\' },
     { output: "\\u2028\\t\\b 中文 😀 \\ud83d\\ude00", text: "\u2028\t\b 中文 😀 😀" },
     { output: "\\u001b[31mred", text: "\u001b[31mred" },
     { output: "a b", text: "a b" },
@@ -127,7 +123,11 @@ describe("ScriptResult", () => {
     { name: "escaped, at the end", output: "51 MB\\n\\u0000\\u0000\\u0000", text: "51 MB\n" },
     { name: "raw, at the end", output: "51 MB\u0000\u0000", text: "51 MB" },
     { name: "nothing else", output: "\\u0000\\u0000", text: "" },
-    { name: "in the middle of a long text", output: "some longer text\\u0000 and more of it", text: "some longer text and more of it" },
+    {
+      name: "in the middle of a long text",
+      output: "some longer text\\u0000 and more of it",
+      text: "some longer text and more of it",
+    },
     { name: "beside text beyond Latin-1", output: "中文\\u0000", text: "中文" },
   ])("drops NULs: $name", ({ output, text }) =>
     Effect.gen(function* () {
@@ -138,8 +138,14 @@ describe("ScriptResult", () => {
   it.effect.each([
     { name: "Latin", text: "Host: WS-0001\r\nC:\\windows\\TEMP\\collect.zip\r\n" },
     { name: "Latin with umlauts", text: "Größe: 51 MB, Datei: Überblick.txt" },
-    { name: "Cyrillic names in Latin paths", text: "C:\\Users\\Иван\\Desktop\\report.docx\r\nC:\\Users\\Public\\a.txt\r\n" },
-    { name: "Chinese names in Latin paths", text: "C:\\Users\\Public\\Documents\\报告.docx\r\nC:\\Users\\Public\\a.txt\r\n" },
+    {
+      name: "Cyrillic names in Latin paths",
+      text: "C:\\Users\\Иван\\Desktop\\report.docx\r\nC:\\Users\\Public\\a.txt\r\n",
+    },
+    {
+      name: "Chinese names in Latin paths",
+      text: "C:\\Users\\Public\\Documents\\报告.docx\r\nC:\\Users\\Public\\a.txt\r\n",
+    },
     { name: "mostly Cyrillic", text: "Пользователь: Иван Петров\r\nСостояние: работает\r\n" },
     { name: "mostly Chinese", text: "已启动脚本记录，输出文件为：记录.txt\r\n已完成收集，共五十一个文件。\r\n" },
     { name: "an emoji", text: "done 😀 all of it" },
@@ -186,14 +192,11 @@ describe("ScriptResult", () => {
     }),
   )
 
-  it.effect.prop(
-    "is an error and no defect for any bytes",
-    [Schema.Uint8Array],
-    ([bytes]) =>
-      Effect.gen(function* () {
-        const error = yield* Effect.flip(ScriptResult.decode(bytes))
-        assert.strictEqual(error._tag, "ScriptResultError")
-      }),
+  it.effect.prop("is an error and no defect for any bytes", [Schema.Uint8Array], ([bytes]) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(ScriptResult.decode(bytes))
+      assert.strictEqual(error._tag, "ScriptResultError")
+    }),
   )
 
   it.effect("decodes an output of several megabytes", () =>

@@ -27,7 +27,12 @@ interface Answer {
 const execute = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
   const response = yield* HttpClient.execute(request)
   const bytes = new Uint8Array(yield* response.arrayBuffer)
-  const answer: Answer = { status: response.status, headers: response.headers, bytes, text: new TextDecoder().decode(bytes) }
+  const answer: Answer = {
+    status: response.status,
+    headers: response.headers,
+    bytes,
+    text: new TextDecoder().decode(bytes),
+  }
   return answer
 })
 
@@ -200,12 +205,14 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect.each([{ range: "bytes=1000-" }, { range: "bytes=5000-" }])("have no range at or past their end: $range", ({ range }) =>
-    Effect.gen(function* () {
-      const answer = yield* get(yield* linked(), { range })
-      assert.strictEqual(answer.status, 416)
-      assert.strictEqual(answer.headers["x-ms-error-code"], "InvalidRange")
-    }).pipe(Effect.provide(layer())),
+  it.effect.each([{ range: "bytes=1000-" }, { range: "bytes=5000-" }])(
+    "have no range at or past their end: $range",
+    ({ range }) =>
+      Effect.gen(function* () {
+        const answer = yield* get(yield* linked(), { range })
+        assert.strictEqual(answer.status, 416)
+        assert.strictEqual(answer.headers["x-ms-error-code"], "InvalidRange")
+      }).pipe(Effect.provide(layer())),
   )
 
   it.effect("are refused under another ETag", () =>
@@ -240,7 +247,10 @@ describe("Simulator: blobs", () => {
   it.effect.each<{ readonly name: string; readonly forge: (url: string, other: string) => string }>([
     { name: "no signature", forge: (url) => url.replace(/&sig=.*/, "") },
     { name: "another signature", forge: (url) => url.replace(/sig=./, "sig=x") },
-    { name: "the signature of another result", forge: (url, other) => url.replace(/sig=.*/, /sig=.*/.exec(other)?.[0] ?? "") },
+    {
+      name: "the signature of another result",
+      forge: (url, other) => url.replace(/sig=.*/, /sig=.*/.exec(other)?.[0] ?? ""),
+    },
     { name: "the path of another result", forge: (url, other) => other.replace(/\?.*/, /\?.*/.exec(url)?.[0] ?? "") },
     { name: "a signature encoded twice", forge: (url) => url.replace("%3D", "%253D") },
   ])("are refused to a forged link: $name", ({ forge }) =>

@@ -110,7 +110,10 @@ describe("Transfer: a body that breaks", () => {
         const expected = cut === 0 ? [undefined, undefined] : [undefined, `bytes=${cut}-`]
         assert.deepStrictEqual(yield* rangesAsked, cut === small.length ? [undefined] : expected)
         const [first, second] = yield* blobCalls
-        assert.strictEqual(second?.headers["if-match"], cut === 0 || cut === small.length ? undefined : chunks[0]?.head.etag)
+        assert.strictEqual(
+          second?.headers["if-match"],
+          cut === 0 || cut === small.length ? undefined : chunks[0]?.head.etag,
+        )
         if (cut < small.length) assert.strictEqual(first?.url, second?.url)
         assert.strictEqual(yield* linkCount, 1)
         const [event] = retrying(events)
@@ -121,7 +124,11 @@ describe("Transfer: a body that breaks", () => {
 
   it.effect.prop(
     "goes on however often it is cut, as long as it gets further",
-    [Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 }))), { maxLength: 12 })],
+    [
+      Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 }))), {
+        maxLength: 12,
+      }),
+    ],
     ([cuts]) =>
       Effect.gen(function* () {
         const content = patterned(70_000)
@@ -195,7 +202,12 @@ describe("Transfer: a body that breaks", () => {
   it.effect("has as many retries again once it got further", () =>
     Effect.gen(function* () {
       const stuck = Array.from({ length: 5 }, () => ({ fault: "cut", after: 0 }) as const)
-      const { exit } = yield* download(small, [...stuck, { fault: "cut", after: 1 }, ...stuck.slice(1), { fault: "cut", after: 1 }])
+      const { exit } = yield* download(small, [
+        ...stuck,
+        { fault: "cut", after: 1 },
+        ...stuck.slice(1),
+        { fault: "cut", after: 1 },
+      ])
       assert.deepStrictEqual(placed(yield* exit), joined([small]))
     }).pipe(Effect.provide(world)),
   )
@@ -352,7 +364,9 @@ describe("Transfer: a body that stalls", () => {
       assert.isAtMost((second?.at ?? 0) - began, 5000)
     }).pipe(
       Effect.provide(
-        world.pipe(Layer.provide(RetryPolicy.layer({ stallTimeout: "2 seconds", transfer: Schedule.spaced("1 second") }))),
+        world.pipe(
+          Layer.provide(RetryPolicy.layer({ stallTimeout: "2 seconds", transfer: Schedule.spaced("1 second") })),
+        ),
       ),
     ),
   )

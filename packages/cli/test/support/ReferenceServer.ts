@@ -10,6 +10,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 
 /** A result as the storage has it. A test may replace one while the server runs: its ETag changes with its bytes. */
@@ -54,8 +55,10 @@ export interface Options {
   readonly retryAfterHeader?: boolean
   /** How many seconds a link is good for. */
   readonly linkLifetime?: number
-  /** Answers a link call in the server's stead. It runs after the bearer was looked at. */
-  readonly onLink?: (call: Call) => Answer | undefined
+  /** Answers a link call in the server's stead, or not at all. It runs after the bearer was looked at. */
+  readonly onLink?: (call: Call) => Answer | "hang up" | undefined
+  /** Writes a link as the API's answer has it. By default as it is. */
+  readonly linkValue?: (link: string) => string
   /** Spoils the answer to a request whose link is good. */
   readonly onBlob?: (call: Call) => BlobFault | undefined
 }
@@ -148,7 +151,8 @@ const clockTime = (seconds: number) =>
 
 export const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("base64")
 
-const etagOf = (bytes: Uint8Array) => `"0x${createHash("sha1").update(bytes).digest("hex").slice(0, 15).toUpperCase()}"`
+export const etagOf = (bytes: Uint8Array) =>
+  `"0x${createHash("sha1").update(bytes).digest("hex").slice(0, 15).toUpperCase()}"`
 
 /** Listens on a free port of this machine until the scope ends, and gives the origin. */
 const listen = (handle: (request: IncomingMessage, response: ServerResponse) => void) =>
@@ -193,53 +197,8 @@ export const make = Effect.fnUntraced(function* (
     response.writeHead(answer.status, answer.headers).end(answer.body)
   }
 
-  // The API
-
-  /** What a window says to a call at `at`, itself among the calls. */
-  const refusalByWindow = (at: number): Answer | undefined => {
-    const times = calls("api").map((call) => call.at)
-    for (const { limit, seconds } of windows) {
-      const inWindow = times.filter((time) => time > at - seconds * 1000)
-      const blocking = inWindow.at(-limit - 1)
-      if (blocking !== undefined) {
-        // Counted as it is now, one call more fits when all but `limit - 1` have left.
-        const leaving = inWindow.at(-limit) ?? blocking
-        const wait = Math.ceil((leaving + seconds * 1000 - at) / 1000)
-        return throttled(limit, seconds, wait, options.retryAfterHeader !== false)
-      }
-    }
-    return undefined
-  }
-
+  /** Every link that was given out, by its path and query, byte for byte. */
   const issued = new Map<string, { readonly result: string; expires: number }>()
-
-  const makeLink = (result: string) => {
-    const expires = now() + (options.linkLifetime ?? 1800) * 1000
-    const se = encodeURIComponent(DateTime.formatIso(DateTime.makeUnsafe(expires)).replace(/\.\d+Z$/, "Z"))
-    const sig = `${randomBytes(14).toString("hex")}/${randomBytes(14).toString("hex")}%3D`
-    const path = `/investigation-actions-data/ID/CustomPlaybookCommandOutput/${createHash("sha1").update(result).digest("hex")}`
-    const url = `${path}?se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${sig}`
-    issued.set(url, { result, expires })
-    return linkAnswer(`${blobOrigin}${url}`)
-  }
-
-  const endpoint = yield* listen((request, response) => {
-    const [, id = "", index = ""] = linkPath.exec(request.url ?? "") ?? []
-    const result = id === "" ? "" : `${id}:${index}`
-    const [recorded, call] = record("api", request, result)
-    const answer = (): Answer => {
-      if (request.headers.authorization !== `Bearer ${bearer}`) {
-        return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
-      }
-      if (request.method !== "GET" || result === "") return apiError(404, "NotFound", "No such resource.")
-      const given = options.onLink?.(call) ?? refusalByWindow(recorded.at)
-      if (given !== undefined) return given
-      return results.has(result)
-        ? makeLink(result)
-        : apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
-    }
-    respond(recorded, response, answer())
-  })
 
   // The storage
 
@@ -305,6 +264,51 @@ export const make = Effect.fnUntraced(function* (
       ...(hash === null ? {} : { "x-ms-blob-content-md5": hash }),
     }
     return sendBytes(recorded, response, { status: 206, headers, bytes: bytes.subarray(offset) }, fault)
+  })
+
+  // The API
+
+  /** What the windows say to a call at `at`, itself among the calls. */
+  const refusalByWindow = (at: number): Answer | undefined => {
+    const times = calls("api").map((call) => call.at)
+    for (const { limit, seconds } of windows) {
+      const inWindow = times.filter((time) => time > at - seconds * 1000)
+      const mustLeave = inWindow.at(-limit)
+      if (inWindow.length <= limit || mustLeave === undefined) continue
+      const wait = Math.ceil((mustLeave + seconds * 1000 - at) / 1000)
+      return throttled(limit, seconds, wait, options.retryAfterHeader !== false)
+    }
+    return undefined
+  }
+
+  const makeLink = (result: string) => {
+    const expires = now() + (options.linkLifetime ?? 1800) * 1000
+    const se = encodeURIComponent(DateTime.formatIso(DateTime.makeUnsafe(expires)).replace(/\.\d+Z$/, "Z"))
+    const sig = `${randomBytes(14).toString("hex")}/${randomBytes(14).toString("hex")}%3D`
+    const path = `/investigation-actions-data/ID/CustomPlaybookCommandOutput/${createHash("sha1").update(result).digest("hex")}`
+    const url = `${path}?se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${sig}`
+    issued.set(url, { result, expires })
+    return linkAnswer((options.linkValue ?? identity)(`${blobOrigin}${url}`))
+  }
+
+  const endpoint = yield* listen((request, response) => {
+    const [, id = "", index = ""] = linkPath.exec(request.url ?? "") ?? []
+    const result = id === "" ? "" : `${id}:${index}`
+    const [recorded, call] = record("api", request, result)
+    const answer = (): Answer | "hang up" => {
+      if (request.headers.authorization !== `Bearer ${bearer}`) {
+        return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
+      }
+      if (request.method !== "GET" || result === "") return apiError(404, "NotFound", "No such resource.")
+      const given = options.onLink?.(call) ?? refusalByWindow(recorded.at)
+      if (given !== undefined) return given
+      return results.has(result)
+        ? makeLink(result)
+        : apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
+    }
+    const given = answer()
+    if (given === "hang up") response.destroy()
+    else respond(recorded, response, given)
   })
 
   return {

@@ -38,13 +38,16 @@ const program = Effect.gen(function* () {
   const liveResponse = yield* LiveResponse.LiveResponse
   const refs = Stream.fromEffect(Schema.decodeEffect(Schema.Array(FromString))(targets)).pipe(Stream.flattenIterable)
   const events = yield* Stream.runCollect(liveResponse.saveAll(refs))
-  const results = events.flatMap((event) =>
-    event.event === "completed"
-      ? [{ index: event.index, sha256: event.sha256, links: event.links, attempts: event.attempts }]
-      : event.event === "failed"
-        ? [{ index: event.index, failed: event.message }]
-        : [],
-  )
+  const results = events
+    .filter((event) => event.event === "completed" || event.event === "failed")
+    .map((ended) => ({
+      ...ended,
+      retries: events.flatMap((event) =>
+        event.event === "retrying" && event.index === ended.index
+          ? ["reason" in event.error ? event.error.reason._tag : event.error._tag]
+          : [],
+      ),
+    }))
   yield* Console.log(JSON.stringify(results.sort((a, b) => a.index - b.index)))
 })
 

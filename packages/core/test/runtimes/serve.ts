@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import * as Runtime from "./runtime.ts"
 import * as Samples from "./samples.ts"
 
-const stdin = Stream.fromReadableStream({ evaluate: Runtime.stdin, onError: (cause) => cause })
+const stdin = Stream.fromReadableStream({ evaluate: Runtime.stdin, onError: String })
 
 const program = Effect.gen(function* () {
   const { handler } = yield* Samples.make

@@ -7,14 +7,15 @@ import type * as Exit from "effect/Exit"
 export const withEvents = Effect.fnUntraced(function* <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   also: (event: ResultEvent) => Effect.Effect<void> = () => Effect.void,
-): Effect.fn.Return<
-  { readonly exit: Exit.Exit<A, E>; readonly events: ReadonlyArray<ResultEvent> },
-  never,
-  R
-> {
+): Effect.fn.Return<{ readonly exit: Exit.Exit<A, E>; readonly events: ReadonlyArray<ResultEvent> }, never, R> {
   const events: Array<ResultEvent> = []
   const exit = yield* effect.pipe(
-    Effect.provideService(Reporter, (event) => Effect.andThen(Effect.sync(() => events.push(event)), also(event))),
+    Effect.provideService(Reporter, (event) =>
+      Effect.andThen(
+        Effect.sync(() => events.push(event)),
+        also(event),
+      ),
+    ),
     Effect.exit,
   )
   return { exit, events }

@@ -8,6 +8,10 @@ export const exampleRef: ResultRef = decode("988cc94e-7a8f-4b28-ab65-54970c5d501
 
 /** As many different results as a test wants, ten to a machine action. */
 export const refAt = (n: number): ResultRef =>
-  decode(`00000000-0000-4000-8000-${Math.floor(n / 10).toString(16).padStart(12, "0")}:${n % 10}`)
+  decode(
+    `00000000-0000-4000-8000-${Math.floor(n / 10)
+      .toString(16)
+      .padStart(12, "0")}:${n % 10}`,
+  )
 
 export const refsUpTo = (count: number): ReadonlyArray<ResultRef> => Array.from({ length: count }, (_, n) => refAt(n))

@@ -1,0 +1,234 @@
+/**
+ * The program as its users start it: a process of its own, in a directory of its own, with an environment in which there
+ * is nothing but what a test puts there.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { spawn as spawnOnTerminal } from "@lydell/node-pty"
+import type { ReferenceServer } from "./ReferenceServer.ts"
+
+/** The checkout. */
+export const repository = fileURLToPath(new URL("../../../..", import.meta.url))
+
+const node = join(repository, "node_modules/.bin/node")
+const main = join(repository, "packages/cli/src/bin.ts")
+
+/** What is typed: arguments of `live-response`, or with `program` of another program. */
+export interface Command {
+  readonly program?: string
+  readonly args: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** What comes from standard input. By default nothing, at once. */
+  readonly stdin?: string | Uint8Array
+  /** How long it may take: a test says what hung instead of timing out itself. By default 20 seconds. */
+  readonly patience?: Duration.Input
+}
+
+/** A process that ended, with everything that it wrote. */
+export interface Ended {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  /** What it wrote so far. */
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Sends it what Ctrl-C sends. */
+  readonly interrupt: Effect.Effect<void>
+  readonly ended: Effect.Effect<Ended>
+}
+
+/** A program on a terminal, where both its outputs are one. */
+export interface OnTerminal {
+  readonly output: () => string
+  readonly type: (text: string) => Effect.Effect<void>
+  readonly ended: Effect.Effect<{ readonly exitCode: number; readonly output: string }>
+}
+
+/** A directory of one test: processes start in it, and whatever they leave is in it. */
+export interface Sandbox {
+  readonly root: string
+  /** The directory of results of `download` below. */
+  readonly out: string
+  readonly write: (path: string, content: string | Uint8Array) => string
+  readonly read: (path: string) => Buffer
+  /** Every file under a directory, relative to it, sorted. */
+  readonly files: (directory?: string) => ReadonlyArray<string>
+  /** The permissions of a path, as `ls` would number them. */
+  readonly mode: (path: string) => number
+  readonly start: (command: Command) => Effect.Effect<Running, never, Scope.Scope>
+  /** Starts it, and waits for its end. */
+  readonly run: (command: Command) => Effect.Effect<Ended>
+  readonly onTerminal: (
+    command: Command,
+    size: { readonly columns: number },
+  ) => Effect.Effect<OnTerminal, never, Scope.Scope>
+}
+
+const defaultPatience = "20 seconds"
+
+/** `download` from a server into the directory of results. */
+export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>): Command => ({
+  args: ["download", "--endpoint", server.endpoint, "--out", "results", ...args],
+  env: { LIVE_RESPONSE_TOKEN: server.bearer },
+})
+
+export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(function* () {
+  const root = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-test-"))),
+    (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true })),
+  )
+  const home = join(root, ".home")
+  mkdirSync(home)
+  const out = join(root, "results")
+
+  const options = (command: Command) => ({
+    cwd: command.cwd ?? root,
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: home,
+      TMPDIR: home,
+      XDG_STATE_HOME: join(home, "state"),
+      LANG: "C.UTF-8",
+      ...command.env,
+    },
+  })
+  const argv = (command: Command): [program: string, args: Array<string>] =>
+    command.program === undefined ? [node, [main, ...command.args]] : [command.program, [...command.args]]
+
+  const start: Sandbox["start"] = Effect.fnUntraced(function* (command) {
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(...argv(command), options(command))),
+      endNow,
+    )
+    // Who ends without having read its input is no error of ours.
+    child.stdin.on("error", () => child.stdin.destroy())
+    child.stdin.end(command.stdin ?? "")
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+    let closed = false
+    child.once("close", () => (closed = true))
+    return {
+      stdout: () => stdout,
+      stderr: () => stderr,
+      interrupt: Effect.sync(() => void child.kill("SIGINT")),
+      ended: until(
+        () => closed,
+        () => `the end of ${command.args.join(" ")}\n${stdout}\n${stderr}`,
+        command.patience,
+      ).pipe(Effect.map(() => ({ exitCode: child.exitCode, stdout, stderr }))),
+    }
+  })
+
+  const onTerminal: Sandbox["onTerminal"] = Effect.fnUntraced(function* (command, { columns }) {
+    const [program, args] = argv(command)
+    const { cwd, env } = options(command)
+    const terminal = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawnOnTerminal(program, args, {
+          name: "xterm-256color",
+          cols: columns,
+          rows: 30,
+          cwd,
+          env: { ...env, TERM: "xterm-256color" },
+        }),
+      ),
+      (terminal) => Effect.sync(() => (exitCode === undefined ? terminal.kill("SIGKILL") : undefined)),
+    )
+    let output = ""
+    let exitCode: number | undefined
+    terminal.onData((text) => (output += text))
+    terminal.onExit((exit) => (exitCode = exit.exitCode))
+    return {
+      output: () => output,
+      type: (text) => Effect.sync(() => terminal.write(text)),
+      ended: until(
+        () => exitCode !== undefined,
+        () => `the end of ${command.args.join(" ")}\n${output}`,
+        command.patience,
+      ).pipe(Effect.map(() => ({ exitCode: exitCode ?? -1, output }))),
+    }
+  })
+
+  return {
+    root,
+    out,
+    write: (path, content) => {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), content)
+      return path
+    },
+    read: (path) => readFileSync(join(root, path)),
+    files: (directory = out) => filesUnder(directory),
+    mode: (path) => statSync(join(root, path)).mode & 0o777,
+    start,
+    run: (command) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const running = yield* start(command)
+          return yield* running.ended
+        }),
+      ),
+    onTerminal,
+  }
+})
+
+const endNow = (child: ChildProcess) =>
+  Effect.sync(() => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
+  })
+
+const filesUnder = (directory: string): ReadonlyArray<string> =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+    .sort()
+
+/** Waits until something holds, and says what it waited for where it never does. */
+export const until = (
+  holds: () => boolean,
+  what: () => string,
+  patience: Duration.Input = defaultPatience,
+): Effect.Effect<void> =>
+  Effect.sync(holds).pipe(
+    Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("10 millis") }),
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.die(`waited in vain for ${what()}`) }),
+    Effect.asVoid,
+  )
+
+const decodeLine = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
+
+/** NDJSON, every line of which must be an object. */
+export const ndjson = (text: string): ReadonlyArray<Readonly<Record<string, unknown>>> => {
+  const lines = text.split("\n")
+  if (lines.pop() !== "") throw new Error(`the last line has no end: ${text.slice(-200)}`)
+  return lines.map((line) => decodeLine(line))
+}
+
+/** That no link and no token got out: not printed, and in no file, not even one that is kept apart from the results. */
+export const assertNoSecrets = (box: Sandbox, server: ReferenceServer, ended: Omit<Ended, "exitCode">): void => {
+  const places = new Map<string, Uint8Array | string>([
+    ["stdout", ended.stdout],
+    ["stderr", ended.stderr],
+    ...box.files(box.root).map((path): [string, Buffer] => [path, box.read(path)]),
+  ])
+  for (const [place, content] of places) {
+    for (const secret of ["sig=", server.bearer, ...server.signatures()]) {
+      assert.isFalse(Buffer.from(content).includes(secret), `${secret} is in ${place}`)
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** The manifest in memory. The one in a file is in `packages/node/test/Manifest.test.ts`. */
+import { assert, describe, it } from "@effect/vitest"
+import { Completed, Failed } from "@live-response/core/BatchEvent"
+import { DefenderError, NotFound } from "@live-response/core/DefenderError"
+import * as Manifest from "@live-response/core/Manifest"
+import type { ResultRef } from "@live-response/core/ResultRef"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { refAt } from "./support/refs.ts"
+
+const completed = (ref: ResultRef, bytes = 5) =>
+  Completed.make({ ...ref, path: `${ref.machineActionId}/${ref.index}.bin`, bytes, sha256: "ab", links: 1, attempts: 1 })
+const error = new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) })
+const failed = (ref: ResultRef) => Failed.make({ ...ref, message: error.message, error, links: 0, attempts: 1 })
+
+describe("Manifest.layerMemory", () => {
+  it.effect("knows nothing at first", () =>
+    Effect.gen(function* () {
+      const manifest = yield* Manifest.Manifest
+      assert.isTrue(Option.isNone(yield* manifest.find(refAt(0))))
+      assert.deepStrictEqual(yield* manifest.failed, [])
+    }).pipe(Effect.provide(Manifest.layerMemory)),
+  )
+
+  it.effect("remembers the last that became of each target", () =>
+    Effect.gen(function* () {
+      const manifest = yield* Manifest.Manifest
+      yield* manifest.append(completed(refAt(0)))
+      yield* manifest.append(failed(refAt(1)))
+      yield* manifest.append(failed(refAt(2)))
+      yield* manifest.append(completed(refAt(2), 7))
+      yield* manifest.append(completed(refAt(3)))
+      yield* manifest.append(failed(refAt(3)))
+      const path = (n: number) => `${refAt(n).machineActionId}/${refAt(n).index}.bin`
+      assert.deepStrictEqual(yield* manifest.find(refAt(0)), Option.some({ status: "completed", path: path(0), bytes: 5 }))
+      assert.deepStrictEqual(yield* manifest.find(refAt(1)), Option.some({ status: "failed" }))
+      assert.deepStrictEqual(yield* manifest.find(refAt(2)), Option.some({ status: "completed", path: path(2), bytes: 7 }))
+      assert.deepStrictEqual((yield* manifest.failed).map(String), [String(refAt(1)), String(refAt(3))])
+    }).pipe(Effect.provide(Manifest.layerMemory)),
+  )
+})
+
+describe("Manifest.Entry", () => {
+  it.effect("is the line that the README promises", () =>
+    Effect.gen(function* () {
+      const encode = Schema.encodeEffect(Manifest.Entry)
+      const done = yield* encode({ status: "completed", ...completed(refAt(0)) })
+      assert.deepStrictEqual(
+        new Set(Object.keys(done)),
+        new Set(["status", "machineActionId", "index", "path", "bytes", "sha256", "links", "attempts"]),
+      )
+      const undone = yield* encode({ status: "failed", ...failed(refAt(0)) })
+      assert.deepStrictEqual(
+        new Set(Object.keys(undone)),
+        new Set(["status", "machineActionId", "index", "message", "error", "links", "attempts"]),
+      )
+      assert.notInclude(Object.keys(done), "event")
+    }),
+  )
+})

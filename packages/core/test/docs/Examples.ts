@@ -1,0 +1,96 @@
+/** The examples of the documentation, each as a file of its own beside the package that it belongs to. */
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+export const root = fileURLToPath(new URL("../../../../", import.meta.url))
+
+/** A block of documentation. Its lines have the numbers that they have in `source`. */
+export interface Example {
+  readonly source: string
+  readonly code: string
+  /** What the line with this number says that it prints. */
+  readonly prints: ReadonlyMap<number, string>
+}
+
+/** A comment that begins with an article describes what is printed. Any other is what is printed. */
+const isProse = (comment: string) => /^(the|a|an) /i.test(comment)
+
+/** For the examples the console is as good as any. The comment stands where the source has something else. */
+const firstLine = "// @effect-diagnostics globalConsole:off"
+
+const makeExample = (source: string, start: number, lines: ReadonlyArray<string>): Example => ({
+  source,
+  code: [firstLine, ...Array.from({ length: start - 1 }, () => ""), ...lines, ""].join("\n"),
+  prints: new Map(
+    lines.flatMap((line, i) => {
+      const comment = /^\s*console\.log\(.*\) \/\/ (.+)$/.exec(line)?.[1]
+      return comment === undefined || isProse(comment) ? [] : [[start + i + 1, comment]]
+    }),
+  ),
+})
+
+/** The blocks of a page, and of a TypeScript file those that an `@example` goes before. */
+const examplesOf = (source: string): ReadonlyArray<Example> => {
+  const found: Array<Example> = []
+  let isExample = source.endsWith(".md")
+  let block: { readonly start: number; readonly lines: Array<string> } | undefined
+  for (const [i, raw] of readFileSync(join(root, source), "utf8").split("\n").entries()) {
+    const line = source.endsWith(".md") ? raw : raw.replace(/^\s*\* ?/, "")
+    if (block !== undefined) {
+      if (!line.startsWith("```")) block.lines.push(line)
+      else {
+        found.push(makeExample(source, block.start, block.lines))
+        block = undefined
+      }
+    } else if (/^\s*\/\*\*/.test(raw)) isExample = false
+    else if (line.startsWith("@example")) isExample = true
+    else if (isExample && /^```ts\b/.test(line)) block = { start: i + 1, lines: [] }
+  }
+  return found
+}
+
+/** Where the packages' names resolve as they do for the example's reader. */
+const homes = {
+  "packages/core/": "packages/core/test/docs",
+  "packages/node/": "packages/node/test",
+  "packages/cli/": "packages/cli/test",
+  "README.md": "packages/cli/test",
+}
+
+const write = () => {
+  const sources = globSync(["packages/*/src/**/*.ts", "README.md"], { cwd: root }).sort()
+  const examples = sources.flatMap(examplesOf)
+  const directories: Array<string> = []
+  const files = new Map<string, Example>()
+  for (const [prefix, home] of Object.entries(homes)) {
+    const own = examples.filter(({ source }) => source.startsWith(prefix))
+    if (own.length === 0) continue
+    mkdirSync(join(root, home), { recursive: true })
+    const directory = mkdtempSync(join(root, home, ".generated-"))
+    directories.push(directory)
+    own.forEach((example, i) => {
+      const file = join(directory, `${i}-${basename(example.source, ".ts")}.ts`)
+      writeFileSync(file, example.code)
+      files.set(file, example)
+    })
+  }
+  return { directories, files }
+}
+
+/** The files by their paths, for as long as they are needed. */
+export class Examples extends Context.Service<Examples, ReadonlyMap<string, Example>>()(
+  "@live-response/core/test/docs/Examples",
+) {
+  static readonly layer = Layer.effect(
+    Examples,
+    Effect.acquireRelease(Effect.sync(write), ({ directories }) =>
+      Effect.sync(() => {
+        for (const directory of directories) rmSync(directory, { recursive: true })
+      }),
+    ).pipe(Effect.map(({ files }) => files)),
+  )
+}

@@ -1,0 +1,85 @@
+import { execFile } from "node:child_process"
+import { writeFileSync } from "node:fs"
+import { dirname, join, relative, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Examples, root } from "./Examples.ts"
+
+/** What a program prints, or complains of where it prints nothing. */
+const run = (command: string, ...args: ReadonlyArray<string>) =>
+  Effect.callback<string>((resume) => {
+    const child = execFile(command, args, { cwd: root }, (_, stdout, stderr) =>
+      resume(Effect.succeed(stdout === "" ? stderr : stdout)),
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const bin = (name: string) => join(root, "node_modules/.bin", name)
+
+/** The project's settings, less what is for projects that other projects build on. */
+const settings = (files: Iterable<string>) =>
+  JSON.stringify({
+    extends: join(root, "tsconfig.base.json"),
+    files: Array.from(files),
+    compilerOptions: {
+      lib: ["ES2024", "ESNext.Iterator", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
+      types: ["node"],
+      noEmit: true,
+      composite: false,
+      incremental: false,
+      declarationMap: false,
+    },
+  })
+
+const Said = Schema.Struct({ file: Schema.String, line: Schema.Int, text: Schema.String })
+const decodeSaid = Schema.decodeUnknownEffect(Schema.fromJsonString(Said))
+
+layer(Examples.layer, { excludeTestServices: true })("the examples of the documentation", (it) => {
+  it.effect("compile with the project's settings", () =>
+    Effect.gen(function* () {
+      const examples = yield* Examples
+      const [first = ""] = examples.keys()
+      const project = join(dirname(first), "tsconfig.json")
+      writeFileSync(project, settings(examples.keys()))
+      const compiler = (yield* run(bin("effect-tsgo"), "get-exe-path")).trim()
+      const printed = yield* run(compiler, "-p", project, "--pretty", "false")
+      const problems = printed
+        .trim()
+        .split(/\n(?! )/)
+        .flatMap((problem) => {
+          const [, file = "", line, text] = /^(.+)\((\d+),\d+\): ([\s\S]+)$/.exec(problem) ?? []
+          const example = examples.get(resolve(root, file))
+          if (example !== undefined) return [`${example.source}:${line}: ${text}`]
+          // What is wrong with the packages themselves is told where they are compiled.
+          return problem === "" || /^packages\/\w+\/src\//.test(relative(root, resolve(root, file))) ? [] : [problem]
+        })
+      assert.isAbove(examples.size, 10)
+      assert.strictEqual(problems.join("\n"), "")
+    }),
+  )
+
+  it.effect("print what they say", () =>
+    Effect.gen(function* () {
+      const examples = yield* Examples
+      const runnable = Array.from(examples).filter(([, { prints }]) => prints.size > 0)
+      const printer = fileURLToPath(new URL("print.ts", import.meta.url))
+      const printed = yield* run(bin("node"), printer, ...runnable.map(([file]) => file))
+      const said = yield* Effect.forEach(printed.trim().split("\n"), (line) => decodeSaid(line))
+      const problems = runnable.flatMap(([file, { prints, source }]) => {
+        const own = said.filter((each) => each.file === file)
+        const failures = own.filter(({ line }) => line === 0).map(({ text }) => `${source}: ${text}`)
+        const others = Array.from(prints).flatMap(([line, expected]) => {
+          const actual = own.filter((each) => each.line === line).map(({ text }) => text)
+          return actual.join("\n") === expected
+            ? []
+            : [`${source}:${line}: prints ${JSON.stringify(actual)}, says ${expected}`]
+        })
+        return [...failures, ...others]
+      })
+      assert.isAbove(runnable.length, 5)
+      assert.strictEqual(problems.join("\n"), "")
+    }),
+  )
+})

@@ -1,0 +1,32 @@
+import { globSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+
+const source = fileURLToPath(new URL("../../src/", import.meta.url))
+
+/** Blank, with as many lines as before. */
+const blank = (text: string) => text.replaceAll(/[^\n]+/g, "")
+
+const code = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*/gm, blank)
+const strings = /"(?:\\.|[^"\\\n])*"/g
+
+const platformModule = /["'](node:|bun\b|deno\b|@effect\/|@azure\/)/
+const platformName = /(?<![\w.$])(process|Buffer|Deno|Bun|require|__dirname)\b(?!\s*:)/
+
+it.effect("core needs no platform: no module and no global of Node, Deno or Bun", () =>
+  Effect.sync(() => {
+    const files = globSync("**/*.ts", { cwd: source })
+    assert.isAbove(files.length, 20)
+    const found = files.flatMap((file) =>
+      code(readFileSync(`${source}${file}`, "utf8"))
+        .split("\n")
+        .flatMap((line, i) =>
+          platformModule.test(line) || platformName.test(line.replaceAll(strings, '""'))
+            ? [`${file}:${i + 1}: ${line.trim()}`]
+            : [],
+        ),
+    )
+    assert.deepStrictEqual(found, [])
+  }),
+)
