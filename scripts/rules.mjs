@@ -19,7 +19,8 @@ for (const file of files("packages/*.ts", "scripts/*.mjs", ":!scripts/rules.mjs"
       if (pattern.test(line)) problems.push(`${file}:${i + 1}: ${line.trim()} (${instead})`)
     }
   })
-  if (/\/src\//.test(file) && lines.length > 500) problems.push(`${file}: ${lines.length} lines (a room has at most 500)`)
+  if (/\/src\//.test(file) && lines.length > 500)
+    problems.push(`${file}: ${lines.length} lines (a room has at most 500)`)
 }
 for (const problem of problems) console.error(problem)
 process.exit(problems.length === 0 ? 0 : 1)

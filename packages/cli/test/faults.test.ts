@@ -75,142 +75,14 @@ const assertNothingLeft = (box: Cli.Sandbox, arrived: boolean) =>
   )
 
 /** A fault that only the unlucky one meets, in its first so many requests. */
-const first = <A>(times: number, fault: (nth: number) => A) => {
-  return ({ nth, result }: ReferenceServer.Call): A | undefined =>
+const first =
+  <A>(times: number, fault: (nth: number) => A) =>
+  ({ nth, result }: ReferenceServer.Call): A | undefined =>
     result === unlucky && nth <= times ? fault(nth) : undefined
-}
 
-describe("links", { concurrent: true }, () => {
-  it.live("one that expired before its first byte is made anew, once", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ onBlob: first(1, () => ({ expire: true })) })
-      const { entry, server } = outcome
-      assertArrived(outcome)
-      assert.strictEqual(server.linkCalls(unlucky).length, 2)
-      assert.strictEqual(server.linkCalls().length, targets.length + 1)
-      assert.strictEqual(new Set(server.blobCalls(unlucky).map(({ url }) => url)).size, 2)
-      assert.strictEqual(entry?.links, 2)
-    }),
-  )
-
-  it.live("all that are dead on arrival are made anew, each once", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ onBlob: ({ nth }) => (nth === 1 ? { expire: true } : undefined) })
-      assertArrived(outcome)
-      assert.strictEqual(outcome.server.linkCalls().length, 2 * targets.length)
-    }),
-  )
-
-  it.live("a 403 for the fresh one as well is final", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ onBlob: first(Infinity, () => ({ expire: true })) })
-      assertFailed(outcome, /HTTP 403 AuthenticationFailed/)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
-      assert.strictEqual(outcome.server.blobCalls(unlucky).length, 2)
-    }),
-  )
-
-  it.live("one that expired in the middle of a result is made anew, and the rest comes through it", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onBlob: first(2, (nth) => (nth === 1 ? { breakAfter: 3_500_000 } : { expire: true })),
-      })
-      assertArrived(outcome)
-      const [whole, refused, rest] = outcome.server.blobCalls(unlucky)
-      assert.deepStrictEqual([whole?.status, refused?.status, rest?.status], [200, 403, 206])
-      assert.strictEqual(rest?.headers.range, refused?.headers.range)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
-    }),
-  )
-})
-
-describe("bodies", { concurrent: true }, () => {
-  it.live("one that breaks goes on by Range where it broke, through the same link", () =>
-    Effect.gen(function* () {
-      const broken = 3_500_000
-      const outcome = yield* downloadAll({ onBlob: first(1, () => ({ breakAfter: broken })) })
-      assertArrived(outcome)
-      const [whole, rest, ...more] = outcome.server.blobCalls(unlucky)
-      assert.deepStrictEqual(more, [])
-      assert.notProperty(whole?.headers, "range")
-      assert.strictEqual(rest?.headers["if-match"], ReferenceServer.etagOf(content))
-      assert.strictEqual(rest?.headers["accept-encoding"], "identity")
-      assert.strictEqual(rest?.status, 206)
-      const offset = Number(/^bytes=(\d+)-$/.exec(rest?.headers.range ?? "")?.[1])
-      assert.isAtMost(offset, broken)
-      // What was on the way when it broke may be asked for again: a few chunks, no more.
-      assert.isAtLeast(offset, broken - 1_500_000)
-      assert.strictEqual(whole?.sent, broken)
-      assert.strictEqual(rest?.sent, content.length - offset)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
-      assert.strictEqual(outcome.entry?.links, 1)
-      assert.strictEqual(outcome.entry?.attempts, 2)
-    }),
-  )
-
-  it.live("one that breaks again and again arrives as long as it gets on", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ onBlob: first(3, () => ({ breakAfter: 1_500_000 })) })
-      assertArrived(outcome)
-      const offsets = outcome.server.blobCalls(unlucky).map(({ headers }) => Number(/\d+/.exec(headers.range ?? "0")))
-      assert.deepStrictEqual(
-        offsets,
-        offsets.toSorted((a, b) => a - b),
-      )
-      assert.isAbove(offsets.length, 2)
-    }),
-  )
-
-  it.live("one that was replaced after it broke starts over, and is the new one from end to end", () =>
-    Effect.gen(function* () {
-      const replacement = Samples.noise(3_900_000, 8)
-      const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
-        results,
-        onBlob: first(2, (nth): ReferenceServer.BlobFault | undefined => {
-          if (nth === 1) return { breakAfter: 3_500_000 }
-          server.results.set(unlucky, { bytes: replacement })
-          return undefined
-        }),
-      })
-      const box = yield* Cli.sandbox
-      const ended = yield* box.run(Cli.download(server, ...targets))
-      assertArrived({ box, server, ended, entry: entryOf(box, unlucky) }, replacement)
-      assert.deepStrictEqual(
-        server.blobCalls(unlucky).map(({ headers, status }) => [status, headers.range !== undefined]),
-        [
-          [200, false],
-          [412, true],
-          [200, false],
-        ],
-      )
-    }),
-  )
-
-  it.live("one of which the storage sends everything where the rest was asked for is right all the same", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onBlob: first(2, (nth) => (nth === 1 ? { breakAfter: 3_500_000 } : { ignoreRange: true })),
-      })
-      assertArrived(outcome)
-      const [, second, ...more] = outcome.server.blobCalls(unlucky)
-      assert.isDefined(second?.headers.range)
-      assert.strictEqual(second?.status, 200)
-      assert.deepStrictEqual(more, [])
-    }),
-  )
-
-  it.live("one that breaks before its first byte is asked for again", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ onBlob: first(2, () => ({ breakAfter: 0 })) })
-      assertArrived(outcome)
-      assert.deepStrictEqual(
-        outcome.server.blobCalls(unlucky).map(({ headers }) => headers.range),
-        [undefined, undefined, undefined],
-      )
-    }),
-  )
-
-  it.live("one that never gets any further fails, and leaves nothing under its name", () =>
+describe("faults", { concurrent: true }, () => {
+  // It takes half a minute, so it is the first: the others happen meanwhile.
+  it.live("a body that never gets any further fails, and leaves nothing under its name", () =>
     Effect.gen(function* () {
       const outcome = yield* downloadAll({
         onBlob: first(Infinity, (nth) => ({ breakAfter: nth === 1 ? 100_000 : 0 })),
@@ -224,198 +96,329 @@ describe("bodies", { concurrent: true }, () => {
     }),
   )
 
-  it.live("one with another MD5 than announced fails, and leaves nothing at all", () =>
-    Effect.gen(function* () {
-      const wrong = ReferenceServer.md5(Samples.noise(1))
-      const outcome = yield* downloadAll({ results: { ...results, [unlucky]: { bytes: content, md5: wrong } } })
-      assertFailed(outcome, /md5/)
-      assert.deepStrictEqual(
-        outcome.box.files().filter((file) => file.includes(".part")),
-        [],
-      )
-    }),
-  )
-
-  it.live("one that has no MD5 arrives", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        results: { ...results, [unlucky]: { bytes: content, md5: null } },
-        onBlob: first(1, () => ({ breakAfter: 2_000_000 })),
-      })
-      assertArrived(outcome)
-    }),
-  )
-
-  it.live("an error page of the storage is never a result", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onBlob: first(Infinity, () =>
-          ReferenceServer.blobError(404, "BlobNotFound", "The specified blob does not exist."),
-        ),
-      })
-      assertFailed(outcome, /HTTP 404 BlobNotFound/)
-      assert.strictEqual(outcome.server.blobCalls(unlucky).length, 1)
-    }),
-  )
-
-  it.live("a storage that is busy for a moment is asked again, through the same link", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onBlob: first(1, () => ReferenceServer.blobError(503, "ServerBusy", "The server is busy.")),
-      })
-      assertArrived(outcome)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
-    }),
-  )
-
-  it.live("what failed is fetched by the next run, and only that", () =>
-    Effect.gen(function* () {
-      const server = yield* ReferenceServer.make({
-        results,
-        onBlob: first(1, () => ReferenceServer.blobError(409, "SnapshotsPresent", "Not now.")),
-      })
-      const box = yield* Cli.sandbox
-      const ended = yield* box.run(Cli.download(server, ...targets))
-      assertFailed({ box, server, ended, entry: entryOf(box, unlucky) }, /HTTP 409/)
-      const requests = server.requests.length
-      const again = yield* box.run(Cli.download(server, ...targets))
-      assertArrived({ box, server, ended: again, entry: entryOf(box, unlucky) })
-      assert.deepStrictEqual(new Set(server.requests.slice(requests).map(({ result }) => result)), new Set([unlucky]))
-    }),
-  )
-
-  it.live("what failed is added by --retry-failed, without being named", () =>
-    Effect.gen(function* () {
-      const server = yield* ReferenceServer.make({
-        results,
-        onLink: first(1, () => ReferenceServer.apiError(404, "ResourceNotFound", "Machine action was not found")),
-      })
-      const box = yield* Cli.sandbox
-      yield* box.run(Cli.download(server, ...targets))
-      const again = yield* box.run(Cli.download(server, "--retry-failed"))
-      assertArrived({ box, server, ended: again, entry: entryOf(box, unlucky) })
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\); 1 links/)
-    }),
-  )
-})
-
-describe("the API", { concurrent: true }, () => {
-  const throttle = (seconds: number, headers: Readonly<Record<string, string>>) =>
-    ReferenceServer.apiError(
-      429,
-      "429",
-      `API calls quota exceeded! Maximum allowed 30 per 00:01:00 for the key Destination+TenantID+AppID. You can send requests again in ${seconds} seconds.`,
-      headers,
+  describe("links", () => {
+    it.live("one that expired before its first byte is made anew, once", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ onBlob: first(1, () => ({ expire: true })) })
+        const { entry, server } = outcome
+        assertArrived(outcome)
+        assert.strictEqual(server.linkCalls(unlucky).length, 2)
+        assert.strictEqual(server.linkCalls().length, targets.length + 1)
+        assert.strictEqual(new Set(server.blobCalls(unlucky).map(({ url }) => url)).size, 2)
+        assert.strictEqual(entry?.links, 2)
+      }),
     )
 
-  const cases = [
-    ["as a header", { "retry-after": "2" }],
-    ["in its message alone", {}],
-  ] as const
-  it.live.each(cases)("a 429 that says %s when to come back holds every call up for so long", ([, headers]) =>
-    Effect.gen(function* () {
-      const concurrency = 2
-      const outcome = yield* downloadAll(
-        { onLink: ({ total }) => (total === 2 ? throttle(2, headers) : undefined) },
-        "-j",
-        String(concurrency),
+    it.live("all that are dead on arrival are made anew, each once", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ onBlob: ({ nth }) => (nth === 1 ? { expire: true } : undefined) })
+        assertArrived(outcome)
+        assert.strictEqual(outcome.server.linkCalls().length, 2 * targets.length)
+      }),
+    )
+
+    it.live("a 403 for the fresh one as well is final", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ onBlob: first(Infinity, () => ({ expire: true })) })
+        assertFailed(outcome, /HTTP 403 AuthenticationFailed/)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
+        assert.strictEqual(outcome.server.blobCalls(unlucky).length, 2)
+      }),
+    )
+
+    it.live("one that expired in the middle of a result is made anew, and the rest comes through it", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onBlob: first(2, (nth) => (nth === 1 ? { breakAfter: 3_500_000 } : { expire: true })),
+        })
+        assertArrived(outcome)
+        const [whole, refused, rest] = outcome.server.blobCalls(unlucky)
+        assert.deepStrictEqual([whole?.status, refused?.status, rest?.status], [200, 403, 206])
+        assert.strictEqual(rest?.headers.range, refused?.headers.range)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
+      }),
+    )
+  })
+
+  describe("bodies", () => {
+    it.live("one that breaks goes on by Range where it broke, through the same link", () =>
+      Effect.gen(function* () {
+        const broken = 3_500_000
+        const outcome = yield* downloadAll({ onBlob: first(1, () => ({ breakAfter: broken })) })
+        assertArrived(outcome)
+        const [whole, rest, ...more] = outcome.server.blobCalls(unlucky)
+        assert.deepStrictEqual(more, [])
+        assert.notProperty(whole?.headers, "range")
+        assert.strictEqual(rest?.headers["if-match"], ReferenceServer.etagOf(content))
+        assert.strictEqual(rest?.headers["accept-encoding"], "identity")
+        assert.strictEqual(rest?.status, 206)
+        const offset = Number(/^bytes=(\d+)-$/.exec(rest?.headers.range ?? "")?.[1])
+        assert.isAtMost(offset, broken)
+        // What was on the way when it broke may be asked for again: a few chunks, no more.
+        assert.isAtLeast(offset, broken - 1_500_000)
+        assert.strictEqual(whole?.sent, broken)
+        assert.strictEqual(rest?.sent, content.length - offset)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
+        assert.strictEqual(outcome.entry?.links, 1)
+        assert.strictEqual(outcome.entry?.attempts, 2)
+      }),
+    )
+
+    it.live("one that breaks again and again arrives as long as it gets on", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ onBlob: first(3, () => ({ breakAfter: 1_500_000 })) })
+        assertArrived(outcome)
+        const offsets = outcome.server.blobCalls(unlucky).map(({ headers }) => Number(/\d+/.exec(headers.range ?? "0")))
+        assert.deepStrictEqual(
+          offsets,
+          offsets.toSorted((a, b) => a - b),
+        )
+        assert.isAbove(offsets.length, 2)
+      }),
+    )
+
+    it.live("one that was replaced after it broke starts over, and is the new one from end to end", () =>
+      Effect.gen(function* () {
+        const replacement = Samples.noise(3_900_000, 8)
+        const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
+          results,
+          onBlob: first(2, (nth): ReferenceServer.BlobFault | undefined => {
+            if (nth === 1) return { breakAfter: 3_500_000 }
+            server.results.set(unlucky, { bytes: replacement })
+            return undefined
+          }),
+        })
+        const box = yield* Cli.sandbox
+        const ended = yield* box.run(Cli.download(server, ...targets))
+        assertArrived({ box, server, ended, entry: entryOf(box, unlucky) }, replacement)
+        assert.deepStrictEqual(
+          server.blobCalls(unlucky).map(({ headers, status }) => [status, headers.range !== undefined]),
+          [
+            [200, false],
+            [412, true],
+            [200, false],
+          ],
+        )
+      }),
+    )
+
+    it.live("one of which the storage sends everything where the rest was asked for is right all the same", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onBlob: first(2, (nth) => (nth === 1 ? { breakAfter: 3_500_000 } : { ignoreRange: true })),
+        })
+        assertArrived(outcome)
+        const [, second, ...more] = outcome.server.blobCalls(unlucky)
+        assert.isDefined(second?.headers.range)
+        assert.strictEqual(second?.status, 200)
+        assert.deepStrictEqual(more, [])
+      }),
+    )
+
+    it.live("one that breaks before its first byte is asked for again", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ onBlob: first(2, () => ({ breakAfter: 0 })) })
+        assertArrived(outcome)
+        assert.deepStrictEqual(
+          outcome.server.blobCalls(unlucky).map(({ headers }) => headers.range),
+          [undefined, undefined, undefined],
+        )
+      }),
+    )
+
+    it.live("one with another MD5 than announced fails, and leaves nothing at all", () =>
+      Effect.gen(function* () {
+        const wrong = ReferenceServer.md5(Samples.noise(1))
+        const outcome = yield* downloadAll({ results: { ...results, [unlucky]: { bytes: content, md5: wrong } } })
+        assertFailed(outcome, /md5/)
+        assert.deepStrictEqual(
+          outcome.box.files().filter((file) => file.includes(".part")),
+          [],
+        )
+      }),
+    )
+
+    it.live("one that has no MD5 arrives", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          results: { ...results, [unlucky]: { bytes: content, md5: null } },
+          onBlob: first(1, () => ({ breakAfter: 2_000_000 })),
+        })
+        assertArrived(outcome)
+      }),
+    )
+
+    it.live("an error page of the storage is never a result", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onBlob: first(Infinity, () =>
+            ReferenceServer.blobError(404, "BlobNotFound", "The specified blob does not exist."),
+          ),
+        })
+        assertFailed(outcome, /HTTP 404 BlobNotFound/)
+        assert.strictEqual(outcome.server.blobCalls(unlucky).length, 1)
+      }),
+    )
+
+    it.live("a storage that is busy for a moment is asked again, through the same link", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onBlob: first(1, () => ReferenceServer.blobError(503, "ServerBusy", "The server is busy.")),
+        })
+        assertArrived(outcome)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
+      }),
+    )
+
+    it.live("what failed is fetched by the next run, and only that", () =>
+      Effect.gen(function* () {
+        const server = yield* ReferenceServer.make({
+          results,
+          onBlob: first(1, () => ReferenceServer.blobError(409, "SnapshotsPresent", "Not now.")),
+        })
+        const box = yield* Cli.sandbox
+        const ended = yield* box.run(Cli.download(server, ...targets))
+        assertFailed({ box, server, ended, entry: entryOf(box, unlucky) }, /HTTP 409/)
+        const requests = server.requests.length
+        const again = yield* box.run(Cli.download(server, ...targets))
+        assertArrived({ box, server, ended: again, entry: entryOf(box, unlucky) })
+        assert.deepStrictEqual(new Set(server.requests.slice(requests).map(({ result }) => result)), new Set([unlucky]))
+      }),
+    )
+
+    it.live("what failed is added by --retry-failed, without being named", () =>
+      Effect.gen(function* () {
+        const server = yield* ReferenceServer.make({
+          results,
+          onLink: first(1, () => ReferenceServer.apiError(404, "ResourceNotFound", "Machine action was not found")),
+        })
+        const box = yield* Cli.sandbox
+        yield* box.run(Cli.download(server, ...targets))
+        const again = yield* box.run(Cli.download(server, "--retry-failed"))
+        assertArrived({ box, server, ended: again, entry: entryOf(box, unlucky) })
+        assert.match(again.stdout, /^1 downloaded \(4\.0 MB\); 1 links/)
+      }),
+    )
+  })
+
+  describe("the API", () => {
+    const throttle = (seconds: number, headers: Readonly<Record<string, string>>) =>
+      ReferenceServer.apiError(
+        429,
+        "429",
+        `API calls quota exceeded! Maximum allowed 30 per 00:01:00 for the key Destination+TenantID+AppID. You can send requests again in ${seconds} seconds.`,
+        headers,
       )
-      assertArrived(outcome)
-      const calls = outcome.server.linkCalls()
-      const refused = calls.find(({ status }) => status === 429)
-      assert.isDefined(refused)
-      const since = calls.filter((call) => call !== refused && call.at >= refused.at).map(({ at }) => at - refused.at)
-      // Whoever was on the way already when the answer came is not to blame.
-      assert.isAtMost(since.filter((after) => after < 1990).length, concurrency - 1, since.join())
-      assert.isTrue(since.some((after) => after >= 1990))
-      assert.strictEqual(calls.length, targets.length + 1)
-    }),
-  )
 
-  it.live("windows that are narrower than this program knows are learnt from the answers", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ windows: [{ limit: 3, seconds: 2 }], retryAfterHeader: false }, "-j", "2")
-      assertArrived(outcome)
-      const refused = outcome.server.linkCalls().filter(({ status }) => status === 429)
-      assert.isAbove(refused.length, 0)
-      // Two at once: each time that the window is full, both may find out.
-      assert.isAtMost(refused.length, 4)
-    }),
-  )
+    const cases = [
+      ["as a header", { "retry-after": "2" }],
+      ["in its message alone", {}],
+    ] as const
+    it.live.each(cases)("a 429 that says %s when to come back holds every call up for so long", ([, headers]) =>
+      Effect.gen(function* () {
+        const concurrency = 2
+        const outcome = yield* downloadAll(
+          { onLink: ({ total }) => (total === 2 ? throttle(2, headers) : undefined) },
+          "-j",
+          String(concurrency),
+        )
+        assertArrived(outcome)
+        const calls = outcome.server.linkCalls()
+        const refused = calls.find(({ status }) => status === 429)
+        assert.isDefined(refused)
+        const since = calls.filter((call) => call !== refused && call.at >= refused.at).map(({ at }) => at - refused.at)
+        // Whoever was on the way already when the answer came is not to blame.
+        assert.isAtMost(since.filter((after) => after < 1990).length, concurrency - 1, since.join())
+        assert.isTrue(since.some((after) => after >= 1990))
+        assert.strictEqual(calls.length, targets.length + 1)
+      }),
+    )
 
-  it.live("is asked again after a 500", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onLink: first(1, () => ReferenceServer.apiError(500, "InternalError", "Something went wrong.")),
-      })
-      assertArrived(outcome)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
-      assert.strictEqual(outcome.entry?.links, 1)
-    }),
-  )
+    it.live("windows that are narrower than this program knows are learnt from the answers", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ windows: [{ limit: 3, seconds: 2 }], retryAfterHeader: false }, "-j", "2")
+        assertArrived(outcome)
+        const refused = outcome.server.linkCalls().filter(({ status }) => status === 429)
+        assert.isAbove(refused.length, 0)
+        // Two at once: each time that the window is full, both may find out.
+        assert.isAtMost(refused.length, 4)
+      }),
+    )
 
-  it.live("is asked again after it hung up without an answer", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({ onLink: first(1, () => "hang up" as const) })
-      assertArrived(outcome)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
-    }),
-  )
+    it.live("is asked again after a 500", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onLink: first(1, () => ReferenceServer.apiError(500, "InternalError", "Something went wrong.")),
+        })
+        assertArrived(outcome)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
+        assert.strictEqual(outcome.entry?.links, 1)
+      }),
+    )
 
-  it.live("is asked once for what it does not know", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onLink: first(Infinity, () =>
-          ReferenceServer.apiError(404, "ResourceNotFound", "Machine action was not found"),
-        ),
-      })
-      assertFailed(outcome, /HTTP 404 ResourceNotFound: Machine action was not found/)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
-    }),
-  )
+    it.live("is asked again after it hung up without an answer", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({ onLink: first(1, () => "hang up" as const) })
+        assertArrived(outcome)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 2)
+      }),
+    )
 
-  it.live("is asked once for what it does not accept", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onLink: first(Infinity, () => ReferenceServer.apiError(400, "InvalidInput", "PutFile has no result")),
-      })
-      assertFailed(outcome, /HTTP 400 InvalidInput: PutFile has no result/)
-      assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
-    }),
-  )
+    it.live("is asked once for what it does not know", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onLink: first(Infinity, () =>
+            ReferenceServer.apiError(404, "ResourceNotFound", "Machine action was not found"),
+          ),
+        })
+        assertFailed(outcome, /HTTP 404 ResourceNotFound: Machine action was not found/)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
+      }),
+    )
 
-  it.live("gives something else than a link, and that is said", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onLink: first(Infinity, () => ({
-          status: 200,
-          headers: { "content-type": "text/html" },
-          body: "<html>Sign in",
-        })),
-      })
-      assertFailed(outcome, /is the endpoint the Defender API/)
-    }),
-  )
-})
+    it.live("is asked once for what it does not accept", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onLink: first(Infinity, () => ReferenceServer.apiError(400, "InvalidInput", "PutFile has no result")),
+        })
+        assertFailed(outcome, /HTTP 400 InvalidInput: PutFile has no result/)
+        assert.strictEqual(outcome.server.linkCalls(unlucky).length, 1)
+      }),
+    )
 
-describe("what ends a batch", { concurrent: true }, () => {
-  const many = Array.from({ length: 200 }, (_, n) => `${Samples.action(n)}:0`)
+    it.live("gives something else than a link, and that is said", () =>
+      Effect.gen(function* () {
+        const outcome = yield* downloadAll({
+          onLink: first(Infinity, () => ({
+            status: 200,
+            headers: { "content-type": "text/html" },
+            body: "<html>Sign in",
+          })),
+        })
+        assertFailed(outcome, /is the endpoint the Defender API/)
+      }),
+    )
+  })
 
-  const answers = [
-    [401, ReferenceServer.apiError(401, "Unauthorized", "The token has expired."), /refused the token/],
-    [403, ReferenceServer.apiError(403, "MissingRoles", "The application has no roles."), /permission is missing/],
-  ] as const
-  it.live.each(answers)("a %i of the API, after a few calls and in one line", ([status, answer, message]) =>
-    Effect.gen(function* () {
-      const server = yield* ReferenceServer.make({ results: {}, onLink: () => answer })
-      const box = yield* Cli.sandbox
-      const ended = yield* box.run(Cli.download(server, "-j", "4", ...many))
-      assert.strictEqual(ended.exitCode, 3)
-      assert.match(ended.stderr, message)
-      assert.include(ended.stderr, `HTTP ${status}`)
-      assert.strictEqual(ended.stderr.trim().split("\n").length, 1, ended.stderr)
-      // A 401 may be asked twice, with a new token.
-      assert.isAtMost(server.linkCalls().length, 8)
-    }),
-  )
+  describe("what ends a batch", () => {
+    const many = Array.from({ length: 200 }, (_, n) => `${Samples.action(n)}:0`)
+
+    const answers = [
+      [401, ReferenceServer.apiError(401, "Unauthorized", "The token has expired."), /refused the token/],
+      [403, ReferenceServer.apiError(403, "MissingRoles", "The application has no roles."), /permission is missing/],
+    ] as const
+    it.live.each(answers)("a %i of the API, after a few calls and in one line", ([status, answer, message]) =>
+      Effect.gen(function* () {
+        const server = yield* ReferenceServer.make({ results: {}, onLink: () => answer })
+        const box = yield* Cli.sandbox
+        const ended = yield* box.run(Cli.download(server, "-j", "4", ...many))
+        assert.strictEqual(ended.exitCode, 3)
+        assert.match(ended.stderr, message)
+        assert.include(ended.stderr, `HTTP ${status}`)
+        assert.strictEqual(ended.stderr.trim().split("\n").length, 1, ended.stderr)
+        // A 401 may be asked twice, with a new token.
+        assert.isAtMost(server.linkCalls().length, 8)
+      }),
+    )
+  })
 })

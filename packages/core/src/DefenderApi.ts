@@ -14,12 +14,13 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { Retrying } from "./BatchEvent.ts"
 import * as Cloud from "./Cloud.ts"
 import { Credential } from "./Credential.ts"
-import type { CredentialError } from "./CredentialError.ts"
+import { CredentialError, Refused as RefusedToken } from "./CredentialError.ts"
 import * as DefenderError from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as Http from "./internal/http.ts"
@@ -104,7 +105,7 @@ export const make = Effect.fnUntraced(function* (
   const base = (options?.base ?? Cloud.commercial.base).replace(/\/+$/, "")
 
   const send = Effect.fnUntraced(function* (operation: string, request: HttpClientRequest.HttpClientRequest) {
-    const token = yield* credential.token
+    const token = yield* Effect.filterOrFail(credential.token, isSendable, () => unsendable)
     return yield* Http.execute(client, HttpClientRequest.bearerToken(request, token)).pipe(
       Effect.flatMap((response) =>
         Effect.map(Http.boundedText(response, bodyLimit), (body) => [response, body] as const),
@@ -173,6 +174,13 @@ const hasReason =
 
 const isRetryable = (error: CallError): error is DefenderError.DefenderError =>
   error._tag === "DefenderError" && error.isRetryable
+
+/** A token that was copied with a line break in it is none, and is not worth a retry. */
+const isSendable = (token: Redacted.Redacted<string>) => /^[\x21-\x7e]+$/.test(Redacted.value(token))
+
+const unsendable = new CredentialError({
+  reason: new RefusedToken({ description: "the token holds spaces, line breaks or other characters that none has" }),
+})
 
 const unreachable = (operation: string, description: string) =>
   new DefenderError.DefenderError({ operation, reason: new DefenderError.Unreachable({ description }) })

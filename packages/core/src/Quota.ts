@@ -180,7 +180,6 @@ export const make = Effect.fnUntraced(function* (options: {
  * import * as Quota from "@live-response/core/Quota"
  * import * as QuotaStore from "@live-response/core/QuotaStore"
  * import * as Layer from "effect/Layer"
-import * as MutableList from "effect/MutableList"
  *
  * // Leaves two thirds of the hour to the others who use the same app.
  * export const polite = Quota.layer({ windows: Quota.windows({ perMinute: 100, perHour: 500 }) }).pipe(

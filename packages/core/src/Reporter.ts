@@ -23,7 +23,7 @@ export type Report = (event: ResultEvent) => Effect.Effect<void>
  * import { Reporter } from "@live-response/core/Reporter"
  * import * as Effect from "effect/Effect"
  *
- * const logged = Effect.provideService(Reporter, (event) => Effect.logDebug(event.event))
+ * export const logged = Effect.provideService(Reporter, (event) => Effect.logDebug(event.event))
  * ```
  *
  * @since 0.1.0

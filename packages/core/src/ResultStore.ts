@@ -10,7 +10,6 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
@@ -21,7 +20,7 @@ import * as Directory from "./internal/directory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import { fromPlatformError, StoreError } from "./StoreError.ts"
 import * as TransferError from "./TransferError.ts"
 
 /**
@@ -191,7 +190,13 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
         }
       }),
       has: ({ bytes, path }) => Effect.sync(() => files.get(path)?.length === bytes),
-      read: (path) => Stream.suspend(() => Stream.fromIterable(Option.toArray(Option.fromNullishOr(files.get(path))))),
+      read: (path) =>
+        Stream.suspend(() => {
+          const bytes = files.get(path)
+          return bytes === undefined
+            ? Stream.fail(new StoreError({ path, problem: "Failed", detail: "there is no such result" }))
+            : Stream.succeed(bytes)
+        }),
     }
   }),
 )
@@ -238,7 +243,8 @@ export const layerFileSystem = (options: {
       yield* fs.access(options.directory, { writable: true }).pipe(at(options.directory))
 
       const open = Effect.fnUntraced(function* (ref: ResultRef) {
-        const scope = yield* Effect.scope
+        // The file outlives the writer's scope by what is still to be written when that ends.
+        const fileScope = yield* Scope.make()
         const directory = join(options.directory, ref.machineActionId)
         const partPath = join(directory, `${ref.index}.part`)
         const headPath = `${partPath}.json`
@@ -253,7 +259,7 @@ export const layerFileSystem = (options: {
         const openPart = Effect.gen(function* () {
           if (part !== undefined) return part
           yield* makeDirectory(directory)
-          part = yield* fs.open(partPath, { flag: "a", mode: 0o600 }).pipe(at(partPath), Scope.provide(scope))
+          part = yield* fs.open(partPath, { flag: "a", mode: 0o600 }).pipe(at(partPath), Scope.provide(fileScope))
           return part
         })
 
@@ -303,7 +309,9 @@ export const layerFileSystem = (options: {
         head = resume?.head
         partHead = resume?.head
 
-        yield* Effect.addFinalizer(() => Effect.ignore(Effect.andThen(flush, writeHead)))
+        yield* Effect.addFinalizer((exit) =>
+          Effect.ignore(Effect.andThen(flush, writeHead)).pipe(Effect.andThen(Scope.close(fileScope, exit))),
+        )
 
         const write = Effect.fnUntraced(function* (chunk: ResultChunk) {
           if (chunk.offset === 0) {

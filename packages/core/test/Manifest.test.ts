@@ -10,7 +10,14 @@ import * as Schema from "effect/Schema"
 import { refAt } from "./support/refs.ts"
 
 const completed = (ref: ResultRef, bytes = 5) =>
-  Completed.make({ ...ref, path: `${ref.machineActionId}/${ref.index}.bin`, bytes, sha256: "ab", links: 1, attempts: 1 })
+  Completed.make({
+    ...ref,
+    path: `${ref.machineActionId}/${ref.index}.bin`,
+    bytes,
+    sha256: "ab",
+    links: 1,
+    attempts: 1,
+  })
 const error = new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) })
 const failed = (ref: ResultRef) => Failed.make({ ...ref, message: error.message, error, links: 0, attempts: 1 })
 
@@ -33,9 +40,15 @@ describe("Manifest.layerMemory", () => {
       yield* manifest.append(completed(refAt(3)))
       yield* manifest.append(failed(refAt(3)))
       const path = (n: number) => `${refAt(n).machineActionId}/${refAt(n).index}.bin`
-      assert.deepStrictEqual(yield* manifest.find(refAt(0)), Option.some({ status: "completed", path: path(0), bytes: 5 }))
+      assert.deepStrictEqual(
+        yield* manifest.find(refAt(0)),
+        Option.some({ status: "completed", path: path(0), bytes: 5 }),
+      )
       assert.deepStrictEqual(yield* manifest.find(refAt(1)), Option.some({ status: "failed" }))
-      assert.deepStrictEqual(yield* manifest.find(refAt(2)), Option.some({ status: "completed", path: path(2), bytes: 7 }))
+      assert.deepStrictEqual(
+        yield* manifest.find(refAt(2)),
+        Option.some({ status: "completed", path: path(2), bytes: 7 }),
+      )
       assert.deepStrictEqual((yield* manifest.failed).map(String), [String(refAt(1)), String(refAt(3))])
     }).pipe(Effect.provide(Manifest.layerMemory)),
   )

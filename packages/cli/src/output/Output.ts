@@ -16,6 +16,7 @@ import { createLogUpdate } from "log-update"
 import { printable } from "../Printable.ts"
 import type { BadLine } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
+import * as Format from "./Format.ts"
 import * as Screen from "./Screen.ts"
 
 export interface Options {
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       BatchView.update(view, event)
       if (event.event === "failed") yield* write(`failed: ${printable(event.message)}`)
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
-        yield* write(`again in ${Duration.format(event.delay)}: ${printable(event.message)}`)
+        yield* write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
       }
       if (options.json && event.event !== "summary") yield* tellJson(event)
     }),

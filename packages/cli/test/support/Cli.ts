@@ -22,14 +22,17 @@ export const repository = fileURLToPath(new URL("../../../..", import.meta.url))
 const node = join(repository, "node_modules/.bin/node")
 const main = join(repository, "packages/cli/src/bin.ts")
 
+/** Hundreds of processes compile the same code: the second one on need not. */
+const compileCache = join(tmpdir(), "live-response-test-compile-cache")
+
 /** What is typed: arguments of `live-response`, or with `program` of another program. */
 export interface Command {
   readonly program?: string
   readonly args: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** What comes from standard input. By default nothing, at once. */
-  readonly stdin?: string | Uint8Array
+  /** What comes from standard input, by default nothing. `open` leaves it to the test, which types and closes. */
+  readonly stdin?: string | { readonly open: true }
   /** How long it may take: a test says what hung instead of timing out itself. By default 20 seconds. */
   readonly patience?: Duration.Input
 }
@@ -45,6 +48,8 @@ export interface Running {
   /** What it wrote so far. */
   readonly stdout: () => string
   readonly stderr: () => string
+  readonly type: (text: string) => Effect.Effect<void>
+  readonly closeInput: Effect.Effect<void>
   /** Sends it what Ctrl-C sends. */
   readonly interrupt: Effect.Effect<void>
   readonly ended: Effect.Effect<Ended>
@@ -66,6 +71,8 @@ export interface Sandbox {
   readonly read: (path: string) => Buffer
   /** Every file under a directory, relative to it, sorted. */
   readonly files: (directory?: string) => ReadonlyArray<string>
+  /** What there is in the sandbox at its top. */
+  readonly entries: () => ReadonlyArray<string>
   /** The permissions of a path, as `ls` would number them. */
   readonly mode: (path: string) => number
   readonly start: (command: Command) => Effect.Effect<Running, never, Scope.Scope>
@@ -90,7 +97,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-test-"))),
     (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true })),
   )
-  const home = join(root, ".home")
+  const home = join(root, homeName)
   mkdirSync(home)
   const out = join(root, "results")
 
@@ -102,6 +109,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
       TMPDIR: home,
       XDG_STATE_HOME: join(home, "state"),
       LANG: "C.UTF-8",
+      NODE_COMPILE_CACHE: compileCache,
       ...command.env,
     },
   })
@@ -115,7 +123,8 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     )
     // Who ends without having read its input is no error of ours.
     child.stdin.on("error", () => child.stdin.destroy())
-    child.stdin.end(command.stdin ?? "")
+    const { stdin = "" } = command
+    if (typeof stdin === "string") child.stdin.end(stdin)
     let stdout = ""
     let stderr = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
@@ -125,6 +134,8 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     return {
       stdout: () => stdout,
       stderr: () => stderr,
+      type: (text) => Effect.sync(() => void child.stdin.write(text)),
+      closeInput: Effect.sync(() => void child.stdin.end()),
       interrupt: Effect.sync(() => void child.kill("SIGINT")),
       ended: until(
         () => closed,
@@ -174,6 +185,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     },
     read: (path) => readFileSync(join(root, path)),
     files: (directory = out) => filesUnder(directory),
+    entries: () => readdirSync(root).filter((name) => name !== homeName),
     mode: (path) => statSync(join(root, path)).mode & 0o777,
     start,
     run: (command) =>
@@ -186,6 +198,9 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     onTerminal,
   }
 })
+
+/** Where the programs have their home and their state. */
+const homeName = ".home"
 
 const endNow = (child: ChildProcess) =>
   Effect.sync(() => {

@@ -20,6 +20,6 @@ const seconds = (text: string): Option.Option<Duration.Duration> =>
   /^\d+$/.test(text) ? positive(Option.some(Duration.seconds(Number(text)))) : Option.none()
 
 const fromHeader = (header: string, now: DateTime.Utc): Option.Option<Duration.Duration> =>
-  / GMT$/.test(header)
+  header.endsWith(" GMT")
     ? positive(Option.map(DateTime.make(header), (date) => DateTime.distance(now, date)))
     : seconds(header)

@@ -28,12 +28,13 @@ const token = "a-token-for-tests"
  * @example
  * ```ts
  * import { LiveResponse } from "@live-response/core/LiveResponse"
- * import { ResultRef } from "@live-response/core/ResultRef"
+ * import * as ResultRef from "@live-response/core/ResultRef"
  * import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
  * import { Simulator } from "@live-response/core/testing/Simulator"
  * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
  *
- * const ref = ResultRef.make({ machineActionId: "988cc94e-7a8f-4b28-ab65-54970c5d5018", index: 0 })
+ * const ref = Schema.decodeSync(ResultRef.FromString)("988cc94e-7a8f-4b28-ab65-54970c5d5018:0")
  *
  * const test = Effect.gen(function* () {
  *   const simulator = yield* Simulator

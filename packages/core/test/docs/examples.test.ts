@@ -47,7 +47,7 @@ layer(Examples.layer, { excludeTestServices: true })("the examples of the docume
       const printed = yield* run(compiler, "-p", project, "--pretty", "false")
       const problems = printed
         .trim()
-        .split(/\n(?! )/)
+        .split(/\n(?=\S+\(\d+,\d+\): |error )/)
         .flatMap((problem) => {
           const [, file = "", line, text] = /^(.+)\((\d+),\d+\): ([\s\S]+)$/.exec(problem) ?? []
           const example = examples.get(resolve(root, file))

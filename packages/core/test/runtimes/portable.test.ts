@@ -12,7 +12,7 @@ const code = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*
 const strings = /"(?:\\.|[^"\\\n])*"/g
 
 const platformModule = /["'](node:|bun\b|deno\b|@effect\/|@azure\/)/
-const platformName = /(?<![\w.$])(process|Buffer|Deno|Bun|require|__dirname)\b(?!\s*:)/
+const platformName = /(?<![\w.$])(globalThis\.)?(process|Buffer|Deno|Bun)\b/
 
 it.effect("core needs no platform: no module and no global of Node, Deno or Bun", () =>
   Effect.sync(() => {

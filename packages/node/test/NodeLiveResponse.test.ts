@@ -1,0 +1,213 @@
+import { createHash } from "node:crypto"
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { assert, describe, it } from "@effect/vitest"
+import * as Credential from "@live-response/core/Credential"
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import { Manifest } from "@live-response/core/Manifest"
+import { Quota } from "@live-response/core/Quota"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/samples.ts"
+
+const server = SimulatorServer.layer().pipe(Layer.provideMerge(Simulator.layer({ tokens: ["token"] })))
+const endpointOf = Effect.map(HttpServer.HttpServer, ({ address }) => HttpServer.formatAddress(address))
+const token = Credential.layerToken(Redacted.make("token"))
+const impatient = RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) })
+
+const layerOf = (options: NodeLiveResponse.Options) =>
+  NodeLiveResponse.layer(options).pipe(Layer.provide([token, impatient]))
+
+const saveAll = (count: number) =>
+  Effect.flatMap(LiveResponse, (live) => Stream.runCollect(live.saveAll(Stream.fromIterable(refsUpTo(count)))))
+
+const script = `{"script_name":"a.ps1","exit_code":0,"script_output":"first
+second\\u0000","script_errors":""}`
+const contents = [utf8(script), gzipSync(patterned(200_000)), patterned(2_500_000), new Uint8Array(), utf8("plain")]
+const names = ["0.json", "1.gz", "2.bin", "3.bin", "4.bin"]
+
+const addAll = Effect.gen(function* () {
+  const simulator = yield* Simulator.Simulator
+  for (const [n, content] of contents.entries()) {
+    yield* simulator.add(refAt(n), {
+      content,
+      ...(n === 1 ? { blobFaults: [{ fault: "expire" }] } : {}),
+      ...(n === 2 ? { blobFaults: [{ fault: "cut", after: 1_500_000 }] } : {}),
+    })
+  }
+})
+
+describe("NodeLiveResponse.layer", () => {
+  it.live("brings results home, and does not bring them twice", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* tempDirectory, "results")
+      const endpoint = yield* endpointOf
+      const simulator = yield* Simulator.Simulator
+      yield* addAll
+
+      const first = yield* saveAll(6).pipe(Effect.provide(layerOf({ directory, endpoint })))
+      assert.deepInclude(first.at(-1), { event: "summary", completed: 5, failed: 1, skipped: 0 })
+      const ofAction = join(directory, refAt(0).machineActionId)
+      assert.deepStrictEqual(readdirSync(ofAction).toSorted(), names)
+      for (const [n, content] of contents.entries()) {
+        const path = join(ofAction, names[n] ?? "")
+        assert.isTrue(readFileSync(path).equals(content), names[n])
+        assert.strictEqual((statSync(path).mode & 0o777).toString(8), "600")
+        const told = first.find((event) => event.event === "completed" && event.index === n)
+        assert.deepInclude(told, {
+          path: `${refAt(n).machineActionId}/${names[n]}`,
+          bytes: content.length,
+          sha256: createHash("sha256").update(content).digest("hex"),
+        })
+      }
+      const manifest = readFileSync(join(directory, "manifest.jsonl"), "utf8")
+      assert.strictEqual(manifest.trimEnd().split("\n").length, 6)
+      assert.notMatch(manifest, /sig=|Bearer|"token"/)
+
+      // Another run is another layer: it knows what is on the disk alone.
+      const before = (yield* simulator.calls).length
+      yield* simulator.add(refAt(5), { content: utf8("here now") })
+      const second = yield* saveAll(6).pipe(Effect.provide(layerOf({ directory, endpoint })))
+      assert.deepInclude(second.at(-1), { event: "summary", completed: 1, failed: 0, skipped: 5 })
+      assert.strictEqual((yield* simulator.calls).length, before + 2)
+      assert.isTrue(existsSync(join(ofAction, "5.bin")))
+    }).pipe(Effect.scoped, Effect.provide(server)),
+  )
+
+  it.live("goes on after an interruption with the bytes on the disk", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const endpoint = yield* endpointOf
+      const simulator = yield* Simulator.Simulator
+      const content = patterned(400_000)
+      yield* simulator.add(refAt(0), { content, blobFaults: [{ fault: "stall", after: 300_000 }] })
+      const part = join(directory, refAt(0).machineActionId, "0.part")
+
+      yield* Effect.gen(function* () {
+        const live = yield* LiveResponse
+        const fiber = yield* Effect.forkChild(live.save(refAt(0)))
+        // The bytes before the stall have come when the server has nothing more to send.
+        yield* Effect.repeat(simulator.calls, {
+          schedule: Schedule.spaced("10 millis"),
+          until: (calls) => calls.some(({ kind }) => kind === "blob"),
+        })
+        yield* Effect.sleep("300 millis")
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.provide(layerOf({ directory, endpoint })))
+      assert.strictEqual(statSync(part).size, 300_000)
+
+      const events = yield* saveAll(1).pipe(Effect.provide(layerOf({ directory, endpoint })))
+      assert.deepInclude(events.at(-1), { completed: 1 })
+      const blobs = (yield* simulator.calls).filter(({ kind }) => kind === "blob")
+      assert.deepStrictEqual(
+        blobs.map(({ headers }) => headers.range),
+        [undefined, "bytes=300000-"],
+      )
+      assert.isTrue(readFileSync(join(directory, refAt(0).machineActionId, "0.bin")).equals(content))
+      assert.isFalse(existsSync(part))
+    }).pipe(Effect.scoped, Effect.provide(server)),
+  )
+
+  it.live("keeps to the limits and the stall time-out that it is given", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const endpoint = yield* endpointOf
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.add(refAt(0), { content: utf8("hello"), blobFaults: [{ fault: "stall", after: 2 }] })
+      const options = {
+        directory,
+        endpoint,
+        limits: { perMinute: 7, perHour: 70 },
+        stallTimeout: "200 millis",
+      } as const
+      const { duration, limits } = yield* Effect.gen(function* () {
+        const live = yield* LiveResponse
+        const [duration] = yield* Effect.timed(live.save(refAt(0)))
+        const { windows } = yield* (yield* Quota).status
+        return { duration, limits: windows.map(({ limit }) => limit) }
+      }).pipe(Effect.provide(layerOf(options)))
+      assert.deepStrictEqual(limits, [7, 70])
+      assert.isBelow(Duration.toMillis(duration), 3000)
+    }).pipe(Effect.scoped, Effect.provide(server)),
+  )
+
+  it.live("says at once where results can't be kept", () =>
+    Effect.gen(function* () {
+      const error = yield* saveAll(1).pipe(
+        Effect.provide(layerOf({ directory: "/proc/live-response", endpoint: "http://127.0.0.1:1" })),
+        Effect.flip,
+      )
+      assert.strictEqual(error._tag, "StoreError")
+    }),
+  )
+})
+
+describe("NodeLiveResponse.layerConfig", () => {
+  const under = (env: Record<string, string>) =>
+    NodeLiveResponse.layerConfig.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))))
+
+  it.live("takes everything from the environment", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* addAll
+      const { events, failed, limits } = yield* Effect.gen(function* () {
+        const events = yield* saveAll(6)
+        const { windows } = yield* (yield* Quota).status
+        return { events, limits: windows.map(({ limit }) => limit), failed: yield* (yield* Manifest).failed }
+      }).pipe(
+        Effect.provide(
+          under({
+            LIVE_RESPONSE_TOKEN: "token",
+            LIVE_RESPONSE_ENDPOINT: yield* endpointOf,
+            LIVE_RESPONSE_OUT: directory,
+            LIVE_RESPONSE_PER_MINUTE: "50",
+            LIVE_RESPONSE_PER_HOUR: "500",
+            LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
+          }),
+        ),
+      )
+      assert.deepInclude(events.at(-1), { event: "summary", completed: 5, failed: 1 })
+      assert.deepStrictEqual(limits, [50, 500])
+      assert.deepStrictEqual(failed.map(String), [String(refAt(5))])
+      assert.deepStrictEqual(readdirSync(directory).toSorted(), [refAt(0).machineActionId, "manifest.jsonl"])
+    }).pipe(Effect.scoped, Effect.provide(server)),
+  )
+
+  it.live.each([
+    { name: "LIVE_RESPONSE_ENDPOINT", value: "http://api.security.microsoft.com" },
+    { name: "LIVE_RESPONSE_PER_MINUTE", value: "0" },
+    { name: "LIVE_RESPONSE_PER_HOUR", value: "many" },
+    { name: "LIVE_RESPONSE_STALL_TIMEOUT", value: "soon" },
+  ])("says what is wrong with $name", ({ name, value }) =>
+    Effect.gen(function* () {
+      const directory = join(yield* tempDirectory, "results")
+      const error = yield* saveAll(1).pipe(
+        Effect.provide(under({ LIVE_RESPONSE_TOKEN: "token", LIVE_RESPONSE_OUT: directory, [name]: value })),
+        Effect.flip,
+      )
+      assert.strictEqual(error._tag, "ConfigError")
+      assert.include(error.message, name)
+      assert.isFalse(existsSync(directory))
+    }),
+  )
+
+  it.live("needs somebody to sign in", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const error = yield* saveAll(1).pipe(Effect.provide(under({ LIVE_RESPONSE_OUT: directory })), Effect.flip)
+      assert.strictEqual(error._tag === "CredentialError" && error.reason._tag, "Missing")
+    }),
+  )
+})

@@ -1,0 +1,347 @@
+/** Real sockets: what a simulator in memory can't show. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { createServer, type RequestListener } from "node:http"
+import type { Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import type { ResultEvent } from "@live-response/core/BatchEvent"
+import * as Credential from "@live-response/core/Credential"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Manifest from "@live-response/core/Manifest"
+import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import { Reporter } from "@live-response/core/Reporter"
+import * as ResultStore from "@live-response/core/ResultStore"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Transfer from "@live-response/core/Transfer"
+import * as NodeHasher from "@live-response/node/NodeHasher"
+import * as NodeTransport from "@live-response/node/NodeTransport"
+import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { patterned, refAt, refsUpTo, utf8 } from "./support/samples.ts"
+
+const ref = refAt(0)
+
+/** Retries at once, and notices a stall soon: a test has no time to lose. */
+const impatient = RetryPolicy.layer({
+  api: Schedule.upTo(Schedule.spaced("10 millis"), { times: 2 }),
+  transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }),
+  stallTimeout: "400 millis",
+  headTimeout: "2 seconds",
+})
+
+const libraryAt = (base: string) =>
+  LiveResponse.layer.pipe(
+    Layer.provideMerge(Transfer.layer),
+    Layer.provideMerge(DefenderApi.layer({ base })),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        ResultStore.layerMemory.pipe(Layer.provide(NodeHasher.layer)),
+        Manifest.layerMemory,
+        Quota.layer({ windows: Quota.windows({ perMinute: 100_000, perHour: 100_000 }) }).pipe(
+          Layer.provide(QuotaStore.layerMemory),
+        ),
+      ),
+    ),
+    Layer.provide([NodeTransport.layer, impatient, Credential.layerToken(Redacted.make("token"))]),
+  )
+
+/** The library over the simulator on a socket. */
+const world = (options?: Simulator.Options) =>
+  Layer.unwrap(Effect.map(HttpServer.HttpServer, ({ address }) => libraryAt(HttpServer.formatAddress(address)))).pipe(
+    Layer.provide(SimulatorServer.layer()),
+    Layer.provideMerge(Simulator.layer({ tokens: ["token"], perMinute: 100_000, perHour: 100_000, ...options })),
+  )
+
+/** A server of the test's own, until the scope ends. Gives its address. */
+const serve = (listener: RequestListener) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly base: string; readonly close: () => void }>((resume) => {
+      const server = createServer(listener)
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        const port = Predicate.isObject(address) ? address.port : 0
+        const close = () => {
+          server.close()
+          server.closeAllConnections()
+        }
+        resume(Effect.succeed({ base: `http://127.0.0.1:${port}`, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close),
+  ).pipe(Effect.map(({ base }) => base))
+
+/** Counts the connections that servers of this process take, from now until the scope ends. */
+const countConnections = Effect.gen(function* () {
+  const sockets = new Set<Socket>()
+  const onSocket = (message: unknown) => {
+    if (Predicate.hasProperty(message, "socket")) {
+      const socket = message.socket
+      if (isSocket(socket)) sockets.add(socket)
+    }
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => subscribe("net.server.socket", onSocket)),
+    () => Effect.sync(() => unsubscribe("net.server.socket", onSocket)),
+  )
+  return {
+    taken: () => sockets.size,
+    open: () => Array.from(sockets).filter((socket) => !socket.destroyed).length,
+  }
+})
+
+const isSocket = (value: unknown): value is Socket =>
+  Predicate.hasProperty(value, "destroyed") && Predicate.hasProperty(value, "remotePort")
+
+/** Waits for something that happens soon. The test's own time-out ends it where it does not. */
+const eventually = (isSo: () => boolean) =>
+  Effect.repeat(Effect.sync(isSo), { schedule: Schedule.spaced("10 millis"), until: (so) => so })
+
+/** Downloads the content through these faults. */
+const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault>) =>
+  Effect.gen(function* () {
+    const simulator = yield* Simulator.Simulator
+    const transfer = yield* Transfer.Transfer
+    yield* simulator.add(ref, { content, blobFaults })
+    const events: Array<ResultEvent> = []
+    const began = yield* Clock.currentTimeMillis
+    const bytes = yield* transfer.bytes(ref).pipe(
+      Stream.runCollect,
+      Effect.provideService(Reporter, (event) => Effect.sync(() => events.push(event))),
+    )
+    const blobs = (yield* simulator.calls).filter(({ kind }) => kind === "blob")
+    assert.isTrue(Buffer.concat(bytes).equals(content), "the bytes are whole")
+    return {
+      took: (yield* Clock.currentTimeMillis) - began,
+      blobs,
+      ranges: blobs.map(({ headers }) => headers.range),
+      reasons: events.flatMap((event) =>
+        event.event === "retrying" && event.error._tag === "TransferError" ? [event.error.reason] : [],
+      ),
+    }
+  })
+
+describe("NodeTransport: faults on a socket", () => {
+  const content = patterned(300_000)
+
+  it.live("a body that is cut goes on at its offset", () =>
+    Effect.gen(function* () {
+      const { ranges, reasons } = yield* download(content, [{ fault: "cut", after: 100_000 }])
+      const [reason] = reasons
+      assert.strictEqual(reason?._tag, "Broken")
+      // What came of the body before the connection broke is kept, to the byte.
+      const offset = reason?._tag === "Broken" ? reason.offset : 0
+      assert.isAtMost(offset, 100_000)
+      assert.deepStrictEqual(ranges, [undefined, offset === 0 ? undefined : `bytes=${offset}-`])
+    }).pipe(Effect.provide(world())),
+  )
+
+  it.live("a body that is cut again and again gets there", () =>
+    Effect.gen(function* () {
+      const { ranges } = yield* download(
+        content,
+        Array.from({ length: 5 }, () => ({ fault: "cut", after: 50_000 })),
+      )
+      assert.isAtMost(ranges.length, 6)
+    }).pipe(Effect.provide(world())),
+  )
+
+  it.live("a body that stalls is given up, and goes on over another connection", () =>
+    Effect.gen(function* () {
+      const connections = yield* countConnections
+      const { ranges, reasons, took } = yield* download(content, [{ fault: "stall", after: 100_000 }])
+      assert.deepInclude(reasons[0], { _tag: "Stalled", offset: 100_000 })
+      assert.deepStrictEqual(ranges, [undefined, "bytes=100000-"])
+      assert.isAtLeast(took, 400)
+      assert.isAtMost(took, 3000)
+      // The stalled connection is closed, and not left to the server.
+      yield* eventually(() => connections.open() < connections.taken())
+    }).pipe(Effect.scoped, Effect.provide(world())),
+  )
+
+  it.live("a link that is dead is made anew", () =>
+    Effect.gen(function* () {
+      const { blobs, reasons } = yield* download(content, [{ fault: "expire" }])
+      assert.deepInclude(reasons[0], { _tag: "LinkRefused", code: "AuthenticationFailed" })
+      assert.deepStrictEqual(
+        blobs.map(({ status }) => status),
+        [403, 200],
+      )
+    }).pipe(Effect.provide(world())),
+  )
+
+  it.live("a link that really expires is made anew", () =>
+    Effect.gen(function* () {
+      const { blobs } = yield* download(content, [{ fault: "stall", after: 100_000 }, { fault: "none" }])
+      // The link was good for 300 ms; the stall took longer.
+      assert.deepStrictEqual(
+        blobs.map(({ status }) => status),
+        [200, 403, 206],
+      )
+    }).pipe(Effect.provide(world({ linkLifetime: "300 millis" }))),
+  )
+
+  it.live("an empty result is no trouble", () =>
+    Effect.gen(function* () {
+      const { blobs } = yield* download(new Uint8Array(), [])
+      assert.strictEqual(blobs.length, 1)
+    }).pipe(Effect.provide(world())),
+  )
+
+  it.live("what is asked for over the wire is what the vendor documents", () =>
+    Effect.gen(function* () {
+      yield* download(utf8("hello"), [])
+      const [link, blob] = yield* (yield* Simulator.Simulator).calls
+      assert.strictEqual(
+        new URL(link?.url ?? "").pathname,
+        `/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=0)`,
+      )
+      assert.strictEqual(link?.headers.authorization, "Bearer token")
+      assert.match(blob?.url ?? "", /&sig=[0-9a-f]+\/[0-9a-f]+%3D$/)
+      assert.strictEqual(blob?.headers["accept-encoding"], "identity")
+      for (const name of ["authorization", "traceparent", "b3", "cookie"]) assert.isUndefined(blob?.headers[name], name)
+    }).pipe(Effect.withSpan("a trace of the caller's"), Effect.provide(world())),
+  )
+
+  it.live("a server that is not there is unreachable, and its address is no secret", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip((yield* DefenderApi.DefenderApi).downloadLink(ref))
+      assert.strictEqual(error.reason._tag, "Unreachable")
+      assert.match(error.message, /ECONNREFUSED/)
+    }).pipe(Effect.provide(libraryAt("http://127.0.0.1:1"))),
+  )
+})
+
+describe("NodeTransport: connections", () => {
+  it.live("are used again: many small results come over few", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const live = yield* LiveResponse.LiveResponse
+      const refs = refsUpTo(300)
+      yield* Effect.forEach(refs, (ref, n) => simulator.add(ref, { content: patterned(500 + n) }), { discard: true })
+      const connections = yield* countConnections
+      const events = yield* Stream.runCollect(live.saveAll(Stream.fromIterable(refs), { concurrency: 4 }))
+      assert.deepInclude(events.at(-1), { event: "summary", completed: 300, failed: 0 })
+      assert.isAtLeast(connections.taken(), 1)
+      assert.isAtMost(connections.taken(), 12)
+    }).pipe(Effect.scoped, Effect.provide(world())),
+  )
+
+  it.live("are let go when the layer is", () =>
+    Effect.gen(function* () {
+      const connections = yield* countConnections
+      const base = yield* serve((_, response) => response.writeHead(404).end())
+      yield* DefenderApi.DefenderApi.pipe(
+        Effect.flatMap((api) => api.downloadLink(ref)),
+        Effect.provide(libraryAt(base)),
+        Effect.flip,
+      )
+      assert.strictEqual(connections.taken(), 1)
+      yield* eventually(() => connections.open() === 0)
+    }).pipe(Effect.scoped),
+  )
+
+  /** Answers for links, and 200 kB of an error for every blob. */
+  const refusing =
+    (status: number): RequestListener =>
+    (request, response) => {
+      if (request.url?.startsWith("/api/") === true) {
+        response.end(JSON.stringify({ value: `http://${request.headers.host}/blob?sig=a` }))
+      } else {
+        response.writeHead(status, { "x-ms-error-code": "BlobArchived" }).end("x".repeat(200_000))
+      }
+    }
+
+  it.live.each([403, 404, 409, 503])("are not held by the body of an error, %i", (status) =>
+    Effect.gen(function* () {
+      const base = yield* serve(refusing(status))
+      const connections = yield* countConnections
+      yield* Effect.gen(function* () {
+        const live = yield* LiveResponse.LiveResponse
+        const events = yield* Stream.runCollect(live.saveAll(Stream.fromIterable(refsUpTo(30)), { concurrency: 4 }))
+        assert.deepInclude(events.at(-1), { event: "summary", completed: 0, failed: 30 })
+        yield* eventually(() => connections.open() <= 8)
+      }).pipe(Effect.provide(libraryAt(base)))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live.each([
+    { where: "API", path: "/api/" },
+    { where: "storage", path: "/blob" },
+  ])("are not held by an error without an end of the $where", ({ path }) =>
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<void>()
+      const base = yield* serve((request, response) => {
+        if (request.url?.startsWith(path) === false) {
+          response.end(JSON.stringify({ value: `http://${request.headers.host}/blob?sig=a` }))
+          return
+        }
+        response.writeHead(400)
+        const write = () => {
+          while (!response.destroyed && response.write("x".repeat(10_000)));
+        }
+        response.on("drain", write)
+        response.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+        write()
+      })
+      yield* Effect.gen(function* () {
+        const live = yield* LiveResponse.LiveResponse
+        const error = yield* Effect.flip(live.save(ref))
+        assert.strictEqual(error._tag === "StoreError" || error.reason._tag, "Refused")
+        yield* Deferred.await(closed)
+      }).pipe(Effect.provide(libraryAt(base)))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("are closed at once when a download is interrupted", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const live = yield* LiveResponse.LiveResponse
+      const connections = yield* countConnections
+      yield* simulator.add(ref, { content: patterned(300_000), blobFaults: [{ fault: "stall", after: 100_000 }] })
+      const fiber = yield* Effect.forkChild(live.save(ref))
+      yield* eventually(() => connections.open() === 1)
+      yield* Effect.repeat(simulator.calls, {
+        schedule: Schedule.spaced("10 millis"),
+        until: (calls) => calls.some(({ kind }) => kind === "blob"),
+      })
+      const began = yield* Clock.currentTimeMillis
+      yield* Fiber.interrupt(fiber)
+      yield* eventually(() => connections.open() < connections.taken())
+      assert.isAtMost((yield* Clock.currentTimeMillis) - began, 300)
+    }).pipe(Effect.scoped, Effect.provide(world())),
+  )
+
+  it.live("go nowhere that a redirect points to", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const elsewhere = yield* serve((request, response) => {
+        asked.push(request.url ?? "")
+        response.end("stolen")
+      })
+      const base = yield* serve((request, response) => {
+        if (request.url?.startsWith("/api/") === true) {
+          response.end(JSON.stringify({ value: `http://${request.headers.host}/blob?sig=a` }))
+        } else {
+          response.writeHead(307, { location: `${elsewhere}/blob?sig=a` }).end()
+        }
+      })
+      yield* Effect.gen(function* () {
+        const live = yield* LiveResponse.LiveResponse
+        const error = yield* Effect.flip(live.save(ref))
+        assert.strictEqual(error._tag, "TransferError")
+      }).pipe(Effect.provide(libraryAt(base)))
+      assert.deepStrictEqual(asked, [])
+    }).pipe(Effect.scoped),
+  )
+})

@@ -1,0 +1,218 @@
+import { createHash } from "node:crypto"
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { ResultHead } from "@live-response/core/ResultChunk"
+import * as ResultStore from "@live-response/core/ResultStore"
+import * as NodeHasher from "@live-response/node/NodeHasher"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { suite } from "./support/ResultStoreSuite.ts"
+import { patterned, refAt, tempDirectory } from "./support/samples.ts"
+
+const storeIn = (directory: string) =>
+  ResultStore.layerFileSystem({ directory }).pipe(Layer.provide([NodeServices.layer, NodeHasher.layer]))
+
+suite("ResultStore.layerMemory", ResultStore.layerMemory)
+suite("ResultStore.layerFileSystem", Layer.unwrap(Effect.map(tempDirectory, storeIn)))
+
+const ref = refAt(0)
+const content = patterned(5000)
+const head = ResultHead.make({ length: content.length, etag: `"0x1"` })
+const headJson = JSON.stringify(head)
+const open = Effect.flatMap(ResultStore.ResultStore, (store) => store.open(ref))
+
+const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
+
+/** A directory with these files of the result in it, as a crash may leave them. */
+const leftOver = (files: Record<string, Uint8Array | string>) =>
+  Effect.map(tempDirectory, (directory) => {
+    const ofAction = join(directory, ref.machineActionId)
+    mkdirSync(ofAction)
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(ofAction, name), bytes)
+    return { directory, ofAction }
+  })
+
+describe("ResultStore.layerFileSystem: files", () => {
+  it.live("are for their owner alone", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* tempDirectory, "a", "b")
+      const ofAction = join(directory, ref.machineActionId)
+      const before = process.umask(0o000)
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.umask(before)))
+      yield* Effect.gen(function* () {
+        const writer = yield* open
+        yield* writer.write({ head, offset: 0, bytes: content.subarray(0, 1000) })
+      }).pipe(Effect.scoped, Effect.provide(storeIn(directory)))
+      assert.deepStrictEqual(readdirSync(ofAction).toSorted(), ["0.part", "0.part.json"])
+      assert.strictEqual(modeOf(join(directory, "..")), "700")
+      assert.strictEqual(modeOf(directory), "700")
+      assert.strictEqual(modeOf(ofAction), "700")
+      assert.strictEqual(modeOf(join(ofAction, "0.part")), "600")
+      assert.strictEqual(modeOf(join(ofAction, "0.part.json")), "600")
+      yield* Effect.gen(function* () {
+        const writer = yield* open
+        yield* writer.write({ head, offset: 1000, bytes: content.subarray(1000) })
+        yield* writer.complete
+      }).pipe(Effect.scoped, Effect.provide(storeIn(directory)))
+      assert.deepStrictEqual(readdirSync(ofAction), ["0.bin"])
+      assert.strictEqual(modeOf(join(ofAction, "0.bin")), "600")
+    }),
+  )
+
+  it.live("are the bytes exactly as served, and nothing else is left", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* Effect.gen(function* () {
+        const writer = yield* open
+        yield* writer.write({ head: ResultHead.make({}), offset: 0, bytes: content })
+        const stored = yield* writer.complete
+        assert.isTrue(readFileSync(join(directory, stored.path)).equals(content))
+      }).pipe(Effect.scoped, Effect.provide(storeIn(directory)))
+      assert.deepStrictEqual(readdirSync(directory), [ref.machineActionId])
+      assert.deepStrictEqual(readdirSync(join(directory, ref.machineActionId)), ["0.bin"])
+    }),
+  )
+
+  it.live("get their name only when they are whole", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* Effect.gen(function* () {
+        const writer = yield* open
+        yield* writer.write({ head, offset: 0, bytes: patterned(3_000_000) })
+        assert.notInclude(readdirSync(join(directory, ref.machineActionId)), "0.bin")
+      }).pipe(Effect.scoped, Effect.provide(storeIn(directory)))
+    }),
+  )
+
+  it.live("are gone after a mismatch, also those of earlier writers", () =>
+    Effect.gen(function* () {
+      const { directory, ofAction } = yield* leftOver({ "0.part": content, "0.part.json": headJson })
+      const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
+      yield* writer.write({ head, offset: 0, bytes: content.subarray(0, 10) })
+      assert.strictEqual((yield* Effect.flip(writer.complete))._tag, "TransferError")
+      assert.deepStrictEqual(readdirSync(ofAction), [])
+    }),
+  )
+})
+
+describe("ResultStore.layerFileSystem: a crash", () => {
+  it.live("leaves what was flushed, and the next run goes on with it", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const large = patterned(3_500_000)
+      const announced = ResultHead.make({ length: large.length, etag: `"0x1"` })
+      // A scope that is never closed: nobody tidies up, as when the process is killed.
+      const crashed = yield* Scope.make()
+      const before = yield* open.pipe(Scope.provide(crashed), Effect.provide(storeIn(directory)))
+      for (let offset = 0; offset < 3_000_000; offset += 100_000) {
+        yield* before.write({ head: announced, offset, bytes: large.subarray(offset, offset + 100_000) })
+      }
+      const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
+      const from = writer.resume?.offset ?? 0
+      assert.isAtLeast(from, 1_000_000)
+      assert.isAtMost(from, 3_000_000)
+      assert.strictEqual(writer.resume?.head.etag, `"0x1"`)
+      yield* writer.write({ head: announced, offset: from, bytes: large.subarray(from) })
+      const stored = yield* writer.complete
+      assert.strictEqual(stored.sha256, createHash("sha256").update(large).digest("hex"))
+      assert.isTrue(readFileSync(join(directory, stored.path)).equals(large))
+    }),
+  )
+
+  it.live("between the last byte and the name costs nothing", () =>
+    Effect.gen(function* () {
+      const { directory, ofAction } = yield* leftOver({ "0.part": content, "0.part.json": headJson })
+      const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
+      assert.strictEqual(writer.resume?.offset, content.length)
+      const stored = yield* writer.complete
+      assert.strictEqual(stored.sha256, createHash("sha256").update(content).digest("hex"))
+      assert.deepStrictEqual(readdirSync(ofAction), ["0.bin"])
+    }),
+  )
+
+  it.live("between the name and the end of the old head does no harm", () =>
+    Effect.gen(function* () {
+      const { directory, ofAction } = yield* leftOver({ "0.bin": content, "0.part.json": headJson })
+      const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
+      assert.isUndefined(writer.resume)
+      assert.deepStrictEqual(readdirSync(ofAction), ["0.bin"])
+    }),
+  )
+
+  it.live.each<{ readonly name: string; readonly files: Record<string, Uint8Array | string> }>([
+    { name: "bytes of which nobody knows what they are", files: { "0.part": content } },
+    { name: "a head and no bytes", files: { "0.part.json": headJson } },
+    { name: "more bytes than were announced", files: { "0.part": patterned(5001), "0.part.json": headJson } },
+    { name: "a head that was cut short", files: { "0.part": content, "0.part.json": headJson.slice(0, 12) } },
+    { name: "a head of another shape", files: { "0.part": content, "0.part.json": `{"length":"many"}` } },
+    { name: "an empty head", files: { "0.part": content, "0.part.json": "" } },
+  ])("may leave what is no use, and the result starts from the beginning: $name", ({ files }) =>
+    Effect.gen(function* () {
+      const { directory, ofAction } = yield* leftOver(files)
+      const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
+      assert.isUndefined(writer.resume)
+      assert.deepStrictEqual(readdirSync(ofAction), [])
+      yield* writer.write({ head, offset: 0, bytes: content.subarray(0, 3000) })
+      yield* writer.write({ head, offset: 3000, bytes: content.subarray(3000) })
+      const stored = yield* writer.complete
+      assert.isTrue(readFileSync(join(directory, stored.path)).equals(content))
+      assert.deepStrictEqual(readdirSync(ofAction), ["0.bin"])
+    }),
+  )
+})
+
+describe("ResultStore.layerFileSystem: a place that is no good", () => {
+  const failureIn = (directory: string) => ResultStore.ResultStore.pipe(Effect.provide(storeIn(directory)), Effect.flip)
+
+  it.live("is a file", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      writeFileSync(join(directory, "file"), "")
+      for (const path of [join(directory, "file"), join(directory, "file", "below")]) {
+        const error = yield* failureIn(path)
+        assert.strictEqual(error._tag, "StoreError")
+        assert.strictEqual(error.problem, "NotADirectory")
+        assert.strictEqual(error.path, path)
+      }
+    }),
+  )
+
+  it.live("can't be made, and that is told at once", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.timeout(failureIn("/proc/live-response/results"), "5 seconds")
+      assert.strictEqual(error._tag, "StoreError")
+      assert.include(error.message, "/proc/live-response")
+    }),
+  )
+
+  it.live("is not there any more when a result comes", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const error = yield* Effect.gen(function* () {
+        const writer = yield* open
+        // A file where the directory of the machine action is needed.
+        writeFileSync(join(directory, ref.machineActionId), "")
+        yield* writer.write({ head, offset: 0, bytes: patterned(2_000_000) })
+      }).pipe(Effect.scoped, Effect.provide(storeIn(directory)), Effect.flip)
+      assert.strictEqual(error.problem, "NotADirectory")
+    }),
+  )
+
+  it.live("may not be written to", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const closed = join(directory, "closed")
+      mkdirSync(closed, { mode: 0o500 })
+      yield* Effect.addFinalizer(() => Effect.sync(() => chmodSync(closed, 0o700)))
+      const result = yield* Effect.result(
+        ResultStore.ResultStore.pipe(Effect.provide(storeIn(join(closed, "results")))),
+      )
+      // For root every directory is open.
+      if (process.getuid?.() === 0) assert.strictEqual(result._tag, "Success")
+      else assert.strictEqual(result._tag === "Failure" && result.failure.problem, "NotWritable")
+    }),
+  )
+})
