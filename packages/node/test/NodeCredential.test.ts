@@ -1,10 +1,11 @@
-import { assert, describe, it, vi } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Credential } from "@live-response/core/Credential"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { vi } from "vitest"
 
 interface Made {
   readonly tenantId: string

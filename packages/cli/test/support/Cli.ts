@@ -50,8 +50,8 @@ export interface Running {
   readonly stderr: () => string
   readonly type: (text: string) => Effect.Effect<void>
   readonly closeInput: Effect.Effect<void>
-  /** Sends it what Ctrl-C sends. */
-  readonly interrupt: Effect.Effect<void>
+  /** Sends it a signal: `SIGINT` is what Ctrl-C sends. */
+  readonly signal: (name: NodeJS.Signals) => Effect.Effect<void>
   readonly ended: Effect.Effect<Ended>
 }
 
@@ -67,8 +67,12 @@ export interface Sandbox {
   readonly root: string
   /** The directory of results of `download` below. */
   readonly out: string
+  /** A path in here, in full. */
+  readonly path: (path: string) => string
   readonly write: (path: string, content: string | Uint8Array) => string
   readonly read: (path: string) => Buffer
+  /** The size of a result, 0 where there is none. */
+  readonly sizeOf: (path: string) => number
   /** Every file under a directory, relative to it, sorted. */
   readonly files: (directory?: string) => ReadonlyArray<string>
   /** What there is in the sandbox at its top. */
@@ -90,6 +94,13 @@ const defaultPatience = "20 seconds"
 export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>): Command => ({
   args: ["download", "--endpoint", server.endpoint, "--out", "results", ...args],
   env: { LIVE_RESPONSE_TOKEN: server.bearer },
+})
+
+/** The same, its stdout piped into something else. */
+export const inPipe = (command: Command, into: string): Command => ({
+  ...command,
+  program: "bash",
+  args: ["-c", `"$@" | ${into}`, "pipe", node, main, ...command.args],
 })
 
 export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(function* () {
@@ -136,7 +147,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
       stderr: () => stderr,
       type: (text) => Effect.sync(() => void child.stdin.write(text)),
       closeInput: Effect.sync(() => void child.stdin.end()),
-      interrupt: Effect.sync(() => void child.kill("SIGINT")),
+      signal: (name) => Effect.sync(() => void child.kill(name)),
       ended: until(
         () => closed,
         () => `the end of ${command.args.join(" ")}\n${stdout}\n${stderr}`,
@@ -183,6 +194,8 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
       writeFileSync(join(root, path), content)
       return path
     },
+    path: (path) => join(root, path),
+    sizeOf: (path) => statSync(join(out, path), { throwIfNoEntry: false })?.size ?? 0,
     read: (path) => readFileSync(join(root, path)),
     files: (directory = out) => filesUnder(directory),
     entries: () => readdirSync(root).filter((name) => name !== homeName),
@@ -212,6 +225,10 @@ const filesUnder = (directory: string): ReadonlyArray<string> =>
     .filter((entry) => entry.isFile())
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
     .sort()
+
+/** Does something again and again, until the scope ends. */
+export const keepDoing = (action: () => void): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.sync(action).pipe(Effect.repeat(Schedule.spaced("20 millis")), Effect.forkScoped, Effect.asVoid)
 
 /** Waits until something holds, and says what it waited for where it never does. */
 export const until = (

@@ -93,8 +93,8 @@ export interface ReferenceServer {
   readonly signatures: () => ReadonlyArray<string>
   /** How many bodies are held at the moment. */
   readonly held: () => number
-  /** Lets the bodies go on that were held. */
-  readonly release: () => void
+  /** Lets the bodies go on that are held: to their ends, or by so many bytes. */
+  readonly release: (bytes?: number) => void
 }
 
 export const vendorWindows = [
@@ -202,7 +202,8 @@ export const make = Effect.fnUntraced(function* (
 
   // The storage
 
-  let held: Array<() => void> = []
+  /** Each sends so many bytes more, and says whether that was all. */
+  let held: ReadonlyArray<(bytes: number) => boolean> = []
 
   const sendBytes = (
     recorded: Recorded,
@@ -221,8 +222,16 @@ export const make = Effect.fnUntraced(function* (
     if (fault !== undefined && "breakAfter" in fault) {
       write(answer.bytes.subarray(0, fault.breakAfter), () => response.destroy())
     } else if (fault !== undefined && "holdAfter" in fault) {
-      held.push(() => write(answer.bytes.subarray(fault.holdAfter), () => response.end()))
-      write(answer.bytes.subarray(0, fault.holdAfter), () => undefined)
+      let sent = 0
+      const sendMore = (bytes: number) => {
+        const more = answer.bytes.subarray(sent, sent + bytes)
+        sent += more.length
+        const isAll = sent === answer.bytes.length
+        write(more, () => (isAll ? response.end() : undefined))
+        return isAll
+      }
+      sendMore(fault.holdAfter)
+      held = [...held, sendMore]
     } else {
       write(answer.bytes, () => response.end())
     }
@@ -321,10 +330,8 @@ export const make = Effect.fnUntraced(function* (
     blobCalls: (result) => calls("blob", result),
     signatures: () => Array.from(issued.keys(), (url) => url.slice(url.indexOf("&sig=") + "&sig=".length)),
     held: () => held.length,
-    release: () => {
-      const going = held
-      held = []
-      for (const go of going) go()
+    release: (bytes = Infinity) => {
+      held = held.filter((sendMore) => !sendMore(bytes))
     },
   }
 })
