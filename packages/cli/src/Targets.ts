@@ -123,7 +123,10 @@ export const checkReadable = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Failure, FileSystem.FileSystem> {
   if (source === "-") return
   const fs = yield* FileSystem.FileSystem
-  yield* Effect.mapError(fs.access(source, { readable: true }), (error) =>
-    usage(`can't read ${printable(source)}: ${reasonOf(error)}`),
+  const unreadable = (reason: string) => usage(`can't read ${printable(source)}: ${reason}`)
+  const { type } = yield* fs.access(source, { readable: true }).pipe(
+    Effect.andThen(fs.stat(source)),
+    Effect.mapError((error) => unreadable(reasonOf(error))),
   )
+  if (type === "Directory") return yield* unreadable("it is a directory")
 })

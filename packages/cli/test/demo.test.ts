@@ -1,0 +1,120 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Cli from "./support/Cli.ts"
+
+describe("what there is to try without a tenant", { concurrent: true }, () => {
+  it.live("demo downloads a batch in which everything goes wrong, and nothing of it twice", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const first = yield* box.run({ args: ["demo", "--out", "results"], patience: "55 seconds" })
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      assert.match(first.stdout, /\n60 downloaded \(\d+\.\d MB\), 1 failed; 61 links in \d+ s\.\n/)
+      assert.notInclude(first.stdout + first.stderr, "    at ")
+
+      const files = box.files()
+      const entries = Cli.ndjson(box.read("results/manifest.jsonl").toString())
+      const completed = entries.filter(({ status }) => status === "completed")
+      assert.strictEqual(completed.length, 60)
+      assert.deepStrictEqual(files, [...completed.map(({ path }) => String(path)), "manifest.jsonl"].sort())
+      for (const { bytes, path } of completed) assert.strictEqual(box.sizeOf(String(path)), bytes)
+      assert.isTrue(
+        completed.some(({ links }) => links === 2),
+        "no link was dead on arrival",
+      )
+      assert.isTrue(
+        completed.some(({ attempts }) => attempts === 3),
+        "no body broke twice",
+      )
+      assert.deepStrictEqual(entries.filter(({ status }) => status === "failed").length, 1)
+
+      const again = yield* box.run({ args: ["demo", "--out", "results"] })
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      assert.match(again.stdout, /\n0 downloaded \(0 B\), 60 were here already, 1 failed; 0 links /)
+      assert.deepStrictEqual(box.files(), files)
+    }),
+  )
+
+  it.live("simulate serves what its own words say, and Ctrl-C ends it", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const simulator = yield* box.start({ args: ["simulate", "--results", "7"] })
+      yield* Cli.until(
+        () => simulator.stdout().includes("Ctrl-C ends it."),
+        () => `what to do\n${simulator.stdout()}\n${simulator.stderr()}`,
+      )
+      const commands = simulator
+        .stdout()
+        .split("\n")
+        .filter((line) => /^ {2}\S/.test(line))
+        .map((line) => line.trim())
+      assert.strictEqual(commands.length, 2)
+      assert.match(commands[0] ?? "", /^export /)
+      assert.match(commands[1] ?? "", /^npx live-response download /)
+
+      // In the checkout, as its reader is; the results go where the environment says.
+      const typed = yield* box.run({
+        program: "bash",
+        args: ["-c", commands.join("\n")],
+        cwd: Cli.repository,
+        env: { LIVE_RESPONSE_OUT: box.out, npm_config_update_notifier: "false", npm_config_offline: "true" },
+      })
+      // One of the two targets is the one that does not exist.
+      assert.strictEqual(typed.exitCode, 1, typed.stderr)
+      assert.match(typed.stdout, /^6 downloaded \(\d+ kB\), 1 failed; 6 links in \d+ s\.\n/)
+      assert.match(typed.stderr, /^failed: link of [^\n]*HTTP 404[^\n]*\n$/)
+      assert.strictEqual(box.files().length, 7)
+
+      yield* simulator.signal("SIGINT")
+      const ended = yield* simulator.ended
+      assert.strictEqual(ended.exitCode, 130)
+      assert.strictEqual(ended.stderr, "")
+    }),
+  )
+
+  it.live("simulate keeps the limits that it is given, and the batch waits as it is told", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const simulator = yield* box.start({ args: ["simulate", "--per-minute", "3", "--results", "6"] })
+      yield* Cli.until(
+        () => simulator.stdout().includes("Ctrl-C ends it."),
+        () => "what to do",
+      )
+      const endpoint = /LIVE_RESPONSE_ENDPOINT=(\S+) LIVE_RESPONSE_TOKEN=(\S+)/.exec(simulator.stdout())
+      const target = /download (\S+):0-5/.exec(simulator.stdout())?.[1] ?? ""
+      const batch = yield* box.start({
+        args: ["download", "--json", "-j", "1", `${target}:0-5`],
+        env: { LIVE_RESPONSE_ENDPOINT: endpoint?.[1] ?? "", LIVE_RESPONSE_TOKEN: endpoint?.[2] ?? "" },
+      })
+      yield* Cli.until(
+        () => batch.stdout().includes('"retrying"'),
+        () => `a 429\n${batch.stdout()}`,
+      )
+      yield* batch.signal("SIGINT")
+      const events = Cli.ndjson((yield* batch.ended).stdout)
+      assert.strictEqual(events.filter(({ event }) => event === "completed").length, 3)
+      const retrying = events.find(({ event }) => event === "retrying")
+      assert.nestedInclude(retrying, { "error.reason._tag": "TooManyRequests" })
+      assert.isAbove(Number(retrying?.delay), 50_000)
+      assert.isAtMost(Number(retrying?.delay), 60_000)
+    }),
+  )
+
+  it.live("simulate says in one line that its port is taken", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const first = yield* box.start({ args: ["simulate"] })
+      yield* Cli.until(
+        () => first.stdout().includes("Ctrl-C ends it."),
+        () => "what to do",
+      )
+      const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(first.stdout())?.[1] ?? ""
+      const second = yield* box.run({ args: ["simulate", "--port", port] })
+      assert.strictEqual(second.exitCode, 4)
+      assert.strictEqual(second.stdout, "")
+      assert.match(
+        second.stderr,
+        new RegExp(`^live-response: can't serve on port ${port}: [^\\n]*EADDRINUSE[^\\n]*\\n$`),
+      )
+    }),
+  )
+})
