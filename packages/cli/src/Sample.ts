@@ -54,8 +54,8 @@ const faults: Record<number, Pick<Simulator.Result, "linkFaults" | "blobFaults">
   7: { blobFaults: [{ fault: "expire" }] },
   11: {
     blobFaults: [
-      { fault: "cut", after: 700_000 },
-      { fault: "cut", after: 500_000 },
+      { fault: "cut", after: 200_000 },
+      { fault: "cut", after: 100_000 },
     ],
   },
   20: { linkFaults: [{ fault: "throttle", retryAfter: 3 }] },
