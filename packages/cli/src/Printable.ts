@@ -11,3 +11,11 @@ export const printable = (text: string): string =>
   text.replaceAll(unsafe, (character) =>
     character === "\t" || character === "\n" || character === "\r" ? " " : "\uFFFD",
   )
+
+/** JSON with the same meaning, in which nothing stands raw that a terminal obeys. */
+export const printableJson = (json: string): string =>
+  json.replaceAll(unsafe, (character) =>
+    Array.from({ length: character.length }, (_, i) => escape(character.charCodeAt(i))).join(""),
+  )
+
+const escape = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`

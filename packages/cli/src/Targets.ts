@@ -60,7 +60,27 @@ const parseLine = (line: string): Result.Result<ReadonlyArray<ResultRef>, string
   })
 }
 
-const parseRow = (row: Readonly<Record<string, string>>) => parse(`${row.machineActionId ?? ""}:${row.index ?? ""}`)
+interface Table {
+  /** The line at which the next row begins. */
+  readonly line: number
+  readonly header: Csv.Row | undefined
+}
+
+const startOfTable = (): Table => ({ line: 1, header: undefined })
+
+type Parsed = ReturnType<typeof parse>
+
+/** A row of CSV, with the number of its line as an editor shows it: blank lines and cells of several lines count. */
+const readRow = (
+  { header, line }: Table,
+  row: Csv.Row,
+): readonly [Table, ReadonlyArray<readonly [Parsed, line: number]>] => {
+  const next = line + row.reduce((lines, cell) => lines + cell.split(/\r\n|\r|\n/).length - 1, 1)
+  if (row.length === 1 && row[0] === "") return [{ line: next, header }, []]
+  if (header === undefined) return [{ line: next, header: row }, []]
+  const cell = (name: string) => row[header.indexOf(name)] ?? ""
+  return [{ line: next, header }, [[parse(`${cell("machineActionId")}:${cell("index")}`), line]]]
+}
 
 /**
  * The targets of a list, read as they are needed: one a line, or JSON lines, or CSV with a header. `-` is standard input.
@@ -90,10 +110,9 @@ export const fromList = (
       )
     }
     return text.pipe(
-      Stream.pipeThroughChannel(Csv.decodeString({ headers: true, ignoreEmptyLines: true })),
-      Stream.zipWithIndex,
-      // The header is line 1.
-      Stream.flatMap(([row, index]) => Stream.fromIterable(elements(parseRow(row), index + 2))),
+      Stream.pipeThroughChannel(Csv.decodeString()),
+      Stream.mapAccum(startOfTable, readRow),
+      Stream.flatMap(([parsed, line]) => Stream.fromIterable(elements(parsed, line))),
       Stream.catchTag("CsvError", (error) =>
         Stream.succeed({
           source: name,

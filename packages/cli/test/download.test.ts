@@ -159,7 +159,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
   )
 })
 
-describe("a bearer and a link", () => {
+describe("a bearer and a link", { concurrent: true }, () => {
   const few = Samples.samples(12)
   const results = Samples.resultsOf(few)
   const fewTargets = few.map(({ target }) => target)

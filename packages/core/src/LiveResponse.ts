@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -160,7 +161,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           return Queue.offer(queue, event)
         }
 
-        yield* quota.pauses.pipe(
+        const pauses = yield* quota.pauses.pipe(
           Stream.filter(Duration.isGreaterThanOrEqualTo(shortestPause)),
           Stream.runForEach((pause) =>
             Effect.flatMap(DateTime.now, (now) =>
@@ -183,6 +184,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           Stream.runDrain,
           Effect.exit,
         )
+        // Nothing comes behind the summary, also where others wait for the quota.
+        yield* Fiber.interrupt(pauses)
         yield* Queue.offer(queue, summary)
         yield* exit
         yield* Queue.end(queue)

@@ -69,6 +69,7 @@ const layerOver = (
     ResultStore.layerMemory,
     Manifest.layerMemory,
   ),
+  windows: ReadonlyArray<QuotaStore.Window> = Quota.linkWindows,
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(
@@ -79,7 +80,7 @@ const layerOver = (
           bytes: (ref) => Stream.fromEffect(chunks(ref)),
         }),
         stores,
-        Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
+        Quota.layer({ windows }).pipe(Layer.provide(QuotaStore.layerMemory)),
       ),
     ),
   )
@@ -423,24 +424,37 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("keeps the summary last, also when others use the quota", () =>
+  it.effect("keeps the summary last, also when others use the quota and the reader is slow", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const quota = yield* Quota.Quota
-      const events: Array<BatchEvent.BatchEvent> = []
-      // The reader hears one event an hour. By the time it hears the last ones, somebody else waits for the quota.
-      const reader = live.saveAll(Stream.fromIterable(refsUpTo(100))).pipe(
-        Stream.runForEach((event) =>
-          Effect.andThen(
-            Effect.sync(() => events.push(event)),
-            Effect.sleep("10 minutes"),
+      const other = Effect.forever(Effect.andThen(quota.withPlace(Effect.void), Effect.sleep("1 second")))
+      // Somewhere among these the batch ends at the moment at which there is no room for another event.
+      let waited = 0
+      for (let count = 124; count <= 132; count++) {
+        const events: Array<BatchEvent.BatchEvent> = []
+        const reader = live.saveAll(Stream.fromIterable(Array.from({ length: count }, (_, n) => refAt(1000 + n)))).pipe(
+          Stream.runForEach((event) =>
+            Effect.andThen(
+              Effect.sync(() => events.push(event)),
+              Effect.sleep("1 minute"),
+            ),
           ),
+        )
+        yield* inVirtualTime(Effect.raceFirst(reader, other), "1 day")
+        assert.strictEqual(events.at(-1)?.event, "summary", `${count} targets`)
+        if (names(events).includes("waiting")) waited++
+      }
+      assert.isAbove(waited, 0)
+    }).pipe(
+      Effect.provide(
+        layerOver(
+          () => Effect.succeed(utf8("a")),
+          Layer.merge(ResultStore.layerMemory, Manifest.layerMemory),
+          Quota.windows({ perMinute: 1, perHour: 60 }),
         ),
-      )
-      const other = Effect.forever(quota.withPlace(Effect.void))
-      yield* inVirtualTime(Effect.raceFirst(reader, other), "2 days")
-      assert.strictEqual(events.at(-1)?.event, "summary")
-    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
+      ),
+    ),
   )
 
   it.effect("has no link and no token in what it tells", () =>

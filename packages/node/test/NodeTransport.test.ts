@@ -33,14 +33,13 @@ import { patterned, refAt, refsUpTo, utf8 } from "./support/samples.ts"
 const ref = refAt(0)
 
 /** Retries at once, and notices a stall soon: a test has no time to lose. */
-const impatient = RetryPolicy.layer({
+const impatient: Partial<RetryPolicy.Policies> = {
   api: Schedule.upTo(Schedule.spaced("10 millis"), { times: 2 }),
   transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }),
   stallTimeout: "400 millis",
-  headTimeout: "2 seconds",
-})
+}
 
-const libraryAt = (base: string) =>
+const libraryAt = (base: string, policies = impatient) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(Transfer.layer),
     Layer.provideMerge(DefenderApi.layer({ base })),
@@ -53,12 +52,14 @@ const libraryAt = (base: string) =>
         ),
       ),
     ),
-    Layer.provide([NodeTransport.layer, impatient, Credential.layerToken(Redacted.make("token"))]),
+    Layer.provide([NodeTransport.layer, RetryPolicy.layer(policies), Credential.layerToken(Redacted.make("token"))]),
   )
 
 /** The library over the simulator on a socket. */
-const world = (options?: Simulator.Options) =>
-  Layer.unwrap(Effect.map(HttpServer.HttpServer, ({ address }) => libraryAt(HttpServer.formatAddress(address)))).pipe(
+const world = (options?: Simulator.Options, policies = impatient) =>
+  Layer.unwrap(
+    Effect.map(HttpServer.HttpServer, ({ address }) => libraryAt(HttpServer.formatAddress(address), policies)),
+  ).pipe(
     Layer.provide(SimulatorServer.layer()),
     Layer.provideMerge(Simulator.layer({ tokens: ["token"], perMinute: 100_000, perHour: 100_000, ...options })),
   )
@@ -163,7 +164,7 @@ describe("NodeTransport: faults on a socket", () => {
       assert.deepInclude(reasons[0], { _tag: "Stalled", offset: 100_000 })
       assert.deepStrictEqual(ranges, [undefined, "bytes=100000-"])
       assert.isAtLeast(took, 400)
-      assert.isAtMost(took, 3000)
+      assert.isAtMost(took, 20_000)
       // The stalled connection is closed, and not left to the server.
       yield* eventually(() => connections.open() < connections.taken())
     }).pipe(Effect.scoped, Effect.provide(world())),
@@ -183,12 +184,12 @@ describe("NodeTransport: faults on a socket", () => {
   it.live("a link that really expires is made anew", () =>
     Effect.gen(function* () {
       const { blobs } = yield* download(content, [{ fault: "stall", after: 100_000 }, { fault: "none" }])
-      // The link was good for 300 ms; the stall took longer.
+      // The link was good for a second and a half; the stall took longer.
       assert.deepStrictEqual(
         blobs.map(({ status }) => status),
         [200, 403, 206],
       )
-    }).pipe(Effect.provide(world({ linkLifetime: "300 millis" }))),
+    }).pipe(Effect.provide(world({ linkLifetime: "1500 millis" }, { ...impatient, stallTimeout: "2 seconds" }))),
   )
 
   it.live("an empty result is no trouble", () =>
@@ -315,11 +316,10 @@ describe("NodeTransport: connections", () => {
         schedule: Schedule.spaced("10 millis"),
         until: (calls) => calls.some(({ kind }) => kind === "blob"),
       })
-      const began = yield* Clock.currentTimeMillis
       yield* Fiber.interrupt(fiber)
+      // Nothing but the interruption closes it: the stall would be noticed in an hour.
       yield* eventually(() => connections.open() < connections.taken())
-      assert.isAtMost((yield* Clock.currentTimeMillis) - began, 300)
-    }).pipe(Effect.scoped, Effect.provide(world())),
+    }).pipe(Effect.scoped, Effect.provide(world({}, { stallTimeout: "1 hour" }))),
   )
 
   it.live("go nowhere that a redirect points to", () =>

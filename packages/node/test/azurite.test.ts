@@ -1,156 +1,149 @@
-/**
- * Blobs in the vendor's own emulator: real shared access signatures, that really expire.
- */
-import { spawn } from "node:child_process"
-import { createHmac } from "node:crypto"
-import { createServer } from "node:http"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+/** Blobs in the vendor's own emulator: real shared access signatures, that really expire. */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, layer } from "@effect/vitest"
+import type { ResultEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
-import { FromString } from "@live-response/core/ResultRef"
+import { Reporter } from "@live-response/core/Reporter"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
-import * as NodeTransport from "@live-response/node/NodeTransport"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { Azurite, serveCut, serveLinks } from "./support/azurite.ts"
+import { patterned, refAt, refsUpTo, tempDirectory } from "./support/samples.ts"
 
-/** Azurite's account and key are the same everywhere, and public. */
-const account = "devstoreaccount1"
-const key = Buffer.from(
-  "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
-  "base64",
-)
-const version = "2021-12-02"
-const container = "results"
-
-const sign = (text: string) => createHmac("sha256", key).update(text, "utf8").digest("base64")
-
-/** Starts Azurite on a free port until the scope ends, and gives its address. */
-const startAzurite = Effect.acquireRelease(
-  Effect.callback<{ readonly url: string; readonly stop: () => void }>((resume) => {
-    const bin = join(dirname(createRequire(import.meta.url).resolve("azurite/package.json")), "dist/src/blob/main.js")
-    const child = spawn(process.execPath, [bin, "--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort", "0"])
-    child.stdout.on("data", (data: Buffer) => {
-      const address = /listens on (http:\S+)/.exec(data.toString())?.[1]
-      if (address === undefined) return
-      resume(Effect.succeed({ url: `${address}/${account}`, stop: () => child.kill("SIGKILL") }))
-    })
-  }),
-  ({ stop }) => Effect.sync(stop),
-).pipe(Effect.map(({ url }) => url))
-
-const signed = Effect.fnUntraced(function* (
-  url: string,
-  method: "PUT",
-  path: string,
-  query: string,
-  bytes: Uint8Array,
-  type: string,
-) {
-  const headers = {
-    "x-ms-date": DateTime.toDateUtc(yield* DateTime.now).toUTCString(),
-    "x-ms-version": version,
-    ...(type === "" ? {} : { "x-ms-blob-type": type }),
-  }
-  const canonicalHeaders = Object.entries(headers)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}:${value}\n`)
-    .join("")
-  const canonicalResource = `/${account}/${account}/${path}${query === "" ? "" : `\n${query.replace("=", ":")}`}`
-  const length = bytes.length === 0 ? "" : String(bytes.length)
-  const text = `${method}\n\n\n${length}\n\napplication/octet-stream\n\n\n\n\n\n\n${canonicalHeaders}${canonicalResource}`
-  const request = HttpClientRequest.put(`${url}/${path}${query === "" ? "" : `?${query}`}`).pipe(
-    HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream"),
-    HttpClientRequest.setHeaders({ ...headers, authorization: `SharedKey ${account}:${sign(text)}` }),
+const libraryOf = (options: NodeLiveResponse.Options) =>
+  NodeLiveResponse.layer(options).pipe(
+    Layer.provide([
+      Credential.layerToken(Redacted.make("token")),
+      RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) }),
+    ]),
   )
-  const response = yield* HttpClient.execute(request)
-  assert.strictEqual(response.status, 201, yield* response.text)
+
+const inAMinute = () => DateTime.addDuration(DateTime.nowUnsafe(), "1 minute")
+
+/** Saves result 7, whose first download breaks after 100,000 bytes; `meanwhile` runs before it goes on. */
+const saveThroughCut = Effect.fnUntraced(function* (
+  content: Uint8Array,
+  options: { readonly expires: (nth: number) => DateTime.DateTime; readonly meanwhile: Effect.Effect<void> },
+) {
+  const azurite = yield* Azurite
+  yield* azurite.put("7", content)
+  const proxy = yield* serveCut(azurite.origin, 100_000)
+  const api = yield* serveLinks((index, nth) => azurite.link(index, options.expires(nth), proxy.origin))
+  const directory = yield* tempDirectory
+  const events: Array<ResultEvent> = []
+  const stored = yield* Effect.flatMap(LiveResponse, (live) => live.save(refAt(7))).pipe(
+    Effect.provideService(Reporter, (event) =>
+      Effect.andThen(
+        Effect.sync(() => events.push(event)),
+        event.event === "retrying" && proxy.seen.length === 1 ? options.meanwhile : Effect.void,
+      ),
+    ),
+    Effect.provide(libraryOf({ directory, endpoint: api.endpoint })),
+  )
+  return {
+    stored,
+    bytes: readFileSync(join(directory, stored.path)),
+    seen: proxy.seen,
+    links: api.asked.length,
+    statuses: proxy.seen.map(({ status }) => status),
+    reasons: events.flatMap((event) =>
+      event.event === "retrying" && event.error._tag === "TransferError" ? [event.error.reason] : [],
+    ),
+  }
 })
 
-/** A link that may read one blob until `expires`, as the service makes them. */
-const sas = (url: string, blob: string, expires: DateTime.DateTime) => {
-  const se = DateTime.formatIso(expires).replace(/\.\d+Z$/, "Z")
-  const text = [
-    "r",
-    "",
-    se,
-    `/blob/${account}/${container}/${blob}`,
-    "",
-    "",
-    "",
-    version,
-    "b",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-  ].join("\n")
-  return `${url}/${container}/${blob}?se=${encodeURIComponent(se)}&sp=r&sv=${version}&sr=b&sig=${encodeURIComponent(sign(text))}`
-}
-
-const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
-const refs = Array.from({ length: 4 }, (_, i) => Schema.decodeSync(FromString)(`${id}:${i}`))
-const content = (i: number) => Uint8Array.from({ length: 300_000 + i }, (_, at) => (at * 31 + i) % 251)
-
-/** The API, as far as links go. The first link for index 1 is dead when it is given. */
-const startApi = (url: string, links: Array<string>) =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly endpoint: string; readonly stop: () => void }>((resume) => {
-      const server = createServer((request, response) => {
-        const index = /\(index=(\d+)\)/.exec(request.url ?? "")?.[1] ?? ""
-        links.push(index)
-        const dead = index === "1" && links.filter((link) => link === "1").length === 1
-        const expires = DateTime.addDuration(DateTime.nowUnsafe(), dead ? "-2 seconds" : "1 minute")
-        response.end(JSON.stringify({ value: sas(url, index, expires) }))
-      })
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const port = typeof address === "object" && address !== null ? address.port : 0
-        resume(Effect.succeed({ endpoint: `http://127.0.0.1:${port}`, stop: () => server.close() }))
-      })
-    }),
-    ({ stop }) => Effect.sync(stop),
-  ).pipe(Effect.map(({ endpoint }) => endpoint))
-
-describe("Azurite", () => {
-  it.live("serves what its signatures open, and a link that expired is made anew", () =>
+layer(Azurite.layer, { excludeTestServices: true, timeout: "30 seconds" })("Azurite", (it) => {
+  it.effect("serves what its signatures open, and a link that is dead when it comes is made anew", () =>
     Effect.gen(function* () {
-      const url = yield* startAzurite
-      yield* signed(url, "PUT", container, "restype=container", new Uint8Array(), "")
-      for (const ref of refs)
-        yield* signed(url, "PUT", `${container}/${ref.index}`, "", content(ref.index), "BlockBlob")
-
-      const links: Array<string> = []
-      const endpoint = yield* startApi(url, links)
-      const fs = yield* FileSystem.FileSystem
-      const directory = yield* fs.makeTempDirectoryScoped()
-      const layer = NodeLiveResponse.layer({ directory, endpoint }).pipe(
-        Layer.provide(Credential.layerToken(Redacted.make("t"))),
+      const azurite = yield* Azurite
+      const refs = refsUpTo(4)
+      const content = (n: number) => patterned(300_000 + n, n)
+      for (const n of refs.keys()) yield* azurite.put(String(n), content(n))
+      const { asked, endpoint } = yield* serveLinks((index, nth) =>
+        azurite.link(
+          index,
+          index === "1" && nth === 1 ? DateTime.subtractDuration(DateTime.nowUnsafe(), "2 seconds") : inAMinute(),
+        ),
       )
-      const events = yield* LiveResponse.use((live) => Stream.runCollect(live.saveAll(Stream.fromIterable(refs)))).pipe(
-        Effect.provide(layer),
-      )
+      const directory = yield* tempDirectory
+      const events = yield* Effect.flatMap(LiveResponse, (live) =>
+        Stream.runCollect(live.saveAll(Stream.fromIterable(refs))),
+      ).pipe(Effect.provide(libraryOf({ directory, endpoint })))
       assert.deepInclude(events.at(-1), { event: "summary", completed: 4, failed: 0, links: 5 })
-      assert.deepStrictEqual(links.toSorted(), ["0", "1", "1", "2", "3"])
-      for (const ref of refs) {
-        const bytes = yield* fs.readFile(join(directory, id, `${ref.index}.bin`))
-        assert.deepStrictEqual(Buffer.compare(bytes, content(ref.index)), 0)
+      assert.deepStrictEqual(asked.toSorted(), ["0", "1", "1", "2", "3"])
+      for (const [n, ref] of refs.entries()) {
+        const bytes = readFileSync(join(directory, ref.machineActionId, `${n}.bin`))
+        assert.isTrue(bytes.equals(content(n)), String(ref))
       }
-      const refused = events.flatMap((event) => (event.event === "retrying" ? [event.error] : []))
-      assert.deepInclude(refused[0], { _tag: "TransferError" })
-      assert.match(refused[0]?.message ?? "", /HTTP 403/)
-    }).pipe(Effect.scoped, Effect.provide([NodeFileSystem.layer, NodeTransport.layer])),
+      const [refused] = events.flatMap((event) => (event.event === "retrying" ? [event] : []))
+      assert.match(refused?.message ?? "", /HTTP 403 (AuthorizationFailure|AuthenticationFailed)/)
+    }),
+  )
+
+  it.effect("goes on with Range and If-Match after a cut", () =>
+    Effect.gen(function* () {
+      const content = patterned(300_000)
+      const { bytes, links, reasons, seen, statuses, stored } = yield* saveThroughCut(content, {
+        expires: inAMinute,
+        meanwhile: Effect.void,
+      })
+      assert.isTrue(bytes.equals(content))
+      const [reason] = reasons
+      const offset = reason?._tag === "Broken" ? reason.offset : 0
+      assert.isAbove(offset, 0)
+      assert.isAtMost(offset, 100_000)
+      assert.deepStrictEqual(statuses, [200, 206])
+      assert.deepInclude(seen[1], { range: `bytes=${offset}-`, ifMatch: stored.etag })
+      assert.strictEqual(links, 1)
+    }),
+  )
+
+  it.effect("starts over after a cut where the blob was written anew meanwhile", () =>
+    Effect.gen(function* () {
+      const azurite = yield* Azurite
+      const other = patterned(250_000, 9)
+      const { bytes, seen, statuses } = yield* saveThroughCut(patterned(300_000), {
+        expires: inAMinute,
+        meanwhile: azurite.put("7", other),
+      })
+      assert.isTrue(bytes.equals(other))
+      assert.deepStrictEqual(statuses, [200, 412, 200])
+      assert.strictEqual(seen[1]?.code, "ConditionNotMet")
+      assert.isUndefined(seen[2]?.range)
+    }),
+  )
+
+  it.effect("makes a link anew that expired under way, and goes on where it was", () =>
+    Effect.gen(function* () {
+      const content = patterned(300_000)
+      const began = yield* DateTime.now
+      const expires = DateTime.addDuration(began, "2 seconds")
+      const untilExpired = Effect.gen(function* () {
+        // Signatures are good to the second.
+        const left = DateTime.distance(yield* DateTime.now, DateTime.addDuration(expires, "1 second"))
+        yield* Effect.sleep(Duration.max(left, Duration.zero))
+      })
+      const { bytes, links, reasons, seen, statuses } = yield* saveThroughCut(content, {
+        expires: (nth) => (nth === 1 ? expires : inAMinute()),
+        meanwhile: untilExpired,
+      })
+      assert.isTrue(bytes.equals(content))
+      assert.deepStrictEqual(statuses, [200, 403, 206])
+      assert.match(seen[1]?.code ?? "", /^(AuthorizationFailure|AuthenticationFailed)$/)
+      assert.strictEqual(seen[2]?.range, seen[1]?.range)
+      assert.deepStrictEqual(
+        reasons.map(({ _tag }) => _tag),
+        ["Broken", "LinkRefused"],
+      )
+      assert.strictEqual(links, 2)
+    }),
   )
 })

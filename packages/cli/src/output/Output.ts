@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createLogUpdate } from "log-update"
-import { printable } from "../Printable.ts"
+import { printable, printableJson } from "../Printable.ts"
 import type { BadLine } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
 import * as Format from "./Format.ts"
@@ -27,7 +27,7 @@ export interface Options {
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent))
 
-const tellJson = (event: BatchEvent) => Effect.flatMap(Effect.orDie(encodeEvent(event)), (json) => Console.log(json))
+const toJson = (event: BatchEvent) => Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
 
 /** How often a screen is drawn, and how often a log hears of the progress. */
 const drawInterval = "200 millis"
@@ -60,8 +60,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
   // The progress ends before the summary: what is drawn is wiped away.
   const progress = yield* Scope.fork(yield* Effect.scope)
-  const write = yield* options.quiet
-    ? Effect.succeed(Console.error)
+  const { message, print } = yield* options.quiet
+    ? Effect.succeed(plain)
     : Scope.provide(showProgress(view, moment), progress)
 
   return {
@@ -78,22 +78,22 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
-      if (event.event === "failed") yield* write(`failed: ${printable(event.message)}`)
+      if (event.event === "failed") yield* message(`failed: ${printable(event.message)}`)
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
-        yield* write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
+        yield* message(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
       }
-      if (options.json && event.event !== "summary") yield* tellJson(event)
+      if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
     }),
 
     badLine: Effect.fnUntraced(function* (line: BadLine) {
       BatchView.addBadLine(view)
-      yield* write(`failed: ${line.message}`)
-      if (options.json) yield* Console.log(JSON.stringify({ event: "failed", ...line }))
+      yield* message(`failed: ${line.message}`)
+      if (options.json) yield* print(printableJson(JSON.stringify({ event: "failed", ...line })))
     }),
 
     finish: Effect.gen(function* () {
       yield* Scope.close(progress, Exit.void)
-      if (options.json) yield* tellJson(view.summary)
+      if (options.json) yield* Console.log(yield* toJson(view.summary))
       if (options.json || options.quiet) return
       const text = Screen.summary(view, { directory: printable(options.directory), took: yield* elapsed })
       yield* Console.log(text.join("\n"))
@@ -103,23 +103,39 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
 const quotaIsBusy = (status: { readonly nextSlot: Duration.Duration }) => !Duration.isZero(status.nextSlot)
 
-/** Draws on a terminal, else writes a line now and then. Gives what writes a message without disturbing either. */
-const showProgress = Effect.fnUntraced(function* (view: BatchView.BatchView, moment: Effect.Effect<Screen.Moment>) {
+/** How to write while a batch is shown: `message` on stderr, `print` on stdout. */
+interface Writers {
+  readonly message: (text: string) => Effect.Effect<void>
+  readonly print: (text: string) => Effect.Effect<void>
+}
+
+const plain: Writers = { message: Console.error, print: Console.log }
+
+/** Draws on a terminal, else writes a line now and then. Gives what writes without disturbing either. */
+const showProgress = Effect.fnUntraced(function* (
+  view: BatchView.BatchView,
+  moment: Effect.Effect<Screen.Moment>,
+): Effect.fn.Return<Writers, never, Scope.Scope> {
   if (!process.stderr.isTTY || process.env.TERM === "dumb") {
     const log = Effect.flatMap(moment, (moment) => Console.error(Screen.line(view, moment)))
     yield* log.pipe(Effect.delay(logInterval), Effect.forever, Effect.forkScoped)
-    return Console.error
+    return plain
   }
   const screen = createLogUpdate(process.stderr)
   const draw = Effect.map(moment, (moment) =>
     screen(Screen.lines(view, moment, process.stderr.columns ?? 80).join("\n")),
   )
+  const clear = Effect.sync(() => screen.clear())
   yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      screen.clear()
-      screen.done()
-    }),
+    Effect.andThen(
+      clear,
+      Effect.sync(() => screen.done()),
+    ),
   )
   yield* draw.pipe(Effect.andThen(Effect.sleep(drawInterval)), Effect.forever, Effect.forkScoped)
-  return (text: string) => Effect.sync(() => screen.persist(text))
+  return {
+    message: (text) => Effect.sync(() => screen.persist(text)),
+    // Where stdout is the same terminal, what is drawn would be drawn over it.
+    print: process.stdout.isTTY ? (text) => Effect.andThen(clear, Console.log(text)) : Console.log,
+  }
 })

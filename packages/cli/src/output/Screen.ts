@@ -36,17 +36,21 @@ const results = (view: BatchView): string => {
   return `${Format.count(done)}${total} done   ${Format.bytes(view.summary.bytes)}${failed}${skipped}`
 }
 
+/** Lines of one matter: the first has its name. */
+const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.map((line, i) => `${(i === 0 ? label : "").padEnd(9)}${line}`)
+
 /** The lines for a terminal of this width. */
 export const lines = (view: BatchView, moment: Moment, columns: number): ReadonlyArray<string> => {
   const width = columns < 80 ? 12 : 24
   const percent = view.total === undefined ? "" : `${Math.floor((100 * finished(view)) / Math.max(1, view.total))} %   `
-  const windows = moment.quota.windows.map(
+  const gauges = moment.quota.windows.map(
     ({ duration, limit, used }) =>
       `${Format.bar(used, limit, width / 3)} ${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`,
   )
   const drawn = [
     `Results  ${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`,
-    `Quota    ${windows.join("   ")}`,
+    ...labelled("Quota", gauges.join("   ").length < columns - 10 ? [gauges.join("   ")] : gauges),
     `         ${nextLink(moment)}${moment.quota.waiting === 0 ? "" : `, ${moment.quota.waiting} waiting`}`,
     ...Array.from(view.transfers)
       .slice(0, 4)
