@@ -3,9 +3,11 @@
  */
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
+import type { Window } from "@live-response/core/QuotaRule"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -16,8 +18,7 @@ import * as Targets from "./Targets.ts"
 export interface Options extends Output.Options {
   readonly lists: ReadonlyArray<string>
   readonly endpoint: string
-  readonly perMinute: number
-  readonly perHour: number
+  readonly windows: ReadonlyArray<Window>
   readonly concurrency: number
   readonly retryFailed: boolean
 }
@@ -28,16 +29,13 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>,
   const live = NodeLiveResponse.layer({
     directory: options.directory,
     endpoint: options.endpoint,
-    limits: { perMinute: options.perMinute, perHour: options.perHour },
+    windows: options.windows,
+    owner: yield* NodeCredential.owner,
   })
   yield* saveAll(named, options).pipe(
     Effect.scoped,
-    Effect.provide(live.pipe(Layer.provide(NodeCredential.layerConfig))),
-    Effect.catchTags({
-      CredentialError: (error) => Effect.fail(Failure.fromError(error)),
-      DefenderError: (error) => Effect.fail(Failure.fromError(error)),
-      StoreError: (error) => Effect.fail(Failure.fromError(error)),
-    }),
+    Effect.provide(live.pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))),
+    Effect.mapError(Failure.fromError),
   )
 })
 

@@ -2,6 +2,7 @@
  * How a command ends: its message, and the exit code that scripts see.
  */
 import type { ResultError } from "@live-response/core/BatchEvent"
+import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
@@ -30,8 +31,17 @@ export const machine = (text: string): Failure => new Failure({ code: exitCode.m
 /** Some targets failed; each was told about when it did. */
 export const someFailed = new Failure({ code: exitCode.someFailed })
 
-/** What ended a whole batch. */
-export const fromError = (error: ResultError): Failure => {
-  const code = error._tag === "StoreError" ? exitCode.machine : exitCode.signIn
-  return new Failure({ code, text: error.message })
+/** What ended a whole command. */
+export const fromError = (error: ResultError | Config.ConfigError | Failure): Failure => {
+  switch (error._tag) {
+    case "Failure":
+      return error
+    case "ConfigError":
+      return usage(error.message)
+    case "StoreError":
+    case "QuotaStoreError":
+      return machine(error.message)
+    default:
+      return new Failure({ code: exitCode.signIn, text: error.message })
+  }
 }

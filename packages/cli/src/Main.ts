@@ -8,19 +8,22 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import { demo } from "./commands/demo.ts"
 import { download } from "./commands/download.ts"
+import { quota } from "./commands/quota.ts"
 import { simulate } from "./commands/simulate.ts"
 import { exitCode, Failure } from "./Failure.ts"
+import * as Messages from "./output/Messages.ts"
 import { printable } from "./Printable.ts"
 
 export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
-  Command.withSubcommands([download, simulate, demo]),
+  Command.withSubcommands([download, quota, simulate, demo]),
 )
 
 /** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
@@ -42,7 +45,7 @@ export const run = (args: ReadonlyArray<string>) =>
         ? Console.error(`live-response: ${printable(error.message)}`)
         : Effect.void,
     ),
-    Effect.provide(NodeServices.layer),
+    Effect.provide([NodeServices.layer, Logger.layer([Messages.logger])]),
   )
 
 /** 130 for an interruption, the failure's own code, 2 for a command line that was not understood. */

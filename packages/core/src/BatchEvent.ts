@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import { CredentialError } from "./CredentialError.ts"
 import { DefenderError } from "./DefenderError.ts"
+import { QuotaStoreError } from "./QuotaStoreError.ts"
 import { ResultRef } from "./ResultRef.ts"
 import { StoreError } from "./StoreError.ts"
 import { TransferError } from "./TransferError.ts"
@@ -16,7 +17,7 @@ import { TransferError } from "./TransferError.ts"
  * @since 0.1.0
  * @category models
  */
-export const ResultError = Schema.Union([DefenderError, TransferError, StoreError, CredentialError])
+export const ResultError = Schema.Union([DefenderError, TransferError, StoreError, CredentialError, QuotaStoreError])
 
 /**
  * @since 0.1.0

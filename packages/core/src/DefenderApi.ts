@@ -27,9 +27,18 @@ import * as Http from "./internal/http.ts"
 import * as RetryAfter from "./internal/retryAfter.ts"
 import { only } from "./internal/schedule.ts"
 import { Quota } from "./Quota.ts"
+import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import { report } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
+
+/**
+ * Everything that a call can fail with: no token, no place in the quota's log, or what the API says.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ApiError = DefenderError.DefenderError | CredentialError | QuotaStoreError
 
 /**
  * @since 0.1.0
@@ -46,7 +55,7 @@ export interface Service {
   readonly downloadLink: (
     ref: ResultRef,
     options?: { readonly again?: boolean },
-  ) => Effect.Effect<DownloadLink.DownloadLink, DefenderError.DefenderError | CredentialError>
+  ) => Effect.Effect<DownloadLink.DownloadLink, ApiError>
 
   /** The HTTP client as it is, without the bearer: the way out for what this service does not have. */
   readonly client: HttpClient.HttpClient
@@ -104,9 +113,10 @@ export const make = Effect.fnUntraced(function* (
   const policy = yield* RetryPolicy
   const base = (options?.base ?? Cloud.commercial.base).replace(/\/+$/, "")
 
+  const token = Effect.filterOrFail(credential.token, isSendable, () => unsendable)
+
   const send = Effect.fnUntraced(function* (operation: string, request: HttpClientRequest.HttpClientRequest) {
-    const token = yield* Effect.filterOrFail(credential.token, isSendable, () => unsendable)
-    return yield* Http.execute(client, HttpClientRequest.bearerToken(request, token)).pipe(
+    return yield* Http.execute(client, HttpClientRequest.bearerToken(request, yield* token)).pipe(
       Effect.flatMap((response) =>
         Effect.map(Http.boundedText(response, bodyLimit), (body) => [response, body] as const),
       ),
@@ -124,6 +134,8 @@ export const make = Effect.fnUntraced(function* (
     request: HttpClientRequest.HttpClientRequest,
     first: boolean,
   ) {
+    // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
+    yield* token
     const [response, body] = yield* quota.withPlace(send(operation, request), { first })
     if (response.status === 200) return body
     const reason = refusal(response, body, yield* DateTime.now)
@@ -135,7 +147,7 @@ export const make = Effect.fnUntraced(function* (
   const throttled = (ref: ResultRef) =>
     policy.throttled.pipe(
       tellRetrying(ref),
-      Schedule.tap(({ duration }) => quota.block(duration)),
+      Schedule.tap(({ duration }) => quota.refused(duration)),
       Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
     )
 
@@ -165,14 +177,12 @@ const tellRetrying = (ref: ResultRef) =>
     report(Retrying.make({ ...ref, delay: duration, message: error.message, error })),
   )
 
-type CallError = DefenderError.DefenderError | CredentialError
-
 const hasReason =
   (tag: DefenderError.Reason["_tag"]) =>
-  (error: CallError): error is DefenderError.DefenderError =>
+  (error: ApiError): error is DefenderError.DefenderError =>
     error._tag === "DefenderError" && error.reason._tag === tag
 
-const isRetryable = (error: CallError): error is DefenderError.DefenderError =>
+const isRetryable = (error: ApiError): error is DefenderError.DefenderError =>
   error._tag === "DefenderError" && error.isRetryable
 
 /** A token that was copied with a line break in it is none, and is not worth a retry. */

@@ -18,6 +18,7 @@ import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
+import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import { Reporter } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
@@ -26,12 +27,13 @@ import type { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
- * What fails every target, and so ends a batch: no sign-in, no permission, no place to keep results.
+ * What fails every target, and so ends a batch: no sign-in, no permission, no log of the quota, no place to
+ * keep results.
  *
  * @since 0.1.0
  * @category errors
  */
-export type BatchError = CredentialError | DefenderError | StoreError
+export type BatchError = CredentialError | DefenderError | QuotaStoreError | StoreError
 
 /**
  * @since 0.1.0
@@ -82,6 +84,7 @@ export class LiveResponse extends Context.Service<LiveResponse, Service>()("@liv
 const endsBatch = (error: BatchEvent.ResultError): error is BatchError => {
   switch (error._tag) {
     case "CredentialError":
+    case "QuotaStoreError":
     case "StoreError":
       return true
     case "DefenderError":

@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
 import { Completed, Failed } from "./BatchEvent.ts"
-import * as Directory from "./internal/directory.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
@@ -134,7 +134,7 @@ export const layerFileSystem = (options: {
       const index = makeIndex()
       const storeError = fromPlatformError(path)
 
-      yield* Effect.mapError(Directory.make(fs, paths, options.directory), fromPlatformError(options.directory))
+      yield* Effect.mapError(PrivateDirectory.make(fs, paths, options.directory), fromPlatformError(options.directory))
 
       let endsInLine = true
       if (yield* Effect.mapError(fs.exists(path), storeError)) {

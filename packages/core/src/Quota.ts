@@ -10,23 +10,26 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as MutableList from "effect/MutableList"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Status as LogStatus } from "./QuotaStore.ts"
-import { QuotaStore, Window } from "./QuotaStore.ts"
+import { only } from "./internal/schedule.ts"
+import * as QuotaRule from "./QuotaRule.ts"
+import { type Place, type QuotaFull, QuotaStore } from "./QuotaStore.ts"
+import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 
 /**
- * How the quota stands: see `QuotaStore.Status`. `waiting` counts the calls that wait for a place.
+ * How the quota stands: see `QuotaRule.Status`. `waiting` counts the calls of this program that wait for a place.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Status extends LogStatus {
+export interface Status extends QuotaRule.Status {
   readonly waiting: number
 }
 
@@ -43,16 +46,19 @@ export interface Service {
   readonly withPlace: <A, E, R>(
     call: Effect.Effect<A, E, R>,
     options?: { readonly first?: boolean },
-  ) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | QuotaStoreError, R>
 
-  /** The server refused a call all the same: no call starts for this long, also none of those that wait already. */
-  readonly block: (duration: Duration.Duration) => Effect.Effect<void>
+  /**
+   * The server refused a call all the same: no call starts for this long, also none of those that wait already, and the
+   * log learns of the calls that others must have made.
+   */
+  readonly refused: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
 
   /** How it stands now. */
-  readonly status: Effect.Effect<Status>
+  readonly status: Effect.Effect<Status, QuotaStoreError>
 
   /** How long it takes until the last of so many further calls may start, if nobody else calls. */
-  readonly forecast: (calls: number) => Effect.Effect<Duration.Duration>
+  readonly forecast: (calls: number) => Effect.Effect<Duration.Duration, QuotaStoreError>
 
   /** The pauses: an element each time that calls must wait, with the time until the next one may start. */
   readonly pauses: Stream.Stream<Duration.Duration>
@@ -73,45 +79,105 @@ export class Quota extends Context.Service<Quota, Service>()("@live-response/cor
  * @since 0.1.0
  * @category options
  */
-export const linkWindows: ReadonlyArray<Window> = [
-  Window.make({ limit: 100, duration: Duration.minutes(1) }),
-  Window.make({ limit: 1500, duration: Duration.hours(1) }),
-]
+export const linkLimits = { perMinute: 100, perHour: 1500 } as const
 
 /**
- * Windows of so many calls a minute and so many an hour.
+ * Windows of so many calls a minute and so many an hour, by default the vendor's.
  *
  * @since 0.1.0
  * @category options
  */
-export const windows = (limits: { readonly perMinute: number; readonly perHour: number }): ReadonlyArray<Window> => [
-  Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
-  Window.make({ limit: limits.perHour, duration: Duration.hours(1) }),
+export const windows = (limits?: {
+  readonly perMinute?: number | undefined
+  readonly perHour?: number | undefined
+}): ReadonlyArray<QuotaRule.Window> => [
+  QuotaRule.Window.make({ limit: limits?.perMinute ?? linkLimits.perMinute, duration: Duration.minutes(1) }),
+  QuotaRule.Window.make({ limit: limits?.perHour ?? linkLimits.perHour, duration: Duration.hours(1) }),
 ]
 
+/**
+ * Spaces calls evenly: the same windows, and one more that admits a single call in the time that each call has on
+ * average. For an app that others use as well: there is always a place for them.
+ *
+ * @example
+ * ```ts
+ * import * as Quota from "@live-response/core/Quota"
+ * import * as Duration from "effect/Duration"
+ *
+ * // 1,500 an hour is one every 2.4 seconds.
+ * console.log(Quota.evenly(Quota.windows()).map(({ duration }) => Duration.toSeconds(duration))) // [ 60, 3600, 2.4 ]
+ * ```
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<QuotaRule.Window> => {
+  const spacing = Math.max(...windows.map(({ duration, limit }) => Duration.toMillis(duration) / limit))
+  return [...windows, QuotaRule.Window.make({ limit: 1, duration: Duration.millis(spacing) })]
+}
+
+/**
+ * What a quota tells an exporter of metrics, each with the attribute `quota` for its name, and the gauges with `window`:
+ * calls that got a place, calls that the server refused, milliseconds that calls waited, calls that wait now, and calls
+ * that each window counts. The last is as of the call that ended last.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const metrics = {
+  calls: Metric.counter("live_response_quota_calls", { incremental: true, description: "Calls that got a place" }),
+  refused: Metric.counter("live_response_quota_refused", { incremental: true, description: "Calls answered with 429" }),
+  waited: Metric.timer("live_response_quota_waited", { description: "How long calls waited for a place" }),
+  waiting: Metric.gauge("live_response_quota_waiting", { description: "Calls that wait for a place" }),
+  used: Metric.gauge("live_response_quota_used", { description: "Calls that a window counts" }),
+}
+
 interface Waiter {
-  readonly turn: Deferred.Deferred<void>
+  readonly turn: Deferred.Deferred<Place, QuotaStoreError>
   gone: boolean
 }
+
+const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error._tag === "QuotaFull"
+
+const isPassing = (error: QuotaFull | QuotaStoreError): error is QuotaStoreError =>
+  error._tag === "QuotaStoreError" && error.isRetryable
 
 /**
  * Makes a quota over the log `name` of the store in context. One fiber waits for the next place and hands it to whoever
  * is first at that moment, so a hundred thousand callers cost a queue and not a hundred thousand timers.
+ *
+ * A call is expected to be over within twice the policy's `headTimeout`: see `QuotaStore.LogOptions.lease`.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = Effect.fnUntraced(function* (options: {
   readonly name: string
-  readonly windows: ReadonlyArray<Window>
-}): Effect.fn.Return<Service, never, QuotaStore | Scope.Scope> {
-  const log = yield* (yield* QuotaStore).open(options.name, options.windows)
+  readonly windows: ReadonlyArray<QuotaRule.Window>
+}): Effect.fn.Return<Service, QuotaStoreError, QuotaStore | Scope.Scope> {
+  const { name, windows } = options
+  const store = yield* QuotaStore
   const policy = yield* RetryPolicy
+  const lease = Duration.times(Duration.fromInputUnsafe(policy.headTimeout), 2)
+  const untilItAnswers = only(
+    policy.quotaStore.pipe(Schedule.tap(({ input }) => Effect.logWarning(input.message))),
+    isPassing,
+  )
+  const log = yield* Effect.retry(store.open({ name, windows, lease }), untilItAnswers)
   const pauses = yield* PubSub.sliding<Duration.Duration>(16)
   const wanted = yield* Latch.make(false)
   const first = MutableList.make<Waiter>()
   const later = MutableList.make<Waiter>()
   let waiting = 0
+
+  const ofThis = { quota: name }
+  const counted = Metric.withAttributes(metrics.calls, ofThis)
+  const refusals = Metric.withAttributes(metrics.refused, ofThis)
+  const waited = Metric.withAttributes(metrics.waited, ofThis)
+  const queued = Metric.withAttributes(metrics.waiting, ofThis)
+  const usedIn = windows.map(({ duration }) =>
+    Metric.withAttributes(metrics.used, { ...ofThis, window: Duration.format(duration) }),
+  )
 
   const next = (): Waiter | undefined => {
     for (;;) {
@@ -122,58 +188,106 @@ export const make = Effect.fnUntraced(function* (options: {
   }
 
   /** A place is there: whoever is first gets it, and where nobody is left it goes back. */
-  const handOver = Effect.suspend(() => {
-    const waiter = next()
-    if (waiter === undefined) return log.giveBack
-    waiting--
-    return Deferred.succeed(waiter.turn, undefined)
-  })
+  const handOver = (place: Place) =>
+    Effect.suspend(() => {
+      const waiter = next()
+      if (waiter === undefined) return place.giveBack
+      waiting--
+      return Deferred.succeed(waiter.turn, place)
+    })
 
-  const takePlace = log.take.pipe(
-    Effect.retry(policy.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration)))),
+  /** Nobody knows whether there are places: whoever waits is told. */
+  const failAll = (error: QuotaStoreError) =>
+    Effect.suspend(() => {
+      const waiters: Array<Waiter> = []
+      for (let waiter = next(); waiter !== undefined; waiter = next()) waiters.push(waiter)
+      waiting = 0
+      return Effect.forEach(waiters, ({ turn }) => Deferred.fail(turn, error), { discard: true })
+    })
+
+  const takePlace: Effect.Effect<Place, QuotaStoreError> = log.take.pipe(
+    Effect.retry(only(policy.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration))), isFull)),
+    Effect.retry(untilItAnswers),
     // A policy that ends does not end the waiting.
-    Effect.tapError(({ retryAfter }) => Effect.sleep(retryAfter)),
-    Effect.eventually,
+    Effect.catchTag("QuotaFull", ({ retryAfter }) =>
+      Effect.delay(
+        Effect.suspend(() => takePlace),
+        retryAfter,
+      ),
+    ),
   )
 
   yield* wanted.await.pipe(
-    Effect.andThen(Effect.uninterruptibleMask((restore) => Effect.andThen(restore(takePlace), handOver))),
+    Effect.andThen(
+      Effect.uninterruptibleMask((restore) =>
+        Effect.matchEffect(restore(takePlace), { onSuccess: handOver, onFailure: failAll }),
+      ),
+    ),
     Effect.andThen(Effect.suspend(() => (waiting === 0 ? wanted.close : Effect.void))),
     Effect.forever,
     Effect.forkScoped,
   )
 
-  /** Waits for a place. Whoever leaves the queue with a place in hand passes it on. */
-  const place = (urgent: boolean) =>
+  /** Waits for a place, in its caller's mask. Whoever leaves the queue with a place in hand passes it on. */
+  const takeTurn = (urgent: boolean, restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       const waiter: Waiter = { turn: Deferred.makeUnsafe(), gone: false }
+      const leave = Effect.suspend(() => {
+        const place = Deferred.await(waiter.turn)
+        if (Deferred.isDoneUnsafe(waiter.turn)) return Effect.ignore(Effect.flatMap(place, handOver))
+        waiter.gone = true
+        waiting--
+        return Effect.void
+      })
       MutableList.append(urgent ? first : later, waiter)
       waiting++
-      return wanted.open.pipe(
-        Effect.andThen(Deferred.await(waiter.turn)),
-        Effect.onInterrupt(() => {
-          if (Deferred.isDoneUnsafe(waiter.turn)) return handOver
-          waiter.gone = true
-          waiting--
-          return Effect.void
-        }),
+      return Effect.andThen(wanted.open, restore(Deferred.await(waiter.turn))).pipe(
+        Effect.onInterrupt(() => leave),
+        Effect.timed,
+        Effect.tap(([time]) => Effect.andThen(Metric.update(waited, time), Metric.update(counted, 1))),
+        Effect.map(([, place]) => place),
+        Effect.ensuring(Effect.suspend(() => Metric.update(queued, waiting))),
       )
     })
+
+  const status = Effect.map(log.calls, (calls) => ({ ...QuotaRule.status(windows, calls), waiting })).pipe(
+    Effect.tap((status) =>
+      Effect.forEach(status.windows, ({ used }, i) => {
+        const gauge = usedIn[i]
+        return gauge === undefined ? Effect.void : Metric.update(gauge, used)
+      }),
+    ),
+  )
 
   return {
     withPlace: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
-        restore(place(options?.first === true)).pipe(Effect.andThen(Effect.ensuring(restore(call), log.answered))),
-      ),
-    block: log.block,
-    status: Effect.map(log.status, (status) => ({ ...status, waiting })),
-    forecast: log.forecast,
+        takeTurn(options?.first === true, restore).pipe(
+          Effect.flatMap((place) => Effect.ensuring(restore(call), place.answered)),
+        ),
+      ).pipe(Effect.tap(() => Effect.ignore(status))),
+    refused: (wait) => Effect.andThen(Metric.update(refusals, 1), Effect.retry(log.refused(wait), untilItAnswers)),
+    status,
+    forecast: (further) =>
+      Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),
     pauses: Stream.fromPubSub(pauses),
   }
 })
 
 /**
- * The quota of the download link API, by default with the vendor's limits.
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** By default the vendor's limits. */
+  readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
+
+  /** Whose quota it is: the API's limits are for each service, tenant and app. Others have a log of their own. */
+  readonly owner?: string | undefined
+}
+
+/**
+ * The quota of the download link API.
  *
  * @example
  * ```ts
@@ -182,7 +296,7 @@ export const make = Effect.fnUntraced(function* (options: {
  * import * as Layer from "effect/Layer"
  *
  * // Leaves two thirds of the hour to the others who use the same app.
- * export const polite = Quota.layer({ windows: Quota.windows({ perMinute: 100, perHour: 500 }) }).pipe(
+ * export const share = Quota.layer({ windows: Quota.windows({ perHour: 500 }) }).pipe(
  *   Layer.provide(QuotaStore.layerMemory),
  * )
  * ```
@@ -190,29 +304,44 @@ export const make = Effect.fnUntraced(function* (options: {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: { readonly windows?: ReadonlyArray<Window> }): Layer.Layer<Quota, never, QuotaStore> =>
-  Layer.effect(Quota, make({ name: "GetLiveResponseResultDownloadLink", windows: options?.windows ?? linkWindows }))
+export const layer = (options?: Options): Layer.Layer<Quota, QuotaStoreError, QuotaStore> =>
+  Layer.effect(
+    Quota,
+    make({
+      name: [...(options?.owner === undefined ? [] : [options.owner]), "GetLiveResponseResultDownloadLink"].join(" "),
+      windows: options?.windows ?? windows(),
+    }),
+  )
 
-const limit = (name: string, vendor: number) =>
-  Config.schema(Schema.Int.check(Schema.isGreaterThan(0)), name).pipe(Config.withDefault(vendor))
+const limit = (name: string) =>
+  Config.schema(Schema.Int.check(Schema.isGreaterThan(0)), name).pipe(Config.withDefault(undefined))
 
 /**
- * The limits from `LIVE_RESPONSE_PER_MINUTE` and `LIVE_RESPONSE_PER_HOUR`, the vendor's where those are not set.
+ * The windows from the environment: `LIVE_RESPONSE_WINDOWS` names them all (`100/1 minute,1500/1 hour`), else
+ * `LIVE_RESPONSE_PER_MINUTE` and `LIVE_RESPONSE_PER_HOUR` have their limits; where nothing is set, the vendor's. With
+ * `LIVE_RESPONSE_POLITE=true` calls are spaced {@link evenly}.
  *
  * @since 0.1.0
  * @category options
  */
-export const config: Config.Config<{ readonly perMinute: number; readonly perHour: number }> = Config.all({
-  perMinute: limit("LIVE_RESPONSE_PER_MINUTE", 100),
-  perHour: limit("LIVE_RESPONSE_PER_HOUR", 1500),
-})
+export const config: Config.Config<ReadonlyArray<QuotaRule.Window>> = Config.all({
+  all: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_WINDOWS").pipe(Config.withDefault(undefined)),
+  perMinute: limit("LIVE_RESPONSE_PER_MINUTE"),
+  perHour: limit("LIVE_RESPONSE_PER_HOUR"),
+  polite: Config.Boolean("LIVE_RESPONSE_POLITE").pipe(Config.withDefault(false)),
+}).pipe(
+  Config.map(({ all, polite, ...limits }) => {
+    const chosen = all ?? windows(limits)
+    return polite ? evenly(chosen) : chosen
+  }),
+)
 
 /**
- * The quota of the download link API, with limits from {@link config}.
+ * The quota of the download link API, with windows from {@link config}.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig: Layer.Layer<Quota, Config.ConfigError, QuotaStore> = Layer.unwrap(
-  Effect.map(config, (limits) => layer({ windows: windows(limits) })),
+export const layerConfig: Layer.Layer<Quota, Config.ConfigError | QuotaStoreError, QuotaStore> = Layer.unwrap(
+  Effect.map(config, (windows) => layer({ windows })),
 )

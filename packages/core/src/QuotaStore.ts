@@ -1,9 +1,5 @@
 /**
- * The log of calls that a quota is kept by.
- *
- * The rule: a call may start while, for each window, (calls in flight) + (answers in the last window) < limit. A call
- * is stamped when its answer arrives, so the rule holds without synchronised clocks: whenever the server counted the
- * call, it was earlier than the stamp.
+ * The log of calls that a quota is kept by: in memory, or where several programs share it.
  *
  * @since 0.1.0
  */
@@ -13,17 +9,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-
-/**
- * So many calls in any span of this duration.
- *
- * @since 0.1.0
- * @category models
- */
-export class Window extends Schema.Class<Window>("@live-response/core/QuotaStore/Window")({
-  limit: Schema.Int.check(Schema.isGreaterThan(0)),
-  duration: Schema.DurationFromMillis,
-}) {}
+import { firstAfter } from "./internal/ascending.ts"
+import { Wait } from "./internal/wait.ts"
+import * as QuotaRule from "./QuotaRule.ts"
+import type { QuotaStoreError } from "./QuotaStoreError.ts"
 
 /**
  * No call may start now. `retryAfter` is the shortest time after which one may: ask again then.
@@ -32,30 +21,22 @@ export class Window extends Schema.Class<Window>("@live-response/core/QuotaStore
  * @category errors
  */
 export class QuotaFull extends Schema.TaggedError<QuotaFull>("@live-response/core/QuotaStore/QuotaFull")("QuotaFull", {
-  retryAfter: Schema.DurationFromMillis,
+  retryAfter: Wait,
 }) {}
 
 /**
- * How one window stands. `used` counts calls in flight and answers in the last window.
+ * A place for one call. It is ended once, one way or the other. Where an end can't be written down, the place's lease
+ * makes up for it: then the call counts as answered when that is over.
  *
  * @since 0.1.0
  * @category models
  */
-export interface WindowStatus {
-  readonly limit: number
-  readonly duration: Duration.Duration
-  readonly used: number
-}
+export interface Place {
+  /** The answer is here: from now on the call counts for a whole window. */
+  readonly answered: Effect.Effect<void>
 
-/**
- * How a quota stands: each window, and after how long the next call may start.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Status {
-  readonly windows: ReadonlyArray<WindowStatus>
-  readonly nextSlot: Duration.Duration
+  /** No call was sent. */
+  readonly giveBack: Effect.Effect<void>
 }
 
 /**
@@ -66,22 +47,33 @@ export interface Status {
  */
 export interface CallLog {
   /** Takes a place for one call, or fails with the time to wait. */
-  readonly take: Effect.Effect<void, QuotaFull>
+  readonly take: Effect.Effect<Place, QuotaFull | QuotaStoreError>
 
-  /** The answer of a call is here: its place stays taken for each window from now on. */
-  readonly answered: Effect.Effect<void>
+  /**
+   * The server refused a call for this long: none starts before, and the calls that others must have made are entered
+   * (see `QuotaRule.phantoms`).
+   */
+  readonly refused: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
 
-  /** A place that was taken was not used: no call was sent. */
-  readonly giveBack: Effect.Effect<void>
+  /** What it knows now. */
+  readonly calls: Effect.Effect<QuotaRule.Calls, QuotaStoreError>
+}
 
-  /** The server refused a call: none starts for this long. */
-  readonly block: (duration: Duration.Duration) => Effect.Effect<void>
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface LogOptions {
+  /** The same name is the same log. */
+  readonly name: string
 
-  /** How it stands now. */
-  readonly status: Effect.Effect<Status>
+  readonly windows: ReadonlyArray<QuotaRule.Window>
 
-  /** How long it takes until the last of so many further calls may start, if nobody else calls. */
-  readonly forecast: (calls: number) => Effect.Effect<Duration.Duration>
+  /**
+   * No call is under way for longer. A place whose holder is gone is in flight until its lease is over, and counts as
+   * answered from then on.
+   */
+  readonly lease: Duration.Duration
 }
 
 /**
@@ -89,12 +81,12 @@ export interface CallLog {
  * @category services
  */
 export interface Service {
-  /** Opens the log of calls with this name. The same name is the same log. */
-  readonly open: (name: string, windows: ReadonlyArray<Window>) => Effect.Effect<CallLog>
+  /** Opens a log of calls. */
+  readonly open: (options: LogOptions) => Effect.Effect<CallLog, QuotaStoreError>
 }
 
 /**
- * Where logs of calls are kept: in memory, or where several programs share them.
+ * Keeps logs of calls.
  *
  * @since 0.1.0
  * @category services
@@ -102,116 +94,73 @@ export interface Service {
 export class QuotaStore extends Context.Service<QuotaStore, Service>()("@live-response/core/QuotaStore") {}
 
 /**
- * The arithmetic of the rule, apart from any clock and any store. `stamps` are the instants of answers in ascending
- * order, all in milliseconds. Gives the time to wait, 0 where a call may start.
+ * Answers that are older than this are dropped from a log that programs share, unless the windows of the program at hand
+ * are longer: another one may have longer windows.
  *
  * @since 0.1.0
- * @category arithmetic
+ * @category options
  */
-export const delay = (
-  now: number,
-  windows: ReadonlyArray<Window>,
-  inFlight: number,
-  stamps: ReadonlyArray<number>,
-): number => {
-  let wait = 0
-  for (const window of windows) {
-    const millis = Duration.toMillis(window.duration)
-    const first = firstAfter(stamps, now - millis)
-    const excess = inFlight + (stamps.length - first) - window.limit
-    if (excess < 0) continue
-    const mustLeave = stamps[first + excess]
-    // Where calls in flight fill the window, the earliest of them answers now at best, and leaves a whole window later.
-    wait = Math.max(wait, mustLeave === undefined ? millis : mustLeave + millis - now)
+export const retention: Duration.Duration = Duration.days(1)
+
+/** A log in memory, as all who open it share it. */
+class Memory {
+  inFlight = 0
+  blockedUntil = 0
+  stamps: Array<number> = []
+  private span = 0
+
+  /** Answers are kept for the longest window that anybody has. */
+  keepFor(span: number): void {
+    this.span = Math.max(this.span, span)
   }
-  return wait
+
+  add(now: number, stamps: ReadonlyArray<number>): void {
+    const last = this.stamps.at(-1) ?? -Infinity
+    const isSorted = stamps.every((stamp) => stamp >= last)
+    this.stamps.push(...stamps)
+    if (!isSorted) this.stamps.sort((a, b) => a - b)
+    // Dropped by halves, so that a slice costs no more than the calls that it drops.
+    const expired = firstAfter(this.stamps, now - this.span)
+    if (expired * 2 > this.stamps.length) this.stamps = this.stamps.slice(expired)
+  }
 }
 
-/** Index of the first stamp that is later than `instant`. */
-const firstAfter = (stamps: ReadonlyArray<number>, instant: number): number => {
-  let low = 0
-  let high = stamps.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((stamps[middle] ?? Infinity) <= instant) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+/** Monotonic, so that a clock that is set neither brings calls back nor lets them all go. */
+const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-/**
- * The arithmetic of a forecast: milliseconds until the last of `calls` further calls may start, if each starts as early
- * as it may and is answered at once.
- *
- * @since 0.1.0
- * @category arithmetic
- */
-export const forecast = (
-  now: number,
-  windows: ReadonlyArray<Window>,
-  inFlight: number,
-  stamps: ReadonlyArray<number>,
-  calls: number,
-): number => {
-  const longest = Math.max(...windows.map((window) => Duration.toMillis(window.duration)))
-  let log = [...stamps, ...Array.from({ length: inFlight }, () => now)]
-  let at = now
-  for (let left = calls; left > 0;) {
-    at += delay(at, windows, 0, log)
-    log = log.slice(firstAfter(log, at - longest))
-    const free = windows.map(
-      ({ duration, limit }) => limit - (log.length - firstAfter(log, at - Duration.toMillis(duration))),
-    )
-    const burst = Math.min(left, ...free)
-    for (let i = 0; i < burst; i++) log.push(at)
-    left -= burst
-  }
-  return at - now
-}
+const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): CallLog => {
+  const at = (now: number): QuotaRule.Calls => ({
+    now,
+    inFlight: memory.inFlight,
+    stamps: memory.stamps,
+    blockedUntil: memory.blockedUntil,
+  })
+  memory.keepFor(QuotaRule.longest(windows))
 
-const makeMemoryLog = (windows: ReadonlyArray<Window>): CallLog => {
-  const longest = Math.max(...windows.map((window) => Duration.toMillis(window.duration)))
-  let stamps: Array<number> = []
-  let inFlight = 0
-  let blockedUntil = 0
-
-  // Monotonic, so that a clock that is set does not bring calls back or let them all go.
-  const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
-  const wait = (at: number) => Math.max(blockedUntil - at, delay(at, windows, inFlight, stamps))
-
-  return {
-    take: Effect.flatMap(now, (at) => {
-      const millis = wait(at)
-      if (millis > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(millis)) }))
-      inFlight++
-      return Effect.void
-    }),
-    answered: Effect.map(now, (at) => {
-      inFlight--
-      stamps.push(at)
-      const expired = firstAfter(stamps, at - longest)
-      if (expired * 2 > stamps.length) stamps = stamps.slice(expired)
+  const place: Place = {
+    answered: Effect.map(monotonicMillis, (now) => {
+      memory.inFlight--
+      memory.add(now, [now])
     }),
     giveBack: Effect.sync(() => {
-      inFlight--
+      memory.inFlight--
     }),
-    block: (duration) =>
-      Effect.map(now, (at) => {
-        blockedUntil = Math.max(blockedUntil, at + Duration.toMillis(duration))
+  }
+
+  return {
+    take: Effect.flatMap(monotonicMillis, (now) => {
+      const wait = QuotaRule.delay(windows, at(now))
+      if (wait > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
+      memory.inFlight++
+      return Effect.succeed(place)
+    }),
+    refused: (wait) =>
+      Effect.map(monotonicMillis, (now) => {
+        const millis = Duration.toMillis(wait)
+        memory.blockedUntil = Math.max(memory.blockedUntil, now + millis)
+        memory.add(now, QuotaRule.phantoms(windows, at(now), millis))
       }),
-    status: Effect.map(now, (at) => ({
-      windows: windows.map(({ duration, limit }) => ({
-        limit,
-        duration,
-        used: inFlight + stamps.length - firstAfter(stamps, at - Duration.toMillis(duration)),
-      })),
-      nextSlot: Duration.millis(Math.max(0, wait(at))),
-    })),
-    forecast: (calls) =>
-      Effect.map(now, (at) => {
-        const blocked = Math.max(0, blockedUntil - at)
-        return Duration.millis(blocked + forecast(at + blocked, windows, inFlight, stamps, calls))
-      }),
+    calls: Effect.map(monotonicMillis, at),
   }
 }
 
@@ -222,13 +171,13 @@ const makeMemoryLog = (windows: ReadonlyArray<Window>): CallLog => {
  * @category layers
  */
 export const layerMemory: Layer.Layer<QuotaStore> = Layer.sync(QuotaStore, () => {
-  const logs = new Map<string, CallLog>()
+  const logs = new Map<string, Memory>()
   return {
-    open: (name, windows) =>
+    open: ({ name, windows }) =>
       Effect.sync(() => {
-        const log = logs.get(name) ?? makeMemoryLog(windows)
-        logs.set(name, log)
-        return log
+        const memory = logs.get(name) ?? new Memory()
+        logs.set(name, memory)
+        return openMemory(memory, windows)
       }),
   }
 })

@@ -16,7 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
-import * as Directory from "./internal/directory.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
@@ -233,7 +233,7 @@ export const layerFileSystem = (options: {
       const { join } = paths
       const hasher = yield* Hasher
 
-      const makeDirectory = (path: string) => Directory.make(fs, paths, path).pipe(at(path))
+      const makeDirectory = (path: string) => PrivateDirectory.make(fs, paths, path).pipe(at(path))
 
       /** A name is on the disk only when its directory is. Some platforms can't, and need not. */
       const syncDirectory = (path: string) =>

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type { DefenderError } from "./DefenderError.ts"
 import type { QuotaFull } from "./QuotaStore.ts"
+import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 
 /**
@@ -20,6 +21,9 @@ import type { TransferError } from "./TransferError.ts"
 export interface Policies {
   /** Waiting for a place in the quota. The input says how long, and only the quota's log knows that. */
   readonly quota: Schedule.Schedule<unknown, QuotaFull>
+
+  /** Asking the quota's log again that could not be read or written. */
+  readonly quotaStore: Schedule.Schedule<unknown, QuotaStoreError>
 
   /**
    * After a 429: how long no call starts. The input says what the API asked for, if it did; the attempts are those of
@@ -48,8 +52,8 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
 
 /**
  * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
- * to five minutes; a new link once for each refusal; for the API and for transfers a second, doubled up to half a minute,
- * eight and five times.
+ * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
+ * half a minute: eight times, and five times for transfers.
  *
  * @since 0.1.0
  * @category policies
@@ -59,6 +63,7 @@ export const defaults: Policies = {
     Schedule.setInputType<QuotaFull>(),
     Schedule.modifyDelay(({ input }) => Effect.succeed(input.retryAfter)),
   ),
+  quotaStore: backOff("1 second", "30 seconds", 8),
   throttled: Schedule.min([Schedule.exponential("5 seconds"), Schedule.spaced("5 minutes")]).pipe(
     Schedule.setInputType<DefenderError>(),
     Schedule.modifyDelay(({ duration, input: { reason } }) =>

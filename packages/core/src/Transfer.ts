@@ -17,9 +17,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Linked, Progress as ProgressEvent, Retrying } from "./BatchEvent.ts"
-import type { CredentialError } from "./CredentialError.ts"
-import { DefenderApi } from "./DefenderApi.ts"
-import type { DefenderError } from "./DefenderError.ts"
+import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import type { DownloadLink } from "./DownloadLink.ts"
 import * as Http from "./internal/http.ts"
 import { anewOnProgress, only } from "./internal/schedule.ts"
@@ -36,7 +34,7 @@ import * as TransferError from "./TransferError.ts"
  * @since 0.1.0
  * @category errors
  */
-export type DownloadError = TransferError.TransferError | DefenderError | CredentialError
+export type DownloadError = TransferError.TransferError | ApiError
 
 /**
  * @since 0.1.0

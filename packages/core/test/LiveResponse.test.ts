@@ -69,7 +69,7 @@ const layerOver = (
     ResultStore.layerMemory,
     Manifest.layerMemory,
   ),
-  windows: ReadonlyArray<QuotaStore.Window> = Quota.linkWindows,
+  windows = Quota.windows(),
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(

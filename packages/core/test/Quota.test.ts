@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DefenderApi } from "@live-response/core/DefenderApi"
 import * as Quota from "@live-response/core/Quota"
+import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
+import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import { Simulator } from "@live-response/core/testing/Simulator"
@@ -21,7 +23,7 @@ const { inVirtualTime } = LiveResponseTest
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
 const toWindows = (windows: ReadonlyArray<{ readonly limit: number; readonly millis: number }>) =>
-  windows.map(({ limit, millis }) => QuotaStore.Window.make({ limit, duration: Duration.millis(millis) }))
+  windows.map(({ limit, millis }) => QuotaRule.Window.make({ limit, duration: Duration.millis(millis) }))
 
 const quotaOf = (windows: ReadonlyArray<{ readonly limit: number; readonly millis: number }>) =>
   Quota.make({ name: "test", windows: toWindows(windows) }).pipe(Effect.provide(QuotaStore.layerMemory))
@@ -60,7 +62,7 @@ describe("Quota", () => {
           yield* Effect.sleep(back)
         })
         const batch = Effect.gen(function* () {
-          const fibers: Array<Fiber.Fiber<void>> = []
+          const fibers: Array<Fiber.Fiber<void, QuotaStoreError>> = []
           for (const { back, pause, there } of calls) {
             yield* Effect.sleep(pause)
             fibers.push(yield* Effect.forkChild(quota.withPlace(one(there, back))))
@@ -268,7 +270,7 @@ describe("Quota", () => {
         yield* quota.withPlace(note("a"))
         const waiting = yield* Effect.forEach(["b", "c"], (who) => Effect.forkChild(quota.withPlace(note(who))))
         yield* Effect.sleep(500)
-        yield* quota.block(Duration.seconds(5))
+        yield* quota.refused(Duration.seconds(5))
         yield* Fiber.awaitAll(waiting)
       })
       yield* inVirtualTime(batch)

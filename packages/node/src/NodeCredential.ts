@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as AccessToken from "@live-response/core/AccessToken"
 import * as Cloud from "@live-response/core/Cloud"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing, Refused, Unreachable } from "@live-response/core/CredentialError"
@@ -106,4 +107,24 @@ export const layerConfig: Layer.Layer<Credential.Credential, CredentialError> = 
     if (Option.isSome(token)) return Credential.layerToken(token.value)
     return layerClientSecret(yield* azure)
   }).pipe(Effect.mapError(() => new CredentialError({ reason: new Missing() }))),
+)
+
+/**
+ * Whose calls those of {@link layerConfig} are, as far as the environment tells without signing in: tenant and app, from
+ * the claims of `LIVE_RESPONSE_TOKEN` or from `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. A quota is kept for each of them
+ * apart; all of whom nothing is known share one.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const owner: Config.Config<string> = Config.all({
+  token: Config.Redacted("LIVE_RESPONSE_TOKEN").pipe(Config.option),
+  tenantId: Config.String("AZURE_TENANT_ID").pipe(Config.withDefault(undefined)),
+  clientId: Config.String("AZURE_CLIENT_ID").pipe(Config.withDefault(undefined)),
+}).pipe(
+  Config.map(({ clientId, tenantId, token }) => {
+    const claims = Option.getOrUndefined(Option.flatMap(token, AccessToken.claims))
+    const [tenant, app] = Option.isSome(token) ? [claims?.tid, claims?.appid ?? claims?.azp] : [tenantId, clientId]
+    return `tenant ${tenant ?? "unknown"} app ${app ?? "unknown"}`
+  }),
 )

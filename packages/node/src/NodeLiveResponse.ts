@@ -11,7 +11,9 @@ import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
-import * as QuotaStore from "@live-response/core/QuotaStore"
+import type * as QuotaRule from "@live-response/core/QuotaRule"
+import type { QuotaStore } from "@live-response/core/QuotaStore"
+import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import type { StoreError } from "@live-response/core/StoreError"
@@ -22,6 +24,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeHasher from "./NodeHasher.ts"
+import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
 
 /**
@@ -35,8 +38,11 @@ export interface Options {
   /** Base of the API's addresses. By default that of the commercial cloud. */
   readonly endpoint?: string | undefined
 
-  /** Calls in any minute and in any hour. By default the vendor's limits, 100 and 1,500. */
-  readonly limits?: { readonly perMinute: number; readonly perHour: number } | undefined
+  /** The quota's windows. By default the vendor's: 100 calls a minute, 1,500 an hour. */
+  readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
+
+  /** Whose calls they are: tenant and app, in any form. The quota of each owner at each endpoint is kept apart. */
+  readonly owner?: string | undefined
 
   /** How long a transfer may go without a byte. By default 30 seconds. */
   readonly stallTimeout?: Duration.Input | undefined
@@ -57,25 +63,28 @@ export type Services =
   | Manifest.Manifest
 
 /**
- * Everything but the credential.
+ * Everything but the credential and the place where the quota's log is kept.
  *
  * @example
  * ```ts
  * import * as Credential from "@live-response/core/Credential"
  * import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+ * import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
  * import * as Layer from "effect/Layer"
  * import * as Redacted from "effect/Redacted"
  *
  * export const live = NodeLiveResponse.layer({ directory: "results" }).pipe(
- *   Layer.provide(Credential.layerToken(Redacted.make("eyJ0eXAi..."))),
+ *   Layer.provide([Credential.layerToken(Redacted.make("eyJ0eXAi...")), NodeQuotaStore.layerConfig]),
  * )
  * ```
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Services, StoreError, Credential> => {
-  const quota = Quota.layer(options.limits && { windows: Quota.windows(options.limits) })
+export const layer = (
+  options: Options,
+): Layer.Layer<Services, StoreError | QuotaStoreError, Credential | QuotaStore> => {
+  const quota = Quota.layer({ windows: options.windows, owner: quotaOwner(options) })
   const policy = RetryPolicy.layer(options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout })
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
     Layer.provide([NodeServices.layer, NodeHasher.layer]),
@@ -83,27 +92,39 @@ export const layer = (options: Options): Layer.Layer<Services, StoreError, Crede
   return LiveResponse.layer.pipe(
     Layer.provideMerge(Transfer.layer),
     Layer.provideMerge(DefenderApi.layer({ base: options.endpoint })),
-    Layer.provideMerge(Layer.mergeAll(quota.pipe(Layer.provide(QuotaStore.layerMemory)), stores)),
+    Layer.provideMerge(Layer.mergeAll(quota, stores)),
     Layer.provide([NodeTransport.layer, policy]),
   )
 }
 
 /**
+ * Whose quota the calls at an endpoint count for.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const quotaOwner = ({ endpoint = Cloud.commercial.base, owner }: Pick<Options, "endpoint" | "owner">): string =>
+  [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(" ")
+
+/**
  * Everything, from the environment: `LIVE_RESPONSE_TOKEN` or `AZURE_*` to sign in, `LIVE_RESPONSE_ENDPOINT`,
- * `LIVE_RESPONSE_PER_MINUTE`, `LIVE_RESPONSE_PER_HOUR`, `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), and
- * `LIVE_RESPONSE_OUT` for the directory, by default `live-response-results`.
+ * `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), `LIVE_RESPONSE_OUT` for the directory, by default
+ * `live-response-results`; the quota's windows as `Quota.config` reads them, and its log as `NodeQuotaStore.layerConfig`
+ * keeps it.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig: Layer.Layer<Services, StoreError | CredentialError | Config.ConfigError> = Layer.unwrap(
-  Effect.map(
-    Config.all({
-      directory: Config.String("LIVE_RESPONSE_OUT").pipe(Config.withDefault("live-response-results")),
-      endpoint: Config.schema(Cloud.Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.withDefault(undefined)),
-      limits: Quota.config,
-      stallTimeout: Config.Duration("LIVE_RESPONSE_STALL_TIMEOUT").pipe(Config.withDefault(undefined)),
-    }),
-    layer,
-  ),
-).pipe(Layer.provide(NodeCredential.layerConfig))
+export const layerConfig: Layer.Layer<Services, StoreError | QuotaStoreError | CredentialError | Config.ConfigError> =
+  Layer.unwrap(
+    Effect.map(
+      Config.all({
+        directory: Config.String("LIVE_RESPONSE_OUT").pipe(Config.withDefault("live-response-results")),
+        endpoint: Config.schema(Cloud.Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.withDefault(undefined)),
+        windows: Quota.config,
+        owner: NodeCredential.owner,
+        stallTimeout: Config.Duration("LIVE_RESPONSE_STALL_TIMEOUT").pipe(Config.withDefault(undefined)),
+      }),
+      layer,
+    ),
+  ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))

@@ -6,7 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
-import { Quota } from "@live-response/core/Quota"
+import { Quota, windows } from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -28,7 +29,7 @@ const token = Credential.layerToken(Redacted.make("token"))
 const impatient = RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) })
 
 const layerOf = (options: NodeLiveResponse.Options) =>
-  NodeLiveResponse.layer(options).pipe(Layer.provide([token, impatient]))
+  NodeLiveResponse.layer(options).pipe(Layer.provide([token, impatient, QuotaStore.layerMemory]))
 
 const saveAll = (count: number) =>
   Effect.flatMap(LiveResponse, (live) => Stream.runCollect(live.saveAll(Stream.fromIterable(refsUpTo(count)))))
@@ -128,7 +129,7 @@ describe("NodeLiveResponse.layer", () => {
       const options = {
         directory,
         endpoint,
-        limits: { perMinute: 7, perHour: 70 },
+        windows: windows({ perMinute: 7, perHour: 70 }),
         stallTimeout: "200 millis",
       } as const
       const { duration, limits } = yield* Effect.gen(function* () {
@@ -171,6 +172,7 @@ describe("NodeLiveResponse.layerConfig", () => {
             LIVE_RESPONSE_TOKEN: "token",
             LIVE_RESPONSE_ENDPOINT: yield* endpointOf,
             LIVE_RESPONSE_OUT: directory,
+            XDG_STATE_HOME: yield* tempDirectory,
             LIVE_RESPONSE_PER_MINUTE: "50",
             LIVE_RESPONSE_PER_HOUR: "500",
             LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
@@ -191,11 +193,10 @@ describe("NodeLiveResponse.layerConfig", () => {
     { name: "LIVE_RESPONSE_STALL_TIMEOUT", value: "soon" },
   ])("says what is wrong with $name", ({ name, value }) =>
     Effect.gen(function* () {
-      const directory = join(yield* tempDirectory, "results")
-      const error = yield* saveAll(1).pipe(
-        Effect.provide(under({ LIVE_RESPONSE_TOKEN: "token", LIVE_RESPONSE_OUT: directory, [name]: value })),
-        Effect.flip,
-      )
+      const root = yield* tempDirectory
+      const directory = join(root, "results")
+      const env = { LIVE_RESPONSE_TOKEN: "token", LIVE_RESPONSE_OUT: directory, XDG_STATE_HOME: root }
+      const error = yield* saveAll(1).pipe(Effect.provide(under({ ...env, [name]: value })), Effect.flip)
       assert.strictEqual(error._tag, "ConfigError")
       assert.include(error.message, name)
       assert.isFalse(existsSync(directory))
@@ -205,7 +206,10 @@ describe("NodeLiveResponse.layerConfig", () => {
   it.live("needs somebody to sign in", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
-      const error = yield* saveAll(1).pipe(Effect.provide(under({ LIVE_RESPONSE_OUT: directory })), Effect.flip)
+      const error = yield* saveAll(1).pipe(
+        Effect.provide(under({ LIVE_RESPONSE_OUT: directory, XDG_STATE_HOME: directory })),
+        Effect.flip,
+      )
       assert.strictEqual(error._tag === "CredentialError" && error.reason._tag, "Missing")
     }),
   )

@@ -5,6 +5,7 @@ import { assert, layer } from "@effect/vitest"
 import type { ResultEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
+import * as QuotaStore from "@live-response/core/QuotaStore"
 import { Reporter } from "@live-response/core/Reporter"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -22,6 +23,7 @@ const libraryOf = (options: NodeLiveResponse.Options) =>
   NodeLiveResponse.layer(options).pipe(
     Layer.provide([
       Credential.layerToken(Redacted.make("token")),
+      QuotaStore.layerMemory,
       RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) }),
     ]),
   )

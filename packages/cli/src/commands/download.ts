@@ -34,8 +34,7 @@ export const download = Command.make(
       Flag.withDescription("How many results are under way at once"),
     ),
     endpoint: Flags.endpoint,
-    perMinute: Flags.perMinute,
-    perHour: Flags.perHour,
+    ...Flags.quota,
     retryFailed: Flag.Boolean("retry-failed").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Add what the directory's manifest says has failed"),
@@ -57,8 +56,9 @@ export const download = Command.make(
         "nothing to download; name a TARGET, or a list of them with --from FILE (- is standard input)",
       )
     }
+    const windows = yield* Flags.windowsOf(options)
     const Batch = yield* loadBatch
-    yield* Batch.run(named, options)
+    yield* Batch.run(named, { ...options, windows })
   }),
 ).pipe(
   Command.withDescription(

@@ -26,8 +26,7 @@ export const simulate = Command.make(
       Flag.withMetavar("N"),
       Flag.withDescription("How many results there are"),
     ),
-    perMinute: Flags.perMinute,
-    perHour: Flags.perHour,
+    ...Flags.accepted,
     linkLifetime: Flag.Int("link-lifetime").pipe(
       Flag.withDefault(1800),
       Flags.between(0, 86_400),

@@ -2,7 +2,7 @@
  * Where a batch's events go: to a screen, to a log, or to another program.
  */
 import { BatchEvent } from "@live-response/core/BatchEvent"
-import { Quota } from "@live-response/core/Quota"
+import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
@@ -17,6 +17,7 @@ import { printable, printableJson } from "../Printable.ts"
 import type { BadLine } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
 import * as Format from "./Format.ts"
+import * as Messages from "./Messages.ts"
 import * as Screen from "./Screen.ts"
 
 export interface Options {
@@ -45,24 +46,37 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - began))
 
   /** Whichever takes longer, the quota or the downloads, as far as they can be foreseen. */
-  const remaining = Effect.gen(function* () {
+  const remaining = Effect.fnUntraced(function* (status: QuotaStatus) {
     const done = BatchView.finished(view)
     const left = (view.total ?? 0) - done
-    if (done === 0 || left <= 0) return Option.none()
+    if (done === 0 || left <= 0) return Option.none<Duration.Duration>()
     const byQuota = yield* quota.forecast(left)
     const byPace = Duration.times(yield* elapsed, left / done)
-    return Option.some(quotaIsBusy(yield* quota.status) ? byQuota : Duration.max(byQuota, byPace))
+    return Option.some(Duration.isZero(status.nextSlot) ? Duration.max(byQuota, byPace) : byQuota)
   })
 
-  const moment = Effect.gen(function* () {
-    return { now: yield* DateTime.now, quota: yield* quota.status, remaining: yield* remaining }
-  })
+  /** Asked for once a second at most: the log may be in another program. Without it the rest is shown all the same. */
+  const moment = yield* Effect.cachedWithTTL(
+    Effect.gen(function* () {
+      const now = yield* DateTime.now
+      const known = yield* Effect.option(
+        Effect.gen(function* () {
+          const status = yield* quota.status
+          return { status, remaining: yield* remaining(status) }
+        }),
+      )
+      return {
+        now,
+        quota: Option.map(known, ({ status }) => status),
+        remaining: Option.flatMap(known, ({ remaining }) => remaining),
+      }
+    }),
+    "1 second",
+  )
 
   // The progress ends before the summary: what is drawn is wiped away.
   const progress = yield* Scope.fork(yield* Effect.scope)
-  const { message, print } = yield* options.quiet
-    ? Effect.succeed(plain)
-    : Scope.provide(showProgress(view, moment), progress)
+  const print = yield* options.quiet ? Effect.succeed(Console.log) : Scope.provide(showProgress(view, moment), progress)
 
   return {
     /** There are so many targets. */
@@ -78,16 +92,16 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
-      if (event.event === "failed") yield* message(`failed: ${printable(event.message)}`)
+      if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
-        yield* message(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
+        yield* Messages.write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
       }
       if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
     }),
 
     badLine: Effect.fnUntraced(function* (line: BadLine) {
       BatchView.addBadLine(view)
-      yield* message(`failed: ${line.message}`)
+      yield* Messages.write(`failed: ${line.message}`)
       if (options.json) yield* print(printableJson(JSON.stringify({ event: "failed", ...line })))
     }),
 
@@ -101,25 +115,15 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   }
 })
 
-const quotaIsBusy = (status: { readonly nextSlot: Duration.Duration }) => !Duration.isZero(status.nextSlot)
-
-/** How to write while a batch is shown: `message` on stderr, `print` on stdout. */
-interface Writers {
-  readonly message: (text: string) => Effect.Effect<void>
-  readonly print: (text: string) => Effect.Effect<void>
-}
-
-const plain: Writers = { message: Console.error, print: Console.log }
-
-/** Draws on a terminal, else writes a line now and then. Gives what writes without disturbing either. */
+/** Draws on a terminal, else writes a line now and then. Gives what prints on stdout without being drawn over. */
 const showProgress = Effect.fnUntraced(function* (
   view: BatchView.BatchView,
   moment: Effect.Effect<Screen.Moment>,
-): Effect.fn.Return<Writers, never, Scope.Scope> {
+): Effect.fn.Return<(text: string) => Effect.Effect<void>, never, Scope.Scope> {
   if (!process.stderr.isTTY || process.env.TERM === "dumb") {
-    const log = Effect.flatMap(moment, (moment) => Console.error(Screen.line(view, moment)))
+    const log = Effect.flatMap(moment, (moment) => Messages.write(Screen.line(view, moment)))
     yield* log.pipe(Effect.delay(logInterval), Effect.forever, Effect.forkScoped)
-    return plain
+    return Console.log
   }
   const screen = createLogUpdate(process.stderr)
   const draw = Effect.map(moment, (moment) =>
@@ -132,10 +136,7 @@ const showProgress = Effect.fnUntraced(function* (
       Effect.sync(() => screen.done()),
     ),
   )
+  yield* Messages.through((line) => screen.persist(line))
   yield* draw.pipe(Effect.andThen(Effect.sleep(drawInterval)), Effect.forever, Effect.forkScoped)
-  return {
-    message: (text) => Effect.sync(() => screen.persist(text)),
-    // Where stdout is the same terminal, what is drawn would be drawn over it.
-    print: process.stdout.isTTY ? (text) => Effect.andThen(clear, Console.log(text)) : Console.log,
-  }
+  return process.stdout.isTTY ? (text) => Effect.andThen(clear, Console.log(text)) : Console.log
 })

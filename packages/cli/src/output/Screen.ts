@@ -2,6 +2,7 @@
  * What is drawn of a batch: pure text, so that it can be tested without a terminal.
  */
 import type * as Quota from "@live-response/core/Quota"
+import type * as QuotaRule from "@live-response/core/QuotaRule"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -10,7 +11,8 @@ import * as Format from "./Format.ts"
 
 export interface Moment {
   readonly now: DateTime.Utc
-  readonly quota: Quota.Status
+  /** Not there where its log does not answer. */
+  readonly quota: Option.Option<Quota.Status>
   /** When the batch will be done, where that can be told. */
   readonly remaining: Option.Option<Duration.Duration>
 }
@@ -22,11 +24,29 @@ const windowName = (window: Duration.Duration): string =>
       ? "this hour"
       : `in ${Format.duration(window)}`
 
-const at = ({ now }: Moment, after: Duration.Duration): string =>
+const at = (now: DateTime.Utc, after: Duration.Duration): string =>
   `${Format.timeOfDay(DateTime.addDuration(now, after))} (in ${Format.duration(after)})`
 
-const nextLink = (moment: Moment): string =>
-  Duration.isZero(moment.quota.nextSlot) ? "next link now" : `next link at ${at(moment, moment.quota.nextSlot)}`
+const nextLink = (now: DateTime.Utc, { nextSlot }: QuotaRule.Status): string =>
+  Duration.isZero(nextSlot) ? "next link now" : `next link at ${at(now, nextSlot)}`
+
+const used = ({ duration, limit, used }: QuotaRule.WindowStatus): string =>
+  `${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`
+
+const unknownQuota = "not known: its log does not answer"
+
+const gauges = ({ now, quota }: Moment, width: number, columns: number): ReadonlyArray<string> =>
+  Option.match(quota, {
+    onNone: () => [unknownQuota],
+    onSome: (status) => {
+      const windows = status.windows.map((window) => `${Format.bar(window.used, window.limit, width)} ${used(window)}`)
+      const oneLine = windows.join("   ")
+      return [
+        ...(oneLine.length < columns - labelWidth ? [oneLine] : windows),
+        `${nextLink(now, status)}${status.waiting === 0 ? "" : `, ${Format.count(status.waiting)} waiting`}`,
+      ]
+    },
+  })
 
 const results = (view: BatchView): string => {
   const done = finished(view)
@@ -36,22 +56,19 @@ const results = (view: BatchView): string => {
   return `${Format.count(done)}${total} done   ${Format.bytes(view.summary.bytes)}${failed}${skipped}`
 }
 
+const labelWidth = 9
+
 /** Lines of one matter: the first has its name. */
 const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
-  lines.map((line, i) => `${(i === 0 ? label : "").padEnd(9)}${line}`)
+  lines.map((line, i) => `${(i === 0 ? label : "").padEnd(labelWidth)}${line}`)
 
 /** The lines for a terminal of this width. */
 export const lines = (view: BatchView, moment: Moment, columns: number): ReadonlyArray<string> => {
   const width = columns < 80 ? 12 : 24
   const percent = view.total === undefined ? "" : `${Math.floor((100 * finished(view)) / Math.max(1, view.total))} %   `
-  const gauges = moment.quota.windows.map(
-    ({ duration, limit, used }) =>
-      `${Format.bar(used, limit, width / 3)} ${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`,
-  )
   const drawn = [
     `Results  ${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`,
-    ...labelled("Quota", gauges.join("   ").length < columns - 10 ? [gauges.join("   ")] : gauges),
-    `         ${nextLink(moment)}${moment.quota.waiting === 0 ? "" : `, ${moment.quota.waiting} waiting`}`,
+    ...labelled("Quota", gauges(moment, width / 3, columns)),
     ...Array.from(view.transfers)
       .slice(0, 4)
       .map(([name, { bytes, total }]) =>
@@ -61,7 +78,7 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
       ),
     ...Option.match(moment.remaining, {
       onNone: () => [],
-      onSome: (remaining) => [`Ends     about ${at(moment, remaining)}`],
+      onSome: (remaining) => [`Ends     about ${at(moment.now, remaining)}`],
     }),
   ]
   return drawn.map((line) => line.slice(0, Math.max(1, columns - 1)))
@@ -69,15 +86,37 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
 
 /** The same in one line, for logs. */
 export const line = (view: BatchView, moment: Moment): string => {
-  const quota = moment.quota.windows
-    .map(({ duration, limit, used }) => `${Format.count(used)}/${Format.count(limit)} ${windowName(duration)}`)
-    .join(", ")
+  const quota = Option.match(moment.quota, {
+    onNone: () => unknownQuota,
+    onSome: (status) => `${status.windows.map(used).join(", ")}, ${nextLink(moment.now, status)}`,
+  })
   const ends = Option.match(moment.remaining, {
     onNone: () => "",
-    onSome: (remaining) => `; ends about ${at(moment, remaining)}`,
+    onSome: (remaining) => `; ends about ${at(moment.now, remaining)}`,
   })
-  return `${Format.timeOfDay(moment.now)}  ${results(view)}; quota ${quota}, ${nextLink(moment)}${ends}`
+  return `${Format.timeOfDay(moment.now)}  ${results(view)}; quota ${quota}${ends}`
 }
+
+/** How the quota stands, for who asks for nothing else. */
+export const quota = (
+  now: DateTime.Utc,
+  status: QuotaRule.Status,
+  forecast: Option.Option<readonly [calls: number, after: Duration.Duration]>,
+): ReadonlyArray<string> => [
+  ...status.windows.map(
+    ({ duration, free, limit, nextSlot, used }) =>
+      `${windowName(duration).padEnd(12)} ${Format.bar(used, limit, 20)}   ${Format.count(used)} of ${Format.count(limit)} used, ${
+        free > 0 ? `${Format.count(free)} free` : `the next one at ${at(now, nextSlot)}`
+      }`,
+  ),
+  nextLink(now, status),
+  ...Option.match(forecast, {
+    onNone: () => [],
+    onSome: ([calls, after]) => [
+      `${Format.count(calls)} links: the last one ${Duration.isZero(after) ? "now" : `at ${at(now, after)}`}, if nobody else calls`,
+    ],
+  }),
+]
 
 /** How it ended, and what to do next. */
 export const summary = (

@@ -1,0 +1,38 @@
+/**
+ * `live-response quota`
+ */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Flags from "../Flags.ts"
+
+/** Help and mistakes are answered before anything else is loaded. */
+const loadReport = Effect.promise(() => import("../QuotaReport.ts"))
+
+export const quota = Command.make(
+  "quota",
+  {
+    endpoint: Flags.endpoint,
+    ...Flags.quota,
+    calls: Flag.Int("for").pipe(
+      Flags.between(1, 10_000_000),
+      Flag.optional,
+      Flag.withMetavar("N"),
+      Flag.withDescription("Also tell when the last of so many further links could be had"),
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("Print one JSON object")),
+  },
+  Effect.fnUntraced(function* (options) {
+    const windows = yield* Flags.windowsOf(options)
+    const QuotaReport = yield* loadReport
+    yield* QuotaReport.print({ ...options, windows })
+  }),
+).pipe(
+  Command.withDescription(
+    "Show how much of the quota is used, by this run's sign-in: what is known on this machine, or in Redis. It calls nothing, and needs no permission.",
+  ),
+  Command.withExamples([
+    { command: "live-response quota", description: "How it stands" },
+    { command: "live-response quota --for 10000", description: "How long ten thousand results would take" },
+  ]),
+)

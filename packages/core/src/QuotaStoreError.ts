@@ -1,0 +1,62 @@
+/**
+ * What can go wrong where logs of calls are kept.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { oneLine } from "./internal/text.ts"
+
+/**
+ * The log does not answer now: Redis is away, or another program is writing for long.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/core/QuotaStoreError/Unreachable")(
+  "Unreachable",
+  { description: Schema.String },
+) {}
+
+/**
+ * The log can't be read or written: the disk is full, the directory may not be written, the address is none.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/QuotaStoreError/Unusable")("Unusable", {
+  description: Schema.String,
+}) {}
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union([Unreachable, Unusable])
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * Nobody knows whether a call may start, so none does, and a batch ends. `store` says where the log is kept, without a
+ * password; `advice` is the next step.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QuotaStoreError extends Schema.TaggedError<QuotaStoreError>("@live-response/core/QuotaStoreError")(
+  "QuotaStoreError",
+  { store: Schema.String, reason: Reason, advice: Schema.String },
+) {
+  override get message(): string {
+    const verb = this.isRetryable ? "does not answer" : "can't be used"
+    return oneLine(`the quota's log in ${this.store} ${verb} (${this.reason.description}); ${this.advice}`)
+  }
+
+  /** Whether the same may succeed a little later. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "Unreachable"
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Logs of calls that outlive a program: on this machine, in SQLite, or in Redis for many machines.
+ *
+ * @since 0.1.0
+ */
+import { hostname } from "node:os"
+import { DatabaseSync } from "node:sqlite"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import type { Calls } from "@live-response/core/QuotaRule"
+import * as QuotaRule from "@live-response/core/QuotaRule"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import { QuotaStoreError, Unreachable, Unusable } from "@live-response/core/QuotaStoreError"
+import * as RedisQuotaStore from "@live-response/core/RedisQuotaStore"
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as UserDirectories from "effect/persistence/UserDirectories"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** Where `quota.sqlite` is kept. */
+  readonly directory: string
+}
+
+/**
+ * A row of `calls` is an answer that came `at`, or, with a `holder`, a call in flight since `at`, for `lease` at most.
+ * In `blocks`, the server wants no calls for `wait` from `at` on. All in milliseconds since 1970.
+ */
+const schema = `
+  CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT;
+  CREATE INDEX calls_by_log ON calls (log, at);
+  CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT;
+  PRAGMA user_version = 1;
+`
+
+const decodeStamps = Schema.decodeUnknownSync(
+  Schema.Struct({ stamps: Schema.fromJsonString(Schema.Array(Schema.Finite)) }),
+)
+const decodeInFlight = Schema.decodeUnknownSync(
+  Schema.Array(Schema.Struct({ id: Schema.Int, at: Schema.Finite, lease: Schema.Finite, holder: Schema.String })),
+)
+const decodeBlock = Schema.decodeUnknownSync(Schema.UndefinedOr(Schema.Struct({ until: Schema.Finite })))
+const decodeCheck = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.Int, verdict: Schema.String }))
+
+/** How long another program that is writing is waited for, in milliseconds: nothing else runs here meanwhile. */
+const busyTimeout = 250
+
+/** SQLite's own codes for what can go wrong. */
+const code = { busy: 5, corrupt: 11, notADatabase: 26 } as const
+
+const errorAt =
+  (path: string) =>
+  (cause: unknown): QuotaStoreError => {
+    const description = cause instanceof Error ? cause.message : String(cause)
+    const isBusy = Predicate.hasProperty(cause, "errcode") && cause.errcode === code.busy
+    return new QuotaStoreError({
+      store: path,
+      reason: isBusy ? new Unreachable({ description }) : new Unusable({ description }),
+      advice: isBusy
+        ? "another program holds it"
+        : "free some space, or name another directory for it with XDG_STATE_HOME",
+    })
+  }
+
+/** Its bytes are no log of ours: not SQLite's, damaged, or of another version. */
+class Broken extends Schema.TaggedError<Broken>("@live-response/node/NodeQuotaStore/Broken")("Broken", {
+  description: Schema.String,
+}) {}
+
+/** What went wrong while a file was opened. */
+const brokenOr =
+  (path: string) =>
+  (cause: unknown): Broken | QuotaStoreError => {
+    const error = errorAt(path)(cause)
+    const errcode = Predicate.hasProperty(cause, "errcode") ? cause.errcode : undefined
+    return errcode === code.corrupt || errcode === code.notADatabase
+      ? new Broken({ description: error.reason.description })
+      : error
+  }
+
+/** All or nothing, and nobody else meanwhile. */
+const inTransaction = <A>(database: DatabaseSync, body: () => A): A => {
+  database.exec("BEGIN IMMEDIATE")
+  try {
+    const result = body()
+    database.exec("COMMIT")
+    return result
+  } finally {
+    if (database.isTransaction) database.exec("ROLLBACK")
+  }
+}
+
+/** Looks at a file, and begins it where it is new. */
+const check = (database: DatabaseSync) =>
+  inTransaction(database, () => {
+    const pragmas =
+      "SELECT user_version AS version, quick_check AS verdict FROM pragma_user_version, pragma_quick_check"
+    const { verdict, version } = decodeCheck(database.prepare(pragmas).get())
+    if (verdict === "ok" && version === 0) database.exec(schema)
+    return verdict !== "ok" ? `it is damaged: ${verdict}` : version > 1 ? `its version is ${version}` : undefined
+  })
+
+/** Opens what is there, or begins it. */
+const openDatabase = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<DatabaseSync, Broken | QuotaStoreError, Scope.Scope> {
+  const database = yield* Effect.acquireRelease(
+    Effect.try({ try: () => new DatabaseSync(path, { timeout: busyTimeout }), catch: brokenOr(path) }),
+    (database) => Effect.sync(() => database.close()),
+  )
+  const problem = yield* Effect.try({
+    try: () => {
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+      return check(database)
+    },
+    catch: brokenOr(path),
+  })
+  if (problem !== undefined) return yield* new Broken({ description: problem })
+  return database
+})
+
+/** A program on this machine that is gone can't answer any more; of other machines nothing is known. */
+const isGone = (holder: string): boolean => {
+  const [pid = "", host] = holder.split("@")
+  if (host !== hostname() || Number(pid) === process.pid) return false
+  const alive = Result.try(() => process.kill(Number(pid), 0))
+  return Result.isFailure(alive) && Predicate.hasProperty(alive.failure, "code") && alive.failure.code === "ESRCH"
+}
+
+const makeLog = (
+  database: DatabaseSync,
+  path: string,
+  clock: Clock.Clock,
+  { lease, name, windows }: QuotaStore.LogOptions,
+): QuotaStore.CallLog => {
+  const span = QuotaRule.longest(windows)
+  const keep = Math.max(span, Duration.toMillis(QuotaStore.retention))
+  const sql = (text: string) => database.prepare(text)
+
+  const callsSetBack = sql("UPDATE calls SET at = :now WHERE at > :now")
+  const blocksSetBack = sql("UPDATE blocks SET at = :now WHERE at > :now")
+  const dropOld = sql("DELETE FROM calls WHERE at + lease <= ?")
+  const inFlight = sql("SELECT id, at, lease, holder FROM calls WHERE log = ? AND holder IS NOT NULL")
+  const endAt = sql("UPDATE calls SET at = ?, lease = 0, holder = NULL WHERE id = ?")
+  const stamps = sql(
+    "SELECT json_group_array(at) AS stamps FROM (SELECT at FROM calls WHERE log = ? AND holder IS NULL AND at > ? ORDER BY at)",
+  )
+  const block = sql("SELECT at + wait AS until FROM blocks WHERE log = ?")
+  const setBlock = sql("INSERT OR REPLACE INTO blocks (log, at, wait) VALUES (?, ?, ?)")
+  const insert = sql("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
+  const remove = sql("DELETE FROM calls WHERE id = ?")
+
+  /** What is known now, once places that nobody will end are ended. A clock that was set back has no calls ahead. */
+  const settle = (): Calls => {
+    // Read inside the transaction, so that no other program's calls are ahead of it.
+    const now = clock.currentTimeMillisUnsafe()
+    callsSetBack.run({ now })
+    blocksSetBack.run({ now })
+    dropOld.run(now - keep)
+    let under = 0
+    for (const { at, holder, id, lease } of decodeInFlight(inFlight.all(name))) {
+      if (at + lease <= now) endAt.run(at + lease, id)
+      else if (isGone(holder)) endAt.run(now, id)
+      else under++
+    }
+    return {
+      now,
+      inFlight: under,
+      stamps: decodeStamps(stamps.get(name, now - span)).stamps,
+      blockedUntil: decodeBlock(block.get(name))?.until ?? 0,
+    }
+  }
+
+  const transaction = <A>(body: (calls: Calls) => A): Effect.Effect<A, QuotaStoreError> =>
+    Effect.try({ try: () => inTransaction(database, () => body(settle())), catch: errorAt(path) })
+
+  const placeOf = (id: number | bigint): QuotaStore.Place => ({
+    answered: Effect.ignore(transaction(({ now }) => endAt.run(now, id))),
+    giveBack: Effect.ignore(transaction(() => remove.run(id))),
+  })
+
+  return {
+    take: transaction((calls) => {
+      const wait = QuotaRule.delay(windows, calls)
+      if (wait > 0) return Effect.fail(new QuotaStore.QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
+      const holder = `${process.pid}@${hostname()}`
+      return Effect.succeed(placeOf(insert.run(name, calls.now, Duration.toMillis(lease), holder).lastInsertRowid))
+    }).pipe(Effect.flatten),
+    refused: (wait) =>
+      transaction((calls) => {
+        const millis = Duration.toMillis(wait)
+        if (calls.now + millis > calls.blockedUntil) setBlock.run(name, calls.now, millis)
+        for (const at of QuotaRule.phantoms(windows, calls, millis)) insert.run(name, at, 0, null)
+      }),
+    calls: transaction((calls) => calls),
+  }
+}
+
+/**
+ * Keeps the logs in `<directory>/quota.sqlite`, where all programs of this machine share them, and the next run finds
+ * what this one used. The file is for its owner alone. A place whose program is gone counts as answered when the next
+ * program looks. A file that is broken is set aside, with a warning.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = ({
+  directory,
+}: Options): Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    QuotaStore.QuotaStore,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const clock = yield* Clock.Clock
+      const paths = yield* Path.Path
+      const path = paths.join(directory, "quota.sqlite")
+
+      const setAside = Effect.fnUntraced(function* ({ description }: Broken) {
+        const aside = `${path}.broken-${DateTime.formatIso(yield* DateTime.now).replaceAll(":", "")}`
+        yield* fs.rename(path, aside)
+        yield* fs.remove(`${path}-wal`, { force: true })
+        yield* fs.remove(`${path}-shm`, { force: true })
+        yield* Effect.logWarning(
+          `the quota's log was broken (${description}) and is now ${aside}; what was used before is not known`,
+        )
+      })
+
+      /** Made for its owner alone before SQLite makes it for everybody. */
+      const begin = Effect.gen(function* () {
+        yield* PrivateDirectory.make(fs, paths, directory)
+        yield* Effect.scoped(fs.open(path, { flag: "a", mode: 0o600 }))
+      })
+
+      const open = Effect.andThen(begin, openDatabase(path))
+      const database = yield* open.pipe(
+        Effect.catchTag("Broken", (broken) => Effect.andThen(setAside(broken), open)),
+        Effect.catchTags({
+          Broken: ({ description }) => Effect.fail(errorAt(path)(description)),
+          PlatformError: ({ message, reason }) =>
+            Effect.fail(errorAt(path)(reason.cause instanceof Error ? reason.cause : message)),
+        }),
+      )
+      return {
+        open: (options) => Effect.try({ try: () => makeLog(database, path, clock, options), catch: errorAt(path) }),
+      }
+    }),
+  )
+
+/**
+ * Keeps the logs in Redis, at `redis://` or `rediss://`. What speaks to it is loaded only when it is used.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRedis = (url: Redacted.Redacted<string>): Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      if (!/^rediss?:\/\/\S+$/.test(Redacted.value(url)) || !URL.canParse(Redacted.value(url))) {
+        return yield* new QuotaStoreError({
+          store: "Redis",
+          reason: new Unusable({ description: "its address is no redis:// or rediss:// URL" }),
+          advice: "set LIVE_RESPONSE_REDIS_URL as in redis://:password@host:6379/0",
+        })
+      }
+      const NodeRedis = yield* Effect.promise(() => import("@effect/platform-node/NodeRedis"))
+      // Without a connection a command fails at once, and is told and repeated by the quota's own policy.
+      const redis = NodeRedis.layer({ url: Redacted.value(url), disableOfflineQueue: true }).pipe(
+        Layer.provide(Layer.succeed(Logger.CurrentLoggers, new Set())),
+        Layer.catch((error) => Layer.effectContext(Effect.fail(RedisQuotaStore.fromRedisError(error)))),
+      )
+      return RedisQuotaStore.layer().pipe(Layer.provide(redis))
+    }),
+  )
+
+/**
+ * Where the environment says: in Redis at `LIVE_RESPONSE_REDIS_URL`, if that is set, else in the user's directory for
+ * state (`XDG_STATE_HOME` holds). Where nothing can be kept there, the logs are kept in memory, with a warning.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError | Config.ConfigError> = Layer.unwrap(
+  Effect.gen(function* () {
+    const url = yield* Config.option(Config.Redacted("LIVE_RESPONSE_REDIS_URL"))
+    if (Option.isSome(url)) return layerRedis(url.value)
+    return Layer.unwrap(Effect.map(stateDirectory, (directory) => layer({ directory }))).pipe(
+      Layer.catch(({ message }) =>
+        Layer.unwrap(
+          Effect.as(Effect.logWarning(`${message}; this run does not know what others use`), QuotaStore.layerMemory),
+        ),
+      ),
+      Layer.provide(NodeServices.layer),
+    )
+  }),
+)
+
+const stateDirectory = UserDirectories.make().state("live-response")

@@ -1,0 +1,372 @@
+import { spawn } from "node:child_process"
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import { hostname } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { assert, describe, it, layer as shared } from "@effect/vitest"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import { TestClock } from "effect/testing"
+import { call, openLog, suite, toWindows, usedIn, waitOf } from "./support/QuotaStoreSuite.ts"
+import { password, RedisServer } from "./support/redis.ts"
+import { tempDirectory } from "./support/samples.ts"
+
+const onThisMachine = (directory: string) => NodeQuotaStore.layer({ directory }).pipe(Layer.provide(NodeServices.layer))
+
+const fresh = Layer.unwrap(Effect.map(tempDirectory, onThisMachine))
+
+suite("QuotaStore.layerMemory", QuotaStore.layerMemory, "virtual")
+suite("NodeQuotaStore.layer", fresh, "virtual")
+
+/** Runs an effect and gives what was warned of. */
+const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const warnings: Array<string> = []
+  const logger = Logger.make(({ message }) => warnings.push(String(message)))
+  yield* Effect.provide(effect, Logger.layer([logger]))
+  return warnings
+})
+
+const minute = toWindows([3, 60_000])
+const named = (lease = Duration.minutes(2)) => openLog(minute, { name: "kept", lease })
+
+describe("NodeQuotaStore.layer", () => {
+  it.effect("knows in the next run what this one used, and until when the server wants no calls", () =>
+    Effect.gen(function* () {
+      const store = onThisMachine(yield* tempDirectory)
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(store))
+      yield* TestClock.adjust(30_000)
+      yield* Effect.gen(function* () {
+        const log = yield* named()
+        assert.deepStrictEqual(yield* usedIn(log, minute), [1])
+        yield* log.refused(Duration.minutes(10))
+      }).pipe(Effect.provide(store))
+      yield* Effect.gen(function* () {
+        const log = yield* named()
+        assert.deepStrictEqual(yield* usedIn(log, minute), [3])
+        assert.strictEqual(yield* waitOf(log), 600_000)
+      }).pipe(Effect.provide(store))
+    }),
+  )
+
+  it.effect("shares a log with other programs", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const one = yield* named().pipe(Effect.provide(yield* Layer.build(onThisMachine(directory))))
+      const other = yield* named().pipe(Effect.provide(yield* Layer.build(onThisMachine(directory))))
+      yield* call(one)
+      yield* call(other)
+      const place = yield* one.take
+      assert.strictEqual(yield* waitOf(other), 60_000)
+      yield* place.giveBack
+      yield* call(other)
+      assert.deepStrictEqual(yield* usedIn(one, minute), [3])
+    }),
+  )
+
+  /** A place whose program ended with this code, or lives, and how that looks in the file. */
+  const holding = Effect.fnUntraced(function* (directory: string, holder: string) {
+    yield* Effect.scoped(Layer.build(onThisMachine(directory)))
+    const database = new DatabaseSync(join(directory, "quota.sqlite"))
+    database
+      .prepare("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
+      .run(
+        "kept",
+        yield* TestClock.testClockWith((clock) => Effect.sync(() => clock.currentTimeMillisUnsafe())),
+        120_000,
+        holder,
+      )
+    database.close()
+  })
+
+  const endedProcess = Effect.callback<number>((resume) => {
+    const child = spawn("true")
+    child.once("exit", () => resume(Effect.succeed(child.pid ?? 0)))
+  })
+
+  it.effect("counts the call of a program that crashed as answered when it finds out", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* holding(directory, `${yield* endedProcess}@${hostname()}`)
+      yield* TestClock.adjust(10_000)
+      yield* Effect.gen(function* () {
+        const log = yield* named()
+        assert.strictEqual((yield* log.calls).inFlight, 0)
+        yield* TestClock.adjust(59_999)
+        assert.deepStrictEqual(yield* usedIn(log, minute), [1])
+        yield* TestClock.adjust(1)
+        assert.deepStrictEqual(yield* usedIn(log, minute), [0])
+      }).pipe(Effect.provide(onThisMachine(directory)))
+    }),
+  )
+
+  it.effect.each([
+    { who: "a program that lives", holder: `1@${hostname()}` },
+    { who: "a program of another machine", holder: `999999999@another-machine` },
+  ])("leaves the place of $who alone until its lease is over, and counts it as answered then", ({ holder }) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* holding(directory, holder)
+      yield* Effect.gen(function* () {
+        const log = yield* named()
+        yield* TestClock.adjust(119_999)
+        assert.strictEqual((yield* log.calls).inFlight, 1)
+        yield* TestClock.adjust(50_000)
+        const { inFlight, now, stamps } = yield* log.calls
+        assert.strictEqual(inFlight, 0)
+        assert.deepStrictEqual(
+          stamps.map((at) => now - at),
+          [49_999],
+        )
+      }).pipe(Effect.provide(onThisMachine(directory)))
+    }),
+  )
+
+  it.effect("counts a call whose answer comes after its lease from then on, and once", () =>
+    Effect.gen(function* () {
+      const log = yield* named(Duration.seconds(1))
+      const place = yield* log.take
+      yield* TestClock.adjust(30_000)
+      assert.deepStrictEqual(yield* usedIn(log, minute), [1])
+      yield* place.answered
+      yield* TestClock.adjust(59_999)
+      assert.deepStrictEqual(yield* usedIn(log, minute), [1])
+    }).pipe(Effect.provide(fresh)),
+  )
+
+  it.effect("holds calls back for a window at most when the clock is set back", () =>
+    Effect.gen(function* () {
+      const log = yield* named()
+      yield* TestClock.setTime(10_000_000)
+      yield* call(log)
+      yield* log.take
+      yield* log.refused(Duration.seconds(5))
+      yield* TestClock.setTime(1_000_000)
+      assert.strictEqual(yield* waitOf(log), 60_000)
+      yield* TestClock.adjust(60_000)
+      assert.strictEqual(yield* Effect.map(log.calls, ({ stamps }) => stamps.filter((at) => at > 1_000_000).length), 0)
+      yield* call(log)
+    }).pipe(Effect.provide(fresh)),
+  )
+
+  it.effect("forgets what no window counts any more", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* Effect.gen(function* () {
+        yield* call(yield* openLog(minute))
+        yield* TestClock.adjust("2 days")
+        yield* call(yield* openLog(minute))
+      }).pipe(Effect.provide(onThisMachine(directory)))
+      const database = new DatabaseSync(join(directory, "quota.sqlite"))
+      assert.deepStrictEqual({ ...database.prepare("SELECT count(*) AS rows FROM calls").get() }, { rows: 1 })
+      database.close()
+    }),
+  )
+
+  it.effect("is for its owner alone", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* tempDirectory, "a", "b")
+      const modes = yield* Effect.gen(function* () {
+        yield* call(yield* named())
+        return readdirSync(directory).map((name) => statSync(join(directory, name)).mode & 0o777)
+      }).pipe(Effect.provide(onThisMachine(directory)))
+      assert.deepStrictEqual(new Set(modes), new Set([0o600]))
+      assert.strictEqual(statSync(directory).mode & 0o777, 0o700)
+    }),
+  )
+
+  const write = (bytes: Uint8Array | string) => (path: string) => writeFileSync(path, bytes)
+  it.effect.each([
+    { what: "text", breaks: write("this is no database. ".repeat(100)) },
+    { what: "half of a file", breaks: (path: string) => truncateSync(path, 5000) },
+    { what: "a file with a hole", breaks: (path: string) => write(readFileSync(path).fill(0, 4096, 8192))(path) },
+    {
+      what: "a file of another version",
+      breaks: (path: string) => new DatabaseSync(path).exec("PRAGMA user_version = 99"),
+    },
+  ])("sets a broken file aside, with a warning, and goes on: $what", ({ breaks }) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const path = join(directory, "quota.sqlite")
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory)))
+      breaks(path)
+      const broken = readFileSync(path)
+      const warnings = yield* warningsOf(
+        Effect.gen(function* () {
+          const log = yield* named()
+          yield* call(log)
+          assert.deepStrictEqual(yield* usedIn(log, minute), [1])
+        }).pipe(Effect.provide(onThisMachine(directory))),
+      )
+      const aside = readdirSync(directory).filter((name) => name.startsWith("quota.sqlite.broken-"))
+      assert.strictEqual(aside.length, 1)
+      assert.isTrue(readFileSync(join(directory, aside[0] ?? "")).equals(broken))
+      assert.strictEqual(warnings.length, 1)
+      assert.include(warnings[0], `the quota's log was broken`)
+      assert.include(warnings[0], aside[0] ?? "?")
+    }),
+  )
+
+  it.live("waits for another program that is writing", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* Effect.gen(function* () {
+        const quota = yield* Quota.make({ name: "kept", windows: minute })
+        const other = new DatabaseSync(join(directory, "quota.sqlite"))
+        other.exec("BEGIN IMMEDIATE")
+        const fiber = yield* Effect.forkChild(quota.withPlace(Effect.succeed("called")))
+        yield* Effect.sleep("600 millis")
+        assert.isUndefined(fiber.pollUnsafe())
+        other.exec("COMMIT")
+        other.close()
+        assert.strictEqual(yield* Fiber.join(fiber), "called")
+      }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory)))
+    }).pipe(Effect.provide(RetryPolicy.layer({ quotaStore: Schedule.spaced("50 millis") }))),
+  )
+})
+
+describe("NodeQuotaStore.layerConfig", () => {
+  const under = (env: Record<string, string>) =>
+    NodeQuotaStore.layerConfig.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))))
+
+  it.effect("keeps the log in the user's directory for state", () =>
+    Effect.gen(function* () {
+      const home = yield* tempDirectory
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(under({ XDG_STATE_HOME: join(home, "state") })))
+      assert.include(readdirSync(join(home, "state", "live-response")), "quota.sqlite")
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(under({ HOME: home })))
+      assert.include(readdirSync(join(home, ".local/state/live-response")), "quota.sqlite")
+    }),
+  )
+
+  it.effect("goes on in memory where nothing can be kept, with a warning", () =>
+    Effect.gen(function* () {
+      const home = yield* tempDirectory
+      writeFileSync(join(home, "file"), "")
+      mkdirSync(join(home, "taken", "live-response", "quota.sqlite"), { recursive: true })
+      for (const env of [
+        { XDG_STATE_HOME: join(home, "file") },
+        { XDG_STATE_HOME: "/proc/nowhere" },
+        { XDG_STATE_HOME: join(home, "taken") },
+        {},
+      ]) {
+        const warnings = yield* warningsOf(Effect.flatMap(named(), call).pipe(Effect.provide(under(env))))
+        assert.strictEqual(warnings.length, 1)
+        assert.match(warnings[0] ?? "", /this run does not know what others use/)
+      }
+    }),
+  )
+
+  it.live.each([
+    { url: "http://127.0.0.1", says: /no redis:\/\/ or rediss:\/\/ URL/ },
+    { url: "redis://:secret@127.0.0.1:99999", says: /no redis:\/\/ or rediss:\/\/ URL/ },
+    { url: "redis://:secret@127.0.0.1:1", says: /ECONNREFUSED/ },
+  ])("says at once what is wrong with a Redis at $url", ({ says, url }) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(named().pipe(Effect.provide(under({ LIVE_RESPONSE_REDIS_URL: url }))))
+      assert.strictEqual(error._tag, "QuotaStoreError")
+      assert.match(error.message, says)
+      assert.include(error.message, "LIVE_RESPONSE_REDIS_URL")
+      assert.notInclude(error.message, "secret")
+    }),
+  )
+})
+
+const inRedis = Layer.unwrap(Effect.map(RedisServer, ({ url }) => NodeQuotaStore.layerRedis(url)))
+
+describe("RedisQuotaStore", () => {
+  suite("RedisQuotaStore.layer", inRedis.pipe(Layer.provide(RedisServer.layer)), "real")
+})
+
+shared(RedisServer.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", (it) => {
+  it.effect("shares a log with other programs, which may be on other machines", () =>
+    Effect.gen(function* () {
+      const { url } = yield* RedisServer
+      const open = Effect.flatMap(Layer.build(NodeQuotaStore.layerRedis(url)), (store) =>
+        openLog(minute, { name: "shared" }).pipe(Effect.provide(store)),
+      )
+      const [one, other] = [yield* open, yield* open]
+      yield* call(one)
+      yield* call(other)
+      const place = yield* one.take
+      assert.isAtMost(yield* waitOf(other), 60_000)
+      yield* place.giveBack
+      yield* call(other)
+      assert.deepStrictEqual(yield* usedIn(one, minute), [3])
+    }),
+  )
+
+  it.effect("counts a place as answered when its lease is over", () =>
+    Effect.gen(function* () {
+      const windows = toWindows([1, 300])
+      const log = yield* openLog(windows, { lease: Duration.millis(100) })
+      const place = yield* log.take
+      assert.strictEqual(yield* waitOf(log), 300)
+      yield* Effect.sleep(150)
+      const { inFlight, stamps } = yield* log.calls
+      assert.deepStrictEqual([inFlight, stamps.length], [0, 1])
+      yield* Effect.sleep(300)
+      yield* place.answered
+      assert.deepStrictEqual(yield* usedIn(log, windows), [1])
+    }).pipe(Effect.provide(inRedis)),
+  )
+
+  it.effect("says what is wrong with a password, and not which it was", () =>
+    Effect.gen(function* () {
+      const { url } = yield* RedisServer
+      const wrong = Redacted.make(Redacted.value(url).replace(password, "another-secret"))
+      const error = yield* Effect.flip(openLog(minute).pipe(Effect.provide(NodeQuotaStore.layerRedis(wrong))))
+      assert.match(error.message, /Redis does not answer \(WRONGPASS/)
+      assert.notInclude(error.message, "another-secret")
+    }),
+  )
+
+  it.effect("waits while Redis is away, says so, and goes on", () =>
+    Effect.gen(function* () {
+      const redis = yield* RedisServer
+      const policy = RetryPolicy.layer({ quotaStore: Schedule.spaced("100 millis") })
+      const warnings = yield* warningsOf(
+        Effect.gen(function* () {
+          const quota = yield* Quota.make({ name: "away", windows: minute })
+          yield* quota.withPlace(Effect.void)
+          yield* redis.stop
+          const fiber = yield* Effect.forkChild(quota.withPlace(Effect.succeed("called")))
+          yield* Effect.sleep("500 millis")
+          assert.isUndefined(fiber.pollUnsafe())
+          assert.strictEqual((yield* Effect.flip(quota.status))._tag, "QuotaStoreError")
+          yield* redis.start
+          assert.strictEqual(yield* Fiber.join(fiber), "called")
+        }).pipe(Effect.scoped, Effect.provide([inRedis, policy])),
+      )
+      assert.match(warnings[0] ?? "", /^the quota's log in Redis does not answer \(.*\); is it up/)
+    }),
+  )
+
+  it.effect("gives up in the end, and tells everybody who waits", () =>
+    Effect.gen(function* () {
+      const redis = yield* RedisServer
+      const policy = RetryPolicy.layer({ quotaStore: Schedule.upTo(Schedule.spaced("50 millis"), { times: 3 }) })
+      yield* Effect.gen(function* () {
+        const quota = yield* Quota.make({ name: "gone", windows: minute })
+        yield* redis.stop
+        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        for (const fiber of fibers) {
+          assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "QuotaStoreError")
+        }
+        yield* redis.start
+        yield* Effect.retry(quota.withPlace(Effect.void), Schedule.spaced("100 millis"))
+        assert.strictEqual((yield* quota.status).waiting, 0)
+      }).pipe(Effect.scoped, Effect.provide([inRedis, policy, Logger.layer([])]))
+    }),
+  )
+})

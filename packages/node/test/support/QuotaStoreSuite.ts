@@ -1,0 +1,216 @@
+/** What every store of calls must do. */
+import { assert, describe, it } from "@effect/vitest"
+import * as QuotaRule from "@live-response/core/QuotaRule"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { TestClock } from "effect/testing"
+
+export const toWindows = (
+  ...windows: ReadonlyArray<readonly [limit: number, millis: number]>
+): ReadonlyArray<QuotaRule.Window> =>
+  windows.map(([limit, millis]) => QuotaRule.Window.make({ limit, duration: Duration.millis(millis) }))
+
+let names = 0
+
+/** Opens a log that no other test has, under a lease that no test outlives. */
+export const openLog = (
+  windows: ReadonlyArray<QuotaRule.Window>,
+  options?: Partial<QuotaStore.LogOptions>,
+): Effect.Effect<QuotaStore.CallLog, QuotaStoreError, QuotaStore.QuotaStore> =>
+  Effect.flatMap(QuotaStore.QuotaStore, (store) =>
+    store.open({ name: `a log of tests ${names++}`, windows, lease: Duration.minutes(2), ...options }),
+  )
+
+/** Takes a place and ends it at once. */
+export const call = (log: QuotaStore.CallLog) => Effect.flatMap(log.take, (place) => place.answered)
+
+/** How long a log that is full says to wait. */
+export const waitOf = (log: QuotaStore.CallLog) =>
+  Effect.flip(log.take).pipe(
+    Effect.map((error) => (error._tag === "QuotaFull" ? Duration.toMillis(error.retryAfter) : Number.NaN)),
+  )
+
+export const usedIn = (log: QuotaStore.CallLog, windows: ReadonlyArray<QuotaRule.Window>) =>
+  Effect.map(log.calls, (calls) => QuotaRule.status(windows, calls).windows.map(({ used }) => used))
+
+const minute = 60_000
+const hour = 3_600_000
+
+/**
+ * `clock` says whose time a store goes by: the test's, in which nothing passes but what is let pass, or a server's own.
+ * Where it is a server's, no test says more of a time than holds on however slow a machine.
+ */
+export const suite = (
+  name: string,
+  layer: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError>,
+  clock: "virtual" | "real",
+) => {
+  const test = clock === "virtual" ? it.effect : it.live
+  const pass = (millis: number) => (clock === "virtual" ? TestClock.adjust(millis) : Effect.sleep(millis))
+  const slack = clock === "virtual" ? 0 : 30_000
+
+  describe(name, () => {
+    test("gives as many places as the window has, and then says how long to wait", () =>
+      Effect.gen(function* () {
+        const log = yield* openLog(toWindows([3, minute]))
+        for (let i = 0; i < 3; i++) yield* call(log)
+        const wait = yield* waitOf(log)
+        assert.isAtMost(wait, minute)
+        assert.isAtLeast(wait, minute - slack)
+      }).pipe(Effect.provide(layer)))
+
+    test("keeps all windows", () =>
+      Effect.gen(function* () {
+        const windows = toWindows([2, 300], [3, hour])
+        const log = yield* openLog(windows)
+        for (let i = 0; i < 2; i++) yield* call(log)
+        assert.isAtMost(yield* waitOf(log), 300)
+        yield* pass(300)
+        yield* call(log)
+        const wait = yield* waitOf(log)
+        assert.isAtMost(wait, hour - 300)
+        assert.isAtLeast(wait, hour - 300 - slack)
+        yield* pass(300)
+        assert.deepStrictEqual(yield* usedIn(log, windows), [0, 3])
+      }).pipe(Effect.provide(layer)))
+
+    test("has a place again when it said that it would have one", () =>
+      Effect.gen(function* () {
+        const log = yield* openLog(toWindows([2, 400]))
+        yield* call(log)
+        yield* pass(100)
+        yield* call(log)
+        const wait = yield* waitOf(log)
+        assert.isAtMost(wait, 300)
+        yield* pass(wait)
+        yield* call(log)
+      }).pipe(Effect.provide(layer)))
+
+    test("counts a call from its answer on, however long it was under way", () =>
+      Effect.gen(function* () {
+        const windows = toWindows([1, 200])
+        const log = yield* openLog(windows)
+        const place = yield* log.take
+        yield* pass(500)
+        assert.deepStrictEqual(yield* usedIn(log, windows), [1])
+        assert.strictEqual(yield* waitOf(log), 200)
+        yield* place.answered
+        yield* pass(200)
+        yield* call(log)
+      }).pipe(Effect.provide(layer)))
+
+    test("takes a place back that was not used", () =>
+      Effect.gen(function* () {
+        const windows = toWindows([1, minute])
+        const log = yield* openLog(windows)
+        const place = yield* log.take
+        yield* place.giveBack
+        assert.deepStrictEqual(yield* usedIn(log, windows), [0])
+        yield* call(log)
+        assert.deepStrictEqual(yield* usedIn(log, windows), [1])
+      }).pipe(Effect.provide(layer)))
+
+    test("is the same log under the same name, also by other windows, and another under another", () =>
+      Effect.gen(function* () {
+        const [small, large] = [toWindows([1, minute]), toWindows([3, hour])]
+        const name = `shared ${names++}`
+        yield* call(yield* openLog(small, { name }))
+        yield* waitOf(yield* openLog(small, { name }))
+        const log = yield* openLog(large, { name })
+        yield* call(log)
+        yield* log.take
+        yield* waitOf(log)
+        assert.deepStrictEqual(yield* usedIn(log, [...small, ...large]), [3, 3])
+        assert.deepStrictEqual(yield* usedIn(yield* openLog(small), small), [0])
+      }).pipe(Effect.provide(layer)))
+
+    test("knows of an hour when somebody else has only a minute's window", () =>
+      Effect.gen(function* () {
+        const name = `shared ${names++}`
+        const [seconds, hours] = [toWindows([1, 100]), toWindows([2, hour])]
+        yield* call(yield* openLog(hours, { name }))
+        yield* pass(150)
+        yield* call(yield* openLog(seconds, { name }))
+        assert.isAtLeast(yield* waitOf(yield* openLog(hours, { name })), hour - 150 - slack)
+      }).pipe(Effect.provide(layer)))
+
+    test("starts no call while the server wants none, and a shorter wait does not end a longer one", () =>
+      Effect.gen(function* () {
+        const log = yield* openLog(toWindows([3, 200]))
+        yield* log.refused(Duration.millis(800))
+        yield* log.refused(Duration.millis(100))
+        const wait = yield* waitOf(log)
+        assert.isAtMost(wait, 800)
+        assert.isAbove(wait, clock === "virtual" ? 799 : 0)
+        yield* pass(wait)
+        yield* call(log)
+      }).pipe(Effect.provide(layer)))
+
+    test("enters the calls of others where the server refuses one while there is room", () =>
+      Effect.gen(function* () {
+        const windows = toWindows([10, minute], [50, hour])
+        const log = yield* openLog(windows)
+        for (let i = 0; i < 3; i++) yield* call(log)
+        yield* log.refused(Duration.seconds(20))
+        assert.deepStrictEqual(yield* usedIn(log, windows), [10, 10])
+        yield* log.refused(Duration.seconds(10))
+        assert.deepStrictEqual(yield* usedIn(log, windows), [10, 10])
+        // The first of them leaves when the server said, and the others one after the other until the minute is over.
+        const { now, stamps } = yield* log.calls
+        const leave = stamps.map((at) => at + minute - now)
+        const spread = Array.from({ length: 7 }, (_, i) => 20_000 + (40_000 * i) / 7)
+        for (const [i, expected] of spread.entries()) {
+          assert.isAtMost(leave[i] ?? 0, expected + 1)
+          assert.isAtLeast(leave[i] ?? 0, expected - slack - 1)
+        }
+        yield* log.refused(Duration.minutes(5))
+        assert.deepStrictEqual(yield* usedIn(log, windows), [10, 50])
+      }).pipe(Effect.provide(layer)))
+
+    const step = Schema.Literals(["take", "take", "take", "answer", "giveBack", "pass", "refused"])
+    const few = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 }))
+    const short = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: clock === "virtual" ? 400 : 40 }))
+    test.prop(
+      "gives places by the rule, whatever happens in whatever order",
+      [
+        Arbitrary.array(Arbitrary.schema(Schema.Struct({ limit: few, millis: short })), { minLength: 1, maxLength: 3 }),
+        Arbitrary.array(Arbitrary.schema(Schema.Struct({ step, millis: short })), { maxLength: 25 }),
+      ],
+      ([limits, steps]) =>
+        Effect.gen(function* () {
+          const windows = toWindows(...limits.map(({ limit, millis }) => [limit, millis] as const))
+          const log = yield* openLog(windows)
+          const places: Array<QuotaStore.Place> = []
+          for (const { millis, step } of steps) {
+            if (step === "pass") yield* pass(millis)
+            else if (step === "refused") yield* log.refused(Duration.millis(millis))
+            else if (step === "answer") yield* places.shift()?.answered ?? Effect.void
+            else if (step === "giveBack") yield* places.shift()?.giveBack ?? Effect.void
+            else {
+              // Whatever time passes meanwhile, the rule gives no more before than after.
+              const before = QuotaRule.delay(windows, yield* log.calls)
+              const taken = yield* Effect.exit(log.take)
+              const after = yield* log.calls
+              if (Exit.isSuccess(taken)) {
+                places.push(taken.value)
+                assert.strictEqual(QuotaRule.delay(windows, { ...after, inFlight: after.inFlight - 1 }), 0)
+              } else {
+                const error = yield* Effect.flip(taken)
+                const wait = error._tag === "QuotaFull" ? Duration.toMillis(error.retryAfter) : Number.NaN
+                assert.isAtMost(wait, Math.ceil(before))
+                assert.isAtLeast(wait, Math.ceil(QuotaRule.delay(windows, after)))
+              }
+              if (clock === "virtual") assert.strictEqual(Exit.isSuccess(taken), before === 0)
+            }
+          }
+        }).pipe(Effect.provide(layer)),
+      { arbitrary: { runs: clock === "virtual" ? 200 : 40 } },
+    )
+  })
+}
