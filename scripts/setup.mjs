@@ -39,3 +39,26 @@ if (installed.wants !== wants || (installed.scope !== wanted && installed.scope 
   mkdirSync("node_modules", { recursive: true })
   writeFileSync(stamp, JSON.stringify({ wants, scope }))
 }
+
+// The tests of the quota in Redis start a server of their own. It is Debian's: no npm package holds one.
+if (wanted === "test" && !has("redis-server")) {
+  if (process.getuid?.() === 0 && has("apt-get")) {
+    console.error("Setting up, once: apt-get install redis-server")
+    apt("update", "-q")
+    apt("install", "-y", "-q", "--no-install-recommends", "redis-server")
+  }
+  if (!has("redis-server")) {
+    console.error(
+      "The tests need redis-server. Install it (apt-get install redis-server), and run the same command again.",
+    )
+    process.exit(1)
+  }
+}
+
+function has(program) {
+  return spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined
+}
+
+function apt(...args) {
+  spawnSync("apt-get", args, { stdio: ["ignore", 2, 2], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
+}

@@ -1,8 +1,7 @@
 /**
  * How the quota stands: what other runs have used of it.
  */
-import { Quota } from "@live-response/core/Quota"
-import * as Quotas from "@live-response/core/Quota"
+import * as Quota from "@live-response/core/Quota"
 import type { Window } from "@live-response/core/QuotaRule"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -26,23 +25,18 @@ export interface Options {
 
 export const print = Effect.fnUntraced(function* ({ calls, endpoint, json, windows }: Options) {
   const owner = NodeLiveResponse.quotaOwner({ endpoint, owner: yield* NodeCredential.owner })
-  const layer = Quotas.layer({ windows, owner }).pipe(Layer.provide(NodeQuotaStore.layerConfig))
-  const [status, forecast] = yield* Effect.gen(function* () {
-    const quota = yield* Quota
-    return yield* Effect.all([quota.status, Effect.transposeOption(Option.map(calls, quota.forecast))])
-  }).pipe(Effect.provide(layer))
+  const { last, status } = yield* Effect.gen(function* () {
+    const quota = yield* Quota.Quota
+    const forecast = (calls: number) => Effect.map(quota.forecast(calls), (after) => ({ calls, after }))
+    return { status: yield* quota.status, last: yield* Effect.transposeOption(Option.map(calls, forecast)) }
+  }).pipe(Effect.provide(Quota.layer({ windows, owner }).pipe(Layer.provide(NodeQuotaStore.layerConfig))))
   const now = yield* DateTime.now
 
   if (!json) {
-    const lines = Screen.quota(
-      now,
-      status,
-      Option.zipWith(calls, forecast, (calls, after) => [calls, after] as const),
-    )
-    return yield* Console.log([`Links from ${printable(owner)}`, ...lines].join("\n"))
+    return yield* Console.log([`Links from ${printable(owner)}`, ...Screen.quota(now, status, last)].join("\n"))
   }
   const instant = (after: Duration.Duration) => DateTime.formatIso(DateTime.addDuration(now, after))
-  const object = {
+  const report = {
     owner,
     windows: status.windows.map(({ duration, nextSlot, ...window }) => ({
       seconds: Duration.toSeconds(duration),
@@ -50,7 +44,7 @@ export const print = Effect.fnUntraced(function* ({ calls, endpoint, json, windo
       nextSlot: instant(nextSlot),
     })),
     nextSlot: instant(status.nextSlot),
-    ...Option.match(forecast, { onNone: () => ({}), onSome: (after) => ({ lastOf: calls, last: instant(after) }) }),
+    ...Option.match(last, { onNone: () => ({}), onSome: ({ after, calls }) => ({ calls, lastSlot: instant(after) }) }),
   }
-  yield* Console.log(printableJson(JSON.stringify(object)))
+  yield* Console.log(printableJson(JSON.stringify(report)))
 }, Effect.mapError(Failure.fromError))

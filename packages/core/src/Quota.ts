@@ -331,7 +331,7 @@ export const config: Config.Config<ReadonlyArray<QuotaRule.Window>> = Config.all
   polite: Config.Boolean("LIVE_RESPONSE_POLITE").pipe(Config.withDefault(false)),
 }).pipe(
   Config.map(({ all, polite, ...limits }) => {
-    const chosen = all ?? windows(limits)
+    const chosen = all === undefined || all.length === 0 ? windows(limits) : all
     return polite ? evenly(chosen) : chosen
   }),
 )

@@ -8,7 +8,7 @@ import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { ResultHead } from "@live-response/core/ResultChunk"
+import { type ResultChunk, ResultHead } from "@live-response/core/ResultChunk"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import { StoreError } from "@live-response/core/StoreError"
@@ -474,6 +474,49 @@ describe("LiveResponse.saveAll", () => {
         assert.notMatch(line, /sig=|a-token-for-tests|Bearer/)
       }
     }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("LiveResponse.saveAll over the API", () => {
+  /** Keeps results, and takes its time. */
+  const slow = Layer.effect(
+    ResultStore.ResultStore,
+    Effect.map(ResultStore.ResultStore, (store) => ({
+      ...store,
+      open: (ref: ResultRef) =>
+        Effect.map(store.open(ref), (writer) => ({
+          ...writer,
+          write: (chunk: ResultChunk) => Effect.delay(writer.write(chunk), "20 minutes"),
+        })),
+    })),
+  ).pipe(Layer.provide(ResultStore.layerMemory))
+
+  it.effect("asks for a link only when its download can begin, so that none expires unread", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const refs = refsUpTo(30)
+      yield* Effect.forEach(refs, (ref) => simulator.add(ref, { content: utf8("hello") }), { discard: true })
+      const live = yield* LiveResponse.make
+      const counted = live.saveAll(Stream.fromIterable(refs), { concurrency: 3 }).pipe(
+        Stream.scan(
+          () => 0,
+          (open, { event }) => open + (event === "linked" ? 1 : event === "completed" ? -1 : 0),
+        ),
+        Stream.runFold(
+          () => 0,
+          (most, open) => Math.max(most, open),
+        ),
+      )
+      assert.strictEqual(yield* inVirtualTime(counted), 3)
+      const calls = yield* simulator.calls
+      assert.deepStrictEqual(
+        calls.map(({ status }) => status),
+        calls.map(() => 200),
+      )
+      const at = (kind: string) => calls.filter((call) => call.kind === kind).map(({ at }) => at)
+      assert.strictEqual(at("link").length, refs.length)
+      assert.deepStrictEqual(at("blob"), at("link"))
+    }).pipe(Effect.provide(slow.pipe(Layer.provideMerge(LiveResponseTest.layer())))),
   )
 })
 

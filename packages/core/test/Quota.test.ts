@@ -13,7 +13,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
+import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { refsUpTo } from "./support/refs.ts"
@@ -22,10 +24,15 @@ const { inVirtualTime } = LiveResponseTest
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
-const toWindows = (windows: ReadonlyArray<{ readonly limit: number; readonly millis: number }>) =>
+interface Limit {
+  readonly limit: number
+  readonly millis: number
+}
+
+const toWindows = (windows: ReadonlyArray<Limit>) =>
   windows.map(({ limit, millis }) => QuotaRule.Window.make({ limit, duration: Duration.millis(millis) }))
 
-const quotaOf = (windows: ReadonlyArray<{ readonly limit: number; readonly millis: number }>) =>
+const quotaOf = (windows: ReadonlyArray<Limit>) =>
   Quota.make({ name: "test", windows: toWindows(windows) }).pipe(Effect.provide(QuotaStore.layerMemory))
 
 const onePerSecond = quotaOf([{ limit: 1, millis: 1000 }])
@@ -46,34 +53,144 @@ const makeJournal = Effect.gen(function* () {
 })
 
 describe("Quota", () => {
+  /** A server that refuses what is over the limit in any rolling window, and counts whatever comes. */
+  const makeServer = (windows: ReadonlyArray<Limit>) => {
+    const seen: Array<{ readonly at: number; readonly own: boolean; readonly wait: number }> = []
+    return {
+      seen,
+      receive: (own: boolean) =>
+        Effect.map(Clock.currentTimeMillis, (at) => {
+          const waits = windows.map(({ limit, millis }) => {
+            const mustLeave = seen.filter((call) => call.at > at - millis).at(-limit)
+            return mustLeave === undefined ? 0 : mustLeave.at + millis - at
+          })
+          const wait = Math.max(0, ...waits)
+          seen.push({ at, own, wait })
+          return wait
+        }),
+    }
+  }
+
+  const latency = between(10, 15_000)
+  const callers = Schema.Array(
+    Schema.Struct({
+      pause: between(0, 4000),
+      there: latency,
+      back: latency,
+      first: Schema.Boolean,
+      leaves: Schema.UndefinedOr(between(0, 60_000)),
+    }),
+  )
+  const someWindows = Schema.NonEmptyArray(Schema.Struct({ limit: between(1, 6), millis: between(2000, 60_000) }))
+
+  /** Callers come, wait, call, are refused and call again, or leave; others call as well, and nobody knows of them. */
+  const runBatch = Effect.fnUntraced(function* (
+    windows: ReadonlyArray<Limit>,
+    calls: typeof callers.Type,
+    foreign: ReadonlyArray<number>,
+  ) {
+    const quota = yield* quotaOf(windows)
+    const server = makeServer(windows)
+    const blocks: Array<{ readonly from: number; readonly until: number }> = []
+    const starts: Array<number> = []
+    const call = ({ back, first, there }: (typeof calls)[number]) =>
+      quota
+        .withPlace(
+          Effect.gen(function* () {
+            starts.push(yield* Clock.currentTimeMillis)
+            yield* Effect.sleep(there)
+            const wait = yield* server.receive(true)
+            yield* Effect.sleep(back)
+            return wait
+          }),
+          { first },
+        )
+        .pipe(
+          Effect.tap((wait) => {
+            if (wait === 0) return Effect.void
+            return Effect.flatMap(Clock.currentTimeMillis, (from) => {
+              blocks.push({ from, until: from + wait })
+              return quota.refused(Duration.millis(wait))
+            })
+          }),
+          Effect.repeat({ while: (wait) => wait > 0 }),
+        )
+    let served = 0
+    const batch = Effect.gen(function* () {
+      const others = yield* Effect.forkChild(
+        Effect.forEach(foreign, (pause) => Effect.andThen(Effect.sleep(pause), server.receive(false))),
+      )
+      const fibers: Array<Fiber.Fiber<void, QuotaStoreError>> = []
+      for (const caller of calls) {
+        yield* Effect.sleep(caller.pause)
+        const fiber = yield* Effect.forkChild(Effect.map(call(caller), () => void served++))
+        if (caller.leaves === undefined) fibers.push(fiber)
+        else yield* Effect.forkChild(Effect.delay(Fiber.interrupt(fiber), caller.leaves))
+      }
+      yield* Fiber.awaitAll(fibers)
+      yield* Fiber.interrupt(others)
+    })
+    yield* inVirtualTime(batch, "30 days")
+    return { seen: server.seen, blocks, starts, served, waiting: (yield* quota.status).waiting }
+  }, Effect.scoped)
+
   it.effect.prop(
-    "never lets the server see more than the limit in any rolling window, whatever the latency",
-    [
-      Schema.NonEmptyArray(Schema.Struct({ limit: between(1, 5), millis: between(50, 400) })),
-      Schema.Array(Schema.Struct({ pause: between(0, 60), there: between(0, 150), back: between(0, 150) })),
-    ],
+    "is never refused where nobody else calls, whatever the arrivals, latencies and interruptions",
+    [someWindows, callers],
     ([windows, calls]) =>
       Effect.gen(function* () {
-        const quota = yield* quotaOf(windows)
-        const seen: Array<number> = []
-        const one = Effect.fnUntraced(function* (there: number, back: number) {
-          yield* Effect.sleep(there)
-          seen.push(yield* Clock.currentTimeMillis)
-          yield* Effect.sleep(back)
-        })
-        const batch = Effect.gen(function* () {
-          const fibers: Array<Fiber.Fiber<void, QuotaStoreError>> = []
-          for (const { back, pause, there } of calls) {
-            yield* Effect.sleep(pause)
-            fibers.push(yield* Effect.forkChild(quota.withPlace(one(there, back))))
-          }
-          yield* Fiber.awaitAll(fibers)
-        })
-        yield* inVirtualTime(batch, "1 hour")
-        assert.strictEqual(seen.length, calls.length)
-        for (const { limit, millis } of windows) assert.isAtMost(most(seen, millis), limit)
-      }).pipe(Effect.scoped),
-    { arbitrary: { runs: 60, size: 40 } },
+        const { seen, served, waiting } = yield* runBatch(windows, calls, [])
+        for (const { limit, millis } of windows)
+          assert.isAtMost(
+            most(
+              seen.map(({ at }) => at),
+              millis,
+            ),
+            limit,
+          )
+        assert.deepStrictEqual(
+          seen.filter(({ wait }) => wait > 0),
+          [],
+        )
+        assert.isAtLeast(served, calls.filter(({ leaves }) => leaves === undefined).length)
+        assert.strictEqual(waiting, 0)
+      }),
+    { arbitrary: { runs: 150, size: 40 } },
+  )
+
+  it.effect.prop(
+    "honours each refusal where others call: nothing starts meanwhile, its own calls keep the limits, and all are served",
+    [someWindows, callers, Schema.Array(between(0, 10_000))],
+    ([windows, calls, foreign]) =>
+      Effect.gen(function* () {
+        const { blocks, seen, served, starts } = yield* runBatch(windows, calls, foreign)
+        const own = seen.filter(({ own }) => own)
+        const accepted = seen.filter(({ wait }) => wait === 0)
+        for (const { limit, millis } of windows) {
+          assert.isAtMost(
+            most(
+              own.map(({ at }) => at),
+              millis,
+            ),
+            limit,
+          )
+          assert.isAtMost(
+            most(
+              accepted.map(({ at }) => at),
+              millis,
+            ),
+            limit,
+          )
+        }
+        for (const { from, until } of blocks) {
+          assert.deepStrictEqual(
+            starts.filter((at) => at > from && at < until),
+            [],
+          )
+        }
+        assert.isAtLeast(served, calls.filter(({ leaves }) => leaves === undefined).length)
+      }),
+    { arbitrary: { runs: 150, size: 40 } },
   )
 
   it.effect.prop(
@@ -199,8 +316,9 @@ describe("Quota", () => {
 
   it.effect.prop(
     "loses no turn when waiters are interrupted, not even at the instant of their turn",
-    [Schema.Array(Schema.UndefinedOr(between(0, 12)))],
-    ([interrupts]) =>
+    [Schema.Array(Schema.UndefinedOr(between(0, 12))), between(5, 40)],
+    // Fibers yield to each other after so few steps that an interruption comes between any two of them.
+    ([interrupts, steps]) =>
       Effect.gen(function* () {
         const quota = yield* quotaOf([{ limit: 1, millis: 4 }])
         const { entries, note } = yield* makeJournal
@@ -228,8 +346,8 @@ describe("Quota", () => {
         )
         assert.strictEqual((yield* quota.status).waiting, 0)
         assert.strictEqual((yield* quota.status).windows[0]?.used, 0)
-      }).pipe(Effect.scoped),
-    { arbitrary: { runs: 200 } },
+      }).pipe(Effect.scoped, Effect.provideService(Scheduler.MaxOpsBeforeYield, steps)),
+    { arbitrary: { runs: 400 } },
   )
 
   it.effect("keeps the place of a call that was begun, interrupted or failed", () =>
@@ -340,6 +458,59 @@ describe("Quota", () => {
     }),
   )
 
+  it.effect("spaces calls evenly where others use the app: one in each average interval", () =>
+    Effect.gen(function* () {
+      const windows = Quota.evenly(
+        toWindows([
+          { limit: 4, millis: 2000 },
+          { limit: 10, millis: 10_000 },
+        ]),
+      )
+      const quota = yield* Quota.make({ name: "test", windows }).pipe(Effect.provide(QuotaStore.layerMemory))
+      const { entries, note } = yield* makeJournal
+      yield* inVirtualTime(
+        Effect.forEach(["a", "b", "c", "d"], (who) => quota.withPlace(note(who)), { concurrency: "unbounded" }),
+      )
+      assert.deepStrictEqual(
+        entries.map(([, at]) => at - 1),
+        [0, 1000, 2000, 3000],
+      )
+    }),
+  )
+
+  it.effect("tells how it stands, to who asks and to whoever collects metrics", () =>
+    Effect.gen(function* () {
+      const quota = yield* quotaOf([
+        { limit: 2, millis: 1000 },
+        { limit: 5, millis: 60_000 },
+      ])
+      const batch = Effect.gen(function* () {
+        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        yield* Effect.sleep(400)
+        const { nextSlot, waiting, windows } = yield* quota.status
+        assert.deepStrictEqual(
+          windows.map(({ free, used }) => [used, free]),
+          [
+            [2, 0],
+            [2, 3],
+          ],
+        )
+        assert.deepStrictEqual([Duration.toMillis(nextSlot), waiting], [600, 1])
+        yield* Fiber.awaitAll(fibers)
+        yield* quota.refused(Duration.millis(1))
+      })
+      yield* inVirtualTime(batch)
+      const { metrics } = Quota
+      const of = { quota: "test" }
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.calls, of)), { count: 3 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.refused, of)), { count: 1 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waiting, of)), { value: 0 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waited, of)), { count: 3, max: 1000 })
+      const used = (window: string) => Metric.value(Metric.withAttributes(metrics.used, { ...of, window }))
+      assert.deepStrictEqual([yield* used("1s"), yield* used("1m")], [{ value: 1 }, { value: 3 }])
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
+  )
+
   it.effect("takes its limits from the environment", () =>
     Effect.gen(function* () {
       const read = (env: Record<string, string>) =>
@@ -359,6 +530,21 @@ describe("Quota", () => {
         [10, 60],
         [50, 3600],
       ])
+      assert.deepStrictEqual(
+        yield* read({ LIVE_RESPONSE_WINDOWS: "20/10 seconds, 90/1 hour", LIVE_RESPONSE_PER_HOUR: "7" }),
+        [
+          [20, 10],
+          [90, 3600],
+        ],
+      )
+      assert.deepStrictEqual(yield* read({ LIVE_RESPONSE_PER_HOUR: "360", LIVE_RESPONSE_POLITE: "true" }), [
+        [100, 60],
+        [360, 3600],
+        [1, 10],
+      ])
+      for (const nonsense of ["10", ",", "10/1 fortnight", "0/1 hour", "20/10 seconds;90/1 hour"]) {
+        assert.strictEqual((yield* Effect.flip(read({ LIVE_RESPONSE_WINDOWS: nonsense })))._tag, "ConfigError")
+      }
       for (const nonsense of ["0", "-1", "1.5", "many"]) {
         const error = yield* Effect.flip(read({ LIVE_RESPONSE_PER_MINUTE: nonsense }))
         assert.strictEqual(error._tag, "ConfigError")

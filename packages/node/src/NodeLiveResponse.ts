@@ -104,7 +104,7 @@ export const layer = (
  * @category options
  */
 export const quotaOwner = ({ endpoint = Cloud.commercial.base, owner }: Pick<Options, "endpoint" | "owner">): string =>
-  [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(" ")
+  [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
 
 /**
  * Everything, from the environment: `LIVE_RESPONSE_TOKEN` or `AZURE_*` to sign in, `LIVE_RESPONSE_ENDPOINT`,

@@ -22,7 +22,7 @@ const windowName = (window: Duration.Duration): string =>
     ? "this minute"
     : Duration.toHours(window) === 1
       ? "this hour"
-      : `in ${Format.duration(window)}`
+      : `in any ${Duration.toSeconds(window) < 60 ? `${Duration.toSeconds(window)} s` : Format.duration(window)}`
 
 const at = (now: DateTime.Utc, after: Duration.Duration): string =>
   `${Format.timeOfDay(DateTime.addDuration(now, after))} (in ${Format.duration(after)})`
@@ -101,7 +101,7 @@ export const line = (view: BatchView, moment: Moment): string => {
 export const quota = (
   now: DateTime.Utc,
   status: QuotaRule.Status,
-  forecast: Option.Option<readonly [calls: number, after: Duration.Duration]>,
+  forecast: Option.Option<{ readonly calls: number; readonly after: Duration.Duration }>,
 ): ReadonlyArray<string> => [
   ...status.windows.map(
     ({ duration, free, limit, nextSlot, used }) =>
@@ -112,7 +112,7 @@ export const quota = (
   nextLink(now, status),
   ...Option.match(forecast, {
     onNone: () => [],
-    onSome: ([calls, after]) => [
+    onSome: ({ after, calls }) => [
       `${Format.count(calls)} links: the last one ${Duration.isZero(after) ? "now" : `at ${at(now, after)}`}, if nobody else calls`,
     ],
   }),

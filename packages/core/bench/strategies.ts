@@ -1,0 +1,115 @@
+/** Ways to keep within the limits: this library's, and what programs do without it. */
+import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import type * as Scope from "effect/Scope"
+import { windows } from "./server.ts"
+
+/** What a strategy makes of a call, and of a refusal. */
+export interface Limiter {
+  readonly withPlace: <A>(call: Effect.Effect<A>) => Effect.Effect<A>
+  readonly refused: (wait: Duration.Duration) => Effect.Effect<void>
+}
+
+export interface Strategy {
+  readonly name: string
+  /** How many callers at once; the others come when one of these is served. */
+  readonly workers: number | "unbounded"
+  readonly make: Effect.Effect<Limiter, never, Scope.Scope>
+}
+
+/** The real code, with all callers at once. */
+export const own: Strategy = {
+  name: "this library",
+  workers: "unbounded",
+  make: Effect.map(Quota.make({ name: "bench", windows: Quota.windows() }), (quota): Limiter => ({
+    withPlace: (call) => Effect.catchTag(quota.withPlace(call), "QuotaStoreError", Effect.die),
+    refused: (wait) => Effect.orDie(quota.refused(wait)),
+  })).pipe(Effect.provide(QuotaStore.layerMemory), Effect.orDie),
+}
+
+/** Whoever is refused waits as long as the server says, alone. */
+const naive = (name: string, make: Effect.Effect<Limiter["withPlace"]>): Strategy => ({
+  name,
+  workers: 100,
+  make: Effect.map(make, (withPlace) => ({ withPlace, refused: Effect.sleep })),
+})
+
+/** A strategy that knows at once when a call may start: `reserve` takes the place and tells the instant. */
+const reserving = (name: string, makeReserve: () => (now: number) => number) =>
+  naive(
+    name,
+    Effect.sync(() => {
+      const reserve = makeReserve()
+      return (call) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.delay(call, Duration.millis(reserve(now) - now)))
+    }),
+  )
+
+const spacing = Math.max(...windows.map(({ limit, millis }) => millis / limit))
+
+const makeEvenly = () => {
+  let next = -Infinity
+  return (now: number) => {
+    const at = Math.max(now, next)
+    next = at + spacing
+    return at
+  }
+}
+
+const makeLog = () => {
+  const sent: Array<number> = []
+  return (now: number) => {
+    const at = Math.max(now, ...windows.map(({ limit, millis }) => (sent.at(-limit) ?? -Infinity) + millis))
+    sent.push(at)
+    return at
+  }
+}
+
+/** As the time at which it will be full again, the shortest description of a bucket. */
+const makeBucket = (limit: number, millis: number) => {
+  const interval = millis / limit
+  let full = -Infinity
+  return (now: number) => {
+    const at = Math.max(now, full - millis + interval)
+    full = Math.max(full, at) + interval
+    return at
+  }
+}
+
+const makeBuckets = () => {
+  const buckets = windows.map(({ limit, millis }) => makeBucket(limit, millis))
+  return (now: number) => buckets.reduce((at, reserve) => reserve(at), now)
+}
+
+/** Effect's own, one within the other: the minute lets a call through to the hour. */
+const effects = (algorithm: "fixed-window" | "token-bucket") =>
+  naive(
+    `Effect's RateLimiter, ${algorithm}`,
+    Effect.map(RateLimiter.makeWithRateLimiter, (withLimiter): Limiter["withPlace"] => {
+      const limits = windows.map(({ limit, millis }) =>
+        withLimiter({ algorithm, limit, window: millis, key: String(millis), onExceeded: "delay" }),
+      )
+      return <A>(call: Effect.Effect<A>) =>
+        Effect.orDie(
+          limits.reduceRight<Effect.Effect<A, RateLimiter.RateLimiterError>>((inner, limited) => limited(inner), call),
+        )
+    }).pipe(Effect.provide(RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory)))),
+  )
+
+export const strategies: ReadonlyArray<Strategy> = [
+  own,
+  naive(
+    "call until 429, then wait",
+    Effect.succeed((call) => call),
+  ),
+  reserving(`evenly spaced, ${60_000 / spacing} a minute`, makeEvenly),
+  reserving("sliding log, stamped when sent", makeLog),
+  reserving("two token buckets", makeBuckets),
+  effects("fixed-window"),
+  effects("token-bucket"),
+]
