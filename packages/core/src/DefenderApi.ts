@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (
     // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
     yield* token
     const [response, body] = yield* quota.withPlace(send(operation, request), { first })
-    if (response.status === 200) return body
+    if (response.status === 200) return { body, date: response.headers.date }
     const reason = refusal(response, body, yield* DateTime.now)
     if (reason._tag === "Unauthorized") yield* credential.invalidate
     return yield* new DefenderError.DefenderError({ operation, reason })
@@ -159,14 +159,16 @@ export const make = Effect.fnUntraced(function* (
         `${base}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
         { acceptJson: true },
       )
-      const body = yield* call(operation, request, options?.again === true).pipe(
+      const { body, date } = yield* call(operation, request, options?.again === true).pipe(
         Effect.retry({ while: hasReason("Unauthorized"), times: 1 }),
         Effect.retry(only(throttled(ref), hasReason("TooManyRequests"))),
         Effect.retry(only(policy.api.pipe(tellRetrying(ref)), isRetryable)),
       )
       const answer = yield* Effect.mapError(decodeLinkAnswer(body), () => unexpected(operation, "no link in the body"))
-      return yield* Effect.mapError(Effect.fromOption(DownloadLink.fromString(answer.value)), () =>
-        unexpected(operation, "the link is not https; links are followed over https, or http on this machine alone"),
+      const issuedAt = Option.flatMap(Option.fromNullishOr(date), DateTime.make)
+      return yield* Effect.mapError(
+        Effect.fromOption(DownloadLink.fromString(answer.value, { issuedAt, from: base })),
+        () => unexpected(operation, unsafeLink),
       )
     }),
   }
@@ -191,6 +193,9 @@ const isSendable = (token: Redacted.Redacted<string>) => /^[\x21-\x7e]+$/.test(R
 const unsendable = new CredentialError({
   reason: new RefusedToken({ description: "the token holds spaces, line breaks or other characters that none has" }),
 })
+
+const unsafeLink =
+  "the link is not https, or leads to this machine or a private network where the API is not; such links are not followed"
 
 const unreachable = (operation: string, description: string) =>
   new DefenderError.DefenderError({ operation, reason: new DefenderError.Unreachable({ description }) })

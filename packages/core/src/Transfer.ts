@@ -12,6 +12,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -86,7 +87,7 @@ const progressInterval = 1000
 
 /** What is known of one transfer. It outlives the attempts that the transfer is made of. */
 class Progress {
-  link: DownloadLink | undefined
+  link: { readonly link: DownloadLink; readonly since: number } | undefined
   links = 0
   head: ResultHead | undefined
   offset: number
@@ -128,9 +129,13 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   const policy = yield* RetryPolicy
   const stallTimeout = Duration.fromInputUnsafe(policy.stallTimeout)
 
-  const newLink = Effect.fnUntraced(function* (ref: ResultRef, progress: Progress) {
+  /** The link at hand, or a new one where there is none or its time is over. A new one is used whatever it says. */
+  const linkFor = Effect.fnUntraced(function* (ref: ResultRef, progress: Progress) {
+    const clock = yield* Clock.Clock
+    const kept = progress.link
+    if (kept !== undefined && isGood(kept.link, monotonicMillis(clock) - kept.since)) return kept.link
     const link = yield* api.downloadLink(ref, { again: progress.links > 0 })
-    progress.link = link
+    progress.link = { link, since: monotonicMillis(clock) }
     progress.links++
     yield* report(Linked.make({ ...ref, links: progress.links }))
     return link
@@ -141,7 +146,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
     Effect.gen(function* () {
       // Only a strong ETag promises that what comes belongs to what is here.
       if (strongEtag(progress.head) === undefined) progress.startOver()
-      const link = progress.link ?? (yield* newLink(ref, progress))
+      const link = yield* linkFor(ref, progress)
       const response = yield* Http.execute(client, blobRequest(link, progress)).pipe(
         Effect.provideService(HttpClient.TracerPropagationEnabled, false),
         Effect.mapError((error) => broken(ref, progress, Http.describe(error))),
@@ -281,6 +286,12 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
 
   return { chunks, bytes }
 })
+
+const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/** Whether a link should still be taken after so many milliseconds. A link that does not say is tried. */
+const isGood = ({ validFor }: DownloadLink, age: number): boolean =>
+  Option.match(validFor, { onNone: () => true, onSome: (validFor) => age < Duration.toMillis(validFor) })
 
 const transferError = (ref: ResultRef, reason: TransferError.Reason) =>
   new TransferError.TransferError({ result: String(ref), reason })

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DownloadLink from "@live-response/core/DownloadLink"
 import * as Arbitrary from "effect/Arbitrary"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -78,7 +79,59 @@ describe("DownloadLink", () => {
     { input: "http://[::1]:8080/r" },
   ])("may be http on this machine: $input", ({ input }) =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* urlOf(input), input)
+      const link = yield* Effect.fromOption(DownloadLink.fromString(input, { from: "http://127.0.0.1:8080" }))
+      assert.strictEqual(Redacted.value(link.url), input)
+      // An API on the internet has no business to send anybody there.
+      assert.isTrue(Option.isNone(DownloadLink.fromString(input, { from: "https://api.security.microsoft.com" })))
+    }),
+  )
+
+  it.effect.each([
+    "127.0.0.1",
+    "2130706433",
+    "0x7f.1",
+    "10.1.2.3",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.0.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "[::1]",
+    "[::]",
+    "[fd00::1]",
+    "[fe80::1]",
+    "[::ffff:10.0.0.1]",
+    "localhost",
+    "a.localhost",
+    "printer.local",
+    "metadata.google.internal",
+  ])("does not lead to %s, unless the API is in a private network itself", (host) =>
+    Effect.gen(function* () {
+      const input = `https://${host}/r?sig=a`
+      assert.isTrue(Option.isNone(DownloadLink.fromString(input)))
+      assert.isTrue(Option.isNone(DownloadLink.fromString(input, { from: "https://api.security.microsoft.com" })))
+      yield* Effect.fromOption(DownloadLink.fromString(input, { from: "https://10.0.0.7:8443" }))
+    }),
+  )
+
+  it.effect.each([
+    "11.0.0.1",
+    "172.15.0.1",
+    "172.32.0.1",
+    "192.169.0.1",
+    "100.128.0.1",
+    "[2001:db8::1]",
+    "[::ffff:8.8.8.8]",
+    "fd.example.net",
+  ])("may lead to %s", (host) => Effect.asVoid(read(`https://${host}/r?sig=a`)))
+
+  it.effect("lasts as long as the server says by its own clock", () =>
+    Effect.gen(function* () {
+      const issuedAt = DateTime.make("2021-02-04T15:43:50Z")
+      const link = yield* Effect.fromOption(DownloadLink.fromString(example, { issuedAt }))
+      assert.deepStrictEqual(Option.map(link.validFor, Duration.toMinutes), Option.some(30))
+      assert.isTrue(Option.isNone((yield* read(example)).validFor))
     }),
   )
 

@@ -7,14 +7,17 @@ import * as Simulator from "@live-response/core/testing/Simulator"
 import { Transfer } from "@live-response/core/Transfer"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
 import { failureOf, withEvents } from "./support/events.ts"
 import { exampleRef } from "./support/refs.ts"
@@ -276,7 +279,7 @@ describe("Transfer: a link that dies", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is noticed when its time is over, and its time only", () =>
+  it.effect("is not used when its time is over, and is until then", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const transfer = yield* Transfer
@@ -293,11 +296,53 @@ describe("Transfer: a link that dies", () => {
       assert.deepStrictEqual(placed(yield* exit), joined([patterned(40_000)]))
       assert.deepStrictEqual(
         (yield* blobCalls).map(({ status }) => status),
-        [200, 403, 206],
+        [200, 206],
       )
       assert.strictEqual(yield* linkCount, 2)
-      assert.strictEqual(retrying(events).length, 2)
+      assert.strictEqual(retrying(events).length, 1)
     }).pipe(Effect.provide(world)),
+  )
+
+  it.effect.each([
+    { skew: "ahead", date: "Tue, 24 Nov 1992 06:00:00 GMT", se: "1992-11-24T06:30:00Z" },
+    { skew: "behind", date: "Tue, 24 Nov 2026 06:00:00 GMT", se: "2026-11-24T06:30:00Z" },
+  ])("lives by the server's clock, where that of this machine is years $skew", ({ date, se }) =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const client = HttpClient.make((request, url) =>
+        Effect.sync(() => {
+          const isLink = url.pathname.startsWith("/api/")
+          asked.push(isLink ? "link" : "blob")
+          const value = `https://example.blob.core.windows.net/r?se=${encodeURIComponent(se)}&sig=a`
+          const content = patterned(100)
+          const cut = Stream.concat(Stream.make(content.subarray(0, 50)), Stream.fail("cut"))
+          const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0)
+          const blob = { contentLength: 100 - from, headers: { etag: '"0x1"' } }
+          const answer = isLink
+            ? HttpServerResponse.jsonUnsafe({ value }, { headers: { date } })
+            : from === 0
+              ? HttpServerResponse.stream(cut, blob)
+              : HttpServerResponse.uint8Array(content.subarray(from), {
+                  status: 206,
+                  headers: { ...blob.headers, "content-range": `bytes ${from}-99/100` },
+                })
+          return HttpServerResponse.toClientResponse(answer, { request })
+        }),
+      )
+      const fetch = (pause: Duration.Input) =>
+        Effect.gen(function* () {
+          yield* TestClock.setTime(DateTime.makeUnsafe("2009-06-01T00:00:00Z").epochMilliseconds)
+          const transfer = yield* Transfer
+          const slowly = transfer.bytes(exampleRef).pipe(
+            Stream.tap(() => Effect.sleep(pause)),
+            Stream.runCollect,
+          )
+          assert.deepStrictEqual(joined(yield* inVirtualTime(slowly)), joined([patterned(100)]))
+          return asked.splice(0)
+        }).pipe(Effect.provide(layerOver(Layer.succeed(HttpClient.HttpClient, client))))
+      assert.deepStrictEqual(yield* fetch("20 minutes"), ["link", "blob", "blob"])
+      assert.deepStrictEqual(yield* fetch("31 minutes"), ["link", "blob", "link", "blob"])
+    }),
   )
 })
 
