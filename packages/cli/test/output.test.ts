@@ -308,7 +308,7 @@ describe("on a terminal", { concurrent: true }, () => {
       const terminal = yield* box.onTerminal(Cli.download(server, ...targets, large), { columns })
       const drawn = () => Terminal.screen(terminal.output(), columns)
       yield* Cli.until(
-        () => server.held() === 1 && drawn().some((line) => line.includes("92 %")),
+        () => server.held() === 1 && drawn().join().includes("92 %") && drawn().join().includes("13/100 this minute"),
         () => `all but one\n${terminal.output()}`,
       )
       const picture = drawn().join("\n")

@@ -13,7 +13,14 @@ import { oneLine } from "./internal/text.ts"
  * @since 0.1.0
  * @category schemas
  */
-export const Problem = Schema.Literals(["DiskFull", "NotWritable", "NotADirectory", "TooManyOpenFiles", "Failed"])
+export const Problem = Schema.Literals([
+  "DiskFull",
+  "NotWritable",
+  "NotADirectory",
+  "TooManyOpenFiles",
+  "InUse",
+  "Failed",
+])
 
 /**
  * @since 0.1.0
@@ -21,7 +28,7 @@ export const Problem = Schema.Literals(["DiskFull", "NotWritable", "NotADirector
  */
 export type Problem = typeof Problem.Type
 
-const advice: Record<Exclude<Problem, "Failed">, string> = {
+const advice: Record<Exclude<Problem, "InUse" | "Failed">, string> = {
   DiskFull: "the disk is full; free some space and run the same command again, it goes on where it stopped",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
@@ -40,7 +47,18 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   detail: Schema.String,
 }) {
   override get message(): string {
-    return oneLine(`${this.path}: ${this.problem === "Failed" ? this.detail : advice[this.problem]}`)
+    return oneLine(`${this.path}: ${this.whatNow}`)
+  }
+
+  private get whatNow(): string {
+    switch (this.problem) {
+      case "Failed":
+        return this.detail
+      case "InUse":
+        return `in use by ${this.detail}; wait until that has ended, or choose another directory`
+      default:
+        return advice[this.problem]
+    }
   }
 }
 

@@ -23,6 +23,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeCredential from "./NodeCredential.ts"
+import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
@@ -86,7 +87,9 @@ export const layer = (
 ): Layer.Layer<Services, StoreError | QuotaStoreError, Credential | QuotaStore> => {
   const quota = Quota.layer({ windows: options.windows, owner: quotaOwner(options) })
   const policy = RetryPolicy.layer(options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout })
+  // The lock before the manifest is read: whoever had it until now wrote there.
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
+    Layer.provide(NodeDirectoryLock.layer(options)),
     Layer.provide([NodeServices.layer, NodeHasher.layer]),
   )
   return LiveResponse.layer.pipe(

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { hostname } from "node:os"
-import { DatabaseSync } from "node:sqlite"
+import type { DatabaseSync } from "node:sqlite"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { Calls } from "@live-response/core/QuotaRule"
@@ -27,7 +27,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Sqlite from "./internal/sqlite.ts"
 
 /**
  * @since 0.1.0
@@ -58,24 +58,21 @@ const decodeInFlight = Schema.decodeUnknownSync(
 const decodeBlock = Schema.decodeUnknownSync(Schema.UndefinedOr(Schema.Struct({ until: Schema.Finite })))
 const decodeCheck = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.Int, verdict: Schema.String }))
 
-/** How long another program that is writing is waited for, in milliseconds: nothing else runs here meanwhile. */
-const busyTimeout = 250
-
-/** SQLite's own codes for what can go wrong. */
-const code = { busy: 5, corrupt: 11, notADatabase: 26 } as const
-
 const errorAt =
   (path: string) =>
   (cause: unknown): QuotaStoreError => {
-    const description = cause instanceof Error ? cause.message : String(cause)
-    const isBusy = Predicate.hasProperty(cause, "errcode") && cause.errcode === code.busy
-    return new QuotaStoreError({
-      store: path,
-      reason: isBusy ? new Unreachable({ description }) : new Unusable({ description }),
-      advice: isBusy
-        ? "another program holds it"
-        : "free some space, or name another directory for it with XDG_STATE_HOME",
-    })
+    const description = Sqlite.messageOf(cause)
+    return Sqlite.isBusy(cause)
+      ? new QuotaStoreError({
+          store: path,
+          reason: new Unreachable({ description }),
+          advice: "another program holds it",
+        })
+      : new QuotaStoreError({
+          store: path,
+          reason: new Unusable({ description }),
+          advice: "free some space, or name another directory for it with XDG_STATE_HOME",
+        })
   }
 
 /** Its bytes are no log of ours: not SQLite's, damaged, or of another version. */
@@ -86,29 +83,12 @@ class Broken extends Schema.TaggedError<Broken>("@live-response/node/NodeQuotaSt
 /** What went wrong while a file was opened. */
 const brokenOr =
   (path: string) =>
-  (cause: unknown): Broken | QuotaStoreError => {
-    const error = errorAt(path)(cause)
-    const errcode = Predicate.hasProperty(cause, "errcode") ? cause.errcode : undefined
-    return errcode === code.corrupt || errcode === code.notADatabase
-      ? new Broken({ description: error.reason.description })
-      : error
-  }
-
-/** All or nothing, and nobody else meanwhile. */
-const inTransaction = <A>(database: DatabaseSync, body: () => A): A => {
-  database.exec("BEGIN IMMEDIATE")
-  try {
-    const result = body()
-    database.exec("COMMIT")
-    return result
-  } finally {
-    if (database.isTransaction) database.exec("ROLLBACK")
-  }
-}
+  (cause: unknown): Broken | QuotaStoreError =>
+    Sqlite.isBroken(cause) ? new Broken({ description: Sqlite.messageOf(cause) }) : errorAt(path)(cause)
 
 /** Looks at a file, and begins it where it is new. */
 const check = (database: DatabaseSync) =>
-  inTransaction(database, () => {
+  Sqlite.transaction(database, () => {
     const pragmas =
       "SELECT user_version AS version, quick_check AS verdict FROM pragma_user_version, pragma_quick_check"
     const { verdict, version } = decodeCheck(database.prepare(pragmas).get())
@@ -117,15 +97,11 @@ const check = (database: DatabaseSync) =>
   })
 
 /** Opens what is there, or begins it. */
-const openDatabase = Effect.fnUntraced(function* (
-  path: string,
-): Effect.fn.Return<DatabaseSync, Broken | QuotaStoreError, Scope.Scope> {
-  const database = yield* Effect.acquireRelease(
-    Effect.try({ try: () => new DatabaseSync(path, { timeout: busyTimeout }), catch: brokenOr(path) }),
-    (database) => Effect.sync(() => database.close()),
-  )
+const openDatabase = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
+  const database = yield* Sqlite.open(fs, path, { timeout: 250, onError: brokenOr(path) })
   const problem = yield* Effect.try({
     try: () => {
+      // A crash of the program at any instant leaves the file whole.
       database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
       return check(database)
     },
@@ -188,7 +164,7 @@ const makeLog = (
   }
 
   const transaction = <A>(body: (calls: Calls) => A): Effect.Effect<A, QuotaStoreError> =>
-    Effect.try({ try: () => inTransaction(database, () => body(settle())), catch: errorAt(path) })
+    Effect.try({ try: () => Sqlite.transaction(database, () => body(settle())), catch: errorAt(path) })
 
   const placeOf = (id: number | bigint): QuotaStore.Place => ({
     answered: Effect.ignore(transaction(({ now }) => endAt.run(now, id))),
@@ -241,13 +217,7 @@ export const layer = ({
         )
       })
 
-      /** Made for its owner alone before SQLite makes it for everybody. */
-      const begin = Effect.gen(function* () {
-        yield* PrivateDirectory.make(fs, paths, directory)
-        yield* Effect.scoped(fs.open(path, { flag: "a", mode: 0o600 }))
-      })
-
-      const open = Effect.andThen(begin, openDatabase(path))
+      const open = Effect.andThen(PrivateDirectory.make(fs, paths, directory), openDatabase(fs, path))
       const database = yield* open.pipe(
         Effect.catchTag("Broken", (broken) => Effect.andThen(setAside(broken), open)),
         Effect.catchTags({

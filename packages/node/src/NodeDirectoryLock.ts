@@ -1,0 +1,84 @@
+/**
+ * One program at a time in a directory of results.
+ *
+ * @since 0.1.0
+ */
+import { hostname } from "node:os"
+import type { DatabaseSync } from "node:sqlite"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import { fromPlatformError, StoreError } from "@live-response/core/StoreError"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Sqlite from "./internal/sqlite.ts"
+
+const decodeOwner = Schema.decodeUnknownSync(
+  Schema.UndefinedOr(Schema.Struct({ pid: Schema.Int, host: Schema.String })),
+)
+
+/** Where it can't be read, its owner is just writing it. */
+const ownerOf = (database: DatabaseSync): string => {
+  const read = Result.try(() => decodeOwner(database.prepare("SELECT pid, host FROM owner").get()))
+  const owner = Result.getOrElse(read, () => undefined)
+  return owner === undefined ? "another process" : `process ${owner.pid} on ${owner.host}`
+}
+
+/**
+ * Writes down who has the lock, and keeps it: the transaction stays open, others may read meanwhile, and the system ends
+ * it with the process.
+ */
+const take = (database: DatabaseSync): void => {
+  Sqlite.transaction(database, () => {
+    database.exec("CREATE TABLE IF NOT EXISTS owner (pid INTEGER, host TEXT)")
+    database.exec("DELETE FROM owner")
+    database.prepare("INSERT INTO owner VALUES (?, ?)").run(process.pid, hostname())
+  })
+  database.exec("BEGIN IMMEDIATE")
+}
+
+/**
+ * Holds `<directory>/.lock` until the scope ends, and removes it then. Where another process has it, it fails and names
+ * that one. The lock is SQLite's, and so the system's: it ends with its process, however that ends, and is never stale.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = ({
+  directory,
+}: {
+  readonly directory: string
+}): Layer.Layer<never, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const paths = yield* Path.Path
+      const path = paths.join(directory, ".lock")
+      const inUse = (detail: string) => new StoreError({ path: directory, problem: "InUse", detail })
+      const failed = (cause: unknown) => new StoreError({ path, problem: "Failed", detail: Sqlite.messageOf(cause) })
+      const inode = Effect.option(Effect.map(fs.stat(path), ({ ino }) => ino)).pipe(Effect.map(Option.flatten))
+
+      const attempt = Effect.gen(function* () {
+        const database = yield* Sqlite.open(fs, path, { timeout: 0, onError: failed })
+        const opened = yield* inode
+        yield* Effect.try({
+          try: () => take(database),
+          catch: (cause) => (Sqlite.isBusy(cause) ? inUse(ownerOf(database)) : failed(cause)),
+        })
+        // Who had it may have removed the file after it was opened here: then it is nobody's lock.
+        if (!Equal.equals(opened, yield* inode)) return false
+        yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(path)))
+        return true
+      })
+
+      yield* PrivateDirectory.make(fs, paths, directory).pipe(Effect.mapError(fromPlatformError(directory)))
+      yield* attempt.pipe(
+        Effect.repeat({ until: (isOurs) => isOurs }),
+        Effect.catchTag("PlatformError", (error) => Effect.fail(fromPlatformError(path)(error))),
+      )
+    }),
+  )

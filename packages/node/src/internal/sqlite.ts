@@ -1,0 +1,59 @@
+import { DatabaseSync } from "node:sqlite"
+import * as Effect from "effect/Effect"
+import type { FileSystem } from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+
+/** SQLite's own codes for what can go wrong. */
+const code = { busy: 5, corrupt: 11, notADatabase: 26 } as const
+
+const codeOf = (cause: unknown): unknown => (Predicate.hasProperty(cause, "errcode") ? cause.errcode : undefined)
+
+/** Another program holds the file. */
+export const isBusy = (cause: unknown): boolean => codeOf(cause) === code.busy
+
+/** The file is none of SQLite's, or a damaged one. */
+export const isBroken = (cause: unknown): boolean =>
+  codeOf(cause) === code.corrupt || codeOf(cause) === code.notADatabase
+
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/**
+ * Made for its owner alone before SQLite makes it for everybody. What is there is not opened: closing it again would end
+ * the locks that this process has on it.
+ */
+const make = (fs: FileSystem, path: string) =>
+  Effect.scoped(fs.open(path, { flag: "wx", mode: 0o600 })).pipe(
+    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
+  )
+
+/**
+ * Opens a file until the scope ends. `timeout` is how long another program that is writing is waited for, in milliseconds:
+ * nothing else runs here meanwhile.
+ */
+export const open = <E>(
+  fs: FileSystem,
+  path: string,
+  options: { readonly timeout: number; readonly onError: (cause: unknown) => E },
+): Effect.Effect<DatabaseSync, E | PlatformError, Scope.Scope> =>
+  make(fs, path).pipe(
+    Effect.andThen(
+      Effect.acquireRelease(
+        Effect.try({ try: () => new DatabaseSync(path, { timeout: options.timeout }), catch: options.onError }),
+        (database) => Effect.sync(() => database.close()),
+      ),
+    ),
+  )
+
+/** All or nothing, and nobody else meanwhile. */
+export const transaction = <A>(database: DatabaseSync, body: () => A): A => {
+  database.exec("BEGIN IMMEDIATE")
+  try {
+    const result = body()
+    database.exec("COMMIT")
+    return result
+  } finally {
+    if (database.isTransaction) database.exec("ROLLBACK")
+  }
+}
