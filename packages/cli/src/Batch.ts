@@ -31,13 +31,13 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>,
     endpoint: options.endpoint,
     windows: options.windows,
     owner: yield* NodeCredential.owner,
+    stallTimeout: yield* NodeLiveResponse.stallTimeout,
   })
   yield* saveAll(named, options).pipe(
     Effect.scoped,
     Effect.provide(live.pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))),
-    Effect.mapError(Failure.fromError),
   )
-})
+}, Effect.mapError(Failure.fromError))
 
 const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>, options: Options) {
   const output = yield* Output.make(options)

@@ -1,10 +1,11 @@
 /**
  * How a command ends: its message, and the exit code that scripts see.
  */
-import type { ResultError } from "@live-response/core/BatchEvent"
+import type { BatchError } from "@live-response/core/LiveResponse"
 import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 
 /** What the exit codes mean. 0 is success, 130 is an interruption. */
 export const exitCode = { someFailed: 1, usage: 2, signIn: 3, machine: 4 } as const
@@ -32,16 +33,27 @@ export const machine = (text: string): Failure => new Failure({ code: exitCode.m
 export const someFailed = new Failure({ code: exitCode.someFailed })
 
 /** What ended a whole command. */
-export const fromError = (error: ResultError | Config.ConfigError | Failure): Failure => {
+export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure => {
   switch (error._tag) {
     case "Failure":
       return error
     case "ConfigError":
-      return usage(error.message)
+      return usage(configMessage(error))
     case "StoreError":
     case "QuotaStoreError":
       return machine(error.message)
+    case "Outage":
+      return new Failure({ code: exitCode.someFailed, text: error.message })
     default:
       return new Failure({ code: exitCode.signIn, text: error.message })
   }
+}
+
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** The variable that is wrong, and what it should be. What it is may be a secret. */
+const configMessage = ({ cause, message }: Config.ConfigError): string => {
+  if (cause._tag !== "SchemaError") return message
+  const [issue] = issuesOf(cause.issue).issues
+  return issue === undefined ? message : `${String(issue.path?.[0])}: ${issue.message}`
 }

@@ -9,9 +9,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type Failure, usage } from "./Failure.ts"
+import { type Failure, fromError, usage } from "./Failure.ts"
 import * as Format from "./output/Format.ts"
-import { printable } from "./Printable.ts"
 
 /** A whole number between two others, whether it comes from the command line, the environment or the default. */
 export const between = (minimum: number, maximum: number) =>
@@ -32,10 +31,7 @@ export const quota = {
   perMinute: limit("per-minute", "minute; the vendor's limit is 100 (LIVE_RESPONSE_PER_MINUTE)").pipe(Flag.optional),
   perHour: limit("per-hour", "hour; the vendor's limit is 1,500 (LIVE_RESPONSE_PER_HOUR)").pipe(Flag.optional),
   windows: Flag.String("window").pipe(
-    Flag.mapTryCatch(
-      Schema.decodeSync(QuotaRule.WindowFromString),
-      () => 'a window is "<limit>/<duration>", as in "100/1 minute"',
-    ),
+    Flag.mapTryCatch(Schema.decodeSync(QuotaRule.WindowFromString), () => '"<limit>/<duration>", as in "100/1 minute"'),
     Flag.atLeast(0),
     Flag.withMetavar("LIMIT/DURATION"),
     Flag.withDescription(
@@ -69,7 +65,7 @@ export const windowsOf = Effect.fnUntraced(function* (options: {
     ? Quota.windows(limits)
     : options.windows.length > 0
       ? options.windows
-      : yield* Effect.mapError(Quota.config, (error) => usage(printable(error.message)))
+      : yield* Effect.mapError(Quota.config, fromError)
   return options.polite ? Quota.evenly(chosen) : chosen
 })
 

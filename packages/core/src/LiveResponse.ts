@@ -12,6 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as BatchEvent from "./BatchEvent.ts"
 import type { CredentialError } from "./CredentialError.ts"
@@ -27,13 +28,28 @@ import type { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
- * What fails every target, and so ends a batch: no sign-in, no permission, no log of the quota, no place to
+ * Results failed one after the other because nothing could be reached: the others would as well.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Outage extends Schema.TaggedError<Outage>("@live-response/core/LiveResponse/Outage")("Outage", {
+  failures: Schema.Int,
+  last: BatchEvent.ResultError,
+}) {
+  override get message(): string {
+    return `${this.last.message}; ${this.failures} results in a row failed like this, so the batch stops: run it again when the network is back`
+  }
+}
+
+/**
+ * What fails every target, and so ends a batch: no sign-in, no permission, no network, no log of the quota, no place to
  * keep results.
  *
  * @since 0.1.0
  * @category errors
  */
-export type BatchError = CredentialError | DefenderError | QuotaStoreError | StoreError
+export type BatchError = CredentialError | DefenderError | QuotaStoreError | StoreError | Outage
 
 /**
  * @since 0.1.0
@@ -81,7 +97,7 @@ export interface Service {
 export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
 
 /** Whether every other target would fail with this as well. */
-const endsBatch = (error: BatchEvent.ResultError): error is BatchError => {
+const endsBatch = (error: BatchEvent.ResultError): error is Exclude<BatchError, Outage> => {
   switch (error._tag) {
     case "CredentialError":
     case "QuotaStoreError":
@@ -93,6 +109,15 @@ const endsBatch = (error: BatchEvent.ResultError): error is BatchError => {
       return false
   }
 }
+
+/** Whether there was no connection at all: to the API, or to the storage before its first byte. */
+const isConnectionFailure = (error: BatchEvent.ResultError): boolean =>
+  error._tag === "DefenderError"
+    ? error.reason._tag === "Unreachable"
+    : error._tag === "TransferError" && error.reason._tag === "Broken" && error.reason.offset === 0
+
+/** So many results without a connection, one after the other, are no accident of any of them. */
+const outageAfter = 10
 
 /** Shorter pauses are not worth an event. */
 const shortestPause = Duration.seconds(1)
@@ -130,7 +155,10 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     ref: ResultRef,
     tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
   ) {
-    if (yield* isPresent(ref)) return yield* tell(BatchEvent.Skipped.make({ ...ref, reason: "present" }))
+    if (yield* isPresent(ref)) {
+      yield* tell(BatchEvent.Skipped.make({ ...ref, reason: "present" }))
+      return undefined
+    }
     let links = 0
     let attempts = 1
     const count = (event: BatchEvent.ResultEvent) => {
@@ -149,6 +177,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     )
     yield* manifest.append(ended)
     yield* tell(ended)
+    return ended
   })
 
   const saveAll = <E, R>(
@@ -158,6 +187,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     Stream.callback<BatchEvent.BatchEvent, BatchError | E, R>(
       Effect.fnUntraced(function* (queue) {
         let summary = BatchEvent.emptySummary
+        let connectionFailures = 0
         const seen = new Set<string>()
         const tell = (event: BatchEvent.BatchEvent) => {
           summary = BatchEvent.tally(summary, event)
@@ -180,7 +210,14 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
               const key = String(ref)
               if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
               seen.add(key)
-              return saveTold(ref, tell)
+              return Effect.flatMap(saveTold(ref, tell), (ended) => {
+                if (ended === undefined) return Effect.void
+                const isOne = ended.event === "failed" && isConnectionFailure(ended.error)
+                connectionFailures = isOne ? connectionFailures + 1 : 0
+                return isOne && connectionFailures >= outageAfter
+                  ? Effect.fail(new Outage({ failures: connectionFailures, last: ended.error }))
+                  : Effect.void
+              })
             },
             { concurrency: options?.concurrency ?? 8, unordered: true },
           ),

@@ -3,7 +3,14 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
-import { DefenderError, Forbidden, NotFound, Unauthorized, Unavailable } from "@live-response/core/DefenderError"
+import {
+  DefenderError,
+  Forbidden,
+  NotFound,
+  Unauthorized,
+  Unavailable,
+  Unreachable,
+} from "@live-response/core/DefenderError"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
@@ -15,7 +22,7 @@ import { StoreError } from "@live-response/core/StoreError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import { type DownloadError, Transfer } from "@live-response/core/Transfer"
-import { Mismatch, TransferError } from "@live-response/core/TransferError"
+import { Broken, Mismatch, TransferError } from "@live-response/core/TransferError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -273,6 +280,38 @@ describe("LiveResponse.saveAll", () => {
       assert.deepInclude(summaryOf(events), { completed: 0, failed: 10 })
       for (const event of events) if (event.event === "failed") assert.strictEqual(event.message, error.message)
     }).pipe(Effect.provide(layerOver(() => Effect.fail(error)))),
+  )
+
+  const unreachable = apiError(new Unreachable({ description: "connect ECONNREFUSED" }))
+  const noStorage = new TransferError({ result: "a", reason: new Broken({ offset: 0, description: "ENETUNREACH" }) })
+
+  it.effect.each([{ error: unreachable }, { error: noStorage }])(
+    "ends when ten results in a row failed without a connection: $error._tag",
+    ({ error }) =>
+      Effect.gen(function* () {
+        const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 2 })
+        const outage = yield* failureOf(exit)
+        assert.deepInclude(outage, { _tag: "Outage", failures: 10, last: error })
+        assert.include(String(outage), "10 results in a row failed like this")
+        assert.isAtMost(summaryOf(events).failed, 11)
+      }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.fail(error), "1 second")))),
+  )
+
+  it.effect("goes on while some of them have a connection, whatever comes of it", () =>
+    Effect.gen(function* () {
+      const { events, exit } = yield* runAll(refsUpTo(200), { concurrency: 3 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summaryOf(events), { completed: 10, failed: 190 })
+    }).pipe(
+      Effect.provide(
+        layerOver((ref) => {
+          if (ref.index !== 7) return Effect.fail(unreachable)
+          return Number.parseInt(ref.machineActionId.slice(-2), 16) % 2 === 0
+            ? Effect.succeed(utf8("a"))
+            : Effect.fail(apiError(new NotFound({ status: 404 })))
+        }),
+      ),
+    ),
   )
 
   it.effect("ends where results can't be kept", () => {

@@ -110,6 +110,16 @@ export const quotaOwner = ({ endpoint = Cloud.commercial.base, owner }: Pick<Opt
   [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
 
 /**
+ * How long a transfer may go without a byte, from `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), where that is set.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const stallTimeout: Config.Config<Duration.Duration | undefined> = Config.Duration(
+  "LIVE_RESPONSE_STALL_TIMEOUT",
+).pipe(Config.withDefault(undefined))
+
+/**
  * Everything, from the environment: `LIVE_RESPONSE_TOKEN` or `AZURE_*` to sign in, `LIVE_RESPONSE_ENDPOINT`,
  * `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), `LIVE_RESPONSE_OUT` for the directory, by default
  * `live-response-results`; the quota's windows as `Quota.config` reads them, and its log as `NodeQuotaStore.layerConfig`
@@ -126,7 +136,7 @@ export const layerConfig: Layer.Layer<Services, StoreError | QuotaStoreError | C
         endpoint: Config.schema(Cloud.Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.withDefault(undefined)),
         windows: Quota.config,
         owner: NodeCredential.owner,
-        stallTimeout: Config.Duration("LIVE_RESPONSE_STALL_TIMEOUT").pipe(Config.withDefault(undefined)),
+        stallTimeout,
       }),
       layer,
     ),
