@@ -5,5 +5,6 @@ const project = (name: string) => ({
 })
 
 export default defineConfig({
-  test: { projects: [project("core"), project("node"), project("cli")] },
+  // Most tests wait for a process or a socket; by default a machine of two cores runs one file at a time.
+  test: { maxWorkers: 3, projects: [project("core"), project("node"), project("cli")] },
 })

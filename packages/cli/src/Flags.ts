@@ -6,6 +6,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -19,6 +20,8 @@ export const between = (minimum: number, maximum: number) =>
     () => `a whole number from ${minimum} to ${Format.count(maximum)}`,
   )
 
+const isWindow = (text: string) => Option.isSome(Schema.decodeOption(QuotaRule.WindowFromString)(text))
+
 const limit = (name: string, unit: string) =>
   Flag.Int(name).pipe(
     between(1, 1_000_000),
@@ -31,7 +34,7 @@ export const quota = {
   perMinute: limit("per-minute", "minute; the vendor's limit is 100 (LIVE_RESPONSE_PER_MINUTE)").pipe(Flag.optional),
   perHour: limit("per-hour", "hour; the vendor's limit is 1,500 (LIVE_RESPONSE_PER_HOUR)").pipe(Flag.optional),
   windows: Flag.String("window").pipe(
-    Flag.mapTryCatch(Schema.decodeSync(QuotaRule.WindowFromString), () => '"<limit>/<duration>", as in "100/1 minute"'),
+    Flag.filter(isWindow, () => '"<limit>/<duration>", as in "100/1 minute"'),
     Flag.atLeast(0),
     Flag.withMetavar("LIMIT/DURATION"),
     Flag.withDescription(
@@ -46,27 +49,31 @@ export const quota = {
   ),
 }
 
-/** The windows that were chosen, else what the environment says, else the vendor's. */
+/** The windows that were chosen, over what the environment says, over the vendor's. */
 export const windowsOf = Effect.fnUntraced(function* (options: {
   readonly perMinute: Option.Option<number>
   readonly perHour: Option.Option<number>
-  readonly windows: ReadonlyArray<QuotaRule.Window>
+  readonly windows: ReadonlyArray<string>
   readonly polite: boolean
 }): Effect.fn.Return<ReadonlyArray<QuotaRule.Window>, Failure> {
+  const { windows } = options
   const limits = {
-    perMinute: Option.getOrUndefined(options.perMinute),
-    perHour: Option.getOrUndefined(options.perHour),
+    ...Option.match(options.perMinute, { onNone: () => ({}), onSome: (n) => ({ LIVE_RESPONSE_PER_MINUTE: n }) }),
+    ...Option.match(options.perHour, { onNone: () => ({}), onSome: (n) => ({ LIVE_RESPONSE_PER_HOUR: n }) }),
   }
-  const areLimited = limits.perMinute !== undefined || limits.perHour !== undefined
-  if (areLimited && options.windows.length > 0) {
+  const areLimited = Object.keys(limits).length > 0
+  if (areLimited && windows.length > 0) {
     return yield* usage("choose --window, or --per-minute and --per-hour; a --window says it all")
   }
-  const chosen = areLimited
-    ? Quota.windows(limits)
-    : options.windows.length > 0
-      ? options.windows
-      : yield* Effect.mapError(Quota.config, fromError)
-  return options.polite ? Quota.evenly(chosen) : chosen
+  const chosen = {
+    ...limits,
+    ...(areLimited || windows.length > 0 ? { LIVE_RESPONSE_WINDOWS: windows } : {}),
+    ...(options.polite ? { LIVE_RESPONSE_POLITE: "true" } : {}),
+  }
+  return yield* Quota.config.pipe(
+    Effect.provide(ConfigProvider.layerAdd(ConfigProvider.fromUnknown(chosen), { asPrimary: true })),
+    Effect.mapError(fromError),
+  )
 })
 
 /** How many calls there may be: for the service that is simulated. */

@@ -45,13 +45,18 @@ export const run = (args: ReadonlyArray<string>) =>
         ? Console.error(`live-response: ${printable(error.message)}`)
         : Effect.void,
     ),
+    // Nothing ends without a word.
+    Effect.tapDefect((defect) =>
+      Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
+    ),
     Effect.provide([NodeServices.layer, Logger.layer([Messages.logger])]),
   )
 
-/** 130 for an interruption, the failure's own code, 2 for a command line that was not understood. */
+/** 130 for an interruption, the failure's own code, 2 for a command line that was not understood, 1 for a bug. */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(0)
   if (Cause.hasInterruptsOnly(exit.cause)) return onExit(130)
+  if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
   const error = Cause.squash(exit.cause)
   onExit(error instanceof Failure ? error.code : exitCode.usage)
 }

@@ -50,7 +50,9 @@ describe("on a terminal", () => {
         const until = (holds: () => boolean) =>
           Effect.repeat(Effect.sync(holds), { schedule: Schedule.spaced("20 millis"), until: (held) => held })
 
-        yield* until(() => server.held() === 1 && /Results .*2 of 3/s.test(stripVTControlCharacters(shown)))
+        yield* until(
+          () => server.held() === 1 && /Results .*2 of 3.*Quota .*3\/100/s.test(stripVTControlCharacters(shown)),
+        )
         const drawn = stripVTControlCharacters(shown).split(/\r?\n|\r/)
         assert.isTrue(
           drawn.some((line) => /^Quota .*3\/100 this minute/.test(line)),

@@ -19,7 +19,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { only } from "./internal/schedule.ts"
 import * as QuotaRule from "./QuotaRule.ts"
-import { type Place, type QuotaFull, QuotaStore } from "./QuotaStore.ts"
+import { type Place, type QuotaFull, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 
@@ -139,9 +139,6 @@ interface Waiter {
 
 const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error._tag === "QuotaFull"
 
-const isPassing = (error: QuotaFull | QuotaStoreError): error is QuotaStoreError =>
-  error._tag === "QuotaStoreError" && error.isRetryable
-
 /**
  * Makes a quota over the log `name` of the store in context. One fiber waits for the next place and hands it to whoever
  * is first at that moment, so a hundred thousand callers cost a queue and not a hundred thousand timers.
@@ -159,11 +156,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const store = yield* QuotaStore
   const policy = yield* RetryPolicy
   const lease = Duration.times(Duration.fromInputUnsafe(policy.headTimeout), 2)
-  const untilItAnswers = only(
-    policy.quotaStore.pipe(Schedule.tap(({ input }) => Effect.logWarning(input.message))),
-    isPassing,
-  )
-  const log = yield* Effect.retry(store.open({ name, windows, lease }), untilItAnswers)
+  const log = yield* untilItAnswers(store.open({ name, windows, lease }))
+  const scope = yield* Effect.scope
   const pauses = yield* PubSub.sliding<Duration.Duration>(16)
   const wanted = yield* Latch.make(false)
   const first = MutableList.make<Waiter>()
@@ -187,11 +181,15 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   }
 
+  /** Ends a place. Nobody waits where the log does not answer: it is told later, and until then the place is taken. */
+  const end = (ending: Effect.Effect<void, QuotaStoreError>) =>
+    ending.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(untilItAnswers(ending)), scope))))
+
   /** A place is there: whoever is first gets it, and where nobody is left it goes back. */
   const handOver = (place: Place) =>
     Effect.suspend(() => {
       const waiter = next()
-      if (waiter === undefined) return place.giveBack
+      if (waiter === undefined) return end(place.giveBack)
       waiting--
       return Deferred.succeed(waiter.turn, place)
     })
@@ -207,7 +205,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const takePlace: Effect.Effect<Place, QuotaStoreError> = log.take.pipe(
     Effect.retry(only(policy.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration))), isFull)),
-    Effect.retry(untilItAnswers),
+    untilItAnswers,
     // A policy that ends does not end the waiting.
     Effect.catchTag("QuotaFull", ({ retryAfter }) =>
       Effect.delay(
@@ -263,10 +261,10 @@ export const make = Effect.fnUntraced(function* (options: {
     withPlace: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
         takeTurn(options?.first === true, restore).pipe(
-          Effect.flatMap((place) => Effect.ensuring(restore(call), place.answered)),
+          Effect.flatMap((place) => Effect.ensuring(restore(call), end(place.answered))),
         ),
       ).pipe(Effect.tap(() => Effect.ignore(status))),
-    refused: (wait) => Effect.andThen(Metric.update(refusals, 1), Effect.retry(log.refused(wait), untilItAnswers)),
+    refused: (wait) => Effect.andThen(Metric.update(refusals, 1), untilItAnswers(log.refused(wait))),
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),

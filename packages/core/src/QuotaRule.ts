@@ -15,17 +15,17 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { firstAfter } from "./internal/ascending.ts"
 
+const isSpan = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(366) })
+
 /**
- * So many calls in any span of this duration.
+ * So many calls in any span of this duration, a millisecond to a year.
  *
  * @since 0.1.0
  * @category models
  */
 export class Window extends Schema.Class<Window>("@live-response/core/QuotaRule/Window")({
   limit: Schema.Int.check(Schema.isGreaterThan(0)),
-  duration: Schema.DurationFromMillis.check(
-    Schema.makeFilter((duration) => Duration.isGreaterThan(duration, Duration.zero) && Duration.isFinite(duration)),
-  ),
+  duration: Schema.DurationFromMillis.check(Schema.makeFilter(isSpan, { expected: "a millisecond to a year" })),
 }) {}
 
 const notAWindow = (input: string) =>

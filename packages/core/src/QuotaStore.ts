@@ -8,11 +8,14 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { firstAfter } from "./internal/ascending.ts"
+import { only } from "./internal/schedule.ts"
 import { Wait } from "./internal/wait.ts"
 import * as QuotaRule from "./QuotaRule.ts"
-import type { QuotaStoreError } from "./QuotaStoreError.ts"
+import { QuotaStoreError } from "./QuotaStoreError.ts"
+import { RetryPolicy } from "./RetryPolicy.ts"
 
 /**
  * No call may start now. `retryAfter` is the shortest time after which one may: ask again then.
@@ -25,18 +28,18 @@ export class QuotaFull extends Schema.TaggedError<QuotaFull>("@live-response/cor
 }) {}
 
 /**
- * A place for one call. It is ended once, one way or the other. Where an end can't be written down, the place's lease
- * makes up for it: then the call counts as answered when that is over.
+ * A place for one call. It is ended once, one way or the other. Where no end can be written down, the place's lease makes
+ * up for it: then the call counts as answered when that is over.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Place {
   /** The answer is here: from now on the call counts for a whole window. */
-  readonly answered: Effect.Effect<void>
+  readonly answered: Effect.Effect<void, QuotaStoreError>
 
   /** No call was sent. */
-  readonly giveBack: Effect.Effect<void>
+  readonly giveBack: Effect.Effect<void, QuotaStoreError>
 }
 
 /**
@@ -92,6 +95,25 @@ export interface Service {
  * @category services
  */
 export class QuotaStore extends Context.Service<QuotaStore, Service>()("@live-response/core/QuotaStore") {}
+
+/**
+ * Asks a store again that does not answer now, by `RetryPolicy.quotaStore`, and says so in the log each time.
+ *
+ * @since 0.1.0
+ * @category retrying
+ */
+export const untilItAnswers = <A, E, R>(
+  effect: Effect.Effect<A, E | QuotaStoreError, R>,
+): Effect.Effect<A, E | QuotaStoreError, R> =>
+  Effect.flatMap(RetryPolicy, ({ quotaStore }) =>
+    Effect.retry(
+      effect,
+      only(
+        quotaStore.pipe(Schedule.tap(({ input }) => Effect.logWarning(input.message))),
+        (error: unknown): error is QuotaStoreError => error instanceof QuotaStoreError && error.isRetryable,
+      ),
+    ),
+  )
 
 /**
  * Answers that are older than this are dropped from a log that programs share, unless the windows of the program at hand

@@ -169,8 +169,8 @@ export const layer = (options?: Options): Layer.Layer<QuotaStore, never, Redis.R
                 wait > 0
                   ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
                   : Effect.succeed({
-                      answered: Effect.ignore(run("answered", id)),
-                      giveBack: Effect.ignore(run("giveBack", id)),
+                      answered: Effect.asVoid(run("answered", id)),
+                      giveBack: Effect.asVoid(run("giveBack", id)),
                     }),
               )
             }),

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ResultError } from "@live-response/core/BatchEvent"
 import * as CredentialError from "@live-response/core/CredentialError"
 import * as DefenderError from "@live-response/core/DefenderError"
+import * as QuotaStoreError from "@live-response/core/QuotaStoreError"
 import * as StoreError from "@live-response/core/StoreError"
 import * as TransferError from "@live-response/core/TransferError"
 import * as Arbitrary from "effect/Arbitrary"
@@ -18,6 +19,8 @@ const answer = { status: 400, code: "InvalidInput", detail: "No such thing.", co
 const ofApi = (reason: DefenderError.Reason) => new DefenderError.DefenderError({ operation, reason })
 const ofTransfer = (reason: TransferError.Reason) => new TransferError.TransferError({ result, reason })
 const ofCredential = (reason: CredentialError.Reason) => new CredentialError.CredentialError({ reason })
+const ofQuotaStore = (reason: QuotaStoreError.Reason) =>
+  new QuotaStoreError.QuotaStoreError({ store: "Redis", reason, advice: "is it up?" })
 const ofStore = (problem: StoreError.Problem) =>
   new StoreError.StoreError({ path: "/results/a", problem, detail: "EIO: i/o error" })
 
@@ -99,6 +102,16 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     { error: ofStore("NotWritable"), says: [/^\/results\/a: /, /another directory/] },
     { error: ofStore("NotADirectory"), says: [/^\/results\/a: /, /another directory/] },
     { error: ofStore("TooManyOpenFiles"), says: [/^\/results\/a: /, /ulimit -n/, /concurrency/] },
+    { error: ofStore("InUse"), says: [/^\/results\/a: in use by EIO: i\/o error/, /wait until/, /another directory/] },
+    {
+      error: ofQuotaStore(new QuotaStoreError.Unreachable({ description: "ECONNREFUSED" })),
+      says: [/the quota's log in Redis does not answer \(ECONNREFUSED\); is it up\?/],
+      again: true,
+    },
+    {
+      error: ofQuotaStore(new QuotaStoreError.Unusable({ description: "disk is full" })),
+      says: [/the quota's log in Redis can't be used \(disk is full\); is it up\?/],
+    },
     { error: ofStore("Failed"), says: [/^\/results\/a: EIO: i\/o error$/] },
   ]
 
@@ -144,6 +157,7 @@ describe("errors", () => {
         DefenderError: DefenderError.Reason.members,
         TransferError: TransferError.Reason.members,
         CredentialError: CredentialError.Reason.members,
+        QuotaStoreError: QuotaStoreError.Reason.members,
       }
       const expected = Object.entries(reasons).flatMap(([error, members]) =>
         members.map((reason) => `${error} ${reason.fields._tag.schema.literal}`),

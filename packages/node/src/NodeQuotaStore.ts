@@ -167,8 +167,8 @@ const makeLog = (
     Effect.try({ try: () => Sqlite.transaction(database, () => body(settle())), catch: errorAt(path) })
 
   const placeOf = (id: number | bigint): QuotaStore.Place => ({
-    answered: Effect.ignore(transaction(({ now }) => endAt.run(now, id))),
-    giveBack: Effect.ignore(transaction(() => remove.run(id))),
+    answered: Effect.asVoid(transaction(({ now }) => endAt.run(now, id))),
+    giveBack: Effect.asVoid(transaction(() => remove.run(id))),
   })
 
   return {
@@ -217,7 +217,9 @@ export const layer = ({
         )
       })
 
-      const open = Effect.andThen(PrivateDirectory.make(fs, paths, directory), openDatabase(fs, path))
+      const open = Effect.andThen(PrivateDirectory.make(fs, paths, directory), openDatabase(fs, path)).pipe(
+        QuotaStore.untilItAnswers,
+      )
       const database = yield* open.pipe(
         Effect.catchTag("Broken", (broken) => Effect.andThen(setAside(broken), open)),
         Effect.catchTags({
@@ -270,9 +272,14 @@ export const layerConfig: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError | C
     const url = yield* Config.option(Config.Redacted("LIVE_RESPONSE_REDIS_URL"))
     if (Option.isSome(url)) return layerRedis(url.value)
     return Layer.unwrap(Effect.map(stateDirectory, (directory) => layer({ directory }))).pipe(
-      Layer.catch(({ message }) =>
+      Layer.catch((error) =>
         Layer.unwrap(
-          Effect.as(Effect.logWarning(`${message}; this run does not know what others use`), QuotaStore.layerMemory),
+          error._tag === "QuotaStoreError" && error.isRetryable
+            ? Effect.fail(error)
+            : Effect.as(
+                Effect.logWarning(`${error.message}; this run does not know what others use`),
+                QuotaStore.layerMemory,
+              ),
         ),
       ),
       Layer.provide(NodeServices.layer),

@@ -45,6 +45,7 @@ export interface Ended {
 }
 
 export interface Running {
+  readonly pid: number
   /** What it wrote so far. */
   readonly stdout: () => string
   readonly stderr: () => string
@@ -143,6 +144,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     let closed = false
     child.once("close", () => (closed = true))
     return {
+      pid: child.pid ?? 0,
       stdout: () => stdout,
       stderr: () => stderr,
       type: (text) => Effect.sync(() => void child.stdin.write(text)),

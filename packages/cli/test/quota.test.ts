@@ -1,0 +1,807 @@
+import { DatabaseSync } from "node:sqlite"
+import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Cli from "./support/Cli.ts"
+import * as Redis from "./support/Redis.ts"
+import * as ReferenceServer from "./support/ReferenceServer.ts"
+import * as Samples from "./support/Samples.ts"
+import * as Terminal from "./support/Terminal.ts"
+
+interface Window {
+  readonly limit: number
+  readonly seconds: number
+}
+
+interface Service {
+  readonly server: ReferenceServer.ReferenceServer
+  readonly samples: ReadonlyArray<Samples.Sample>
+}
+
+/** A service that has so many results, small ones, and refuses what is over the windows. */
+const serve = Effect.fnUntraced(function* (
+  count: number,
+  windows: ReadonlyArray<Window>,
+  options?: Partial<ReferenceServer.Options>,
+): Effect.fn.Return<Service, never, Scope.Scope> {
+  // The first two are an empty one and a large one.
+  const samples = Samples.samples(count + 2).slice(2)
+  const server = yield* ReferenceServer.make({ results: Samples.resultsOf(samples), windows, ...options })
+  return { server, samples }
+})
+
+const asFlags = (windows: ReadonlyArray<Window>) =>
+  windows.flatMap(({ limit, seconds }) => ["--window", `${limit}/${seconds} seconds`])
+
+/** `download` of these samples, within these windows. */
+const download = (
+  server: ReferenceServer.ReferenceServer,
+  samples: ReadonlyArray<Samples.Sample>,
+  windows: ReadonlyArray<Window>,
+  ...args: ReadonlyArray<string>
+): Cli.Command => ({
+  ...Cli.download(server, ...asFlags(windows), ...args, ...samples.map(({ target }) => target)),
+  patience: "40 seconds",
+})
+
+/** The same in another environment. */
+const within = (env: Readonly<Record<string, string>>, command: Cli.Command): Cli.Command => ({
+  ...command,
+  env: { ...command.env, ...env },
+})
+
+/** The same, into another directory of results. */
+const into = (directory: string, command: Cli.Command): Cli.Command => ({
+  ...command,
+  args: command.args.map((arg) => (arg === "results" ? directory : arg)),
+})
+
+const state = ".home/state/live-response"
+const log = `${state}/quota.sqlite`
+
+const decodeReport = Schema.decodeUnknownSync(
+  Schema.fromJsonString(
+    Schema.Struct({
+      windows: Schema.Array(
+        Schema.Struct({
+          seconds: Schema.Finite,
+          limit: Schema.Int,
+          used: Schema.Int,
+          free: Schema.Int,
+          nextSlot: Schema.String,
+        }),
+      ),
+      nextSlot: Schema.String,
+      calls: Schema.optionalKey(Schema.Int),
+      lastSlot: Schema.optionalKey(Schema.String),
+    }),
+  ),
+)
+
+/** `quota` of this server's API, signed in as `download` does it. */
+const quota = (
+  server: ReferenceServer.ReferenceServer,
+  windows: ReadonlyArray<Window>,
+  ...args: ReadonlyArray<string>
+): Cli.Command => ({
+  args: ["quota", "--endpoint", server.endpoint, ...asFlags(windows), ...args],
+  env: { LIVE_RESPONSE_TOKEN: server.bearer },
+})
+
+/** What `quota --json` says, in a line and without a word on stderr. */
+const reportOf = Effect.fnUntraced(function* (box: Cli.Sandbox, command: Cli.Command) {
+  const { exitCode, stderr, stdout } = yield* box.run({ ...command, args: [...command.args, "--json"] })
+  assert.deepStrictEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" })
+  assert.match(stdout, /^[^\n]+\n$/)
+  return decodeReport(stdout)
+})
+
+const usedOf = (box: Cli.Sandbox, command: Cli.Command) =>
+  Effect.map(reportOf(box, command), ({ windows }) => windows.map(({ used }) => used))
+
+/** The instant that is written so, in milliseconds. */
+const millisOf = (instant: unknown): number => {
+  assert.match(String(instant), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  return DateTime.toEpochMillis(DateTime.makeUnsafe(String(instant)))
+}
+
+const now = Effect.map(DateTime.now, DateTime.toEpochMillis)
+
+const statuses = (server: ReferenceServer.ReferenceServer) => server.linkCalls().map(({ status }) => status)
+
+/** No call was refused, and there was no span of a window's length with more calls than its limit. */
+const assertWithin = (server: ReferenceServer.ReferenceServer, windows: ReadonlyArray<Window>) => {
+  const calls = server.linkCalls()
+  assert.isFalse(statuses(server).includes(429), statuses(server).join())
+  for (const { limit, seconds } of windows) {
+    const spans = calls.slice(limit).map(({ at }, i) => at - (calls[i]?.at ?? 0))
+    assert.isAtLeast(Math.min(Infinity, ...spans), seconds * 1000, `${limit + 1} calls in ${spans.join()} ms`)
+  }
+}
+
+const assertAllThere = (
+  box: Cli.Sandbox,
+  samples: ReadonlyArray<Samples.Sample>,
+  directoryOf: (sample: number) => string = () => "results",
+) => {
+  for (const [i, { bytes, path }] of samples.entries()) {
+    assert.isTrue(box.read(`${directoryOf(i)}/${path}`).equals(bytes), path)
+  }
+}
+
+const assertEnded = (ended: Cli.Ended) => {
+  assert.strictEqual(ended.stderr, "")
+  assert.strictEqual(ended.exitCode, 0)
+}
+
+/** What was warned of, a line each, where there was nothing else to say on stderr. */
+const warningsOf = ({ stderr }: Pick<Cli.Ended, "stderr">): ReadonlyArray<string> => {
+  assert.match(stderr, /^(live-response: [^\n]+\n)*$/)
+  return stderr.split("\n").slice(0, -1)
+}
+
+describe("a run", { concurrent: true }, () => {
+  it.live("over far more results than its windows hold is never refused, and does not idle", () =>
+    Effect.gen(function* () {
+      const windows = [
+        { limit: 30, seconds: 5 },
+        { limit: 12, seconds: 1.5 },
+      ]
+      const { samples, server } = yield* serve(42, windows)
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(download(server, samples, windows, "-j", "16"))
+      assertEnded(ended)
+      assertWithin(server, windows)
+      assertAllThere(box, samples)
+      assert.strictEqual(server.linkCalls().length, 42)
+      const [first, last] = [server.linkCalls().at(0), server.linkCalls().at(-1)]
+      assert.isBelow((last?.at ?? Infinity) - (first?.at ?? 0), 10_000)
+      Cli.assertNoSecrets(box, server, ended)
+    }),
+  )
+
+  it.live("that is polite spaces its calls", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 5, seconds: 5 }]
+      const { samples, server } = yield* serve(4, windows)
+      const box = yield* Cli.sandbox
+      assertEnded(yield* box.run(download(server, samples, windows, "--polite")))
+      const calls = server.linkCalls()
+      const gaps = calls.slice(1).map(({ at }, i) => at - (calls[i]?.at ?? 0))
+      assert.strictEqual(gaps.length, 3)
+      for (const gap of gaps) assert.isAtLeast(gap, 950)
+      assertAllThere(box, samples)
+    }),
+  )
+
+  it.live("takes its windows from the environment, and tells with --json until when it waits", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 5, seconds: 3 }]
+      const { samples, server } = yield* serve(8, windows)
+      const box = yield* Cli.sandbox
+      const env = { LIVE_RESPONSE_WINDOWS: "5/3 seconds,100/1 hour" }
+      const ended = yield* box.run(within(env, download(server, samples, [], "--json")))
+      assertEnded(ended)
+      assertWithin(server, windows)
+      const waiting = Cli.ndjson(ended.stdout).find(({ event }) => event === "waiting")
+      const until = millisOf(waiting?.until)
+      const next = server.linkCalls()[5]?.at ?? 0
+      assert.isAtLeast(next, until - 100)
+      assert.isBelow(next, until + 2000)
+    }),
+  )
+
+  it.live("shows on a terminal how much of a window is used, and goes on", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 5, seconds: 4 }]
+      const { samples, server } = yield* serve(7, windows)
+      const box = yield* Cli.sandbox
+      const terminal = yield* box.onTerminal(download(server, samples, windows), { columns: 100 })
+      const drawn = () => Terminal.screen(terminal.output(), 100).join("\n")
+      yield* Cli.until(
+        () => /^Quota +█+ 5\/5 in any 4 s\n +next link at \d\d:\d\d:\d\d \(in \d+ s\), [1-9] waiting$/m.test(drawn()),
+        () => `a window that is full\n${terminal.output()}`,
+      )
+      const { exitCode } = yield* terminal.ended
+      assert.strictEqual(exitCode, 0)
+      assertWithin(server, windows)
+      assertAllThere(box, samples)
+    }),
+  )
+})
+
+describe("programs that share a state directory", { concurrent: true }, () => {
+  it.live("keep within the window together, two at once", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 10, seconds: 2 }]
+      const { samples, server } = yield* serve(20, windows)
+      const box = yield* Cli.sandbox
+      const runs = [samples.slice(0, 10), samples.slice(10)].map((half, i) =>
+        box.run(into(`results-${i}`, download(server, half, windows))),
+      )
+      for (const ended of yield* Effect.all(runs, { concurrency: "unbounded" })) {
+        assertEnded(ended)
+        Cli.assertNoSecrets(box, server, ended)
+      }
+      assertWithin(server, windows)
+      assert.strictEqual(server.linkCalls().length, 20)
+      assertAllThere(box, samples, (i) => `results-${i < 10 ? 0 : 1}`)
+    }),
+  )
+
+  it.live("may each be the first that makes it", () =>
+    Effect.gen(function* () {
+      const { server } = yield* serve(0, [])
+      const box = yield* Cli.sandbox
+      // Another program makes every directory right after this one has seen that it is not there.
+      const other = `
+        import fs from "node:fs"
+        const { mkdir } = fs
+        fs.mkdir = (path, options, resume) =>
+          mkdir(path, options, (error) => {
+            if (error?.code === "ENOENT") fs.mkdirSync(path, { recursive: true, mode: 0o700 })
+            resume(error)
+          })
+        process.getBuiltinModule("node:module").syncBuiltinESMExports()`
+      const env = { NODE_OPTIONS: `--import=${box.path(box.write("other.mjs", other))}` }
+      assert.deepStrictEqual(yield* usedOf(box, within(env, quota(server, []))), [0, 0])
+      assert.include(box.files(box.path(state)), "quota.sqlite")
+    }),
+  )
+
+  it.live("know of the calls of one that was killed, again and again", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 10, seconds: 2 }]
+      let running: Cli.Running | undefined
+      // In the middle of these calls: the server has counted them, and nobody hears its answers.
+      const fatal = [4, 11, 18]
+      const { samples, server } = yield* serve(24, windows, {
+        onLink: ({ total }) => {
+          if (running !== undefined && fatal.includes(total)) process.kill(running.pid, "SIGKILL")
+          return undefined
+        },
+      })
+      const box = yield* Cli.sandbox
+      const command = download(server, samples, windows, "-j", "4")
+      for (const call of fatal) {
+        running = yield* box.start(command)
+        yield* Cli.until(
+          () => server.linkCalls().length >= call,
+          () => `call ${call}, which is fatal\n${running?.stderr()}`,
+        )
+      }
+      const ended = yield* box.run(command)
+      assertEnded(ended)
+      assertWithin(server, windows)
+      assertAllThere(box, samples)
+      const calls = server.linkCalls().length
+      assert.isAbove(calls, samples.length)
+      Cli.assertNoSecrets(box, server, ended)
+      // No call is forgotten, and none is still thought to be under way.
+      const longAndShort = [3600, 0.001].map((seconds) => ({ limit: 99, seconds }))
+      const [inAnHour = 0, ...underWay] = yield* usedOf(box, quota(server, longAndShort))
+      assert.isAtLeast(inAnHour, calls)
+      assert.deepStrictEqual(underWay, [0])
+    }),
+  )
+
+  /** One run uses the window up, and the next one begins at once. */
+  const oneAfterTheOther = Effect.fnUntraced(function* (otherState: Readonly<Record<string, string>>) {
+    const windows = [{ limit: 10, seconds: 7 }]
+    const { samples, server } = yield* serve(12, windows)
+    const box = yield* Cli.sandbox
+    assertEnded(yield* box.run(download(server, samples.slice(0, 10), windows)))
+    assert.strictEqual(server.linkCalls().length, 10)
+    const again = download(server, samples.slice(10), windows, "--json", "-j", "1")
+    const ended = yield* box.run(within(otherState, again))
+    assert.strictEqual(ended.exitCode, 0, ended.stderr)
+    assertAllThere(box, samples)
+    Cli.assertNoSecrets(box, server, ended)
+    return { box, server, windows, ended, events: Cli.ndjson(ended.stdout) }
+  })
+
+  it.live("know what an earlier one used, and wait", () =>
+    Effect.gen(function* () {
+      const { box, ended, events, server, windows } = yield* oneAfterTheOther({})
+      assertEnded(ended)
+      assertWithin(server, windows)
+      assert.strictEqual(events[0]?.event, "waiting")
+      assert.strictEqual(box.mode(state), 0o700)
+      for (const path of box.files(box.path(state))) assert.strictEqual(box.mode(`${state}/${path}`), 0o600, path)
+    }),
+  )
+
+  it.live("would be refused if they did not share it, and would cope", () =>
+    Effect.gen(function* () {
+      const { server } = yield* oneAfterTheOther({ XDG_STATE_HOME: "/proc/nowhere" })
+      assert.deepStrictEqual(statuses(server).slice(10), [429, 200, 200])
+    }),
+  )
+
+  it.live("know as well that the server wants no calls", () =>
+    Effect.gen(function* () {
+      const { samples, server } = yield* serve(2, ReferenceServer.vendorWindows, {
+        onLink: ({ total }) =>
+          total === 1 ? ReferenceServer.apiError(429, "429", "Slow down.", { "retry-after": "4" }) : undefined,
+      })
+      const box = yield* Cli.sandbox
+      const one = yield* box.start(download(server, samples.slice(0, 1), []))
+      yield* Cli.until(
+        () => server.linkCalls().length === 1,
+        () => `a call\n${one.stderr()}`,
+      )
+      assertEnded(yield* box.run(into("results-1", download(server, samples.slice(1), []))))
+      assert.strictEqual((yield* one.ended).exitCode, 0)
+      const [refused, ...later] = server.linkCalls()
+      assert.strictEqual(later.length, 2)
+      for (const { at } of later) assert.isAtLeast(at - (refused?.at ?? 0), 4000)
+    }),
+  )
+
+  it.live("count a run that was interrupted by its calls, and by no more", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 5, seconds: 600 }]
+      const { samples, server } = yield* serve(9, windows)
+      const box = yield* Cli.sandbox
+      const running = yield* box.start(download(server, samples, windows, "--json"))
+      yield* Cli.until(
+        () => running.stdout().includes('"waiting"'),
+        () => `a pause\n${running.stdout()}`,
+      )
+      assert.deepStrictEqual(yield* usedOf(box, quota(server, windows)), [5])
+      yield* running.signal("SIGINT")
+      assert.strictEqual((yield* running.ended).exitCode, 130)
+      assert.deepStrictEqual(yield* usedOf(box, quota(server, [{ limit: 9, seconds: 600 }])), [5])
+      assert.strictEqual(server.linkCalls().length, 5)
+    }),
+  )
+})
+
+describe("a log that is broken", { concurrent: true }, () => {
+  const garbage: ReadonlyArray<readonly [name: string, content: (box: Cli.Sandbox) => Effect.Effect<Uint8Array>]> = [
+    ["noise", () => Effect.succeed(Samples.noise(10_000))],
+    [
+      "a database with noise in it",
+      Effect.fnUntraced(function* (box) {
+        yield* reportOf(box, { args: ["quota"] })
+        const content = box.read(log)
+        content.set(Samples.noise(content.length - 4096), 4096)
+        return content
+      }),
+    ],
+    [
+      "the database of a later version",
+      (box) =>
+        Effect.sync(() => {
+          const database = new DatabaseSync(box.path(box.write("later.sqlite", "")))
+          database.exec("PRAGMA journal_mode = WAL; CREATE TABLE calls (other TEXT) STRICT; PRAGMA user_version = 99")
+          database.close()
+          return box.read("later.sqlite")
+        }),
+    ],
+  ]
+
+  it.live.each(garbage)("by %s is kept aside, with a warning, and another one is begun", ([, contentOf]) =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 9, seconds: 600 }]
+      const { samples, server } = yield* serve(3, windows)
+      const box = yield* Cli.sandbox
+      const content = yield* contentOf(box)
+      box.write(log, content)
+      const ended = yield* box.run(download(server, samples, windows, "--json"))
+      assert.strictEqual(ended.exitCode, 0)
+      const [warning = "", ...more] = warningsOf(ended)
+      assert.deepStrictEqual(more, [])
+      const [aside = "", ...others] = box.files(box.path(state)).filter((path) => path !== "quota.sqlite")
+      assert.deepStrictEqual(others, [])
+      assert.include(warning, box.path(`${state}/${aside}`))
+      assert.isTrue(box.read(`${state}/${aside}`).equals(content))
+      assert.strictEqual(Cli.ndjson(ended.stdout).at(-1)?.event, "summary")
+      assertAllThere(box, samples)
+      assert.deepStrictEqual(yield* usedOf(box, quota(server, windows)), [3])
+      Cli.assertNoSecrets(box, server, ended)
+    }),
+  )
+
+  it.live("by a directory that can't be made is told, and the run goes on without it", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 2, seconds: 2 }]
+      const { samples, server } = yield* serve(3, windows)
+      const box = yield* Cli.sandbox
+      const env = { XDG_STATE_HOME: "/proc/nowhere" }
+      const ended = yield* box.run(within(env, download(server, samples, windows, "--json")))
+      assert.strictEqual(ended.exitCode, 0)
+      const [warning = "", ...more] = warningsOf(ended)
+      assert.deepStrictEqual(more, [])
+      assert.include(warning, "/proc/nowhere/live-response/quota.sqlite")
+      assert.strictEqual(Cli.ndjson(ended.stdout).at(-1)?.event, "summary")
+      assertWithin(server, windows)
+      assertAllThere(box, samples)
+    }),
+  )
+})
+
+/** Another program that writes into the log and takes its time. Gives what ends it. */
+const holdLog = (box: Cli.Sandbox): (() => void) => {
+  const database = new DatabaseSync(box.path(log), { timeout: 2000 })
+  database.exec("BEGIN IMMEDIATE")
+  return () => database.close()
+}
+
+describe("a log that another program holds", { concurrent: true }, () => {
+  it.live("is waited for at the start: nobody goes on without it", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 4, seconds: 6 }]
+      const { samples, server } = yield* serve(5, windows)
+      const box = yield* Cli.sandbox
+      assertEnded(yield* box.run(download(server, samples.slice(0, 4), windows)))
+      const release = holdLog(box)
+      const running = yield* box.start(download(server, samples.slice(4), windows))
+      yield* Cli.until(
+        () => running.stderr().includes("\n"),
+        () => "a warning",
+      )
+      release()
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 0)
+      assertWithin(server, windows)
+      for (const warning of warningsOf(ended)) assert.include(warning, "another program holds it")
+      assertAllThere(box, samples)
+    }),
+  )
+
+  it.live("is waited for in the middle", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 4, seconds: 2 }]
+      const { samples, server } = yield* serve(6, windows)
+      const box = yield* Cli.sandbox
+      const running = yield* box.start(download(server, samples, windows, "--json"))
+      yield* Cli.until(
+        () => running.stdout().includes('"waiting"') && running.stdout().split('"completed"').length === 5,
+        () => `a pause\n${running.stdout()}`,
+      )
+      const release = holdLog(box)
+      yield* Cli.until(
+        () => running.stderr().includes("\n"),
+        () => "a warning",
+      )
+      release()
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 0)
+      assertWithin(server, windows)
+      for (const warning of warningsOf(ended)) assert.include(warning, "another program holds it")
+      assertAllThere(box, samples)
+    }),
+  )
+
+  it.live("while an answer comes loses no place", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 1, seconds: 1 }]
+      const box = yield* Cli.sandbox
+      let release: (() => void) | undefined
+      const { samples, server } = yield* serve(3, windows, {
+        onLink: ({ total }) => {
+          if (total === 1) release = holdLog(box)
+          return undefined
+        },
+      })
+      const running = yield* box.start({ ...download(server, samples, windows), patience: "12 seconds" })
+      yield* Cli.until(
+        () => release !== undefined,
+        () => "a call",
+      )
+      // Longer than anybody stands still for it.
+      yield* Effect.sleep("1 second")
+      release?.()
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 0)
+      assertWithin(server, windows)
+      assertAllThere(box, samples)
+    }),
+  )
+})
+
+const tokenOf = (claims: Readonly<Record<string, string>>) =>
+  ["{}", JSON.stringify(claims), "signature"].map((part) => Buffer.from(part).toString("base64url")).join(".")
+
+const tenants = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"] as const
+const apps = ["00000000-0000-0000-0000-0000000000aa", "00000000-0000-0000-0000-0000000000bb"] as const
+const bearer = tokenOf({ tid: tenants[0], appid: apps[0] })
+
+describe("live-response quota", { concurrent: true }, () => {
+  const windows = [
+    { limit: 100, seconds: 60 },
+    { limit: 10, seconds: 3600 },
+  ]
+
+  /** Ten calls were made a moment ago. No more will be. */
+  const used = Effect.gen(function* () {
+    const { samples, server } = yield* serve(10, ReferenceServer.vendorWindows, { bearer })
+    const box = yield* Cli.sandbox
+    assertEnded(yield* box.run(download(server, samples, [])))
+    const requests = server.requests.length
+    yield* Effect.addFinalizer(() => Effect.sync(() => assert.strictEqual(server.requests.length, requests)))
+    assert.strictEqual(server.linkCalls().length, 10)
+    return { server, box }
+  })
+
+  it.live("says how much is used and free, and when the next link can be had, and the last", () =>
+    Effect.gen(function* () {
+      const { box, server } = yield* used
+      const text = yield* box.run(quota(server, windows, "--for", "25"))
+      assertEnded(text)
+      assert.match(text.stdout, /^this minute +█+░+ +10 of 100 used, 90 free$/m)
+      const inAnHour = String.raw`at \d\d:\d\d:\d\d \(in (1 h|5\d min)\)`
+      assert.match(text.stdout, new RegExp(`^this hour +█+ +10 of 10 used, the next one ${inAnHour}$`, "m"))
+      assert.match(text.stdout, new RegExp(`^next link ${inAnHour}$`, "m"))
+      assert.match(text.stdout, /^25 links: [^\n]*\d\d:\d\d:\d\d \(in (3 h|2 h 5\d min)\)/m)
+      Cli.assertNoSecrets(box, server, text)
+
+      const began = yield* now
+      const report = yield* reportOf(box, quota(server, windows, "--for", "25"))
+      const ended = yield* now
+      assert.deepStrictEqual(
+        report.windows.map(({ free, limit, seconds, used }) => ({ seconds, limit, used, free })),
+        [
+          { seconds: 60, limit: 100, used: 10, free: 90 },
+          { seconds: 3600, limit: 10, used: 10, free: 0 },
+        ],
+      )
+      const [minute, hour] = report.windows
+      assert.isAtLeast(millisOf(minute?.nextSlot), began)
+      assert.isAtMost(millisOf(minute?.nextSlot), ended)
+      const first = server.linkCalls()[0]?.at ?? 0
+      for (const nextSlot of [hour?.nextSlot, report.nextSlot]) {
+        assert.isAtLeast(millisOf(nextSlot), first + 3_600_000)
+        assert.isAtMost(millisOf(nextSlot), ended + 3_600_000)
+      }
+      assert.strictEqual(report.calls, 25)
+      assert.isAtLeast(millisOf(report.lastSlot), first + 3 * 3_600_000)
+      assert.isAtMost(millisOf(report.lastSlot), ended + 3 * 3_600_000)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("keeps endpoints, tenants and apps apart, and knows them however they sign in", () =>
+    Effect.gen(function* () {
+      const { box, server } = yield* used
+      const usedBy = (env: Readonly<Record<string, string>>, endpoint = server.endpoint) =>
+        usedOf(box, { args: ["quota", "--endpoint", endpoint, "--per-hour", "20"], env })
+      const seen = yield* Effect.all(
+        {
+          token: usedBy({ LIVE_RESPONSE_TOKEN: tokenOf({ azp: apps[0], tid: tenants[0] }) }),
+          secret: usedBy({ AZURE_TENANT_ID: tenants[0], AZURE_CLIENT_ID: apps[0] }, `${server.endpoint}/`),
+          otherTenant: usedBy({ LIVE_RESPONSE_TOKEN: tokenOf({ tid: tenants[1], appid: apps[0] }) }),
+          otherApp: usedBy({ LIVE_RESPONSE_TOKEN: tokenOf({ tid: tenants[0], appid: apps[1] }) }),
+          otherEndpoint: usedBy({ LIVE_RESPONSE_TOKEN: bearer }, "https://example.com"),
+          nobody: usedBy({}),
+        },
+        { concurrency: 2 },
+      )
+      assert.deepStrictEqual(seen, {
+        token: [10, 10],
+        secret: [10, 10],
+        otherTenant: [0, 0],
+        otherApp: [0, 0],
+        otherEndpoint: [0, 0],
+        nobody: [0, 0],
+      })
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("does not end without a word, not even over a window without end", () =>
+    Effect.gen(function* () {
+      const { box, server } = yield* used
+      const { stderr, stdout } = yield* box.run(quota(server, [], "--window", "10/999999999 days"))
+      assert.notStrictEqual(stdout + stderr, "")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("prints nothing of a token that a terminal would obey", () =>
+    Effect.gen(function* () {
+      const { server } = yield* serve(0, [])
+      const box = yield* Cli.sandbox
+      const env = { LIVE_RESPONSE_TOKEN: tokenOf({ tid: "\u001b[2Jowned\u202e\u009b\n", appid: "\u0007" }) }
+      const ended = yield* box.run(within(env, quota(server, [])))
+      assertEnded(ended)
+      assert.include(ended.stdout, "owned")
+      assert.notMatch(ended.stdout.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u)
+    }),
+  )
+
+  const chosen: ReadonlyArray<
+    readonly [
+      what: string,
+      args: ReadonlyArray<string>,
+      env: Readonly<Record<string, string>>,
+      windows: ReadonlyArray<readonly [limit: number, seconds: number]>,
+    ]
+  > = [
+    [
+      "--window before LIVE_RESPONSE_WINDOWS",
+      ["--window", "5/1 day"],
+      { LIVE_RESPONSE_WINDOWS: "3/2 seconds" },
+      [[5, 86_400]],
+    ],
+    [
+      "--per-minute beside LIVE_RESPONSE_PER_HOUR",
+      ["--per-minute", "50"],
+      { LIVE_RESPONSE_PER_HOUR: "500" },
+      [
+        [50, 60],
+        [500, 3600],
+      ],
+    ],
+    [
+      "LIVE_RESPONSE_POLITE beside --per-hour",
+      ["--per-hour", "500"],
+      { LIVE_RESPONSE_POLITE: "true" },
+      [
+        [100, 60],
+        [500, 3600],
+        [1, 7.2],
+      ],
+    ],
+    [
+      "LIVE_RESPONSE_POLITE beside --window",
+      ["--window", "5/5 seconds"],
+      { LIVE_RESPONSE_POLITE: "true" },
+      [
+        [5, 5],
+        [1, 1],
+      ],
+    ],
+    [
+      "LIVE_RESPONSE_POLITE and --polite, which say the same",
+      ["--polite"],
+      { LIVE_RESPONSE_POLITE: "true" },
+      [
+        [100, 60],
+        [1500, 3600],
+        [1, 2.4],
+      ],
+    ],
+  ]
+  it.live.each(chosen)("takes %s", ([, args, env, windows]) =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const report = yield* reportOf(box, { args: ["quota", ...args], env })
+      assert.deepStrictEqual(
+        report.windows.map(({ limit, seconds }) => [limit, seconds] as const),
+        windows,
+      )
+    }),
+  )
+})
+
+describe("a quota that is nonsense", { concurrent: true }, () => {
+  const cases: ReadonlyArray<
+    readonly [what: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, culprit: RegExp]
+  > = [
+    [
+      "a window that is none, beside a good one",
+      ["--window", "5/5 seconds", "--window", "nonsense"],
+      {},
+      /--window.*nonsense/,
+    ],
+    ["a window of nothing", ["--window", "0/5 seconds"], {}, /--window.*0\/5 seconds/],
+    ["a window beside a limit", ["--window", "5/5 seconds", "--per-hour", "5"], {}, /--window.*--per-hour/],
+    ["windows in the environment", [], { LIVE_RESPONSE_WINDOWS: "nonsense" }, /LIVE_RESPONSE_WINDOWS/],
+    ["a limit in the environment", [], { LIVE_RESPONSE_PER_HOUR: "0" }, /LIVE_RESPONSE_PER_HOUR/],
+    ["politeness in the environment", [], { LIVE_RESPONSE_POLITE: "perhaps" }, /LIVE_RESPONSE_POLITE/],
+  ]
+  it.live.each(cases)("by %s: exit code 2 and a line that says it", ([, args, env, culprit]) =>
+    Effect.gen(function* () {
+      const { samples, server } = yield* serve(1, [])
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(within(env, download(server, samples, [], ...args)))
+      assert.match(ended.stderr, /^live-response: [^\n]+\n$/)
+      assert.match(ended.stderr, culprit)
+      assert.strictEqual(ended.stdout, "")
+      assert.strictEqual(ended.exitCode, 2)
+      assert.deepStrictEqual(server.requests, [])
+      assert.deepStrictEqual(box.entries(), [])
+    }),
+  )
+})
+
+describe("in Redis", { concurrent: true }, () => {
+  const assertNoPassword = (box: Cli.Sandbox, { password }: Pick<Redis.Redis, "password">, ended: Cli.Ended) => {
+    for (const text of [ended.stdout, ended.stderr, ...box.files(box.root).map((path) => box.read(path))]) {
+      assert.isFalse(Buffer.from(text).includes(password))
+    }
+  }
+
+  it.live("programs with state directories of their own share the quota", () =>
+    Effect.gen(function* () {
+      const redis = yield* Redis.make
+      const windows = [{ limit: 10, seconds: 2 }]
+      const { samples, server } = yield* serve(20, windows)
+      const box = yield* Cli.sandbox
+      const inRedis = (i: number, command: Cli.Command) =>
+        within({ LIVE_RESPONSE_REDIS_URL: redis.url, XDG_STATE_HOME: box.path(`state-${i}`) }, command)
+      const runs = [samples.slice(0, 10), samples.slice(10)].map((half, i) =>
+        box.run(inRedis(i, into(`results-${i}`, download(server, half, windows)))),
+      )
+      for (const ended of yield* Effect.all(runs, { concurrency: "unbounded" })) {
+        assertEnded(ended)
+        Cli.assertNoSecrets(box, server, ended)
+        assertNoPassword(box, redis, ended)
+      }
+      assertWithin(server, windows)
+      assert.strictEqual(server.linkCalls().length, 20)
+      assertAllThere(box, samples, (i) => `results-${i < 10 ? 0 : 1}`)
+      const command = inRedis(2, quota(server, [{ limit: 99, seconds: 3600 }]))
+      assert.deepStrictEqual(yield* usedOf(box, command), [20])
+    }),
+  )
+
+  it.live("that is not there, or not ours: exit code 4 and a line that says it", () =>
+    Effect.gen(function* () {
+      const redis = yield* Redis.make
+      const port = yield* Redis.freePort
+      const { samples, server } = yield* serve(1, [])
+      const box = yield* Cli.sandbox
+      const password = "a-password-that-is-wrong"
+      const urls = [`redis://:${password}@127.0.0.1:${port}`, redis.url.replace(redis.password, password), password]
+      for (const LIVE_RESPONSE_REDIS_URL of urls) {
+        const ended = yield* box.run(within({ LIVE_RESPONSE_REDIS_URL }, download(server, samples, [])))
+        assert.match(ended.stderr, /^live-response: [^\n]*Redis[^\n]*LIVE_RESPONSE_REDIS_URL[^\n]*\n$/)
+        assert.strictEqual(ended.exitCode, 4)
+        assertNoPassword(box, { password }, ended)
+      }
+      assert.deepStrictEqual(server.requests, [])
+    }),
+  )
+
+  it.live("that drops its connections while an answer comes: no place is lost", () =>
+    Effect.gen(function* () {
+      const redis = yield* Redis.make
+      const windows = [{ limit: 1, seconds: 1 }]
+      const { samples, server } = yield* serve(3, windows, {
+        onLink: ({ total }) => {
+          if (total === 1) redis.dropConnections()
+          return undefined
+        },
+      })
+      const box = yield* Cli.sandbox
+      const command = within({ LIVE_RESPONSE_REDIS_URL: redis.url }, download(server, samples, windows))
+      const ended = yield* box.run({ ...command, patience: "12 seconds" })
+      assert.strictEqual(ended.exitCode, 0)
+      assertWithin(server, windows)
+      assertAllThere(box, samples)
+    }),
+  )
+
+  it.live("that dies in the middle and comes back: the batch goes on", () =>
+    Effect.gen(function* () {
+      const redis = yield* Redis.make
+      const windows = [{ limit: 6, seconds: 2 }]
+      const { samples, server } = yield* serve(12, windows)
+      const box = yield* Cli.sandbox
+      const env = { LIVE_RESPONSE_REDIS_URL: redis.url }
+      const running = yield* box.start(within(env, download(server, samples, windows, "--json")))
+      yield* Cli.until(
+        () => server.linkCalls().length > 6,
+        () => `the second window\n${running.stderr()}`,
+      )
+      yield* redis.stop
+      yield* Cli.until(
+        () => running.stderr().includes("\n"),
+        () => "a warning",
+      )
+      const before = server.linkCalls().length
+      assert.isBelow(before, 12)
+      yield* redis.start
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      const warnings = ended.stderr.split("\n").filter((line) => line.startsWith("live-response: "))
+      for (const warning of warnings) assert.match(warning, /Redis does not answer/)
+      assertAllThere(box, samples)
+      assert.strictEqual(Cli.ndjson(ended.stdout).at(-1)?.event, "summary")
+      Cli.assertNoSecrets(box, server, ended)
+      assertNoPassword(box, redis, ended)
+    }),
+  )
+})
