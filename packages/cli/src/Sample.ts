@@ -58,8 +58,9 @@ const faults: Record<number, Pick<Simulator.Result, "linkFaults" | "blobFaults">
       { fault: "cut", after: 100_000 },
     ],
   },
-  20: { linkFaults: [{ fault: "throttle", retryAfter: 3 }] },
   30: { linkFaults: [{ fault: "status", status: 503 }] },
+  // Late, for whoever is refused slows down.
+  54: { linkFaults: [{ fault: "throttle", retryAfter: 3 }] },
 }
 
 /** The results that there are; among their requests each fault happens. Every sixth is a collected file, in gzip. */

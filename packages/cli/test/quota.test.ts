@@ -289,7 +289,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
 
   /** One run uses the window up, and the next one begins at once. */
   const oneAfterTheOther = Effect.fnUntraced(function* (otherState: Readonly<Record<string, string>>) {
-    const windows = [{ limit: 10, seconds: 7 }]
+    const windows = [{ limit: 10, seconds: 10 }]
     const { samples, server } = yield* serve(12, windows)
     const box = yield* Cli.sandbox
     assertEnded(yield* box.run(download(server, samples.slice(0, 10), windows)))

@@ -53,7 +53,8 @@ const results = (view: BatchView): string => {
   const total = view.total === undefined ? "" : ` of ${Format.count(view.total)}`
   const failed = view.summary.failed === 0 ? "" : `   ${Format.count(view.summary.failed)} failed`
   const skipped = view.summary.skipped === 0 ? "" : `   ${Format.count(view.summary.skipped)} were here`
-  return `${Format.count(done)}${total} done   ${Format.bytes(view.summary.bytes)}${failed}${skipped}`
+  const retries = view.retries === 0 ? "" : `   ${Format.count(view.retries)} tried again`
+  return `${Format.count(done)}${total} done   ${Format.bytes(view.summary.bytes)}${failed}${skipped}${retries}`
 }
 
 const labelWidth = 9
