@@ -1,6 +1,7 @@
 /**
  * The main job: all targets into the directory, all events to the output.
  */
+import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"
@@ -21,6 +22,11 @@ export interface Options extends Output.Options {
   readonly windows: ReadonlyArray<Window>
   readonly concurrency: number
   readonly retryFailed: boolean
+  /** A broken line of a list ends it all. */
+  readonly strict: boolean
+  readonly extract: boolean
+  /** How many bytes may come out of one file. */
+  readonly maxExtract: number
 }
 
 /** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
@@ -55,11 +61,16 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>, op
   }
 
   const refs = targets.pipe(
-    Stream.flatMap((target) =>
-      Targets.isBadLine(target) ? Stream.drain(Stream.fromEffect(output.badLine(target))) : Stream.succeed(target),
-    ),
+    Stream.flatMap((target) => {
+      if (!Targets.isBadLine(target)) return Stream.succeed(target)
+      return options.strict
+        ? Stream.fail(Failure.usage(target.message))
+        : Stream.drain(Stream.fromEffect(output.badLine(target)))
+    }),
   )
-  yield* live.saveAll(refs, { concurrency: options.concurrency }).pipe(
+  const { concurrency } = options
+  const extract = options.extract ? { ...Extraction.defaultLimits, maxBytes: options.maxExtract } : undefined
+  yield* live.saveAll(refs, { concurrency, extract }).pipe(
     Stream.runForEach(output.event),
     Effect.onInterrupt(() => Effect.sync(output.interrupted)),
     Effect.ensuring(output.finish),

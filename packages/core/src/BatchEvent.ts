@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import { CredentialError } from "./CredentialError.ts"
 import { DefenderError } from "./DefenderError.ts"
+import { ExtractionError } from "./Extraction.ts"
 import { QuotaStoreError } from "./QuotaStoreError.ts"
 import { ResultRef } from "./ResultRef.ts"
 import { StoreError } from "./StoreError.ts"
@@ -97,6 +98,33 @@ export class Skipped extends Schema.Class<Skipped>("@live-response/core/BatchEve
 }) {}
 
 /**
+ * A collected file was unpacked: `bytes` is the size of what came out of it, and `path` where that is.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Extracted extends Schema.Class<Extracted>("@live-response/core/BatchEvent/Extracted")({
+  event: Schema.tag("extracted"),
+  ...ofResult,
+  path: Schema.String,
+  bytes: Schema.Int,
+}) {}
+
+/**
+ * A collected file was not unpacked. The file itself is there, as it came.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/core/BatchEvent/NotExtracted")({
+  event: Schema.tag("notExtracted"),
+  ...ofResult,
+  path: Schema.String,
+  message: Schema.String,
+  error: ExtractionError,
+}) {}
+
+/**
  * The result could not be had. The batch goes on.
  *
  * @since 0.1.0
@@ -143,7 +171,16 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEve
  * @since 0.1.0
  * @category models
  */
-export const ResultEvent = Schema.Union([Linked, Progress, Retrying, Completed, Skipped, Failed])
+export const ResultEvent = Schema.Union([
+  Linked,
+  Progress,
+  Retrying,
+  Completed,
+  Skipped,
+  Extracted,
+  NotExtracted,
+  Failed,
+])
 
 /**
  * @since 0.1.0
@@ -157,7 +194,7 @@ export type ResultEvent = typeof ResultEvent.Type
  * @since 0.1.0
  * @category models
  */
-export const BatchEvent = Schema.Union([Linked, Progress, Retrying, Completed, Skipped, Failed, Waiting, Summary])
+export const BatchEvent = Schema.Union([...ResultEvent.members, Waiting, Summary])
 
 /**
  * @since 0.1.0
@@ -189,6 +226,8 @@ export const tally = (summary: Summary, event: BatchEvent): Summary => {
       return Summary.make({ ...summary, skipped: summary.skipped + 1 })
     case "failed":
       return Summary.make({ ...summary, failed: summary.failed + 1 })
+    case "extracted":
+    case "notExtracted":
     case "progress":
     case "retrying":
     case "waiting":

@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import * as BatchEvent from "./BatchEvent.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
+import * as Extraction from "./Extraction.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
@@ -58,6 +59,12 @@ export type BatchError = CredentialError | DefenderError | QuotaStoreError | Sto
 export interface BatchOptions {
   /** How many results are under way at once. By default 8. */
   readonly concurrency?: number | undefined
+
+  /**
+   * Also unpacks what is gzip, within these limits, as `<index>.unpacked` beside it. The name inside of it is the
+   * machine's choice, and is not used. By default nothing is unpacked.
+   */
+  readonly extract?: Extraction.Limits | undefined
 }
 
 /**
@@ -145,18 +152,39 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     return yield* writer.complete
   }, Effect.scoped)
 
-  const isPresent = Effect.fnUntraced(function* (ref: ResultRef) {
-    const outcome = yield* manifest.find(ref)
-    return Option.isSome(outcome) && outcome.value.status === "completed" && (yield* store.has(outcome.value))
+  const findPresent = Effect.fnUntraced(function* (ref: ResultRef) {
+    const outcome = Option.getOrUndefined(yield* manifest.find(ref))
+    return outcome?.status === "completed" && (yield* store.has(outcome)) ? outcome : undefined
+  })
+
+  /** Unpacks a file that is there, unless that was done before. What it fails with is told. */
+  const extract = Effect.fnUntraced(function* (
+    ref: ResultRef,
+    path: string,
+    limits: Extraction.Limits,
+    tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
+  ) {
+    const unpacked = path.replace(/\.gz$/, ".unpacked")
+    if (unpacked === path || (yield* store.has({ path: unpacked }))) return
+    yield* store.keep(unpacked, Extraction.gunzip(store.read(path), limits)).pipe(
+      Effect.map((bytes) => BatchEvent.Extracted.make({ ...ref, path: unpacked, bytes })),
+      Effect.catchTag("ExtractionError", (error) =>
+        Effect.succeed(BatchEvent.NotExtracted.make({ ...ref, path, message: `${path}: ${error.message}`, error })),
+      ),
+      Effect.flatMap(tell),
+    )
   })
 
   /** One target of a batch: everything that happens to it is told, and only what fails every target is a failure. */
   const saveTold = Effect.fnUntraced(function* (
     ref: ResultRef,
+    limits: Extraction.Limits | undefined,
     tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
   ) {
-    if (yield* isPresent(ref)) {
+    const present = yield* findPresent(ref)
+    if (present !== undefined) {
       yield* tell(BatchEvent.Skipped.make({ ...ref, reason: "present" }))
+      if (limits !== undefined) yield* extract(ref, present.path, limits, tell)
       return undefined
     }
     let links = 0
@@ -177,6 +205,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     )
     yield* manifest.append(ended)
     yield* tell(ended)
+    if (limits !== undefined && ended.event === "completed") yield* extract(ref, ended.path, limits, tell)
     return ended
   })
 
@@ -210,7 +239,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
               const key = String(ref)
               if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
               seen.add(key)
-              return Effect.flatMap(saveTold(ref, tell), (ended) => {
+              return Effect.flatMap(saveTold(ref, options?.extract, tell), (ended) => {
                 if (ended === undefined) return Effect.void
                 const isOne = ended.event === "failed" && isConnectionFailure(ended.error)
                 connectionFailures = isOne ? connectionFailures + 1 : 0

@@ -62,11 +62,20 @@ export interface Service {
   /** Begins to write a result, or goes on with it. One writer at a time for each result. */
   readonly open: (ref: ResultRef) => Effect.Effect<ResultWriter, StoreError, Scope.Scope>
 
-  /** Whether a result that was kept is still there, by its path and size. */
-  readonly has: (stored: Pick<StoredResult, "path" | "bytes">) => Effect.Effect<boolean, StoreError>
+  /** Whether something that was kept is still there, by its path, and by its size where that is known. */
+  readonly has: (stored: {
+    readonly path: string
+    readonly bytes?: number | undefined
+  }) => Effect.Effect<boolean, StoreError>
 
   /** The bytes of a result that is kept. */
   readonly read: (path: string) => Stream.Stream<Uint8Array, StoreError>
+
+  /** Keeps what was made of a result, beside it: whole, or not at all. Gives its size. */
+  readonly keep: <E, R>(
+    path: string,
+    bytes: Stream.Stream<Uint8Array, E, R>,
+  ) => Effect.Effect<number, StoreError | E, R>
 }
 
 /**
@@ -189,7 +198,17 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
           }),
         }
       }),
-      has: ({ bytes, path }) => Effect.sync(() => files.get(path)?.length === bytes),
+      has: ({ bytes, path }) =>
+        Effect.sync(() => {
+          const file = files.get(path)
+          return file !== undefined && (bytes === undefined || file.length === bytes)
+        }),
+      keep: (path, bytes) =>
+        Effect.map(Stream.runCollect(bytes), (chunks) => {
+          const file = Bytes.concat(chunks)
+          files.set(path, file)
+          return file.length
+        }),
       read: (path) =>
         Stream.suspend(() => {
           const bytes = files.get(path)
@@ -259,6 +278,7 @@ export const layerFileSystem = (options: {
         const openPart = Effect.gen(function* () {
           if (part !== undefined) return part
           yield* makeDirectory(directory)
+          yield* syncDirectory(options.directory)
           part = yield* fs.open(partPath, { flag: "a", mode: 0o600 }).pipe(at(partPath), Scope.provide(fileScope))
           return part
         })
@@ -346,13 +366,28 @@ export const layerFileSystem = (options: {
         open,
         has: ({ bytes, path }) =>
           fs.stat(join(options.directory, path)).pipe(
-            Effect.map((info) => info.type === "File" && Number(info.size) === bytes),
+            Effect.map((info) => info.type === "File" && (bytes === undefined || Number(info.size) === bytes)),
             Effect.catchTag("PlatformError", (error) =>
               error.reason._tag === "NotFound" ? Effect.succeed(false) : Effect.fail(error),
             ),
             at(path),
           ),
         read: (path) => fs.stream(join(options.directory, path)).pipe(Stream.mapError(fromPlatformError(path))),
+        keep: Effect.fnUntraced(function* (path, bytes) {
+          const whole = join(options.directory, path)
+          const part = `${whole}.part`
+          yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(part, { force: true })))
+          const file = yield* fs.open(part, { flag: "w", mode: 0o600 }).pipe(at(part))
+          let size = 0
+          yield* Stream.runForEach(bytes, (chunk) => {
+            size += chunk.length
+            return file.writeAll(chunk).pipe(at(part))
+          })
+          yield* file.sync.pipe(at(part))
+          yield* fs.rename(part, whole).pipe(at(whole))
+          yield* syncDirectory(paths.dirname(whole))
+          return size
+        }, Effect.scoped),
       }
     }),
   )

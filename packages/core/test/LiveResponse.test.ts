@@ -320,6 +320,7 @@ describe("LiveResponse.saveAll", () => {
         Effect.succeed({ resume: undefined, write: () => Effect.fail(diskFull), complete: Effect.fail(diskFull) }),
       has: () => Effect.succeed(false),
       read: () => Stream.empty,
+      keep: () => Effect.fail(diskFull),
     })
     return Effect.gen(function* () {
       const { events, exit } = yield* runAll(refsUpTo(100))

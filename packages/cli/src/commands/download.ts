@@ -1,10 +1,12 @@
 /**
  * `live-response download`
  */
+import * as ByteSize from "effect/ByteSize"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Failure from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Targets from "../Targets.ts"
@@ -35,6 +37,23 @@ export const download = Command.make(
     ),
     endpoint: Flags.endpoint,
     ...Flags.quota,
+    strict: Flag.Boolean("strict").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Stop at the first broken line of a list; by default it is a target that failed"),
+    ),
+    extract: Flag.Boolean("extract").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
+    ),
+    maxExtract: Flag.String("max-extract").pipe(
+      Flag.withDefault("10 GB"),
+      Flag.filterMap(
+        (text) => Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber),
+        () => "a size, such as 500 MB",
+      ),
+      Flag.withMetavar("SIZE"),
+      Flag.withDescription("What may come out of one file at most; by default 10 GB"),
+    ),
     retryFailed: Flag.Boolean("retry-failed").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Add what the directory's manifest says has failed"),

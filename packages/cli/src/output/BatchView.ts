@@ -16,6 +16,8 @@ export interface BatchView {
   /** Downloads that have been under way long enough to tell of their progress. */
   readonly transfers: Map<string, Transfer>
   retries: number
+  /** Collected files that were not unpacked. */
+  notExtracted: number
   interrupted: boolean
 }
 
@@ -24,6 +26,7 @@ export const make = (): BatchView => ({
   total: undefined,
   transfers: new Map(),
   retries: 0,
+  notExtracted: 0,
   interrupted: false,
 })
 
@@ -37,6 +40,9 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
     case "retrying":
       view.retries++
       return
+    case "notExtracted":
+      view.notExtracted++
+      return
     case "completed":
     case "failed":
     case "skipped":
@@ -46,6 +52,7 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
     case "linked":
       view.summary = BatchEvent.tally(view.summary, event)
       return
+    case "extracted":
     case "waiting":
     case "summary":
       return

@@ -88,11 +88,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       view.interrupted = true
     },
 
-    failed: () => view.summary.failed > 0,
+    failed: () => view.summary.failed > 0 || view.notExtracted > 0,
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
+      if (event.event === "notExtracted") yield* Messages.write(printable(event.message))
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
         yield* Messages.write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
       }

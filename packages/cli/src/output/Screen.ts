@@ -129,6 +129,7 @@ export const summary = (
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
     ...(skipped === 0 ? [] : [`${Format.count(skipped)} were here already`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
+    ...(view.notExtracted === 0 ? [] : [`${Format.count(view.notExtracted)} not unpacked`]),
   ]
   return [
     `${view.interrupted ? "Interrupted: " : ""}${parts.join(", ")}; ${Format.count(links)} links in ${Format.duration(options.took)}.`,
