@@ -1,11 +1,11 @@
 import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it } from "@effect/vitest"
+import * as Redis from "@live-response/node/testing/RedisServer"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Cli from "./support/Cli.ts"
-import * as Redis from "./support/Redis.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 import * as Terminal from "./support/Terminal.ts"
@@ -707,7 +707,7 @@ describe("a quota that is nonsense", { concurrent: true }, () => {
 })
 
 describe("in Redis", { concurrent: true }, () => {
-  const assertNoPassword = (box: Cli.Sandbox, { password }: Pick<Redis.Redis, "password">, ended: Cli.Ended) => {
+  const assertNoPassword = (box: Cli.Sandbox, { password }: Pick<Redis.Service, "password">, ended: Cli.Ended) => {
     for (const text of [ended.stdout, ended.stderr, ...box.files(box.root).map((path) => box.read(path))]) {
       assert.isFalse(Buffer.from(text).includes(password))
     }
@@ -740,11 +740,10 @@ describe("in Redis", { concurrent: true }, () => {
   it.live("that is not there, or not ours: exit code 4 and a line that says it", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
-      const port = yield* Redis.freePort
       const { samples, server } = yield* serve(1, [])
       const box = yield* Cli.sandbox
       const password = "a-password-that-is-wrong"
-      const urls = [`redis://:${password}@127.0.0.1:${port}`, redis.url.replace(redis.password, password), password]
+      const urls = [`redis://:${password}@127.0.0.1:1`, redis.url.replace(redis.password, password), password]
       for (const LIVE_RESPONSE_REDIS_URL of urls) {
         const ended = yield* box.run(within({ LIVE_RESPONSE_REDIS_URL }, download(server, samples, [])))
         assert.match(ended.stderr, /^live-response: [^\n]*Redis[^\n]*LIVE_RESPONSE_REDIS_URL[^\n]*\n$/)
@@ -758,10 +757,11 @@ describe("in Redis", { concurrent: true }, () => {
   it.live("that drops its connections while an answer comes: no place is lost", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
+      const run = Effect.runSyncWith(yield* Effect.context<never>())
       const windows = [{ limit: 1, seconds: 1 }]
       const { samples, server } = yield* serve(3, windows, {
         onLink: ({ total }) => {
-          if (total === 1) redis.dropConnections()
+          if (total === 1) run(redis.dropConnections)
           return undefined
         },
       })
@@ -802,6 +802,34 @@ describe("in Redis", { concurrent: true }, () => {
       assert.strictEqual(Cli.ndjson(ended.stdout).at(-1)?.event, "summary")
       Cli.assertNoSecrets(box, server, ended)
       assertNoPassword(box, redis, ended)
+    }),
+  )
+
+  it.live("that hangs holds the end of a run up, and a second Ctrl-C does not wait for it", () =>
+    Effect.gen(function* () {
+      const redis = yield* Redis.make
+      const run = Effect.runSyncWith(yield* Effect.context<never>())
+      const { samples, server } = yield* serve(1, [], {
+        onLink: () => {
+          run(redis.freeze)
+          return undefined
+        },
+      })
+      const box = yield* Cli.sandbox
+      const command = within({ LIVE_RESPONSE_REDIS_URL: redis.url }, download(server, samples, []))
+      // Redis is given ten seconds to take the answer down.
+      const running = yield* box.start({ ...command, patience: "6 seconds" })
+      yield* Cli.until(
+        () => server.linkCalls().length === 1,
+        () => "the call that is answered while Redis hangs",
+      )
+      // Two at the same instant would be one: signals are not counted.
+      yield* running
+        .signal("SIGINT")
+        .pipe(Effect.andThen(Effect.sleep("300 millis")), Effect.forever, Effect.forkScoped)
+      const { exitCode } = yield* running.ended
+      assert.strictEqual(exitCode, 130)
+      yield* redis.thaw
     }),
   )
 })

@@ -9,6 +9,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+import * as Redis from "@live-response/node/testing/RedisServer"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,7 +20,6 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { TestClock } from "effect/testing"
 import { call, openLog, suite, toWindows, usedIn, waitOf } from "./support/QuotaStoreSuite.ts"
-import { password, RedisServer } from "./support/redis.ts"
 import { tempDirectory } from "./support/samples.ts"
 
 const onThisMachine = (directory: string) => NodeQuotaStore.layer({ directory }).pipe(Layer.provide(NodeServices.layer))
@@ -282,17 +282,17 @@ describe("NodeQuotaStore.layerConfig", () => {
   )
 })
 
-const inRedis = Layer.unwrap(Effect.map(RedisServer, ({ url }) => NodeQuotaStore.layerRedis(url)))
+const inRedis = Layer.unwrap(Effect.map(Redis.RedisServer, ({ url }) => NodeQuotaStore.layerRedis(Redacted.make(url))))
 
 describe("RedisQuotaStore", () => {
-  suite("RedisQuotaStore.layer", inRedis.pipe(Layer.provide(RedisServer.layer)), "real")
+  suite("RedisQuotaStore.layer", inRedis.pipe(Layer.provide(Redis.layer)), "real")
 })
 
-shared(RedisServer.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", (it) => {
+shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", (it) => {
   it.effect("shares a log with other programs, which may be on other machines", () =>
     Effect.gen(function* () {
-      const { url } = yield* RedisServer
-      const open = Effect.flatMap(Layer.build(NodeQuotaStore.layerRedis(url)), (store) =>
+      const { url } = yield* Redis.RedisServer
+      const open = Effect.flatMap(Layer.build(NodeQuotaStore.layerRedis(Redacted.make(url))), (store) =>
         openLog(minute, { name: "shared" }).pipe(Effect.provide(store)),
       )
       const [one, other] = [yield* open, yield* open]
@@ -323,8 +323,8 @@ shared(RedisServer.layer, { excludeTestServices: true })("NodeQuotaStore.layerRe
 
   it.effect("says what is wrong with a password, and not which it was", () =>
     Effect.gen(function* () {
-      const { url } = yield* RedisServer
-      const wrong = Redacted.make(Redacted.value(url).replace(password, "another-secret"))
+      const { password, url } = yield* Redis.RedisServer
+      const wrong = Redacted.make(url.replace(password, "another-secret"))
       const error = yield* Effect.flip(openLog(minute).pipe(Effect.provide(NodeQuotaStore.layerRedis(wrong))))
       assert.match(error.message, /Redis does not answer \(WRONGPASS/)
       assert.notInclude(error.message, "another-secret")
@@ -333,7 +333,7 @@ shared(RedisServer.layer, { excludeTestServices: true })("NodeQuotaStore.layerRe
 
   it.effect("waits while Redis is away, says so, and goes on", () =>
     Effect.gen(function* () {
-      const redis = yield* RedisServer
+      const redis = yield* Redis.RedisServer
       const policy = RetryPolicy.layer({ quotaStore: Schedule.spaced("100 millis") })
       const warnings = yield* warningsOf(
         Effect.gen(function* () {
@@ -354,7 +354,7 @@ shared(RedisServer.layer, { excludeTestServices: true })("NodeQuotaStore.layerRe
 
   it.effect("gives up in the end, and tells everybody who waits", () =>
     Effect.gen(function* () {
-      const redis = yield* RedisServer
+      const redis = yield* Redis.RedisServer
       const policy = RetryPolicy.layer({ quotaStore: Schedule.upTo(Schedule.spaced("50 millis"), { times: 3 }) })
       yield* Effect.gen(function* () {
         const quota = yield* Quota.make({ name: "gone", windows: minute })
