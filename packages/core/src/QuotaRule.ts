@@ -162,22 +162,14 @@ export const longest = (windows: ReadonlyArray<Window>): number =>
  * @category arithmetic
  */
 export const forecast = (windows: ReadonlyArray<Window>, calls: Calls, further: number): number => {
-  const span = longest(windows)
-  let stamps = [...calls.stamps, ...Array.from({ length: calls.inFlight }, () => calls.now)]
-  let now = calls.now
-  for (let left = further; left > 0;) {
-    const at = { now, inFlight: 0, stamps, blockedUntil: calls.blockedUntil }
-    const wait = delay(windows, at)
-    if (wait > 0) {
-      now += wait
-      continue
-    }
-    const burst = Math.min(left, ...windows.map((window) => window.limit - usedOf(window, at)))
-    stamps = stamps.slice(firstAfter(stamps, now - span))
-    for (let i = 0; i < burst; i++) stamps.push(now)
-    left -= burst
+  const stamps = [...calls.stamps, ...Array.from({ length: calls.inFlight }, () => calls.now)]
+  const spans = windows.map(({ duration, limit }) => [limit, Duration.toMillis(duration)] as const)
+  let at = Math.max(calls.now, further > 0 ? calls.blockedUntil : 0)
+  for (let i = 0; i < further; i++) {
+    for (const [limit, millis] of spans) at = Math.max(at, (stamps[stamps.length - limit] ?? -Infinity) + millis)
+    stamps.push(at)
   }
-  return now - calls.now
+  return at - calls.now
 }
 
 /**

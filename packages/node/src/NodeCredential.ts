@@ -125,6 +125,6 @@ export const owner: Config.Config<string> = Config.all({
   Config.map(({ clientId, tenantId, token }) => {
     const claims = Option.getOrUndefined(Option.flatMap(token, AccessToken.claims))
     const [tenant, app] = Option.isSome(token) ? [claims?.tid, claims?.appid ?? claims?.azp] : [tenantId, clientId]
-    return `tenant ${tenant ?? "unknown"}, app ${app ?? "unknown"}`
+    return `tenant ${tenant ?? "unknown"}, app ${app ?? "unknown"}`.toLowerCase()
   }),
 )

@@ -17,6 +17,7 @@ import * as Config from "effect/Config"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -26,8 +27,11 @@ import * as UserDirectories from "effect/persistence/UserDirectories"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Sqlite from "./internal/sqlite.ts"
+import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 
 /**
  * @since 0.1.0
@@ -207,23 +211,42 @@ export const layer = ({
       const paths = yield* Path.Path
       const path = paths.join(directory, "quota.sqlite")
 
-      const setAside = Effect.fnUntraced(function* ({ description }: Broken) {
+      /** A file that is not usable is closed at once: SQLite removes what belongs to its name when it closes it. */
+      const open = Effect.gen(function* () {
+        const scope = yield* Scope.fork(yield* Effect.scope)
+        return yield* PrivateDirectory.make(fs, paths, directory).pipe(
+          Effect.andThen(openDatabase(fs, path)),
+          Scope.provide(scope),
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+        )
+      }).pipe(QuotaStore.untilItAnswers)
+
+      /** By one program at a time, and only where no other one has done it already. */
+      const setAside = Effect.gen(function* () {
+        yield* Effect.retry(Layer.build(NodeDirectoryLock.layer({ directory })), {
+          while: ({ problem }) => problem === "InUse",
+          schedule: Schedule.spaced("50 millis"),
+          times: 200,
+        })
+        const broken = yield* Effect.scoped(open).pipe(
+          Effect.as(undefined),
+          Effect.catchTag("Broken", (broken) => Effect.succeed(broken)),
+        )
+        if (broken === undefined) return
         const aside = `${path}.broken-${DateTime.formatIso(yield* DateTime.now).replaceAll(":", "")}`
-        yield* fs.rename(path, aside)
         yield* fs.remove(`${path}-wal`, { force: true })
         yield* fs.remove(`${path}-shm`, { force: true })
+        yield* fs.rename(path, aside)
         yield* Effect.logWarning(
-          `the quota's log was broken (${description}) and is now ${aside}; what was used before is not known`,
+          `the quota's log was broken (${broken.description}) and is now ${aside}; what was used before is not known`,
         )
-      })
+      }).pipe(Effect.scoped)
 
-      const open = Effect.andThen(PrivateDirectory.make(fs, paths, directory), openDatabase(fs, path)).pipe(
-        QuotaStore.untilItAnswers,
-      )
       const database = yield* open.pipe(
-        Effect.catchTag("Broken", (broken) => Effect.andThen(setAside(broken), open)),
+        Effect.catchTag("Broken", () => Effect.andThen(setAside, open)),
         Effect.catchTags({
           Broken: ({ description }) => Effect.fail(errorAt(path)(description)),
+          StoreError: ({ message }) => Effect.fail(errorAt(path)(message)),
           PlatformError: ({ message, reason }) =>
             Effect.fail(errorAt(path)(reason.cause instanceof Error ? reason.cause : message)),
         }),

@@ -217,6 +217,24 @@ describe("NodeQuotaStore.layer", () => {
     }),
   )
 
+  it.live("sets a broken file aside once, where several programs find it at the same time", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      writeFileSync(join(directory, "quota.sqlite"), "this is no database. ".repeat(100))
+      const warnings = yield* warningsOf(
+        Effect.forEach(
+          [1, 2, 3],
+          () => Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory), { local: true })),
+          { concurrency: "unbounded" },
+        ),
+      )
+      assert.strictEqual(warnings.length, 1, warnings.join("\n"))
+      assert.strictEqual(readdirSync(directory).filter((name) => name.includes("broken")).length, 1)
+      const used = Effect.flatMap(named(), (log) => usedIn(log, minute)).pipe(Effect.provide(onThisMachine(directory)))
+      assert.deepStrictEqual(yield* used, [3])
+    }),
+  )
+
   it.live("waits for another program that is writing", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

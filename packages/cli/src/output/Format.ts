@@ -14,12 +14,14 @@ export const bytes = (n: number): string => {
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
 }
 
-/** 42 s, 12 min, 6 h 9 min: no more than a glance can take. */
+/** 42 s, 12 min, 6 h 9 min, 27 d 18 h: no more than a glance can take. */
 export const duration = (input: Duration.Duration): string => {
   const seconds = Math.ceil(Duration.toSeconds(input))
   if (seconds < 60) return `${seconds} s`
   const minutes = Math.round(seconds / 60)
   if (minutes < 60) return `${minutes} min`
+  const hours = Math.round(minutes / 60)
+  if (hours >= 48) return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`
   return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
@@ -32,6 +34,10 @@ export const timeOfDay = (instant: DateTime.DateTime): string =>
     hourCycle: "h23",
     locale: "en-GB",
   })
+
+/** The day on this machine. */
+export const day = (instant: DateTime.DateTime): string =>
+  DateTime.formatLocal(instant, { weekday: "short", day: "numeric", month: "short", locale: "en-GB" })
 
 export const bar = (part: number, whole: number, width: number): string => {
   const filled = whole === 0 ? 0 : Math.round(Math.min(1, part / whole) * width)

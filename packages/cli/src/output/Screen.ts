@@ -24,8 +24,11 @@ const windowName = (window: Duration.Duration): string =>
       ? "this hour"
       : `in any ${Duration.toSeconds(window) < 60 ? `${Duration.toSeconds(window)} s` : Format.duration(window)}`
 
-const at = (now: DateTime.Utc, after: Duration.Duration): string =>
-  `${Format.timeOfDay(DateTime.addDuration(now, after))} (in ${Format.duration(after)})`
+const at = (now: DateTime.Utc, after: Duration.Duration): string => {
+  const instant = DateTime.addDuration(now, after)
+  const isFar = Duration.toHours(after) >= 24
+  return `${isFar ? `${Format.day(instant)} ` : ""}${Format.timeOfDay(instant)} (in ${Format.duration(after)})`
+}
 
 const nextLink = (now: DateTime.Utc, { nextSlot }: QuotaRule.Status): string =>
   Duration.isZero(nextSlot) ? "next link now" : `next link at ${at(now, nextSlot)}`

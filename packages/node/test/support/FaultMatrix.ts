@@ -1,0 +1,261 @@
+/**
+ * Measures what the library makes of a fault: over sockets, onto a disk, and with every byte compared.
+ */
+import { createHash } from "node:crypto"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert } from "@effect/vitest"
+import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
+import * as Credential from "@live-response/core/Credential"
+import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import { ResultStore } from "@live-response/core/ResultStore"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as FaultServer from "./FaultServer.ts"
+import { patterned, refsUpTo, tempDirectory } from "./samples.ts"
+
+/** What came of a fault. */
+export interface Measured {
+  /** Of each result: `whole`, or its error. */
+  readonly outcomes: ReadonlyArray<string>
+  /** Bytes of results that the storage sent. */
+  readonly fetched: number
+  /** Links that were made. */
+  readonly links: number
+  /** Calls of the API. */
+  readonly calls: number
+  /** Where each request for bytes began, result by result. */
+  readonly asked: ReadonlyArray<number>
+}
+
+/** A row of the matrix. */
+export interface Fault {
+  readonly name: string
+  /** How it is injected. */
+  readonly how: string
+  /** The results of the batch: one that is `content`, if nothing is said. */
+  readonly scripts?: ReadonlyArray<Partial<FaultServer.Script>>
+  /** The address of the API, where that is not the server's. */
+  readonly endpoint?: string
+  /** How often the batch is run. */
+  readonly runs?: number
+  /** Gives up on what hangs after a second. */
+  readonly impatient?: boolean
+  /** What must be on the disk of results that are whole, where that is not what the storage held last. */
+  readonly arrives?: Uint8Array
+  /** Unless said otherwise: the result is whole, by one link and one call for each link. */
+  readonly expected: Partial<Measured> & Pick<Measured, "fetched" | "asked">
+}
+
+export const size = 60_000
+export const half = size / 2
+export const content = patterned(size)
+export const otherContent = patterned(50_000, 5)
+
+/** So many answers alike. */
+export const times = <A>(count: number, spoil: A): ReadonlyArray<A> => Array.from({ length: count }, () => spoil)
+
+/** How often in a row the library tries again here without having come further. */
+export const retries = { api: 2, transfer: 3 }
+
+const library = (
+  options: NodeLiveResponse.Options,
+  impatient: boolean,
+  store: Layer.Layer<ResultStore, never, ResultStore>,
+) => {
+  const policies = RetryPolicy.layer({
+    api: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.api }),
+    transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.transfer }),
+    ...(impatient ? { headTimeout: "1 second", stallTimeout: "1 second" } : {}),
+  })
+  return Layer.effect(LiveResponse.LiveResponse, LiveResponse.make).pipe(
+    Layer.provide(store),
+    Layer.provide(NodeLiveResponse.layer(options)),
+    Layer.provide([policies, Credential.layerToken(Redacted.make(FaultServer.bearer)), QuotaStore.layerMemory]),
+  )
+}
+
+/** The store as it is, which tells the server what it was given. */
+const tellingStore = (server: FaultServer.FaultServer) =>
+  Layer.effect(
+    ResultStore,
+    Effect.map(ResultStore, (store) => ({
+      ...store,
+      open: (ref) =>
+        Effect.map(store.open(ref), (writer) => ({
+          ...writer,
+          write: (chunk) =>
+            Effect.tap(writer.write(chunk), () => Effect.sync(() => server.received(String(ref), chunk.bytes.length))),
+        })),
+    })),
+  )
+
+/** An error in a few words that are the same on every machine. */
+const label = (error: ResultError | LiveResponse.Outage): string => {
+  if (error._tag !== "TransferError" && error._tag !== "DefenderError") return error._tag
+  const { reason } = error
+  const status = "status" in reason ? ` ${reason.status}` : ""
+  const what = "what" in reason ? ` of ${reason.what}` : ""
+  return `${error._tag} ${reason._tag}${status}${what}`
+}
+
+const outcomeOf = (events: ReadonlyArray<BatchEvent>, result: string): string | undefined => {
+  for (const event of events) {
+    if (event.event !== "completed" && event.event !== "failed") continue
+    if (`${event.machineActionId}:${event.index}` !== result) continue
+    return event.event === "completed" ? "whole" : label(event.error)
+  }
+  return undefined
+}
+
+/** Runs the batch of a fault, and checks what is alike for all of them. */
+export const measure = Effect.fnUntraced(function* (fault: Fault) {
+  const refs = refsUpTo(fault.scripts?.length ?? 1)
+  const scripts = refs.map((_, n) => ({ contents: [content], ...fault.scripts?.[n] }))
+  const server = yield* FaultServer.make(new Map(refs.map((ref, n) => [String(ref), scripts[n] ?? { contents: [] }])))
+  const directory = yield* tempDirectory
+
+  const run = Effect.gen(function* () {
+    const live = yield* LiveResponse.LiveResponse
+    const events: Array<BatchEvent> = []
+    const exit = yield* live.saveAll(Stream.fromIterable(refs)).pipe(
+      Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+      Effect.exit,
+    )
+    // Nothing that was asked for still comes, as long as the library is at work.
+    yield* Effect.sync(server.underWay).pipe(
+      Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced("5 millis") }),
+    )
+    return { events, exit }
+  }).pipe(
+    Effect.provide(
+      library(
+        { directory, endpoint: fault.endpoint ?? server.endpoint },
+        fault.impatient === true,
+        tellingStore(server),
+      ),
+    ),
+  )
+  for (let n = 1; n < (fault.runs ?? 1); n++) yield* run
+  const { events, exit } = yield* run
+
+  const ended = Exit.isFailure(exit) ? `the batch ends: ${yield* Effect.map(Effect.flip(exit), label)}` : undefined
+  const outcomes = refs.map((ref) => outcomeOf(events, String(ref)) ?? ended ?? "nothing")
+  const wanted = scripts.map(({ contents }) => fault.arrives ?? contents.at(-1) ?? new Uint8Array())
+  const whole = new Map(
+    refs.flatMap((ref, n) => {
+      const bytes = outcomes[n] === "whole" ? wanted[n] : undefined
+      return bytes === undefined ? [] : [[String(ref), bytes]]
+    }),
+  )
+  assertDisk(directory, whole)
+  assert.deepStrictEqual(server.offences, [])
+
+  const seen = refs.map((ref) => server.seen(String(ref)))
+  const measured: Measured = {
+    outcomes,
+    fetched: sum(seen.map(({ sent }) => sent)),
+    links: sum(seen.map(({ links }) => links)),
+    calls: sum(seen.map(({ calls }) => calls)),
+    asked: seen.flatMap(({ asked }) => asked),
+  }
+  return { measured, needed: sum(wanted.map(({ length }) => length)) }
+}, Effect.scoped)
+
+/** What the row says must come of it. */
+export const expectedOf = ({ expected, scripts }: Fault): Measured => ({
+  outcomes: times(scripts?.length ?? 1, "whole"),
+  links: 1,
+  calls: expected.links ?? 1,
+  ...expected,
+})
+
+/** Every whole result is there to the byte, nothing else has the name of one, and no secret is in any file. */
+const assertDisk = (directory: string, whole: ReadonlyMap<string, Uint8Array>) => {
+  const files = readdirSync(directory, { recursive: true, encoding: "utf8" }).sort()
+  const named = files.filter((file) => /^[0-9a-f-]{36}\/\d+\.(json|gz|bin)$/.test(file))
+  assert.deepStrictEqual(
+    named.map((file) => file.replace("/", ":").replace(/\.\w+$/, "")),
+    Array.from(whole.keys()),
+  )
+  named.forEach((file, n) => {
+    const bytes = Array.from(whole.values())[n] ?? new Uint8Array()
+    const found = readFileSync(join(directory, file))
+    assert.strictEqual(found.length, bytes.length, file)
+    assert.isTrue(found.equals(bytes), `other bytes than the storage's in ${file}`)
+    assert.strictEqual(file.endsWith(".gz"), bytes[0] === 0x1f && bytes[1] === 0x8b, file)
+    const sha256 = createHash("sha256").update(bytes).digest("hex")
+    const lines = manifestOf(directory).filter((line) => line.includes(`"status":"completed"`) && line.includes(file))
+    assert.strictEqual(lines.length, 1, "a line of the manifest")
+    assert.include(lines[0], sha256)
+  })
+  for (const file of files.filter((file) => /\.\w+$/.test(file))) {
+    const text = readFileSync(join(directory, file))
+    for (const secret of ["sig=", FaultServer.bearer]) assert.isFalse(text.includes(secret), `${secret} is in ${file}`)
+  }
+}
+
+const manifestOf = (directory: string) => readFileSync(join(directory, "manifest.jsonl"), "utf8").split("\n")
+
+const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((sum, n) => sum + n, 0)
+
+/** A row that was run. */
+export interface Row extends Pick<Measured, "outcomes" | "fetched" | "links"> {
+  readonly fault: Fault
+  readonly needed: number
+}
+
+const number = new Intl.NumberFormat("en-US")
+
+const ratio = (fetched: number, needed: number) => (needed === 0 ? "none needed" : (fetched / needed).toFixed(2))
+
+const outcomeText = ({ fault, outcomes }: Row): string => {
+  const distinct = Array.from(new Set(outcomes))
+  return distinct
+    .map((outcome) => {
+      if (outcome !== "whole") return `\`${outcome}\``
+      return fault.arrives === undefined ? "every byte" : "every byte that was announced"
+    })
+    .join(", ")
+}
+
+/** A table as oxfmt leaves it. */
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
+  const padded = rows.map((row) => line(row.map((cell, column) => cell.padEnd(widths[column] ?? 0))))
+  return padded.toSpliced(1, 0, line(widths.map((width) => "-".repeat(width))))
+}
+
+/** The page of all rows. */
+export const page = (rows: ReadonlyArray<Row>): string =>
+  [
+    "# Faults",
+    "",
+    `What becomes of a batch of results that meets a fault: ${rows.length} of them, each on real sockets, with the API and the`,
+    "storage apart. Where the outcome is every byte, the file was compared to the byte with what the storage holds; where",
+    "it is an error, nothing stands under the result's name. Bytes fetched are those of results that the storage sent;",
+    `bodies of errors are not counted. What fails is tried again ${retries.transfer} times here (${retries.api} times at the API) without progress,`,
+    "against 5 and 8 by default. This page is written by",
+    "`FAULTS_UPDATE=1 npx vitest run --config vitest.workspace.ts packages/node/test/faultMatrix.test.ts`; without the",
+    "variable the same test fails where the page is not what it measures.",
+    "",
+    ...table([
+      ["fault", "injected how", "outcome", "bytes fetched / needed", "links used"],
+      ...rows.map((row) => [
+        row.fault.name,
+        row.fault.how,
+        outcomeText(row),
+        `${number.format(row.fetched)} / ${number.format(row.needed)} (${ratio(row.fetched, row.needed)})`,
+        String(row.links),
+      ]),
+    ]),
+    "",
+  ].join("\n")

@@ -1,0 +1,57 @@
+/** What spoils an answer. */
+import type { Answer, Spoil } from "./FaultServer.ts"
+
+export const instead =
+  (answer: Answer): Spoil =>
+  () =>
+    answer
+
+export const cut =
+  (after: number, by: "FIN" | "RST" | "silence" = "FIN"): Spoil =>
+  (answer) => ({ ...answer, breaks: { after, by } })
+
+export const without =
+  (...names: ReadonlyArray<string>): Spoil =>
+  (answer) => ({
+    ...answer,
+    headers: Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !names.includes(name))),
+  })
+
+export const headers =
+  (more: Readonly<Record<string, string>>): Spoil =>
+  (answer) => ({ ...answer, headers: { ...answer.headers, ...more } })
+
+/** One after the other. */
+export const all =
+  (...spoils: ReadonlyArray<Spoil>): Spoil =>
+  (answer, around) =>
+    spoils.reduce((answer, spoil) => spoil(answer, around), answer)
+
+/** The connection is lost in answer to the request, or there is no answer at all. */
+export const noHead =
+  (by: "FIN" | "RST" | "silence"): Spoil =>
+  (answer) => ({ ...answer, breaks: { after: "no head", by } })
+
+/** Sends this in the answer's stead. */
+export const raw =
+  (text: string, body: Uint8Array = new Uint8Array()): Spoil =>
+  () => ({ status: 200, headers: {}, body, raw: Buffer.concat([Buffer.from(text), body]) })
+
+/** The body is this one, with its length. */
+export const body =
+  (bytes: Uint8Array): Spoil =>
+  (answer) => ({ ...answer, headers: { ...answer.headers, "content-length": String(bytes.length) }, body: bytes })
+
+/** Comes with another status. */
+export const status =
+  (status: number): Spoil =>
+  (answer) => ({ ...answer, status })
+
+/** More zeros follow than any client should take of an error. */
+export const vast: Spoil = (answer) => ({
+  ...answer,
+  headers: { ...answer.headers, "content-length": String(answer.body.length + padding) },
+  padding,
+})
+
+const padding = 64 * 1024 * 1024

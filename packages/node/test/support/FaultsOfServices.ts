@@ -1,0 +1,333 @@
+/** Errors of the storage and of the API, and links that lead nowhere. */
+import { gzipSync } from "node:zlib"
+import * as DateTime from "effect/DateTime"
+import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
+import { type Answer, deadLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
+import { all, body, cut, headers, instead, noHead, raw, vast } from "./FaultSpoils.ts"
+import { patterned } from "./samples.ts"
+
+/** An error in the API's shape. */
+const apiError = (status: number, code: string, message = "", more: Answer["headers"] = {}): Answer => ({
+  status,
+  headers: { "content-type": "application/json", ...more },
+  body: Buffer.from(JSON.stringify({ error: { code, message, target: "43f4cb08" } })),
+})
+
+const redirect: Spoil = (_, { elsewhere }) => ({
+  ...error(302, "Moved"),
+  headers: { location: `${elsewhere}/stolen?sig=a`, "content-length": "0" },
+  body: new Uint8Array(),
+})
+
+/** Whole after all: nothing was fetched in vain. */
+const atOnce = { fetched: size, asked: [0] }
+
+/** Nothing was asked of the storage. */
+const never = { fetched: 0, asked: [] }
+
+const zipped = new Uint8Array(gzipSync(content))
+
+export const storage: ReadonlyArray<Fault> = [
+  ...[400, 404, 409].map((status) => ({
+    name: `${status} from the storage`,
+    how: `${status}; asked once`,
+    scripts: [{ blob: [instead(error(status, "No"))] }],
+    expected: { outcomes: [`TransferError Refused ${status}`], fetched: 0, asked: [0] },
+  })),
+  ...[408, 429, 500, 502, 503, 504].map((status) => ({
+    name: `${status} from the storage`,
+    how: `${status} once`,
+    scripts: [{ blob: [instead(error(status, "ServerBusy"))] }],
+    expected: { fetched: size, asked: [0, 0] },
+  })),
+  {
+    name: "503 in the middle",
+    how: "cut half way, then 503 once",
+    scripts: [{ blob: [cut(half), instead(error(503, "ServerBusy"))] }],
+    expected: { fetched: size, asked: [0, half, half] },
+  },
+  {
+    name: "a storage that stays busy",
+    how: "503 for ever",
+    scripts: [{ blob: times(20, instead(error(503, "ServerBusy"))) }],
+    expected: { outcomes: ["TransferError Unavailable 503"], fetched: 0, asked: times(retries.transfer + 1, 0) },
+  },
+  {
+    name: "an error of 64 MiB that is final",
+    how: "404 with a vast body; its connection is let go",
+    scripts: [{ blob: [all(instead(error(404, "BlobNotFound")), vast)] }],
+    expected: { outcomes: ["TransferError Refused 404"], fetched: 0, asked: [0] },
+  },
+  {
+    name: "an error of 64 MiB that passes",
+    how: "503 with a vast body, once; its connection is let go",
+    scripts: [{ blob: [all(instead(error(503, "ServerBusy")), vast)] }],
+    expected: { fetched: size, asked: [0, 0] },
+  },
+  {
+    name: "a dead link of 64 MiB",
+    how: "403 with a vast body, once; its connection is let go",
+    scripts: [{ blob: [all(instead(deadLink), vast)] }],
+    expected: { fetched: size, links: 2, asked: [0, 0] },
+  },
+  {
+    name: "a redirect of the storage",
+    how: "302 to another server, which is not asked",
+    scripts: [{ blob: [redirect] }],
+    expected: { outcomes: ["TransferError Refused 302"], fetched: 0, asked: [0] },
+  },
+  {
+    name: "an encoding that nobody asked for",
+    how: "`Content-Encoding: gzip`; what is served is kept as it is",
+    scripts: [{ contents: [zipped], blob: [headers({ "content-encoding": "gzip" })] }],
+    expected: { fetched: zipped.length, asked: [0] },
+  },
+  {
+    name: "an encoding that nobody asked for, cut half way",
+    how: "`Content-Encoding: gzip`, FIN after 200 bytes",
+    scripts: [{ contents: [zipped], blob: [all(headers({ "content-encoding": "gzip" }), cut(200))] }],
+    expected: { fetched: zipped.length, asked: [0, 200] },
+  },
+  {
+    name: "an empty result",
+    how: "no byte of content",
+    scripts: [{ contents: [new Uint8Array()] }],
+    expected: { fetched: 0, asked: [0] },
+  },
+  {
+    name: "three results at once, each with a fault of its own",
+    how: "a dead link; a cut half way; 503 once",
+    scripts: [
+      { blob: [instead(deadLink)] },
+      { contents: [otherContent], blob: [cut(otherContent.length / 2)] },
+      { contents: [patterned(40_000, 9)], blob: [instead(error(503, "ServerBusy"))] },
+    ],
+    expected: {
+      fetched: size + otherContent.length + 40_000,
+      links: 4,
+      asked: [0, 0, 0, otherContent.length / 2, 0, 0],
+    },
+  },
+  {
+    name: "one of three results is gone",
+    how: "404 for the second; the others come",
+    scripts: [{}, { blob: [instead(error(404, "BlobNotFound"))] }, { contents: [otherContent] }],
+    expected: {
+      outcomes: ["whole", "TransferError Refused 404", "whole"],
+      fetched: size + otherContent.length,
+      links: 3,
+      asked: [0, 0, 0],
+    },
+  },
+]
+
+/** 429, and the API counts a call that comes before `wait` milliseconds are over. */
+const throttle = (answer: Answer, wait: number): Answer => ({ ...answer, notBefore: wait })
+
+const quotaExceeded = (message: string, more: Answer["headers"] = {}) =>
+  apiError(429, "429", `API calls quota exceeded! ${message}`, more)
+
+export const api: ReadonlyArray<Fault> = [
+  {
+    name: "401 from the API, once",
+    how: "401; the token is fetched anew",
+    scripts: [{ api: [instead(apiError(401, "Unauthorized"))] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "401 from the API, twice",
+    how: "401 for ever",
+    scripts: [{ api: times(20, instead(apiError(401, "Unauthorized"))) }],
+    expected: { ...never, outcomes: ["the batch ends: DefenderError Unauthorized 401"], links: 0, calls: 2 },
+  },
+  {
+    name: "403 from the API",
+    how: "403; asked once",
+    scripts: [{ api: [instead(apiError(403, "Forbidden"))] }],
+    expected: { ...never, outcomes: ["the batch ends: DefenderError Forbidden 403"], links: 0, calls: 1 },
+  },
+  {
+    name: "400 from the API",
+    how: "400; asked once",
+    scripts: [{ api: [instead(apiError(400, "BadRequest"))] }],
+    expected: { ...never, outcomes: ["DefenderError Refused 400"], links: 0, calls: 1 },
+  },
+  {
+    name: "404 from the API",
+    how: "404; asked once",
+    scripts: [{ api: [instead(apiError(404, "ResourceNotFound"))] }],
+    expected: { ...never, outcomes: ["DefenderError NotFound 404"], links: 0, calls: 1 },
+  },
+  {
+    name: "429 with the seconds",
+    how: "429 with `Retry-After: 1`; not asked sooner",
+    scripts: [{ api: [instead(throttle(quotaExceeded("", { "retry-after": "1" }), 1000))] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "429 with a date",
+    how: "429 with `Retry-After: <date>`; not asked sooner",
+    scripts: [
+      {
+        api: [
+          () => {
+            const now = DateTime.nowUnsafe()
+            const until = DateTime.makeUnsafe(Math.ceil(DateTime.toEpochMillis(now) / 1000) * 1000 + 1000)
+            const wait = Number(DateTime.toEpochMillis(until)) - DateTime.toEpochMillis(now)
+            return throttle(quotaExceeded("", { "retry-after": httpDate(until) }), wait)
+          },
+        ],
+      },
+    ],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "429 that tells it in words",
+    how: "429, `You can send requests again in 1 seconds.`; not asked sooner",
+    scripts: [{ api: [instead(throttle(quotaExceeded("You can send requests again in 1 seconds."), 1000))] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  ...[408, 500, 502, 503, 504].map((status) => ({
+    name: `${status} from the API`,
+    how: `${status} once`,
+    scripts: [{ api: [instead(apiError(status, "InternalError"))] }],
+    expected: { ...atOnce, calls: 2 },
+  })),
+  {
+    name: "an API in trouble",
+    how: "500 for ever",
+    scripts: [{ api: times(20, instead(apiError(500, "InternalError"))) }],
+    expected: { ...never, outcomes: ["DefenderError Unavailable 500"], links: 0, calls: retries.api + 1 },
+  },
+  {
+    name: "an API error of 64 MiB",
+    how: "500 with a vast body, once; its connection is let go",
+    scripts: [{ api: [all(instead(apiError(500, "InternalError")), vast)] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an API where nobody listens",
+    how: "a port without a server",
+    endpoint: "http://127.0.0.1:1",
+    expected: { ...never, outcomes: ["DefenderError Unreachable"], links: 0, calls: 0 },
+  },
+  {
+    name: "an API that hangs up",
+    how: "FIN in answer to the call, once",
+    scripts: [{ api: [noHead("FIN")] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an API that resets",
+    how: "RST in answer to the call, once",
+    scripts: [{ api: [noHead("RST")] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an API that does not answer",
+    how: "silence in answer to the call, once",
+    scripts: [{ api: [noHead("silence")] }],
+    impatient: true,
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an API whose answer is cut",
+    how: "FIN after 5 bytes, once",
+    scripts: [{ api: [cut(5)] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an API whose answer stalls",
+    how: "5 bytes, then silence, once",
+    scripts: [{ api: [cut(5, "silence")] }],
+    impatient: true,
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an answer of the API that is no HTTP",
+    how: "the greeting of an SSH server, once",
+    scripts: [{ api: [raw("SSH-2.0-OpenSSH_9.6\r\n")] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
+    name: "an answer that is no JSON",
+    how: "200 with the page of a proxy",
+    scripts: [{ api: [body(Buffer.from("<html>Sign in to the network</html>"))] }],
+    expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
+  },
+  {
+    name: "an answer of 64 MiB",
+    how: "200 with a vast body; its connection is let go",
+    scripts: [{ api: [vast] }],
+    expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
+  },
+  {
+    name: "a redirect of the API",
+    how: "302 to another server, which is not asked and gets no bearer",
+    scripts: [{ api: [redirect] }],
+    expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
+  },
+]
+
+/** The API gives this link. */
+const linkTo = (link: string) => instead(linkAnswer(link))
+
+/** What is wrong with the link itself is known before anybody is asked. */
+const unusable = {
+  expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
+}
+
+/** A host is asked, and there is no connection. */
+const unreachable = { expected: { ...never, outcomes: ["TransferError Broken"], links: 0, calls: 1 } }
+
+export const destinations: ReadonlyArray<Fault> = [
+  {
+    name: "a link over http to another machine",
+    how: "`http://192.0.2.1/`",
+    scripts: [{ api: [linkTo("http://192.0.2.1/r?sig=a")] }],
+    ...unusable,
+  },
+  {
+    name: "a link to a file",
+    how: "`file:///etc/passwd`",
+    scripts: [{ api: [linkTo("file:///etc/passwd")] }],
+    ...unusable,
+  },
+  {
+    name: "a link that is none",
+    how: "an empty text",
+    scripts: [{ api: [linkTo("")] }],
+    ...unusable,
+  },
+  {
+    name: "a link in quotes",
+    how: 'quotes within the quotes, `"\\"http://…\\""`',
+    scripts: [{ api: [(_, { link }) => linkAnswer(`"${link(inMinutes(30))}"`)] }],
+    expected: atOnce,
+  },
+  {
+    name: "a storage whose name is unknown",
+    how: "`https://nowhere.invalid/`",
+    scripts: [{ api: [linkTo("https://nowhere.invalid/r?sig=a")] }],
+    ...unreachable,
+  },
+  {
+    name: "a storage where nobody listens",
+    how: "a port without a server",
+    scripts: [{ api: [linkTo("http://127.0.0.1:1/r?sig=a")] }],
+    ...unreachable,
+  },
+  {
+    name: "a storage without TLS, though the link is https",
+    how: "an `https` link to a server that speaks http",
+    scripts: [{ api: [(_, { link }) => linkAnswer(link(inMinutes(30)).replace("http:", "https:"))] }],
+    expected: { ...never, outcomes: ["TransferError Broken"] },
+  },
+  {
+    name: "a storage that is there again in the next run",
+    how: "a port without a server; run again",
+    scripts: [{ api: [linkTo("http://127.0.0.1:1/r?sig=a")] }],
+    runs: 2,
+    expected: { fetched: size, asked: [0], links: 1, calls: 2 },
+  },
+]
