@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -75,10 +74,14 @@ export interface Service {
   /** A result's bytes as they come. See `Transfer.bytes`. */
   readonly bytes: (ref: ResultRef) => Stream.Stream<Uint8Array, DownloadError>
 
-  /** A script's result, decoded. It is held in memory. */
+  /**
+   * A script's result, decoded as it comes. By default all of its output is there; where that may be hundreds of
+   * megabytes, `limit` is how many characters of it are kept in memory.
+   */
   readonly script: (
     ref: ResultRef,
-  ) => Effect.Effect<ScriptResult.ScriptResult, DownloadError | ScriptResult.ScriptResultError>
+    options?: ScriptResult.DecodeStreamOptions,
+  ) => Effect.Effect<ScriptResult.Excerpt, DownloadError | ScriptResult.ScriptResultError>
 
   /** Downloads a result into the store, and goes on with what an earlier download left. */
   readonly save: (ref: ResultRef) => Effect.Effect<StoredResult, DownloadError | StoreError>
@@ -141,10 +144,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const manifest = yield* Manifest
   const quota = yield* Quota
 
-  const script: Service["script"] = Effect.fn("LiveResponse.script")(function* (ref) {
-    const chunks = yield* Stream.runCollect(transfer.bytes(ref))
-    return yield* ScriptResult.decode(Bytes.concat(chunks))
-  })
+  const script: Service["script"] = Effect.fn("LiveResponse.script")((ref, options) =>
+    ScriptResult.decodeStream(transfer.bytes(ref), { limit: Infinity, ...options }),
+  )
 
   const save: Service["save"] = Effect.fn("LiveResponse.save")(function* (ref) {
     const writer = yield* store.open(ref)

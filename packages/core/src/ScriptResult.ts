@@ -4,9 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as ScriptReader from "./internal/scriptReader.ts"
 
 /**
  * The result of a script.
@@ -25,6 +26,23 @@ export class ScriptResult extends Schema.Class<ScriptResult>("@live-response/cor
 }) {}
 
 /**
+ * The result of a script whose `output` and `errors` may be only the beginnings of what there is. `outputLength` and
+ * `errorsLength` are the lengths of the whole; all lengths are in UTF-16 code units, as `String.length` is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Excerpt extends ScriptResult.extend<Excerpt>("@live-response/core/ScriptResult/Excerpt")({
+  outputLength: Schema.Int,
+  errorsLength: Schema.Int,
+}) {
+  /** Whether anything was cut. */
+  get isTruncated(): boolean {
+    return this.outputLength > this.output.length || this.errorsLength > this.errors.length
+  }
+}
+
+/**
  * The bytes are no script result: neither as strict JSON nor read leniently.
  *
  * @since 0.1.0
@@ -39,24 +57,58 @@ export class ScriptResultError extends Schema.TaggedError<ScriptResultError>("@l
   }
 }
 
-/** What the service writes, and what older versions of its documentation say that it writes. */
-const Wire = Schema.fromJsonString(
-  Schema.Struct({
-    script_name: Schema.optional(Schema.NullOr(Schema.String)),
-    name: Schema.optional(Schema.NullOr(Schema.String)),
-    exit_code: Schema.Int,
-    script_output: Schema.optional(Schema.NullOr(Schema.String)),
-    script_errors: Schema.optional(Schema.NullOr(Schema.String)),
-    script_error: Schema.optional(Schema.NullOr(Schema.String)),
-  }),
-)
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface DecodeStreamOptions {
+  /**
+   * How many characters (UTF-16 code units) to keep of the output, and as many of the errors. By default 1,000,000.
+   * With 0 only the lengths, the name and the exit code are wanted.
+   */
+  readonly limit?: number | undefined
+}
 
-const decodeWire = Schema.decodeUnknownResult(Wire)
+const fail = (description: string) => Effect.fail(new ScriptResultError({ description }))
+
+const ended = (reader: ScriptReader.Reader) =>
+  Effect.suspend(() => Result.match(reader.end(), { onFailure: fail, onSuccess: (fields) => Effect.succeed(fields) }))
+
+const check = (problem: string | undefined) => (problem === undefined ? Effect.void : fail(problem))
+
+/** No path of Windows is longer. */
+const longestName = 32_767
+
+/** A reader that keeps the beginnings of all fields. */
+const excerpts = (limit: number) => {
+  const { first, sink } = ScriptReader.collector((field) =>
+    ScriptReader.nameFields.includes(field) ? Math.max(limit, longestName) : limit,
+  )
+  const reader = ScriptReader.make(sink)
+  const end = Effect.gen(function* () {
+    const { exitCode, present } = yield* ended(reader)
+    const output = first(ScriptReader.outputFields, present)
+    const errors = first(ScriptReader.errorsFields, present)
+    return Excerpt.make({
+      scriptName: first(ScriptReader.nameFields, present).text,
+      exitCode,
+      output: output.text,
+      outputLength: output.length,
+      errors: errors.text,
+      errorsLength: errors.length,
+    })
+  })
+  return { push: (bytes: Uint8Array) => Effect.suspend(() => check(reader.push(bytes))), end }
+}
 
 /**
- * Decodes a script result, strictly first, then leniently. Lenient are: raw control characters inside strings (the
- * vendor's own example has a line feed there), NULs behind the closing brace, the old field names `name` and
- * `script_error`, and UTF-16 text that comes out with a NUL behind every character.
+ * Decodes a script result that is in memory, strict JSON to what `JSON.parse` makes of it, less the NULs. For what may
+ * be large there is `decodeStream`.
+ *
+ * Lenient are: raw control characters inside strings (the vendor's own example has a line feed there), NULs behind the
+ * closing brace, the old field names `name` and `script_error`, a byte order mark, a file in UTF-16LE, and UTF-16 text
+ * that comes out with a NUL behind every character. Whether text is that, its first 4,096 characters decide: NULs are
+ * on odd places mostly, and either a quarter of all is NULs, or one in twenty is another control character.
  *
  * @example
  * ```ts
@@ -75,63 +127,108 @@ const decodeWire = Schema.decodeUnknownResult(Wire)
 export const decode = Effect.fnUntraced(function* (
   bytes: Uint8Array,
 ): Effect.fn.Return<ScriptResult, ScriptResultError> {
-  const text = decodeText(bytes)
-  const strict = decodeWire(text)
-  const decoded = Result.isSuccess(strict) ? strict : decodeWire(escapeControls(text))
-  if (Result.isFailure(decoded)) {
-    return yield* new ScriptResultError({ description: firstLine(String(decoded.failure)) })
-  }
-  const wire = decoded.success
-  return ScriptResult.make({
-    scriptName: wire.script_name ?? wire.name ?? "",
-    exitCode: wire.exit_code,
-    output: withoutNuls(wire.script_output ?? ""),
-    errors: withoutNuls(wire.script_errors ?? wire.script_error ?? ""),
-  })
+  const { end, push } = excerpts(Infinity)
+  yield* push(bytes)
+  const { errors, exitCode, output, scriptName } = yield* end
+  return ScriptResult.make({ scriptName, exitCode, output, errors })
 })
 
-const firstLine = (text: string) => text.split("\n", 1)[0] ?? text
+/**
+ * Decodes a script result of any length as `decode` does, and keeps of its output and its errors so much as the limit
+ * allows. Memory depends on the limit alone. The stream is read to its end, because the exit code may stand behind a
+ * long output; it is read no further than to what is wrong.
+ *
+ * Of a script's name 32,767 characters are kept, or the limit if that is more.
+ *
+ * @example
+ * ```ts
+ * import * as ScriptResult from "@live-response/core/ScriptResult"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const bytes = Stream.make(`{"script_output":"one two th`, `ree","exit_code":3}`).pipe(Stream.encodeText)
+ *
+ * const { exitCode, isTruncated, output, outputLength } = Effect.runSync(ScriptResult.decodeStream(bytes, { limit: 7 }))
+ *
+ * console.log(output, outputLength, isTruncated, exitCode) // one two 13 true 3
+ * ```
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeStream = Effect.fnUntraced(function* <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  options?: DecodeStreamOptions,
+): Effect.fn.Return<Excerpt, E | ScriptResultError, R> {
+  const { end, push } = excerpts(options?.limit ?? 1_000_000)
+  yield* Stream.runForEach(stream, push)
+  return yield* end
+})
 
-const decodeText = (bytes: Uint8Array): string => {
-  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : "utf-8"
-  return new TextDecoder(encoding).decode(bytes)
-}
+const emit = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  fields: ReadonlyArray<string>,
+): Stream.Stream<string, E | ScriptResultError, R> =>
+  Stream.suspend(() => {
+    const { problem, sink, take } = ScriptReader.emitter(fields)
+    const reader = ScriptReader.make(sink)
+    return stream.pipe(
+      Stream.map(ScriptReader.slices),
+      Stream.flattenIterable,
+      Stream.mapEffect((bytes) => {
+        const wrong = reader.push(bytes) ?? problem()
+        return wrong === undefined ? Effect.succeed(take()) : fail(wrong)
+      }),
+      Stream.concat(Stream.fromEffect(Effect.as(ended(reader), ""))),
+      Stream.filter((text) => text !== ""),
+    )
+  })
 
-/** Control characters that stand raw inside a string become escapes; what follows the closing brace is dropped. */
-const escapeControls = (text: string): string => {
-  let inString = false
-  let escaped = false
-  let out = ""
-  for (const character of text.replace(/[\u0000\s]+$/, "")) {
-    if (inString && character < " ") {
-      out += `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-      escaped = false
-      continue
-    }
-    out += character
-    if (escaped) escaped = false
-    else if (character === "\\") escaped = inString
-    else if (character === '"') inString = !inString
-  }
-  return out
-}
+/**
+ * The output of a script result of any length as it comes, decoded as `decode` does, in memory that does not depend on
+ * the length: for printing it, or for writing it to a file. It comes from a machine that may be hostile: on a terminal,
+ * mind its escapes. Surrogate pairs are not torn apart.
+ *
+ * What was given out can't be taken back: that the bytes are no script result is found when much of the output is out
+ * already. A field that stands twice, of which `decode` takes the last, is a `ScriptResultError` here.
+ *
+ * @example
+ * ```ts
+ * import * as ScriptResult from "@live-response/core/ScriptResult"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const bytes = Stream.make(`{"script_output":"one\\`, `ntwo","exit_code":0}`).pipe(Stream.encodeText)
+ * const lines = ScriptResult.output(bytes).pipe(Stream.splitLines, Stream.runCollect)
+ *
+ * console.log(Effect.runSync(lines).length) // 2
+ * ```
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const output = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+): Stream.Stream<string, E | ScriptResultError, R> => emit(stream, ScriptReader.outputFields)
 
-/** A NUL means nothing in text: it is padding at the end, or one half of UTF-16 that was read byte by byte. */
-const withoutNuls = (text: string): string =>
-  Option.getOrElse(utf16ThroughNuls(text), () => text.replaceAll("\u0000", ""))
-
-const utf16ThroughNuls = (text: string): Option.Option<string> => {
-  const bytes = Uint8Array.from(text.replace(/\u0000+$/, ""), (character) => character.charCodeAt(0))
-  const isOneByteEach = !/[^\u0000-\u00ff]/.test(text)
-  const count = (matches: (byte: number, i: number) => boolean) => bytes.filter(matches).length
-  const nuls = count((byte) => byte === 0)
-  const highNuls = count((byte, i) => byte === 0 && i % 2 === 1)
-  const controls = count((byte) => (byte > 0 && byte < 9) || (byte > 13 && byte < 32) || (byte > 127 && byte < 160))
-  // Half of the bytes are NULs where the text is Latin. Where it is not, many are control characters, of which text has few.
-  const looksLike = nuls * 4 >= bytes.length - 1 || controls * 20 >= bytes.length
-  return isOneByteEach && highNuls * 2 > nuls && looksLike
-    ? Option.some(
-        new TextDecoder("utf-16le").decode(Uint8Array.from([...bytes, ...(bytes.length % 2 === 1 ? [0] : [])])),
-      )
-    : Option.none()
-}
+/**
+ * The errors of a script result of any length as they come. It is to errors what `output` is to the output. The old
+ * field `script_error` before the newer one is a `ScriptResultError` here, where both have text.
+ *
+ * @example
+ * ```ts
+ * import * as ScriptResult from "@live-response/core/ScriptResult"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const bytes = Stream.make(`{"script_error":"Access is denied.","exit_code":1}`).pipe(Stream.encodeText)
+ *
+ * console.log(Effect.runSync(Stream.mkString(ScriptResult.errors(bytes)))) // Access is denied.
+ * ```
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const errors = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+): Stream.Stream<string, E | ScriptResultError, R> => emit(stream, ScriptReader.errorsFields)

@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { utf8 } from "./support/bytes.ts"
 
 const decodeText = (text: string) => ScriptResult.decode(utf8(text))
@@ -204,6 +208,382 @@ describe("ScriptResult", () => {
       const line = "C:\\windows\\TEMP\\collect.zip\n"
       const script = yield* decodeText(withOutput(line.replaceAll("\\", "\\\\").repeat(20_000)))
       assert.strictEqual(script.output, line.repeat(20_000))
+    }),
+  )
+})
+
+const between = (minimum: number, maximum: number) =>
+  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
+
+const anyOf = (...texts: ReadonlyArray<string>) => Arbitrary.schema(Schema.Literals(texts))
+
+const listOf = <A>(item: Arbitrary.Arbitrary<A>, maxLength: number) => Arbitrary.array(item, { maxLength })
+
+/** The lengths of chunks, which are repeated to the end. */
+const anyCuts = Arbitrary.array(between(1, 9), { minLength: 1, maxLength: 8 })
+
+const cut = (bytes: Uint8Array, cuts: ReadonlyArray<number>): Stream.Stream<Uint8Array> => {
+  const chunks: Array<Uint8Array> = []
+  for (let i = 0, n = 0; i < bytes.length; i += cuts[n++ % cuts.length] ?? 1) {
+    chunks.push(bytes.subarray(i, i + (cuts[n % cuts.length] ?? 1)))
+  }
+  return Stream.fromIterable(chunks)
+}
+
+const textOf = (...pieces: ReadonlyArray<string>): Stream.Stream<Uint8Array> =>
+  Stream.fromIterable(pieces.map((piece) => utf8(piece)))
+
+const joined = <E, R>(pieces: Stream.Stream<string, E, R>) => Stream.mkString(pieces)
+
+/** Text that parsers stumble over. What is a lone surrogate is one as an escape only. */
+const anyTrap = Arbitrary.map(
+  listOf(
+    anyOf(
+      "a",
+      "b c",
+      '"',
+      "\\",
+      "\n",
+      "\r",
+      "\u0001",
+      "\u001f",
+      "é",
+      "中",
+      "😀",
+      "\ud83d",
+      "\ude00",
+      "\ufeff",
+      "\u2028",
+      "u12",
+    ),
+    12,
+  ),
+  (pieces) => pieces.join(""),
+)
+
+const anyJson = Arbitrary.schema(Schema.Json)
+
+/** Every character as an escape. */
+const escaped = (text: string) =>
+  Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join("")
+
+const anyString = Arbitrary.map(Arbitrary.schema(Schema.String), (text) => JSON.stringify(text))
+
+/** A key and its value as JSON text: known and unknown ones, of right and of wrong types, several times as well. */
+const anyMember = Arbitrary.flatMap(between(0, 9), (kind) => {
+  const field = anyOf("script_name", "name", "script_output", "script_errors", "script_error")
+  const member = (key: Arbitrary.Arbitrary<string>, value: Arbitrary.Arbitrary<string>) =>
+    Arbitrary.flatMap(key, (key) => Arbitrary.map(value, (value) => `${JSON.stringify(key)}: ${value}`))
+  const json = Arbitrary.map(anyJson, (value) => JSON.stringify(value, null, kind % 2))
+  if (kind === 0) return member(field, json)
+  if (kind === 1) return member(anyOf("exit_code"), anyOf("4", "0", "-1", "4.0", "1e2", "-0", "4E+1", '"4"', "4.5"))
+  if (kind === 2) return member(field, anyOf("null"))
+  if (kind === 3) return member(anyTrap, json)
+  if (kind < 6) return member(field, anyString)
+  return member(
+    field,
+    Arbitrary.map(anyTrap, (text) => (kind < 8 ? JSON.stringify(text) : `"${escaped(text)}"`)),
+  )
+})
+
+/** JSON of anything that is nearly a script result. */
+const anyScript = Arbitrary.map(listOf(anyMember, 6), (members) => `{ ${['"exit_code":7', ...members].join(",\n")} }`)
+
+/** One character is another one, or is missing. */
+const anyBroken = Arbitrary.flatMap(anyScript, (text) =>
+  Arbitrary.flatMap(between(0, text.length - 1), (at) =>
+    Arbitrary.map(
+      anyOf(
+        "",
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        ",",
+        ":",
+        "\\",
+        "u",
+        "e",
+        "0",
+        "1",
+        "-",
+        ".",
+        "+",
+        "t",
+        "n",
+        "x",
+        "😀",
+        "\u00a0",
+      ),
+      (other) => (text.slice(0, at) + other + text.slice(at + 1)).toWellFormed(),
+    ),
+  ),
+)
+
+const OptionalText = Schema.optional(Schema.NullOr(Schema.String))
+const Wire = Schema.Struct({
+  script_name: OptionalText,
+  name: OptionalText,
+  exit_code: Schema.Int,
+  script_output: OptionalText,
+  script_errors: OptionalText,
+  script_error: OptionalText,
+})
+const parseWire = Schema.decodeUnknownResult(Schema.fromJsonString(Wire))
+
+/** What the platform's parser makes of it. */
+const parsed = (text: string) =>
+  Result.map(parseWire(text), (wire) => ({
+    scriptName: wire.script_name ?? wire.name ?? "",
+    exitCode: wire.exit_code,
+    output: wire.script_output ?? "",
+    errors: wire.script_errors ?? wire.script_error ?? "",
+  }))
+
+type Fields = Pick<ScriptResult.ScriptResult, "scriptName" | "exitCode" | "output" | "errors">
+
+const withoutLengths = ({ errors, exitCode, output, scriptName }: Fields): Fields => ({
+  scriptName,
+  exitCode,
+  output,
+  errors,
+})
+
+/** A script's fields, or what the error says. */
+const outcome = <A extends ScriptResult.ScriptResult>(script: Effect.Effect<A, ScriptResult.ScriptResultError>) =>
+  Effect.result(
+    Effect.mapBoth(script, { onFailure: ({ message }) => message, onSuccess: (script) => withoutLengths(script) }),
+  )
+
+describe("ScriptResult beside JSON.parse", () => {
+  it.effect.prop(
+    "is the same for any JSON, and fails where that fails",
+    [anyScript, anyBroken],
+    (texts) =>
+      Effect.gen(function* () {
+        for (const text of texts) {
+          const expected = parsed(text)
+          if (Result.isSuccess(expected) && /\u0000/.test(Object.values(expected.success).join(""))) continue
+          const actual = yield* outcome(decodeText(text))
+          assert.deepStrictEqual(Result.getSuccess(actual), Result.getSuccess(expected), text)
+        }
+      }),
+    { arbitrary: { runs: 2000 } },
+  )
+
+  it.effect.prop(
+    "takes raw control characters as it takes escaped ones",
+    [listOf(anyOf("a", "中", "\n", "\t", "\u0001", "\u001f", "\u007f", "\\n", '\\"', "\\\\"), 20)],
+    ([pieces]) =>
+      Effect.gen(function* () {
+        const raw = pieces.join("")
+        const strict = raw.replaceAll(/[\u0000-\u001f]/g, escaped)
+        const actual = yield* outcome(decodeText(withOutput(raw)))
+        assert.deepStrictEqual(Result.getSuccess(actual), Result.getSuccess(parsed(withOutput(strict))))
+      }),
+  )
+})
+
+describe("ScriptResult as a stream", () => {
+  const check = Effect.fnUntraced(function* (bytes: Uint8Array, cuts: ReadonlyArray<number>) {
+    const whole = yield* outcome(ScriptResult.decode(bytes))
+    const chunks = cut(bytes, cuts)
+    assert.deepStrictEqual(yield* outcome(ScriptResult.decodeStream(chunks, { limit: Infinity })), whole)
+    const fields = [
+      { pieces: ScriptResult.output(chunks), of: (script: Fields) => script.output },
+      { pieces: ScriptResult.errors(chunks), of: (script: Fields) => script.errors },
+    ]
+    for (const { of, pieces } of fields) {
+      const text = yield* Effect.result(joined(pieces))
+      if (Result.isFailure(text) && / stands (there twice|behind script_error)$/.test(text.failure.description))
+        continue
+      assert.deepStrictEqual(
+        Result.mapError(text, ({ message }) => message),
+        Result.map(whole, of),
+      )
+    }
+  })
+
+  it.effect.prop(
+    "is as the whole is, wherever it is cut, and fails as that fails",
+    [anyScript, anyBroken, anyCuts, Schema.Literals(["", "\uFEFF"])],
+    ([script, broken, cuts, mark]) =>
+      Effect.gen(function* () {
+        for (const text of [script, broken]) {
+          yield* check(utf8(mark + text), cuts)
+          yield* check(utf16(mark + text), cuts)
+        }
+      }),
+    { arbitrary: { runs: 300 } },
+  )
+
+  it.effect.prop(
+    "reads UTF-16 that comes out with NULs, wherever it is cut",
+    [listOf(anyOf("C:\\Users\\Public\r\n", "Größe 51 MB", "Иван", "报告", "😀"), 8), anyCuts, between(0, 5)],
+    ([pieces, cuts, padding]) =>
+      Effect.gen(function* () {
+        const text = `${"Host: WS-0001\r\n".repeat(4)}${pieces.join("")}`
+        const content = utf16AsBytes(text) + "\u0000".repeat(padding)
+        for (const json of [
+          JSON.stringify({ exit_code: 0, script_output: content, script_errors: content }),
+          `{"exit_code":0,"script_output":"${escapedAsUtf16(text)}"}`,
+        ]) {
+          yield* check(utf8(json), cuts)
+          assert.strictEqual((yield* decodeText(json)).output, text)
+        }
+      }),
+    { arbitrary: { runs: 50 } },
+  )
+
+  /** Escaped as UTF-16 first, and taken for characters then. */
+  const escapedAsUtf16 = (text: string) => utf16AsBytes(JSON.stringify(text).slice(1, -1))
+
+  it.effect("decides by the first 4,096 characters whether text is UTF-16", () =>
+    Effect.gen(function* () {
+      const line = "Host: WS-0001\r\n"
+      const wide = utf16AsBytes("报告".repeat(1000))
+      const output = (text: string) =>
+        joined(ScriptResult.output(textOf(JSON.stringify({ exit_code: 0, script_output: text }))))
+      assert.strictEqual(yield* output(utf16AsBytes(line.repeat(200)) + wide), line.repeat(200) + "报告".repeat(1000))
+      assert.strictEqual(yield* output(line.repeat(300) + wide), line.repeat(300) + wide)
+      // What is no byte can't be half of a character: from there on it is text as it stands.
+      assert.strictEqual(yield* output(`${utf16AsBytes(line.repeat(200))}a报告b\u0000`), `${line.repeat(200)}a报告b`)
+    }),
+  )
+
+  it.effect("cuts output and errors to the limit and says so", () =>
+    Effect.gen(function* () {
+      const text = JSON.stringify({
+        script_output: "ab😀cd",
+        script_errors: "none",
+        script_name: "a.ps1",
+        exit_code: 4,
+      })
+      const excerpt = (limit?: number) => ScriptResult.decodeStream(cut(utf8(text), [3]), { limit })
+      const all = { scriptName: "a.ps1", exitCode: 4, outputLength: 6, errorsLength: 4 }
+      assert.deepStrictEqual({ ...(yield* excerpt(3)) }, { ...all, output: "ab", errors: "non" })
+      assert.deepStrictEqual({ ...(yield* excerpt(4)) }, { ...all, output: "ab😀", errors: "none" })
+      assert.deepStrictEqual({ ...(yield* excerpt(0)) }, { ...all, output: "", errors: "" })
+      assert.deepStrictEqual({ ...(yield* excerpt()) }, { ...all, output: "ab😀cd", errors: "none" })
+      assert.deepStrictEqual(
+        [(yield* excerpt(5)).isTruncated, (yield* excerpt(6)).isTruncated, (yield* excerpt()).isTruncated],
+        [true, false, false],
+      )
+    }),
+  )
+
+  it.effect("keeps a million characters where no limit is given", () =>
+    Effect.gen(function* () {
+      const line = "C:\\windows\\TEMP\\collect.zip\n"
+      const bytes = utf8(JSON.stringify({ script_output: line.repeat(50_000), exit_code: 0 }))
+      const excerpt = yield* ScriptResult.decodeStream(Stream.make(bytes))
+      assert.strictEqual(excerpt.output, line.repeat(50_000).slice(0, 1_000_000))
+      assert.strictEqual(excerpt.outputLength, line.length * 50_000)
+    }),
+  )
+
+  it.effect("gives the output out as it comes, and never half of a surrogate pair", () =>
+    Effect.gen(function* () {
+      const long = "a".repeat(5000)
+      const pieces = yield* Stream.runCollect(
+        ScriptResult.output(textOf(`{"script_output":"${long}`, "b\\ud83d", "\\ude00c", '\\ud83d","exit_code":0}')),
+      )
+      assert.deepStrictEqual(pieces, [long, "b", "😀c", "\ud83d"])
+    }),
+  )
+
+  it.effect("fails behind what was given out already, and where a field stands twice", () =>
+    Effect.gen(function* () {
+      const given: Array<string> = []
+      const cutShort = ScriptResult.output(textOf(`{"script_output":"${"a".repeat(5000)}`)).pipe(
+        Stream.runForEach((piece) => Effect.sync(() => given.push(piece))),
+      )
+      assert.match((yield* Effect.flip(cutShort)).description, /^it ends at character 5018/)
+      assert.strictEqual(given.join("").length, 5000)
+      const twice = textOf(`{"script_output":"a","script_output":null,"exit_code":0}`)
+      assert.match(
+        (yield* Effect.flip(joined(ScriptResult.output(twice)))).description,
+        /^script_output stands there twice/,
+      )
+      assert.strictEqual((yield* ScriptResult.decodeStream(twice)).output, "")
+      assert.strictEqual(yield* joined(ScriptResult.errors(twice)), "")
+      const old = textOf(`{"script_error":"old","script_errors":"new","exit_code":0}`)
+      assert.match(
+        (yield* Effect.flip(joined(ScriptResult.errors(old)))).description,
+        /^script_errors stands behind script_error/,
+      )
+    }),
+  )
+
+  it.effect("reads no further than to what is wrong, and fails as the stream fails", () =>
+    Effect.gen(function* () {
+      const endless = Stream.forever(textOf("<Error>"))
+      assert.match((yield* Effect.flip(ScriptResult.decodeStream(endless))).description, /^begins with </)
+      const broken = Stream.concat(textOf(`{"script_output":"`), Stream.fail("broken" as const))
+      assert.strictEqual(yield* Effect.flip(ScriptResult.decodeStream(broken)), "broken")
+      assert.strictEqual(yield* Effect.flip(joined(ScriptResult.output(broken))), "broken")
+    }),
+  )
+
+  it.effect.each([
+    { name: "nothing", text: "", description: "it is empty" },
+    { name: "XML", text: "<Error>", description: "begins with < and not with {, at character 0" },
+    {
+      name: "a terminal's escape",
+      text: "\u001b[0m",
+      description: "begins with U+001B and not with {, at character 0",
+    },
+    { name: "cut short", text: '{"a":1', description: "it ends at character 6, before the closing brace" },
+    { name: "a wrong word", text: '{"a":nil}', description: "no number and no word of JSON ends at character 8" },
+    { name: "a wrong escape", text: '{"a":"\\W"}', description: "\\W is no escape, at character 7" },
+    { name: "a comma too many", text: '{"a":1,}', description: "} is out of place at character 7" },
+    {
+      name: "a deep nest",
+      text: `{"a":${"[".repeat(20_000)}`,
+      description: "nested more than 10000 deep at character 10004",
+    },
+    {
+      name: "a long number",
+      text: `{"a":${"1".repeat(2000)}`,
+      description: "a number of more than 1000 characters at character 2005",
+    },
+    { name: "no exit code", text: "{}", description: "exit_code is missing" },
+    { name: "half of an exit code", text: '{"exit_code":4.5}', description: "exit_code is no whole number" },
+    {
+      name: "an output of numbers",
+      text: '{"exit_code":4,"script_output":[1]}',
+      description: "script_output is no text",
+    },
+  ])("names what is wrong: $name", ({ description, text }) =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* Effect.flip(ScriptResult.decodeStream(textOf(text)))).description, description)
+    }),
+  )
+
+  it.effect("decodes 100 MB within 16 MB of memory", () =>
+    Effect.gen(function* () {
+      setFlagsFromString("--expose-gc")
+      const collectGarbage: () => void = runInNewContext("gc")
+      const heap = () => {
+        collectGarbage()
+        const { external, heapUsed } = process.memoryUsage()
+        return heapUsed + external
+      }
+      const block = utf8("2026-01-01 12:00:00 C:\\\\Windows\\\\System32 中文\\r\\n".repeat(20_000))
+      const before = heap()
+      let peak = before
+      const blocks = Stream.range(1, Math.ceil(100e6 / block.length)).pipe(
+        Stream.map((n) => {
+          if (n % 20 === 0) peak = Math.max(peak, heap())
+          return block
+        }),
+      )
+      const bytes = textOf('{"script_output":"').pipe(Stream.concat(blocks), Stream.concat(textOf('","exit_code":4}')))
+      const { exitCode, outputLength } = yield* ScriptResult.decodeStream(bytes)
+      assert.strictEqual(exitCode, 4)
+      assert.isAbove(outputLength, 80e6)
+      assert.isBelow(peak - before, 16e6)
     }),
   )
 })

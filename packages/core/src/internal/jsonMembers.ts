@@ -21,7 +21,7 @@ const longestKey = 64
 const longestToken = 1000
 const deepest = 10_000
 
-const isToken = RegExp.prototype.test.bind(/^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)$/)
+const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 const words = new Map<string, Value>([
   ["true", true],
@@ -29,16 +29,11 @@ const words = new Map<string, Value>([
   ["null", null],
 ])
 
-const escapes = new Map([
-  ['"', '"'],
-  ["\\", "\\"],
-  ["/", "/"],
-  ["b", "\b"],
-  ["f", "\f"],
-  ["n", "\n"],
-  ["r", "\r"],
-  ["t", "\t"],
-])
+/** What is meant, by the code of what stands behind a backslash. */
+const escapes: Array<string> = Array.from({ length: 128 }, (_, code) => {
+  const i = '"\\/bfnrt'.indexOf(String.fromCharCode(code))
+  return i < 0 ? "" : '"\\/\b\f\n\r\t'.charAt(i)
+})
 
 const isSpace = (code: number) => code === 32 || code === 10 || code === 13 || code === 9
 
@@ -170,37 +165,66 @@ export const make = (handler: Handler): Parser => {
     }
   }
 
-  /** To the closing quote, the next escape or the end. */
-  const readString = (from: number): number => {
-    if (quote < from) quote = text.indexOf('"', from)
-    if (quote < 0) quote = text.length
-    if (backslash < from) backslash = text.indexOf("\\", from)
-    if (backslash < 0) backslash = text.length
-    const to = Math.min(quote, backslash)
-    if (to > from) add(text.slice(from, to))
-    if (to === text.length) return to
-    if (to === backslash) mode = "escape"
-    else if (isKey) mode = "colon"
-    else {
-      mode = "next"
-      if (nesting.length === 1) {
-        flush()
-        handler.textEnd()
+  /** Takes an escape that is complete in this piece, from behind its backslash, and tells where it ends; or else -1. */
+  const wholeEscape = (from: number): number => {
+    const code = text.charCodeAt(from)
+    const meant = escapes[code] ?? ""
+    if (meant !== "") {
+      add(meant)
+      return from + 1
+    }
+    if (code !== 117 || from + 5 > text.length) return -1
+    let unit = 0
+    for (let i = from + 1; i < from + 5; i++) {
+      const digit = hexDigit(text.charCodeAt(i))
+      if (digit < 0) return -1
+      unit = unit * 16 + digit
+    }
+    add(String.fromCharCode(unit))
+    return from + 5
+  }
+
+  /** To the closing quote, to an escape that is not as usual, or to the end. */
+  const readString = (start: number): number => {
+    let from = start
+    while (from < text.length) {
+      if (quote < from) quote = text.indexOf('"', from)
+      if (quote < 0) quote = text.length
+      if (backslash < from) backslash = text.indexOf("\\", from)
+      if (backslash < 0) backslash = text.length
+      const to = Math.min(quote, backslash)
+      if (to > from) add(text.slice(from, to))
+      if (to === text.length) return to
+      if (to === quote) {
+        endString()
+        return to + 1
+      }
+      from = wholeEscape(to + 1)
+      if (from < 0) {
+        mode = "escape"
+        return to + 1
       }
     }
-    return to + 1
+    return from
+  }
+
+  const endString = (): void => {
+    mode = isKey ? "colon" : "next"
+    if (isKey || nesting.length > 1) return
+    flush()
+    handler.textEnd()
   }
 
   const readEscape = (code: number, i: number): string | undefined => {
     if (code === 0) return undefined
     if (mode === "escape") {
       const character = text.charAt(i)
-      const meant = code < 32 ? `\\${character}` : escapes.get(character)
+      const meant = code < 32 ? `\\${character}` : (escapes[code] ?? "")
       if (code === 117) {
         mode = "unicode"
         unit = 0
         digits = 0
-      } else if (meant === undefined) return wrong(`\\${show(character)} is no escape,`, i)
+      } else if (meant === "") return wrong(`\\${show(character)} is no escape,`, i)
       else {
         add(meant)
         mode = "string"
@@ -229,8 +253,9 @@ export const make = (handler: Handler): Parser => {
   const endToken = (i: number): string | undefined => {
     if (token.length > longestToken) return wrong(`a number of more than ${longestToken} characters`, i)
     if (mode === "token") return undefined
-    if (!isToken(token)) return wrong("neither a string nor a number, true, false or null", i - token.length)
-    value(words.get(token) ?? (token === "null" ? null : Number(token)))
+    const word = words.get(token)
+    if (word === undefined && !number.test(token)) return wrong("no number and no word of JSON ends", i)
+    value(word === undefined ? Number(token) : word)
     return undefined
   }
 

@@ -3,7 +3,7 @@ const sampleLength = 4096
 
 /**
  * Whether text is UTF-16LE each of whose bytes was taken for a character: NULs are on odd places mostly, and either they
- * are half of the text, as where it is Latin, or many characters are controls, of which text has few.
+ * are many (half of the text where it is Latin), or other controls are, of which text has few.
  */
 const looksLikeUtf16 = (sample: string): boolean => {
   const text = sample.replace(/\u0000+$/, "")
