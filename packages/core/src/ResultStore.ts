@@ -123,18 +123,25 @@ const makeInspection = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) =>
       sha256 = hash("SHA-256")
       md5 = announced.md5 === undefined ? undefined : hash("MD5")
     },
+    /** What was announced of the same content later on. */
+    learn: (announced: ResultHead) => {
+      head = announced
+    },
     add: (bytes: Uint8Array) => {
       if (size < startLength) start = Bytes.concat([start, bytes.subarray(0, startLength - size)])
       sha256.update(bytes)
       md5?.update(bytes)
       size += bytes.length
     },
-    finish: Effect.gen(function* () {
+    /** `all` is read where the MD5 was announced only after the first bytes. */
+    finish: Effect.fnUntraced(function* <E, R>(all: Stream.Stream<Uint8Array, E, R>) {
       if (head.length !== undefined && head.length !== size) {
         return yield* mismatch("length", `${head.length} bytes`, `${size} bytes`)
       }
-      if (head.md5 !== undefined && md5 !== undefined) {
-        const actual = Base64.encode(md5.digest())
+      if (head.md5 !== undefined) {
+        const computed = md5 ?? hash("MD5")
+        if (md5 === undefined) yield* Stream.runForEach(all, (bytes) => Effect.sync(() => computed.update(bytes)))
+        const actual = Base64.encode(computed.digest())
         if (actual !== head.md5) return yield* mismatch("md5", head.md5, actual)
       }
       return {
@@ -186,13 +193,14 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
                 inspection.begin(chunk.head)
                 bytes = []
               }
+              inspection.learn(chunk.head)
               head = chunk.head
               inspection.add(chunk.bytes)
               bytes.push(chunk.bytes)
             }),
           complete: Effect.gen(function* () {
             head = undefined
-            const stored = yield* inspection.finish
+            const stored = yield* inspection.finish(Stream.fromIterable(bytes))
             files.set(stored.path, Bytes.concat(bytes))
             return stored
           }),
@@ -339,6 +347,7 @@ export const layerFileSystem = (options: {
             forget()
             if (resume !== undefined || part !== undefined) yield* (yield* openPart).truncate(0).pipe(at(partPath))
           }
+          inspection.learn(chunk.head)
           head = chunk.head
           inspection.add(chunk.bytes)
           gathered.push(chunk.bytes)
@@ -347,9 +356,10 @@ export const layerFileSystem = (options: {
         })
 
         const complete = Effect.gen(function* () {
-          const stored = yield* Effect.tapError(inspection.finish, () => discard)
           const file = yield* openPart
           yield* flush
+          const all = Stream.mapError(fs.stream(partPath), fromPlatformError(partPath))
+          const stored = yield* Effect.tapError(inspection.finish(all), () => discard)
           yield* file.sync.pipe(at(partPath))
           const path = join(options.directory, stored.path)
           yield* fs.rename(partPath, path).pipe(at(path))

@@ -155,7 +155,12 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
           orElse: () => Effect.fail(broken(ref, progress, "no answer in time")),
         }),
       )
-      if (progress.offset === 0 || continues(response, progress)) return response
+      if (progress.offset === 0) {
+        // A part that nobody asked for is no beginning.
+        if (response.status === 206) return yield* broken(ref, progress, "a part came where the whole was asked for")
+        return response
+      }
+      if (continues(response, progress)) return response
       if (response.status === 200) {
         progress.startOver()
         return response
@@ -184,7 +189,8 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
         })
       }
 
-      const head = progress.offset > 0 && progress.head !== undefined ? progress.head : headOf(response)
+      const head =
+        progress.offset > 0 && progress.head !== undefined ? withMd5(progress.head, response) : headOf(response)
       progress.head = head
       let toldAt = clock.currentTimeMillisUnsafe()
       const watch = yield* watchStall(connection)
@@ -334,14 +340,26 @@ const blobRequest = (link: DownloadLink, { head, offset }: Progress) => {
   })
 }
 
+/** What was announced twice is the same. */
+const agrees = (announced: string | undefined, known: string | undefined): boolean =>
+  announced === undefined || known === undefined || announced === known
+
 /** Whether an answer goes on exactly where the bytes here end, with the same content. */
-const continues = (response: HttpClientResponse, { head, offset }: Progress): boolean => {
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers["content-range"] ?? "")
+const continues = ({ headers, status }: HttpClientResponse, { head, offset }: Progress): boolean => {
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers["content-range"] ?? "")
   return (
-    response.status === 206 &&
+    status === 206 &&
     Number(range?.[1]) === offset &&
-    (head?.length === undefined || Number(range?.[2]) === head.length)
+    (head?.length === undefined || Number(range?.[2]) === head.length) &&
+    agrees(headers.etag, head?.etag) &&
+    agrees(headers["x-ms-blob-content-md5"], head?.md5)
   )
+}
+
+/** A part may announce the MD5 of the whole where the whole did not. */
+const withMd5 = (head: ResultHead, { headers }: HttpClientResponse): ResultHead => {
+  const md5 = headers["x-ms-blob-content-md5"]
+  return head.md5 !== undefined || md5 === undefined ? head : ResultHead.make({ ...head, md5 })
 }
 
 const headOf = ({ headers }: HttpClientResponse): ResultHead => {

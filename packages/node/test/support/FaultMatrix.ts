@@ -12,6 +12,7 @@ import * as QuotaStore from "@live-response/core/QuotaStore"
 import { ResultStore } from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -73,6 +74,12 @@ const library = (
   const policies = RetryPolicy.layer({
     api: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.api }),
     transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.transfer }),
+    // What the API asks for is waited for; where it asks for nothing, a test has no time to lose.
+    throttled: RetryPolicy.defaults.throttled.pipe(
+      Schedule.modifyDelay(({ duration, input: { reason } }) =>
+        Effect.succeed("retryAfter" in reason ? duration : Duration.millis(10)),
+      ),
+    ),
     ...(impatient ? { headTimeout: "1 second", stallTimeout: "1 second" } : {}),
   })
   return Layer.effect(LiveResponse.LiveResponse, LiveResponse.make).pipe(

@@ -1,6 +1,7 @@
 /** Bodies that are not what was asked for, or not what was announced. */
 import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
 import { error, md5, type Spoil } from "./FaultServer.ts"
+import { patterned } from "./samples.ts"
 import { all, body, cut, headers, instead, raw, status, without } from "./FaultSpoils.ts"
 
 /** Cuts the body half way, and then answers the resuming request so. */
@@ -9,6 +10,8 @@ const resumedBy = (...spoils: ReadonlyArray<Spoil>) => [{ blob: [cut(half), ...s
 const range = (start: number, total: number) => headers({ "content-range": `bytes ${start}-${total - 1}/${total}` })
 
 const wholeAgain = all(without("content-range"), status(200), body(content))
+
+const asLong = patterned(size, 7)
 
 const startedOver = { fetched: half + half + size, asked: [0, half, 0] }
 
@@ -64,6 +67,20 @@ export const ranges: ReadonlyArray<Fault> = [
     how: "cut half way; the content, its length and its ETag are others now: 412",
     scripts: [{ contents: [content, otherContent], blob: [cut(half)] }],
     expected: { fetched: half + otherContent.length, asked: [0, half, 0] },
+  },
+  {
+    name: "a result replaced by one as long, and a storage that ignores `If-Match`",
+    how: "cut half way; then 206 with the rest of the other content, under its own ETag",
+    scripts: [
+      {
+        contents: [content, asLong],
+        blob: [
+          cut(half),
+          all(status(206), body(asLong.subarray(half)), range(half, size), headers({ etag: '"other"' })),
+        ],
+      },
+    ],
+    expected: startedOver,
   },
   {
     name: "a result that shrank under way",

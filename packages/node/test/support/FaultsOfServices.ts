@@ -187,6 +187,12 @@ export const api: ReadonlyArray<Fault> = [
     scripts: [{ api: [instead(throttle(quotaExceeded("You can send requests again in 1 seconds."), 1000))] }],
     expected: { ...atOnce, calls: 2 },
   },
+  {
+    name: "429 that tells nothing",
+    how: "429 once; asked again after a while",
+    scripts: [{ api: [instead(quotaExceeded(""))] }],
+    expected: { ...atOnce, calls: 2 },
+  },
   ...[408, 500, 502, 503, 504].map((status) => ({
     name: `${status} from the API`,
     how: `${status} once`,

@@ -6,12 +6,13 @@ import { all, cut, headers, instead, noHead, raw } from "./FaultSpoils.ts"
 import { patterned } from "./samples.ts"
 
 const expired = instead(deadLink)
+const busy = instead(error(503, "ServerBusy"))
 
 /** A link by a server whose clock is wrong by so many hours, with so many minutes to live. */
 const linkBy =
   (hours: number, minutes: number): Spoil =>
   (_, { link }) => {
-    const date = inMinutes(hours * 60)
+    const date = DateTime.startOf(inMinutes(hours * 60), "second")
     const answer = linkAnswer(link(DateTime.add(date, { minutes })))
     return { ...answer, headers: { ...answer.headers, date: httpDate(date) } }
   }
@@ -50,6 +51,17 @@ export const links: ReadonlyArray<Fault> = [
     expected: { outcomes: ["TransferError LinkRefused 403"], fetched: 0, links: 2, asked: [0, 0] },
   },
   {
+    name: "dead links and a busy storage in turn, for ever",
+    how: "403, 503, 403, 503 and so on",
+    scripts: [{ blob: times(10, [expired, busy]).flat() }],
+    expected: {
+      outcomes: ["TransferError Unavailable 503"],
+      fetched: 0,
+      links: retries.transfer + 2,
+      asked: times(2 * (retries.transfer + 1), 0),
+    },
+  },
+  {
     name: "a link whose time is over by the server's clock",
     how: "`se` is the `Date` of the link's answer; cut half way",
     scripts: [{ api: [linkBy(0, 0)], blob: [cut(half)] }],
@@ -85,13 +97,13 @@ const cuts: ReadonlyArray<Fault> = [
 ].flatMap(({ after, asked, name }) => [
   {
     name: `a body cut ${name}`,
-    how: `FIN after ${after} bytes`,
+    how: `FIN after ${after.toLocaleString("en-US")} of 60,000 bytes`,
     scripts: [{ blob: [cut(after)] }],
     expected: { fetched: size, asked },
   },
   {
     name: `a connection reset ${name}`,
-    how: `RST after ${after} bytes`,
+    how: `RST after ${after.toLocaleString("en-US")} of 60,000 bytes`,
     scripts: [{ blob: [cut(after, "RST")] }],
     expected: { fetched: size, asked },
   },
@@ -154,7 +166,7 @@ export const breaks: ReadonlyArray<Fault> = [
   {
     name: "the same, and then the next run",
     how: "FIN half way, then 503 until given up; run again",
-    scripts: [{ blob: [cut(half), ...times(retries.transfer, instead(error(503, "ServerBusy")))] }],
+    scripts: [{ blob: [cut(half), ...times(retries.transfer, busy)] }],
     runs: 2,
     expected: { fetched: size, links: 2, asked: [0, ...times(retries.transfer + 1, half)] },
   },
@@ -164,7 +176,7 @@ export const breaks: ReadonlyArray<Fault> = [
     scripts: [
       {
         contents: [...times(1 + retries.transfer, content), otherContent],
-        blob: [cut(half), ...times(retries.transfer, instead(error(503, "ServerBusy")))],
+        blob: [cut(half), ...times(retries.transfer, busy)],
       },
     ],
     runs: 2,
@@ -183,6 +195,17 @@ export const breaks: ReadonlyArray<Fault> = [
     scripts: [{ blob: [cut(0, "silence")] }],
     impatient: true,
     expected: { fetched: size, asked: [0, 0] },
+  },
+  {
+    name: "a body that stalls at the same byte for ever",
+    how: "half of it, then silence, and silence after each head",
+    scripts: [{ blob: [cut(half, "silence"), ...times(20, cut(0, "silence"))] }],
+    impatient: true,
+    expected: {
+      outcomes: ["TransferError Stalled"],
+      fetched: half,
+      asked: [0, ...times(retries.transfer, half)],
+    },
   },
   {
     name: "a storage that does not answer",
