@@ -570,7 +570,7 @@ describe("Quota", () => {
       assert.strictEqual(seen.length, calls)
       assert.deepStrictEqual(new Set(seen.map(({ status }) => status)), new Set([200]))
       assert.strictEqual((seen.at(-1)?.at ?? 0) - (seen[0]?.at ?? 0), seconds * 1000)
-    }).pipe(Effect.provide(LiveResponseTest.layer()), Effect.provide(patientClock)),
+    }).pipe(Effect.provide(LiveResponseTest.layer().pipe(Layer.provideMerge(patientClock)))),
   )
 
   it.effect("is not refused either when answers take their time, each another one", () => {
@@ -589,6 +589,6 @@ describe("Quota", () => {
       assert.isAtLeast(took, 3_600_000)
       // A call counts from its answer on: that costs the latency once a window.
       assert.isAtMost(took, 3_600_000 + 20 * 400)
-    }).pipe(Effect.provide(LiveResponseTest.layer({ latency })), Effect.provide(patientClock))
+    }).pipe(Effect.provide(LiveResponseTest.layer({ latency }).pipe(Layer.provideMerge(patientClock))))
   })
 })
