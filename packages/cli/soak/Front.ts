@@ -1,0 +1,142 @@
+/**
+ * What stands before the reference server's storage in a soak: bodies come at a pace, so that a kill can meet one in its
+ * middle, their bytes are counted as they go out, and some are spoiled on the way.
+ */
+import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http"
+import * as Effect from "effect/Effect"
+
+/** What happens to a result's bytes when they have come to `at`, once. */
+export interface Fault {
+  /** `whole` cuts too, and what is asked for next, from there on, is answered from the beginning. */
+  readonly kind: "cut" | "reset" | "stall" | "whole"
+  readonly at: number
+}
+
+/** How far a result has come since the last `begin`. */
+export interface Reach {
+  /** Where its latest body is: the first byte that was not sent. */
+  readonly end: number
+  /** How many bytes were sent, over all its bodies. */
+  readonly sent: number
+}
+
+/** So many bytes go out at once, and then there is a pause: 64 kB each 15 ms are 4 MB/s for each body. */
+const slice = 64 * 1024
+const pause = "15 millis"
+
+const ofConnection = new Set(["connection", "keep-alive", "transfer-encoding"])
+
+/** What the storage answers. */
+const ask = (url: string, headers: Readonly<Record<string, string>>) =>
+  Effect.callback<{ readonly answer: IncomingMessage; readonly body: Buffer }>((resume) => {
+    get(url, { headers }, (answer) => {
+      const chunks: Array<Buffer> = []
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk))
+      answer.on("end", () => resume(Effect.succeed({ answer, body: Buffer.concat(chunks) })))
+    }).on("error", (error) => resume(Effect.die(error)))
+  })
+
+/** Serves until the scope ends. */
+export const make = Effect.fnUntraced(function* (planned: ReadonlyMap<string, Fault>) {
+  const links = new Map<string, { readonly result: string; readonly url: string }>()
+  const faults = new Map(planned)
+  const whole = new Set<string>()
+  const injected: Record<Fault["kind"], number> = { cut: 0, reset: 0, stall: 0, whole: 0 }
+  let reached = new Map<string, Reach>()
+  let sent = 0
+
+  const send = (response: ServerResponse, result: string, end: number, bytes: Uint8Array) =>
+    Effect.callback<void>((resume) => {
+      const done = () => resume(Effect.void)
+      sent += bytes.length
+      reached.set(result, { end, sent: (reached.get(result)?.sent ?? 0) + bytes.length })
+      response.once("close", done)
+      response.write(bytes, () => {
+        response.off("close", done)
+        done()
+      })
+    })
+
+  const spoil = (response: ServerResponse, result: string, { kind }: Fault) => {
+    faults.delete(result)
+    if (kind === "whole") whole.add(result)
+    else injected[kind]++
+    if (kind === "reset") response.socket?.resetAndDestroy()
+    else if (kind !== "stall") response.destroy()
+  }
+
+  const sendBody = Effect.fnUntraced(function* (
+    response: ServerResponse,
+    result: string,
+    start: number,
+    body: Uint8Array,
+  ) {
+    const end = start + body.length
+    for (let position = start; !response.closed;) {
+      const fault = faults.get(result)
+      const spoiledAt = fault === undefined ? Infinity : Math.max(start, fault.at)
+      const next = Math.min(position + slice, end, spoiledAt)
+      if (next > position) yield* send(response, result, next, body.subarray(position - start, next - start))
+      position = next
+      if (fault !== undefined && position === spoiledAt) return spoil(response, result, fault)
+      if (position === end) return void response.end()
+      yield* Effect.sleep(pause)
+    }
+  })
+
+  const handle = Effect.fnUntraced(function* (request: IncomingMessage, response: ServerResponse) {
+    response.on("error", () => response.destroy())
+    const link = links.get(request.url ?? "")
+    if (link === undefined) return void response.writeHead(404).end()
+    const { "if-match": etag, range } = request.headers
+    const isWhole = range !== undefined && whole.delete(link.result)
+    if (isWhole) injected.whole++
+    const { answer, body } = yield* ask(link.url, {
+      ...(range === undefined || isWhole ? {} : { range }),
+      ...(etag === undefined ? {} : { "if-match": etag }),
+    })
+    const status = answer.statusCode ?? 0
+    const headers = Object.entries(answer.headers).filter(([name]) => !ofConnection.has(name))
+    response.writeHead(status, Object.fromEntries(headers))
+    response.flushHeaders()
+    if (status >= 300) return void response.end(body)
+    const start = Number(/^bytes (\d+)-/.exec(answer.headers["content-range"] ?? "")?.[1] ?? 0)
+    yield* sendBody(response, link.result, start, body)
+  })
+
+  const services = yield* Effect.context()
+  const run = (handled: Effect.Effect<void>) =>
+    void Effect.runForkWith(services)(Effect.tapCause(handled, (cause) => Effect.logError(cause)))
+  const origin = yield* Effect.acquireRelease(
+    Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
+      const server = createServer((request, response) => run(handle(request, response)))
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        const close = () => {
+          server.close()
+          server.closeAllConnections()
+        }
+        resume(Effect.succeed({ port: typeof address === "object" && address !== null ? address.port : 0, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close),
+  ).pipe(Effect.map(({ port }) => `http://127.0.0.1:${port}`))
+
+  return {
+    /** The link through here to a result that is at `url`. */
+    through: (url: string, result: string): string => {
+      const { pathname, search } = new URL(url)
+      links.set(pathname + search, { result, url })
+      return `${origin}${pathname}${search}`
+    },
+    injected,
+    /** How many bytes of results went out. */
+    sent: () => sent,
+    /** A new process begins. */
+    begin: () => {
+      reached = new Map()
+    },
+    /** What came from here since then. */
+    reached: (): ReadonlyMap<string, Reach> => reached,
+  }
+})

@@ -1,0 +1,250 @@
+/**
+ * Nothing lost: results by the thousand, a fault on every second one, and the program killed every few seconds until it
+ * ends by itself. The plan is the same in every run; the instants are those of the machine.
+ *
+ *     node packages/cli/soak/soak.ts [results]
+ */
+import { createHash } from "node:crypto"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import * as Cli from "../test/support/Cli.ts"
+import * as ReferenceServer from "../test/support/ReferenceServer.ts"
+import * as Samples from "../test/support/Samples.ts"
+import * as Front from "./Front.ts"
+
+const count = Number(process.argv[2] ?? 2000)
+/** Never reached; only after a 429 the program takes it to be used up by others, and goes on at its pace. */
+const limit = 5000
+const mostKills = 500
+
+/** What is allowed beyond what was in flight: bytes that a fault lost, and bodies from the beginning. */
+const allowed = 1.1
+
+/** So much of one result that is not whole may be in the program's memory and in the system's when it is killed. */
+const mostOfOne = 4_000_000
+
+interface Item {
+  readonly target: string
+  readonly path: string
+  readonly bytes: Uint8Array
+  readonly sha256: string
+}
+
+/** One in 41 has some megabytes, and every second one of these a fault. */
+const item = Effect.fnUntraced(function* (n: number) {
+  const [least, most] = n % 41 === 3 ? [2_000_000, 8_000_000] : [1000, 60_000]
+  const bytes = Buffer.concat([Buffer.from("MZ"), Samples.noise(yield* Random.nextIntBetween(least, most), n)])
+  const id = Samples.action(Math.floor(n / 6))
+  const sha256 = createHash("sha256").update(bytes).digest("hex")
+  return { target: `${id}:${n % 6}`, path: `${id}/${n % 6}.bin`, bytes, sha256 }
+})
+
+/** Faults of the API and of links, which the reference server answers with. The others are the front's. */
+const answers = {
+  "link expired": { side: "blob", answer: { expire: true } },
+  "storage 500": { side: "blob", answer: ReferenceServer.blobError(500, "InternalError", "Try again.") },
+  "storage 503": { side: "blob", answer: ReferenceServer.blobError(503, "ServerBusy", "Try again.") },
+  "API 500": { side: "api", answer: ReferenceServer.apiError(500, "InternalServerError", "Try again.") },
+  "API 503": { side: "api", answer: ReferenceServer.apiError(503, "ServiceUnavailable", "Try again.") },
+  "API 429": { side: "api", answer: ReferenceServer.apiError(429, "429", "Wait.", { "retry-after": "1" }) },
+} as const
+
+type Planned = keyof typeof answers
+
+const plan = Effect.fnUntraced(function* (items: ReadonlyArray<Item>) {
+  const bodies = new Map<string, Front.Fault>()
+  const refusals = new Map<string, Planned>()
+  for (const { bytes, target } of items.filter((_, n) => n % 2 === 1)) {
+    const at = yield* Random.nextIntBetween(1, bytes.length - 1)
+    const isRare = (yield* Random.next) < 0.01
+    const kinds = ["cut", "reset", "stall", "whole", "link expired", "storage 500", "storage 503", "API"] as const
+    const kind = isRare ? "API 429" : (kinds[yield* Random.nextIntBetween(0, kinds.length - 1)] ?? "cut")
+    switch (kind) {
+      case "cut":
+      case "reset":
+      case "stall":
+      case "whole":
+        bodies.set(target, { kind, at })
+        break
+      case "API":
+        refusals.set(target, (yield* Random.nextBoolean) ? "API 500" : "API 503")
+        break
+      default:
+        refusals.set(target, kind)
+    }
+  }
+  return { bodies, refusals }
+})
+
+const Line = Schema.Struct({
+  machineActionId: Schema.String,
+  index: Schema.Int,
+  status: Schema.String,
+  sha256: Schema.optionalKey(Schema.String),
+})
+const decodeLine = Schema.decodeUnknownOption(Schema.fromJsonString(Line))
+
+/** The SHA-256 of what the manifest calls completed, by target; of each line there is. A line cut short is none. */
+const completed = (box: Cli.Sandbox): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const lines = box.sizeOf("manifest.jsonl") === 0 ? "" : box.read("results/manifest.jsonl").toString()
+  const entries = lines
+    .split("\n")
+    .flatMap((line) => Option.toArray(decodeLine(line)))
+    .filter(({ status }) => status === "completed")
+  return new Map(
+    Object.entries(Object.groupBy(entries, ({ index, machineActionId }) => `${machineActionId}:${index}`)).map(
+      ([target, lines = []]) => [target, lines.map(({ sha256 = "" }) => sha256)],
+    ),
+  )
+}
+
+const figure = (value: number) => value.toLocaleString("en-US")
+
+const soak = Effect.gen(function* () {
+  const items = yield* Effect.forEach(Array.from({ length: count }), (_, n) => item(n))
+  const { bodies, refusals } = yield* plan(items)
+  const injected = new Map<Planned, number>()
+
+  const front = yield* Front.make(bodies)
+  let asked = ""
+  const fault = <Side extends "api" | "blob">(side: Side, result: string) => {
+    const planned = refusals.get(result)
+    if (planned === undefined || answers[planned].side !== side) return undefined
+    refusals.delete(result)
+    injected.set(planned, (injected.get(planned) ?? 0) + 1)
+    return answers[planned]
+  }
+  const server = yield* ReferenceServer.make({
+    results: Object.fromEntries(items.map(({ bytes, target }) => [target, { bytes }])),
+    windows: [{ limit, seconds: 60 }],
+    onLink: ({ result }) => {
+      asked = result
+      const found = fault("api", result)
+      return found?.side === "api" ? found.answer : undefined
+    },
+    onBlob: ({ result }) => {
+      const found = fault("blob", result)
+      return found?.side === "blob" ? found.answer : undefined
+    },
+    // The server writes the link in the same breath in which it asked `onLink`.
+    linkValue: (link) => front.through(link, asked),
+  })
+
+  const box = yield* Cli.sandbox
+  box.write("targets.txt", items.map(({ target }) => `${target}\n`).join(""))
+  const base = Cli.download(server, "--from", "targets.txt", "--window", `${limit}/1 minute`, "-j", "16")
+  const command: Cli.Command = {
+    ...base,
+    env: { ...base.env, LIVE_RESPONSE_STALL_TIMEOUT: "2 seconds" },
+    patience: "10 minutes",
+  }
+
+  /**
+   * What has to be sent again, for all results that are not done: how far each had come in the process that was killed,
+   * beyond what its part has on the disk. That is what bodies under way had on the wire and in memory; it is also what a
+   * result held that was whole and not yet in the manifest, or that waited to go on after a fault.
+   */
+  const lost = () => {
+    const done = completed(box)
+    return Array.from(front.reached())
+      .filter(([target]) => !done.has(target))
+      .map(([target, { end, sent }]) => ({
+        isWhole: end === server.results.get(target)?.bytes.length,
+        bytes: Math.min(sent, Math.max(0, end - box.sizeOf(`${target.replace(":", "/")}.part`))),
+      }))
+  }
+
+  const inFlight: Array<ReturnType<typeof lost>> = []
+  const outputs: Array<string> = []
+
+  /** Until it ends, or is killed. */
+  const runOnce = Effect.gen(function* () {
+    front.begin()
+    const running = yield* box.start(command)
+    const kill = Effect.gen(function* () {
+      yield* running.signal("SIGKILL")
+      const ended = yield* running.ended
+      if (ended.exitCode === null) inFlight.push(lost())
+      return ended
+    })
+    const ended = yield* running.ended.pipe(
+      Effect.timeoutOrElse({ duration: yield* Random.nextIntBetween(1000, 5000), orElse: () => kill }),
+    )
+    outputs.push(ended.stdout, ended.stderr)
+    return ended
+  }).pipe(Effect.scoped)
+
+  const began = yield* Clock.currentTimeMillis
+  const ended = yield* runOnce.pipe(
+    Effect.repeat({ while: ({ exitCode }) => exitCode === null && inFlight.length < mostKills }),
+  )
+  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+
+  // What is to be, and what is
+
+  const needed = items.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  const sent = front.sent()
+  const flown = inFlight.flat().reduce((sum, { bytes }) => sum + bytes, 0)
+  const ofOne = Math.max(0, ...inFlight.flat().map(({ bytes, isWhole }) => (isWhole ? 0 : bytes)))
+  const refused = server.linkCalls().filter(({ status }) => status === 429).length
+  const files = new Set(box.files())
+  const done = completed(box)
+  const problems: Array<string> = []
+  const check = (holds: boolean, problem: string) => (holds ? undefined : problems.push(problem))
+
+  check(ended.exitCode === 0, `it ended with ${ended.exitCode}: ${ended.stdout} ${ended.stderr}`)
+  for (const { bytes, path, sha256, target } of items) {
+    check(files.has(path), `${path} is not there`)
+    check(!files.has(path) || box.read(`results/${path}`).equals(bytes), `${path} has other bytes than the server's`)
+    const lines = done.get(target) ?? []
+    check(lines.length === 1, `${target} is completed ${lines.length} times in the manifest`)
+    check(
+      lines.every((line) => line === sha256),
+      `${target} has another SHA-256 in the manifest`,
+    )
+  }
+  const expected = new Set(["manifest.jsonl", ...items.map(({ path }) => path)])
+  const others = Array.from(files).filter((file) => !expected.has(file))
+  check(others.length === 0, `there are other files: ${others.slice(0, 5).join(", ")}`)
+  const throttled = injected.get("API 429") ?? 0
+  check(refused === throttled, `${refused} calls were refused with 429, and ${throttled} were meant to be`)
+  check(
+    sent <= allowed * needed + flown,
+    `${sent} bytes were sent, more than ${allowed} of ${needed} and ${flown} in flight at kills`,
+  )
+  check(ofOne <= mostOfOne, `${ofOne} bytes of a result that was not whole were lost at a kill`)
+  const printed = [...outputs, box.read("results/manifest.jsonl").toString()]
+  check(!printed.some((text) => text.includes("sig=") || text.includes(server.bearer)), "a secret got out")
+
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ["results", figure(count)],
+    ["kills", figure(inFlight.length)],
+    ...[...Object.entries(front.injected), ...injected].map(
+      ([kind, times]) => [`fault: ${kind}`, figure(times)] as const,
+    ),
+    ["links asked for", figure(server.linkCalls().length)],
+    ["bytes needed", figure(needed)],
+    ["bytes sent", figure(sent)],
+    ["in flight at kills", figure(flown)],
+    ["most of one not whole", figure(ofOne)],
+    ["sent / needed", (sent / needed).toFixed(3)],
+    ["without what was in flight", ((sent - flown) / needed).toFixed(3)],
+    ["seconds", seconds.toFixed(0)],
+  ]
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  for (const [name, value] of rows) {
+    yield* Console.log(`| ${name.padEnd(widths[0] ?? 0)} | ${value.padStart(widths[1] ?? 0)} |`)
+  }
+  if (problems.length > 0) {
+    yield* Console.error(
+      `wrong: ${problems.slice(0, 3).join("; ")}${problems.length > 3 ? `; and ${problems.length - 3} more` : ""}`,
+    )
+    process.exitCode = 1
+  }
+}).pipe(Effect.scoped, Random.withSeed("soak"))
+
+await Effect.runPromise(soak)
