@@ -12,8 +12,10 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
@@ -276,7 +278,9 @@ export const layerFileSystem = (options: {
         const partPath = join(directory, `${ref.index}.part`)
         const headPath = `${partPath}.json`
         const inspection = makeInspection(hasher, ref)
+        const oneAtATime = yield* Semaphore.make(1)
 
+        let failure: StoreError | undefined
         let part: FileSystem.File | undefined
         let partHead: ResultHead | undefined
         let head: ResultHead | undefined
@@ -291,15 +295,14 @@ export const layerFileSystem = (options: {
           return part
         })
 
-        // Uninterruptible, because a write that was begun happens whether anybody waits for it or not.
-        const flush = Effect.gen(function* () {
+        const writeGathered = Effect.gen(function* () {
           if (gatheredLength === 0) return
           const file = yield* openPart
           const bytes = Bytes.concat(gathered)
           gathered = []
           gatheredLength = 0
           yield* file.writeAll(bytes).pipe(at(partPath))
-        }).pipe(Effect.uninterruptible)
+        })
 
         const writeHead = Effect.suspend(() => {
           if (head === undefined || head === partHead) return Effect.void
@@ -310,6 +313,12 @@ export const layerFileSystem = (options: {
             Effect.flatMap((json) => fs.writeFileString(headPath, json, { mode: 0o600 }).pipe(at(headPath))),
           )
         })
+
+        /**
+         * What is announced is written before the bytes that it is about. Uninterruptible, because a write that was begun
+         * happens whether anybody waits for it or not.
+         */
+        const flush = Effect.andThen(writeHead, writeGathered).pipe(oneAtATime.withPermits(1), Effect.uninterruptible)
 
         const forget = () => {
           head = undefined
@@ -337,27 +346,44 @@ export const layerFileSystem = (options: {
         head = resume?.head
         partHead = resume?.head
 
-        yield* Effect.addFinalizer((exit) =>
-          Effect.ignore(Effect.andThen(flush, writeHead)).pipe(Effect.andThen(Scope.close(fileScope, exit))),
+        yield* Effect.addFinalizer((exit) => Effect.ignore(flush).pipe(Effect.andThen(Scope.close(fileScope, exit))))
+
+        // A body may be quiet for long: what came is on the disk a second later, whatever becomes of this program.
+        yield* flush.pipe(
+          Effect.repeat(Schedule.spaced("1 second")),
+          Effect.catch((error) =>
+            Effect.sync(() => {
+              failure = error
+            }),
+          ),
+          Effect.forkScoped,
+        )
+
+        const startOver = oneAtATime.withPermits(1)(
+          Effect.gen(function* () {
+            forget()
+            if (resume !== undefined || part !== undefined) yield* (yield* openPart).truncate(0).pipe(at(partPath))
+          }),
         )
 
         const write = Effect.fnUntraced(function* (chunk: ResultChunk) {
+          if (failure !== undefined) return yield* failure
           if (chunk.offset === 0) {
             inspection.begin(chunk.head)
-            forget()
-            if (resume !== undefined || part !== undefined) yield* (yield* openPart).truncate(0).pipe(at(partPath))
+            yield* startOver
           }
           inspection.learn(chunk.head)
           head = chunk.head
           inspection.add(chunk.bytes)
           gathered.push(chunk.bytes)
           gatheredLength += chunk.bytes.length
-          if (gatheredLength >= gatherLength) yield* Effect.andThen(writeHead, flush)
+          if (gatheredLength >= gatherLength) yield* flush
         })
 
         const complete = Effect.gen(function* () {
+          if (failure !== undefined) return yield* failure
           const file = yield* openPart
-          yield* flush
+          yield* writeGathered
           const all = Stream.mapError(fs.stream(partPath), fromPlatformError(partPath))
           const stored = yield* Effect.tapError(inspection.finish(all), () => discard)
           yield* file.sync.pipe(at(partPath))
@@ -367,7 +393,7 @@ export const layerFileSystem = (options: {
           if (partHead !== undefined) yield* fs.remove(headPath, { force: true }).pipe(at(headPath))
           forget()
           return stored
-        }).pipe(Effect.uninterruptible)
+        }).pipe(oneAtATime.withPermits(1), Effect.uninterruptible)
 
         return { resume, write, complete }
       })

@@ -133,9 +133,8 @@ const makeLog = (
   const keep = Math.max(span, Duration.toMillis(QuotaStore.retention))
   const sql = (text: string) => database.prepare(text)
 
-  const callsSetBack = sql("UPDATE calls SET at = :now WHERE at > :now")
-  const blocksSetBack = sql("UPDATE blocks SET at = :now WHERE at > :now")
-  const dropOld = sql("DELETE FROM calls WHERE at + lease <= ?")
+  const callsSetBack = sql("UPDATE calls SET at = :now WHERE log = :name AND at > :now")
+  const blocksSetBack = sql("UPDATE blocks SET at = :now WHERE log = :name AND at > :now")
   const inFlight = sql("SELECT id, at, lease, holder FROM calls WHERE log = ? AND holder IS NOT NULL")
   const endAt = sql("UPDATE calls SET at = ?, lease = 0, holder = NULL WHERE id = ?")
   const stamps = sql(
@@ -143,6 +142,8 @@ const makeLog = (
   )
   const block = sql("SELECT at + wait AS until FROM blocks WHERE log = ?")
   const setBlock = sql("INSERT OR REPLACE INTO blocks (log, at, wait) VALUES (?, ?, ?)")
+  // Of all logs, and now alone: it looks at every row.
+  sql("DELETE FROM calls WHERE at + lease <= ?").run(clock.currentTimeMillisUnsafe() - keep)
   const insert = sql("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
   const remove = sql("DELETE FROM calls WHERE id = ?")
 
@@ -150,9 +151,8 @@ const makeLog = (
   const settle = (): Calls => {
     // Read inside the transaction, so that no other program's calls are ahead of it.
     const now = clock.currentTimeMillisUnsafe()
-    callsSetBack.run({ now })
-    blocksSetBack.run({ now })
-    dropOld.run(now - keep)
+    callsSetBack.run({ name, now })
+    blocksSetBack.run({ name, now })
     let under = 0
     for (const { at, holder, id, lease } of decodeInFlight(inFlight.all(name))) {
       if (at + lease <= now) endAt.run(at + lease, id)
