@@ -2,7 +2,6 @@
  * Flags that several commands have.
  */
 import * as Cloud from "@live-response/core/Cloud"
-import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
@@ -20,6 +19,10 @@ export const between = (minimum: number, maximum: number) =>
     () => `a whole number from ${minimum} to ${Format.count(maximum)}`,
   )
 
+/** What is off unless it is asked for. */
+export const toggle = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withDescription(description))
+
 const isWindow = (text: string) => Option.isSome(Schema.decodeOption(QuotaRule.WindowFromString)(text))
 
 const limit = (name: string, unit: string) =>
@@ -29,10 +32,14 @@ const limit = (name: string, unit: string) =>
     Flag.withDescription(`Calls for links in any ${unit}`),
   )
 
+const { perHour, perMinute } = QuotaRule.linkLimits
+
+const vendors = (limit: number) => `the vendor's limit is ${Format.count(limit)}`
+
 /** How many calls there may be: for the program that calls, as a choice; see `windowsOf`. */
 export const quota = {
-  perMinute: limit("per-minute", "minute; the vendor's limit is 100 (LIVE_RESPONSE_PER_MINUTE)").pipe(Flag.optional),
-  perHour: limit("per-hour", "hour; the vendor's limit is 1,500 (LIVE_RESPONSE_PER_HOUR)").pipe(Flag.optional),
+  perMinute: limit("per-minute", `minute; ${vendors(perMinute)} (LIVE_RESPONSE_PER_MINUTE)`).pipe(Flag.optional),
+  perHour: limit("per-hour", `hour; ${vendors(perHour)} (LIVE_RESPONSE_PER_HOUR)`).pipe(Flag.optional),
   windows: Flag.String("window").pipe(
     Flag.filter(isWindow, () => '"<limit>/<duration>", as in "100/1 minute"'),
     Flag.atLeast(0),
@@ -41,13 +48,14 @@ export const quota = {
       'In place of those two, any windows: --window "20/10 seconds" (LIVE_RESPONSE_WINDOWS, with commas)',
     ),
   ),
-  polite: Flag.Boolean("polite").pipe(
-    Flag.withDefault(false),
-    Flag.withDescription(
-      "Space the calls evenly, so that others who use the app always find a place (LIVE_RESPONSE_POLITE)",
-    ),
+  polite: toggle(
+    "polite",
+    "Space the calls evenly, so that others who use the app always find a place (LIVE_RESPONSE_POLITE)",
   ),
 }
+
+/** Loaded by those who call: help does not pay for it. */
+const loadQuota = Effect.promise(() => import("@live-response/core/Quota"))
 
 /** The windows that were chosen, over what the environment says, over the vendor's. */
 export const windowsOf = Effect.fnUntraced(function* (options: {
@@ -70,6 +78,7 @@ export const windowsOf = Effect.fnUntraced(function* (options: {
     ...(areLimited || windows.length > 0 ? { LIVE_RESPONSE_WINDOWS: windows } : {}),
     ...(options.polite ? { LIVE_RESPONSE_POLITE: "true" } : {}),
   }
+  const Quota = yield* loadQuota
   return yield* Quota.config.pipe(
     Effect.provide(ConfigProvider.layerAdd(ConfigProvider.fromUnknown(chosen), { asPrimary: true })),
     Effect.mapError(fromError),
@@ -78,8 +87,8 @@ export const windowsOf = Effect.fnUntraced(function* (options: {
 
 /** How many calls there may be: for the service that is simulated. */
 export const accepted = {
-  perMinute: limit("per-minute", "minute that are accepted").pipe(Flag.withDefault(Quota.linkLimits.perMinute)),
-  perHour: limit("per-hour", "hour that are accepted").pipe(Flag.withDefault(Quota.linkLimits.perHour)),
+  perMinute: limit("per-minute", "minute that are accepted").pipe(Flag.withDefault(perMinute)),
+  perHour: limit("per-hour", "hour that are accepted").pipe(Flag.withDefault(perHour)),
 }
 
 export const directory = Flag.String("out").pipe(

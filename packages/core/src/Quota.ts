@@ -73,15 +73,6 @@ export interface Service {
 export class Quota extends Context.Service<Quota, Service>()("@live-response/core/Quota") {}
 
 /**
- * The vendor's limits for download links: 100 calls a minute and 1,500 calls an hour.
- *
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
- * @since 0.1.0
- * @category options
- */
-export const linkLimits = { perMinute: 100, perHour: 1500 } as const
-
-/**
  * Windows of so many calls a minute and so many an hour, by default the vendor's.
  *
  * @since 0.1.0
@@ -91,8 +82,8 @@ export const windows = (limits?: {
   readonly perMinute?: number | undefined
   readonly perHour?: number | undefined
 }): ReadonlyArray<QuotaRule.Window> => [
-  QuotaRule.Window.make({ limit: limits?.perMinute ?? linkLimits.perMinute, duration: Duration.minutes(1) }),
-  QuotaRule.Window.make({ limit: limits?.perHour ?? linkLimits.perHour, duration: Duration.hours(1) }),
+  QuotaRule.Window.make({ limit: limits?.perMinute ?? QuotaRule.linkLimits.perMinute, duration: Duration.minutes(1) }),
+  QuotaRule.Window.make({ limit: limits?.perHour ?? QuotaRule.linkLimits.perHour, duration: Duration.hours(1) }),
 ]
 
 /**
@@ -257,13 +248,16 @@ export const make = Effect.fnUntraced(function* (options: {
     ),
   )
 
+  /** No caller waits for it: the log may be in another program. */
+  const refreshGauges = Effect.forkIn(Effect.ignore(status), scope, { startImmediately: true })
+
   return {
     withPlace: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
         takeTurn(options?.first === true, restore).pipe(
           Effect.flatMap((place) => Effect.ensuring(restore(call), end(place.answered))),
         ),
-      ).pipe(Effect.tap(() => Effect.ignore(status))),
+      ).pipe(Effect.tap(() => refreshGauges)),
     refused: (wait) => Effect.andThen(Metric.update(refusals, 1), untilItAnswers(log.refused(wait))),
     status,
     forecast: (further) =>

@@ -28,6 +28,15 @@ export class Window extends Schema.Class<Window>("@live-response/core/QuotaRule/
   duration: Schema.DurationFromMillis.check(Schema.makeFilter(isSpan, { expected: "a millisecond to a year" })),
 }) {}
 
+/**
+ * The vendor's limits for download links: 100 calls a minute and 1,500 calls an hour.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+ * @since 0.1.0
+ * @category options
+ */
+export const linkLimits = { perMinute: 100, perHour: 1500 } as const
+
 const notAWindow = (input: string) =>
   new SchemaIssue.InvalidValue({ message: 'Expected <limit>/<duration>, as in "100/1 minute"' }, input)
 

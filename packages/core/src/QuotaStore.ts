@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { firstAfter } from "./internal/ascending.ts"
+import { monotonicMillis } from "./internal/monotonic.ts"
 import { only } from "./internal/schedule.ts"
 import { Wait } from "./internal/wait.ts"
 import * as QuotaRule from "./QuotaRule.ts"
@@ -139,7 +139,7 @@ class Memory {
   add(now: number, stamps: ReadonlyArray<number>): void {
     const last = this.stamps.at(-1) ?? -Infinity
     const isSorted = stamps.every((stamp) => stamp >= last)
-    this.stamps.push(...stamps)
+    for (const stamp of stamps) this.stamps.push(stamp)
     if (!isSorted) this.stamps.sort((a, b) => a - b)
     // Dropped by halves, so that a slice costs no more than the calls that it drops.
     const expired = firstAfter(this.stamps, now - this.span)
@@ -147,9 +147,7 @@ class Memory {
   }
 }
 
-/** Monotonic, so that a clock that is set neither brings calls back nor lets them all go. */
-const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
-
+/** By the monotonic clock, so that one that is set neither brings calls back nor lets them all go. */
 const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): CallLog => {
   const at = (now: number): QuotaRule.Calls => ({
     now,

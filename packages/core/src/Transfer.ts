@@ -21,6 +21,7 @@ import { Linked, Progress as ProgressEvent, Retrying } from "./BatchEvent.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import type { DownloadLink } from "./DownloadLink.ts"
 import * as Http from "./internal/http.ts"
+import { monotonicMillis } from "./internal/monotonic.ts"
 import { anewOnProgress, only } from "./internal/schedule.ts"
 import { report } from "./Reporter.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
@@ -131,11 +132,10 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
 
   /** The link at hand, or a new one where there is none or its time is over. A new one is used whatever it says. */
   const linkFor = Effect.fnUntraced(function* (ref: ResultRef, progress: Progress) {
-    const clock = yield* Clock.Clock
     const kept = progress.link
-    if (kept !== undefined && isGood(kept.link, monotonicMillis(clock) - kept.since)) return kept.link
+    if (kept !== undefined && isGood(kept.link, (yield* monotonicMillis) - kept.since)) return kept.link
     const link = yield* api.downloadLink(ref, { again: progress.links > 0 })
-    progress.link = { link, since: monotonicMillis(clock) }
+    progress.link = { link, since: yield* monotonicMillis }
     progress.links++
     yield* report(Linked.make({ ...ref, links: progress.links }))
     return link
@@ -292,8 +292,6 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
 
   return { chunks, bytes }
 })
-
-const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
 /** Whether a link should still be taken after so many milliseconds. A link that does not say is tried. */
 const isGood = ({ validFor }: DownloadLink, age: number): boolean =>

@@ -142,10 +142,11 @@ const makeLog = (
   )
   const block = sql("SELECT at + wait AS until FROM blocks WHERE log = ?")
   const setBlock = sql("INSERT OR REPLACE INTO blocks (log, at, wait) VALUES (?, ?, ?)")
-  // Of all logs, and now alone: it looks at every row.
-  sql("DELETE FROM calls WHERE at + lease <= ?").run(clock.currentTimeMillisUnsafe() - keep)
   const insert = sql("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
   const remove = sql("DELETE FROM calls WHERE id = ?")
+
+  // Of all logs, and now alone: it looks at every row.
+  sql("DELETE FROM calls WHERE at + lease <= ?").run(clock.currentTimeMillisUnsafe() - keep)
 
   /** What is known now, once places that nobody will end are ended. A clock that was set back has no calls ahead. */
   const settle = (): Calls => {

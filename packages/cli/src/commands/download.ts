@@ -37,14 +37,8 @@ export const download = Command.make(
     ),
     endpoint: Flags.endpoint,
     ...Flags.quota,
-    strict: Flag.Boolean("strict").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Stop at the first broken line of a list; by default it is a target that failed"),
-    ),
-    extract: Flag.Boolean("extract").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
-    ),
+    strict: Flags.toggle("strict", "Stop at the first broken line of a list; by default it is a target that failed"),
+    extract: Flags.toggle("extract", "Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
     maxExtract: Flag.String("max-extract").pipe(
       Flag.withDefault("10 GB"),
       Flag.filterMap(
@@ -54,19 +48,9 @@ export const download = Command.make(
       Flag.withMetavar("SIZE"),
       Flag.withDescription("What may come out of one file at most; by default 10 GB"),
     ),
-    retryFailed: Flag.Boolean("retry-failed").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Add what the directory's manifest says has failed"),
-    ),
-    json: Flag.Boolean("json").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Print events as JSON lines on standard output; the summary is the last"),
-    ),
-    quiet: Flag.Boolean("quiet").pipe(
-      Flag.withAlias("q"),
-      Flag.withDefault(false),
-      Flag.withDescription("Print nothing but errors"),
-    ),
+    retryFailed: Flags.toggle("retry-failed", "Add what the directory's manifest says has failed"),
+    json: Flags.toggle("json", "Print events as JSON lines on standard output; the summary is the last"),
+    quiet: Flags.toggle("quiet", "Print nothing but errors").pipe(Flag.withAlias("q")),
   },
   Effect.fnUntraced(function* (options) {
     const named = yield* Targets.fromArguments(options.targets)

@@ -20,7 +20,7 @@ export const quota = Command.make(
       Flag.withMetavar("N"),
       Flag.withDescription("Also tell when the last of so many further links could be had"),
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("Print one JSON object")),
+    json: Flags.toggle("json", "Print one JSON object"),
   },
   Effect.fnUntraced(function* (options) {
     const windows = yield* Flags.windowsOf(options)

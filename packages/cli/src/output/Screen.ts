@@ -6,7 +6,7 @@ import type * as QuotaRule from "@live-response/core/QuotaRule"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import { type BatchView, finished } from "./BatchView.ts"
+import { type BatchView, finished, type Transfer } from "./BatchView.ts"
 import * as Format from "./Format.ts"
 
 export interface Moment {
@@ -70,20 +70,18 @@ const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<st
 export const lines = (view: BatchView, moment: Moment, columns: number): ReadonlyArray<string> => {
   const width = columns < 80 ? 12 : 24
   const percent = view.total === undefined ? "" : `${Math.floor((100 * finished(view)) / Math.max(1, view.total))} %   `
+  const transfer = ([name, { bytes, total }]: readonly [string, Transfer]) =>
+    total === undefined
+      ? `${name}   ${Format.bytes(bytes)}`
+      : `${name}   ${Format.bar(bytes, total, width / 3)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
   const drawn = [
-    `Results  ${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`,
+    ...labelled("Results", [`${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`]),
     ...labelled("Quota", gauges(moment, width / 3, columns)),
-    ...Array.from(view.transfers)
-      .slice(0, 4)
-      .map(([name, { bytes, total }]) =>
-        total === undefined
-          ? `         ${name}   ${Format.bytes(bytes)}`
-          : `         ${name}   ${Format.bar(bytes, total, width / 3)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`,
-      ),
-    ...Option.match(moment.remaining, {
-      onNone: () => [],
-      onSome: (remaining) => [`Ends     about ${at(moment.now, remaining)}`],
-    }),
+    ...labelled("", Array.from(view.transfers).slice(0, 4).map(transfer)),
+    ...labelled(
+      "Ends",
+      Option.toArray(moment.remaining).map((remaining) => `about ${at(moment.now, remaining)}`),
+    ),
   ]
   return drawn.map((line) => line.slice(0, Math.max(1, columns - 1)))
 }
