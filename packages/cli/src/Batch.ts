@@ -1,6 +1,7 @@
 /**
  * The main job: all targets into the directory, all events to the output.
  */
+import * as Cloud from "@live-response/core/Cloud"
 import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
@@ -18,7 +19,6 @@ import * as Targets from "./Targets.ts"
 
 export interface Options extends Output.Options {
   readonly lists: ReadonlyArray<string>
-  readonly endpoint: string
   readonly windows: ReadonlyArray<Window>
   readonly concurrency: number
   readonly retryFailed: boolean
@@ -34,7 +34,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>,
   yield* Effect.forEach(options.lists, Targets.checkReadable, { discard: true })
   const live = NodeLiveResponse.layer({
     directory: options.directory,
-    endpoint: options.endpoint,
+    endpoint: (yield* Cloud.config).base,
     windows: options.windows,
     owner: yield* NodeCredential.owner,
     stallTimeout: yield* NodeLiveResponse.stallTimeout,

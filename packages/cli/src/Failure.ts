@@ -26,6 +26,9 @@ export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Fai
 /** The command line is wrong. */
 export const usage = (text: string): Failure => new Failure({ code: exitCode.usage, text })
 
+/** Who is signed in may not do it, or nobody is. */
+export const signIn = (text: string): Failure => new Failure({ code: exitCode.signIn, text })
+
 /** This machine does not allow it. */
 export const machine = (text: string): Failure => new Failure({ code: exitCode.machine, text })
 
@@ -45,7 +48,7 @@ export const fromError = (error: BatchError | Config.ConfigError | Failure): Fai
     case "Outage":
       return new Failure({ code: exitCode.someFailed, text: error.message })
     default:
-      return new Failure({ code: exitCode.signIn, text: error.message })
+      return signIn(error.message)
   }
 }
 

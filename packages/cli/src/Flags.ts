@@ -3,6 +3,7 @@
  */
 import * as Cloud from "@live-response/core/Cloud"
 import * as QuotaRule from "@live-response/core/QuotaRule"
+import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -99,10 +100,68 @@ export const directory = Flag.String("out").pipe(
   Flag.withDescription("Where results and their manifest are kept (LIVE_RESPONSE_OUT)"),
 )
 
-export const endpoint = Flag.String("endpoint").pipe(
-  Flag.withFallbackConfig(Config.NonEmptyString("LIVE_RESPONSE_ENDPOINT")),
-  Flag.withDefault(Cloud.commercial.base),
-  Flag.filter(Schema.is(Cloud.Endpoint), () => "an https URL; plain http is for 127.0.0.1, [::1] and localhost alone"),
-  Flag.withMetavar("URL"),
-  Flag.withDescription("Base of the API's addresses (LIVE_RESPONSE_ENDPOINT)"),
-)
+const url = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.filter(
+      Schema.is(Cloud.Endpoint),
+      () => "an https URL; plain http is for 127.0.0.1, [::1] and localhost alone",
+    ),
+    Flag.optional,
+    Flag.withMetavar("URL"),
+    Flag.withDescription(description),
+  )
+
+/** How to sign in, and where: for the program that calls, over what the environment says; see `signingIn`. */
+export const signIn = {
+  auth: Flag.Literals("auth", NodeCredential.Kind.literals).pipe(
+    Flag.optional,
+    Flag.withDescription(
+      "How to sign in (LIVE_RESPONSE_AUTH); by default with LIVE_RESPONSE_TOKEN, else as the AZURE_* variables say, else as Azure's own tools find a way",
+    ),
+  ),
+  tokenFile: Flag.String("token-file").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("A file with a bearer token, read for every call: keep it fresh (LIVE_RESPONSE_TOKEN_FILE)"),
+  ),
+  cloud: Flag.Literals("cloud", Cloud.Name.literals).pipe(
+    Flag.optional,
+    Flag.withDescription("Where the tenant is (LIVE_RESPONSE_CLOUD); by default commercial"),
+  ),
+  endpoint: url("endpoint", "Base of the API's addresses, in place of the cloud's (LIVE_RESPONSE_ENDPOINT)"),
+  authority: url("authority", "The sign-in server, in place of the cloud's (AZURE_AUTHORITY_HOST)"),
+  audience: Flag.String("audience").pipe(
+    Flag.optional,
+    Flag.withMetavar("URI"),
+    Flag.withDescription("What tokens are asked for, in place of the cloud's (LIVE_RESPONSE_AUDIENCE)"),
+  ),
+}
+
+/** An environment in which the flags that were given stand for their variables. */
+export const signingIn = Effect.fnUntraced(function* (options: {
+  readonly auth: Option.Option<string>
+  readonly tokenFile: Option.Option<string>
+  readonly cloud: Option.Option<string>
+  readonly endpoint: Option.Option<string>
+  readonly authority: Option.Option<string>
+  readonly audience: Option.Option<string>
+}) {
+  if (Option.isSome(options.auth) && Option.isSome(options.tokenFile)) {
+    return yield* usage("choose --auth or --token-file: a token that is there needs no other sign-in")
+  }
+  const set = (name: string, value: Option.Option<string>) =>
+    Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })
+  return ConfigProvider.layerAdd(
+    ConfigProvider.fromUnknown({
+      ...set("LIVE_RESPONSE_AUTH", options.auth),
+      // A token that was named holds over another way in the environment.
+      ...set("LIVE_RESPONSE_AUTH", Option.as(options.tokenFile, "token")),
+      ...set("LIVE_RESPONSE_TOKEN_FILE", options.tokenFile),
+      ...set("LIVE_RESPONSE_CLOUD", options.cloud),
+      ...set("LIVE_RESPONSE_ENDPOINT", options.endpoint),
+      ...set("AZURE_AUTHORITY_HOST", options.authority),
+      ...set("LIVE_RESPONSE_AUDIENCE", options.audience),
+    }),
+    { asPrimary: true },
+  )
+})

@@ -2,6 +2,7 @@
  * `live-response`: the root of the commands, and how a run of it ends.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -11,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
+import { auth } from "./commands/auth.ts"
 import { demo } from "./commands/demo.ts"
 import { download } from "./commands/download.ts"
 import { quota } from "./commands/quota.ts"
@@ -23,7 +25,7 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
-  Command.withSubcommands([download, quota, simulate, demo]),
+  Command.withSubcommands([download, auth, quota, simulate, demo]),
 )
 
 /** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
@@ -40,6 +42,7 @@ const presenter: CliOutput.Presenter = {
 export const run = (args: ReadonlyArray<string>) =>
   Command.runWith(command, { version: packageJson.version })(args).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
+    Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     Effect.tapError((error) =>
       error instanceof Failure && error.message !== ""
         ? Console.error(`live-response: ${printable(error.message)}`)

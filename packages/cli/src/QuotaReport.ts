@@ -1,6 +1,7 @@
 /**
  * How the quota stands: what other runs have used of it.
  */
+import * as Cloud from "@live-response/core/Cloud"
 import * as Quota from "@live-response/core/Quota"
 import type { Window } from "@live-response/core/QuotaRule"
 import * as NodeCredential from "@live-response/node/NodeCredential"
@@ -17,13 +18,13 @@ import * as Screen from "./output/Screen.ts"
 import { printable, printableJson } from "./Printable.ts"
 
 export interface Options {
-  readonly endpoint: string
   readonly windows: ReadonlyArray<Window>
   readonly calls: Option.Option<number>
   readonly json: boolean
 }
 
-export const print = Effect.fnUntraced(function* ({ calls, endpoint, json, windows }: Options) {
+export const print = Effect.fnUntraced(function* ({ calls, json, windows }: Options) {
+  const { base: endpoint } = yield* Cloud.config
   const owner = NodeLiveResponse.quotaOwner({ endpoint, owner: yield* NodeCredential.owner })
   const { last, status } = yield* Effect.gen(function* () {
     const quota = yield* Quota.Quota

@@ -4,13 +4,19 @@
  * @since 0.1.0
  */
 import * as Base64Url from "effect/encoding/Base64Url"
+import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
- * The tenant a token is for, and the app that asked for it (`appid` in tokens of version 1, `azp` in those of version 2).
+ * - `tid`: the tenant it is for
+ * - `appid` (version 1) or `azp` (version 2): the app that asked for it
+ * - `aud`: the API it is for
+ * - `roles`: what an app may do; `scp`: what it may do for a user, parted by spaces; `upn`: that user
+ * - `idtyp`: `app` in some tokens that are no user's
+ * - `exp`: when it expires, in seconds since 1970
  *
  * @see https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference
  * @since 0.1.0
@@ -20,6 +26,12 @@ export const Claims = Schema.Struct({
   tid: Schema.optionalKey(Schema.String),
   appid: Schema.optionalKey(Schema.String),
   azp: Schema.optionalKey(Schema.String),
+  aud: Schema.optionalKey(Schema.String),
+  roles: Schema.optionalKey(Schema.Array(Schema.String)),
+  scp: Schema.optionalKey(Schema.String),
+  upn: Schema.optionalKey(Schema.String),
+  idtyp: Schema.optionalKey(Schema.String),
+  exp: Schema.optionalKey(Schema.Finite),
 })
 
 /**
@@ -48,3 +60,64 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
  */
 export const claims = (token: Redacted.Redacted<string>): Option.Option<Claims> =>
   Option.flatMap(Result.getSuccess(Base64Url.decodeString(Redacted.value(token).split(".")[1] ?? "")), decode)
+
+/**
+ * The app that asked for the token.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const app = (claims: Claims): string | undefined => claims.appid ?? claims.azp
+
+/**
+ * Whose token it is: an app's own (`app-only`), or an app's that acts for a user (`delegated`).
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const kind = (claims: Claims): "app-only" | "delegated" =>
+  claims.idtyp !== "app" && claims.scp !== undefined ? "delegated" : "app-only"
+
+/**
+ * What the token permits: the roles of an app, or the scopes in which it acts for a user.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const permissions = (claims: Claims): ReadonlyArray<string> =>
+  kind(claims) === "app-only" ? (claims.roles ?? []) : (claims.scp?.split(" ").filter((scope) => scope !== "") ?? [])
+
+/**
+ * When the token expires, if it says so.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const expiry = (claims: Claims): Option.Option<DateTime.Utc> =>
+  claims.exp === undefined ? Option.none() : DateTime.make(claims.exp * 1000)
+
+/** The API's app id in Entra, which some tokens name in place of its address. */
+const defenderApp = "fc780465-2017-40d4-a0c5-307022471b92"
+
+const isDefender = (audience: string): boolean =>
+  audience === defenderApp ||
+  /^https:\/\/([a-z-]+\.)*(securitycenter\.(microsoft|windows)|security\.microsoft)\.(com|us)\/?$/.test(audience)
+
+/**
+ * What speaks against the token before it is used, in sentences for a person: that it has expired by this machine's
+ * clock, or is for another API than Defender's.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const doubts = (claims: Claims, now: DateTime.Utc): ReadonlyArray<string> => [
+  ...Option.match(Option.filter(expiry(claims), DateTime.isLessThan(now)), {
+    onNone: () => [],
+    onSome: (expired) => [`the token expired at ${DateTime.formatIso(expired)}, by this machine's clock`],
+  }),
+  ...(claims.aud === undefined || isDefender(claims.aud)
+    ? []
+    : [`the token is for ${claims.aud}, which is not the Defender API; ask for one for ${commercialAudience}`]),
+]
+
+const commercialAudience = "https://api.securitycenter.microsoft.com"

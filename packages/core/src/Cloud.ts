@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SecureUrl from "./internal/secureUrl.ts"
@@ -37,15 +38,102 @@ export interface Cloud {
   readonly audience: string
 }
 
+const commercialAuthority = "https://login.microsoftonline.com"
+const commercialAudience = "https://api.securitycenter.microsoft.com"
+
+/** A cloud of the commercial sign-in, by the host of its API. */
+const region = (base: string): Cloud => ({ base, authority: commercialAuthority, audience: commercialAudience })
+
+const government = (base: string, authority: string): Cloud => ({ base, authority, audience: base })
+
 /**
- * The commercial cloud, by its newer host. The host of the vendor's page is `https://api.securitycenter.microsoft.com`.
+ * Every cloud by its name: `commercial` by its newer host, the regions that are nearer to some, and those of the US
+ * government. The host of the vendor's older pages, `https://api.securitycenter.microsoft.com`, is the same service as
+ * `commercial`: choose it as a base where it is wanted.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-list
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/gov
  * @since 0.1.0
  * @category clouds
  */
-export const commercial: Cloud = {
-  base: "https://api.security.microsoft.com",
-  authority: "https://login.microsoftonline.com",
-  audience: "https://api.securitycenter.microsoft.com",
-}
+export const clouds = {
+  commercial: region("https://api.security.microsoft.com"),
+  us: region("https://us.api.security.microsoft.com"),
+  eu: region("https://eu.api.security.microsoft.com"),
+  uk: region("https://uk.api.security.microsoft.com"),
+  au: region("https://au.api.security.microsoft.com"),
+  swa: region("https://swa.api.security.microsoft.com"),
+  ina: region("https://ina.api.security.microsoft.com"),
+  gcc: government("https://api-gcc.securitycenter.microsoft.us", commercialAuthority),
+  "gcc-high": government("https://api-gov.securitycenter.microsoft.us", "https://login.microsoftonline.us"),
+  dod: government("https://api-gov.securitycenter.microsoft.us", "https://login.microsoftonline.us"),
+} as const satisfies Record<string, Cloud>
+
+/**
+ * The name of a cloud.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Name = Schema.Literals([
+  "commercial",
+  "us",
+  "eu",
+  "uk",
+  "au",
+  "swa",
+  "ina",
+  "gcc",
+  "gcc-high",
+  "dod",
+] satisfies ReadonlyArray<keyof typeof clouds>)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Name = typeof Name.Type
+
+/**
+ * The commercial cloud: what is used where none is chosen.
+ *
+ * @since 0.1.0
+ * @category clouds
+ */
+export const commercial: Cloud = clouds.commercial
+
+const withoutSlash = (url: string) => url.replace(/\/+$/, "")
+
+/**
+ * The cloud that the environment chooses: `LIVE_RESPONSE_CLOUD` by its name, by default `commercial`; of which
+ * `LIVE_RESPONSE_ENDPOINT` replaces the API's base, `AZURE_AUTHORITY_HOST` the sign-in server, and
+ * `LIVE_RESPONSE_AUDIENCE` what tokens are asked for.
+ *
+ * @example
+ * ```ts
+ * import * as Cloud from "@live-response/core/Cloud"
+ * import * as ConfigProvider from "effect/ConfigProvider"
+ * import * as Effect from "effect/Effect"
+ *
+ * const chosen = Effect.provide(
+ *   Cloud.config,
+ *   ConfigProvider.layer(ConfigProvider.fromUnknown({ LIVE_RESPONSE_CLOUD: "gcc-high" })),
+ * )
+ * console.log(Effect.runSync(chosen).authority) // https://login.microsoftonline.us
+ * ```
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const config: Config.Config<Cloud> = Config.all({
+  name: Config.schema(Name, "LIVE_RESPONSE_CLOUD").pipe(Config.withDefault("commercial")),
+  base: Config.schema(Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.option),
+  authority: Config.schema(Endpoint, "AZURE_AUTHORITY_HOST").pipe(Config.option),
+  audience: Config.NonEmptyString("LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
+}).pipe(
+  Config.map(({ audience, authority, base, name }) => ({
+    base: withoutSlash(Option.getOrElse(base, () => clouds[name].base)),
+    authority: withoutSlash(Option.getOrElse(authority, () => clouds[name].authority)),
+    audience: withoutSlash(Option.getOrElse(audience, () => clouds[name].audience)),
+  })),
+)

@@ -7,11 +7,14 @@ import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { CredentialError, Missing, Refused } from "./CredentialError.ts"
+import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
+import { only } from "./internal/schedule.ts"
+import { RetryPolicy } from "./RetryPolicy.ts"
 
 /**
  * @since 0.1.0
@@ -21,8 +24,11 @@ export interface Service {
   /** A bearer token for the API. Cheap to ask for: a token is kept until shortly before it expires. */
   readonly token: Effect.Effect<Redacted.Redacted<string>, CredentialError>
 
-  /** Forgets the token, so that the next one is new. For a token that the API refused. */
-  readonly invalidate: Effect.Effect<void>
+  /**
+   * Forgets this token where it is still the one that is given out, so that the next one is new. For a token that the
+   * API refused: many calls may say so of the same one, and the first of them has it renewed.
+   */
+  readonly invalidate: (refused: Redacted.Redacted<string>) => Effect.Effect<void>
 }
 
 /**
@@ -49,7 +55,7 @@ export class Credential extends Context.Service<Credential, Service>()("@live-re
  * @category layers
  */
 export const layerToken = (token: Redacted.Redacted<string>): Layer.Layer<Credential> =>
-  Layer.succeed(Credential, { token: Effect.succeed(token), invalidate: Effect.void })
+  Layer.succeed(Credential, { token: Effect.succeed(token), invalidate: () => Effect.void })
 
 /**
  * A token from `Config`, by default from `LIVE_RESPONSE_TOKEN`. Fails with reason `Missing` where there is none.
@@ -62,10 +68,155 @@ export const layerTokenConfig = (
 ): Layer.Layer<Credential, CredentialError> =>
   Layer.unwrap(
     Effect.map(
-      Effect.mapError(token, () => new CredentialError({ reason: new Missing() })),
+      Effect.mapError(token, () => missing()),
       layerToken,
     ),
   )
+
+/**
+ * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTokenFile = (path: string): Layer.Layer<Credential, never, FileSystem.FileSystem> =>
+  Layer.effect(
+    Credential,
+    Effect.map(FileSystem.FileSystem, (fs) => ({
+      token: fs.readFileString(path).pipe(
+        Effect.mapError((error) => missing(`can't read the token file ${path} (${error.reason._tag})`)),
+        Effect.map((text) => text.trim()),
+        Effect.filterOrFail(
+          (text) => text !== "",
+          () => missing(`the token file ${path} is empty`),
+        ),
+        Effect.map((text) => Redacted.make(text)),
+      ),
+      invalidate: () => Effect.void,
+    })),
+  )
+
+const missing = (description?: string) =>
+  new CredentialError({ reason: new Missing(description === undefined ? {} : { description }) })
+
+/**
+ * A token that was issued, and until when it is good, in milliseconds since 1970.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Issued {
+  readonly token: Redacted.Redacted<string>
+  readonly expires: number
+}
+
+/** Renewed in the background from here on, and waited for a little before the end. */
+const ahead = 5 * 60 * 1000
+const margin = 2 * 60 * 1000
+
+/** How long a token is used in any case: where this machine's clock is wrong, it seems to be old at once. */
+const shortestUse = 60 * 1000
+
+/** So long after a renewal in the background comes the next one, where the token is still the old one. */
+const pause = 30 * 1000
+
+interface Kept extends Issued {
+  readonly usableUntil: number
+  readonly renewAt: number
+}
+
+const keep = (issued: Issued, now: number): Kept => {
+  const life = Math.max(0, issued.expires - now)
+  return {
+    ...issued,
+    usableUntil: Math.max(issued.expires - Math.min(margin, life / 4), now + shortestUse),
+    renewAt: Math.max(issued.expires - ahead, now + Math.max(life / 2, pause)),
+  }
+}
+
+/**
+ * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
+ * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
+ * that is out of reach is asked again as `RetryPolicy` says. `issue` hears whether the API refused the last token: that
+ * one is not to be given again.
+ *
+ * @example
+ * ```ts
+ * import * as Credential from "@live-response/core/Credential"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * // A vault of one's own.
+ * export const signIn = Layer.effect(
+ *   Credential.Credential,
+ *   Credential.make(() => Effect.succeed({ token: Redacted.make("eyJ0eXAi..."), expires: Number.MAX_SAFE_INTEGER })),
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (
+  issue: (last: { readonly refused: boolean }) => Effect.Effect<Issued, CredentialError>,
+): Effect.fn.Return<Service, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const policy = yield* RetryPolicy
+  const oneAtATime = yield* Semaphore.make(1)
+  let kept: Kept | undefined
+  let wasIssued = false
+  let refused = false
+
+  // Who was signed in once is worth more patience than who may have mistyped the server's name.
+  const renew = Effect.gen(function* () {
+    const issued = yield* Effect.retry(
+      Effect.suspend(() => issue({ refused })),
+      only(wasIssued ? policy.renewal : policy.signIn, isRetryable),
+    )
+    kept = keep(issued, yield* Clock.currentTimeMillis)
+    wasIssued = true
+    refused = false
+    return kept
+  })
+
+  const usable = Effect.map(Clock.currentTimeMillis, (now) =>
+    kept !== undefined && now < kept.usableUntil ? kept : undefined,
+  )
+
+  const renewInBackground = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (kept === undefined || now < kept.renewAt) return
+    kept = { ...kept, renewAt: now + pause }
+    yield* renew.pipe(oneAtATime.withPermitsIfAvailable(1), Effect.ignore, Effect.forkIn(scope))
+  })
+
+  /** Until the very end the old token is better than none. */
+  const renewOrGoOn = Effect.catch(renew, (error) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      kept !== undefined && now < kept.expires ? Effect.succeed(kept) : Effect.fail(error),
+    ),
+  )
+
+  return {
+    token: Effect.gen(function* () {
+      yield* renewInBackground
+      const current =
+        (yield* usable) ??
+        (yield* oneAtATime.withPermits(1)(
+          Effect.flatMap(usable, (current) => (current === undefined ? renewOrGoOn : Effect.succeed(current))),
+        ))
+      return current.token
+    }),
+    invalidate: (token) =>
+      Effect.sync(() => {
+        if (kept === undefined || Redacted.value(kept.token) !== Redacted.value(token)) return
+        kept = undefined
+        refused = true
+      }),
+  }
+})
+
+const isRetryable = (error: CredentialError): error is CredentialError => error.isRetryable
 
 /**
  * What `@azure/identity` and others call a token credential. `getToken` rejects, or gives null, where there is no token.
@@ -76,13 +227,32 @@ export const layerTokenConfig = (
 export interface TokenCredential {
   readonly getToken: (
     scopes: string | Array<string>,
-    options?: { readonly abortSignal?: AbortSignal },
+    options?: { readonly abortSignal?: AbortSignal; readonly claims?: string },
   ) => Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>
 }
 
 /**
- * Makes a credential of anything with `getToken(scopes)`. One request at a time asks for a token; it is kept until two
- * minutes before it expires.
+ * @since 0.1.0
+ * @category options
+ */
+export interface TokenCredentialOptions {
+  readonly credential: TokenCredential
+
+  /** The audience with `/.default` behind it. */
+  readonly scope: string
+
+  /** Says what a rejection means. By default it is a refusal, with the first line of the rejection. */
+  readonly onError?: ((cause: unknown) => CredentialError) | undefined
+
+  /**
+   * Used once the API refused a token: a credential that does not give it again out of a cache of its own. By default
+   * the same one.
+   */
+  readonly afterRefusal?: (() => TokenCredential) | undefined
+}
+
+/**
+ * Makes a credential of anything with `getToken(scopes)`; it is kept and renewed as {@link make} does it.
  *
  * @example
  * ```ts
@@ -101,50 +271,27 @@ export interface TokenCredential {
  * @since 0.1.0
  * @category constructors
  */
-export const fromTokenCredential = Effect.fnUntraced(function* (options: {
-  readonly credential: TokenCredential
-  /** The audience with `/.default` behind it. */
-  readonly scope: string
-  /** Says what a rejection means. By default it is a refusal, with the first line of the rejection. */
-  readonly onError?: (cause: unknown) => CredentialError
-}): Effect.fn.Return<Service> {
-  const kept = yield* Ref.make<{ readonly token: Redacted.Redacted<string>; readonly expires: number } | undefined>(
-    undefined,
-  )
-  const oneAtATime = yield* Semaphore.make(1)
-
-  const renew = Effect.tryPromise({
-    try: (abortSignal) => options.credential.getToken(options.scope, { abortSignal }),
-    catch: options.onError ?? refused,
-  }).pipe(
-    Effect.flatMap((answer) =>
-      answer === null
-        ? Effect.fail(new CredentialError({ reason: new Missing() }))
-        : Effect.succeed({ token: Redacted.make(answer.token), expires: answer.expiresOnTimestamp }),
+export const fromTokenCredential = (options: TokenCredentialOptions): Effect.Effect<Service, never, Scope.Scope> => {
+  let { credential } = options
+  return make(({ refused }) =>
+    Effect.tryPromise({
+      try: (abortSignal) => {
+        if (refused && options.afterRefusal !== undefined) credential = options.afterRefusal()
+        return credential.getToken(options.scope, { abortSignal })
+      },
+      catch: options.onError ?? rejection,
+    }).pipe(
+      Effect.flatMap((answer) =>
+        answer === null
+          ? Effect.fail(missing())
+          : Effect.succeed({ token: Redacted.make(answer.token), expires: answer.expiresOnTimestamp }),
+      ),
     ),
-    Effect.tap((token) => Ref.set(kept, token)),
   )
+}
 
-  const token = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    const current = yield* Ref.get(kept)
-    return current !== undefined && current.expires - now > margin ? current : yield* renew
-  }).pipe(
-    oneAtATime.withPermits(1),
-    Effect.map((current) => current.token),
-  )
-
-  return { token, invalidate: Ref.set(kept, undefined) }
-})
-
-const margin = 2 * 60 * 1000
-
-const refused = (cause: unknown) =>
-  new CredentialError({
-    reason: new Refused({
-      description: (cause instanceof Error ? cause.message : String(cause)).split("\n", 1).join(),
-    }),
-  })
+const rejection = (cause: unknown) =>
+  fromEntra({ error: "unknown_error", description: cause instanceof Error ? cause.message : String(cause) })
 
 /**
  * {@link fromTokenCredential} as a layer.
@@ -152,5 +299,5 @@ const refused = (cause: unknown) =>
  * @since 0.1.0
  * @category layers
  */
-export const layerTokenCredential = (options: Parameters<typeof fromTokenCredential>[0]): Layer.Layer<Credential> =>
+export const layerTokenCredential = (options: TokenCredentialOptions): Layer.Layer<Credential> =>
   Layer.effect(Credential, fromTokenCredential(options))

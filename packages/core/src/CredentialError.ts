@@ -3,37 +3,62 @@
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Entra from "./internal/entra.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * There is nothing to sign in with.
+ * There is nothing to sign in with. `description` says what is missing, where one way to sign in was chosen.
  *
  * @since 0.1.0
  * @category reasons
  */
-export class Missing extends Schema.TaggedError<Missing>("@live-response/core/CredentialError/Missing")("Missing", {}) {
+export class Missing extends Schema.TaggedError<Missing>("@live-response/core/CredentialError/Missing")("Missing", {
+  description: Schema.optionalKey(Schema.String),
+}) {
   override get message(): string {
-    return "no credential; set LIVE_RESPONSE_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    return `no credential; ${this.description ?? "set LIVE_RESPONSE_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or sign in with az login"}`
   }
 }
 
 /**
- * The identity provider refused: wrong secret, unknown app, unknown tenant. `description` is its own first sentence.
+ * The identity provider refused: wrong secret, unknown app, unknown tenant. `error` is the name that OAuth gives it,
+ * `code` the number that Entra gives it (AADSTS), `description` its own first sentence.
  *
+ * @see https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
  * @since 0.1.0
  * @category reasons
  */
 export class Refused extends Schema.TaggedError<Refused>("@live-response/core/CredentialError/Refused")("Refused", {
+  error: Schema.String,
   description: Schema.String,
+  code: Schema.optionalKey(Schema.Int),
+  correlationId: Schema.optionalKey(Schema.String),
 }) {
   override get message(): string {
-    return `sign-in was refused: ${this.description}`
+    const id = this.correlationId === undefined ? "" : ` (correlation id ${this.correlationId})`
+    const sentence = this.description.replace(/\.$/, "")
+    return `sign-in was refused: ${sentence}; ${Entra.nextStep(this.error, this.code)}${id}`
   }
 }
 
 /**
- * The identity provider can't be reached.
+ * There is a token, and it can't be sent or read.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/CredentialError/Unusable")("Unusable", {
+  description: Schema.String,
+}) {
+  override get message(): string {
+    return `the token can't be used: ${this.description}`
+  }
+}
+
+/**
+ * The identity provider can't be reached, or is in trouble itself.
  *
  * @since 0.1.0
  * @category reasons
@@ -51,7 +76,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
  * @since 0.1.0
  * @category reasons
  */
-export const Reason = Schema.Union([Missing, Refused, Unreachable])
+export const Reason = Schema.Union([Missing, Refused, Unusable, Unreachable])
 
 /**
  * @since 0.1.0
@@ -72,4 +97,36 @@ export class CredentialError extends Schema.TaggedError<CredentialError>("@live-
   override get message(): string {
     return oneLine(this.reason.message)
   }
+
+  /** Whether signing in may succeed a little later. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "Unreachable"
+  }
+}
+
+/**
+ * What a refusal means, from the error that OAuth names and the description that Entra gives it: its code, its first
+ * sentence and its correlation id. `temporarily_unavailable` and `server_error` are no refusals.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEntra = (answer: {
+  readonly error: string
+  readonly description?: string | undefined
+  readonly correlationId?: string | undefined
+}): CredentialError => {
+  const text = answer.description ?? answer.error
+  const description = Entra.firstSentence(text)
+  if (Entra.isTrouble(answer.error)) return new CredentialError({ reason: new Unreachable({ description }) })
+  const code = Option.getOrUndefined(Entra.codeOf(text))
+  const correlationId = answer.correlationId ?? Option.getOrUndefined(Entra.correlationIdOf(text))
+  return new CredentialError({
+    reason: new Refused({
+      error: answer.error,
+      description,
+      ...(code === undefined ? {} : { code }),
+      ...(correlationId === undefined ? {} : { correlationId }),
+    }),
+  })
 }

@@ -17,15 +17,18 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import * as AccessToken from "./AccessToken.ts"
 import { Retrying } from "./BatchEvent.ts"
 import * as Cloud from "./Cloud.ts"
 import { Credential } from "./Credential.ts"
-import { CredentialError, Refused as RefusedToken } from "./CredentialError.ts"
+import { CredentialError, Unusable } from "./CredentialError.ts"
 import * as DefenderError from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as Http from "./internal/http.ts"
 import * as RetryAfter from "./internal/retryAfter.ts"
 import { only } from "./internal/schedule.ts"
+import * as Permission from "./Permission.ts"
 import { Quota } from "./Quota.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import { report } from "./Reporter.ts"
@@ -114,11 +117,13 @@ export const make = Effect.fnUntraced(function* (
   const base = (options?.base ?? Cloud.commercial.base).replace(/\/+$/, "")
 
   const token = Effect.filterOrFail(credential.token, isSendable, () => unsendable)
+  const admission = yield* makeAdmission
 
   const send = Effect.fnUntraced(function* (operation: string, request: HttpClientRequest.HttpClientRequest) {
-    return yield* Http.execute(client, HttpClientRequest.bearerToken(request, yield* token)).pipe(
+    const bearer = yield* token
+    return yield* Http.execute(client, HttpClientRequest.bearerToken(request, bearer)).pipe(
       Effect.flatMap((response) =>
-        Effect.map(Http.boundedText(response, bodyLimit), (body) => [response, body] as const),
+        Effect.map(Http.boundedText(response, bodyLimit), (body) => ({ response, body, bearer })),
       ),
       Effect.mapError((error) => unreachable(operation, Http.describe(error))),
       Effect.timeoutOrElse({
@@ -132,14 +137,16 @@ export const make = Effect.fnUntraced(function* (
   const call = Effect.fnUntraced(function* (
     operation: string,
     request: HttpClientRequest.HttpClientRequest,
+    permission: Permission.Permission,
     first: boolean,
   ) {
     // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
-    yield* token
-    const [response, body] = yield* quota.withPlace(send(operation, request), { first })
+    yield* admission.warn(yield* token, permission)
+    const { bearer, body, response } = yield* quota.withPlace(send(operation, request), { first })
+    if (response.status === 200 || response.status === 404) admission.prove()
     if (response.status === 200) return { body, date: response.headers.date }
     const reason = refusal(response, body, yield* DateTime.now)
-    if (reason._tag === "Unauthorized") yield* credential.invalidate
+    if (reason._tag === "Unauthorized") yield* credential.invalidate(bearer)
     return yield* new DefenderError.DefenderError({ operation, reason })
   })
 
@@ -159,7 +166,8 @@ export const make = Effect.fnUntraced(function* (
         `${base}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
         { acceptJson: true },
       )
-      const { body, date } = yield* call(operation, request, options?.again === true).pipe(
+      const { body, date } = yield* call(operation, request, Permission.results, options?.again === true).pipe(
+        admission.limit,
         Effect.retry({ while: hasReason("Unauthorized"), times: 1 }),
         Effect.retry(only(throttled(ref), hasReason("TooManyRequests"))),
         Effect.retry(only(policy.api.pipe(tellRetrying(ref)), isRetryable)),
@@ -171,6 +179,36 @@ export const make = Effect.fnUntraced(function* (
         () => unexpected(operation, unsafeLink),
       )
     }),
+  }
+})
+
+/** So many calls may be under way before any was let in: who lacks the permission makes no more of them. */
+const unproven = 4
+
+/** What is known of the token: hints before the first call, and then the API's own word. */
+const makeAdmission = Effect.gen(function* () {
+  const gate = yield* Semaphore.make(unproven)
+  const warned = new Set<Permission.Permission>()
+  let isProven = false
+  return {
+    /** Says, once for each permission, what speaks against the token. */
+    warn: Effect.fnUntraced(function* (bearer: Redacted.Redacted<string>, permission: Permission.Permission) {
+      if (warned.has(permission)) return
+      warned.add(permission)
+      const claims = AccessToken.claims(bearer)
+      if (Option.isNone(claims)) return
+      const doubts = warned.size > 1 ? [] : AccessToken.doubts(claims.value, yield* DateTime.now)
+      const missing = Permission.missing(claims.value, permission)
+      for (const doubt of missing === undefined ? doubts : [...doubts, missing]) yield* Effect.logWarning(doubt)
+    }),
+
+    /** The API let a call in. */
+    prove: () => {
+      isProven = true
+    },
+
+    limit: <A, R>(call: Effect.Effect<A, ApiError, R>): Effect.Effect<A, ApiError, R> =>
+      Effect.suspend(() => (isProven ? call : gate.withPermits(1)(call))),
   }
 })
 
@@ -191,7 +229,7 @@ const isRetryable = (error: ApiError): error is DefenderError.DefenderError =>
 const isSendable = (token: Redacted.Redacted<string>) => /^[\x21-\x7e]+$/.test(Redacted.value(token))
 
 const unsendable = new CredentialError({
-  reason: new RefusedToken({ description: "the token holds spaces, line breaks or other characters that none has" }),
+  reason: new Unusable({ description: "it holds spaces, line breaks or other characters that none has" }),
 })
 
 const unsafeLink =
@@ -217,7 +255,9 @@ const refusal = (response: HttpClientResponse, body: string, now: DateTime.Utc):
     case 401:
       return new DefenderError.Unauthorized(answer)
     case 403:
-      return new DefenderError.Forbidden(answer)
+      return answer.code === "DisallowedOperation"
+        ? new DefenderError.Refused(answer)
+        : new DefenderError.Forbidden(answer)
     case 404:
       return new DefenderError.NotFound(answer)
     case 429: {

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
 import { Wait } from "./internal/wait.ts"
+import * as Permission from "./Permission.ts"
 
 /** What the API says of an error: its code, its sentence, and the correlation id that support asks for. */
 const answer = {
@@ -57,7 +58,7 @@ export class Forbidden extends Schema.TaggedError<Forbidden>("@live-response/cor
   answer,
 ) {
   override get message(): string {
-    return `permission is missing (${describe(this)}); an app needs Machine.Read.All or Machine.ReadWrite.All, a user Machine.LiveResponse`
+    return `permission is missing (${describe(this)}); it takes ${Permission.describe(Permission.results)}`
   }
 }
 

@@ -106,15 +106,15 @@ export interface Service {
  */
 export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
 
-/** Whether every other target would fail with this as well. */
-const endsBatch = (error: BatchEvent.ResultError): error is Exclude<BatchError, Outage> => {
+/** Whether every other target would fail with this as well, whatever was before. */
+const endsAnyBatch = (error: BatchEvent.ResultError): error is Exclude<BatchError, Outage> => {
   switch (error._tag) {
     case "CredentialError":
     case "QuotaStoreError":
     case "StoreError":
       return true
     case "DefenderError":
-      return error.reason._tag === "Unauthorized" || error.reason._tag === "Forbidden"
+      return error.reason._tag === "Unauthorized"
     case "TransferError":
       return false
   }
@@ -128,6 +128,12 @@ const isConnectionFailure = (error: BatchEvent.ResultError): boolean =>
 
 /** So many results without a connection, one after the other, are no accident of any of them. */
 const outageAfter = 10
+
+/**
+ * Where the API made a link before, one that it forbids is that of a machine which this user may not see. So many of them,
+ * one after the other, are a permission that was taken away.
+ */
+const deniedAfter = 8
 
 /** Shorter pauses are not worth an event. */
 const shortestPause = Duration.seconds(1)
@@ -181,6 +187,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const saveTold = Effect.fnUntraced(function* (
     ref: ResultRef,
     limits: Extraction.Limits | undefined,
+    endsBatch: (error: BatchEvent.ResultError) => error is Exclude<BatchError, Outage>,
     tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
   ) {
     const present = yield* findPresent(ref)
@@ -219,10 +226,21 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       Effect.fnUntraced(function* (queue) {
         let summary = BatchEvent.emptySummary
         let connectionFailures = 0
+        let isPermitted = false
+        let denials = 0
         const seen = new Set<string>()
         const tell = (event: BatchEvent.BatchEvent) => {
           summary = BatchEvent.tally(summary, event)
+          if (event.event === "linked") {
+            isPermitted = true
+            denials = 0
+          }
           return Queue.offer(queue, event)
+        }
+        const endsBatch = (error: BatchEvent.ResultError): error is Exclude<BatchError, Outage> => {
+          if (error._tag !== "DefenderError" || error.reason._tag !== "Forbidden") return endsAnyBatch(error)
+          denials++
+          return !isPermitted || denials >= deniedAfter
         }
 
         const pauses = yield* quota.pauses.pipe(
@@ -241,7 +259,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
               const key = String(ref)
               if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
               seen.add(key)
-              return Effect.flatMap(saveTold(ref, options?.extract, tell), (ended) => {
+              return Effect.flatMap(saveTold(ref, options?.extract, endsBatch, tell), (ended) => {
                 if (ended === undefined) return Effect.void
                 const isOne = ended.event === "failed" && isConnectionFailure(ended.error)
                 connectionFailures = isOne ? connectionFailures + 1 : 0

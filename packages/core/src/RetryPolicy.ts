@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { QuotaFull } from "./QuotaStore.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
@@ -40,6 +41,12 @@ export interface Policies {
   /** Going on with a transfer that broke or stalled. Begins anew whenever the transfer got further than before. */
   readonly transfer: Schedule.Schedule<unknown, TransferError>
 
+  /** Asking a sign-in server again that is out of reach, before there was any token: who waits for it is at the screen. */
+  readonly signIn: Schedule.Schedule<unknown, CredentialError>
+
+  /** The same, where a token is to be renewed: in the middle of a batch that has been going for an hour. */
+  readonly renewal: Schedule.Schedule<unknown, CredentialError>
+
   /** How long to wait for the head of an answer. */
   readonly headTimeout: Duration.Input
 
@@ -53,7 +60,8 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
 /**
  * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
  * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
- * half a minute: eight times, and five times for transfers.
+ * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
+ * for some nine minutes.
  *
  * @since 0.1.0
  * @category policies
@@ -78,6 +86,8 @@ export const defaults: Policies = {
   api: backOff("1 second", "30 seconds", 8),
   link: Schedule.recurs(1),
   transfer: backOff("1 second", "30 seconds", 5),
+  signIn: backOff("500 millis", "2 seconds", 2),
+  renewal: backOff("1 second", "30 seconds", 20),
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
 }

@@ -120,24 +120,23 @@ export const stallTimeout: Config.Config<Duration.Duration | undefined> = Config
 ).pipe(Config.withDefault(undefined))
 
 /**
- * Everything, from the environment: `LIVE_RESPONSE_TOKEN` or `AZURE_*` to sign in, `LIVE_RESPONSE_ENDPOINT`,
- * `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), `LIVE_RESPONSE_OUT` for the directory, by default
- * `live-response-results`; the quota's windows as `Quota.config` reads them, and its log as `NodeQuotaStore.layerConfig`
- * keeps it.
+ * Everything, from the environment: the sign-in as `NodeCredential.layerConfig` finds it, the cloud as `Cloud.config` does
+ * (`LIVE_RESPONSE_CLOUD`, `LIVE_RESPONSE_ENDPOINT`), `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), `LIVE_RESPONSE_OUT` for
+ * the directory, by default `live-response-results`; the quota's windows as `Quota.config` reads them, and its log as
+ * `NodeQuotaStore.layerConfig` keeps it.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig: Layer.Layer<Services, StoreError | QuotaStoreError | CredentialError | Config.ConfigError> =
   Layer.unwrap(
-    Effect.map(
-      Config.all({
+    Effect.gen(function* () {
+      const options = yield* Config.all({
         directory: Config.String("LIVE_RESPONSE_OUT").pipe(Config.withDefault("live-response-results")),
-        endpoint: Config.schema(Cloud.Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.withDefault(undefined)),
+        cloud: Cloud.config,
         windows: Quota.config,
-        owner: NodeCredential.owner,
         stallTimeout,
-      }),
-      layer,
-    ),
+      })
+      return layer({ ...options, endpoint: options.cloud.base, owner: yield* NodeCredential.owner })
+    }),
   ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))

@@ -2,7 +2,6 @@
  * `live-response demo`
  */
 import * as Command from "effect/cli/Command"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -25,7 +24,13 @@ export const demo = Command.make(
     const Sample = yield* loadSample
     const results = Sample.results(60)
     const endpoint = yield* Sample.serve(results, { port: 0, latency })
-    const list = yield* writeList([...results.map(({ ref }) => String(ref)), String(Sample.missing)])
+    const list = yield* writeTemporary(
+      "targets.txt",
+      `# The targets of the demonstration\n${[...results.map(({ ref }) => ref), Sample.missing].join("\n")}\n`,
+    )
+    const token = yield* writeTemporary("token", Sample.token)
+
+    const args = ["--from", list, "--out", directory, "--endpoint", endpoint, "--token-file", token, "-j", "4"]
 
     yield* Console.log(
       [
@@ -33,15 +38,11 @@ export const demo = Command.make(
         "One link is dead on arrival, one body breaks twice, one call is answered with 429, one with 503,",
         "and one of the targets does not exist. This is what runs now:",
         "",
-        `  live-response download --from ${list} --out ${printable(directory)} --endpoint ${endpoint} -j 4`,
+        `  live-response download ${args.map(printable).join(" ")}`,
         "",
       ].join("\n"),
     )
-    const args = ["--from", list, "--out", directory, "--endpoint", endpoint, "-j", "4"]
     yield* Command.runWith(download, { version: "" })(args).pipe(
-      Effect.provide(
-        ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ LIVE_RESPONSE_TOKEN: Sample.token }), { asPrimary: true }),
-      ),
       // The missing target fails, as it must.
       Effect.catchIf(
         (error) => error instanceof Failure && error.code === exitCode.someFailed,
@@ -62,13 +63,13 @@ export const demo = Command.make(
   }, Effect.scoped),
 ).pipe(Command.withDescription("Download a batch from the simulated service: everything that can go wrong does"))
 
-/** A list of targets, as somebody would write it. */
-const writeList = Effect.fnUntraced(
-  function* (targets: ReadonlyArray<string>) {
+/** A file that is gone when the demonstration is. */
+const writeTemporary = Effect.fnUntraced(
+  function* (name: string, content: string) {
     const fs = yield* FileSystem.FileSystem
-    const path = (yield* Path.Path).join(yield* fs.makeTempDirectoryScoped({ prefix: "live-response-" }), "targets.txt")
-    yield* fs.writeFileString(path, `# The targets of the demonstration\n${targets.join("\n")}\n`)
+    const path = (yield* Path.Path).join(yield* fs.makeTempDirectoryScoped({ prefix: "live-response-" }), name)
+    yield* fs.writeFileString(path, content)
     return path
   },
-  Effect.mapError((error) => machine(`can't write a list of targets: ${printable(error.message)}`)),
+  Effect.mapError((error) => machine(`can't write a temporary file: ${printable(error.message)}`)),
 )

@@ -1,6 +1,7 @@
 /**
  * `live-response download`
  */
+import * as Permission from "@live-response/core/Permission"
 import * as ByteSize from "effect/ByteSize"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -35,7 +36,7 @@ export const download = Command.make(
       Flag.withMetavar("N"),
       Flag.withDescription("How many results are under way at once"),
     ),
-    endpoint: Flags.endpoint,
+    ...Flags.signIn,
     ...Flags.quota,
     strict: Flags.toggle("strict", "Stop at the first broken line of a list; by default it is a target that failed"),
     extract: Flags.toggle("extract", "Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
@@ -59,13 +60,14 @@ export const download = Command.make(
         "nothing to download; name a TARGET, or a list of them with --from FILE (- is standard input)",
       )
     }
+    const environment = yield* Flags.signingIn(options)
     const windows = yield* Flags.windowsOf(options)
     const Batch = yield* loadBatch
-    yield* Batch.run(named, { ...options, windows })
+    yield* Effect.provide(Batch.run(named, { ...options, windows }), environment)
   }),
 ).pipe(
   Command.withDescription(
-    "Download results. Needs the permission Machine.Read.All or Machine.ReadWrite.All (apps), or Machine.LiveResponse (users). What is there already is skipped, and what was begun goes on where it stopped.",
+    `Download results. Needs the permission ${Permission.describe(Permission.results)}. What is there already is skipped, and what was begun goes on where it stopped.`,
   ),
   Command.withExamples([
     { command: "live-response download 988cc94e-7a8f-4b28-ab65-54970c5d5018:0", description: "One result" },

@@ -12,7 +12,7 @@ const loadReport = Effect.promise(() => import("../QuotaReport.ts"))
 export const quota = Command.make(
   "quota",
   {
-    endpoint: Flags.endpoint,
+    ...Flags.signIn,
     ...Flags.quota,
     calls: Flag.Int("for").pipe(
       Flags.between(1, 10_000_000),
@@ -23,13 +23,14 @@ export const quota = Command.make(
     json: Flags.toggle("json", "Print one JSON object"),
   },
   Effect.fnUntraced(function* (options) {
+    const environment = yield* Flags.signingIn(options)
     const windows = yield* Flags.windowsOf(options)
     const QuotaReport = yield* loadReport
-    yield* QuotaReport.print({ ...options, windows })
+    yield* Effect.provide(QuotaReport.print({ ...options, windows }), environment)
   }),
 ).pipe(
   Command.withDescription(
-    "Show how much of the quota is used, by this run's sign-in: what is known on this machine, or in Redis. It calls nothing, and needs no permission.",
+    "Show how much of the quota is used, by this run's sign-in: what is known on this machine, or in Redis. It calls nothing, signs in nowhere, and needs no permission.",
   ),
   Command.withExamples([
     { command: "live-response quota", description: "How it stands" },

@@ -1,0 +1,150 @@
+/**
+ * Signing in as an app with its secret, over any `HttpClient`: for Deno, Bun and workers, where nothing but core is
+ * wanted. On Node, `NodeCredential` has this and every other way.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Cloud from "./Cloud.ts"
+import * as Credential from "./Credential.ts"
+import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
+import * as Entra from "./internal/entra.ts"
+import * as Http from "./internal/http.ts"
+import { RetryPolicy } from "./RetryPolicy.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  readonly tenantId: string
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+
+  /** Where to sign in, and for what. By default the commercial cloud. */
+  readonly cloud?: Pick<Cloud.Cloud, "authority" | "audience"> | undefined
+}
+
+const decodeToken = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ access_token: Schema.NonEmptyString, expires_in: Schema.Finite })),
+)
+
+/** What an answer may hold at most: a token is some thousand bytes. */
+const bodyLimit = 256 * 1024
+
+/**
+ * Makes the credential. Tokens are kept and renewed as `Credential.make` does it.
+ *
+ * @see https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (
+  options: Options,
+): Effect.fn.Return<Credential.Service, never, HttpClient.HttpClient | Scope.Scope> {
+  const client = yield* HttpClient.HttpClient
+  const { headTimeout } = yield* RetryPolicy
+  const { audience, authority } = options.cloud ?? Cloud.commercial
+
+  const ask = Effect.suspend(() =>
+    Http.execute(
+      client,
+      HttpClientRequest.post(`${authority}/${encodeURIComponent(options.tenantId)}/oauth2/v2.0/token`).pipe(
+        HttpClientRequest.acceptJson,
+        HttpClientRequest.bodyUrlParams({
+          grant_type: "client_credentials",
+          client_id: options.clientId,
+          client_secret: Redacted.value(options.clientSecret),
+          scope: `${audience}/.default`,
+        }),
+      ),
+    ),
+  ).pipe(
+    Effect.flatMap((response) =>
+      Effect.map(Http.boundedText(response, bodyLimit), (body) => [response, body] as const),
+    ),
+    Effect.mapError((error) => unreachable(Http.describe(error))),
+    Effect.timeoutOrElse({ duration: headTimeout, orElse: () => Effect.fail(unreachable("no answer in time")) }),
+  )
+
+  return yield* Credential.make(() =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const [{ status }, body] = yield* ask
+      const issued = status === 200 ? decodeToken(body) : Option.none()
+      if (Option.isSome(issued)) {
+        // From when it was asked for: the way back counts for the token's life.
+        return { token: Redacted.make(issued.value.access_token), expires: now + issued.value.expires_in * 1000 }
+      }
+      const refusal = status >= 400 && status < 500 && status !== 429 ? Entra.decodeErrorAnswer(body) : Option.none()
+      return yield* Option.match(refusal, {
+        onNone: () => unreachable(`HTTP ${status}`),
+        onSome: ({ correlation_id, error, error_description }) =>
+          fromEntra({ error, description: error_description, correlationId: correlation_id }),
+      })
+    }),
+  )
+})
+
+const unreachable = (description: string) => new CredentialError({ reason: new Unreachable({ description }) })
+
+/**
+ * The credential as a layer.
+ *
+ * @example
+ * ```ts
+ * import * as ClientCredentials from "@live-response/core/ClientCredentials"
+ * import * as Layer from "effect/Layer"
+ * import * as FetchHttpClient from "effect/http/FetchHttpClient"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * export const signIn = ClientCredentials.layer({
+ *   tenantId: "e0a8f26e-8b12-4ee4-9ac9-4a4ecb3d1b8f",
+ *   clientId: "1f6a3c7a-6c2b-4f0e-b6b1-2c8f6d8f5c11",
+ *   clientSecret: Redacted.make("…"),
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Credential.Credential, never, HttpClient.HttpClient> =>
+  Layer.effect(Credential.Credential, make(options))
+
+/**
+ * The credential from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, in the cloud that `Cloud.config`
+ * tells. Fails with reason `Missing` where one of the three is.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: Layer.Layer<
+  Credential.Credential,
+  CredentialError | Config.ConfigError,
+  HttpClient.HttpClient
+> = Layer.unwrap(
+  Effect.gen(function* () {
+    const cloud = yield* Cloud.config
+    const app = yield* Effect.mapError(
+      Config.all({
+        tenantId: Config.NonEmptyString("AZURE_TENANT_ID"),
+        clientId: Config.NonEmptyString("AZURE_CLIENT_ID"),
+        clientSecret: Config.Redacted("AZURE_CLIENT_SECRET"),
+      }),
+      () =>
+        new CredentialError({
+          reason: new Missing({ description: "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET" }),
+        }),
+    )
+    return layer({ ...app, cloud })
+  }),
+)

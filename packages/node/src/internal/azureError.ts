@@ -1,0 +1,71 @@
+/** What `@azure/identity` rejects with, in this library's terms. */
+import { CredentialError, fromEntra, Missing, Unreachable } from "@live-response/core/CredentialError"
+import * as Predicate from "effect/Predicate"
+
+/** An error, then what caused it, outermost first. */
+const causes = (error: unknown): ReadonlyArray<unknown> => {
+  if (!Predicate.isObject(error)) return [error]
+  const inner = Predicate.hasProperty(error, "errors") && Array.isArray(error.errors) ? error.errors : []
+  const cause = Predicate.hasProperty(error, "cause") && error.cause !== undefined ? [error.cause] : []
+  return [error, ...[...inner, ...cause].flatMap(causes)]
+}
+
+const text = (value: unknown, key: string): string | undefined =>
+  Predicate.hasProperty(value, key) && Predicate.isString(value[key]) ? value[key] : undefined
+
+const messageOf = (error: unknown): string => text(error, "message") ?? String(error)
+
+const firstSentence = (error: unknown): string =>
+  messageOf(error)
+    .split(/(?<=\.)\s|\r?\n/, 1)
+    .join()
+
+/** What Entra said, by whichever of its three shapes the error has. */
+const refusal = (error: unknown): CredentialError | undefined => {
+  const answer = Predicate.hasProperty(error, "errorResponse") ? error.errorResponse : error
+  const name = text(answer, "error") ?? text(answer, "errorCode")
+  const description = text(answer, "errorDescription") ?? text(answer, "errorMessage") ?? messageOf(error)
+  const status = /Http status code: (\d+)/.exec(description)?.[1]
+  if (status !== undefined) return unreachable(`HTTP ${status}`)
+  if (!description.includes("AADSTS") && !/^(server|temporarily)_/.test(name ?? "")) return undefined
+  return fromEntra({ error: name ?? "unknown_error", description, correlationId: text(answer, "correlationId") })
+}
+
+/** MSAL's codes for a server that is not there, or answers nothing that makes sense. */
+const isNoAnswer = (error: unknown): boolean =>
+  /^(network_error|endpoints_resolution_error|openid_config_error)\b/.test(messageOf(error))
+
+const isNetwork = (error: unknown): boolean =>
+  text(error, "name") === "RestError" ||
+  /^(E[A-Z]+|.*CERT.*|UNABLE_TO_.*)$/.test(text(error, "code") ?? "") ||
+  isNoAnswer(error)
+
+const unreachable = (description: string) => new CredentialError({ reason: new Unreachable({ description }) })
+
+/** What one way to sign in takes. */
+export interface Needs {
+  /** What to do for whoever does not have it. By default the ways that there are. */
+  readonly hint?: string
+  /** It is on this machine, or it is not: no network of it is worth a word. */
+  readonly isLocal?: boolean
+}
+
+/** A refusal in Entra's own words; a network that is not there; else what this way to sign in takes. */
+export const toCredentialError =
+  ({ hint, isLocal }: Needs) =>
+  (error: unknown): CredentialError => {
+    const all = causes(error)
+    const said = all.flatMap((cause) => refusal(cause) ?? [])
+    const refused = said.find(({ reason }) => reason._tag === "Refused") ?? (isLocal === true ? undefined : said[0])
+    if (refused !== undefined) return refused
+    // A file that is not there has a code as well, and a path.
+    const network = all.findLast((cause) => isNetwork(cause) && text(cause, "path") === undefined)
+    if (network !== undefined && isLocal !== true) return unreachable(connection(network))
+    return new CredentialError({
+      reason: new Missing(hint === undefined ? {} : { description: `${hint} (${firstSentence(error)})` }),
+    })
+  }
+
+/** MSAL's own words say less than none. */
+const connection = (error: unknown): string =>
+  isNoAnswer(error) ? "it does not answer, or does not know the tenant" : firstSentence(error)
