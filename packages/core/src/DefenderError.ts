@@ -48,17 +48,18 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>("@live-respon
 }
 
 /**
- * The token is good, but the app or user may not do this.
+ * The token is good, but the app or user may not do this. `permission` is what it takes, in words.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Forbidden extends Schema.TaggedError<Forbidden>("@live-response/core/DefenderError/Forbidden")(
   "Forbidden",
-  answer,
+  { ...answer, permission: Schema.optionalKey(Schema.String) },
 ) {
   override get message(): string {
-    return `permission is missing (${describe(this)}); it takes ${Permission.describe(Permission.results)}`
+    const permission = this.permission ?? Permission.describe(Permission.results)
+    return `permission is missing (${describe(this)}); it takes ${permission}`
   }
 }
 

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { MachineActionId } from "@live-response/core/MachineAction"
+import * as MachineAction from "@live-response/core/MachineAction"
 import * as Arbitrary from "effect/Arbitrary"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+
+const { MachineActionId } = MachineAction
 
 const decode = Schema.decodeUnknownEffect(MachineActionId)
 const encode = Schema.encodeEffect(MachineActionId)
@@ -45,6 +48,137 @@ describe("MachineActionId", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(decode(input))
       assert.strictEqual(error._tag, "SchemaError")
+    }),
+  )
+})
+
+const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
+
+const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+
+/** As the vendor's page has it, with everything that drifts. */
+const answer = {
+  "@odata.context": "https://api.security.microsoft.com/api/$metadata#MachineActions/$entity",
+  id: id.toUpperCase(),
+  type: "LiveResponse",
+  title: null,
+  requestor: "analyst@contoso.com",
+  requestorComment: "Testing Live Response API",
+  status: "Succeeded",
+  machineId: "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378",
+  computerDnsName: "desktop-test",
+  creationDateTimeUtc: "2023-03-18T21:03:57.2262283Z",
+  lastUpdateDateTimeUtc: "2023-03-18T21:04:05.1Z",
+  cancellationRequestor: null,
+  errorHResult: 0,
+  relatedFileInfo: null,
+  commands: [
+    {
+      index: 0,
+      startTime: "2023-03-18T21:04:01.92Z",
+      endTime: "2023-03-18T21:04:04.693Z",
+      commandStatus: "Completed",
+      errors: [],
+      command: {
+        type: "RunScript",
+        params: [
+          { key: "ScriptName", value: "minidump.ps1" },
+          { key: "Args", value: "OfficeClickToRun" },
+        ],
+      },
+    },
+    {
+      index: 1,
+      startTime: null,
+      endTime: null,
+      commandStatus: "Created",
+      errors: [],
+      command: { type: "GetFile", params: [] },
+    },
+  ],
+}
+
+describe("MachineAction.FromApi", () => {
+  it.effect("decodes the vendor's own shape", () =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction(answer)
+      assert.strictEqual<string>(action.id, id)
+      assert.isTrue(action.isFinal)
+      assert.strictEqual(action.machineId, answer.machineId)
+      assert.isFalse("cancellationRequestor" in action)
+      assert.strictEqual(action.created && DateTime.formatIso(action.created), "2023-03-18T21:03:57.226Z")
+      assert.strictEqual(action.updated && DateTime.formatIso(action.updated), "2023-03-18T21:04:05.100Z")
+      assert.deepStrictEqual(action.commands[0]?.params, { ScriptName: "minidump.ps1", Args: "OfficeClickToRun" })
+      assert.isFalse(action.commands[1] !== undefined && "startTime" in action.commands[1])
+    }),
+  )
+
+  it.effect("takes the name that lists have for the last update, times without a zone, and words that are new", () =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction({
+        id,
+        type: "BrandNew",
+        status: "Paused",
+        lastUpdateTimeUtc: "2023-03-18T21:04:05.1234567",
+        creationDateTimeUtc: "not a time",
+        commands: null,
+      })
+      assert.strictEqual(action.type, "BrandNew")
+      assert.strictEqual(action.status, "Paused")
+      assert.isFalse(action.isFinal)
+      assert.strictEqual(action.updated && DateTime.formatIso(action.updated), "2023-03-18T21:04:05.123Z")
+      assert.isFalse("created" in action)
+      assert.deepStrictEqual(action.commands, [])
+    }),
+  )
+
+  it.effect("encodes as events print it, and decodes that again", () =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction(answer)
+      const json = yield* Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))(action)
+      assert.include(json, '"created":"2023-03-18T21:03:57.226Z"')
+      assert.deepStrictEqual(
+        yield* Schema.decodeEffect(Schema.fromJsonString(MachineAction.MachineAction))(json),
+        action,
+      )
+    }),
+  )
+})
+
+describe("MachineAction.hasResult", () => {
+  const cases: ReadonlyArray<[type: string, status: string, actionStatus: string, "yes" | "not yet" | "never"]> = [
+    ["RunScript", "Completed", "Succeeded", "yes"],
+    ["RunScript", "Failed", "Failed", "yes"],
+    ["RunScript", "Completed", "InProgress", "yes"],
+    ["RunScript", "Created", "InProgress", "not yet"],
+    ["RunScript", "Created", "Pending", "not yet"],
+    ["RunScript", "Created", "Cancelled", "never"],
+    ["RunScript", "Created", "TimeOut", "never"],
+    ["GetFile", "Completed", "Succeeded", "yes"],
+    ["GetFile", "Failed", "Failed", "never"],
+    ["GetFile", "BrandNew", "InProgress", "not yet"],
+    ["PutFile", "Completed", "Succeeded", "never"],
+    ["PutFile", "Created", "Pending", "never"],
+    ["BrandNew", "Completed", "Succeeded", "yes"],
+  ]
+  it.effect.each(cases)("%s that is %s in an action that is %s: %s", ([type, commandStatus, status, expected]) =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction({
+        id,
+        type: "LiveResponse",
+        status,
+        commands: [{ index: 0, commandStatus, command: { type } }],
+      })
+      const results = action.commands.map((command) => MachineAction.hasResult(action, command))
+      assert.deepStrictEqual(results, [expected])
+    }),
+  )
+
+  it.effect("no other action has any", () =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction({ ...answer, type: "Isolate" })
+      const results = action.commands.map((command) => MachineAction.hasResult(action, command))
+      assert.deepStrictEqual(results, ["never", "never"])
     }),
   )
 })

@@ -1,0 +1,95 @@
+/**
+ * Which machine actions are wanted, as the API's `$filter` says it. Values are quoted, so that none of them can become a
+ * part of the expression.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+
+/**
+ * An expression of OData, of the fields that the vendor documents.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples
+ * @since 0.1.0
+ * @category models
+ */
+export interface ActionFilter {
+  readonly expression: string
+}
+
+/**
+ * The fields that can be compared with a text.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
+ * @since 0.1.0
+ * @category models
+ */
+export type Field = "id" | "status" | "machineId" | "type" | "requestor"
+
+const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`
+
+/**
+ * An expression as it is: the way out for what is not here. Nothing in it is escaped.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const raw = (expression: string): ActionFilter => ({ expression })
+
+/**
+ * A field that has this value, or one of these.
+ *
+ * @example
+ * ```ts
+ * import * as ActionFilter from "@live-response/core/ActionFilter"
+ *
+ * console.log(ActionFilter.is("requestor", "o'brien@contoso.com").expression) // requestor eq 'o''brien@contoso.com'
+ * console.log(ActionFilter.is("status", "Failed", "TimeOut").expression) // (status eq 'Failed' or status eq 'TimeOut')
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const is = (field: Field, ...values: readonly [string, ...ReadonlyArray<string>]): ActionFilter => {
+  const expression = values.map((value) => `${field} eq ${quoted(value)}`).join(" or ")
+  return raw(values.length === 1 ? expression : `(${expression})`)
+}
+
+/**
+ * Actions that were created at this instant or later.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const since = (instant: DateTime.DateTime): ActionFilter =>
+  raw(`creationDateTimeUtc ge ${DateTime.formatIso(instant)}`)
+
+/**
+ * Actions that were created before this instant.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const before = (instant: DateTime.DateTime): ActionFilter =>
+  raw(`creationDateTimeUtc lt ${DateTime.formatIso(instant)}`)
+
+/**
+ * Actions that all of these let through. One that is raw stands in brackets of its own.
+ *
+ * @example
+ * ```ts
+ * import * as ActionFilter from "@live-response/core/ActionFilter"
+ * import * as DateTime from "effect/DateTime"
+ *
+ * const filter = ActionFilter.all(
+ *   ActionFilter.is("type", "LiveResponse"),
+ *   ActionFilter.since(DateTime.makeUnsafe("2026-11-01T00:00:00Z")),
+ * )
+ * console.log(filter.expression) // (type eq 'LiveResponse') and (creationDateTimeUtc ge 2026-11-01T00:00:00.000Z)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const all = (...filters: readonly [ActionFilter, ...ReadonlyArray<ActionFilter>]): ActionFilter =>
+  filters.length === 1 ? filters[0] : raw(filters.map(({ expression }) => `(${expression})`).join(" and "))
