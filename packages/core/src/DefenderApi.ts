@@ -5,21 +5,31 @@
  */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { Retrying } from "./BatchEvent.ts"
+import type * as ActionFilter from "./ActionFilter.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import * as Permission from "./Permission.ts"
-import { Quota } from "./Quota.ts"
+import * as MachineAction from "./MachineAction.ts"
+import { Quota, windows } from "./Quota.ts"
+import * as QuotaRule from "./QuotaRule.ts"
 import { report } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
+import { RetryPolicy } from "./RetryPolicy.ts"
+import * as Session from "./Session.ts"
+import { only } from "./internal/schedule.ts"
 
 /**
  * Everything that a call can fail with: no token, no place in the quota's log, or what the API says.
@@ -46,8 +56,73 @@ export interface Service {
     options?: { readonly again?: boolean },
   ) => Effect.Effect<DownloadLink.DownloadLink, ApiError>
 
+  /**
+   * Machine actions, page by page: `next` in a page is the address of the following one, with which a later call goes on
+   * from there. Each page is one call; the next one is made when it is asked for.
+   *
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
+   */
+  readonly pages: (query?: ListQuery) => Stream.Stream<Page, ApiError>
+
+  /** The same, action by action. */
+  readonly list: (query?: ListQuery) => Stream.Stream<MachineAction.MachineAction, ApiError>
+
+  /**
+   * A machine action as it is now.
+   *
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object
+   */
+  readonly get: (id: MachineAction.MachineActionId) => Effect.Effect<MachineAction.MachineAction, ApiError>
+
+  /**
+   * Waits until a machine action is over, and gives it; or gives it as it is when the policy for that ends. One that was
+   * just made may be unknown for two minutes.
+   */
+  readonly wait: (id: MachineAction.MachineActionId) => Effect.Effect<MachineAction.MachineAction, ApiError>
+
+  /**
+   * Runs a session's commands on a machine. Where no answer comes nobody knows whether it was begun, so it is not asked
+   * for twice.
+   *
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+   */
+  readonly run: (machineId: string, session: Session.Session) => Effect.Effect<MachineAction.MachineAction, ApiError>
+
+  /**
+   * Cancels a machine action that is not over.
+   *
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action
+   */
+  readonly cancel: (
+    id: MachineAction.MachineActionId,
+    comment: string,
+  ) => Effect.Effect<MachineAction.MachineAction, ApiError>
+
   /** The HTTP client as it is, without the bearer: the way out for what this service does not have. */
   readonly client: HttpClient.HttpClient
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface ListQuery {
+  readonly filter?: ActionFilter.ActionFilter | undefined
+
+  /** How many actions a page has at most: 10,000 is the vendor's limit. By default the API decides. */
+  readonly pageSize?: number | undefined
+
+  /** The `next` of an earlier page, to go on from there. It holds the filter as well. */
+  readonly from?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Page {
+  readonly actions: ReadonlyArray<MachineAction.MachineAction>
+  readonly next?: string
 }
 
 /**
@@ -59,6 +134,28 @@ export interface Service {
 export class DefenderApi extends Context.Service<DefenderApi, Service>()("@live-response/core/DefenderApi") {}
 
 const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Struct({ value: Schema.String })))
+
+/** A page holds 10,000 actions at most, of some two thousand bytes each. */
+const pageLimit = 64 * 1024 * 1024
+
+const decodePage = Schema.decodeUnknownEffect(
+  Schema.fromJsonString(
+    Schema.Struct({
+      value: Schema.Array(MachineAction.FromApi),
+      "@odata.nextLink": Schema.optional(Schema.NullOr(Schema.String)),
+    }),
+  ),
+)
+
+const decodeAction = Schema.decodeUnknownEffect(Schema.fromJsonString(MachineAction.FromApi))
+
+/** The vendor's limits for the other calls. */
+const limits = {
+  list: { name: "ListMachineActions", windows: windows() },
+  get: { name: "GetMachineAction", windows: windows() },
+  run: { name: "RunLiveResponse", windows: [QuotaRule.Window.make({ limit: 10, duration: Duration.minutes(1) })] },
+  cancel: { name: "CancelMachineAction", windows: windows() },
+}
 
 /** What an answer may hold at most: a link is some hundred bytes, an error a few thousand. */
 const bodyLimit = 64 * 1024
@@ -88,9 +185,82 @@ export const make = Effect.fnUntraced(function* (
   const base = (options?.base ?? Cloud.commercial.base).replace(/\/+$/, "")
   const quota = yield* Quota
   const call = yield* ApiCall.make(client)
+  const { creation, poll } = yield* RetryPolicy
+  const quotas = {
+    list: yield* Effect.cached(quota.ofApi(limits.list)),
+    get: yield* Effect.cached(quota.ofApi(limits.get)),
+    run: yield* Effect.cached(quota.ofApi(limits.run)),
+    cancel: yield* Effect.cached(quota.ofApi(limits.cancel)),
+  }
+  const actionUrl = (id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`
+
+  const page = Effect.fn("DefenderApi.page")(function* (url: string) {
+    const operation = "list of machine actions"
+    if (!isSameOrigin(url, base)) return yield* ApiCall.unexpected(operation, "the next page is at another server")
+    const { body } = yield* call({
+      operation,
+      request: HttpClientRequest.get(url, { acceptJson: true }),
+      permission: Permission.actions,
+      quota: yield* quotas.list,
+      bodyLimit: pageLimit,
+    })
+    const answer = yield* Effect.mapError(decodePage(body), (error) => ApiCall.unexpected(operation, error.message))
+    const next = answer["@odata.nextLink"]
+    return { actions: answer.value, ...(typeof next === "string" ? { next } : {}) } satisfies Page
+  })
+
+  const pages: Service["pages"] = (query) =>
+    Stream.paginate(query?.from ?? firstPage(base, query), (url) =>
+      Effect.map(page(url), (page) => [[page], Option.fromNullishOr(page.next)] as const),
+    )
+
+  /** One call whose answer is a machine action. */
+  const action = Effect.fnUntraced(function* (of: Omit<ApiCall.Call, "bodyLimit">) {
+    const { body } = yield* call({ ...of, bodyLimit })
+    return yield* Effect.mapError(decodeAction(body), (error) => ApiCall.unexpected(of.operation, error.message))
+  })
+
+  const get: Service["get"] = Effect.fn("DefenderApi.get")(function* (id) {
+    return yield* action({
+      operation: `machine action ${id}`,
+      request: HttpClientRequest.get(actionUrl(id), { acceptJson: true }),
+      permission: Permission.actions,
+      quota: yield* quotas.get,
+    })
+  })
 
   return {
     client,
+    pages,
+    list: (query) => Stream.flatMap(pages(query), ({ actions }) => Stream.fromIterable(actions)),
+    get,
+    wait: Effect.fn("DefenderApi.wait")((id) =>
+      get(id).pipe(
+        Effect.retry(only(creation, ApiCall.hasReason("NotFound"))),
+        Effect.repeat({ schedule: Schedule.passthrough(poll), until: ({ isFinal }) => isFinal }),
+      ),
+    ),
+    run: Effect.fn("DefenderApi.run")(function* (machineId, session) {
+      return yield* action({
+        operation: `live response on ${machineId}`,
+        request: HttpClientRequest.post(`${base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
+          acceptJson: true,
+        }).pipe(HttpClientRequest.bodyJsonUnsafe(Session.toApi(session))),
+        permission: Permission.run,
+        quota: yield* quotas.run,
+        isOnce: true,
+      })
+    }),
+    cancel: Effect.fn("DefenderApi.cancel")(function* (id, comment) {
+      return yield* action({
+        operation: `cancellation of ${id}`,
+        request: HttpClientRequest.post(`${actionUrl(id)}/cancel`, { acceptJson: true }).pipe(
+          HttpClientRequest.bodyJsonUnsafe({ Comment: comment }),
+        ),
+        permission: Permission.run,
+        quota: yield* quotas.cancel,
+      })
+    }),
     downloadLink: Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
       const operation = `link of ${ref}`
       const { body, date: issuedAt } = yield* call({
@@ -115,6 +285,17 @@ export const make = Effect.fnUntraced(function* (
     }),
   }
 })
+
+/** Whether the bearer may go there: an answer that names another server is not followed. */
+const isSameOrigin = (url: string, base: string): boolean => URL.parse(url)?.origin === URL.parse(base)?.origin
+
+const firstPage = (base: string, query: ListQuery | undefined): string => {
+  const params = [
+    ...(query?.filter === undefined ? [] : [`$filter=${encodeURIComponent(query.filter.expression)}`]),
+    ...(query?.pageSize === undefined ? [] : [`$top=${query.pageSize}`]),
+  ]
+  return `${base}/api/machineactions${params.length === 0 ? "" : `?${params.join("&")}`}`
+}
 
 const unsafeLink =
   "the link is not https, or leads to this machine or a private network where the API is not; such links are not followed"

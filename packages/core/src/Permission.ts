@@ -31,6 +31,28 @@ export const results: Permission = {
 }
 
 /**
+ * To list machine actions, and to look at one.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
+ * @since 0.1.0
+ * @category permissions
+ */
+export const actions: Permission = {
+  application: ["Machine.Read.All", "Machine.ReadWrite.All"],
+  delegated: ["Machine.Read", "Machine.ReadWrite"],
+}
+
+/**
+ * To run live response commands, and to cancel them.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action
+ * @since 0.1.0
+ * @category permissions
+ */
+export const run: Permission = { application: ["Machine.LiveResponse"], delegated: ["Machine.LiveResponse"] }
+
+/**
  * In words, for a person.
  *
  * @since 0.1.0

@@ -15,7 +15,7 @@ import * as MutableList from "effect/MutableList"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { only } from "./internal/schedule.ts"
 import * as QuotaRule from "./QuotaRule.ts"
@@ -59,6 +59,12 @@ export interface Service {
 
   /** How long it takes until the last of so many further calls may start, if nobody else calls. */
   readonly forecast: (calls: number) => Effect.Effect<Duration.Duration, QuotaStoreError>
+
+  /** The quota of another API: the limits of each are counted apart. It has a log of its own, of the same owner. */
+  readonly ofApi: (api: {
+    readonly name: string
+    readonly windows: ReadonlyArray<QuotaRule.Window>
+  }) => Effect.Effect<Service, QuotaStoreError>
 
   /** The pauses: an element each time that calls must wait, with the time until the next one may start. */
   readonly pauses: Stream.Stream<Duration.Duration>
@@ -142,8 +148,11 @@ const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error
 export const make = Effect.fnUntraced(function* (options: {
   readonly name: string
   readonly windows: ReadonlyArray<QuotaRule.Window>
+  /** Stands before the name. */
+  readonly owner?: string | undefined
 }): Effect.fn.Return<Service, QuotaStoreError, QuotaStore | Scope.Scope> {
-  const { name, windows } = options
+  const { owner, windows } = options
+  const name = owner === undefined ? options.name : `${owner} ${options.name}`
   const store = yield* QuotaStore
   const policy = yield* RetryPolicy
   const lease = Duration.times(Duration.fromInputUnsafe(policy.headTimeout), 2)
@@ -262,6 +271,8 @@ export const make = Effect.fnUntraced(function* (options: {
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),
+    ofApi: (api) =>
+      make({ ...api, owner }).pipe(Effect.provideService(QuotaStore, store), Effect.provideService(Scope.Scope, scope)),
     pauses: Stream.fromPubSub(pauses),
   }
 })
@@ -300,7 +311,8 @@ export const layer = (options?: Options): Layer.Layer<Quota, QuotaStoreError, Qu
   Layer.effect(
     Quota,
     make({
-      name: [...(options?.owner === undefined ? [] : [options.owner]), "GetLiveResponseResultDownloadLink"].join(" "),
+      name: "GetLiveResponseResultDownloadLink",
+      owner: options?.owner,
       windows: options?.windows ?? windows(),
     }),
   )

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
+import type { MachineAction } from "./MachineAction.ts"
 import type { QuotaFull } from "./QuotaStore.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import type { TransferError } from "./TransferError.ts"
@@ -47,6 +48,12 @@ export interface Policies {
   /** The same, where a token is to be renewed: in the middle of a batch that has been going for an hour. */
   readonly renewal: Schedule.Schedule<unknown, CredentialError>
 
+  /** Looking again at a machine action that is not over. Where it ends, the waiting ends. */
+  readonly poll: Schedule.Schedule<unknown, MachineAction>
+
+  /** Looking again for a machine action that was just made: for a while the API may not know it yet. */
+  readonly creation: Schedule.Schedule<unknown, DefenderError>
+
   /** How long to wait for the head of an answer. */
   readonly headTimeout: Duration.Input
 
@@ -61,7 +68,8 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
  * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
  * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
  * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
- * for some nine minutes.
+ * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
+ * machine, and looked for during two minutes.
  *
  * @since 0.1.0
  * @category policies
@@ -88,6 +96,8 @@ export const defaults: Policies = {
   transfer: backOff("1 second", "30 seconds", 5),
   signIn: backOff("500 millis", "2 seconds", 2),
   renewal: backOff("1 second", "30 seconds", 20),
+  poll: Schedule.spaced("15 seconds").pipe(Schedule.jittered, Schedule.upTo({ duration: "3 days" })),
+  creation: Schedule.spaced("5 seconds").pipe(Schedule.upTo({ duration: "2 minutes" })),
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
 }

@@ -1,0 +1,265 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ActionFilter from "@live-response/core/ActionFilter"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import { MachineActionId } from "@live-response/core/MachineAction"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Session from "@live-response/core/Session"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { scripted } from "./support/scripted.ts"
+import { layerOver } from "./support/world.ts"
+
+const { inVirtualTime } = LiveResponseTest
+
+const id = Schema.decodeSync(MachineActionId)("988cc94e-7a8f-4b28-ab65-54970c5d5018")
+
+const action = (status: string, n = 0) => ({
+  id: id.slice(0, -4) + String(n).padStart(4, "0"),
+  type: "LiveResponse",
+  status,
+})
+
+const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
+  HttpServerResponse.jsonUnsafe(body, { status, headers })
+
+const apiError = (status: number, code: string, headers?: Record<string, string>) =>
+  json({ error: { code, message: "No." } }, status, headers)
+
+const base = "https://api.example"
+
+/** Runs it over a scripted API, in virtual time: how it ended, and what was sent. */
+const over = <A, E>(
+  use: (api: DefenderApi.Service) => Effect.Effect<A, E>,
+  ...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>
+) =>
+  Effect.gen(function* () {
+    const { layer, requests } = scripted(...answers)
+    const exit = yield* inVirtualTime(Effect.exit(Effect.flatMap(DefenderApi.DefenderApi, use)), "5 days").pipe(
+      Effect.provide(layerOver(layer, { base })),
+    )
+    return { exit, requests, result: exit._tag === "Success" ? exit.value : undefined }
+  })
+
+describe("DefenderApi.list", () => {
+  const pageOf = (from: number, count: number, next?: string) =>
+    json({
+      value: Array.from({ length: count }, (_, i) => action("Succeeded", from + i)),
+      ...(next === undefined ? {} : { "@odata.nextLink": next }),
+    })
+
+  it.effect("asks for a page when it is wanted, and once for each", () =>
+    Effect.gen(function* () {
+      const pages = [
+        pageOf(0, 3, `${base}/api/machineactions?$skip=3`),
+        pageOf(3, 3, `${base}/api/machineactions?$skip=6`),
+      ]
+      const some = yield* over((api) => Stream.runCollect(Stream.take(api.list(), 3)), ...pages)
+      assert.strictEqual(some.result?.length, 3)
+      assert.strictEqual(some.requests.length, 1)
+
+      const all = yield* over((api) => Stream.runCollect(api.list()), ...pages, pageOf(6, 1))
+      assert.deepStrictEqual(
+        all.result?.map((action) => action.id.slice(-4)),
+        ["0000", "0001", "0002", "0003", "0004", "0005", "0006"],
+      )
+      assert.strictEqual(all.requests.length, 3)
+    }),
+  )
+
+  it.effect("says in each page where the next one is, and goes on from there", () =>
+    Effect.gen(function* () {
+      const next = `${base}/api/machineactions?$filter=x&$skip=2`
+      const first = yield* over((api) => Stream.runHead(api.pages()), pageOf(0, 2, next))
+      assert.deepStrictEqual(first.result?._tag === "Some" ? first.result.value.next : undefined, next)
+      const rest = yield* over((api) => Stream.runCollect(api.pages({ from: next })), pageOf(2, 1))
+      assert.strictEqual(rest.requests[0]?.url, next)
+      assert.isFalse(rest.result?.[0] !== undefined && "next" in rest.result[0])
+    }),
+  )
+
+  it.effect("sends the filter encoded, so that nothing in it ends it", () =>
+    Effect.gen(function* () {
+      const filter = ActionFilter.is("requestor", "o'brien&$top=1@contoso.com")
+      const { requests } = yield* over((api) => Stream.runDrain(api.list({ filter, pageSize: 100 })), pageOf(0, 0))
+      const { searchParams } = new URL(requests[0]?.url ?? "")
+      assert.strictEqual(searchParams.get("$filter"), "requestor eq 'o''brien&$top=1@contoso.com'")
+      assert.strictEqual(searchParams.get("$top"), "100")
+    }),
+  )
+
+  it.effect("takes the bearer to no other server, whatever a page says", () =>
+    Effect.gen(function* () {
+      const elsewhere = "https://evil.example/api/machineactions?$skip=1"
+      const { exit, requests } = yield* over((api) => Stream.runDrain(api.list()), pageOf(0, 1, elsewhere))
+      assert.strictEqual(exit._tag, "Failure")
+      assert.include(String(exit), "another server")
+      assert.strictEqual(requests.length, 1)
+    }),
+  )
+
+  it.effect("goes on after a 503 and a 429 with the page that it was at", () =>
+    Effect.gen(function* () {
+      const next = `${base}/api/machineactions?$skip=1`
+      const answers = [
+        pageOf(0, 1, next),
+        apiError(503, "Busy"),
+        apiError(429, "429", { "retry-after": "9" }),
+        pageOf(1, 1),
+      ]
+      const { requests, result } = yield* over((api) => Stream.runCollect(api.list()), ...answers)
+      assert.strictEqual(result?.length, 2)
+      assert.deepStrictEqual(
+        requests.map(({ url }) => url),
+        [`${base}/api/machineactions`, next, next, next],
+      )
+    }),
+  )
+})
+
+describe("DefenderApi.wait", () => {
+  it.effect("looks until it is over, and bears that it is not known at first", () =>
+    Effect.gen(function* () {
+      const unknown = apiError(404, "ResourceNotFound")
+      const answers = [unknown, unknown, json(action("Pending")), json(action("InProgress")), json(action("TimeOut"))]
+      const { requests, result } = yield* over((api) => api.wait(id), ...answers)
+      assert.strictEqual(result?.status, "TimeOut")
+      assert.strictEqual(requests.length, 5)
+      assert.strictEqual(requests[0]?.url, `${base}/api/machineactions/${id}`)
+    }),
+  )
+
+  it.effect("gives up one that stays unknown after two minutes", () =>
+    Effect.gen(function* () {
+      const unknown = Array.from({ length: 60 }, () => apiError(404, "ResourceNotFound"))
+      const { exit, requests } = yield* over((api) => api.wait(id), ...unknown)
+      assert.include(String(exit), "not found")
+      assert.isAtMost(requests.length, 26)
+      assert.isAtLeast(requests.length, 20)
+    }),
+  )
+
+  it.effect("gives it as it is when the policy ends", () =>
+    Effect.gen(function* () {
+      const pending = Array.from({ length: 5 }, () => json(action("Pending")))
+      const impatient = RetryPolicy.layer({ poll: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 })) })
+      const { layer, requests } = scripted(...pending)
+      const result = yield* inVirtualTime(Effect.flatMap(DefenderApi.DefenderApi, (api) => api.wait(id))).pipe(
+        Effect.provide(layerOver(layer, { base })),
+        Effect.provide(impatient),
+      )
+      assert.strictEqual(result.status, "Pending")
+      assert.strictEqual(requests.length, 3)
+    }),
+  )
+})
+
+describe("DefenderApi.run and cancel", () => {
+  const session = Session.Session.make({
+    commands: [
+      Session.PutFile.make({ fileName: "a.exe" }),
+      Session.RunScript.make({ scriptName: "b.ps1", args: "-Quick" }),
+      Session.RunScript.make({ scriptName: "c.ps1" }),
+      Session.GetFile.make({ path: "C:\\d" }),
+    ],
+    comment: "case 4711",
+  })
+
+  it("sends the commands as the API takes them", () => {
+    assert.deepStrictEqual(Session.toApi(session), {
+      Commands: [
+        { type: "PutFile", params: [{ key: "FileName", value: "a.exe" }] },
+        {
+          type: "RunScript",
+          params: [
+            { key: "ScriptName", value: "b.ps1" },
+            { key: "Args", value: "-Quick" },
+          ],
+        },
+        { type: "RunScript", params: [{ key: "ScriptName", value: "c.ps1" }] },
+        { type: "GetFile", params: [{ key: "Path", value: "C:\\d" }] },
+      ],
+      Comment: "case 4711",
+    })
+  })
+
+  it.effect("a session in another order, or of nothing, is none", () =>
+    Effect.gen(function* () {
+      const decode = Schema.decodeUnknownEffect(Session.Session)
+      const put = { _tag: "PutFile", fileName: "a" }
+      const get = { _tag: "GetFile", path: "b" }
+      const wrong = yield* Effect.flip(decode({ commands: [get, put], comment: "c" }))
+      assert.include(wrong.message, "PutFile, RunScript, GetFile")
+      yield* Effect.flip(decode({ commands: [], comment: "c" }))
+      yield* Effect.flip(decode({ commands: [put], comment: "" }))
+      yield* decode({ commands: [put, put, get, get], comment: "c" })
+    }),
+  )
+
+  it.effect("begins a session, with 201 or 200", () =>
+    Effect.gen(function* () {
+      for (const status of [200, 201]) {
+        const { requests, result } = yield* over((api) => api.run("m/1", session), json(action("Pending"), status))
+        assert.strictEqual(result?.status, "Pending")
+        assert.strictEqual(requests[0]?.request.method, "POST")
+        assert.strictEqual(requests[0]?.url, `${base}/api/machines/m%2F1/runliveresponse`)
+      }
+    }),
+  )
+
+  it.effect("asks again where nothing was begun, and not where that is not known", () =>
+    Effect.gen(function* () {
+      const throttled = apiError(429, "429", { "retry-after": "9" })
+      const begun = yield* over((api) => api.run("m", session), throttled, json(action("Pending"), 201))
+      assert.strictEqual(begun.result?.status, "Pending")
+      const unsure = yield* over((api) => api.run("m", session), apiError(503, "Busy"), json(action("Pending"), 201))
+      assert.strictEqual(unsure.exit._tag, "Failure")
+      assert.strictEqual(unsure.requests.length, 1)
+    }),
+  )
+
+  it.effect("begins ten sessions a minute, while other calls have limits of their own", () =>
+    Effect.gen(function* () {
+      const answers = Array.from({ length: 25 }, () => json(action("Pending"), 201))
+      const { result } = yield* over(
+        (api) =>
+          Effect.gen(function* () {
+            const began = yield* Clock.currentTimeMillis
+            const at = (call: Effect.Effect<unknown, DefenderApi.ApiError>) =>
+              Effect.andThen(
+                call,
+                Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now - began) / 1000)),
+              )
+            const runs = Effect.all(
+              Array.from({ length: 12 }, () => at(api.run("m", session))),
+              { concurrency: "unbounded" },
+            )
+            const gets = Effect.all(
+              Array.from({ length: 12 }, () => at(api.get(id))),
+              { concurrency: "unbounded" },
+            )
+            return yield* Effect.all({ runs, gets }, { concurrency: 2 })
+          }),
+        ...answers,
+      )
+      assert.deepStrictEqual(
+        result?.runs.map((second) => second >= 60),
+        [...Array.from({ length: 10 }, () => false), true, true],
+      )
+      assert.isTrue(result?.gets.every((second) => second < 60))
+    }),
+  )
+
+  it.effect("cancels with a comment", () =>
+    Effect.gen(function* () {
+      const { requests, result } = yield* over((api) => api.cancel(id, "wrong machine"), json(action("Cancelled")))
+      assert.strictEqual(result?.status, "Cancelled")
+      assert.strictEqual(requests[0]?.url, `${base}/api/machineactions/${id}/cancel`)
+      assert.strictEqual(requests[0]?.request.method, "POST")
+    }),
+  )
+})
