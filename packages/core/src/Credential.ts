@@ -191,9 +191,11 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** Until the very end the old token is better than none. */
-  const renewOrGoOn = Effect.catch(renew, (error) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      kept !== undefined && now < kept.expires ? Effect.succeed(kept) : Effect.fail(error),
+  const renewOrGoOn = renew.pipe(
+    Effect.catch((error) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        kept !== undefined && now < kept.expires ? Effect.succeed(kept) : Effect.fail(error),
+      ),
     ),
   )
 

@@ -32,10 +32,7 @@ import * as NodeTransport from "./NodeTransport.ts"
  * @since 0.1.0
  * @category options
  */
-export interface Options {
-  /** Where results and their manifest are kept. */
-  readonly directory: string
-
+export interface ApiOptions {
   /** Base of the API's addresses. By default that of the commercial cloud. */
   readonly endpoint?: string | undefined
 
@@ -44,6 +41,15 @@ export interface Options {
 
   /** Whose calls they are: tenant and app, in any form. The quota of each owner at each endpoint is kept apart. */
   readonly owner?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends ApiOptions {
+  /** Where results and their manifest are kept. */
+  readonly directory: string
 
   /** How long a transfer may go without a byte. By default 30 seconds. */
   readonly stallTimeout?: Duration.Input | undefined
@@ -62,6 +68,20 @@ export type Services =
   | Quota.Quota
   | ResultStore.ResultStore
   | Manifest.Manifest
+
+/**
+ * The API alone, for what needs no directory of results.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerApi = (
+  options: ApiOptions,
+): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError, Credential | QuotaStore> =>
+  DefenderApi.layer({ base: options.endpoint }).pipe(
+    Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
+    Layer.provide(NodeTransport.layer),
+  )
 
 /**
  * Everything but the credential and the place where the quota's log is kept.
@@ -85,7 +105,6 @@ export type Services =
 export const layer = (
   options: Options,
 ): Layer.Layer<Services, StoreError | QuotaStoreError, Credential | QuotaStore> => {
-  const quota = Quota.layer({ windows: options.windows, owner: quotaOwner(options) })
   const policy = RetryPolicy.layer(options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout })
   // The lock before the manifest is read: whoever had it until now wrote there.
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
@@ -94,8 +113,8 @@ export const layer = (
   )
   return LiveResponse.layer.pipe(
     Layer.provideMerge(Transfer.layer),
-    Layer.provideMerge(DefenderApi.layer({ base: options.endpoint })),
-    Layer.provideMerge(Layer.mergeAll(quota, stores)),
+    Layer.provideMerge(layerApi(options)),
+    Layer.provideMerge(stores),
     Layer.provide([NodeTransport.layer, policy]),
   )
 }
@@ -106,7 +125,10 @@ export const layer = (
  * @since 0.1.0
  * @category options
  */
-export const quotaOwner = ({ endpoint = Cloud.commercial.base, owner }: Pick<Options, "endpoint" | "owner">): string =>
+export const quotaOwner = ({
+  endpoint = Cloud.commercial.base,
+  owner,
+}: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
 
 /**

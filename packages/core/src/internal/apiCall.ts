@@ -145,7 +145,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
       admission.limit,
       Effect.retry({ while: hasReason("Unauthorized"), times: 1 }),
       Effect.retry(only(throttled, hasReason("TooManyRequests"))),
-      Effect.retry(only(policy.api.pipe(told), call.isOnce === true ? isNever : isRetryable)),
+      Effect.retry(only(policy.api.pipe(told), isRepeatable(call))),
     )
   }
 })
@@ -155,10 +155,10 @@ export const hasReason =
   (error: ApiError): error is DefenderError.DefenderError =>
     error._tag === "DefenderError" && error.reason._tag === tag
 
-const isRetryable = (error: ApiError): error is DefenderError.DefenderError =>
-  error._tag === "DefenderError" && error.isRetryable
-
-const isNever = (_: ApiError): _ is DefenderError.DefenderError => false
+const isRepeatable =
+  ({ isOnce }: Call) =>
+  (error: ApiError): error is DefenderError.DefenderError =>
+    isOnce !== true && error._tag === "DefenderError" && error.isRetryable
 
 /** A token that was copied with a line break in it is none, and is not worth a retry. */
 const isSendable = (token: Redacted.Redacted<string>) => /^[\x21-\x7e]+$/.test(Redacted.value(token))

@@ -1,0 +1,220 @@
+/** Machine actions of the simulator: what it was given, and live response sessions that run while time passes. */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import { parseFilter } from "./odata.ts"
+
+/**
+ * A machine that sessions can run on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Machine {
+  readonly id: string
+  readonly name?: string | undefined
+
+  /** How long it stays offline, from when it is added; for ever where it is infinite. By default it is online. */
+  readonly offline?: Duration.Input | undefined
+
+  /** The service refuses it: its Windows is too old. */
+  readonly unsupported?: boolean | undefined
+
+  /** What its scripts fail with. By default they succeed. */
+  readonly fails?: string | undefined
+}
+
+/** A machine action in the API's own shape. */
+export type ActionRecord = Readonly<Record<string, unknown>> & { readonly id: string }
+
+const Command = Schema.Struct({
+  type: Schema.Literals(["PutFile", "RunScript", "GetFile"]),
+  params: Schema.Array(Schema.Struct({ key: Schema.String, value: Schema.String })),
+})
+
+const decodeRun = Schema.decodeUnknownOption(
+  Schema.Struct({ Commands: Schema.NonEmptyArray(Command), Comment: Schema.NonEmptyString }),
+)
+
+interface Session {
+  readonly id: string
+  readonly machine: Machine
+  readonly commands: ReadonlyArray<typeof Command.Type>
+  readonly comment: string
+  readonly created: number
+  readonly starts: number
+  cancelled?: { readonly at: number; readonly comment: string }
+}
+
+export interface Refusal {
+  readonly status: number
+  readonly code: string
+  readonly message: string
+}
+
+export interface Options {
+  /** How long a command runs. */
+  readonly commandTime: number
+  /** How many sessions may run at once. */
+  readonly sessions: number
+  /** How soon a new action can be looked at. */
+  readonly visibleAfter: number
+  readonly pageSize: number
+}
+
+/** What the API can filter by. */
+const fields: ReadonlySet<string> = new Set(["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"])
+
+/** A machine that is offline is waited for so long. */
+const patience = Duration.toMillis("3 days")
+
+const order: ReadonlyArray<string> = ["PutFile", "RunScript", "GetFile"]
+
+const refuse = (status: number, code: string, message: string): Refusal => ({ status, code, message })
+
+const iso = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(millis))
+
+const randomId = Effect.map(Effect.all(Array.from({ length: 32 }, () => Random.nextIntBetween(0, 15))), (digits) =>
+  digits
+    .map((digit) => digit.toString(16))
+    .join("")
+    .replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5"),
+)
+
+export const make = (options: Options) => {
+  const machines = new Map<string, { readonly machine: Machine; readonly online: number }>()
+  const given = new Map<string, ActionRecord>()
+  const sessions = new Map<string, Session>()
+
+  /** Which of its commands have ended, and how: one that fails stops those behind it. */
+  const progress = (session: Session, now: number) => {
+    const stop = session.cancelled?.at ?? session.created + patience
+    const until = Math.min(now, stop)
+    const failing =
+      session.machine.fails === undefined ? -1 : session.commands.findIndex(({ type }) => type === "RunScript")
+    const last = failing === -1 ? session.commands.length : failing + 1
+    const done = Math.max(0, Math.min(last, Math.floor((until - session.starts) / options.commandTime)))
+    const isDone = done === last
+    const status = isDone
+      ? failing === -1
+        ? "Succeeded"
+        : "Failed"
+      : now >= stop
+        ? session.cancelled === undefined
+          ? "TimeOut"
+          : "Cancelled"
+        : now < session.starts
+          ? "Pending"
+          : "InProgress"
+    return { status, done, failing, changed: isDone ? session.starts + last * options.commandTime : until }
+  }
+
+  const isOver = (session: Session, now: number) => !/^(Pending|InProgress)$/.test(progress(session, now).status)
+
+  const record = (session: Session, now: number): ActionRecord => {
+    const { changed, done, failing, status } = progress(session, now)
+    return {
+      id: session.id,
+      type: "LiveResponse",
+      title: null,
+      requestor: "simulator",
+      requestorComment: session.comment,
+      status,
+      machineId: session.machine.id,
+      computerDnsName: session.machine.name ?? null,
+      creationDateTimeUtc: iso(session.created),
+      lastUpdateDateTimeUtc: iso(changed),
+      cancellationComment: session.cancelled?.comment ?? null,
+      errorHResult: 0,
+      commands: session.commands.map((command, index) => {
+        const began = session.starts + index * options.commandTime
+        return {
+          index,
+          startTime: index <= done && began <= now ? iso(began) : null,
+          endTime: index < done ? iso(began + options.commandTime) : null,
+          commandStatus: index >= done ? "Created" : index === failing ? "Failed" : "Completed",
+          errors: index === failing && index < done ? [session.machine.fails] : [],
+          command,
+        }
+      }),
+    }
+  }
+
+  const sessionRecord = (id: string, now: number) => {
+    const session = sessions.get(id)
+    return session === undefined || now < session.created + options.visibleAfter ? undefined : record(session, now)
+  }
+
+  const get = (id: string, now: number): ActionRecord | undefined => given.get(id) ?? sessionRecord(id, now)
+
+  return {
+    addMachine: (machine: Machine, now: number) =>
+      void machines.set(machine.id, { machine, online: now + Duration.toMillis(machine.offline ?? 0) }),
+
+    add: (action: ActionRecord) => void given.set(action.id.toLowerCase(), action),
+
+    get,
+
+    /** Newest first. `skip` and `top` are the query's own; the rest is the next page's address, if there is one. */
+    list: (
+      query: URLSearchParams,
+      now: number,
+    ): Refusal | { readonly value: ReadonlyArray<ActionRecord>; readonly skip?: number } => {
+      const filter = query.get("$filter")
+      const test = filter === null ? () => true : parseFilter(filter, fields)
+      if (test === undefined) return refuse(400, "ODataError", `The query can't be understood: ${filter}`)
+      const all = [...given.values(), ...Array.from(sessions.values(), (session) => record(session, now))]
+        .filter(test)
+        .toSorted((a, b) => String(b["creationDateTimeUtc"]).localeCompare(String(a["creationDateTimeUtc"])))
+      const skip = Number(query.get("$skip") ?? 0)
+      const size = Math.min(options.pageSize, Number(query.get("$top") ?? options.pageSize))
+      const value = all.slice(skip, skip + size)
+      return skip + size < all.length ? { value, skip: skip + size } : { value }
+    },
+
+    run: Effect.fnUntraced(function* (machineId: string, body: unknown, now: number) {
+      const known = machines.get(machineId)
+      const request = Option.getOrUndefined(decodeRun(body))
+      if (request === undefined) return refuse(400, "InvalidRequestBody", "Commands and Comment are required.")
+      if (known === undefined) return refuse(404, "ResourceNotFound", `Machine ${machineId} was not found`)
+      if (known.machine.unsupported === true) {
+        return refuse(400, "InvalidInput", "Live response is not supported on this machine's version of Windows.")
+      }
+      if (
+        request.Commands.some(({ type }, i) => order.indexOf(type) < order.indexOf(request.Commands[i - 1]?.type ?? ""))
+      ) {
+        return refuse(400, "InvalidInput", "Commands are run in the order PutFile, RunScript, GetFile.")
+      }
+      const active = [...sessions.values()].filter((session) => !isOver(session, now))
+      const busy = active.find(({ machine }) => machine.id === machineId)
+      if (busy !== undefined) {
+        return refuse(400, "ActiveRequestAlreadyExists", `Action is already in progress, active action id: ${busy.id}`)
+      }
+      if (active.filter(({ starts }) => starts <= now).length >= options.sessions) {
+        return refuse(429, "TooManyRequests", "Maximum number of concurrent live response sessions was reached.")
+      }
+      const id = yield* randomId
+      const session: Session = {
+        id,
+        machine: known.machine,
+        commands: request.Commands,
+        comment: request.Comment,
+        created: now,
+        starts: Math.max(now, known.online),
+      }
+      sessions.set(id, session)
+      return record(session, now)
+    }),
+
+    cancel: (id: string, comment: string, now: number): Refusal | ActionRecord => {
+      const session = sessions.get(id)
+      if (session === undefined) return refuse(404, "ResourceNotFound", `Machine action ${id} was not found`)
+      if (isOver(session, now)) return refuse(400, "InvalidInput", "The machine action is over.")
+      session.cancelled = { at: now, comment }
+      return record(session, now)
+    },
+  }
+}
