@@ -15,7 +15,7 @@ import * as Format from "./output/Format.ts"
 import { printable, printableJson } from "./Printable.ts"
 
 /** The commands that call the API, and what each needs. */
-const commands = { download: Permission.results }
+const commands = { download: Permission.results, actions: Permission.actions, "actions cancel": Permission.run }
 
 export const print = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
   const cloud = yield* Cloud.config
@@ -54,7 +54,7 @@ const lines = (
   report: ReturnType<typeof describe> | undefined,
   now: DateTime.Utc,
 ): ReadonlyArray<string> => {
-  const row = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name.padEnd(12)} ${value}`])
+  const row = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name.padEnd(14)} ${value}`])
   const where = [...row("API", cloud.base), ...row("signed in at", cloud.authority)]
   if (report === undefined) return [...where, ...row("token", "there is one, and it says nothing of itself")]
   return [

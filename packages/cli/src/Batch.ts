@@ -2,6 +2,7 @@
  * The main job: all targets into the directory, all events to the output.
  */
 import * as Cloud from "@live-response/core/Cloud"
+import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
 import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
@@ -13,12 +14,16 @@ import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
+import { isSelecting, type Selection } from "./Flags.ts"
 import * as Output from "./output/Output.ts"
 import * as Targets from "./Targets.ts"
 
 export interface Options extends Output.Options {
   readonly lists: ReadonlyArray<string>
+  /** The machine actions whose results are wanted as well. */
+  readonly selection: Selection
   readonly windows: ReadonlyArray<Window>
   readonly concurrency: number
   readonly retryFailed: boolean
@@ -30,7 +35,7 @@ export interface Options extends Output.Options {
 }
 
 /** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
-export const run = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>, options: Options) {
+export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   yield* Effect.forEach(options.lists, Targets.checkReadable, { discard: true })
   const live = NodeLiveResponse.layer({
     directory: options.directory,
@@ -45,28 +50,45 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>,
   )
 }, Effect.mapError(Failure.fromError))
 
-const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<ResultRef>, options: Options) {
+const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   const output = yield* Output.make(options)
   const live = yield* LiveResponse
   const manifest = yield* Manifest
 
   const again = options.retryFailed ? yield* manifest.failed : []
-  const targets = Stream.fromIterable<ResultRef | Targets.BadLine>([...named, ...again]).pipe(
+  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...named, ...again]).pipe(
     Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
   )
+  const isDiscovering = isSelecting(options.selection)
 
   // Lists are read as they are needed. Those that can be read twice are, so that the end is in sight from the start.
-  if (!options.lists.includes("-")) {
-    yield* Stream.runCount(targets).pipe(Effect.map(output.expect), Effect.ignore, Effect.forkScoped)
+  if (!options.lists.includes("-") && !isDiscovering) {
+    yield* Stream.runFold(
+      targets,
+      (): number | undefined => 0,
+      (count, target) => (count === undefined || Targets.isWholeAction(target) ? undefined : count + 1),
+    ).pipe(
+      Effect.map((count) => (count === undefined ? undefined : output.expect(count))),
+      Effect.ignore,
+      Effect.forkScoped,
+    )
   }
 
+  // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
+  const discovered = isDiscovering
+    ? Stream.flatMap(Discovery.select(options.selection), (action) => Stream.fromIterable(Discovery.resultsOf(action)))
+    : Stream.empty
   const refs = targets.pipe(
+    Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError, DefenderApi> =>
+      Targets.isWholeAction(target) ? Stream.fromIterableEffect(Discovery.lookUp(target.id)) : Stream.succeed(target),
+    ),
     Stream.flatMap((target) => {
-      if (!Targets.isBadLine(target)) return Stream.succeed(target)
+      if (!Targets.isBadTarget(target)) return Stream.succeed(target)
       return options.strict
         ? Stream.fail(Failure.usage(target.message))
-        : Stream.drain(Stream.fromEffect(output.badLine(target)))
+        : Stream.drain(Stream.fromEffect(output.badTarget(target)))
     }),
+    Stream.concat(discovered),
   )
   const { concurrency } = options
   const extract = options.extract ? { ...Extraction.defaultLimits, maxBytes: options.maxExtract } : undefined

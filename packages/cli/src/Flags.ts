@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Failure, fromError, usage } from "./Failure.ts"
 import * as Format from "./output/Format.ts"
+import * as Since from "./Since.ts"
 
 /** A whole number between two others, whether it comes from the command line, the environment or the default. */
 export const between = (minimum: number, maximum: number) =>
@@ -165,3 +166,38 @@ export const signingIn = Effect.fnUntraced(function* (options: {
     { asPrimary: true },
   )
 })
+
+const words = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.atLeast(0), Flag.withMetavar(metavar), Flag.withDescription(description))
+
+/** Which machine actions are meant. Several of one flag are any of them; several flags are all of them. */
+export const selection = {
+  since: Flag.String("since").pipe(
+    Flag.filterMap(Since.parse, () => "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24"),
+    Flag.optional,
+    Flag.withMetavar("TIME"),
+    Flag.withDescription("Created since then: 90m, 24h, 7d ago, or a date, such as 2026-11-24 or 2026-11-24T10:00:00Z"),
+  ),
+  status: words("status", "STATUS", "Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled"),
+  type: words("type", "TYPE", "LiveResponse, Isolate, …"),
+  machine: words("machine", "MACHINE", "A machine's id, or its name"),
+  requestor: words("requestor", "USER", "Who asked for it"),
+  filter: Flag.String("filter").pipe(
+    Flag.optional,
+    Flag.withMetavar("ODATA"),
+    Flag.withDescription("The API's own $filter, as it is"),
+  ),
+}
+
+export interface Selection {
+  readonly since: Option.Option<Since.Since>
+  readonly status: ReadonlyArray<string>
+  readonly type: ReadonlyArray<string>
+  readonly machine: ReadonlyArray<string>
+  readonly requestor: ReadonlyArray<string>
+  readonly filter: Option.Option<string>
+}
+
+/** Whether any of these flags was given. */
+export const isSelecting = ({ filter, machine, requestor, since, status, type }: Selection): boolean =>
+  Option.isSome(since) || Option.isSome(filter) || [status, type, machine, requestor].some(({ length }) => length > 0)

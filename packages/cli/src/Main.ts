@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
+import { actions } from "./commands/actions.ts"
 import { auth } from "./commands/auth.ts"
 import { demo } from "./commands/demo.ts"
 import { download } from "./commands/download.ts"
@@ -25,7 +26,7 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
-  Command.withSubcommands([download, auth, quota, simulate, demo]),
+  Command.withSubcommands([download, actions, auth, quota, simulate, demo]),
 )
 
 /** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */

@@ -1,7 +1,9 @@
 /**
  * What to download, as the command line and lists of targets say it.
  */
+import { MachineActionId } from "@live-response/core/MachineAction"
 import { ResultRef } from "@live-response/core/ResultRef"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as FileSystem from "effect/FileSystem"
@@ -13,20 +15,30 @@ import * as Stream from "effect/Stream"
 import { type Failure, usage } from "./Failure.ts"
 import { printable } from "./Printable.ts"
 
-/** An entry of a list that names no result. `line` counts from 1. */
-export interface BadLine {
-  readonly source: string
-  readonly line: number
+/** What was to name a result and names none: the line of a list, counted from 1, or a machine action. */
+export interface BadTarget {
   readonly message: string
+  readonly source?: string
+  readonly line?: number
+  readonly machineActionId?: MachineActionId
 }
+
+/** All results of one machine action: which ones there are is looked up. */
+export class WholeAction extends Data.TaggedClass("WholeAction")<{ readonly id: MachineActionId }> {}
+
+export type Target = ResultRef | WholeAction
+
+const decodeId = Schema.decodeUnknownOption(MachineActionId)
 
 const decodeRef = Schema.decodeUnknownOption(ResultRef)
 
 const notATarget = (text: string) =>
-  `"${printable(text.slice(0, 80))}" is no target; a target is <machine action id>:<index>, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018:0`
+  `"${printable(text.slice(0, 80))}" is no target; a target is <machine action id>, or <machine action id>:<index>, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018:0`
 
-/** `<id>:<index>`, `<id>:<a>-<b>` or `<id>:<a>,<b>`, or a mix of them; else what is wrong. */
-export const parse = (text: string): Result.Result<ReadonlyArray<ResultRef>, string> => {
+/** `<id>`, `<id>:<index>`, `<id>:<a>-<b>` or `<id>:<a>,<b>`, or a mix of the last two; else what is wrong. */
+export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string> => {
+  const id = decodeId(text.trim())
+  if (Option.isSome(id)) return Result.succeed([new WholeAction({ id: id.value })])
   const match = /^([^:]+):(\d{1,3}(?:-\d{1,3})?(?:,\d{1,3}(?:-\d{1,3})?)*)$/.exec(text.trim())
   const indexes = (match?.[2] ?? "").split(",").flatMap((part) => {
     const [first = NaN, last = first] = part.split("-").map(Number)
@@ -41,7 +53,7 @@ export const parse = (text: string): Result.Result<ReadonlyArray<ResultRef>, str
 /** The targets that are arguments. The first that is none ends the command. */
 export const fromArguments = Effect.fnUntraced(function* (
   texts: ReadonlyArray<string>,
-): Effect.fn.Return<ReadonlyArray<ResultRef>, Failure> {
+): Effect.fn.Return<ReadonlyArray<Target>, Failure> {
   const parsed = texts.map(parse)
   const wrong = parsed.find(Result.isFailure)
   if (wrong !== undefined) return yield* usage(wrong.failure)
@@ -50,7 +62,7 @@ export const fromArguments = Effect.fnUntraced(function* (
 
 const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ ...ResultRef.fields })))
 
-const parseLine = (line: string): Result.Result<ReadonlyArray<ResultRef>, string> => {
+const parseLine = (line: string): Result.Result<ReadonlyArray<Target>, string> => {
   const text = line.trim()
   if (text === "" || text.startsWith("#")) return Result.succeed([])
   if (!text.startsWith("{")) return parse(text)
@@ -88,7 +100,7 @@ const readRow = (
  */
 export const fromList = (
   source: string,
-): Stream.Stream<ResultRef | BadLine, Failure, FileSystem.FileSystem | Stdio.Stdio> =>
+): Stream.Stream<Target | BadTarget, Failure, FileSystem.FileSystem | Stdio.Stdio> =>
   Effect.gen(function* () {
     const name = source === "-" ? "standard input" : printable(source)
     const fs = yield* FileSystem.FileSystem
@@ -97,9 +109,12 @@ export const fromList = (
       Stream.mapError((error) => usage(`can't read ${name}: ${reasonOf(error)}`)),
       Stream.decodeText(),
     )
-    const elements = (parsed: Result.Result<ReadonlyArray<ResultRef>, string>, line: number) =>
+    const elements = (
+      parsed: Result.Result<ReadonlyArray<Target>, string>,
+      line: number,
+    ): ReadonlyArray<Target | BadTarget> =>
       Result.match(parsed, {
-        onSuccess: (refs): ReadonlyArray<ResultRef | BadLine> => refs,
+        onSuccess: (refs): ReadonlyArray<Target | BadTarget> => refs,
         onFailure: (message) => [{ source: name, line, message: `${name}, line ${line}: ${message}` }],
       })
     if (!source.toLowerCase().endsWith(".csv")) {
@@ -134,7 +149,9 @@ const reasonOf = (error: { readonly reason: { readonly _tag: string }; readonly 
   }
 }
 
-export const isBadLine = (target: ResultRef | BadLine): target is BadLine => "line" in target
+export const isBadTarget = (target: Target | BadTarget): target is BadTarget => "message" in target
+
+export const isWholeAction = (target: Target | BadTarget): target is WholeAction => target instanceof WholeAction
 
 /** Ends the command before it begins where a list can't be read. */
 export const checkReadable = Effect.fnUntraced(function* (

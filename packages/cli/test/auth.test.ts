@@ -54,7 +54,7 @@ describe("auth check", () => {
     { name: "an app without any role", claims: {}, says: /^roles +none$/m },
     {
       name: "a user without the scope",
-      claims: { scp: "Machine.Read", upn: "ann@contoso" },
+      claims: { scp: "Alert.Read", upn: "ann@contoso" },
       says: /download +the user's token lacks Machine\.LiveResponse/,
     },
   ])("ends with 3 where it suffices for nothing: $name", ({ claims, says }) =>
@@ -93,7 +93,15 @@ describe("auth check", () => {
         user: "ann@contoso\u001b[31m",
         token: "delegated",
         permissions: ["Machine.LiveResponse"],
-        commands: { download: { suffices: true } },
+        commands: {
+          download: { suffices: true },
+          actions: {
+            suffices: false,
+            missing:
+              "the user's token lacks Machine.Read or Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+          },
+          "actions cancel": { suffices: true },
+        },
       })
       assert.strictEqual(ended.exitCode, 0)
     }),

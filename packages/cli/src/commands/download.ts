@@ -21,13 +21,16 @@ export const download = Command.make(
     targets: Argument.String("target").pipe(
       Argument.variadic(),
       Argument.withMetavar("TARGET"),
-      Argument.withDescription("<machine action id>:<index>; also <id>:<a>-<b> and <id>:<a>,<b>"),
+      Argument.withDescription(
+        "<machine action id>, for all of its results; <id>:<index>, <id>:<a>-<b> and <id>:<a>,<b> for some",
+      ),
     ),
     lists: Flag.String("from").pipe(
       Flag.atLeast(0),
       Flag.withMetavar("FILE"),
       Flag.withDescription("A list of targets: one a line, JSON lines, or .csv with a header; - is standard input"),
     ),
+    ...Flags.selection,
     directory: Flags.directory,
     concurrency: Flag.Int("concurrency").pipe(
       Flag.withAlias("j"),
@@ -55,15 +58,16 @@ export const download = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const named = yield* Targets.fromArguments(options.targets)
-    if (named.length === 0 && options.lists.length === 0 && !options.retryFailed) {
+    const isSelecting = Flags.isSelecting(options)
+    if (named.length === 0 && options.lists.length === 0 && !options.retryFailed && !isSelecting) {
       return yield* Failure.usage(
-        "nothing to download; name a TARGET, or a list of them with --from FILE (- is standard input)",
+        "nothing to download; name a TARGET, a list of them with --from FILE (- is standard input), or what to look for, such as --since 24h",
       )
     }
     const environment = yield* Flags.signingIn(options)
     const windows = yield* Flags.windowsOf(options)
     const Batch = yield* loadBatch
-    yield* Effect.provide(Batch.run(named, { ...options, windows }), environment)
+    yield* Effect.provide(Batch.run(named, { ...options, selection: options, windows }), environment)
   }),
 ).pipe(
   Command.withDescription(

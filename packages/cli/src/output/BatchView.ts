@@ -60,7 +60,7 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
 }
 
 /** A broken line counts as a target that failed. */
-export const addBadLine = (view: BatchView): void => {
+export const addBadTarget = (view: BatchView): void => {
   view.summary = BatchEvent.Summary.make({ ...view.summary, failed: view.summary.failed + 1 })
 }
 

@@ -35,6 +35,10 @@ export const timeOfDay = (instant: DateTime.DateTime): string =>
     locale: "en-GB",
   })
 
+/** The date on this machine. */
+export const date = (instant: DateTime.DateTime): string =>
+  DateTime.formatLocal(instant, { year: "numeric", month: "2-digit", day: "2-digit", locale: "en-CA" })
+
 /** The day on this machine. */
 export const day = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { weekday: "short", day: "numeric", month: "short", locale: "en-GB" })

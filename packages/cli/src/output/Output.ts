@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createLogUpdate } from "log-update"
 import { printable, printableJson } from "../Printable.ts"
-import type { BadLine } from "../Targets.ts"
+import type { BadTarget } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
@@ -100,10 +100,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
     }),
 
-    badLine: Effect.fnUntraced(function* (line: BadLine) {
-      BatchView.addBadLine(view)
-      yield* Messages.write(`failed: ${line.message}`)
-      if (options.json) yield* print(printableJson(JSON.stringify({ event: "failed", ...line })))
+    badTarget: Effect.fnUntraced(function* (target: BadTarget) {
+      BatchView.addBadTarget(view)
+      yield* Messages.write(`failed: ${target.message}`)
+      if (options.json) yield* print(printableJson(JSON.stringify({ event: "failed", ...target })))
     }),
 
     finish: Effect.gen(function* () {

@@ -1,0 +1,26 @@
+/**
+ * Times as people type them: how long ago, or when.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+
+const units: Readonly<Record<string, (n: number) => Duration.Duration>> = {
+  m: Duration.minutes,
+  h: Duration.hours,
+  d: Duration.days,
+  w: Duration.weeks,
+}
+
+export type Since = Duration.Duration | DateTime.Utc
+
+/** `90m`, `24h`, `7d`, `2w`, or a date as ISO 8601 has it. */
+export const parse = (text: string): Option.Option<Since> => {
+  const [, n, unit = ""] = /^(\d+)([mhdw])$/.exec(text) ?? []
+  const of = units[unit]
+  if (n !== undefined && of !== undefined) return Option.some(of(Number(n)))
+  return /^\d{4}-\d\d-\d\d(T.*)?$/.test(text) ? DateTime.make(text) : Option.none()
+}
+
+export const instant = (since: Since, now: DateTime.Utc): DateTime.Utc =>
+  Duration.isDuration(since) ? DateTime.subtractDuration(now, since) : since

@@ -1,0 +1,48 @@
+/**
+ * Rows that fit a terminal, one at a time: a list of thousands is shown as it comes.
+ */
+import cliTruncate from "cli-truncate"
+import stringWidth from "string-width"
+
+export interface Column<A> {
+  readonly title: string
+  readonly width: number
+  readonly text: (row: A) => string
+  readonly paint?: (row: A, text: string) => string
+}
+
+const gap = "  "
+
+const fit = (text: string, width: number): string => {
+  const cut = cliTruncate(text, Math.max(1, width))
+  return cut + " ".repeat(Math.max(0, width - stringWidth(cut)))
+}
+
+/** Columns in the order of their worth, as many as there is room for; the last one has what is left. */
+export const fitting = <A>(columns: ReadonlyArray<Column<A>>, room: number): ReadonlyArray<Column<A>> => {
+  let left = room
+  const shown: Array<Column<A>> = []
+  for (const column of columns) {
+    if (shown.length > 0 && column.width + gap.length > left) break
+    shown.push(column)
+    left -= column.width + gap.length
+  }
+  return shown.map((column, i) =>
+    i === shown.length - 1 ? { ...column, width: column.width + left + gap.length } : column,
+  )
+}
+
+export const header = <A>(columns: ReadonlyArray<Column<A>>): string =>
+  columns
+    .map(({ title, width }) => fit(title, width))
+    .join(gap)
+    .trimEnd()
+
+export const row = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
+  columns
+    .map(({ paint, text, width }) => {
+      const cell = fit(text(of), width)
+      return paint === undefined ? cell : paint(of, cell)
+    })
+    .join(gap)
+    .trimEnd()
