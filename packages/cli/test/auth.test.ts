@@ -1,11 +1,22 @@
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
+import { FromString } from "@live-response/core/ResultRef"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Certificate from "@live-response/node/testing/Certificate"
+import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 
 const hour = 60 * 60
+
+const decodeRef = Schema.decodeSync(FromString)
 
 /** A token as Entra makes it, but for its signature. */
 const tokenOf = (claims: Readonly<Record<string, unknown>>) =>
@@ -17,7 +28,7 @@ const tokenOf = (claims: Readonly<Record<string, unknown>>) =>
     .concat("a-signature-that-is-secret")
     .join(".")
 
-const seconds = Math.floor(Date.now() / 1000)
+const now = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
 
 const check = (token: string, ...args: ReadonlyArray<string>): Cli.Command => ({
   args: ["auth", "check", ...args],
@@ -28,7 +39,7 @@ describe("auth check", () => {
   it.live("shows whose token it is, what it permits, and that it suffices", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const token = tokenOf({ roles: ["Machine.Read.All", "Alert.Read.All"], exp: seconds + hour })
+      const token = tokenOf({ roles: ["Machine.Read.All", "Alert.Read.All"], exp: (yield* now) + hour })
       const ended = yield* box.run(check(token))
       assert.strictEqual(ended.stderr, "")
       assert.match(ended.stdout, /^API +https:\/\/api\.security\.microsoft\.com$/m)
@@ -70,7 +81,7 @@ describe("auth check", () => {
   it.live("minds a token that has expired, and one for another API", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const claims = { scp: "Machine.LiveResponse", exp: seconds - hour, aud: "https://graph.microsoft.com" }
+      const claims = { scp: "Machine.LiveResponse", exp: (yield* now) - hour, aud: "https://graph.microsoft.com" }
       const ended = yield* box.run(check(tokenOf(claims)))
       assert.match(ended.stdout, /^scopes +Machine\.LiveResponse$/m)
       assert.match(ended.stdout, /^mind +the token expired at /m)
@@ -82,7 +93,7 @@ describe("auth check", () => {
   it.live("prints one JSON object", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const token = tokenOf({ scp: "Machine.LiveResponse", upn: "ann@contoso\u001b[31m", exp: seconds + hour })
+      const token = tokenOf({ scp: "Machine.LiveResponse", upn: "ann@contoso\u001b[31m", exp: (yield* now) + hour })
       const ended = yield* box.run(check(token, "--json", "--cloud", "gcc-high"))
       assert.notInclude(ended.stdout, "\u001b")
       const report: unknown = JSON.parse(ended.stdout)
@@ -140,7 +151,7 @@ describe("auth check", () => {
     ["--cloud", "mars"],
     ["--authority", "http://login.example"],
     ["--endpoint", "ftp://api.example"],
-  ])("%s %s is a mistake", (...args) =>
+  ])("%s %s is a mistake", (args) =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(check("opaque", ...args))
@@ -174,6 +185,77 @@ describe("a token that does not suffice", () => {
       assert.match(ended.stderr, /permission is missing \(HTTP 403 Forbidden/)
       assert.strictEqual(ended.exitCode, 3)
       assert.isAtMost(server.linkCalls().length, 16)
+    }),
+  )
+})
+
+describe("a sign-in of a batch", () => {
+  /** API, sign-in and storage over TLS, and the environment of an app that signs in there. */
+  const serve = Effect.fnUntraced(function* (count: number, options: Simulator.Options) {
+    const tls = yield* Certificate.selfSigned
+    const simulator = yield* Simulator.make({ ...options, perMinute: 1000 })
+    const samples = Samples.samples(count + 2).slice(2)
+    for (const { bytes, target } of samples) yield* simulator.add(decodeRef(target), { content: bytes })
+    const context = yield* Layer.build(
+      SimulatorServer.layer({ tls }).pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
+    )
+    const { address } = Context.get(context, HttpServer.HttpServer)
+    const origin = HttpServer.formatAddress(address).replace("http:", "https:")
+    const env = {
+      NODE_EXTRA_CA_CERTS: tls.path,
+      LIVE_RESPONSE_ENDPOINT: origin,
+      AZURE_AUTHORITY_HOST: origin,
+      AZURE_TENANT_ID: "t-1",
+      AZURE_CLIENT_ID: "a-1",
+    }
+    return { env, simulator, targets: samples.map(({ target }) => target) }
+  })
+
+  it.live("outlives its token: a 401 gets a new one, and nothing fails", () =>
+    Effect.gen(function* () {
+      const { env, simulator, targets } = yield* serve(40, {
+        tokenLifetime: "2 seconds",
+        latency: Effect.sleep("50 millis"),
+      })
+      const box = yield* Cli.sandbox
+      const args = ["download", "--out", "results", "-j", "1", "--per-minute", "1000", "--json", ...targets]
+      const ended = yield* box.run({ args, env: { ...env, AZURE_CLIENT_SECRET: "a-secret-of-the-app" } })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      const calls = yield* simulator.calls
+      const count = (kind: Simulator.Call["kind"], status: number) =>
+        calls.filter((call) => call.kind === kind && call.status === status).length
+      assert.isAtLeast(count("link", 401), 1)
+      assert.strictEqual(count("link", 200), 40)
+      assert.strictEqual(count("token", 200), 1 + count("link", 401))
+      assert.notInclude(ended.stdout + ended.stderr, "a-secret-of-the-app")
+    }),
+  )
+
+  it.live("by a device code asks on stderr, and leaves stdout to the events", () =>
+    Effect.gen(function* () {
+      const { env, targets } = yield* serve(2, { deviceUser: { after: 1 } })
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({ args: ["download", "--auth", "device-code", "--json", ...targets], env })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.match(ended.stderr, /^To sign in, use a web browser to open the page \S+ and enter the code \w+/)
+      const events = ended.stdout
+        .trim()
+        .split("\n")
+        .map((line): unknown => JSON.parse(line))
+      assert.deepInclude(events.at(-1), { event: "summary", completed: 2 })
+    }),
+  )
+
+  it.live("that is refused is one line and exit 3, and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const { env, targets } = yield* serve(1, { app: { clientId: "a-1", clientSecret: "right" } })
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({ args: ["download", ...targets], env: { ...env, AZURE_CLIENT_SECRET: "wrong" } })
+      assert.strictEqual(ended.exitCode, 3)
+      assert.match(
+        ended.stderr,
+        /^live-response: sign-in was refused: AADSTS7000215: Invalid client secret provided; [^\n]*\(correlation id [^\n]*\)\n$/,
+      )
     }),
   )
 })

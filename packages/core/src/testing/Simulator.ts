@@ -11,7 +11,6 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
-import * as Base64Url from "effect/encoding/Base64Url"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -20,6 +19,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as Md5 from "../internal/md5.ts"
+import * as SimulatedEntra from "../internal/simulatedEntra.ts"
 import type { ResultRef } from "../ResultRef.ts"
 
 /**
@@ -65,6 +65,22 @@ export interface Result {
 }
 
 /**
+ * An app that may sign in, by any of the proofs that it has.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type App = SimulatedEntra.App
+
+/**
+ * How a user who is shown a device code behaves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DeviceUser = SimulatedEntra.DeviceUser
+
+/**
  * A request that the simulator saw.
  *
  * @since 0.1.0
@@ -99,7 +115,19 @@ export interface Options {
   readonly tokens?: ReadonlyArray<string> | undefined
 
   /** The app that may sign in. By default any, with any secret. */
-  readonly app?: { readonly clientId: string; readonly clientSecret: string } | undefined
+  readonly app?: App | undefined
+
+  /** How a user behaves who is shown a device code. By default the first poll has the token. */
+  readonly deviceUser?: DeviceUser | undefined
+
+  /** What tokens of apps permit. By default `Machine.Read.All` and `Machine.LiveResponse`. */
+  readonly roles?: ReadonlyArray<string> | undefined
+
+  /** What tokens of users permit. By default `Machine.Read` and `Machine.LiveResponse`. */
+  readonly scopes?: ReadonlyArray<string> | undefined
+
+  /** What goes wrong with the requests for tokens, in order: a `status`, or `none`. */
+  readonly tokenFaults?: ReadonlyArray<Fault> | undefined
 
   /** The origin of the links, where blobs are served from another address than the API. */
   readonly blobOrigin?: string | undefined
@@ -161,7 +189,6 @@ interface Blob {
   readonly blobFaults: Array<Fault>
 }
 
-const tokenPath = /^\/[^/]+\/oauth2\/v2\.0\/token$/
 const linkPath = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i
 
 interface Answer {
@@ -206,41 +233,15 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     blobsByPath.set(blob.path, blob)
   })
 
-  const signIn = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, now: number) {
-    const form = new URLSearchParams(yield* Effect.orElseSucceed(request.text, () => ""))
-    const app = options?.app
-    if (form.get("grant_type") !== "client_credentials" || !form.get("scope")?.endsWith("/.default")) {
-      return entraError(400, "invalid_request", 900144, "The request body must contain grant_type and scope.")
-    }
-    if (app !== undefined && form.get("client_id") !== app.clientId) {
-      return entraError(
-        400,
-        "unauthorized_client",
-        700016,
-        `Application with identifier '${form.get("client_id")}' was not found in the directory.`,
-      )
-    }
-    if (app !== undefined && form.get("client_secret") !== app.clientSecret) {
-      return entraError(
-        401,
-        "invalid_client",
-        7000215,
-        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value.",
-      )
-    }
-    const expires = now + tokenLifetime
-    const claims = { roles: ["Machine.Read.All"], appid: form.get("client_id"), exp: Math.floor(expires / 1000) }
-    const token = [
-      Base64Url.encode(JSON.stringify({ typ: "JWT", alg: "none" })),
-      Base64Url.encode(JSON.stringify(claims)),
-      yield* randomHex(16),
-    ].join(".")
-    tokens.set(token, expires)
-    return HttpServerResponse.jsonUnsafe({
-      token_type: "Bearer",
-      expires_in: Math.floor(tokenLifetime / 1000),
-      access_token: token,
-    })
+  const tokenFaults = [...(options?.tokenFaults ?? [])]
+  const signIn = SimulatedEntra.make({
+    app: options?.app,
+    deviceUser: options?.deviceUser,
+    roles: options?.roles ?? ["Machine.Read.All", "Machine.LiveResponse"],
+    scopes: options?.scopes ?? ["Machine.Read", "Machine.LiveResponse"],
+    tokenLifetime,
+    issued: (token, expires) => void tokens.set(token, expires),
+    randomHex,
   })
 
   const makeLink = Effect.fnUntraced(function* (id: string, index: string, origin: string, now: number) {
@@ -318,8 +319,11 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     url: URL,
   ): Effect.fn.Return<Answer> {
     const now = yield* Clock.currentTimeMillis
-    if (request.method === "POST" && tokenPath.test(url.pathname)) {
-      return { kind: "token", response: yield* signIn(request, now) }
+    if (SimulatedEntra.path.test(url.pathname)) {
+      if (request.method !== "POST") return { kind: "other", response: yield* signIn(request, url, now) }
+      const fault = tokenFaults.shift()
+      const response = fault?.fault === "status" ? outage(fault.status) : yield* signIn(request, url, now)
+      return { kind: "token", response }
     }
     if (url.pathname.startsWith("/investigation-actions-data/")) {
       return { kind: "blob", response: serveBlob(request, url, now) }
@@ -332,7 +336,8 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     calls: Effect.sync(() => [...calls]),
     handler: Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const url = new URL(request.url, `http://${request.headers.host ?? "localhost"}`)
+      const scheme = request.headers["x-forwarded-proto"] ?? "http"
+      const url = new URL(request.url, `${scheme}://${request.headers.host ?? "localhost"}`)
       yield* options?.latency ?? Effect.void
       const { kind, response } = yield* answer(request, url)
       const at = yield* Clock.currentTimeMillis
@@ -389,17 +394,9 @@ const storageError = (status: number, code: string, detail = "") =>
     { status, contentType: "application/xml", headers: { "x-ms-error-code": code } },
   )
 
-const entraError = (status: number, error: string, code: number, description: string) =>
-  HttpServerResponse.jsonUnsafe(
-    {
-      error,
-      error_description: `AADSTS${code}: ${description} Trace ID: 0000 Correlation ID: 43f4cb08-8fac-4b65-9db1-745c2ae65f3a`,
-      error_codes: [code],
-      trace_id: "00000000-0000-0000-0000-000000000000",
-      correlation_id: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a",
-    },
-    { status },
-  )
+/** What a gateway answers whose server is not there. */
+const outage = (status: number) =>
+  HttpServerResponse.text("<html><body>Service Unavailable</body></html>", { status, contentType: "text/html" })
 
 /**
  * A simulator.

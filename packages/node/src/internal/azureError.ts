@@ -27,6 +27,9 @@ const refusal = (error: unknown): CredentialError | undefined => {
   const description = text(answer, "errorDescription") ?? text(answer, "errorMessage") ?? messageOf(error)
   const status = /Http status code: (\d+)/.exec(description)?.[1]
   if (status !== undefined) return unreachable(`HTTP ${status}`)
+  // Of what ends a device code MSAL tells the name alone.
+  const ended = /^post_request_failed: (\w+)/.exec(description)?.[1]
+  if (ended !== undefined) return fromEntra({ error: ended })
   if (!description.includes("AADSTS") && !/^(server|temporarily)_/.test(name ?? "")) return undefined
   return fromEntra({ error: name ?? "unknown_error", description, correlationId: text(answer, "correlationId") })
 }

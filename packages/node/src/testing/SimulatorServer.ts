@@ -4,10 +4,13 @@
  * @since 0.1.0
  */
 import { createServer } from "node:http"
+import { createServer as createSecureServer } from "node:https"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Simulator } from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
+import * as Headers from "effect/http/Headers"
 import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { ServeError } from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 
@@ -20,12 +23,17 @@ import * as Layer from "effect/Layer"
  */
 export const layer = (options?: {
   readonly port?: number | undefined
+  /** Serves over TLS, with this key and certificate in PEM. By default in clear. */
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined
 }): Layer.Layer<HttpServer.HttpServer, ServeError, Simulator> => {
-  const server = createServer()
+  const tls = options?.tls
+  const server = tls === undefined ? createServer() : createSecureServer(tls)
   const listening = NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: options?.port ?? 0 })
   const closing = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections())))
-  return Layer.unwrap(Effect.map(Simulator, ({ handler }) => HttpServer.serve(handler))).pipe(
-    Layer.provideMerge(closing),
-    Layer.provideMerge(listening),
+  const secured = Effect.updateService(HttpServerRequest.HttpServerRequest, (request) =>
+    request.modify({ headers: Headers.set(request.headers, "x-forwarded-proto", "https") }),
   )
+  return Layer.unwrap(
+    Effect.map(Simulator, ({ handler }) => HttpServer.serve(tls === undefined ? handler : secured(handler))),
+  ).pipe(Layer.provideMerge(closing), Layer.provideMerge(listening))
 }

@@ -1,0 +1,34 @@
+/**
+ * A program that signs in as its environment says: `token` asks for a token, `refused` says that the API refused the last
+ * one, `wait` lets two seconds pass. It prints a line of JSON for each token, or for the error that ended it.
+ */
+import * as AccessToken from "@live-response/core/AccessToken"
+import { Credential } from "@live-response/core/Credential"
+import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+
+const program = Effect.gen(function* () {
+  const credential = yield* Credential
+  let last = Redacted.make("")
+  for (const step of process.argv.slice(2)) {
+    if (step === "refused") {
+      yield* credential.invalidate(last)
+    } else if (step === "wait") {
+      yield* Effect.sleep("2 seconds")
+    } else {
+      last = yield* credential.token
+      const token = Redacted.value(last)
+      yield* Console.log(JSON.stringify({ token, claims: Option.getOrUndefined(AccessToken.claims(last)) }))
+    }
+  }
+}).pipe(
+  Effect.provide(NodeCredential.layerConfig),
+  Effect.catchTag("CredentialError", (error) =>
+    Console.log(JSON.stringify({ error: error.reason._tag, message: error.message })),
+  ),
+)
+
+await Effect.runPromise(program)
