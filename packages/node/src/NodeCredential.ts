@@ -83,9 +83,9 @@ export interface UserOptions extends CloudOptions {
   readonly clientId?: string | undefined
 }
 
-type Identity = typeof import("@azure/identity")
+const loadIdentity = Effect.promise(() => import("@azure/identity"))
 
-const loadIdentity: Effect.Effect<Identity> = Effect.promise(() => import("@azure/identity"))
+type Identity = Effect.Success<typeof loadIdentity>
 
 /** The vendor's own servers; any other has no directory of servers to be looked up in. */
 const knownAuthorities = new Set(["https://login.microsoftonline.com", "https://login.microsoftonline.us"])
@@ -458,6 +458,9 @@ export const layerConfig: Layer.Layer<Credential.Credential, CredentialError | C
 /** The app by which Azure's own tools sign in. */
 const azureCliApp = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
+const ownerOf = (tenant: string | undefined, app: string | undefined) =>
+  `tenant ${tenant ?? "unknown"}, app ${app ?? "unknown"}`.toLowerCase()
+
 /**
  * Whose calls those of {@link layerConfig} are, as far as the environment tells without signing in: tenant and app, from
  * the claims of a token, or from `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. A quota is kept for each of them apart; all of
@@ -468,13 +471,11 @@ const azureCliApp = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
  */
 export const owner: Effect.Effect<string, Config.ConfigError> = Effect.gen(function* () {
   const chosen = yield* settings
-  const name = (tenant: string | undefined, app: string | undefined) =>
-    `tenant ${tenant ?? "unknown"}, app ${app ?? "unknown"}`.toLowerCase()
   const kind = kindOf(chosen)
-  if (kind !== "token") return name(chosen.tenantId, kind === "cli" ? azureCliApp : chosen.clientId)
+  if (kind !== "token") return ownerOf(chosen.tenantId, kind === "cli" ? azureCliApp : chosen.clientId)
   const token = chosen.tokenFile === undefined ? chosen.token : yield* readToken(chosen.tokenFile)
   const claims = Option.getOrUndefined(Option.flatMap(Option.fromNullishOr(token), AccessToken.claims))
-  return name(claims?.tid, claims === undefined ? undefined : AccessToken.app(claims))
+  return ownerOf(claims?.tid, claims === undefined ? undefined : AccessToken.app(claims))
 }).pipe(Effect.provide(NodeFileSystem.layer))
 
 /** A file that can't be read says so when it is signed in with. */

@@ -13,7 +13,8 @@ import * as Flags from "../Flags.ts"
 
 /** Help and mistakes are answered before HTTP is loaded. */
 const loadActions = Effect.promise(() => import("../Actions.ts"))
-type Actions = typeof import("../Actions.ts")
+
+type Actions = Effect.Success<typeof loadActions>
 
 /** Runs it with the API that the flags choose. */
 const withApi = Effect.fnUntraced(function* <E extends Parameters<typeof Failure.fromError>[0]>(

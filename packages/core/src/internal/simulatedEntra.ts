@@ -1,7 +1,7 @@
 /** Entra of the simulator: the sign-in of apps and users, as far as its documents and its clients tell. */
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -126,6 +126,15 @@ const isAssertedBy = Effect.fnUntraced(function* (app: App, assertion: string, e
   )
 })
 
+const configuration = (tenant: string, origin: string) =>
+  HttpServerResponse.jsonUnsafe({
+    issuer: `${origin}/${tenant}/v2.0`,
+    authorization_endpoint: `${origin}/${tenant}/oauth2/v2.0/authorize`,
+    token_endpoint: `${origin}/${tenant}/oauth2/v2.0/token`,
+    device_authorization_endpoint: `${origin}/${tenant}/oauth2/v2.0/devicecode`,
+    jwks_uri: `${origin}/${tenant}/discovery/v2.0/keys`,
+  })
+
 export const make = (options: Options) => {
   const { app, deviceUser } = options
   const devices = new Map<string, { polls: number }>()
@@ -230,15 +239,6 @@ export const make = (options: Options) => {
     }
     return yield* issueToUser(tenant, form, now)
   })
-
-  const configuration = (tenant: string, origin: string) =>
-    HttpServerResponse.jsonUnsafe({
-      issuer: `${origin}/${tenant}/v2.0`,
-      authorization_endpoint: `${origin}/${tenant}/oauth2/v2.0/authorize`,
-      token_endpoint: `${origin}/${tenant}/oauth2/v2.0/token`,
-      device_authorization_endpoint: `${origin}/${tenant}/oauth2/v2.0/devicecode`,
-      jwks_uri: `${origin}/${tenant}/discovery/v2.0/keys`,
-    })
 
   return Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) {
     const [, tenant = "", operation] = path.exec(url.pathname) ?? []

@@ -32,6 +32,10 @@ export interface Certificate {
   readonly write: (options?: { readonly password?: string }) => string
 }
 
+const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { stdio: "pipe" })
+
+const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+
 /**
  * A certificate for 127.0.0.1 that signs itself. Its files are gone when the scope ends. A machine without `openssl` is a
  * defect.
@@ -46,11 +50,8 @@ export const selfSigned: Effect.Effect<Certificate, never, Scope.Scope> = Effect
   ),
   (directory) => {
     const at = (name: string) => join(directory, name)
-    const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { stdio: "pipe" })
-    openssl(
-      ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"],
-      ...["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", at("key.pem"), "-out", at("cert.pem")],
-    )
+    const output = ["-keyout", at("key.pem"), "-out", at("cert.pem")]
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...subject, ...output)
     const key = readFileSync(at("key.pem"), "utf8")
     const cert = readFileSync(at("cert.pem"), "utf8")
     const encrypted = (password: string) =>
