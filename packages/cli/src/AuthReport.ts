@@ -49,12 +49,13 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   ),
 })
 
+const row = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name.padEnd(14)} ${value}`])
+
 const lines = (
   cloud: Cloud.Cloud,
   report: ReturnType<typeof describe> | undefined,
   now: DateTime.Utc,
 ): ReadonlyArray<string> => {
-  const row = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name.padEnd(14)} ${value}`])
   const where = [...row("API", cloud.base), ...row("signed in at", cloud.authority)]
   if (report === undefined) return [...where, ...row("token", "there is one, and it says nothing of itself")]
   return [

@@ -138,6 +138,9 @@ export const signIn = {
   ),
 }
 
+const set = (name: string, value: Option.Option<string>) =>
+  Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })
+
 /** An environment in which the flags that were given stand for their variables. */
 export const signingIn = Effect.fnUntraced(function* (options: {
   readonly auth: Option.Option<string>
@@ -150,8 +153,6 @@ export const signingIn = Effect.fnUntraced(function* (options: {
   if (Option.isSome(options.auth) && Option.isSome(options.tokenFile)) {
     return yield* usage("choose --auth or --token-file: a token that is there needs no other sign-in")
   }
-  const set = (name: string, value: Option.Option<string>) =>
-    Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })
   return ConfigProvider.layerAdd(
     ConfigProvider.fromUnknown({
       ...set("LIVE_RESPONSE_AUTH", options.auth),

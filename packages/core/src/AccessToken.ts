@@ -117,7 +117,5 @@ export const doubts = (claims: Claims, now: DateTime.Utc): ReadonlyArray<string>
   }),
   ...(claims.aud === undefined || isDefender(claims.aud)
     ? []
-    : [`the token is for ${claims.aud}, which is not the Defender API; ask for one for ${commercialAudience}`]),
+    : [`the token is for ${claims.aud}, which is not the Defender API: was it asked for with the right audience?`]),
 ]
-
-const commercialAudience = "https://api.securitycenter.microsoft.com"

@@ -7,11 +7,12 @@ import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import { only } from "./internal/schedule.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
@@ -120,6 +121,9 @@ const shortestUse = 60 * 1000
 /** So long after a renewal in the background comes the next one, where the token is still the old one. */
 const pause = 30 * 1000
 
+/** How long a call waits for a new token while the old one is still good. */
+const patienceOfCall = 10 * 1000
+
 interface Kept extends Issued {
   readonly usableUntil: number
   readonly renewAt: number
@@ -162,58 +166,71 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Service, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const policy = yield* RetryPolicy
-  const oneAtATime = yield* Semaphore.make(1)
   let kept: Kept | undefined
-  let wasIssued = false
-  let refused = false
+  let refused: string | undefined
+  let underWay: Fiber.Fiber<Kept, CredentialError> | undefined
 
-  // Who was signed in once is worth more patience than who may have mistyped the server's name.
-  const renew = Effect.gen(function* () {
-    const issued = yield* Effect.retry(
-      Effect.suspend(() => issue({ refused })),
-      only(wasIssued ? policy.renewal : policy.signIn, isRetryable),
+  const ask = (isRefused: boolean, policy: Schedule.Schedule<unknown, CredentialError>) =>
+    Effect.retry(
+      Effect.suspend(() => issue({ refused: isRefused })),
+      only(policy, isRetryable),
     )
+
+  const renew = Effect.gen(function* () {
+    // Who was signed in once is worth more patience than who may have mistyped the server's name.
+    const patience = kept === undefined && refused === undefined ? policy.signIn : policy.renewal
+    const first = yield* ask(refused !== undefined, patience)
+    // Refused meanwhile, it would be given again out of a cache.
+    const issued = Redacted.value(first.token) === refused ? yield* ask(true, patience) : first
     kept = keep(issued, yield* Clock.currentTimeMillis)
-    wasIssued = true
-    refused = false
+    refused = undefined
     return kept
   })
 
-  const usable = Effect.map(Clock.currentTimeMillis, (now) =>
-    kept !== undefined && now < kept.usableUntil ? kept : undefined,
-  )
-
-  const renewInBackground = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    if (kept === undefined || now < kept.renewAt) return
-    kept = { ...kept, renewAt: now + pause }
-    yield* renew.pipe(oneAtATime.withPermitsIfAvailable(1), Effect.ignore, Effect.forkIn(scope))
+  /** One request at a time, for all who ask: it belongs to none of them, and ends with the scope. */
+  const renewal = Effect.suspend(() => {
+    if (underWay !== undefined) return Effect.succeed(underWay)
+    const ended = Effect.sync(() => {
+      underWay = undefined
+    })
+    return Effect.tap(Effect.forkIn(Effect.ensuring(renew, ended), scope), (fiber) =>
+      Effect.sync(() => {
+        underWay = fiber
+      }),
+    )
   })
 
-  /** Until the very end the old token is better than none. */
-  const renewOrGoOn = renew.pipe(
-    Effect.catch((error) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        kept !== undefined && now < kept.expires ? Effect.succeed(kept) : Effect.fail(error),
-      ),
-    ),
-  )
+  /** Until its very end the old token is better than none; who could not renew it now is not asked by every call. */
+  const waitShortly = (old: Kept, now: number) => {
+    const goOn = Effect.sync(() => {
+      if (kept === old) kept = { ...old, usableUntil: Math.min(old.expires, now + pause) }
+      return old
+    })
+    return renewal.pipe(
+      Effect.flatMap(Fiber.join),
+      Effect.timeoutOrElse({ duration: Math.min(patienceOfCall, old.expires - now), orElse: () => goOn }),
+      Effect.catch(() => goOn),
+    )
+  }
 
   return {
     token: Effect.gen(function* () {
-      yield* renewInBackground
-      const current =
-        (yield* usable) ??
-        (yield* oneAtATime.withPermits(1)(
-          Effect.flatMap(usable, (current) => (current === undefined ? renewOrGoOn : Effect.succeed(current))),
-        ))
-      return current.token
+      const now = yield* Clock.currentTimeMillis
+      if (kept === undefined || now >= Math.max(kept.expires, kept.usableUntil)) {
+        return (yield* Effect.flatMap(renewal, Fiber.join)).token
+      }
+      if (now >= kept.usableUntil) return (yield* waitShortly(kept, now)).token
+      if (now >= kept.renewAt) {
+        kept = { ...kept, renewAt: now + pause }
+        yield* renewal
+      }
+      return kept.token
     }),
     invalidate: (token) =>
       Effect.sync(() => {
         if (kept === undefined || Redacted.value(kept.token) !== Redacted.value(token)) return
         kept = undefined
-        refused = true
+        refused = Redacted.value(token)
       }),
   }
 })

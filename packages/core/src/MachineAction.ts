@@ -209,7 +209,7 @@ const fromAnswer = (answer: Answer): (typeof MachineAction)["Encoded"] => ({
  *     },
  *   ],
  * })
- * console.log(action.commands.map((command) => MachineAction.hasResult(action, command))) // [ "yes" ]
+ * console.log(action.commands.map((command) => MachineAction.hasResult(action, command))) // [ 'yes' ]
  * ```
  *
  * @since 0.1.0

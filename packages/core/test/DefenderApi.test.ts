@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import type * as AccessToken from "@live-response/core/AccessToken"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
@@ -8,6 +9,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -18,6 +20,7 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -26,6 +29,7 @@ import { utf8 } from "./support/bytes.ts"
 import { failureOf, withEvents } from "./support/events.ts"
 import { exampleRef, refAt } from "./support/refs.ts"
 import { scripted } from "./support/scripted.ts"
+import { tokenOf } from "./support/tokens.ts"
 import { countingCredential, layerOver } from "./support/world.ts"
 
 const { inVirtualTime } = LiveResponseTest
@@ -200,13 +204,245 @@ describe("DefenderApi: 401", () => {
 
   it.effect("is not asked for at all where there is no token", () => {
     const missing = new CredentialError({ reason: new Missing() })
-    const credential = Layer.succeed(Credential.Credential, { token: Effect.fail(missing), invalidate: Effect.void })
+    const credential = Layer.succeed(Credential.Credential, {
+      token: Effect.fail(missing),
+      invalidate: () => Effect.void,
+    })
     return Effect.gen(function* () {
       const { exit, statuses } = yield* askWithFaults([])
       assert.strictEqual(yield* failureOf(exit), missing)
       assert.deepStrictEqual(statuses, [])
     }).pipe(Effect.provide(worldOf(credential, [])))
   })
+
+  it.effect("renews a token once, however many calls meet a 401 with it", () => {
+    let issued = 0
+    const credential = Layer.effect(
+      Credential.Credential,
+      Credential.make(() =>
+        Effect.sync(() => ({ token: Redacted.make(`token-${++issued}`), expires: Number.MAX_SAFE_INTEGER })),
+      ),
+    )
+    const bearers: Array<string | undefined> = []
+    const transport = HttpClient.make((request) =>
+      Effect.gen(function* () {
+        const bearer = request.headers.authorization
+        // The first call is let in, and then the token is none any more.
+        const isRefused = bearers.push(bearer) > 1 && bearer === "Bearer token-1"
+        // Each answer takes longer than the one before, so that the last refusals come when there is a new token.
+        yield* Effect.sleep(bearers.length * 1000)
+        return HttpServerResponse.toClientResponse(isRefused ? apiError(401, "Unauthorized", "Expired.") : good, {
+          request,
+        })
+      }),
+    )
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      yield* inVirtualTime(api.downloadLink(refAt(0)))
+      const links = yield* inVirtualTime(
+        Effect.forEach(
+          Array.from({ length: 20 }, (_, n) => refAt(n)),
+          (ref) => api.downloadLink(ref),
+          { concurrency: "unbounded" },
+        ),
+      )
+      assert.strictEqual(links.length, 20)
+      assert.strictEqual(bearers.filter((bearer) => bearer === "Bearer token-1").length, 1 + 20)
+      assert.strictEqual(bearers.filter((bearer) => bearer === "Bearer token-2").length, 20)
+      assert.strictEqual(issued, 2)
+    }).pipe(Effect.provide(layerOver(Layer.succeed(HttpClient.HttpClient, transport), undefined, credential)))
+  })
+})
+
+describe("DefenderApi: the quota", () => {
+  it.effect("counts every call that was sent, also those that a 401 answered", () => {
+    const { layer, requests } = scripted(good, apiError(401, "Unauthorized", "Expired."), good)
+    const world = DefenderApi.layer().pipe(
+      Layer.provide([layer, countingCredential().layer]),
+      Layer.provideMerge(Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory))),
+    )
+    return Effect.gen(function* () {
+      const quota = yield* Quota.Quota
+      yield* inVirtualTime(Effect.all([link, link]), "10 seconds")
+      assert.strictEqual(requests.length, 3)
+      assert.deepStrictEqual(
+        (yield* quota.status).windows.map(({ used }) => used),
+        [3, 3],
+      )
+    }).pipe(Effect.provide(world))
+  })
+
+  it.effect("counts the calls of twenty that meet a 401 at the same time, and those with the new token", () => {
+    let sent = 0
+    let issued = 0
+    const transport = HttpClient.make((request) =>
+      Effect.gen(function* () {
+        const isRefused = sent++ > 0 && request.headers.authorization === "Bearer token-1"
+        yield* Effect.sleep("1 second")
+        const answer = isRefused ? apiError(401, "Unauthorized", "Expired.") : good
+        return HttpServerResponse.toClientResponse(answer, { request })
+      }),
+    )
+    const credential = Layer.effect(
+      Credential.Credential,
+      Credential.make(() =>
+        Effect.sync(() => ({ token: Redacted.make(`token-${++issued}`), expires: Number.MAX_SAFE_INTEGER })),
+      ),
+    )
+    const world = DefenderApi.layer().pipe(
+      Layer.provide([Layer.succeed(HttpClient.HttpClient, transport), credential]),
+      Layer.provideMerge(Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory))),
+    )
+    return Effect.gen(function* () {
+      const quota = yield* Quota.Quota
+      yield* inVirtualTime(link, "10 seconds")
+      yield* inVirtualTime(Effect.replicateEffect(link, 20, { concurrency: "unbounded" }), "10 seconds")
+      assert.strictEqual(sent, 1 + 20 + 20)
+      assert.strictEqual(issued, 2)
+      assert.deepStrictEqual(
+        (yield* quota.status).windows.map(({ used }) => used),
+        [41, 41],
+      )
+    }).pipe(Effect.provide(world))
+  })
+})
+
+describe("DefenderApi: before any call was let in", () => {
+  /** An API that answers each call after a second, and notes how many it has at once. */
+  const slow = (answerOf: (call: number) => HttpServerResponse.HttpServerResponse) => {
+    const starts: Array<{ readonly at: number; readonly inFlight: number }> = []
+    let inFlight = 0
+    const transport = HttpClient.make((request) =>
+      Effect.gen(function* () {
+        const call = starts.push({ at: yield* Clock.currentTimeMillis, inFlight: ++inFlight })
+        yield* Effect.sleep("1 second")
+        inFlight--
+        return HttpServerResponse.toClientResponse(answerOf(call), { request })
+      }),
+    )
+    return { starts, world: layerOver(Layer.succeed(HttpClient.HttpClient, transport)) }
+  }
+
+  const most = (starts: ReadonlyArray<{ readonly inFlight: number }>) =>
+    Math.max(...starts.map(({ inFlight }) => inFlight))
+
+  const forty = Effect.replicateEffect(Effect.exit(link), 40, { concurrency: "unbounded" })
+
+  it.effect.each([400, 401, 403, 409])("four are under way at most where all are answered with %i", (status) => {
+    const { starts, world } = slow(() => apiError(status, "Code", "Sentence."))
+    return Effect.gen(function* () {
+      yield* inVirtualTime(forty, "2 minutes")
+      assert.strictEqual(most(starts), 4)
+      assert.strictEqual(starts.length, status === 401 ? 80 : 40)
+    }).pipe(Effect.provide(world))
+  })
+
+  it.effect.each([
+    { name: "a link", answer: good },
+    { name: "404", answer: apiError(404, "ResourceNotFound", "Not found.") },
+  ])("as many are under way as are wanted once one was answered with $name", ({ answer }) => {
+    const { starts, world } = slow((call) => (call === 3 ? answer : apiError(403, "Forbidden", "No.")))
+    return Effect.gen(function* () {
+      yield* inVirtualTime(forty, "2 minutes")
+      const known = starts.length
+      yield* inVirtualTime(forty, "2 minutes")
+      assert.strictEqual(most(starts.slice(0, 4)), 4)
+      assert.strictEqual(most(starts.slice(known)), 40)
+    }).pipe(Effect.provide(world))
+  })
+
+  it.effect("those who wait go on at once when one was let in", () => {
+    const { starts, world } = slow(() => good)
+    return Effect.gen(function* () {
+      const [time] = yield* inVirtualTime(Effect.timed(forty), "2 minutes")
+      assert.strictEqual(starts.length, 40)
+      // Four in the first second, and then nothing holds up the others.
+      assert.isAtMost(Duration.toSeconds(time), 3)
+    }).pipe(Effect.provide(world))
+  })
+})
+
+describe("DefenderApi: what a token says of itself", () => {
+  const now = DateTime.makeUnsafe("2026-11-01T12:00:00Z")
+  const fine: AccessToken.Claims = {
+    aud: "https://api.securitycenter.microsoft.com",
+    roles: ["Machine.Read.All"],
+    exp: DateTime.toEpochMillis(now) / 1000 + 3600,
+  }
+
+  /** Makes three rounds of four calls with this token, and gives the warnings and the calls in their order. */
+  const heardOf = Effect.fnUntraced(function* (token: Redacted.Redacted<string>) {
+    const heard: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => heard.push(`${logLevel}: ${String(message)}`))
+    const transport = HttpClient.make((request) =>
+      Effect.sync(() => {
+        heard.push("call")
+        return HttpServerResponse.toClientResponse(good, { request })
+      }),
+    )
+    yield* TestClock.setTime(DateTime.toEpochMillis(now))
+    const world = layerOver(Layer.succeed(HttpClient.HttpClient, transport), undefined, Credential.layerToken(token))
+    yield* inVirtualTime(
+      Effect.replicateEffect(Effect.all([link, link, link, link], { concurrency: "unbounded" }), 3),
+    ).pipe(Effect.provide([world, Logger.layer([logger])]))
+    assert.strictEqual(heard.filter((line) => line === "call").length, 12)
+    return { before: heard.slice(0, heard.indexOf("call")), warnings: heard.filter((line) => line !== "call") }
+  })
+
+  it.effect.each<{
+    readonly name: string
+    readonly claims: AccessToken.Claims
+    readonly says: ReadonlyArray<RegExp>
+  }>([
+    {
+      name: "its app lacks the permission",
+      claims: { ...fine, roles: ["Machine.Isolate"] },
+      says: [/^Warn: the app's token lacks Machine\.Read\.All or Machine\.ReadWrite\.All; grant it in Entra /],
+    },
+    {
+      name: "its user lacks the permission",
+      claims: { aud: "https://api.securitycenter.microsoft.com", scp: "Machine.Read User.Read" },
+      says: [/^Warn: the user's token lacks Machine\.LiveResponse; grant it in Entra /],
+    },
+    {
+      name: "it expired by this machine's clock",
+      claims: { ...fine, exp: DateTime.toEpochMillis(now) / 1000 - 1 },
+      says: [/^Warn: the token expired at 2026-11-01T11:59:59\.000Z, by this machine's clock$/],
+    },
+    {
+      name: "it is for another audience",
+      claims: { ...fine, aud: "https://graph.microsoft.com" },
+      says: [/^Warn: the token is for https:\/\/graph\.microsoft\.com, which is not the Defender API: .*audience\?$/],
+    },
+    {
+      name: "all of that",
+      claims: { aud: "https://graph.microsoft.com", exp: 1_700_000_000 },
+      says: [/expired at/, /is for https:\/\/graph/, /lacks Machine\.Read\.All/],
+    },
+  ])("is warned of once, before the first call, where $name", ({ claims, says }) =>
+    Effect.gen(function* () {
+      const { before, warnings } = yield* heardOf(tokenOf(claims))
+      assert.deepStrictEqual(before, warnings)
+      assert.strictEqual(warnings.length, says.length, warnings.join("\n"))
+      for (const [n, what] of says.entries()) assert.match(warnings[n] ?? "", what)
+    }),
+  )
+
+  it.effect.each([
+    { name: "a good one", token: tokenOf(fine) },
+    { name: "a good one of a user", token: tokenOf({ ...fine, roles: [], scp: "Machine.LiveResponse" }) },
+    {
+      name: "one that names the API by its app id",
+      token: tokenOf({ ...fine, aud: "fc780465-2017-40d4-a0c5-307022471b92" }),
+    },
+    { name: "an opaque one", token: Redacted.make("an-opaque-token") },
+    { name: "one of three parts that are none of a JWT's", token: Redacted.make("a.b.c") },
+    { name: "one whose claims are no JSON", token: tokenOf("claims") },
+  ])("is not warned of with $name", ({ token }) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* heardOf(token)).warnings, [])
+    }),
+  )
 })
 
 describe("DefenderApi: 429", () => {

@@ -91,12 +91,36 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/LIVE_RESPONSE_TOKEN/, /AZURE_TENANT_ID/, /AZURE_CLIENT_ID/, /AZURE_CLIENT_SECRET/],
     },
     {
-      error: ofCredential(new CredentialError.Refused({ description: "AADSTS7000215: no" })),
-      says: [/AADSTS7000215: no/],
+      error: ofCredential(new CredentialError.Missing({ description: "the token file /run/token is empty" })),
+      says: [/^no credential; the token file \/run\/token is empty$/],
+    },
+    {
+      error: ofCredential(
+        new CredentialError.Refused({
+          error: "invalid_client",
+          description: "AADSTS7000215: Invalid client secret provided.",
+          code: 7000215,
+          correlationId: "43f4cb08",
+        }),
+      ),
+      says: [
+        /^sign-in was refused: AADSTS7000215: Invalid client secret provided; /,
+        /take the secret's value, not its id/,
+        /correlation id 43f4cb08/,
+      ],
+    },
+    {
+      error: ofCredential(new CredentialError.Refused({ error: "invalid_client", description: "no" })),
+      says: [/^sign-in was refused: no; check the app's secret or certificate$/],
+    },
+    {
+      error: ofCredential(new CredentialError.Unusable({ description: "it holds spaces" })),
+      says: [/^the token can't be used: it holds spaces$/],
     },
     {
       error: ofCredential(new CredentialError.Unreachable({ description: "ENOTFOUND login" })),
-      says: [/ENOTFOUND login/, /AZURE_AUTHORITY_HOST/],
+      says: [/ENOTFOUND login/, /check the network/, /AZURE_AUTHORITY_HOST/],
+      again: true,
     },
     { error: ofStore("DiskFull"), says: [/^\/results\/a: /, /disk is full/, /same command again/] },
     { error: ofStore("NotWritable"), says: [/^\/results\/a: /, /another directory/] },
@@ -194,7 +218,7 @@ describe("errors", () => {
   it.effect("are retryable only where a second try may help", () =>
     Effect.sync(() => {
       for (const { again, error } of all) {
-        if (error._tag !== "DefenderError" && error._tag !== "TransferError") continue
+        if (error._tag === "StoreError" || error._tag === "QuotaStoreError") continue
         assert.strictEqual(error.isRetryable, again === true, tagOf(error))
       }
     }),
@@ -206,6 +230,143 @@ describe("errors", () => {
         Effect.catchReason("DefenderError", "NotFound", (reason) => Effect.succeed(reason.status)),
       )
       assert.strictEqual(caught, 404)
+    }),
+  )
+})
+
+describe("CredentialError.fromEntra", () => {
+  const correlationId = "0a1b2c3d-1111-4222-8333-444455556666"
+  const tail = `Trace ID: 5f1f4d0b-aaaa-4bbb-8ccc-ddddeeeeffff Correlation ID: ${correlationId} Timestamp: 2026-11-01 12:00:00Z`
+
+  it.effect.each<{
+    readonly name: string
+    readonly error: string
+    readonly description?: string
+    readonly reason: Partial<CredentialError.Refused>
+    readonly message: string
+  }>([
+    {
+      name: "a wrong secret",
+      error: "invalid_client",
+      description: `AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app 'a'. ${tail}`,
+      reason: { code: 7000215, description: "AADSTS7000215: Invalid client secret provided.", correlationId },
+      message: `sign-in was refused: AADSTS7000215: Invalid client secret provided; take the secret's value, not its id (correlation id ${correlationId})`,
+    },
+    {
+      name: "an expired secret, in lines",
+      error: "invalid_client",
+      description: `AADSTS7000222: The provided client secret keys for app 'a' are expired. Visit the Azure portal to create new keys for your app.\r\n${tail.replaceAll(/ (?=Correlation|Timestamp)/g, "\r\n")}`,
+      reason: { code: 7000222, correlationId },
+      message: `sign-in was refused: AADSTS7000222: The provided client secret keys for app 'a' are expired; make a new one in Entra: app registrations, certificates & secrets (correlation id ${correlationId})`,
+    },
+    {
+      name: "an unknown app",
+      error: "unauthorized_client",
+      description: `AADSTS700016: Application with identifier 'a' was not found in the directory 'contoso.onmicrosoft.com'. This can happen if the application has not been installed by the administrator of the tenant. ${tail}`,
+      reason: { code: 700016, correlationId },
+      message: `sign-in was refused: AADSTS700016: Application with identifier 'a' was not found in the directory 'contoso.onmicrosoft.com'; check the app (AZURE_CLIENT_ID), and that it is in this tenant (AZURE_TENANT_ID) (correlation id ${correlationId})`,
+    },
+    {
+      name: "an unknown tenant",
+      error: "invalid_request",
+      description: `AADSTS90002: Tenant 'contoso.example' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. ${tail}`,
+      reason: { code: 90002, correlationId },
+      message: `sign-in was refused: AADSTS90002: Tenant 'contoso.example' not found; check the tenant (AZURE_TENANT_ID), and the cloud that it is in (correlation id ${correlationId})`,
+    },
+    {
+      name: "a code that is not known, without a full stop before the ids",
+      error: "invalid_request",
+      description: `AADSTS1234567: Something new happened ${tail}`,
+      reason: { code: 1234567, description: "AADSTS1234567: Something new happened", correlationId },
+      message: `sign-in was refused: AADSTS1234567: Something new happened; see https://login.microsoftonline.com/error?code=1234567 (correlation id ${correlationId})`,
+    },
+    {
+      name: "a code that is not known, of an error that is",
+      error: "invalid_client",
+      description: `AADSTS1234567: Something new happened. ${tail}`,
+      reason: { code: 1234567, correlationId },
+      message: `sign-in was refused: AADSTS1234567: Something new happened; check the app's secret or certificate (correlation id ${correlationId})`,
+    },
+    {
+      name: "what another library put before it",
+      error: "unknown_error",
+      description: `CredentialUnavailableError: 1 error(s)\n  at getToken (index.js:1:2)\n  AADSTS90002: Tenant 'a' not found.\n${tail}`,
+      reason: { code: 90002, description: "AADSTS90002: Tenant 'a' not found.", correlationId },
+      message: `sign-in was refused: AADSTS90002: Tenant 'a' not found; check the tenant (AZURE_TENANT_ID), and the cloud that it is in (correlation id ${correlationId})`,
+    },
+    {
+      name: "no code",
+      error: "invalid_grant",
+      description: "The refresh token is too old. Sign in.",
+      reason: { description: "The refresh token is too old." },
+      message: "sign-in was refused: The refresh token is too old; sign in again",
+    },
+    {
+      name: "no code of an error that is not known",
+      error: "unknown_error",
+      description: "first line\nsecond line",
+      reason: { description: "first line" },
+      message: "sign-in was refused: first line; check the tenant, the app and its secret",
+    },
+    {
+      name: "no description",
+      error: "invalid_scope",
+      reason: { description: "invalid_scope" },
+      message: "sign-in was refused: invalid_scope; check the audience and the cloud",
+    },
+    {
+      name: "an error with the name of something that every object has",
+      error: "constructor",
+      description: "no",
+      reason: { description: "no" },
+      message: "sign-in was refused: no; check the tenant, the app and its secret",
+    },
+  ])("says in one line what is wrong and what to do: $name", ({ description, error, message, reason }) =>
+    Effect.sync(() => {
+      const refusal = CredentialError.fromEntra({ error, description })
+      assert.deepInclude(refusal.reason, { _tag: "Refused", error, ...reason })
+      assert.strictEqual("code" in refusal.reason, "code" in reason)
+      assert.strictEqual("correlationId" in refusal.reason, "correlationId" in reason)
+      assert.strictEqual(refusal.message, message)
+      assert.isFalse(refusal.isRetryable)
+    }),
+  )
+
+  it.effect("takes the correlation id of the answer before that of its text", () =>
+    Effect.sync(() => {
+      const { message } = CredentialError.fromEntra({
+        error: "invalid_client",
+        description: tail,
+        correlationId: "43f4",
+      })
+      assert.match(message, /\(correlation id 43f4\)$/)
+    }),
+  )
+
+  it.effect.each([{ error: "temporarily_unavailable" }, { error: "server_error" }])(
+    "takes $error for trouble that may pass",
+    ({ error }) =>
+      Effect.sync(() => {
+        const trouble = CredentialError.fromEntra({
+          error,
+          description: `AADSTS90033: A transient error has occurred. Please try again. ${tail}`,
+        })
+        assert.deepInclude(trouble.reason, {
+          _tag: "Unreachable",
+          description: "AADSTS90033: A transient error has occurred.",
+        })
+        assert.isTrue(trouble.isRetryable)
+        assert.notMatch(trouble.message, /[\r\n]/)
+      }),
+  )
+
+  it.effect("copes with a code that is too long for a number", () =>
+    Effect.sync(() => {
+      const { message } = CredentialError.fromEntra({
+        error: "invalid_client",
+        description: `AADSTS${"9".repeat(40)}: No.`,
+      })
+      assert.match(message, /^sign-in was refused: AADSTS9+: No; /)
     }),
   )
 })

@@ -282,6 +282,113 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.fail(error)))),
   )
 
+  describe("with results that the API forbids", () => {
+    const forbid = { fault: "status", status: 403, code: "Forbidden" } as const
+    const disallow = { fault: "status", status: 403, code: "DisallowedOperation" } as const
+
+    /** Puts so many results there, some of which can't be linked to. */
+    const addAll = (refs: ReadonlyArray<ResultRef>, faultOf: (n: number) => Simulator.Fault | undefined) =>
+      Effect.forEach(refs, (ref, n) => {
+        const fault = faultOf(n)
+        return add(ref, { content: utf8("a"), ...(fault === undefined ? {} : { linkFaults: [fault] }) })
+      })
+
+    /** The results that failed, by what they failed with. */
+    const failures = (events: ReadonlyArray<BatchEvent.BatchEvent>) =>
+      events.flatMap((event) =>
+        event.event === "failed" && event.error._tag === "DefenderError"
+          ? [`${event.machineActionId}:${event.index} ${event.error.reason._tag}`]
+          : [],
+      )
+
+    it.effect.each([{ concurrency: 1 }, { concurrency: 8 }, { concurrency: 256 }])(
+      "goes on where it is one among others: $concurrency at once",
+      ({ concurrency }) =>
+        Effect.gen(function* () {
+          const refs = refsUpTo(40)
+          yield* addAll(refs, (n) => (n === 20 ? forbid : undefined))
+          const { events, exit } = yield* runAll(refs, { concurrency })
+          assert.deepStrictEqual(exit, Exit.void)
+          assert.deepInclude(summaryOf(events), { completed: 39, failed: 1 })
+          assert.deepStrictEqual(failures(events), [`${refAt(20)} Forbidden`])
+          const manifest = yield* Manifest.Manifest
+          assert.deepStrictEqual((yield* manifest.failed).map(String), [String(refAt(20))])
+        }).pipe(Effect.provide(world)),
+    )
+
+    it.effect("ends where it is the first one", () =>
+      Effect.gen(function* () {
+        const refs = refsUpTo(40)
+        yield* addAll(refs, (n) => (n === 0 ? forbid : undefined))
+        const { events, exit } = yield* runAll(refs, { concurrency: 1 })
+        assert.deepInclude(yield* failureOf(exit), { _tag: "DefenderError" })
+        assert.deepInclude(summaryOf(events), { completed: 0, failed: 0 })
+        assert.strictEqual((yield* calls).length, 1)
+      }).pipe(Effect.provide(world)),
+    )
+
+    it.effect("ends where eight come in a row after one that was granted", () =>
+      Effect.gen(function* () {
+        const refs = refsUpTo(40)
+        yield* addAll(refs, (n) => (n === 0 ? undefined : forbid))
+        const { events, exit } = yield* runAll(refs, { concurrency: 1 })
+        const error = yield* failureOf(exit)
+        assert.strictEqual(error._tag === "DefenderError" ? error.reason._tag : error._tag, "Forbidden")
+        assert.deepInclude(summaryOf(events), { completed: 1, failed: 7 })
+        assert.strictEqual((yield* calls).filter(({ kind }) => kind === "link").length, 1 + 8)
+      }).pipe(Effect.provide(world)),
+    )
+
+    it.effect("goes on where seven come in a row, again and again", () =>
+      Effect.gen(function* () {
+        const refs = refsUpTo(40)
+        yield* addAll(refs, (n) => (n % 8 === 0 ? undefined : forbid))
+        const { events, exit } = yield* runAll(refs, { concurrency: 1 })
+        assert.deepStrictEqual(exit, Exit.void)
+        assert.deepInclude(summaryOf(events), { completed: 5, failed: 35 })
+      }).pipe(Effect.provide(world)),
+    )
+
+    it.effect("goes on where the operation is not allowed for a result, be it the first one or all", () =>
+      Effect.gen(function* () {
+        const refs = refsUpTo(40)
+        yield* addAll(refs, (n) => (n < 20 ? disallow : undefined))
+        const { events, exit } = yield* runAll(refs, { concurrency: 1 })
+        assert.deepStrictEqual(exit, Exit.void)
+        assert.deepInclude(summaryOf(events), { completed: 20, failed: 20 })
+        assert.deepStrictEqual(
+          failures(events),
+          refsUpTo(20).map((ref) => `${ref} Refused`),
+        )
+      }).pipe(Effect.provide(world)),
+    )
+
+    it.effect.each([
+      { name: "answers at once", latency: undefined },
+      { name: "answers after a while", latency: Effect.sleep("200 millis") },
+    ])("makes few calls where all are forbidden, however many results are under way: $name", ({ latency }) =>
+      Effect.gen(function* () {
+        const refs = refsUpTo(300)
+        yield* addAll(refs, () => forbid)
+        const { events, exit } = yield* runAll(refs, { concurrency: 256 })
+        const error = yield* failureOf(exit)
+        assert.strictEqual(error._tag === "DefenderError" ? error.reason._tag : error._tag, "Forbidden")
+        assert.deepInclude(summaryOf(events), { completed: 0 })
+        assert.isAtMost((yield* calls).filter(({ kind }) => kind === "link").length, 16)
+      }).pipe(Effect.provide(LiveResponseTest.layer({ latency }))),
+    )
+
+    it.effect("has all of them once the calls are let in, however many are under way", () =>
+      Effect.gen(function* () {
+        const refs = refsUpTo(300)
+        yield* addAll(refs, () => undefined)
+        const { events, exit } = yield* runAll(refs, { concurrency: 256 })
+        assert.deepStrictEqual(exit, Exit.void)
+        assert.deepInclude(summaryOf(events), { completed: 300, failed: 0 })
+      }).pipe(Effect.provide(LiveResponseTest.layer({ latency: Effect.sleep("200 millis") }))),
+    )
+  })
+
   const unreachable = apiError(new Unreachable({ description: "connect ECONNREFUSED" }))
   const noStorage = new TransferError({ result: "a", reason: new Broken({ offset: 0, description: "ENETUNREACH" }) })
 

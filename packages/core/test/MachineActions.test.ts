@@ -8,6 +8,7 @@ import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -149,8 +150,7 @@ describe("DefenderApi.wait", () => {
       const impatient = RetryPolicy.layer({ poll: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 })) })
       const { layer, requests } = scripted(...pending)
       const result = yield* inVirtualTime(Effect.flatMap(DefenderApi.DefenderApi, (api) => api.wait(id))).pipe(
-        Effect.provide(layerOver(layer, { base })),
-        Effect.provide(impatient),
+        Effect.provide(Layer.provide(layerOver(layer, { base }), impatient)),
       )
       assert.strictEqual(result.status, "Pending")
       assert.strictEqual(requests.length, 3)

@@ -1,211 +1,660 @@
-/**
- * Which way to sign in an environment means. What becomes of each is in signIn.test.ts, with the real `@azure/identity`;
- * here every credential of it is one that notes what it was made of.
- */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Credential } from "@live-response/core/Credential"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import { vi } from "vitest"
+import { tempDirectory } from "./support/samples.ts"
 
 interface Made {
-  readonly kind: string
-  readonly given: ReadonlyArray<unknown>
+  readonly name: string
+  readonly args: ReadonlyArray<unknown>
+}
+
+interface Asked {
+  /** The number of the credential among those that were made, counted from 0. */
+  readonly by: number
+  readonly scope: unknown
+  readonly claims: unknown
 }
 
 const azure = vi.hoisted(() => {
-  const made: Array<{ readonly kind: string; readonly given: ReadonlyArray<unknown> }> = []
-  const scopes: Array<unknown> = []
-  return { loads: 0, made, scopes }
+  const made: Array<Made> = []
+  const asked: Array<Asked> = []
+  return { loads: 0, made, asked, answer: (): Promise<unknown> => Promise.resolve(null) }
 })
 
-vi.mock("@azure/identity", () => {
+// The errors are the real ones; each credential notes what it is made of and asked for, and answers as the test says.
+vi.mock("@azure/identity", (importOriginal) => {
   azure.loads++
-  const noted = (kind: string) =>
+  const noting = (name: string) =>
     class {
-      constructor(...given: ReadonlyArray<unknown>) {
-        azure.made.push({ kind, given })
+      readonly number: number
+      constructor(...args: ReadonlyArray<unknown>) {
+        this.number = azure.made.push({ name, args }) - 1
       }
-      getToken(scope: unknown) {
-        azure.scopes.push(scope)
-        return Promise.resolve({ token: kind, expiresOnTimestamp: Number.MAX_SAFE_INTEGER })
+      getToken(scope: unknown, options: { readonly claims?: unknown } | undefined) {
+        azure.asked.push({ by: this.number, scope, claims: options?.claims })
+        return azure.answer()
       }
     }
-  const kinds = ["ClientSecret", "ClientCertificate", "ManagedIdentity", "WorkloadIdentity", "AzureCli", "DeviceCode"]
-  return Object.fromEntries(
-    [...kinds, "InteractiveBrowser", "DefaultAzure"].map((kind) => [`${kind}Credential`, noted(kind)]),
-  )
+  const names = [
+    "AzureCliCredential",
+    "ClientCertificateCredential",
+    "ClientSecretCredential",
+    "DefaultAzureCredential",
+    "DeviceCodeCredential",
+    "InteractiveBrowserCredential",
+    "ManagedIdentityCredential",
+    "WorkloadIdentityCredential",
+  ]
+  return importOriginal<object>().then((original) => ({
+    ...original,
+    ...Object.fromEntries(names.map((name) => [name, noting(name)])),
+  }))
 })
 
-const tokenUnder = (env: Record<string, string>) =>
+type Environment = Readonly<Record<string, string>>
+
+const environment = (env: Environment) => ConfigProvider.layer(ConfigProvider.fromUnknown(env))
+const withEnvironment = (env: Environment) => NodeCredential.layerConfig.pipe(Layer.provide(environment(env)))
+
+const tokenUnder = (env: Environment) =>
   Effect.flatMap(Credential, ({ token }) => token).pipe(
     Effect.map(Redacted.value),
-    Effect.provide(
-      NodeCredential.layerConfig.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))),
-    ),
-    Effect.provideService(NodeCredential.Prompt, () => Effect.void),
+    Effect.provide(withEnvironment(env)),
   )
 
-const app = { AZURE_TENANT_ID: "tenant", AZURE_CLIENT_ID: "client" }
-const secret = { ...app, AZURE_CLIENT_SECRET: "secret" }
-const certificate = { ...app, AZURE_CLIENT_CERTIFICATE_PATH: "cert.pem" }
-const federated = { ...app, AZURE_FEDERATED_TOKEN_FILE: "token" }
+/** The error of a sign-in, and not of the variables. */
+const refusalUnder = (env: Environment) =>
+  Effect.flip(Effect.catchTag(tokenUnder(env), "ConfigError", (error) => Effect.die(error)))
 
-const temporary = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-credential-"))),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true })),
-)
+/** Gives `issued-1`, `issued-2`, … by the number of tokens that were asked for. */
+const issue = () =>
+  Promise.resolve({ token: `issued-${azure.asked.length}`, expiresOnTimestamp: Number.MAX_SAFE_INTEGER })
 
-describe("NodeCredential.layerConfig", () => {
-  it.live("loads nothing for a token that is there, or for what is missing", () =>
+/** Signs in, and gives what was made for that: its class, and what the constructor was given, as JSON has it. */
+const madeUnder = Effect.fnUntraced(function* (env: Environment) {
+  azure.answer = issue
+  const before = azure.made.length
+  assert.strictEqual(yield* tokenUnder(env), `issued-${azure.asked.length}`)
+  assert.strictEqual(azure.made.length, before + 1)
+  const { args, name } = azure.made.at(-1) ?? { name: "", args: [] }
+  const given: unknown = JSON.parse(JSON.stringify(args))
+  return { name, given, scope: azure.asked.at(-1)?.scope }
+})
+
+const ids = { AZURE_TENANT_ID: "tenant", AZURE_CLIENT_ID: "client" }
+const app = { ...ids, AZURE_CLIENT_SECRET: "secret" }
+const certificate = { AZURE_CLIENT_CERTIFICATE_PATH: "/run/app.pem" }
+const federated = { AZURE_FEDERATED_TOKEN_FILE: "/run/federated" }
+const fixed = { LIVE_RESPONSE_TOKEN: "eyJ0" }
+const auth = (kind: NodeCredential.Kind) => ({ LIVE_RESPONSE_AUTH: kind })
+
+const retryOptions = { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 }
+const commercial = {
+  authorityHost: "https://login.microsoftonline.com",
+  disableInstanceDiscovery: false,
+  retryOptions,
+}
+const government = { ...commercial, authorityHost: "https://login.microsoftonline.us" }
+const slowDown = { additionalPolicies: [{ policy: { name: "deviceCodeSlowDown" }, position: "perCall" }] }
+
+/** A token that says this of itself. */
+const tokenOf = (claims: object) => `e30.${Base64Url.encode(JSON.stringify(claims))}.c2ln`
+
+const fileOf = (content: string) =>
+  Effect.map(tempDirectory, (directory) => {
+    const path = join(directory, "file")
+    writeFileSync(path, content)
+    return path
+  })
+
+describe("NodeCredential.layerConfig, without @azure/identity", () => {
+  it.live("takes LIVE_RESPONSE_TOKEN as it is", () =>
     Effect.gen(function* () {
-      const path = join(yield* temporary, "token")
-      writeFileSync(path, "of-the-file\n")
-      assert.strictEqual(yield* tokenUnder({ LIVE_RESPONSE_TOKEN: "eyJ0", ...secret }), "eyJ0")
+      assert.strictEqual(yield* tokenUnder(fixed), "eyJ0")
+      assert.strictEqual(yield* tokenUnder({ ...fixed, ...app }), "eyJ0")
+      assert.strictEqual(yield* tokenUnder({ ...fixed, ...app, ...auth("token") }), "eyJ0")
+      assert.strictEqual(azure.loads, 0)
+    }),
+  )
+
+  it.live("reads LIVE_RESPONSE_TOKEN_FILE for every call, and rather than a token that is fixed", () =>
+    Effect.gen(function* () {
+      const path = yield* fileOf("token-1\n")
+      yield* Effect.gen(function* () {
+        const { token } = yield* Credential
+        assert.strictEqual(Redacted.value(yield* token), "token-1")
+        writeFileSync(path, "token-2\n")
+        assert.strictEqual(Redacted.value(yield* token), "token-2")
+      }).pipe(Effect.provide(withEnvironment({ LIVE_RESPONSE_TOKEN_FILE: path, ...fixed, ...app })))
+      assert.strictEqual(yield* tokenUnder({ ...auth("token"), LIVE_RESPONSE_TOKEN_FILE: path }), "token-2")
+      assert.strictEqual(azure.loads, 0)
+    }),
+  )
+
+  it.live("says which file it can't read", () =>
+    Effect.gen(function* () {
+      const absent = join(yield* tempDirectory, "absent")
+      const error = yield* refusalUnder({ LIVE_RESPONSE_TOKEN_FILE: absent })
+      assert.strictEqual(error.reason._tag, "Missing")
+      assert.include(error.message, absent)
+      assert.strictEqual(azure.loads, 0)
+    }),
+  )
+
+  it.live.each<{ readonly env: Environment; readonly says: string }>([
+    { env: auth("token"), says: "set LIVE_RESPONSE_TOKEN" },
+    { env: { ...auth("token"), ...app, LIVE_RESPONSE_TOKEN: "" }, says: "set LIVE_RESPONSE_TOKEN" },
+    { env: auth("secret"), says: "set AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET" },
+    { env: { ...auth("secret"), ...ids }, says: "set AZURE_CLIENT_SECRET" },
+    { env: { ...auth("secret"), ...app, AZURE_CLIENT_ID: "" }, says: "set AZURE_CLIENT_ID" },
+    { env: { ...auth("secret"), ...fixed, ...ids, ...certificate }, says: "set AZURE_CLIENT_SECRET" },
+    {
+      env: auth("certificate"),
+      says: "set AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_CERTIFICATE_PATH",
+    },
+    { env: { ...auth("certificate"), ...app }, says: "set AZURE_CLIENT_CERTIFICATE_PATH" },
+    {
+      env: auth("workload-identity"),
+      says: "set AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE",
+    },
+    { env: { ...auth("workload-identity"), ...federated }, says: "set AZURE_TENANT_ID, AZURE_CLIENT_ID" },
+    // Where no kind is chosen, the secret that is there means one.
+    { env: { AZURE_CLIENT_ID: "client", AZURE_CLIENT_SECRET: "secret" }, says: "set AZURE_TENANT_ID" },
+    { env: { AZURE_TENANT_ID: "tenant", AZURE_CLIENT_SECRET: "secret" }, says: "set AZURE_CLIENT_ID" },
+    { env: certificate, says: "set AZURE_TENANT_ID, AZURE_CLIENT_ID" },
+    { env: federated, says: "set AZURE_TENANT_ID, AZURE_CLIENT_ID" },
+  ])("says what is missing: $env", ({ env, says }) =>
+    Effect.gen(function* () {
+      const error = yield* refusalUnder(env)
+      assert.strictEqual(error.reason._tag, "Missing")
+      assert.strictEqual(error.message, `no credential; ${says}`)
+      assert.strictEqual(azure.loads, 0)
+    }),
+  )
+
+  it.live("says which file of a secret it can't read", () =>
+    Effect.gen(function* () {
+      const absent = join(yield* tempDirectory, "absent")
+      const error = yield* refusalUnder({ ...ids, AZURE_CLIENT_SECRET_FILE: absent })
+      assert.strictEqual(error.reason._tag, "Missing")
       assert.strictEqual(
-        yield* tokenUnder({ LIVE_RESPONSE_TOKEN_FILE: path, LIVE_RESPONSE_TOKEN: "eyJ0", ...secret }),
-        "of-the-file",
+        error.message,
+        `no credential; can't read ${absent} (NotFound); check AZURE_CLIENT_SECRET_FILE`,
       )
-      for (const [env, says] of [
-        [{ LIVE_RESPONSE_AUTH: "token" }, "set LIVE_RESPONSE_TOKEN"],
-        [{ LIVE_RESPONSE_AUTH: "secret" }, "set AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"],
-        [{ ...app, AZURE_CLIENT_ID: "", AZURE_CLIENT_SECRET: "s" }, "set AZURE_CLIENT_ID"],
-        [{ AZURE_CLIENT_CERTIFICATE_PATH: "c" }, "set AZURE_TENANT_ID, AZURE_CLIENT_ID"],
-        [{ ...app, LIVE_RESPONSE_AUTH: "workload-identity" }, "set AZURE_FEDERATED_TOKEN_FILE"],
-        [
-          { ...app, AZURE_CLIENT_SECRET_FILE: "/absent" },
-          "can't read /absent (NotFound); check AZURE_CLIENT_SECRET_FILE",
-        ],
-      ] as const) {
-        const error = yield* Effect.flip(tokenUnder(env))
-        assert.strictEqual(error.message, `no credential; ${says}`)
-      }
       assert.strictEqual(azure.loads, 0)
     }),
   )
 
   it.live.each([
-    { env: secret, kind: "ClientSecret" },
-    { env: { ...secret, ...certificate }, kind: "ClientSecret" },
-    { env: certificate, kind: "ClientCertificate" },
-    { env: federated, kind: "WorkloadIdentity" },
-    { env: app, kind: "DefaultAzure" },
-    { env: {}, kind: "DefaultAzure" },
-    { env: { ...secret, LIVE_RESPONSE_AUTH: "default" }, kind: "ClientSecret" },
-    { env: { LIVE_RESPONSE_AUTH: "default", LIVE_RESPONSE_TOKEN: "eyJ0" }, kind: "DefaultAzure" },
-    { env: { ...secret, LIVE_RESPONSE_AUTH: "certificate", ...certificate }, kind: "ClientCertificate" },
-    { env: { ...secret, LIVE_RESPONSE_AUTH: "managed-identity" }, kind: "ManagedIdentity" },
-    { env: { ...secret, LIVE_RESPONSE_AUTH: "cli" }, kind: "AzureCli" },
-    { env: { ...secret, LIVE_RESPONSE_AUTH: "device-code" }, kind: "DeviceCode" },
-    { env: { ...secret, LIVE_RESPONSE_AUTH: "browser" }, kind: "InteractiveBrowser" },
-  ])("$env means $kind", ({ env, kind }) =>
+    { LIVE_RESPONSE_AUTH: "password" },
+    { LIVE_RESPONSE_CLOUD: "mars" },
+    { AZURE_AUTHORITY_HOST: "http://login.example.net" },
+  ])("is refused by what no variable may be: %j", (env) =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* tokenUnder(env), kind)
-      assert.strictEqual(azure.scopes.at(-1), "https://api.securitycenter.microsoft.com/.default")
-    }),
-  )
-
-  it.live("gives each what it needs, and no more", () =>
-    Effect.gen(function* () {
-      const last = Effect.fnUntraced(function* (env: Record<string, string>) {
-        yield* tokenUnder(env)
-        const made: Made | undefined = azure.made.at(-1)
-        return made?.given ?? []
-      })
-      const common = { authorityHost: "https://login.microsoftonline.com", disableInstanceDiscovery: false }
-      const given = yield* last(secret)
-      assert.deepStrictEqual(given.slice(0, 3), ["tenant", "client", "secret"])
-      assert.deepInclude(given[3], common)
-
-      const path = join(yield* temporary, "secret")
-      writeFileSync(path, "of-the-file\n")
-      assert.strictEqual((yield* last({ ...app, AZURE_CLIENT_SECRET_FILE: path }))[2], "of-the-file")
-
-      const [tenant, client, pem, options] = yield* last({
-        ...certificate,
-        AZURE_CLIENT_CERTIFICATE_PASSWORD: "password",
-        AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: "true",
-      })
-      assert.deepStrictEqual([tenant, client], ["tenant", "client"])
-      assert.deepStrictEqual(pem, { certificatePath: "cert.pem", certificatePassword: "password" })
-      assert.deepInclude(options, { sendCertificateChain: true })
-
-      assert.deepInclude((yield* last(federated))[0], {
-        tenantId: "tenant",
-        clientId: "client",
-        tokenFilePath: "token",
-      })
-      const system = yield* last({ LIVE_RESPONSE_AUTH: "managed-identity" })
-      assert.notProperty(system[0], "clientId")
-      const own = yield* last({ LIVE_RESPONSE_AUTH: "managed-identity", AZURE_CLIENT_ID: "own" })
-      assert.deepInclude(own[0], { clientId: "own" })
-      assert.deepInclude((yield* last({ ...app, LIVE_RESPONSE_AUTH: "cli" }))[0], { tenantId: "tenant" })
-      const user = yield* last({ ...app, LIVE_RESPONSE_AUTH: "browser" })
-      assert.deepInclude(user[0], { tenantId: "tenant", clientId: "client", ...common })
-    }),
-  )
-
-  it.live("goes to the cloud's server, and looks one up only where it is the vendor's", () =>
-    Effect.gen(function* () {
-      for (const [env, authorityHost, disableInstanceDiscovery, scope] of [
-        [
-          { LIVE_RESPONSE_CLOUD: "gcc-high" },
-          "https://login.microsoftonline.us",
-          false,
-          "https://api-gov.securitycenter.microsoft.us/.default",
-        ],
-        [
-          { AZURE_AUTHORITY_HOST: "https://127.0.0.1:8443/", LIVE_RESPONSE_AUDIENCE: "https://an.audience" },
-          "https://127.0.0.1:8443",
-          true,
-          "https://an.audience/.default",
-        ],
-      ] as const) {
-        yield* tokenUnder({ ...secret, ...env })
-        assert.deepInclude(azure.made.at(-1)?.given[3], { authorityHost, disableInstanceDiscovery })
-        assert.strictEqual(azure.scopes.at(-1), scope)
-      }
-    }),
-  )
-
-  it.live("takes an unknown kind or cloud for a mistake", () =>
-    Effect.gen(function* () {
-      for (const env of [{ LIVE_RESPONSE_AUTH: "nobody" }, { LIVE_RESPONSE_CLOUD: "mars" }]) {
-        const error = yield* Effect.flip(tokenUnder({ ...secret, ...env }))
-        assert.strictEqual(error._tag, "ConfigError")
-      }
+      const error = yield* Effect.flip(tokenUnder({ ...app, ...env }))
+      assert.strictEqual(error._tag, "ConfigError")
+      assert.strictEqual(azure.loads, 0)
     }),
   )
 })
 
 describe("NodeCredential.owner", () => {
-  const ownerUnder = (env: Record<string, string>) =>
-    Effect.provide(NodeCredential.owner, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
-  const token = `e30.${btoa(JSON.stringify({ tid: "T-1", appid: "A-1" }))}.c2ln`
-
-  it.live("is tenant and app, as far as they are known without signing in", () =>
+  it.live.each<{ readonly env: Environment; readonly owner: string }>([
+    { env: {}, owner: "tenant unknown, app unknown" },
+    { env: ids, owner: "tenant tenant, app client" },
+    { env: app, owner: "tenant tenant, app client" },
+    {
+      env: { AZURE_TENANT_ID: "Contoso.com", AZURE_CLIENT_ID: "1F6A3C7A" },
+      owner: "tenant contoso.com, app 1f6a3c7a",
+    },
+    { env: { AZURE_TENANT_ID: "", AZURE_CLIENT_ID: "" }, owner: "tenant unknown, app unknown" },
+    { env: { ...app, LIVE_RESPONSE_TOKEN: tokenOf({ tid: "T", appid: "A" }) }, owner: "tenant t, app a" },
+    { env: { LIVE_RESPONSE_TOKEN: tokenOf({ tid: "t", azp: "b" }) }, owner: "tenant t, app b" },
+    { env: { LIVE_RESPONSE_TOKEN: tokenOf({ appid: "a" }) }, owner: "tenant unknown, app a" },
+    { env: { ...app, LIVE_RESPONSE_TOKEN: "opaque" }, owner: "tenant unknown, app unknown" },
+    { env: { ...app, LIVE_RESPONSE_TOKEN: "" }, owner: "tenant tenant, app client" },
+    {
+      env: { ...app, ...auth("secret"), LIVE_RESPONSE_TOKEN: tokenOf({ tid: "t", appid: "a" }) },
+      owner: "tenant tenant, app client",
+    },
+    { env: { ...auth("token"), ...app }, owner: "tenant unknown, app unknown" },
+    { env: { ...auth("cli"), ...ids }, owner: "tenant tenant, app 04b07795-8ddb-461a-bbee-02f9e1bf7b46" },
+    { env: auth("cli"), owner: "tenant unknown, app 04b07795-8ddb-461a-bbee-02f9e1bf7b46" },
+    { env: { ...auth("managed-identity"), AZURE_CLIENT_ID: "client" }, owner: "tenant unknown, app client" },
+    { env: { ...auth("device-code"), ...ids }, owner: "tenant tenant, app client" },
+    { env: { LIVE_RESPONSE_TOKEN_FILE: "/nowhere/at/all" }, owner: "tenant unknown, app unknown" },
+  ])("is $owner under $env", ({ env, owner }) =>
     Effect.gen(function* () {
-      const path = join(yield* temporary, "token")
-      writeFileSync(path, token)
-      const loads = azure.loads
-      for (const [env, owner] of [
-        [{ LIVE_RESPONSE_TOKEN: token, ...secret }, "tenant t-1, app a-1"],
-        [{ LIVE_RESPONSE_TOKEN_FILE: path }, "tenant t-1, app a-1"],
-        [{ LIVE_RESPONSE_TOKEN_FILE: "/absent" }, "tenant unknown, app unknown"],
-        [secret, "tenant tenant, app client"],
-        [{ LIVE_RESPONSE_TOKEN: token, LIVE_RESPONSE_AUTH: "secret", ...secret }, "tenant tenant, app client"],
-        [{ ...app, LIVE_RESPONSE_AUTH: "cli" }, "tenant tenant, app 04b07795-8ddb-461a-bbee-02f9e1bf7b46"],
-        [{}, "tenant unknown, app unknown"],
+      assert.strictEqual(yield* Effect.provide(NodeCredential.owner, environment(env)), owner)
+      assert.strictEqual(azure.loads, 0)
+    }),
+  )
+
+  it.live("is who the token of a file is for", () =>
+    Effect.gen(function* () {
+      const path = yield* fileOf(`${tokenOf({ tid: "t", appid: "of the file" })}\n`)
+      const env = { ...app, LIVE_RESPONSE_TOKEN_FILE: path, LIVE_RESPONSE_TOKEN: tokenOf({ tid: "t", appid: "a" }) }
+      assert.strictEqual(yield* Effect.provide(NodeCredential.owner, environment(env)), "tenant t, app of the file")
+      assert.strictEqual(azure.loads, 0)
+    }),
+  )
+
+  it.live("is nobody's where a variable is what none may be", () =>
+    Effect.gen(function* () {
+      const env = environment({ LIVE_RESPONSE_AUTH: "password" })
+      assert.strictEqual((yield* Effect.flip(Effect.provide(NodeCredential.owner, env)))._tag, "ConfigError")
+    }),
+  )
+})
+
+describe("NodeCredential.layerConfig", () => {
+  it.live.each<{
+    readonly kind: NodeCredential.Kind
+    readonly env?: Environment
+    readonly name: string
+    readonly given: (common: typeof commercial) => ReadonlyArray<unknown>
+  }>([
+    {
+      kind: "secret",
+      env: { ...app, ...fixed, ...certificate },
+      name: "ClientSecretCredential",
+      given: (common) => ["tenant", "client", "secret", common],
+    },
+    {
+      kind: "certificate",
+      env: { ...app, ...certificate },
+      name: "ClientCertificateCredential",
+      given: (common) => [
+        "tenant",
+        "client",
+        { certificatePath: "/run/app.pem" },
+        { ...common, sendCertificateChain: false },
+      ],
+    },
+    {
+      kind: "certificate",
+      env: {
+        ...ids,
+        ...certificate,
+        AZURE_CLIENT_CERTIFICATE_PASSWORD: "pass",
+        AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: "true",
+      },
+      name: "ClientCertificateCredential",
+      given: (common) => [
+        "tenant",
+        "client",
+        { certificatePath: "/run/app.pem", certificatePassword: "pass" },
+        { ...common, sendCertificateChain: true },
+      ],
+    },
+    {
+      kind: "workload-identity",
+      env: { ...app, ...federated },
+      name: "WorkloadIdentityCredential",
+      given: (common) => [{ ...common, tenantId: "tenant", clientId: "client", tokenFilePath: "/run/federated" }],
+    },
+    { kind: "managed-identity", name: "ManagedIdentityCredential", given: () => [{ retryOptions }] },
+    {
+      kind: "managed-identity",
+      env: app,
+      name: "ManagedIdentityCredential",
+      given: () => [{ retryOptions, clientId: "client" }],
+    },
+    { kind: "cli", name: "AzureCliCredential", given: () => [{ processTimeoutInMs: 20_000 }] },
+    {
+      kind: "cli",
+      env: app,
+      name: "AzureCliCredential",
+      given: () => [{ processTimeoutInMs: 20_000, tenantId: "tenant" }],
+    },
+    { kind: "device-code", name: "DeviceCodeCredential", given: (common) => [{ ...common, ...slowDown }] },
+    {
+      kind: "device-code",
+      env: app,
+      name: "DeviceCodeCredential",
+      given: (common) => [{ ...common, ...slowDown, tenantId: "tenant", clientId: "client" }],
+    },
+    { kind: "browser", name: "InteractiveBrowserCredential", given: (common) => [common] },
+    {
+      kind: "browser",
+      env: app,
+      name: "InteractiveBrowserCredential",
+      given: (common) => [{ ...common, tenantId: "tenant", clientId: "client" }],
+    },
+    { kind: "default", env: { ...ids, ...fixed }, name: "DefaultAzureCredential", given: (common) => [common] },
+  ])("makes what LIVE_RESPONSE_AUTH says, in each cloud: $kind, $env", ({ env, given, kind, name }) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* madeUnder({ ...env, ...auth(kind) }), {
+        name,
+        given: given(commercial),
+        scope: "https://api.securitycenter.microsoft.com/.default",
+      })
+      assert.deepStrictEqual(yield* madeUnder({ ...env, ...auth(kind), LIVE_RESPONSE_CLOUD: "gcc-high" }), {
+        name,
+        given: given(government),
+        scope: "https://api-gov.securitycenter.microsoft.us/.default",
+      })
+      assert.strictEqual(azure.loads, 1)
+    }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
+  )
+
+  it.live.each<{ readonly env: Environment; readonly name: string }>([
+    { env: {}, name: "DefaultAzureCredential" },
+    { env: ids, name: "DefaultAzureCredential" },
+    { env: { LIVE_RESPONSE_TOKEN: "", LIVE_RESPONSE_TOKEN_FILE: "" }, name: "DefaultAzureCredential" },
+    { env: app, name: "ClientSecretCredential" },
+    { env: { ...app, ...certificate, ...federated }, name: "ClientSecretCredential" },
+    { env: { ...ids, ...certificate, ...federated }, name: "ClientCertificateCredential" },
+    { env: { ...ids, ...federated }, name: "WorkloadIdentityCredential" },
+    { env: { ...app, ...auth("default"), ...fixed }, name: "ClientSecretCredential" },
+    { env: { ...ids, ...certificate, ...auth("default") }, name: "ClientCertificateCredential" },
+    { env: { ...ids, ...federated, ...auth("default") }, name: "WorkloadIdentityCredential" },
+    { env: { ...ids, ...certificate, AZURE_CLIENT_SECRET: "" }, name: "ClientCertificateCredential" },
+    {
+      env: { ...ids, ...federated, AZURE_CLIENT_SECRET: "", AZURE_CLIENT_CERTIFICATE_PATH: "" },
+      name: "WorkloadIdentityCredential",
+    },
+  ])("makes what the variables mean where no kind is chosen: $name for $env", ({ env, name }) =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* madeUnder(env)).name, name)
+    }),
+  )
+
+  it.live("takes an empty variable for one that is not set", () =>
+    Effect.gen(function* () {
+      const empty = Object.fromEntries(
+        [
+          "AZURE_TENANT_ID",
+          "AZURE_CLIENT_ID",
+          "AZURE_CLIENT_SECRET",
+          "AZURE_CLIENT_SECRET_FILE",
+          "AZURE_CLIENT_CERTIFICATE_PATH",
+          "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+          "AZURE_FEDERATED_TOKEN_FILE",
+        ].map((name) => [name, ""]),
+      )
+      assert.deepInclude(yield* madeUnder(empty), { name: "DefaultAzureCredential", given: [commercial] })
+      assert.deepInclude(yield* madeUnder({ ...empty, ...auth("managed-identity") }), { given: [{ retryOptions }] })
+      const withCertificate = { ...empty, ...ids, ...certificate }
+      assert.deepInclude(yield* madeUnder(withCertificate), { name: "ClientCertificateCredential" })
+      assert.notInclude(JSON.stringify(azure.made.at(-1)), "certificatePassword")
+    }),
+  )
+
+  it.live.each(["AZURE_AUTHORITY_HOST", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"])(
+    "takes an empty variable for one that is not set: %s",
+    (name) =>
+      Effect.gen(function* () {
+        assert.deepInclude(yield* madeUnder({ ...app, [name]: "" }), {
+          given: ["tenant", "client", "secret", commercial],
+        })
+      }),
+  )
+
+  it.live("reads the secret from AZURE_CLIENT_SECRET_FILE, where it is not in AZURE_CLIENT_SECRET", () =>
+    Effect.gen(function* () {
+      const path = yield* fileOf("of the file\n")
+      const env = { ...ids, AZURE_CLIENT_SECRET_FILE: path }
+      assert.deepInclude(yield* madeUnder(env), {
+        name: "ClientSecretCredential",
+        given: ["tenant", "client", "of the file", commercial],
+      })
+      assert.deepInclude(yield* madeUnder({ ...env, ...auth("secret") }), {
+        given: ["tenant", "client", "of the file", commercial],
+      })
+      assert.deepInclude(yield* madeUnder({ ...env, AZURE_CLIENT_SECRET: "secret" }), {
+        given: ["tenant", "client", "secret", commercial],
+      })
+    }),
+  )
+
+  it.live("goes to AZURE_AUTHORITY_HOST, and looks a server up only where it is the vendor's", () =>
+    Effect.gen(function* () {
+      for (const [host, authorityHost, disableInstanceDiscovery] of [
+        ["https://login.microsoftonline.us/", "https://login.microsoftonline.us", false],
+        ["https://127.0.0.1:8443/", "https://127.0.0.1:8443", true],
       ] as const) {
-        assert.strictEqual(yield* ownerUnder(env), owner)
+        const { given } = yield* madeUnder({ ...app, AZURE_AUTHORITY_HOST: host })
+        const common = { authorityHost, disableInstanceDiscovery, retryOptions }
+        assert.deepStrictEqual(given, ["tenant", "client", "secret", common])
       }
-      assert.strictEqual(azure.loads, loads)
+    }),
+  )
+
+  it.live("asks for LIVE_RESPONSE_AUDIENCE", () =>
+    Effect.gen(function* () {
+      const { scope } = yield* madeUnder({ ...app, LIVE_RESPONSE_AUDIENCE: "https://api.example.net/" })
+      assert.strictEqual(scope, "https://api.example.net/.default")
+    }),
+  )
+
+  it.live("asks a new credential once the API refused a token, for an old one would give it again", () =>
+    Effect.gen(function* () {
+      azure.answer = issue
+      yield* Effect.gen(function* () {
+        const { invalidate, token } = yield* Credential
+        const first = yield* token
+        const before = azure.made.length
+        yield* invalidate(first)
+        yield* token
+        assert.strictEqual(azure.made.length, before + 1)
+        assert.strictEqual(azure.asked.at(-1)?.by, before)
+        assert.deepStrictEqual(azure.made.at(-1), azure.made.at(-2))
+      }).pipe(Effect.provide(withEnvironment(app)))
+    }),
+  )
+
+  it.live.each(["device-code", "browser"] as const)(
+    "keeps the user who signed in where a token was refused: %s",
+    (kind) =>
+      Effect.gen(function* () {
+        azure.answer = issue
+        yield* Effect.gen(function* () {
+          const { invalidate, token } = yield* Credential
+          const first = yield* token
+          const before = azure.made.length
+          assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: undefined })
+          yield* invalidate(first)
+          yield* token
+          assert.strictEqual(azure.made.length, before)
+          assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: '{"access_token":{}}' })
+        }).pipe(Effect.provide(withEnvironment(auth(kind))))
+      }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
+  )
+
+  it.live("signs in at once where nobody knows whether there is anything to sign in with, and else when asked", () =>
+    Effect.gen(function* () {
+      azure.answer = issue
+      for (const [env, calls] of [
+        [{}, 1],
+        [app, 0],
+      ] as const) {
+        const before = azure.asked.length
+        yield* Effect.provide(Credential, withEnvironment(env))
+        assert.strictEqual(azure.asked.length, before + calls)
+      }
+    }),
+  )
+})
+
+describe("NodeCredential.Prompt", () => {
+  const prompting = (env: Environment, then: Effect.Effect<void>) =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      azure.answer = issue
+      yield* Effect.andThen(tokenUnder(env), then).pipe(
+        Effect.provideService(NodeCredential.Prompt, (message) =>
+          Effect.sync(() => {
+            told.push(message)
+          }),
+        ),
+      )
+      return told
+    })
+
+  it.live("says where a device code is typed in", () =>
+    Effect.gen(function* () {
+      const show = Effect.sync(() => {
+        const options = azure.made.at(-1)?.args[0]
+        if (Predicate.hasProperty(options, "userPromptCallback") && Predicate.isFunction(options.userPromptCallback)) {
+          options.userPromptCallback({ message: "To sign in, enter the code HQ4T7ZLMN." })
+        }
+      })
+      assert.deepStrictEqual(yield* prompting(auth("device-code"), show), ["To sign in, enter the code HQ4T7ZLMN."])
+    }),
+  )
+
+  it.live("says that a browser opens", () =>
+    Effect.gen(function* () {
+      const told = yield* prompting(auth("browser"), Effect.void)
+      assert.strictEqual(told.length, 1)
+      assert.include(told[0], "browser")
+    }),
+  )
+})
+
+describe("NodeCredential.layerClientSecret", () => {
+  const gcc = {
+    authority: "https://login.microsoftonline.com",
+    audience: "https://api-gcc.securitycenter.microsoft.us",
+  }
+  const failure = Effect.flatMap(Credential, ({ token }) => token).pipe(
+    Effect.provide(
+      NodeCredential.layerClientSecret({
+        tenantId: "tenant",
+        clientId: "client",
+        clientSecret: Redacted.make("secret"),
+        cloud: gcc,
+      }).pipe(Layer.provide(RetryPolicy.layer({ signIn: Schedule.recurs(2) }))),
+    ),
+    Effect.flip,
+  )
+
+  it.live("goes to an authority with slashes at its end as to one without", () =>
+    Effect.gen(function* () {
+      azure.answer = issue
+      const cloud = { ...gcc, authority: "https://login.microsoftonline.us//" }
+      const layer = NodeCredential.layerClientSecret({
+        tenantId: "tenant",
+        clientId: "client",
+        clientSecret: Redacted.make("secret"),
+        cloud,
+      })
+      yield* Effect.provide(Credential, layer)
+      assert.deepStrictEqual(azure.made.at(-1)?.args, ["tenant", "client", "secret", government])
+    }),
+  )
+
+  it.live("tells a refusal in the words of the identity provider, in one line", () =>
+    Effect.gen(function* () {
+      const { AuthenticationError } = yield* Effect.promise(() => import("@azure/identity"))
+      azure.answer = () =>
+        Promise.reject(
+          new AuthenticationError(401, {
+            error: "invalid_client",
+            error_description:
+              "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent is the value.\r\nTrace ID: 1\r\nCorrelation ID: 2",
+            error_codes: [7000215],
+            trace_id: "1",
+            correlation_id: "43f4cb08",
+          }),
+        )
+      const before = azure.asked.length
+      const error = yield* failure
+      assert.deepInclude(error.reason, {
+        _tag: "Refused",
+        error: "invalid_client",
+        code: 7000215,
+        description: "AADSTS7000215: Invalid client secret provided.",
+        correlationId: "43f4cb08",
+      })
+      assert.strictEqual(
+        error.message,
+        "sign-in was refused: AADSTS7000215: Invalid client secret provided; take the secret's value, not its id (correlation id 43f4cb08)",
+      )
+      assert.strictEqual(azure.asked.length, before + 1)
+      assert.strictEqual(azure.asked.at(-1)?.scope, "https://api-gcc.securitycenter.microsoft.us/.default")
+    }),
+  )
+
+  it.live("takes an AADSTS code for a refusal wherever it stands", () =>
+    Effect.gen(function* () {
+      azure.answer = () => Promise.reject(new Error("invalid_grant: AADSTS700016: Application was not found.\nmore"))
+      const error = yield* failure
+      assert.strictEqual(error.reason._tag, "Refused")
+      assert.include(error.message, "AADSTS700016")
+      assert.notMatch(error.message, /[\r\n]/)
+    }),
+  )
+
+  it.live("takes trouble of the network for a server that can't be reached, and asks again", () =>
+    Effect.gen(function* () {
+      const cause = Object.assign(new Error("getaddrinfo ENOTFOUND login.example.net"), { code: "ENOTFOUND" })
+      azure.answer = () => Promise.reject(new Error("ClientSecretCredential authentication failed.", { cause }))
+      const before = azure.asked.length
+      const error = yield* failure
+      assert.strictEqual(error.reason._tag, "Unreachable")
+      assert.include(error.message, "ENOTFOUND login.example.net")
+      assert.strictEqual(azure.asked.length, before + 3)
+    }),
+  )
+
+  it.live("says of anything else what to check", () =>
+    Effect.gen(function* () {
+      azure.answer = () => Promise.reject(new Error("Invalid tenant id provided. More of it."))
+      const before = azure.asked.length
+      const error = yield* failure
+      assert.strictEqual(error.reason._tag, "Missing")
+      assert.strictEqual(
+        error.message,
+        "no credential; check AZURE_TENANT_ID and AZURE_CLIENT_ID (Invalid tenant id provided.)",
+      )
+      assert.strictEqual(azure.asked.length, before + 1)
+    }),
+  )
+})
+
+describe("NodeCredential, where a way to sign in is not there", () => {
+  it.live.each<{ readonly kind: NodeCredential.Kind; readonly says: RegExp }>([
+    { kind: "managed-identity", says: /there is no managed identity here; .*AZURE_CLIENT_ID/ },
+    { kind: "cli", says: /install the Azure CLI, and sign in with az login/ },
+    { kind: "default", says: /set LIVE_RESPONSE_TOKEN, or AZURE_TENANT_ID/ },
+    { kind: "device-code", says: /device code did not end; try again/ },
+    { kind: "browser", says: /where there is no browser, use a device code/ },
+    { kind: "workload-identity", says: /\/run\/federated; check AZURE_FEDERATED_TOKEN_FILE/ },
+    { kind: "certificate", says: /\/run\/app\.pem can't be used; check AZURE_CLIENT_CERTIFICATE_PATH/ },
+  ])("$kind says what it takes", ({ kind, says }) =>
+    Effect.gen(function* () {
+      azure.answer = () => Promise.reject(new Error("It is not here.\nAt all."))
+      const error = yield* refusalUnder({
+        ...auth(kind),
+        ...(kind === "workload-identity" ? { ...ids, ...federated } : {}),
+        ...(kind === "certificate" ? { ...ids, ...certificate } : {}),
+      })
+      assert.strictEqual(error.reason._tag, "Missing")
+      assert.match(error.message, says)
+      assert.notMatch(error.message, /[\r\n]/)
+    }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
+  )
+
+  it.live.each(["managed-identity", "cli", "default"] as const)("no network is worth a word of %s", (kind) =>
+    Effect.gen(function* () {
+      const nobody = Object.assign(new Error("connect EHOSTUNREACH 169.254.169.254"), { code: "EHOSTUNREACH" })
+      azure.answer = () => Promise.reject(nobody)
+      const before = azure.asked.length
+      assert.strictEqual((yield* refusalUnder(auth(kind))).reason._tag, "Missing")
+      assert.strictEqual(azure.asked.length, before + 1)
     }),
   )
 })

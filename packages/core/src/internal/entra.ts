@@ -13,7 +13,7 @@ export const decodeErrorAnswer = Schema.decodeUnknownOption(Schema.fromJsonStrin
 
 /** The number behind `AADSTS`, wherever it stands in a text. */
 export const codeOf = (text: string): Option.Option<number> =>
-  Option.map(Option.fromNullishOr(/AADSTS(\d+)/.exec(text)?.[1]), Number)
+  Option.map(Option.fromNullishOr(/AADSTS(\d{1,9})(?!\d)/.exec(text)?.[1]), Number)
 
 /** The correlation id that Entra puts behind its sentences. */
 export const correlationIdOf = (text: string): Option.Option<string> =>
@@ -48,24 +48,27 @@ const byCode: Readonly<Record<number, string>> = {
 }
 
 /** What to do about an error whose code is not known. */
-const byError: Readonly<Record<string, string>> = {
-  invalid_client: "check the app's secret or certificate",
-  unauthorized_client: "check the app (AZURE_CLIENT_ID) and what it may do",
-  invalid_scope: "check the audience and the cloud",
-  access_denied: "the sign-in was declined; try again",
-  authorization_declined: "the sign-in was declined; try again",
-  expired_token: "the code was not entered in time; try again",
-  bad_verification_code: "try again",
-  interaction_required: "sign in again, with a browser or a device code",
-  invalid_grant: "sign in again",
-}
+const byError = new Map(
+  Object.entries({
+    invalid_client: "check the app's secret or certificate",
+    unauthorized_client: "check the app (AZURE_CLIENT_ID) and what it may do",
+    invalid_scope: "check the audience and the cloud",
+    access_denied: "the sign-in was declined; try again",
+    authorization_declined: "the sign-in was declined; try again",
+    expired_token: "the code was not entered in time; try again",
+    bad_verification_code: "try again",
+    interaction_required: "sign in again, with a browser or a device code",
+    invalid_grant: "sign in again",
+  }),
+)
 
 /** What to do about a refusal. */
 export const nextStep = (error: string, code: number | undefined): string =>
   (code === undefined ? undefined : byCode[code]) ??
-  (code !== undefined && !(error in byError)
-    ? `see https://login.microsoftonline.com/error?code=${code}`
-    : (byError[error] ?? "check the tenant, the app and its secret"))
+  byError.get(error) ??
+  (code === undefined
+    ? "check the tenant, the app and its secret"
+    : `see https://login.microsoftonline.com/error?code=${code}`)
 
 /** Whether it is Entra that is in trouble, and not who signs in. */
 export const isTrouble = (error: string): boolean => error === "temporarily_unavailable" || error === "server_error"

@@ -3,9 +3,9 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { parseFilter } from "./odata.ts"
+import { randomHex } from "./randomHex.ts"
 
 /**
  * A machine that sessions can run on.
@@ -65,6 +65,16 @@ export interface Options {
   readonly pageSize: number
 }
 
+/** Which of the calls a request is. */
+export type Kind = "list" | "action" | "run" | "cancel"
+
+export const kindOf = (method: string, path: string): Kind | undefined => {
+  if (method === "GET" && /^\/api\/machineactions\/?$/i.test(path)) return "list"
+  if (method === "GET" && /^\/api\/machineactions\/[^/]+$/i.test(path)) return "action"
+  if (method === "POST" && /^\/api\/machineactions\/[^/]+\/cancel$/i.test(path)) return "cancel"
+  return method === "POST" && /^\/api\/machines\/[^/]+\/runliveresponse$/i.test(path) ? "run" : undefined
+}
+
 /** What the API can filter by. */
 const fields: ReadonlySet<string> = new Set(["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"])
 
@@ -77,11 +87,8 @@ const refuse = (status: number, code: string, message: string): Refusal => ({ st
 
 const iso = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(millis))
 
-const randomId = Effect.map(Effect.all(Array.from({ length: 32 }, () => Random.nextIntBetween(0, 15))), (digits) =>
-  digits
-    .map((digit) => digit.toString(16))
-    .join("")
-    .replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5"),
+const randomId = Effect.map(randomHex(32), (digits) =>
+  digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5"),
 )
 
 export const make = (options: Options) => {
@@ -153,6 +160,27 @@ export const make = (options: Options) => {
   return {
     addMachine: (machine: Machine, now: number) =>
       void machines.set(machine.id, { machine, online: now + Duration.toMillis(machine.offline ?? 0) }),
+
+    /** What a command has left that has run. */
+    resultOf: (id: string, index: number, now: number): Uint8Array | undefined => {
+      const session = sessions.get(id)
+      const command = session?.commands[index]
+      if (session === undefined || command === undefined || command.type === "PutFile") return undefined
+      const { done, failing } = progress(session, now)
+      if (index >= done) return undefined
+      const name = (key: string) => command.params.find((param) => param.key === key)?.value ?? ""
+      const machine = session.machine.name ?? session.machine.id
+      const text =
+        command.type === "GetFile"
+          ? `${name("Path")} of ${machine}`
+          : JSON.stringify({
+              script_name: name("ScriptName"),
+              exit_code: index === failing ? 1 : 0,
+              script_output: `${name("ScriptName")} ${name("Args")} on ${machine}\r\n`,
+              script_errors: index === failing ? session.machine.fails : "",
+            })
+      return new TextEncoder().encode(text)
+    },
 
     add: (action: ActionRecord) => void given.set(action.id.toLowerCase(), action),
 

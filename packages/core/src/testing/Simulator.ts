@@ -16,10 +16,15 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Md5 from "../internal/md5.ts"
+import * as SimulatedActions from "../internal/simulatedActions.ts"
+import { randomHex } from "../internal/randomHex.ts"
+import { apiError, outage, storageError, tooManyRequests } from "../internal/simulatedAnswers.ts"
 import * as SimulatedEntra from "../internal/simulatedEntra.ts"
+import { makeLimiter, vendorWindows } from "../internal/simulatedLimits.ts"
 import type { ResultRef } from "../ResultRef.ts"
 
 /**
@@ -81,13 +86,29 @@ export type App = SimulatedEntra.App
 export type DeviceUser = SimulatedEntra.DeviceUser
 
 /**
+ * A machine that sessions can run on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Machine = SimulatedActions.Machine
+
+/**
+ * A machine action in the API's own shape.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ActionRecord = SimulatedActions.ActionRecord
+
+/**
  * A request that the simulator saw.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Call {
-  readonly kind: "link" | "blob" | "token" | "other"
+  readonly kind: "link" | "blob" | "token" | "list" | "action" | "run" | "cancel" | "other"
   readonly at: number
   readonly status: number
   readonly url: string
@@ -129,6 +150,21 @@ export interface Options {
   /** What goes wrong with the requests for tokens, in order: a `status`, or `none`. */
   readonly tokenFaults?: ReadonlyArray<Fault> | undefined
 
+  /** The machines that sessions can run on. By default none. */
+  readonly machines?: ReadonlyArray<Machine> | undefined
+
+  /** How long a command of a session runs. By default 30 seconds. */
+  readonly commandTime?: Duration.Input | undefined
+
+  /** How many sessions may run at once. By default 25. */
+  readonly sessions?: number | undefined
+
+  /** How soon a new action can be looked at. By default after 2 seconds. */
+  readonly visibleAfter?: Duration.Input | undefined
+
+  /** How many actions a page of the list has at most. By default 10,000. */
+  readonly pageSize?: number | undefined
+
   /** The origin of the links, where blobs are served from another address than the API. */
   readonly blobOrigin?: string | undefined
 
@@ -147,6 +183,9 @@ export interface Service {
   /** Puts a result there. */
   readonly add: (ref: ResultRef, result: Result) => Effect.Effect<void>
 
+  /** Puts a machine action there that is as it is. */
+  readonly addAction: (action: ActionRecord) => Effect.Effect<void>
+
   /** All requests so far, in the order in which they were answered. */
   readonly calls: Effect.Effect<ReadonlyArray<Call>>
 }
@@ -159,27 +198,6 @@ export interface Service {
  */
 export class Simulator extends Context.Service<Simulator, Service>()("@live-response/core/testing/Simulator") {}
 
-/** Rolling windows that count every call, refused ones too, as the service is said to do. */
-const makeLimiter = (
-  windows: ReadonlyArray<{ readonly limit: number; readonly millis: number; readonly text: string }>,
-) => {
-  let calls: Array<number> = []
-  const longest = Math.max(...windows.map(({ millis }) => millis))
-  return {
-    /** The refusing window and the seconds to wait, or nothing where the call is within the limits. */
-    check: (now: number) => {
-      calls = calls.filter((at) => at > now - longest)
-      calls.push(now)
-      for (const { limit, millis, text } of windows) {
-        const recent = calls.filter((at) => at > now - millis)
-        const leaves = recent[recent.length - limit - 1]
-        if (leaves !== undefined) return { limit, text, seconds: Math.ceil((leaves + millis - now) / 1000) }
-      }
-      return undefined
-    },
-  }
-}
-
 interface Blob {
   readonly result: Result
   readonly path: string
@@ -191,15 +209,17 @@ interface Blob {
 
 const linkPath = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i
 
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+
+const decodeCancellation = Schema.decodeUnknownOption(Schema.Struct({ Comment: Schema.String }))
+
+const decodeComment = (body: unknown): string =>
+  Option.match(decodeCancellation(body), { onNone: () => "", onSome: ({ Comment }) => Comment })
+
 interface Answer {
   readonly kind: Call["kind"]
   readonly response: HttpServerResponse.HttpServerResponse
 }
-
-const randomHex = (length: number) =>
-  Effect.map(Effect.all(Array.from({ length }, () => Random.nextIntBetween(0, 15))), (digits) =>
-    digits.map((digit) => digit.toString(16)).join(""),
-  )
 
 /**
  * Makes a simulator.
@@ -210,27 +230,46 @@ const randomHex = (length: number) =>
 export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.Return<Service> {
   const linkLifetime = Duration.toMillis(options?.linkLifetime ?? "30 minutes")
   const tokenLifetime = Duration.toMillis(options?.tokenLifetime ?? "1 hour")
-  const limiter = makeLimiter([
-    { limit: options?.perMinute ?? 100, millis: 60_000, text: "00:01:00" },
-    { limit: options?.perHour ?? 1500, millis: 3_600_000, text: "01:00:00" },
-  ])
+  const limiter = makeLimiter(vendorWindows(options?.perMinute ?? 100, options?.perHour ?? 1500))
   const blobs = new Map<string, Blob>()
   const blobsByPath = new Map<string, Blob>()
   const tokens = new Map<string, number>((options?.tokens ?? []).map((token) => [token, Infinity]))
   const signatures = new Map<string, { readonly path: string; readonly expires: number }>()
   const calls: Array<Call> = []
+  const limitersOf = {
+    list: makeLimiter(vendorWindows(100, 1500)),
+    action: makeLimiter(vendorWindows(100, 1500)),
+    run: makeLimiter([{ limit: 10, millis: 60_000, text: "00:01:00" }]),
+    cancel: makeLimiter(vendorWindows(100, 1500)),
+  }
+  const actions = SimulatedActions.make({
+    commandTime: Duration.toMillis(options?.commandTime ?? "30 seconds"),
+    sessions: options?.sessions ?? 25,
+    visibleAfter: Duration.toMillis(options?.visibleAfter ?? "2 seconds"),
+    pageSize: options?.pageSize ?? 10_000,
+  })
+  const began = yield* Clock.currentTimeMillis
+  for (const machine of options?.machines ?? []) actions.addMachine(machine, began)
 
-  const add: Service["add"] = Effect.fnUntraced(function* (ref, result) {
+  const addBlob = Effect.fnUntraced(function* (id: string, index: number, result: Result) {
     const blob: Blob = {
       result,
-      path: `/investigation-actions-data/${ref.machineActionId}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
+      path: `/investigation-actions-data/${id}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
       etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
       md5: md5Of(result.content),
       linkFaults: [...(result.linkFaults ?? [])],
       blobFaults: [...(result.blobFaults ?? [])],
     }
-    blobs.set(String(ref), blob)
+    blobs.set(`${id}:${index}`, blob)
     blobsByPath.set(blob.path, blob)
+    return blob
+  })
+
+  /** What was put there, or what a session that ran here has left. */
+  const blobOf = Effect.fnUntraced(function* (id: string, index: number, now: number) {
+    const blob = blobs.get(`${id}:${index}`)
+    const content = blob === undefined ? actions.resultOf(id, index, now) : undefined
+    return content === undefined ? blob : yield* addBlob(id, index, { content })
   })
 
   const tokenFaults = [...(options?.tokenFaults ?? [])]
@@ -247,7 +286,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   const makeLink = Effect.fnUntraced(function* (id: string, index: string, origin: string, now: number) {
     const over = limiter.check(now)
     if (over !== undefined) return tooManyRequests(over.limit, over.text, over.seconds, true)
-    const blob = blobs.get(`${id.toLowerCase()}:${Number(index)}`)
+    const blob = yield* blobOf(id.toLowerCase(), Number(index), now)
     const fault = blob?.linkFaults.shift()
     if (fault?.fault === "throttle")
       return tooManyRequests(30, "00:01:00", fault.retryAfter ?? 8, fault.retryAfter !== undefined)
@@ -310,8 +349,46 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
       return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
     }
     const [, id, index] = linkPath.exec(url.pathname) ?? []
-    if (id === undefined || index === undefined) return apiError(404, "NotFound", "No such resource.")
-    return yield* makeLink(id, index, url.origin, now)
+    if (id !== undefined && index !== undefined) return yield* makeLink(id, index, url.origin, now)
+    const kind = SimulatedActions.kindOf(request.method, url.pathname)
+    if (kind === undefined) return apiError(404, "NotFound", "No such resource.")
+    const over = limitersOf[kind].check(now)
+    if (over !== undefined) return tooManyRequests(over.limit, over.text, over.seconds, true)
+    const answer = yield* ofAction(kind, request, url, now)
+    return "status" in answer && "code" in answer && "message" in answer
+      ? apiError(Number(answer.status), String(answer.code), String(answer.message))
+      : HttpServerResponse.jsonUnsafe(answer, { status: kind === "run" ? 201 : 200 })
+  })
+
+  const ofAction = Effect.fnUntraced(function* (
+    kind: SimulatedActions.Kind,
+    request: HttpServerRequest.HttpServerRequest,
+    url: URL,
+    now: number,
+  ) {
+    const [id = ""] = /(?<=machines\/|machineactions\/)[^/]+/i.exec(decodeURIComponent(url.pathname)) ?? []
+    const body = Option.getOrUndefined(decodeJson(yield* Effect.orElseSucceed(request.text, () => "")))
+    switch (kind) {
+      case "list": {
+        const page = actions.list(url.searchParams, now)
+        if ("status" in page || page.skip === undefined) return page
+        const next = new URL(url)
+        next.searchParams.set("$skip", String(page.skip))
+        return { value: page.value, "@odata.nextLink": next.href }
+      }
+      case "action":
+        return (
+          actions.get(id.toLowerCase(), now) ?? {
+            status: 404,
+            code: "ResourceNotFound",
+            message: `Machine action ${id} was not found`,
+          }
+        )
+      case "run":
+        return yield* actions.run(id, body, now)
+      case "cancel":
+        return actions.cancel(id.toLowerCase(), decodeComment(body), now)
+    }
   })
 
   const answer = Effect.fnUntraced(function* (
@@ -328,11 +405,15 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     if (url.pathname.startsWith("/investigation-actions-data/")) {
       return { kind: "blob", response: serveBlob(request, url, now) }
     }
-    return { kind: linkPath.test(url.pathname) ? "link" : "other", response: yield* api(request, url, now) }
+    const kind = linkPath.test(url.pathname)
+      ? "link"
+      : (SimulatedActions.kindOf(request.method, url.pathname) ?? "other")
+    return { kind, response: yield* api(request, url, now) }
   })
 
   return {
-    add,
+    add: (ref, result) => Effect.asVoid(addBlob(ref.machineActionId, ref.index, result)),
+    addAction: (action) => Effect.sync(() => actions.add(action)),
     calls: Effect.sync(() => [...calls]),
     handler: Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -373,30 +454,6 @@ const body = (bytes: Uint8Array, fault: Fault | undefined): Stream.Stream<Uint8A
       return pieces(bytes)
   }
 }
-
-const apiError = (status: number, code: string, message: string, headers?: Record<string, string>) =>
-  HttpServerResponse.jsonUnsafe(
-    { error: { code, message, target: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a" } },
-    { status, ...(headers === undefined ? {} : { headers }) },
-  )
-
-const tooManyRequests = (limit: number, window: string, seconds: number, header: boolean) =>
-  apiError(
-    429,
-    "429",
-    `API calls quota exceeded! Maximum allowed ${limit} per ${window} for the key Destination+TenantID+AppID. You can send requests again in ${seconds} seconds.`,
-    header ? { "retry-after": String(seconds) } : undefined,
-  )
-
-const storageError = (status: number, code: string, detail = "") =>
-  HttpServerResponse.text(
-    `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>The request was refused.</Message><AuthenticationErrorDetail>${detail}</AuthenticationErrorDetail></Error>`,
-    { status, contentType: "application/xml", headers: { "x-ms-error-code": code } },
-  )
-
-/** What a gateway answers whose server is not there. */
-const outage = (status: number) =>
-  HttpServerResponse.text("<html><body>Service Unavailable</body></html>", { status, contentType: "text/html" })
 
 /**
  * A simulator.

@@ -14,7 +14,7 @@ export interface CountingCredential {
   readonly invalidated: () => number
 }
 
-/** A credential whose token is new after each time that the old one was given up: `token-0`, `token-1`, … */
+/** A credential whose token is new after each time that the one before was refused: `token-0`, `token-1`, … */
 export const countingCredential = (): CountingCredential => {
   let asked = 0
   let invalidated = 0
@@ -24,9 +24,10 @@ export const countingCredential = (): CountingCredential => {
         asked++
         return Redacted.make(`token-${invalidated}`)
       }),
-      invalidate: Effect.sync(() => {
-        invalidated++
-      }),
+      invalidate: (refused) =>
+        Effect.sync(() => {
+          if (Redacted.value(refused) === `token-${invalidated}`) invalidated++
+        }),
     }),
     asked: () => asked,
     invalidated: () => invalidated,
