@@ -504,7 +504,9 @@ describe("a log that another program holds", { concurrent: true }, () => {
 })
 
 const tokenOf = (claims: Readonly<Record<string, string>>) =>
-  ["{}", JSON.stringify(claims), "signature"].map((part) => Buffer.from(part).toString("base64url")).join(".")
+  ["{}", JSON.stringify({ roles: ["Machine.Read.All"], ...claims }), "signature"]
+    .map((part) => Buffer.from(part).toString("base64url"))
+    .join(".")
 
 const tenants = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"] as const
 const apps = ["00000000-0000-0000-0000-0000000000aa", "00000000-0000-0000-0000-0000000000bb"] as const

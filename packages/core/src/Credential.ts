@@ -6,8 +6,8 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -168,7 +168,7 @@ export const make = Effect.fnUntraced(function* (
   const policy = yield* RetryPolicy
   let kept: Kept | undefined
   let refused: string | undefined
-  let underWay: Fiber.Fiber<Kept, CredentialError> | undefined
+  let underWay: Deferred.Deferred<Kept, CredentialError> | undefined
 
   const ask = (isRefused: boolean, policy: Schedule.Schedule<unknown, CredentialError>) =>
     Effect.retry(
@@ -188,16 +188,14 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** One request at a time, for all who ask: it belongs to none of them, and ends with the scope. */
-  const renewal = Effect.suspend(() => {
+  const renewal = Effect.uninterruptibleMask((restore) => {
     if (underWay !== undefined) return Effect.succeed(underWay)
+    const answer = Deferred.makeUnsafe<Kept, CredentialError>()
+    underWay = answer
     const ended = Effect.sync(() => {
       underWay = undefined
     })
-    return Effect.tap(Effect.forkIn(Effect.ensuring(renew, ended), scope), (fiber) =>
-      Effect.sync(() => {
-        underWay = fiber
-      }),
-    )
+    return restore(renew).pipe(Effect.ensuring(ended), Deferred.into(answer), Effect.forkIn(scope), Effect.as(answer))
   })
 
   /** Until its very end the old token is better than none; who could not renew it now is not asked by every call. */
@@ -207,7 +205,7 @@ export const make = Effect.fnUntraced(function* (
       return old
     })
     return renewal.pipe(
-      Effect.flatMap(Fiber.join),
+      Effect.flatMap(Deferred.await),
       Effect.timeoutOrElse({ duration: Math.min(patienceOfCall, old.expires - now), orElse: () => goOn }),
       Effect.catch(() => goOn),
     )
@@ -217,7 +215,7 @@ export const make = Effect.fnUntraced(function* (
     token: Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       if (kept === undefined || now >= Math.max(kept.expires, kept.usableUntil)) {
-        return (yield* Effect.flatMap(renewal, Fiber.join)).token
+        return (yield* Effect.flatMap(renewal, Deferred.await)).token
       }
       if (now >= kept.usableUntil) return (yield* waitShortly(kept, now)).token
       if (now >= kept.renewAt) {

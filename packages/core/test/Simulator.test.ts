@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as AccessToken from "@live-response/core/AccessToken"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
@@ -363,5 +367,182 @@ describe("Simulator: sign-in", () => {
       assert.deepStrictEqual(refusal.error_codes, [code])
       assert.match(refusal.error_description, new RegExp(`^AADSTS${code}: `))
     }).pipe(Effect.provide(layer({ app }))),
+  )
+})
+
+describe("Simulator: sign-in by other proofs", () => {
+  const token = (form: Record<string, string>) =>
+    execute(
+      HttpClientRequest.bodyUrlParams(HttpClientRequest.post(`${origin}/tenant/oauth2/v2.0/token`), {
+        scope: "https://api.securitycenter.microsoft.com/.default",
+        client_id: "app",
+        ...form,
+      }),
+    )
+  const Refusal = Schema.fromJsonString(Schema.Struct({ error: Schema.String, error_codes: Schema.Array(Schema.Int) }))
+  const refusalOf = ({ status, text }: Answer) =>
+    Effect.map(Schema.decodeEffect(Refusal)(text), ({ error, error_codes }) => [status, error, ...error_codes])
+  const asApp = { grant_type: "client_credentials" }
+  const asserted = (assertion: string) => ({
+    ...asApp,
+    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    client_assertion: assertion,
+  })
+
+  it.effect.each<{
+    readonly name: string
+    readonly app?: Partial<Simulator.App>
+    readonly form: Record<string, string>
+    readonly refusal: ReadonlyArray<string | number>
+  }>([
+    {
+      name: "an unknown tenant",
+      app: { tenantId: "another" },
+      form: { ...asApp, client_secret: "secret" },
+      refusal: [400, "invalid_request", 90002],
+    },
+    {
+      name: "a secret that has expired",
+      app: { secretExpired: true },
+      form: { ...asApp, client_secret: "secret" },
+      refusal: [401, "invalid_client", 7000222],
+    },
+    { name: "no proof", form: asApp, refusal: [401, "invalid_client", 7000218] },
+    {
+      name: "another federated token",
+      app: { federatedToken: "of-the-cluster" },
+      form: asserted("of-another"),
+      refusal: [401, "invalid_client", 700213],
+    },
+    {
+      name: "an assertion of no certificate",
+      form: asserted("e30.e30.c2ln"),
+      refusal: [401, "invalid_client", 700027],
+    },
+    {
+      name: "a refresh token of nobody",
+      form: { grant_type: "refresh_token", refresh_token: "guess" },
+      refusal: [400, "invalid_grant", 700082],
+    },
+  ])("is refused for $name", ({ app, form, refusal }) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* refusalOf(yield* token(form)), refusal)
+    }).pipe(Effect.provide(layer({ app: { clientId: "app", clientSecret: "secret", ...app } }))),
+  )
+
+  const Configuration = Schema.fromJsonString(Schema.Struct({ token_endpoint: Schema.String }))
+
+  it.effect("verifies what a certificate asserts", () =>
+    Effect.gen(function* () {
+      const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048 }
+      const { privateKey, publicKey } = yield* Effect.promise(() =>
+        crypto.subtle.generateKey({ ...algorithm, publicExponent: new Uint8Array([1, 0, 1]) }, true, [
+          "sign",
+          "verify",
+        ]),
+      )
+      const certificateKey = new Uint8Array(yield* Effect.promise(() => crypto.subtle.exportKey("spki", publicKey)))
+      const head = { alg: "RS256", typ: "JWT", x5t: "thumbprint" }
+      const claims = { aud: "", iss: "app", sub: "app", exp: 600 }
+      const assertion = Effect.fnUntraced(function* (head: object, claims: object) {
+        const signed = [head, claims].map((part) => Base64Url.encode(JSON.stringify(part))).join(".")
+        const signature = yield* Effect.promise(() =>
+          crypto.subtle.sign(algorithm.name, privateKey, new TextEncoder().encode(signed)),
+        )
+        return `${signed}.${Base64Url.encode(new Uint8Array(signature))}`
+      })
+      const status = (assertion: string) => Effect.map(token(asserted(assertion)), ({ status }) => status)
+      yield* Effect.gen(function* () {
+        const { text } = yield* get(`${origin}/tenant/v2.0/.well-known/openid-configuration`)
+        const { token_endpoint: aud } = yield* Schema.decodeEffect(Configuration)(text)
+        const good = yield* assertion(head, { ...claims, aud })
+        assert.strictEqual(yield* status(good), 200)
+        for (const bad of [
+          yield* assertion(head, { ...claims, aud: aud.replace("tenant", "another") }),
+          yield* assertion(head, { ...claims, aud, iss: "another" }),
+          yield* assertion({ alg: "RS256" }, { ...claims, aud }),
+          yield* assertion({ ...head, alg: "none" }, { ...claims, aud }),
+          good.replace(/[^.]+$/, (signature) => (signature.startsWith("A") ? "B" : "A") + signature.slice(1)),
+          good.replace(/\.[^.]+$/, ""),
+        ]) {
+          assert.strictEqual(yield* status(bad), 401, bad)
+        }
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual(yield* status(good), 401)
+      }).pipe(Effect.provide(layer({ app: { clientId: "app", certificateKey } })))
+    }),
+  )
+
+  const Code = Schema.fromJsonString(
+    Schema.Struct({ device_code: Schema.String, interval: Schema.Int, expires_in: Schema.Int, message: Schema.String }),
+  )
+  const UserToken = Schema.fromJsonString(
+    Schema.Struct({ access_token: Schema.String, refresh_token: Schema.String, id_token: Schema.String }),
+  )
+  const askForCode = Effect.gen(function* () {
+    const request = HttpClientRequest.post(`${origin}/tenant/oauth2/v2.0/devicecode`)
+    const { text } = yield* execute(HttpClientRequest.bodyUrlParams(request, { client_id: "app", scope: "x" }))
+    return yield* Schema.decodeEffect(Code)(text)
+  })
+  const poll = (device_code: string) =>
+    token({ grant_type: "urn:ietf:params:oauth:grant-type:device_code", device_code })
+  const errorOfPoll = (code: string) => Effect.map(Effect.flatMap(poll(code), refusalOf), ([, error]) => error)
+
+  it.effect("gives a token by a device code, to whoever polls no faster than told, and renews it once", () =>
+    Effect.gen(function* () {
+      const { device_code, interval } = yield* askForCode
+      assert.strictEqual(yield* errorOfPoll(device_code), "authorization_pending")
+      assert.strictEqual(yield* errorOfPoll(device_code), "slow_down")
+      yield* TestClock.adjust(`${interval} seconds`)
+      assert.strictEqual(yield* errorOfPoll(device_code), "slow_down")
+      yield* TestClock.adjust(`${interval + 10} seconds`)
+      const answer = yield* Schema.decodeEffect(UserToken)((yield* poll(device_code)).text)
+      const claims = AccessToken.claims(Redacted.make(answer.access_token))
+      assert.deepInclude(Option.getOrUndefined(claims), { scp: "Machine.LiveResponse", upn: "analyst@contoso.com" })
+      assert.strictEqual(yield* errorOfPoll(device_code), "expired_token")
+      const renew = token({ grant_type: "refresh_token", refresh_token: answer.refresh_token })
+      assert.notStrictEqual(
+        (yield* Schema.decodeEffect(UserToken)((yield* renew).text)).access_token,
+        answer.access_token,
+      )
+      assert.strictEqual((yield* renew).status, 400)
+    }).pipe(Effect.provide(layer({ deviceUser: { after: 3 }, scopes: ["Machine.LiveResponse"] }))),
+  )
+
+  it.effect("ends a device code that nobody enters, and one that is declined", () =>
+    Effect.gen(function* () {
+      const { device_code, expires_in } = yield* askForCode
+      yield* TestClock.adjust(`${expires_in} seconds`)
+      assert.strictEqual(yield* errorOfPoll(device_code), "expired_token")
+      assert.strictEqual(yield* errorOfPoll((yield* askForCode).device_code), "authorization_declined")
+    }).pipe(Effect.provide(layer({ deviceUser: { declines: true } }))),
+  )
+
+  it.effect("fails as it is told, each fault once", () =>
+    Effect.gen(function* () {
+      const answers = yield* Effect.all(Array.from({ length: 5 }, () => token({ ...asApp, client_secret: "any" })))
+      assert.deepStrictEqual(
+        answers.map(({ headers, status }) => [status, headers["content-type"], headers["retry-after"]]),
+        [
+          [503, "text/html", undefined],
+          [503, "application/json", undefined],
+          [429, "application/json", "7"],
+          [200, "application/json", undefined],
+          [200, "application/json", undefined],
+        ],
+      )
+      assert.include(answers[1]?.text, `"temporarily_unavailable"`)
+    }).pipe(
+      Effect.provide(
+        layer({
+          tokenFaults: [
+            { fault: "status", status: 503 },
+            { fault: "status", status: 503, code: "temporarily_unavailable" },
+            { fault: "throttle", retryAfter: 7 },
+            { fault: "none" },
+          ],
+        }),
+      ),
+    ),
   )
 })

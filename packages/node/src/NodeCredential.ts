@@ -11,6 +11,7 @@ import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -18,6 +19,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type Needs, toCredentialError } from "./internal/azureError.ts"
+import { inTime } from "./internal/inTime.ts"
 import { slowDownPolicy } from "./internal/slowDown.ts"
 
 /**
@@ -97,6 +99,9 @@ const commonOptions = (authority: string) => ({
   retryOptions: { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 },
 })
 
+/** How long one sign-in may take that asks nobody. */
+const patience = Duration.seconds(10)
+
 type CommonOptions = ReturnType<typeof commonOptions>
 
 /** A credential of `@azure/identity`; `needs` tells what to do for whoever does not have what it takes. */
@@ -113,7 +118,10 @@ const fromAzure = (
     Effect.gen(function* () {
       const identity = yield* loadIdentity
       const onError = toCredentialError(needs)
-      const createOne = () => create(identity, commonOptions(cloud.authority.replace(/\/+$/, "")))
+      const createOne = () => {
+        const credential = create(identity, commonOptions(cloud.authority.replace(/\/+$/, "")))
+        return needs.patience === undefined ? credential : inTime(credential, needs.patience)
+      }
       const credential = yield* Effect.try({ try: createOne, catch: onError })
       return Credential.layerTokenCredential({
         credential,
@@ -155,7 +163,7 @@ export const layerClientSecret = (
 ): Layer.Layer<Credential.Credential, CredentialError> =>
   fromAzure(
     options,
-    { hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID" },
+    { hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID", patience },
     ({ ClientSecretCredential }, common) =>
       new ClientSecretCredential(options.tenantId, options.clientId, Redacted.value(options.clientSecret), common),
     anew,
@@ -180,6 +188,7 @@ export const layerClientCertificate = (
     options,
     {
       hint: `the certificate ${options.certificatePath} can't be used; check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD`,
+      patience,
     },
     ({ ClientCertificateCredential }, common) =>
       new ClientCertificateCredential(
@@ -209,6 +218,7 @@ export const layerManagedIdentity = (
     {
       hint: "there is no managed identity here; it is for machines of Azure, with AZURE_CLIENT_ID where it is user-assigned",
       isLocal: true,
+      patience,
     },
     ({ ManagedIdentityCredential }, { retryOptions }) =>
       new ManagedIdentityCredential({
@@ -229,7 +239,7 @@ export const layerWorkloadIdentity = (
 ): Layer.Layer<Credential.Credential, CredentialError> =>
   fromAzure(
     options,
-    { hint: `can't sign in with ${options.tokenFile}; check AZURE_FEDERATED_TOKEN_FILE` },
+    { hint: `can't sign in with ${options.tokenFile}; check AZURE_FEDERATED_TOKEN_FILE`, patience },
     ({ WorkloadIdentityCredential }, common) =>
       new WorkloadIdentityCredential({
         ...common,
@@ -287,7 +297,8 @@ export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credenti
             ...common,
             ...ids(options),
             additionalPolicies: [{ policy: slowDownPolicy(), position: "perCall" }],
-            userPromptCallback: (code) => void run(prompt(code.message)),
+            // Where Entra gives no code there is nothing to say, and the refusal follows.
+            userPromptCallback: ({ message }) => (message ? void run(prompt(message)) : undefined),
           }),
         sameUser,
       )
@@ -337,7 +348,7 @@ const ids = (options: UserOptions) => ({
 export const layerDefault = (options: CloudOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
   fromAzure(
     options,
-    { isLocal: true },
+    { isLocal: true, patience: Duration.times(patience, 2) },
     ({ DefaultAzureCredential }, common) => new DefaultAzureCredential(common),
     anew,
   ).pipe(Layer.tap((context) => Context.get(context, Credential.Credential).token))

@@ -3,7 +3,7 @@
  * itself is trusted by `NODE_EXTRA_CA_CERTS`, which a process reads when it starts.
  */
 import { spawn } from "node:child_process"
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import type * as Scope from "effect/Scope"
 
 const tenantId = "e0a8f26e-8b12-4ee4-9ac9-4a4ecb3d1b8f"
@@ -47,6 +48,9 @@ interface Ended {
   readonly seconds: number
 }
 
+/** More processes at a time would wait for a processor, and not for the server. */
+const atATime = Semaphore.makeUnsafe(4)
+
 /** Runs the program with nothing but this environment. */
 const signIn = (env: Readonly<Record<string, string>>, ...steps: ReadonlyArray<string>) =>
   Effect.callback<Ended>((resume) => {
@@ -68,7 +72,7 @@ const signIn = (env: Readonly<Record<string, string>>, ...steps: ReadonlyArray<s
       resume(Effect.succeed({ lines: lines.map((line) => decodeLine(line)), stdout, stderr, seconds }))
     })
     return Effect.sync(() => child.kill("SIGKILL"))
-  })
+  }).pipe(atATime.withPermit)
 
 /** An Entra that has this app, and the environment of who signs in there. */
 const serve = Effect.fnUntraced(function* (
@@ -97,6 +101,16 @@ const serve = Effect.fnUntraced(function* (
 })
 
 const secret = { AZURE_CLIENT_SECRET: clientSecret }
+const device = { LIVE_RESPONSE_AUTH: "device-code" }
+
+/** The user is asked, once. */
+const prompted = /^To sign in, use a web browser to open the page \S+ and enter the code \w+[^\n]*\n$/
+
+const tokensOf = ({ lines, stderr, stdout }: Ended) =>
+  lines.map(({ token }) => {
+    assert.isString(token, stdout + stderr)
+    return token
+  })
 
 const correlation = "43f4cb08-8fac-4b65-9db1-745c2ae65f3a"
 
@@ -115,7 +129,7 @@ const temporary = Effect.acquireRelease(
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true })),
 )
 
-layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/identity", (it) => {
+layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signing in with @azure/identity", (it) => {
   it.effect("with a secret, from the environment or from a file", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
@@ -162,11 +176,13 @@ layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/
         "Refused",
         /AADSTS7000215: Invalid client secret provided; take the secret's value, not its id/,
       )
-      assert.include(wrong.lines[0]?.message, correlation)
       assertMessage(old, "Refused", /AADSTS7000222: .* expired; make a new one in Entra/)
       assertMessage(app, "Refused", /AADSTS700016: Application with identifier '4711'.*AZURE_CLIENT_ID/)
       assertMessage(tenant, "Refused", /AADSTS90002: Tenant 'nobody.example' not found; check the tenant/)
-      for (const { seconds } of [wrong, old, app, tenant]) assert.isBelow(seconds, 15)
+      for (const { lines, seconds } of [wrong, old, app, tenant]) {
+        assert.include(lines[0]?.message, correlation)
+        assert.isBelow(seconds, 15)
+      }
     }),
   )
 
@@ -177,13 +193,14 @@ layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/
       const { env } = yield* serve({ app: { clientId, tenantId, certificateKey: own.publicKey } })
       const path = (path: string) => ({ ...env, AZURE_CLIENT_CERTIFICATE_PATH: path })
       const encrypted = path(own.write({ password: "a-password" }))
-      const [good, withPassword, wrongPassword, unknown, absent] = yield* Effect.all(
+      const [good, withPassword, wrongPassword, unknown, absent, directory] = yield* Effect.all(
         [
           signIn(path(own.write())),
           signIn({ ...encrypted, AZURE_CLIENT_CERTIFICATE_PASSWORD: "a-password" }),
           signIn({ ...encrypted, AZURE_CLIENT_CERTIFICATE_PASSWORD: "wrong" }),
           signIn(path(other.write())),
           signIn(path("/absent.pem")),
+          signIn(path("/")),
         ],
         { concurrency: 2 },
       )
@@ -192,6 +209,7 @@ layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/
       assertMessage(wrongPassword, "Missing", /the certificate .* can't be used; check AZURE_CLIENT_CERTIFICATE_PATH/)
       assertMessage(unknown, "Refused", /AADSTS700027: .*; upload the certificate/)
       assertMessage(absent, "Missing", /the certificate \/absent\.pem can't be used; .*ENOENT/)
+      assertMessage(directory, "Missing", /the certificate \/ can't be used; .*EISDIR/)
     }),
   )
 
@@ -212,32 +230,76 @@ layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/
     }),
   )
 
-  it.effect("with a device code, however slowly the server wants to be asked; a refused token asks nobody again", () =>
+  it.effect("with a device code, however slowly the server wants to be asked", () =>
     Effect.gen(function* () {
-      const { env } = yield* serve({ deviceUser: { slowDown: true, after: 2 } })
-      const declined = yield* serve({ deviceUser: { declines: true } })
-      const device = { LIVE_RESPONSE_AUTH: "device-code" }
-      const [good, bad] = yield* Effect.all(
-        [signIn({ ...env, ...device }, "token", "token", "refused", "token"), signIn({ ...declined.env, ...device })],
+      const { env, simulator } = yield* serve({ deviceUser: { slowDown: true, after: 1 } })
+      const { lines, stderr, stdout } = yield* signIn({ ...env, ...device })
+      assert.match(stderr, prompted)
+      assert.deepInclude(lines[0]?.claims, { upn: "analyst@contoso.com" }, stdout)
+      // Who is to slow down waits five seconds more; the server would refuse again whoever comes earlier.
+      const polls = (yield* simulator.calls).filter(({ url }) => url.includes("/token"))
+      assert.deepStrictEqual(
+        polls.map(({ status }) => status),
+        [400, 200],
+      )
+    }),
+  )
+
+  it.effect("with a device code once: neither a refused token nor one whose time is over asks the user again", () =>
+    Effect.gen(function* () {
+      const { env } = yield* serve({ deviceUser: { after: 1 } })
+      const ended = yield* signIn({ ...env, ...device }, "token", "token", "later", "token", "refused", "token")
+      assert.match(ended.stderr, prompted)
+      const [first, again, later, afterRefusal] = tokensOf(ended)
+      assert.strictEqual(again, first)
+      assert.strictEqual(new Set([first, later, afterRefusal]).size, 3)
+    }),
+  )
+
+  it.effect.each<{ readonly name: string; readonly options: Simulator.Options; readonly says: RegExp }>([
+    {
+      name: "the user declines",
+      options: { deviceUser: { declines: true } },
+      says: /AADSTS70017: .*declined.*; the sign-in was declined; try again \(correlation id 43f4cb08-/,
+    },
+    {
+      name: "the user never comes",
+      options: { deviceUser: { after: Infinity, codeLifetime: "1500 millis" } },
+      says: /expired; the code was not entered in time; try again/,
+    },
+    {
+      name: "the app takes no users",
+      options: { app: { clientId, tenantId, publicClient: false } },
+      says: /AADSTS7000218: .*; allow public client flows for the app.*\(correlation id 43f4cb08-/,
+    },
+  ])("says what came of a device code: $name", ({ options, says }) =>
+    Effect.gen(function* () {
+      const { env } = yield* serve(options)
+      const ended = yield* signIn({ ...env, ...device })
+      assert.match(ended.stderr, prompted)
+      assertMessage({ ...ended, stderr: "" }, "Refused", says)
+    }),
+  )
+
+  it.effect("shows no device code where Entra has none, and says why", () =>
+    Effect.gen(function* () {
+      const { env } = yield* serve()
+      const [app, tenant] = yield* Effect.all(
+        [
+          signIn({ ...env, ...device, AZURE_CLIENT_ID: "4711" }),
+          signIn({ ...env, ...device, AZURE_TENANT_ID: "nobody.example" }),
+        ],
         { concurrency: 2 },
       )
-      assert.match(good.stderr, /^To sign in, use a web browser to open the page \S+ and enter the code \w+[^\n]*\n$/)
-      assert.deepInclude(good.lines[0]?.claims, { upn: "analyst@contoso.com" }, good.stdout)
-      const tokens = good.lines.map(({ token }) => token)
-      assert.strictEqual(tokens[1], tokens[0])
-      assert.notStrictEqual(tokens[2], tokens[0])
-      // One poll is slowed down by five seconds, and so are all behind it.
-      assert.isAbove(good.seconds, 10)
-      assert.strictEqual(bad.lines[0]?.error, "Refused", bad.stdout)
-      assert.match(bad.lines[0]?.message ?? "", /declined.*try again/)
+      assertMessage(app, "Refused", /AADSTS700016: Application with identifier '4711'.*AZURE_CLIENT_ID/)
+      assertMessage(tenant, "Refused", /AADSTS90002: Tenant 'nobody.example' not found; check the tenant/)
     }),
   )
 
   it.effect("gets another token after a refused one, and not the same one out of a cache", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
-      const { lines } = yield* signIn({ ...env, ...secret }, "token", "refused", "token", "token")
-      const tokens = lines.map(({ token }) => token)
+      const tokens = tokensOf(yield* signIn({ ...env, ...secret }, "token", "refused", "token", "token"))
       assert.notStrictEqual(tokens[1], tokens[0])
       assert.strictEqual(tokens[2], tokens[1])
     }),
@@ -260,14 +322,61 @@ layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/
     }),
   )
 
-  it.effect("renews a token whose time is over", () =>
+  it.effect("tells trouble from a refusal, also where MSAL answers itself with what it remembers of it", () =>
     Effect.gen(function* () {
-      const { env } = yield* serve({ tokenLifetime: "1 second" })
-      // Even a token that seems to be over at once is used for a minute: only a refusal has it renewed before.
-      const { lines } = yield* signIn({ ...env, ...secret }, "token", "wait", "token", "refused", "token")
-      const tokens = lines.map(({ token }) => token)
-      assert.strictEqual(tokens[1], tokens[0])
-      assert.notStrictEqual(tokens[2], tokens[0])
+      const always = (fault: Simulator.Fault) => serve({ tokenFaults: Array.from({ length: 50 }, () => fault) })
+      const unavailable = yield* always({ fault: "status", status: 503, code: "temporarily_unavailable" })
+      const broken = yield* always({ fault: "status", status: 500, code: "server_error" })
+      const busy = yield* always({ fault: "throttle" })
+      const once = yield* serve({ tokenFaults: [{ fault: "throttle", retryAfter: 1 }] })
+      const [good, ...bad] = yield* Effect.all(
+        [once, unavailable, broken, busy].map(({ env }) => signIn({ ...env, ...secret })),
+        { concurrency: 2 },
+      )
+      assert.deepInclude(good?.lines[0]?.claims, { appid: clientId }, good?.stdout)
+      for (const ended of bad) {
+        assertMessage(ended, "Unreachable", /can't be reached \(AADSTS90033: A transient error/)
+        assert.isBelow(ended.seconds, 15)
+      }
+    }),
+  )
+
+  it.effect("does not wait for a server that takes the request and says nothing", () =>
+    Effect.gen(function* () {
+      const { env } = yield* serve({ tokenFaults: [{ fault: "stall", after: 0 }] })
+      const { lines, seconds, stdout } = yield* signIn({ ...env, ...secret })
+      assert.deepInclude(lines[0]?.claims, { appid: clientId }, stdout)
+      assert.isAbove(seconds, 10)
+      assert.isBelow(seconds, 30)
+    }),
+  )
+
+  it.effect("renews a token whose time is over, and not before", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* serve()
+      const [first, again, later, laterAgain] = tokensOf(
+        yield* signIn({ ...env, ...secret }, "token", "token", "later", "token", "token"),
+      )
+      assert.strictEqual(again, first)
+      assert.notStrictEqual(later, first)
+      assert.strictEqual(laterAgain, later)
+      assert.strictEqual((yield* simulator.calls).filter(({ kind }) => kind === "token").length, 2)
+    }),
+  )
+
+  it.effect("leaves nothing on the disk", () =>
+    Effect.gen(function* () {
+      const { env } = yield* serve({ deviceUser: {} })
+      const home = yield* temporary
+      const places = { HOME: home, TMPDIR: home, XDG_STATE_HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home }
+      yield* Effect.all(
+        [
+          signIn({ ...env, ...secret, ...places }),
+          signIn({ ...env, ...device, ...places }, "token", "refused", "token"),
+        ],
+        { concurrency: 2 },
+      )
+      assert.deepStrictEqual(readdirSync(home), [])
     }),
   )
 
@@ -289,7 +398,7 @@ layer(Certificate.layer, { excludeTestServices: true })("signing in with @azure/
       assertMessage(nothing, "Missing", /^no credential; set LIVE_RESPONSE_TOKEN, or AZURE_TENANT_ID/)
       assertMessage(identity, "Missing", /there is no managed identity here/)
       assertMessage(cli, "Missing", /install the Azure CLI, and sign in with az login/)
-      for (const { seconds } of [nobody, nothing, identity, cli]) assert.isBelow(seconds, 20)
+      for (const { seconds } of [nobody, nothing, identity, cli]) assert.isBelow(seconds, 15)
     }),
   )
 

@@ -83,10 +83,12 @@ const makeAdmission = Effect.gen(function* () {
       for (const doubt of missing === undefined ? doubts : [...doubts, missing]) yield* Effect.logWarning(doubt)
     }),
 
-    /** The API let a call in. */
-    prove: () => {
+    /** The API let a call in: whoever waits at the gate goes on. */
+    prove: Effect.suspend(() => {
+      if (isProven) return Effect.void
       isProven = true
-    },
+      return gate.resize(Number.MAX_SAFE_INTEGER)
+    }),
 
     limit: <A, R>(call: Effect.Effect<A, ApiError, R>): Effect.Effect<A, ApiError, R> =>
       Effect.suspend(() => (isProven ? call : gate.withPermits(1)(call))),
@@ -120,7 +122,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
     yield* admission.warn(yield* token, permission)
     const { bearer, body, response } = yield* quota.withPlace(send(call), { first: call.first === true })
-    if (response.status < 300 || response.status === 404) admission.prove()
+    if (response.status < 300 || response.status === 404) yield* admission.prove
     if (response.status === 200 || response.status === 201) {
       const date = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
       return { body, date } satisfies Answer

@@ -1,4 +1,5 @@
 /** Entra of the simulator: the sign-in of apps and users, as far as its documents and its clients tell. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -6,6 +7,9 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { outage } from "./simulatedAnswers.ts"
+import type { Fault } from "../testing/Simulator.ts"
 
 /**
  * An app that may sign in, by any of the proofs that it has.
@@ -29,6 +33,9 @@ export interface App {
 
   /** The token of another issuer that it trusts. */
   readonly federatedToken?: string | undefined
+
+  /** Whether users may sign in through it by a device code. By default they may. */
+  readonly publicClient?: boolean | undefined
 }
 
 /**
@@ -44,8 +51,11 @@ export interface DeviceUser {
   /** Declines. By default the user signs in. */
   readonly declines?: boolean | undefined
 
-  /** The first poll is answered with `slow_down`. */
+  /** The first poll is answered with `slow_down`, as if it came too early. By default only one that does is. */
   readonly slowDown?: boolean | undefined
+
+  /** How long the code is good. By default 15 minutes. */
+  readonly codeLifetime?: Duration.Input | undefined
 }
 
 export interface Options {
@@ -54,6 +64,7 @@ export interface Options {
   readonly roles: ReadonlyArray<string>
   readonly scopes: ReadonlyArray<string>
   readonly tokenLifetime: number
+  readonly faults: ReadonlyArray<Fault>
   /** Notes a token that was issued, until when it is good. */
   readonly issued: (token: string, expires: number) => void
   readonly randomHex: (length: number) => Effect.Effect<string>
@@ -64,7 +75,13 @@ export const path = /^\/([^/]+)\/(?:oauth2\/v2\.0\/(token|devicecode)|v2\.0\/\.w
 
 const correlationId = "43f4cb08-8fac-4b65-9db1-745c2ae65f3a"
 
-const refuse = (status: number, error: string, code: number, description: string) =>
+const refuse = (
+  status: number,
+  error: string,
+  code: number,
+  description: string,
+  headers?: Readonly<Record<string, string>>,
+) =>
   HttpServerResponse.jsonUnsafe(
     {
       error,
@@ -73,8 +90,30 @@ const refuse = (status: number, error: string, code: number, description: string
       trace_id: "00000000-0000-0000-0000-000000000000",
       correlation_id: correlationId,
     },
-    { status },
+    { status, ...(headers === undefined ? {} : { headers }) },
   )
+
+const transient = "A transient error has occurred. Please try again."
+
+/** What a sign-in server answers that is in trouble, or the gateway before it. */
+const trouble = (fault: Fault | undefined): Effect.Effect<HttpServerResponse.HttpServerResponse | undefined> => {
+  switch (fault?.fault) {
+    case "throttle": {
+      const headers = fault.retryAfter === undefined ? {} : { "retry-after": String(fault.retryAfter) }
+      return Effect.succeed(refuse(429, "temporarily_unavailable", 90033, transient, headers))
+    }
+    case "status":
+      return Effect.succeed(
+        fault.code === undefined ? outage(fault.status) : refuse(fault.status, fault.code, 90033, transient),
+      )
+    case "stall":
+      return Effect.succeed(HttpServerResponse.stream(Stream.never, { contentType: "application/json" }))
+    default:
+      return Effect.succeed(undefined)
+  }
+}
+
+const noProof = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
 
 const encode = (value: unknown) => Base64Url.encode(JSON.stringify(value))
 
@@ -126,6 +165,18 @@ const isAssertedBy = Effect.fnUntraced(function* (app: App, assertion: string, e
   )
 })
 
+interface Device {
+  readonly expires: number
+  polls: number
+  /** The soonest that it may be asked for again. */
+  next: number
+  /** Seconds between two polls: five more after each that came too early. */
+  interval: number
+}
+
+/** A timer may be a little early, and Entra is not that strict. */
+const tolerance = 100
+
 const configuration = (tenant: string, origin: string) =>
   HttpServerResponse.jsonUnsafe({
     issuer: `${origin}/${tenant}/v2.0`,
@@ -137,7 +188,10 @@ const configuration = (tenant: string, origin: string) =>
 
 export const make = (options: Options) => {
   const { app, deviceUser } = options
-  const devices = new Map<string, { polls: number }>()
+  const codeLifetime = Duration.toMillis(deviceUser?.codeLifetime ?? "15 minutes")
+  const faults = [...options.faults]
+  const devices = new Map<string, Device>()
+  const refreshTokens = new Set<string>()
 
   const issue = Effect.fnUntraced(function* (
     who: { readonly tenant: string; readonly clientId: string | null; readonly scope: string; readonly user?: string },
@@ -166,13 +220,15 @@ export const make = (options: Options) => {
     const scope = form.get("scope") ?? ""
     const clientId = form.get("client_id")
     const { expires_in, token } = yield* issue({ tenant, clientId, scope, user }, now)
+    const refresh_token = yield* options.randomHex(32)
+    refreshTokens.add(refresh_token)
     const identity = { oid: "user", tid: tenant, sub: "user", preferred_username: user, aud: clientId, iss: tenant }
     return HttpServerResponse.jsonUnsafe({
       token_type: "Bearer",
       scope,
       expires_in,
       access_token: token,
-      refresh_token: yield* options.randomHex(32),
+      refresh_token,
       id_token: [encode({ typ: "JWT", alg: "none" }), encode(identity), ""].join("."),
       client_info: encode({ uid: "user", utid: tenant }),
     })
@@ -205,12 +261,7 @@ export const make = (options: Options) => {
     } else if (app !== undefined) {
       const secret = form.get("client_secret")
       if (secret === null) {
-        return refuse(
-          401,
-          "invalid_client",
-          7000218,
-          "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
-        )
+        return refuse(401, "invalid_client", 7000218, noProof)
       }
       if (secret !== app.clientSecret) {
         return refuse(
@@ -229,20 +280,37 @@ export const make = (options: Options) => {
   })
 
   const pollDevice = Effect.fnUntraced(function* (tenant: string, form: URLSearchParams, now: number) {
-    const device = devices.get(form.get("device_code") ?? "")
-    if (device === undefined) return refuse(400, "expired_token", 70020, "The device code has expired.")
+    const code = form.get("device_code") ?? ""
+    const device = devices.get(code)
+    if (device === undefined || device.expires <= now) {
+      return refuse(400, "expired_token", 70020, "The device code has expired.")
+    }
     const poll = device.polls++
-    if (deviceUser?.slowDown === true && poll === 0) return refuse(400, "slow_down", 90085, "Poll less often.")
+    const isEarly = now < device.next - tolerance || (deviceUser?.slowDown === true && poll === 0)
+    if (isEarly) device.interval += 5
+    device.next = now + device.interval * 1000
+    if (isEarly) return refuse(400, "slow_down", 90085, "Poll less often.")
     if (poll < (deviceUser?.after ?? 0)) return refuse(400, "authorization_pending", 70016, "Authorization is pending.")
+    devices.delete(code)
     if (deviceUser?.declines === true) {
       return refuse(400, "authorization_declined", 70017, "The user declined the authorization.")
     }
+    if (app?.publicClient === false) return refuse(401, "invalid_client", 7000218, noProof)
     return yield* issueToUser(tenant, form, now)
+  })
+
+  const refresh = Effect.fnUntraced(function* (tenant: string, form: URLSearchParams, now: number) {
+    return refreshTokens.delete(form.get("refresh_token") ?? "")
+      ? yield* issueToUser(tenant, form, now)
+      : refuse(400, "invalid_grant", 700082, "The refresh token has expired due to inactivity.")
   })
 
   return Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) {
     const [, tenant = "", operation] = path.exec(url.pathname) ?? []
+    // Of any tenant: clients know what the vendor's own servers would say here, and so meet an unknown one below.
     if (operation === undefined) return configuration(tenant, url.origin)
+    const troubled = yield* trouble(operation === "token" ? faults.shift() : undefined)
+    if (troubled !== undefined) return troubled
     const form = new URLSearchParams(yield* Effect.orElseSucceed(request.text, () => ""))
     if (app?.tenantId !== undefined && tenant !== app.tenantId) {
       return refuse(400, "invalid_request", 90002, `Tenant '${tenant}' not found. Check the tenant.`)
@@ -258,20 +326,20 @@ export const make = (options: Options) => {
     }
     if (operation === "devicecode") {
       const device_code = yield* options.randomHex(32)
-      devices.set(device_code, { polls: 0 })
+      devices.set(device_code, { expires: now + codeLifetime, polls: 0, next: now, interval: 1 })
       const verification_uri = "https://microsoft.com/devicelogin"
       return HttpServerResponse.jsonUnsafe({
         user_code: "HQ4T7ZLMN",
         device_code,
         verification_uri,
-        expires_in: 900,
+        expires_in: Math.floor(codeLifetime / 1000),
         interval: 1,
         message: `To sign in, use a web browser to open the page ${verification_uri} and enter the code HQ4T7ZLMN to authenticate.`,
       })
     }
     const grant = form.get("grant_type")
     if (grant === "client_credentials") return yield* asApp(tenant, form, `${url.origin}${url.pathname}`, now)
-    if (grant === "refresh_token") return yield* issueToUser(tenant, form, now)
+    if (grant === "refresh_token") return yield* refresh(tenant, form, now)
     if (deviceGrants.has(grant)) return yield* pollDevice(tenant, form, now)
     return refuse(400, "invalid_request", 900144, "The request body must contain grant_type and scope.")
   })

@@ -22,7 +22,7 @@ import * as Stream from "effect/Stream"
 import * as Md5 from "../internal/md5.ts"
 import * as SimulatedActions from "../internal/simulatedActions.ts"
 import { randomHex } from "../internal/randomHex.ts"
-import { apiError, outage, storageError, tooManyRequests } from "../internal/simulatedAnswers.ts"
+import { apiError, storageError, tooManyRequests } from "../internal/simulatedAnswers.ts"
 import * as SimulatedEntra from "../internal/simulatedEntra.ts"
 import { makeLimiter, vendorWindows } from "../internal/simulatedLimits.ts"
 import type { ResultRef } from "../ResultRef.ts"
@@ -147,7 +147,10 @@ export interface Options {
   /** What tokens of users permit. By default `Machine.Read` and `Machine.LiveResponse`. */
   readonly scopes?: ReadonlyArray<string> | undefined
 
-  /** What goes wrong with the requests for tokens, in order: a `status`, or `none`. */
+  /**
+   * What goes wrong with the requests for tokens, in order: `throttle`; a `status`, with a code as Entra's own error and
+   * without one as a gateway's page; `stall`, whose body never comes; or `none`.
+   */
   readonly tokenFaults?: ReadonlyArray<Fault> | undefined
 
   /** The machines that sessions can run on. By default none. */
@@ -272,13 +275,13 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     return content === undefined ? blob : yield* addBlob(id, index, { content })
   })
 
-  const tokenFaults = [...(options?.tokenFaults ?? [])]
   const signIn = SimulatedEntra.make({
     app: options?.app,
     deviceUser: options?.deviceUser,
     roles: options?.roles ?? ["Machine.Read.All", "Machine.LiveResponse"],
     scopes: options?.scopes ?? ["Machine.Read", "Machine.LiveResponse"],
     tokenLifetime,
+    faults: options?.tokenFaults ?? [],
     issued: (token, expires) => void tokens.set(token, expires),
     randomHex,
   })
@@ -397,10 +400,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   ): Effect.fn.Return<Answer> {
     const now = yield* Clock.currentTimeMillis
     if (SimulatedEntra.path.test(url.pathname)) {
-      if (request.method !== "POST") return { kind: "other", response: yield* signIn(request, url, now) }
-      const fault = tokenFaults.shift()
-      const response = fault?.fault === "status" ? outage(fault.status) : yield* signIn(request, url, now)
-      return { kind: "token", response }
+      return { kind: request.method === "POST" ? "token" : "other", response: yield* signIn(request, url, now) }
     }
     if (url.pathname.startsWith("/investigation-actions-data/")) {
       return { kind: "blob", response: serveBlob(request, url, now) }

@@ -1,5 +1,6 @@
 /** What `@azure/identity` rejects with, in this library's terms. */
 import { CredentialError, fromEntra, Missing, Unreachable } from "@live-response/core/CredentialError"
+import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 
 /** An error, then what caused it, outermost first. */
@@ -27,9 +28,13 @@ const refusal = (error: unknown): CredentialError | undefined => {
   const description = text(answer, "errorDescription") ?? text(answer, "errorMessage") ?? messageOf(error)
   const status = /Http status code: (\d+)/.exec(description)?.[1]
   if (status !== undefined) return unreachable(`HTTP ${status}`)
-  // Of what ends a device code MSAL tells the name alone.
-  const ended = /^post_request_failed: (\w+)/.exec(description)?.[1]
-  if (ended !== undefined) return fromEntra({ error: ended })
+  const [, ended, why] = /^post_request_failed: (\w+)(?:: (.*))?/s.exec(description) ?? []
+  if (ended !== undefined) return fromEntra({ error: ended, description: why })
+  // By MSAL's own clock.
+  if (name === "device_code_expired") return fromEntra({ error: "expired_token", description: "the code has expired" })
+  // For a minute MSAL answers itself, in the words of a server that was in trouble, and with its numbers for a name.
+  const isEcho = /^[\d ]*$/.test(name ?? "-")
+  if (isEcho && description.includes("AADSTS")) return fromEntra({ error: "temporarily_unavailable", description })
   if (!description.includes("AADSTS") && !/^(server|temporarily)_/.test(name ?? "")) return undefined
   return fromEntra({ error: name ?? "unknown_error", description, correlationId: text(answer, "correlationId") })
 }
@@ -40,10 +45,14 @@ const isNoAnswer = (error: unknown): boolean =>
 
 const isNetwork = (error: unknown): boolean =>
   text(error, "name") === "RestError" ||
-  /^(E[A-Z]+|.*CERT.*|UNABLE_TO_.*)$/.test(text(error, "code") ?? "") ||
+  /^((?!EISDIR)E[A-Z]+|.*CERT.*|UNABLE_TO_.*)$/.test(text(error, "code") ?? "") ||
   isNoAnswer(error)
 
 const unreachable = (description: string) => new CredentialError({ reason: new Unreachable({ description }) })
+
+/** A wait that was given up, in the form of an error of the network. */
+export const noAnswer = (patience: Duration.Duration): Error =>
+  Object.assign(new Error(`no answer within ${Duration.format(patience)}`), { code: "ETIMEDOUT" })
 
 /** What one way to sign in takes. */
 export interface Needs {
@@ -51,6 +60,8 @@ export interface Needs {
   readonly hint?: string
   /** It is on this machine, or it is not: no network of it is worth a word. */
   readonly isLocal?: boolean
+  /** How long a token may take. By default as long as it does: it is a user's. */
+  readonly patience?: Duration.Duration
 }
 
 /** A refusal in Entra's own words; a network that is not there; else what this way to sign in takes. */
@@ -59,7 +70,9 @@ export const toCredentialError =
   (error: unknown): CredentialError => {
     const all = causes(error)
     const said = all.flatMap((cause) => refusal(cause) ?? [])
-    const refused = said.find(({ reason }) => reason._tag === "Refused") ?? (isLocal === true ? undefined : said[0])
+    // Of a server in trouble only the innermost error says so. On this machine it is one of several that were tried.
+    const one = said.find(({ reason }) => reason._tag === (isLocal === true ? "Refused" : "Unreachable"))
+    const refused = one ?? (isLocal === true ? undefined : said[0])
     if (refused !== undefined) return refused
     // A file that is not there has a code as well, and a path.
     const network = all.findLast((cause) => isNetwork(cause) && text(cause, "path") === undefined)

@@ -1,6 +1,7 @@
 /**
  * A program that signs in as its environment says: `token` asks for a token, `refused` says that the API refused the last
- * one, `wait` lets two seconds pass. It prints a line of JSON for each token, or for the error that ended it.
+ * one, `later` has this machine's clock go on by an hour. It prints a line of JSON for each token, or for the error that
+ * ended it.
  */
 import * as AccessToken from "@live-response/core/AccessToken"
 import { Credential } from "@live-response/core/Credential"
@@ -10,14 +11,23 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
+/** This machine's clock, which hours can be added to: MSAL asks it, and so does Effect. */
+const RealDate = Date
+let hours = 0
+const now = () => performance.timeOrigin + performance.now() + hours * 3_600_000
+globalThis.Date = new Proxy(RealDate, {
+  construct: (date, args) => Reflect.construct(date, args.length === 0 ? [now()] : args),
+  get: (date, name) => (name === "now" ? now : Reflect.get(date, name)),
+})
+
 const program = Effect.gen(function* () {
   const credential = yield* Credential
   let last = Redacted.make("")
   for (const step of process.argv.slice(2)) {
     if (step === "refused") {
       yield* credential.invalidate(last)
-    } else if (step === "wait") {
-      yield* Effect.sleep("2 seconds")
+    } else if (step === "later") {
+      hours++
     } else {
       last = yield* credential.token
       const token = Redacted.value(last)
@@ -32,3 +42,5 @@ const program = Effect.gen(function* () {
 )
 
 await Effect.runPromise(program)
+// A request that nobody waits for any more is no reason to stay.
+process.exit()
