@@ -286,7 +286,12 @@ describe("bad input", () => {
     readonly says: RegExp
   }> = [
     { name: "nothing to do", args: [], code: 2, says: /nothing to download/ },
-    { name: "no target", args: ["foo"], code: 2, says: /"foo" is no target; a target is <machine action id>, or <machine action id>:<index>/ },
+    {
+      name: "no target",
+      args: ["foo"],
+      code: 2,
+      says: /"foo" is no target; a target is <machine action id>, or <machine action id>:<index>/,
+    },
     {
       name: "a missing list",
       args: ["--from", "nowhere.txt"],

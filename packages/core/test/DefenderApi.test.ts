@@ -331,9 +331,10 @@ describe("DefenderApi: before any call was let in", () => {
   it.effect.each([400, 401, 403, 409])("four are under way at most where all are answered with %i", (status) => {
     const { starts, world } = slow(() => apiError(status, "Code", "Sentence."))
     return Effect.gen(function* () {
-      yield* inVirtualTime(forty, "2 minutes")
+      // No answer of the first forty lets in more of the second.
+      yield* inVirtualTime(Effect.andThen(forty, forty), "10 minutes")
       assert.strictEqual(most(starts), 4)
-      assert.strictEqual(starts.length, status === 401 ? 80 : 40)
+      assert.strictEqual(starts.length, status === 401 ? 160 : 80)
     }).pipe(Effect.provide(world))
   })
 
@@ -427,6 +428,22 @@ describe("DefenderApi: what a token says of itself", () => {
       for (const [n, what] of says.entries()) assert.match(warnings[n] ?? "", what)
     }),
   )
+
+  it.effect("is warned of once for each permission that it lacks, and once of what speaks against all of it", () => {
+    const warnings: Array<string> = []
+    const logger = Logger.make(({ message }) => warnings.push(String(message)))
+    const token = tokenOf({ aud: "https://graph.microsoft.com", scp: "Machine.LiveResponse" })
+    const page = json(200, { value: [] })
+    const { layer } = scripted(good, page, good, page)
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const list = Stream.runDrain(api.list())
+      yield* inVirtualTime(Effect.all([link, list, link, list]))
+      assert.strictEqual(warnings.length, 2, warnings.join("\n"))
+      assert.include(warnings[0], "https://graph.microsoft.com")
+      assert.include(warnings[1], "lacks Machine.Read or Machine.ReadWrite")
+    }).pipe(Effect.provide([layerOver(layer, undefined, Credential.layerToken(token)), Logger.layer([logger])]))
+  })
 
   it.effect.each([
     { name: "a good one", token: tokenOf(fine) },

@@ -366,17 +366,23 @@ describe("LiveResponse.saveAll", () => {
     it.effect.each([
       { name: "answers at once", latency: undefined },
       { name: "answers after a while", latency: Effect.sleep("200 millis") },
-    ])("makes few calls where all are forbidden, however many results are under way: $name", ({ latency }) =>
-      Effect.gen(function* () {
+    ])("makes few calls where all are forbidden, however many results are under way: $name", ({ latency }) => {
+      let begun = 0
+      const counted = Effect.suspend(() => {
+        begun++
+        return latency ?? Effect.void
+      })
+      return Effect.gen(function* () {
         const refs = refsUpTo(300)
         yield* addAll(refs, () => forbid)
         const { events, exit } = yield* runAll(refs, { concurrency: 256 })
         const error = yield* failureOf(exit)
         assert.strictEqual(error._tag === "DefenderError" ? error.reason._tag : error._tag, "Forbidden")
         assert.deepInclude(summaryOf(events), { completed: 0 })
-        assert.isAtMost((yield* calls).filter(({ kind }) => kind === "link").length, 16)
-      }).pipe(Effect.provide(LiveResponseTest.layer({ latency }))),
-    )
+        assert.isAtLeast(begun, 1)
+        assert.isAtMost(begun, 16)
+      }).pipe(Effect.provide(LiveResponseTest.layer({ latency: counted })))
+    })
 
     it.effect("has all of them once the calls are let in, however many are under way", () =>
       Effect.gen(function* () {
