@@ -39,7 +39,7 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   token: AccessToken.kind(claims),
   permissions: AccessToken.permissions(claims),
   tokenAudience: claims.aud,
-  expires: Option.getOrUndefined(Option.map(AccessToken.expiry(claims), DateTime.formatIso)),
+  expires: Option.getOrUndefined(AccessToken.expiry(claims)),
   doubts: AccessToken.doubts(claims, now),
   commands: Object.fromEntries(
     Object.entries(commands).map(([name, permission]) => {
@@ -66,17 +66,13 @@ const lines = (
     ...row("token", report.token),
     ...row(report.token === "app-only" ? "roles" : "scopes", report.permissions.join(", ") || "none"),
     ...row("audience", report.tokenAudience),
-    ...row("expires", Option.getOrUndefined(Option.map(Option.fromNullishOr(report.expires), expiry(now)))),
+    ...row("expires", report.expires && expiry(report.expires, now)),
     ...report.doubts.flatMap((doubt) => row("mind", doubt)),
     ...Object.entries(report.commands).flatMap(([name, { missing }]) => row(name, missing ?? "may be used")),
   ]
 }
 
-const expiry = (now: DateTime.Utc) => (iso: string) =>
-  Option.match(DateTime.make(iso), {
-    onNone: () => iso,
-    onSome: (instant) =>
-      DateTime.isGreaterThan(instant, now)
-        ? `${iso}, in ${Format.duration(DateTime.distance(now, instant))}`
-        : `${iso}, which is over`,
-  })
+const expiry = (instant: DateTime.Utc, now: DateTime.Utc): string =>
+  DateTime.isGreaterThan(instant, now)
+    ? `${DateTime.formatIso(instant)}, in ${Format.duration(DateTime.distance(now, instant))}`
+    : `${DateTime.formatIso(instant)}, which is over`

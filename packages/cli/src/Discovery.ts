@@ -65,8 +65,7 @@ export const lookUp = Effect.fnUntraced(function* (id: MachineAction.MachineActi
   const found = yield* Effect.result(api.get(id))
   if (Result.isFailure(found)) {
     const error = found.failure
-    const isAnswer = error._tag === "DefenderError" && !/^(Unauthorized|Forbidden)$/.test(error.reason._tag)
-    return isAnswer ? [bad(error.reason.message)] : yield* error
+    return error._tag === "DefenderError" && !error.isDenied ? [bad(error.reason.message)] : yield* error
   }
   const action = found.success
   const refs: ReadonlyArray<ResultRef | BadTarget> = resultsOf(action)

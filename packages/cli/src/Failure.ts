@@ -46,9 +46,7 @@ export const fromError = (error: BatchError | Config.ConfigError | Failure): Fai
     case "QuotaStoreError":
       return machine(error.message)
     case "DefenderError":
-      return error.reason._tag === "Unauthorized" || error.reason._tag === "Forbidden"
-        ? signIn(error.message)
-        : new Failure({ code: exitCode.someFailed, text: error.message })
+      return error.isDenied ? signIn(error.message) : new Failure({ code: exitCode.someFailed, text: error.message })
     case "Outage":
       return new Failure({ code: exitCode.someFailed, text: error.message })
     case "CredentialError":

@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function* (
   const { audience, authority } = options.cloud ?? Cloud.commercial
 
   const ask = Effect.suspend(() =>
-    Http.execute(
+    Http.exchange(
       client,
       HttpClientRequest.post(`${authority}/${encodeURIComponent(options.tenantId)}/oauth2/v2.0/token`).pipe(
         HttpClientRequest.acceptJson,
@@ -67,19 +67,17 @@ export const make = Effect.fnUntraced(function* (
           scope: `${audience}/.default`,
         }),
       ),
+      { bodyLimit, timeout: headTimeout },
     ),
-  ).pipe(
-    Effect.flatMap((response) =>
-      Effect.map(Http.boundedText(response, bodyLimit), (body) => [response, body] as const),
-    ),
-    Effect.mapError((error) => unreachable(Http.describe(error))),
-    Effect.timeoutOrElse({ duration: headTimeout, orElse: () => Effect.fail(unreachable("no answer in time")) }),
-  )
+  ).pipe(Effect.mapError(unreachable))
 
   return yield* Credential.make(() =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const [{ status }, body] = yield* ask
+      const {
+        body,
+        response: { status },
+      } = yield* ask
       const issued = status === 200 ? decodeToken(body) : Option.none()
       if (Option.isSome(issued)) {
         // From when it was asked for: the way back counts for the token's life.

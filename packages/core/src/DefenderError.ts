@@ -204,6 +204,11 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
     return oneLine(`${this.operation}: ${this.reason.message}`)
   }
 
+  /** Whether it is about who is signed in: another call of theirs would fare no better. */
+  get isDenied(): boolean {
+    return this.reason._tag === "Unauthorized" || this.reason._tag === "Forbidden"
+  }
+
   /** Whether the same call may succeed a little later. */
   get isRetryable(): boolean {
     switch (this.reason._tag) {

@@ -109,10 +109,8 @@ const fromAzure = (
   { cloud = Cloud.commercial }: CloudOptions,
   needs: Needs,
   create: (identity: Identity, options: CommonOptions) => Credential.TokenCredential,
-  afterRefusal: (
-    first: Credential.TokenCredential,
-    create: () => Credential.TokenCredential,
-  ) => Credential.TokenCredential,
+  /** What is used once a token was refused: by default another credential, for one keeps its tokens. */
+  afterRefusal?: (first: Credential.TokenCredential) => Credential.TokenCredential,
 ): Layer.Layer<Credential.Credential, CredentialError> =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -127,13 +125,10 @@ const fromAzure = (
         credential,
         scope: `${cloud.audience}/.default`,
         onError,
-        afterRefusal: () => afterRefusal(credential, createOne),
+        afterRefusal: () => afterRefusal?.(credential) ?? createOne(),
       })
     }),
   )
-
-/** A credential keeps its tokens; one that is new has none. */
-const anew = (_: Credential.TokenCredential, create: () => Credential.TokenCredential) => create()
 
 /** A user need not sign in again: claims, even none, make it get another token for the same user. */
 const sameUser = (first: Credential.TokenCredential): Credential.TokenCredential => ({
@@ -166,7 +161,6 @@ export const layerClientSecret = (
     { hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID", patience },
     ({ ClientSecretCredential }, common) =>
       new ClientSecretCredential(options.tenantId, options.clientId, Redacted.value(options.clientSecret), common),
-    anew,
   )
 
 /**
@@ -200,7 +194,6 @@ export const layerClientCertificate = (
         },
         { ...common, sendCertificateChain: options.sendChain === true },
       ),
-    anew,
   )
 
 /**
@@ -225,7 +218,6 @@ export const layerManagedIdentity = (
         retryOptions,
         ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
       }),
-    anew,
   )
 
 /**
@@ -247,7 +239,6 @@ export const layerWorkloadIdentity = (
         clientId: options.clientId,
         tokenFilePath: options.tokenFile,
       }),
-    anew,
   )
 
 /**
@@ -263,7 +254,6 @@ export const layerAzureCli = (
     options,
     { hint: "install the Azure CLI, and sign in with az login", isLocal: true },
     ({ AzureCliCredential }) => new AzureCliCredential({ processTimeoutInMs: 20_000, ...ids(options) }),
-    anew,
   )
 
 /**
@@ -278,6 +268,18 @@ export const Prompt = Context.Reference<(message: string) => Effect.Effect<void>
   { defaultValue: () => (message) => Console.error(message) },
 )
 
+/** For the callbacks of a credential, which know nothing of effects. */
+const prompting = (
+  use: (prompt: (message: string) => void) => Layer.Layer<Credential.Credential, CredentialError>,
+): Layer.Layer<Credential.Credential, CredentialError> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const prompt = yield* Prompt
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      return use((message) => void run(prompt(message)))
+    }),
+  )
+
 /**
  * Signs in a user by a code, which is typed into a browser on any machine. {@link Prompt} asks for it.
  *
@@ -285,24 +287,20 @@ export const Prompt = Context.Reference<(message: string) => Effect.Effect<void>
  * @category layers
  */
 export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const prompt = yield* Prompt
-      const run = Effect.runForkWith(yield* Effect.context<never>())
-      return fromAzure(
-        options,
-        { hint: "the sign-in by a device code did not end; try again" },
-        ({ DeviceCodeCredential }, common) =>
-          new DeviceCodeCredential({
-            ...common,
-            ...ids(options),
-            additionalPolicies: [{ policy: slowDownPolicy(), position: "perCall" }],
-            // Where Entra gives no code there is nothing to say, and the refusal follows.
-            userPromptCallback: ({ message }) => (message ? void run(prompt(message)) : undefined),
-          }),
-        sameUser,
-      )
-    }),
+  prompting((prompt) =>
+    fromAzure(
+      options,
+      { hint: "the sign-in by a device code did not end; try again" },
+      ({ DeviceCodeCredential }, common) =>
+        new DeviceCodeCredential({
+          ...common,
+          ...ids(options),
+          additionalPolicies: [{ policy: slowDownPolicy(), position: "perCall" }],
+          // Where Entra gives no code there is nothing to say, and the refusal follows.
+          userPromptCallback: ({ message }) => (message ? prompt(message) : undefined),
+        }),
+      sameUser,
+    ),
   )
 
 /**
@@ -312,25 +310,21 @@ export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credenti
  * @category layers
  */
 export const layerBrowser = (options: UserOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const prompt = yield* Prompt
-      const run = Effect.runForkWith(yield* Effect.context<never>())
-      return fromAzure(
-        options,
-        { hint: "the sign-in in a browser did not end; where there is no browser, use a device code" },
-        ({ InteractiveBrowserCredential }, common) => {
-          const credential = new InteractiveBrowserCredential({ ...common, ...ids(options) })
-          return {
-            getToken: (scopes, options) => {
-              void run(prompt("A browser opens for the sign-in. Where there is none, use a device code."))
-              return credential.getToken(scopes, options)
-            },
-          }
-        },
-        sameUser,
-      )
-    }),
+  prompting((prompt) =>
+    fromAzure(
+      options,
+      { hint: "the sign-in in a browser did not end; where there is no browser, use a device code" },
+      ({ InteractiveBrowserCredential }, common) => {
+        const credential = new InteractiveBrowserCredential({ ...common, ...ids(options) })
+        return {
+          getToken: (scopes, options) => {
+            prompt("A browser opens for the sign-in. Where there is none, use a device code.")
+            return credential.getToken(scopes, options)
+          },
+        }
+      },
+      sameUser,
+    ),
   )
 
 const ids = (options: UserOptions) => ({
@@ -350,7 +344,6 @@ export const layerDefault = (options: CloudOptions = {}): Layer.Layer<Credential
     options,
     { isLocal: true, patience: Duration.times(patience, 2) },
     ({ DefaultAzureCredential }, common) => new DefaultAzureCredential(common),
-    anew,
   ).pipe(Layer.tap((context) => Context.get(context, Credential.Credential).token))
 
 /** An empty variable is none, as Azure's own tools see it. */

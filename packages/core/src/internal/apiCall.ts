@@ -105,16 +105,11 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
 
   const send = Effect.fnUntraced(function* ({ bodyLimit, operation, request }: Call) {
     const bearer = yield* token
-    return yield* Http.execute(client, HttpClientRequest.bearerToken(request, bearer)).pipe(
-      Effect.flatMap((response) =>
-        Effect.map(Http.boundedText(response, bodyLimit), (body) => ({ response, body, bearer })),
-      ),
-      Effect.mapError((error) => unreachable(operation, Http.describe(error))),
-      Effect.timeoutOrElse({
-        duration: policy.headTimeout,
-        orElse: () => Effect.fail(unreachable(operation, "no answer in time")),
-      }),
-    )
+    const { body, response } = yield* Http.exchange(client, HttpClientRequest.bearerToken(request, bearer), {
+      bodyLimit,
+      timeout: policy.headTimeout,
+    }).pipe(Effect.mapError((description) => unreachable(operation, description)))
+    return { body, response, bearer }
   })
 
   const once = Effect.fnUntraced(function* (call: Call) {

@@ -1,3 +1,4 @@
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
@@ -34,6 +35,18 @@ export const boundedText = (response: HttpClientResponse, limit: number): Effect
       Stream.mkString,
     )
   })
+
+/** Sends a request and reads its answer within bounds. What it fails with is a few words, which hold nothing secret. */
+export const exchange = (
+  client: HttpClient.HttpClient,
+  request: HttpClientRequest,
+  options: { readonly bodyLimit: number; readonly timeout: Duration.Input },
+): Effect.Effect<{ readonly response: HttpClientResponse; readonly body: string }, string> =>
+  execute(client, request).pipe(
+    Effect.flatMap((response) => Effect.map(boundedText(response, options.bodyLimit), (body) => ({ response, body }))),
+    Effect.mapError(describe),
+    Effect.timeoutOrElse({ duration: options.timeout, orElse: () => Effect.fail("no answer in time") }),
+  )
 
 /**
  * What a transport error means, in a few words. Nothing of the request is in it: its URL may be a secret.

@@ -1,4 +1,5 @@
 /** Machine actions of the simulator: what it was given, and live response sessions that run while time passes. */
+import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -49,11 +50,11 @@ interface Session {
   cancelled?: { readonly at: number; readonly comment: string }
 }
 
-export interface Refusal {
+export class Refusal extends Data.Class<{
   readonly status: number
   readonly code: string
   readonly message: string
-}
+}> {}
 
 export interface Options {
   /** How long a command runs. */
@@ -83,7 +84,9 @@ const patience = Duration.toMillis("3 days")
 
 const order: ReadonlyArray<string> = ["PutFile", "RunScript", "GetFile"]
 
-const refuse = (status: number, code: string, message: string): Refusal => ({ status, code, message })
+const refuse = (status: number, code: string, message: string): Refusal => new Refusal({ status, code, message })
+
+const unknown = (id: string) => refuse(404, "ResourceNotFound", `Machine action ${id} was not found`)
 
 const iso = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(millis))
 
@@ -155,7 +158,8 @@ export const make = (options: Options) => {
     return session === undefined || now < session.created + options.visibleAfter ? undefined : record(session, now)
   }
 
-  const get = (id: string, now: number): ActionRecord | undefined => given.get(id) ?? sessionRecord(id, now)
+  const get = (id: string, now: number): Refusal | ActionRecord =>
+    given.get(id) ?? sessionRecord(id, now) ?? unknown(id)
 
   return {
     addMachine: (machine: Machine, now: number) =>
@@ -239,7 +243,7 @@ export const make = (options: Options) => {
 
     cancel: (id: string, comment: string, now: number): Refusal | ActionRecord => {
       const session = sessions.get(id)
-      if (session === undefined) return refuse(404, "ResourceNotFound", `Machine action ${id} was not found`)
+      if (session === undefined) return unknown(id)
       if (isOver(session, now)) return refuse(400, "InvalidInput", "The machine action is over.")
       session.cancelled = { at: now, comment }
       return record(session, now)

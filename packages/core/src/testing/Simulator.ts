@@ -358,8 +358,8 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     const over = limitersOf[kind].check(now)
     if (over !== undefined) return tooManyRequests(over.limit, over.text, over.seconds, true)
     const answer = yield* ofAction(kind, request, url, now)
-    return "status" in answer && "code" in answer && "message" in answer
-      ? apiError(Number(answer.status), String(answer.code), String(answer.message))
+    return answer instanceof SimulatedActions.Refusal
+      ? apiError(answer.status, answer.code, answer.message)
       : HttpServerResponse.jsonUnsafe(answer, { status: kind === "run" ? 201 : 200 })
   })
 
@@ -374,19 +374,13 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     switch (kind) {
       case "list": {
         const page = actions.list(url.searchParams, now)
-        if ("status" in page || page.skip === undefined) return page
+        if (page instanceof SimulatedActions.Refusal || page.skip === undefined) return page
         const next = new URL(url)
         next.searchParams.set("$skip", String(page.skip))
         return { value: page.value, "@odata.nextLink": next.href }
       }
       case "action":
-        return (
-          actions.get(id.toLowerCase(), now) ?? {
-            status: 404,
-            code: "ResourceNotFound",
-            message: `Machine action ${id} was not found`,
-          }
-        )
+        return actions.get(id.toLowerCase(), now)
       case "run":
         return yield* actions.run(id, body, now)
       case "cancel":
