@@ -19,10 +19,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Tracer from "effect/Tracer"
 import { scripted } from "./support/scripted.ts"
+import { recording } from "./support/recording.ts"
+import { endless } from "./support/endless.ts"
 
 const secret = "a-secret+that/nobody=shows"
 const app = {
@@ -342,17 +343,11 @@ describe("ClientCredentials: other answers", () => {
   )
 
   it.effect("does not read an answer without an end", () => {
-    let pulled = 0
-    const endless = Stream.fromEffectRepeat(
-      Effect.sync(() => {
-        pulled += 1024
-        return new Uint8Array(1024).fill(0x20)
-      }),
-    )
+    const { body, pulled } = endless()
     return Effect.gen(function* () {
-      const { calls, error } = yield* failing(HttpServerResponse.stream(endless, { status: 200 }))
+      const { calls, error } = yield* failing(HttpServerResponse.stream(body, { status: 200 }))
       assert.strictEqual(error.reason._tag, "Unreachable")
-      assert.isAtMost(pulled / calls, 512 * 1024)
+      assert.isAtMost(pulled() / calls, 512 * 1024)
     })
   })
 
@@ -396,16 +391,7 @@ describe("ClientCredentials: the secret", () => {
     { name: "there is no network", transport: talkative },
   ])("is in no error, no log and no span where $name", ({ transport }) =>
     Effect.gen(function* () {
-      const spans: Array<Tracer.Span> = []
-      const logs: Array<unknown> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        },
-      })
-      const logger = Logger.make((options) => logs.push([options.message, options.cause]))
+      const { logger, logs, spans, tracer } = recording()
       const exit = yield* inVirtualTime(Effect.exit(Effect.withSpan(token, "sign-in"))).pipe(
         Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(transport))),
         Effect.provideService(Tracer.Tracer, tracer),

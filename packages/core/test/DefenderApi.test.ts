@@ -31,6 +31,7 @@ import { exampleRef, refAt } from "./support/refs.ts"
 import { scripted } from "./support/scripted.ts"
 import { tokenOf } from "./support/tokens.ts"
 import { countingCredential, layerOver } from "./support/world.ts"
+import { endless } from "./support/endless.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
@@ -672,17 +673,11 @@ describe("DefenderApi: other answers", () => {
   )
 
   it.effect("does not read an error to its end", () => {
-    let pulled = 0
-    const endless = Stream.fromEffectRepeat(
-      Effect.sync(() => {
-        pulled += 1024
-        return new Uint8Array(1024).fill(0x20)
-      }),
-    )
+    const { body, pulled } = endless()
     return Effect.gen(function* () {
-      const { exit } = yield* ask(HttpServerResponse.stream(endless, { status: 400 }))
+      const { exit } = yield* ask(HttpServerResponse.stream(body, { status: 400 }))
       assert.strictEqual((yield* reasonOf(exit))._tag, "Refused")
-      assert.isAtMost(pulled, 256 * 1024)
+      assert.isAtMost(pulled(), 256 * 1024)
     })
   })
 

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { utf8 } from "./support/bytes.ts"
 import { refsUpTo } from "./support/refs.ts"
+import { recording } from "./support/recording.ts"
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent.BatchEvent))
 
@@ -22,16 +23,7 @@ const everything = (value: unknown) => inspect(value, { depth: 12, showHidden: t
 describe("secrets", () => {
   it.effect("are in no span, no log, no metric, no event and no error, whatever goes wrong", () =>
     Effect.gen(function* () {
-      const spans: Array<Tracer.Span> = []
-      const logs: Array<unknown> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        },
-      })
-      const logger = Logger.make((options) => logs.push([options.message, options.cause]))
+      const { logger, logs, spans, tracer } = recording()
 
       const simulator = yield* Simulator
       const refs = refsUpTo(9)
