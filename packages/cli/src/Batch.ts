@@ -7,7 +7,7 @@ import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"
-import type { ResultRef } from "@live-response/core/ResultRef"
+import * as ResultRefs from "@live-response/core/ResultRef"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
@@ -76,10 +76,10 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
 
   // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
   const discovered = isDiscovering
-    ? Stream.flatMap(Discovery.select(options.selection), (action) => Stream.fromIterable(Discovery.resultsOf(action)))
+    ? Stream.flatMap(Discovery.select(options.selection), (action) => Stream.fromIterable(ResultRefs.ofAction(action)))
     : Stream.empty
   const refs = targets.pipe(
-    Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError, DefenderApi> =>
+    Stream.flatMap((target): Stream.Stream<ResultRefs.ResultRef | Targets.BadTarget, ApiError, DefenderApi> =>
       Targets.isWholeAction(target) ? Stream.fromIterableEffect(Discovery.lookUp(target.id)) : Stream.succeed(target),
     ),
     Stream.flatMap((target) => {

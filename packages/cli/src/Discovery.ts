@@ -4,7 +4,7 @@
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
-import { ResultRef } from "@live-response/core/ResultRef"
+import * as ResultRefs from "@live-response/core/ResultRef"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -50,14 +50,6 @@ export const select = (
     }),
   )
 
-/** The results that an action has by now. */
-export const resultsOf = (action: MachineAction.MachineAction): ReadonlyArray<ResultRef> =>
-  action.commands.flatMap((command) =>
-    MachineAction.hasResult(action, command) === "yes"
-      ? [ResultRef.make({ machineActionId: action.id, index: command.index })]
-      : [],
-  )
-
 /** All of one action's results, and what is to be said where it has none, or not all of them yet. */
 export const lookUp = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
   const api = yield* DefenderApi.DefenderApi
@@ -68,7 +60,7 @@ export const lookUp = Effect.fnUntraced(function* (id: MachineAction.MachineActi
     return error._tag === "DefenderError" && !error.isDenied ? [bad(error.reason.message)] : yield* error
   }
   const action = found.success
-  const refs: ReadonlyArray<ResultRef | BadTarget> = resultsOf(action)
+  const refs: ReadonlyArray<ResultRefs.ResultRef | BadTarget> = ResultRefs.ofAction(action)
   const missing = action.commands.filter((command) => MachineAction.hasResult(action, command) === "not yet").length
   if (missing > 0)
     return [

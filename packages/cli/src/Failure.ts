@@ -1,7 +1,7 @@
 /**
  * How a command ends: its message, and the exit code that scripts see.
  */
-import type { BatchError } from "@live-response/core/LiveResponse"
+import type { BatchError } from "@live-response/core/BatchError"
 import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"

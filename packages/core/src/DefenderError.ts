@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
 import { Wait } from "./internal/wait.ts"
+import { MachineActionId } from "./MachineAction.ts"
 import * as Permission from "./Permission.ts"
 
 /** What the API says of an error: its code, its sentence, and the correlation id that support asks for. */
@@ -94,6 +95,22 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/De
 }
 
 /**
+ * Another session is under way on the machine: `machineActionId` is its action, where the API says it.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @since 0.1.0
+ * @category reasons
+ */
+export class ActiveRequestAlreadyExists extends Schema.TaggedError<ActiveRequestAlreadyExists>(
+  "@live-response/core/DefenderError/ActiveRequestAlreadyExists",
+)("ActiveRequestAlreadyExists", { ...answer, machineActionId: Schema.optionalKey(MachineActionId) }) {
+  override get message(): string {
+    const which = this.machineActionId === undefined ? describe(this) : `machine action ${this.machineActionId}`
+    return `another session is under way on the machine (${which}); wait until it is over, or cancel it`
+  }
+}
+
+/**
  * The quota is used up, here or by somebody else who shares it. `retryAfter` is what the API asked for, if it did.
  *
  * @since 0.1.0
@@ -161,6 +178,7 @@ export const Reason = Schema.Union([
   Forbidden,
   NotFound,
   Refused,
+  ActiveRequestAlreadyExists,
   TooManyRequests,
   Unavailable,
   Unreachable,

@@ -11,45 +11,19 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
-import type { CredentialError } from "./CredentialError.ts"
-import type { DefenderError } from "./DefenderError.ts"
 import * as Extraction from "./Extraction.ts"
+import * as BatchEnd from "./internal/batchEnd.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
-import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import { Reporter } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
 import * as ScriptResult from "./ScriptResult.ts"
 import type { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
-
-/**
- * Results failed one after the other because nothing could be reached: the others would as well.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Outage extends Schema.TaggedError<Outage>("@live-response/core/LiveResponse/Outage")("Outage", {
-  failures: Schema.Int,
-  last: BatchEvent.ResultError,
-}) {
-  override get message(): string {
-    return `${this.last.message}; ${this.failures} results in a row failed like this, so the batch stops: run it again when the network is back`
-  }
-}
-
-/**
- * What fails every target, and so ends a batch: no sign-in, no permission, no network, no log of the quota, no place to
- * keep results.
- *
- * @since 0.1.0
- * @category errors
- */
-export type BatchError = CredentialError | DefenderError | QuotaStoreError | StoreError | Outage
 
 /**
  * @since 0.1.0
@@ -106,35 +80,6 @@ export interface Service {
  */
 export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
 
-/** Whether every other target would fail with this as well, whatever was before. */
-const endsAnyBatch = (error: BatchEvent.ResultError): error is Exclude<BatchError, Outage> => {
-  switch (error._tag) {
-    case "CredentialError":
-    case "QuotaStoreError":
-    case "StoreError":
-      return true
-    case "DefenderError":
-      return error.reason._tag === "Unauthorized"
-    case "TransferError":
-      return false
-  }
-}
-
-/** Whether there was no connection at all: to the API, or to the storage before its first byte. */
-const isConnectionFailure = (error: BatchEvent.ResultError): boolean =>
-  error._tag === "DefenderError"
-    ? error.reason._tag === "Unreachable"
-    : error._tag === "TransferError" && error.reason._tag === "Broken" && error.reason.offset === 0
-
-/** So many results without a connection, one after the other, are no accident of any of them. */
-const outageAfter = 10
-
-/**
- * Where the API made a link before, one that it forbids is that of a machine which this user may not see. So many of them,
- * one after the other, are a permission that was taken away.
- */
-const deniedAfter = 8
-
 /** Shorter pauses are not worth an event. */
 const shortestPause = Duration.seconds(1)
 
@@ -187,7 +132,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const saveTold = Effect.fnUntraced(function* (
     ref: ResultRef,
     limits: Extraction.Limits | undefined,
-    endsBatch: (error: BatchEvent.ResultError) => error is Exclude<BatchError, Outage>,
+    { isEndedBy }: BatchEnd.BatchEnd,
     tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
   ) {
     const present = yield* findPresent(ref)
@@ -206,7 +151,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     const ended = yield* save(ref).pipe(
       Effect.map((stored) => BatchEvent.Completed.make({ ...ref, ...stored, links, attempts })),
       Effect.catch((error) =>
-        endsBatch(error)
+        isEndedBy(error)
           ? Effect.fail(error)
           : Effect.succeed(BatchEvent.Failed.make({ ...ref, message: error.message, error, links, attempts })),
       ),
@@ -225,24 +170,13 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     Stream.callback<BatchEvent.BatchEvent, BatchError | E, R>(
       Effect.fnUntraced(function* (queue) {
         let summary = BatchEvent.emptySummary
-        let connectionFailures = 0
-        let isPermitted = false
-        let denials = 0
+        const batchEnd = BatchEnd.make()
         const seen = new Set<string>()
         const tell = (event: BatchEvent.BatchEvent) => {
           summary = BatchEvent.tally(summary, event)
-          if (event.event === "linked") {
-            isPermitted = true
-            denials = 0
-          }
+          if (event.event === "linked") batchEnd.permitted()
           return Queue.offer(queue, event)
         }
-        const endsBatch = (error: BatchEvent.ResultError): error is Exclude<BatchError, Outage> => {
-          if (error._tag !== "DefenderError" || error.reason._tag !== "Forbidden") return endsAnyBatch(error)
-          denials++
-          return !isPermitted || denials >= deniedAfter
-        }
-
         const pauses = yield* quota.pauses.pipe(
           Stream.filter(Duration.isGreaterThanOrEqualTo(shortestPause)),
           Stream.runForEach((pause) =>
@@ -259,13 +193,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
               const key = String(ref)
               if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
               seen.add(key)
-              return Effect.flatMap(saveTold(ref, options?.extract, endsBatch, tell), (ended) => {
-                if (ended === undefined) return Effect.void
-                const isOne = ended.event === "failed" && isConnectionFailure(ended.error)
-                connectionFailures = isOne ? connectionFailures + 1 : 0
-                return isOne && connectionFailures >= outageAfter
-                  ? Effect.fail(new Outage({ failures: connectionFailures, last: ended.error }))
-                  : Effect.void
+              return Effect.flatMap(saveTold(ref, options?.extract, batchEnd, tell), (ended) => {
+                const outage = ended && batchEnd.outage(ended.event === "failed" ? ended.error : undefined)
+                return outage === undefined ? Effect.void : Effect.fail(outage)
               })
             },
             { concurrency: options?.concurrency ?? 8, unordered: true },

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { MachineActionId } from "./MachineAction.ts"
+import { hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
 
 /**
  * The place of a command in its machine action, counted from 0.
@@ -80,3 +80,14 @@ export const FromString = Schema.String.pipe(
     }),
   ),
 )
+
+/**
+ * The results that an action has by now.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofAction = (action: MachineAction): ReadonlyArray<ResultRef> =>
+  action.commands.flatMap((command) =>
+    hasResult(action, command) === "yes" ? [ResultRef.make({ machineActionId: action.id, index: command.index })] : [],
+  )

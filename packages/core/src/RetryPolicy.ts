@@ -51,8 +51,20 @@ export interface Policies {
   /** Looking again at a machine action that is not over. Where it ends, the waiting ends. */
   readonly poll: Schedule.Schedule<unknown, MachineAction>
 
+  /** The same for each of many that are watched together: a wait of nothing is until the next round. */
+  readonly watch: Schedule.Schedule<unknown, MachineAction>
+
+  /** The rounds in which those are looked at that are due, with a call for 25 of them. */
+  readonly rounds: Schedule.Schedule<unknown>
+
   /** Looking again for a machine action that was just made: for a while the API may not know it yet. */
   readonly creation: Schedule.Schedule<unknown, DefenderError>
+
+  /** Running a session again that the API was asked for in vain: no answer came, and the session is not there. */
+  readonly start: Schedule.Schedule<unknown>
+
+  /** How long after a machine action is over its results may not be there yet. */
+  readonly settling: Duration.Input
 
   /** How long to wait for the head of an answer. */
   readonly headTimeout: Duration.Input
@@ -65,11 +77,20 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
 /**
+ * A machine that has not begun a session by then is not there: whoever waits for it need not look often.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const absentAfter: Duration.Duration = Duration.minutes(2)
+
+/**
  * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
  * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
  * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
- * machine, and looked for during two minutes.
+ * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
+ * not been there for two minutes once a minute. A session that got lost is begun three times at most.
  *
  * @since 0.1.0
  * @category policies
@@ -97,7 +118,19 @@ export const defaults: Policies = {
   signIn: backOff("500 millis", "2 seconds", 2),
   renewal: backOff("1 second", "30 seconds", 20),
   poll: Schedule.spaced("15 seconds").pipe(Schedule.jittered, Schedule.upTo({ duration: "3 days" })),
+  watch: Schedule.forever.pipe(
+    Schedule.setInputType<MachineAction>(),
+    Schedule.modifyDelay(({ elapsed, input }) =>
+      Effect.succeed(
+        input.status === "Pending" && elapsed >= Duration.toMillis(absentAfter) ? Duration.minutes(1) : Duration.zero,
+      ),
+    ),
+    Schedule.upTo({ duration: "4 days" }),
+  ),
+  rounds: Schedule.spaced("3 seconds"),
   creation: Schedule.spaced("5 seconds").pipe(Schedule.upTo({ duration: "2 minutes" })),
+  start: Schedule.recurs(2),
+  settling: "5 seconds",
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
 }

@@ -14,6 +14,7 @@ import * as AccessToken from "../AccessToken.ts"
 import { Credential } from "../Credential.ts"
 import { CredentialError, Unusable } from "../CredentialError.ts"
 import * as DefenderError from "../DefenderError.ts"
+import { MachineActionId } from "../MachineAction.ts"
 import * as Permission from "../Permission.ts"
 import type { Service as Quota } from "../Quota.ts"
 import type { QuotaStoreError } from "../QuotaStoreError.ts"
@@ -198,10 +199,23 @@ const refusal = (
     case 408:
       return new DefenderError.Unavailable(answer)
   }
+  if (answer.code === "ActiveRequestAlreadyExists") {
+    const machineActionId = activeAction(answer.detail)
+    return new DefenderError.ActiveRequestAlreadyExists({
+      ...answer,
+      ...(Option.isSome(machineActionId) ? { machineActionId: machineActionId.value } : {}),
+    })
+  }
   if (status >= 500) return new DefenderError.Unavailable(answer)
   if (status >= 400) return new DefenderError.Refused(answer)
   return new DefenderError.UnexpectedAnswer({ description: `HTTP ${status}` })
 }
+
+/** The message alone names the action that is in the way. */
+const activeAction = (detail = ""): Option.Option<MachineActionId> =>
+  decodeId(/active action id: *([0-9a-f-]{36})/i.exec(detail)?.[1])
+
+const decodeId = Schema.decodeUnknownOption(MachineActionId)
 
 const unreachable = (operation: string, description: string) =>
   new DefenderError.DefenderError({ operation, reason: new DefenderError.Unreachable({ description }) })

@@ -13,8 +13,10 @@ const valueOf = (token: string): string => (token.startsWith("'") ? token.slice(
 /** Times are compared as times, whatever digits they have; all else as text. */
 const order = (actual: unknown, wanted: string): number => {
   const text = String(actual ?? "")
-  const [left, right] = [Date.parse(text), Date.parse(wanted)]
-  if (/^\d{4}-/.test(wanted) && !Number.isNaN(left) && !Number.isNaN(right)) return Math.sign(left - right)
+  if (/^\d{4}-/.test(wanted)) {
+    const [left, right] = [Date.parse(text), Date.parse(wanted)]
+    if (!Number.isNaN(left) && !Number.isNaN(right)) return Math.sign(left - right)
+  }
   return text === wanted ? 0 : text < wanted ? -1 : 1
 }
 
@@ -49,7 +51,8 @@ export const parseFilter = (text: string, fields: ReadonlySet<string>): Test | u
     const operator = operators[name]
     if (field === undefined || !fields.has(field) || operator === undefined || value === undefined) return undefined
     at += 3
-    return (row) => operator(order(row[field], valueOf(value)))
+    const wanted = valueOf(value)
+    return (row) => operator(order(row[field], wanted))
   }
 
   const term = (): Test | undefined => {

@@ -21,6 +21,9 @@ export interface Machine {
   /** How long it stays offline, from when it is added; for ever where it is infinite. By default it is online. */
   readonly offline?: Duration.Input | undefined
 
+  /** So long somebody else's session is under way on it, from when it is added. By default there is none. */
+  readonly busy?: Duration.Input | undefined
+
   /** The service refuses it: its Windows is too old. */
   readonly unsupported?: boolean | undefined
 
@@ -47,7 +50,10 @@ interface Session {
   readonly comment: string
   readonly created: number
   readonly starts: number
+  readonly commandTime: number
   cancelled?: { readonly at: number; readonly comment: string }
+  /** What it is for good once it is over: thousands of lists are of thousands of those. */
+  last?: ActionRecord
 }
 
 export class Refusal extends Data.Class<{
@@ -106,7 +112,7 @@ export const make = (options: Options) => {
     const failing =
       session.machine.fails === undefined ? -1 : session.commands.findIndex(({ type }) => type === "RunScript")
     const last = failing === -1 ? session.commands.length : failing + 1
-    const done = Math.max(0, Math.min(last, Math.floor((until - session.starts) / options.commandTime)))
+    const done = Math.max(0, Math.min(last, Math.floor((until - session.starts) / session.commandTime)))
     const isDone = done === last
     const status = isDone
       ? failing === -1
@@ -119,12 +125,19 @@ export const make = (options: Options) => {
         : now < session.starts
           ? "Pending"
           : "InProgress"
-    return { status, done, failing, changed: isDone ? session.starts + last * options.commandTime : until }
+    return { status, done, failing, changed: isDone ? session.starts + last * session.commandTime : until }
   }
 
   const isOver = (session: Session, now: number) => !/^(Pending|InProgress)$/.test(progress(session, now).status)
 
   const record = (session: Session, now: number): ActionRecord => {
+    if (session.last !== undefined) return session.last
+    const record = describe(session, now)
+    if (isOver(session, now)) session.last = record
+    return record
+  }
+
+  const describe = (session: Session, now: number): ActionRecord => {
     const { changed, done, failing, status } = progress(session, now)
     return {
       id: session.id,
@@ -140,11 +153,11 @@ export const make = (options: Options) => {
       cancellationComment: session.cancelled?.comment ?? null,
       errorHResult: 0,
       commands: session.commands.map((command, index) => {
-        const began = session.starts + index * options.commandTime
+        const began = session.starts + index * session.commandTime
         return {
           index,
           startTime: index <= done && began <= now ? iso(began) : null,
-          endTime: index < done ? iso(began + options.commandTime) : null,
+          endTime: index < done ? iso(began + session.commandTime) : null,
           commandStatus: index >= done ? "Created" : index === failing ? "Failed" : "Completed",
           errors: index === failing && index < done ? [session.machine.fails] : [],
           command,
@@ -153,17 +166,33 @@ export const make = (options: Options) => {
     }
   }
 
+  const begin = (session: Session) => void sessions.set(session.id, session)
+
+  const isVisible = ({ created }: Session, now: number) => now >= created + options.visibleAfter
+
   const sessionRecord = (id: string, now: number) => {
     const session = sessions.get(id)
-    return session === undefined || now < session.created + options.visibleAfter ? undefined : record(session, now)
+    return session !== undefined && isVisible(session, now) ? record(session, now) : undefined
   }
 
   const get = (id: string, now: number): Refusal | ActionRecord =>
     given.get(id) ?? sessionRecord(id, now) ?? unknown(id)
 
   return {
-    addMachine: (machine: Machine, now: number) =>
-      void machines.set(machine.id, { machine, online: now + Duration.toMillis(machine.offline ?? 0) }),
+    addMachine: Effect.fnUntraced(function* (machine: Machine, now: number) {
+      machines.set(machine.id, { machine, online: now + Duration.toMillis(machine.offline ?? 0) })
+      if (machine.busy === undefined) return
+      const commandTime = Duration.toMillis(machine.busy)
+      begin({
+        id: yield* randomId,
+        machine,
+        commands: [{ type: "RunScript", params: [{ key: "ScriptName", value: "other.ps1" }] }],
+        comment: "somebody else's",
+        created: now,
+        starts: now,
+        commandTime,
+      })
+    }),
 
     /** What a command has left that has run. */
     resultOf: (id: string, index: number, now: number): Uint8Array | undefined => {
@@ -198,9 +227,14 @@ export const make = (options: Options) => {
       const filter = query.get("$filter")
       const test = filter === null ? () => true : parseFilter(filter, fields)
       if (test === undefined) return refuse(400, "ODataError", `The query can't be understood: ${filter}`)
-      const all = [...given.values(), ...Array.from(sessions.values(), (session) => record(session, now))]
+      const all = [
+        ...given.values(),
+        ...Array.from(sessions.values())
+          .filter((session) => isVisible(session, now))
+          .map((session) => record(session, now)),
+      ]
         .filter(test)
-        .toSorted((a, b) => String(b["creationDateTimeUtc"]).localeCompare(String(a["creationDateTimeUtc"])))
+        .toSorted((a, b) => (String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1))
       const skip = Number(query.get("$skip") ?? 0)
       const size = Math.min(options.pageSize, Number(query.get("$top") ?? options.pageSize))
       const value = all.slice(skip, skip + size)
@@ -236,8 +270,9 @@ export const make = (options: Options) => {
         comment: request.Comment,
         created: now,
         starts: Math.max(now, known.online),
+        commandTime: options.commandTime,
       }
-      sessions.set(id, session)
+      begin(session)
       return record(session, now)
     }),
 

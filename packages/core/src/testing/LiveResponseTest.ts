@@ -9,8 +9,11 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
+import * as ActionWatch from "../ActionWatch.ts"
 import * as Credential from "../Credential.ts"
 import * as DefenderApi from "../DefenderApi.ts"
+import * as Fleet from "../Fleet.ts"
+import * as FleetJournal from "../FleetJournal.ts"
 import * as LiveResponse from "../LiveResponse.ts"
 import * as Manifest from "../Manifest.ts"
 import * as Quota from "../Quota.ts"
@@ -22,7 +25,7 @@ import * as Simulator from "./Simulator.ts"
 const token = "a-token-for-tests"
 
 /**
- * Everything that a program may ask for: `LiveResponse` and what is below it, with the `Simulator` to fill and to look
+ * Everything that a program may ask for: `LiveResponse`, `Fleet` and what is below them, with the `Simulator` to fill and to look
  * at. Time is the clock's, so that under a `TestClock` hours pass in milliseconds.
  *
  * @example
@@ -50,8 +53,8 @@ const token = "a-token-for-tests"
  * @category layers
  */
 export const layer = (options?: Simulator.Options) =>
-  LiveResponse.layer.pipe(
-    Layer.provideMerge(Transfer.layer),
+  Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
+    Layer.provideMerge(Layer.mergeAll(Transfer.layer, ActionWatch.layer)),
     Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
     Layer.provideMerge(Simulator.layerHttpClient),
     Layer.provideMerge(
@@ -60,6 +63,7 @@ export const layer = (options?: Simulator.Options) =>
         Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
         ResultStore.layerMemory,
         Manifest.layerMemory,
+        FleetJournal.layerMemory,
         Simulator.layer({ ...options, tokens: [token, ...(options?.tokens ?? [])] }),
       ),
     ),

@@ -10,7 +10,6 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Base64 from "effect/encoding/Base64"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -19,10 +18,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Md5 from "../internal/md5.ts"
 import * as SimulatedActions from "../internal/simulatedActions.ts"
 import { randomHex } from "../internal/randomHex.ts"
-import { apiError, storageError, tooManyRequests } from "../internal/simulatedAnswers.ts"
+import { apiError, outage, tooManyRequests } from "../internal/simulatedAnswers.ts"
+import * as SimulatedBlobs from "../internal/simulatedBlobs.ts"
 import * as SimulatedEntra from "../internal/simulatedEntra.ts"
 import { makeLimiter, vendorWindows } from "../internal/simulatedLimits.ts"
 import type { ResultRef } from "../ResultRef.ts"
@@ -36,6 +35,7 @@ import type { ResultRef } from "../ResultRef.ts"
  * - `cut`: the connection breaks after so many bytes
  * - `stall`: nothing comes any more after so many bytes, and the connection stays open
  * - `ignoreRange`: the whole content, whatever was asked for
+ * - `lost`: what was asked for is done, and no more than a gateway's page with a 504 says so
  * - `none`: this request is answered as it should be
  *
  * @since 0.1.0
@@ -48,6 +48,7 @@ export type Fault =
   | { readonly fault: "cut"; readonly after: number }
   | { readonly fault: "stall"; readonly after: number }
   | { readonly fault: "ignoreRange" }
+  | { readonly fault: "lost" }
   | { readonly fault: "none" }
 
 /**
@@ -162,6 +163,9 @@ export interface Options {
   /** How many sessions may run at once. By default 25. */
   readonly sessions?: number | undefined
 
+  /** What goes wrong with the requests to run a session, in order: `throttle`, `status`, `lost` or `none`. */
+  readonly runFaults?: ReadonlyArray<Fault> | undefined
+
   /** How soon a new action can be looked at. By default after 2 seconds. */
   readonly visibleAfter?: Duration.Input | undefined
 
@@ -201,15 +205,6 @@ export interface Service {
  */
 export class Simulator extends Context.Service<Simulator, Service>()("@live-response/core/testing/Simulator") {}
 
-interface Blob {
-  readonly result: Result
-  readonly path: string
-  readonly etag: string
-  readonly md5: string
-  readonly linkFaults: Array<Fault>
-  readonly blobFaults: Array<Fault>
-}
-
 const linkPath = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
@@ -231,13 +226,10 @@ interface Answer {
  * @category constructors
  */
 export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.Return<Service> {
-  const linkLifetime = Duration.toMillis(options?.linkLifetime ?? "30 minutes")
   const tokenLifetime = Duration.toMillis(options?.tokenLifetime ?? "1 hour")
   const limiter = makeLimiter(vendorWindows(options?.perMinute ?? 100, options?.perHour ?? 1500))
-  const blobs = new Map<string, Blob>()
-  const blobsByPath = new Map<string, Blob>()
+  const blobs = SimulatedBlobs.make(Duration.toMillis(options?.linkLifetime ?? "30 minutes"))
   const tokens = new Map<string, number>((options?.tokens ?? []).map((token) => [token, Infinity]))
-  const signatures = new Map<string, { readonly path: string; readonly expires: number }>()
   const calls: Array<Call> = []
   const limitersOf = {
     list: makeLimiter(vendorWindows(100, 1500)),
@@ -245,6 +237,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     run: makeLimiter([{ limit: 10, millis: 60_000, text: "00:01:00" }]),
     cancel: makeLimiter(vendorWindows(100, 1500)),
   }
+  const runFaults = [...(options?.runFaults ?? [])]
   const actions = SimulatedActions.make({
     commandTime: Duration.toMillis(options?.commandTime ?? "30 seconds"),
     sessions: options?.sessions ?? 25,
@@ -252,27 +245,13 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     pageSize: options?.pageSize ?? 10_000,
   })
   const began = yield* Clock.currentTimeMillis
-  for (const machine of options?.machines ?? []) actions.addMachine(machine, began)
-
-  const addBlob = Effect.fnUntraced(function* (id: string, index: number, result: Result) {
-    const blob: Blob = {
-      result,
-      path: `/investigation-actions-data/${id}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
-      etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
-      md5: md5Of(result.content),
-      linkFaults: [...(result.linkFaults ?? [])],
-      blobFaults: [...(result.blobFaults ?? [])],
-    }
-    blobs.set(`${id}:${index}`, blob)
-    blobsByPath.set(blob.path, blob)
-    return blob
-  })
+  for (const machine of options?.machines ?? []) yield* actions.addMachine(machine, began)
 
   /** What was put there, or what a session that ran here has left. */
   const blobOf = Effect.fnUntraced(function* (id: string, index: number, now: number) {
-    const blob = blobs.get(`${id}:${index}`)
+    const blob = blobs.find(id, index)
     const content = blob === undefined ? actions.resultOf(id, index, now) : undefined
-    return content === undefined ? blob : yield* addBlob(id, index, { content })
+    return content === undefined ? blob : yield* blobs.add(id, index, { content })
   })
 
   const signIn = SimulatedEntra.make({
@@ -296,55 +275,11 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     if (fault?.fault === "status") return apiError(fault.status, fault.code ?? "InternalError", "An error occurred.")
     if (blob === undefined) return apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
 
-    const expires = now + linkLifetime
-    const signature = `${yield* randomHex(20)}/${yield* randomHex(20)}=`
-    signatures.set(signature, { path: blob.path, expires })
-    const se = encodeURIComponent(DateTime.formatIso(DateTime.makeUnsafe(expires)).replace(/\.\d+Z$/, "Z"))
-    const query = `se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
     return HttpServerResponse.jsonUnsafe({
       "@odata.context": `${origin}/api/$metadata#Edm.String`,
-      value: `${options?.blobOrigin ?? origin}${blob.path}?${query}`,
+      value: yield* blobs.link(blob, options?.blobOrigin ?? origin, now),
     })
   })
-
-  const serveBlob = (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) => {
-    const signature = signatures.get(url.searchParams.get("sig") ?? "")
-    const blob = blobsByPath.get(url.pathname)
-    const fault = blob?.blobFaults.shift()
-    if (request.headers.authorization !== undefined) return storageError(400, "InvalidAuthenticationInfo")
-    if (
-      signature === undefined ||
-      signature.path !== url.pathname ||
-      signature.expires <= now ||
-      fault?.fault === "expire"
-    ) {
-      return storageError(403, "AuthenticationFailed", "Signature not valid in the specified time frame")
-    }
-    if (blob === undefined) return storageError(404, "BlobNotFound")
-    if (fault?.fault === "status") return storageError(fault.status, fault.code ?? "InternalError")
-
-    const { content } = blob.result
-    const condition = request.headers["if-match"]
-    if (condition !== undefined && condition !== blob.etag) return storageError(412, "ConditionNotMet")
-    const range = fault?.fault === "ignoreRange" ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "")
-    const start = Number(range?.[1] ?? 0)
-    const end = Math.min(content.length, range?.[2] ? Number(range[2]) + 1 : content.length)
-    if (range && start >= content.length) return storageError(416, "InvalidRange")
-
-    const headers = {
-      etag: blob.etag,
-      "accept-ranges": "bytes",
-      "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
-      ...(range ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
-      ...(blob.result.md5 === false ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: blob.md5 }),
-    }
-    return HttpServerResponse.stream(body(content.subarray(start, end), fault), {
-      status: range ? 206 : 200,
-      contentLength: end - start,
-      contentType: "application/octet-stream",
-      headers,
-    })
-  }
 
   const api = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) {
     const token = request.headers.authorization?.replace(/^Bearer /, "") ?? ""
@@ -357,7 +292,11 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     if (kind === undefined) return apiError(404, "NotFound", "No such resource.")
     const over = limitersOf[kind].check(now)
     if (over !== undefined) return tooManyRequests(over.limit, over.text, over.seconds, true)
+    const fault = kind === "run" ? runFaults.shift() : undefined
+    if (fault?.fault === "throttle") return tooManyRequests(10, "00:01:00", fault.retryAfter ?? 8, true)
+    if (fault?.fault === "status") return apiError(fault.status, fault.code ?? "InternalError", "An error occurred.")
     const answer = yield* ofAction(kind, request, url, now)
+    if (fault?.fault === "lost") return outage(504)
     return answer instanceof SimulatedActions.Refusal
       ? apiError(answer.status, answer.code, answer.message)
       : HttpServerResponse.jsonUnsafe(answer, { status: kind === "run" ? 201 : 200 })
@@ -396,9 +335,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     if (SimulatedEntra.path.test(url.pathname)) {
       return { kind: request.method === "POST" ? "token" : "other", response: yield* signIn(request, url, now) }
     }
-    if (url.pathname.startsWith("/investigation-actions-data/")) {
-      return { kind: "blob", response: serveBlob(request, url, now) }
-    }
+    if (SimulatedBlobs.isBlob(url.pathname)) return { kind: "blob", response: blobs.serve(request, url, now) }
     const kind = linkPath.test(url.pathname)
       ? "link"
       : (SimulatedActions.kindOf(request.method, url.pathname) ?? "other")
@@ -406,7 +343,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   })
 
   return {
-    add: (ref, result) => Effect.asVoid(addBlob(ref.machineActionId, ref.index, result)),
+    add: (ref, result) => Effect.asVoid(blobs.add(ref.machineActionId, ref.index, result)),
     addAction: (action) => Effect.sync(() => actions.add(action)),
     calls: Effect.sync(() => [...calls]),
     handler: Effect.gen(function* () {
@@ -421,33 +358,6 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     }),
   }
 })
-
-const md5Of = (bytes: Uint8Array): string => {
-  const hash = Md5.make()
-  hash.update(bytes)
-  return Base64.encode(hash.digest())
-}
-
-/** Small enough that a fault in the middle is in the middle. */
-const pieceLength = 16 * 1024
-
-const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
-  Stream.fromIterable(
-    Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) =>
-      bytes.subarray(i * pieceLength, (i + 1) * pieceLength),
-    ),
-  )
-
-const body = (bytes: Uint8Array, fault: Fault | undefined): Stream.Stream<Uint8Array, string> => {
-  switch (fault?.fault) {
-    case "cut":
-      return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.fail("cut"))
-    case "stall":
-      return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.never)
-    default:
-      return pieces(bytes)
-  }
-}
 
 /**
  * A simulator.

@@ -1,0 +1,201 @@
+/**
+ * Many machine actions, watched with few calls.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as ActionFilter from "./ActionFilter.ts"
+import { type ApiError, DefenderApi } from "./DefenderApi.ts"
+import * as DefenderError from "./DefenderError.ts"
+import type { MachineAction, MachineActionId } from "./MachineAction.ts"
+import { RetryPolicy } from "./RetryPolicy.ts"
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /**
+   * A machine action as it is at each look, until it is over, or until the policy for that ends. Whoever is slow to take
+   * it sees the last look alone. One that was just made may be unknown for two minutes; what stays unknown fails as
+   * `DefenderApi.get` does.
+   *
+   * Once an action was seen, trouble on the way to the API does not end it: it is looked at again when that is over.
+   */
+  readonly watch: (id: MachineActionId) => Stream.Stream<MachineAction, ApiError>
+}
+
+/**
+ * Watches machine actions, however many: one call looks at 25 of them, and there is a call every few seconds at most.
+ * `DefenderApi.wait` is for one.
+ *
+ * @example
+ * ```ts
+ * import { ActionWatch } from "@live-response/core/ActionWatch"
+ * import type { MachineActionId } from "@live-response/core/MachineAction"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * // How each of them ended: a thousand cost as many calls as forty.
+ * export const ends = (ids: ReadonlyArray<MachineActionId>) =>
+ *   Effect.gen(function* () {
+ *     const { watch } = yield* ActionWatch
+ *     return yield* Effect.forEach(ids, (id) => Stream.runLast(watch(id)), { concurrency: "unbounded" })
+ *   })
+ * ```
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class ActionWatch extends Context.Service<ActionWatch, Service>()("@live-response/core/ActionWatch") {}
+
+type Step<Input> = (now: number, input: Input) => Pull.Pull<readonly [unknown, Duration.Duration], never, unknown>
+
+interface Watched {
+  readonly id: MachineActionId
+  readonly queue: Queue.Queue<MachineAction, ApiError | Cause.Done>
+  readonly again: Step<MachineAction>
+  readonly unknown: Step<DefenderError.DefenderError>
+  due: number
+  isKnown: boolean
+}
+
+/** An expression of so many comparisons has 99 nodes, and 100 is what a service of OData takes unless it says otherwise. */
+const idsInOneCall = 25
+
+/** Whether the trouble is the way's or the API's, and may pass. */
+const isPassing = (error: ApiError): boolean =>
+  error._tag === "DefenderError" && (error.isRetryable || error.reason._tag === "TooManyRequests")
+
+/**
+ * Makes the service. It calls only while something is watched.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Effect.gen(function* () {
+  const api = yield* DefenderApi
+  const policy = yield* RetryPolicy
+  const watched = new Set<Watched>()
+  const wanted = yield* Latch.make(false)
+
+  const end = (one: Watched, ending: Effect.Effect<unknown>) => {
+    watched.delete(one)
+    return ending
+  }
+
+  const tell = (one: Watched, action: MachineAction, now: number) => {
+    one.isKnown = true
+    const told = Queue.offer(one.queue, action)
+    if (action.isFinal) return end(one, Effect.andThen(told, Queue.end(one.queue)))
+    return Effect.andThen(
+      told,
+      Pull.matchEffect(one.again(now, action), {
+        onSuccess: ([, delay]) => Effect.sync(() => (one.due = now + Duration.toMillis(delay))),
+        onFailure: Effect.die,
+        onDone: () => end(one, Queue.end(one.queue)),
+      }),
+    )
+  }
+
+  /** The list does not have it: not yet, or the API's own word says why. */
+  const miss = (one: Watched, now: number) =>
+    Pull.matchEffect(
+      one.unknown(
+        now,
+        new DefenderError.DefenderError({
+          operation: `machine action ${one.id}`,
+          reason: new DefenderError.NotFound({ status: 404 }),
+        }),
+      ),
+      {
+        onSuccess: ([, delay]) => Effect.sync(() => (one.due = now + Duration.toMillis(delay))),
+        onFailure: Effect.die,
+        onDone: () =>
+          Effect.matchEffect(api.get(one.id), {
+            onSuccess: (action) => tell(one, action, now),
+            onFailure: (error) => end(one, Queue.fail(one.queue, error)),
+          }),
+      },
+    )
+
+  const round = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const byDue = [...watched].toSorted((a, b) => a.due - b.due)
+    // A call has room for those that are due soon: so they gather, and cost no calls of their own.
+    const looked = byDue.slice(0, idsInOneCall)
+    const [first, ...rest] = new Set(looked.map(({ id }) => id))
+    if (first === undefined || looked.every(({ due }) => due > now)) return
+    const found = new Map<string, MachineAction>()
+    yield* Stream.runForEach(api.list({ filter: ActionFilter.is("id", first, ...rest) }), (action) =>
+      Effect.sync(() => found.set(action.id, action)),
+    ).pipe(
+      Effect.matchEffect({
+        onSuccess: () =>
+          Effect.forEach(
+            looked,
+            (one) => {
+              const action = found.get(one.id)
+              return action === undefined ? miss(one, now) : tell(one, action, now)
+            },
+            { discard: true },
+          ),
+        onFailure: (error) =>
+          Effect.forEach(
+            looked,
+            (one) => (one.isKnown && isPassing(error) ? Effect.void : end(one, Queue.fail(one.queue, error))),
+            { discard: true },
+          ),
+      }),
+    )
+  })
+
+  yield* wanted.await.pipe(
+    Effect.andThen(round),
+    Effect.andThen(Effect.suspend(() => (watched.size === 0 ? wanted.close : Effect.void))),
+    Effect.repeat(policy.rounds),
+    Effect.forkScoped,
+  )
+
+  return {
+    watch: (id) =>
+      Stream.callback<MachineAction, ApiError>(
+        (queue) =>
+          Effect.gen(function* () {
+            const one: Watched = {
+              id,
+              queue,
+              again: yield* Schedule.toStep(policy.watch),
+              unknown: yield* Schedule.toStep(policy.creation),
+              due: 0,
+              isKnown: false,
+            }
+            yield* Effect.acquireRelease(
+              Effect.sync(() => watched.add(one)),
+              () => Effect.sync(() => watched.delete(one)),
+            )
+            yield* wanted.open
+          }),
+        { bufferSize: 1, strategy: "sliding" },
+      ),
+  }
+})
+
+/**
+ * The service over the API in context.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<ActionWatch, never, DefenderApi> = Layer.effect(ActionWatch, make)

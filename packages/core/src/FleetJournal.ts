@@ -1,0 +1,198 @@
+/**
+ * What is known of sessions on many machines, so that no machine ever has the same one twice.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { randomHex } from "./internal/randomHex.ts"
+import * as JsonLines from "./JsonLines.ts"
+import { MachineAction, MachineActionId } from "./MachineAction.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
+import { Command, type Session } from "./Session.ts"
+import { fromPlatformError, type StoreError } from "./StoreError.ts"
+
+const ofMachine = { run: Schema.String, machineId: Schema.String }
+
+/**
+ * The session is being asked for. Written before the API is, so a program that ends in between leaves no doubt that there
+ * may be one: its comment holds `mark`, which no other has.
+ *
+ * @since 0.1.0
+ * @category entries
+ */
+export class Starting extends Schema.Class<Starting>("@live-response/core/FleetJournal/Starting")({
+  entry: Schema.tag("starting"),
+  ...ofMachine,
+  mark: Schema.String,
+}) {}
+
+/**
+ * The session is this action.
+ *
+ * @since 0.1.0
+ * @category entries
+ */
+export class Started extends Schema.Class<Started>("@live-response/core/FleetJournal/Started")({
+  entry: Schema.tag("started"),
+  ...ofMachine,
+  machineActionId: MachineActionId,
+}) {}
+
+/**
+ * The session was not begun: the API refused it, or does not have it.
+ *
+ * @since 0.1.0
+ * @category entries
+ */
+export class NotStarted extends Schema.Class<NotStarted>("@live-response/core/FleetJournal/NotStarted")({
+  entry: Schema.tag("notStarted"),
+  ...ofMachine,
+}) {}
+
+/**
+ * The session is over.
+ *
+ * @since 0.1.0
+ * @category entries
+ */
+export class Ended extends Schema.Class<Ended>("@live-response/core/FleetJournal/Ended")({
+  entry: Schema.tag("ended"),
+  ...ofMachine,
+  action: MachineAction,
+}) {}
+
+/**
+ * What is known of a machine. The last entry of a machine counts.
+ *
+ * @since 0.1.0
+ * @category entries
+ */
+export const Entry = Schema.Union([Starting, Started, NotStarted, Ended])
+
+/**
+ * @since 0.1.0
+ * @category entries
+ */
+export type Entry = typeof Entry.Type
+
+/** A session, and the name that its runs go by. */
+const Header = Schema.Struct({
+  entry: Schema.tag("run"),
+  run: Schema.String,
+  commands: Schema.NonEmptyArray(Command),
+  comment: Schema.String,
+})
+
+type Header = typeof Header.Type
+
+const Line = Schema.Union([Header, Entry])
+
+/**
+ * A session's runs, this one and those before it that had the same commands and comment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Run {
+  /** Random, and the same whenever the session is run again. */
+  readonly id: string
+
+  /** What is known of a machine. */
+  readonly find: (machineId: string) => Effect.Effect<Option.Option<Entry>>
+
+  /** Remembers it, for this run and for the next. */
+  readonly append: (entry: Entry) => Effect.Effect<void, StoreError>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** The runs of a session; the first one where there was none. */
+  readonly open: (session: Session) => Effect.Effect<Run, StoreError>
+}
+
+/**
+ * Remembers what was run where. One program at a time.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class FleetJournal extends Context.Service<FleetJournal, Service>()("@live-response/core/FleetJournal") {}
+
+const isSame = (header: Header, { commands, comment }: Session) =>
+  header.comment === comment && Equal.equals(header.commands, commands)
+
+const keyOf = (run: string, machineId: string) => `${run} ${machineId}`
+
+const make = (write: (line: typeof Line.Type) => Effect.Effect<void, StoreError>) => {
+  const headers: Array<Header> = []
+  const entries = new Map<string, Entry>()
+  const learn = (line: typeof Line.Type) => {
+    if (line.entry === "run") headers.push(line)
+    else entries.set(keyOf(line.run, line.machineId), line)
+  }
+  const remember = (line: typeof Line.Type) =>
+    Effect.andThen(
+      write(line),
+      Effect.sync(() => learn(line)),
+    )
+  const open: Service["open"] = Effect.fn("FleetJournal.open")(function* (session) {
+    const known = headers.find((header) => isSame(header, session))
+    const header: Header = known ?? {
+      entry: "run",
+      run: yield* randomHex(16),
+      commands: session.commands,
+      comment: session.comment,
+    }
+    if (known === undefined) yield* remember(header)
+    return {
+      id: header.run,
+      find: (machineId) => Effect.sync(() => Option.fromNullishOr(entries.get(keyOf(header.run, machineId)))),
+      append: remember,
+    }
+  })
+  return { learn, open }
+}
+
+/**
+ * Remembers for this program alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<FleetJournal> = Layer.sync(FleetJournal, () => make(() => Effect.void))
+
+/**
+ * Remembers in `<directory>/sessions.jsonl`. What is in it is on the disk before anything is done that it speaks of.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFileSystem = ({
+  directory,
+}: {
+  readonly directory: string
+}): Layer.Layer<FleetJournal, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    FleetJournal,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const paths = yield* Path.Path
+      const path = paths.join(directory, "sessions.jsonl")
+      yield* Effect.mapError(PrivateDirectory.make(fs, paths, directory), fromPlatformError(directory))
+      const file = yield* JsonLines.open(path, Line)
+      const { learn, open } = make(file.append)
+      yield* Stream.runForEach(JsonLines.read(path, Line), (line) => Effect.sync(() => learn(line)))
+      return { open }
+    }),
+  )

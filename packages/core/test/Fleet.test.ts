@@ -1,0 +1,265 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
+import { DefenderApi } from "@live-response/core/DefenderApi"
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import * as ResultRef from "@live-response/core/ResultRef"
+import * as Session from "@live-response/core/Session"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+const { inVirtualTime } = LiveResponseTest
+
+const machineAt = (n: number) => n.toString(16).padStart(40, "0")
+
+const machines = (count: number, of: (n: number) => Partial<Simulator.Machine> = () => ({})) =>
+  Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}`, ...of(n) }))
+
+const session = Session.Session.make({
+  commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
+  comment: "case 4711",
+})
+
+const seconds = (n: number) => Duration.seconds(n)
+
+/** Runs the session on all of them and saves every result; when each thing happened, and what the service saw. */
+const collect = Effect.fnUntraced(function* (ids: ReadonlyArray<string>, options?: RunOptions) {
+  const { run } = yield* Fleet
+  const { saveAll } = yield* LiveResponse
+  const began = yield* Clock.currentTimeMillis
+  const events: Array<{ readonly at: number; readonly event: FleetEvent }> = []
+  const saved: Array<string> = []
+  const results = run(Stream.fromIterable(ids), session, options).pipe(
+    Stream.tap((event) =>
+      Effect.map(Clock.currentTimeMillis, (now) => events.push({ at: (now - began) / 1000, event })),
+    ),
+    Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : [])),
+  )
+  yield* Stream.runForEach(saveAll(results, { concurrency: 16 }), (event) =>
+    Effect.sync(() => (event.event === "completed" ? saved.push(`${event.machineActionId}:${event.index}`) : 0)),
+  )
+  const took = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const calls = yield* (yield* Simulator.Simulator).calls
+  return { events, saved, took, calls }
+})
+
+/** When the last of so many sessions is over, if none waits for anything but the limits: 10 a minute, 25 at once. */
+const bound = (count: number, length: number): number => {
+  const began: Array<number> = []
+  for (let n = 0; n < count; n++) {
+    began.push(Math.max(0, (began[n - 10] ?? -60) + 60, (began[n - 25] ?? -length) + length))
+  }
+  return Math.max(...began) + length
+}
+
+const kinds = (events: ReadonlyArray<{ readonly event: FleetEvent }>) => {
+  const counts: Record<string, number> = {}
+  for (const { event } of events) counts[event.event] = (counts[event.event] ?? 0) + 1
+  return counts
+}
+
+const only = <K extends FleetEvent["event"]>(
+  events: ReadonlyArray<{ readonly at: number; readonly event: FleetEvent }>,
+  kind: K,
+) =>
+  events.flatMap(({ at, event }) =>
+    event.event === kind ? [{ at, ...(event as Extract<FleetEvent, { event: K }>) }] : [],
+  )
+
+/** How many sessions each machine has had, as the service tells it. */
+const sessionsOf = Effect.gen(function* () {
+  const api = yield* DefenderApi
+  const counts: Record<string, number> = {}
+  yield* Stream.runForEach(api.list(), ({ machineId = "", requestorComment }) =>
+    Effect.sync(() => {
+      if (requestorComment?.startsWith("case") === true) counts[machineId] = (counts[machineId] ?? 0) + 1
+    }),
+  )
+  return counts
+})
+
+const once = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [machineAt(n), 1]))
+
+const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
+
+const over = (options: Simulator.Options) => Effect.provide(LiveResponseTest.layer(options))
+
+describe("Fleet.run", () => {
+  for (const length of [41, 153, 333]) {
+    it.effect(`500 machines whose sessions take ${length} s: at most 1.02 of the bound, and no call is refused`, () =>
+      Effect.gen(function* () {
+        const { calls, saved, took } = yield* inVirtualTime(collect(ids(500)), "2 days")
+        assert.strictEqual(new Set(saved).size, 500)
+        assert.isAtMost(took / bound(500, length), 1.02)
+        assert.deepStrictEqual(
+          calls.filter(({ status }) => status >= 400),
+          [],
+        )
+      }).pipe(Effect.provide(LiveResponseTest.layer({ machines: machines(500), commandTime: seconds(length) }))),
+    )
+  }
+
+  it.effect("runs the session on each machine once, however often it is named, and saves what it left", () =>
+    Effect.gen(function* () {
+      const { events, saved } = yield* inVirtualTime(collect([...ids(3), ...ids(3)]))
+      assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
+      assert.deepStrictEqual(events.at(-1)?.event.event, "sessions")
+      assert.strictEqual(saved.length, 3)
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(3))
+    }).pipe(over({ machines: machines(3) })),
+  )
+
+  it.effect("does not let machines that are offline keep the others from their turn", () =>
+    Effect.gen(function* () {
+      const { calls, events } = yield* inVirtualTime(collect(ids(120)), "3 days")
+      const ended = only(events, "ended")
+      const isOffline = ({ machineId }: { readonly machineId: string }) => parseInt(machineId, 16) < 60
+      const online = ended.filter((event) => !isOffline(event))
+      assert.strictEqual(online.length, 60)
+      assert.strictEqual(only(events, "offline").length, 60)
+      // Twelve minutes for 120 starts, and a minute or two for the last of them.
+      assert.isAtMost(Math.max(...online.map(({ at }) => at)), 15 * 60)
+      const late = ended.filter(isOffline)
+      assert.strictEqual(late.length, 60)
+      assert.isAtMost(Math.max(...late.map(({ at }) => at)), 5 * 3600 + 200)
+      // A machine that is not there is looked at once a minute, 25 of them with one call.
+      assert.isAtMost(calls.filter(({ kind }) => kind === "list").length, 15 * 20 + 4 * 300)
+    }).pipe(over({ machines: machines(120, (n) => (n < 60 ? { offline: "5 hours" } : {})) })),
+  )
+
+  it.effect("ends at the deadline, tells what goes on, and goes on with it in the next run", () =>
+    Effect.gen(function* () {
+      const first = yield* inVirtualTime(collect(ids(15), { deadline: "30 seconds", sessions: 12 }))
+      assert.deepStrictEqual(kinds(first.events), { started: 10, unfinished: 10, notStarted: 5, sessions: 1 })
+      assert.strictEqual(first.took >= 30 && first.took < 70, true, `it took ${first.took} s`)
+      assert.include(only(first.events, "unfinished")[0]?.message, "goes on")
+      const second = yield* inVirtualTime(collect(ids(15)))
+      assert.strictEqual(only(second.events, "started").filter(({ as }) => as === "resumed").length, 10)
+      assert.strictEqual(only(second.events, "ended").length, 15)
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(15))
+    }).pipe(over({ machines: machines(15), commandTime: "1 minute" })),
+  )
+
+  it.effect("ends when the last session has begun, where nobody waits", () =>
+    Effect.gen(function* () {
+      const { events, took } = yield* inVirtualTime(collect(ids(12), { wait: false }))
+      assert.strictEqual(only(events, "started").length, 12)
+      assert.isAtMost(took, 61)
+    }).pipe(over({ machines: machines(12), commandTime: "1 hour" })),
+  )
+
+  it.effect("an answer that got lost is looked for, and no machine has the session twice", () =>
+    Effect.gen(function* () {
+      const { events } = yield* inVirtualTime(collect(ids(4)))
+      assert.strictEqual(only(events, "ended").length, 4)
+      assert.deepStrictEqual(
+        only(events, "started")
+          .map(({ as }) => as)
+          .sort(),
+        ["new", "new", "resumed", "resumed"],
+      )
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(4))
+    }).pipe(
+      over({
+        machines: machines(4),
+        runFaults: [{ fault: "lost" }, { fault: "none" }, { fault: "status", status: 503 }, { fault: "lost" }],
+      }),
+    ),
+  )
+
+  it.effect("gives up a machine whose session is never there, and tries it again in the next run", () =>
+    Effect.gen(function* () {
+      const first = yield* inVirtualTime(collect(ids(1)))
+      assert.deepStrictEqual(kinds(first.events), { notStarted: 1, sessions: 1 })
+      assert.strictEqual(first.calls.filter(({ kind }) => kind === "run").length, 3)
+      const second = yield* inVirtualTime(collect(ids(1)))
+      assert.deepStrictEqual(kinds(second.events), { started: 1, ended: 1, sessions: 1 })
+    }).pipe(
+      over({ machines: machines(1), runFaults: Array.from({ length: 3 }, () => ({ fault: "status", status: 500 })) }),
+    ),
+  )
+
+  it.effect("names the session that is in the way, or waits for that one", () =>
+    Effect.gen(function* () {
+      const plain = yield* inVirtualTime(collect(ids(1)), "1 hour")
+      const [refused] = only(plain.events, "notStarted")
+      assert.match(
+        refused?.message ?? "",
+        /another session is under way on the machine \(machine action [0-9a-f-]{36}\)/,
+      )
+      const adopting = yield* inVirtualTime(collect(ids(1), { adopt: true }))
+      assert.strictEqual(only(adopting.events, "started")[0]?.as, "adopted")
+      const [ended] = only(adopting.events, "ended")
+      assert.strictEqual(ended?.action.requestorComment, "somebody else's")
+      assert.strictEqual(adopting.saved.length, 1)
+    }).pipe(over({ machines: machines(1, () => ({ busy: "2 hours" })) })),
+  )
+
+  it.effect("tells what the service refuses, and goes on with the others", () =>
+    Effect.gen(function* () {
+      const { events } = yield* inVirtualTime(collect([...ids(3), "f".repeat(40)]))
+      assert.deepStrictEqual(kinds(events), { started: 2, ended: 2, notStarted: 2, sessions: 1 })
+      const messages = only(events, "notStarted").map(({ message }) => message)
+      assert.include(messages[0], "not supported on this machine's version of Windows")
+      assert.include(messages[1], "not found")
+    }).pipe(over({ machines: machines(3, (n) => (n === 0 ? { unsupported: true } : {})) })),
+  )
+
+  it.effect("leaves sessions that failed as they are, unless they are wanted again", () =>
+    Effect.gen(function* () {
+      const first = yield* inVirtualTime(collect(ids(2)))
+      assert.deepInclude(first.events.at(-1)?.event, { started: 2, succeeded: 1, failed: 1 })
+      const second = yield* inVirtualTime(collect(ids(2)))
+      assert.deepStrictEqual(
+        only(second.events, "ended").map(({ earlier }) => earlier),
+        [true, true],
+      )
+      assert.strictEqual(second.calls.filter(({ kind }) => kind === "run").length, 2)
+      const third = yield* inVirtualTime(collect(ids(2), { retryFailed: true }))
+      assert.deepStrictEqual(
+        only(third.events, "ended")
+          .map(({ earlier }) => earlier)
+          .sort(),
+        [false, true],
+      )
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), { ...once(2), [machineAt(0)]: 2 })
+    }).pipe(over({ machines: machines(2, (n) => (n === 0 ? { fails: "no" } : {})) })),
+  )
+
+  it.effect("a session of other commands or another comment is another one", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const other = Session.Session.make({ ...session, comment: "case 4712" })
+      for (const each of [session, other, Session.Session.make({ ...other })]) {
+        yield* inVirtualTime(Stream.runDrain(run(Stream.fromIterable(ids(1)), each)))
+      }
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), { [machineAt(0)]: 2 })
+    }).pipe(over({ machines: machines(1) })),
+  )
+
+  it.effect("waits while others have the tenant's sessions", () =>
+    Effect.gen(function* () {
+      const { events } = yield* inVirtualTime(collect(ids(40).slice(25)))
+      assert.strictEqual(only(events, "ended").length, 15)
+      assert.isAtLeast(only(events, "started")[0]?.at ?? 0, 1200)
+    }).pipe(over({ machines: machines(40, (n) => (n < 25 ? { busy: "20 minutes" } : {})) })),
+  )
+
+  it.effect("ends at once where running sessions is not permitted", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(collect(ids(100))))
+      assert.include(String(exit), "permission is missing")
+      const calls = yield* (yield* Simulator.Simulator).calls
+      assert.isAtMost(calls.length, 10)
+    }).pipe(
+      over({
+        machines: machines(100),
+        runFaults: Array.from({ length: 100 }, () => ({ fault: "status", status: 403, code: "Forbidden" })),
+      }),
+    ),
+  )
+})
