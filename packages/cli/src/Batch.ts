@@ -1,13 +1,13 @@
 /**
  * The main job: all targets into the directory, all events to the output.
  */
-import * as Cloud from "@live-response/core/Cloud"
 import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
 import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"
 import * as ResultRefs from "@live-response/core/ResultRef"
+import type { StoreError } from "@live-response/core/StoreError"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
@@ -17,10 +17,13 @@ import * as Stream from "effect/Stream"
 import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import { isSelecting, type Selection } from "./Flags.ts"
+import * as KnownActions from "./KnownActions.ts"
+import * as Lists from "./Lists.ts"
 import * as Output from "./output/Output.ts"
 import * as Targets from "./Targets.ts"
 
 export interface Options extends Output.Options {
+  readonly directory: string
   readonly lists: ReadonlyArray<string>
   /** The machine actions whose results are wanted as well. */
   readonly selection: Selection
@@ -36,13 +39,11 @@ export interface Options extends Output.Options {
 
 /** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
-  yield* Effect.forEach(options.lists, Targets.checkReadable, { discard: true })
+  yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
   const live = NodeLiveResponse.layer({
+    ...(yield* NodeLiveResponse.environment),
     directory: options.directory,
-    endpoint: (yield* Cloud.config).base,
     windows: options.windows,
-    owner: yield* NodeCredential.owner,
-    stallTimeout: yield* NodeLiveResponse.stallTimeout,
   })
   yield* saveAll(named, options).pipe(
     Effect.scoped,
@@ -52,6 +53,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Tar
 
 const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   const output = yield* Output.make(options)
+  const known = yield* KnownActions.make(options)
   const live = yield* LiveResponse
   const manifest = yield* Manifest
 
@@ -76,11 +78,15 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
 
   // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
   const discovered = isDiscovering
-    ? Stream.flatMap(Discovery.select(options.selection), (action) => Stream.fromIterable(ResultRefs.ofAction(action)))
+    ? Discovery.select(options.selection).pipe(
+        Stream.tap(known.keep),
+        Stream.flatMap((action) => Stream.fromIterable(ResultRefs.ofAction(action))),
+      )
     : Stream.empty
   const refs = targets.pipe(
-    Stream.flatMap((target): Stream.Stream<ResultRefs.ResultRef | Targets.BadTarget, ApiError, DefenderApi> =>
-      Targets.isWholeAction(target) ? Stream.fromIterableEffect(Discovery.lookUp(target.id)) : Stream.succeed(target),
+    Stream.flatMap(
+      (target): Stream.Stream<ResultRefs.ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
+        Targets.isWholeAction(target) ? Discovery.lookUp(target.id, known.keep) : Stream.succeed(target),
     ),
     Stream.flatMap((target) => {
       if (!Targets.isBadTarget(target)) return Stream.succeed(target)
@@ -92,10 +98,6 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
   )
   const { concurrency } = options
   const extract = options.extract ? { ...Extraction.defaultLimits, maxBytes: options.maxExtract } : undefined
-  yield* live.saveAll(refs, { concurrency, extract }).pipe(
-    Stream.runForEach(output.event),
-    Effect.onInterrupt(() => Effect.sync(output.interrupted)),
-    Effect.ensuring(output.finish),
-  )
+  yield* live.saveAll(refs, { concurrency, extract }).pipe(Stream.runForEach(output.event), output.during)
   if (output.failed()) return yield* Failure.someFailed
 })

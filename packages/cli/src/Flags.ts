@@ -4,6 +4,7 @@
 import * as Cloud from "@live-response/core/Cloud"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as ByteSize from "effect/ByteSize"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -12,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Failure, fromError, usage } from "./Failure.ts"
 import * as Format from "./output/Format.ts"
-import * as Since from "./Since.ts"
+import * as When from "./When.ts"
 
 /** A whole number between two others, whether it comes from the command line, the environment or the default. */
 export const between = (minimum: number, maximum: number) =>
@@ -112,6 +113,33 @@ const url = (name: string, description: string) =>
     Flag.withDescription(description),
   )
 
+/** How results are downloaded. */
+export const saving = {
+  concurrency: Flag.Int("concurrency").pipe(
+    Flag.withAlias("j"),
+    Flag.withDefault(8),
+    between(1, 256),
+    Flag.withMetavar("N"),
+    Flag.withDescription("How many results are under way at once"),
+  ),
+  extract: toggle("extract", "Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
+  maxExtract: Flag.String("max-extract").pipe(
+    Flag.withDefault("10 GB"),
+    Flag.filterMap(
+      (text) => Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber),
+      () => "a size, such as 500 MB",
+    ),
+    Flag.withMetavar("SIZE"),
+    Flag.withDescription("What may come out of one file at most; by default 10 GB"),
+  ),
+}
+
+/** What is printed. */
+export const printing = {
+  json: toggle("json", "Print events as JSON lines on standard output; the summary is the last"),
+  quiet: toggle("quiet", "Print nothing but errors").pipe(Flag.withAlias("q")),
+}
+
 /** How to sign in, and where: for the program that calls, over what the environment says; see `signingIn`. */
 export const signIn = {
   auth: Flag.Literals("auth", NodeCredential.Kind.literals).pipe(
@@ -168,13 +196,14 @@ export const signingIn = Effect.fnUntraced(function* (options: {
   )
 })
 
-const words = (name: string, metavar: string, description: string) =>
+/** A text, as often as it is given. */
+export const words = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.atLeast(0), Flag.withMetavar(metavar), Flag.withDescription(description))
 
 /** Which machine actions are meant. Several of one flag are any of them; several flags are all of them. */
 export const selection = {
   since: Flag.String("since").pipe(
-    Flag.filterMap(Since.parse, () => "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24"),
+    Flag.filterMap(When.parse, () => "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24"),
     Flag.optional,
     Flag.withMetavar("TIME"),
     Flag.withDescription("Created since then: 90m, 24h, 7d ago, or a date, such as 2026-11-24 or 2026-11-24T10:00:00Z"),
@@ -191,7 +220,7 @@ export const selection = {
 }
 
 export interface Selection {
-  readonly since: Option.Option<Since.Since>
+  readonly since: Option.Option<When.When>
   readonly status: ReadonlyArray<string>
   readonly type: ReadonlyArray<string>
   readonly machine: ReadonlyArray<string>

@@ -76,6 +76,21 @@ export const results = (count: number): ReadonlyArray<SampleResult> =>
 /** A result that does not exist, as a list that somebody typed is sure to have one. */
 export const missing: ResultRef = decodeRef("00000000-5a11-4000-8000-ffffffffffff:0")
 
+/** Machines on which sessions run, with what there is among real ones: offline for a while, busy, too old, failing. */
+export const machines = (count: number): ReadonlyArray<Simulator.Machine> =>
+  Array.from({ length: count }, (_, i) => ({
+    id: i.toString(16).padStart(40, "5a11c0de"),
+    name: `ws-${String(i).padStart(4, "0")}.example.com`,
+    ...oddities[i],
+  }))
+
+const oddities: Record<number, Partial<Simulator.Machine>> = {
+  3: { offline: "20 seconds" },
+  5: { fails: "Access to the path is denied." },
+  7: { busy: "25 seconds" },
+  9: { unsupported: true },
+}
+
 /** What the simulator takes for a bearer. It is no secret: it opens nothing but the simulator. */
 export const token = "simulated-token"
 

@@ -134,11 +134,7 @@ interface Found {
 }
 
 const notStarted = (machineId: string, message: string, error?: ApiError) =>
-  FleetEvent.NotStarted.make({
-    machineId,
-    message: `${machineId}: ${message}`,
-    ...(error === undefined ? {} : { error }),
-  })
+  FleetEvent.NotStarted.make({ machineId, message, ...(error === undefined ? {} : { error }) })
 
 const unfinished = (machineId: string, machineActionId: MachineActionId, message: string, error?: ApiError) =>
   FleetEvent.Unfinished.make({
@@ -289,7 +285,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
           Effect.raceFirst(atDeadline),
         )
         if (Option.isSome(begun)) return yield* join(machineId, begun.value.found, begun.value.place)
-        yield* emit(notStarted(machineId, "no session yet at the deadline"))
+        yield* emit(notStarted(machineId, `live response on ${machineId}: no session yet at the deadline`))
       })
 
       const seen = new Set<string>()

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomHex } from "./internal/randomHex.ts"
 import * as JsonLines from "./JsonLines.ts"
@@ -173,7 +174,8 @@ const make = (write: (line: typeof Line.Type) => Effect.Effect<void, StoreError>
 export const layerMemory: Layer.Layer<FleetJournal> = Layer.sync(FleetJournal, () => make(() => Effect.void))
 
 /**
- * Remembers in `<directory>/sessions.jsonl`. What is in it is on the disk before anything is done that it speaks of.
+ * Remembers in `<directory>/sessions.jsonl`, which is read when the first session is opened, and made when there was none.
+ * What is in it is on the disk before anything is done that it speaks of.
  *
  * @since 0.1.0
  * @category layers
@@ -182,17 +184,25 @@ export const layerFileSystem = ({
   directory,
 }: {
   readonly directory: string
-}): Layer.Layer<FleetJournal, StoreError, FileSystem.FileSystem | Path.Path> =>
+}): Layer.Layer<FleetJournal, never, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     FleetJournal,
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const paths = yield* Path.Path
+      const scope = yield* Effect.scope
       const path = paths.join(directory, "sessions.jsonl")
-      yield* Effect.mapError(PrivateDirectory.make(fs, paths, directory), fromPlatformError(directory))
-      const file = yield* JsonLines.open(path, Line)
-      const { learn, open } = make(file.append)
-      yield* Stream.runForEach(JsonLines.read(path, Line), (line) => Effect.sync(() => learn(line)))
-      return { open }
+      const journal = yield* Effect.gen(function* () {
+        yield* Effect.mapError(PrivateDirectory.make(fs, paths, directory), fromPlatformError(directory))
+        const file = yield* JsonLines.open(path, Line)
+        const journal = make(file.append)
+        yield* Stream.runForEach(JsonLines.read(path, Line), (line) => Effect.sync(() => journal.learn(line)))
+        return journal
+      }).pipe(
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.provideService(Scope.Scope, scope),
+        Effect.cached,
+      )
+      return { open: (session) => Effect.flatMap(journal, ({ open }) => open(session)) }
     }),
   )

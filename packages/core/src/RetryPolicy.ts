@@ -77,6 +77,19 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
 /**
+ * Looks again for an action that was just begun, for as long as it may be unknown to the API.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const visibleWithin = (duration: Duration.Input): Schedule.Schedule<unknown> => {
+  const whole = Duration.fromInputUnsafe(duration)
+  return Schedule.spaced(Duration.min(Duration.seconds(5), Duration.times(whole, 0.25))).pipe(
+    Schedule.upTo({ duration: whole }),
+  )
+}
+
+/**
  * A machine that has not begun a session by then is not there: whoever waits for it need not look often.
  *
  * @since 0.1.0
@@ -128,7 +141,7 @@ export const defaults: Policies = {
     Schedule.upTo({ duration: "4 days" }),
   ),
   rounds: Schedule.spaced("3 seconds"),
-  creation: Schedule.spaced("5 seconds").pipe(Schedule.upTo({ duration: "2 minutes" })),
+  creation: visibleWithin("2 minutes"),
   start: Schedule.recurs(2),
   settling: "5 seconds",
   headTimeout: "1 minute",

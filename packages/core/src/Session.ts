@@ -109,3 +109,22 @@ export const toApi = ({ commands, comment }: Session) => ({
   Commands: commands.map((command) => ({ type: command._tag, params: paramsOf(command) })),
   Comment: comment,
 })
+
+/**
+ * What a machine must run for the service to begin a session on it, as the vendor's page has it; what has a KB needs it.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+ * @since 0.1.0
+ * @category requirements
+ */
+export const supportedWindows: ReadonlyArray<string> = [
+  "Windows 11",
+  "Windows 10 1909 or later",
+  "Windows 10 1903 with KB4515384",
+  "Windows 10 1809 with KB4537818",
+  "Windows 10 1803 with KB4537795",
+  "Windows 10 1709 with KB4537816",
+  "Windows Server 2022",
+  "Windows Server 2019 (in public preview) 1903 with KB4515384, or later",
+  "Windows Server 2019 (in public preview) 1809 with KB4537818",
+]

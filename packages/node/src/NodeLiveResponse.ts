@@ -4,10 +4,13 @@
  * @since 0.1.0
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as ActionWatch from "@live-response/core/ActionWatch"
 import * as Cloud from "@live-response/core/Cloud"
 import type { Credential } from "@live-response/core/Credential"
 import type { CredentialError } from "@live-response/core/CredentialError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as Fleet from "@live-response/core/Fleet"
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
@@ -41,18 +44,27 @@ export interface ApiOptions {
 
   /** Whose calls they are: tenant and app, in any form. The quota of each owner at each endpoint is kept apart. */
   readonly owner?: string | undefined
+
+  /** How long an action that was just begun may be unknown to the API. By default two minutes. */
+  readonly visibleWithin?: Duration.Input | undefined
 }
 
 /**
  * @since 0.1.0
  * @category options
  */
-export interface Options extends ApiOptions {
-  /** Where results and their manifest are kept. */
-  readonly directory: string
-
+export interface TransferOptions extends ApiOptions {
   /** How long a transfer may go without a byte. By default 30 seconds. */
   readonly stallTimeout?: Duration.Input | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends TransferOptions {
+  /** Where results and their manifest are kept. */
+  readonly directory: string
 }
 
 /**
@@ -63,6 +75,8 @@ export interface Options extends ApiOptions {
  */
 export type Services =
   | LiveResponse.LiveResponse
+  | Fleet.Fleet
+  | ActionWatch.ActionWatch
   | Transfer.Transfer
   | DefenderApi.DefenderApi
   | Quota.Quota
@@ -80,8 +94,25 @@ export const layerApi = (
 ): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError, Credential | QuotaStore> =>
   DefenderApi.layer({ base: options.endpoint }).pipe(
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide(NodeTransport.layer),
+    Layer.provide([NodeTransport.layer, waits(options)]),
   )
+
+const waits = ({ stallTimeout, visibleWithin }: TransferOptions) =>
+  RetryPolicy.layer({
+    ...(stallTimeout === undefined ? {} : { stallTimeout }),
+    ...(visibleWithin === undefined ? {} : { creation: RetryPolicy.visibleWithin(visibleWithin) }),
+  })
+
+/**
+ * The API and the bytes of results, for what keeps none of them and so needs no directory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTransfer = (
+  options: TransferOptions,
+): Layer.Layer<Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError, Credential | QuotaStore> =>
+  Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([NodeTransport.layer, waits(options)]))
 
 /**
  * Everything but the credential and the place where the quota's log is kept.
@@ -105,17 +136,46 @@ export const layerApi = (
 export const layer = (
   options: Options,
 ): Layer.Layer<Services, StoreError | QuotaStoreError, Credential | QuotaStore> => {
-  const policy = RetryPolicy.layer(options.stallTimeout === undefined ? {} : { stallTimeout: options.stallTimeout })
   // The lock before the manifest is read: whoever had it until now wrote there.
-  const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
-    Layer.provide(NodeDirectoryLock.layer(options)),
-    Layer.provide([NodeServices.layer, NodeHasher.layer]),
-  )
-  return LiveResponse.layer.pipe(
-    Layer.provideMerge(Transfer.layer),
-    Layer.provideMerge(layerApi(options)),
+  const stores = Layer.mergeAll(
+    ResultStore.layerFileSystem(options),
+    Manifest.layerFileSystem(options),
+    FleetJournal.layerFileSystem(options),
+  ).pipe(Layer.provide(NodeDirectoryLock.layer(options)), Layer.provide([NodeServices.layer, NodeHasher.layer]))
+  return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
+    Layer.provideMerge(ActionWatch.layer),
+    Layer.provideMerge(layerTransfer(options)),
     Layer.provideMerge(stores),
-    Layer.provide([NodeTransport.layer, policy]),
+    Layer.provide(waits(options)),
+  )
+}
+
+/**
+ * Sessions on many machines, for what keeps no results. What was begun is remembered in the directory, and one program at
+ * a time works there; without one it is remembered for this program alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFleet = (
+  options: ApiOptions & { readonly directory?: string | undefined },
+): Layer.Layer<
+  Fleet.Fleet | DefenderApi.DefenderApi | Quota.Quota,
+  StoreError | QuotaStoreError,
+  Credential | QuotaStore
+> => {
+  const { directory } = options
+  const journal =
+    directory === undefined
+      ? FleetJournal.layerMemory
+      : FleetJournal.layerFileSystem({ directory }).pipe(
+          Layer.provide(NodeDirectoryLock.layer({ directory })),
+          Layer.provide(NodeServices.layer),
+        )
+  return Fleet.layer.pipe(
+    Layer.provide([ActionWatch.layer, journal]),
+    Layer.provideMerge(layerApi(options)),
+    Layer.provide(waits(options)),
   )
 }
 
@@ -132,20 +192,45 @@ export const quotaOwner = ({
   [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
 
 /**
- * How long a transfer may go without a byte, from `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), where that is set.
+ * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
+ * `LIVE_RESPONSE_ENDPOINT`), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
+ * seconds`) and `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`).
  *
  * @since 0.1.0
  * @category options
  */
-export const stallTimeout: Config.Config<Duration.Duration | undefined> = Config.Duration(
-  "LIVE_RESPONSE_STALL_TIMEOUT",
-).pipe(Config.withDefault(undefined))
+export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config.ConfigError> = Effect.gen(
+  function* () {
+    const { cloud, ...waits } = yield* Config.all({
+      cloud: Cloud.config,
+      stallTimeout: Config.Duration("LIVE_RESPONSE_STALL_TIMEOUT").pipe(Config.withDefault(undefined)),
+      visibleWithin: Config.Duration("LIVE_RESPONSE_VISIBLE_WITHIN").pipe(Config.withDefault(undefined)),
+    })
+    return { ...waits, endpoint: cloud.base, owner: yield* NodeCredential.owner }
+  },
+)
+
+const configured = Effect.gen(function* () {
+  return { ...(yield* environment), windows: yield* Quota.config }
+})
 
 /**
- * Everything, from the environment: the sign-in as `NodeCredential.layerConfig` finds it, the cloud as `Cloud.config` does
- * (`LIVE_RESPONSE_CLOUD`, `LIVE_RESPONSE_ENDPOINT`), `LIVE_RESPONSE_STALL_TIMEOUT` (`30 seconds`), `LIVE_RESPONSE_OUT` for
- * the directory, by default `live-response-results`; the quota's windows as `Quota.config` reads them, and its log as
- * `NodeQuotaStore.layerConfig` keeps it.
+ * The API and the bytes of results, from the environment, as `layerConfig` reads it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTransferConfig: Layer.Layer<
+  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
+  QuotaStoreError | CredentialError | Config.ConfigError
+> = Layer.unwrap(Effect.map(configured, layerTransfer)).pipe(
+  Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
+)
+
+/**
+ * Everything, from the environment: the sign-in as `NodeCredential.layerConfig` finds it, the API and the waits as
+ * `environment` reads them, `LIVE_RESPONSE_OUT` for the directory, by default `live-response-results`; the quota's windows
+ * as `Quota.config` reads them, and its log as `NodeQuotaStore.layerConfig` keeps it.
  *
  * @since 0.1.0
  * @category layers
@@ -153,12 +238,7 @@ export const stallTimeout: Config.Config<Duration.Duration | undefined> = Config
 export const layerConfig: Layer.Layer<Services, StoreError | QuotaStoreError | CredentialError | Config.ConfigError> =
   Layer.unwrap(
     Effect.gen(function* () {
-      const options = yield* Config.all({
-        directory: Config.String("LIVE_RESPONSE_OUT").pipe(Config.withDefault("live-response-results")),
-        cloud: Cloud.config,
-        windows: Quota.config,
-        stallTimeout,
-      })
-      return layer({ ...options, endpoint: options.cloud.base, owner: yield* NodeCredential.owner })
+      const directory = yield* Config.String("LIVE_RESPONSE_OUT").pipe(Config.withDefault("live-response-results"))
+      return layer({ ...(yield* configured), directory })
     }),
   ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))

@@ -2,12 +2,10 @@
  * `live-response download`
  */
 import * as Permission from "@live-response/core/Permission"
-import * as ByteSize from "effect/ByteSize"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Failure from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Targets from "../Targets.ts"
@@ -32,29 +30,12 @@ export const download = Command.make(
     ),
     ...Flags.selection,
     directory: Flags.directory,
-    concurrency: Flag.Int("concurrency").pipe(
-      Flag.withAlias("j"),
-      Flag.withDefault(8),
-      Flags.between(1, 256),
-      Flag.withMetavar("N"),
-      Flag.withDescription("How many results are under way at once"),
-    ),
+    ...Flags.saving,
     ...Flags.signIn,
     ...Flags.quota,
     strict: Flags.toggle("strict", "Stop at the first broken line of a list; by default it is a target that failed"),
-    extract: Flags.toggle("extract", "Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
-    maxExtract: Flag.String("max-extract").pipe(
-      Flag.withDefault("10 GB"),
-      Flag.filterMap(
-        (text) => Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber),
-        () => "a size, such as 500 MB",
-      ),
-      Flag.withMetavar("SIZE"),
-      Flag.withDescription("What may come out of one file at most; by default 10 GB"),
-    ),
     retryFailed: Flags.toggle("retry-failed", "Add what the directory's manifest says has failed"),
-    json: Flags.toggle("json", "Print events as JSON lines on standard output; the summary is the last"),
-    quiet: Flags.toggle("quiet", "Print nothing but errors").pipe(Flag.withAlias("q")),
+    ...Flags.printing,
   },
   Effect.fnUntraced(function* (options) {
     const named = yield* Targets.fromArguments(options.targets)

@@ -26,6 +26,12 @@ export const simulate = Command.make(
       Flag.withMetavar("N"),
       Flag.withDescription("How many results there are"),
     ),
+    machines: Flag.Int("machines").pipe(
+      Flag.withDefault(12),
+      Flags.between(0, 100_000),
+      Flag.withMetavar("N"),
+      Flag.withDescription("How many machines there are that sessions can run on"),
+    ),
     ...Flags.accepted,
     linkLifetime: Flag.Int("link-lifetime").pipe(
       Flag.withDefault(1800),
@@ -37,8 +43,11 @@ export const simulate = Command.make(
   Effect.fnUntraced(function* (options) {
     const Sample = yield* loadSample
     const results = Sample.results(options.results)
+    const machines = Sample.machines(options.machines)
     const address = yield* Sample.serve(results, {
       ...options,
+      machines,
+      commandTime: "5 seconds",
       linkLifetime: Duration.seconds(options.linkLifetime),
     })
     yield* Console.log(
@@ -47,6 +56,7 @@ export const simulate = Command.make(
         "",
         `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${Sample.token}`,
         `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${Sample.missing}`,
+        ...machines.slice(0, 1).map(({ id }) => `  npx live-response run ${id} --script collect.ps1 --download case-1`),
         "",
         "Ctrl-C ends it.",
       ].join("\n"),

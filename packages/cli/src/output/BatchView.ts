@@ -2,6 +2,7 @@
  * What a person wants to know of a batch under way, folded from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import type { FleetView } from "./FleetView.ts"
 
 export interface Transfer {
   readonly bytes: number
@@ -19,9 +20,14 @@ export interface BatchView {
   /** Collected files that were not unpacked. */
   notExtracted: number
   interrupted: boolean
+  /** The machines that a session is run on, where that is what is done. */
+  readonly fleet: FleetView | undefined
+  /** Whether results are downloaded. */
+  readonly isSaving: boolean
 }
 
-export const make = (): BatchView => ({
+export const make = (kind: Pick<BatchView, "fleet" | "isSaving">): BatchView => ({
+  ...kind,
   summary: BatchEvent.emptySummary,
   total: undefined,
   transfers: new Map(),

@@ -2,6 +2,7 @@
  * Where a batch's events go: to a screen, to a log, or to another program.
  */
 import { BatchEvent } from "@live-response/core/BatchEvent"
+import { FleetEvent } from "@live-response/core/FleetEvent"
 import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -14,8 +15,11 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createLogUpdate } from "log-update"
 import { printable, printableJson } from "../Printable.ts"
+import type { BadLine } from "../Lists.ts"
 import type { BadTarget } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
+import * as FleetText from "./FleetText.ts"
+import * as FleetView from "./FleetView.ts"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
 import * as Screen from "./Screen.ts"
@@ -23,12 +27,15 @@ import * as Screen from "./Screen.ts"
 export interface Options {
   readonly json: boolean
   readonly quiet: boolean
-  readonly directory: string
+  /** Where results are kept, if any are downloaded. */
+  readonly directory?: string | undefined
+  /** Whether the same command again knows of this one. By default it does. */
+  readonly isRemembered?: boolean | undefined
 }
 
-const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent))
+const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent])))
 
-const toJson = (event: BatchEvent) => Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
+const toJson = (event: BatchEvent | FleetEvent) => Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
 
 /** How often a screen is drawn, and how often a log hears of the progress. */
 const drawInterval = "200 millis"
@@ -38,9 +45,9 @@ const logInterval = "10 seconds"
  * Shows a batch until its scope ends. Progress and messages go to stderr, so that stdout holds the summary alone, or with
  * `--json` the events alone.
  */
-export const make = Effect.fnUntraced(function* (options: Options) {
+export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetView.FleetView) {
   const quota = yield* Quota
-  const view = BatchView.make()
+  const view = BatchView.make({ fleet, isSaving: options.directory !== undefined })
   const began = yield* Clock.currentTimeMillis
 
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - began))
@@ -78,17 +85,27 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Scope.fork(yield* Effect.scope)
   const print = yield* options.quiet ? Effect.succeed(Console.log) : Scope.provide(showProgress(view, moment), progress)
 
+  const finish = Effect.gen(function* () {
+    yield* Scope.close(progress, Exit.void)
+    if (options.json && fleet !== undefined) yield* Console.log(yield* toJson(fleet.sessions))
+    if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
+    if (options.json || options.quiet) return
+    const { directory = "", isRemembered = true } = options
+    const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
+    // Where results are not the matter, stdout has a line for each session alone.
+    yield* view.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
+  })
+
   return {
     /** There are so many targets. */
     expect: (total: number) => {
       view.total = total
     },
 
-    interrupted: () => {
-      view.interrupted = true
-    },
+    failed: () => view.summary.failed > 0 || view.notExtracted > 0 || (fleet !== undefined && FleetView.failed(fleet)),
 
-    failed: () => view.summary.failed > 0 || view.notExtracted > 0,
+    /** Prints what is wanted on stdout, where no progress draws over it. */
+    print,
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
@@ -100,21 +117,35 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
     }),
 
+    fleetEvent: Effect.fnUntraced(function* (event: FleetEvent) {
+      if (fleet !== undefined) FleetView.update(fleet, event)
+      const message = FleetText.message(event)
+      if (message !== undefined) yield* Messages.write(message)
+      if (options.json && event.event !== "sessions") yield* print(yield* toJson(event))
+    }),
+
+    badMachine: Effect.fnUntraced(function* (line: BadLine) {
+      if (fleet !== undefined) FleetView.addBadMachine(fleet)
+      yield* Messages.write(`failed: ${line.message}`)
+      if (options.json) yield* print(printableJson(JSON.stringify({ event: "notStarted", ...line })))
+    }),
+
     badTarget: Effect.fnUntraced(function* (target: BadTarget) {
       BatchView.addBadTarget(view)
       yield* Messages.write(`failed: ${target.message}`)
       if (options.json) yield* print(printableJson(JSON.stringify({ event: "failed", ...target })))
     }),
 
-    finish: Effect.gen(function* () {
-      yield* Scope.close(progress, Exit.void)
-      if (options.json) yield* Console.log(yield* toJson(view.summary))
-      if (options.json || options.quiet) return
-      const text = Screen.summary(view, { directory: printable(options.directory), took: yield* elapsed })
-      yield* Console.log(text.join("\n"))
-    }),
+    /** Shows it until it ends, and then how it ended. */
+    during: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      effect.pipe(
+        Effect.onInterrupt(() => Effect.sync(() => (view.interrupted = true))),
+        Effect.ensuring(finish),
+      ),
   }
 })
+
+export type Output = Effect.Success<ReturnType<typeof make>>
 
 /** Draws on a terminal, else writes a line now and then. Gives what prints on stdout without being drawn over. */
 const showProgress = Effect.fnUntraced(function* (

@@ -7,6 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { type BatchView, finished, type Transfer } from "./BatchView.ts"
+import * as FleetView from "./FleetView.ts"
 import * as Format from "./Format.ts"
 
 export interface Moment {
@@ -51,13 +52,28 @@ const gauges = ({ now, quota }: Moment, width: number, columns: number): Readonl
     },
   })
 
+/** What is worth a word only where there is some of it. */
+const some = (n: number, what: string): string => (n === 0 ? "" : `   ${Format.count(n)} ${what}`)
+
+const ofAll = (total: number | undefined): string => (total === undefined ? "" : ` of ${Format.count(total)}`)
+
 const results = (view: BatchView): string => {
-  const done = finished(view)
-  const total = view.total === undefined ? "" : ` of ${Format.count(view.total)}`
-  const failed = view.summary.failed === 0 ? "" : `   ${Format.count(view.summary.failed)} failed`
-  const skipped = view.summary.skipped === 0 ? "" : `   ${Format.count(view.summary.skipped)} were here`
-  const retries = view.retries === 0 ? "" : `   ${Format.count(view.retries)} tried again`
-  return `${Format.count(done)}${total} done   ${Format.bytes(view.summary.bytes)}${failed}${skipped}${retries}`
+  const { bytes, failed, skipped } = view.summary
+  const done = `${Format.count(finished(view))}${ofAll(view.total)} done   ${Format.bytes(bytes)}`
+  return `${done}${some(failed, "failed")}${some(skipped, "were here")}${some(view.retries, "tried again")}`
+}
+
+const machines = (fleet: FleetView.FleetView): string => {
+  const { failed, notStarted, unfinished } = fleet.sessions
+  return [
+    `${Format.count(FleetView.finished(fleet))}${ofAll(fleet.total)} over`,
+    some(fleet.running, "running"),
+    some(fleet.offline.size, "offline"),
+    some(failed, "failed"),
+    some(unfinished, "not waited for"),
+    some(notStarted, "without a session"),
+    some(FleetView.left(fleet), "wait for their turn"),
+  ].join("")
 }
 
 const labelWidth = 9
@@ -74,7 +90,9 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
     total === undefined
       ? `${name}   ${Format.bytes(bytes)}`
       : `${name}   ${Format.bar(bytes, total, width / 3)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
-  const drawn = [
+  const sessions = (fleet: FleetView.FleetView) =>
+    labelled("Machines", [`${Format.bar(FleetView.finished(fleet), fleet.total ?? 0, width)}   ${machines(fleet)}`])
+  const saving = () => [
     ...labelled("Results", [`${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`]),
     ...labelled("Quota", gauges(moment, width / 3, columns)),
     ...labelled("", Array.from(view.transfers).slice(0, 4).map(transfer)),
@@ -83,6 +101,7 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
       Option.toArray(moment.remaining).map((remaining) => `about ${at(moment.now, remaining)}`),
     ),
   ]
+  const drawn = [...(view.fleet === undefined ? [] : sessions(view.fleet)), ...(view.isSaving ? saving() : [])]
   return drawn.map((line) => line.slice(0, Math.max(1, columns - 1)))
 }
 
@@ -96,7 +115,11 @@ export const line = (view: BatchView, moment: Moment): string => {
     onNone: () => "",
     onSome: (remaining) => `; ends about ${at(moment.now, remaining)}`,
   })
-  return `${Format.timeOfDay(moment.now)}  ${results(view)}; quota ${quota}${ends}`
+  const parts = [
+    ...(view.fleet === undefined ? [] : [`machines ${machines(view.fleet)}`]),
+    ...(view.isSaving ? [`${results(view)}; quota ${quota}${ends}`] : []),
+  ]
+  return `${Format.timeOfDay(moment.now)}  ${parts.join("; ")}`
 }
 
 /** How the quota stands, for who asks for nothing else. */
@@ -123,20 +146,48 @@ export const quota = (
 /** How it ended, and what to do next. */
 export const summary = (
   view: BatchView,
-  options: { readonly directory: string; readonly took: Duration.Duration },
+  options: { readonly directory: string; readonly took: Duration.Duration; readonly isRemembered: boolean },
 ): ReadonlyArray<string> => {
-  const { bytes, completed, failed, links, skipped } = view.summary
+  const took = Format.duration(options.took)
+  const isIncomplete =
+    view.interrupted ||
+    view.summary.failed > 0 ||
+    (view.fleet !== undefined && view.fleet.sessions.unfinished + view.fleet.sessions.notStarted > 0)
+  const lines = [
+    ...(view.fleet === undefined ? [] : [`${sessionsSummary(view.fleet)} in ${took}.`]),
+    ...(view.isSaving ? [`${savedSummary(view)} in ${took}.`] : []),
+    ...(view.isSaving ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
+  ]
+  const again = "Sessions that failed are not begun again, unless with --retry-failed."
+  const next = options.isRemembered
+    ? "Run the same command again: it goes on where it stopped, and tries again what failed."
+    : "Sessions that have begun go on: see live-response actions list. There is no journal (--journal DIR), so the same command again begins new ones."
+  return [
+    ...lines.map((line, i) => (i === 0 && view.interrupted ? `Interrupted: ${line}` : line)),
+    ...(isIncomplete ? [next] : []),
+    ...(view.fleet !== undefined && view.fleet.sessions.failed > 0 && options.isRemembered ? [again] : []),
+  ]
+}
+
+const savedSummary = ({ notExtracted, summary }: BatchView): string => {
+  const { bytes, completed, failed, links, skipped } = summary
   const parts = [
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
     ...(skipped === 0 ? [] : [`${Format.count(skipped)} were here already`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
-    ...(view.notExtracted === 0 ? [] : [`${Format.count(view.notExtracted)} not unpacked`]),
+    ...(notExtracted === 0 ? [] : [`${Format.count(notExtracted)} not unpacked`]),
   ]
-  return [
-    `${view.interrupted ? "Interrupted: " : ""}${parts.join(", ")}; ${Format.count(links)} links in ${Format.duration(options.took)}.`,
-    `The results are in ${options.directory}, listed in its manifest.jsonl.`,
-    ...(view.interrupted || failed > 0
-      ? ["Run the same command again: it goes on where it stopped, and tries again what failed."]
-      : []),
+  return `${parts.join(", ")}; ${Format.count(links)} links`
+}
+
+const sessionsSummary = ({ offline, running, sessions }: FleetView.FleetView): string => {
+  const { failed, notStarted, succeeded, unfinished } = sessions
+  const going = running + offline.size + unfinished
+  const parts = [
+    `${Format.count(succeeded)} sessions succeeded`,
+    ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
+    ...(going === 0 ? [] : [`${Format.count(going)} are not over`]),
   ]
+  const without = notStarted === 0 ? "" : `; ${Format.count(notStarted)} machines have none`
+  return `${parts.join(", ")}${without}`
 }

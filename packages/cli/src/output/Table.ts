@@ -46,3 +46,7 @@ export const row = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
     })
     .join(gap)
     .trimEnd()
+
+/** All columns, for programs. */
+export const tabbed = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
+  columns.map(({ text }) => text(of).replaceAll("\t", " ")).join("\t")

@@ -1,5 +1,5 @@
 /**
- * Times as people type them: how long ago, or when.
+ * Times as people type them: how far from now, or when.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -12,15 +12,20 @@ const units: Readonly<Record<string, (n: number) => Duration.Duration>> = {
   w: Duration.weeks,
 }
 
-export type Since = Duration.Duration | DateTime.Utc
+export type When = Duration.Duration | DateTime.Utc
 
 /** `90m`, `24h`, `7d`, `2w`, or a date as ISO 8601 has it. */
-export const parse = (text: string): Option.Option<Since> => {
+export const parse = (text: string): Option.Option<When> => {
   const [, n, unit = ""] = /^(\d+)([mhdw])$/.exec(text) ?? []
   const of = units[unit]
   if (n !== undefined && of !== undefined) return Option.some(of(Number(n)))
   return /^\d{4}-\d\d-\d\d(T.*)?$/.test(text) ? DateTime.make(text) : Option.none()
 }
 
-export const instant = (since: Since, now: DateTime.Utc): DateTime.Utc =>
-  Duration.isDuration(since) ? DateTime.subtractDuration(now, since) : since
+/** When that is, or was so long ago. */
+export const ago = (when: When, now: DateTime.Utc): DateTime.Utc =>
+  Duration.isDuration(when) ? DateTime.subtractDuration(now, when) : when
+
+/** How long it is until then. */
+export const ahead = (when: When, now: DateTime.Utc): Duration.Duration =>
+  Duration.isDuration(when) ? when : Duration.max(Duration.zero, DateTime.distance(now, when))

@@ -1,0 +1,165 @@
+/**
+ * The whole story: a session on each machine, and its results into the directory as soon as it is over.
+ */
+import type * as Extraction from "@live-response/core/Extraction"
+import { Fleet } from "@live-response/core/Fleet"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import type { Window } from "@live-response/core/QuotaRule"
+import * as ResultRef from "@live-response/core/ResultRef"
+import * as Session from "@live-response/core/Session"
+import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Failure from "./Failure.ts"
+import * as KnownActions from "./KnownActions.ts"
+import * as Lists from "./Lists.ts"
+import * as Machines from "./Machines.ts"
+import * as ActionText from "./output/ActionText.ts"
+import * as FleetView from "./output/FleetView.ts"
+import * as Messages from "./output/Messages.ts"
+import * as Output from "./output/Output.ts"
+import * as Table from "./output/Table.ts"
+import { printable } from "./Printable.ts"
+
+export interface Options extends Omit<Output.Options, "isRemembered"> {
+  readonly lists: ReadonlyArray<string>
+  readonly session: Session.Session
+  /** Where it is remembered what was begun, where no results are kept. */
+  readonly journal: string | undefined
+  readonly wait: boolean
+  readonly adopt: boolean
+  readonly retryFailed: boolean
+  readonly deadline: Duration.Duration | undefined
+  readonly sessions: number
+  readonly windows: ReadonlyArray<Window>
+  readonly concurrency: number
+  readonly extract: Extraction.Limits | undefined
+}
+
+/** Runs the session on what is named and on what the lists hold. */
+export const run = Effect.fnUntraced(function* (named: ReadonlyArray<string>, options: Options) {
+  yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
+  const api = { ...(yield* NodeLiveResponse.environment), windows: options.windows }
+  const { directory } = options
+  const given = Layer.mergeAll(NodeCredential.layerConfig, NodeQuotaStore.layerConfig)
+  yield* directory === undefined
+    ? runOnly(named, options).pipe(
+        Effect.provide(NodeLiveResponse.layerFleet({ ...api, directory: options.journal }).pipe(Layer.provide(given))),
+      )
+    : runAndSave(named, { ...options, directory }).pipe(
+        Effect.provide(NodeLiveResponse.layer({ ...api, directory }).pipe(Layer.provide(given))),
+      )
+}, Effect.mapError(Failure.fromError))
+
+const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<string>, options: Options) {
+  const fleet = FleetView.make()
+  const output = yield* Output.make({ ...options, isRemembered: options.journal !== undefined }, fleet)
+  const row = yield* rows(output, options)
+  yield* sessions(named, options, fleet, output).pipe(Stream.runForEach(row), output.during)
+  if (output.failed()) return yield* Failure.someFailed
+}, Effect.scoped)
+
+const runAndSave = Effect.fnUntraced(function* (
+  named: ReadonlyArray<string>,
+  options: Options & { readonly directory: string },
+) {
+  const live = yield* LiveResponse
+  const fleet = FleetView.make()
+  const output = yield* Output.make(options, fleet)
+  const known = yield* KnownActions.make(options)
+  const { concurrency, extract } = options
+  const refs = sessions(named, options, fleet, output).pipe(
+    Stream.mapEffect((event) => {
+      if (event.event !== "ended") return Effect.succeed([])
+      return Effect.as(known.keep(event.action), ResultRef.ofAction(event.action))
+    }),
+    Stream.flattenIterable,
+  )
+  yield* live.saveAll(refs, { concurrency, extract }).pipe(Stream.runForEach(output.event), output.during)
+  if (output.failed()) return yield* Failure.someFailed
+}, Effect.scoped)
+
+/** The sessions' events, told. */
+const sessions = (named: ReadonlyArray<string>, options: Options, fleet: FleetView.FleetView, output: Output.Output) =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const all = Stream.concat(
+        Stream.fromIterable<string | Lists.BadLine>(named),
+        Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList),
+      )
+      // A list that can be read twice is: then the end is in sight from the start.
+      if (!options.lists.includes("-")) {
+        yield* Stream.runFold(
+          all,
+          () => new Set<string>(),
+          (ids, machine) => ids.add(typeof machine === "string" ? machine : machine.message),
+        ).pipe(
+          Effect.map(({ size }) => (fleet.total = size)),
+          Effect.ignore,
+          Effect.forkScoped,
+        )
+      }
+      const machines = Stream.flatMap(all, (machine) =>
+        typeof machine === "string"
+          ? Stream.succeed(machine)
+          : Stream.drain(Stream.fromEffect(output.badMachine(machine))),
+      )
+      return run(machines, options.session, options)
+    }),
+  ).pipe(Stream.tap(output.fleetEvent), Stream.tap(requirements()))
+
+/** Says once what a machine must be, where the service refused one for what it is. */
+const requirements = () => {
+  let isSaid = false
+  return (event: FleetEvent) => {
+    if (isSaid || event.event !== "notStarted" || event.error?._tag !== "DefenderError") return Effect.void
+    if (event.error.reason._tag !== "Refused") return Effect.void
+    isSaid = true
+    return Messages.write(`live response is for machines with ${Session.supportedWindows.join("; ")}`)
+  }
+}
+
+interface Row {
+  readonly id: string
+  readonly status: string
+  readonly machine: string
+}
+
+const columns: ReadonlyArray<Table.Column<Row>> = [
+  { title: "ID", width: 36, text: ({ id }) => id },
+  {
+    title: "STATUS",
+    width: 10,
+    text: ({ status }) => printable(status),
+    paint: ({ status }, text) => ActionText.paintStatus(status, text),
+  },
+  { title: "MACHINE", width: 40, text: ({ machine }) => machine },
+]
+
+/** A line on stdout for each session: when it is over, or where nobody waits, when it has begun. */
+const rows = Effect.fnUntraced(function* (output: Output.Output, { json, quiet, wait }: Options) {
+  if (json || quiet) return () => Effect.void
+  const shown = process.stdout.isTTY ? Option.some(Table.fitting(columns, process.stdout.columns)) : Option.none()
+  const print = (row: Row) =>
+    output.print(
+      Option.match(shown, { onNone: () => Table.tabbed(columns, row), onSome: (fitting) => Table.row(fitting, row) }),
+    )
+  if (Option.isSome(shown)) yield* output.print(Table.header(shown.value))
+  return (event: FleetEvent) => {
+    if (wait && event.event === "ended") {
+      const { action } = event
+      return print({ id: action.id, status: action.status, machine: ActionText.nameOf(action) })
+    }
+    if (!wait && event.event === "started") {
+      return print({ id: event.machineActionId, status: "Started", machine: event.machineId })
+    }
+    return Effect.void
+  }
+})

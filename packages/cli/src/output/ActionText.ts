@@ -1,0 +1,54 @@
+/**
+ * Machine actions in words.
+ */
+import { styleText } from "node:util"
+import type * as MachineAction from "@live-response/core/MachineAction"
+import type * as DateTime from "effect/DateTime"
+import { printable } from "../Printable.ts"
+import * as Format from "./Format.ts"
+import type * as Table from "./Table.ts"
+
+type Colour = "green" | "red" | "yellow" | "gray"
+
+const colours: Readonly<Record<string, Colour>> = {
+  Succeeded: "green",
+  Failed: "red",
+  TimeOut: "red",
+  Cancelled: "gray",
+  Pending: "yellow",
+  InProgress: "yellow",
+}
+
+/** Where there is no terminal, or nobody wants colours, there are none. */
+export const paintStatus = (status: string, text: string): string => {
+  const colour = colours[status]
+  return colour === undefined ? text : styleText(colour, text, { stream: process.stdout })
+}
+
+export const instantOf = (instant: DateTime.Utc | undefined): string =>
+  instant === undefined ? "" : `${Format.date(instant)} ${Format.timeOfDay(instant)}`
+
+export const nameOf = ({ computerDnsName, machineId }: MachineAction.MachineAction): string =>
+  printable(computerDnsName ?? machineId ?? "")
+
+export const whatItDoes = ({ params, type }: MachineAction.Command): string =>
+  printable(`${type} ${params["ScriptName"] ?? params["Path"] ?? params["FileName"] ?? ""}`)
+
+export const describeCommand = (command: MachineAction.Command): string =>
+  `${whatItDoes(command)}${command.status === "Failed" ? " (failed)" : ""}`
+
+const commandsOf = ({ commands, type }: MachineAction.MachineAction): string =>
+  commands.length === 0 ? printable(type) : commands.map(describeCommand).join(", ")
+
+export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> = [
+  { title: "ID", width: 36, text: ({ id }) => id },
+  {
+    title: "STATUS",
+    width: 10,
+    text: ({ status }) => printable(status),
+    paint: ({ status }, text) => paintStatus(status, text),
+  },
+  { title: "MACHINE", width: 20, text: nameOf },
+  { title: "CREATED", width: 19, text: ({ created }) => instantOf(created) },
+  { title: "COMMANDS", width: 20, text: commandsOf },
+]

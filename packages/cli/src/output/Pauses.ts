@@ -1,0 +1,26 @@
+/**
+ * Why nothing happens.
+ */
+import { Quota } from "@live-response/core/Quota"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Format from "./Format.ts"
+import * as Messages from "./Messages.ts"
+
+/** Until the scope ends, who waits for the quota is told so: a batch may be at work that has used it up. */
+export const tell = Effect.gen(function* () {
+  const { pauses } = yield* Quota
+  yield* pauses.pipe(
+    Stream.filter(Duration.isGreaterThanOrEqualTo(Duration.seconds(1))),
+    Stream.runForEach((pause) =>
+      Effect.flatMap(DateTime.now, (now) =>
+        Messages.write(
+          `waiting for the quota until ${Format.timeOfDay(DateTime.addDuration(now, pause))} (in ${Format.duration(pause)})`,
+        ),
+      ),
+    ),
+    Effect.forkScoped({ startImmediately: true }),
+  )
+})
