@@ -16,7 +16,11 @@ import { actions } from "./commands/actions.ts"
 import { auth } from "./commands/auth.ts"
 import { demo } from "./commands/demo.ts"
 import { download } from "./commands/download.ts"
+import { link } from "./commands/link.ts"
 import { quota } from "./commands/quota.ts"
+import { results } from "./commands/results.ts"
+import { run as runSessions } from "./commands/run.ts"
+import { show } from "./commands/show.ts"
 import { simulate } from "./commands/simulate.ts"
 import { exitCode, Failure } from "./Failure.ts"
 import * as Messages from "./output/Messages.ts"
@@ -26,7 +30,7 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
-  Command.withSubcommands([download, actions, auth, quota, simulate, demo]),
+  Command.withSubcommands([runSessions, download, show, results, link, actions, auth, quota, simulate, demo]),
 )
 
 /** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
@@ -39,9 +43,18 @@ const presenter: CliOutput.Presenter = {
       : CliOutput.defaultPresenter.present(event),
 }
 
+/** A script's arguments begin with a dash, and would be taken for flags: what stands behind `--args` is its value. */
+const withScriptArguments = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const at = args.indexOf("--args")
+  const value = args[at + 1]
+  return at === -1 || value === undefined
+    ? args
+    : [...args.slice(0, at), `--args=${value}`, ...withScriptArguments(args.slice(at + 2))]
+}
+
 /** Runs a command line, without the program's name. */
 export const run = (args: ReadonlyArray<string>) =>
-  Command.runWith(command, { version: packageJson.version })(args).pipe(
+  Command.runWith(command, { version: packageJson.version })(withScriptArguments(args)).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     Effect.tapError((error) =>

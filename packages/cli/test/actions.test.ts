@@ -1,15 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
-import * as Simulator from "@live-response/core/testing/Simulator"
-import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
+import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as HttpServer from "effect/http/HttpServer"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
+import * as Simulated from "./support/Simulated.ts"
 
 const machineId = "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378"
 
@@ -48,14 +45,9 @@ const text = (content: string) => ({ content: new TextEncoder().encode(content) 
 
 /** A simulated service with some actions of the last days, and the environment of who may use it. */
 const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
-  const simulator = yield* Simulator.make({ ...options, tokens: ["token"] })
+  const { env, simulator } = yield* Simulated.serve(options)
   const now = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)
   const ago = (hours: number) => DateTime.formatIso(DateTime.subtract(now, { hours }))
-  const context = yield* Layer.build(
-    SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
-  )
-  const { address } = Context.get(context, HttpServer.HttpServer)
-  const env = { LIVE_RESPONSE_ENDPOINT: HttpServer.formatAddress(address), LIVE_RESPONSE_TOKEN: "token" }
   const addResult = Effect.fnUntraced(function* (n: number, index: number) {
     yield* simulator.add(decodeRef(`${idAt(n)}:${index}`), text(`result of ${n}:${index}`))
   })
@@ -63,7 +55,7 @@ const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
 })
 
 const countOf = (simulator: Simulator.Service, kind: Simulator.Call["kind"]) =>
-  Effect.map(simulator.calls, (calls) => calls.filter((call) => call.kind === kind).length)
+  Effect.map(Simulated.answered(simulator, kind), ({ length }) => length)
 
 describe("actions list", () => {
   it.live("shows what is meant, newest first, and asks once for each page", () =>

@@ -168,6 +168,9 @@ export interface Options {
   /** Base of the API's addresses. By default that of the commercial cloud. */
   readonly base?: string | undefined
 
+  /** How many sessions may be begun. By default the vendor's limit, ten a minute. */
+  readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
+
   /** Changes the HTTP client, for instance to add a header. The bearer is not set yet when it runs. */
   readonly transformClient?: ((client: HttpClient.HttpClient) => HttpClient.HttpClient) | undefined
 }
@@ -189,7 +192,7 @@ export const make = Effect.fnUntraced(function* (
   const quotas = {
     list: yield* Effect.cached(quota.ofApi(limits.list)),
     get: yield* Effect.cached(quota.ofApi(limits.get)),
-    run: yield* Effect.cached(quota.ofApi(limits.run)),
+    run: yield* Effect.cached(quota.ofApi({ ...limits.run, windows: options?.runWindows ?? limits.run.windows })),
     cancel: yield* Effect.cached(quota.ofApi(limits.cancel)),
   }
   const actionUrl = (id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`

@@ -14,7 +14,6 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import * as ActionFilter from "./ActionFilter.ts"
 import { ActionWatch } from "./ActionWatch.ts"
 import type { BatchError } from "./BatchError.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
@@ -23,6 +22,7 @@ import * as FleetEvent from "./FleetEvent.ts"
 import * as FleetJournal from "./FleetJournal.ts"
 import * as BatchEnd from "./internal/batchEnd.ts"
 import { only } from "./internal/schedule.ts"
+import * as SessionSearch from "./internal/sessionSearch.ts"
 import * as Sessions from "./internal/sessions.ts"
 import { randomHex } from "./internal/randomHex.ts"
 import type { MachineActionId } from "./MachineAction.ts"
@@ -157,6 +157,8 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
     const journal = yield* FleetJournal.FleetJournal
     const policy = yield* RetryPolicy
 
+    const find = SessionSearch.make(api)
+
     /** The action on a machine whose comment has the mark; nothing, once it is sure that the API would know of it. */
     const search = (machineId: string, mark: string): Effect.Effect<Option.Option<Found>, ApiError> => {
       const missing = new DefenderError.DefenderError({
@@ -164,10 +166,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         reason: new DefenderError.NotFound({ status: 404 }),
       })
       const isMissing = (error: ApiError): error is DefenderError.DefenderError => error === missing
-      const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", machineId))
-      return api.list({ filter }).pipe(
-        Stream.filter(({ requestorComment = "" }) => requestorComment.includes(mark)),
-        Stream.runHead,
+      return find(machineId, mark).pipe(
         Effect.flatMap(
           Option.match({
             onNone: () => Effect.fail(missing),

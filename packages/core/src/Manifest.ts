@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
 import { Completed, Failed } from "./BatchEvent.ts"
+import * as JsonLines from "./JsonLines.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
@@ -111,9 +112,23 @@ export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
   }
 })
 
-const EntryLine = Schema.fromJsonString(Entry)
-const decodeLine = Schema.decodeUnknownOption(EntryLine)
-const encodeLine = Schema.encodeEffect(EntryLine)
+/**
+ * Where the manifest of a directory of results stands.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const fileIn = (paths: Path.Path, directory: string): string => paths.join(directory, "manifest.jsonl")
+
+/**
+ * The entries of `<directory>/manifest.jsonl` as they stand there, in order; none where there is no such file. It reads
+ * alone: the directory is not made, and a batch may be writing there.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const entries = (directory: string): Stream.Stream<Entry, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Stream.unwrap(Path.Path.useSync((paths) => JsonLines.read(fileIn(paths, directory), Entry)))
 
 /**
  * Remembers in `<directory>/manifest.jsonl`, to which it only appends. A line that was cut short, as a crash leaves it,
@@ -130,43 +145,20 @@ export const layerFileSystem = (options: {
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const paths = yield* Path.Path
-      const path = paths.join(options.directory, "manifest.jsonl")
       const index = makeIndex()
-      const storeError = fromPlatformError(path)
 
       yield* Effect.mapError(PrivateDirectory.make(fs, paths, options.directory), fromPlatformError(options.directory))
-
-      let endsInLine = true
-      if (yield* Effect.mapError(fs.exists(path), storeError)) {
-        yield* fs.stream(path).pipe(
-          Stream.tap((bytes) =>
-            Effect.sync(() => {
-              endsInLine = bytes[bytes.length - 1] === lineFeed
-            }),
-          ),
-          Stream.decodeText(),
-          Stream.splitLines,
-          Stream.runForEach((line) => Effect.sync(() => Option.map(decodeLine(line), index.add))),
-          Effect.mapError(storeError),
-        )
-      }
-
-      const file = yield* Effect.mapError(fs.open(path, { flag: "a", mode: 0o600 }), storeError)
-      const write = (text: string) =>
-        file.writeAll(new TextEncoder().encode(text)).pipe(Effect.andThen(file.sync), Effect.mapError(storeError))
-      if (!endsInLine) yield* write("\n")
+      yield* Stream.runForEach(entries(options.directory), (entry) => Effect.sync(() => index.add(entry)))
+      const file = yield* JsonLines.open(fileIn(paths, options.directory), Entry)
 
       return {
         find: index.find,
         failed: index.failed,
         append: Effect.fnUntraced(function* (event) {
           const entry = toEntry(event)
-          const line = yield* Effect.orDie(encodeLine(entry))
-          yield* Effect.uninterruptible(write(`${line}\n`))
+          yield* file.append(entry)
           index.add(entry)
         }),
       }
     }),
   )
-
-const lineFeed = 0x0a

@@ -36,3 +36,13 @@ export const make = (fs: FileSystem, path: Path, directory: string): Effect.Effe
         : Effect.fail(error)
     }),
   )
+
+/**
+ * Flushes a directory to the disk: a name is there for good only when its directory is. Some platforms can't, and need
+ * not.
+ *
+ * @since 0.1.0
+ * @category writing
+ */
+export const sync = (fs: FileSystem, directory: string): Effect.Effect<void> =>
+  Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (directory) => directory.sync)))

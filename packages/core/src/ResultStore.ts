@@ -24,6 +24,7 @@ import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 import * as TransferError from "./TransferError.ts"
+import * as WholeFile from "./WholeFile.ts"
 
 /**
  * A result that is kept, whole and checked. `path` is relative to the store.
@@ -88,8 +89,14 @@ export interface Service {
  */
 export class ResultStore extends Context.Service<ResultStore, Service>()("@live-response/core/ResultStore") {}
 
-/** `json`, `gz` or `bin` by the first bytes: what the service says of its content types is not relied on. */
-const extension = (start: Uint8Array): string => {
+/**
+ * What a result is by its first bytes: what the service says of its content types is not relied on. It is the extension
+ * of its file.
+ *
+ * @since 0.1.0
+ * @category results
+ */
+export const kindOf = (start: Uint8Array): "json" | "gz" | "bin" => {
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
@@ -147,7 +154,7 @@ const makeInspection = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) =>
         if (actual !== head.md5) return yield* mismatch("md5", head.md5, actual)
       }
       return {
-        path: `${ref.machineActionId}/${ref.index}.${extension(start)}`,
+        path: `${ref.machineActionId}/${ref.index}.${kindOf(start)}`,
         bytes: size,
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
@@ -244,6 +251,31 @@ const at =
     Effect.mapError(effect, fromPlatformError(path))
 
 /**
+ * What is kept in a directory, to be read alone: the directory is not made, need not be writable, and somebody else may be
+ * writing there.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const reader = Effect.fnUntraced(function* (
+  directory: string,
+): Effect.fn.Return<Pick<Service, "has" | "read">, never, FileSystem.FileSystem | Path.Path> {
+  const fs = yield* FileSystem.FileSystem
+  const { join } = yield* Path.Path
+  return {
+    has: ({ bytes, path }) =>
+      fs.stat(join(directory, path)).pipe(
+        Effect.map((info) => info.type === "File" && (bytes === undefined || Number(info.size) === bytes)),
+        Effect.catchTag("PlatformError", (error) =>
+          error.reason._tag === "NotFound" ? Effect.succeed(false) : Effect.fail(error),
+        ),
+        at(path),
+      ),
+    read: (path) => fs.stream(join(directory, path)).pipe(Stream.mapError(fromPlatformError(path))),
+  }
+})
+
+/**
  * Keeps results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served. Directories are
  * for their owner alone (0700), and so are files (0600). A result under way is `<index>.part` with what was announced of
  * it beside it; it is flushed to the disk before it gets its name.
@@ -263,10 +295,6 @@ export const layerFileSystem = (options: {
       const hasher = yield* Hasher
 
       const makeDirectory = (path: string) => PrivateDirectory.make(fs, paths, path).pipe(at(path))
-
-      /** A name is on the disk only when its directory is. Some platforms can't, and need not. */
-      const syncDirectory = (path: string) =>
-        Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)))
 
       yield* makeDirectory(options.directory)
       yield* fs.access(options.directory, { writable: true }).pipe(at(options.directory))
@@ -290,7 +318,7 @@ export const layerFileSystem = (options: {
         const openPart = Effect.gen(function* () {
           if (part !== undefined) return part
           yield* makeDirectory(directory)
-          yield* syncDirectory(options.directory)
+          yield* PrivateDirectory.sync(fs, options.directory)
           part = yield* fs.open(partPath, { flag: "a", mode: 0o600 }).pipe(at(partPath), Scope.provide(fileScope))
           return part
         })
@@ -389,7 +417,7 @@ export const layerFileSystem = (options: {
           yield* file.sync.pipe(at(partPath))
           const path = join(options.directory, stored.path)
           yield* fs.rename(partPath, path).pipe(at(path))
-          yield* syncDirectory(directory)
+          yield* PrivateDirectory.sync(fs, directory)
           if (partHead !== undefined) yield* fs.remove(headPath, { force: true }).pipe(at(headPath))
           forget()
           return stored
@@ -400,30 +428,8 @@ export const layerFileSystem = (options: {
 
       return {
         open,
-        has: ({ bytes, path }) =>
-          fs.stat(join(options.directory, path)).pipe(
-            Effect.map((info) => info.type === "File" && (bytes === undefined || Number(info.size) === bytes)),
-            Effect.catchTag("PlatformError", (error) =>
-              error.reason._tag === "NotFound" ? Effect.succeed(false) : Effect.fail(error),
-            ),
-            at(path),
-          ),
-        read: (path) => fs.stream(join(options.directory, path)).pipe(Stream.mapError(fromPlatformError(path))),
-        keep: Effect.fnUntraced(function* (path, bytes) {
-          const whole = join(options.directory, path)
-          const part = `${whole}.part`
-          yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(part, { force: true })))
-          const file = yield* fs.open(part, { flag: "w", mode: 0o600 }).pipe(at(part))
-          let size = 0
-          yield* Stream.runForEach(bytes, (chunk) => {
-            size += chunk.length
-            return file.writeAll(chunk).pipe(at(part))
-          })
-          yield* file.sync.pipe(at(part))
-          yield* fs.rename(part, whole).pipe(at(whole))
-          yield* syncDirectory(paths.dirname(whole))
-          return size
-        }, Effect.scoped),
+        ...(yield* reader(options.directory)),
+        keep: (path, bytes) => WholeFile.write(fs, paths, join(options.directory, path), bytes),
       }
     }),
   )

@@ -14,7 +14,7 @@ import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
-import type * as QuotaRule from "@live-response/core/QuotaRule"
+import * as QuotaRule from "@live-response/core/QuotaRule"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import * as ResultStore from "@live-response/core/ResultStore"
@@ -41,6 +41,9 @@ export interface ApiOptions {
 
   /** The quota's windows. By default the vendor's: 100 calls a minute, 1,500 an hour. */
   readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
+
+  /** How many sessions may be begun. By default the vendor's limit, ten a minute. */
+  readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
 
   /** Whose calls they are: tenant and app, in any form. The quota of each owner at each endpoint is kept apart. */
   readonly owner?: string | undefined
@@ -92,7 +95,7 @@ export type Services =
 export const layerApi = (
   options: ApiOptions,
 ): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError, Credential | QuotaStore> =>
-  DefenderApi.layer({ base: options.endpoint }).pipe(
+  DefenderApi.layer({ base: options.endpoint, runWindows: options.runWindows }).pipe(
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
     Layer.provide([NodeTransport.layer, waits(options)]),
   )
@@ -194,7 +197,7 @@ export const quotaOwner = ({
 /**
  * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
  * `LIVE_RESPONSE_ENDPOINT`), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
- * seconds`) and `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`).
+ * seconds`), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`) and `LIVE_RESPONSE_RUN_WINDOWS` (`10/1 minute`).
  *
  * @since 0.1.0
  * @category options
@@ -205,6 +208,9 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
       cloud: Cloud.config,
       stallTimeout: Config.Duration("LIVE_RESPONSE_STALL_TIMEOUT").pipe(Config.withDefault(undefined)),
       visibleWithin: Config.Duration("LIVE_RESPONSE_VISIBLE_WITHIN").pipe(Config.withDefault(undefined)),
+      runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
+        Config.withDefault(undefined),
+      ),
     })
     return { ...waits, endpoint: cloud.base, owner: yield* NodeCredential.owner }
   },

@@ -1,7 +1,7 @@
 /**
  * What is said of sessions on many machines: of those that went as they should, nothing.
  */
-import type { FleetEvent } from "@live-response/core/FleetEvent"
+import type { FleetEvent, NotStarted } from "@live-response/core/FleetEvent"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import { printable } from "../Printable.ts"
 import * as ActionText from "./ActionText.ts"
@@ -13,11 +13,14 @@ const howItEnded = (action: MachineAction): string => {
   return [`machine action ${action.id} is ${action.status}`, ...reasons].join(": ")
 }
 
+const isInTheWay = ({ error }: NotStarted): boolean =>
+  error?._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists"
+
 /** A line, where there is something to say. */
 export const message = (event: FleetEvent): string | undefined => {
   switch (event.event) {
     case "notStarted":
-      return `failed: ${printable(event.message)}`
+      return `failed: ${printable(event.message)}${isInTheWay(event) ? " (--adopt waits for it in place of this one)" : ""}`
     case "unfinished":
       return `not over: ${printable(event.message)}`
     case "ended":

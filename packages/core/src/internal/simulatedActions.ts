@@ -178,7 +178,17 @@ export const make = (options: Options) => {
   const get = (id: string, now: number): Refusal | ActionRecord =>
     given.get(id) ?? sessionRecord(id, now) ?? unknown(id)
 
+  const all = (now: number, isMeant: (session: Session) => boolean = () => true): ReadonlyArray<ActionRecord> => [
+    ...given.values(),
+    ...Array.from(sessions.values())
+      .filter(isMeant)
+      .map((session) => record(session, now)),
+  ]
+
   return {
+    /** All of them, also those that can't be looked at yet. */
+    all: (now: number) => all(now),
+
     addMachine: Effect.fnUntraced(function* (machine: Machine, now: number) {
       machines.set(machine.id, { machine, online: now + Duration.toMillis(machine.offline ?? 0) })
       if (machine.busy === undefined) return
@@ -227,18 +237,13 @@ export const make = (options: Options) => {
       const filter = query.get("$filter")
       const test = filter === null ? () => true : parseFilter(filter, fields)
       if (test === undefined) return refuse(400, "ODataError", `The query can't be understood: ${filter}`)
-      const all = [
-        ...given.values(),
-        ...Array.from(sessions.values())
-          .filter((session) => isVisible(session, now))
-          .map((session) => record(session, now)),
-      ]
+      const found = all(now, (session) => isVisible(session, now))
         .filter(test)
         .toSorted((a, b) => (String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1))
       const skip = Number(query.get("$skip") ?? 0)
       const size = Math.min(options.pageSize, Number(query.get("$top") ?? options.pageSize))
-      const value = all.slice(skip, skip + size)
-      return skip + size < all.length ? { value, skip: skip + size } : { value }
+      const value = found.slice(skip, skip + size)
+      return skip + size < found.length ? { value, skip: skip + size } : { value }
     },
 
     run: Effect.fnUntraced(function* (machineId: string, body: unknown, now: number) {

@@ -160,6 +160,9 @@ export interface Options {
   /** How long a command of a session runs. By default 30 seconds. */
   readonly commandTime?: Duration.Input | undefined
 
+  /** Sessions that may be begun in any minute. By default 10. */
+  readonly runsPerMinute?: number | undefined
+
   /** How many sessions may run at once. By default 25. */
   readonly sessions?: number | undefined
 
@@ -192,6 +195,9 @@ export interface Service {
 
   /** Puts a machine action there that is as it is. */
   readonly addAction: (action: ActionRecord) => Effect.Effect<void>
+
+  /** All machine actions as they are now, also those that can't be looked at yet. */
+  readonly actions: Effect.Effect<ReadonlyArray<ActionRecord>>
 
   /** All requests so far, in the order in which they were answered. */
   readonly calls: Effect.Effect<ReadonlyArray<Call>>
@@ -234,7 +240,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   const limitersOf = {
     list: makeLimiter(vendorWindows(100, 1500)),
     action: makeLimiter(vendorWindows(100, 1500)),
-    run: makeLimiter([{ limit: 10, millis: 60_000, text: "00:01:00" }]),
+    run: makeLimiter([{ limit: options?.runsPerMinute ?? 10, millis: 60_000, text: "00:01:00" }]),
     cancel: makeLimiter(vendorWindows(100, 1500)),
   }
   const runFaults = [...(options?.runFaults ?? [])]
@@ -345,6 +351,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   return {
     add: (ref, result) => Effect.asVoid(blobs.add(ref.machineActionId, ref.index, result)),
     addAction: (action) => Effect.sync(() => actions.add(action)),
+    actions: Effect.map(Clock.currentTimeMillis, actions.all),
     calls: Effect.sync(() => [...calls]),
     handler: Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest

@@ -1,0 +1,170 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as MachineAction from "@live-response/core/MachineAction"
+import type * as Simulator from "@live-response/core/testing/Simulator"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import * as Cli from "./support/Cli.ts"
+import * as Simulated from "./support/Simulated.ts"
+
+const machineAt = (n: number) => n.toString(16).padStart(40, "c0ffee")
+
+const machines = (count: number, of: (n: number) => Partial<Simulator.Machine> = () => ({})) =>
+  Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}.contoso.com`, ...of(n) }))
+
+const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
+
+/** A service that is quick, and a program that knows it. */
+const quick = { commandTime: "300 millis", visibleAfter: "200 millis", runsPerMinute: 1000 } as const
+
+const env = { LIVE_RESPONSE_RUN_WINDOWS: "1000/1 minute", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" }
+
+const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
+
+/** The sessions that the program asked for, first to last. */
+const sessions = (simulator: Simulator.Service) =>
+  simulator.actions.pipe(
+    Effect.flatMap(Effect.forEach((action) => decodeAction(action))),
+    Effect.map((actions) => actions.filter(({ requestorComment = "" }) => requestorComment.includes("[live-response"))),
+  )
+
+/** How many of them each machine has had. */
+const sessionsOf = (simulator: Simulator.Service) =>
+  Effect.map(sessions(simulator), (actions) => {
+    const counts: Record<string, number> = {}
+    for (const { machineId = "" } of actions) counts[machineId] = (counts[machineId] ?? 0) + 1
+    return counts
+  })
+
+const once = (count: number) => Object.fromEntries(ids(count).map((id) => [id, 1]))
+
+const script = ["--script", "collect.ps1"]
+
+describe("run", { concurrent: true }, () => {
+  it.live("is the whole story in one command, and the same command again has nothing to do", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(4) })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", `# hosts\n${ids(3).join("\n")}\n\n${machineAt(0).toUpperCase()}\n`)
+      box.write("more.csv", `name,machineId\nws-3,${machineAt(3)}\n`)
+      const command = {
+        args: [
+          "run",
+          machineAt(1),
+          ...["machines.txt", "more.csv"].flatMap((list) => ["--machines", list]),
+          ...script,
+          "--put-file",
+          "tool.exe",
+          "--args",
+          "-Quick 'a b'",
+          "--get-file",
+          "C:\\a.zip",
+          "--comment",
+          "case 4711",
+          "--download",
+          "results",
+        ],
+        env: { ...service.env, ...env },
+      }
+      const first = yield* box.run(command)
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      assert.match(first.stdout, /^4 sessions succeeded in \d+ s\.\n8 downloaded /)
+      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(4))
+      const files = box.files()
+      assert.strictEqual(files.filter((file) => /^[0-9a-f-]{36}\/[12]\./.test(file)).length, 8)
+      assert.deepStrictEqual(
+        files.filter((file) => !file.includes("/")),
+        ["actions.jsonl", "manifest.jsonl", "sessions.jsonl"],
+      )
+      for (const file of files) assert.strictEqual(box.mode(`results/${file}`), 0o600, file)
+      const [session] = yield* sessions(service.simulator)
+      assert.deepStrictEqual(
+        session?.commands.map(({ params, type }) => [type, ...Object.values(params)]),
+        [
+          ["PutFile", "tool.exe"],
+          ["RunScript", "collect.ps1", "-Quick 'a b'"],
+          ["GetFile", "C:\\a.zip"],
+        ],
+      )
+      assert.match(session?.requestorComment ?? "", /^case 4711 \[live-response [0-9a-f]{16}\]$/)
+
+      const again = yield* box.run({ ...command, args: [...command.args, "--json"] })
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      const events = Cli.ndjson(again.stdout)
+      assert.deepInclude(events.at(-1), { event: "summary", completed: 0, skipped: 8, failed: 0 })
+      assert.deepInclude(events.at(-2), { event: "sessions", started: 0, succeeded: 4, failed: 0 })
+      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(4))
+    }),
+  )
+
+  it.live("killed again and again, gives no machine the script twice, and has every result in the end", () =>
+    Effect.gen(function* () {
+      const count = 40
+      const delay = Effect.flatMap(Random.nextIntBetween(0, 80), (millis) => Effect.sleep(millis))
+      const service = yield* Simulated.serve({ ...quick, machines: machines(count), latency: delay })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", ids(count).join("\n"))
+      const command = {
+        args: ["run", "--machines", "machines.txt", ...script, "--download", "results", "-j", "16"],
+        env: { ...service.env, ...env },
+        patience: "50 seconds",
+      } as const
+      let begun = 0
+      const asked = Effect.map(Simulated.answered(service.simulator, "run"), ({ length }) => (begun = length))
+      for (let kills = 0; kills < 7; kills++) {
+        const target = (yield* asked) + (yield* Random.nextIntBetween(1, 5))
+        const running = yield* box.start(command)
+        yield* Effect.repeat(Effect.andThen(asked, Effect.sleep("1 millis")), {
+          until: () => begun >= target || running.stdout() !== "",
+        })
+        yield* Effect.sleep(yield* Random.nextIntBetween(0, 60))
+        yield* running.signal("SIGKILL")
+        const { exitCode } = yield* running.ended
+        assert.isNull(exitCode, `it ended before it was killed, with ${begun} sessions`)
+      }
+      const ended = yield* box.run(command)
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(count))
+      const manifest = Cli.ndjson(box.read("results/manifest.jsonl").toString())
+      const completed = new Set(manifest.flatMap(({ path, status }) => (status === "completed" ? [path] : [])))
+      assert.strictEqual(completed.size, count)
+    }).pipe(Random.withSeed("run")),
+  )
+
+  it.live("without --wait ends when all have begun, a line each; with it when all are over", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(2), commandTime: "8 seconds" })
+      const box = yield* Cli.sandbox
+      const run = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", ...ids(2), ...script, ...args], env: { ...service.env, ...env } })
+      const begun = yield* run()
+      assert.strictEqual(begun.exitCode, 0, begun.stderr)
+      const lines = begun.stdout.trimEnd().split("\n")
+      assert.deepStrictEqual(
+        lines.map((line) => line.split("\t").slice(1)).sort(),
+        ids(2).map((id) => ["Started", id]),
+      )
+      assert.include(begun.stderr, "2 are not over")
+
+      const busy = yield* run("--wait")
+      assert.strictEqual(busy.exitCode, 1)
+      const actionId = lines.find((line) => line.endsWith(machineAt(0)))?.slice(0, 36)
+      assert.include(
+        busy.stderr,
+        `(machine action ${actionId}); wait until it is over, or cancel it (--adopt waits for it`,
+      )
+
+      const adopted = yield* run("--wait", "--adopt")
+      assert.strictEqual(adopted.exitCode, 0, adopted.stderr)
+      assert.deepStrictEqual(
+        adopted.stdout
+          .trimEnd()
+          .split("\n")
+          .map((line) => line.split("\t").slice(0, 2))
+          .sort(),
+        lines.map((line) => [line.slice(0, 36), "Succeeded"]).sort(),
+      )
+      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(2))
+    }),
+  )
+})
