@@ -37,18 +37,18 @@ export interface Options extends Output.Options {
   readonly maxExtract: number
 }
 
+/** Everything that it takes to download into the directory. */
+export const layer = (options: { readonly directory: string; readonly windows: ReadonlyArray<Window> }) =>
+  Layer.unwrap(
+    Effect.map(NodeLiveResponse.environment, (environment) =>
+      NodeLiveResponse.layer({ ...environment, directory: options.directory, windows: options.windows }),
+    ),
+  ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))
+
 /** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
-  const live = NodeLiveResponse.layer({
-    ...(yield* NodeLiveResponse.environment),
-    directory: options.directory,
-    windows: options.windows,
-  })
-  yield* saveAll(named, options).pipe(
-    Effect.scoped,
-    Effect.provide(live.pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))),
-  )
+  yield* saveAll(named, options).pipe(Effect.scoped, Effect.provide(layer(options)))
 }, Effect.mapError(Failure.fromError))
 
 const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
@@ -78,7 +78,7 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
 
   // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
   const discovered = isDiscovering
-    ? Discovery.select(options.selection).pipe(
+    ? Discovery.select(Discovery.ofSessions(options.selection)).pipe(
         Stream.tap(known.keep),
         Stream.flatMap((action) => Stream.fromIterable(ResultRefs.ofAction(action))),
       )
@@ -96,8 +96,20 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
     }),
     Stream.concat(discovered),
   )
-  const { concurrency } = options
-  const extract = options.extract ? { ...Extraction.defaultLimits, maxBytes: options.maxExtract } : undefined
-  yield* live.saveAll(refs, { concurrency, extract }).pipe(Stream.runForEach(output.event), output.during)
+  yield* live.saveAll(refs, savingOf(options)).pipe(Stream.runForEach(output.event), output.during)
   if (output.failed()) return yield* Failure.someFailed
+})
+
+/** How each result is downloaded. */
+export const savingOf = ({
+  concurrency,
+  extract,
+  maxExtract,
+}: {
+  readonly concurrency: number
+  readonly extract: boolean
+  readonly maxExtract: number
+}) => ({
+  concurrency,
+  extract: extract ? { ...Extraction.defaultLimits, maxBytes: maxExtract } : undefined,
 })

@@ -22,6 +22,37 @@ const anyOf = (field: ActionFilter.Field, values: ReadonlyArray<string>): Readon
   return first === undefined ? [] : [ActionFilter.is(field, first, ...rest)]
 }
 
+/** What the API is asked for, but for the time. It can filter by a machine's id, and not by its name. */
+const filters = (selection: Selection): ReadonlyArray<ActionFilter.ActionFilter> => [
+  ...anyOf("status", selection.status),
+  ...anyOf("type", selection.type),
+  ...anyOf("machineId", selection.machine.every(Machines.isId) ? selection.machine : []),
+  ...anyOf("requestor", selection.requestor),
+  ...Option.toArray(Option.map(selection.filter, ActionFilter.raw)),
+]
+
+const allOf = ([first, ...rest]: ReadonlyArray<ActionFilter.ActionFilter>) =>
+  first === undefined ? undefined : ActionFilter.all(first, ...rest)
+
+/** Whether an action is on a machine that is meant: what the API does not look at. */
+const isOnMachine =
+  ({ machine }: Selection) =>
+  ({ computerDnsName = "", machineId = "" }: MachineAction.MachineAction): boolean => {
+    const dnsName = computerDnsName.toLowerCase()
+    return machine.some((text) => {
+      const name = text.toLowerCase()
+      return name === machineId || name === dnsName || dnsName.startsWith(`${name}.`)
+    })
+  }
+
+const meantBy = (selection: Selection) => (selection.machine.length === 0 ? () => true : isOnMachine(selection))
+
+/** The same of sessions alone, where nobody says it otherwise: no others have results. */
+export const ofSessions = (selection: Selection): Selection => ({
+  ...selection,
+  type: selection.type.length === 0 ? ["LiveResponse"] : selection.type,
+})
+
 /** The actions that are meant, in the API's order. */
 export const select = (
   selection: Selection,
@@ -30,25 +61,22 @@ export const select = (
     Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
       const now = yield* DateTime.now
-      // The API can filter by a machine's id, and not by its name.
-      const names = selection.machine.filter((machine) => !Machines.isId(machine)).map((name) => name.toLowerCase())
       const since = Option.map(selection.since, (since) => ActionFilter.since(When.ago(since, now)))
-      const [first, ...rest] = [
-        ...Option.toArray(since),
-        ...anyOf("status", selection.status),
-        ...anyOf("type", selection.type),
-        ...anyOf("machineId", names.length > 0 ? [] : selection.machine),
-        ...anyOf("requestor", selection.requestor),
-        ...Option.toArray(Option.map(selection.filter, ActionFilter.raw)),
-      ]
-      const isMeant = ({ computerDnsName = "", machineId = "" }: MachineAction.MachineAction) => {
-        const name = computerDnsName.toLowerCase()
-        return selection.machine.includes(machineId) || names.some((n) => name === n || name.startsWith(`${n}.`))
-      }
-      const actions = api.list(first === undefined ? {} : { filter: ActionFilter.all(first, ...rest) })
-      return names.length === 0 ? actions : Stream.filter(actions, isMeant)
+      const filter = allOf([...Option.toArray(since), ...filters(selection)])
+      return Stream.filter(api.list({ filter }), meantBy(selection))
     }),
   )
+
+/** The same for who follows them: what of it the API looks at, and what is looked at when an action is over. */
+export const follow = (selection: Selection) => {
+  const isOnMeant = meantBy(selection)
+  const { status } = selection
+  return {
+    filter: allOf(filters({ ...selection, status: [] })),
+    isMeant: (action: MachineAction.MachineAction): boolean =>
+      (status.length === 0 || status.includes(action.status)) && isOnMeant(action),
+  }
+}
 
 /** All of one action's results, and what is to be said where it has none, or not all of them yet. */
 export const lookUp = (

@@ -1,7 +1,6 @@
 /**
  * The whole story: a session on each machine, and its results into the directory as soon as it is over.
  */
-import type * as Extraction from "@live-response/core/Extraction"
 import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -16,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Batch from "./Batch.ts"
 import * as Failure from "./Failure.ts"
 import * as KnownActions from "./KnownActions.ts"
 import * as Lists from "./Lists.ts"
@@ -39,22 +39,21 @@ export interface Options extends Omit<Output.Options, "isRemembered"> {
   readonly sessions: number
   readonly windows: ReadonlyArray<Window>
   readonly concurrency: number
-  readonly extract: Extraction.Limits | undefined
+  readonly extract: boolean
+  readonly maxExtract: number
 }
 
 /** Runs the session on what is named and on what the lists hold. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<string>, options: Options) {
   yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
-  const api = { ...(yield* NodeLiveResponse.environment), windows: options.windows }
-  const { directory } = options
-  const given = Layer.mergeAll(NodeCredential.layerConfig, NodeQuotaStore.layerConfig)
-  yield* directory === undefined
-    ? runOnly(named, options).pipe(
-        Effect.provide(NodeLiveResponse.layerFleet({ ...api, directory: options.journal }).pipe(Layer.provide(given))),
-      )
-    : runAndSave(named, { ...options, directory }).pipe(
-        Effect.provide(NodeLiveResponse.layer({ ...api, directory }).pipe(Layer.provide(given))),
-      )
+  const { directory, journal, windows } = options
+  if (directory !== undefined) {
+    return yield* Effect.provide(runAndSave(named, { ...options, directory }), Batch.layer({ directory, windows }))
+  }
+  const fleet = NodeLiveResponse.layerFleet({ ...(yield* NodeLiveResponse.environment), directory: journal })
+  yield* runOnly(named, options).pipe(
+    Effect.provide(fleet.pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))),
+  )
 }, Effect.mapError(Failure.fromError))
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<string>, options: Options) {
@@ -73,7 +72,6 @@ const runAndSave = Effect.fnUntraced(function* (
   const fleet = FleetView.make()
   const output = yield* Output.make(options, fleet)
   const known = yield* KnownActions.make(options)
-  const { concurrency, extract } = options
   const refs = sessions(named, options, fleet, output).pipe(
     Stream.mapEffect((event) => {
       if (event.event !== "ended") return Effect.succeed([])
@@ -81,7 +79,7 @@ const runAndSave = Effect.fnUntraced(function* (
     }),
     Stream.flattenIterable,
   )
-  yield* live.saveAll(refs, { concurrency, extract }).pipe(Stream.runForEach(output.event), output.during)
+  yield* live.saveAll(refs, Batch.savingOf(options)).pipe(Stream.runForEach(output.event), output.during)
   if (output.failed()) return yield* Failure.someFailed
 }, Effect.scoped)
 

@@ -74,10 +74,6 @@ interface Watched {
 /** An expression of so many comparisons has 99 nodes, and 100 is what a service of OData takes unless it says otherwise. */
 const idsInOneCall = 25
 
-/** Whether the trouble is the way's or the API's, and may pass. */
-const isPassing = (error: ApiError): boolean =>
-  error._tag === "DefenderError" && (error.isRetryable || error.reason._tag === "TooManyRequests")
-
 /**
  * Makes the service. It calls only while something is watched.
  *
@@ -154,7 +150,10 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
         onFailure: (error) =>
           Effect.forEach(
             looked,
-            (one) => (one.isKnown && isPassing(error) ? Effect.void : end(one, Queue.fail(one.queue, error))),
+            (one) =>
+              one.isKnown && error._tag === "DefenderError" && error.isPassing
+                ? Effect.void
+                : end(one, Queue.fail(one.queue, error)),
             { discard: true },
           ),
       }),

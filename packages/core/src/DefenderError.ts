@@ -227,6 +227,11 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
     return this.reason._tag === "Unauthorized" || this.reason._tag === "Forbidden"
   }
 
+  /** Whether it says nothing of what was asked for: another day the same call may succeed. */
+  get isPassing(): boolean {
+    return this.isRetryable || this.reason._tag === "TooManyRequests"
+  }
+
   /** Whether the same call may succeed a little later. */
   get isRetryable(): boolean {
     switch (this.reason._tag) {

@@ -57,6 +57,9 @@ export interface Policies {
   /** The rounds in which those are looked at that are due, with a call for 25 of them. */
   readonly rounds: Schedule.Schedule<unknown>
 
+  /** Looking for new machine actions, for whoever follows them. */
+  readonly follow: Schedule.Schedule<unknown>
+
   /** Looking again for a machine action that was just made: for a while the API may not know it yet. */
   readonly creation: Schedule.Schedule<unknown, DefenderError>
 
@@ -103,7 +106,7 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
  * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
  * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
- * not been there for two minutes once a minute. A session that got lost is begun three times at most.
+ * not been there for two minutes once a minute. New ones are looked for once a minute. A session that got lost is begun three times at most.
  *
  * @since 0.1.0
  * @category policies
@@ -141,6 +144,7 @@ export const defaults: Policies = {
     Schedule.upTo({ duration: "4 days" }),
   ),
   rounds: Schedule.spaced("3 seconds"),
+  follow: Schedule.spaced("1 minute"),
   creation: visibleWithin("2 minutes"),
   start: Schedule.recurs(2),
   settling: "5 seconds",

@@ -25,6 +25,7 @@ import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -50,6 +51,9 @@ export interface ApiOptions {
 
   /** How long an action that was just begun may be unknown to the API. By default two minutes. */
   readonly visibleWithin?: Duration.Input | undefined
+
+  /** How often whoever follows machine actions looks for new ones. By default once a minute. */
+  readonly followEvery?: Duration.Input | undefined
 }
 
 /**
@@ -100,8 +104,9 @@ export const layerApi = (
     Layer.provide([NodeTransport.layer, waits(options)]),
   )
 
-const waits = ({ stallTimeout, visibleWithin }: TransferOptions) =>
+const waits = ({ followEvery, stallTimeout, visibleWithin }: TransferOptions) =>
   RetryPolicy.layer({
+    ...(followEvery === undefined ? {} : { follow: Schedule.spaced(followEvery) }),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(visibleWithin === undefined ? {} : { creation: RetryPolicy.visibleWithin(visibleWithin) }),
   })
@@ -126,6 +131,7 @@ export const layerTransfer = (
  * import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
  * import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
  * import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
  * import * as Redacted from "effect/Redacted"
  *
  * export const live = NodeLiveResponse.layer({ directory: "results" }).pipe(
@@ -149,7 +155,8 @@ export const layer = (
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
     Layer.provideMerge(stores),
-    Layer.provide(waits(options)),
+    // In force for the program as well: it follows machine actions by them.
+    Layer.provideMerge(waits(options)),
   )
 }
 
@@ -194,10 +201,13 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
 
+const duration = (name: string) => Config.Duration(name).pipe(Config.withDefault(undefined))
+
 /**
  * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
  * `LIVE_RESPONSE_ENDPOINT`), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
- * seconds`), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`) and `LIVE_RESPONSE_RUN_WINDOWS` (`10/1 minute`).
+ * seconds`), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`), `LIVE_RESPONSE_FOLLOW_EVERY` (`1 minute`) and
+ * `LIVE_RESPONSE_RUN_WINDOWS` (`10/1 minute`).
  *
  * @since 0.1.0
  * @category options
@@ -206,8 +216,9 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
   function* () {
     const { cloud, ...waits } = yield* Config.all({
       cloud: Cloud.config,
-      stallTimeout: Config.Duration("LIVE_RESPONSE_STALL_TIMEOUT").pipe(Config.withDefault(undefined)),
-      visibleWithin: Config.Duration("LIVE_RESPONSE_VISIBLE_WITHIN").pipe(Config.withDefault(undefined)),
+      stallTimeout: duration("LIVE_RESPONSE_STALL_TIMEOUT"),
+      visibleWithin: duration("LIVE_RESPONSE_VISIBLE_WITHIN"),
+      followEvery: duration("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
         Config.withDefault(undefined),
       ),

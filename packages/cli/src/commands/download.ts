@@ -6,12 +6,15 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Failure from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Targets from "../Targets.ts"
 
 /** Help and mistakes are answered before HTTP and files are loaded. */
 const loadBatch = Effect.promise(() => import("../Batch.ts"))
+
+const loadCollector = Effect.promise(() => import("../Collector.ts"))
 
 export const download = Command.make(
   "download",
@@ -29,6 +32,10 @@ export const download = Command.make(
       Flag.withDescription("A list of targets: one a line, JSON lines, or .csv with a header; - is standard input"),
     ),
     ...Flags.selection,
+    follow: Flags.toggle(
+      "follow",
+      "Keep watching for actions that end, and download their results, until interrupted; the same command again goes on where it was. Without --since it begins a day ago",
+    ),
     directory: Flags.directory,
     ...Flags.saving,
     ...Flags.signIn,
@@ -40,15 +47,26 @@ export const download = Command.make(
   Effect.fnUntraced(function* (options) {
     const named = yield* Targets.fromArguments(options.targets)
     const isSelecting = Flags.isSelecting(options)
-    if (named.length === 0 && options.lists.length === 0 && !options.retryFailed && !isSelecting) {
+    if (options.follow && (named.length > 0 || options.lists.length > 0 || options.retryFailed)) {
+      return yield* Failure.usage("--follow finds what it downloads; leave out TARGET, --from and --retry-failed")
+    }
+    if (options.follow && Option.exists(options.filter, (filter) => /\bstatus\b/i.test(filter))) {
+      return yield* Failure.usage("with --follow name a status by --status: what is not over yet is to be seen as well")
+    }
+    if (!options.follow && named.length === 0 && options.lists.length === 0 && !options.retryFailed && !isSelecting) {
       return yield* Failure.usage(
         "nothing to download; name a TARGET, a list of them with --from FILE (- is standard input), or what to look for, such as --since 24h",
       )
     }
     const environment = yield* Flags.signingIn(options)
     const windows = yield* Flags.windowsOf(options)
+    const chosen = { ...options, selection: options, windows }
+    if (options.follow) {
+      const Collector = yield* loadCollector
+      return yield* Effect.provide(Collector.run(chosen), environment)
+    }
     const Batch = yield* loadBatch
-    yield* Effect.provide(Batch.run(named, { ...options, selection: options, windows }), environment)
+    yield* Effect.provide(Batch.run(named, chosen), environment)
   }),
 ).pipe(
   Command.withDescription(
@@ -57,6 +75,10 @@ export const download = Command.make(
   Command.withExamples([
     { command: "live-response download 988cc94e-7a8f-4b28-ab65-54970c5d5018:0", description: "One result" },
     { command: "live-response download --from targets.txt --out case-4711", description: "All of a list" },
+    {
+      command: "live-response download --follow --requestor soc@contoso.com --out collected",
+      description: "Left running: every result of every session that ends",
+    },
     { command: "cut -f1 hunt.tsv | live-response download --from - --json | jq .event", description: "In a pipe" },
   ]),
 )

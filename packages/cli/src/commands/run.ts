@@ -1,7 +1,6 @@
 /**
  * `live-response run`
  */
-import { defaultLimits } from "@live-response/core/Extraction"
 import * as Permission from "@live-response/core/Permission"
 import * as Session from "@live-response/core/Session"
 import * as Argument from "effect/cli/Argument"
@@ -96,7 +95,6 @@ export const run = Command.make(
       journal: Option.getOrUndefined(options.journal),
       wait: options.wait || download !== undefined,
       deadline: Option.getOrUndefined(Option.map(options.deadline, (when) => When.ahead(when, now))),
-      extract: options.extract ? { ...defaultLimits, maxBytes: options.maxExtract } : undefined,
     }).pipe(Effect.provide(environment))
   }),
 ).pipe(
