@@ -28,7 +28,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
  */
 export const MachineActionId = Schema.String.pipe(
   Schema.decode(SchemaTransformation.toLowerCase()),
-  Schema.check(Schema.isGUID()),
+  Schema.check(Schema.isGUID(), Schema.isLowercased()),
   Schema.brand("MachineActionId"),
 )
 

@@ -46,6 +46,20 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     },
     { error: ofApi(new DefenderError.Refused(answer)), says: [/HTTP 400 InvalidInput: No such thing\./] },
     {
+      error: ofApi(
+        new DefenderError.ActiveRequestAlreadyExists({ ...answer, machineActionId: exampleRef.machineActionId }),
+      ),
+      says: [
+        /another session is under way/,
+        /machine action 988cc94e-7a8f-4b28-ab65-54970c5d5018/,
+        /wait until .*cancel/,
+      ],
+    },
+    {
+      error: ofApi(new DefenderError.ActiveRequestAlreadyExists(answer)),
+      says: [/another session is under way/, /HTTP 400 InvalidInput: No such thing\./],
+    },
+    {
       error: ofApi(new DefenderError.TooManyRequests({ status: 429, retryAfter: Duration.seconds(8) })),
       says: [/HTTP 429/, /again in 8s/, /who else/],
     },
