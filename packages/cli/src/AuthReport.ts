@@ -15,7 +15,12 @@ import * as Format from "./output/Format.ts"
 import { printable, printableJson } from "./Printable.ts"
 
 /** The commands that call the API, and what each needs. */
-const commands = { download: Permission.results, actions: Permission.actions, "actions cancel": Permission.run }
+const commands = {
+  download: Permission.results,
+  run: Permission.run,
+  actions: Permission.actions,
+  "actions cancel": Permission.run,
+}
 
 export const print = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
   const cloud = yield* Cloud.config

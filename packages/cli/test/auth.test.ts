@@ -111,6 +111,7 @@ describe("auth check", () => {
             missing:
               "the user's token lacks Machine.Read or Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
           },
+          run: { suffices: true },
           "actions cancel": { suffices: true },
         },
       })

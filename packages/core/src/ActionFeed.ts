@@ -105,8 +105,9 @@ export const follow = <E = never, R = never>(
       const policy = yield* RetryPolicy
       const watching = yield* FiberSet.make<void, ApiError>()
       const open = new Set(options.from.open)
-      const known = new Map<MachineActionId, number>()
       let { since } = options.from
+      // When each was created, as far as a list may still show it.
+      const known = new Map(options.from.open.map((id) => [id, DateTime.toEpochMillis(since)]))
       let isReached = false
 
       const tell = (action: MachineAction) =>
@@ -145,8 +146,9 @@ export const follow = <E = never, R = never>(
         yield* Stream.runForEach(api.list({ filter: sinceFilter(since, options.filter) }), (action) => {
           const created = action.created ?? since
           newest = DateTime.max(newest, created)
-          if (known.has(action.id) || open.has(action.id)) return Effect.void
+          const isKnown = known.has(action.id)
           known.set(action.id, DateTime.toEpochMillis(created))
+          if (isKnown) return Effect.void
           open.add(action.id)
           return action.isFinal ? tellFinal(action) : watchIt(action.id)
         })

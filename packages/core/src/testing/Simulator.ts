@@ -196,6 +196,9 @@ export interface Service {
   /** Puts a machine action there that is as it is. */
   readonly addAction: (action: ActionRecord) => Effect.Effect<void>
 
+  /** Whether a gateway answers everything with 503, because the service is not there. */
+  readonly outage: (isOut: boolean) => Effect.Effect<void>
+
   /** All machine actions as they are now, also those that can't be looked at yet. */
   readonly actions: Effect.Effect<ReadonlyArray<ActionRecord>>
 
@@ -243,6 +246,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     run: makeLimiter([{ limit: options?.runsPerMinute ?? 10, millis: 60_000, text: "00:01:00" }]),
     cancel: makeLimiter(vendorWindows(100, 1500)),
   }
+  let isOut = false
   const runFaults = [...(options?.runFaults ?? [])]
   const actions = SimulatedActions.make({
     commandTime: Duration.toMillis(options?.commandTime ?? "30 seconds"),
@@ -338,6 +342,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     url: URL,
   ): Effect.fn.Return<Answer> {
     const now = yield* Clock.currentTimeMillis
+    if (isOut) return { kind: "other", response: outage(503) }
     if (SimulatedEntra.path.test(url.pathname)) {
       return { kind: request.method === "POST" ? "token" : "other", response: yield* signIn(request, url, now) }
     }
@@ -351,6 +356,10 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   return {
     add: (ref, result) => Effect.asVoid(blobs.add(ref.machineActionId, ref.index, result)),
     addAction: (action) => Effect.sync(() => actions.add(action)),
+    outage: (out) =>
+      Effect.sync(() => {
+        isOut = out
+      }),
     actions: Effect.map(Clock.currentTimeMillis, actions.all),
     calls: Effect.sync(() => [...calls]),
     handler: Effect.gen(function* () {

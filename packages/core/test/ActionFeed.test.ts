@@ -1,0 +1,218 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ActionFeed from "@live-response/core/ActionFeed"
+import * as ActionFilter from "@live-response/core/ActionFilter"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+
+const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
+
+const at = (seconds: number) => DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000))
+
+/** A session that was created so many seconds after the clock's beginning. */
+const session = (n: number, status: string, created: number, more: Readonly<Record<string, unknown>> = {}) => ({
+  id: idAt(n),
+  type: "LiveResponse",
+  status,
+  creationDateTimeUtc: at(created),
+  commands: [],
+  ...more,
+})
+
+const beginning = ActionFeed.Position.make({ since: DateTime.makeUnsafe(0), open: [] })
+
+const put = (action: Simulator.ActionRecord) =>
+  Effect.flatMap(Simulator.Simulator, (simulator) => simulator.addAction(action))
+
+/** Follows while the test does other things. What was told, and how far it has come. */
+const follow = Effect.fnUntraced(function* (
+  options: {
+    readonly from?: ActionFeed.Position
+    readonly filter?: ActionFilter.ActionFilter
+    readonly isHandled?: (n: number) => boolean
+  } = {},
+) {
+  const told: Array<readonly [n: number, status: string, seconds: number]> = []
+  let position = beginning
+  const feed = ActionFeed.follow({
+    filter: options.filter,
+    from: options.from ?? beginning,
+    remember: (now) =>
+      Effect.sync(() => {
+        position = now
+      }),
+  })
+  const fiber = yield* feed.pipe(
+    Stream.runForEach(({ action, handled }) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const n = Number(action.id.slice(-6))
+        told.push([n, action.status, Math.round(now / 1000)])
+        return options.isHandled?.(n) === false ? Effect.void : handled
+      }),
+    ),
+    Effect.delay("1 milli"),
+    Effect.forkScoped,
+  )
+  return {
+    told,
+    fiber,
+    position: () => position,
+    open: () => position.open.map((id) => Number(id.slice(-6))).toSorted(),
+    since: () => DateTime.toEpochMillis(position.since) / 1000,
+  }
+})
+
+const pass = (time: Duration.Input) => TestClock.adjust(time)
+
+const isList = ({ kind }: Simulator.Call) => kind === "list"
+
+const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) => Effect.map(calls, (all) => all.filter(isList)))
+
+describe("ActionFeed.follow", () => {
+  it.effect("tells what is over, and what comes, each once", () =>
+    Effect.gen(function* () {
+      yield* pass("1 hour")
+      yield* put(session(1, "Succeeded", 3000))
+      yield* put(session(2, "Failed", 3100))
+      const { fiber, told } = yield* follow()
+      yield* pass("30 seconds")
+      assert.deepStrictEqual(told.map(([n]) => n).sort(), [1, 2])
+      yield* put(session(3, "Cancelled", 3660))
+      yield* pass("10 minutes")
+      assert.deepStrictEqual(told[2]?.slice(0, 2), [3, "Cancelled"])
+      assert.strictEqual(told.length, 3)
+      assert.strictEqual((yield* listCalls).length, 11)
+      yield* Fiber.interrupt(fiber)
+      yield* pass("10 minutes")
+      assert.strictEqual((yield* listCalls).length, 11)
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("waits for what is not over, and then until its results are there", () =>
+    Effect.gen(function* () {
+      yield* put(session(1, "InProgress", 0))
+      yield* put(session(2, "Pending", 0))
+      yield* put(session(3, "Succeeded", 0, { lastUpdateDateTimeUtc: at(0) }))
+      const { open, told } = yield* follow()
+      yield* pass("2 minutes")
+      assert.deepStrictEqual(told, [[3, "Succeeded", 5]])
+      assert.deepStrictEqual(open(), [1, 2])
+      yield* put(session(1, "Succeeded", 0))
+      yield* pass("10 seconds")
+      assert.deepStrictEqual(told[1]?.slice(0, 2), [1, "Succeeded"])
+      yield* pass("50 hours")
+      yield* put(session(2, "TimeOut", 0))
+      yield* pass("2 minutes")
+      assert.deepStrictEqual(told[2]?.slice(0, 2), [2, "TimeOut"])
+      assert.deepStrictEqual(open(), [])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("goes on where it was: what was handled is not told again, and nothing else is lost", () =>
+    Effect.gen(function* () {
+      yield* pass("1 hour")
+      for (const n of [1, 2, 3]) yield* put(session(n, "Succeeded", 3500 + n))
+      yield* put(session(4, "Pending", 3504))
+      const first = yield* follow({ isHandled: (n) => n !== 2 })
+      yield* pass("3 minutes")
+      assert.deepStrictEqual(first.open(), [2, 4])
+      assert.strictEqual(first.since(), 3504 - 600)
+      yield* Fiber.interrupt(first.fiber)
+
+      yield* put(session(4, "Succeeded", 3504))
+      yield* put(session(5, "Succeeded", 4000))
+      yield* pass("1 hour")
+      const second = yield* follow({ from: first.position() })
+      yield* pass("3 minutes")
+      // Those within ten minutes of the newest one are told again: a list may be behind.
+      assert.deepStrictEqual(second.told.map(([n]) => n).sort(), [1, 2, 3, 4, 5])
+      const third = yield* follow({ from: second.position() })
+      yield* pass("3 minutes")
+      assert.deepStrictEqual(third.told.map(([n]) => n).sort(), [1, 2, 3, 4, 5])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("sees what the list shows late, and forgets what is long over", () =>
+    Effect.gen(function* () {
+      yield* pass("1 day")
+      yield* put(session(1, "Succeeded", 86_000))
+      const { open, since, told } = yield* follow()
+      yield* pass("5 minutes")
+      yield* put(session(2, "Succeeded", 85_500))
+      yield* pass("2 minutes")
+      assert.deepStrictEqual(
+        told.map(([n]) => n),
+        [1, 2],
+      )
+      for (const n of [3, 4, 5, 6, 7, 8]) {
+        yield* put(session(n, "Succeeded", 86_400 + n * 600))
+        yield* pass("10 minutes")
+      }
+      assert.deepStrictEqual(
+        told.map(([n]) => n),
+        [1, 2, 3, 4, 5, 6, 7, 8],
+      )
+      assert.deepStrictEqual(open(), [])
+      assert.strictEqual(since(), 86_400 + 8 * 600 - 600)
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("asks for what is meant alone", () =>
+    Effect.gen(function* () {
+      yield* put(session(1, "Succeeded", 0, { requestor: "ann" }))
+      yield* put(session(2, "Succeeded", 0, { requestor: "bob" }))
+      const { told } = yield* follow({ filter: ActionFilter.is("requestor", "bob") })
+      yield* pass("2 minutes")
+      assert.deepStrictEqual(
+        told.map(([n]) => n),
+        [2],
+      )
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("outlives an hour without the API once it was reached", () =>
+    Effect.gen(function* () {
+      yield* put(session(1, "Succeeded", 0))
+      yield* put(session(2, "Pending", 0))
+      const { told } = yield* follow()
+      yield* pass("1 minute")
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.outage(true)
+      yield* pass("1 hour")
+      yield* put(session(2, "Succeeded", 0))
+      yield* put(session(3, "Succeeded", 60))
+      assert.deepStrictEqual(
+        told.map(([n]) => n),
+        [1],
+      )
+      yield* simulator.outage(false)
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(told.map(([n]) => n).sort(), [1, 2, 3])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("fails where the API is not there from the start", () =>
+    Effect.gen(function* () {
+      yield* (yield* Simulator.Simulator).outage(true)
+      const { fiber } = yield* follow()
+      yield* pass("20 minutes")
+      const exit = yield* Fiber.await(fiber)
+      assert.include(String(exit), "the API is unavailable")
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("a position comes back from JSON", () =>
+    Effect.gen(function* () {
+      const schema = Schema.fromJsonString(ActionFeed.Position)
+      const json = `{"since":"2026-11-24T10:00:00.000Z","open":["${idAt(1)}"]}`
+      assert.strictEqual(yield* Schema.encodeEffect(schema)(yield* Schema.decodeEffect(schema)(json)), json)
+    }),
+  )
+})
