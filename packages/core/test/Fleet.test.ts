@@ -11,13 +11,9 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { earliestEnd, machineAt, machineIds, machines } from "./support/fleets.ts"
 
 const { inVirtualTime } = LiveResponseTest
-
-const machineAt = (n: number) => n.toString(16).padStart(40, "0")
-
-const machines = (count: number, of: (n: number) => Partial<Simulator.Machine> = () => ({})) =>
-  Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}`, ...of(n) }))
 
 const session = Session.Session.make({
   commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
@@ -46,15 +42,6 @@ const collect = Effect.fnUntraced(function* (ids: ReadonlyArray<string>, options
   const calls = yield* (yield* Simulator.Simulator).calls
   return { events, saved, took, calls }
 })
-
-/** When the last of so many sessions is over, if none waits for anything but the limits: 10 a minute, 25 at once. */
-const bound = (count: number, length: number): number => {
-  const began: Array<number> = []
-  for (let n = 0; n < count; n++) {
-    began.push(Math.max(0, (began[n - 10] ?? -60) + 60, (began[n - 25] ?? -length) + length))
-  }
-  return Math.max(...began) + length
-}
 
 const kinds = (events: ReadonlyArray<{ readonly event: FleetEvent }>) => {
   const counts: Record<string, number> = {}
@@ -87,8 +74,6 @@ const sessionsOf = Effect.gen(function* () {
 
 const once = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [machineAt(n), 1]))
 
-const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
-
 const over = (options: Simulator.Options) => Effect.provide(LiveResponseTest.layer(options))
 
 describe("Fleet.run", () => {
@@ -101,9 +86,9 @@ describe("Fleet.run", () => {
       `${count} machines whose sessions take ${length} s: at most 1.02 of the bound, and no call is refused`,
       () =>
         Effect.gen(function* () {
-          const { calls, saved, took } = yield* inVirtualTime(collect(ids(count)), "2 days")
+          const { calls, saved, took } = yield* inVirtualTime(collect(machineIds(count)), "2 days")
           assert.strictEqual(new Set(saved).size, count)
-          assert.isAtMost(took / bound(count, length), 1.02)
+          assert.isAtMost(took / earliestEnd(count, length), 1.02)
           assert.deepStrictEqual(
             calls.filter(({ status }) => status >= 400),
             [],
@@ -114,7 +99,7 @@ describe("Fleet.run", () => {
 
   it.effect("runs the session on each machine once, however often it is named, and saves what it left", () =>
     Effect.gen(function* () {
-      const { events, saved } = yield* inVirtualTime(collect([...ids(3), ...ids(3)]))
+      const { events, saved } = yield* inVirtualTime(collect([...machineIds(3), ...machineIds(3)]))
       assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
       assert.deepStrictEqual(events.at(-1)?.event.event, "sessions")
       assert.strictEqual(saved.length, 3)
@@ -124,7 +109,7 @@ describe("Fleet.run", () => {
 
   it.effect("does not let machines that are offline keep the others from their turn", () =>
     Effect.gen(function* () {
-      const { calls, events } = yield* inVirtualTime(collect(ids(120)), "3 days")
+      const { calls, events } = yield* inVirtualTime(collect(machineIds(120)), "3 days")
       const ended = only(events, "ended")
       const isOffline = ({ machineId }: { readonly machineId: string }) => parseInt(machineId, 16) < 60
       const online = ended.filter((event) => !isOffline(event))
@@ -142,11 +127,11 @@ describe("Fleet.run", () => {
 
   it.effect("ends at the deadline, tells what goes on, and goes on with it in the next run", () =>
     Effect.gen(function* () {
-      const first = yield* inVirtualTime(collect(ids(15), { deadline: "30 seconds", sessions: 12 }))
+      const first = yield* inVirtualTime(collect(machineIds(15), { deadline: "30 seconds", sessions: 12 }))
       assert.deepStrictEqual(kinds(first.events), { started: 10, unfinished: 10, notStarted: 5, sessions: 1 })
       assert.strictEqual(first.took >= 30 && first.took < 70, true, `it took ${first.took} s`)
       assert.include(only(first.events, "unfinished")[0]?.message, "goes on")
-      const second = yield* inVirtualTime(collect(ids(15)))
+      const second = yield* inVirtualTime(collect(machineIds(15)))
       assert.strictEqual(only(second.events, "started").filter(({ as }) => as === "resumed").length, 10)
       assert.strictEqual(only(second.events, "ended").length, 15)
       assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(15))
@@ -155,7 +140,7 @@ describe("Fleet.run", () => {
 
   it.effect("ends when the last session has begun, where nobody waits", () =>
     Effect.gen(function* () {
-      const { events, took } = yield* inVirtualTime(collect(ids(12), { wait: false }))
+      const { events, took } = yield* inVirtualTime(collect(machineIds(12), { wait: false }))
       assert.strictEqual(only(events, "started").length, 12)
       assert.isAtMost(took, 61)
     }).pipe(over({ machines: machines(12), commandTime: "1 hour" })),
@@ -163,7 +148,7 @@ describe("Fleet.run", () => {
 
   it.effect("an answer that got lost is looked for, and no machine has the session twice", () =>
     Effect.gen(function* () {
-      const { events } = yield* inVirtualTime(collect(ids(4)))
+      const { events } = yield* inVirtualTime(collect(machineIds(4)))
       assert.strictEqual(only(events, "ended").length, 4)
       assert.deepStrictEqual(
         only(events, "started")
@@ -182,10 +167,10 @@ describe("Fleet.run", () => {
 
   it.effect("gives up a machine whose session is never there, and tries it again in the next run", () =>
     Effect.gen(function* () {
-      const first = yield* inVirtualTime(collect(ids(1)))
+      const first = yield* inVirtualTime(collect(machineIds(1)))
       assert.deepStrictEqual(kinds(first.events), { notStarted: 1, sessions: 1 })
       assert.strictEqual(first.calls.filter(({ kind }) => kind === "run").length, 3)
-      const second = yield* inVirtualTime(collect(ids(1)))
+      const second = yield* inVirtualTime(collect(machineIds(1)))
       assert.deepStrictEqual(kinds(second.events), { started: 1, ended: 1, sessions: 1 })
     }).pipe(
       over({ machines: machines(1), runFaults: Array.from({ length: 3 }, () => ({ fault: "status", status: 500 })) }),
@@ -194,13 +179,13 @@ describe("Fleet.run", () => {
 
   it.effect("names the session that is in the way, or waits for that one", () =>
     Effect.gen(function* () {
-      const plain = yield* inVirtualTime(collect(ids(1)), "1 hour")
+      const plain = yield* inVirtualTime(collect(machineIds(1)), "1 hour")
       const [refused] = only(plain.events, "notStarted")
       assert.match(
         refused?.message ?? "",
         /another session is under way on the machine \(machine action [0-9a-f-]{36}\)/,
       )
-      const adopting = yield* inVirtualTime(collect(ids(1), { adopt: true }))
+      const adopting = yield* inVirtualTime(collect(machineIds(1), { adopt: true }))
       assert.strictEqual(only(adopting.events, "started")[0]?.as, "adopted")
       const [ended] = only(adopting.events, "ended")
       assert.strictEqual(ended?.action.requestorComment, "somebody else's")
@@ -210,7 +195,7 @@ describe("Fleet.run", () => {
 
   it.effect("tells what the service refuses, and goes on with the others", () =>
     Effect.gen(function* () {
-      const { events } = yield* inVirtualTime(collect([...ids(3), "f".repeat(40)]))
+      const { events } = yield* inVirtualTime(collect([...machineIds(3), "f".repeat(40)]))
       assert.deepStrictEqual(kinds(events), { started: 2, ended: 2, notStarted: 2, sessions: 1 })
       const messages = only(events, "notStarted").map(({ message }) => message)
       assert.include(messages[0], "not supported on this machine's version of Windows")
@@ -220,15 +205,15 @@ describe("Fleet.run", () => {
 
   it.effect("leaves sessions that failed as they are, unless they are wanted again", () =>
     Effect.gen(function* () {
-      const first = yield* inVirtualTime(collect(ids(2)))
+      const first = yield* inVirtualTime(collect(machineIds(2)))
       assert.deepInclude(first.events.at(-1)?.event, { started: 2, succeeded: 1, failed: 1 })
-      const second = yield* inVirtualTime(collect(ids(2)))
+      const second = yield* inVirtualTime(collect(machineIds(2)))
       assert.deepStrictEqual(
         only(second.events, "ended").map(({ earlier }) => earlier),
         [true, true],
       )
       assert.strictEqual(second.calls.filter(({ kind }) => kind === "run").length, 2)
-      const third = yield* inVirtualTime(collect(ids(2), { retryFailed: true }))
+      const third = yield* inVirtualTime(collect(machineIds(2), { retryFailed: true }))
       assert.deepStrictEqual(
         only(third.events, "ended")
           .map(({ earlier }) => earlier)
@@ -244,7 +229,7 @@ describe("Fleet.run", () => {
       const { run } = yield* Fleet
       const other = Session.Session.make({ ...session, comment: "case 4712" })
       for (const each of [session, other, Session.Session.make({ ...other })]) {
-        yield* inVirtualTime(Stream.runDrain(run(Stream.fromIterable(ids(1)), each)))
+        yield* inVirtualTime(Stream.runDrain(run(Stream.fromIterable(machineIds(1)), each)))
       }
       assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), { [machineAt(0)]: 2 })
     }).pipe(over({ machines: machines(1) })),
@@ -252,7 +237,7 @@ describe("Fleet.run", () => {
 
   it.effect("waits while others have the tenant's sessions", () =>
     Effect.gen(function* () {
-      const { events } = yield* inVirtualTime(collect(ids(40).slice(25)))
+      const { events } = yield* inVirtualTime(collect(machineIds(40).slice(25)))
       assert.strictEqual(only(events, "ended").length, 15)
       assert.isAtLeast(only(events, "started")[0]?.at ?? 0, 1200)
     }).pipe(over({ machines: machines(40, (n) => (n < 25 ? { busy: "20 minutes" } : {})) })),
@@ -260,7 +245,7 @@ describe("Fleet.run", () => {
 
   it.effect("ends at once where running sessions is not permitted", () =>
     Effect.gen(function* () {
-      const exit = yield* Effect.exit(inVirtualTime(collect(ids(100))))
+      const exit = yield* Effect.exit(inVirtualTime(collect(machineIds(100))))
       assert.include(String(exit), "permission is missing")
       const calls = yield* (yield* Simulator.Simulator).calls
       assert.isAtMost(calls.length, 10)

@@ -1,0 +1,371 @@
+/**
+ * `run` where the night is long: lists that somebody typed, permissions that are missing, texts that are hostile, and
+ * services that go away.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as MachineAction from "@live-response/core/MachineAction"
+import type * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Cli from "./support/Cli.ts"
+import * as Interposed from "./support/Interposed.ts"
+import * as Simulated from "./support/Simulated.ts"
+import * as Terminal from "./support/Terminal.ts"
+
+const machineAt = (n: number) => n.toString(16).padStart(40, "c0ffee")
+
+const machines = (count: number, of: (n: number) => Partial<Simulator.Machine> = () => ({})) =>
+  Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}.contoso.com`, ...of(n) }))
+
+const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
+
+const quick = { commandTime: "300 millis", visibleAfter: "200 millis", runsPerMinute: 1000 } as const
+
+const env = { LIVE_RESPONSE_RUN_WINDOWS: "1000/1 minute", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" }
+
+const script = ["--script", "collect.ps1"]
+
+const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
+
+/** The sessions that the service has begun, first to last. */
+const sessions = (simulator: Simulator.Service) =>
+  simulator.actions.pipe(Effect.flatMap(Effect.forEach((action) => decodeAction(action))))
+
+const machinesOf = (simulator: Simulator.Service) =>
+  Effect.map(sessions(simulator), (actions) => actions.map(({ machineId = "" }) => machineId).sort())
+
+const countOf = (simulator: Simulator.Service, kind: Simulator.Call["kind"]) =>
+  Effect.map(Simulated.answered(simulator, kind), ({ length }) => length)
+
+/** Neither in what was printed nor in any file. Files are for their owner alone. */
+const assertDiscreet = (box: Cli.Sandbox, directory: string, { stderr, stdout }: Cli.Ended) => {
+  const files = box.files(box.path(directory)).map((file) => `${directory}/${file}`)
+  for (const file of files) assert.strictEqual(box.mode(file), 0o600, file)
+  for (const text of [stdout, stderr, ...files.map((file) => box.read(file).toString())]) {
+    assert.notInclude(text, Interposed.bearer)
+    assert.notInclude(text, "sig=")
+  }
+}
+
+/** What a terminal would obey: the colours, the title, a bell, and text that runs backwards. */
+const hostile = "\u001b[35m\u001b]0;pwned\u0007\u202Elive\r\nfailed: nothing\u009b31m"
+
+const assertHarmless = (text: string) => {
+  assert.notMatch(text, /\u001b(?!\[(?:0|22|31|32|33|39|90)m)/)
+  assert.notMatch(text, /[\u0007\u0080-\u009f\u202a-\u202e\u2066-\u2069]/)
+}
+
+// The longest first: five at a time are run.
+describe("run in the middle of the night", { concurrent: true }, () => {
+  it.live("waits for a service that goes away in the middle, and gives no machine a second session", () =>
+    Effect.gen(function* () {
+      const service = yield* Interposed.serve({ ...quick, machines: machines(24), latency: Effect.sleep("100 millis") })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", ids(24).join("\n"))
+      const running = yield* box.start({
+        args: ["run", "--machines", "machines.txt", ...script, "--wait"],
+        env: { ...service.env, ...env },
+      })
+      let begun = 0
+      yield* Effect.repeat(
+        Effect.andThen(
+          Effect.map(sessions(service.simulator), ({ length }) => (begun = length)),
+          Effect.sleep("5 millis"),
+        ),
+        { until: () => begun >= 4 },
+      )
+      yield* service.goAway
+      yield* Effect.sleep("1 second")
+      yield* service.comeBack
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.deepStrictEqual(
+        ended.stdout.split("\n").flatMap((line) => (line === "" ? [] : [line.split("\t")[1]])),
+        ids(24).map(() => "Succeeded"),
+      )
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(24)].sort())
+    }),
+  )
+
+  it.live("ends with Ctrl-C in order, with a second one at once, and goes on where it was", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(8) })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", ids(8).join("\n"))
+      const command = {
+        args: ["run", "--machines", "machines.txt", ...script, "--download", "results", "--json"],
+        env: { ...service.env, ...env },
+      }
+      const begun = (running: Cli.Running, count: number) =>
+        Cli.until(
+          () => running.stdout().split("\n").length > count,
+          () => `${count} sessions\n${running.stdout()}${running.stderr()}`,
+        )
+      const first = yield* box.start(command)
+      yield* begun(first, 3)
+      const other = yield* box.run(command)
+      assert.strictEqual(other.exitCode, 4)
+      assert.match(other.stderr, new RegExp(`^live-response: results: in use by process ${first.pid} on [^\n]+\n$`))
+      assert.strictEqual(other.stdout, "")
+      yield* first.signal("SIGINT")
+      const interrupted = yield* first.ended
+      assert.strictEqual(interrupted.exitCode, 130)
+      const events = Cli.ndjson(interrupted.stdout)
+      assert.deepStrictEqual(
+        events.slice(-2).map(({ event }) => event),
+        ["sessions", "summary"],
+      )
+
+      const second = yield* box.start(command)
+      yield* begun(second, 1)
+      yield* second.signal("SIGINT")
+      yield* second.signal("SIGINT")
+      assert.strictEqual((yield* second.ended).exitCode, 130)
+
+      const ended = yield* box.run(command)
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", completed: 8, failed: 0 })
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(8)].sort())
+    }),
+  )
+
+  it.live("begins again where it failed with --retry-failed alone", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({
+        ...quick,
+        machines: machines(2, (n) => (n === 1 ? { fails: "No." } : {})),
+      })
+      const box = yield* Cli.sandbox
+      const run = (...more: ReadonlyArray<string>) =>
+        box.run({
+          args: ["run", ...ids(2), ...script, "--journal", "journal", ...more],
+          env: { ...service.env, ...env },
+        })
+      const first = yield* run("--wait")
+      assert.strictEqual(first.exitCode, 1)
+      assert.match(
+        first.stderr,
+        /^failed: ws-1\.contoso\.com: machine action [0-9a-f-]{36} is Failed: RunScript collect\.ps1: No\.$/m,
+      )
+      assert.include(first.stderr, "unless with --retry-failed")
+
+      const again = yield* run("--wait")
+      assert.strictEqual(again.exitCode, 1)
+      assert.strictEqual(yield* countOf(service.simulator, "run"), 2)
+
+      const retried = yield* run("--retry-failed")
+      assert.strictEqual(retried.exitCode, 0, retried.stderr)
+      assert.match(retried.stdout, new RegExp(`^[0-9a-f-]{36}\tStarted\t${machineAt(1)}\n$`))
+      assert.strictEqual(yield* countOf(service.simulator, "run"), 3)
+      assertDiscreet(box, "journal", retried)
+    }),
+  )
+
+  it.live("waits for the session in the way with --adopt, and for who is offline until the deadline", () =>
+    Effect.gen(function* () {
+      const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "4 seconds" }, 1: { offline: "3 days" } }
+      const service = yield* Simulated.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
+      const [others] = yield* sessions(service.simulator)
+      const box = yield* Cli.sandbox
+      const deadline = DateTime.formatIso(DateTime.makeUnsafe((yield* Clock.currentTimeMillis) + 10_000))
+      const command = {
+        args: ["run", ...ids(3), ...script, "--adopt", "--wait", "--journal", "journal", "--json"],
+        env: { ...service.env, ...env },
+      }
+      const ended = yield* box.run({ ...command, args: [...command.args, "--deadline", deadline] })
+      assert.strictEqual(ended.exitCode, 1)
+      const events = Cli.ndjson(ended.stdout)
+      assert.deepStrictEqual(
+        events.flatMap(({ as, event, machineActionId, machineId }) =>
+          event === "started" && as === "adopted" ? [`${machineId} ${machineActionId}`] : [],
+        ),
+        [`${machineAt(0)} ${others?.id}`],
+      )
+      assert.deepInclude(events.at(-1), { event: "sessions", started: 3, succeeded: 2, unfinished: 1, notStarted: 0 })
+      assert.match(
+        ended.stderr,
+        new RegExp(`^not over: ${machineAt(1)}: machine action [0-9a-f-]{36} is not over yet, and goes on\n`, "m"),
+      )
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(3)].sort())
+    }),
+  )
+
+  it.live("shows nothing that a terminal obeys, whatever machines and the service are called and say", () =>
+    Effect.gen(function* () {
+      const service = yield* Interposed.serve({
+        ...quick,
+        machines: machines(3, (n) => ({ name: `ws-${n}${hostile}`, ...(n === 1 ? { fails: `no ${hostile}` } : {}) })),
+      })
+      const box = yield* Cli.sandbox
+      yield* service.refuse((request) =>
+        request.includes(machineAt(2))
+          ? { status: 400, code: `In${hostile}`, message: `too old ${hostile}` }
+          : undefined,
+      )
+      const args = ["run", ...ids(3), ...script, "--wait", "--journal", "journal", "--comment", `case ${hostile}`]
+      const terminal = yield* box.onTerminal({ args, env: { ...service.env, ...env } }, { columns: 80 })
+      const { exitCode, output } = yield* terminal.ended
+      assert.strictEqual(exitCode, 1)
+      assertHarmless(Terminal.withoutDrawing(output))
+      assert.isFalse(Terminal.isCursorHidden(output))
+      const said = Terminal.screen(output, 80).join("")
+      assert.include(said, "1 sessions succeeded, 1 failed; 1 machines have none")
+      assert.notInclude(said, "Machines ")
+
+      const piped = yield* box.run({ args: [...args, "--json"], env: { ...service.env, ...env } })
+      assert.strictEqual(piped.exitCode, 1)
+      assertHarmless(piped.stdout)
+      assertHarmless(piped.stderr)
+      assert.strictEqual(Cli.ndjson(piped.stdout).filter(({ earlier }) => earlier === true).length, 2)
+    }),
+  )
+
+  it.live("without the permission ends at once, after a few calls, and the next run is not kept from anything", () =>
+    Effect.gen(function* () {
+      const service = yield* Interposed.serve({ ...quick, machines: machines(30) })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", ids(30).join("\n"))
+      yield* service.refuse((request) =>
+        request.endsWith("/runliveresponse")
+          ? { status: 403, code: "Forbidden", message: "The application lacks a role." }
+          : undefined,
+      )
+      const ended = yield* box.run({
+        args: ["run", "--machines", "machines.txt", ...script, "--journal", "journal"],
+        env: { ...service.env, ...env },
+      })
+      assert.strictEqual(ended.exitCode, 3)
+      // Four are under way before the first answer, and another one may begin before it is understood.
+      assert.isAtMost(service.refused(), 8)
+      assert.match(ended.stderr, /^live-response: [^\n]*403 Forbidden[^\n]*it takes Machine\.LiveResponse/m)
+      assert.strictEqual(ended.stdout, "")
+      assertDiscreet(box, "journal", ended)
+
+      yield* service.refuseNothing
+      const again = yield* box.run({
+        args: ["run", "--machines", "machines.txt", ...script, "--journal", "journal", "--sessions", "30"],
+        env: { ...service.env, ...env, LIVE_RESPONSE_VISIBLE_WITHIN: "300 millis" },
+      })
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(30)].sort())
+    }),
+  )
+
+  it.live("who may begin sessions but not look at them is told so, and who may look later goes on with those", () =>
+    Effect.gen(function* () {
+      const service = yield* Interposed.serve({ ...quick, machines: machines(10) })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", ids(10).join("\n"))
+      const run = (...more: ReadonlyArray<string>) =>
+        box.run({
+          args: ["run", "--machines", "machines.txt", ...script, "--journal", "journal", ...more],
+          env: { ...service.env, ...env },
+        })
+      yield* service.refuse((request) =>
+        request.startsWith("GET /api/machineactions")
+          ? { status: 403, code: "Forbidden", message: "The application lacks a role." }
+          : undefined,
+      )
+      const denied = yield* run("--wait")
+      assert.strictEqual(denied.exitCode, 3, denied.stderr)
+      assert.match(denied.stderr, /^live-response: [^\n]*it takes Machine\.Read\.All or Machine\.ReadWrite\.All/m)
+      assert.isAtMost(service.refused(), 4)
+      assertDiscreet(box, "journal", denied)
+
+      yield* service.refuseNothing
+      const ended = yield* run("--json")
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      const events = Cli.ndjson(ended.stdout)
+      assert.deepStrictEqual(new Set(events.flatMap(({ as }) => (as === undefined ? [] : [as]))), new Set(["resumed"]))
+      assert.deepInclude(events.at(-1), { event: "sessions", started: 10, notStarted: 0 })
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(10)].sort())
+    }),
+  )
+
+  it.live("says in one line what is wrong with the command line, and calls nobody", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(1) })
+      const box = yield* Cli.sandbox
+      const wrong: ReadonlyArray<readonly [says: string, ...args: ReadonlyArray<string>]> = [
+        ["nothing to run on; name a MACHINE", ...script],
+        ["nothing to run; name a --script", machineAt(0)],
+        ['"ws-0" is no machine; a machine is its id', "ws-0", ...script],
+        ["--args are a script's: name it with --script", machineAt(0), "--args", "-Quick", "--get-file", "C:\\a"],
+        ["--comment, --put-file, --script and --get-file can't be empty", machineAt(0), ...script, "--comment", ""],
+        ['--deadline: "tomorrow". Expected: how long', machineAt(0), ...script, "--deadline", "tomorrow"],
+        ['--sessions: "0". Expected: a whole number from 1', machineAt(0), ...script, "--sessions", "0"],
+        ["can't read missing.txt: there is no such file", "--machines", "missing.txt", ...script],
+      ]
+      const check = Effect.fnUntraced(function* ([says, ...args]: (typeof wrong)[number]) {
+        const ended = yield* box.run({ args: ["run", ...args], env: { ...service.env, ...env } })
+        assert.strictEqual(ended.exitCode, 2, says)
+        assert.match(ended.stderr, /^live-response: [^\n]+\n$/)
+        assert.include(ended.stderr, says)
+        assert.strictEqual(ended.stdout, "")
+      })
+      yield* Effect.forEach(wrong, check, { concurrency: 3, discard: true })
+      assert.deepStrictEqual(yield* service.simulator.calls, [])
+      assert.deepStrictEqual(box.entries(), [])
+    }),
+  )
+
+  it.live("takes lists as people and programs write them, each machine once, and tells of each broken line", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(7) })
+      const box = yield* Cli.sandbox
+      const [a, b, c, d, e, f, g] = ids(7)
+      box.write(
+        "plain.txt",
+        `\uFEFF# hosts\r\n${a}\r\n\r\n  ${b}\t\r\n${a?.toUpperCase()}\r\nws-${hostile.replaceAll(/\s/g, "")}\r\n${c}`,
+      )
+      box.write("rows.csv", `\uFEFFname,machineId\r\n"two\r\nlines",${d}\r\n\r\nws-9,"${e}"\r\nws-8,\r\n`)
+      const ended = yield* box.run({
+        args: ["run", ...["plain.txt", "rows.csv", "-"].flatMap((list) => ["--machines", list]), ...script, "--json"],
+        env: { ...service.env, ...env },
+        stdin: `{"machineId":"${f}"}\r\n{"machineId":7}\n{"machineId":"${a}","more":[]}\n${g}\n`,
+      })
+      assert.strictEqual(ended.exitCode, 1)
+      const events = Cli.ndjson(ended.stdout)
+      assert.deepStrictEqual(
+        events.flatMap(({ event, line, source }) => (event === "notStarted" ? [`${source}:${line}`] : [])),
+        ["plain.txt:6", "rows.csv:6", "standard input:2"],
+      )
+      assert.deepStrictEqual(events.at(-1), {
+        event: "sessions",
+        started: 7,
+        succeeded: 0,
+        failed: 0,
+        unfinished: 0,
+        notStarted: 3,
+      })
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(7)].sort())
+      assert.strictEqual(ended.stderr.split("\n").filter((line) => line.startsWith("failed: ")).length, 3)
+      assertHarmless(ended.stderr)
+      assertHarmless(ended.stdout)
+    }),
+  )
+
+  it.live("flows into other programs, is silent when it is asked to be, and passes arguments on as they are", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(21), sessions: 100 })
+      const box = yield* Cli.sandbox
+      box.write("machines.txt", ids(20).join("\n"))
+      const args = ["run", "--machines", "machines.txt", ...script]
+      const first = yield* box.run(Cli.inPipe({ args, env: { ...service.env, ...env } }, "head -1"))
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      assert.match(first.stdout, /^[0-9a-f-]{36}\tStarted\t[0-9a-f]{40}\n$/)
+      assert.notInclude(first.stderr, "EPIPE")
+
+      const text = "-Quick -Path 'C:\\x' --script"
+      const quiet = yield* box.run({
+        args: ["run", machineAt(20), ...script, "--quiet", "--args", text],
+        env: { ...service.env, ...env },
+      })
+      assert.deepStrictEqual(quiet, { exitCode: 0, stdout: "", stderr: "" })
+      const last = (yield* sessions(service.simulator)).at(-1)
+      assert.deepStrictEqual(last?.commands[0]?.params, { ScriptName: "collect.ps1", Args: text })
+    }),
+  )
+})

@@ -1,0 +1,65 @@
+/**
+ * How long a session on many machines takes, its results included, beside the earliest end that the limits allow: ten begin
+ * in any minute, 25 are under way at once. In virtual time, over the simulator.
+ *
+ *     node packages/core/bench/fleet.ts
+ */
+import { Fleet } from "@live-response/core/Fleet"
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import * as ResultRef from "@live-response/core/ResultRef"
+import * as Session from "@live-response/core/Session"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import { earliestEnd, machineIds, machines } from "../test/support/fleets.ts"
+import { figure, table } from "./table.ts"
+
+const count = 500
+
+/** Of one session, in seconds: the beginnings are the limit, both are, the sessions are. */
+const lengths = [30, 150, 153, 333, 600]
+
+const session = Session.Session.make({
+  commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
+  comment: "bench",
+})
+
+const collect = Effect.gen(function* () {
+  const { run } = yield* Fleet
+  const { saveAll } = yield* LiveResponse
+  const began = yield* Clock.currentTimeMillis
+  const results = run(Stream.fromIterable(machineIds(count)), session).pipe(
+    Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : [])),
+  )
+  yield* Stream.runDrain(saveAll(results, { concurrency: 16 }))
+  const took = ((yield* Clock.currentTimeMillis) - began) / 1000
+  return { took, calls: yield* (yield* Simulator.Simulator).calls }
+})
+
+const row = (length: number) =>
+  LiveResponseTest.inVirtualTime(collect, "2 days").pipe(
+    Effect.map(({ calls, took }) => [
+      figure(count),
+      figure(length),
+      figure(earliestEnd(count, length)),
+      figure(took),
+      figure(took / earliestEnd(count, length), 3),
+      figure(calls.filter(({ kind }) => kind === "list").length),
+      figure(calls.filter(({ status }) => status >= 400).length),
+    ]),
+    Effect.provide(
+      LiveResponseTest.layer({ machines: machines(count), commandTime: Duration.seconds(length) }).pipe(
+        Layer.provideMerge(TestClock.layer()),
+      ),
+    ),
+  )
+
+const head = ["machines", "a session, s", "earliest end, s", "this library, s", "ratio", "list calls", "refused"]
+
+await Effect.runPromise(Effect.flatMap(Effect.forEach(lengths, row), (rows) => Console.log(table(head, rows))))
