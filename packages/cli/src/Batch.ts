@@ -38,10 +38,18 @@ export interface Options extends Output.Options {
 }
 
 /** Everything that it takes to download into the directory. */
-export const layer = (options: { readonly directory: string; readonly windows: ReadonlyArray<Window> }) =>
+export const layer = ({
+  directory,
+  journal,
+  windows,
+}: {
+  readonly directory: string
+  readonly journal?: string | undefined
+  readonly windows: ReadonlyArray<Window>
+}) =>
   Layer.unwrap(
     Effect.map(NodeLiveResponse.environment, (environment) =>
-      NodeLiveResponse.layer({ ...environment, directory: options.directory, windows: options.windows }),
+      NodeLiveResponse.layer({ ...environment, directory, journal, windows }),
     ),
   ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))
 

@@ -22,6 +22,13 @@ export const between = (minimum: number, maximum: number) =>
     () => `a whole number from ${minimum} to ${Format.count(maximum)}`,
   )
 
+/** A text that says something. */
+export const nonEmpty = (what: string) =>
+  Flag.filter(
+    (text: string) => text !== "",
+    () => what,
+  )
+
 /** What is off unless it is asked for. */
 export const toggle = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withDescription(description))
@@ -96,6 +103,7 @@ export const accepted = {
 
 export const directory = Flag.String("out").pipe(
   Flag.withAlias("o"),
+  nonEmpty("a directory"),
   Flag.withFallbackConfig(Config.NonEmptyString("LIVE_RESPONSE_OUT")),
   Flag.withDefault("live-response-results"),
   Flag.withMetavar("DIR"),

@@ -4,7 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { type Failure, usage } from "./Failure.ts"
@@ -19,18 +21,25 @@ export interface BadLine {
 
 type Parsed<A> = Result.Result<ReadonlyArray<A>, string>
 
-/** What a line, an object of JSON, and a row's cells by their column's name stand for; else what is wrong with them. */
+/** What a line stands for, and what a row or an object of JSON with these columns does; else what is wrong with it. */
 export interface Format<A> {
   readonly plain: (text: string) => Parsed<A>
-  readonly json: (text: string) => Parsed<A>
-  readonly row: (cell: (column: string) => string) => Parsed<A>
+  readonly columns: ReadonlyArray<string>
+  readonly record: (value: (column: string) => string) => Parsed<A>
 }
 
-const parseLine = <A>({ json, plain }: Format<A>, line: string): Parsed<A> => {
+const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
+
+const parseLine = <A>({ columns, plain, record }: Format<A>, line: string): Parsed<A> => {
   const text = line.trim()
   if (text === "" || text.startsWith("#")) return Result.succeed([])
   if (!text.startsWith("{")) return plain(text)
-  return Result.mapError(json(text), (problem) => `"${printable(text.slice(0, 80))}" ${problem}`)
+  const found = Option.getOrUndefined(decodeRecord(text))
+  if (found === undefined || columns.some((column) => !["string", "number"].includes(typeof found[column]))) {
+    const members = columns.map((column) => `"${column}": …`).join(", ")
+    return Result.fail(`"${printable(text.slice(0, 80))}" is no {${members}}`)
+  }
+  return record((column) => String(found[column]))
 }
 
 /** Makes what reads arguments. The first that names nothing ends the command. */
@@ -48,21 +57,30 @@ export const argumentsAs = <A>(parse: (text: string) => Parsed<A>) =>
 interface Table {
   /** The line at which the next row begins. */
   readonly line: number
+  /** The columns, once they are known; without those that are needed nothing more is read. */
   readonly header: Csv.Row | undefined
+  readonly isUseless: boolean
 }
 
-const startOfTable = (): Table => ({ line: 1, header: undefined })
+const startOfTable = (): Table => ({ line: 1, header: undefined, isUseless: false })
 
 /** A row of CSV, with the number of its line as an editor shows it: blank lines and cells of several lines count. */
 const readRow = <A>(
-  format: Format<A>,
-  { header, line }: Table,
+  { columns, record }: Format<A>,
+  table: Table,
   row: Csv.Row,
 ): readonly [Table, ReadonlyArray<readonly [Parsed<A>, line: number]>] => {
-  const next = line + row.reduce((lines, cell) => lines + cell.split(/\r\n|\r|\n/).length - 1, 1)
-  if (row.length === 1 && row[0] === "") return [{ line: next, header }, []]
-  if (header === undefined) return [{ line: next, header: row }, []]
-  return [{ line: next, header }, [[format.row((column) => row[header.indexOf(column)] ?? ""), line]]]
+  const { header, isUseless, line } = table
+  const next = { ...table, line: line + row.reduce((lines, cell) => lines + cell.split(/\r\n|\r|\n/).length - 1, 1) }
+  if (isUseless || (row.length === 1 && row[0] === "")) return [next, []]
+  if (header === undefined) {
+    const names = row.map((name) => name.trim().toLowerCase())
+    const missing = columns.find((column) => !names.includes(column.toLowerCase()))
+    if (missing === undefined) return [{ ...next, header: names }, []]
+    const has = printable(row.join(", ").slice(0, 80))
+    return [{ ...next, isUseless: true }, [[Result.fail(`the header has no column ${missing}, it has ${has}`), line]]]
+  }
+  return [next, [[record((column) => row[header.indexOf(column.toLowerCase())] ?? ""), line]]]
 }
 
 /**

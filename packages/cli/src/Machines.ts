@@ -1,9 +1,7 @@
 /**
  * Machines, as the command line and lists of them name them.
  */
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Lists from "./Lists.ts"
 import { printable } from "./Printable.ts"
 
@@ -21,15 +19,9 @@ const parse = (text: string): Result.Result<ReadonlyArray<string>, string> =>
 /** The machines that are arguments. */
 export const fromArguments = Lists.argumentsAs(parse)
 
-const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ machineId: Schema.String })))
-
 /** The machines of a list, read as they are needed. */
 export const fromList = Lists.reader<string>({
   plain: parse,
-  json: (text) =>
-    Option.match(decodeRecord(text), {
-      onNone: () => Result.fail('is no {"machineId": …}'),
-      onSome: ({ machineId }) => parse(machineId),
-    }),
-  row: (cell) => parse(cell("machineId")),
+  columns: ["machineId"],
+  record: (value) => parse(value("machineId")),
 })

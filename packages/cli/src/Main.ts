@@ -43,18 +43,23 @@ const presenter: CliOutput.Presenter = {
       : CliOutput.defaultPresenter.present(event),
 }
 
-/** A script's arguments begin with a dash, and would be taken for flags: what stands behind `--args` is its value. */
-const withScriptArguments = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const at = args.indexOf("--args")
-  const value = args[at + 1]
-  return at === -1 || value === undefined
-    ? args
-    : [...args.slice(0, at), `--args=${value}`, ...withScriptArguments(args.slice(at + 2))]
+/** What stands behind these is a text, also where it begins with a dash, as a script's arguments do. */
+const texts = new Set(["--args", "--comment", "--get-file", "--put-file", "--script"])
+
+const withTexts = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const joined: Array<string> = []
+  for (let i = 0; i < args.length; i++) {
+    const [flag = "", text] = args.slice(i, i + 2)
+    const isText = texts.has(flag) && text !== undefined
+    joined.push(isText ? `${flag}=${text}` : flag)
+    if (isText) i++
+  }
+  return joined
 }
 
 /** Runs a command line, without the program's name. */
 export const run = (args: ReadonlyArray<string>) =>
-  Command.runWith(command, { version: packageJson.version })(withScriptArguments(args)).pipe(
+  Command.runWith(command, { version: packageJson.version })(withTexts(args)).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     Effect.tapError((error) =>

@@ -48,9 +48,12 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<string>, op
   yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
   const { directory, journal, windows } = options
   if (directory !== undefined) {
-    return yield* Effect.provide(runAndSave(named, { ...options, directory }), Batch.layer({ directory, windows }))
+    return yield* Effect.provide(
+      runAndSave(named, { ...options, directory }),
+      Batch.layer({ directory, journal, windows }),
+    )
   }
-  const fleet = NodeLiveResponse.layerFleet({ ...(yield* NodeLiveResponse.environment), directory: journal })
+  const fleet = NodeLiveResponse.layerFleet({ ...(yield* NodeLiveResponse.environment), journal })
   yield* runOnly(named, options).pipe(
     Effect.provide(fleet.pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))),
   )
@@ -113,12 +116,13 @@ const sessions = (named: ReadonlyArray<string>, options: Options, fleet: FleetVi
     }),
   ).pipe(Stream.tap(output.fleetEvent), Stream.tap(requirements()))
 
-/** Says once what a machine must be, where the service refused one for what it is. */
+/** Says once what a machine must be, where the service refused one for its system. */
 const requirements = () => {
   let isSaid = false
   return (event: FleetEvent) => {
     if (isSaid || event.event !== "notStarted" || event.error?._tag !== "DefenderError") return Effect.void
-    if (event.error.reason._tag !== "Refused") return Effect.void
+    const { reason } = event.error
+    if (reason._tag !== "Refused" || !/support|windows|version/i.test(reason.detail ?? "")) return Effect.void
     isSaid = true
     return Messages.write(`live response is for machines with ${Session.supportedWindows.join("; ")}`)
   }

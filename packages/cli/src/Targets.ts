@@ -43,17 +43,11 @@ export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string
 /** The targets that are arguments. */
 export const fromArguments = Lists.argumentsAs(parse)
 
-const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ ...ResultRef.fields })))
-
 /** The targets of a list, read as they are needed. */
 export const fromList = Lists.reader<Target>({
   plain: parse,
-  json: (text) =>
-    Option.match(decodeRecord(text), {
-      onNone: () => Result.fail('is no {"machineActionId": …, "index": …}'),
-      onSome: (fields) => Result.succeed([ResultRef.make(fields)]),
-    }),
-  row: (cell) => parse(`${cell("machineActionId")}:${cell("index")}`),
+  columns: ["machineActionId", "index"],
+  record: (value) => parse(`${value("machineActionId")}:${value("index")}`),
 })
 
 export const isBadTarget = (target: Target | BadTarget): target is BadTarget => "message" in target

@@ -34,6 +34,21 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
+  it.live("demo --run runs a script on machines of all kinds, and downloads what it left", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({ args: ["demo", "--run", "--out", "results"], patience: "55 seconds" })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.match(ended.stdout, /\n7 sessions succeeded, 1 failed; 2 machines without a session in \d+ s\.\n/)
+      assert.match(ended.stdout, /\n15 downloaded /)
+      assert.match(ended.stderr, /another session is under way on the machine/)
+      assert.match(ended.stderr, /live response is for machines with Windows 11;/)
+      const [table] = /live-response results \S+/.exec(ended.stdout) ?? []
+      const results = yield* box.run({ args: table?.split(" ").slice(1) ?? [] })
+      assert.match(results.stdout, /^8 script results, a row each,/)
+    }),
+  )
+
   it.live("simulate serves what its own words say, and Ctrl-C ends it", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -47,14 +62,14 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
         .split("\n")
         .filter((line) => /^ {2}\S/.test(line))
         .map((line) => line.trim())
-      assert.strictEqual(commands.length, 2)
+      assert.strictEqual(commands.length, 3)
       assert.match(commands[0] ?? "", /^export /)
       assert.match(commands[1] ?? "", /^npx live-response download /)
 
       // In the checkout, as its reader is; the results go where the environment says.
       const typed = yield* box.run({
         program: "bash",
-        args: ["-c", commands.join("\n")],
+        args: ["-c", commands.slice(0, 2).join("\n")],
         cwd: Cli.repository,
         env: { LIVE_RESPONSE_OUT: box.out, npm_config_update_notifier: "false", npm_config_offline: "true" },
       })
@@ -63,6 +78,15 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
       assert.match(typed.stdout, /^6 downloaded \(\d+ kB\), 1 failed; 6 links in \d+ s\.\n/)
       assert.match(typed.stderr, /^failed: link of [^\n]*HTTP 404[^\n]*\n$/)
       assert.strictEqual(box.files().length, 7)
+
+      const story = yield* box.run({
+        program: "bash",
+        args: ["-c", `${commands[0]}\n${commands[2]?.replace("case-1", box.path("case-1"))}`],
+        cwd: Cli.repository,
+        env: { npm_config_update_notifier: "false", npm_config_offline: "true" },
+      })
+      assert.strictEqual(story.exitCode, 0, story.stderr)
+      assert.match(story.stdout, /^1 session succeeded in \d+ s\.\n1 downloaded /)
 
       yield* simulator.signal("SIGINT")
       const ended = yield* simulator.ended

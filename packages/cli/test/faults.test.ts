@@ -296,7 +296,7 @@ describe("faults", { concurrent: true }, () => {
         yield* box.run(Cli.download(server, ...targets))
         const again = yield* box.run(Cli.download(server, "--retry-failed"))
         assertArrived({ box, server, ended: again, entry: entryOf(box, unlucky) })
-        assert.match(again.stdout, /^1 downloaded \(4\.0 MB\); 1 links/)
+        assert.match(again.stdout, /^1 downloaded \(4\.0 MB\); 1 link /)
       }),
     )
   })

@@ -386,7 +386,7 @@ describe("interrupted", { concurrent: true }, () => {
       const requests = server.requests.length
       const again = yield* box.run(command)
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 links/)
+      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 link /)
       assert.deepStrictEqual(
         server.requests.slice(requests).map(({ headers, status }) => [status, headers.range]),
         [
@@ -412,7 +412,7 @@ describe("interrupted", { concurrent: true }, () => {
       const requests = server.requests.length
       const again = yield* box.run(command)
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 links/)
+      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 link /)
       assert.match(server.requests.slice(requests).at(-1)?.headers.range ?? "", /^bytes=\d{7}-$/)
       assert.isTrue(box.read(largePath).equals(largeBytes))
     }),

@@ -144,7 +144,7 @@ describe("run", { concurrent: true }, () => {
         lines.map((line) => line.split("\t").slice(1)).sort(),
         ids(2).map((id) => ["Started", id]),
       )
-      assert.include(begun.stderr, "2 are not over")
+      assert.include(begun.stderr, "2 sessions begun")
 
       const busy = yield* run("--wait")
       assert.strictEqual(busy.exitCode, 1)

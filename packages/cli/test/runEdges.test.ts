@@ -126,7 +126,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
       const ended = yield* box.run(command)
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
-      assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", completed: 8, failed: 0 })
+      assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", failed: 0 })
+      const manifest = Cli.ndjson(box.read("results/manifest.jsonl").toString())
+      assert.strictEqual(manifest.filter(({ status }) => status === "completed").length, 8)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(8)].sort())
     }),
   )
@@ -165,11 +167,11 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("waits for the session in the way with --adopt, and for who is offline until the deadline", () =>
     Effect.gen(function* () {
-      const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "4 seconds" }, 1: { offline: "3 days" } }
+      const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "9 seconds" }, 1: { offline: "3 days" } }
       const service = yield* Simulated.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
       const [others] = yield* sessions(service.simulator)
       const box = yield* Cli.sandbox
-      const deadline = DateTime.formatIso(DateTime.makeUnsafe((yield* Clock.currentTimeMillis) + 10_000))
+      const deadline = DateTime.formatIso(DateTime.makeUnsafe((yield* Clock.currentTimeMillis) + 15_000))
       const command = {
         args: ["run", ...ids(3), ...script, "--adopt", "--wait", "--journal", "journal", "--json"],
         env: { ...service.env, ...env },
@@ -186,7 +188,10 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       assert.deepInclude(events.at(-1), { event: "sessions", started: 3, succeeded: 2, unfinished: 1, notStarted: 0 })
       assert.match(
         ended.stderr,
-        new RegExp(`^not over: ${machineAt(1)}: machine action [0-9a-f-]{36} is not over yet, and goes on\n`, "m"),
+        new RegExp(
+          `^not over: live response on ${machineAt(1)}: machine action [0-9a-f-]{36} is not over yet, and goes on\n`,
+          "m",
+        ),
       )
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(3)].sort())
     }),
@@ -211,7 +216,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       assertHarmless(Terminal.withoutDrawing(output))
       assert.isFalse(Terminal.isCursorHidden(output))
       const said = Terminal.screen(output, 80).join("")
-      assert.include(said, "1 sessions succeeded, 1 failed; 1 machines have none")
+      assert.include(said, "1 session succeeded, 1 failed; 1 machine without a session")
       assert.notInclude(said, "Machines ")
 
       const piped = yield* box.run({ args: [...args, "--json"], env: { ...service.env, ...env } })
@@ -245,7 +250,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
       yield* service.refuseNothing
       const again = yield* box.run({
-        args: ["run", "--machines", "machines.txt", ...script, "--journal", "journal", "--sessions", "30"],
+        args: ["run", "--machines", "machines.txt", ...script, "--journal", "journal"],
         env: { ...service.env, ...env, LIVE_RESPONSE_VISIBLE_WITHIN: "300 millis" },
       })
       assert.strictEqual(again.exitCode, 0, again.stderr)
@@ -268,18 +273,22 @@ describe("run in the middle of the night", { concurrent: true }, () => {
           ? { status: 403, code: "Forbidden", message: "The application lacks a role." }
           : undefined,
       )
+      const begun = yield* run()
+      assert.strictEqual(begun.exitCode, 0, begun.stderr)
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(10)].sort())
+
       const denied = yield* run("--wait")
       assert.strictEqual(denied.exitCode, 3, denied.stderr)
       assert.match(denied.stderr, /^live-response: [^\n]*it takes Machine\.Read\.All or Machine\.ReadWrite\.All/m)
-      assert.isAtMost(service.refused(), 4)
+      assert.isAtMost(service.refused(), 8)
       assertDiscreet(box, "journal", denied)
 
       yield* service.refuseNothing
-      const ended = yield* run("--json")
+      const ended = yield* run("--json", "--wait")
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       const events = Cli.ndjson(ended.stdout)
       assert.deepStrictEqual(new Set(events.flatMap(({ as }) => (as === undefined ? [] : [as]))), new Set(["resumed"]))
-      assert.deepInclude(events.at(-1), { event: "sessions", started: 10, notStarted: 0 })
+      assert.deepInclude(events.at(-1), { event: "sessions", started: 10, succeeded: 10, notStarted: 0 })
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(10)].sort())
     }),
   )
@@ -296,6 +305,10 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         ["--comment, --put-file, --script and --get-file can't be empty", machineAt(0), ...script, "--comment", ""],
         ['--deadline: "tomorrow". Expected: how long', machineAt(0), ...script, "--deadline", "tomorrow"],
         ['--sessions: "0". Expected: a whole number from 1', machineAt(0), ...script, "--sessions", "0"],
+        ["--deadline is over already", machineAt(0), ...script, "--deadline", "2020-01-01"],
+        ["--extract is for what is downloaded", machineAt(0), ...script, "--extract"],
+        ["--retry-failed needs to know what failed", machineAt(0), ...script, "--retry-failed"],
+        ["--download. Expected: a directory", machineAt(0), ...script, "--download", ""],
         ["can't read missing.txt: there is no such file", "--machines", "missing.txt", ...script],
       ]
       const check = Effect.fnUntraced(function* ([says, ...args]: (typeof wrong)[number]) {
@@ -320,9 +333,15 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         "plain.txt",
         `\uFEFF# hosts\r\n${a}\r\n\r\n  ${b}\t\r\n${a?.toUpperCase()}\r\nws-${hostile.replaceAll(/\s/g, "")}\r\n${c}`,
       )
-      box.write("rows.csv", `\uFEFFname,machineId\r\n"two\r\nlines",${d}\r\n\r\nws-9,"${e}"\r\nws-8,\r\n`)
+      box.write("useless.csv", `Device ID,Name\n${a},one\n${b},two\n`)
+      box.write("rows.csv", `\uFEFFname,MachineId \r\n"two\r\nlines",${d}\r\n\r\nws-9,"${e}"\r\nws-8,\r\n`)
       const ended = yield* box.run({
-        args: ["run", ...["plain.txt", "rows.csv", "-"].flatMap((list) => ["--machines", list]), ...script, "--json"],
+        args: [
+          "run",
+          ...["plain.txt", "rows.csv", "useless.csv", "-"].flatMap((list) => ["--machines", list]),
+          ...script,
+          "--json",
+        ],
         env: { ...service.env, ...env },
         stdin: `{"machineId":"${f}"}\r\n{"machineId":7}\n{"machineId":"${a}","more":[]}\n${g}\n`,
       })
@@ -330,7 +349,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       const events = Cli.ndjson(ended.stdout)
       assert.deepStrictEqual(
         events.flatMap(({ event, line, source }) => (event === "notStarted" ? [`${source}:${line}`] : [])),
-        ["plain.txt:6", "rows.csv:6", "standard input:2"],
+        ["plain.txt:6", "rows.csv:6", "useless.csv:1", "standard input:2"],
       )
       assert.deepStrictEqual(events.at(-1), {
         event: "sessions",
@@ -338,10 +357,11 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         succeeded: 0,
         failed: 0,
         unfinished: 0,
-        notStarted: 3,
+        notStarted: 4,
       })
+      assert.include(ended.stderr, "useless.csv, line 1: the header has no column machineId, it has Device ID, Name\n")
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(7)].sort())
-      assert.strictEqual(ended.stderr.split("\n").filter((line) => line.startsWith("failed: ")).length, 3)
+      assert.strictEqual(ended.stderr.split("\n").filter((line) => line.startsWith("failed: ")).length, 4)
       assertHarmless(ended.stderr)
       assertHarmless(ended.stdout)
     }),

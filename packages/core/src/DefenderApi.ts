@@ -19,6 +19,7 @@ import { Retrying } from "./BatchEvent.ts"
 import type * as ActionFilter from "./ActionFilter.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
+import type { DefenderError } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import * as Permission from "./Permission.ts"
@@ -82,11 +83,15 @@ export interface Service {
 
   /**
    * Runs a session's commands on a machine. Where no answer comes nobody knows whether it was begun, so it is not asked
-   * for twice.
+   * for twice. `begin` is done when its turn has come, right before it is sent; where that fails nothing is sent.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
    */
-  readonly run: (machineId: string, session: Session.Session) => Effect.Effect<MachineAction.MachineAction, ApiError>
+  readonly run: <E = never>(
+    machineId: string,
+    session: Session.Session,
+    options?: { readonly begin?: Effect.Effect<void, E> },
+  ) => Effect.Effect<MachineAction.MachineAction, ApiError | E>
 
   /**
    * Cancels a machine action that is not over.
@@ -206,6 +211,7 @@ export const make = Effect.fnUntraced(function* (
       permission: Permission.actions,
       quota: yield* quotas.list,
       bodyLimit: pageLimit,
+      retrying: tellLong,
     })
     const answer = yield* Effect.mapError(decodePage(body), (error) => ApiCall.unexpected(operation, error.message))
     const next = answer["@odata.nextLink"]
@@ -218,7 +224,7 @@ export const make = Effect.fnUntraced(function* (
     )
 
   /** One call whose answer is a machine action. */
-  const action = Effect.fnUntraced(function* (of: Omit<ApiCall.Call, "bodyLimit">) {
+  const action = Effect.fnUntraced(function* <E = never>(of: Omit<ApiCall.Call<E>, "bodyLimit">) {
     const { body } = yield* call({ ...of, bodyLimit })
     return yield* Effect.mapError(decodeAction(body), (error) => ApiCall.unexpected(of.operation, error.message))
   })
@@ -229,6 +235,7 @@ export const make = Effect.fnUntraced(function* (
       request: HttpClientRequest.get(actionUrl(id), { acceptJson: true }),
       permission: Permission.actions,
       quota: yield* quotas.get,
+      ifMissing: "check the id",
     })
   })
 
@@ -243,8 +250,12 @@ export const make = Effect.fnUntraced(function* (
         Effect.repeat({ schedule: Schedule.passthrough(poll), until: ({ isFinal }) => isFinal }),
       ),
     ),
-    run: Effect.fn("DefenderApi.run")(function* (machineId, session) {
-      return yield* action({
+    run: Effect.fn("DefenderApi.run")(function* <E = never>(
+      machineId: string,
+      session: Session.Session,
+      options?: { readonly begin?: Effect.Effect<void, E> },
+    ) {
+      return yield* action<E>({
         operation: `live response on ${machineId}`,
         request: HttpClientRequest.post(`${base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
           acceptJson: true,
@@ -252,6 +263,8 @@ export const make = Effect.fnUntraced(function* (
         permission: Permission.run,
         quota: yield* quotas.run,
         isOnce: true,
+        begin: options?.begin,
+        ifMissing: "check the machine's id: this tenant has no such machine, or it is not to be seen",
       })
     }),
     cancel: Effect.fn("DefenderApi.cancel")(function* (id, comment) {
@@ -262,6 +275,7 @@ export const make = Effect.fnUntraced(function* (
         ),
         permission: Permission.run,
         quota: yield* quotas.cancel,
+        ifMissing: "check the id",
       })
     }),
     downloadLink: Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
@@ -288,6 +302,12 @@ export const make = Effect.fnUntraced(function* (
     }),
   }
 })
+
+/** A list has no listener of its own: whoever waits for it is told why. */
+const tellLong = (error: DefenderError, delay: Duration.Duration) =>
+  Duration.isLessThan(delay, Duration.seconds(5))
+    ? Effect.void
+    : Effect.logWarning(`again in ${Math.round(Duration.toSeconds(delay))} s: ${error.message}`)
 
 /** Whether the bearer may go there: an answer that names another server is not followed. */
 const isSameOrigin = (url: string, base: string): boolean => URL.parse(url)?.origin === URL.parse(base)?.origin

@@ -65,17 +65,19 @@ export class Forbidden extends Schema.TaggedError<Forbidden>("@live-response/cor
 }
 
 /**
- * The machine action is unknown, or has no result at this index.
+ * What was asked for is unknown: the machine, the machine action, or a result at this index. `advice` is what to do about
+ * it.
  *
  * @since 0.1.0
  * @category reasons
  */
-export class NotFound extends Schema.TaggedError<NotFound>("@live-response/core/DefenderError/NotFound")(
-  "NotFound",
-  answer,
-) {
+export class NotFound extends Schema.TaggedError<NotFound>("@live-response/core/DefenderError/NotFound")("NotFound", {
+  ...answer,
+  advice: Schema.optionalKey(Schema.String),
+}) {
   override get message(): string {
-    return `not found (${describe(this)}); check the id and the index, and that the action has finished`
+    const advice = this.advice ?? "check the id and the index, and that the action has finished"
+    return `not found (${describe(this)}); ${advice}`
   }
 }
 

@@ -140,7 +140,7 @@ const unfinished = (machineId: string, machineActionId: MachineActionId, message
   FleetEvent.Unfinished.make({
     machineId,
     machineActionId,
-    message: `${machineId}: machine action ${machineActionId} ${message}`,
+    message: `live response on ${machineId}: ${message}`,
     ...(error === undefined ? {} : { error }),
   })
 
@@ -167,6 +167,14 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       })
       const isMissing = (error: ApiError): error is DefenderError.DefenderError => error === missing
       return find(machineId, mark).pipe(
+        Effect.mapError((error) =>
+          error._tag === "DefenderError"
+            ? new DefenderError.DefenderError({
+                operation: `whether live response has begun on ${machineId} is not known: ${error.operation}`,
+                reason: error.reason,
+              })
+            : error,
+        ),
         Effect.flatMap(
           Option.match({
             onNone: () => Effect.fail(missing),
@@ -179,6 +187,12 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       )
     }
 
+    const isGone = (id: MachineActionId) =>
+      api.get(id).pipe(
+        Effect.as(false),
+        Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(true)),
+      )
+
     const makeRun = Effect.fnUntraced(function* (
       run: FleetJournal.Run,
       session: Session,
@@ -187,6 +201,8 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
     ) {
       const sessions = yield* Sessions.make(options?.sessions ?? 25)
       const batchEnd = BatchEnd.make()
+      const isWaiting = options?.wait !== false
+      const starting = yield* FiberSet.make<void, BatchError>()
       const following = yield* FiberSet.make<void, BatchError>()
       const expired = yield* Latch.make(false)
       if (options?.deadline !== undefined) yield* Effect.forkScoped(Effect.delay(expired.open, options.deadline))
@@ -194,12 +210,15 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
 
       /** What is wrong with one machine is an event, unless it is wrong with all. */
       const orTell =
-        (toEvent: (error: ApiError) => FleetEvent.FleetEvent) =>
+        (
+          toEvent: (error: ApiError) => FleetEvent.FleetEvent,
+          endsAll: (error: ApiError) => boolean = batchEnd.isEndedBy,
+        ) =>
         <A>(effect: Effect.Effect<A, ApiError | StoreError>): Effect.Effect<void, BatchError> =>
           effect.pipe(
             Effect.asVoid,
             Effect.catch((error): Effect.Effect<void, BatchError> => {
-              if (error._tag === "StoreError" || batchEnd.isEndedBy(error)) return Effect.fail(error)
+              if (error._tag === "StoreError" || endsAll(error)) return Effect.fail(error)
               const outage = batchEnd.outage(error)
               return Effect.andThen(emit(toEvent(error)), outage === undefined ? Effect.void : Effect.fail(outage))
             }),
@@ -220,7 +239,9 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
           Effect.ensuring(place.leave),
           Effect.flatMap((last) => {
             const action = Option.getOrUndefined(last)
-            if (action?.isFinal !== true) return emit(unfinished(machineId, id, "is not over yet, and goes on"))
+            if (action?.isFinal !== true) {
+              return emit(unfinished(machineId, id, `machine action ${id} is not over yet, and goes on`))
+            }
             return run
               .append(FleetJournal.Ended.make({ run: run.id, machineId, action }))
               .pipe(
@@ -228,7 +249,16 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
                 Effect.andThen(emit(FleetEvent.Ended.make({ machineId, action, earlier: false }))),
               )
           }),
-          orTell((error) => unfinished(machineId, id, `can't be looked at: ${error.message}`, error)),
+          // Who does not wait need not look.
+          Effect.catchIf(
+            (error) => !isWaiting && error._tag !== "StoreError",
+            () => Effect.void,
+          ),
+          orTell(
+            (error) => unfinished(machineId, id, error.message, error),
+            // Who may not look at one may look at none.
+            (error) => (error._tag === "DefenderError" && error.isDenied) || batchEnd.isEndedBy(error),
+          ),
         )
 
       const join = Effect.fnUntraced(function* (machineId: string, { as, id }: Found, place: Sessions.Place) {
@@ -242,41 +272,50 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       const resume = (machineId: string, found: Found) =>
         Effect.flatMap(sessions.join, (place) => join(machineId, found, place))
 
-      /** The session in the way is the one that was asked for, or it may take its place. */
-      const inTheWay = Effect.fnUntraced(function* (id: MachineActionId, mark: string) {
-        const action = yield* Stream.runHead(watch(id))
+      /** The session in the way is the one that was asked for, if that may have been begun; or it takes its place. */
+      const inTheWay = Effect.fnUntraced(function* (id: MachineActionId, mark: string, isInDoubt: boolean) {
+        const action = isInDoubt ? yield* Stream.runHead(watch(id)) : Option.none()
         const isOurs = Option.exists(action, ({ requestorComment = "" }) => requestorComment.includes(mark))
         if (!isOurs && options?.adopt !== true) return Option.none<Found>()
         return Option.some<Found>({ id, as: isOurs ? "resumed" : "adopted" })
       })
 
-      /** Asks for the session. Where no answer comes, it first finds out what became of it. */
-      const request = (machineId: string, mark: string) =>
-        Effect.gen(function* () {
-          yield* run.append(FleetJournal.Starting.make({ run: run.id, machineId, mark }))
+      /**
+       * Asks for the session. Where no answer comes, it first finds out what became of it. `wasAsked` says that somebody
+       * did before, and never knew.
+       */
+      const request = (machineId: string, mark: string, wasAsked: boolean) => {
+        const marked = Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
+        let isInDoubt = wasAsked
+        return Effect.gen(function* () {
           const answer = yield* Effect.result(
-            api.run(machineId, Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })),
+            api.run(machineId, marked, {
+              begin: run.append(FleetJournal.Starting.make({ run: run.id, machineId, mark })),
+            }),
           )
           if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
           const error = answer.failure
+          if (error._tag === "StoreError") return yield* error
           const other = activeAction(error)
           const found = isLost(error)
             ? yield* search(machineId, mark)
             : other === undefined
               ? Option.none()
-              : yield* inTheWay(other, mark)
+              : yield* inTheWay(other, mark, isInDoubt)
           if (Option.isSome(found)) return found.value
           yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId }))
+          isInDoubt = true
           return yield* isLost(error) ? new NeverBegan({ lost: error }) : error
         }).pipe(
           Effect.retry({ schedule: policy.start, while: isNeverBegan }),
           Effect.catchTag("NeverBegan", ({ lost }) => Effect.fail(lost)),
         )
+      }
 
-      const begin = Effect.fnUntraced(function* (machineId: string, mark: string) {
+      const begin = Effect.fnUntraced(function* (machineId: string, mark: string, wasAsked: boolean) {
         const begun = yield* sessions.take.pipe(
           Effect.flatMap((place) =>
-            request(machineId, mark).pipe(
+            request(machineId, mark, wasAsked).pipe(
               Effect.map((found) => Option.some({ found, place })),
               Effect.onError(() => place.leave),
             ),
@@ -289,31 +328,46 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
 
       const seen = new Set<string>()
 
+      const asOne = (machineId: string, effect: Effect.Effect<void, ApiError | StoreError>) =>
+        effect.pipe(orTell((error) => notStarted(machineId, error.message, error)))
+
+      const anew = (machineId: string) => Effect.flatMap(randomHex(16), (mark) => begin(machineId, mark, false))
+
+      /** An earlier run asked for it, and did not live to hear what became of that. */
+      const clearUp = Effect.fnUntraced(function* (machineId: string, mark: string) {
+        const found = yield* search(machineId, mark)
+        yield* Option.isSome(found) ? resume(machineId, found.value) : begin(machineId, mark, true)
+      })
+
       const one = Effect.fnUntraced(function* (machineId: string) {
         if (seen.has(machineId)) return
         seen.add(machineId)
+        const isAgain = options?.retryFailed === true
         const known = Option.getOrUndefined(yield* run.find(machineId))
         switch (known?.entry) {
           case "started":
-            return yield* resume(machineId, { id: known.machineActionId, as: "resumed" })
-          case "starting": {
-            const found = yield* search(machineId, known.mark)
-            return yield* Option.isSome(found) ? resume(machineId, found.value) : begin(machineId, known.mark)
-          }
+            return yield* isAgain && (yield* isGone(known.machineActionId))
+              ? anew(machineId)
+              : resume(machineId, { id: known.machineActionId, as: "resumed" })
+          case "starting":
+            // It takes its time, and others need not wait for it.
+            yield* FiberSet.run(starting, asOne(machineId, clearUp(machineId, known.mark)))
+            return
           case "ended":
-            if (options?.retryFailed !== true || known.action.status === "Succeeded") {
-              yield* emit(FleetEvent.Ended.make({ machineId, action: known.action, earlier: true }))
-              return
-            }
+            if (isAgain && known.action.status !== "Succeeded") return yield* anew(machineId)
+            yield* emit(FleetEvent.Ended.make({ machineId, action: known.action, earlier: true }))
+            return
+          case "notStarted":
+          case undefined:
+            return yield* anew(machineId)
         }
-        yield* begin(machineId, yield* randomHex(16))
       })
 
       return {
-        one: (machineId: string) => one(machineId).pipe(orTell((error) => notStarted(machineId, error.message, error))),
+        one: (machineId: string) => asOne(machineId, one(machineId)),
         /** Ends with the last session, or with what ends them all. */
-        ended: options?.wait === false ? Effect.void : FiberSet.awaitEmpty(following),
-        failed: FiberSet.join(following),
+        ended: Effect.andThen(FiberSet.awaitEmpty(starting), isWaiting ? FiberSet.awaitEmpty(following) : Effect.void),
+        failed: Effect.raceFirst(FiberSet.join(starting), FiberSet.join(following)),
       }
     })
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { resolve } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as ActionWatch from "@live-response/core/ActionWatch"
 import * as Cloud from "@live-response/core/Cloud"
@@ -72,6 +73,9 @@ export interface TransferOptions extends ApiOptions {
 export interface Options extends TransferOptions {
   /** Where results and their manifest are kept. */
   readonly directory: string
+
+  /** Where it is remembered what sessions were begun. By default in the same directory. */
+  readonly journal?: string | undefined
 }
 
 /**
@@ -144,45 +148,48 @@ export const layerTransfer = (
 export const layer = (
   options: Options,
 ): Layer.Layer<Services, StoreError | QuotaStoreError, Credential | QuotaStore> => {
+  const { directory, journal = directory } = options
   // The lock before the manifest is read: whoever had it until now wrote there.
-  const stores = Layer.mergeAll(
-    ResultStore.layerFileSystem(options),
-    Manifest.layerFileSystem(options),
-    FleetJournal.layerFileSystem(options),
-  ).pipe(Layer.provide(NodeDirectoryLock.layer(options)), Layer.provide([NodeServices.layer, NodeHasher.layer]))
+  const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
+    Layer.provide(NodeDirectoryLock.layer({ directory })),
+    Layer.provide([NodeServices.layer, NodeHasher.layer]),
+  )
+  const sessions =
+    resolve(journal) === resolve(directory)
+      ? FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(NodeServices.layer))
+      : layerJournal(journal)
   return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
-    Layer.provideMerge(stores),
+    Layer.provideMerge(Layer.merge(stores, sessions)),
     // In force for the program as well: it follows machine actions by them.
     Layer.provideMerge(waits(options)),
   )
 }
 
+const layerJournal = (directory: string) =>
+  FleetJournal.layerFileSystem({ directory }).pipe(
+    Layer.provide(NodeDirectoryLock.layer({ directory })),
+    Layer.provide(NodeServices.layer),
+  )
+
 /**
- * Sessions on many machines, for what keeps no results. What was begun is remembered in the directory, and one program at
+ * Sessions on many machines, for what keeps no results. What was begun is remembered in the journal, and one program at
  * a time works there; without one it is remembered for this program alone.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerFleet = (
-  options: ApiOptions & { readonly directory?: string | undefined },
+  options: ApiOptions & Pick<Options, "journal">,
 ): Layer.Layer<
   Fleet.Fleet | DefenderApi.DefenderApi | Quota.Quota,
   StoreError | QuotaStoreError,
   Credential | QuotaStore
 > => {
-  const { directory } = options
-  const journal =
-    directory === undefined
-      ? FleetJournal.layerMemory
-      : FleetJournal.layerFileSystem({ directory }).pipe(
-          Layer.provide(NodeDirectoryLock.layer({ directory })),
-          Layer.provide(NodeServices.layer),
-        )
+  const { journal } = options
   return Fleet.layer.pipe(
-    Layer.provide([ActionWatch.layer, journal]),
+    Layer.provide([ActionWatch.layer, journal === undefined ? FleetJournal.layerMemory : layerJournal(journal)]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(waits(options)),
   )

@@ -86,9 +86,12 @@ const demoRun = Effect.fnUntraced(function* (directory: string) {
     "",
     "Two machines have no session: one is too old, and one was busy. Try next:",
     "",
-    `  npx live-response results ${printable(out)}    a table of what the script said`,
-    `  cat ${printable(out)}/sessions.jsonl           what was begun: it is why no machine has a session twice`,
-    "  npx live-response run --help                   the same with your tenant",
+    `  npx live-response results ${printable(out)}`,
+    "      a table of what the script said",
+    `  cat ${printable(out)}/sessions.jsonl`,
+    "      what was begun: it is why no machine has a session twice",
+    "  npx live-response run --help",
+    "      the same with your tenant",
   )
 })
 

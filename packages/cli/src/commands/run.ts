@@ -7,6 +7,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../Failure.ts"
@@ -18,7 +19,12 @@ import * as When from "../When.ts"
 const loadRun = Effect.promise(() => import("../Run.ts"))
 
 const directory = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.optional, Flag.withMetavar("DIR"), Flag.withDescription(description))
+  Flag.String(name).pipe(
+    Flags.nonEmpty("a directory"),
+    Flag.optional,
+    Flag.withMetavar("DIR"),
+    Flag.withDescription(description),
+  )
 
 export const run = Command.make(
   "run",
@@ -82,19 +88,27 @@ export const run = Command.make(
       )
     }
     const session = yield* sessionOf(options)
+    const isSaving = Option.isSome(options.download)
+    if (options.extract && !isSaving) {
+      return yield* Failure.usage("--extract is for what is downloaded: add --download DIR")
+    }
+    if (options.retryFailed && !isSaving && Option.isNone(options.journal)) {
+      return yield* Failure.usage("--retry-failed needs to know what failed: add --download DIR or --journal DIR")
+    }
     const now = yield* DateTime.now
+    const deadline = Option.map(options.deadline, (when) => When.ahead(when, now))
+    if (Option.exists(deadline, Duration.isZero)) return yield* Failure.usage("--deadline is over already")
     const environment = yield* Flags.signingIn(options)
     const windows = yield* Flags.windowsOf(options)
     const Run = yield* loadRun
-    const download = Option.getOrUndefined(options.download)
     yield* Run.run(named, {
       ...options,
       session,
       windows,
-      directory: download,
+      directory: Option.getOrUndefined(options.download),
       journal: Option.getOrUndefined(options.journal),
-      wait: options.wait || download !== undefined,
-      deadline: Option.getOrUndefined(Option.map(options.deadline, (when) => When.ahead(when, now))),
+      wait: options.wait || isSaving,
+      deadline: Option.getOrUndefined(deadline),
     }).pipe(Effect.provide(environment))
   }),
 ).pipe(

@@ -6,6 +6,9 @@ import * as Duration from "effect/Duration"
 
 export const count = (n: number): string => n.toLocaleString("en-US")
 
+/** 1 link, 2 links. */
+export const counted = (n: number, what: string): string => `${count(n)} ${what}${n === 1 ? "" : "s"}`
+
 /** 1.2 GB: powers of ten, as storage is sold and `ls -h --si` prints it. */
 export const bytes = (n: number): string => {
   const units = ["B", "kB", "MB", "GB", "TB"]

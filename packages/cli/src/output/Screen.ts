@@ -63,7 +63,7 @@ const results = (view: BatchView): string => {
   return `${done}${some(failed, "failed")}${some(skipped, "were here")}${some(view.retries, "tried again")}`
 }
 
-const machines = (fleet: FleetView.FleetView): string => {
+const machines = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
   const { failed, notStarted, unfinished } = fleet.sessions
   return [
     `${Format.count(FleetView.finished(fleet))}${ofAll(fleet.total)} over`,
@@ -73,7 +73,7 @@ const machines = (fleet: FleetView.FleetView): string => {
     some(unfinished, "not waited for"),
     some(notStarted, "without a session"),
     some(FleetView.left(fleet), "wait for their turn"),
-  ].join("")
+  ].filter((text) => text !== "")
 }
 
 const labelWidth = 9
@@ -90,8 +90,15 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
     total === undefined
       ? `${name}   ${Format.bytes(bytes)}`
       : `${name}   ${Format.bar(bytes, total, width / 3)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
-  const sessions = (fleet: FleetView.FleetView) =>
-    labelled("Machines", [`${Format.bar(FleetView.finished(fleet), fleet.total ?? 0, width)}   ${machines(fleet)}`])
+  const sessions = (fleet: FleetView.FleetView) => {
+    const [over, ...others] = machines(fleet)
+    const gauge = `${Format.bar(FleetView.finished(fleet), fleet.total ?? 0, width)}   ${over}`
+    const oneLine = `${gauge}${others.join("")}`
+    return labelled(
+      "Machines",
+      oneLine.length < columns - labelWidth ? [oneLine] : [gauge, ...others.map((other) => other.trimStart())],
+    )
+  }
   const saving = () => [
     ...labelled("Results", [`${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`]),
     ...labelled("Quota", gauges(moment, width / 3, columns)),
@@ -116,7 +123,7 @@ export const line = (view: BatchView, moment: Moment): string => {
     onSome: (remaining) => `; ends about ${at(moment.now, remaining)}`,
   })
   const parts = [
-    ...(view.fleet === undefined ? [] : [`machines ${machines(view.fleet)}`]),
+    ...(view.fleet === undefined ? [] : [`machines ${machines(view.fleet).join("")}`]),
     ...(view.isSaving ? [`${results(view)}; quota ${quota}${ends}`] : []),
   ]
   return `${Format.timeOfDay(moment.now)}  ${parts.join("; ")}`
@@ -148,24 +155,16 @@ export const summary = (
   view: BatchView,
   options: { readonly directory: string; readonly took: Duration.Duration; readonly isRemembered: boolean },
 ): ReadonlyArray<string> => {
+  const { fleet, isSaving } = view
   const took = Format.duration(options.took)
-  const isIncomplete =
-    view.interrupted ||
-    view.summary.failed > 0 ||
-    (view.fleet !== undefined && view.fleet.sessions.unfinished + view.fleet.sessions.notStarted > 0)
   const lines = [
-    ...(view.fleet === undefined ? [] : [`${sessionsSummary(view.fleet)} in ${took}.`]),
-    ...(view.isSaving ? [`${savedSummary(view)} in ${took}.`] : []),
-    ...(view.isSaving ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
+    ...(fleet === undefined ? [] : [`${sessionsSummary(fleet)} in ${took}.`]),
+    ...(isSaving ? [`${savedSummary(view)} in ${took}.`] : []),
+    ...(isSaving ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
   ]
-  const again = "Sessions that failed are not begun again, unless with --retry-failed."
-  const next = options.isRemembered
-    ? "Run the same command again: it goes on where it stopped, and tries again what failed."
-    : "Sessions that have begun go on: see live-response actions list. There is no journal (--journal DIR), so the same command again begins new ones."
   return [
     ...lines.map((line, i) => (i === 0 && view.interrupted ? `Interrupted: ${line}` : line)),
-    ...(isIncomplete ? [next] : []),
-    ...(view.fleet !== undefined && view.fleet.sessions.failed > 0 && options.isRemembered ? [again] : []),
+    ...(options.isRemembered ? whatIsNext(view) : fleet === undefined ? [] : whatGoesOn(fleet)),
   ]
 }
 
@@ -177,17 +176,44 @@ const savedSummary = ({ notExtracted, summary }: BatchView): string => {
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
     ...(notExtracted === 0 ? [] : [`${Format.count(notExtracted)} not unpacked`]),
   ]
-  return `${parts.join(", ")}; ${Format.count(links)} links`
+  return `${parts.join(", ")}; ${Format.counted(links, "link")}`
 }
 
-const sessionsSummary = ({ offline, running, sessions }: FleetView.FleetView): string => {
-  const { failed, notStarted, succeeded, unfinished } = sessions
-  const going = running + offline.size + unfinished
+/** Sessions that go on at the service, as far as is known. */
+const going = ({ offline, running, sessions }: FleetView.FleetView): number =>
+  running + offline.size + sessions.unfinished
+
+const sessionsSummary = (fleet: FleetView.FleetView): string => {
+  const { failed, notStarted, succeeded } = fleet.sessions
+  const isBegun = succeeded + failed === 0 && going(fleet) > 0
   const parts = [
-    `${Format.count(succeeded)} sessions succeeded`,
+    isBegun ? `${Format.counted(going(fleet), "session")} begun` : `${Format.counted(succeeded, "session")} succeeded`,
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
-    ...(going === 0 ? [] : [`${Format.count(going)} are not over`]),
+    ...(going(fleet) === 0 || isBegun ? [] : [`${Format.count(going(fleet))} not over yet`]),
   ]
-  const without = notStarted === 0 ? "" : `; ${Format.count(notStarted)} machines have none`
-  return `${parts.join(", ")}${without}`
+  const rest = [
+    ...(notStarted === 0 ? [] : [`; ${Format.counted(notStarted, "machine")} without a session`]),
+    ...(FleetView.left(fleet) === 0 ? [] : [`; ${Format.counted(FleetView.left(fleet), "machine")} not tried`]),
+  ]
+  return `${parts.join(", ")}${rest.join("")}`
 }
+
+const whatIsNext = ({ fleet, interrupted, summary }: BatchView): ReadonlyArray<string> => {
+  const isMore = fleet !== undefined && going(fleet) + fleet.sessions.notStarted + FleetView.left(fleet) > 0
+  return [
+    ...(interrupted || summary.failed > 0 || isMore
+      ? ["Run the same command again: it goes on where it stopped, and tries again what failed."]
+      : []),
+    ...(fleet !== undefined && fleet.sessions.failed > 0
+      ? ["Sessions that failed are not begun again, unless with --retry-failed."]
+      : []),
+  ]
+}
+
+/** Where nothing was remembered. */
+const whatGoesOn = (fleet: FleetView.FleetView): ReadonlyArray<string> => [
+  ...(going(fleet) === 0 ? [] : ["Sessions that are not over go on: see live-response actions list."]),
+  ...(fleet.sessions.started === 0
+    ? []
+    : ["Nothing was remembered (--journal DIR): the same command again begins new sessions."]),
+]

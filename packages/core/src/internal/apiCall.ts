@@ -26,7 +26,7 @@ import { only } from "./schedule.ts"
 /** Everything that a call can fail with: no token, no place in the quota's log, or what the API says. */
 export type ApiError = DefenderError.DefenderError | CredentialError | QuotaStoreError
 
-export interface Call {
+export interface Call<E = never> {
   /** What it is for, as errors name it. */
   readonly operation: string
   readonly request: HttpClientRequest.HttpClientRequest
@@ -41,6 +41,12 @@ export interface Call {
 
   /** What was asked for may have been done although no answer came: it is not asked for twice. */
   readonly isOnce?: boolean
+
+  /** Done when the call's turn has come, right before it is sent. Where it fails nothing is sent. */
+  readonly begin?: Effect.Effect<void, E> | undefined
+
+  /** What to do about a 404. */
+  readonly ifMissing?: string
 
   /** Hears of every wait before the call is made again. */
   readonly retrying?: (error: DefenderError.DefenderError, delay: Duration.Duration) => Effect.Effect<void>
@@ -91,7 +97,7 @@ const makeAdmission = Effect.gen(function* () {
       return gate.resize(Number.MAX_SAFE_INTEGER)
     }),
 
-    limit: <A, R>(call: Effect.Effect<A, ApiError, R>): Effect.Effect<A, ApiError, R> =>
+    limit: <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.suspend(() => (isProven ? call : gate.withPermits(1)(call))),
   }
 })
@@ -104,8 +110,9 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
 
   const token = Effect.filterOrFail(credential.token, isSendable, () => unsendable)
 
-  const send = Effect.fnUntraced(function* ({ bodyLimit, operation, request }: Call) {
+  const send = Effect.fnUntraced(function* <E>({ begin, bodyLimit, operation, request }: Call<E>) {
     const bearer = yield* token
+    if (begin !== undefined) yield* begin
     const { body, response } = yield* Http.exchange(client, HttpClientRequest.bearerToken(request, bearer), {
       bodyLimit,
       timeout: policy.headTimeout,
@@ -113,22 +120,22 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     return { body, response, bearer }
   })
 
-  const once = Effect.fnUntraced(function* (call: Call) {
-    const { operation, permission, quota } = call
+  const once = Effect.fnUntraced(function* <E>(call: Call<E>) {
+    const { operation, quota } = call
     // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
-    yield* admission.warn(yield* token, permission)
+    yield* admission.warn(yield* token, call.permission)
     const { bearer, body, response } = yield* quota.withPlace(send(call), { first: call.first === true })
     if (response.status < 300 || response.status === 404) yield* admission.prove
     if (response.status === 200 || response.status === 201) {
       const date = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
       return { body, date } satisfies Answer
     }
-    const reason = refusal(response, body, yield* DateTime.now, permission)
+    const reason = refusal(response, body, yield* DateTime.now, call)
     if (reason._tag === "Unauthorized") yield* credential.invalidate(bearer)
     return yield* new DefenderError.DefenderError({ operation, reason })
   })
 
-  return (call: Call): Effect.Effect<Answer, ApiError> => {
+  return <E = never>(call: Call<E>): Effect.Effect<Answer, ApiError | E> => {
     const told = Schedule.tap(
       ({ duration, input: error }: Schedule.Metadata<unknown, DefenderError.DefenderError>) =>
         call.retrying?.(error, duration) ?? Effect.void,
@@ -150,13 +157,13 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
 
 export const hasReason =
   (tag: DefenderError.Reason["_tag"]) =>
-  (error: ApiError): error is DefenderError.DefenderError =>
-    error._tag === "DefenderError" && error.reason._tag === tag
+  (error: unknown): error is DefenderError.DefenderError =>
+    error instanceof DefenderError.DefenderError && error.reason._tag === tag
 
 const isRepeatable =
-  ({ isOnce }: Call) =>
-  (error: ApiError): error is DefenderError.DefenderError =>
-    isOnce !== true && error._tag === "DefenderError" && error.isRetryable
+  ({ isOnce }: Pick<Call, "isOnce">) =>
+  (error: unknown): error is DefenderError.DefenderError =>
+    isOnce !== true && error instanceof DefenderError.DefenderError && error.isRetryable
 
 /** A token that was copied with a line break in it is none, and is not worth a retry. */
 const isSendable = (token: Redacted.Redacted<string>) => /^[\x21-\x7e]+$/.test(Redacted.value(token))
@@ -170,7 +177,7 @@ const refusal = (
   response: HttpClientResponse,
   body: string,
   now: DateTime.Utc,
-  permission: Permission.Permission,
+  { ifMissing, permission }: Pick<Call, "ifMissing" | "permission">,
 ): DefenderError.Reason => {
   const { status } = response
   const error = Option.getOrUndefined(decodeErrorAnswer(body))?.error
@@ -188,7 +195,7 @@ const refusal = (
         ? new DefenderError.Refused(answer)
         : new DefenderError.Forbidden({ ...answer, permission: Permission.describe(permission) })
     case 404:
-      return new DefenderError.NotFound(answer)
+      return new DefenderError.NotFound({ ...answer, ...(ifMissing === undefined ? {} : { advice: ifMissing }) })
     case 429: {
       const retryAfter = RetryAfter.parse({ header: response.headers["retry-after"], detail: answer.detail, now })
       return new DefenderError.TooManyRequests({

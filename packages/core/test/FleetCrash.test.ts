@@ -1,0 +1,438 @@
+/** Runs that are killed, answers that get lost, and a service that goes on meanwhile. */
+import { assert, describe, it } from "@effect/vitest"
+import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FleetJournal from "@live-response/core/FleetJournal"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { type Disk, makeDisk } from "./support/disk.ts"
+import { machineIds, machines } from "./support/fleets.ts"
+import {
+  kinds,
+  mostAtOnce,
+  once,
+  page,
+  program,
+  refusal,
+  session,
+  sessionsOf,
+  token,
+  type Sent,
+  type Weather,
+} from "./support/network.ts"
+
+const { inVirtualTime } = LiveResponseTest
+
+/** What outlives a program. */
+const outliving = (options: Simulator.Options) =>
+  Effect.provide(
+    Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
+  )
+
+/** One program that runs the session on so many machines; `events` has what it told, also where it was killed. */
+const run = (
+  weather: (sent: Sent) => Weather,
+  machines: ReadonlyArray<string> | Stream.Stream<string>,
+  options: RunOptions = {},
+  events: Array<FleetEvent> = [],
+) =>
+  Effect.gen(function* () {
+    const { run } = yield* Fleet
+    yield* Stream.runForEach(
+      run(Stream.isStream(machines) ? machines : Stream.fromIterable(machines), session, options),
+      (event) => Effect.sync(() => events.push(event)),
+    )
+    return events
+  }).pipe(Effect.provide(program(weather), { local: true }))
+
+/** Numbers from 0 to 1 that are the same for the same seed: mulberry32. */
+const dice = (seed: number) => {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+/** A network and a service that fail every now and then, in every way. */
+const storm =
+  (roll: () => number) =>
+  ({ kind }: Sent): Weather => {
+    const way = { before: 4000 * roll() ** 2, after: 4000 * roll() ** 2 }
+    const luck = roll()
+    if (kind === "run") {
+      if (luck < 0.08) return { ...way, answer: "no connection" }
+      if (luck < 0.14) return { ...way, answer: page(504, "<html>gateway</html>") }
+      if (luck < 0.18) return { ...way, answer: page(200, "<html>please wait</html>") }
+      if (luck < 0.24) return { ...way, instead: page(503, "") }
+      if (luck < 0.28) return { ...way, instead: "no connection" }
+      if (luck < 0.3) return { ...way, instead: refusal(429, "TooManyRequests", "Try again in 3 seconds.") }
+      return way
+    }
+    if (luck < 0.05) return { ...way, instead: page(503, "") }
+    return luck < 0.1 ? { ...way, answer: "no connection" } : way
+  }
+
+describe("Fleet.run, killed again and again", () => {
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    it.effect(`with one journal every machine has one session (${seed})`, () =>
+      Effect.gen(function* () {
+        const roll = dice(seed)
+        const ids = machineIds(20)
+        const events: Array<FleetEvent> = []
+        yield* inVirtualTime(
+          Effect.gen(function* () {
+            for (let kill = 0; kill < 12; kill++) {
+              const running = yield* Effect.forkChild(Effect.ignore(run(storm(roll), ids)))
+              yield* Effect.sleep(roll() < 0.5 ? 5000 * roll() : 200_000 * roll())
+              yield* Fiber.interrupt(running)
+              yield* Effect.sleep(roll() < 0.5 ? 0 : 60_000 * roll())
+            }
+            // A machine that has no session after three attempts is the next run's.
+            do {
+              events.length = 0
+              yield* Effect.ignore(run(storm(roll), ids, {}, events))
+            } while (kinds(events)["ended"] !== ids.length)
+          }),
+        )
+        assert.deepStrictEqual(yield* sessionsOf, once(20))
+        const summary = events.at(-1)
+        assert.deepInclude(summary, { event: "sessions", succeeded: 20, failed: 0, unfinished: 0, notStarted: 0 })
+        const ended = new Set(events.flatMap((event) => (event.event === "ended" ? [event.machineId] : [])))
+        assert.strictEqual(ended.size, 20)
+      }).pipe(outliving({ machines: machines(20), commandTime: "3 seconds", visibleAfter: "40 seconds" })),
+    )
+  }
+})
+
+/** A machine whose entries are cut off anywhere: what is written of the last one, and then nothing any more. */
+describe("Fleet.run, when the power goes in the middle of a line of the journal", () => {
+  const journal = (disk: Disk) => FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(disk.layer))
+
+  it.effect("every machine has one session all the same", () =>
+    Effect.gen(function* () {
+      const healthy = makeDisk()
+      const count = 2
+      const whole = run(() => ({}), machineIds(count)).pipe(Effect.provide(journal(healthy), { local: true }))
+      yield* inVirtualTime(whole.pipe(outliving({ machines: machines(count), commandTime: "3 seconds" })))
+      const length = healthy.files.get("/state/sessions.jsonl")?.length ?? 0
+      assert.isAtLeast(length, 1000)
+      for (let room = 0; room <= length; room += 13) {
+        const disk = makeDisk()
+        disk.room = room
+        disk.full = "dies"
+        yield* Effect.gen(function* () {
+          const first = yield* Effect.exit(
+            inVirtualTime(
+              run(() => ({}), machineIds(count)).pipe(Effect.provide(journal(disk), { local: true })),
+              "1 hour",
+            ),
+          )
+          assert.strictEqual(first._tag, "Failure", `power cut after ${room} bytes`)
+          disk.room = Infinity
+          const events = yield* inVirtualTime(
+            run(() => ({}), machineIds(count)).pipe(Effect.provide(journal(disk), { local: true })),
+            "1 hour",
+          )
+          assert.strictEqual(kinds(events)["ended"], count, `power cut after ${room} bytes`)
+          assert.deepStrictEqual(yield* sessionsOf, once(count), `power cut after ${room} bytes`)
+        }).pipe(outliving({ machines: machines(count), commandTime: "3 seconds" }))
+      }
+    }),
+  )
+})
+
+const minute = 60_000
+
+/** Trouble for one kind of call, until so long after the test has begun. */
+const until = (end: number, kind: Sent["kind"], trouble: Weather) =>
+  Effect.map(Clock.Clock, (clock) => {
+    const began = clock.currentTimeMillisUnsafe()
+    return (sent: Sent): Weather => (sent.kind === kind && clock.currentTimeMillisUnsafe() - began < end ? trouble : {})
+  })
+
+describe("Fleet.run, over a service that fails", () => {
+  it.effect("never has more sessions under way than it may, whatever becomes of their answers", () =>
+    Effect.gen(function* () {
+      const roll = dice(7)
+      const events = yield* inVirtualTime(run(storm(roll), machineIds(40), { sessions: 4 }))
+      assert.strictEqual(kinds(events)["ended"], 40)
+      assert.deepStrictEqual(yield* sessionsOf, once(40))
+      assert.isAtMost(yield* mostAtOnce, 4)
+      // The service itself would have let more of them in.
+    }).pipe(outliving({ machines: machines(40), commandTime: "50 seconds", sessions: 1000 })),
+  )
+
+  it.effect("waits with new sessions while those of an earlier run are more than there may be", () =>
+    Effect.gen(function* () {
+      yield* inVirtualTime(
+        run(() => ({}), machineIds(12), { wait: false }),
+        "2 minutes",
+      )
+      assert.strictEqual(Object.keys(yield* sessionsOf).length, 12)
+      const events = yield* inVirtualTime(run(() => ({}), machineIds(20), { sessions: 4 }))
+      assert.strictEqual(kinds(events)["ended"], 20)
+      const sessions = (yield* (yield* Simulator.Simulator).actions).map((action) => ({
+        began: Date.parse(String(action["creationDateTimeUtc"])),
+        ended: Date.parse(String(action["lastUpdateDateTimeUtc"])),
+      }))
+      const isNew = ({ began }: { readonly began: number }) => began > 2 * minute
+      for (const { began } of sessions.filter(isNew)) {
+        assert.isAtMost(sessions.filter((other) => other.began <= began && began < other.ended).length, 4)
+      }
+      assert.strictEqual(sessions.filter(isNew).length, 8)
+    }).pipe(outliving({ machines: machines(20), commandTime: "5 minutes", sessions: 1000 })),
+  )
+
+  it.effect("ends after ten machines in a row without a connection, and the next run knows what is in doubt", () =>
+    Effect.gen(function* () {
+      const events: Array<FleetEvent> = []
+      const nowhere = (): Weather => ({ instead: "no connection" })
+      const exit = yield* Effect.exit(inVirtualTime(run(nowhere, machineIds(30), {}, events)))
+      assert.include(String(exit), "10 in a row failed like this")
+      assert.deepStrictEqual(kinds(events), { notStarted: 10, sessions: 1 })
+      assert.deepInclude(events.at(-1), { event: "sessions", started: 0, notStarted: 10 })
+      const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
+      assert.strictEqual(kinds(next)["ended"], 30)
+      assert.deepStrictEqual(yield* sessionsOf, once(30))
+    }).pipe(outliving({ machines: machines(30) })),
+  )
+
+  it.effect("ends where sessions may be run and not be looked at, with few of them begun", () =>
+    Effect.gen(function* () {
+      const events: Array<FleetEvent> = []
+      const blind = ({ kind }: Sent): Weather => (kind === "list" ? { instead: refusal(403, "Forbidden") } : {})
+      const exit = yield* Effect.exit(inVirtualTime(run(blind, machineIds(200), {}, events)))
+      assert.include(String(exit), "permission is missing")
+      assert.strictEqual(events.at(-1)?.event, "sessions")
+      assert.isAtMost(Object.keys(yield* sessionsOf).length, 10)
+    }).pipe(outliving({ machines: machines(200) })),
+  )
+
+  it.effect("ends where the token is refused in the middle, with the summary last, and the next run goes on", () =>
+    Effect.gen(function* () {
+      const events: Array<FleetEvent> = []
+      const revoked = ({ kind, nth }: Sent): Weather =>
+        kind === "list" && nth >= 12 ? { instead: refusal(401, "Unauthorized") } : {}
+      const exit = yield* Effect.exit(inVirtualTime(run(revoked, machineIds(30), {}, events)))
+      assert.include(String(exit), "the API refused the token")
+      const { ended: succeeded = 0, started = 0 } = kinds(events)
+      assert.deepInclude(events.at(-1), { event: "sessions", started, succeeded })
+      const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
+      assert.strictEqual(kinds(next)["ended"], 30)
+      assert.deepStrictEqual(yield* sessionsOf, once(30))
+    }).pipe(outliving({ machines: machines(30), commandTime: "25 seconds" })),
+  )
+
+  for (const [what, trouble] of [
+    ["503s", { instead: page(503, "") }],
+    [
+      "429s with Retry-After",
+      { instead: refusal(429, "TooManyRequests", "You can send requests again in 7 seconds.") },
+    ],
+    ["429s without", { instead: refusal(429, "TooManyRequests") }],
+    ["no connection", { instead: "no connection" }],
+  ] as const) {
+    it.effect(`goes on where nothing could be listed for half an hour: ${what}`, () =>
+      Effect.gen(function* () {
+        const first = yield* inVirtualTime(
+          run(() => ({}), machineIds(8), { deadline: "10 seconds" }),
+          "20 seconds",
+        )
+        assert.strictEqual(kinds(first)["unfinished"], 8)
+        const clock = yield* Clock.Clock
+        const began = clock.currentTimeMillisUnsafe()
+        const isDown = () => {
+          const since = clock.currentTimeMillisUnsafe() - began
+          return since > minute && since < 31 * minute
+        }
+        const events = yield* inVirtualTime(
+          run(({ kind }) => (kind === "list" && isDown() ? trouble : {}), machineIds(8)),
+        )
+        assert.deepStrictEqual(kinds(events), { started: 8, ended: 8, sessions: 1 })
+      }).pipe(outliving({ machines: machines(8), commandTime: "5 minutes" })),
+    )
+  }
+
+  it.effect("gives the place of a machine that was refused to the next one", () =>
+    Effect.gen(function* () {
+      const isEven = (url: URL) => /[02468ace]\/runliveresponse$/.test(url.pathname)
+      const picky = ({ kind, url }: Sent): Weather =>
+        kind === "run" && isEven(url) ? { instead: refusal(400, "InvalidInput") } : {}
+      const events = yield* inVirtualTime(run(picky, machineIds(40), { sessions: 2 }))
+      assert.deepStrictEqual(kinds(events), { started: 20, ended: 20, notStarted: 20, sessions: 1 })
+    }).pipe(outliving({ machines: machines(40), commandTime: "5 seconds" })),
+  )
+
+  it.effect("finds a session at the last moment at which it may become visible", () =>
+    Effect.gen(function* () {
+      const lost = yield* until(minute, "run", { answer: "no connection" })
+      const events = yield* inVirtualTime(run(lost, machineIds(3)))
+      assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
+      assert.deepStrictEqual(yield* sessionsOf, once(3))
+    }).pipe(outliving({ machines: machines(3), commandTime: "1 second", visibleAfter: "2 minutes" })),
+  )
+
+  it.effect("takes a session with another mark for somebody else's, also where the comment is its own", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.addAction({
+        id: "988cc94e-7a8f-4b28-ab65-54970c5d5018",
+        type: "LiveResponse",
+        status: "Succeeded",
+        machineId: machineIds(1)[0],
+        requestorComment: `${session.comment} [live-response 0123456789abcdef]`,
+        creationDateTimeUtc: "2026-11-01T00:00:00Z",
+        commands: [],
+      })
+      // The first request never arrives, so there is none but the other's.
+      const events = yield* inVirtualTime(
+        run(({ kind, nth }) => (kind === "run" && nth === 0 ? { instead: "no connection" } : {}), machineIds(1)),
+      )
+      const [started] = events
+      assert.deepInclude(started, { event: "started", as: "new" })
+      assert.strictEqual(kinds(events)["ended"], 1)
+    }).pipe(outliving({ machines: machines(1) })),
+  )
+
+  it.effect("takes its own session that is in the way for what it is: the request arrived twice", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const twice = ({ kind }: Sent): Weather => (kind === "run" ? { answer: "no connection", after: "1 second" } : {})
+      const first = yield* inVirtualTime(Effect.timeoutOption(run(twice, machineIds(1)), "500 millis"), "10 seconds")
+      assert.isTrue(Option.isNone(first))
+      const [begun] = yield* simulator.actions
+      const refused = refusal(400, "ActiveRequestAlreadyExists", `in progress, active action id: ${begun?.id}`)
+      // The list does not have it, the service has.
+      const events = yield* inVirtualTime(
+        run(
+          ({ kind, nth }) =>
+            kind === "run"
+              ? { answer: refused }
+              : kind === "list" && nth < 30
+                ? { instead: page(200, `{"value":[]}`) }
+                : {},
+          machineIds(1),
+        ),
+      )
+      const started = events.flatMap((event) => (event.event === "started" ? [event] : []))
+      assert.deepStrictEqual(
+        started.map(({ as, machineActionId }) => [as, String(machineActionId)]),
+        [["resumed", begun?.id]],
+      )
+      assert.strictEqual(kinds(events)["ended"], 1)
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(outliving({ machines: machines(1), commandTime: "30 minutes" })),
+  )
+})
+
+const entriesOf = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
+  const { open } = yield* FleetJournal.FleetJournal
+  const { find } = yield* open(session)
+  const entries = yield* Effect.forEach(ids, find)
+  return entries.flatMap((entry) => (Option.isSome(entry) ? [entry.value.entry] : []))
+})
+
+describe("Fleet.run, and what it remembers", () => {
+  it.effect("has nothing in doubt that never was asked for, whether the deadline came or the end", () =>
+    Effect.gen(function* () {
+      const late = Stream.fromIterable(machineIds(100)).pipe(
+        Stream.mapEffect((id) => Effect.delay(Effect.succeed(id), "1 second")),
+      )
+      const events = yield* inVirtualTime(run(() => ({}), late, { deadline: "10 seconds" }))
+      assert.isAtLeast(kinds(events)["notStarted"] ?? 0, 90)
+      const inDoubt = (yield* entriesOf(machineIds(100))).filter((entry) => entry === "starting")
+      assert.isAtMost(inDoubt.length, 10)
+    }).pipe(outliving({ machines: machines(100), commandTime: "1 second" })),
+  )
+
+  it.effect("says at once that another session is in the way, also where the API does not show that one", () =>
+    Effect.gen(function* () {
+      const message = "Action is already in progress, active action id: 988cc94e-7a8f-4b28-ab65-54970c5d5018"
+      const busy = ({ kind }: Sent): Weather =>
+        kind === "run" ? { instead: refusal(400, "ActiveRequestAlreadyExists", message) } : {}
+      const began = yield* Clock.currentTimeMillis
+      const [event] = yield* inVirtualTime(
+        Effect.tap(run(busy, machineIds(1)), () =>
+          Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost(now - began, 30_000)),
+        ),
+      )
+      assert.include(event?.event === "notStarted" ? event.message : "", "another session is under way")
+    }).pipe(outliving({ machines: machines(1) })),
+  )
+})
+
+describe("Fleet.run, whoever reads it", () => {
+  it.effect("makes no call and begins no session after its reader has left", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const leaving = Effect.gen(function* () {
+        const { run } = yield* Fleet
+        const events = yield* Stream.runCollect(Stream.take(run(Stream.fromIterable(machineIds(50)), session), 15))
+        const calls = (yield* simulator.calls).length
+        yield* Effect.sleep("3 hours")
+        return { events, calls, later: (yield* simulator.calls).length }
+      })
+      const { calls, events, later } = yield* inVirtualTime(Effect.provide(leaving, program(), { local: true }))
+      assert.strictEqual(events.length, 15)
+      assert.strictEqual(later, calls)
+      const next = yield* inVirtualTime(run(() => ({}), machineIds(50)))
+      assert.strictEqual(kinds(next)["ended"], 50)
+      assert.deepStrictEqual(yield* sessionsOf, once(50))
+    }).pipe(outliving({ machines: machines(50), commandTime: "20 seconds" })),
+  )
+
+  it.effect("does not wait for a reader that is slow, and loses no event", () =>
+    Effect.gen(function* () {
+      const events: Array<FleetEvent> = []
+      const slow = Effect.gen(function* () {
+        const { run } = yield* Fleet
+        yield* Stream.runForEach(run(Stream.fromIterable(machineIds(25)), session), (event) =>
+          Effect.delay(
+            Effect.sync(() => events.push(event)),
+            "10 minutes",
+          ),
+        )
+      })
+      yield* inVirtualTime(Effect.provide(slow, program(), { local: true }))
+      assert.deepStrictEqual(kinds(events), { started: 25, ended: 25, sessions: 1 })
+      const began = (yield* (yield* Simulator.Simulator).actions).map((action) =>
+        Date.parse(String(action["creationDateTimeUtc"])),
+      )
+      assert.isAtMost(Math.max(...began), 3 * minute)
+    }).pipe(outliving({ machines: machines(25), commandTime: "20 seconds" })),
+  )
+
+  it.effect("fails with what the machines fail with, after the summary of what has begun", () =>
+    Effect.gen(function* () {
+      const events: Array<FleetEvent> = []
+      const broken = Stream.concat(
+        Stream.fromIterable(machineIds(3)),
+        Stream.fromEffect(Effect.delay(Effect.die("line 4 is broken"), "5 seconds")),
+      )
+      const exit = yield* Effect.exit(inVirtualTime(run(() => ({}), broken, {}, events)))
+      assert.include(String(exit), "line 4 is broken")
+      assert.deepInclude(events.at(-1), { event: "sessions", started: 3 })
+    }).pipe(outliving({ machines: machines(3) })),
+  )
+
+  it.effect("takes a machine once that is named again at any time", () =>
+    Effect.gen(function* () {
+      const names = Stream.fromIterable([...machineIds(3), ...machineIds(3), ...machineIds(5), ...machineIds(5)]).pipe(
+        Stream.mapEffect((id) => Effect.delay(Effect.succeed(id), "7 seconds")),
+      )
+      const events = yield* inVirtualTime(run(() => ({ before: "3 seconds" }), names))
+      assert.deepStrictEqual(kinds(events), { started: 5, ended: 5, sessions: 1 })
+      assert.deepStrictEqual(yield* sessionsOf, once(5))
+    }).pipe(outliving({ machines: machines(5), commandTime: "5 seconds" })),
+  )
+})

@@ -1,0 +1,215 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FleetJournal from "@live-response/core/FleetJournal"
+import * as MachineAction from "@live-response/core/MachineAction"
+import * as Session from "@live-response/core/Session"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { utf8 } from "./support/bytes.ts"
+import { type Disk, makeDisk } from "./support/disk.ts"
+import { machineAt } from "./support/fleets.ts"
+import { session } from "./support/network.ts"
+
+const path = "/state/sessions.jsonl"
+
+/** One program: the journal is opened, used, and closed. */
+const inRun = <A, E, R>(disk: Disk, use: (journal: FleetJournal.Service) => Effect.Effect<A, E, R>) =>
+  Effect.flatMap(FleetJournal.FleetJournal, use).pipe(
+    Effect.provide(FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(disk.layer)), {
+      local: true,
+    }),
+  )
+
+const action = Schema.decodeUnknownSync(MachineAction.FromApi)({
+  id: "988CC94E-7A8F-4B28-AB65-54970C5D5018",
+  type: "LiveResponse",
+  status: "Failed",
+  machineId: machineAt(1),
+  computerDnsName: "ws-1",
+  requestor: "o'brien@contoso.com",
+  requestorComment: "case 4711 \n [live-response 00]",
+  creationDateTimeUtc: "2026-11-01T00:00:00.1234567Z",
+  lastUpdateTimeUtc: "2026-11-01T00:01:00Z",
+  errorHResult: -2147023436,
+  commands: [
+    {
+      index: 0,
+      commandStatus: "Failed",
+      startTime: "2026-11-01T00:00:30Z",
+      endTime: null,
+      errors: ["no\r\n"],
+      command: { type: "RunScript", params: [{ key: "ScriptName", value: "collect.ps1" }] },
+    },
+  ],
+})
+
+/** One of each kind: of a machine of its own each, or all of one. */
+const entriesOf = (run: string, of: (n: number) => string = machineAt): ReadonlyArray<FleetJournal.Entry> => [
+  FleetJournal.Starting.make({ run, machineId: of(0), mark: "0123456789abcdef" }),
+  FleetJournal.Started.make({ run, machineId: of(1), machineActionId: action.id }),
+  FleetJournal.NotStarted.make({ run, machineId: of(2) }),
+  FleetJournal.Ended.make({ run, machineId: of(3), action }),
+]
+
+const other = Session.Session.make({ ...session, comment: "case 4712" })
+
+const long = Session.Session.make({
+  commands: [
+    Session.PutFile.make({ fileName: "collect.exe" }),
+    Session.RunScript.make({ scriptName: "collect.ps1", args: "-Quick" }),
+    Session.GetFile.make({ path: "C:\\windows\\TEMP\\collect.zip" }),
+  ],
+  comment: session.comment,
+})
+
+const withoutArgs = Session.Session.make({
+  ...long,
+  commands: [
+    Session.PutFile.make({ fileName: "collect.exe" }),
+    Session.RunScript.make({ scriptName: "collect.ps1" }),
+    Session.GetFile.make({ path: "C:\\windows\\TEMP\\collect.zip" }),
+  ],
+})
+
+const layers = {
+  layerMemory: () => FleetJournal.layerMemory,
+  layerFileSystem: () => FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(makeDisk().layer)),
+}
+
+for (const [name, layer] of Object.entries(layers)) {
+  describe(`FleetJournal.${name}`, () => {
+    it.effect("knows what was appended, and the last of each machine counts", () =>
+      Effect.gen(function* () {
+        const { open } = yield* FleetJournal.FleetJournal
+        const run = yield* open(session)
+        assert.deepStrictEqual(yield* run.find(machineAt(0)), Option.none())
+        for (const entry of [...entriesOf(run.id), ...entriesOf(run.id, () => machineAt(9))]) {
+          yield* run.append(entry)
+          assert.deepStrictEqual(yield* run.find(entry.machineId), Option.some(entry))
+        }
+      }).pipe(Effect.provide(layer())),
+    )
+
+    it.effect("goes by commands and comment, and keeps sessions apart", () =>
+      Effect.gen(function* () {
+        const { open } = yield* FleetJournal.FleetJournal
+        const ids: Array<string> = []
+        for (const each of [session, other, long, withoutArgs]) {
+          const run = yield* open(each)
+          ids.push(run.id)
+          assert.strictEqual((yield* open(Session.Session.make({ ...each }))).id, run.id)
+          assert.deepStrictEqual(yield* run.find(machineAt(0)), Option.none())
+          yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(0) }))
+        }
+        assert.strictEqual(new Set(ids).size, 4)
+      }).pipe(Effect.provide(layer())),
+    )
+  })
+}
+
+describe("FleetJournal.layerFileSystem, in the next program", () => {
+  it.effect("has every session and every entry as they were", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const sessions = [session, other, long, withoutArgs]
+      const opened = (journal: FleetJournal.Service) => Effect.forEach(sessions, journal.open)
+      const first = yield* inRun(disk, (journal) =>
+        Effect.tap(opened(journal), (runs) =>
+          Effect.forEach(runs, (run) => Effect.forEach(entriesOf(run.id), run.append)),
+        ),
+      )
+      yield* inRun(disk, (journal) =>
+        Effect.gen(function* () {
+          for (const [i, run] of (yield* opened(journal)).entries()) {
+            assert.strictEqual(run.id, first[i]?.id)
+            for (const entry of entriesOf(run.id)) {
+              assert.deepStrictEqual(yield* run.find(entry.machineId), Option.some(entry))
+            }
+          }
+        }),
+      )
+    }),
+  )
+
+  it.effect("cut off at any byte, it has what was whole, goes by the same names, and goes on", () =>
+    Effect.gen(function* () {
+      const whole = makeDisk()
+      const ids = yield* inRun(whole, ({ open }) =>
+        Effect.gen(function* () {
+          const [one, two] = [yield* open(session), yield* open(other)]
+          for (const run of [one, two]) yield* Effect.forEach(entriesOf(run.id), run.append)
+          return { one: one.id, two: two.id }
+        }),
+      )
+      const bytes = whole.files.get(path) ?? utf8("")
+      const lines = new TextDecoder().decode(bytes).split("\n")
+      const endOf = (n: number) => utf8(lines.slice(0, n + 1).join("\n")).length
+      const cuts = lines.flatMap((_, n) => [endOf(n) - 1, endOf(n), endOf(n) + 1])
+      for (let cut = 0; cut < bytes.length; cut += 17) cuts.push(cut)
+      for (const cut of cuts) {
+        const disk = makeDisk()
+        disk.files.set(path, bytes.slice(0, cut))
+        for (const attempt of ["first", "second"]) {
+          yield* inRun(disk, ({ open }) =>
+            Effect.gen(function* () {
+              const [one, two] = [yield* open(session), yield* open(other)]
+              assert.strictEqual(one.id === ids.one, cut >= endOf(0), `cut at ${cut}`)
+              assert.strictEqual(two.id === ids.two, cut >= endOf(1), `cut at ${cut}`)
+              for (const [nth, run] of [one, two].entries()) {
+                for (const [n, entry] of entriesOf(run.id).entries()) {
+                  const isThere = cut >= endOf(2 + nth * 4 + n)
+                  assert.strictEqual(Option.isSome(yield* run.find(entry.machineId)), isThere, `cut at ${cut}`)
+                }
+                const added = FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(8) })
+                const known = yield* run.find(machineAt(8))
+                assert.deepStrictEqual(known, attempt === "first" ? Option.none() : Option.some(added))
+                yield* run.append(added)
+              }
+            }),
+          )
+        }
+      }
+    }),
+  )
+
+  it.effect("passes over lines of a later version, and entries of sessions that it does not know", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const run = yield* inRun(disk, ({ open }) => open(session))
+      yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(0) }))
+      const alien = [
+        { entry: "paused", run: run.id, machineId: machineAt(0) },
+        { entry: "starting", run: run.id, machineId: machineAt(0) },
+        { entry: "starting", run: "0000", machineId: machineAt(0), mark: "ab" },
+      ]
+      const text = alien.map((line) => `${JSON.stringify(line)}\n`).join("")
+      disk.files.set(path, Uint8Array.from([...(disk.files.get(path) ?? []), ...utf8(text)]))
+      const known = yield* inRun(disk, ({ open }) => Effect.flatMap(open(session), ({ find }) => find(machineAt(0))))
+      assert.strictEqual(Option.getOrUndefined(known)?.entry, "notStarted")
+    }),
+  )
+
+  it.effect("does not know what could not be written", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inRun(disk, ({ open }) =>
+        Effect.gen(function* () {
+          const run = yield* open(session)
+          disk.room = 10
+          const starting = FleetJournal.Starting.make({ run: run.id, machineId: machineAt(0), mark: "ab" })
+          assert.deepInclude(yield* Effect.flip(run.append(starting)), { path, problem: "DiskFull" })
+          assert.deepStrictEqual(yield* run.find(machineAt(0)), Option.none())
+        }),
+      )
+    }),
+  )
+
+  it.effect("writes nothing before a session is opened", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inRun(disk, () => Effect.void)
+      assert.strictEqual(disk.files.size, 0)
+    }),
+  )
+})

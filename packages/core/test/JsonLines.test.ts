@@ -1,0 +1,132 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as JsonLines from "@live-response/core/JsonLines"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { utf8 } from "./support/bytes.ts"
+import { type Disk, makeDisk } from "./support/disk.ts"
+
+const Entry = Schema.Struct({ n: Schema.Int, text: Schema.String })
+
+const path = "/there/entries.jsonl"
+
+const entry = (n: number, text = `entry ${n}`) => ({ n, text })
+
+const append = (disk: Disk, ...entries: ReadonlyArray<typeof Entry.Type>) =>
+  JsonLines.open(path, Entry).pipe(
+    Effect.flatMap((file) => Effect.forEach(entries, file.append, { discard: true })),
+    Effect.scoped,
+    Effect.provide(disk.layer),
+  )
+
+const read = (disk: Disk) => Effect.provide(Stream.runCollect(JsonLines.read(path, Entry)), disk.layer)
+
+const textOf = (disk: Disk) => new TextDecoder().decode(disk.files.get(path))
+
+describe("JsonLines", () => {
+  it.effect("has the entries in order, of one program and of the next", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      assert.deepStrictEqual(yield* read(disk), [])
+      yield* append(disk, entry(0), entry(1))
+      yield* append(disk)
+      yield* append(disk, entry(2))
+      assert.deepStrictEqual(yield* read(disk), [entry(0), entry(1), entry(2)])
+      assert.strictEqual(textOf(disk).split("\n").length, 4)
+    }),
+  )
+
+  it.effect("has an entry on the disk when it is appended", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      for (let n = 0; n < 3; n++) {
+        yield* file.append(entry(n))
+        assert.strictEqual(disk.flushed.get(path), disk.files.get(path)?.length)
+      }
+    }),
+  )
+
+  it.effect("keeps an entry in one line, whatever is in it", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const hostile = ["\n", "\r", "\r\n", "\u2028\u2029\u0085", `"}\n{"n":7,"text":"x"}`, "\0", "\ud800", "中文 ✓"]
+      const entries = hostile.map((text, n) => entry(n, text))
+      yield* append(disk, ...entries)
+      assert.deepStrictEqual(yield* read(disk), entries)
+    }),
+  )
+
+  it.effect("cut off at any byte, it has what was whole, and what comes after", () =>
+    Effect.gen(function* () {
+      const entries = [entry(0), entry(1, "é中𝄞\n"), entry(2, "")]
+      const whole = makeDisk()
+      yield* append(whole, ...entries)
+      const bytes = whole.files.get(path) ?? utf8("")
+      for (let cut = 0; cut <= bytes.length; cut++) {
+        const disk = makeDisk()
+        disk.files.set(path, bytes.slice(0, cut))
+        // A line that lacks its line feed alone is all there.
+        const ends = entries.map((_, n) =>
+          textOf(whole)
+            .split("\n")
+            .slice(0, n + 1)
+            .join("\n"),
+        )
+        const left = entries.filter((_, n) => utf8(ends[n] ?? "").length <= cut)
+        assert.deepStrictEqual(yield* read(disk), left, `cut at ${cut}`)
+        yield* append(disk, entry(9))
+        assert.deepStrictEqual(yield* read(disk), [...left, entry(9)], `cut at ${cut}`)
+      }
+    }),
+  )
+
+  it.effect("passes over what is no entry", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const lines = ["", "{", "null", "[]", `{"n":"1","text":"x"}`, `{"n":1,"text":"x","new":true}`, "\ufeff", "  "]
+      disk.files.set(path, utf8(lines.map((line) => `${line}\r\n`).join("")))
+      yield* append(disk, entry(2))
+      assert.deepStrictEqual(yield* read(disk), [entry(1, "x"), entry(2)])
+    }),
+  )
+
+  it.effect("keeps the lines of many apart that append at once", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const entries = Array.from({ length: 50 }, (_, n) => entry(n, "x".repeat(n)))
+      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      yield* Effect.forEach(entries, file.append, { concurrency: "unbounded", discard: true })
+      assert.deepStrictEqual(
+        (yield* read(disk)).toSorted((a, b) => a.n - b.n),
+        entries,
+      )
+    }),
+  )
+
+  it.effect("writes the whole line also for a program that is interrupted", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const appending = yield* Effect.forkChild(file.append(entry(0)), { startImmediately: true })
+      yield* Fiber.interrupt(appending)
+      yield* file.append(entry(1))
+      assert.deepStrictEqual(yield* read(disk), [entry(0), entry(1)])
+      assert.strictEqual(disk.flushed.get(path), disk.files.get(path)?.length)
+    }),
+  )
+
+  it.effect("tells that the disk is full, and of which file", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* append(disk, entry(0))
+      disk.room = 5
+      const error = yield* Effect.flip(append(disk, entry(1)))
+      assert.deepInclude(error, { path, problem: "DiskFull" })
+      disk.room = Infinity
+      yield* append(disk, entry(2))
+      assert.deepStrictEqual(yield* read(disk), [entry(0), entry(2)])
+    }),
+  )
+})

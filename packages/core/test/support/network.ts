@@ -1,0 +1,129 @@
+import * as ActionWatch from "@live-response/core/ActionWatch"
+import * as Credential from "@live-response/core/Credential"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as Fleet from "@live-response/core/Fleet"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as Quota from "@live-response/core/Quota"
+import * as Session from "@live-response/core/Session"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { machineIds } from "./fleets.ts"
+
+export const token = "a-token-for-tests"
+
+export const session = Session.Session.make({
+  commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
+  comment: "case 4711",
+})
+
+/** A call as the network sees it; `nth` counts those of its kind, from 0. */
+export interface Sent {
+  readonly kind: "list" | "action" | "run" | "other"
+  readonly nth: number
+  readonly url: URL
+}
+
+/** What becomes of a call on the way. */
+export interface Weather {
+  /** How long the request takes to the service. */
+  readonly before?: Duration.Input
+  /** How long the answer takes back. */
+  readonly after?: Duration.Input
+  /** This in place of the service's answer: the service has done what was asked for all the same. */
+  readonly answer?: HttpServerResponse.HttpServerResponse | "no connection"
+  /** A gateway sends it twice, and the second answer is the one that comes back. */
+  readonly isRepeated?: true
+  /** This in place of the service, which hears nothing. */
+  readonly instead?: HttpServerResponse.HttpServerResponse | "no connection"
+}
+
+export const page = (status: number, body: string) => HttpServerResponse.text(body, { status })
+
+export const refusal = (status: number, code: string, message = "An error occurred.") =>
+  HttpServerResponse.jsonUnsafe({ error: { code, message } }, { status })
+
+const kindOf = (method: string, { pathname }: URL): Sent["kind"] => {
+  if (method === "POST" && pathname.endsWith("/runliveresponse")) return "run"
+  if (method === "GET" && pathname === "/api/machineactions") return "list"
+  return method === "GET" && /^\/api\/machineactions\/[^/]+$/.test(pathname) ? "action" : "other"
+}
+
+/** The way to the simulator: what was sent is handled, whether or not anybody still waits for the answer. */
+export const network = (weather: (sent: Sent) => Weather) => {
+  const counts = { list: 0, action: 0, run: 0, other: 0 }
+  return Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(Simulator.Simulator, (simulator) =>
+      HttpClient.make((request, url) =>
+        Effect.gen(function* () {
+          const kind = kindOf(request.method, url)
+          const { after = 0, answer, before = 0, instead, isRepeated } = weather({ kind, nth: counts[kind]++, url })
+          const give = (response: HttpServerResponse.HttpServerResponse | "no connection") =>
+            response === "no connection"
+              ? Effect.fail(
+                  new HttpClientError.HttpClientError({
+                    reason: new HttpClientError.TransportError({ request, description: "connection reset" }),
+                  }),
+                )
+              : Effect.succeed(HttpServerResponse.toClientResponse(response, { request }))
+          if (instead !== undefined) return yield* Effect.delay(give(instead), before)
+          const handling = yield* Effect.forkDetach(
+            Effect.provideService(
+              Effect.delay(
+                isRepeated ? Effect.andThen(simulator.handler, simulator.handler) : simulator.handler,
+                before,
+              ),
+              HttpServerRequest.HttpServerRequest,
+              HttpServerRequest.fromClientRequest(request),
+            ),
+          )
+          const served = yield* Fiber.join(handling)
+          return yield* Effect.delay(give(answer ?? served), after)
+        }),
+      ),
+    ),
+  )
+}
+
+/** A program: all of it that a crash ends. The simulator, the journal and the quota's log go on. */
+export const program = (weather: (sent: Sent) => Weather = () => ({})) =>
+  Fleet.layer.pipe(
+    Layer.provideMerge(ActionWatch.layer),
+    Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
+    Layer.provideMerge([network(weather), Credential.layerToken(Redacted.make(token)), Quota.layer()]),
+  )
+
+export const kinds = (events: ReadonlyArray<FleetEvent>) => {
+  const counts: Record<string, number> = {}
+  for (const { event } of events) counts[event] = (counts[event] ?? 0) + 1
+  return counts
+}
+
+/** How many sessions of this test each machine has had. */
+export const sessionsOf = Effect.gen(function* () {
+  const counts: Record<string, number> = {}
+  for (const { machineId, requestorComment } of yield* (yield* Simulator.Simulator).actions) {
+    if (String(requestorComment).startsWith("case")) counts[String(machineId)] = (counts[String(machineId)] ?? 0) + 1
+  }
+  return counts
+})
+
+export const once = (count: number) => Object.fromEntries(machineIds(count).map((id) => [id, 1]))
+
+/** How many sessions were under way at most, as the service has it. */
+export const mostAtOnce = Effect.gen(function* () {
+  const changes = (yield* (yield* Simulator.Simulator).actions).flatMap((action) => [
+    { at: Date.parse(String(action["creationDateTimeUtc"])), by: 1 },
+    { at: Date.parse(String(action["lastUpdateDateTimeUtc"])), by: -1 },
+  ])
+  let now = 0
+  return Math.max(...changes.toSorted((a, b) => a.at - b.at || a.by - b.by).map(({ by }) => (now += by)))
+})
