@@ -1,44 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as MachineAction from "@live-response/core/MachineAction"
-import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
+import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
 import * as Simulated from "./support/Simulated.ts"
-
-const machineAt = (n: number) => n.toString(16).padStart(40, "c0ffee")
-
-const machines = (count: number, of: (n: number) => Partial<Simulator.Machine> = () => ({})) =>
-  Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}.contoso.com`, ...of(n) }))
-
-const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
-
-/** A service that is quick, and a program that knows it. */
-const quick = { commandTime: "300 millis", visibleAfter: "200 millis", runsPerMinute: 1000 } as const
-
-const env = { LIVE_RESPONSE_RUN_WINDOWS: "1000/1 minute", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" }
-
-const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
-
-/** The sessions that the program asked for, first to last. */
-const sessions = (simulator: Simulator.Service) =>
-  simulator.actions.pipe(
-    Effect.flatMap(Effect.forEach((action) => decodeAction(action))),
-    Effect.map((actions) => actions.filter(({ requestorComment = "" }) => requestorComment.includes("[live-response"))),
-  )
-
-/** How many of them each machine has had. */
-const sessionsOf = (simulator: Simulator.Service) =>
-  Effect.map(sessions(simulator), (actions) => {
-    const counts: Record<string, number> = {}
-    for (const { machineId = "" } of actions) counts[machineId] = (counts[machineId] ?? 0) + 1
-    return counts
-  })
-
-const once = (count: number) => Object.fromEntries(ids(count).map((id) => [id, 1]))
-
-const script = ["--script", "collect.ps1"]
 
 describe("run", { concurrent: true }, () => {
   it.live("is the whole story in one command, and the same command again has nothing to do", () =>
@@ -69,7 +34,7 @@ describe("run", { concurrent: true }, () => {
       const first = yield* box.run(command)
       assert.strictEqual(first.exitCode, 0, first.stderr)
       assert.match(first.stdout, /^4 sessions succeeded in \d+ s\.\n8 downloaded /)
-      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(4))
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(4)].sort())
       const files = box.files()
       assert.strictEqual(files.filter((file) => /^[0-9a-f-]{36}\/[12]\./.test(file)).length, 8)
       assert.deepStrictEqual(
@@ -93,7 +58,7 @@ describe("run", { concurrent: true }, () => {
       const events = Cli.ndjson(again.stdout)
       assert.deepInclude(events.at(-1), { event: "summary", completed: 0, skipped: 8, failed: 0 })
       assert.deepInclude(events.at(-2), { event: "sessions", started: 0, succeeded: 4, failed: 0 })
-      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(4))
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(4)].sort())
     }),
   )
 
@@ -124,7 +89,7 @@ describe("run", { concurrent: true }, () => {
       }
       const ended = yield* box.run(command)
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
-      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(count))
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(count)].sort())
       const manifest = Cli.ndjson(box.read("results/manifest.jsonl").toString())
       const completed = new Set(manifest.flatMap(({ path, status }) => (status === "completed" ? [path] : [])))
       assert.strictEqual(completed.size, count)
@@ -164,7 +129,7 @@ describe("run", { concurrent: true }, () => {
           .sort(),
         lines.map((line) => [line.slice(0, 36), "Succeeded"]).sort(),
       )
-      assert.deepStrictEqual(yield* sessionsOf(service.simulator), once(2))
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(2)].sort())
     }),
   )
 })

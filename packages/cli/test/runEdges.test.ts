@@ -3,38 +3,15 @@
  * services that go away.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as MachineAction from "@live-response/core/MachineAction"
 import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
 import * as Interposed from "./support/Interposed.ts"
+import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
 import * as Simulated from "./support/Simulated.ts"
 import * as Terminal from "./support/Terminal.ts"
-
-const machineAt = (n: number) => n.toString(16).padStart(40, "c0ffee")
-
-const machines = (count: number, of: (n: number) => Partial<Simulator.Machine> = () => ({})) =>
-  Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}.contoso.com`, ...of(n) }))
-
-const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
-
-const quick = { commandTime: "300 millis", visibleAfter: "200 millis", runsPerMinute: 1000 } as const
-
-const env = { LIVE_RESPONSE_RUN_WINDOWS: "1000/1 minute", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" }
-
-const script = ["--script", "collect.ps1"]
-
-const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
-
-/** The sessions that the service has begun, first to last. */
-const sessions = (simulator: Simulator.Service) =>
-  simulator.actions.pipe(Effect.flatMap(Effect.forEach((action) => decodeAction(action))))
-
-const machinesOf = (simulator: Simulator.Service) =>
-  Effect.map(sessions(simulator), (actions) => actions.map(({ machineId = "" }) => machineId).sort())
 
 const countOf = (simulator: Simulator.Service, kind: Simulator.Call["kind"]) =>
   Effect.map(Simulated.answered(simulator, kind), ({ length }) => length)
