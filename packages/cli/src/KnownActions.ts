@@ -23,7 +23,12 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     yield* Stream.runForEach(JsonLines.read(path, MachineAction), ({ id }) => Effect.sync(() => ids.add(id)))
     const { append } = yield* JsonLines.open(path, MachineAction)
     return { append, ids }
-  }).pipe(Effect.provideService(FileSystem.FileSystem, fs), Scope.provide(scope), Effect.cached)
+  }).pipe(
+    Effect.provideService(FileSystem.FileSystem, fs),
+    Effect.provideService(Path.Path, paths),
+    Scope.provide(scope),
+    Effect.cached,
+  )
 
   return {
     keep: Effect.fnUntraced(function* (action: MachineAction) {

@@ -170,7 +170,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
           "m",
         ),
       )
-      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(3)].sort())
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), ids(3).slice(1))
     }),
   )
 

@@ -31,7 +31,7 @@ export interface Service {
    * it sees the last look alone. One that was just made may be unknown for two minutes; what stays unknown fails as
    * `DefenderApi.get` does.
    *
-   * Once an action was seen, trouble on the way to the API does not end it: it is looked at again when that is over.
+   * Trouble on the way to the API is warned of and does not end it: it is looked at again when that is over.
    */
   readonly watch: (id: MachineActionId) => Stream.Stream<MachineAction, ApiError>
 }
@@ -68,11 +68,22 @@ interface Watched {
   readonly again: Step<MachineAction>
   readonly unknown: Step<DefenderError.DefenderError>
   due: number
-  isKnown: boolean
+  /** At the last look there was something to wait for that may come at any moment. */
+  isUrgent: boolean
 }
 
 /** An expression of so many comparisons has 99 nodes, and 100 is what a service of OData takes unless it says otherwise. */
 const idsInOneCall = 25
+
+/** However many are urgent, the others get their turn as well. */
+const urgentInOneCall = 20
+
+/** Where the list does not have an action and the API can't be asked for it either, it has time. */
+const askAgainAfter = Duration.minutes(1)
+
+/** Whether the trouble is not about what was asked for: it may pass. A gateway's page in place of an answer is no answer. */
+const isPassing = (error: ApiError): boolean =>
+  error._tag === "DefenderError" && (error.isPassing || error.reason._tag === "UnexpectedAnswer")
 
 /**
  * Makes the service. It calls only while something is watched.
@@ -85,20 +96,26 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
   const policy = yield* RetryPolicy
   const watched = new Set<Watched>()
   const wanted = yield* Latch.make(false)
+  const idle = yield* Latch.make(true)
 
   const end = (one: Watched, ending: Effect.Effect<unknown>) => {
     watched.delete(one)
     return ending
   }
 
+  const postpone = (one: Watched, now: number) => (delay: Duration.Duration) =>
+    Effect.sync(() => {
+      one.due = now + Duration.toMillis(delay)
+      one.isUrgent = Duration.isZero(delay)
+    })
+
   const tell = (one: Watched, action: MachineAction, now: number) => {
-    one.isKnown = true
     const told = Queue.offer(one.queue, action)
     if (action.isFinal) return end(one, Effect.andThen(told, Queue.end(one.queue)))
     return Effect.andThen(
       told,
       Pull.matchEffect(one.again(now, action), {
-        onSuccess: ([, delay]) => Effect.sync(() => (one.due = now + Duration.toMillis(delay))),
+        onSuccess: ([, delay]) => postpone(one, now)(delay),
         onFailure: Effect.die,
         onDone: () => end(one, Queue.end(one.queue)),
       }),
@@ -116,21 +133,43 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
         }),
       ),
       {
-        onSuccess: ([, delay]) => Effect.sync(() => (one.due = now + Duration.toMillis(delay))),
+        onSuccess: ([, delay]) => postpone(one, now)(delay),
         onFailure: Effect.die,
         onDone: () =>
           Effect.matchEffect(api.get(one.id), {
             onSuccess: (action) => tell(one, action, now),
-            onFailure: (error) => end(one, Queue.fail(one.queue, error)),
+            onFailure: (error) =>
+              isPassing(error) ? postpone(one, now)(askAgainAfter) : end(one, Queue.fail(one.queue, error)),
           }),
       },
     )
 
+  /** A call has room for those that are due soon: so they gather, and cost no calls of their own. */
+  const chosen = (now: number): ReadonlyArray<Watched> => {
+    const byDue = [...watched].toSorted((a, b) => a.due - b.due)
+    const urgent = byDue.filter((one) => one.isUrgent && one.due <= now)
+    const others = byDue.filter((one) => !one.isUrgent || one.due > now)
+    const first = urgent.slice(0, urgentInOneCall)
+    return [...first, ...others.slice(0, idsInOneCall - first.length), ...urgent.slice(urgentInOneCall)].slice(
+      0,
+      idsInOneCall,
+    )
+  }
+
+  let isTroubled = false
+
+  const trouble = (looked: ReadonlyArray<Watched>, error: ApiError) => {
+    if (!isPassing(error)) {
+      return Effect.forEach(looked, (one) => end(one, Queue.fail(one.queue, error)), { discard: true })
+    }
+    if (isTroubled) return Effect.void
+    isTroubled = true
+    return Effect.logWarning(`machine actions can't be looked at: ${error.message}; it is tried again`)
+  }
+
   const round = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const byDue = [...watched].toSorted((a, b) => a.due - b.due)
-    // A call has room for those that are due soon: so they gather, and cost no calls of their own.
-    const looked = byDue.slice(0, idsInOneCall)
+    const looked = chosen(now)
     const [first, ...rest] = new Set(looked.map(({ id }) => id))
     if (first === undefined || looked.every(({ due }) => due > now)) return
     const found = new Map<string, MachineAction>()
@@ -138,34 +177,41 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
       Effect.sync(() => found.set(action.id, action)),
     ).pipe(
       Effect.matchEffect({
-        onSuccess: () =>
-          Effect.forEach(
+        onSuccess: () => {
+          isTroubled = false
+          return Effect.forEach(
             looked,
             (one) => {
               const action = found.get(one.id)
               return action === undefined ? miss(one, now) : tell(one, action, now)
             },
             { discard: true },
-          ),
-        onFailure: (error) =>
-          Effect.forEach(
-            looked,
-            (one) =>
-              one.isKnown && error._tag === "DefenderError" && error.isPassing
-                ? Effect.void
-                : end(one, Queue.fail(one.queue, error)),
-            { discard: true },
-          ),
+          )
+        },
+        onFailure: (error) => trouble(looked, error),
       }),
     )
   })
 
+  // Nobody is called once nobody watches.
   yield* wanted.await.pipe(
-    Effect.andThen(round),
-    Effect.andThen(Effect.suspend(() => (watched.size === 0 ? wanted.close : Effect.void))),
+    Effect.andThen(Effect.raceFirst(round, idle.await)),
     Effect.repeat(policy.rounds),
     Effect.forkScoped,
   )
+
+  const add = (one: Watched) =>
+    Effect.gen(function* () {
+      watched.add(one)
+      yield* idle.close
+      yield* wanted.open
+    })
+
+  const remove = (one: Watched) =>
+    Effect.suspend(() => {
+      watched.delete(one)
+      return watched.size === 0 ? Effect.andThen(wanted.close, idle.open) : Effect.void
+    })
 
   return {
     watch: (id) =>
@@ -178,13 +224,9 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
               again: yield* Schedule.toStep(policy.watch),
               unknown: yield* Schedule.toStep(policy.creation),
               due: 0,
-              isKnown: false,
+              isUrgent: true,
             }
-            yield* Effect.acquireRelease(
-              Effect.sync(() => watched.add(one)),
-              () => Effect.sync(() => watched.delete(one)),
-            )
-            yield* wanted.open
+            yield* Effect.acquireRelease(add(one), () => remove(one))
           }),
         { bufferSize: 1, strategy: "sliding" },
       ),

@@ -215,6 +215,7 @@ export const make = Effect.fnUntraced(function* (
     })
     const answer = yield* Effect.mapError(decodePage(body), (error) => ApiCall.unexpected(operation, error.message))
     const next = answer["@odata.nextLink"]
+    if (next === url) return yield* ApiCall.unexpected(operation, "the next page is this page")
     return { actions: answer.value, ...(typeof next === "string" ? { next } : {}) } satisfies Page
   })
 

@@ -58,7 +58,7 @@ export interface RunOptions {
 export interface Service {
   /**
    * Runs a session on each machine, and tells what happens as events; the last one is the summary. Machines are taken as
-   * they are needed, and one that is named twice counts once.
+   * they are needed, and one that is named twice counts once, in whatever case its id is written.
    *
    * No machine has a session twice, whatever becomes of this program. The journal says first what is about to be asked
    * for; where no answer comes, the API's list is looked through for an action on that machine whose comment has the
@@ -116,11 +116,11 @@ const starts = 10
 const isLost = (error: ApiError): error is DefenderError.DefenderError =>
   error._tag === "DefenderError" && (error.isRetryable || error.reason._tag === "UnexpectedAnswer")
 
-/** The session that is under way on the machine already, where the API refuses another for it. */
-const activeAction = (error: ApiError): MachineActionId | undefined =>
-  error._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists"
-    ? error.reason.machineActionId
-    : undefined
+/** Why the API refused it, where another session is under way on the machine. */
+const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
+  error._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists" ? error.reason : undefined
+
+const isDenied = (error: ApiError): boolean => error._tag === "DefenderError" && error.isDenied
 
 /** No answer came, and the API does not know of the session: it may be asked for again. */
 class NeverBegan extends Data.TaggedError("NeverBegan")<{ readonly lost: DefenderError.DefenderError }> {}
@@ -135,6 +135,8 @@ interface Found {
 
 const notStarted = (machineId: string, message: string, error?: ApiError) =>
   FleetEvent.NotStarted.make({ machineId, message, ...(error === undefined ? {} : { error }) })
+
+const inDoubt = "whether it has begun is not known yet at the deadline"
 
 const unfinished = (machineId: string, machineActionId: MachineActionId, message: string, error?: ApiError) =>
   FleetEvent.Unfinished.make({
@@ -187,8 +189,9 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       )
     }
 
+    /** Whether the API does not know of an action that was begun, and no longer only not yet. */
     const isGone = (id: MachineActionId) =>
-      api.get(id).pipe(
+      Stream.runHead(watch(id)).pipe(
         Effect.as(false),
         Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(true)),
       )
@@ -199,7 +202,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       options: RunOptions | undefined,
       emit: (event: FleetEvent.FleetEvent) => Effect.Effect<unknown>,
     ) {
-      const sessions = yield* Sessions.make(options?.sessions ?? 25)
+      const sessions = yield* Sessions.make(Math.max(1, options?.sessions ?? 25))
       const batchEnd = BatchEnd.make()
       const isWaiting = options?.wait !== false
       const starting = yield* FiberSet.make<void, BatchError>()
@@ -257,7 +260,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
           orTell(
             (error) => unfinished(machineId, id, error.message, error),
             // Who may not look at one may look at none.
-            (error) => (error._tag === "DefenderError" && error.isDenied) || batchEnd.isEndedBy(error),
+            (error) => isDenied(error) || batchEnd.isEndedBy(error),
           ),
         )
 
@@ -272,39 +275,53 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       const resume = (machineId: string, found: Found) =>
         Effect.flatMap(sessions.join, (place) => join(machineId, found, place))
 
-      /** The session in the way is the one that was asked for, if that may have been begun; or it takes its place. */
-      const inTheWay = Effect.fnUntraced(function* (id: MachineActionId, mark: string, isInDoubt: boolean) {
-        const action = isInDoubt ? yield* Stream.runHead(watch(id)) : Option.none()
-        const isOurs = Option.exists(action, ({ requestorComment = "" }) => requestorComment.includes(mark))
-        if (!isOurs && options?.adopt !== true) return Option.none<Found>()
-        return Option.some<Found>({ id, as: isOurs ? "resumed" : "adopted" })
+      /**
+       * The session in the way may be the one that was asked for: a gateway between may have asked twice. Else it takes the
+       * place of that one, where it may. Who may not look can't tell them apart, and takes it for another's.
+       */
+      const inTheWay = Effect.fnUntraced(function* (
+        id: MachineActionId | undefined,
+        machineId: string,
+        mark: string,
+      ): Effect.fn.Return<Found | "another" | "unknown", ApiError> {
+        const look = id === undefined ? find(machineId, mark) : Effect.asSome(api.get(id))
+        const seen = yield* look.pipe(
+          Effect.map(
+            Option.match({
+              onNone: (): Found | "another" | "unknown" => "unknown",
+              onSome: ({ id, requestorComment = "" }): Found | "another" =>
+                requestorComment.includes(mark) ? { id, as: "resumed" } : "another",
+            }),
+          ),
+          Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed("unknown" as const)),
+          Effect.catchIf(isDenied, () => Effect.succeed("another" as const)),
+        )
+        if (typeof seen === "object") return seen
+        return id !== undefined && options?.adopt === true ? { id, as: "adopted" } : seen
       })
 
-      /**
-       * Asks for the session. Where no answer comes, it first finds out what became of it. `wasAsked` says that somebody
-       * did before, and never knew.
-       */
-      const request = (machineId: string, mark: string, wasAsked: boolean) => {
+      /** Asks for the session. Where no answer comes, it first finds out what became of it. */
+      const request = (machineId: string, mark: string, sent: () => void) => {
         const marked = Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
-        let isInDoubt = wasAsked
+        const begin = Effect.suspend(() => {
+          sent()
+          return run.append(FleetJournal.Starting.make({ run: run.id, machineId, mark }))
+        })
         return Effect.gen(function* () {
-          const answer = yield* Effect.result(
-            api.run(machineId, marked, {
-              begin: run.append(FleetJournal.Starting.make({ run: run.id, machineId, mark })),
-            }),
-          )
+          const answer = yield* Effect.result(api.run(machineId, marked, { begin }))
           if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
           const error = answer.failure
           if (error._tag === "StoreError") return yield* error
-          const other = activeAction(error)
-          const found = isLost(error)
-            ? yield* search(machineId, mark)
-            : other === undefined
-              ? Option.none()
-              : yield* inTheWay(other, mark, isInDoubt)
+          const other = busy(error)
+          if (other !== undefined) {
+            const found = yield* inTheWay(other.machineActionId, machineId, mark)
+            // What is not known may be this one's, and the next run finds out.
+            if (found === "unknown") return yield* error
+            if (found !== "another") return found
+          }
+          const found = isLost(error) ? yield* search(machineId, mark) : Option.none()
           if (Option.isSome(found)) return found.value
           yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId }))
-          isInDoubt = true
           return yield* isLost(error) ? new NeverBegan({ lost: error }) : error
         }).pipe(
           Effect.retry({ schedule: policy.start, while: isNeverBegan }),
@@ -312,15 +329,20 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         )
       }
 
-      const begin = Effect.fnUntraced(function* (machineId: string, mark: string, wasAsked: boolean) {
+      /** The deadline ends the wait for a turn. What was sent by then is heard out: it may have begun. */
+      const begin = Effect.fnUntraced(function* (machineId: string, mark: string) {
+        let isSent = false
+        const sent = () => {
+          isSent = true
+        }
         const begun = yield* sessions.take.pipe(
           Effect.flatMap((place) =>
-            request(machineId, mark, wasAsked).pipe(
+            request(machineId, mark, sent).pipe(
               Effect.map((found) => Option.some({ found, place })),
               Effect.onError(() => place.leave),
             ),
           ),
-          Effect.raceFirst(atDeadline),
+          Effect.raceFirst(Effect.flatMap(atDeadline, (none) => (isSent ? Effect.never : Effect.succeed(none)))),
         )
         if (Option.isSome(begun)) return yield* join(machineId, begun.value.found, begun.value.place)
         yield* emit(notStarted(machineId, `live response on ${machineId}: no session yet at the deadline`))
@@ -331,15 +353,18 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       const asOne = (machineId: string, effect: Effect.Effect<void, ApiError | StoreError>) =>
         effect.pipe(orTell((error) => notStarted(machineId, error.message, error)))
 
-      const anew = (machineId: string) => Effect.flatMap(randomHex(16), (mark) => begin(machineId, mark, false))
+      const anew = (machineId: string) => Effect.flatMap(randomHex(16), (mark) => begin(machineId, mark))
 
       /** An earlier run asked for it, and did not live to hear what became of that. */
       const clearUp = Effect.fnUntraced(function* (machineId: string, mark: string) {
-        const found = yield* search(machineId, mark)
-        yield* Option.isSome(found) ? resume(machineId, found.value) : begin(machineId, mark, true)
+        const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark)), atDeadline)
+        if (Option.isNone(known))
+          return yield* Effect.asVoid(emit(notStarted(machineId, `live response on ${machineId}: ${inDoubt}`)))
+        yield* Option.isSome(known.value) ? resume(machineId, known.value.value) : begin(machineId, mark)
       })
 
-      const one = Effect.fnUntraced(function* (machineId: string) {
+      const one = Effect.fnUntraced(function* (text: string) {
+        const machineId = text.toLowerCase()
         if (seen.has(machineId)) return
         seen.add(machineId)
         const isAgain = options?.retryFailed === true
@@ -379,18 +404,20 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       Stream.callback<FleetEvent.FleetEvent, BatchError | E, R>(
         Effect.fnUntraced(function* (queue) {
           let summary = FleetEvent.noSessions
-          const { ended, failed, one } = yield* makeRun(yield* journal.open(session), session, options, (event) => {
+          const emit = (event: FleetEvent.FleetEvent) => {
             summary = FleetEvent.tally(summary, event)
             return Queue.offer(queue, event)
-          })
-          const exit = yield* machines.pipe(
-            Stream.mapEffect(one, { concurrency: starts, unordered: true }),
-            Stream.runDrain,
-            Effect.andThen(ended),
-            Effect.raceFirst(failed),
-            Effect.exit,
-          )
-          yield* Queue.offer(queue, summary)
+          }
+          const exit = yield* Effect.gen(function* () {
+            const { ended, failed, one } = yield* makeRun(yield* journal.open(session), session, options, emit)
+            yield* machines.pipe(
+              Stream.mapEffect(one, { concurrency: starts, unordered: true }),
+              Stream.runDrain,
+              Effect.andThen(ended),
+              Effect.raceFirst(failed),
+            )
+          }).pipe(Effect.exit)
+          yield* Queue.offer(queue, FleetEvent.close(summary))
           yield* exit
           yield* Queue.end(queue)
         }),

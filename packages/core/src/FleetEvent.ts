@@ -107,7 +107,7 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
 
 /**
  * How it ended, always last: how many sessions there are, new or not; how many of them are over and succeeded; are over
- * and did not; are not waited for any more; and how many machines have none.
+ * and did not; are not over as far as is known; and how many machines have none.
  *
  * @since 0.1.0
  * @category events
@@ -148,17 +148,28 @@ export const noSessions: Sessions = Sessions.make({ started: 0, succeeded: 0, fa
  * @category summary
  */
 export const tally = (sessions: Sessions, event: FleetEvent): Sessions => {
-  const more = (key: keyof Omit<Sessions, "event">) => Sessions.make({ ...sessions, [key]: sessions[key] + 1 })
   switch (event.event) {
     case "started":
     case "unfinished":
     case "notStarted":
-      return more(event.event)
-    case "ended":
-      return more(event.action.status === "Succeeded" ? "succeeded" : "failed")
+      return Sessions.make({ ...sessions, [event.event]: sessions[event.event] + 1 })
+    case "ended": {
+      const ended = event.action.status === "Succeeded" ? "succeeded" : "failed"
+      const more = event.earlier ? 1 : 0
+      return Sessions.make({ ...sessions, started: sessions.started + more, [ended]: sessions[ended] + 1 })
+    }
     case "offline":
     case "online":
     case "sessions":
       return sessions
   }
 }
+
+/**
+ * The summary once nothing more is waited for.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const close = (sessions: Sessions): Sessions =>
+  Sessions.make({ ...sessions, unfinished: sessions.started - sessions.succeeded - sessions.failed })

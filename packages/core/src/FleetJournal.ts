@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { randomHex } from "./internal/randomHex.ts"
 import * as JsonLines from "./JsonLines.ts"
@@ -130,40 +131,41 @@ export interface Service {
  */
 export class FleetJournal extends Context.Service<FleetJournal, Service>()("@live-response/core/FleetJournal") {}
 
-const isSame = (header: Header, { commands, comment }: Session) =>
+const isSame = (header: Header, { commands, comment }: Pick<Session, "commands" | "comment">) =>
   header.comment === comment && Equal.equals(header.commands, commands)
 
-const keyOf = (run: string, machineId: string) => `${run} ${machineId}`
-
-const make = (write: (line: typeof Line.Type) => Effect.Effect<void, StoreError>) => {
-  const headers: Array<Header> = []
+const make = Effect.fnUntraced(function* (write: (line: typeof Line.Type) => Effect.Effect<void, StoreError>) {
+  const oneAtATime = yield* Semaphore.make(1)
+  /** By the names of their runs. Should one session have two names, all that is known stands under the first. */
+  const headers = new Map<string, Header>()
   const entries = new Map<string, Entry>()
+  const headerOf = (session: Pick<Session, "commands" | "comment">) =>
+    Array.from(headers.values()).find((header) => isSame(header, session))
+  const keyOf = (run: string, machineId: string) => `${headers.get(run)?.run ?? run} ${machineId}`
+
   const learn = (line: typeof Line.Type) => {
-    if (line.entry === "run") headers.push(line)
+    if (line.entry === "run") headers.set(line.run, headerOf(line) ?? line)
     else entries.set(keyOf(line.run, line.machineId), line)
   }
   const remember = (line: typeof Line.Type) =>
     Effect.andThen(
       write(line),
       Effect.sync(() => learn(line)),
-    )
-  const open: Service["open"] = Effect.fn("FleetJournal.open")(function* (session) {
-    const known = headers.find((header) => isSame(header, session))
-    const header: Header = known ?? {
-      entry: "run",
-      run: yield* randomHex(16),
-      commands: session.commands,
-      comment: session.comment,
-    }
+    ).pipe(Effect.uninterruptible)
+
+  const open = Effect.fn("FleetJournal.open")(function* (session: Session): Effect.fn.Return<Run, StoreError> {
+    const known = headerOf(session)
+    const { commands, comment } = session
+    const header: Header = known ?? { entry: "run", run: yield* randomHex(16), commands, comment }
     if (known === undefined) yield* remember(header)
     return {
       id: header.run,
       find: (machineId) => Effect.sync(() => Option.fromNullishOr(entries.get(keyOf(header.run, machineId)))),
       append: remember,
     }
-  })
+  }, oneAtATime.withPermits(1))
   return { learn, open }
-}
+})
 
 /**
  * Remembers for this program alone.
@@ -171,7 +173,10 @@ const make = (write: (line: typeof Line.Type) => Effect.Effect<void, StoreError>
  * @since 0.1.0
  * @category layers
  */
-export const layerMemory: Layer.Layer<FleetJournal> = Layer.sync(FleetJournal, () => make(() => Effect.void))
+export const layerMemory: Layer.Layer<FleetJournal> = Layer.effect(
+  FleetJournal,
+  make(() => Effect.void),
+)
 
 /**
  * Remembers in `<directory>/sessions.jsonl`, which is read when the first session is opened, and made when there was none.
@@ -195,12 +200,14 @@ export const layerFileSystem = ({
       const journal = yield* Effect.gen(function* () {
         yield* Effect.mapError(PrivateDirectory.make(fs, paths, directory), fromPlatformError(directory))
         const file = yield* JsonLines.open(path, Line)
-        const journal = make(file.append)
+        const journal = yield* make(file.append)
         yield* Stream.runForEach(JsonLines.read(path, Line), (line) => Effect.sync(() => journal.learn(line)))
         return journal
       }).pipe(
         Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.provideService(Path.Path, paths),
         Effect.provideService(Scope.Scope, scope),
+        Effect.uninterruptible,
         Effect.cached,
       )
       return { open: (session) => Effect.flatMap(journal, ({ open }) => open(session)) }

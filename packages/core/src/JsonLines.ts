@@ -4,11 +4,14 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
 const lineFeed = 0x0a
@@ -51,23 +54,34 @@ export const open = Effect.fnUntraced(function* <A, I>(
 ): Effect.fn.Return<
   { readonly append: (entry: A) => Effect.Effect<void, StoreError> },
   StoreError,
-  FileSystem.FileSystem | Scope.Scope
+  FileSystem.FileSystem | Path.Path | Scope.Scope
 > {
   const fs = yield* FileSystem.FileSystem
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
   const storeError = fromPlatformError(path)
   const file = yield* Effect.mapError(fs.open(path, { flag: "a+", mode: 0o600 }), storeError)
+  let isTorn = false
+  /** What is written after a line that was cut off begins a line of its own. */
   const write = (text: string) =>
-    file
-      .writeAll(new TextEncoder().encode(text))
-      .pipe(Effect.andThen(file.sync), Effect.mapError(storeError), Effect.uninterruptible)
+    Effect.suspend(() => file.writeAll(new TextEncoder().encode(isTorn ? `\n${text}` : text))).pipe(
+      Effect.andThen(file.sync),
+      Effect.mapError(storeError),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          isTorn = Exit.isFailure(exit)
+        }),
+      ),
+      Effect.uninterruptible,
+    )
 
+  // The name of a file is on the disk only when its directory is.
+  yield* PrivateDirectory.sync(fs, (yield* Path.Path).dirname(path))
   const { size } = yield* Effect.mapError(file.stat, storeError)
   if (size > 0) {
     const last = yield* Stream.runCollect(fs.stream(path, { offset: Number(size) - 1 })).pipe(
       Effect.mapError(storeError),
     )
-    if (last[0]?.[0] !== lineFeed) yield* write("\n")
+    isTorn = last[0]?.[0] !== lineFeed
   }
   return {
     append: (entry) => Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${line}\n`)),

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -82,12 +83,16 @@ export const FromString = Schema.String.pipe(
 )
 
 /**
- * The results that an action has by now.
+ * The results that an action has by now. A command whose index is none has no result that could be asked for.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const ofAction = (action: MachineAction): ReadonlyArray<ResultRef> =>
   action.commands.flatMap((command) =>
-    hasResult(action, command) === "yes" ? [ResultRef.make({ machineActionId: action.id, index: command.index })] : [],
+    hasResult(action, command) === "yes"
+      ? Option.toArray(decode({ machineActionId: action.id, index: command.index }))
+      : [],
   )
+
+const decode = Schema.decodeUnknownOption(ResultRef)

@@ -3,6 +3,7 @@ import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as Session from "@live-response/core/Session"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -108,7 +109,47 @@ for (const [name, layer] of Object.entries(layers)) {
   })
 }
 
+const begin = (run: FleetJournal.Run) =>
+  run.append(FleetJournal.Starting.make({ run: run.id, machineId: machineAt(0), mark: "0123" }))
+
+const isKnownToTheNext = (disk: Disk) =>
+  inRun(disk, ({ open }) =>
+    Effect.map(
+      Effect.flatMap(open(session), ({ find }) => find(machineAt(0))),
+      Option.isSome,
+    ),
+  )
+
 describe("FleetJournal.layerFileSystem, in the next program", () => {
+  it.effect("opened, interrupted and opened again, it tells the next program what was begun", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inRun(disk, ({ open }) =>
+        Effect.gen(function* () {
+          const opening = yield* Effect.forkChild(open(session), { startImmediately: true })
+          while (!disk.files.has("/state/sessions.jsonl")) yield* Effect.yieldNow
+          yield* Fiber.interrupt(opening)
+          yield* begin(yield* open(session))
+        }),
+      )
+      assert.isTrue(yield* isKnownToTheNext(disk))
+    }),
+  )
+
+  it.effect("opened twice at once, it has one name for the session", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inRun(disk, ({ open }) =>
+        Effect.gen(function* () {
+          const runs = yield* Effect.all([open(session), open(session)], { concurrency: 2 })
+          assert.strictEqual(runs[0].id, runs[1].id)
+          yield* begin(runs[1])
+        }),
+      )
+      assert.isTrue(yield* isKnownToTheNext(disk))
+    }),
+  )
+
   it.effect("has every session and every entry as they were", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

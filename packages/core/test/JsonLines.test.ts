@@ -129,4 +129,16 @@ describe("JsonLines", () => {
       assert.deepStrictEqual(yield* read(disk), [entry(0), entry(2)])
     }),
   )
+
+  it.effect("has an entry that is appended after one that could not be", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      disk.room = 4
+      yield* Effect.ignore(file.append(entry(1)))
+      disk.room = Infinity
+      yield* file.append(entry(2))
+      assert.deepStrictEqual(yield* read(disk), [entry(2)])
+    }),
+  )
 })

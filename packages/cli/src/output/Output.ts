@@ -2,7 +2,7 @@
  * Where a batch's events go: to a screen, to a log, or to another program.
  */
 import { BatchEvent } from "@live-response/core/BatchEvent"
-import { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FleetEvent from "@live-response/core/FleetEvent"
 import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -33,9 +33,10 @@ export interface Options {
   readonly isRemembered?: boolean | undefined
 }
 
-const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent])))
+const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent.FleetEvent])))
 
-const toJson = (event: BatchEvent | FleetEvent) => Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
+const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
+  Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
 
 /** How often a screen is drawn, and how often a log hears of the progress. */
 const drawInterval = "200 millis"
@@ -87,7 +88,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   const finish = Effect.gen(function* () {
     yield* Scope.close(progress, Exit.void)
-    if (options.json && fleet !== undefined) yield* Console.log(yield* toJson(fleet.sessions))
+    if (options.json && fleet !== undefined) yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions)))
     if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
     if (options.json || options.quiet) return
     const { directory = "", isRemembered = true } = options
@@ -117,7 +118,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
     }),
 
-    fleetEvent: Effect.fnUntraced(function* (event: FleetEvent) {
+    fleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
       if (fleet !== undefined) FleetView.update(fleet, event)
       const message = FleetText.message(event)
       if (message !== undefined) yield* Messages.write(message)

@@ -1,0 +1,250 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ActionWatch from "@live-response/core/ActionWatch"
+import { DefenderApi } from "@live-response/core/DefenderApi"
+import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FleetJournal from "@live-response/core/FleetJournal"
+import * as MachineAction from "@live-response/core/MachineAction"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as ResultRef from "@live-response/core/ResultRef"
+import { StoreError } from "@live-response/core/StoreError"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import { machineIds, machines } from "./support/fleets.ts"
+import {
+  kinds,
+  mostAtOnce,
+  once,
+  page,
+  program,
+  refusal,
+  session,
+  sessionsOf,
+  token,
+  type Sent,
+  type Weather,
+} from "./support/network.ts"
+
+const { inVirtualTime } = LiveResponseTest
+
+const outliving = (options: Simulator.Options) =>
+  Effect.provide(
+    Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
+  )
+
+const run = (
+  weather: (sent: Sent) => Weather,
+  machines: ReadonlyArray<string>,
+  options: RunOptions = {},
+  events: Array<FleetEvent> = [],
+) =>
+  Effect.gen(function* () {
+    const { run } = yield* Fleet
+    yield* Stream.runForEach(run(Stream.fromIterable(machines), session, options), (event) =>
+      Effect.sync(() => events.push(event)),
+    )
+    return events
+  }).pipe(Effect.provide(program(weather), { local: true }))
+
+const decodeId = Schema.decodeSync(MachineAction.MachineActionId)
+const idAt = (n: number) => decodeId(`00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`)
+const decodeAction = Schema.decodeUnknownSync(MachineAction.FromApi)
+
+describe("Fleet.run, at its edges", () => {
+  it.effect("looks often at one that is under way, also among five thousand machines that are not there", () => {
+    const api = Layer.mock(DefenderApi, {
+      client: HttpClient.make(() => Effect.die("not of use here")),
+      list: (query) =>
+        Stream.fromIterable(
+          Array.from((query?.filter?.expression ?? "").matchAll(/id eq '([^']*)'/g), ([, id = ""]) =>
+            decodeAction({ id, type: "LiveResponse", status: id === idAt(5000) ? "InProgress" : "Pending" }),
+          ),
+        ),
+    })
+    return Effect.gen(function* () {
+      const { watch } = yield* ActionWatch.ActionWatch
+      for (let n = 0; n < 5000; n++) yield* Effect.forkChild(Effect.delay(Stream.runDrain(watch(idAt(n))), "1 milli"))
+      yield* TestClock.adjust("40 minutes")
+      const looks: Array<number> = []
+      yield* Effect.forkChild(
+        Effect.delay(
+          Stream.runForEach(watch(idAt(5000)), () =>
+            Effect.map(Clock.currentTimeMillis, (now) => looks.push(now / 1000)),
+          ),
+          "1 milli",
+        ),
+      )
+      yield* TestClock.adjust("1 hour")
+      const gaps = looks.slice(1).map((at, i) => at - (looks[i] ?? 0))
+      assert.isAtMost(Math.max(...gaps), 30)
+    }).pipe(Effect.provide(ActionWatch.layer.pipe(Layer.provide(api))))
+  })
+
+  it.effect("hears out at the deadline what was sent, and tells no session as not begun that is", () =>
+    Effect.gen(function* () {
+      const slow = (): Weather => ({ before: "200 millis", after: "200 millis" })
+      const events = yield* inVirtualTime(run(slow, machineIds(3), { deadline: "300 millis" }))
+      const notStarted = events.flatMap((event) => (event.event === "notStarted" ? [event.machineId] : []))
+      const had = yield* sessionsOf
+      assert.deepStrictEqual(
+        notStarted.filter((id) => id in had),
+        [],
+      )
+    }).pipe(outliving({ machines: machines(3), commandTime: "1 hour" })),
+  )
+
+  it.effect("does not search beyond the deadline", () =>
+    Effect.gen(function* () {
+      const { open } = yield* FleetJournal.FleetJournal
+      const { append, id } = yield* open(session)
+      yield* append(FleetJournal.Starting.make({ run: id, machineId: machineIds(1)[0] ?? "", mark: "0123" }))
+      const began = yield* Clock.currentTimeMillis
+      yield* inVirtualTime(
+        Effect.andThen(
+          run(() => ({}), machineIds(1), { deadline: "10 seconds" }),
+          Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost((now - began) / 1000, 20)),
+        ),
+      )
+    }).pipe(outliving({ machines: machines(1) })),
+  )
+
+  it.effect("has no more sessions under way than it may where the list is down and running is not", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const began = clock.currentTimeMillisUnsafe()
+      const down = ({ kind }: Sent): Weather =>
+        kind === "list" && clock.currentTimeMillisUnsafe() - began < 15 * 60_000 ? { instead: page(503, "") } : {}
+      const events = yield* inVirtualTime(run(down, machineIds(100)))
+      assert.isAtMost(yield* mostAtOnce, 25)
+      assert.strictEqual(kinds(events)["ended"], 100)
+    }).pipe(outliving({ machines: machines(100), commandTime: "20 minutes", sessions: 1000 })),
+  )
+
+  it.effect("outlives a gateway's page in place of a list", () =>
+    Effect.gen(function* () {
+      const once = ({ kind, nth }: Sent): Weather =>
+        kind === "list" && nth === 5 ? { instead: page(200, "<html>please wait</html>") } : {}
+      const events = yield* inVirtualTime(run(once, machineIds(5)))
+      assert.strictEqual(kinds(events)["ended"], 5)
+    }).pipe(outliving({ machines: machines(5), commandTime: "2 minutes" })),
+  )
+
+  it.effect("outlives a list that leaves an action out, and an API that does not answer for it", () =>
+    Effect.gen(function* () {
+      const weather = ({ kind, nth }: Sent): Weather =>
+        kind === "list" && nth > 5 && nth < 100
+          ? { instead: page(200, `{"value":[]}`) }
+          : kind === "action"
+            ? { instead: page(503, "") }
+            : {}
+      const events = yield* inVirtualTime(run(weather, machineIds(1)))
+      assert.strictEqual(kinds(events)["ended"], 1)
+    }).pipe(outliving({ machines: machines(1), commandTime: "30 minutes" })),
+  )
+
+  it.effect("makes no call once nothing is watched", () =>
+    Effect.gen(function* () {
+      let calls = 0
+      const down = ({ kind, nth }: Sent): Weather => {
+        calls++
+        return kind === "list" && nth > 3 ? { instead: page(503, "") } : {}
+      }
+      const leaving = Effect.gen(function* () {
+        const { run } = yield* Fleet
+        yield* Stream.runDrain(run(Stream.fromIterable(machineIds(3)), session, { deadline: "20 seconds" }))
+        const before = calls
+        yield* Effect.sleep("1 hour")
+        return calls - before
+      })
+      assert.strictEqual(yield* inVirtualTime(Effect.provide(leaving, program(down), { local: true })), 0)
+    }).pipe(outliving({ machines: machines(3), commandTime: "10 minutes" })),
+  )
+
+  it.effect("begins no second session where a gateway asked twice and the API does not say what is in the way", () =>
+    Effect.gen(function* () {
+      // A gateway sends the request twice; the answer to the second is what comes back.
+      const twice = ({ kind }: Sent): Weather =>
+        kind === "run" ? { answer: refusal(400, "ActiveRequestAlreadyExists", "Action is already in progress.") } : {}
+      yield* inVirtualTime(run(twice, machineIds(1)))
+      yield* inVirtualTime(run(() => ({}), machineIds(1)))
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(outliving({ machines: machines(1), commandTime: "30 seconds" })),
+  )
+
+  it.effect("nor where the API does say it", () =>
+    Effect.gen(function* () {
+      yield* inVirtualTime(
+        run(({ kind }) => (kind === "run" ? { isRepeated: true } : {}), machineIds(1)),
+        "1 hour",
+      )
+      yield* inVirtualTime(run(() => ({}), machineIds(1)))
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(outliving({ machines: machines(1), commandTime: "30 seconds" })),
+  )
+
+  it.effect("nor for a session that is too new to be known", () =>
+    Effect.gen(function* () {
+      yield* inVirtualTime(
+        run(() => ({}), machineIds(1), { wait: false }),
+        "20 seconds",
+      )
+      yield* inVirtualTime(run(() => ({}), machineIds(1), { retryFailed: true }))
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(outliving({ machines: machines(1), commandTime: "5 seconds", visibleAfter: "90 seconds" })),
+  )
+
+  it.effect("takes an id that is written in two ways for one machine", () =>
+    Effect.gen(function* () {
+      const id = "ab".repeat(20)
+      const events = yield* inVirtualTime(run(() => ({}), [id, id.toUpperCase()]))
+      assert.strictEqual(kinds(events)["started"], 1)
+    }).pipe(outliving({ machines: [{ id: "ab".repeat(20) }, { id: "AB".repeat(20) }] })),
+  )
+
+  it.effect("has a summary where the journal can't be opened", () =>
+    Effect.gen(function* () {
+      const events: Array<FleetEvent> = []
+      const broken = new StoreError({ path: "/state", problem: "NotWritable", detail: "" })
+      yield* inVirtualTime(
+        Effect.ignore(run(() => ({}), machineIds(1), {}, events)).pipe(
+          Effect.provideService(FleetJournal.FleetJournal, { open: () => Effect.fail(broken) }),
+        ),
+      )
+      assert.strictEqual(events.at(-1)?.event, "sessions")
+    }).pipe(outliving({ machines: machines(1) })),
+  )
+
+  it.effect("asks for no result whose index is none", () =>
+    Effect.sync(() => {
+      const action = decodeAction({
+        id: idAt(0),
+        type: "LiveResponse",
+        status: "Succeeded",
+        commands: [{ index: -1, commandStatus: "Completed", command: { type: "RunScript", params: [] } }],
+      })
+      assert.doesNotThrow(() => ResultRef.ofAction(action))
+    }),
+  )
+
+  it.effect("counts sessions of earlier runs among those that there are", () =>
+    Effect.gen(function* () {
+      yield* inVirtualTime(run(() => ({}), machineIds(3)))
+      const summary = (yield* inVirtualTime(run(() => ({}), machineIds(3)))).at(-1)
+      assert.deepInclude(summary, { event: "sessions", started: 3, succeeded: 3 })
+    }).pipe(outliving({ machines: machines(3) })),
+  )
+
+  it.effect("counts sessions that nobody waits for as unfinished", () =>
+    Effect.gen(function* () {
+      const summary = (yield* inVirtualTime(run(() => ({}), machineIds(3), { wait: false }))).at(-1)
+      assert.deepInclude(summary, { event: "sessions", started: 3, unfinished: 3 })
+    }).pipe(outliving({ machines: machines(3), commandTime: "1 hour" })),
+  )
+})
