@@ -333,7 +333,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         started: 7,
         succeeded: 0,
         failed: 0,
-        unfinished: 0,
+        unfinished: 7,
         notStarted: 4,
       })
       assert.include(ended.stderr, "useless.csv, line 1: the header has no column machineId, it has Device ID, Name\n")
