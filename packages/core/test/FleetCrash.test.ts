@@ -1,9 +1,8 @@
 /** Runs that are killed, answers that get lost, and a service that goes on meanwhile. */
 import { assert, describe, it } from "@effect/vitest"
-import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
-import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
@@ -18,39 +17,18 @@ import {
   kinds,
   mostAtOnce,
   once,
+  outliving,
   page,
   program,
   refusal,
+  run,
   session,
   sessionsOf,
-  token,
   type Sent,
   type Weather,
 } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
-
-/** What outlives a program. */
-const outliving = (options: Simulator.Options) =>
-  Effect.provide(
-    Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
-  )
-
-/** One program that runs the session on so many machines; `events` has what it told, also where it was killed. */
-const run = (
-  weather: (sent: Sent) => Weather,
-  machines: ReadonlyArray<string> | Stream.Stream<string>,
-  options: RunOptions = {},
-  events: Array<FleetEvent> = [],
-) =>
-  Effect.gen(function* () {
-    const { run } = yield* Fleet
-    yield* Stream.runForEach(
-      run(Stream.isStream(machines) ? machines : Stream.fromIterable(machines), session, options),
-      (event) => Effect.sync(() => events.push(event)),
-    )
-    return events
-  }).pipe(Effect.provide(program(weather), { local: true }))
 
 /** Numbers from 0 to 1 that are the same for the same seed: mulberry32. */
 const dice = (seed: number) => {

@@ -1,15 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionWatch from "@live-response/core/ActionWatch"
 import { DefenderApi } from "@live-response/core/DefenderApi"
-import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as MachineAction from "@live-response/core/MachineAction"
-import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as ResultRef from "@live-response/core/ResultRef"
 import { StoreError } from "@live-response/core/StoreError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
-import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -22,36 +20,18 @@ import {
   kinds,
   mostAtOnce,
   once,
+  outliving,
   page,
   program,
   refusal,
+  run,
   session,
   sessionsOf,
-  token,
   type Sent,
   type Weather,
 } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
-
-const outliving = (options: Simulator.Options) =>
-  Effect.provide(
-    Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
-  )
-
-const run = (
-  weather: (sent: Sent) => Weather,
-  machines: ReadonlyArray<string>,
-  options: RunOptions = {},
-  events: Array<FleetEvent> = [],
-) =>
-  Effect.gen(function* () {
-    const { run } = yield* Fleet
-    yield* Stream.runForEach(run(Stream.fromIterable(machines), session, options), (event) =>
-      Effect.sync(() => events.push(event)),
-    )
-    return events
-  }).pipe(Effect.provide(program(weather), { local: true }))
 
 const decodeId = Schema.decodeSync(MachineAction.MachineActionId)
 const idAt = (n: number) => decodeId(`00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`)

@@ -3,7 +3,9 @@ import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Fleet from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Session from "@live-response/core/Session"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import type * as Duration from "effect/Duration"
@@ -15,6 +17,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import { machineIds } from "./fleets.ts"
 
 export const token = "a-token-for-tests"
@@ -127,3 +130,25 @@ export const mostAtOnce = Effect.gen(function* () {
   let now = 0
   return Math.max(...changes.toSorted((a, b) => a.at - b.at || a.by - b.by).map(({ by }) => (now += by)))
 })
+
+/** What outlives a program. */
+export const outliving = (options: Simulator.Options) =>
+  Effect.provide(
+    Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
+  )
+
+/** One program that runs the session on so many machines; `events` has what it told, also where it was killed. */
+export const run = (
+  weather: (sent: Sent) => Weather,
+  machines: ReadonlyArray<string> | Stream.Stream<string>,
+  options: Fleet.RunOptions = {},
+  events: Array<FleetEvent> = [],
+) =>
+  Effect.gen(function* () {
+    const { run } = yield* Fleet.Fleet
+    yield* Stream.runForEach(
+      run(Stream.isStream(machines) ? machines : Stream.fromIterable(machines), session, options),
+      (event) => Effect.sync(() => events.push(event)),
+    )
+    return events
+  }).pipe(Effect.provide(program(weather), { local: true }))
