@@ -44,7 +44,7 @@ const put = Effect.fnUntraced(function* (
 
 const follow = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => ({
   args: ["download", "--follow", "--out", "results", ...args],
-  env: { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis" },
+  env: { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" },
 })
 
 const here = (box: Cli.Sandbox, ...ns: ReadonlyArray<number>) => ns.every((n) => box.sizeOf(`${idAt(n)}/0.bin`) > 0)

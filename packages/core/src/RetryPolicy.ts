@@ -80,16 +80,19 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
 /**
- * Looks again for an action that was just begun, for as long as it may be unknown to the API.
+ * For an API that knows of what is new within this time: how long an action that was just begun is looked for, and how long
+ * the results of one that is over are waited for.
  *
  * @since 0.1.0
  * @category policies
  */
-export const visibleWithin = (duration: Duration.Input): Schedule.Schedule<unknown> => {
+export const visibleWithin = (duration: Duration.Input) => {
   const whole = Duration.fromInputUnsafe(duration)
-  return Schedule.spaced(Duration.min(Duration.seconds(5), Duration.times(whole, 0.25))).pipe(
-    Schedule.upTo({ duration: whole }),
-  )
+  const step = Duration.min(Duration.seconds(5), Duration.times(whole, 0.25))
+  return {
+    creation: Schedule.spaced(step).pipe(Schedule.upTo({ duration: whole })),
+    settling: step,
+  } satisfies Partial<Policies>
 }
 
 /**
@@ -145,9 +148,8 @@ export const defaults: Policies = {
   ),
   rounds: Schedule.spaced("3 seconds"),
   follow: Schedule.spaced("1 minute"),
-  creation: visibleWithin("2 minutes"),
+  ...visibleWithin("2 minutes"),
   start: Schedule.recurs(2),
-  settling: "5 seconds",
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
 }

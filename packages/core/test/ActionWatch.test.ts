@@ -315,7 +315,7 @@ describe("RetryPolicy.visibleWithin", () => {
         const looks: Array<number> = []
         yield* inVirtualTime(
           Effect.map(Clock.currentTimeMillis, (now) => looks.push((now - began - 1) / 1000)).pipe(
-            Effect.repeat(RetryPolicy.visibleWithin(Duration.seconds(seconds))),
+            Effect.repeat(RetryPolicy.visibleWithin(Duration.seconds(seconds)).creation),
           ),
         )
         assert.isAtLeast(looks.at(-1) ?? 0, seconds)

@@ -50,7 +50,10 @@ export interface ApiOptions {
   /** Whose calls they are: tenant and app, in any form. The quota of each owner at each endpoint is kept apart. */
   readonly owner?: string | undefined
 
-  /** How long an action that was just begun may be unknown to the API. By default two minutes. */
+  /**
+   * How long an action that was just begun may be unknown to the API, by default two minutes. Below 20 seconds, results are
+   * asked for after a quarter of that, and not after five seconds.
+   */
   readonly visibleWithin?: Duration.Input | undefined
 
   /** How often whoever follows machine actions looks for new ones. By default once a minute. */
@@ -112,7 +115,7 @@ const waits = ({ followEvery, stallTimeout, visibleWithin }: TransferOptions) =>
   RetryPolicy.layer({
     ...(followEvery === undefined ? {} : { follow: Schedule.spaced(followEvery) }),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
-    ...(visibleWithin === undefined ? {} : { creation: RetryPolicy.visibleWithin(visibleWithin) }),
+    ...(visibleWithin === undefined ? {} : RetryPolicy.visibleWithin(visibleWithin)),
   })
 
 /**
