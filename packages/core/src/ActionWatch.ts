@@ -156,9 +156,26 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
     )
   }
 
+  /** Of the vendor's pages one has the id among what a list can be filtered by, and another has not. */
+  let isOneByOne = false
+
+  const lookAt = (
+    ids: readonly [MachineActionId, ...ReadonlyArray<MachineActionId>],
+  ): Effect.Effect<ReadonlyArray<MachineAction>, ApiError> =>
+    isOneByOne
+      ? api.get(ids[0]).pipe(
+          Effect.map((action) => [action]),
+          Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed([])),
+        )
+      : Stream.runCollect(api.list({ filter: ActionFilter.is("id", ...ids) }))
+
   let isTroubled = false
 
   const trouble = (looked: ReadonlyArray<Watched>, error: ApiError) => {
+    if (!isOneByOne && error._tag === "DefenderError" && error.reason._tag === "Refused") {
+      isOneByOne = true
+      return Effect.logWarning(`${error.message}; machine actions are looked at one by one`)
+    }
     if (!isPassing(error)) {
       return Effect.forEach(looked, (one) => end(one, Queue.fail(one.queue, error)), { discard: true })
     }
@@ -169,16 +186,14 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
 
   const round = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const looked = chosen(now)
+    const looked = chosen(now).slice(0, isOneByOne ? 1 : idsInOneCall)
     const [first, ...rest] = new Set(looked.map(({ id }) => id))
     if (first === undefined || looked.every(({ due }) => due > now)) return
-    const found = new Map<string, MachineAction>()
-    yield* Stream.runForEach(api.list({ filter: ActionFilter.is("id", first, ...rest) }), (action) =>
-      Effect.sync(() => found.set(action.id, action)),
-    ).pipe(
+    yield* lookAt([first, ...rest]).pipe(
       Effect.matchEffect({
-        onSuccess: () => {
+        onSuccess: (actions) => {
           isTroubled = false
+          const found = new Map(actions.map((action) => [action.id, action]))
           return Effect.forEach(
             looked,
             (one) => {

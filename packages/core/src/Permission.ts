@@ -58,8 +58,10 @@ export const run: Permission = { application: ["Machine.LiveResponse"], delegate
  * @since 0.1.0
  * @category formatting
  */
-export const describe = ({ application, delegated }: Permission): string =>
-  `${application.join(" or ")} (apps), or ${delegated.join(" or ")} (users)`
+export const describe = ({ application, delegated }: Permission): string => {
+  const [apps, users] = [application.join(" or "), delegated.join(" or ")]
+  return apps === users ? apps : `${apps} (apps), or ${users} (users)`
+}
 
 /**
  * What a token lacks, in a sentence that says where it is granted; nothing where it has enough. The claims are a hint: the

@@ -254,6 +254,24 @@ describe("ActionWatch.watch", () => {
     })
   }
 
+  it.effect("looks at them one by one where the list can't be filtered by their ids", () => {
+    const refused = errorOf(new DefenderError.Refused({ status: 400, code: "ODataError" }))
+    const { gets, layer, lists } = watching(
+      () => refused,
+      (_, at) => (at < 300 ? "InProgress" : "Succeeded"),
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* inVirtualTime(allOf(30)),
+        Array.from({ length: 30 }, () => well),
+      )
+      assert.strictEqual(lists.length, 1)
+      const first = gets.slice(0, 30).map(({ ids: [id] }) => id)
+      assert.strictEqual(new Set(first).size, 30)
+      assert.isAtLeast((gets.at(-1)?.at ?? 0) - (gets[0]?.at ?? 0), (gets.length - 1) * 3 - 1)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("looks once a minute for a machine that is not there, and often again when it is", () => {
     const { layer } = watching((_, at) => (at < 3600 ? "Pending" : at < 3720 ? "InProgress" : "Succeeded"))
     return Effect.gen(function* () {

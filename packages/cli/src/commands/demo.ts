@@ -102,7 +102,12 @@ export const demo = Command.make(
     run: Flags.toggle("run", "Run a script on machines, and download what it left"),
   },
   ({ directory, run }) => Effect.scoped(run ? demoRun(directory) : demoDownload(directory)),
-).pipe(Command.withDescription("Download a batch from the simulated service: everything that can go wrong does"))
+).pipe(
+  Command.withShortDescription("Download a batch from the simulated service, or run a script on its machines"),
+  Command.withDescription(
+    "Download a batch from the simulated service: everything that can go wrong does. With --run, run a script on its machines first.",
+  ),
+)
 
 /** A file that is gone when the demonstration is. */
 const writeTemporary = Effect.fnUntraced(

@@ -69,6 +69,7 @@ export const download = Command.make(
     yield* Effect.provide(Batch.run(named, chosen), environment)
   }),
 ).pipe(
+  Command.withShortDescription("Download results: named, listed, looked for, or as they come"),
   Command.withDescription(
     `Download results. Needs the permission ${Permission.describe(Permission.results)}. What is there already is skipped, and what was begun goes on where it stopped.`,
   ),

@@ -19,6 +19,7 @@ export const link = Command.make(
     yield* Effect.provide(Link.print(options.result, options), environment)
   }),
 ).pipe(
+  Command.withShortDescription("Print a link to one result, which is a secret"),
   Command.withDescription(
     `Make a link to one result, and print it: a secret for half an hour, with which anybody can read the result. Needs the permission ${Permission.describe(Permission.results)}.`,
   ),

@@ -29,6 +29,7 @@ export const quota = Command.make(
     yield* Effect.provide(QuotaReport.print({ ...options, windows }), environment)
   }),
 ).pipe(
+  Command.withShortDescription("Show how much of the quota is used"),
   Command.withDescription(
     "Show how much of the quota is used, by this run's sign-in: what is known on this machine, or in Redis. It calls nothing, signs in nowhere, and needs no permission.",
   ),

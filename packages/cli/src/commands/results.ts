@@ -29,6 +29,7 @@ export const results = Command.make(
     )
   }),
 ).pipe(
+  Command.withShortDescription("Make a table of all script results in a directory"),
   Command.withDescription(
     "Write the table of all script results in a directory, a row each, to its results.csv and results.jsonl. It calls nothing, and a download may be at work there.",
   ),

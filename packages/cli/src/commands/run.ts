@@ -112,6 +112,7 @@ export const run = Command.make(
     }).pipe(Effect.provide(environment))
   }),
 ).pipe(
+  Command.withShortDescription("Run a script or other commands on machines, and download what they leave"),
   Command.withDescription(
     `Run a live response session on machines: within the service's limits, and never twice on any of them. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}. Machines must have ${Session.supportedWindows.join("; ")}.`,
   ),

@@ -35,6 +35,7 @@ export const show = Command.make(
     yield* Effect.provide(Show.print(options.result, options), environment)
   }),
 ).pipe(
+  Command.withShortDescription("Show what a script printed"),
   Command.withDescription(
     `Show what a script printed, safe for a terminal. It is read from the directory of results where a download left it there, without any sign-in; else it is fetched, and not kept: that needs the permission ${Permission.describe(Permission.results)}.`,
   ),

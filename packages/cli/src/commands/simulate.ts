@@ -63,4 +63,7 @@ export const simulate = Command.make(
     )
     return yield* Effect.never
   }, Effect.scoped),
-).pipe(Command.withDescription("Serve the simulated service on 127.0.0.1, to try this program without a tenant"))
+).pipe(
+  Command.withShortDescription("Serve the simulated service, to try this program without a tenant"),
+  Command.withDescription("Serve the simulated service on 127.0.0.1, to try this program without a tenant"),
+)

@@ -1,0 +1,312 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ActionFeed from "@live-response/core/ActionFeed"
+import * as ActionWatch from "@live-response/core/ActionWatch"
+import { type ApiError, DefenderApi, layer as layerApi } from "@live-response/core/DefenderApi"
+import * as DefenderError from "@live-response/core/DefenderError"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+
+const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
+
+const numberOf = (id: string) => Number(id.slice(-6))
+
+const at = (seconds: number) => DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000))
+
+const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
+
+const ascending = (numbers: Iterable<number>) => [...numbers].toSorted((a, b) => a - b)
+
+/** A session that was created, and changed, so many seconds after the clock's beginning. */
+const put = (n: number, status: string, created: number, updated = created) =>
+  Effect.flatMap(Simulator.Simulator, (simulator) =>
+    simulator.addAction({
+      id: idAt(n),
+      type: "LiveResponse",
+      status,
+      creationDateTimeUtc: at(created),
+      lastUpdateDateTimeUtc: at(updated),
+      commands: [],
+    }),
+  )
+
+const Position = Schema.fromJsonString(ActionFeed.Position)
+
+const beginning = `{"since":"${at(0)}","open":[]}`
+
+const positionOf = Schema.decodeEffect(Position)
+
+/** Follows from a position as a file has it, and does with each action what the test does. */
+const follow = Effect.fnUntraced(function* (
+  from: string,
+  keep: (n: number) => Effect.Effect<void> = () => Effect.void,
+) {
+  const told: Array<number> = []
+  let position = from
+  const feed = ActionFeed.follow({
+    from: yield* positionOf(from),
+    remember: (now) =>
+      Effect.map(Schema.encodeEffect(Position)(now), (json) => {
+        position = json
+      }),
+  })
+  const fiber = yield* feed.pipe(
+    Stream.runForEach(({ action, handled }) => {
+      const n = numberOf(action.id)
+      told.push(n)
+      return Effect.andThen(keep(n), handled)
+    }),
+    Effect.delay("1 milli"),
+    Effect.forkScoped,
+  )
+  return {
+    told,
+    fiber,
+    position: () => position,
+    open: Effect.suspend(() => Effect.map(positionOf(position), ({ open }) => ascending(open.map(numberOf)))),
+  }
+})
+
+const pass = (time: Duration.Input) => TestClock.adjust(time)
+
+const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) =>
+  Effect.map(calls, (all) => all.filter(({ kind }) => kind === "list")),
+)
+
+/** The same numbers in every run, from 0 to 1. */
+const dice = (seed: number) => {
+  let state = seed
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
+    return state / 2_147_483_648
+  }
+}
+
+/** The service, with somebody in between who has lists refused. */
+const between = (refuse: (expression: string) => ApiError | undefined) =>
+  ActionWatch.layer.pipe(
+    Layer.provideMerge(
+      Layer.effect(
+        DefenderApi,
+        Effect.map(DefenderApi, (api) => ({
+          ...api,
+          list: (query) =>
+            Stream.suspend(() => {
+              const error = refuse(query?.filter?.expression ?? "")
+              return error === undefined ? api.list(query) : Stream.fail(error)
+            }),
+        })),
+      ),
+    ),
+    Layer.provideMerge(LiveResponseTest.layer()),
+  )
+
+const apiError = (reason: DefenderError.Reason) =>
+  new DefenderError.DefenderError({ operation: "list of machine actions", reason })
+
+describe("ActionFeed.follow at its edges", () => {
+  it.effect("loses nothing however often it is killed", () =>
+    Effect.gen(function* () {
+      const random = dice(7)
+      const lastsUntil = 6 * 3600
+      const sessions = upTo(150).map((n) => {
+        const created = Math.floor(random() * lastsUntil)
+        // Some are in the list as late as can be, some begin where a machine comes back, and some are over at once.
+        const listed = created + Math.floor(random() < 0.2 ? random() * 540 : random() * 5)
+        return { n, created, listed, over: listed + Math.floor(random() ** 3 * 7200) }
+      })
+      const kept = new Set<number>()
+      // Killed in the middle of it, it has done nothing.
+      const keep = (n: number) =>
+        Effect.delay(
+          Effect.sync(() => void kept.add(n)),
+          `${1 + Math.floor(random() * 20)} seconds`,
+        )
+      let position = beginning
+      let running = yield* follow(position, keep)
+      let kills = 0
+      let killed = Math.floor(random() * 300)
+      for (let now = 0; now < lastsUntil + 4 * 3600; now += 15) {
+        for (const { created, listed, n, over } of sessions) {
+          if (listed >= now && listed < now + 15) yield* put(n, "InProgress", created)
+          if (over >= now && over < now + 15) yield* put(n, "Succeeded", created, over)
+        }
+        if (now >= killed && now < lastsUntil) {
+          yield* Fiber.interrupt(running.fiber)
+          position = running.position()
+          running = yield* follow(position, keep)
+          kills++
+          killed = now + Math.floor(random() * 900)
+        }
+        yield* pass("15 seconds")
+      }
+      assert.isAbove(kills, 30)
+      assert.deepStrictEqual(ascending(kept), upTo(150))
+      assert.deepStrictEqual(yield* running.open, [])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("sees each once where pages shift while they are read", () =>
+    Effect.gen(function* () {
+      for (const n of upTo(9)) yield* put(n, "Succeeded", n)
+      const { told } = yield* follow(beginning)
+      // Each page takes ten seconds; the newest come first, and so push the others on to the next page.
+      for (const n of [9, 10, 11]) {
+        yield* pass("10 seconds")
+        yield* put(n, "Succeeded", n)
+      }
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(ascending(told), upTo(12))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        ActionWatch.layer.pipe(
+          Layer.provideMerge(layerApi({ base: "http://localhost" })),
+          Layer.provideMerge(LiveResponseTest.layer({ pageSize: 2, latency: Effect.sleep("10 seconds") })),
+        ),
+      ),
+    ),
+  )
+
+  it.effect("has five thousand at once with one call, and knows all the while how far it has come", () =>
+    Effect.gen(function* () {
+      for (const n of upTo(5000)) yield* put(n, "Succeeded", 0)
+      const running = yield* follow(beginning, () => Effect.sleep("1 second"))
+      yield* pass("30 minutes")
+      assert.strictEqual((yield* listCalls).length, 30)
+      const { length } = yield* running.open
+      assert.isAbove(length, 3000)
+      assert.isBelow(length, 3300)
+      yield* pass("1 hour")
+      assert.strictEqual(new Set(running.told).size, 5000)
+      assert.strictEqual(running.told.length, 5000)
+      assert.deepStrictEqual(yield* running.open, [])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("keeps within the quota with a thousand that were open", () =>
+    Effect.gen(function* () {
+      for (const n of upTo(1000)) yield* put(n, n < 900 ? "Succeeded" : "Pending", 0)
+      const open = upTo(1000).map((n) => `"${idAt(n)}"`)
+      const running = yield* follow(`{"since":"${at(3600)}","open":[${open}]}`)
+      yield* pass("1 hour")
+      const calls = yield* listCalls
+      assert.isTrue(calls.every(({ status }) => status === 200))
+      assert.isAtMost(calls.length, 61 + 1201)
+      const mostInAMinute = Math.max(
+        ...calls.map(({ at }) => calls.filter((call) => call.at >= at && call.at < at + 60_000).length),
+      )
+      assert.isAtMost(mostInAMinute, 22)
+      assert.deepStrictEqual(ascending(running.told), upTo(900))
+      assert.strictEqual((yield* running.open).length, 100)
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("tells once what was open and is in the list as well", () =>
+    Effect.gen(function* () {
+      yield* put(1, "Succeeded", 0)
+      const { told } = yield* follow(`{"since":"${at(0)}","open":["${idAt(1)}"]}`)
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(told, [1])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("gives up what is gone, and goes on", () =>
+    Effect.gen(function* () {
+      const running = yield* follow(`{"since":"${at(0)}","open":["${idAt(1)}"]}`)
+      yield* pass("1 minute")
+      assert.deepStrictEqual(yield* running.open, [1])
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(yield* running.open, [])
+      yield* put(2, "Succeeded", 300)
+      yield* pass("2 minutes")
+      assert.deepStrictEqual(running.told, [2])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("waits for what is new until its results are there, whichever clock is behind", () =>
+    Effect.gen(function* () {
+      yield* pass("1 hour")
+      const { told } = yield* follow(beginning)
+      const { told: later } = yield* follow(beginning, () => Effect.sleep("2 minutes"))
+      for (const skew of [0, 600, -600]) {
+        const now = (yield* Clock.currentTimeMillis) / 1000
+        yield* put(10_000 + skew, "Succeeded", now + skew - 1, now + skew)
+        yield* pass("2 minutes")
+      }
+      yield* pass("10 minutes")
+      assert.deepStrictEqual(told, [10_000, 10_600, 9400])
+      assert.deepStrictEqual(later, told)
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("outlives a quota that others have used up", () => {
+    let isUsed = false
+    return Effect.gen(function* () {
+      yield* put(1, "Succeeded", 0)
+      const { told } = yield* follow(beginning)
+      yield* pass("90 seconds")
+      isUsed = true
+      yield* put(2, "Succeeded", 90)
+      yield* pass("3 hours")
+      assert.deepStrictEqual(told, [1])
+      isUsed = false
+      yield* pass("90 seconds")
+      assert.deepStrictEqual(told, [1, 2])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        between(() => (isUsed ? apiError(new DefenderError.TooManyRequests({ status: 429 })) : undefined)),
+      ),
+    )
+  })
+
+  for (const [whose, part] of [
+    ["who looks for new ones", "creationDateTimeUtc"],
+    ["who looks at what is open", "id eq"],
+  ] as const) {
+    it.effect(`ends at once where the token is refused, with ${whose}`, () => {
+      let isRefused = false
+      return Effect.gen(function* () {
+        yield* put(1, "Pending", 0)
+        const running = yield* follow(beginning)
+        yield* pass("5 minutes")
+        assert.deepStrictEqual(yield* running.open, [1])
+        isRefused = true
+        yield* pass("1 minute")
+        assert.include(String(yield* Fiber.await(running.fiber)), "the API refused the token")
+        // What was open is so for the next one.
+        assert.deepStrictEqual(yield* running.open, [1])
+        const calls = (yield* listCalls).length
+        yield* pass("10 minutes")
+        assert.strictEqual((yield* listCalls).length, calls)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          between((expression) =>
+            isRefused && expression.includes(part)
+              ? apiError(new DefenderError.Unauthorized({ status: 401 }))
+              : undefined,
+          ),
+        ),
+      )
+    })
+  }
+
+  it.effect("ends with what ended who remembers it", () =>
+    Effect.gen(function* () {
+      yield* put(1, "Succeeded", 0)
+      const feed = ActionFeed.follow({ from: yield* positionOf(beginning), remember: () => Effect.fail("full") })
+      const exit = yield* LiveResponseTest.inVirtualTime(Effect.flip(Stream.runDrain(feed)))
+      assert.strictEqual(exit, "full")
+    }).pipe(Effect.provide(LiveResponseTest.layer())),
+  )
+})
