@@ -1,27 +1,66 @@
 /**
  * Machines, as the command line and lists of them name them.
  */
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Lists from "./Lists.ts"
 import { printable } from "./Printable.ts"
 
+/** A machine by the name of its DNS: which one that is is looked up. */
+export class Named extends Data.TaggedClass("Named")<{ readonly name: string }> {}
+
+/** By its id, or by its name. */
+export type Machine = string | Named
+
+/** Not a machine, or not one alone. */
+export interface BadMachine {
+  readonly message: string
+  readonly machineName: string
+}
+
 /** As the API has it. */
 export const isId = (text: string): boolean => /^[0-9a-f]{40}$/i.test(text)
 
-/** A machine's id, in the API's own letters; else what is wrong. */
-const parse = (text: string): Result.Result<ReadonlyArray<string>, string> =>
-  isId(text.trim())
-    ? Result.succeed([text.trim().toLowerCase()])
-    : Result.fail(
-        `"${printable(text.slice(0, 80))}" is no machine; a machine is its id of 40 hexadecimal digits, such as 1e5bc9d7e413ddd7902c2932e418702b84d0cc07`,
-      )
+const isName = (text: string): boolean => /^(?=.*[a-z])[a-z0-9]([a-z0-9_.-]{0,253}[a-z0-9])?$/i.test(text)
+
+const parse = (text: string): Result.Result<ReadonlyArray<Machine>, string> => {
+  const machine = text.trim()
+  if (isId(machine)) return Result.succeed([machine.toLowerCase()])
+  if (isName(machine)) return Result.succeed([new Named({ name: machine.toLowerCase() })])
+  return Result.fail(
+    `"${printable(text.slice(0, 80))}" is no machine; a machine is its id of 40 hexadecimal digits, such as 1e5bc9d7e413ddd7902c2932e418702b84d0cc07, or its name in full, such as ws-1.contoso.com`,
+  )
+}
 
 /** The machines that are arguments. */
 export const fromArguments = Lists.argumentsAs(parse)
 
 /** The machines of a list, read as they are needed. */
-export const fromList = Lists.reader<string>({
+export const fromList = Lists.reader<Machine>({
   plain: parse,
   columns: ["machineId"],
   record: (value) => parse(value("machineId")),
+})
+
+/** The id of a machine. Where several have its name nobody but the user knows which is meant. */
+export const idOf = Effect.fnUntraced(function* (
+  machine: Machine,
+): Effect.fn.Return<string | BadMachine, DefenderApi.ApiError, DefenderApi.DefenderApi> {
+  if (typeof machine === "string") return machine
+  const { name } = machine
+  const bad = (message: string): BadMachine => ({ machineName: name, message: printable(message) })
+  const api = yield* DefenderApi.DefenderApi
+  return yield* api.machinesOf(name).pipe(
+    Effect.map(([first, ...others]) => {
+      if (first === undefined) return bad(`no machine is called ${name}: a name is that of DNS in full, or take its id`)
+      if (others.length === 0) return first.id
+      const ids = [first, ...others].map(({ id }) => id).join(", ")
+      return bad(`${others.length + 1} machines are called ${name}: take the id of the one that is meant, of ${ids}`)
+    }),
+    Effect.catchTag("DefenderError", (error) =>
+      error.isDenied ? Effect.fail(error) : Effect.succeed(bad(error.message)),
+    ),
+  )
 })

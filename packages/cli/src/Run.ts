@@ -1,6 +1,7 @@
 /**
  * The whole story: a session on each machine, and its results into the directory as soon as it is over.
  */
+import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
 import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -44,7 +45,7 @@ export interface Options extends Omit<Output.Options, "isRemembered"> {
 }
 
 /** Runs the session on what is named and on what the lists hold. */
-export const run = Effect.fnUntraced(function* (named: ReadonlyArray<string>, options: Options) {
+export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
   const { directory, journal, windows } = options
   if (directory !== undefined) {
@@ -59,7 +60,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<string>, op
   )
 }, Effect.mapError(Failure.fromError))
 
-const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<string>, options: Options) {
+const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const fleet = FleetView.make()
   const output = yield* Output.make({ ...options, isRemembered: options.journal !== undefined }, fleet)
   const row = yield* rows(output, options)
@@ -68,7 +69,7 @@ const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<string>, optio
 }, Effect.scoped)
 
 const runAndSave = Effect.fnUntraced(function* (
-  named: ReadonlyArray<string>,
+  named: ReadonlyArray<Machines.Machine>,
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
@@ -87,12 +88,17 @@ const runAndSave = Effect.fnUntraced(function* (
 }, Effect.scoped)
 
 /** The sessions' events, told. */
-const sessions = (named: ReadonlyArray<string>, options: Options, fleet: FleetView.FleetView, output: Output.Output) =>
+const sessions = (
+  named: ReadonlyArray<Machines.Machine>,
+  options: Options,
+  fleet: FleetView.FleetView,
+  output: Output.Output,
+) =>
   Stream.unwrap(
     Effect.gen(function* () {
       const { run } = yield* Fleet
       const all = Stream.concat(
-        Stream.fromIterable<string | Lists.BadLine>(named),
+        Stream.fromIterable<Machines.Machine | Lists.BadLine>(named),
         Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList),
       )
       // A list that can be read twice is: then the end is in sight from the start.
@@ -100,17 +106,23 @@ const sessions = (named: ReadonlyArray<string>, options: Options, fleet: FleetVi
         yield* Stream.runFold(
           all,
           () => new Set<string>(),
-          (ids, machine) => ids.add(typeof machine === "string" ? machine : machine.message),
+          (ids, machine) => ids.add(typeof machine === "string" ? machine : JSON.stringify(machine)),
         ).pipe(
           Effect.map(({ size }) => (fleet.total = size)),
           Effect.ignore,
           Effect.forkScoped,
         )
       }
-      const machines = Stream.flatMap(all, (machine) =>
-        typeof machine === "string"
-          ? Stream.succeed(machine)
-          : Stream.drain(Stream.fromEffect(output.badMachine(machine))),
+      const machines = all.pipe(
+        Stream.mapEffect(
+          (machine): Effect.Effect<string | Lists.BadLine | Machines.BadMachine, ApiError, DefenderApi> =>
+            typeof machine === "string" || "message" in machine ? Effect.succeed(machine) : Machines.idOf(machine),
+          { concurrency: 4 },
+        ),
+        Stream.mapEffect((machine) =>
+          typeof machine === "string" ? Effect.succeed([machine]) : Effect.as(output.badMachine(machine), []),
+        ),
+        Stream.flattenIterable,
       )
       return run(machines, options.session, options)
     }),

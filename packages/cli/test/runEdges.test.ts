@@ -277,7 +277,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       const wrong: ReadonlyArray<readonly [says: string, ...args: ReadonlyArray<string>]> = [
         ["nothing to run on; name a MACHINE", ...script],
         ["nothing to run; name a --script", machineAt(0)],
-        ['"ws-0" is no machine; a machine is its id', "ws-0", ...script],
+        ['"ws 0" is no machine; a machine is its id', "ws 0", ...script],
         ["--args are a script's: name it with --script", machineAt(0), "--args", "-Quick", "--get-file", "C:\\a"],
         ["--comment, --put-file, --script and --get-file can't be empty", machineAt(0), ...script, "--comment", ""],
         ['--deadline: "tomorrow". Expected: how long', machineAt(0), ...script, "--deadline", "tomorrow"],
@@ -341,6 +341,30 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       assert.strictEqual(ended.stderr.split("\n").filter((line) => line.startsWith("failed: ")).length, 4)
       assertHarmless(ended.stderr)
       assertHarmless(ended.stdout)
+    }),
+  )
+
+  it.live("takes machines by their names, where one alone has it", () =>
+    Effect.gen(function* () {
+      const twins = { name: "twin.contoso.com" }
+      const service = yield* Simulated.serve({ ...quick, machines: machines(4, (n) => (n > 1 ? twins : {})) })
+      const box = yield* Cli.sandbox
+      box.write("hosts.csv", "machineId\nWS-1.contoso.com\nws-9.contoso.com\ntwin.contoso.com\n")
+      const ended = yield* box.run({
+        args: ["run", "ws-0.contoso.com", machineAt(0), "--machines", "hosts.csv", ...script, "--json"],
+        env: { ...service.env, ...env },
+      })
+      assert.strictEqual(ended.exitCode, 1)
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), ids(2))
+      assert.match(ended.stderr, /^failed: no machine is called ws-9\.contoso\.com: [^\n]+\n/m)
+      const which = `take the id of the one that is meant, of ${machineAt(2)}, ${machineAt(3)}`
+      assert.include(ended.stderr, `failed: 2 machines are called twin.contoso.com: ${which}\n`)
+      const events = Cli.ndjson(ended.stdout)
+      assert.deepStrictEqual(
+        events.flatMap(({ event, machineName }) => (event === "notStarted" ? [machineName] : [])),
+        ["ws-9.contoso.com", "twin.contoso.com"],
+      )
+      assert.deepInclude(events.at(-1), { event: "sessions", started: 2, notStarted: 2 })
     }),
   )
 

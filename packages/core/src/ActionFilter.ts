@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
+import { quoted } from "./internal/text.ts"
 
 /**
  * An expression of OData, of the fields that the vendor documents.
@@ -25,8 +26,6 @@ export interface ActionFilter {
  * @category models
  */
 export type Field = "id" | "status" | "machineId" | "type" | "requestor"
-
-const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`
 
 /**
  * An expression as it is: the way out for what is not here. Nothing in it is escaped.

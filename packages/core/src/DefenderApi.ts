@@ -23,6 +23,7 @@ import type { DefenderError } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import * as Permission from "./Permission.ts"
+import * as Machine from "./Machine.ts"
 import * as MachineAction from "./MachineAction.ts"
 import { Quota, windows } from "./Quota.ts"
 import * as QuotaRule from "./QuotaRule.ts"
@@ -31,6 +32,7 @@ import type { ResultRef } from "./ResultRef.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 import * as Session from "./Session.ts"
 import { only } from "./internal/schedule.ts"
+import { quoted } from "./internal/text.ts"
 
 /**
  * Everything that a call can fail with: no token, no place in the quota's log, or what the API says.
@@ -74,6 +76,13 @@ export interface Service {
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object
    */
   readonly get: (id: MachineAction.MachineActionId) => Effect.Effect<MachineAction.MachineAction, ApiError>
+
+  /**
+   * The machines of a name, which is that of their DNS in full: none, one, or several where a machine was set up anew.
+   *
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines
+   */
+  readonly machinesOf: (name: string) => Effect.Effect<ReadonlyArray<Machine.Machine>, ApiError>
 
   /**
    * Waits until a machine action is over, and gives it; or gives it as it is when the policy for that ends. One that was
@@ -152,12 +161,17 @@ const decodePage = Schema.decodeUnknownEffect(
   ),
 )
 
+const decodeMachines = Schema.decodeUnknownEffect(
+  Schema.fromJsonString(Schema.Struct({ value: Schema.Array(Machine.FromApi) })),
+)
+
 const decodeAction = Schema.decodeUnknownEffect(Schema.fromJsonString(MachineAction.FromApi))
 
 /** The vendor's limits for the other calls. */
 const limits = {
   list: { name: "ListMachineActions", windows: windows() },
   get: { name: "GetMachineAction", windows: windows() },
+  machines: { name: "ListMachines", windows: windows() },
   run: { name: "RunLiveResponse", windows: [QuotaRule.Window.make({ limit: 10, duration: Duration.minutes(1) })] },
   cancel: { name: "CancelMachineAction", windows: windows() },
 }
@@ -197,6 +211,7 @@ export const make = Effect.fnUntraced(function* (
   const quotas = {
     list: yield* Effect.cached(quota.ofApi(limits.list)),
     get: yield* Effect.cached(quota.ofApi(limits.get)),
+    machines: yield* Effect.cached(quota.ofApi(limits.machines)),
     run: yield* Effect.cached(quota.ofApi({ ...limits.run, windows: options?.runWindows ?? limits.run.windows })),
     cancel: yield* Effect.cached(quota.ofApi(limits.cancel)),
   }
@@ -245,6 +260,21 @@ export const make = Effect.fnUntraced(function* (
     pages,
     list: (query) => Stream.flatMap(pages(query), ({ actions }) => Stream.fromIterable(actions)),
     get,
+    machinesOf: Effect.fn("DefenderApi.machinesOf")(function* (name) {
+      const operation = `machine ${name}`
+      const filter = encodeURIComponent(`computerDnsName eq ${quoted(name.toLowerCase())}`)
+      const { body } = yield* call({
+        operation,
+        request: HttpClientRequest.get(`${base}/api/machines?$filter=${filter}`, { acceptJson: true }),
+        permission: Permission.actions,
+        quota: yield* quotas.machines,
+        bodyLimit: pageLimit,
+      })
+      const answer = yield* Effect.mapError(decodeMachines(body), (error) =>
+        ApiCall.unexpected(operation, error.message),
+      )
+      return answer.value
+    }),
     wait: Effect.fn("DefenderApi.wait")((id) =>
       get(id).pipe(
         Effect.retry(only(creation, ApiCall.hasReason("NotFound"))),

@@ -4,11 +4,10 @@
  *
  * @since 0.1.0
  */
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { instant } from "./internal/instant.ts"
 
 /**
  * The id of a machine action, a GUID. Decoding puts it in lower case, so that one action is one directory and one
@@ -143,14 +142,6 @@ const Answer = Schema.Struct({
 })
 
 type Answer = typeof Answer.Type
-
-/** Up to seven digits of a second, with or without a zone: all are UTC. */
-const instant = (text: string | null | undefined): string | undefined =>
-  text === null || text === undefined
-    ? undefined
-    : Option.getOrUndefined(
-        Option.map(DateTime.make(/(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`), DateTime.formatIso),
-      )
 
 const present = <A extends Readonly<Record<string, unknown>>>(
   fields: A,

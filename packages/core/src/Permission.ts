@@ -31,7 +31,7 @@ export const results: Permission = {
 }
 
 /**
- * To list machine actions, and to look at one.
+ * To list machine actions, and to look at one; and to find machines by their names.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
  * @since 0.1.0

@@ -158,6 +158,29 @@ describe("DefenderApi.wait", () => {
   )
 })
 
+describe("DefenderApi.machinesOf", () => {
+  it.effect("asks for a name that can't become a part of the filter, and bears nulls", () =>
+    Effect.gen(function* () {
+      const id = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
+      const value = [
+        { id, computerDnsName: "ws'1", lastSeen: "2026-08-02T14:55:03.7791856Z" },
+        { id, computerDnsName: null, lastSeen: null },
+      ]
+      const { requests, result } = yield* over((api) => api.machinesOf("WS'1"), json({ value }))
+      const { pathname, searchParams } = new URL(requests[0]?.url ?? "")
+      assert.strictEqual(pathname, "/api/machines")
+      assert.strictEqual(searchParams.get("$filter"), "computerDnsName eq 'ws''1'")
+      assert.deepStrictEqual(
+        result?.map(({ computerDnsName, id, lastSeen }) => [id, computerDnsName, lastSeen !== undefined]),
+        [
+          [id, "ws'1", true],
+          [id, undefined, false],
+        ],
+      )
+    }),
+  )
+})
+
 describe("DefenderApi.run and cancel", () => {
   const session = Session.Session.make({
     commands: [

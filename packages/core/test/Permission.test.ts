@@ -120,7 +120,7 @@ describe("Permission.missing", () => {
       permission: Permission.actions,
       words: "Machine.Read.All or Machine.ReadWrite.All (apps), or Machine.Read or Machine.ReadWrite (users)",
     },
-    { permission: Permission.run, words: "Machine.LiveResponse (apps), or Machine.LiveResponse (users)" },
+    { permission: Permission.run, words: "Machine.LiveResponse" },
   ])("is told in words: $words", ({ permission, words }) =>
     Effect.sync(() => {
       assert.strictEqual(Permission.describe(permission), words)

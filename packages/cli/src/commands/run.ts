@@ -32,7 +32,7 @@ export const run = Command.make(
     machines: Argument.String("machine").pipe(
       Argument.variadic(),
       Argument.withMetavar("MACHINE"),
-      Argument.withDescription("A machine's id"),
+      Argument.withDescription("A machine's id, or its name in full: ws-1.contoso.com"),
     ),
     lists: Flag.String("machines").pipe(
       Flag.atLeast(0),

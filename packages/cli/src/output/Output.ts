@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import { createLogUpdate } from "log-update"
 import { printable, printableJson } from "../Printable.ts"
 import type { BadLine } from "../Lists.ts"
+import type { BadMachine } from "../Machines.ts"
 import type { BadTarget } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
 import * as FleetText from "./FleetText.ts"
@@ -125,7 +126,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       if (options.json && event.event !== "sessions") yield* print(yield* toJson(event))
     }),
 
-    badMachine: Effect.fnUntraced(function* (line: BadLine) {
+    badMachine: Effect.fnUntraced(function* (line: BadLine | BadMachine) {
       if (fleet !== undefined) FleetView.addBadMachine(fleet)
       yield* Messages.write(`failed: ${line.message}`)
       if (options.json) yield* print(printableJson(JSON.stringify({ event: "notStarted", ...line })))

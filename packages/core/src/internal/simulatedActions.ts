@@ -73,10 +73,11 @@ export interface Options {
 }
 
 /** Which of the calls a request is. */
-export type Kind = "list" | "action" | "run" | "cancel"
+export type Kind = "list" | "action" | "run" | "cancel" | "machines"
 
 export const kindOf = (method: string, path: string): Kind | undefined => {
   if (method === "GET" && /^\/api\/machineactions\/?$/i.test(path)) return "list"
+  if (method === "GET" && /^\/api\/machines\/?$/i.test(path)) return "machines"
   if (method === "GET" && /^\/api\/machineactions\/[^/]+$/i.test(path)) return "action"
   if (method === "POST" && /^\/api\/machineactions\/[^/]+\/cancel$/i.test(path)) return "cancel"
   return method === "POST" && /^\/api\/machines\/[^/]+\/runliveresponse$/i.test(path) ? "run" : undefined
@@ -84,6 +85,8 @@ export const kindOf = (method: string, path: string): Kind | undefined => {
 
 /** What the API can filter by. */
 const fields: ReadonlySet<string> = new Set(["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"])
+
+const machineFields: ReadonlySet<string> = new Set(["computerDnsName"])
 
 /** A machine that is offline is waited for so long. */
 const patience = Duration.toMillis("3 days")
@@ -203,6 +206,20 @@ export const make = (options: Options) => {
         commandTime,
       })
     }),
+
+    machines: (
+      query: URLSearchParams,
+    ): Refusal | { readonly value: ReadonlyArray<Readonly<Record<string, unknown>>> } => {
+      const filter = query.get("$filter")
+      const test = filter === null ? () => true : parseFilter(filter, machineFields)
+      if (test === undefined) return refuse(400, "ODataError", `The query can't be understood: ${filter}`)
+      const value = Array.from(machines.values(), ({ machine }) => ({
+        id: machine.id,
+        computerDnsName: machine.name ?? null,
+        lastSeen: null,
+      }))
+      return { value: value.filter(test) }
+    },
 
     /** What a command has left that has run. */
     resultOf: (id: string, index: number, now: number): Uint8Array | undefined => {

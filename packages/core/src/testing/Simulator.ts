@@ -109,7 +109,7 @@ export type ActionRecord = SimulatedActions.ActionRecord
  * @category models
  */
 export interface Call {
-  readonly kind: "link" | "blob" | "token" | "list" | "action" | "run" | "cancel" | "other"
+  readonly kind: "link" | "blob" | "token" | "list" | "action" | "run" | "cancel" | "machines" | "other"
   readonly at: number
   readonly status: number
   readonly url: string
@@ -245,6 +245,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     action: makeLimiter(vendorWindows(100, 1500)),
     run: makeLimiter([{ limit: options?.runsPerMinute ?? 10, millis: 60_000, text: "00:01:00" }]),
     cancel: makeLimiter(vendorWindows(100, 1500)),
+    machines: makeLimiter(vendorWindows(100, 1500)),
   }
   let isOut = false
   const runFaults = [...(options?.runFaults ?? [])]
@@ -332,6 +333,8 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
         return actions.get(id.toLowerCase(), now)
       case "run":
         return yield* actions.run(id, body, now)
+      case "machines":
+        return actions.machines(url.searchParams)
       case "cancel":
         return actions.cancel(id.toLowerCase(), decodeComment(body), now)
     }
