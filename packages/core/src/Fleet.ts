@@ -136,8 +136,6 @@ interface Found {
 const notStarted = (machineId: string, message: string, error?: ApiError) =>
   FleetEvent.NotStarted.make({ machineId, message, ...(error === undefined ? {} : { error }) })
 
-const inDoubt = "whether it has begun is not known yet at the deadline"
-
 const unfinished = (machineId: string, machineActionId: MachineActionId, message: string, error?: ApiError) =>
   FleetEvent.Unfinished.make({
     machineId,
@@ -358,8 +356,11 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       /** An earlier run asked for it, and did not live to hear what became of that. */
       const clearUp = Effect.fnUntraced(function* (machineId: string, mark: string) {
         const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark)), atDeadline)
-        if (Option.isNone(known))
-          return yield* Effect.asVoid(emit(notStarted(machineId, `live response on ${machineId}: ${inDoubt}`)))
+        if (Option.isNone(known)) {
+          const inDoubt = `live response on ${machineId}: whether it has begun is not known yet at the deadline`
+          yield* emit(notStarted(machineId, inDoubt))
+          return
+        }
         yield* Option.isSome(known.value) ? resume(machineId, known.value.value) : begin(machineId, mark)
       })
 
