@@ -1,3 +1,4 @@
+import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
 import * as JsonMembers from "./jsonMembers.ts"
 import * as NulText from "./nulText.ts"
@@ -48,7 +49,7 @@ const makeDecoder = () => {
 
   const push = (bytes: Uint8Array): string => {
     if (decoder !== undefined) return decoder.decode(bytes, { stream: true })
-    head = Uint8Array.from([...head, ...bytes])
+    head = Bytes.concat([head, bytes])
     if (head.length < 2) return ""
     decoder = new TextDecoder(encodingOf(head))
     return decoder.decode(head, { stream: true })
