@@ -2,21 +2,24 @@
  * What is left running: every result of what is meant, as it comes. The next run goes on where this one was.
  */
 import * as ActionFeed from "@live-response/core/ActionFeed"
-import { Outage } from "@live-response/core/BatchError"
-import type { BatchEvent } from "@live-response/core/BatchEvent"
-import { DefenderError } from "@live-response/core/DefenderError"
+import { type BatchError, isPassing } from "@live-response/core/BatchError"
+import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import type { Window } from "@live-response/core/QuotaRule"
 import { RetryPolicy } from "@live-response/core/RetryPolicy"
 import * as ResultRef from "@live-response/core/ResultRef"
 import { fromPlatformError } from "@live-response/core/StoreError"
 import * as WholeFile from "@live-response/core/WholeFile"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Batch from "./Batch.ts"
@@ -24,96 +27,166 @@ import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import type { Selection } from "./Flags.ts"
 import * as KnownActions from "./KnownActions.ts"
+import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
 import * as Output from "./output/Output.ts"
 import { printable } from "./Printable.ts"
 import * as When from "./When.ts"
 
-/** How far it has come, and of what: another selection begins anew. */
+/** How far it has come with each of the selections that were followed into the directory. */
 const Remembered = Schema.fromJsonString(
-  Schema.Struct({ what: Schema.Array(Schema.String), position: ActionFeed.Position }),
+  Schema.Struct({
+    positions: Schema.Array(Schema.Struct({ what: Schema.Array(Schema.String), position: ActionFeed.Position })),
+  }),
 )
-const decode = Schema.decodeEffect(Remembered)
+const decode = Schema.decodeOption(Remembered)
 const encode = Schema.encodeEffect(Remembered)
 
 /** Where nobody says since when. */
 const aDay = Duration.hours(24)
 
-const whatOf = ({ filter, machine, requestor, status, type }: Selection): ReadonlyArray<string> => [
-  ...status.map((text) => `status ${text}`),
-  ...type.map((text) => `type ${text}`),
-  ...machine.map((text) => `machine ${text}`),
-  ...requestor.map((text) => `requestor ${text}`),
-  ...Option.toArray(Option.map(filter, (text) => `filter ${text}`)),
-]
+const whatOf = ({ filter, machine, requestor, status, type }: Selection): ReadonlyArray<string> =>
+  [
+    ...status.map((text) => `status ${text}`),
+    ...type.map((text) => `type ${text}`),
+    ...machine.map((text) => `machine ${text}`),
+    ...requestor.map((text) => `requestor ${text}`),
+    ...Option.toArray(Option.map(filter, (text) => `filter ${text}`)),
+  ].toSorted()
 
-/** Follows the actions, and knows which of them have all their results here. */
-const make = Effect.fnUntraced(function* (selection: Selection, { directory }: { readonly directory: string }) {
+/** What `follow.json` says. */
+const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const path = paths.join(directory, "follow.json")
+  const storeError = fromPlatformError(path)
   const what = whatOf(selection)
-  const { filter, isMeant } = Discovery.follow(selection)
+  const isThis = (other: { readonly what: ReadonlyArray<string> }) => other.what.join("\n") === what.join("\n")
 
+  const text = (yield* Effect.mapError(fs.exists(path), storeError))
+    ? yield* Effect.mapError(fs.readFileString(path), storeError)
+    : `{"positions":[]}`
+  const read = Option.getOrUndefined(decode(text))
+  if (read === undefined) {
+    yield* Effect.mapError(fs.rename(path, `${path}.broken`), storeError)
+    yield* Messages.write(
+      `live-response: ${printable(path)} is broken, and is now ${printable(path)}.broken; it begins as if for the first time`,
+    )
+  }
+  const positions = read?.positions ?? []
+  const others = positions.filter((other) => !isThis(other))
+  let written = ""
+  return {
+    position: Option.fromNullishOr(positions.find(isThis)?.position),
+    remember: Effect.fnUntraced(function* (position: ActionFeed.Position) {
+      const json = yield* Effect.orDie(encode({ positions: [...others, { what, position }] }))
+      if (json === written) return
+      yield* WholeFile.write(fs, paths, path, Stream.encodeText(Stream.succeed(json)))
+      written = json
+    }),
+  }
+})
+
+/** The results of an action that are under way, and what is to be said when all of them are here. */
+interface UnderWay {
+  left: number
+  readonly handled: Effect.Effect<void>
+  readonly again: Map<string, Again>
+}
+
+type Again = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, unknown, never, never>>>
+
+/** Follows the actions, and knows which of them have all their results here. */
+const make = Effect.fnUntraced(function* (selection: Selection, options: Options) {
+  const { filter, isMeant } = Discovery.follow(selection)
+  const policy = yield* RetryPolicy
+  const memory = yield* makeMemory(selection, options.directory)
   const now = yield* DateTime.now
-  const beginning = ActionFeed.Position.make({
-    since: When.ago(
-      Option.getOrElse(selection.since, () => aDay),
-      now,
-    ),
-    open: [],
-  })
-  const found = (yield* fs.exists(path).pipe(Effect.mapError(fromPlatformError(path))))
-    ? yield* fs
-        .readFileString(path)
-        .pipe(Effect.mapError(fromPlatformError(path)), Effect.flatMap(decode), Effect.option)
-    : Option.none()
-  const from = Option.match(found, {
-    onNone: () => beginning,
-    onSome: (remembered) => (remembered.what.join("\n") === what.join("\n") ? remembered.position : beginning),
-  })
+  const begins = When.ago(
+    Option.getOrElse(selection.since, () => aDay),
+    now,
+  )
+  const from = Option.getOrElse(memory.position, () => ActionFeed.Position.make({ since: begins, open: [] }))
+  if (Option.isSome(memory.position) && !options.quiet) {
+    const since = `${Format.date(from.since)} ${Format.timeOfDay(from.since)}`
+    yield* Messages.write(`goes on where it was, with what was created since ${since}`)
+  }
 
   let hasBegun = false
-  const remember = Effect.fnUntraced(function* (position: ActionFeed.Position) {
-    hasBegun = true
-    const json = yield* Effect.orDie(encode({ what, position }))
-    yield* WholeFile.write(fs, paths, path, Stream.encodeText(Stream.succeed(json)))
-  })
+  const again = yield* Queue.unbounded<ResultRef.ResultRef>()
+  const underWay = new Map<string, UnderWay>()
 
-  /** The results that are under way, and what is to be said when all of their action are here. */
-  const underWay = new Map<string, { left: number; readonly handled: Effect.Effect<void> }>()
+  const over = (key: string) => {
+    const of = underWay.get(key)
+    if (of === undefined) return Effect.void
+    underWay.delete(key)
+    of.left--
+    return of.left === 0 ? of.handled : Effect.void
+  }
+
+  /** For a day; after that the next run tries again. */
+  const later = Effect.fnUntraced(function* (ref: ResultRef.ResultRef, of: UnderWay) {
+    const key = String(ref)
+    const step = of.again.get(key) ?? (yield* Schedule.toStep(policy.again))
+    of.again.set(key, step)
+    yield* Pull.matchEffect(step(yield* Clock.currentTimeMillis, undefined), {
+      onSuccess: ([, delay]) => Effect.asVoid(Effect.forkScoped(Effect.delay(Queue.offer(again, ref), delay))),
+      onFailure: Effect.die,
+      onDone: () => Messages.write(`gave up ${key} after a day; it is tried again when this is started again`),
+    })
+  })
 
   return {
     /** Whether the API was reached. */
     hasBegun: () => hasBegun,
 
     /** The actions that are over and have results. */
-    actions: ActionFeed.follow({ filter, from, remember }).pipe(
+    actions: ActionFeed.follow({
+      filter,
+      from,
+      remember: (position) =>
+        Effect.suspend(() => {
+          hasBegun = true
+          return memory.remember(position)
+        }),
+    }).pipe(
       Stream.filterEffect(({ action, handled }) => {
         const refs = isMeant(action) ? ResultRef.ofAction(action) : []
-        const of = { left: refs.length, handled }
+        const of = { left: refs.length, handled, again: new Map() }
         for (const ref of refs) underWay.set(String(ref), of)
         return refs.length === 0 ? Effect.as(handled, false) : Effect.succeed(true)
       }),
       Stream.map(({ action }) => action),
     ),
 
-    /** Hears what becomes of them. One that failed keeps its action open, for the next run to try again. */
-    event: (event: BatchEvent): Effect.Effect<void> => {
-      if (event.event !== "completed" && event.event !== "skipped") return Effect.void
-      const key = `${event.machineActionId}:${event.index}`
-      const of = underWay.get(key)
-      if (of === undefined) return Effect.void
-      underWay.delete(key)
-      of.left--
-      return of.left === 0 ? of.handled : Effect.void
-    },
+    /** The results that failed, when their time has come. */
+    again: Stream.fromQueue(again),
+
+    /** Hears what becomes of them. What is unpacked as well is over after that. */
+    event: Effect.fnUntraced(function* (event: BatchEvent) {
+      switch (event.event) {
+        case "completed":
+          if (!options.extract || !event.path.endsWith(".gz")) yield* over(String(refOf(event)))
+          return
+        case "extracted":
+        case "notExtracted":
+        case "skipped":
+          yield* over(String(refOf(event)))
+          return
+        case "failed": {
+          const of = underWay.get(String(refOf(event)))
+          if (of !== undefined && !isRefused(event.error)) yield* later(refOf(event), of)
+        }
+      }
+    }),
   }
 })
 
-/** Whether the network was lost, or the API is in trouble: whoever is left running waits for both. */
-const isPassing = (error: { readonly _tag: string }): boolean =>
-  error instanceof Outage || (error instanceof DefenderError && error.isPassing)
+/** Nobody will hear anything else today. */
+const isRefused = (error: ResultError): boolean => error._tag === "DefenderError" && error.reason._tag === "Refused"
+
+const refOf = ({ index, machineActionId }: ResultRef.ResultRef): ResultRef.ResultRef =>
+  ResultRef.ResultRef.make({ index, machineActionId })
 
 export interface Options extends Output.Options {
   readonly directory: string
@@ -140,17 +213,21 @@ const collect = Effect.fnUntraced(function* (options: Options) {
     const refs = collector.actions.pipe(
       Stream.tap(known.keep),
       Stream.flatMap((action) => Stream.fromIterable(ResultRef.ofAction(action))),
+      Stream.merge(collector.again),
     )
-    yield* live.saveAll(refs, Batch.savingOf(options)).pipe(
+    yield* live.saveAll(refs, { ...Batch.savingOf(options), again: true }).pipe(
       Stream.runForEach((event) => Effect.andThen(output.event(event), collector.event(event))),
       Effect.ensuring(Effect.sync(() => (hasBegun = hasBegun || collector.hasBegun()))),
     )
-  })
+  }).pipe(Effect.scoped)
+
+  const isOutlived = (error: BatchError) => hasBegun && isPassing(error)
   yield* once.pipe(
-    Effect.tapError((error) =>
-      isPassing(error) && hasBegun ? Messages.write(`waiting: ${printable(error.message)}`) : Effect.void,
-    ),
-    Effect.retry({ while: (error) => isPassing(error) && hasBegun, schedule: policy.follow }),
+    Effect.tapError((error) => {
+      const cause = error._tag === "Outage" ? error.last : error
+      return isOutlived(error) ? Messages.write(`waiting: ${printable(cause.message)}`) : Effect.void
+    }),
+    Effect.retry({ while: isOutlived, schedule: policy.follow }),
     output.during,
   )
 })

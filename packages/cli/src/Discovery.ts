@@ -70,11 +70,11 @@ export const select = (
 /** The same for who follows them: what of it the API looks at, and what is looked at when an action is over. */
 export const follow = (selection: Selection) => {
   const isOnMeant = meantBy(selection)
-  const { status } = selection
+  const statuses = selection.status.map((status) => status.toLowerCase())
   return {
     filter: allOf(filters({ ...selection, status: [] })),
     isMeant: (action: MachineAction.MachineAction): boolean =>
-      (status.length === 0 || status.includes(action.status)) && isOnMeant(action),
+      (statuses.length === 0 || statuses.includes(action.status.toLowerCase())) && isOnMeant(action),
   }
 }
 

@@ -82,6 +82,10 @@ describe("download --follow", { concurrent: true }, () => {
       yield* put(simulator, 7, "Succeeded")
       const second = yield* box.start(follow(env, "--json", "--since", "1m"))
       yield* wait(second, 6, 7)
+      yield* Cli.until(
+        () => second.stdout().split('"completed"').length === 3,
+        () => `two completed\n${second.stdout()}`,
+      )
       yield* second.signal("SIGINT")
       const ended = yield* second.ended
       assert.strictEqual(ended.exitCode, 130)

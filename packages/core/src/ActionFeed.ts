@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "./ActionFilter.ts"
 import { ActionWatch } from "./ActionWatch.ts"
+import { isPassing } from "./BatchError.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import { type MachineAction, MachineActionId } from "./MachineAction.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
@@ -109,6 +110,7 @@ export const follow = <E = never, R = never>(
       // When each was created, as far as a list may still show it.
       const known = new Map(options.from.open.map((id) => [id, DateTime.toEpochMillis(since)]))
       let isReached = false
+      let isTroubled = false
 
       const tell = (action: MachineAction) =>
         Effect.asVoid(Queue.offer(queue, { action, handled: Effect.sync(() => open.delete(action.id)) }))
@@ -135,7 +137,8 @@ export const follow = <E = never, R = never>(
       /** Its results may not be there yet where it was over just now. */
       const tellFinal = Effect.fnUntraced(function* (action: MachineAction) {
         const settled = DateTime.subtractDuration(yield* DateTime.now, policy.settling)
-        const isFresh = action.updated !== undefined && DateTime.isGreaterThan(action.updated, settled)
+        const { updated } = action
+        const isFresh = isReached || (updated !== undefined && DateTime.isGreaterThan(updated, settled))
         yield* isFresh
           ? Effect.asVoid(FiberSet.run(watching, Effect.delay(tell(action), policy.settling)))
           : tell(action)
@@ -153,12 +156,18 @@ export const follow = <E = never, R = never>(
           return action.isFinal ? tellFinal(action) : watchIt(action.id)
         })
         isReached = true
+        isTroubled = false
+        // What claims to come from the future moves nothing on.
+        newest = DateTime.min(newest, yield* DateTime.now)
         since = DateTime.max(since, DateTime.subtractDuration(newest, lateness))
         for (const [id, created] of known) if (created < DateTime.toEpochMillis(since)) known.delete(id)
       }).pipe(
-        Effect.catchTag("DefenderError", (error) =>
-          isReached && error.isPassing ? Effect.logWarning(`${error.message}; it is tried again`) : Effect.fail(error),
-        ),
+        Effect.catch((error) => {
+          if (!isReached || !isPassing(error)) return Effect.fail(error)
+          if (isTroubled) return Effect.void
+          isTroubled = true
+          return Effect.logWarning(`${error.message}; it is tried again`)
+        }),
       )
 
       const remember = Effect.suspend(

@@ -16,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "./ActionFilter.ts"
+import { isPassing } from "./BatchError.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
 import type { MachineAction, MachineActionId } from "./MachineAction.ts"
@@ -80,10 +81,6 @@ const urgentInOneCall = 20
 
 /** Where the list does not have an action and the API can't be asked for it either, it has time. */
 const askAgainAfter = Duration.minutes(1)
-
-/** Whether the trouble is not about what was asked for: it may pass. A gateway's page in place of an answer is no answer. */
-const isPassing = (error: ApiError): boolean =>
-  error._tag === "DefenderError" && (error.isPassing || error.reason._tag === "UnexpectedAnswer")
 
 /**
  * Makes the service. It calls only while something is watched.

@@ -32,3 +32,24 @@ export class Outage extends Schema.TaggedError<Outage>("@live-response/core/Batc
  * @category errors
  */
 export type BatchError = CredentialError | DefenderError | QuotaStoreError | StoreError | Outage
+
+/**
+ * Whether it is the network's, the API's or another service's trouble, and not about what was asked for: whoever is left
+ * running waits until it is over.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isPassing = (error: BatchError): boolean => {
+  switch (error._tag) {
+    case "Outage":
+      return true
+    case "DefenderError":
+      return error.isPassing
+    case "CredentialError":
+    case "QuotaStoreError":
+      return error.isRetryable
+    case "StoreError":
+      return false
+  }
+}

@@ -229,9 +229,9 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
     return this.reason._tag === "Unauthorized" || this.reason._tag === "Forbidden"
   }
 
-  /** Whether it says nothing of what was asked for: another day the same call may succeed. */
+  /** Whether it says nothing of what was asked for, as a gateway's page doesn't: another day the same call may succeed. */
   get isPassing(): boolean {
-    return this.isRetryable || this.reason._tag === "TooManyRequests"
+    return this.isRetryable || this.reason._tag === "TooManyRequests" || this.reason._tag === "UnexpectedAnswer"
   }
 
   /** Whether the same call may succeed a little later. */

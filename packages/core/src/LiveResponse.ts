@@ -38,6 +38,12 @@ export interface BatchOptions {
    * machine's choice, and is not used. By default nothing is unpacked.
    */
   readonly extract?: Extraction.Limits | undefined
+
+  /**
+   * A target that is over may come again, and is looked at anew. By default one that comes twice is skipped, and each is
+   * remembered for as long as the batch goes.
+   */
+  readonly again?: boolean | undefined
 }
 
 /**
@@ -194,6 +200,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
               if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
               seen.add(key)
               return Effect.flatMap(saveTold(ref, options?.extract, batchEnd, tell), (ended) => {
+                if (options?.again === true) seen.delete(key)
                 const outage = ended && batchEnd.outage(ended.event === "failed" ? ended.error : undefined)
                 return outage === undefined ? Effect.void : Effect.fail(outage)
               })

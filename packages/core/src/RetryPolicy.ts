@@ -60,6 +60,9 @@ export interface Policies {
   /** Looking for new machine actions, for whoever follows them. */
   readonly follow: Schedule.Schedule<unknown>
 
+  /** Downloading a result again that failed, for whoever follows them. */
+  readonly again: Schedule.Schedule<unknown>
+
   /** Looking again for a machine action that was just made: for a while the API may not know it yet. */
   readonly creation: Schedule.Schedule<unknown, DefenderError>
 
@@ -96,6 +99,18 @@ export const visibleWithin = (duration: Duration.Input) => {
 }
 
 /**
+ * For whoever follows machine actions: how often new ones are looked for, and results that failed fetched again.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const followEvery = (duration: Duration.Input) =>
+  ({
+    follow: Schedule.spaced(duration),
+    again: Schedule.min([Schedule.exponential(duration), Schedule.spaced("1 hour")]).pipe(Schedule.upTo({ times: 30 })),
+  }) satisfies Partial<Policies>
+
+/**
  * A machine that has not begun a session by then is not there: whoever waits for it need not look often.
  *
  * @since 0.1.0
@@ -109,7 +124,8 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
  * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
  * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
- * not been there for two minutes once a minute. New ones are looked for once a minute. A session that got lost is begun three times at most.
+ * not been there for two minutes once a minute. New ones are looked for once a minute, and their results that failed fetched again after a
+ * minute, doubled up to an hour, for a day. A session that got lost is begun three times at most.
  *
  * @since 0.1.0
  * @category policies
@@ -147,7 +163,7 @@ export const defaults: Policies = {
     Schedule.upTo({ duration: "4 days" }),
   ),
   rounds: Schedule.spaced("3 seconds"),
-  follow: Schedule.spaced("1 minute"),
+  ...followEvery("1 minute"),
   ...visibleWithin("2 minutes"),
   start: Schedule.recurs(2),
   headTimeout: "1 minute",

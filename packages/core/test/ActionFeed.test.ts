@@ -107,7 +107,7 @@ describe("ActionFeed.follow", () => {
       yield* put(session(1, "Succeeded", 0))
       yield* pass("10 seconds")
       assert.deepStrictEqual(told[1]?.slice(0, 2), [1, "Succeeded"])
-      yield* pass("50 hours")
+      yield* pass("3 hours")
       yield* put(session(2, "TimeOut", 0))
       yield* pass("2 minutes")
       assert.deepStrictEqual(told[2]?.slice(0, 2), [2, "TimeOut"])
@@ -152,15 +152,16 @@ describe("ActionFeed.follow", () => {
         [1, 2],
       )
       for (const n of [3, 4, 5, 6, 7, 8]) {
-        yield* put(session(n, "Succeeded", 86_400 + n * 600))
         yield* pass("10 minutes")
+        yield* put(session(n, "Succeeded", 86_820 + (n - 2) * 600))
       }
+      yield* pass("2 minutes")
       assert.deepStrictEqual(
         told.map(([n]) => n),
         [1, 2, 3, 4, 5, 6, 7, 8],
       )
       assert.deepStrictEqual(open(), [])
-      assert.strictEqual(since(), 86_400 + 8 * 600 - 600)
+      assert.strictEqual(since(), 86_820 + 6 * 600 - 600)
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
@@ -196,6 +197,34 @@ describe("ActionFeed.follow", () => {
       yield* pass("5 minutes")
       assert.deepStrictEqual(told.map(([n]) => n).sort(), [1, 2, 3])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("is not moved on by what claims to come from the future", () =>
+    Effect.gen(function* () {
+      yield* pass("1 hour")
+      yield* put(session(1, "Succeeded", 1_000_000))
+      const { told } = yield* follow()
+      yield* pass("5 minutes")
+      yield* put(session(2, "Succeeded", 3800))
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(
+        told.map(([n]) => n),
+        [1, 2],
+      )
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("reads pages, and lets what is new settle whatever this machine's clock says", () =>
+    Effect.gen(function* () {
+      yield* pass("1 hour")
+      for (const n of [1, 2, 3]) yield* put(session(n, "Succeeded", 3000 + n))
+      const { told } = yield* follow()
+      yield* pass("30 seconds")
+      assert.strictEqual(told.length, 3)
+      yield* put(session(4, "Succeeded", 3620, { lastUpdateDateTimeUtc: at(3000) }))
+      yield* pass("2 minutes")
+      assert.deepStrictEqual(told[3], [4, "Succeeded", 3665])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer({ pageSize: 2 }))),
   )
 
   it.effect("fails where the API is not there from the start", () =>

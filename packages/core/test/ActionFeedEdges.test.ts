@@ -197,7 +197,9 @@ describe("ActionFeed.follow at its edges", () => {
       for (const n of upTo(1000)) yield* put(n, n < 900 ? "Succeeded" : "Pending", 0)
       const open = upTo(1000).map((n) => `"${idAt(n)}"`)
       const running = yield* follow(`{"since":"${at(3600)}","open":[${open}]}`)
-      yield* pass("1 hour")
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(ascending(running.told), upTo(900))
+      yield* pass("55 minutes")
       const calls = yield* listCalls
       assert.isTrue(calls.every(({ status }) => status === 200))
       assert.isAtMost(calls.length, 61 + 1201)

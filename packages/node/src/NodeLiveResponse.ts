@@ -26,7 +26,6 @@ import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -113,7 +112,7 @@ export const layerApi = (
 
 const waits = ({ followEvery, stallTimeout, visibleWithin }: TransferOptions) =>
   RetryPolicy.layer({
-    ...(followEvery === undefined ? {} : { follow: Schedule.spaced(followEvery) }),
+    ...(followEvery === undefined ? {} : RetryPolicy.followEvery(followEvery)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(visibleWithin === undefined ? {} : RetryPolicy.visibleWithin(visibleWithin)),
   })

@@ -16,6 +16,11 @@ const loadBatch = Effect.promise(() => import("../Batch.ts"))
 
 const loadCollector = Effect.promise(() => import("../Collector.ts"))
 
+/** Outside of the texts that it compares with. */
+const namesStatus = (filter: string): boolean => /\bstatus\b/i.test(filter.replaceAll(/'[^']*'/g, ""))
+
+const isUnderWay = (status: string): boolean => /^(pending|inprogress)$/i.test(status)
+
 export const download = Command.make(
   "download",
   {
@@ -50,7 +55,10 @@ export const download = Command.make(
     if (options.follow && (named.length > 0 || options.lists.length > 0 || options.retryFailed)) {
       return yield* Failure.usage("--follow finds what it downloads; leave out TARGET, --from and --retry-failed")
     }
-    if (options.follow && Option.exists(options.filter, (filter) => /\bstatus\b/i.test(filter))) {
+    if (options.follow && options.status.some(isUnderWay)) {
+      return yield* Failure.usage("--follow downloads what is over: name no status that is not, such as Pending")
+    }
+    if (options.follow && Option.exists(options.filter, namesStatus)) {
       return yield* Failure.usage("with --follow name a status by --status: what is not over yet is to be seen as well")
     }
     if (!options.follow && named.length === 0 && options.lists.length === 0 && !options.retryFailed && !isSelecting) {

@@ -155,7 +155,14 @@ const showProgress = Effect.fnUntraced(function* (
   moment: Effect.Effect<Screen.Moment>,
 ): Effect.fn.Return<(text: string) => Effect.Effect<void>, never, Scope.Scope> {
   if (!process.stderr.isTTY || process.env.TERM === "dumb") {
-    const log = Effect.flatMap(moment, (moment) => Messages.write(Screen.line(view, moment)))
+    let last = ""
+    // Whoever is left running for months need not say that nothing has happened.
+    const log = Effect.flatMap(moment, (moment) => {
+      const line = Screen.line(view, moment)
+      if (line === last) return Effect.void
+      last = line
+      return Messages.write(`${Format.timeOfDay(moment.now)}  ${line}`)
+    })
     yield* log.pipe(Effect.delay(logInterval), Effect.forever, Effect.forkScoped)
     return Console.log
   }

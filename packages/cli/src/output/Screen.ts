@@ -112,7 +112,7 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
   return drawn.map((line) => line.slice(0, Math.max(1, columns - 1)))
 }
 
-/** The same in one line, for logs. */
+/** The same in one line, for logs, but for the time. */
 export const line = (view: BatchView, moment: Moment): string => {
   const quota = Option.match(moment.quota, {
     onNone: () => unknownQuota,
@@ -126,7 +126,7 @@ export const line = (view: BatchView, moment: Moment): string => {
     ...(view.fleet === undefined ? [] : [`machines ${machines(view.fleet).join("")}`]),
     ...(view.isSaving ? [`${results(view)}; quota ${quota}${ends}`] : []),
   ]
-  return `${Format.timeOfDay(moment.now)}  ${parts.join("; ")}`
+  return parts.join("; ")
 }
 
 /** How the quota stands, for who asks for nothing else. */

@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
@@ -396,9 +397,12 @@ export const layer = (options?: Options): Layer.Layer<Simulator> => Layer.effect
 export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Simulator> = Layer.effect(
   HttpClient.HttpClient,
   Effect.map(Simulator, (simulator) =>
-    HttpClient.make((request, _url, signal) =>
+    HttpClient.make((request, url, signal) =>
       simulator.handler.pipe(
-        Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromClientRequest(request)),
+        Effect.provideService(
+          HttpServerRequest.HttpServerRequest,
+          HttpServerRequest.fromClientRequest(HttpClientRequest.setHeader(request, "host", url.host)),
+        ),
         Effect.map((response) => HttpServerResponse.toClientResponse(endedBy(response, signal), { request })),
       ),
     ),

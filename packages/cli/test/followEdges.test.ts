@@ -1,0 +1,320 @@
+/**
+ * `download --follow` as a SOC leaves it running: killed, shut out, told that it may not, and without a disk.
+ */
+import { symlinkSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { FromString } from "@live-response/core/ResultRef"
+import type * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Cli from "./support/Cli.ts"
+import * as Interposed from "./support/Interposed.ts"
+
+const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
+
+const decodeRef = Schema.decodeSync(FromString)
+
+const outputOf = (n: number) =>
+  JSON.stringify({ script_name: "a.ps1", exit_code: 0, script_output: `result of ${n}`, script_errors: "" })
+
+/** A session as it is by now, with two results of three commands. */
+const put = Effect.fnUntraced(function* (
+  simulator: Simulator.Service,
+  n: number,
+  status: "Pending" | "Succeeded",
+  more: { readonly type?: string; readonly results?: Partial<Simulator.Result> } = {},
+) {
+  const now = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)
+  const { results, type = "LiveResponse" } = more
+  const commandStatus = status === "Pending" ? "Created" : "Completed"
+  yield* simulator.addAction({
+    id: idAt(n),
+    type,
+    status,
+    machineId: "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378",
+    computerDnsName: `ws-${n}.contoso.com`,
+    creationDateTimeUtc: DateTime.formatIso(now),
+    // Long over: a test does not wait for results to settle.
+    lastUpdateDateTimeUtc: DateTime.formatIso(DateTime.subtract(now, { hours: 1 })),
+    commands: ["PutFile", "RunScript", "RunScript"].map((type, index) => ({
+      index,
+      commandStatus,
+      command: { type, params: [] },
+    })),
+  })
+  for (const index of [1, 2]) {
+    yield* simulator.add(decodeRef(`${idAt(n)}:${index}`), {
+      content: new TextEncoder().encode(outputOf(n)),
+      ...results,
+    })
+  }
+})
+
+const follow = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>): Cli.Command => ({
+  args: ["download", "--follow", "--out", "results", ...args],
+  env: { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" },
+})
+
+/** Whether both results are there. */
+const isHere = (box: Cli.Sandbox, n: number) => [1, 2].every((index) => box.sizeOf(`${idAt(n)}/${index}.json`) > 0)
+
+const wait = (box: Cli.Sandbox, running: Cli.Running, ...ns: ReadonlyArray<number>) =>
+  Cli.until(
+    () => ns.every((n) => isHere(box, n)),
+    () => `the results of ${ns}\n${running.stderr()}`,
+  )
+
+const remembered = (box: Cli.Sandbox) =>
+  box.entries().includes("results") && box.files().includes("follow.json")
+    ? box.read("results/follow.json").toString()
+    : ""
+
+const countOf = (box: Cli.Sandbox) =>
+  box.entries().includes("results") ? box.files().filter((file) => /\/\d\.json$/.test(file)).length : 0
+
+const completed = (box: Cli.Sandbox) =>
+  Cli.ndjson(box.read("results/manifest.jsonl").toString()).filter(({ status }) => status === "completed")
+
+const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
+
+// The longest first: five at a time are run.
+describe("download --follow, left running", { concurrent: true }, () => {
+  it.live("has every result once and whole, however often it is killed", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Interposed.serve({ latency: Effect.sleep("20 millis") })
+      const box = yield* Cli.sandbox
+      yield* put(simulator, 0, "Pending")
+      let n = 1
+      const more = Effect.suspend(() => put(simulator, n++, "Succeeded"))
+      for (const results of [1, 2, 6]) {
+        const before = countOf(box)
+        const running = yield* box.start(follow(env, "-j", "2"))
+        yield* Effect.repeat(more, { times: 5 })
+        // Killed with some under way, and at another place each time.
+        yield* Cli.until(
+          () => countOf(box) >= before + results,
+          () => `${results} more results\n${running.stderr()}`,
+        )
+        yield* running.signal("SIGKILL")
+        yield* running.ended
+        yield* more
+      }
+      yield* put(simulator, 0, "Succeeded")
+      const last = yield* box.start(follow(env, "--json"))
+      yield* wait(box, last, ...upTo(n))
+      yield* Cli.until(
+        () => /"open":\[\]/.test(remembered(box)),
+        () => `nothing open\n${remembered(box)}`,
+      )
+      yield* last.signal("SIGTERM")
+      const ended = yield* last.ended
+      assert.strictEqual(ended.exitCode, 130)
+      assert.match(ended.stderr, /^goes on where it was, with what was created since [\d: -]+\n$/)
+      const events = Cli.ndjson(ended.stdout)
+      assert.strictEqual(events.filter(({ event }) => event === "summary").length, 1)
+      assert.deepInclude(events.at(-1), { event: "summary", failed: 0 })
+      for (const action of upTo(n)) {
+        for (const index of [1, 2]) {
+          assert.strictEqual(box.read(`results/${idAt(action)}/${index}.json`).toString(), outputOf(action))
+        }
+      }
+      const keys = completed(box).map(({ index, machineActionId }) => `${machineActionId}:${index}`)
+      assert.strictEqual(new Set(keys).size, keys.length)
+      assert.strictEqual(keys.length, 2 * n)
+      assert.isFalse(box.files().some((file) => file.endsWith(".part")))
+      // The machines' names are there for each, and each once.
+      const results = yield* box.run({ args: ["results", "results"] })
+      assert.strictEqual(results.stdout.split("\n")[0]?.split(",")[0], `${2 * n} script results`)
+      assert.notInclude(results.stdout, "not known")
+      const known = Cli.ndjson(box.read("results/actions.jsonl").toString()).map(({ id }) => id)
+      assert.strictEqual(new Set(known).size, n)
+      assert.strictEqual(known.length, n)
+    }),
+  )
+
+  it.live("waits for a service that is gone, and has what ended meanwhile", () =>
+    Effect.gen(function* () {
+      const service = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      yield* put(service.simulator, 1, "Succeeded")
+      yield* put(service.simulator, 2, "Pending")
+      const running = yield* box.start(follow(service.env, "--quiet"))
+      yield* wait(box, running, 1)
+      yield* service.goAway
+      yield* put(service.simulator, 2, "Succeeded")
+      yield* put(service.simulator, 3, "Succeeded")
+      yield* Effect.sleep("1 second")
+      yield* service.comeBack
+      yield* wait(box, running, 2, 3)
+      yield* service.simulator.outage(true)
+      yield* put(service.simulator, 4, "Succeeded")
+      yield* Effect.sleep("500 millis")
+      yield* service.simulator.outage(false)
+      yield* wait(box, running, 4)
+      yield* running.signal("SIGINT")
+      const ended = yield* running.ended
+      assert.deepStrictEqual([ended.exitCode, ended.stdout, ended.stderr], [130, "", ""])
+    }),
+  )
+
+  it.live("keeps an action open for the next one where one of its results failed, and that one has it", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      yield* put(simulator, 1, "Succeeded", { results: { linkFaults: [{ fault: "status", status: 400 }] } })
+      yield* put(simulator, 2, "Succeeded")
+      const first = yield* box.start(follow(env))
+      yield* wait(box, first, 2)
+      yield* Cli.until(
+        () => remembered(box).includes(`"open":["${idAt(1)}"]`),
+        () => `what is open\n${remembered(box)}`,
+      )
+      yield* first.signal("SIGKILL")
+      yield* first.ended
+      assert.match(first.stderr(), new RegExp(`^failed: link of ${idAt(1)}:1: [^\n]+ 400 [^\n]+\n`, "m"))
+      const second = yield* box.start(follow(env))
+      yield* wait(box, second, 1)
+      yield* Cli.until(
+        () => remembered(box).includes('"open":[]'),
+        () => `nothing open\n${remembered(box)}`,
+      )
+    }),
+  )
+
+  it.live("ends at once where its token is refused, and lets nobody else into its directory", () =>
+    Effect.gen(function* () {
+      const service = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      yield* put(service.simulator, 1, "Succeeded")
+      yield* put(service.simulator, 2, "Pending")
+      const running = yield* box.start(follow(service.env, "--json", "--quiet"))
+      yield* wait(box, running, 1)
+      const other = yield* box.run(follow(service.env))
+      assert.strictEqual(other.exitCode, 4)
+      assert.match(other.stderr, new RegExp(`^live-response: results: in use by process ${running.pid} on [^\n]+\n$`))
+      yield* service.refuse(() => ({ status: 401, code: "Unauthorized", message: "The token is expired." }))
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 3)
+      assert.match(ended.stderr, /^live-response: [^\n]+ the API refused the token [^\n]+; sign in again[^\n]+\n$/)
+      assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", completed: 2, failed: 0 })
+      assert.include(remembered(box), idAt(2))
+    }),
+  )
+
+  it.live("ends where the disk is full, and what it remembered stays as it was", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      yield* put(simulator, 1, "Succeeded")
+      const position = { since: "2026-01-01T00:00:00.000Z", open: [idAt(7)] }
+      const before = JSON.stringify({ positions: [{ what: ["type LiveResponse"], position }] })
+      box.write("results/follow.json", before)
+      symlinkSync("/dev/full", box.path("results/follow.json.part"))
+      const ended = yield* box.run(follow(env))
+      assert.strictEqual(ended.exitCode, 4)
+      assert.match(ended.stderr, /^live-response: results\/follow\.json\.part: the disk is full; [^\n]+\n$/m)
+      assert.strictEqual(remembered(box), before)
+    }),
+  )
+
+  it.live("fetches again what failed, as soon as it may be there", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      const absent = { fault: "status", status: 404, code: "ResourceNotFound" } as const
+      yield* put(simulator, 1, "Succeeded", { results: { linkFaults: [absent, absent] } })
+      const running = yield* box.start(follow(env))
+      yield* wait(box, running, 1)
+      yield* Cli.until(
+        () => remembered(box).includes('"open":[]'),
+        () => `nothing open\n${remembered(box)}`,
+      )
+    }),
+  )
+
+  it.live("remembers each selection apart, and says so where it can't read what it remembered", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      yield* put(simulator, 1, "Pending")
+      const until = Effect.fnUntraced(function* (args: ReadonlyArray<string>, text: string, says = "") {
+        const running = yield* box.start(follow(env, ...args))
+        yield* Cli.until(
+          () => remembered(box).includes(text) && running.stderr().includes(says),
+          () => `${text}\n${remembered(box)}${running.stderr()}`,
+        )
+        yield* running.signal("SIGINT")
+        return (yield* running.ended).stderr
+      })
+      yield* until([], idAt(1))
+      yield* until(["--requestor", "x", "--machine", "ws-9"], "requestor x")
+      assert.include(remembered(box), `"open":["${idAt(1)}"]`)
+      yield* until(["--machine", "ws-9", "--requestor", "x"], "requestor x", "goes on where it was")
+
+      box.write("results/follow.json", remembered(box).slice(0, -9))
+      const said = yield* until([], '{"positions":[{', "follow.json.broken")
+      assert.match(
+        said,
+        /^live-response: results\/follow\.json is broken, and is now results\/follow\.json\.broken; [^\n]+\n/,
+      )
+    }),
+  )
+
+  it.live("takes no status of what is not over, and any text in a filter", () =>
+    Effect.gen(function* () {
+      const { env } = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(follow(env, "--status", "pending"))
+      assert.strictEqual(ended.exitCode, 2)
+      assert.match(ended.stderr, /name no status that is not/)
+      const running = yield* box.start(follow(env, "--filter", "requestor eq 'status@contoso.com'"))
+      yield* Cli.until(
+        () => remembered(box).includes("status@contoso.com"),
+        () => `a first look\n${running.stderr()}`,
+      )
+    }),
+  )
+
+  it.live("goes from where it is told: so long ago, or a date", () =>
+    Effect.gen(function* () {
+      const { env } = yield* Interposed.serve()
+      const box = yield* Cli.sandbox
+      for (const since of ["yesterday", "24", "2026-13-45"]) {
+        const ended = yield* box.run(follow(env, "--since", since))
+        assert.strictEqual(ended.exitCode, 2, ended.stderr)
+        assert.match(ended.stderr, /^live-response: [^\n]*--since[^\n]*such as 90m, 24h, 7d, or a date[^\n]*\n$/)
+      }
+      assert.deepStrictEqual(box.entries(), [])
+      const running = yield* box.start(follow(env, "--since", "2026-02-03"))
+      yield* Cli.until(
+        () => remembered(box).includes('"since":"2026-02-03T00:00:00.000Z"'),
+        () => `a position\n${remembered(box)}\n${running.stderr()}`,
+      )
+    }),
+  )
+})
+
+describe("download --since", () => {
+  it.live("asks for sessions alone, once for each page, and knows their machines afterwards", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Interposed.serve({ pageSize: 2 })
+      const box = yield* Cli.sandbox
+      for (const n of upTo(5)) yield* put(simulator, n, "Succeeded")
+      yield* put(simulator, 5, "Succeeded", { type: "Isolate" })
+      const ended = yield* box.run({ args: ["download", "--since", "24h", "--out", "results", "--json"], env })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", completed: 10, failed: 0 })
+      const calls = yield* simulator.calls
+      const lists = calls.filter(({ kind }) => kind === "list")
+      assert.strictEqual(lists.length, 3)
+      assert.isTrue(
+        lists.every(({ url }) => new URL(url).searchParams.get("$filter")?.includes("type eq 'LiveResponse'")),
+      )
+      const results = yield* box.run({ args: ["results", "results"] })
+      assert.notInclude(results.stdout, "not known")
+      for (const n of upTo(5)) assert.include(box.read("results/results.csv").toString(), `ws-${n}.contoso.com`)
+    }),
+  )
+})
