@@ -95,7 +95,7 @@ describe("Simulator: links", () => {
         assert.strictEqual(answer.status, 404)
         assert.strictEqual((yield* errorOf(answer)).code, "ResourceNotFound")
       }
-      const other = yield* get(`${origin}/api/machines`, { authorization: `Bearer ${token}` })
+      const other = yield* get(`${origin}/api/alerts`, { authorization: `Bearer ${token}` })
       assert.strictEqual(other.status, 404)
     }).pipe(Effect.provide(layer())),
   )
