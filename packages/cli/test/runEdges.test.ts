@@ -68,7 +68,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("ends with Ctrl-C in order, with a second one at once, and goes on where it was", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(8) })
+      const service = yield* Simulated.serve({ ...quick, machines: machines(8), commandTime: "5 seconds" })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(8).join("\n"))
       const command = {

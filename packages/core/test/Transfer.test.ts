@@ -74,7 +74,7 @@ describe("Transfer: the request", () => {
       const [call] = yield* blobCalls
       assert.match(
         call?.url ?? "",
-        /^http:\/\/localhost\/investigation-actions-data\/.+\?se=[^&]+%3A[^&]+Z&sp=r&sv=2019-07-07&sr=b&sig=[0-9a-f]+\/[0-9a-f]+%3D$/,
+        /^http:\/\/127\.0\.0\.1\/investigation-actions-data\/.+\?se=[^&]+%3A[^&]+Z&sp=r&sv=2019-07-07&sr=b&sig=[0-9a-f]+\/[0-9a-f]+%3D$/,
       )
       const headers: Simulator.Call["headers"] = call?.headers ?? {}
       assert.strictEqual(headers["accept-encoding"], "identity")
