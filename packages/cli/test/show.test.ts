@@ -66,7 +66,7 @@ const unchanged = (text: string) =>
 
 const oneLine = /^[^\n]+\n$/
 
-describe("show", () => {
+describe("show", { concurrent: true }, () => {
   it.live("prints the output from the API, safe for a terminal, and keeps nothing", () =>
     Effect.gen(function* () {
       const api = yield* server({
@@ -231,7 +231,7 @@ describe("show", () => {
   it.live("shows a result that is larger than its memory, and ends in silence where nobody reads on", () =>
     Effect.gen(function* () {
       const line = `${"x".repeat(98)}\r\n`
-      const bytes = scriptBytes({ script_output: line.repeat(800_000), script_errors: "late" })
+      const bytes = scriptBytes({ script_output: line.repeat(450_000), script_errors: "late" })
       const api = yield* server({ [target(0)]: bytes })
       const box = yield* Cli.sandbox
       const show: Cli.Command = {
@@ -240,7 +240,7 @@ describe("show", () => {
         patience: "50 seconds",
       }
       const all = yield* box.run(Cli.inPipe(show, "wc -c"))
-      assert.strictEqual(Number(all.stdout), 99 * 800_000, all.stderr)
+      assert.strictEqual(Number(all.stdout), 99 * 450_000, all.stderr)
       assert.include(all.stderr, "4 characters")
       const json = yield* box.run({ ...show, args: [...show.args, "--json"], env: environment(api) })
       assert.match(json.stderr, /^live-response: [^\n]* too many for one JSON object; [^\n]*\n$/)
@@ -273,7 +273,7 @@ describe("show", () => {
   )
 })
 
-describe("link", () => {
+describe("link", { concurrent: true }, () => {
   it.live("prints the bare link, and says beside it that it is a secret, and until when", () =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: scriptBytes() })
