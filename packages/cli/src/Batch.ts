@@ -6,7 +6,7 @@ import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"
-import * as ResultRefs from "@live-response/core/ResultRef"
+import type { ResultRef } from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -22,19 +22,23 @@ import * as Lists from "./Lists.ts"
 import * as Output from "./output/Output.ts"
 import * as Targets from "./Targets.ts"
 
-export interface Options extends Output.Options {
+/** How each result is downloaded. */
+export interface Saving {
+  readonly concurrency: number
+  readonly extract: boolean
+  /** How many bytes may come out of one file. */
+  readonly maxExtract: number
+}
+
+export interface Options extends Output.Options, Saving {
   readonly directory: string
   readonly lists: ReadonlyArray<string>
   /** The machine actions whose results are wanted as well. */
   readonly selection: Selection
   readonly windows: ReadonlyArray<Window>
-  readonly concurrency: number
   readonly retryFailed: boolean
   /** A broken line of a list ends it all. */
   readonly strict: boolean
-  readonly extract: boolean
-  /** How many bytes may come out of one file. */
-  readonly maxExtract: number
 }
 
 /** Everything that it takes to download into the directory. */
@@ -86,15 +90,11 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
 
   // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
   const discovered = isDiscovering
-    ? Discovery.select(Discovery.ofSessions(options.selection)).pipe(
-        Stream.tap(known.keep),
-        Stream.flatMap((action) => Stream.fromIterable(ResultRefs.ofAction(action))),
-      )
+    ? known.resultsOf(Discovery.select(Discovery.ofSessions(options.selection)))
     : Stream.empty
   const refs = targets.pipe(
-    Stream.flatMap(
-      (target): Stream.Stream<ResultRefs.ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
-        Targets.isWholeAction(target) ? Discovery.lookUp(target.id, known.keep) : Stream.succeed(target),
+    Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
+      Targets.isWholeAction(target) ? Discovery.lookUp(target.id, known.keep) : Stream.succeed(target),
     ),
     Stream.flatMap((target) => {
       if (!Targets.isBadTarget(target)) return Stream.succeed(target)
@@ -108,16 +108,8 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
   if (output.failed()) return yield* Failure.someFailed
 })
 
-/** How each result is downloaded. */
-export const savingOf = ({
-  concurrency,
-  extract,
-  maxExtract,
-}: {
-  readonly concurrency: number
-  readonly extract: boolean
-  readonly maxExtract: number
-}) => ({
+/** The same as the library has it. */
+export const savingOf = ({ concurrency, extract, maxExtract }: Saving) => ({
   concurrency,
   extract: extract ? { ...Extraction.defaultLimits, maxBytes: maxExtract } : undefined,
 })

@@ -188,13 +188,10 @@ const isRefused = (error: ResultError): boolean => error._tag === "DefenderError
 const refOf = ({ index, machineActionId }: ResultRef.ResultRef): ResultRef.ResultRef =>
   ResultRef.ResultRef.make({ index, machineActionId })
 
-export interface Options extends Output.Options {
+export interface Options extends Output.Options, Batch.Saving {
   readonly directory: string
   readonly selection: Selection
   readonly windows: ReadonlyArray<Window>
-  readonly concurrency: number
-  readonly extract: boolean
-  readonly maxExtract: number
 }
 
 /** Goes on until it is interrupted, or something ends it that does not pass. */
@@ -210,11 +207,7 @@ const collect = Effect.fnUntraced(function* (options: Options) {
 
   const once = Effect.gen(function* () {
     const collector = yield* make(Discovery.ofSessions(options.selection), options)
-    const refs = collector.actions.pipe(
-      Stream.tap(known.keep),
-      Stream.flatMap((action) => Stream.fromIterable(ResultRef.ofAction(action))),
-      Stream.merge(collector.again),
-    )
+    const refs = Stream.merge(known.resultsOf(collector.actions), collector.again)
     yield* live.saveAll(refs, { ...Batch.savingOf(options), again: true }).pipe(
       Stream.runForEach((event) => Effect.andThen(output.event(event), collector.event(event))),
       Effect.ensuring(Effect.sync(() => (hasBegun = hasBegun || collector.hasBegun()))),

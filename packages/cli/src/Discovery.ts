@@ -1,5 +1,5 @@
 /**
- * Which machine actions are meant, and which results they have.
+ * Which machine actions are meant, which results they have, and which machine a name is.
  */
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import * as DefenderApi from "@live-response/core/DefenderApi"
@@ -104,3 +104,24 @@ export const lookUp = (
     }),
   )
 }
+
+/** The id of a machine. Where several have its name nobody but the user knows which is meant. */
+export const machineIdOf = Effect.fnUntraced(function* (
+  machine: Machines.Machine,
+): Effect.fn.Return<string | Machines.BadMachine, DefenderApi.ApiError, DefenderApi.DefenderApi> {
+  if (typeof machine === "string") return machine
+  const { name } = machine
+  const bad = (message: string): Machines.BadMachine => ({ machineName: name, message: printable(message) })
+  const api = yield* DefenderApi.DefenderApi
+  return yield* api.machinesOf(name).pipe(
+    Effect.map(([first, ...others]) => {
+      if (first === undefined) return bad(`no machine is called ${name}: a name is that of DNS in full, or take its id`)
+      if (others.length === 0) return first.id
+      const ids = [first, ...others].map(({ id }) => id).join(", ")
+      return bad(`${others.length + 1} machines are called ${name}: take the id of the one that is meant, of ${ids}`)
+    }),
+    Effect.catchTag("DefenderError", (error) =>
+      error.isDenied ? Effect.fail(error) : Effect.succeed(bad(error.message)),
+    ),
+  )
+})

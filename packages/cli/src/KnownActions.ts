@@ -3,6 +3,8 @@
  */
 import * as JsonLines from "@live-response/core/JsonLines"
 import { MachineAction } from "@live-response/core/MachineAction"
+import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
+import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
@@ -30,12 +32,21 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     Effect.cached,
   )
 
+  const keep = Effect.fnUntraced(function* (action: MachineAction) {
+    const { append, ids } = yield* opened
+    if (ids.has(action.id)) return
+    ids.add(action.id)
+    yield* append(action)
+  })
+
   return {
-    keep: Effect.fnUntraced(function* (action: MachineAction) {
-      const { append, ids } = yield* opened
-      if (ids.has(action.id)) return
-      ids.add(action.id)
-      yield* append(action)
-    }),
+    keep,
+
+    /** The results of actions, each of which is kept. */
+    resultsOf: <E, R>(actions: Stream.Stream<MachineAction, E, R>): Stream.Stream<ResultRef, E | StoreError, R> =>
+      actions.pipe(
+        Stream.tap(keep),
+        Stream.flatMap((action) => Stream.fromIterable(ofAction(action))),
+      ),
   }
 })

@@ -1,9 +1,7 @@
 /**
  * Machines, as the command line and lists of them name them.
  */
-import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Lists from "./Lists.ts"
 import { printable } from "./Printable.ts"
@@ -42,25 +40,4 @@ export const fromList = Lists.reader<Machine>({
   plain: parse,
   columns: ["machineId"],
   record: (value) => parse(value("machineId")),
-})
-
-/** The id of a machine. Where several have its name nobody but the user knows which is meant. */
-export const idOf = Effect.fnUntraced(function* (
-  machine: Machine,
-): Effect.fn.Return<string | BadMachine, DefenderApi.ApiError, DefenderApi.DefenderApi> {
-  if (typeof machine === "string") return machine
-  const { name } = machine
-  const bad = (message: string): BadMachine => ({ machineName: name, message: printable(message) })
-  const api = yield* DefenderApi.DefenderApi
-  return yield* api.machinesOf(name).pipe(
-    Effect.map(([first, ...others]) => {
-      if (first === undefined) return bad(`no machine is called ${name}: a name is that of DNS in full, or take its id`)
-      if (others.length === 0) return first.id
-      const ids = [first, ...others].map(({ id }) => id).join(", ")
-      return bad(`${others.length + 1} machines are called ${name}: take the id of the one that is meant, of ${ids}`)
-    }),
-    Effect.catchTag("DefenderError", (error) =>
-      error.isDenied ? Effect.fail(error) : Effect.succeed(bad(error.message)),
-    ),
-  )
 })

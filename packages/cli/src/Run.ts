@@ -6,7 +6,6 @@ import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import type { Window } from "@live-response/core/QuotaRule"
-import * as ResultRef from "@live-response/core/ResultRef"
 import * as Session from "@live-response/core/Session"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -17,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Batch from "./Batch.ts"
+import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import * as KnownActions from "./KnownActions.ts"
 import * as Lists from "./Lists.ts"
@@ -26,9 +26,8 @@ import * as FleetView from "./output/FleetView.ts"
 import * as Messages from "./output/Messages.ts"
 import * as Output from "./output/Output.ts"
 import * as Table from "./output/Table.ts"
-import { printable } from "./Printable.ts"
 
-export interface Options extends Omit<Output.Options, "isRemembered"> {
+export interface Options extends Omit<Output.Options, "isRemembered">, Batch.Saving {
   readonly lists: ReadonlyArray<string>
   readonly session: Session.Session
   /** Where it is remembered what was begun, where no results are kept. */
@@ -39,9 +38,6 @@ export interface Options extends Omit<Output.Options, "isRemembered"> {
   readonly deadline: Duration.Duration | undefined
   readonly sessions: number
   readonly windows: ReadonlyArray<Window>
-  readonly concurrency: number
-  readonly extract: boolean
-  readonly maxExtract: number
 }
 
 /** Runs the session on what is named and on what the lists hold. */
@@ -77,11 +73,8 @@ const runAndSave = Effect.fnUntraced(function* (
   const output = yield* Output.make(options, fleet)
   const known = yield* KnownActions.make(options)
   const refs = sessions(named, options, fleet, output).pipe(
-    Stream.mapEffect((event) => {
-      if (event.event !== "ended") return Effect.succeed([])
-      return Effect.as(known.keep(event.action), ResultRef.ofAction(event.action))
-    }),
-    Stream.flattenIterable,
+    Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
+    known.resultsOf,
   )
   yield* live.saveAll(refs, Batch.savingOf(options)).pipe(Stream.runForEach(output.event), output.during)
   if (output.failed()) return yield* Failure.someFailed
@@ -116,7 +109,9 @@ const sessions = (
       const machines = all.pipe(
         Stream.mapEffect(
           (machine): Effect.Effect<string | Lists.BadLine | Machines.BadMachine, ApiError, DefenderApi> =>
-            typeof machine === "string" || "message" in machine ? Effect.succeed(machine) : Machines.idOf(machine),
+            typeof machine === "string" || "message" in machine
+              ? Effect.succeed(machine)
+              : Discovery.machineIdOf(machine),
           { concurrency: 4 },
         ),
         Stream.mapEffect((machine) =>
@@ -147,13 +142,7 @@ interface Row {
 }
 
 const columns: ReadonlyArray<Table.Column<Row>> = [
-  { title: "ID", width: 36, text: ({ id }) => id },
-  {
-    title: "STATUS",
-    width: 10,
-    text: ({ status }) => printable(status),
-    paint: ({ status }, text) => ActionText.paintStatus(status, text),
-  },
+  ...ActionText.idAndStatus,
   { title: "MACHINE", width: 40, text: ({ machine }) => machine },
 ]
 

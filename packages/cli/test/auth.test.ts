@@ -269,8 +269,22 @@ describe("what is loaded", () => {
     const env = { ...command.env, NODE_OPTIONS: preload, LOADED_MODULES: box.path("modules") }
     const ended = yield* box.run({ ...command, env })
     const modules = box.read("modules").toString().split("\n")
-    return { ended, azure: modules.filter((url) => url.includes("@azure")) }
+    return {
+      ended,
+      azure: modules.filter((url) => url.includes("@azure")),
+      api: modules.filter((url) => url.endsWith("/DefenderApi.ts")),
+    }
   })
+
+  it.live("help loads nothing that calls the API", () =>
+    Effect.gen(function* () {
+      for (const args of [["--help"], ["run", "--help"], ["download", "--help"], ["actions", "list", "--help"]]) {
+        const { api, ended } = yield* loadedBy({ args })
+        assert.strictEqual(ended.exitCode, 0)
+        assert.deepStrictEqual(api, [])
+      }
+    }),
+  )
 
   it.live("help and a token as it is load nothing of @azure/identity, and a sign-in does", () =>
     Effect.gen(function* () {

@@ -100,7 +100,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
     return ending
   }
 
-  const postpone = (one: Watched, now: number) => (delay: Duration.Duration) =>
+  const postpone = (one: Watched, now: number, delay: Duration.Duration) =>
     Effect.sync(() => {
       one.due = now + Duration.toMillis(delay)
       one.isUrgent = Duration.isZero(delay)
@@ -112,7 +112,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
     return Effect.andThen(
       told,
       Pull.matchEffect(one.again(now, action), {
-        onSuccess: ([, delay]) => postpone(one, now)(delay),
+        onSuccess: ([, delay]) => postpone(one, now, delay),
         onFailure: Effect.die,
         onDone: () => end(one, Queue.end(one.queue)),
       }),
@@ -130,13 +130,13 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
         }),
       ),
       {
-        onSuccess: ([, delay]) => postpone(one, now)(delay),
+        onSuccess: ([, delay]) => postpone(one, now, delay),
         onFailure: Effect.die,
         onDone: () =>
           Effect.matchEffect(api.get(one.id), {
             onSuccess: (action) => tell(one, action, now),
             onFailure: (error) =>
-              isPassing(error) ? postpone(one, now)(askAgainAfter) : end(one, Queue.fail(one.queue, error)),
+              isPassing(error) ? postpone(one, now, askAgainAfter) : end(one, Queue.fail(one.queue, error)),
           }),
       },
     )

@@ -124,8 +124,8 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
  * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
  * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
- * not been there for two minutes once a minute. New ones are looked for once a minute, and their results that failed fetched again after a
- * minute, doubled up to an hour, for a day. A session that got lost is begun three times at most.
+ * not been there for two minutes once a minute. New ones are looked for once a minute, and their results that failed
+ * fetched again after a minute, doubled up to an hour, for a day. A session that got lost is begun three times at most.
  *
  * @since 0.1.0
  * @category policies

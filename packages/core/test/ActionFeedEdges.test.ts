@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import { dice } from "./support/dice.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
 
@@ -80,15 +81,6 @@ const pass = (time: Duration.Input) => TestClock.adjust(time)
 const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) =>
   Effect.map(calls, (all) => all.filter(({ kind }) => kind === "list")),
 )
-
-/** The same numbers in every run, from 0 to 1. */
-const dice = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
-    return state / 2_147_483_648
-  }
-}
 
 /** The service, with somebody in between who has lists refused. */
 const between = (refuse: (expression: string) => ApiError | undefined) =>

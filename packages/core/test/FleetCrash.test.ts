@@ -11,6 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { dice } from "./support/dice.ts"
 import { type Disk, makeDisk } from "./support/disk.ts"
 import { machineIds, machines } from "./support/fleets.ts"
 import {
@@ -29,17 +30,6 @@ import {
 } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
-
-/** Numbers from 0 to 1 that are the same for the same seed: mulberry32. */
-const dice = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 /** A network and a service that fail every now and then, in every way. */
 const storm =

@@ -40,7 +40,8 @@ export const describeCommand = (command: MachineAction.Command): string =>
 const commandsOf = ({ commands, type }: MachineAction.MachineAction): string =>
   commands.length === 0 ? printable(type) : commands.map(describeCommand).join(", ")
 
-export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> = [
+/** What every table of them begins with. */
+export const idAndStatus: ReadonlyArray<Table.Column<{ readonly id: string; readonly status: string }>> = [
   { title: "ID", width: 36, text: ({ id }) => id },
   {
     title: "STATUS",
@@ -48,6 +49,10 @@ export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> =
     text: ({ status }) => printable(status),
     paint: ({ status }, text) => paintStatus(status, text),
   },
+]
+
+export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> = [
+  ...idAndStatus,
   { title: "MACHINE", width: 20, text: nameOf },
   { title: "CREATED", width: 19, text: ({ created }) => instantOf(created) },
   { title: "COMMANDS", width: 20, text: commandsOf },

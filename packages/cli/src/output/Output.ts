@@ -98,6 +98,12 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     yield* view.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
   })
 
+  /** What was to name something and names nothing. */
+  const tellBad = Effect.fnUntraced(function* (event: string, what: { readonly message: string }) {
+    yield* Messages.write(`failed: ${what.message}`)
+    if (options.json) yield* print(printableJson(JSON.stringify({ event, ...what })))
+  })
+
   return {
     /** There are so many targets. */
     expect: (total: number) => {
@@ -128,14 +134,12 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
     badMachine: Effect.fnUntraced(function* (line: BadLine | BadMachine) {
       if (fleet !== undefined) FleetView.addBadMachine(fleet)
-      yield* Messages.write(`failed: ${line.message}`)
-      if (options.json) yield* print(printableJson(JSON.stringify({ event: "notStarted", ...line })))
+      yield* tellBad("notStarted", line)
     }),
 
     badTarget: Effect.fnUntraced(function* (target: BadTarget) {
       BatchView.addBadTarget(view)
-      yield* Messages.write(`failed: ${target.message}`)
-      if (options.json) yield* print(printableJson(JSON.stringify({ event: "failed", ...target })))
+      yield* tellBad("failed", target)
     }),
 
     /** Shows it until it ends, and then how it ended. */
