@@ -43,7 +43,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       box.write("machines.txt", ids(24).join("\n"))
       const running = yield* box.start({
         args: ["run", "--machines", "machines.txt", ...script, "--wait"],
-        env: { ...service.env, ...env },
+        // A service that is going refuses new connections while old ones are answered: three attempts outlast that.
+        env: { ...service.env, ...env, LIVE_RESPONSE_VISIBLE_WITHIN: "6 seconds" },
+        patience: "50 seconds",
       })
       let begun = 0
       yield* Effect.repeat(
