@@ -8,7 +8,7 @@ import { CredentialError } from "./CredentialError.ts"
 import { DefenderError } from "./DefenderError.ts"
 import { ExtractionError } from "./Extraction.ts"
 import { QuotaStoreError } from "./QuotaStoreError.ts"
-import { ResultRef } from "./ResultRef.ts"
+import { Origin, ResultRef } from "./ResultRef.ts"
 import { StoreError } from "./StoreError.ts"
 import { TransferError } from "./TransferError.ts"
 
@@ -27,6 +27,9 @@ export const ResultError = Schema.Union([DefenderError, TransferError, StoreErro
 export type ResultError = typeof ResultError.Type
 
 const ofResult = ResultRef.fields
+
+/** What is recorded of a result for good names where it comes from, where that is known. */
+const ofFinished = { ...ofResult, ...Origin.fields }
 
 /**
  * A link was made: the `links`-th one for this result.
@@ -76,7 +79,7 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchE
  */
 export class Completed extends Schema.Class<Completed>("@live-response/core/BatchEvent/Completed")({
   event: Schema.tag("completed"),
-  ...ofResult,
+  ...ofFinished,
   path: Schema.String,
   bytes: Schema.Int,
   sha256: Schema.String,
@@ -132,7 +135,7 @@ export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/cor
  */
 export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent/Failed")({
   event: Schema.tag("failed"),
-  ...ofResult,
+  ...ofFinished,
   message: Schema.String,
   error: ResultError,
   links: Schema.Int,

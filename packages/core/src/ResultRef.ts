@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
+import { type Command, hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
 
 /**
  * The place of a command in its machine action, counted from 0.
@@ -83,16 +83,59 @@ export const FromString = Schema.String.pipe(
 )
 
 /**
- * The results that an action has by now. A command whose index is none has no result that could be asked for.
+ * Where a result comes from, as far as its machine action says: the machine, and the script that ran or the file that was
+ * collected there (`sourcePath`). All of it is text of others: show it, and never use it as a path.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Origin = Schema.Struct({
+  machineId: Schema.optionalKey(Schema.String),
+  machineName: Schema.optionalKey(Schema.String),
+  script: Schema.optionalKey(Schema.String),
+  sourcePath: Schema.optionalKey(Schema.String),
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Origin = typeof Origin.Type
+
+/**
+ * A result of a machine action that is known, with its origin. It is accepted wherever a `ResultRef` is; events and
+ * manifest lines of the result then name its origin too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ActionResult extends ResultRef.extend<ActionResult>("@live-response/core/ResultRef/ActionResult")(
+  Origin.fields,
+) {}
+
+const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Command): Origin => {
+  const script = params["ScriptName"]
+  const sourcePath = params["Path"]
+  return {
+    ...(machineId === undefined ? {} : { machineId }),
+    ...(computerDnsName === undefined ? {} : { machineName: computerDnsName }),
+    ...(script === undefined ? {} : { script }),
+    ...(sourcePath === undefined ? {} : { sourcePath }),
+  }
+}
+
+/**
+ * The results that an action has by now, each with its origin. A command whose index is not valid has no result that
+ * could be asked for.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const ofAction = (action: MachineAction): ReadonlyArray<ResultRef> =>
+export const ofAction = (action: MachineAction): ReadonlyArray<ActionResult> =>
   action.commands.flatMap((command) =>
     hasResult(action, command) === "yes"
-      ? Option.toArray(decode({ machineActionId: action.id, index: command.index }))
+      ? Option.toArray(decode({ machineActionId: action.id, index: command.index, ...originOf(action, command) }))
       : [],
   )
 
-const decode = Schema.decodeUnknownOption(ResultRef)
+const decode = Schema.decodeUnknownOption(ActionResult)

@@ -12,11 +12,12 @@ import {
   Unreachable,
 } from "@live-response/core/DefenderError"
 import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as MachineAction from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { type ResultChunk, ResultHead } from "@live-response/core/ResultChunk"
-import type { ResultRef } from "@live-response/core/ResultRef"
+import * as ResultRefs from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import { StoreError } from "@live-response/core/StoreError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
@@ -37,13 +38,13 @@ import { exampleRef, refAt, refsUpTo } from "./support/refs.ts"
 const { inVirtualTime } = LiveResponseTest
 const world = LiveResponseTest.layer()
 
-const add = (ref: ResultRef, result: Simulator.Result) =>
+const add = (ref: ResultRefs.ResultRef, result: Simulator.Result) =>
   Effect.flatMap(Simulator.Simulator, (simulator) => simulator.add(ref, result))
 const calls = Effect.flatMap(Simulator.Simulator, (simulator) => simulator.calls)
 
 /** Runs a batch to its end, and gives its events with its exit. */
 const run = Effect.fnUntraced(function* <E, R>(
-  refs: Stream.Stream<ResultRef, E, R>,
+  refs: Stream.Stream<ResultRefs.ResultRef, E, R>,
   options?: LiveResponse.BatchOptions,
 ) {
   const live = yield* LiveResponse.LiveResponse
@@ -56,7 +57,7 @@ const run = Effect.fnUntraced(function* <E, R>(
   return { events, exit }
 })
 
-const runAll = (refs: Iterable<ResultRef>, options?: LiveResponse.BatchOptions) =>
+const runAll = (refs: Iterable<ResultRefs.ResultRef>, options?: LiveResponse.BatchOptions) =>
   run(Stream.fromIterable(refs), options)
 
 const names = (events: ReadonlyArray<BatchEvent.BatchEvent>) => events.map(({ event }) => event)
@@ -71,7 +72,7 @@ const summaryOf = (events: ReadonlyArray<BatchEvent.BatchEvent>) => {
 
 /** The library over a transfer of the test's own. */
 const layerOver = (
-  chunks: (ref: ResultRef) => Effect.Effect<Uint8Array, DownloadError>,
+  chunks: (ref: ResultRefs.ResultRef) => Effect.Effect<Uint8Array, DownloadError>,
   stores: Layer.Layer<ResultStore.ResultStore | Manifest.Manifest> = Layer.merge(
     ResultStore.layerMemory,
     Manifest.layerMemory,
@@ -287,7 +288,7 @@ describe("LiveResponse.saveAll", () => {
     const disallow = { fault: "status", status: 403, code: "DisallowedOperation" } as const
 
     /** Puts so many results there, some of which can't be linked to. */
-    const addAll = (refs: ReadonlyArray<ResultRef>, faultOf: (n: number) => Simulator.Fault | undefined) =>
+    const addAll = (refs: ReadonlyArray<ResultRefs.ResultRef>, faultOf: (n: number) => Simulator.Fault | undefined) =>
       Effect.forEach(refs, (ref, n) => {
         const fault = faultOf(n)
         return add(ref, { content: utf8("a"), ...(fault === undefined ? {} : { linkFaults: [fault] }) })
@@ -636,7 +637,7 @@ describe("LiveResponse.saveAll over the API", () => {
     ResultStore.ResultStore,
     Effect.map(ResultStore.ResultStore, (store) => ({
       ...store,
-      open: (ref: ResultRef) =>
+      open: (ref: ResultRefs.ResultRef) =>
         Effect.map(store.open(ref), (writer) => ({
           ...writer,
           write: (chunk: ResultChunk) => Effect.delay(writer.write(chunk), "20 minutes"),
@@ -787,6 +788,54 @@ describe("LiveResponse, one result", () => {
       assert.deepStrictEqual(
         blobs.map(({ headers }) => headers.range),
         [undefined, "bytes=20000-", "bytes=20000-"],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+})
+
+describe("LiveResponse, results of a machine action that is known", () => {
+  const action = Schema.decodeUnknownSync(MachineAction.FromApi)({
+    id: exampleRef.machineActionId,
+    type: "LiveResponse",
+    status: "Succeeded",
+    machineId: "1e5bc9d7e413ddd7902c2932e418702b84d0cc07",
+    computerDnsName: "C-Lab-31",
+    commands: [
+      {
+        index: 0,
+        commandStatus: "Completed",
+        command: { type: "RunScript", params: [{ key: "ScriptName", value: "collect.ps1" }] },
+      },
+      {
+        index: 1,
+        commandStatus: "Completed",
+        command: { type: "GetFile", params: [{ key: "Path", value: "C:\\Temp\\out.zip" }] },
+      },
+    ],
+  })
+  const machine = { machineId: "1e5bc9d7e413ddd7902c2932e418702b84d0cc07", machineName: "C-Lab-31" }
+  const origins = [
+    { ...machine, script: "collect.ps1" },
+    { ...machine, sourcePath: "C:\\Temp\\out.zip" },
+  ]
+
+  const originOf = (event: BatchEvent.BatchEvent) => {
+    if (event.event !== "completed" && event.event !== "failed") return []
+    const { machineId, machineName, script, sourcePath } = event
+    return [{ machineId, machineName, script, sourcePath }]
+  }
+
+  it.effect("name in their events where they come from, whether they are there or not", () =>
+    Effect.gen(function* () {
+      yield* add(exampleRef, { content: utf8("{}") })
+      const { events } = yield* runAll(ResultRefs.ofAction(action))
+      assert.sameDeepMembers(
+        events.flatMap(originOf),
+        origins.map((origin) => ({ script: undefined, sourcePath: undefined, ...origin })),
+      )
+      assert.sameMembers(
+        names(events).filter((name) => name === "completed" || name === "failed"),
+        ["completed", "failed"],
       )
     }).pipe(Effect.provide(world)),
   )

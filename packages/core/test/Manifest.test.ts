@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Completed, Failed } from "@live-response/core/BatchEvent"
 import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
-import type { ResultRef } from "@live-response/core/ResultRef"
+import { ActionResult, type ResultRef } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -69,6 +69,21 @@ describe("Manifest.Entry", () => {
         new Set(["status", "machineActionId", "index", "message", "error", "links", "attempts"]),
       )
       assert.notInclude(Object.keys(done), "event")
+    }),
+  )
+
+  it.effect("names where the result comes from, where that is known", () =>
+    Effect.gen(function* () {
+      const origin = {
+        machineId: "1e5b",
+        machineName: "C-Lab-31",
+        script: "collect.ps1",
+        sourcePath: "C:\\Temp\\a.log",
+      }
+      const encode = Schema.encodeEffect(Manifest.Entry)
+      const ref = ActionResult.make({ ...refAt(0), ...origin })
+      assert.include(yield* encode({ status: "completed", ...completed(ref) }), origin)
+      assert.include(yield* encode({ status: "failed", ...failed(ref) }), origin)
     }),
   )
 })
