@@ -117,7 +117,7 @@ const fromAzure = (
       const identity = yield* loadIdentity
       const onError = toCredentialError(needs)
       const createOne = () => {
-        const credential = create(identity, commonOptions(cloud.authority.replace(/\/+$/, "")))
+        const credential = create(identity, commonOptions(Cloud.withoutTrailingSlash(cloud.authority)))
         return needs.patience === undefined ? credential : inTime(credential, needs.patience)
       }
       const credential = yield* Effect.try({ try: createOne, catch: onError })
