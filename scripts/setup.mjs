@@ -35,10 +35,10 @@ function install() {
   console.error(`Setting up, once: pnpm ${args.join(" ")}`)
   try {
     const { error, status } = pnpm(args, { stdio: ["ignore", 2, 2], env: { ...process.env, CI: "true" } })
-    if (status !== 0) throw error ?? new Error("what is above says why.")
+    if (status !== 0) throw error ?? new Error("what is above says why; it needs the npm registry.")
     linkNode()
   } catch (error) {
-    fail(`The set-up failed: ${error.message} It needs the npm registry. Then run the same command again.`)
+    fail(`The set-up failed: ${error.message} Then run the same command again.`)
   }
   mkdirSync("node_modules", { recursive: true })
   writeFileSync(stamp, JSON.stringify({ wants, scope }))
@@ -57,15 +57,18 @@ function hashOfManifests() {
  * a binary in a script of its own, which signals do not pass.
  */
 function linkNode() {
+  const platform = `${isWindows ? "win" : process.platform}-${process.arch}`
   const { optionalDependencies } = JSON.parse(readFileSync("package.json", "utf8"))
-  const packaged = Object.keys(optionalDependencies)
-    .map((name) => resolve("node_modules", name, isWindows ? "bin/node.exe" : "bin/node"))
-    .find((path) => existsSync(path) && has(path))
-  const node = packaged ?? (Number.parseInt(process.versions.node) >= 24 ? process.execPath : undefined)
+  const name = Object.keys(optionalDependencies).find((name) => name.endsWith(`-${platform}`))
+  const binary = name && resolve("node_modules", name, isWindows ? "bin/node.exe" : "bin/node")
+  // pnpm leaves out an optional package whose hash is another one, and goes on.
+  if (binary && !existsSync(binary)) {
+    throw new Error(`${name} could not be installed as the lockfile pins it; what is above says why.`)
+  }
+  const own = Number.parseInt(process.versions.node) >= 24 ? process.execPath : undefined
+  const node = binary && has(binary) ? binary : own
   if (node === undefined) {
-    throw new Error(
-      `no Node 24 is packaged for ${process.platform}-${process.arch}: install Node 24 or later yourself.`,
-    )
+    throw new Error(`no Node that runs on this machine (${platform}) is packaged: install Node 24 or later yourself.`)
   }
   const link = `node_modules/.bin/node${isWindows ? ".exe" : ""}`
   rmSync(link, { force: true })

@@ -70,12 +70,17 @@ describe("install scripts", () => {
   })
 })
 
-describe("a registry that serves another pnpm than the pinned one", () => {
+describe("a registry that serves what is not pinned", () => {
+  const [spec] = manifest.packageManager.split("+")
+  const mark = () => join(directory, "ran")
   let directory
   let registry
+  /** What the registry has: archives by name and version. */
+  let archives
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "live-response-registry-"))
+    archives = new Map()
     registry = createServer((request, response) => serve(request, response)).listen(0, "127.0.0.1")
     await once(registry, "listening")
   })
@@ -84,67 +89,97 @@ describe("a registry that serves another pnpm than the pinned one", () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  const [spec] = manifest.packageManager.split("+")
-  const version = spec.split("@")[1]
-
-  /** The archive of a pnpm that leaves a mark when it runs. */
-  const archive = () => {
-    const main = join(directory, "package/bin/pnpm.cjs")
-    mkdirSync(dirname(main), { recursive: true })
-    writeFileSync(main, `require("node:fs").writeFileSync(${JSON.stringify(join(directory, "ran"))}, "")`)
-    writeFileSync(
-      join(directory, "package/package.json"),
-      JSON.stringify({
-        name: "pnpm",
-        version,
-        scripts: { preinstall: "node bin/pnpm.cjs", prepare: "node bin/pnpm.cjs" },
-      }),
-    )
-    execFileSync("tar", ["-czf", "pnpm.tgz", "package"], { cwd: directory })
-    return readFileSync(join(directory, "pnpm.tgz"))
-  }
-
-  const serve = (request, response) => {
-    if (request.url?.endsWith(".tgz")) return response.end(archive())
-    const integrity = `sha512-${createHash("sha512").update(archive()).digest("base64")}`
-    const tarball = `http://${request.headers.host}/pnpm.tgz`
+  /** The registry vouches for whatever it has. */
+  const serve = ({ headers, url }, response) => {
+    const [, name, version] = /^\/([^/]+)(?:\/-\/\1-(.*)\.tgz)?$/.exec(url) ?? []
+    const archive = archives.get(`${name}@${version}`)
+    if (archive !== undefined) return response.end(archive)
+    const versions = Array.from(archives).flatMap(([spec, bytes]) => {
+      const [of, version] = spec.split("@")
+      const integrity = `sha512-${createHash("sha512").update(bytes).digest("base64")}`
+      const dist = { tarball: `http://${headers.host}/${name}/-/${name}-${version}.tgz`, integrity }
+      return of === name ? [[version, { name, version, dist }]] : []
+    })
+    const [latest] = versions.at(-1) ?? []
     response.setHeader("content-type", "application/json")
-    response.end(
-      JSON.stringify({
-        name: "pnpm",
-        "dist-tags": { latest: version },
-        versions: { [version]: { name: "pnpm", version, dist: { tarball, integrity } } },
-      }),
-    )
+    response.statusCode = latest === undefined ? 404 : 200
+    response.end(JSON.stringify({ name, "dist-tags": { latest }, versions: Object.fromEntries(versions) }))
   }
 
-  /** The set-up of a fresh clone, with nothing in npm's cache. */
-  const setUp = () => {
+  /** Has the registry serve a package that leaves a mark when its file runs. */
+  const forge = (spec, file, program) => {
+    const [name, version] = spec.split("@")
+    mkdirSync(dirname(join(directory, "package", file)), { recursive: true })
+    writeFileSync(join(directory, "package", file), program, { mode: 0o755 })
+    const scripts = { preinstall: file, install: file, postinstall: file, prepare: file }
+    writeFileSync(join(directory, "package/package.json"), JSON.stringify({ name, version, scripts }))
+    execFileSync("tar", ["-czf", "forged.tgz", "package"], { cwd: directory })
+    archives.set(spec, readFileSync(join(directory, "forged.tgz")))
+  }
+
+  /** The set-up of a clone with these files, with nothing in any cache. */
+  const setUp = (files) => {
     const clone = join(directory, "clone")
-    for (const path of ["scripts", "package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml"]) {
-      cpSync(join(repository, path), join(clone, path), { recursive: true })
-    }
-    for (const path of globSync("packages/*/package.json", { cwd: repository })) {
-      cpSync(join(repository, path), join(clone, path))
-    }
+    mkdirSync(join(clone, "packages"), { recursive: true })
+    cpSync(join(repository, "scripts"), join(clone, "scripts"), { recursive: true })
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(clone, path), text)
     const env = {
       ...process.env,
       HOME: directory,
-      npm_config_cache: join(directory, "cache"),
+      XDG_DATA_HOME: join(directory, "data"),
+      XDG_CACHE_HOME: join(directory, "cache"),
+      npm_config_cache: join(directory, "npm"),
+      npm_config_fetch_retries: "1",
+      npm_config_fetch_retry_mintimeout: "1",
       npm_config_registry: `http://127.0.0.1:${registry.address().port}`,
     }
     return new Promise((resolve) => {
-      execFile(process.execPath, [join(clone, "scripts/setup.mjs"), "run"], { env }, (error, _, stderr) =>
-        resolve({ exitCode: error?.code ?? 0, stderr }),
+      execFile(process.execPath, [join(clone, "scripts/setup.mjs"), "run"], { env }, (error, stdout, stderr) =>
+        resolve({ exitCode: error?.code ?? 0, stderr: stdout + stderr }),
       )
     })
   }
 
-  test("is refused before anything of that pnpm runs", async () => {
-    const { exitCode, stderr } = await setUp()
+  test("is refused where it is pnpm, before anything of it runs", async () => {
+    forge(spec, "bin/pnpm.cjs", `require("node:fs").writeFileSync(${JSON.stringify(mark())}, "")`)
+    const files = ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml"].map((path) => [path, read(path)])
+    const { exitCode, stderr } = await setUp(Object.fromEntries(files))
     assert.strictEqual(exitCode, 1, stderr)
     assert.include(stderr, `the registry's ${spec} is not the one that package.json pins, so nothing of it was run`)
-    assert.isFalse(existsSync(join(directory, "ran")))
+    assert.isFalse(existsSync(mark()))
+  })
+
+  test("is refused where it is Node, before anything of it runs", async () => {
+    execFileSync("npm", ["pack", spec, "--pack-destination", directory], { stdio: "ignore" })
+    archives.set(spec, readFileSync(join(directory, `${spec.replace("@", "-")}.tgz`)))
+    const name = `node-${process.platform}-${process.arch}`
+    const [, version] = new RegExp(`^  ${name}@(\\S+):$`, "m").exec(read("pnpm-lock.yaml")) ?? []
+    const [, resolution] = new RegExp(`^  ${name}@.*:\n    (resolution: .*)$`, "m").exec(read("pnpm-lock.yaml")) ?? []
+    forge(`${name}@${version}`, "bin/node", `#!/bin/sh\ntouch ${mark()}\n`)
+    const { exitCode, stderr } = await setUp({
+      "package.json": JSON.stringify({
+        packageManager: manifest.packageManager,
+        optionalDependencies: { [name]: version },
+      }),
+      "pnpm-workspace.yaml": "packages: []\nmanagePackageManagerVersions: false\n",
+      "pnpm-lock.yaml": [
+        "lockfileVersion: '9.0'",
+        "importers:",
+        "  .:",
+        "    optionalDependencies:",
+        `      ${name}: { specifier: ${version}, version: ${version} }`,
+        "packages:",
+        `  ${name}@${version}:`,
+        `    ${resolution}`,
+        "snapshots:",
+        `  ${name}@${version}: { optional: true }`,
+        "",
+      ].join("\n"),
+    })
+    assert.strictEqual(exitCode, 1, stderr)
+    assert.include(stderr, "ERR_PNPM_TARBALL_INTEGRITY")
+    assert.include(stderr, `${name} could not be installed as the lockfile pins it`)
+    assert.isFalse(existsSync(mark()))
   })
 })
 
