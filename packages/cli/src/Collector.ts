@@ -30,7 +30,7 @@ import * as KnownActions from "./KnownActions.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
 import * as Output from "./output/Output.ts"
-import { printable } from "./Printable.ts"
+import { printable, printableJson } from "./Printable.ts"
 import * as When from "./When.ts"
 
 /** How far it has come with each of the selections that were followed into the directory. */
@@ -79,7 +79,7 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
   return {
     position: Option.fromNullishOr(positions.find(isThis)?.position),
     remember: Effect.fnUntraced(function* (position: ActionFeed.Position) {
-      const json = yield* Effect.orDie(encode({ positions: [...others, { what, position }] }))
+      const json = printableJson(yield* Effect.orDie(encode({ positions: [...others, { what, position }] })))
       if (json === written) return
       yield* WholeFile.write(fs, paths, path, Stream.encodeText(Stream.succeed(json)))
       written = json

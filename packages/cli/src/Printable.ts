@@ -2,14 +2,15 @@
  * Text that others wrote, made safe for a terminal: results come from machines that may be hostile, and so do the names,
  * errors and answers that this program repeats.
  */
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as Stream from "effect/Stream"
 
-/** Control characters (escapes among them) and marks that turn the direction of text round. */
-const unsafe = /[\p{Cc}\p{Cf}\u2028\u2029]/gu
+/** JSON with the same meaning, in which nothing stands raw that a terminal obeys. */
+export const printableJson = TerminalText.escapeJson
 
 /** One line with nothing in it that a terminal obeys. */
 export const printable = (text: string): string =>
-  text.replaceAll(unsafe, (character) =>
+  TerminalText.replaceUnsafe(text, (character) =>
     character === "\t" || character === "\n" || character === "\r" ? " " : "\uFFFD",
   )
 
@@ -30,14 +31,6 @@ export const printableText = <E, R>(pieces: Stream.Stream<string, E, R>): Stream
   )
 
 const printableLines = (text: string): string =>
-  text
-    .replaceAll("\r\n", "\n")
-    .replaceAll(unsafe, (character) => (character === "\t" || character === "\n" ? character : printable(character)))
-
-/** JSON with the same meaning, in which nothing stands raw that a terminal obeys. */
-export const printableJson = (json: string): string =>
-  json.replaceAll(unsafe, (character) =>
-    Array.from({ length: character.length }, (_, i) => escape(character.charCodeAt(i))).join(""),
+  TerminalText.replaceUnsafe(text.replaceAll("\r\n", "\n"), (character) =>
+    character === "\t" || character === "\n" ? character : printable(character),
   )
-
-const escape = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`

@@ -135,6 +135,10 @@ describe("auth check", () => {
       const env = { LIVE_RESPONSE_TOKEN: tokenOf({ tid: "of the environment" }), LIVE_RESPONSE_AUTH: "secret" }
       const ended = yield* box.run({ args: ["auth", "check", "--token-file", "token"], env })
       assert.match(ended.stdout, /^tenant +of the file$/m)
+      assert.match(
+        ended.stderr,
+        /^[^\n]*token holds a secret, and others on this machine may open it: chmod 600 token\n$/,
+      )
       assert.strictEqual(ended.exitCode, 0)
 
       const both = yield* box.run({ args: ["auth", "check", "--token-file", "token", "--auth", "cli"], env })

@@ -216,6 +216,9 @@ describe("for people and logs", { concurrent: true }, () => {
       assert.strictEqual(ended.stderr.trimEnd().split("\n").length, 2, ended.stderr)
       assert.include(ended.stderr, "owned")
       assertHarmless(ended.stdout + ended.stderr)
+      const manifest = box.read("results/manifest.jsonl").toString()
+      assert.include(manifest, "owned")
+      assertHarmless(manifest)
     }),
   )
 

@@ -242,11 +242,37 @@ describe("results", () => {
         machineName: "'＝HYPERLINK()\uFFFD",
         script: "'=cmd|'/C calc'!A0",
         exitCode: "-1",
-        outputStart: `' @SUM(1)\uFFFD[2J | b,"c"`,
+        outputStart: `' '@SUM(1)\uFFFD[2J | b,"c"`,
         errorsStart: "no;'=1+1",
       })
       assert.notMatch(box.read("results/results.jsonl").toString(), /[\u001b\u202E]/)
       assert.deepInclude(jsonLines(box)[0], { outputStart: '\t@SUM(1)\u001b[2J | b,"c"' })
+    }),
+  )
+
+  it.live("no cell is a formula for a reader with another delimiter, behind whatever quotes and blanks", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const delimiters = [",", ";", "|", ":", "^", "~", " "]
+      const before = ["", '"', '""', '" "', "\u00A0", "\t", "\r", "\n"]
+      const signs = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1"]
+      const attacks = delimiters.flatMap((delimiter) =>
+        before.flatMap((blank) => signs.map((sign) => `a${delimiter}${blank}${sign}`)),
+      )
+      fill(
+        box,
+        attacks.map((script_name, n) => [n, scriptBytes({ script_name })]),
+      )
+      yield* box.run(results)
+      const records = box.read("results/results.csv").toString().trimEnd().split("\r\n").slice(1)
+      assert.strictEqual(records.length, attacks.length)
+      for (const [n, record] of records.entries()) {
+        for (const delimiter of delimiters) {
+          for (const part of record.split(delimiter)) {
+            assert.notMatch(part, /^["\s]*[=+\-@＝＋－＠](?!\d+$)/u, JSON.stringify([attacks[n], delimiter]))
+          }
+        }
+      }
     }),
   )
 
@@ -267,7 +293,9 @@ describe("results", () => {
         const name = names[n] ?? ""
         assert.notMatch(cell, /[\p{Cc}\p{Cf}\u2028\u2029]/u)
         if (/^-?\d+(\.\d+)?$/.test(cell)) continue
-        for (const part of cell.split(";")) assert.notMatch(part, /^[\s\uFFFD]*[=+\-@＝＋－＠]/u, JSON.stringify(name))
+        for (const part of cell.split(/[^\p{L}\p{N}\p{M}'=+\-@＝＋－＠]/u)) {
+          assert.notMatch(part, /^[=+\-@＝＋－＠]/u, JSON.stringify(name))
+        }
         if (/^[\t\r\n]/.test(name)) assert.strictEqual(cell[0], "'", JSON.stringify(name))
       }
     }),

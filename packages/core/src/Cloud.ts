@@ -7,6 +7,7 @@ import * as Config from "effect/Config"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SecureUrl from "./internal/secureUrl.ts"
+import { withoutEnd } from "./internal/text.ts"
 
 /**
  * The address of an API or of a sign-in server, without a slash at the end. https everywhere; plain http on this machine
@@ -102,7 +103,20 @@ export type Name = typeof Name.Type
  */
 export const commercial: Cloud = clouds.commercial
 
-const withoutSlash = (url: string) => url.replace(/\/+$/, "")
+/**
+ * An address without the slashes at its end, so that a path can be appended, and so that one service has one name.
+ *
+ * @example
+ * ```ts
+ * import * as Cloud from "@live-response/core/Cloud"
+ *
+ * console.log(Cloud.withoutTrailingSlash("https://api.security.microsoft.com/")) // https://api.security.microsoft.com
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withoutTrailingSlash = (url: string): string => withoutEnd(url, "/")
 
 /**
  * The cloud that the environment chooses: `LIVE_RESPONSE_CLOUD` by its name, by default `commercial`; of which
@@ -132,8 +146,8 @@ export const config: Config.Config<Cloud> = Config.all({
   audience: Config.NonEmptyString("LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
 }).pipe(
   Config.map(({ audience, authority, base, name }) => ({
-    base: withoutSlash(Option.getOrElse(base, () => clouds[name].base)),
-    authority: withoutSlash(Option.getOrElse(authority, () => clouds[name].authority)),
-    audience: withoutSlash(Option.getOrElse(audience, () => clouds[name].audience)),
+    base: withoutTrailingSlash(Option.getOrElse(base, () => clouds[name].base)),
+    authority: withoutTrailingSlash(Option.getOrElse(authority, () => clouds[name].authority)),
+    audience: withoutTrailingSlash(Option.getOrElse(audience, () => clouds[name].audience)),
   })),
 )

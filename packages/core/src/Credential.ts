@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import { only } from "./internal/schedule.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
+import * as SecretFile from "./SecretFile.ts"
 
 /**
  * @since 0.1.0
@@ -75,7 +76,8 @@ export const layerTokenConfig = (
   )
 
 /**
- * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once.
+ * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once. Logs a
+ * warning if others on this machine may open the file.
  *
  * @since 0.1.0
  * @category layers
@@ -83,18 +85,21 @@ export const layerTokenConfig = (
 export const layerTokenFile = (path: string): Layer.Layer<Credential, never, FileSystem.FileSystem> =>
   Layer.effect(
     Credential,
-    Effect.map(FileSystem.FileSystem, (fs) => ({
-      token: fs.readFileString(path).pipe(
-        Effect.mapError((error) => missing(`can't read the token file ${path} (${error.reason._tag})`)),
-        Effect.map((text) => text.trim()),
-        Effect.filterOrFail(
-          (text) => text !== "",
-          () => missing(`the token file ${path} is empty`),
+    Effect.map(
+      Effect.tap(FileSystem.FileSystem, () => SecretFile.warnIfShared(path)),
+      (fs) => ({
+        token: fs.readFileString(path).pipe(
+          Effect.mapError((error) => missing(`can't read the token file ${path} (${error.reason._tag})`)),
+          Effect.map((text) => text.trim()),
+          Effect.filterOrFail(
+            (text) => text !== "",
+            () => missing(`the token file ${path} is empty`),
+          ),
+          Effect.map((text) => Redacted.make(text)),
         ),
-        Effect.map((text) => Redacted.make(text)),
-      ),
-      invalidate: () => Effect.void,
-    })),
+        invalidate: () => Effect.void,
+      }),
+    ),
   )
 
 const missing = (description?: string) =>

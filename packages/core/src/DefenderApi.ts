@@ -204,7 +204,7 @@ export const make = Effect.fnUntraced(function* (
   options?: Options,
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient | Credential | Quota> {
   const client = (options?.transformClient ?? identity)(yield* HttpClient.HttpClient)
-  const base = (options?.base ?? Cloud.commercial.base).replace(/\/+$/, "")
+  const base = Cloud.withoutTrailingSlash(options?.base ?? Cloud.commercial.base)
   const quota = yield* Quota
   const call = yield* ApiCall.make(client)
   const { creation, poll } = yield* RetryPolicy

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SecureUrl from "./internal/secureUrl.ts"
+import { withoutEnd } from "./internal/text.ts"
 
 /**
  * A download link. It is valid for 30 minutes, and only its storage knows for certain when it ends: `expiresAt` is what
@@ -54,7 +55,7 @@ export const fromString = (
     readonly from?: string | undefined
   },
 ): Option.Option<DownloadLink> => {
-  const text = input.trim().replace(/^"+|"+$/g, "")
+  const text = withoutEnd(input.trim().replace(/^"+/, ""), '"')
   const from = URL.parse(options?.from ?? "")
   const mayBePrivate = from !== null && SecureUrl.isPrivate(from)
   const followed = Option.filter(SecureUrl.parse(text), (url) => mayBePrivate || !SecureUrl.isPrivate(url))

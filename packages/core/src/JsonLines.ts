@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import * as TerminalText from "./TerminalText.ts"
 
 const lineFeed = 0x0a
 
@@ -84,6 +85,7 @@ export const open = Effect.fnUntraced(function* <A, I>(
     isTorn = last[0]?.[0] !== lineFeed
   }
   return {
-    append: (entry) => Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${line}\n`)),
+    append: (entry) =>
+      Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${TerminalText.escapeJson(line)}\n`)),
   }
 })

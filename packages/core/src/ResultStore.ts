@@ -23,6 +23,7 @@ import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
+import * as TerminalText from "./TerminalText.ts"
 import * as TransferError from "./TransferError.ts"
 import * as WholeFile from "./WholeFile.ts"
 
@@ -338,7 +339,9 @@ export const layerFileSystem = (options: {
           return encodePartHead(head).pipe(
             Effect.orDie,
             Effect.tap(openPart),
-            Effect.flatMap((json) => fs.writeFileString(headPath, json, { mode: 0o600 }).pipe(at(headPath))),
+            Effect.flatMap((json) =>
+              fs.writeFileString(headPath, TerminalText.escapeJson(json), { mode: 0o600 }).pipe(at(headPath)),
+            ),
           )
         })
 

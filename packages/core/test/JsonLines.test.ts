@@ -58,6 +58,18 @@ describe("JsonLines", () => {
     }),
   )
 
+  it.effect("is safe to print on a terminal, whatever is in it", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const entries = ["\u001b[2J", "\u009b2J\u0090q", "\u202Eexe.txt\u2066", "\u200f\ufeff\u00ad", "\u2028\u0085"].map(
+        (text, n) => entry(n, text),
+      )
+      yield* append(disk, ...entries)
+      assert.notMatch(textOf(disk).replaceAll("\n", ""), /[\p{Cc}\p{Cf}\u2028\u2029]/u)
+      assert.deepStrictEqual(yield* read(disk), entries)
+    }),
+  )
+
   it.effect("cut off at any byte, it has what was whole, and what comes after", () =>
     Effect.gen(function* () {
       const entries = [entry(0), entry(1, "é中𝄞\n"), entry(2, "")]

@@ -561,6 +561,17 @@ describe("ScriptResult as a stream", () => {
     }),
   )
 
+  // With an expression that searched the end of the NULs from each of them, this took eleven seconds.
+  it.effect("decodes NULs in a time in proportion to their number", () =>
+    Effect.gen(function* () {
+      const nuls = `"script_output":"${"\u0000".repeat(4094)}x",`
+      const start = performance.now()
+      const { output } = yield* decodeText(`{${nuls.repeat(1000)}"exit_code":0}`)
+      assert.strictEqual(output, "x")
+      assert.isBelow(performance.now() - start, 4000)
+    }),
+  )
+
   it.effect("decodes 100 MB within 16 MB of memory", () =>
     Effect.gen(function* () {
       setFlagsFromString("--expose-gc")

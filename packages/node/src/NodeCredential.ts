@@ -4,10 +4,12 @@
  * @since 0.1.0
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import * as AccessToken from "@live-response/core/AccessToken"
 import * as Cloud from "@live-response/core/Cloud"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import * as SecretFile from "@live-response/core/SecretFile"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
@@ -117,7 +119,7 @@ const fromAzure = (
       const identity = yield* loadIdentity
       const onError = toCredentialError(needs)
       const createOne = () => {
-        const credential = create(identity, commonOptions(cloud.authority.replace(/\/+$/, "")))
+        const credential = create(identity, commonOptions(Cloud.withoutTrailingSlash(cloud.authority)))
         return needs.patience === undefined ? credential : inTime(credential, needs.patience)
       }
       const credential = yield* Effect.try({ try: createOne, catch: onError })
@@ -400,6 +402,7 @@ const readSecret = Effect.fnUntraced(function* (settings: Settings) {
   if (settings.clientSecret !== undefined) return settings.clientSecret
   const path = settings.clientSecretFile
   if (path === undefined) return undefined
+  yield* SecretFile.warnIfShared(path)
   const text = yield* Effect.mapError((yield* FileSystem.FileSystem).readFileString(path), (error) =>
     missing(`can't read ${path} (${error.reason._tag}); check AZURE_CLIENT_SECRET_FILE`),
   )
@@ -424,6 +427,7 @@ const layerOf = Effect.fnUntraced(function* (settings: Settings) {
     case "certificate": {
       const app = yield* required({ ...ids, AZURE_CLIENT_CERTIFICATE_PATH: settings.certificatePath })
       const certificatePath = app.AZURE_CLIENT_CERTIFICATE_PATH
+      yield* SecretFile.warnIfShared(certificatePath)
       return layerClientCertificate({ ...appOf(app, cloud), certificatePath, password, sendChain })
     }
     case "managed-identity":
@@ -457,7 +461,7 @@ const appOf = (
  */
 export const layerConfig: Layer.Layer<Credential.Credential, CredentialError | Config.ConfigError> = Layer.unwrap(
   Effect.flatMap(settings, layerOf),
-).pipe(Layer.provide(NodeFileSystem.layer))
+).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /** The app by which Azure's own tools sign in. */
 const azureCliApp = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"

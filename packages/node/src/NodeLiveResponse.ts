@@ -207,7 +207,7 @@ export const quotaOwner = ({
   endpoint = Cloud.commercial.base,
   owner,
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
-  [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
+  [Cloud.withoutTrailingSlash(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
 const duration = (name: string) => Config.Duration(name).pipe(Config.withDefault(undefined))
 

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { chmodSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Credential } from "@live-response/core/Credential"
@@ -8,6 +8,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -416,6 +417,28 @@ describe("NodeCredential.layerConfig", () => {
       assert.deepInclude(yield* madeUnder({ ...env, AZURE_CLIENT_SECRET: "secret" }), {
         given: ["tenant", "client", "secret", commercial],
       })
+    }),
+  )
+
+  it.live("warns of a secret that others on this machine may open, in whatever file it is", () =>
+    Effect.gen(function* () {
+      for (const variable of [
+        "LIVE_RESPONSE_TOKEN_FILE",
+        "AZURE_CLIENT_SECRET_FILE",
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+      ]) {
+        const path = yield* fileOf("secret")
+        for (const mode of [0o644, 0o600]) {
+          chmodSync(path, mode)
+          const logs: Array<string> = []
+          azure.answer = issue
+          yield* tokenUnder({ ...ids, [variable]: path }).pipe(
+            Effect.provide(Logger.layer([Logger.make(({ message }) => logs.push(String(message)))])),
+          )
+          const warning = `${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`
+          assert.deepStrictEqual(logs, mode === 0o600 ? [] : [warning], variable)
+        }
+      }
     }),
   )
 

@@ -76,6 +76,25 @@ describe("ResultStore.layerFileSystem: files", () => {
     }),
   )
 
+  it.live("are safe to print on a terminal where the storage's own words are in them", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const hostile = ResultHead.make({ length: content.length, etag: '"\u009b2J\u202E"' })
+      const layer = storeIn(directory)
+      yield* Effect.gen(function* () {
+        const writer = yield* open
+        yield* writer.write({ head: hostile, offset: 0, bytes: content.subarray(0, 1000) })
+      }).pipe(Effect.scoped, Effect.provide(layer))
+      assert.notMatch(readFileSync(join(directory, ref.machineActionId, "0.part.json"), "utf8"), /[\p{Cc}\p{Cf}]/u)
+      const resume = yield* open.pipe(
+        Effect.map((writer) => writer.resume),
+        Effect.scoped,
+        Effect.provide(layer),
+      )
+      assert.strictEqual(resume?.head.etag, hostile.etag)
+    }),
+  )
+
   it.live("get their name only when they are whole", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

@@ -134,7 +134,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     Effect.gen(function* () {
       const { env } = yield* serve()
       const path = join(yield* temporary, "secret")
-      writeFileSync(path, `${clientSecret}\n`)
+      writeFileSync(path, `${clientSecret}\n`, { mode: 0o600 })
       const both = yield* Effect.all(
         [signIn({ ...env, ...secret }), signIn({ ...env, AZURE_CLIENT_SECRET_FILE: path })],
         { concurrency: 2 },

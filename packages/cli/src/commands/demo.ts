@@ -114,7 +114,7 @@ const writeTemporary = Effect.fnUntraced(
   function* (name: string, content: string) {
     const fs = yield* FileSystem.FileSystem
     const path = (yield* Path.Path).join(yield* fs.makeTempDirectoryScoped({ prefix: "live-response-" }), name)
-    yield* fs.writeFileString(path, content)
+    yield* fs.writeFileString(path, content, { mode: 0o600 })
     return path
   },
   Effect.mapError((error) => machine(`can't write a temporary file: ${printable(error.message)}`)),

@@ -20,6 +20,7 @@ import type { Service as Quota } from "../Quota.ts"
 import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import { RetryPolicy } from "../RetryPolicy.ts"
 import * as Http from "./http.ts"
+import * as JsonBounds from "./jsonBounds.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import { only } from "./schedule.ts"
 
@@ -126,11 +127,13 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     yield* admission.warn(yield* token, call.permission)
     const { bearer, body, response } = yield* quota.withPlace(send(call), { first: call.first === true })
     if (response.status < 300 || response.status === 404) yield* admission.prove
+    const excess = JsonBounds.excess(body)
     if (response.status === 200 || response.status === 201) {
+      if (excess !== undefined) return yield* unexpected(operation, excess)
       const date = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
       return { body, date } satisfies Answer
     }
-    const reason = refusal(response, body, yield* DateTime.now, call)
+    const reason = refusal(response, excess === undefined ? body : "", yield* DateTime.now, call)
     if (reason._tag === "Unauthorized") yield* credential.invalidate(bearer)
     return yield* new DefenderError.DefenderError({ operation, reason })
   })

@@ -1,3 +1,5 @@
+import { withoutEnd } from "./text.ts"
+
 /** So many of a text's first characters decide whether it is UTF-16. */
 const sampleLength = 4096
 
@@ -6,7 +8,7 @@ const sampleLength = 4096
  * are many (half of the text where it is Latin), or other controls are, of which text has few.
  */
 const looksLikeUtf16 = (sample: string): boolean => {
-  const text = sample.replace(/\u0000+$/, "")
+  const text = withoutEnd(sample, "\u0000")
   if (/[^\u0000-\u00ff]/.test(text)) return false
   let nuls = 0
   let highNuls = 0

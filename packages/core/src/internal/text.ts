@@ -1,5 +1,15 @@
 /** Text of others in one line: line breaks and all other control characters become spaces. */
 export const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim()
 
+/**
+ * A text without this character at its end, however often it stands there. An expression such as `/x+$/` would take the
+ * square of the time, because it searches the end from each such character in the text.
+ */
+export const withoutEnd = (text: string, character: string): string => {
+  let end = text.length
+  while (end > 0 && text[end - 1] === character) end--
+  return text.slice(0, end)
+}
+
 /** A text in an expression of OData, of which no text can become a part. */
 export const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`

@@ -1,16 +1,48 @@
 /** Programs of this directory as processes of Deno and Bun. */
 import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, realpathSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-/** Nothing but loopback is allowed, and nothing is looked for in a registry. */
-const commands = {
+/**
+ * Where the platform's binary is. The packages `deno` and `bun` themselves hold none: a script of theirs would put it in
+ * place, or download it, and no install script runs here. What the lockfile pins is one package a platform.
+ */
+const binaries = {
   deno: [
-    "deno",
+    "@deno/darwin-arm64/deno",
+    "@deno/darwin-x64/deno",
+    "@deno/linux-arm64-glibc/deno",
+    "@deno/linux-x64-glibc/deno",
+    "@deno/win32-arm64/deno.exe",
+    "@deno/win32-x64/deno.exe",
+  ],
+  bun: [
+    "@oven/bun-darwin-aarch64/bin/bun",
+    "@oven/bun-darwin-x64/bin/bun",
+    "@oven/bun-linux-aarch64/bin/bun",
+    "@oven/bun-linux-x64/bin/bun",
+    "@oven/bun-windows-aarch64/bin/bun.exe",
+    "@oven/bun-windows-x64/bin/bun.exe",
+  ],
+} as const
+
+const binaryOf = (runtime: Runtime) => {
+  const directory = join(realpathSync(pathOf(`../../node_modules/${runtime}`)), "..")
+  const found = binaries[runtime].map((path) => join(directory, path)).find((path) => existsSync(path))
+  assert.isDefined(found, `no binary of ${runtime} for this platform is installed`)
+  return found
+}
+
+/** Nothing but loopback is allowed, and nothing is looked for in a registry. */
+const flags = {
+  deno: [
     "run",
     "--no-prompt",
     "--no-remote",
@@ -19,10 +51,10 @@ const commands = {
     "--node-modules-dir=manual",
     "--allow-net=127.0.0.1",
   ],
-  bun: ["bun", "run", "--no-install"],
+  bun: ["run", "--no-install"],
 } as const
 
-export type Runtime = keyof typeof commands
+export type Runtime = keyof typeof flags
 
 export const runtimes = ["deno", "bun"] as const
 
@@ -39,7 +71,7 @@ const end = (child: ChildProcess, name: string) =>
     Effect.interruptible,
     Effect.timeoutOrElse({
       duration: "10 seconds",
-      orElse: () => Effect.sync(() => process.kill(-(child.pid ?? 0), "SIGKILL")).pipe(Effect.as("a kill")),
+      orElse: () => Effect.sync(() => child.kill("SIGKILL")).pipe(Effect.as("a kill")),
     }),
     Effect.flatMap((code) => (code === 0 ? Effect.void : Effect.die(`${name} ended with ${code}`))),
   )
@@ -47,12 +79,9 @@ const end = (child: ChildProcess, name: string) =>
 /** Starts a program, which ends with the scope, and gives the first line that it prints. */
 export const firstLine = Effect.fnUntraced(function* (runtime: Runtime, program: string, args: ReadonlyArray<string>) {
   const name = `${program} in ${runtime}`
-  const [command, ...flags] = commands[runtime]
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      // A group of its own, because the command is a script that starts the runtime.
-      spawn(pathOf(`../../node_modules/.bin/${command}`), [...flags, pathOf(program), ...args], {
-        detached: true,
+      spawn(binaryOf(runtime), [...flags[runtime], pathOf(program), ...args], {
         env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
       }),
     ),

@@ -43,10 +43,12 @@ const refusal = (error: unknown): CredentialError | undefined => {
 const isNoAnswer = (error: unknown): boolean =>
   /^(network_error|endpoints_resolution_error|openid_config_error)\b/.test(messageOf(error))
 
+/** A code of Node's for a connection: an error of the system, or of a certificate. */
+const isNetworkCode = (code: string): boolean =>
+  /^(?!EISDIR)E[A-Z]+$/.test(code) || code.includes("CERT") || code.startsWith("UNABLE_TO_")
+
 const isNetwork = (error: unknown): boolean =>
-  text(error, "name") === "RestError" ||
-  /^((?!EISDIR)E[A-Z]+|.*CERT.*|UNABLE_TO_.*)$/.test(text(error, "code") ?? "") ||
-  isNoAnswer(error)
+  text(error, "name") === "RestError" || isNetworkCode(text(error, "code") ?? "") || isNoAnswer(error)
 
 const unreachable = (description: string) => new CredentialError({ reason: new Unreachable({ description }) })
 

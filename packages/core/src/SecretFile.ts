@@ -1,0 +1,34 @@
+/**
+ * Files that hold a secret: a token, the secret of an app, its private key.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+
+/** Whatever the group or everybody may do. */
+const ofOthers = 0o077
+
+/**
+ * Logs a warning if others on this machine may read or write the file, and how to forbid that. A file that can't be looked
+ * at is left to whoever reads it.
+ *
+ * **Gotchas**
+ *
+ * Windows has no such modes: where `Path` is provided and is that of Windows, nothing is checked.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const warnIfShared = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<void, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const paths = Option.getOrUndefined(yield* Effect.serviceOption(Path.Path))
+  if (paths !== undefined && paths.sep !== "/") return
+  const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
+  if (file?.type !== "File" || (file.mode & ofOthers) === 0) return
+  yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
+})

@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Credential from "@live-response/core/Credential"
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+
+const path = "/run/secrets/token"
+
+const info = (mode: number, type: FileSystem.File.Type = "File"): FileSystem.File.Info => ({
+  type,
+  mode,
+  dev: 1n,
+  size: ByteSize.bytes(8),
+  mtime: Option.none(),
+  atime: Option.none(),
+  birthtime: Option.none(),
+  ino: Option.none(),
+  nlink: Option.none(),
+  uid: Option.none(),
+  gid: Option.none(),
+  rdev: Option.none(),
+  blksize: Option.none(),
+  blocks: Option.none(),
+})
+
+/** What is logged while the token of such a file is read three times. */
+const warnings = Effect.fnUntraced(function* (
+  file: FileSystem.File.Info,
+  platform: Layer.Layer<Path.Path> = Path.layer,
+) {
+  const logs: Array<string> = []
+  const files = FileSystem.layerNoop({
+    readFileString: () => Effect.succeed("token"),
+    stat: () => Effect.succeed(file),
+  })
+  const logger = Logger.layer([Logger.make(({ message }) => logs.push(String(message)))])
+  yield* Effect.flatMap(Credential.Credential, ({ token }) => Effect.repeat(token, { times: 2 })).pipe(
+    Effect.provide(Credential.layerTokenFile(path).pipe(Layer.provide([files, platform]), Layer.provide(logger))),
+  )
+  return logs
+})
+
+describe("a token file", () => {
+  it.effect.each([0o100_644, 0o640, 0o604, 0o620, 0o602, 0o666])("that others may open is warned of once: %o", (mode) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* warnings(info(mode)), [
+        `${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`,
+      ])
+    }),
+  )
+
+  it.effect.each([0o100_600, 0o400, 0o700])("of its owner alone is not: %o", (mode) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* warnings(info(mode)), [])
+    }),
+  )
+
+  it.effect("is not where there are no modes, as on Windows, and where it is no file", () =>
+    Effect.gen(function* () {
+      const windows = Layer.effect(
+        Path.Path,
+        Effect.map(Path.Path, (paths) => ({ ...paths, sep: "\\" })),
+      )
+      assert.deepStrictEqual(yield* warnings(info(0o666), Layer.provide(windows, Path.layer)), [])
+      assert.deepStrictEqual(yield* warnings(info(0o755, "Directory")), [])
+    }),
+  )
+})

@@ -1,0 +1,132 @@
+// No text of others may keep the program busy: what it reads may be megabytes, and an expression that goes back over what
+// it has read takes the square of that. Each one in the sources is timed on text that is made against it.
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, test } from "vitest"
+
+const repository = fileURLToPath(new URL("..", import.meta.url))
+
+const comment = /#!.*|\/\/.*|\/\*[\s\S]*?\*\//y
+const string = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/y
+const template = /[`}](?:\\[\s\S]|\$(?!\{)|[^`\\$])*(?:`|\$\{)/y
+const literal = /\/((?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/*\\[\n])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])*)\/([a-z]*)/y
+const word = /[\w$]+/y
+const rest = /\s+|[\s\S]/y
+
+/** Whether a slash behind this token divides. */
+const isValue = (token) => /[)\]"'`\w$]$/.test(token) && !/^(?:return|typeof|case|in|of|yield|await)$/.test(token)
+
+/** The regular expressions in TypeScript. */
+const literalsIn = (code) => {
+  const found = []
+  /** For each brace that is open whether it is a template's. */
+  const braces = []
+  let last = ""
+  for (let at = 0; at < code.length;) {
+    const take = (pattern) => {
+      pattern.lastIndex = at
+      return pattern.exec(code)
+    }
+    const isTemplate = code[at] === "`" || (code[at] === "}" && braces.at(-1) === true)
+    const skipped = take(comment)
+    const expression = skipped === null && !isValue(last) ? take(literal) : null
+    const token =
+      skipped ?? expression ?? take(string) ?? (isTemplate ? take(template) : undefined) ?? take(word) ?? take(rest)
+    const [text] = token
+    if (expression !== null) found.push(new RegExp(expression[1], expression[2]))
+    if (text.startsWith("}")) braces.pop()
+    if (text === "{" || (isTemplate && text.endsWith("${"))) braces.push(text !== "{")
+    if (skipped === null && text.trim() !== "") last = text
+    at += text.length
+  }
+  return found
+}
+
+/** What stands in an expression as it is. */
+const wordsOf = ({ source }) => source.replaceAll(/\\[a-z]|\\p\{\w+\}|\(\?[:!=<]+/gi, " ").match(/[\w: ]{2,}/g) ?? []
+
+/** What is repeated against an expression: characters that expressions repeat, and words of its own. */
+const piecesFor = (expression) => [
+  ...` \t\r\n\0\u0007"'/\\.,;:=-@aEZ09é\uFEFF\u200B\uD83D`,
+  "\r\n",
+  "a.",
+  "a ",
+  "a:",
+  "' ",
+  "''",
+  '" ',
+  " /",
+  "1/",
+  " a",
+  "; ",
+  "=;",
+  ...wordsOf(expression),
+]
+
+/** Where the expression might begin to match, and where it might end. */
+const startsFor = (expression) => ["", "a", ...wordsOf(expression)]
+const ends = ["", "!", "\n", "\u0001", "a"]
+
+const millis = (expression, text) => {
+  const start = performance.now()
+  expression.lastIndex = 0
+  if (expression.global) text.replaceAll(expression, "")
+  else expression.exec(text)
+  return performance.now() - start
+}
+
+/**
+ * Whether twice as much text takes four times as long. The first looks are cheap, but a busy machine fools them. Some
+ * expressions take twice as long for each character more: they show on a short text, and never return on a long one.
+ */
+const isSlow = (expression, textOf) => {
+  const quickest = (length) => Math.min(...[1, 2, 3].map(() => millis(expression, textOf(length))))
+  if (millis(expression, textOf(22)) > 20 && quickest(22) > 20) return true
+  return millis(expression, textOf(10_000)) > 8 && quickest(10_000) > 8 && quickest(20_000) > 2.8 * quickest(10_000)
+}
+
+/** A text against which an expression is slow. */
+const slowText = (expression) => {
+  for (const piece of piecesFor(expression)) {
+    for (const start of startsFor(expression)) {
+      for (const end of ends) {
+        const textOf = (length) => start + piece.repeat(Math.ceil(length / piece.length)) + end
+        if (isSlow(expression, textOf)) return `${start}${piece}…${end}`
+      }
+    }
+  }
+  return undefined
+}
+
+const sources = globSync("packages/*/src/**/*.ts", { cwd: repository })
+const expressions = sources.flatMap((path) => {
+  const code = readFileSync(join(repository, path), "utf8")
+  return literalsIn(code).map((expression) => ({ path, expression }))
+})
+
+describe("regular expressions", () => {
+  test("are found, also in templates", () => {
+    const code = 'const a = b / c / d // /no/\n`${e.replace(/x"/g, `${/y/}`)} /no/` + "/no/" + (/[/]z/u)'
+    assert.deepStrictEqual(literalsIn(code).map(String), ['/x"/g', "/y/", "/[/]z/u"])
+    assert.isAbove(expressions.length, 60)
+  })
+
+  test("are written out, so that they are found", () => {
+    const made = sources.filter((path) => /\bRegExp\(/.test(readFileSync(join(repository, path), "utf8")))
+    assert.deepStrictEqual(made, [])
+  })
+
+  test("that take the square of the text are known as such", () => {
+    for (const slow of [/\0+$/, /^"+|"+$/g, /\s+$/, /^(a+)+$/]) assert.isDefined(slowText(slow), String(slow))
+    for (const quick of [/\0$/, /^\s*a/, /[^\0-\xff]/, /\s+/g]) assert.isUndefined(slowText(quick), String(quick))
+  })
+
+  test("of the program take a time in proportion to the text", () => {
+    const slow = expressions.flatMap(({ expression, path }) => {
+      const text = slowText(expression)
+      return text === undefined ? [] : [`${path}: ${expression} on ${JSON.stringify(text)}`]
+    })
+    assert.deepStrictEqual(slow, [])
+  })
+})
