@@ -103,11 +103,10 @@ describe("Quota, and its waiting calls", () => {
           })
           yield* Effect.forkChild(Effect.repeat(look, { times: 100 }))
           yield* Effect.sleep("10 seconds")
-          return fibers
+          return fibers.map((fiber) => fiber.pollUnsafe())
         })
-        const fibers = yield* inVirtualTime(batch, "1 minute")
-        for (const [i, fiber] of fibers.entries()) {
-          const exit = fiber.pollUnsafe()
+        const exits = yield* inVirtualTime(batch, "1 minute")
+        for (const [i, exit] of exits.entries()) {
           assert.isDefined(exit, `call ${i} waits for ever`)
           if (exit === undefined || Exit.isSuccess(exit)) continue
           const isExpected =
