@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -141,7 +142,7 @@ const keep = (issued: Issued, now: number): Kept => {
 /**
  * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
  * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
- * that is out of reach is asked again as `RetryPolicy` says. `issue` hears whether the API refused the last token: that
+ * that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a warning. `issue` hears whether the API refused the last token: that
  * one is not to be given again.
  *
  * @example
@@ -168,12 +169,21 @@ export const make = Effect.fnUntraced(function* (
   const policy = yield* RetryPolicy
   let kept: Kept | undefined
   let refused: string | undefined
+  let isWarned = false
   let underWay: Deferred.Deferred<Kept, CredentialError> | undefined
 
+  /** Warns once until a renewal succeeds, and only while the old token serves: after that the calls fail. */
+  const warn = Effect.fnUntraced(function* (error: CredentialError) {
+    if (isWarned || kept === undefined || (yield* Clock.currentTimeMillis) >= kept.expires) return
+    isWarned = true
+    const end = DateTime.formatIso(DateTime.makeUnsafe(kept.expires))
+    yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
+  })
+
   const ask = (isRefused: boolean, policy: Schedule.Schedule<unknown, CredentialError>) =>
-    Effect.retry(
-      Effect.suspend(() => issue({ refused: isRefused })),
-      only(policy, isRetryable),
+    Effect.suspend(() => issue({ refused: isRefused })).pipe(
+      Effect.tapError(warn),
+      Effect.retry(only(policy, isRetryable)),
     )
 
   const renew = Effect.gen(function* () {
@@ -184,6 +194,7 @@ export const make = Effect.fnUntraced(function* (
     const issued = Redacted.value(first.token) === refused ? yield* ask(true, patience) : first
     kept = keep(issued, yield* Clock.currentTimeMillis)
     refused = undefined
+    isWarned = false
     return kept
   })
 

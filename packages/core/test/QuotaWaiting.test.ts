@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Credential from "@live-response/core/Credential"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import { MachineActionId } from "@live-response/core/MachineAction"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { QuotaStoreError, Unusable } from "@live-response/core/QuotaStoreError"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
@@ -56,6 +61,8 @@ const makeStore = (limit: number, answers: ReadonlyArray<typeof Answer.Type>, yi
   }
   return { seen, layer: Layer.succeed(QuotaStore.QuotaStore, { open: () => Effect.succeed(log) }) }
 }
+
+const idOfNone = Schema.decodeSync(MachineActionId)("988cc94e-7a8f-4b28-ab65-54970c5d5018")
 
 const windows = [QuotaRule.Window.make({ limit: 1, duration: Duration.minutes(1) })]
 
@@ -181,5 +188,53 @@ describe("Quota, and its waiting calls", () => {
         assert.isTrue(exit !== undefined && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
       }
     }),
+  )
+})
+
+describe("DefenderApi, and the quotas of its other calls", () => {
+  /** A store whose log of one API can't be opened at first, and takes its time. */
+  const failingOnce = (opens: Array<string>) =>
+    Layer.effect(
+      QuotaStore.QuotaStore,
+      Effect.map(QuotaStore.QuotaStore, (store) => ({
+        open: Effect.fnUntraced(function* (options) {
+          if (!options.name.endsWith("GetMachineAction")) return yield* store.open(options)
+          opens.push(options.name)
+          yield* Effect.sleep("1 second")
+          return yield* opens.length === 1 ? unusable : store.open(options)
+        }),
+      })),
+    ).pipe(Layer.provide(QuotaStore.layerMemory))
+
+  it.effect(
+    "a log that could not be opened is opened again by the next call, and once for all who call together",
+    () => {
+      const opens: Array<string> = []
+      const layer = DefenderApi.layer({ base: "http://127.0.0.1" }).pipe(
+        Layer.provide([Simulator.layerHttpClient, Quota.layer().pipe(Layer.provide(failingOnce(opens)))]),
+        Layer.provide(Credential.layerToken(Redacted.make("token"))),
+        Layer.provide(Simulator.layer({ tokens: ["token"] })),
+      )
+      return Effect.gen(function* () {
+        const api = yield* DefenderApi.DefenderApi
+        const together = Effect.all(
+          Array.from({ length: 5 }, () => Effect.flip(api.get(idOfNone))),
+          { concurrency: "unbounded" },
+        )
+        const first = yield* inVirtualTime(together)
+        assert.deepStrictEqual(
+          first.map(({ _tag }) => _tag),
+          Array.from({ length: 5 }, () => "QuotaStoreError"),
+        )
+        assert.strictEqual(opens.length, 1)
+        const second = yield* inVirtualTime(together)
+        assert.deepStrictEqual(
+          second.map((error) => (error._tag === "DefenderError" ? error.reason._tag : error._tag)),
+          Array.from({ length: 5 }, () => "NotFound"),
+        )
+        yield* inVirtualTime(together)
+        assert.strictEqual(opens.length, 2)
+      }).pipe(Effect.provide(layer))
+    },
   )
 })
