@@ -201,7 +201,7 @@ const makeLog = (
         if (calls.now + millis > calls.blockedUntil) setBlock.run(name, calls.now, millis)
         for (const at of QuotaRule.phantoms(windows, calls, millis)) insert.run(name, at, 0, null)
       }),
-    calls: QuotaStore.untilItAnswers(transaction((calls) => calls)),
+    calls: transaction((calls) => calls),
   }
 }
 
