@@ -194,15 +194,15 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
   const round = makeRound(api, list)
 
   // Nobody is called once nobody watches.
-  yield* list.wanted.await.pipe(
+  const loop = yield* list.wanted.await.pipe(
     // What is watched from the same instant on is looked at together.
     Effect.andThen(Effect.yieldNow),
     Effect.andThen(Effect.raceFirst(round, list.idle.await)),
     Effect.repeat(policy.rounds),
-    // Whatever ends it, nobody watches for ever what is no longer looked at.
-    Effect.onExit((exit) => Effect.sync(() => list.close(exit))),
     Effect.forkScoped,
   )
+  // Whatever ends it, nobody watches for ever what is no longer looked at.
+  loop.addObserver((exit) => list.close(exit))
 
   return {
     watch: (id) =>

@@ -199,15 +199,19 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** One request at a time, for all who ask: it belongs to none of them, and ends with the scope. */
-  const renewal = Effect.uninterruptibleMask((restore) => {
+  const renewal = Effect.suspend(() => {
     if (underWay !== undefined) return Effect.succeed(underWay)
     const answer = Deferred.makeUnsafe<Kept, CredentialError>()
     underWay = answer
-    const ended = Effect.sync(() => {
-      underWay = undefined
+    return Effect.map(Effect.forkIn(renew, scope), (fiber) => {
+      // Also where the scope has ended, and the fiber never starts.
+      fiber.addObserver((exit) => {
+        underWay = undefined
+        Deferred.doneUnsafe(answer, exit)
+      })
+      return answer
     })
-    return restore(renew).pipe(Effect.ensuring(ended), Deferred.into(answer), Effect.forkIn(scope), Effect.as(answer))
-  })
+  }).pipe(Effect.uninterruptible)
 
   /** Until its very end the old token is better than none; who could not renew it now is not asked by every call. */
   const waitShortly = (old: Kept, now: number) => {

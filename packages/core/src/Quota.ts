@@ -194,16 +194,16 @@ export const make = Effect.fnUntraced(function* (options: {
         : Effect.void
     })
 
-  yield* line.wanted.await.pipe(
+  const loop = yield* line.wanted.await.pipe(
     // Calls that come at the same instant are all in the line before the first of them is served.
     Effect.andThen(Effect.yieldNow),
     Effect.andThen(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(takePlace), handOver))),
     Effect.catchCause(failAll),
     Effect.forever,
-    // Whatever ends it, no call waits for ever.
-    Effect.onExit((exit) => Effect.sync(() => line.close(Exit.isFailure(exit) ? exit.cause : Cause.interrupt()))),
     Effect.forkScoped,
   )
+  // Whatever ends it, no call waits for ever.
+  loop.addObserver((exit) => line.close(Exit.isFailure(exit) ? exit.cause : Cause.interrupt()))
 
   /** Waits for a permit, in its caller's mask. A call that leaves the line with a permit in hand passes it on. */
   const takeTurn = (urgent: boolean, restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>

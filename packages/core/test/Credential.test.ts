@@ -237,6 +237,17 @@ describe("Credential.make", () => {
     }),
   )
 
+  it.effect("a call that comes after its scope ended does not wait", () =>
+    Effect.gen(function* () {
+      const { token } = yield* Effect.scoped(
+        Credential.make(() => Effect.succeed({ token: Redacted.make("token-1"), expires: hour })),
+      )
+      const call = yield* Effect.forkChild(token)
+      yield* aMoment
+      assert.isDefined(call.pollUnsafe())
+    }),
+  )
+
   it.effect("asks once for all who want a token at the same time", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({})

@@ -191,6 +191,27 @@ describe("Quota, and its waiting calls", () => {
   )
 })
 
+describe("Quota, and a scope that has ended", () => {
+  it.effect.each(["at once", "later"])("calls that come after its scope ended %s do not wait", (when) =>
+    Effect.gen(function* () {
+      const { layer } = makeStore(1, [], 0)
+      const scope = yield* Scope.make()
+      const quota = yield* Scope.provide(quotaOver(layer), scope)
+      if (when === "later") yield* TestClock.adjust("1 milli")
+      yield* Scope.close(scope, Exit.void)
+      const late = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      yield* TestClock.adjust("1 milli")
+      const other = yield* Effect.forkChild(
+        Effect.flatMap(quota.ofApi({ name: "other", windows }), (other) => other.withPlace(Effect.void)),
+      )
+      yield* TestClock.adjust("1 milli")
+      yield* TestClock.adjust("1 milli")
+      assert.isDefined(late.pollUnsafe())
+      assert.isDefined(other.pollUnsafe())
+    }),
+  )
+})
+
 describe("DefenderApi, and the quotas of its other calls", () => {
   /** A store whose log of one API can't be opened at first, and takes its time. */
   const failingOnce = (opens: Array<string>) =>

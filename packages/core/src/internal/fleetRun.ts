@@ -39,7 +39,7 @@ export interface Options {
 /** What the machines of a run share. */
 interface Shared extends Options, FleetLog.FleetLog, SessionStart.SessionStart {
   readonly batchEnd: BatchEnd.BatchEnd
-  readonly places: Effect.Success<ReturnType<typeof Sessions.make>>
+  readonly places: ReturnType<typeof Sessions.make>
   readonly follow: SessionFollow.SessionFollow
   /** Sessions that are followed, and those that an earlier run may have started and that are searched. */
   readonly following: FiberSet.FiberSet<void, BatchError>
@@ -117,15 +117,14 @@ const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, ma
   const sent = () => {
     isSent = true
   }
-  const started = yield* places.take.pipe(
-    Effect.flatMap((place) =>
-      shared.start(machineId, mark, sent).pipe(
+  const started = yield* Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(restore(places.take), (place) =>
+      restore(shared.start(machineId, mark, sent)).pipe(
         Effect.map((found) => Option.some({ found, place })),
         Effect.onError(() => place.leave),
       ),
     ),
-    Effect.raceFirst(Effect.flatMap(atDeadline, (none) => (isSent ? Effect.never : Effect.succeed(none)))),
-  )
+  ).pipe(Effect.raceFirst(Effect.flatMap(atDeadline, (none) => (isSent ? Effect.never : Effect.succeed(none)))))
   if (Option.isSome(started)) return yield* join(shared, machineId, started.value.found, started.value.place)
   yield* emit(machineId, notStarted(`live response on ${machineId}: no session yet at the deadline`))
 })
@@ -198,7 +197,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     ...SessionStart.make({ ...options, record: log.record }),
     atDeadline,
     batchEnd: BatchEnd.make(),
-    places: yield* Sessions.make(Math.max(1, options.sessions)),
+    places: Sessions.make(Math.max(1, options.sessions)),
     follow: SessionFollow.make({ ...options, ...log, settling: policy.settling, atDeadline }),
     following: yield* FiberSet.make<void, BatchError>(),
     searching: yield* FiberSet.make<void, BatchError>(),
