@@ -4,6 +4,7 @@
 import * as Cloud from "@live-response/core/Cloud"
 import * as Quota from "@live-response/core/Quota"
 import type { Window } from "@live-response/core/QuotaRule"
+import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
@@ -30,7 +31,10 @@ export const print = Effect.fnUntraced(function* ({ calls, json, windows }: Opti
     const quota = yield* Quota.Quota
     const forecast = (calls: number) => Effect.map(quota.forecast(calls), (after) => ({ calls, after }))
     return { status: yield* quota.status, last: yield* Effect.transposeOption(Option.map(calls, forecast)) }
-  }).pipe(Effect.provide(Quota.layer({ windows, owner }).pipe(Layer.provide(NodeQuotaStore.layerConfig))))
+  }).pipe(
+    QuotaStore.untilItAnswers,
+    Effect.provide(Quota.layer({ windows, owner }).pipe(Layer.provide(NodeQuotaStore.layerConfig))),
+  )
   const now = yield* DateTime.now
 
   if (!json) {

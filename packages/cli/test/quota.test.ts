@@ -371,16 +371,6 @@ describe("a log that is broken", { concurrent: true }, () => {
         return content
       }),
     ],
-    [
-      "the database of a later version",
-      (box) =>
-        Effect.sync(() => {
-          const database = new DatabaseSync(box.path(box.write("later.sqlite", "")))
-          database.exec("PRAGMA journal_mode = WAL; CREATE TABLE calls (other TEXT) STRICT; PRAGMA user_version = 99")
-          database.close()
-          return box.read("later.sqlite")
-        }),
-    ],
   ]
 
   it.live.each(garbage)("by %s is kept aside, with a warning, and another one is begun", ([, contentOf]) =>
@@ -402,6 +392,27 @@ describe("a log that is broken", { concurrent: true }, () => {
       assertAllThere(box, samples)
       assert.deepStrictEqual(yield* usedOf(box, quota(server, windows)), [3])
       Cli.assertNoSecrets(box, server, ended)
+    }),
+  )
+
+  it.live("by the database of a newer version ends the run, which names it and leaves it as it is", () =>
+    Effect.gen(function* () {
+      const windows = [{ limit: 9, seconds: 600 }]
+      const { samples, server } = yield* serve(1, windows)
+      const box = yield* Cli.sandbox
+      const database = new DatabaseSync(box.path(box.write(log, "")))
+      database.exec("PRAGMA journal_mode = WAL; CREATE TABLE calls (other TEXT) STRICT; PRAGMA user_version = 99")
+      database.close()
+      const content = box.read(log)
+      const ended = yield* box.run(download(server, samples, windows, "--json"))
+      assert.strictEqual(ended.exitCode, 4)
+      assert.include(
+        ended.stderr,
+        `${box.path(log)} was written by a newer version of live-response (schema 99, this one knows 1); upgrade this program`,
+      )
+      assert.isTrue(box.read(log).equals(content))
+      assert.deepStrictEqual(box.files(box.path(state)), ["quota.sqlite"])
+      assert.strictEqual(server.linkCalls().length, 0)
     }),
   )
 

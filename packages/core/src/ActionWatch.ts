@@ -8,17 +8,17 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
-import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "./ActionFilter.ts"
 import { isPassing } from "./BatchError.ts"
-import { type ApiError, DefenderApi } from "./DefenderApi.ts"
+import { type ApiError, DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
+import * as WatchList from "./internal/watchList.ts"
 import type { MachineAction, MachineActionId } from "./MachineAction.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 
@@ -63,64 +63,32 @@ export class ActionWatch extends Context.Service<ActionWatch, Service>()("@live-
 
 type Step<Input> = (now: number, input: Input) => Pull.Pull<readonly [unknown, Duration.Duration], never, unknown>
 
-interface Watched {
-  readonly id: MachineActionId
-  readonly queue: Queue.Queue<MachineAction, ApiError | Cause.Done>
+interface Watched extends WatchList.Watched<ApiError> {
   readonly again: Step<MachineAction>
   readonly unknown: Step<DefenderError.DefenderError>
-  due: number
-  /** At the last look there was something to wait for that may come at any moment. */
-  isUrgent: boolean
 }
-
-/** An expression of so many comparisons has 99 nodes, and 100 is what a service of OData takes unless it says otherwise. */
-const idsInOneCall = 25
-
-/** However many are urgent, the others get their turn as well. */
-const urgentInOneCall = 20
 
 /** Where the list does not have an action and the API can't be asked for it either, it has time. */
 const askAgainAfter = Duration.minutes(1)
 
-/**
- * Makes the service. It calls only while something is watched.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Effect.gen(function* () {
-  const api = yield* DefenderApi
-  const policy = yield* RetryPolicy
-  const watched = new Set<Watched>()
-  const wanted = yield* Latch.make(false)
-  const idle = yield* Latch.make(true)
+type List = WatchList.WatchList<Watched, ApiError>
 
-  const end = (one: Watched, ending: Effect.Effect<unknown>) => {
-    watched.delete(one)
-    return ending
-  }
-
-  const postpone = (one: Watched, now: number, delay: Duration.Duration) =>
-    Effect.sync(() => {
-      one.due = now + Duration.toMillis(delay)
-      one.isUrgent = Duration.isZero(delay)
+/** What one look at an action means for whoever watches it. */
+const makeReports = (api: DefenderApiService, list: List) => {
+  /** Reports a look, and says when the next one is. */
+  const report = (one: Watched, action: MachineAction, now: number) =>
+    Effect.suspend(() => {
+      list.report(one, action)
+      if (action.isFinal) return Effect.void
+      return Pull.matchEffect(one.again(now, action), {
+        onSuccess: ([, delay]) => Effect.sync(() => list.postpone(one, now, delay)),
+        onFailure: Effect.failCause,
+        onDone: () => Effect.sync(() => list.end(one, Exit.void)),
+      })
     })
 
-  const tell = (one: Watched, action: MachineAction, now: number) => {
-    const told = Queue.offer(one.queue, action)
-    if (action.isFinal) return end(one, Effect.andThen(told, Queue.end(one.queue)))
-    return Effect.andThen(
-      told,
-      Pull.matchEffect(one.again(now, action), {
-        onSuccess: ([, delay]) => postpone(one, now, delay),
-        onFailure: Effect.die,
-        onDone: () => end(one, Queue.end(one.queue)),
-      }),
-    )
-  }
-
   /** The list does not have it: not yet, or the API's own word says why. */
-  const miss = (one: Watched, now: number) =>
+  const reportMissing = (one: Watched, now: number) =>
     Pull.matchEffect(
       one.unknown(
         now,
@@ -130,28 +98,25 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
         }),
       ),
       {
-        onSuccess: ([, delay]) => postpone(one, now, delay),
-        onFailure: Effect.die,
+        onSuccess: ([, delay]) => Effect.sync(() => list.postpone(one, now, delay)),
+        onFailure: Effect.failCause,
         onDone: () =>
           Effect.matchEffect(api.get(one.id), {
-            onSuccess: (action) => tell(one, action, now),
+            onSuccess: (action) => report(one, action, now),
             onFailure: (error) =>
-              isPassing(error) ? postpone(one, now, askAgainAfter) : end(one, Queue.fail(one.queue, error)),
+              Effect.sync(() =>
+                isPassing(error) ? list.postpone(one, now, askAgainAfter) : list.end(one, Exit.fail(error)),
+              ),
           }),
       },
     )
 
-  /** A call has room for those that are due soon: so they gather, and cost no calls of their own. */
-  const chosen = (now: number): ReadonlyArray<Watched> => {
-    const byDue = [...watched].toSorted((a, b) => a.due - b.due)
-    const urgent = byDue.filter((one) => one.isUrgent && one.due <= now)
-    const others = byDue.filter((one) => !one.isUrgent || one.due > now)
-    const first = urgent.slice(0, urgentInOneCall)
-    return [...first, ...others.slice(0, idsInOneCall - first.length), ...urgent.slice(urgentInOneCall)].slice(
-      0,
-      idsInOneCall,
-    )
-  }
+  return { report, reportMissing }
+}
+
+/** One call for those that are due. */
+const makeRound = (api: DefenderApiService, list: List) => {
+  const { report, reportMissing } = makeReports(api, list)
 
   /** Of the vendor's pages one has the id among what a list can be filtered by, and another has not. */
   let isOneByOne = false
@@ -168,62 +133,76 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
 
   let isTroubled = false
 
+  const endAll = (ended: ReadonlyArray<Watched>, exit: Exit.Exit<never, ApiError>) => {
+    for (const one of ended) list.end(one, exit)
+  }
+
   const trouble = (looked: ReadonlyArray<Watched>, error: ApiError) => {
     if (!isOneByOne && error._tag === "DefenderError" && error.reason._tag === "Refused") {
       isOneByOne = true
       return Effect.logWarning(`${error.message}; machine actions are looked at one by one`)
     }
-    if (!isPassing(error)) {
-      return Effect.forEach(looked, (one) => end(one, Queue.fail(one.queue, error)), { discard: true })
-    }
+    if (!isPassing(error)) return Effect.sync(() => endAll(looked, Exit.fail(error)))
     if (isTroubled) return Effect.void
     isTroubled = true
     return Effect.logWarning(`machine actions can't be looked at: ${error.message}; it is tried again`)
   }
 
-  const round = Effect.gen(function* () {
+  const look = (looked: ReadonlyArray<Watched>, ids: Parameters<typeof lookAt>[0], now: number) =>
+    Effect.matchEffect(lookAt(ids), {
+      onSuccess: (actions) => {
+        isTroubled = false
+        const found = new Map(actions.map((action) => [action.id, action]))
+        return Effect.forEach(
+          looked,
+          (one) => {
+            const action = found.get(one.id)
+            return action === undefined ? reportMissing(one, now) : report(one, action, now)
+          },
+          { discard: true },
+        )
+      },
+      onFailure: (error) => trouble(looked, error),
+    })
+
+  /** A defect ends the watching of what was looked at, and of nothing else. */
+  const broken = (looked: ReadonlyArray<Watched>, cause: Cause.Cause<never>) =>
+    Effect.suspend(() => {
+      endAll(looked, Exit.failCause(cause))
+      return Effect.logError("machine actions could not be looked at, and are no longer watched", cause)
+    })
+
+  return Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const looked = chosen(now).slice(0, isOneByOne ? 1 : idsInOneCall)
+    const looked = WatchList.pickDue(list.all, now, isOneByOne ? 1 : WatchList.idsInOneCall)
     const [first, ...rest] = new Set(looked.map(({ id }) => id))
-    if (first === undefined || looked.every(({ due }) => due > now)) return
-    yield* lookAt([first, ...rest]).pipe(
-      Effect.matchEffect({
-        onSuccess: (actions) => {
-          isTroubled = false
-          const found = new Map(actions.map((action) => [action.id, action]))
-          return Effect.forEach(
-            looked,
-            (one) => {
-              const action = found.get(one.id)
-              return action === undefined ? miss(one, now) : tell(one, action, now)
-            },
-            { discard: true },
-          )
-        },
-        onFailure: (error) => trouble(looked, error),
-      }),
-    )
+    if (first === undefined) return
+    yield* look(looked, [first, ...rest], now).pipe(Effect.catchCause((cause) => broken(looked, cause)))
   })
+}
+
+/**
+ * Makes the service. It calls only while something is watched.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Effect.gen(function* () {
+  const api = yield* DefenderApi
+  const policy = yield* RetryPolicy
+  const list: List = new WatchList.WatchList()
+  const round = makeRound(api, list)
 
   // Nobody is called once nobody watches.
-  yield* wanted.await.pipe(
-    Effect.andThen(Effect.raceFirst(round, idle.await)),
+  const loop = yield* list.wanted.await.pipe(
+    // What is watched from the same instant on is looked at together.
+    Effect.andThen(Effect.yieldNow),
+    Effect.andThen(Effect.raceFirst(round, list.idle.await)),
     Effect.repeat(policy.rounds),
     Effect.forkScoped,
   )
-
-  const add = (one: Watched) =>
-    Effect.gen(function* () {
-      watched.add(one)
-      yield* idle.close
-      yield* wanted.open
-    })
-
-  const remove = (one: Watched) =>
-    Effect.suspend(() => {
-      watched.delete(one)
-      return watched.size === 0 ? Effect.andThen(wanted.close, idle.open) : Effect.void
-    })
+  // Whatever ends it, nobody watches for ever what is no longer looked at.
+  loop.addObserver((exit) => list.close(exit))
 
   return {
     watch: (id) =>
@@ -238,7 +217,10 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
               due: 0,
               isUrgent: true,
             }
-            yield* Effect.acquireRelease(add(one), () => remove(one))
+            yield* Effect.acquireRelease(
+              Effect.sync(() => list.add(one)),
+              () => Effect.sync(() => list.remove(one)),
+            )
           }),
         { bufferSize: 1, strategy: "sliding" },
       ),

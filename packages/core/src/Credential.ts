@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -146,7 +147,7 @@ const keep = (issued: Issued, now: number): Kept => {
 /**
  * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
  * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
- * that is out of reach is asked again as `RetryPolicy` says. `issue` hears whether the API refused the last token: that
+ * that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a warning. `issue` hears whether the API refused the last token: that
  * one is not to be given again.
  *
  * @example
@@ -173,12 +174,21 @@ export const make = Effect.fnUntraced(function* (
   const policy = yield* RetryPolicy
   let kept: Kept | undefined
   let refused: string | undefined
+  let isWarned = false
   let underWay: Deferred.Deferred<Kept, CredentialError> | undefined
 
+  /** Warns once until a renewal succeeds, and only while the old token serves: after that the calls fail. */
+  const warn = Effect.fnUntraced(function* (error: CredentialError) {
+    if (isWarned || kept === undefined || (yield* Clock.currentTimeMillis) >= kept.expires) return
+    isWarned = true
+    const end = DateTime.formatIso(DateTime.makeUnsafe(kept.expires))
+    yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
+  })
+
   const ask = (isRefused: boolean, policy: Schedule.Schedule<unknown, CredentialError>) =>
-    Effect.retry(
-      Effect.suspend(() => issue({ refused: isRefused })),
-      only(policy, isRetryable),
+    Effect.suspend(() => issue({ refused: isRefused })).pipe(
+      Effect.tapError(warn),
+      Effect.retry(only(policy, isRetryable)),
     )
 
   const renew = Effect.gen(function* () {
@@ -189,19 +199,24 @@ export const make = Effect.fnUntraced(function* (
     const issued = Redacted.value(first.token) === refused ? yield* ask(true, patience) : first
     kept = keep(issued, yield* Clock.currentTimeMillis)
     refused = undefined
+    isWarned = false
     return kept
   })
 
   /** One request at a time, for all who ask: it belongs to none of them, and ends with the scope. */
-  const renewal = Effect.uninterruptibleMask((restore) => {
+  const renewal = Effect.suspend(() => {
     if (underWay !== undefined) return Effect.succeed(underWay)
     const answer = Deferred.makeUnsafe<Kept, CredentialError>()
     underWay = answer
-    const ended = Effect.sync(() => {
-      underWay = undefined
+    return Effect.map(Effect.forkIn(renew, scope), (fiber) => {
+      // Also where the scope has ended, and the fiber never starts.
+      fiber.addObserver((exit) => {
+        underWay = undefined
+        Deferred.doneUnsafe(answer, exit)
+      })
+      return answer
     })
-    return restore(renew).pipe(Effect.ensuring(ended), Deferred.into(answer), Effect.forkIn(scope), Effect.as(answer))
-  })
+  }).pipe(Effect.uninterruptible)
 
   /** Until its very end the old token is better than none; who could not renew it now is not asked by every call. */
   const waitShortly = (old: Kept, now: number) => {

@@ -22,6 +22,7 @@ import type { Credential } from "./Credential.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ApiCall from "./internal/apiCall.ts"
+import { cachedSuccess } from "./internal/cachedSuccess.ts"
 import * as Permission from "./Permission.ts"
 import * as Machine from "./Machine.ts"
 import * as MachineAction from "./MachineAction.ts"
@@ -209,11 +210,11 @@ export const make = Effect.fnUntraced(function* (
   const call = yield* ApiCall.make(client)
   const { creation, poll } = yield* RetryPolicy
   const quotas = {
-    list: yield* Effect.cached(quota.ofApi(limits.list)),
-    get: yield* Effect.cached(quota.ofApi(limits.get)),
-    machines: yield* Effect.cached(quota.ofApi(limits.machines)),
-    run: yield* Effect.cached(quota.ofApi({ ...limits.run, windows: options?.runWindows ?? limits.run.windows })),
-    cancel: yield* Effect.cached(quota.ofApi(limits.cancel)),
+    list: yield* cachedSuccess(quota.ofApi(limits.list)),
+    get: yield* cachedSuccess(quota.ofApi(limits.get)),
+    machines: yield* cachedSuccess(quota.ofApi(limits.machines)),
+    run: yield* cachedSuccess(quota.ofApi({ ...limits.run, windows: options?.runWindows ?? limits.run.windows })),
+    cancel: yield* cachedSuccess(quota.ofApi(limits.cancel)),
   }
   const actionUrl = (id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`
 

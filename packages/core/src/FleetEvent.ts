@@ -1,9 +1,10 @@
 /**
- * What happens when a session is run on many machines, told as it happens. The events encode to JSON as the command line
- * prints them with `--json`.
+ * What happens when a session is run on many machines, reported as it happens, each event with the instant at which it was
+ * made (`at`). The events encode to JSON as the command line prints them with `--json`.
  *
  * @since 0.1.0
  */
+import type * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { CredentialError } from "./CredentialError.ts"
 import { DefenderError } from "./DefenderError.ts"
@@ -24,7 +25,10 @@ export const MachineError = Schema.Union([DefenderError, CredentialError, QuotaS
  */
 export type MachineError = typeof MachineError.Type
 
-const ofMachine = { machineId: Schema.String }
+/** When it happened. */
+const stamped = { at: Schema.DateTimeUtcFromString }
+
+const ofMachine = { ...stamped, machineId: Schema.String }
 
 /**
  * A machine has a session: a new one; one that an earlier run had begun, or that this one began without hearing of it; or
@@ -114,12 +118,21 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
  */
 export class Sessions extends Schema.Class<Sessions>("@live-response/core/FleetEvent/Sessions")({
   event: Schema.tag("sessions"),
+  ...stamped,
   started: Schema.Int,
   succeeded: Schema.Int,
   failed: Schema.Int,
   unfinished: Schema.Int,
   notStarted: Schema.Int,
 }) {}
+
+/**
+ * The numbers of a summary while events are counted in.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export type Counts = Readonly<Record<"started" | "succeeded" | "failed" | "unfinished" | "notStarted", number>>
 
 /**
  * @since 0.1.0
@@ -134,12 +147,12 @@ export const FleetEvent = Schema.Union([Started, Offline, Online, Ended, NotStar
 export type FleetEvent = typeof FleetEvent.Type
 
 /**
- * The summary of a run in which nothing has happened yet.
+ * The counts of a run in which nothing has happened yet.
  *
  * @since 0.1.0
  * @category summary
  */
-export const noSessions: Sessions = Sessions.make({ started: 0, succeeded: 0, failed: 0, unfinished: 0, notStarted: 0 })
+export const noSessions: Counts = { started: 0, succeeded: 0, failed: 0, unfinished: 0, notStarted: 0 }
 
 /**
  * Counts an event in.
@@ -147,21 +160,21 @@ export const noSessions: Sessions = Sessions.make({ started: 0, succeeded: 0, fa
  * @since 0.1.0
  * @category summary
  */
-export const tally = (sessions: Sessions, event: FleetEvent): Sessions => {
+export const tally = (counts: Counts, event: FleetEvent): Counts => {
   switch (event.event) {
     case "started":
     case "unfinished":
     case "notStarted":
-      return Sessions.make({ ...sessions, [event.event]: sessions[event.event] + 1 })
+      return { ...counts, [event.event]: counts[event.event] + 1 }
     case "ended": {
       const ended = event.action.status === "Succeeded" ? "succeeded" : "failed"
       const more = event.earlier ? 1 : 0
-      return Sessions.make({ ...sessions, started: sessions.started + more, [ended]: sessions[ended] + 1 })
+      return { ...counts, started: counts.started + more, [ended]: counts[ended] + 1 }
     }
     case "offline":
     case "online":
     case "sessions":
-      return sessions
+      return counts
   }
 }
 
@@ -171,5 +184,5 @@ export const tally = (sessions: Sessions, event: FleetEvent): Sessions => {
  * @since 0.1.0
  * @category summary
  */
-export const close = (sessions: Sessions): Sessions =>
-  Sessions.make({ ...sessions, unfinished: sessions.started - sessions.succeeded - sessions.failed })
+export const close = (counts: Counts, at: DateTime.Utc): Sessions =>
+  Sessions.make({ ...counts, at, unfinished: counts.started - counts.succeeded - counts.failed })

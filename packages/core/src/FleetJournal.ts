@@ -21,7 +21,12 @@ import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { Command, type Session } from "./Session.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
-const ofMachine = { run: Schema.String, machineId: Schema.String }
+/** `at` is when the entry was made. Entries of older versions do not have it. */
+const ofMachine = {
+  run: Schema.String,
+  machineId: Schema.String,
+  at: Schema.optionalKey(Schema.DateTimeUtcFromString),
+}
 
 /**
  * The session is being asked for. Written before the API is, so a program that ends in between leaves no doubt that there

@@ -3,21 +3,22 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import * as MutableList from "effect/MutableList"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { only } from "./internal/schedule.ts"
+import { WaitingLine } from "./internal/waitingLine.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { type Place, type QuotaFull, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
@@ -129,11 +130,6 @@ export const metrics = {
   used: Metric.gauge("live_response_quota_used", { description: "Calls that a window counts" }),
 }
 
-interface Waiter {
-  readonly turn: Deferred.Deferred<Place, QuotaStoreError>
-  gone: boolean
-}
-
 const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error._tag === "QuotaFull"
 
 /**
@@ -159,10 +155,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const log = yield* untilItAnswers(store.open({ name, windows, lease }))
   const scope = yield* Effect.scope
   const pauses = yield* PubSub.sliding<Duration.Duration>(16)
-  const wanted = yield* Latch.make(false)
-  const first = MutableList.make<Waiter>()
-  const later = MutableList.make<Waiter>()
-  let waiting = 0
+  const line = new WaitingLine<Place, QuotaStoreError>()
 
   const ofThis = { quota: name }
   const counted = Metric.withAttributes(metrics.calls, ofThis)
@@ -173,35 +166,12 @@ export const make = Effect.fnUntraced(function* (options: {
     Metric.withAttributes(metrics.used, { ...ofThis, window: Duration.format(duration) }),
   )
 
-  const next = (): Waiter | undefined => {
-    for (;;) {
-      const waiter = MutableList.take(first.length > 0 ? first : later)
-      if (waiter === MutableList.Empty) return undefined
-      if (!waiter.gone) return waiter
-    }
-  }
-
   /** Ends a place. Nobody waits where the log does not answer: it is told later, and until then the place is taken. */
   const end = (ending: Effect.Effect<void, QuotaStoreError>) =>
     ending.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(untilItAnswers(ending)), scope))))
 
-  /** A place is there: whoever is first gets it, and where nobody is left it goes back. */
-  const handOver = (place: Place) =>
-    Effect.suspend(() => {
-      const waiter = next()
-      if (waiter === undefined) return end(place.giveBack)
-      waiting--
-      return Deferred.succeed(waiter.turn, place)
-    })
-
-  /** Nobody knows whether there are places: whoever waits is told. */
-  const failAll = (error: QuotaStoreError) =>
-    Effect.suspend(() => {
-      const waiters: Array<Waiter> = []
-      for (let waiter = next(); waiter !== undefined; waiter = next()) waiters.push(waiter)
-      waiting = 0
-      return Effect.forEach(waiters, ({ turn }) => Deferred.fail(turn, error), { discard: true })
-    })
+  /** The waiting call that is next gets the permit; if none is left, it goes back. */
+  const handOver = (permit: Place) => Effect.suspend(() => (line.handOver(permit) ? Effect.void : end(permit.giveBack)))
 
   const takePlace: Effect.Effect<Place, QuotaStoreError> = log.take.pipe(
     Effect.retry(only(policy.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration))), isFull)),
@@ -215,40 +185,44 @@ export const make = Effect.fnUntraced(function* (options: {
     ),
   )
 
-  yield* wanted.await.pipe(
-    Effect.andThen(
-      Effect.uninterruptibleMask((restore) =>
-        Effect.matchEffect(restore(takePlace), { onSuccess: handOver, onFailure: failAll }),
-      ),
-    ),
-    Effect.andThen(Effect.suspend(() => (waiting === 0 ? wanted.close : Effect.void))),
+  /** Nobody knows whether there are permits: the waiting calls fail, and later calls try again. */
+  const failAll = (cause: Cause.Cause<QuotaStoreError>) =>
+    Effect.suspend(() => {
+      line.failAll(cause)
+      return Cause.hasDies(cause)
+        ? Effect.logError(`the quota ${name} failed unexpectedly, and with it the calls that waited for it`, cause)
+        : Effect.void
+    })
+
+  const loop = yield* line.wanted.await.pipe(
+    // Calls that come at the same instant are all in the line before the first of them is served.
+    Effect.andThen(Effect.yieldNow),
+    Effect.andThen(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(takePlace), handOver))),
+    Effect.catchCause(failAll),
     Effect.forever,
     Effect.forkScoped,
   )
+  // Whatever ends it, no call waits for ever.
+  loop.addObserver((exit) => line.close(Exit.isFailure(exit) ? exit.cause : Cause.interrupt()))
 
-  /** Waits for a place, in its caller's mask. Whoever leaves the queue with a place in hand passes it on. */
+  /** Waits for a permit, in its caller's mask. A call that leaves the line with a permit in hand passes it on. */
   const takeTurn = (urgent: boolean, restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
-      const waiter: Waiter = { turn: Deferred.makeUnsafe(), gone: false }
+      const ticket = line.enter(urgent)
       const leave = Effect.suspend(() => {
-        const place = Deferred.await(waiter.turn)
-        if (Deferred.isDoneUnsafe(waiter.turn)) return Effect.ignore(Effect.flatMap(place, handOver))
-        waiter.gone = true
-        waiting--
-        return Effect.void
+        const permit = line.leave(ticket)
+        return permit === undefined ? Effect.void : handOver(permit)
       })
-      MutableList.append(urgent ? first : later, waiter)
-      waiting++
-      return Effect.andThen(wanted.open, restore(Deferred.await(waiter.turn))).pipe(
-        Effect.onInterrupt(() => leave),
+      return restore(Deferred.await(ticket.turn)).pipe(
+        Effect.onError(() => leave),
         Effect.timed,
         Effect.tap(([time]) => Effect.andThen(Metric.update(waited, time), Metric.update(counted, 1))),
-        Effect.map(([, place]) => place),
-        Effect.ensuring(Effect.suspend(() => Metric.update(queued, waiting))),
+        Effect.map(([, permit]) => permit),
+        Effect.ensuring(Effect.suspend(() => Metric.update(queued, line.size))),
       )
     })
 
-  const status = Effect.map(log.calls, (calls) => ({ ...QuotaRule.status(windows, calls), waiting })).pipe(
+  const status = Effect.map(log.calls, (calls) => ({ ...QuotaRule.status(windows, calls), waiting: line.size })).pipe(
     Effect.tap((status) =>
       Effect.forEach(status.windows, ({ used }, i) => {
         const gauge = usedIn[i]

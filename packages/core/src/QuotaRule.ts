@@ -181,6 +181,17 @@ export const forecast = (windows: ReadonlyArray<Window>, calls: Calls, further: 
   return at - calls.now
 }
 
+const longestWait = Duration.toMillis(Duration.days(366))
+
+/**
+ * How many milliseconds a log holds calls back after a refusal: none where the wait is none or negative, and a year at most.
+ *
+ * @since 0.1.0
+ * @category arithmetic
+ */
+export const refusalWait = (wait: Duration.Duration): number =>
+  Math.min(Math.max(0, Duration.toMillis(wait)), longestWait)
+
 /**
  * Which window a refusal is about: the server asks to wait no longer than the window that is full.
  *

@@ -54,7 +54,7 @@ export interface CallLog {
 
   /**
    * The server refused a call for this long: none starts before, and the calls that others must have made are entered
-   * (see `QuotaRule.phantoms`).
+   * (see `QuotaRule.phantoms`). With a wait of zero these calls are entered alone. See `QuotaRule.refusalWait`.
    */
   readonly refused: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
 
@@ -176,7 +176,7 @@ const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): C
     }),
     refused: (wait) =>
       Effect.map(monotonicMillis, (now) => {
-        const millis = Duration.toMillis(wait)
+        const millis = QuotaRule.refusalWait(wait)
         memory.blockedUntil = Math.max(memory.blockedUntil, now + millis)
         memory.add(now, QuotaRule.phantoms(windows, at(now), millis))
       }),

@@ -28,10 +28,22 @@ export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/
 }) {}
 
 /**
+ * The log was written by a newer version of this library: its schema is `version`, and this version knows those up to
+ * `known`. It is left as it is, because the newer version may be using it.
+ *
  * @since 0.1.0
  * @category reasons
  */
-export const Reason = Schema.Union([Unreachable, Unusable])
+export class Newer extends Schema.TaggedError<Newer>("@live-response/core/QuotaStoreError/Newer")("Newer", {
+  version: Schema.Int,
+  known: Schema.Int,
+}) {}
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union([Unreachable, Unusable, Newer])
 
 /**
  * @since 0.1.0
@@ -51,12 +63,22 @@ export class QuotaStoreError extends Schema.TaggedError<QuotaStoreError>("@live-
   { store: Schema.String, reason: Reason, advice: Schema.String },
 ) {
   override get message(): string {
-    const verb = this.isRetryable ? "does not answer" : "can't be used"
-    return oneLine(`the quota's log in ${this.store} ${verb} (${this.reason.description}); ${this.advice}`)
+    return oneLine(`the quota's log in ${this.store} ${problemOf(this.reason)}; ${this.advice}`)
   }
 
   /** Whether the same may succeed a little later. */
   get isRetryable(): boolean {
     return this.reason._tag === "Unreachable"
+  }
+}
+
+const problemOf = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "Unreachable":
+      return `does not answer (${reason.description})`
+    case "Unusable":
+      return `can't be used (${reason.description})`
+    case "Newer":
+      return `was written by a newer version of live-response (schema ${reason.version}, this one knows ${reason.known})`
   }
 }

@@ -11,7 +11,7 @@ import * as Redis from "effect/persistence/Redis"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as QuotaRule from "./QuotaRule.ts"
-import { fullWindow, longest } from "./QuotaRule.ts"
+import { fullWindow, longest, refusalWait } from "./QuotaRule.ts"
 import { type CallLog, QuotaFull, QuotaStore, retention } from "./QuotaStore.ts"
 import { QuotaStoreError, Unreachable } from "./QuotaStoreError.ts"
 
@@ -84,7 +84,7 @@ elseif what == 'giveBack' then
 elseif what == 'refused' then
   local wait, limit, millis = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
   local untilThen = math.max(now + wait, tonumber(redis.call('GET', blocked) or 0))
-  redis.call('SET', blocked, number(untilThen), 'PX', math.ceil(untilThen - now))
+  if untilThen > now then redis.call('SET', blocked, number(untilThen), 'PX', math.ceil(untilThen - now)) end
   local missing, span = limit - count(millis), math.max(0, millis - wait)
   for i = 0, missing - 1 do
     redis.call('ZADD', answered, number(now - span * (1 - i / missing)), id .. ':' .. i)
@@ -175,7 +175,7 @@ export const layer = (options?: Options): Layer.Layer<QuotaStore, never, Redis.R
               )
             }),
             refused: (wait) => {
-              const millis = Duration.toMillis(wait)
+              const millis = refusalWait(wait)
               const full = fullWindow(windows, millis)
               return full === undefined
                 ? Effect.void

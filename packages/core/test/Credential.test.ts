@@ -237,6 +237,17 @@ describe("Credential.make", () => {
     }),
   )
 
+  it.effect("a call that comes after its scope ended does not wait", () =>
+    Effect.gen(function* () {
+      const { token } = yield* Effect.scoped(
+        Credential.make(() => Effect.succeed({ token: Redacted.make("token-1"), expires: hour })),
+      )
+      const call = yield* Effect.forkChild(token)
+      yield* aMoment
+      assert.isDefined(call.pollUnsafe())
+    }),
+  )
+
   it.effect("asks once for all who want a token at the same time", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({})
@@ -271,22 +282,51 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("is quiet about a renewal that fails in the background", () =>
+  it.effect("warns of a renewal that fails in the background, once until one succeeds", () =>
     Effect.gen(function* () {
-      const logs: Array<unknown> = []
+      const logs: Array<string> = []
       yield* Effect.gen(function* () {
-        const { attempts, token } = yield* signedIn({ fails: onceOnly(refused) })
+        // The second and third attempts fail, and the fifth: two streaks.
+        const { attempts, token } = yield* signedIn({
+          fails: (attempt) => ([2, 3, 5].includes(attempt) ? refused : undefined),
+        })
+        for (const wait of ["55 minutes", "30 seconds", "30 seconds", "55 minutes", "30 seconds"] as const) {
+          yield* token
+          yield* TestClock.adjust(wait)
+          yield* token
+          yield* aMoment
+        }
+        assert.strictEqual(attempts.length, 6)
+      }).pipe(
+        Effect.provideService(References.MinimumLogLevel, "All"),
+        Effect.provide(
+          Logger.layer([Logger.make(({ logLevel, message }) => logs.push(`${logLevel} ${String(message)}`))]),
+        ),
+      )
+      assert.strictEqual(logs.length, 2, logs.join("\n"))
+      assert.match(
+        logs[0] ?? "",
+        /^Warn the token could not be renewed yet, the current one expires at 1970-01-01T01:00:00\.000Z: sign-in was refused/,
+      )
+      assert.notMatch(logs.join(), /token-\d/)
+    }),
+  )
+
+  it.effect("warns already while the sign-in server is asked again, and not where no token is left", () =>
+    Effect.gen(function* () {
+      const logs: Array<string> = []
+      yield* Effect.gen(function* () {
+        const { token } = yield* signedIn({ fails: onceOnly(unreachable) })
         yield* token
         yield* TestClock.adjust("55 minutes")
         yield* token
         yield* aMoment
-        assert.strictEqual(attempts.length, 2)
-        assert.strictEqual(yield* token, "token-1")
-      }).pipe(
-        Effect.provideService(References.MinimumLogLevel, "All"),
-        Effect.provide(Logger.layer([Logger.make(({ message }) => logs.push(message))])),
-      )
-      assert.deepStrictEqual(logs, [])
+        assert.strictEqual(logs.length, 1)
+        yield* TestClock.adjust("2 hours")
+        yield* Effect.forkChild(token)
+        yield* TestClock.adjust("1 hour")
+      }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => logs.push(String(message)))])))
+      assert.strictEqual(logs.length, 1)
     }),
   )
 

@@ -150,6 +150,12 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       error: ofQuotaStore(new QuotaStoreError.Unusable({ description: "disk is full" })),
       says: [/the quota's log in Redis can't be used \(disk is full\); is it up\?/],
     },
+    {
+      error: ofQuotaStore(new QuotaStoreError.Newer({ version: 2, known: 1 })),
+      says: [
+        /^the quota's log in Redis was written by a newer version of live-response \(schema 2, this one knows 1\); is/,
+      ],
+    },
     { error: ofStore("Failed"), says: [/^\/results\/a: EIO: i\/o error$/] },
   ]
 

@@ -58,7 +58,7 @@ const is =
 const only = <K extends FleetEvent["event"]>(
   events: ReadonlyArray<{ readonly at: number; readonly event: FleetEvent }>,
   kind: K,
-) => events.flatMap(({ at, event }) => (is(kind)(event) ? [{ at, ...event }] : []))
+) => events.flatMap(({ at, event }) => (is(kind)(event) ? [{ ...event, at }] : []))
 
 /** How many sessions each machine has had, as the service tells it. */
 const sessionsOf = Effect.gen(function* () {

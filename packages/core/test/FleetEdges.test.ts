@@ -169,6 +169,48 @@ describe("Fleet.run, at its edges", () => {
     }).pipe(outliving({ machines: machines(1), commandTime: "30 seconds" })),
   )
 
+  const unnamed = refusal(400, "ActiveRequestAlreadyExists", "Action is already in progress.")
+  const refused = ({ kind }: Sent): Weather => (kind === "run" ? { answer: unnamed } : {})
+
+  it.effect("adopts a session that the refusal does not name, where the list has it", () =>
+    Effect.gen(function* () {
+      const events = yield* inVirtualTime(run(refused, machineIds(2), { adopt: true }))
+      assert.deepStrictEqual(
+        events.flatMap((event) => (event.event === "started" ? [event.as] : [])),
+        ["adopted", "adopted"],
+      )
+      const comments = events.flatMap((event) => (event.event === "ended" ? [event.action.requestorComment] : []))
+      assert.deepStrictEqual(comments, ["somebody else's", "somebody else's"])
+      assert.deepStrictEqual(yield* sessionsOf, {})
+    }).pipe(outliving({ machines: machines(2, () => ({ busy: "2 hours" })), visibleAfter: 0 })),
+  )
+
+  for (const [what, adopt, busy] of [
+    ["that has finished", true, "1 minute"],
+    ["without being asked to", false, "2 hours"],
+  ] as const) {
+    it.effect(`adopts no session ${what}, and says that one is in the way`, () =>
+      Effect.gen(function* () {
+        yield* inVirtualTime(Effect.sleep("2 minutes"), "3 minutes")
+        const unsent = ({ kind }: Sent): Weather => (kind === "run" ? { instead: unnamed } : {})
+        const events = yield* inVirtualTime(run(unsent, machineIds(1), { adopt }), "1 hour")
+        assert.deepStrictEqual(kinds(events), { notStarted: 1, sessions: 1 })
+        assert.include(events[0]?.event === "notStarted" ? events[0].message : "", "another session is under way")
+      }).pipe(outliving({ machines: machines(1, () => ({ busy })) })),
+    )
+  }
+
+  it.effect("takes its own session for its own, also where it may adopt and the refusal names none", () =>
+    Effect.gen(function* () {
+      const events = yield* inVirtualTime(run(refused, machineIds(1), { adopt: true }))
+      assert.deepStrictEqual(
+        events.flatMap((event) => (event.event === "started" ? [event.as] : [])),
+        ["resumed"],
+      )
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(outliving({ machines: machines(1), commandTime: "30 minutes", visibleAfter: 0 })),
+  )
+
   it.effect("nor for a session that is too new to be known", () =>
     Effect.gen(function* () {
       yield* inVirtualTime(

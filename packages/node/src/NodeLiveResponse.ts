@@ -14,18 +14,21 @@ import * as Fleet from "@live-response/core/Fleet"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
-import type { StoreError } from "@live-response/core/StoreError"
+import { fromPlatformError, type StoreError } from "@live-response/core/StoreError"
 import * as Transfer from "@live-response/core/Transfer"
 import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -156,10 +159,12 @@ export const layer = (
     Layer.provide(NodeDirectoryLock.layer({ directory })),
     Layer.provide([NodeServices.layer, NodeHasher.layer]),
   )
-  const sessions =
-    resolve(journal) === resolve(directory)
-      ? FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(NodeServices.layer))
-      : layerJournal(journal)
+  const sessions = Layer.unwrap(
+    Effect.map(isSameDirectory(journal, directory), (isSame) =>
+      // One lock for both: a second one would be refused.
+      isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
+    ),
+  ).pipe(Layer.provide(NodeServices.layer))
   return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
@@ -169,11 +174,21 @@ export const layer = (
   )
 }
 
+/** Also where one of them is a link to the other. Both are there then. */
+const isSameDirectory = Effect.fnUntraced(function* (one: string, other: string) {
+  if (resolve(one) === resolve(other)) return true
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const real = (directory: string) =>
+    PrivateDirectory.make(fs, paths, directory).pipe(
+      Effect.andThen(fs.realPath(directory)),
+      Effect.mapError(fromPlatformError(directory)),
+    )
+  return (yield* real(one)) === (yield* real(other))
+})
+
 const layerJournal = (directory: string) =>
-  FleetJournal.layerFileSystem({ directory }).pipe(
-    Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide(NodeServices.layer),
-  )
+  FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(NodeDirectoryLock.layer({ directory })))
 
 /**
  * Sessions on many machines, for what keeps no results. What was begun is remembered in the journal, and one program at
@@ -191,7 +206,10 @@ export const layerFleet = (
 > => {
   const { journal } = options
   return Fleet.layer.pipe(
-    Layer.provide([ActionWatch.layer, journal === undefined ? FleetJournal.layerMemory : layerJournal(journal)]),
+    Layer.provide([
+      ActionWatch.layer,
+      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), NodeServices.layer),
+    ]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(waits(options)),
   )

@@ -10,7 +10,7 @@ import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { Calls } from "@live-response/core/QuotaRule"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { QuotaStoreError, Unreachable, Unusable } from "@live-response/core/QuotaStoreError"
+import { Newer, QuotaStoreError, Unreachable, Unusable } from "@live-response/core/QuotaStoreError"
 import * as RedisQuotaStore from "@live-response/core/RedisQuotaStore"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
@@ -42,6 +42,8 @@ export interface Options {
   readonly directory: string
 }
 
+const schemaVersion = 1
+
 /**
  * A row of `calls` is an answer that came `at`, or, with a `holder`, a call in flight since `at`, for `lease` at most.
  * In `blocks`, the server wants no calls for `wait` from `at` on. All in milliseconds since 1970.
@@ -50,7 +52,7 @@ const schema = `
   CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT;
   CREATE INDEX calls_by_log ON calls (log, at);
   CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT;
-  PRAGMA user_version = 1;
+  PRAGMA user_version = ${schemaVersion};
 `
 
 const decodeStamps = Schema.decodeUnknownSync(
@@ -79,7 +81,7 @@ const errorAt =
         })
   }
 
-/** Its bytes are no log of ours: not SQLite's, damaged, or of another version. */
+/** Its bytes are not a log of ours: not SQLite's, or damaged. */
 class Broken extends Schema.TaggedError<Broken>("@live-response/node/NodeQuotaStore/Broken")("Broken", {
   description: Schema.String,
 }) {}
@@ -90,14 +92,23 @@ const brokenOr =
   (cause: unknown): Broken | QuotaStoreError =>
     Sqlite.isBroken(cause) ? new Broken({ description: Sqlite.messageOf(cause) }) : errorAt(path)(cause)
 
-/** Looks at a file, and begins it where it is new. */
-const check = (database: DatabaseSync) =>
+const newer = (path: string, version: number) =>
+  new QuotaStoreError({
+    store: path,
+    reason: new Newer({ version, known: schemaVersion }),
+    advice: "upgrade this program, or choose another state directory with XDG_STATE_HOME",
+  })
+
+/** Looks at a file, and starts it where it is new. Gives what is wrong with it. */
+const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError | undefined =>
   Sqlite.transaction(database, () => {
     const pragmas =
       "SELECT user_version AS version, quick_check AS verdict FROM pragma_user_version, pragma_quick_check"
     const { verdict, version } = decodeCheck(database.prepare(pragmas).get())
-    if (verdict === "ok" && version === 0) database.exec(schema)
-    return verdict !== "ok" ? `it is damaged: ${verdict}` : version > 1 ? `its version is ${version}` : undefined
+    if (verdict !== "ok") return new Broken({ description: `it is damaged: ${verdict}` })
+    if (version > schemaVersion) return newer(path, version)
+    if (version === 0) database.exec(schema)
+    return undefined
   })
 
 /** Opens what is there, or begins it. */
@@ -105,13 +116,14 @@ const openDatabase = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, pat
   const database = yield* Sqlite.open(fs, path, { timeout: 250, onError: brokenOr(path) })
   const problem = yield* Effect.try({
     try: () => {
-      // A crash of the program at any instant leaves the file whole.
-      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-      return check(database)
+      const problem = check(database, path)
+      // A crash of the program at any instant leaves the file whole. One that is not ours to write is left as it is.
+      if (problem === undefined) database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+      return problem
     },
     catch: brokenOr(path),
   })
-  if (problem !== undefined) return yield* new Broken({ description: problem })
+  if (problem !== undefined) return yield* problem
   return database
 })
 
@@ -185,7 +197,7 @@ const makeLog = (
     }).pipe(Effect.flatten),
     refused: (wait) =>
       transaction((calls) => {
-        const millis = Duration.toMillis(wait)
+        const millis = QuotaRule.refusalWait(wait)
         if (calls.now + millis > calls.blockedUntil) setBlock.run(name, calls.now, millis)
         for (const at of QuotaRule.phantoms(windows, calls, millis)) insert.run(name, at, 0, null)
       }),
@@ -196,7 +208,8 @@ const makeLog = (
 /**
  * Keeps the logs in `<directory>/quota.sqlite`, where all programs of this machine share them, and the next run finds
  * what this one used. The file is for its owner alone. A place whose program is gone counts as answered when the next
- * program looks. A file that is broken is set aside, with a warning.
+ * program looks. A file that is broken is set aside, with a warning; one of a newer version is left as it is, and
+ * fails with reason `Newer`.
  *
  * @since 0.1.0
  * @category layers
@@ -286,7 +299,8 @@ export const layerRedis = (url: Redacted.Redacted<string>): Layer.Layer<QuotaSto
 
 /**
  * Where the environment says: in Redis at `LIVE_RESPONSE_REDIS_URL`, if that is set, else in the user's directory for
- * state (`XDG_STATE_HOME` holds). Where nothing can be kept there, the logs are kept in memory, with a warning.
+ * state (`XDG_STATE_HOME` holds). Where nothing can be kept there, the logs are kept in memory, with a warning. A log that
+ * another program holds, or that a newer version wrote, is an error: others use it, and this run has to count with them.
  *
  * @since 0.1.0
  * @category layers
@@ -298,7 +312,7 @@ export const layerConfig: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError | C
     return Layer.unwrap(Effect.map(stateDirectory, (directory) => layer({ directory }))).pipe(
       Layer.catch((error) =>
         Layer.unwrap(
-          error._tag === "QuotaStoreError" && error.isRetryable
+          error._tag === "QuotaStoreError" && error.reason._tag !== "Unusable"
             ? Effect.fail(error)
             : Effect.as(
                 Effect.logWarning(`${error.message}; this run does not know what others use`),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
@@ -151,6 +151,34 @@ describe("NodeLiveResponse.layer", () => {
       )
       assert.strictEqual(error._tag, "StoreError")
     }),
+  )
+})
+
+describe("NodeLiveResponse.layer, and its journal", () => {
+  it.live.each([
+    { what: "is", directory: "results", journal: "results" },
+    { what: "is another name of", directory: "results", journal: "a/../results/" },
+    { what: "is a link to", directory: "results", journal: "link" },
+    { what: "is what a link leads to in", directory: "link", journal: "results" },
+    { what: "is in a linked directory of", directory: "results", journal: "link/../results" },
+  ])("takes one lock where the journal's directory $what the directory of results", ({ directory, journal }) =>
+    Effect.gen(function* () {
+      const root = yield* tempDirectory
+      symlinkSync("results", join(root, "link"))
+      mkdirSync(join(root, "results"))
+      yield* Layer.build(layerOf({ directory: join(root, directory), journal: `${root}/${journal}` }))
+      assert.isTrue(existsSync(join(root, "results", ".lock")))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("takes a lock for each where they are two", () =>
+    Effect.gen(function* () {
+      const root = yield* tempDirectory
+      const [directory, journal] = [join(root, "results"), join(root, "journal")]
+      yield* Layer.build(layerOf({ directory, journal }))
+      const again = yield* Effect.flip(Layer.build(layerOf({ directory: join(root, "others"), journal })))
+      assert.strictEqual(again._tag === "StoreError" && again.problem, "InUse")
+    }).pipe(Effect.scoped),
   )
 })
 

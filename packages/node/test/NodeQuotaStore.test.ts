@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFile
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { assert, describe, it, layer as shared } from "@effect/vitest"
+import { assert, describe, it, layer as shared, vi } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
@@ -39,6 +39,13 @@ const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A
 
 const minute = toWindows([3, 60_000])
 const named = (lease = Duration.minutes(2)) => openLog(minute, { name: "kept", lease })
+
+/** As a newer version of this program would leave the file. */
+const asNewer = (path: string) => {
+  const database = new DatabaseSync(path)
+  database.exec("PRAGMA user_version = 99")
+  database.close()
+}
 
 describe("NodeQuotaStore.layer", () => {
   it.effect("knows in the next run what this one used, and until when the server wants no calls", () =>
@@ -190,10 +197,6 @@ describe("NodeQuotaStore.layer", () => {
     { what: "text", breaks: write("this is no database. ".repeat(100)) },
     { what: "half of a file", breaks: (path: string) => truncateSync(path, 5000) },
     { what: "a file with a hole", breaks: (path: string) => write(readFileSync(path).fill(0, 4096, 8192))(path) },
-    {
-      what: "a file of another version",
-      breaks: (path: string) => new DatabaseSync(path).exec("PRAGMA user_version = 99"),
-    },
   ])("sets a broken file aside, with a warning, and goes on: $what", ({ breaks }) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
@@ -215,6 +218,57 @@ describe("NodeQuotaStore.layer", () => {
       assert.include(warnings[0], `the quota's log was broken`)
       assert.include(warnings[0], aside[0] ?? "?")
     }),
+  )
+
+  it.effect("refuses a file of a newer version by name, and leaves it as it is", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const path = join(directory, "quota.sqlite")
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory)))
+      asNewer(path)
+      const before = readFileSync(path)
+      const error = yield* Effect.flip(named().pipe(Effect.provide(onThisMachine(directory))))
+      assert.strictEqual(
+        error.message,
+        `the quota's log in ${path} was written by a newer version of live-response (schema 99, this one knows 1); upgrade this program, or choose another state directory with XDG_STATE_HOME`,
+      )
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.includes("broken")),
+        [],
+      )
+      assert.isTrue(readFileSync(path).equals(before))
+    }),
+  )
+
+  it.live.each([5, 6, 261, 262, 517, 773])(
+    "waits while SQLite answers with code %i, whatever it is asked for",
+    (errcode) =>
+      Effect.gen(function* () {
+        const directory = yield* tempDirectory
+        const busy = Object.assign(new Error("database is locked"), { code: "ERR_SQLITE_ERROR", errcode })
+        const { exec } = DatabaseSync.prototype
+        const refused = new Set<string>(["ROLLBACK"])
+        const spy = vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function (this: DatabaseSync, sql) {
+          // Each statement is refused the first time.
+          if (!refused.has(sql)) {
+            refused.add(sql)
+            throw busy
+          }
+          return exec.call(this, sql)
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
+        const warnings = yield* warningsOf(
+          Effect.gen(function* () {
+            const quota = yield* Quota.make({ name: "kept", windows: minute })
+            for (const sql of ["BEGIN IMMEDIATE", "COMMIT"]) refused.delete(sql)
+            assert.strictEqual(yield* quota.withPlace(Effect.succeed("called")), "called")
+            refused.delete("COMMIT")
+            assert.strictEqual((yield* QuotaStore.untilItAnswers(quota.status)).waiting, 0)
+          }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory))),
+        )
+        assert.isAtLeast(warnings.length, 7)
+        for (const warning of warnings) assert.include(warning, "does not answer (database is locked)")
+      }).pipe(Effect.scoped, Effect.provide(RetryPolicy.layer({ quotaStore: Schedule.spaced("1 millis") }))),
   )
 
   it.live("sets a broken file aside once, where several programs find it at the same time", () =>
@@ -282,6 +336,17 @@ describe("NodeQuotaStore.layerConfig", () => {
         assert.strictEqual(warnings.length, 1)
         assert.match(warnings[0] ?? "", /this run does not know what others use/)
       }
+    }),
+  )
+
+  it.effect("does not go on in memory where a newer version keeps the log", () =>
+    Effect.gen(function* () {
+      const home = yield* tempDirectory
+      const env = under({ XDG_STATE_HOME: home })
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(env))
+      asNewer(join(home, "live-response", "quota.sqlite"))
+      const error = yield* Effect.flip(named().pipe(Effect.provide(env, { local: true })))
+      assert.strictEqual(error._tag === "QuotaStoreError" ? error.reason._tag : error._tag, "Newer")
     }),
   )
 

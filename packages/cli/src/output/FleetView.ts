@@ -5,7 +5,7 @@ import * as FleetEvent from "@live-response/core/FleetEvent"
 
 /** It is changed in place, as the view of a batch is. */
 export interface FleetView {
-  sessions: FleetEvent.Sessions
+  sessions: FleetEvent.Counts
   /** How many machines there are, where that is known. */
   total: number | undefined
   /** Sessions that are not over, on machines that are there. */
@@ -50,7 +50,7 @@ export const update = (view: FleetView, event: FleetEvent.FleetEvent): void => {
 /** A machine that is none counts as one without a session. */
 export const addBadMachine = (view: FleetView): void => {
   const { sessions } = view
-  view.sessions = FleetEvent.Sessions.make({ ...sessions, notStarted: sessions.notStarted + 1 })
+  view.sessions = { ...sessions, notStarted: sessions.notStarted + 1 }
 }
 
 /** Machines of which there is nothing more to expect. */

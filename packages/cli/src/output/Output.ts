@@ -89,7 +89,8 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   const finish = Effect.gen(function* () {
     yield* Scope.close(progress, Exit.void)
-    if (options.json && fleet !== undefined) yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions)))
+    if (options.json && fleet !== undefined)
+      yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
     if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
     if (options.json || options.quiet) return
     const { directory = "", isRemembered = true } = options

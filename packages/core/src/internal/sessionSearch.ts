@@ -1,4 +1,4 @@
-/** Sessions whose answer got lost, looked for by what their comment holds: many of them with one call. */
+/** Searches the list of actions for sessions on machines: many searches with one call. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,7 +11,7 @@ import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
 import type { MachineAction } from "../MachineAction.ts"
 
 class Search extends Request.Class<
-  { readonly machineId: string; readonly mark: string },
+  { readonly machineId: string; readonly isSearched: (action: MachineAction) => boolean },
   Option.Option<MachineAction>,
   ApiError
 > {}
@@ -22,7 +22,13 @@ const machinesInOneCall = 20
 /** What is asked for within this time is asked for together. */
 const gathering = "1 second"
 
-/** Makes the function that looks once for the action on a machine whose comment has a mark. */
+/** Whether the comment of an action holds the mark of a session. */
+export const hasMark =
+  (mark: string) =>
+  ({ requestorComment }: MachineAction): boolean =>
+    requestorComment?.includes(mark) === true
+
+/** Makes the function that looks once for a live response action of a machine, the first that is searched. */
 export const make = (api: DefenderApi) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
@@ -31,8 +37,8 @@ export const make = (api: DefenderApi) => {
     return Stream.runForEach(api.list({ filter }), (action) =>
       Effect.sync(() => {
         for (const entry of left) {
-          const { machineId, mark } = entry.request
-          if (action.machineId !== machineId || action.requestorComment?.includes(mark) !== true) continue
+          const { isSearched, machineId } = entry.request
+          if (action.machineId !== machineId || !isSearched(action)) continue
           left.delete(entry)
           entry.completeUnsafe(Exit.succeed(Option.some(action)))
         }
@@ -46,6 +52,11 @@ export const make = (api: DefenderApi) => {
     )
   }).pipe(RequestResolver.setDelay(gathering), RequestResolver.batchN(machinesInOneCall))
 
-  return (machineId: string, mark: string): Effect.Effect<Option.Option<MachineAction>, ApiError> =>
-    Effect.request(new Search({ machineId, mark }), resolver)
+  return (
+    machineId: string,
+    isSearched: (action: MachineAction) => boolean,
+  ): Effect.Effect<Option.Option<MachineAction>, ApiError> =>
+    Effect.request(new Search({ machineId, isSearched }), resolver)
 }
+
+export type Find = ReturnType<typeof make>

@@ -1,10 +1,11 @@
 /** How many sessions are under way, of those that may be. */
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Semaphore from "effect/Semaphore"
 import type { MachineAction } from "../MachineAction.ts"
 import { absentAfter } from "../RetryPolicy.ts"
+import { WaitingLine } from "./waitingLine.ts"
 
 /** The place of one session. */
 export interface Place {
@@ -16,51 +17,72 @@ export interface Place {
 
 /**
  * A session whose machine is not there gives its place to another: it would keep it for days. When it begins after all
- * nobody can hold it back, so there is one place less until a session ends.
+ * nobody can hold it back, so there may be more than the limit, and none is let in until there are fewer.
  */
-export const make = Effect.fnUntraced(function* (limit: number) {
-  const free = yield* Semaphore.make(limit)
-  let beyond = 0
-  const resize = (change: number) =>
-    Effect.suspend(() => {
-      beyond += change
-      return free.resize(Math.max(0, limit - beyond))
-    })
+export const make = (limit: number) => {
+  const line = new WaitingLine<"a place", never>()
+  let held = 0
 
-  const place = (holds: "a place" | "one beyond") =>
-    Effect.map(Clock.currentTimeMillis, (began): Place => {
-      let held: "a place" | "one beyond" | "nothing" = holds
-      const leave = Effect.suspend(() => {
-        const before = held
-        held = "nothing"
-        if (before === "nothing") return Effect.void
-        return before === "a place" ? Effect.asVoid(free.release(1)) : resize(-1)
-      })
-      let isAbsent = false
-      return {
-        leave,
-        look: Effect.fnUntraced(function* ({ status }) {
+  const letIn = () => {
+    while (held < limit && line.size > 0) {
+      held++
+      line.handOver("a place")
+    }
+  }
+  const release = () => {
+    held--
+    letIn()
+  }
+
+  /** The place of a session that is counted in. */
+  const place = Effect.map(Clock.currentTimeMillis, (began): Place => {
+    let isHeld = true
+    let isAbsent = false
+    const leave = () => {
+      if (!isHeld) return
+      isHeld = false
+      release()
+    }
+    return {
+      leave: Effect.sync(leave),
+      look: ({ status }) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
           if (isAbsent && status === "InProgress") {
             isAbsent = false
-            held = "one beyond"
-            yield* resize(1)
+            isHeld = true
+            held++
             return "online"
           }
-          if (isAbsent || status !== "Pending") return undefined
-          const waited = (yield* Clock.currentTimeMillis) - began
-          if (waited < Duration.toMillis(absentAfter)) return undefined
+          if (isAbsent || status !== "Pending" || now - began < Duration.toMillis(absentAfter)) return undefined
           isAbsent = true
-          yield* leave
+          leave()
           return "offline"
         }),
-      }
-    })
+    }
+  })
 
   return {
     /** Waits for a place. */
-    take: Effect.andThen(free.take(1), place("a place")),
+    take: Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const ticket = line.enter(false)
+        letIn()
+        const leave = Effect.sync(() => {
+          if (line.leave(ticket) !== undefined) release()
+        })
+        return Effect.andThen(
+          Effect.onError(restore(Deferred.await(ticket.turn)), () => leave),
+          place,
+        )
+      }),
+    ),
 
     /** For a session that is under way already. */
-    join: Effect.andThen(resize(1), place("one beyond")),
+    join: Effect.uninterruptible(
+      Effect.suspend(() => {
+        held++
+        return place
+      }),
+    ),
   }
-})
+}

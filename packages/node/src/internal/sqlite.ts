@@ -5,15 +5,17 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 
-/** SQLite's own codes for what can go wrong. */
-const code = { busy: 5, corrupt: 11, notADatabase: 26 } as const
+/** SQLite's own primary codes for what can go wrong. */
+const code = { busy: 5, locked: 6, corrupt: 11, notADatabase: 26 } as const
 
-const codeOf = (cause: unknown): unknown => (Predicate.hasProperty(cause, "errcode") ? cause.errcode : undefined)
+/** An extended code, such as 261 (busy while the log is recovered), has its primary code in the lowest byte. */
+const codeOf = (cause: unknown): number | undefined =>
+  Predicate.hasProperty(cause, "errcode") && typeof cause.errcode === "number" ? cause.errcode & 0xff : undefined
 
-/** Another program holds the file. */
-export const isBusy = (cause: unknown): boolean => codeOf(cause) === code.busy
+/** Another program, or another connection of this one, holds the file. */
+export const isBusy = (cause: unknown): boolean => codeOf(cause) === code.busy || codeOf(cause) === code.locked
 
-/** The file is none of SQLite's, or a damaged one. */
+/** The file is not one of SQLite's, or is damaged. */
 export const isBroken = (cause: unknown): boolean =>
   codeOf(cause) === code.corrupt || codeOf(cause) === code.notADatabase
 

@@ -173,6 +173,33 @@ export const suite = (
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 50])
       }).pipe(Effect.provide(layer)))
 
+    for (const [what, wait] of [
+      ["of zero", Duration.zero],
+      ["that is negative", Duration.seconds(-5)],
+    ] as const) {
+      test(`enters the calls of others after a wait ${what}, and holds no call back`, () =>
+        Effect.gen(function* () {
+          const windows = toWindows([10, minute], [50, hour])
+          const log = yield* openLog(windows)
+          for (let i = 0; i < 3; i++) yield* call(log)
+          yield* log.refused(wait)
+          const [used = 0] = yield* usedIn(log, windows)
+          // The first of them leaves at once, and each of the other six a seventh of a minute later.
+          assert.isAtMost(used, 9)
+          assert.isAtLeast(used, clock === "virtual" ? 9 : 5)
+          yield* call(log)
+        }).pipe(Effect.provide(layer)))
+    }
+
+    test("holds calls back for a year at most", () =>
+      Effect.gen(function* () {
+        const log = yield* openLog(toWindows([3, minute]))
+        yield* log.refused(Duration.infinity)
+        const wait = yield* waitOf(log)
+        assert.isAtMost(wait, 366 * 24 * hour)
+        assert.isAtLeast(wait, 366 * 24 * hour - slack)
+      }).pipe(Effect.provide(layer)))
+
     const step = Schema.Literals(["take", "take", "take", "answer", "giveBack", "pass", "refused"])
     const few = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 }))
     const short = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: clock === "virtual" ? 400 : 40 }))

@@ -1,0 +1,27 @@
+/** What a run writes in its journal and reports to its reader, each with the instant at which it was made. */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import type { FleetEvent } from "../FleetEvent.ts"
+import type * as FleetJournal from "../FleetJournal.ts"
+import type { StoreError } from "../StoreError.ts"
+
+interface OfMachine {
+  readonly machineId: string
+  readonly at: DateTime.Utc
+}
+
+export interface FleetLog {
+  readonly record: (
+    machineId: string,
+    toEntry: (of: OfMachine & { readonly run: string }) => FleetJournal.Entry,
+  ) => Effect.Effect<void, StoreError>
+
+  /** Waits while the reader is slow. */
+  readonly emit: (machineId: string, toEvent: (of: OfMachine) => FleetEvent) => Effect.Effect<void>
+}
+
+export const make = (journal: FleetJournal.Run, send: (event: FleetEvent) => Effect.Effect<unknown>): FleetLog => ({
+  record: (machineId, toEntry) =>
+    Effect.flatMap(DateTime.now, (at) => journal.append(toEntry({ run: journal.id, machineId, at }))),
+  emit: (machineId, toEvent) => Effect.flatMap(DateTime.now, (at) => Effect.asVoid(send(toEvent({ machineId, at })))),
+})
