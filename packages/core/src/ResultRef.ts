@@ -83,16 +83,18 @@ export const FromString = Schema.String.pipe(
 )
 
 /**
- * The results that an action has by now. A command whose index is none has no result that could be asked for.
+ * The results that an action has by now, and those that it may have: `MachineAction.hasResult` says which. A command
+ * whose index is out of range has no result that could be asked for.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const ofAction = (action: MachineAction): ReadonlyArray<ResultRef> =>
-  action.commands.flatMap((command) =>
-    hasResult(action, command) === "yes"
+  action.commands.flatMap((command) => {
+    const result = hasResult(action, command)
+    return result === "yes" || result === "maybe"
       ? Option.toArray(decode({ machineActionId: action.id, index: command.index }))
-      : [],
-  )
+      : []
+  })
 
 const decode = Schema.decodeUnknownOption(ResultRef)
