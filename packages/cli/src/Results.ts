@@ -128,11 +128,11 @@ const completed = (directory: string) =>
     },
   ).pipe(Effect.map((kept) => Array.from(kept.values())))
 
-/** What is known of an action: its machine, and which of its commands collected a file. */
+/** What is known of an action: its machine, and what its commands are. */
 interface Known {
   readonly machineId: string
   readonly machineName: string
-  readonly files: ReadonlySet<number>
+  readonly types: ReadonlyMap<number, string>
 }
 
 /** What a list of actions beside the results says of the actions. */
@@ -142,23 +142,25 @@ const knownActions = (path: string, kept: ReadonlyArray<Kept>) => {
     Stream.filter(JsonLines.read(path, MachineAction), ({ id }) => wanted.has(id)),
     () => new Map<MachineActionId, Known>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
-      const files = commands.filter(({ type }) => type === "GetFile").map(({ index }) => index)
-      return known.set(id, { machineId, machineName: computerDnsName, files: new Set(files) })
+      const types = new Map(commands.map(({ index, type }) => [index, type]))
+      return known.set(id, { machineId, machineName: computerDnsName, types })
     },
   )
 }
 
 /**
- * One row, or none. Whether a result is a script's its content says, which may be gzip or in another encoding; where it is
- * named as JSON and there is no row for it, that is reported.
+ * One row, or none. Whether a result is a script's its content says, which may be gzip or in another encoding. Where its
+ * command ran a script, or is not known and the result is JSON, and there is no row, that is reported.
  */
 const rowOf = Effect.fnUntraced(function* (
   store: Pick<ResultStore.Service, "has" | "read">,
   { bytes, index, machineActionId, path, sha256 }: Kept,
   known: Known | undefined,
 ) {
-  if (known?.files.has(index) === true) return []
-  const report = (why: string) => (path.endsWith(".json") ? noRow(path, why) : Effect.void)
+  const type = known?.types.get(index) ?? ""
+  if (type === "GetFile") return []
+  const isScript = type === "RunScript" || (type === "" && path.endsWith(".json"))
+  const report = (why: string) => (isScript ? noRow(path, why) : Effect.void)
   if (!(yield* store.has({ path, bytes }))) {
     yield* report(`it is not there any more, or not as it was; live-response download ${machineActionId}:${index}`)
     return []

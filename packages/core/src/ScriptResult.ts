@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Extraction from "./Extraction.ts"
+import * as Lenient from "./internal/lenient.ts"
 import * as ScriptReader from "./internal/scriptReader.ts"
 
 /**
@@ -139,8 +140,9 @@ const excerpts = (limit: number) => {
 export const decode = Effect.fnUntraced(function* (
   bytes: Uint8Array,
 ): Effect.fn.Return<ScriptResult, ScriptResultError> {
-  const { errorsLength, outputLength, ...script } = yield* decodeStream(Stream.succeed(bytes), { limit: Infinity })
-  return ScriptResult.make(script)
+  const whole = yield* decodeStream(Stream.succeed(bytes), { limit: Infinity })
+  const { errors, exitCode, output, scriptName } = whole
+  return ScriptResult.make({ scriptName, ...Lenient.present({ exitCode }), output, errors })
 })
 
 /**
