@@ -125,10 +125,13 @@ export const expiry = (claims: Claims): Option.Option<DateTime.Utc> =>
   claims.exp === undefined ? Option.none() : DateTime.make(claims.exp * 1000)
 
 /** The API's app id in Entra, which some tokens name in place of its address, and an address that its oldest samples ask for. */
-const otherNames = ["fc780465-2017-40d4-a0c5-307022471b92", "https://securitycenter.onmicrosoft.com/windowsatpservice"]
+const otherNames = new Set([
+  "fc780465-2017-40d4-a0c5-307022471b92",
+  "https://securitycenter.onmicrosoft.com/windowsatpservice",
+])
 
 const isDefender = (audience: string): boolean =>
-  otherNames.includes(audience.replace(/\/$/, "")) ||
+  otherNames.has(audience.replace(/\/$/, "")) ||
   /^https:\/\/([a-z-]+\.)*(securitycenter\.(microsoft|windows)|security\.microsoft)\.(com|us)\/?$/.test(audience)
 
 /**
