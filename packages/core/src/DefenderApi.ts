@@ -264,11 +264,13 @@ export const make = Effect.fnUntraced(function* (
       },
       MachineAction.fromApi,
     )
-    const step = yield* unexpectedly(operation, walk.take(address, list))
+    const step = walk.take(address, list)
     if (step === undefined) return yield* endless()
-    const { fresh, next } = step
-    const [actions, unreadable] = Arr.partition(fresh, ({ record }) => record)
-    return { actions, unreadable, ...(next === undefined ? {} : { next }) } satisfies Page
+    const [actions, unreadable] = Arr.partition(step.fresh, ({ record }) => record)
+    const next = Option.getOrUndefined(Option.flatMap(step.next, Result.getSuccess))
+    const page: Page = { actions, unreadable, ...(next === undefined ? {} : { next }) }
+    // What is wrong with the next address is no reason to lose this page.
+    return [[page], step.next] as const
   })
 
   const pages: Service["pages"] = (query) =>
@@ -277,12 +279,7 @@ export const make = Effect.fnUntraced(function* (
       const first = PageWalk.firstAddress(base, paramsOf(query))
       const start = query?.from === undefined ? Result.succeed(first) : PageWalk.resolve(query.from, base, first)
       return Stream.paginate(start, (address) =>
-        unexpectedly("list of machine actions", address).pipe(
-          Effect.flatMap((address) => page(walk, address)),
-          Effect.map(
-            (page) => [[page], Option.map(Option.fromNullishOr(page.next), (next) => Result.succeed(next))] as const,
-          ),
-        ),
+        Effect.flatMap(unexpectedly("list of machine actions", address), (address) => page(walk, address)),
       )
     })
 

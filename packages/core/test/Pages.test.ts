@@ -126,8 +126,17 @@ describe("A record of a list", () => {
       assert.strictEqual(exit._tag, "Success")
       assert.deepStrictEqual(ids, [0, 1])
       assert.deepStrictEqual(warnings, [
-        "3 records of the list can't be read; the first: record 2 of the list can't be read: it is not JSON",
+        "record 2 of the list can't be read: it is not JSON; 2 more of its records can't be read",
       ])
+      const [page] = yield* collectPage(body)
+      assert.deepStrictEqual(
+        page?.unreadable.map(({ description, index }) => [index, description]),
+        [
+          [1, "it is not JSON"],
+          [2, "its id is not a GUID"],
+          [3, "it nests more than 64 deep"],
+        ],
+      )
     }),
   )
 
@@ -247,6 +256,16 @@ describe("A walk through the pages", () => {
       assert.deepStrictEqual(ids, [0, 1, 2, 3])
       assert.deepStrictEqual(requests, [`${base}/api/machineactions`, `${base}/api/machineactions?$skip=2`])
     }),
+  )
+
+  it.effect.each([{ link: 5 }, { link: "https://evil.example/x" }, { link: "https://" }])(
+    "gives all of a page whose next link is $link, and then fails",
+    ({ link }) =>
+      Effect.gen(function* () {
+        const { exit, ids, requests } = yield* walk(() => ({ value: all, "@odata.nextLink": link }))
+        assert.deepStrictEqual([ids.length, requests.length], [4, 1])
+        assert.include(String(exit), "list of machine actions: unexpected answer (the ")
+      }),
   )
 
   it.effect("ends with an error where its pages lead in a circle", () =>

@@ -1,4 +1,5 @@
 /** A walk through the pages of a list: where the next page is, and whether the walk still gets anywhere. */
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { Item, RecordList } from "./recordList.ts"
 
@@ -22,33 +23,35 @@ export const resolve = (link: string, base: string, from: string): Result.Result
 }
 
 /** Behind a page that is as long as `$top` asks for there may be more, although the answer has no link to it. */
-const behindFullPage = (address: string, count: number): string | undefined => {
+const behindFullPage = (address: string, count: number): Option.Option<string> => {
   const url = URL.parse(address)
   const top = Number(url?.searchParams.get("$top") ?? 0)
-  if (url === null || !(top > 0) || count < top) return undefined
+  if (url === null || !(top > 0) || count < top) return Option.none()
   const skip = Number(url.searchParams.get("$skip") ?? 0)
   const others = url.search
     .slice(1)
     .split("&")
     .filter((param) => !/^(\$|%24)skip=/i.test(param))
-  return `${address.split("?", 1).join()}?${[...others, `$skip=${skip + count}`].join("&")}`
+  return Option.some(`${address.split("?", 1).join()}?${[...others, `$skip=${skip + count}`].join("&")}`)
 }
 
-/** Where the page behind this one is. */
+/** Where the page behind this one is, if there is one; or what is wrong with its address. */
 export const nextAddress = (
   address: string,
   base: string,
   { items, nextLink }: RecordList<unknown>,
-): Result.Result<string | undefined, string> => {
-  if (nextLink === undefined || nextLink === null) return Result.succeed(behindFullPage(address, items.length))
-  if (typeof nextLink !== "string") return Result.fail("the address of the next page is not text")
-  return nextLink.trim() === "" ? Result.succeed(undefined) : resolve(nextLink, base, address)
+): Option.Option<Result.Result<string, string>> => {
+  if (nextLink === undefined || nextLink === null) {
+    return Option.map(behindFullPage(address, items.length), (next) => Result.succeed(next))
+  }
+  if (typeof nextLink !== "string") return Option.some(Result.fail("the address of the next page is not text"))
+  return nextLink.trim() === "" ? Option.none() : Option.some(resolve(nextLink, base, address))
 }
 
 export interface Step<A> {
   /** The records of the page that no earlier page had. */
   readonly fresh: ReadonlyArray<Item<A>>
-  readonly next: string | undefined
+  readonly next: ReturnType<typeof nextAddress>
 }
 
 /** One walk. It remembers what it saw, so that one which does not get any further ends. */
@@ -74,14 +77,13 @@ export class PageWalk {
   }
 
   /** Takes the page that came from an address. `undefined` is one that brings nothing new and yet is not the last. */
-  take<A>(address: string, page: RecordList<A>): Result.Result<Step<A> | undefined, string> {
+  take<A>(address: string, page: RecordList<A>): Step<A> | undefined {
     const fresh = page.items.filter(({ key }) => {
       const isNew = !this.keys.has(key)
       this.keys.add(key)
       return isNew
     })
-    return Result.map(nextAddress(address, this.base, page), (next) =>
-      next !== undefined && fresh.length === 0 ? undefined : { fresh, next },
-    )
+    const next = nextAddress(address, this.base, page)
+    return fresh.length === 0 && Option.exists(next, Result.isSuccess) ? undefined : { fresh, next }
   }
 }

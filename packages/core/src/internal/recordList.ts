@@ -70,15 +70,12 @@ const itemOf = <A extends { readonly id: string }>(
       }
 }
 
-/** In a sentence for a person: how many, and what is wrong with the first. */
-export const describe = (unreadable: ReadonlyArray<Unreadable>): string =>
-  unreadable
-    .slice(0, 1)
-    .map((first) => {
-      const many = unreadable.length === 1 ? "" : `${unreadable.length} records of the list can't be read; the first: `
-      return `${many}${describeOne(first)}`
-    })
-    .join("")
+/** In a sentence for a person: what is wrong with the first, and how many others there are. */
+export const describe = (unreadable: ReadonlyArray<Unreadable>): string => {
+  const more = unreadable.length - 1
+  const others = more === 0 ? "" : `; ${more} more of its records can't be read`
+  return `${unreadable.slice(0, 1).map(describeOne).join()}${others}`
+}
 
 /** In a sentence for a person. */
 export const describeOne = ({ description, id, index }: Unreadable): string =>
