@@ -163,11 +163,13 @@ describe("MachineAction.FromApi", () => {
         id,
         errorHResult: "0x80004005",
         creationDateTimeUtc: 5,
-        commands: [null, odd],
+        commands: [null, odd, { index: -0 }],
       })
       assert.deepStrictEqual([action.type, action.status, action.errorHResult], ["", "", 0x80004005])
       assert.isFalse("created" in action)
-      const [first, second] = action.commands
+      const [first, second, third] = action.commands
+      assert.isTrue(Object.is(third?.index, 0))
+      assert.strictEqual(second?.index, 1)
       assert.deepStrictEqual({ ...first }, { index: 0, type: "", status: "", params: {}, errors: [] })
       assert.deepStrictEqual(second?.errors, ["one", "code: 5, message: denied", "7"])
       assert.deepStrictEqual(Object.entries(second?.params ?? {}), [

@@ -30,7 +30,7 @@ const record = (n: number, over: object = {}) => ({
 type Answers = (url: URL) => object | string
 
 /** Walks through a list of a service: what came, how it ended, and what was asked for and warned of. */
-const walk = (answers: Answers, query?: DefenderApi.ListQuery) =>
+const walk = (answers: Answers, query?: DefenderApi.ListQuery, times = 1) =>
   Effect.gen(function* () {
     const requests: Array<string> = []
     const warnings: Array<string> = []
@@ -46,9 +46,8 @@ const walk = (answers: Answers, query?: DefenderApi.ListQuery) =>
     const ids: Array<number> = []
     const run = Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
-      return yield* Effect.exit(
-        Stream.runForEach(api.list(query), ({ id }) => Effect.sync(() => ids.push(Number(id.slice(-12))))),
-      )
+      const list = Stream.runForEach(api.list(query), ({ id }) => Effect.sync(() => ids.push(Number(id.slice(-12)))))
+      return yield* Effect.exit(Effect.repeat(list, { times: times - 1 }))
     })
     const exit = yield* LiveResponseTest.inVirtualTime(run).pipe(
       Effect.provide([
@@ -114,6 +113,13 @@ describe("A record of a list", () => {
       assert.strictEqual(exit._tag, "Success")
       assert.deepStrictEqual(ids, [0, 2, 3])
       assert.deepStrictEqual(warnings, [why])
+    }),
+  )
+
+  it.effect("that can't be read is reported once, however often its list is asked for", () =>
+    Effect.gen(function* () {
+      const { ids, warnings } = yield* walk(withOdd(odd("none")), undefined, 3)
+      assert.deepStrictEqual([ids.length, warnings.length], [9, 1])
     }),
   )
 

@@ -377,7 +377,7 @@ const isScript = (wire: object) => Object.keys(wire).some((key) => key !== "name
 const exitCodeOf = (value: unknown): { readonly exitCode?: number } =>
   (typeof value === "number" || (typeof value === "string" && /^\s*-?\d+\s*$/.test(value))) &&
   Number.isSafeInteger(Number(value))
-    ? { exitCode: Number(value) }
+    ? { exitCode: Number(value) + 0 }
     : {}
 
 /** What the platform's parser makes of it. */

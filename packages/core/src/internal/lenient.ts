@@ -22,11 +22,11 @@ export const flatText = (value: unknown): string | undefined =>
         .join(", ")
     : text(value)
 
-/** A finite number, or a text that holds one in decimal or hexadecimal digits, such as `-5` and `0x80004005`. */
+/** A finite number, or a text that holds one in decimal or hexadecimal digits, such as `-5` and `0x80004005`. 0 has no sign. */
 export const number = (value: unknown): number | undefined => {
   const parsed =
     typeof value === "string" && /^\s{0,9}(0x[0-9a-f]{1,12}|-?\d{1,15})\s{0,9}$/i.test(value) ? Number(value) : value
-  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : undefined
+  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed + 0 : undefined
 }
 
 /** The same where it is a whole number. */
