@@ -147,6 +147,12 @@ describe("Extraction.gunzip", () => {
     { what: "no gzip", bytes: utf8("plain text") },
     { what: "an end that is missing", bytes: gzipSync(patterned(10_000)).subarray(0, 100) },
     { what: "a byte that is another", bytes: gzipSync(patterned(10_000)).fill(7, 60, 70) },
+    {
+      what: "content that its checksum alone knows",
+      bytes: gzipSync(new Uint8Array(99), { level: 0 }).fill(7, 60, 61),
+    },
+    { what: "a length that is another", bytes: gzipSync(new Uint8Array(99)).fill(7, -1) },
+    { what: "a second member that is cut short", bytes: Buffer.concat([gzipSync("a"), gzipSync("b").subarray(0, 15)]) },
     { what: "nothing", bytes: new Uint8Array() },
   ])("says that a file is damaged: $what", ({ bytes }) =>
     Effect.gen(function* () {
