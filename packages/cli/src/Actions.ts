@@ -16,6 +16,7 @@ import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import type { Selection } from "./Flags.ts"
 import * as ActionText from "./output/ActionText.ts"
+import * as Messages from "./output/Messages.ts"
 import * as Table from "./output/Table.ts"
 import { printable, printableJson } from "./Printable.ts"
 
@@ -24,20 +25,34 @@ const encode = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAc
 /** One action as a line of JSON. */
 const toJson = (action: MachineAction.MachineAction) => Effect.map(Effect.orDie(encode(action)), printableJson)
 
-/** On a terminal a table that fits it; elsewhere all columns, parted by tabs. */
+/**
+ * On a terminal a table that fits it; elsewhere all columns, separated by tabs. It fails at the end where a record could
+ * not be read.
+ */
 export const list = Effect.fnUntraced(function* (
   selection: Selection,
   options: { readonly limit: Option.Option<number>; readonly json: boolean },
 ) {
-  const actions = Discovery.select(selection)
+  let unreadable = 0
+  const actions = Discovery.select(selection, ({ message }) => {
+    unreadable++
+    return Messages.write(`live-response: ${message}`)
+  })
   const some = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
-  if (options.json) return yield* Stream.runForEach(some, (action) => Effect.flatMap(toJson(action), Console.log))
+  const print = yield* printer(options.json)
+  yield* Stream.runForEach(some, print)
+  if (unreadable > 0) return yield* Failure.someFailed
+})
+
+/** What prints an action in a line. */
+const printer = Effect.fnUntraced(function* (json: boolean) {
+  if (json) return (action: MachineAction.MachineAction) => Effect.flatMap(toJson(action), Console.log)
   if (!process.stdout.isTTY) {
-    return yield* Stream.runForEach(some, (action) => Console.log(Table.tabbed(ActionText.columns, action)))
+    return (action: MachineAction.MachineAction) => Console.log(Table.tabbed(ActionText.columns, action))
   }
   const shown = Table.fitting(ActionText.columns, process.stdout.columns)
   yield* Console.log(Table.header(shown))
-  yield* Stream.runForEach(some, (action) => Console.log(Table.row(shown, action)))
+  return (action: MachineAction.MachineAction) => Console.log(Table.row(shown, action))
 })
 
 /** Everything that there is to say of one. */
@@ -69,8 +84,10 @@ const show = (action: MachineAction.MachineAction, json: boolean) =>
           .join("\n"),
       )
 
-const resultOf = (action: MachineAction.MachineAction, command: MachineAction.Command): string =>
-  MachineAction.hasResult(action, command) === "yes" ? `: download ${action.id}:${command.index}` : ""
+const resultOf = (action: MachineAction.MachineAction, command: MachineAction.Command): string => {
+  const result = MachineAction.hasResult(action, command)
+  return result === "yes" || result === "maybe" ? `: download ${action.id}:${command.index}` : ""
+}
 
 export const get = Effect.fnUntraced(function* (id: MachineAction.MachineActionId, json: boolean) {
   yield* show(yield* (yield* DefenderApi.DefenderApi).get(id), json)

@@ -19,6 +19,8 @@ import * as Failure from "./Failure.ts"
 import { isSelecting, type Selection } from "./Flags.ts"
 import * as KnownActions from "./KnownActions.ts"
 import * as Lists from "./Lists.ts"
+import * as Format from "./output/Format.ts"
+import * as Messages from "./output/Messages.ts"
 import * as Output from "./output/Output.ts"
 import * as Targets from "./Targets.ts"
 
@@ -90,7 +92,7 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
 
   // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
   const discovered = isDiscovering
-    ? known.resultsOf(Discovery.select(Discovery.ofSessions(options.selection)))
+    ? known.resultsOf(Discovery.select(Discovery.ofSessions(options.selection), output.badTarget))
     : Stream.empty
   const refs = targets.pipe(
     Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
@@ -104,9 +106,21 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
     }),
     Stream.concat(discovered),
   )
-  yield* live.saveAll(refs, savingOf(options)).pipe(Stream.runForEach(output.event), output.during)
+  yield* live.saveAll(refs, savingOf(options)).pipe(
+    Stream.map(known.settled),
+    Stream.runForEach(output.event),
+    Effect.tap(() => reportUnfinished(known.unfinished())),
+    output.during,
+  )
   if (output.failed()) return yield* Failure.someFailed
 })
+
+const reportUnfinished = (count: number) =>
+  count === 0
+    ? Effect.void
+    : Messages.write(
+        `${Format.counted(count, "session")} not finished yet: run the same command again later for the rest of the results`,
+      )
 
 /** The same as the library has it. */
 export const savingOf = ({ concurrency, extract, maxExtract }: Saving) => ({

@@ -209,6 +209,7 @@ const collect = Effect.fnUntraced(function* (options: Options) {
     const collector = yield* make(Discovery.ofSessions(options.selection), options)
     const refs = Stream.merge(known.resultsOf(collector.actions), collector.again)
     yield* live.saveAll(refs, { ...Batch.savingOf(options), again: true }).pipe(
+      Stream.map(known.settled),
       Stream.runForEach((event) => Effect.andThen(output.event(event), collector.event(event))),
       Effect.ensuring(Effect.sync(() => (hasBegun = hasBegun || collector.hasBegun()))),
     )

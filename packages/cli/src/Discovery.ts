@@ -26,7 +26,7 @@ const anyOf = (field: ActionFilter.Field, values: ReadonlyArray<string>): Readon
 const filters = (selection: Selection): ReadonlyArray<ActionFilter.ActionFilter> => [
   ...anyOf("status", selection.status),
   ...anyOf("type", selection.type),
-  ...anyOf("machineId", selection.machine.every(Machines.isId) ? selection.machine : []),
+  ...anyOf("machineId", selection.machine.every(Machines.isId) ? selection.machine.map((id) => id.toLowerCase()) : []),
   ...anyOf("requestor", selection.requestor),
   ...Option.toArray(Option.map(selection.filter, ActionFilter.raw)),
 ]
@@ -38,10 +38,10 @@ const allOf = ([first, ...rest]: ReadonlyArray<ActionFilter.ActionFilter>) =>
 const isOnMachine =
   ({ machine }: Selection) =>
   ({ computerDnsName = "", machineId = "" }: MachineAction.MachineAction): boolean => {
-    const dnsName = computerDnsName.toLowerCase()
+    const [id, dnsName] = [machineId.toLowerCase(), computerDnsName.toLowerCase()]
     return machine.some((text) => {
       const name = text.toLowerCase()
-      return name === machineId || name === dnsName || dnsName.startsWith(`${name}.`)
+      return name === id || name === dnsName || dnsName.startsWith(`${name}.`)
     })
   }
 
@@ -53,9 +53,16 @@ export const ofSessions = (selection: Selection): Selection => ({
   type: selection.type.length === 0 ? ["LiveResponse"] : selection.type,
 })
 
-/** The actions that are meant, in the API's order. */
+/** A record of the list that can't be read: whether it is meant nobody knows. */
+const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
+  message: printable(DefenderApi.describeUnreadable(record)),
+  ...(record.id === undefined ? {} : { machineActionId: printable(record.id) }),
+})
+
+/** The actions that are meant, in the API's order. Records that can't be read are reported, for they may be meant. */
 export const select = (
   selection: Selection,
+  report: (record: BadTarget) => Effect.Effect<void>,
 ): Stream.Stream<MachineAction.MachineAction, DefenderApi.ApiError, DefenderApi.DefenderApi> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -63,7 +70,11 @@ export const select = (
       const now = yield* DateTime.now
       const since = Option.map(selection.since, (since) => ActionFilter.since(When.ago(since, now)))
       const filter = allOf([...Option.toArray(since), ...filters(selection)])
-      return Stream.filter(api.list({ filter }), meantBy(selection))
+      return api.pages({ filter }).pipe(
+        Stream.tap(({ unreadable }) => Effect.forEach(unreadable.map(badRecord), report, { discard: true })),
+        Stream.flatMap(({ actions }) => Stream.fromIterable(actions)),
+        Stream.filter(meantBy(selection)),
+      )
     }),
   )
 

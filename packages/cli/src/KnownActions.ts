@@ -1,8 +1,9 @@
 /**
  * What is known of the actions whose results are in a directory: `live-response results` has the machines' names from it.
  */
+import { type BatchEvent, Skipped } from "@live-response/core/BatchEvent"
 import * as JsonLines from "@live-response/core/JsonLines"
-import { MachineAction } from "@live-response/core/MachineAction"
+import { hasResult, MachineAction } from "@live-response/core/MachineAction"
 import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
@@ -14,7 +15,10 @@ import * as Stream from "effect/Stream"
 /** Where it stands. */
 export const fileIn = (paths: Path.Path, directory: string): string => paths.join(directory, "actions.jsonl")
 
-/** The file is made with the first action, and has each of them once. */
+/**
+ * The file is made with the first action, and has each of them once. Which of their commands may have no result is known
+ * as well: a 404 for one of those is an answer, and not a failure.
+ */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
@@ -32,7 +36,13 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     Effect.cached,
   )
 
+  const doubtful = new Set<string>()
+  let unfinished = 0
+
   const keep = Effect.fnUntraced(function* (action: MachineAction) {
+    for (const command of action.commands) {
+      if (hasResult(action, command) === "maybe") doubtful.add(`${action.id}:${command.index}`)
+    }
     const { append, ids } = yield* opened
     if (ids.has(action.id)) return
     ids.add(action.id)
@@ -46,7 +56,24 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     resultsOf: <E, R>(actions: Stream.Stream<MachineAction, E, R>): Stream.Stream<ResultRef, E | StoreError, R> =>
       actions.pipe(
         Stream.tap(keep),
+        Stream.tap((action) =>
+          Effect.sync(() => {
+            if (action.commands.some((command) => hasResult(action, command) === "not yet")) unfinished++
+          }),
+        ),
         Stream.flatMap((action) => Stream.fromIterable(ofAction(action))),
       ),
+
+    /** How many of those actions had commands that have not finished, so that their results were left out. */
+    unfinished: () => unfinished,
+
+    /** What an event of a result means with what is known of its command. */
+    settled: (event: BatchEvent): BatchEvent => {
+      if (event.event !== "failed" || event.error._tag !== "DefenderError") return event
+      const { index, machineActionId } = event
+      return event.error.reason._tag === "NotFound" && doubtful.has(`${machineActionId}:${index}`)
+        ? Skipped.make({ machineActionId, index, reason: "absent" })
+        : event
+    },
   }
 })

@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import * as Lists from "./Lists.ts"
 import { printable } from "./Printable.ts"
 
-/** A machine by the name of its DNS: which one that is is looked up. */
+/** A machine by its DNS name, as the user writes it: which one that is is looked up. */
 export class Named extends Data.TaggedClass("Named")<{ readonly name: string }> {}
 
 /** By its id, or by its name. */
@@ -26,7 +26,7 @@ const isName = (text: string): boolean => /^(?=.*[a-z])[a-z0-9]([a-z0-9_.-]{0,25
 const parse = (text: string): Result.Result<ReadonlyArray<Machine>, string> => {
   const machine = text.trim()
   if (isId(machine)) return Result.succeed([machine.toLowerCase()])
-  if (isName(machine)) return Result.succeed([new Named({ name: machine.toLowerCase() })])
+  if (isName(machine)) return Result.succeed([new Named({ name: machine })])
   return Result.fail(
     `"${printable(text.slice(0, 80))}" is no machine; a machine is its id of 40 hexadecimal digits, such as 1e5bc9d7e413ddd7902c2932e418702b84d0cc07, or its name in full, such as ws-1.contoso.com`,
   )

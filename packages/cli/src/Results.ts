@@ -30,7 +30,8 @@ const Row = Schema.Struct({
   machineName: Schema.String,
   ...ResultRef.fields,
   script: Schema.String,
-  exitCode: Schema.Int,
+  /** Null where it is not known. */
+  exitCode: Schema.NullOr(Schema.Int),
   outputCharacters: Schema.Int,
   errorsCharacters: Schema.Int,
   outputStart: Schema.String,
@@ -63,13 +64,13 @@ export const write = Effect.fnUntraced(function* (directory: string, { json }: {
   const paths = yield* Path.Path
   yield* checkManifest(Manifest.fileIn(paths, directory))
   const kept = yield* completed(directory)
-  const machines = yield* machinesOf(KnownActions.fileIn(paths, directory), kept)
+  const known = yield* knownActions(KnownActions.fileIn(paths, directory), kept)
   const store = yield* ResultStore.reader(directory)
 
   let rows = 0
   let unnamed = 0
   const lines = Stream.fromIterable(kept).pipe(
-    Stream.mapEffect((entry) => rowOf(store, entry, machines.get(entry.machineActionId)), { concurrency }),
+    Stream.mapEffect((entry) => rowOf(store, entry, known.get(entry.machineActionId)), { concurrency }),
     Stream.flattenIterable,
     Stream.tap((row) =>
       Effect.sync(() => {
@@ -85,7 +86,9 @@ export const write = Effect.fnUntraced(function* (directory: string, { json }: {
   const csv = paths.join(directory, "results.csv")
   yield* writeWhole(fs, paths, jsonl, lines)
   // What was written is read again: no number of rows is ever in memory.
-  const cells = Stream.map(JsonLines.read(jsonl, Row), (row) => columns.map((column) => cell(String(row[column]))))
+  const cells = Stream.map(JsonLines.read(jsonl, Row), (row) =>
+    columns.map((column) => cell(String(row[column] ?? ""))),
+  )
   yield* writeWhole(
     fs,
     paths,
@@ -125,42 +128,52 @@ const completed = (directory: string) =>
     },
   ).pipe(Effect.map((kept) => Array.from(kept.values())))
 
-interface Machine {
+/** What is known of an action: its machine, and what its commands are. */
+interface Known {
   readonly machineId: string
   readonly machineName: string
+  readonly types: ReadonlyMap<number, string>
 }
 
-/** On which machines the actions were, as far as a list of actions beside the results says it. */
-const machinesOf = (path: string, kept: ReadonlyArray<Kept>) => {
+/** What a list of actions beside the results says of the actions. */
+const knownActions = (path: string, kept: ReadonlyArray<Kept>) => {
   const wanted = new Set(kept.map(({ machineActionId }) => machineActionId))
   return Stream.runFold(
     Stream.filter(JsonLines.read(path, MachineAction), ({ id }) => wanted.has(id)),
-    () => new Map<MachineActionId, Machine>(),
-    (machines, { computerDnsName = "", id, machineId = "" }) =>
-      machines.set(id, { machineId, machineName: computerDnsName }),
+    () => new Map<MachineActionId, Known>(),
+    (known, { commands, computerDnsName = "", id, machineId = "" }) => {
+      const types = new Map(commands.map(({ index, type }) => [index, type]))
+      return known.set(id, { machineId, machineName: computerDnsName, types })
+    },
   )
 }
 
-/** One row, or none. What should have been one and is not is told. */
+/**
+ * One row, or none. Whether a result is a script's its content says, which may be gzip or in another encoding. Where its
+ * command ran a script, or is not known and the result is JSON, and there is no row, that is reported.
+ */
 const rowOf = Effect.fnUntraced(function* (
   store: Pick<ResultStore.Service, "has" | "read">,
   { bytes, index, machineActionId, path, sha256 }: Kept,
-  machine: Machine | undefined,
+  known: Known | undefined,
 ) {
-  if (!path.endsWith(".json")) return []
+  const type = known?.types.get(index) ?? ""
+  if (type === "GetFile") return []
+  const isScript = type === "RunScript" || (type === "" && path.endsWith(".json"))
+  const report = (why: string) => (isScript ? noRow(path, why) : Effect.void)
   if (!(yield* store.has({ path, bytes }))) {
-    yield* noRow(path, `it is not there any more, or not as it was; live-response download ${machineActionId}:${index}`)
+    yield* report(`it is not there any more, or not as it was; live-response download ${machineActionId}:${index}`)
     return []
   }
   return yield* ScriptResult.decodeStream(store.read(path), { limit: startLimit }).pipe(
     Effect.map((script): ReadonlyArray<Row> => [
       {
-        machineId: machine?.machineId ?? "",
-        machineName: machine?.machineName ?? "",
+        machineId: known?.machineId ?? "",
+        machineName: known?.machineName ?? "",
         machineActionId,
         index,
         script: script.scriptName,
-        exitCode: script.exitCode,
+        exitCode: script.exitCode ?? null,
         outputCharacters: script.outputLength,
         errorsCharacters: script.errorsLength,
         outputStart: startOf(script.output),
@@ -170,7 +183,7 @@ const rowOf = Effect.fnUntraced(function* (
         sha256,
       },
     ]),
-    Effect.catchTag("ScriptResultError", ({ message }) => Effect.as(noRow(path, message), [])),
+    Effect.catchTag("ScriptResultError", ({ message }) => Effect.as(report(message), [])),
   )
 })
 

@@ -76,7 +76,9 @@ const runAndSave = Effect.fnUntraced(function* (
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     known.resultsOf,
   )
-  yield* live.saveAll(refs, Batch.savingOf(options)).pipe(Stream.runForEach(output.event), output.during)
+  yield* live
+    .saveAll(refs, Batch.savingOf(options))
+    .pipe(Stream.map(known.settled), Stream.runForEach(output.event), output.during)
   if (output.failed()) return yield* Failure.someFailed
 }, Effect.scoped)
 
@@ -99,7 +101,7 @@ const sessions = (
         yield* Stream.runFold(
           all,
           () => new Set<string>(),
-          (ids, machine) => ids.add(typeof machine === "string" ? machine : JSON.stringify(machine)),
+          (ids, machine) => ids.add(typeof machine === "string" ? machine : JSON.stringify(machine).toLowerCase()),
         ).pipe(
           Effect.map(({ size }) => (fleet.total = size)),
           Effect.ignore,

@@ -105,7 +105,7 @@ const printJson = Effect.fnUntraced(function* (ref: ResultRef, bytes: Source["by
     )
   }
   const { errors, exitCode, output, scriptName } = script
-  yield* Console.log(printableJson(JSON.stringify({ scriptName, exitCode, output, errors, ...ref })))
+  yield* Console.log(printableJson(JSON.stringify({ scriptName, exitCode: exitCode ?? null, output, errors, ...ref })))
 })
 
 /** What is shown is shown as it comes; what there is to say of the rest is known at the end. */
@@ -120,7 +120,9 @@ const printText = Effect.fnUntraced(function* (
     [write(inLines(printableText(text))), ScriptResult.decodeStream(rest, { limit: 0 })],
     { concurrency: 2 },
   )
-  if (script.exitCode !== 0) yield* Messages.write(`live-response: the script's exit code is ${script.exitCode}`)
+  if (script.exitCode !== 0) {
+    yield* Messages.write(`live-response: the script's exit code is ${script.exitCode ?? "not known"}`)
+  }
   if (script.errorsLength > 0 && !options.errors) {
     yield* Messages.write(
       `live-response: the script has errors as well, ${Format.count(script.errorsLength)} characters: live-response show ${ref} --errors`,

@@ -10,8 +10,8 @@ import * as Schema from "effect/Schema"
 import * as Lists from "./Lists.ts"
 import { printable } from "./Printable.ts"
 
-/** What was to name a result and names none: the line of a list, or a machine action. */
-export type BadTarget = Lists.BadLine | { readonly message: string; readonly machineActionId: MachineActionId }
+/** What was to name a result and names none: the line of a list, a machine action, or a record that can't be read. */
+export type BadTarget = Lists.BadLine | { readonly message: string; readonly machineActionId?: string }
 
 /** All results of one machine action: which ones there are is looked up. */
 export class WholeAction extends Data.TaggedClass("WholeAction")<{ readonly id: MachineActionId }> {}

@@ -105,6 +105,41 @@ const anyCell = Arbitrary.array(
 ).pipe(Arbitrary.map((pieces) => pieces.join("").replaceAll("\u0000", "")))
 
 describe("results", () => {
+  it.live("has a row for what is known, whatever the exit code is, and for what is gzip or in another encoding", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(scriptBytes().toString(), "utf16le")])
+      fill(box, [
+        [0, scriptBytes({ exit_code: null })],
+        [1, scriptBytes({ exit_code: "7" })],
+        [2, scriptBytes({ exit_code: 1.5 })],
+        [3, Buffer.from('{"script_name":"b.ps1","script_output":"out"}')],
+        [4, gzipSync(scriptBytes({ exit_code: 4 })), "gz"],
+        [5, utf16, "bin"],
+        // No scripts: a file that was collected, one whose command is not known, and what was to be a script's.
+        [6, gzipSync(scriptBytes()), "gz"],
+        [7, gzipSync("a log"), "gz"],
+        [8, gzipSync("a log"), "gz"],
+      ])
+      const command = (type: string) => ({ index: 0, type, status: "Completed", params: {}, errors: [] })
+      box.write(
+        "results/actions.jsonl",
+        lines([action(6, { commands: [command("GetFile")] }), action(8, { commands: [command("RunScript")] }), ""]),
+      )
+      const ended = yield* box.run(results)
+      assert.strictEqual(ended.exitCode, 0)
+      assert.deepStrictEqual(
+        jsonLines(box).map(({ exitCode, machineActionId }) => [machineActionId, exitCode]),
+        [null, 7, null, null, 4, 0].map((exitCode, n) => [Samples.action(n), exitCode]),
+      )
+      assert.deepStrictEqual(
+        (yield* table(box)).map((row) => Object.entries(row).find(([key]) => key.endsWith("exitCode"))?.[1]),
+        ["", "7", "", "", "4", "0"],
+      )
+      assert.match(ended.stderr, /^live-response: no row for [^\n]*000000000008\/0\.gz: not a script result[^\n]*\n$/)
+    }),
+  )
+
   it.live("has a row for each script result, in the manifest's order, with its machine where that is known", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Lenient from "./internal/lenient.ts"
 
 /**
  * - `tid`: the tenant it is for
@@ -40,10 +41,34 @@ export const Claims = Schema.Struct({
  */
 export type Claims = typeof Claims.Type
 
-const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
+const decodeObject = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
+
+/** What is text in a value that is a list or one item; `undefined` where nothing is. */
+const textsOf = (value: unknown): ReadonlyArray<string> | undefined => {
+  const texts = (Array.isArray(value) ? value : [value]).flatMap((item) => Lenient.text(item) ?? [])
+  return texts.length === 0 && !Array.isArray(value) ? undefined : texts
+}
+
+/** Each claim by itself: one of an unexpected type is left out, and costs the others nothing. */
+const claimsOf = (values: Readonly<Record<string, unknown>>): Claims => {
+  const textOf = (name: string) => Lenient.text(Lenient.member(values, name))
+  const listOf = (name: string) => textsOf(Lenient.member(values, name))
+  const audiences = listOf("aud") ?? []
+  return Lenient.present({
+    tid: textOf("tid"),
+    appid: textOf("appid"),
+    azp: textOf("azp"),
+    aud: audiences.find(isDefender) ?? audiences[0],
+    roles: listOf("roles"),
+    scp: listOf("scp")?.join(" "),
+    upn: textOf("upn"),
+    idtyp: textOf("idtyp"),
+    exp: Lenient.number(Lenient.member(values, "exp")),
+  })
+}
 
 /**
- * The claims of a token, unchecked. A token that is no JWT has none.
+ * The claims of a token, unchecked. A token that is not a JWT has none, and a claim of an unexpected type is left out.
  *
  * @example
  * ```ts
@@ -59,7 +84,10 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
  * @category decoding
  */
 export const claims = (token: Redacted.Redacted<string>): Option.Option<Claims> =>
-  Option.flatMap(Result.getSuccess(Base64Url.decodeString(Redacted.value(token).split(".")[1] ?? "")), decode)
+  Result.getSuccess(Base64Url.decodeString(Redacted.value(token).split(".")[1] ?? "")).pipe(
+    Option.flatMap(decodeObject),
+    Option.map(claimsOf),
+  )
 
 /**
  * The app that asked for the token.
@@ -96,11 +124,14 @@ export const permissions = (claims: Claims): ReadonlyArray<string> =>
 export const expiry = (claims: Claims): Option.Option<DateTime.Utc> =>
   claims.exp === undefined ? Option.none() : DateTime.make(claims.exp * 1000)
 
-/** The API's app id in Entra, which some tokens name in place of its address. */
-const defenderApp = "fc780465-2017-40d4-a0c5-307022471b92"
+/** The API's app id in Entra, which some tokens name in place of its address, and an address that its oldest samples ask for. */
+const otherNames = new Set([
+  "fc780465-2017-40d4-a0c5-307022471b92",
+  "https://securitycenter.onmicrosoft.com/windowsatpservice",
+])
 
 const isDefender = (audience: string): boolean =>
-  audience === defenderApp ||
+  otherNames.has(audience.replace(/\/$/, "")) ||
   /^https:\/\/([a-z-]+\.)*(securitycenter\.(microsoft|windows)|security\.microsoft)\.(com|us)\/?$/.test(audience)
 
 /**

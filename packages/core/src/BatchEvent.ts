@@ -89,7 +89,8 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Batc
 }) {}
 
 /**
- * Nothing to do: the result is here from an earlier run, or the batch names it twice.
+ * Nothing to do: the result is here from an earlier run (`present`), or the batch names it twice (`duplicate`). `absent` is
+ * a result that `MachineAction.hasResult` calls `maybe`, where it turned out that there is no result.
  *
  * @since 0.1.0
  * @category events
@@ -97,7 +98,7 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Batc
 export class Skipped extends Schema.Class<Skipped>("@live-response/core/BatchEvent/Skipped")({
   event: Schema.tag("skipped"),
   ...ofResult,
-  reason: Schema.Literals(["present", "duplicate"]),
+  reason: Schema.Literals(["present", "duplicate", "absent"]),
 }) {}
 
 /**

@@ -35,7 +35,13 @@ export interface Options {
 }
 
 const decodeToken = Schema.decodeUnknownOption(
-  Schema.fromJsonString(Schema.Struct({ access_token: Schema.NonEmptyString, expires_in: Schema.Finite })),
+  Schema.fromJsonString(
+    Schema.Struct({
+      access_token: Schema.NonEmptyString,
+      // The older endpoint has it in text.
+      expires_in: Schema.Union([Schema.Finite, Schema.FiniteFromString]),
+    }),
+  ),
 )
 
 /** What an answer may hold at most: a token is some thousand bytes. */

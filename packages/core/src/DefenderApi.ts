@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -12,6 +13,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -19,10 +21,13 @@ import { Retrying } from "./BatchEvent.ts"
 import type * as ActionFilter from "./ActionFilter.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
-import type { DefenderError } from "./DefenderError.ts"
+import { DefenderError, EndlessList } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import { cachedSuccess } from "./internal/cachedSuccess.ts"
+import * as PageText from "./internal/pageText.ts"
+import * as PageWalk from "./internal/pageWalk.ts"
+import * as RecordList from "./internal/recordList.ts"
 import * as Permission from "./Permission.ts"
 import * as Machine from "./Machine.ts"
 import * as MachineAction from "./MachineAction.ts"
@@ -61,14 +66,24 @@ export interface Service {
   ) => Effect.Effect<DownloadLink.DownloadLink, ApiError>
 
   /**
-   * Machine actions, page by page: `next` in a page is the address of the following one, with which a later call goes on
-   * from there. Each page is one call; the next one is made when it is asked for.
+   * Machine actions, page by page. Each page is one call, which is made when the page is asked for.
+   *
+   * **Details**
+   *
+   * An action that an earlier page of the same walk had is left out: pages shift while actions are added. A record that
+   * can't be read is in `unreadable`, and costs the others nothing. `next` is the address of the following page, with
+   * which a later call resumes from there; it is always on this API's own server. Where `pageSize` is given and the API
+   * names no next page behind a full one, the next page is asked for by `$skip`.
+   *
+   * **Gotchas**
+   *
+   * A walk whose next page brings nothing new fails with reason `EndlessList`, after everything that came until then.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
    */
   readonly pages: (query?: ListQuery) => Stream.Stream<Page, ApiError>
 
-  /** The same, action by action. */
+  /** The same, action by action. Records that can't be read are reported in a warning, once each. */
   readonly list: (query?: ListQuery) => Stream.Stream<MachineAction.MachineAction, ApiError>
 
   /**
@@ -79,7 +94,9 @@ export interface Service {
   readonly get: (id: MachineAction.MachineActionId) => Effect.Effect<MachineAction.MachineAction, ApiError>
 
   /**
-   * The machines of a name, which is that of their DNS in full: none, one, or several where a machine was set up anew.
+   * The machines of a name, which is a DNS name (FQDN): none, one, or several where a machine was set up again. The name is
+   * sent as it is written and, where there is no such machine, once more in lower case; answers are compared without
+   * regard to case.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines
    */
@@ -132,11 +149,29 @@ export interface ListQuery {
 }
 
 /**
+ * A record of a list that can't be read: its place in the page, counted from 0, its id where it has one, and what is
+ * wrong with it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Unreadable = RecordList.Unreadable
+
+/**
+ * In a sentence for a person.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const describeUnreadable: (record: Unreadable) => string = RecordList.describeOne
+
+/**
  * @since 0.1.0
  * @category models
  */
 export interface Page {
   readonly actions: ReadonlyArray<MachineAction.MachineAction>
+  readonly unreadable: ReadonlyArray<Unreadable>
   readonly next?: string
 }
 
@@ -153,20 +188,8 @@ const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema
 /** A page holds 10,000 actions at most, of some two thousand bytes each. */
 const pageLimit = 64 * 1024 * 1024
 
-const decodePage = Schema.decodeUnknownEffect(
-  Schema.fromJsonString(
-    Schema.Struct({
-      value: Schema.Array(MachineAction.FromApi),
-      "@odata.nextLink": Schema.optional(Schema.NullOr(Schema.String)),
-    }),
-  ),
-)
-
-const decodeMachines = Schema.decodeUnknownEffect(
-  Schema.fromJsonString(Schema.Struct({ value: Schema.Array(Machine.FromApi) })),
-)
-
-const decodeAction = Schema.decodeUnknownEffect(Schema.fromJsonString(MachineAction.FromApi))
+/** One action: its commands may have many errors. */
+const actionLimit = 1024 * 1024
 
 /** The vendor's limits for the other calls. */
 const limits = {
@@ -218,33 +241,83 @@ export const make = Effect.fnUntraced(function* (
   }
   const actionUrl = (id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`
 
-  const page = Effect.fn("DefenderApi.page")(function* (url: string) {
+  /** One call whose answer is a list. */
+  const listOf = Effect.fnUntraced(function* <A extends { readonly id: string }>(
+    of: Omit<ApiCall.Call, "bodyLimit" | "permission">,
+    fromApi: (value: unknown) => Result.Result<A, string>,
+  ) {
+    const { body } = yield* call({ ...of, permission: Permission.actions, bodyLimit: pageLimit })
+    return yield* Effect.mapError(RecordList.decode(body, fromApi), (problem) =>
+      ApiCall.unexpected(of.operation, problem),
+    )
+  })
+
+  const page = Effect.fn("DefenderApi.page")(function* (walk: PageWalk.PageWalk, address: string) {
     const operation = "list of machine actions"
-    if (!isSameOrigin(url, base)) return yield* ApiCall.unexpected(operation, "the next page is at another server")
-    const { body } = yield* call({
-      operation,
-      request: HttpClientRequest.get(url, { acceptJson: true }),
-      permission: Permission.actions,
-      quota: yield* quotas.list,
-      bodyLimit: pageLimit,
-      retrying: tellLong,
-    })
-    const answer = yield* Effect.mapError(decodePage(body), (error) => ApiCall.unexpected(operation, error.message))
-    const next = answer["@odata.nextLink"]
-    if (next === url) return yield* ApiCall.unexpected(operation, "the next page is this page")
-    return { actions: answer.value, ...(typeof next === "string" ? { next } : {}) } satisfies Page
+    const endless = () => new DefenderError({ operation, reason: new EndlessList({ pages: walk.pages }) })
+    if (!walk.enter(address)) return yield* endless()
+    const list = yield* listOf(
+      {
+        operation,
+        request: HttpClientRequest.get(address, { acceptJson: true }),
+        quota: yield* quotas.list,
+        retrying: tellLong,
+      },
+      MachineAction.fromApi,
+    )
+    const step = walk.take(address, list)
+    if (step === undefined) return yield* endless()
+    const [actions, unreadable] = Arr.partition(step.fresh, ({ record }) => record)
+    const next = Option.getOrUndefined(Option.flatMap(step.next, Result.getSuccess))
+    const page: Page = { actions, unreadable, ...(next === undefined ? {} : { next }) }
+    // What is wrong with the next address is no reason to lose this page.
+    return [[page], step.next] as const
   })
 
   const pages: Service["pages"] = (query) =>
-    Stream.paginate(query?.from ?? firstPage(base, query), (url) =>
-      Effect.map(page(url), (page) => [[page], Option.fromNullishOr(page.next)] as const),
-    )
+    Stream.suspend(() => {
+      const walk = new PageWalk.PageWalk(base)
+      const first = PageWalk.firstAddress(base, paramsOf(query))
+      const start = query?.from === undefined ? Result.succeed(first) : PageWalk.resolve(query.from, base, first)
+      return Stream.paginate(start, (address) =>
+        Effect.flatMap(unexpectedly("list of machine actions", address), (address) => page(walk, address)),
+      )
+    })
+
+  /** Records that can't be read are reported once: whoever watches asks for the same list every few seconds. */
+  const reported = new Set<string>()
+  const reportUnreadable = ({ unreadable }: Page) => {
+    const fresh = unreadable.filter(({ description, id }) => !reported.has(id ?? description))
+    if (fresh.length === 0) return Effect.void
+    if (reported.size > 10_000) reported.clear()
+    for (const { description, id } of fresh) reported.add(id ?? description)
+    return Effect.logWarning(RecordList.describe(fresh))
+  }
 
   /** One call whose answer is a machine action. */
   const action = Effect.fnUntraced(function* <E = never>(of: Omit<ApiCall.Call<E>, "bodyLimit">) {
-    const { body } = yield* call({ ...of, bodyLimit })
-    return yield* Effect.mapError(decodeAction(body), (error) => ApiCall.unexpected(of.operation, error.message))
+    const { body } = yield* call({ ...of, bodyLimit: actionLimit })
+    return yield* unexpectedly(of.operation, Result.flatMap(PageText.readWhole(body), MachineAction.fromApi))
   })
+
+  const machinesNamed = Effect.fnUntraced(
+    function* (name: string) {
+      const operation = `machine ${name}`
+      const filter = encodeURIComponent(`computerDnsName eq ${quoted(name)}`)
+      const { items } = yield* listOf(
+        {
+          operation,
+          request: HttpClientRequest.get(`${base}/api/machines?$filter=${filter}`, { acceptJson: true }),
+          quota: yield* quotas.machines,
+        },
+        Machine.fromApi,
+      )
+      const [machines, unreadable] = Arr.partition(items, ({ record }) => record)
+      if (unreadable.length > 0) return yield* ApiCall.unexpected(operation, RecordList.describe(unreadable))
+      return machines.filter(({ computerDnsName }) => computerDnsName === undefined || isSame(computerDnsName, name))
+    },
+    Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<ReadonlyArray<Machine.Machine>>([])),
+  )
 
   const get: Service["get"] = Effect.fn("DefenderApi.get")(function* (id) {
     return yield* action({
@@ -259,22 +332,13 @@ export const make = Effect.fnUntraced(function* (
   return {
     client,
     pages,
-    list: (query) => Stream.flatMap(pages(query), ({ actions }) => Stream.fromIterable(actions)),
+    list: (query) =>
+      Stream.flatMap(Stream.tap(pages(query), reportUnreadable), ({ actions }) => Stream.fromIterable(actions)),
     get,
     machinesOf: Effect.fn("DefenderApi.machinesOf")(function* (name) {
-      const operation = `machine ${name}`
-      const filter = encodeURIComponent(`computerDnsName eq ${quoted(name.toLowerCase())}`)
-      const { body } = yield* call({
-        operation,
-        request: HttpClientRequest.get(`${base}/api/machines?$filter=${filter}`, { acceptJson: true }),
-        permission: Permission.actions,
-        quota: yield* quotas.machines,
-        bodyLimit: pageLimit,
-      })
-      const answer = yield* Effect.mapError(decodeMachines(body), (error) =>
-        ApiCall.unexpected(operation, error.message),
-      )
-      return answer.value
+      const machines = yield* machinesNamed(name)
+      const lower = name.toLowerCase()
+      return machines.length > 0 || lower === name ? machines : yield* machinesNamed(lower)
     }),
     wait: Effect.fn("DefenderApi.wait")((id) =>
       get(id).pipe(
@@ -341,16 +405,15 @@ const tellLong = (error: DefenderError, delay: Duration.Duration) =>
     ? Effect.void
     : Effect.logWarning(`again in ${Math.round(Duration.toSeconds(delay))} s: ${error.message}`)
 
-/** Whether the bearer may go there: an answer that names another server is not followed. */
-const isSameOrigin = (url: string, base: string): boolean => URL.parse(url)?.origin === URL.parse(base)?.origin
+const unexpectedly = <A>(operation: string, result: Result.Result<A, string>): Effect.Effect<A, DefenderError> =>
+  Effect.mapError(Effect.fromResult(result), (problem) => ApiCall.unexpected(operation, problem))
 
-const firstPage = (base: string, query: ListQuery | undefined): string => {
-  const params = [
-    ...(query?.filter === undefined ? [] : [`$filter=${encodeURIComponent(query.filter.expression)}`]),
-    ...(query?.pageSize === undefined ? [] : [`$top=${query.pageSize}`]),
-  ]
-  return `${base}/api/machineactions${params.length === 0 ? "" : `?${params.join("&")}`}`
-}
+const isSame = (left: string, right: string): boolean => left.toLowerCase() === right.toLowerCase()
+
+const paramsOf = (query: ListQuery | undefined): ReadonlyArray<string> => [
+  ...(query?.filter === undefined ? [] : [`$filter=${encodeURIComponent(query.filter.expression)}`]),
+  ...(query?.pageSize === undefined ? [] : [`$top=${query.pageSize}`]),
+]
 
 const unsafeLink =
   "the link is not https, or leads to this machine or a private network where the API is not; such links are not followed"

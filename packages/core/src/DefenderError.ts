@@ -172,6 +172,21 @@ export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>(
 }
 
 /**
+ * A list whose pages lead back to earlier ones, so that it would never end. Everything that it had until then was given.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class EndlessList extends Schema.TaggedError<EndlessList>("@live-response/core/DefenderError/EndlessList")(
+  "EndlessList",
+  { pages: Schema.Int },
+) {
+  override get message(): string {
+    return `page ${this.pages} brought nothing new, and yet names a next page; there may be more that the API does not show: narrow the list, for instance to a shorter time`
+  }
+}
+
+/**
  * @since 0.1.0
  * @category reasons
  */
@@ -185,6 +200,7 @@ export const Reason = Schema.Union([
   Unavailable,
   Unreachable,
   UnexpectedAnswer,
+  EndlessList,
 ])
 
 /**
@@ -231,7 +247,14 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
 
   /** Whether it says nothing of what was asked for, as a gateway's page doesn't: another day the same call may succeed. */
   get isPassing(): boolean {
-    return this.isRetryable || this.reason._tag === "TooManyRequests" || this.reason._tag === "UnexpectedAnswer"
+    switch (this.reason._tag) {
+      case "TooManyRequests":
+      case "UnexpectedAnswer":
+      case "EndlessList":
+        return true
+      default:
+        return this.isRetryable
+    }
   }
 
   /** Whether the same call may succeed a little later. */

@@ -4,8 +4,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Gunzip from "./internal/gunzip.ts"
+import * as Inflate from "./internal/inflate.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
@@ -48,16 +52,87 @@ export class ExtractionError extends Schema.TaggedError<ExtractionError>("@live-
   }
 }
 
-/** What the platform says, which some have in the cause alone. */
-const reasonOf = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.message || (cause.cause instanceof Error ? cause.cause.message : cause.name)
-}
-
 const tooLarge = (description: string) => new ExtractionError({ problem: "TooLarge", description })
 
 /**
+ * @since 0.1.0
+ * @category options
+ */
+export interface UnpackOptions {
+  /** What the file is called in a warning. */
+  readonly name?: string | undefined
+}
+
+/** Pieces as they come out, none of which is larger than 64 KiB and some. Others have their turn after each of them. */
+const unpackBy =
+  (makeSteps: (source: Inflate.Source) => Inflate.Steps<Result.Result<number, string>>) =>
+  <E, R>(
+    packed: Stream.Stream<Uint8Array, E, R>,
+    limits: Limits = defaultLimits,
+    { name = "a gzip file" }: UnpackOptions = {},
+  ): Stream.Stream<Uint8Array, E | ExtractionError, R> =>
+    Stream.suspend(() => {
+      const source = new Inflate.Source()
+      const steps = makeSteps(source)
+      const given = { read: 0, unpacked: 0 }
+
+      /** To where more input is needed, or to the end. */
+      const next = Effect.gen(function* () {
+        const step = steps.next()
+        if (step.done !== true) {
+          if (step.value === undefined) return Option.none<Uint8Array>()
+          given.unpacked += step.value.length
+          yield* check(given, limits)
+          yield* Effect.yieldNow
+          return Option.some(step.value)
+        }
+        if (Result.isFailure(step.value)) {
+          return yield* new ExtractionError({ problem: "Damaged", description: step.value.failure })
+        }
+        if (step.value.success > 0) {
+          yield* Effect.logWarning(
+            `${name}: ${step.value.success} bytes behind the end of its gzip data are not gzip, and were not unpacked`,
+          )
+        }
+        return Option.none<Uint8Array>()
+      })
+      const pieces = Stream.unfold(undefined, () =>
+        Effect.map(next, Option.match({ onNone: () => undefined, onSome: (piece) => [piece, undefined] as const })),
+      )
+      return packed.pipe(
+        Stream.concat(
+          Stream.suspend(() => {
+            source.isLast = true
+            return Stream.succeed(new Uint8Array())
+          }),
+        ),
+        Stream.flatMap((bytes) => {
+          source.push(bytes)
+          given.read += bytes.length
+          return pieces
+        }),
+        Stream.filter((piece) => piece.length > 0),
+      )
+    })
+
+const check = (
+  { read, unpacked }: { readonly read: number; readonly unpacked: number },
+  { denseFrom, maxBytes, maxRatio }: Limits,
+) => {
+  if (unpacked > maxBytes) return Effect.fail(tooLarge(`more than ${maxBytes} bytes come out of it`))
+  return unpacked > denseFrom && unpacked > read * maxRatio
+    ? Effect.fail(tooLarge(`more than ${maxRatio} times of what it has comes out of it`))
+    : Effect.void
+}
+
+/**
  * Unpacks gzip as it flows, within limits. It fails as soon as one is passed, so that no disk fills up.
+ *
+ * **Details**
+ *
+ * A file may have any number of members, and zeros behind each of them. Other bytes behind the last member are left out,
+ * which a warning says; what came before them is unpacked. It is unpacked by this library's own code, which
+ * does the same on every runtime: the web's `DecompressionStream` does not.
  *
  * @example
  * ```ts
@@ -75,40 +150,21 @@ const tooLarge = (description: string) => new ExtractionError({ problem: "TooLar
  * @since 0.1.0
  * @category unpacking
  */
-export const gunzip = <E, R>(
+export const gunzip: <E, R>(
   packed: Stream.Stream<Uint8Array, E, R>,
-  limits: Limits = defaultLimits,
-): Stream.Stream<Uint8Array, E | ExtractionError, R> =>
-  Effect.gen(function* () {
-    let read = 0
-    let given = 0
-    let failure: { readonly error: E } | undefined
-    const source = packed.pipe(
-      Stream.map((bytes) => {
-        read += bytes.length
-        return new Uint8Array(bytes)
-      }),
-      Stream.tapError((error) =>
-        Effect.sync(() => {
-          failure = { error }
-        }),
-      ),
-    )
-    const readable = yield* Stream.toReadableStreamEffect(source)
-    return Stream.fromReadableStream<Uint8Array, E | ExtractionError>({
-      evaluate: () => readable.pipeThrough(new DecompressionStream("gzip")),
-      onError: (cause) =>
-        failure === undefined
-          ? new ExtractionError({ problem: "Damaged", description: reasonOf(cause) })
-          : failure.error,
-    }).pipe(
-      Stream.mapEffect((bytes) => {
-        given += bytes.length
-        if (given > limits.maxBytes) return Effect.fail(tooLarge(`more than ${limits.maxBytes} bytes come out of it`))
-        if (given > limits.denseFrom && given > read * limits.maxRatio) {
-          return Effect.fail(tooLarge(`more than ${limits.maxRatio} times of what it has comes out of it`))
-        }
-        return Effect.succeed(bytes)
-      }),
-    )
-  }).pipe(Stream.unwrap)
+  limits?: Limits,
+  options?: UnpackOptions,
+) => Stream.Stream<Uint8Array, E | ExtractionError, R> = unpackBy(Gunzip.members)
+
+/**
+ * Unpacks what begins as gzip does, as `gunzip`; anything else comes as it is. For what may be packed or not, such as the
+ * result of a script.
+ *
+ * @since 0.1.0
+ * @category unpacking
+ */
+export const gunzipIfPacked: <E, R>(
+  bytes: Stream.Stream<Uint8Array, E, R>,
+  limits?: Limits,
+  options?: UnpackOptions,
+) => Stream.Stream<Uint8Array, E | ExtractionError, R> = unpackBy(Gunzip.membersOrPlain)

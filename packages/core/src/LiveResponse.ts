@@ -125,7 +125,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   ) {
     const unpacked = path.replace(/\.gz$/, ".unpacked")
     if (unpacked === path || (yield* store.has({ path: unpacked }))) return
-    yield* store.keep(unpacked, Extraction.gunzip(store.read(path), limits)).pipe(
+    yield* store.keep(unpacked, Extraction.gunzip(store.read(path), limits, { name: path })).pipe(
       Effect.map((bytes) => BatchEvent.Extracted.make({ ...ref, path: unpacked, bytes })),
       Effect.catchTag("ExtractionError", (error) =>
         Effect.succeed(BatchEvent.NotExtracted.make({ ...ref, path, message: `${path}: ${error.message}`, error })),

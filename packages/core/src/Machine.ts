@@ -4,13 +4,15 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { instant } from "./internal/instant.ts"
+import * as Lenient from "./internal/lenient.ts"
 
 /**
- * A machine. Its id is 40 hexadecimal digits; its name is that of its DNS, in full. A machine that was set up anew has
- * another id, and maybe the same name.
+ * A machine. Its id is 40 hexadecimal digits; its name is its DNS name (FQDN), in the case in which the API has it. A machine
+ * that was set up again has another id, and maybe the same name.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machine
  * @since 0.1.0
@@ -22,23 +24,38 @@ export class Machine extends Schema.Class<Machine>("@live-response/core/Machine"
   lastSeen: Schema.optionalKey(Schema.DateTimeUtcFromString),
 }) {}
 
-const Answer = Schema.Struct({
-  id: Schema.String,
-  computerDnsName: Schema.optional(Schema.NullOr(Schema.String)),
-  lastSeen: Schema.optional(Schema.NullOr(Schema.String)),
-})
-
-const fromAnswer = ({ computerDnsName, id, ...rest }: typeof Answer.Type): (typeof Machine)["Encoded"] => {
-  const lastSeen = instant(rest.lastSeen)
-  return {
-    id,
-    ...(typeof computerDnsName === "string" ? { computerDnsName } : {}),
-    ...(lastSeen === undefined ? {} : { lastSeen }),
-  }
+/**
+ * Decodes a machine in the API's own shape, or says in a few words why it can't be read. Only `id` is required; any other
+ * member of an unexpected type is absent. It never throws.
+ *
+ * @example
+ * ```ts
+ * import * as Machine from "@live-response/core/Machine"
+ * import * as Result from "effect/Result"
+ *
+ * const machine = Machine.fromApi({ id: "1e5bc9d7e413ddd7902c2932e418702b84d0cc07", computerDnsName: null })
+ * console.log(Result.isSuccess(machine)) // true
+ * ```
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const fromApi = (value: unknown): Result.Result<Machine, string> => {
+  const id = Lenient.member(value, "id")
+  if (typeof id !== "string" || id === "") return Result.fail("it has no id")
+  return Result.succeed(
+    Machine.make({
+      id,
+      ...Lenient.present({
+        computerDnsName: Lenient.text(Lenient.member(value, "computerDnsName")),
+        lastSeen: Lenient.instant(Lenient.member(value, "lastSeen")),
+      }),
+    }),
+  )
 }
 
 /**
- * A machine in the API's own shape, with its nulls and times of up to seven digits. It is read and never written.
+ * A machine in the API's own shape, decoded as `fromApi` does it. It is read and never written.
  *
  * @example
  * ```ts
@@ -56,11 +73,16 @@ const fromAnswer = ({ computerDnsName, id, ...rest }: typeof Answer.Type): (type
  * @since 0.1.0
  * @category schemas
  */
-export const FromApi = Answer.pipe(
+export const FromApi = Schema.Unknown.pipe(
   Schema.decodeTo(
-    Machine,
+    Schema.toType(Machine),
     SchemaTransformation.transformEffect({
-      decode: (answer: typeof Answer.Type) => Effect.succeed(fromAnswer(answer)),
+      decode: (input: unknown) =>
+        Result.match(fromApi(input), {
+          onFailure: (problem) =>
+            Effect.fail(new SchemaIssue.InvalidValue({ message: `Expected a machine: ${problem}` }, input)),
+          onSuccess: Effect.succeed,
+        }),
       encode: ({ id }) => Effect.succeed({ id }),
     }),
   ),

@@ -5,9 +5,13 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { instant } from "./internal/instant.ts"
+import * as Lenient from "./internal/lenient.ts"
 
 /**
  * The id of a machine action, a GUID. Decoding puts it in lower case, so that one action is one directory and one
@@ -39,8 +43,8 @@ export type MachineActionId = typeof MachineActionId.Type
 
 /**
  * One command of a live response session. `type` is `RunScript`, `GetFile` or `PutFile`, `status` is `Created`,
- * `Completed` or `Failed`; both are the vendor's words, and words that are new are kept as they are. `params` are the
- * command's own, such as `ScriptName`, `Args` and `Path`.
+ * `Completed` or `Failed`; both are Microsoft's words, and words that are new are kept as they are. Where the API says
+ * none, they are `""`. `params` are the command's own, such as `ScriptName`, `Args` and `Path`.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
@@ -57,8 +61,8 @@ export class Command extends Schema.Class<Command>("@live-response/core/MachineA
 }) {}
 
 /**
- * A machine action. `type` and `status` are the vendor's words, and words that are new are kept as they are. What the API
- * leaves out or sends as null is absent.
+ * A machine action. `type` and `status` are Microsoft's words, and words that are new are kept as they are. What the API
+ * leaves out or sends as null is absent, but for these two, which are `""` then.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction
  * @since 0.1.0
@@ -79,109 +83,157 @@ export class MachineAction extends Schema.Class<MachineAction>("@live-response/c
   errorHResult: Schema.optionalKey(Schema.Finite),
   commands: Schema.Array(Command),
 }) {
-  /** Whether the API will not change it any more: `Succeeded`, `Failed`, `TimeOut` or `Cancelled`. */
+  /**
+   * Whether the API will not change it any more: it is `Succeeded`, `Failed`, `TimeOut` or `Cancelled`. With a status that
+   * is new, an action is final once each of its commands has finished.
+   */
   get isFinal(): boolean {
-    return finalStatuses.has(this.status)
+    if (statuses.final.has(this.status)) return true
+    return !isInProgress(this) && this.commands.length > 0 && this.commands.every(isFinished)
   }
 }
 
-const finalStatuses: ReadonlySet<string> = new Set(["Succeeded", "Failed", "TimeOut", "Cancelled"])
+const statuses = {
+  inProgress: new Set(["Pending", "InProgress"]),
+  final: new Set(["Succeeded", "Failed", "TimeOut", "Cancelled"]),
+}
+
+const isInProgress = ({ status }: MachineAction): boolean => statuses.inProgress.has(status)
+
+const isFinished = ({ status }: Command): boolean => status === "Completed" || status === "Failed"
 
 /**
- * Whether a command has a result: `yes`; `not yet`, for it may come; or `never`. This is the one place that decides it. A
- * script that failed has one, which tells why; a file that was put on a machine has none, nor has what never ran.
+ * Whether a command has a result:
+ *
+ * - `yes`: it has finished. A script that failed has a result too, which says why.
+ * - `not yet`: it may have one when it has finished
+ * - `never`: it put a file on the machine, it did not run, or it failed to get a file
+ * - `maybe`: the API describes it in words that are not known here, on an action that is not in progress. Ask for the
+ *   link: a 404 means that there is no result.
+ *
+ * This is the one place that decides it. An action whose type the API does not say counts as a live response session.
  *
  * @since 0.1.0
  * @category results
  */
-export const hasResult = (action: MachineAction, command: Command): "yes" | "not yet" | "never" => {
-  if (action.type !== "LiveResponse" || command.type === "PutFile") return "never"
+export const hasResult = (action: MachineAction, command: Command): "yes" | "not yet" | "never" | "maybe" => {
+  if ((action.type !== "LiveResponse" && action.type !== "") || command.type === "PutFile") return "never"
   switch (command.status) {
     case "Completed":
       return "yes"
     case "Failed":
-      return command.type === "RunScript" ? "yes" : "never"
-    default:
+      return command.type === "RunScript" ? "yes" : command.type === "GetFile" ? "never" : "maybe"
+    case "Created":
       return action.isFinal ? "never" : "not yet"
+    default:
+      return isInProgress(action) ? "not yet" : "maybe"
   }
 }
 
-const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-
-/** The API's own shape, of which only `id`, `type` and `status` are sure to be there. */
-const Answer = Schema.Struct({
-  id: Schema.String,
-  type: Schema.String,
-  status: Schema.String,
-  machineId: maybe(Schema.String),
-  computerDnsName: maybe(Schema.String),
-  requestor: maybe(Schema.String),
-  requestorComment: maybe(Schema.String),
-  cancellationRequestor: maybe(Schema.String),
-  cancellationComment: maybe(Schema.String),
-  creationDateTimeUtc: maybe(Schema.String),
-  // One and the same: lists say it without "Date".
-  lastUpdateDateTimeUtc: maybe(Schema.String),
-  lastUpdateTimeUtc: maybe(Schema.String),
-  errorHResult: maybe(Schema.Finite),
-  commands: maybe(
-    Schema.Array(
-      Schema.Struct({
-        index: maybe(Schema.Int),
-        startTime: maybe(Schema.String),
-        endTime: maybe(Schema.String),
-        commandStatus: maybe(Schema.String),
-        errors: maybe(Schema.Array(Schema.String)),
-        command: Schema.Struct({
-          type: Schema.String,
-          params: maybe(Schema.Array(Schema.Struct({ key: Schema.String, value: maybe(Schema.String) }))),
-        }),
-      }),
-    ),
-  ),
-})
-
-type Answer = typeof Answer.Type
-
-const present = <A extends Readonly<Record<string, unknown>>>(
-  fields: A,
-): { readonly [K in keyof A]?: NonNullable<A[K]> } => {
-  const kept: { [K in keyof A]?: NonNullable<A[K]> } = {}
-  for (const key in fields) {
-    const value = fields[key]
-    if (value !== null && value !== undefined) kept[key] = value
+/** Microsoft's own spelling of a word that came in another case. A word that is not known here is kept as it is. */
+const spelled = (...words: ReadonlyArray<string>) => {
+  const known = new Map(words.map((word) => [word.toLowerCase(), word]))
+  return (value: unknown): string => {
+    const word = Lenient.text(value) ?? ""
+    return known.get(word.toLowerCase()) ?? word
   }
-  return kept
 }
 
-const fromAnswer = (answer: Answer): (typeof MachineAction)["Encoded"] => ({
-  id: answer.id,
-  type: answer.type,
-  status: answer.status,
-  ...present({
-    machineId: answer.machineId,
-    computerDnsName: answer.computerDnsName,
-    requestor: answer.requestor,
-    requestorComment: answer.requestorComment,
-    cancellationRequestor: answer.cancellationRequestor,
-    cancellationComment: answer.cancellationComment,
-    created: instant(answer.creationDateTimeUtc),
-    updated: instant(answer.lastUpdateDateTimeUtc ?? answer.lastUpdateTimeUtc),
-    errorHResult: answer.errorHResult,
-  }),
-  commands: (answer.commands ?? []).map(({ command, commandStatus, errors, ...rest }, place) => ({
-    index: rest.index ?? place,
-    type: command.type,
-    status: commandStatus ?? "Created",
-    params: Object.fromEntries((command.params ?? []).map(({ key, value }) => [key, value ?? ""])),
-    ...present({ startTime: instant(rest.startTime), endTime: instant(rest.endTime) }),
-    errors: errors ?? [],
-  })),
-})
+const typeOf = spelled("LiveResponse")
+const statusOf = spelled(...statuses.inProgress, ...statuses.final)
+const commandTypeOf = spelled("RunScript", "GetFile", "PutFile")
+const commandStatusOf = spelled("Created", "Completed", "Failed")
+
+const decodeId = Schema.decodeUnknownOption(MachineActionId)
+
+const paramsOf = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Lenient.items(value).flatMap((param) => {
+      const key = Lenient.text(Lenient.member(param, "key"))
+      return key === undefined ? [] : [[key, Lenient.flatText(Lenient.member(param, "value")) ?? ""]]
+    }),
+  )
+
+const errorsOf = (value: unknown): ReadonlyArray<string> =>
+  (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
+
+/** A command of which nothing can be read still has its place in the list, at which its result can be asked for. */
+const commandFromApi = (value: unknown, place: number): Command => {
+  const index = Lenient.wholeNumber(Lenient.member(value, "index"))
+  const command = Lenient.member(value, "command")
+  return Command.make({
+    index: index === undefined || index < 0 ? place : index,
+    type: commandTypeOf(Lenient.member(command, "type")),
+    status: commandStatusOf(Lenient.member(value, "commandStatus")),
+    params: paramsOf(Lenient.member(command, "params")),
+    ...Lenient.present({
+      startTime: Lenient.instant(Lenient.member(value, "startTime")),
+      endTime: Lenient.instant(Lenient.member(value, "endTime")),
+    }),
+    errors: errorsOf(Lenient.member(value, "errors")),
+  })
+}
 
 /**
- * A machine action in the API's own shape, with its drifting names, nulls and times of up to seven digits. It is read and
- * never written.
+ * Decodes a machine action in the API's own shape, or says in a few words why it can't be read. It never throws.
+ *
+ * **Details**
+ *
+ * Only `id` is required. Known words are put into Microsoft's own spelling, whatever their case; a `type` or `status`
+ * that is missing or not text is `""`. A command that can't be read is one without type, status and parameters, at its
+ * place in the list. Numbers that come as text and texts that come as numbers are converted; any other member of an
+ * unexpected type is absent.
+ *
+ * **Gotchas**
+ *
+ * `commands` that are neither a list nor null make the action unreadable: without them nobody can say whether it has
+ * results.
+ *
+ * @example
+ * ```ts
+ * import * as MachineAction from "@live-response/core/MachineAction"
+ * import * as Result from "effect/Result"
+ *
+ * const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+ * console.log(Result.map(MachineAction.fromApi({ id, status: null, errorHResult: "0x10" }), (a) => a.errorHResult))
+ * console.log(Result.isFailure(MachineAction.fromApi({ id: null }))) // true
+ * ```
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const fromApi = (value: unknown): Result.Result<MachineAction, string> => {
+  if (!Predicate.isReadonlyObject(value)) return Result.fail("it is not an object")
+  const of = (key: string) => Lenient.member(value, key)
+  const id = Option.getOrUndefined(decodeId(of("id")))
+  if (id === undefined) return Result.fail("its id is not a GUID")
+  const commands = of("commands") ?? []
+  if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
+  return Result.succeed(
+    MachineAction.make({
+      id,
+      type: typeOf(of("type")),
+      status: statusOf(of("status")),
+      ...Lenient.present({
+        machineId: Lenient.text(of("machineId")),
+        computerDnsName: Lenient.text(of("computerDnsName")),
+        requestor: Lenient.text(of("requestor")),
+        requestorComment: Lenient.text(of("requestorComment")),
+        cancellationRequestor: Lenient.text(of("cancellationRequestor")),
+        cancellationComment: Lenient.text(of("cancellationComment")),
+        created: Lenient.instant(of("creationDateTimeUtc")),
+        // One and the same: lists say it without "Date".
+        updated: Lenient.instant(of("lastUpdateDateTimeUtc")) ?? Lenient.instant(of("lastUpdateTimeUtc")),
+        errorHResult: Lenient.number(of("errorHResult")),
+      }),
+      commands: commands.map(commandFromApi),
+    }),
+  )
+}
+
+/**
+ * A machine action in the API's own shape, with its drifting names, types and nulls, decoded as `fromApi` does it. It is
+ * read and never written.
  *
  * @example
  * ```ts
@@ -206,11 +258,16 @@ const fromAnswer = (answer: Answer): (typeof MachineAction)["Encoded"] => ({
  * @since 0.1.0
  * @category schemas
  */
-export const FromApi = Answer.pipe(
+export const FromApi = Schema.Unknown.pipe(
   Schema.decodeTo(
-    MachineAction,
+    Schema.toType(MachineAction),
     SchemaTransformation.transformEffect({
-      decode: (answer: Answer) => Effect.succeed(fromAnswer(answer)),
+      decode: (input: unknown) =>
+        Result.match(fromApi(input), {
+          onFailure: (problem) =>
+            Effect.fail(new SchemaIssue.InvalidValue({ message: `Expected a machine action: ${problem}` }, input)),
+          onSuccess: Effect.succeed,
+        }),
       encode: ({ id, status, type }) => Effect.succeed({ id, status, type }),
     }),
   ),

@@ -125,17 +125,18 @@ const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Com
 }
 
 /**
- * The results that an action has by now, each with its origin. A command whose index is not valid has no result that
- * could be asked for.
+ * The results that an action has by now and those that it may have, each with its origin: `MachineAction.hasResult` says
+ * which. A command whose index is out of range has no result that could be asked for.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const ofAction = (action: MachineAction): ReadonlyArray<ActionResult> =>
-  action.commands.flatMap((command) =>
-    hasResult(action, command) === "yes"
+  action.commands.flatMap((command) => {
+    const result = hasResult(action, command)
+    return result === "yes" || result === "maybe"
       ? Option.toArray(decode({ machineActionId: action.id, index: command.index, ...originOf(action, command) }))
-      : [],
-  )
+      : []
+  })
 
 const decode = Schema.decodeUnknownOption(ActionResult)

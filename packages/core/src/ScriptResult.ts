@@ -7,12 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Extraction from "./Extraction.ts"
+import * as Lenient from "./internal/lenient.ts"
 import * as ScriptReader from "./internal/scriptReader.ts"
 
 /**
  * The result of a script.
  *
- * `exitCode` has been seen at 0 for a script that ended with `exit 4`: show it, don't build on it.
+ * `exitCode` has been seen at 0 for a script that ended with `exit 4`: show it, don't build on it. It is absent where the
+ * service says none, or none that is a whole number; one in text is read as a number.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
  * @since 0.1.0
@@ -20,7 +23,7 @@ import * as ScriptReader from "./internal/scriptReader.ts"
  */
 export class ScriptResult extends Schema.Class<ScriptResult>("@live-response/core/ScriptResult")({
   scriptName: Schema.String,
-  exitCode: Schema.Int,
+  exitCode: Schema.optionalKey(Schema.Int),
   output: Schema.String,
   errors: Schema.String,
 }) {}
@@ -76,6 +79,16 @@ const ended = (reader: ScriptReader.Reader) =>
 
 const check = (problem: string | undefined) => (problem === undefined ? Effect.void : fail(problem))
 
+/** A result that is gzip is read as what is inside of it. */
+const unpacked = <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ScriptResultError, R> =>
+  stream.pipe(
+    Stream.mapError((source) => ({ source })),
+    Extraction.gunzipIfPacked,
+    Stream.mapError((error) =>
+      "source" in error ? error.source : new ScriptResultError({ description: `in gzip, ${error.description}` }),
+    ),
+  )
+
 /** No path of Windows is longer. */
 const longestName = 32_767
 
@@ -86,12 +99,12 @@ const excerpts = (limit: number) => {
   )
   const reader = ScriptReader.make(sink)
   const end = Effect.gen(function* () {
-    const { exitCode, present } = yield* ended(reader)
+    const { present, ...known } = yield* ended(reader)
     const output = first(ScriptReader.outputFields, present)
     const errors = first(ScriptReader.errorsFields, present)
     return Excerpt.make({
       scriptName: first(ScriptReader.nameFields, present).text,
-      exitCode,
+      ...known,
       output: output.text,
       outputLength: output.length,
       errors: errors.text,
@@ -107,7 +120,7 @@ const excerpts = (limit: number) => {
  *
  * Lenient are: raw control characters inside strings (the vendor's own example has a line feed there), NULs behind the
  * closing brace, the old field names `name` and `script_error`, a byte order mark, a file in UTF-16LE, and UTF-16 text
- * that comes out with a NUL behind every character. Whether text is that, its first 4,096 characters decide: NULs are
+ * that comes out with a NUL behind every character, and all of that inside of gzip, within `Extraction.defaultLimits`. Whether text is that, its first 4,096 characters decide: NULs are
  * on odd places mostly, and either a quarter of all is NULs, or one in twenty is another control character.
  *
  * @example
@@ -127,10 +140,9 @@ const excerpts = (limit: number) => {
 export const decode = Effect.fnUntraced(function* (
   bytes: Uint8Array,
 ): Effect.fn.Return<ScriptResult, ScriptResultError> {
-  const { end, push } = excerpts(Infinity)
-  yield* push(bytes)
-  const { errors, exitCode, output, scriptName } = yield* end
-  return ScriptResult.make({ scriptName, exitCode, output, errors })
+  const whole = yield* decodeStream(Stream.succeed(bytes), { limit: Infinity })
+  const { errors, exitCode, output, scriptName } = whole
+  return ScriptResult.make({ scriptName, ...Lenient.present({ exitCode }), output, errors })
 })
 
 /**
@@ -161,7 +173,7 @@ export const decodeStream = Effect.fnUntraced(function* <E, R>(
   options?: DecodeStreamOptions,
 ): Effect.fn.Return<Excerpt, E | ScriptResultError, R> {
   const { end, push } = excerpts(options?.limit ?? 1_000_000)
-  yield* Stream.runForEach(stream, push)
+  yield* Stream.runForEach(unpacked(stream), push)
   return yield* end
 })
 
@@ -172,7 +184,7 @@ const emit = <E, R>(
   Stream.suspend(() => {
     const { problem, sink, take } = ScriptReader.emitter(fields)
     const reader = ScriptReader.make(sink)
-    return stream.pipe(
+    return unpacked(stream).pipe(
       Stream.map(ScriptReader.slices),
       Stream.flattenIterable,
       Stream.mapEffect((bytes) => {

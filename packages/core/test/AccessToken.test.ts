@@ -4,6 +4,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { tokenOf } from "./support/tokens.ts"
 
 describe("AccessToken", () => {
@@ -47,11 +48,44 @@ describe("AccessToken", () => {
     { name: "one that is no JSON", token: tokenOf("claims") },
     { name: "one that is no object", token: tokenOf("null") },
     { name: "a list", token: tokenOf("[]") },
-    { name: "roles that are no list", token: tokenOf(`{"roles":"Machine.Read.All"}`) },
-    { name: "a time that is no number", token: tokenOf(`{"exp":"tomorrow"}`) },
   ])("has no claims where the token is $name", ({ token }) =>
     Effect.sync(() => {
       assert.deepStrictEqual(AccessToken.claims(token), Option.none())
+    }),
+  )
+
+  it.effect.each<{ readonly odd: string; readonly claims: AccessToken.Claims }>([
+    { odd: `"roles":"Machine.Read.All"`, claims: { roles: ["Machine.Read.All"] } },
+    { odd: `"roles":["Machine.Read.All",5,null,{}]`, claims: { roles: ["Machine.Read.All", "5"] } },
+    { odd: `"roles":{}`, claims: {} },
+    { odd: `"roles":null`, claims: {} },
+    { odd: `"scp":["Machine.Read","User.Read"]`, claims: { scp: "Machine.Read User.Read" } },
+    { odd: `"exp":"tomorrow"`, claims: {} },
+    { odd: `"exp":"1793534400"`, claims: { exp: 1_793_534_400 } },
+    { odd: `"exp":1e999`, claims: {} },
+    {
+      odd: `"aud":["https://a.example","https://api.security.microsoft.com"]`,
+      claims: { aud: "https://api.security.microsoft.com" },
+    },
+    { odd: `"aud":["https://a.example"]`, claims: { aud: "https://a.example" } },
+    { odd: `"upn":{"a":1},"idtyp":[]`, claims: {} },
+    { odd: `"__proto__":{"appid":"a"}`, claims: {} },
+  ])("reads each claim by itself: $odd", ({ claims, odd }) =>
+    Effect.sync(() => {
+      assert.deepStrictEqual(
+        AccessToken.claims(tokenOf(`{${odd},"tid":"contoso"}`)),
+        Option.some({ ...claims, tid: "contoso" }),
+      )
+    }),
+  )
+
+  it.effect.prop("reads any claims without a defect", [Schema.Json, Schema.Json, Schema.Json], ([roles, exp, aud]) =>
+    Effect.sync(() => {
+      const claims = Option.getOrThrow(AccessToken.claims(tokenOf(JSON.stringify({ tid: "contoso", roles, exp, aud }))))
+      assert.strictEqual(claims.tid, "contoso")
+      assert.isArray(AccessToken.permissions(claims))
+      assert.isArray(AccessToken.doubts(claims, DateTime.makeUnsafe(0)))
+      AccessToken.expiry(claims)
     }),
   )
 
@@ -98,6 +132,8 @@ describe("AccessToken.doubts", () => {
     { aud: "https://api-gcc.securitycenter.microsoft.us" },
     { aud: "https://api-gov.securitycenter.microsoft.us" },
     { aud: "fc780465-2017-40d4-a0c5-307022471b92" },
+    { aud: "https://securitycenter.onmicrosoft.com/windowsatpservice" },
+    { aud: "https://securitycenter.onmicrosoft.com/windowsatpservice/" },
   ])("are none about a token for $aud", ({ aud }) =>
     Effect.sync(() => {
       assert.deepStrictEqual(AccessToken.doubts(aud === undefined ? {} : { aud }, now), [])
@@ -108,6 +144,8 @@ describe("AccessToken.doubts", () => {
     { aud: "https://graph.microsoft.com" },
     { aud: "00000003-0000-0000-c000-000000000000" },
     { aud: "https://management.azure.com/" },
+    { aud: "https://securitycenter.onmicrosoft.com" },
+    { aud: "https://securitycenter.onmicrosoft.com/windowsatpservice/other" },
     { aud: "https://securitycenter.microsoft.com.example.net" },
     { aud: "https://example.net/securitycenter.microsoft.com" },
     { aud: "https://notsecuritycenter.microsoft.com" },

@@ -82,7 +82,7 @@ const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) =>
   Effect.map(calls, (all) => all.filter(({ kind }) => kind === "list")),
 )
 
-/** The service, with somebody in between who has lists refused. */
+/** The service, with somebody in between who has lists refused, or lead back to themselves. */
 const between = (refuse: (expression: string) => ApiError | undefined) =>
   Layer.fresh(ActionWatch.layer).pipe(
     Layer.provideMerge(
@@ -93,7 +93,9 @@ const between = (refuse: (expression: string) => ApiError | undefined) =>
           list: (query) =>
             Stream.suspend(() => {
               const error = refuse(query?.filter?.expression ?? "")
-              return error === undefined ? api.list(query) : Stream.fail(error)
+              if (error === undefined) return api.list(query)
+              const isEndless = error._tag === "DefenderError" && error.reason._tag === "EndlessList"
+              return Stream.concat(isEndless ? api.list(query) : Stream.empty, Stream.fail(error))
             }),
         })),
       ),
@@ -144,6 +146,19 @@ describe("ActionFeed.follow at its edges", () => {
       assert.deepStrictEqual(ascending(kept), upTo(60))
       assert.deepStrictEqual(yield* running.open, [])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("has what a list shows that leads back to itself, from the first one on, and looks again", () =>
+    Effect.gen(function* () {
+      for (const n of upTo(3)) yield* put(n, "Succeeded", n)
+      const { fiber, told } = yield* follow(beginning)
+      yield* pass("5 minutes")
+      yield* put(3, "Succeeded", 300)
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(ascending(told), upTo(4))
+      assert.isUndefined(fiber.pollUnsafe())
+      assert.isAtMost((yield* listCalls).length, 12)
+    }).pipe(Effect.scoped, Effect.provide(between(() => apiError(new DefenderError.EndlessList({ pages: 2 }))))),
   )
 
   it.effect("sees each once where pages shift while they are read", () =>

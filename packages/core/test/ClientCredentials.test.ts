@@ -133,6 +133,13 @@ describe("ClientCredentials: the call", () => {
     }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
+  it.effect("takes a token whose life is text", () => {
+    const { layer } = scripted(json(200, { access_token: "issued", expires_in: "3599" }))
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* token, "issued")
+    }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
+  })
+
   it.effect("counts a token's life from when it was asked for", () => {
     let asked = 0
     const slow = HttpClient.make((request) =>

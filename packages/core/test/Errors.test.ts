@@ -75,6 +75,7 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       again: true,
     },
     { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
+    { error: ofApi(new DefenderError.EndlessList({ pages: 3 })), says: [/page 3/, /narrow the list/] },
     {
       error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
       says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],

@@ -1,7 +1,8 @@
-import { gzipSync } from "node:zlib"
+import { constants, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Extraction from "@live-response/core/Extraction"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
@@ -26,6 +27,93 @@ describe("Extraction.gunzip", () => {
         assert.deepStrictEqual(joined(yield* unpack(cut(gzipSync(content), piece))), joined([content]))
       }),
     { arbitrary: { runs: 20 } },
+  )
+
+  /** Whole members, each packed in another way. */
+  const packed = [
+    (content: Uint8Array) => gzipSync(content, { level: 0 }),
+    (content: Uint8Array) => gzipSync(content, { level: 1 }),
+    (content: Uint8Array) => gzipSync(content, { level: 9 }),
+    (content: Uint8Array) => gzipSync(content, { strategy: constants.Z_FIXED }),
+    (content: Uint8Array) => gzipSync(content, { strategy: constants.Z_HUFFMAN_ONLY }),
+    (content: Uint8Array) => gzipSync(content, { strategy: constants.Z_RLE }),
+    (content: Uint8Array) => named(gzipSync(content)),
+  ]
+
+  /** The same with all that a header may have. */
+  const named = (member: Uint8Array) =>
+    Buffer.concat([
+      member.subarray(0, 3).slice(),
+      Uint8Array.of(2 | 4 | 8 | 16),
+      member.subarray(4, 10),
+      Uint8Array.of(3, 0, 1, 0, 2),
+      utf8("a name\0a comment\0"),
+      Uint8Array.of(0, 0),
+      member.subarray(10),
+    ])
+
+  const anyMember = Schema.Struct({
+    how: between(0, packed.length - 1),
+    length: between(0, 70_000),
+    isText: Schema.Boolean,
+    padding: between(0, 20),
+  })
+
+  it.effect.prop(
+    "gives what all members hold, however they were packed and padded",
+    [Schema.NonEmptyArray(anyMember), between(1, 20_000)],
+    ([members, piece]) =>
+      Effect.gen(function* () {
+        const contents = members.map(({ isText, length }) =>
+          isText ? utf8("2026-11-01 a line of a log\n".repeat(length / 20)) : patterned(length),
+        )
+        const file = members.flatMap(({ how, padding }, i) => [
+          packed[how]?.(contents[i] ?? utf8("")) ?? utf8(""),
+          new Uint8Array(padding),
+        ])
+        assert.isTrue(Buffer.concat(contents).equals(Buffer.concat(yield* unpack(cut(Buffer.concat(file), piece)))))
+      }),
+    { arbitrary: { runs: 60 } },
+  )
+
+  it.effect.each([
+    { what: "a line", bytes: utf8("\r\n--end\r\n"), count: 9 },
+    { what: "a line behind padding", bytes: utf8("\0\0\0end"), count: 3 },
+    { what: "half of a header", bytes: Uint8Array.of(0x1f, 0x8b), count: 2 },
+  ])("keeps what came before other bytes, and warns of these: $what", ({ bytes, count }) =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void warnings.push(String(message)))])
+      const file = Buffer.concat([gzipSync(utf8("kept")), bytes])
+      for (const piece of [1, 7, 1000]) {
+        const text = Extraction.gunzip(cut(file, piece), undefined, { name: "0.gz" }).pipe(
+          Stream.decodeText(),
+          Stream.mkString,
+        )
+        assert.strictEqual(yield* Effect.provide(text, logger), "kept")
+      }
+      assert.deepStrictEqual(
+        [...new Set(warnings)],
+        [`0.gz: ${count} bytes behind the end of its gzip data are not gzip, and were not unpacked`],
+      )
+    }),
+  )
+
+  it.effect.prop(
+    "fails for bytes that are no gzip, and never otherwise",
+    [Schema.Uint8Array, between(0, 400), between(0, 255)],
+    ([bytes, at, byte]) =>
+      Effect.gen(function* () {
+        const file = gzipSync(utf8("some text, some more text, and even more text".repeat(9)))
+        const torn = file.slice()
+        torn[at % file.length] = byte
+        const head = file.subarray(0, 10)
+        for (const content of [bytes, Buffer.concat([head, bytes]), torn, file.subarray(0, at % file.length)]) {
+          const exit = yield* Effect.exit(unpack(cut(content, 13)))
+          if (exit._tag === "Failure") assert.include(String(exit), "not unpacked: the file is damaged")
+        }
+      }),
+    { arbitrary: { runs: 300 } },
   )
 
   it.effect("stops at the size that may come out, and not much later", () =>
@@ -59,6 +147,12 @@ describe("Extraction.gunzip", () => {
     { what: "no gzip", bytes: utf8("plain text") },
     { what: "an end that is missing", bytes: gzipSync(patterned(10_000)).subarray(0, 100) },
     { what: "a byte that is another", bytes: gzipSync(patterned(10_000)).fill(7, 60, 70) },
+    {
+      what: "content that its checksum alone knows",
+      bytes: gzipSync(new Uint8Array(99), { level: 0 }).fill(7, 60, 61),
+    },
+    { what: "a length that is another", bytes: new Uint8Array(gzipSync(new Uint8Array(99))).fill(7, -1) },
+    { what: "a second member that is cut short", bytes: Buffer.concat([gzipSync("a"), gzipSync("b").subarray(0, 15)]) },
     { what: "nothing", bytes: new Uint8Array() },
   ])("says that a file is damaged: $what", ({ bytes }) =>
     Effect.gen(function* () {

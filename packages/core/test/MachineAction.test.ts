@@ -132,6 +132,54 @@ describe("MachineAction.FromApi", () => {
     }),
   )
 
+  it.effect.each([
+    { status: "succeeded", words: ["Created"], isFinal: true },
+    { status: "Timeout", words: ["Created"], isFinal: true },
+    { status: "inprogress", words: ["Completed"], isFinal: false },
+    { status: "CompletedWithErrors", words: ["Completed", "failed"], isFinal: true },
+    { status: "CompletedWithErrors", words: ["Completed", "Created"], isFinal: false },
+    { status: "CompletedWithErrors", words: [], isFinal: false },
+    { status: null, words: ["Completed"], isFinal: true },
+  ])("is final where it says so, and with a new status once all commands have finished: $status, $words", (of) =>
+    Effect.gen(function* () {
+      const commands = of.words.map((commandStatus) => ({ commandStatus, command: { type: "RunScript" } }))
+      assert.strictEqual((yield* decodeAction({ ...answer, status: of.status, commands })).isFinal, of.isFinal)
+    }),
+  )
+
+  it.effect("reads odd members as what they mean", () =>
+    Effect.gen(function* () {
+      const odd = {
+        index: "1",
+        commandStatus: "Completed",
+        errors: [null, "one", { code: 5, message: "denied", more: {} }, 7],
+        startTime: 5,
+        command: {
+          type: "RunScript",
+          params: [{ key: "Timeout", value: 600 }, { key: "__proto__", value: true }, null, { value: 1 }],
+        },
+      }
+      const action = yield* decodeAction({
+        id,
+        errorHResult: "0x80004005",
+        creationDateTimeUtc: 5,
+        commands: [null, odd, { index: -0 }],
+      })
+      assert.deepStrictEqual([action.type, action.status, action.errorHResult], ["", "", 0x80004005])
+      assert.isFalse("created" in action)
+      const [first, second, third] = action.commands
+      assert.isTrue(Object.is(third?.index, 0))
+      assert.strictEqual(second?.index, 1)
+      assert.deepStrictEqual({ ...first }, { index: 0, type: "", status: "", params: {}, errors: [] })
+      assert.deepStrictEqual(second?.errors, ["one", "code: 5, message: denied", "7"])
+      assert.deepStrictEqual(Object.entries(second?.params ?? {}), [
+        ["Timeout", "600"],
+        ["__proto__", "true"],
+      ])
+      assert.isFalse(second !== undefined && "startTime" in second)
+    }),
+  )
+
   it.effect("encodes as events print it, and decodes that again", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction(answer)
@@ -146,7 +194,9 @@ describe("MachineAction.FromApi", () => {
 })
 
 describe("MachineAction.hasResult", () => {
-  const cases: ReadonlyArray<[type: string, status: string, actionStatus: string, "yes" | "not yet" | "never"]> = [
+  const cases: ReadonlyArray<
+    [type: string, status: string, actionStatus: string, "yes" | "not yet" | "never" | "maybe"]
+  > = [
     ["RunScript", "Completed", "Succeeded", "yes"],
     ["RunScript", "Failed", "Failed", "yes"],
     ["RunScript", "Completed", "InProgress", "yes"],
@@ -157,6 +207,20 @@ describe("MachineAction.hasResult", () => {
     ["GetFile", "Completed", "Succeeded", "yes"],
     ["GetFile", "Failed", "Failed", "never"],
     ["GetFile", "BrandNew", "InProgress", "not yet"],
+    ["GetFile", "BrandNew", "Succeeded", "maybe"],
+    ["RunScript", "Succeeded", "Succeeded", "maybe"],
+    ["RunScript", "", "Failed", "maybe"],
+    ["", "Failed", "Failed", "maybe"],
+    ["", "Completed", "Succeeded", "yes"],
+    ["RunScript", "BrandNew", "BrandNew", "maybe"],
+    ["RunScript", "Created", "BrandNew", "not yet"],
+    ["PutFile", "BrandNew", "Succeeded", "never"],
+    // In another case they are the same words.
+    ["runscript", "completed", "succeeded", "yes"],
+    ["getfile", "failed", "failed", "never"],
+    ["putFile", "completed", "succeeded", "never"],
+    ["RunScript", "CREATED", "timeOut", "never"],
+    ["RunScript", "created", "inprogress", "not yet"],
     ["PutFile", "Completed", "Succeeded", "never"],
     ["PutFile", "Created", "Pending", "never"],
     ["BrandNew", "Completed", "Succeeded", "yes"],
@@ -171,6 +235,19 @@ describe("MachineAction.hasResult", () => {
       })
       const results = action.commands.map((command) => MachineAction.hasResult(action, command))
       assert.deepStrictEqual(results, [expected])
+    }),
+  )
+
+  it.effect.each([
+    { type: "liveResponse", expected: "yes" },
+    { type: "LIVERESPONSE", expected: "yes" },
+    { type: null, expected: "yes" },
+    { type: "Isolate", expected: "never" },
+    { type: "BrandNew", expected: "never" },
+  ])("of an action of type $type: $expected", ({ expected, type }) =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction({ ...answer, type })
+      assert.strictEqual(action.commands[0] && MachineAction.hasResult(action, action.commands[0]), expected)
     }),
   )
 

@@ -95,11 +95,18 @@ describe("DefenderApi.list", () => {
 
   it.effect("takes the bearer to no other server, whatever a page says", () =>
     Effect.gen(function* () {
-      const elsewhere = "https://evil.example/api/machineactions?$skip=1"
+      const elsewhere = "https://evil.example/machineactions?$skip=1"
       const { exit, requests } = yield* over((api) => Stream.runDrain(api.list()), pageOf(0, 1, elsewhere))
       assert.strictEqual(exit._tag, "Failure")
       assert.include(String(exit), "another server")
       assert.strictEqual(requests.length, 1)
+
+      const ofList = "https://evil.example/api/machineactions?$skip=1"
+      const followed = yield* over((api) => Stream.runDrain(api.list()), pageOf(0, 1, ofList), pageOf(1, 1))
+      assert.deepStrictEqual(
+        followed.requests.map(({ url }) => url),
+        [`${base}/api/machineactions`, `${base}/api/machineactions?$skip=1`],
+      )
     }),
   )
 
@@ -159,24 +166,62 @@ describe("DefenderApi.wait", () => {
 })
 
 describe("DefenderApi.machinesOf", () => {
-  it.effect("asks for a name that can't become a part of the filter, and bears nulls", () =>
+  const machineId = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
+  const filterOf = ({ url }: { readonly url: string }) => new URL(url).searchParams.get("$filter")
+
+  it.effect("asks for a name that can't become a part of the filter, as it is written, and bears nulls", () =>
     Effect.gen(function* () {
-      const id = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
       const value = [
-        { id, computerDnsName: "ws'1", lastSeen: "2026-08-02T14:55:03.7791856Z" },
-        { id, computerDnsName: null, lastSeen: null },
+        { id: machineId, computerDnsName: "ws'1", lastSeen: "2026-08-02T14:55:03.7791856Z" },
+        { id: machineId, computerDnsName: null, lastSeen: null },
       ]
       const { requests, result } = yield* over((api) => api.machinesOf("WS'1"), json({ value }))
-      const { pathname, searchParams } = new URL(requests[0]?.url ?? "")
+      const { pathname } = new URL(requests[0]?.url ?? "")
       assert.strictEqual(pathname, "/api/machines")
-      assert.strictEqual(searchParams.get("$filter"), "computerDnsName eq 'ws''1'")
+      assert.deepStrictEqual(requests.map(filterOf), ["computerDnsName eq 'WS''1'"])
       assert.deepStrictEqual(
         result?.map(({ computerDnsName, id, lastSeen }) => [id, computerDnsName, lastSeen !== undefined]),
         [
-          [id, "ws'1", true],
-          [id, undefined, false],
+          [machineId, "ws'1", true],
+          [machineId, undefined, false],
         ],
       )
+    }),
+  )
+
+  it.effect("asks once more in lower case where there is no such machine, and takes no other machine for it", () =>
+    Effect.gen(function* () {
+      const found = json({ value: [{ id: machineId, computerDnsName: "c-lab-31" }] })
+      const none = json({ value: [{ id: "2".repeat(40), computerDnsName: "another" }] })
+      const lower = yield* over((api) => api.machinesOf("C-Lab-31"), none, found)
+      assert.deepStrictEqual(lower.requests.map(filterOf), [
+        "computerDnsName eq 'C-Lab-31'",
+        "computerDnsName eq 'c-lab-31'",
+      ])
+      assert.deepStrictEqual(
+        lower.result?.map(({ id }) => id),
+        [machineId],
+      )
+      const once = yield* over((api) => api.machinesOf("c-lab-31"), none)
+      assert.deepStrictEqual([once.result?.length, once.requests.length], [0, 1])
+    }),
+  )
+
+  it.effect("a 404 means that there is no such machine", () =>
+    Effect.gen(function* () {
+      const { result } = yield* over((api) => api.machinesOf("ws-1"), apiError(404, "ResourceNotFound"))
+      assert.deepStrictEqual(result, [])
+    }),
+  )
+
+  it.effect("fails where a machine of the name can't be read: nobody knows which is meant", () =>
+    Effect.gen(function* () {
+      const value = [
+        { id: machineId, computerDnsName: "ws-1" },
+        { id: null, computerDnsName: "ws-1" },
+      ]
+      const { exit } = yield* over((api) => api.machinesOf("ws-1"), json({ value }))
+      assert.include(String(exit), "record 2 of the list can't be read: it has no id")
     }),
   )
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
+import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import * as Arbitrary from "effect/Arbitrary"
@@ -183,8 +184,7 @@ describe("ScriptResult", () => {
     { name: "NULs", text: "\u0000\u0000" },
     { name: "no JSON", text: "<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code></Error>" },
     { name: "cut short", text: `{"script_name":"a.ps1","exit_code":0,"script_out` },
-    { name: "no exit code", text: `{"script_name":"a.ps1","script_output":""}` },
-    { name: "an exit code of another type", text: `{"script_name":"a.ps1","exit_code":"0","script_output":""}` },
+    { name: "another object", text: `{"name":"live-response","version":1}` },
     { name: "an output of another type", text: `{"exit_code":0,"script_output":["a"]}` },
     { name: "a list", text: "[]" },
     { name: "two results", text: withOutput("a") + withOutput("b") },
@@ -193,6 +193,46 @@ describe("ScriptResult", () => {
       const error = yield* Effect.flip(decodeText(text))
       assert.strictEqual(error._tag, "ScriptResultError")
       assert.match(error.message, /^not a script result: .+; the bytes are kept as they came$/)
+    }),
+  )
+
+  it.effect.each<{ readonly member: string; readonly exitCode: number | undefined }>([
+    { member: `"exit_code":4`, exitCode: 4 },
+    { member: `"exit_code":"0"`, exitCode: 0 },
+    { member: `"exit_code":" -1073741510 "`, exitCode: -1073741510 },
+    { member: `"exit_code":"0xC0000005"`, exitCode: 0xc0000005 },
+    { member: `"exit_code":4.0`, exitCode: 4 },
+    { member: `"exit_code":4.5`, exitCode: undefined },
+    { member: `"exit_code":1e300`, exitCode: undefined },
+    { member: `"exit_code":null`, exitCode: undefined },
+    { member: `"exit_code":true`, exitCode: undefined },
+    { member: `"exit_code":"none"`, exitCode: undefined },
+    { member: `"exit_code":"${"0".repeat(100)}"`, exitCode: undefined },
+    { member: `"exit_code":[0]`, exitCode: undefined },
+    { member: `"exit_code":4,"exit_code":null`, exitCode: undefined },
+    { member: `"other":0`, exitCode: undefined },
+  ])("reads what is known beside $member", ({ exitCode, member }) =>
+    Effect.gen(function* () {
+      const script = yield* decodeText(`{"script_name":"a.ps1",${member},"script_output":"out"}`)
+      assert.deepStrictEqual(
+        { ...script },
+        { scriptName: "a.ps1", ...(exitCode === undefined ? {} : { exitCode }), output: "out", errors: "" },
+      )
+    }),
+  )
+
+  it.effect("reads a result that is gzip, whole and as a stream", () =>
+    Effect.gen(function* () {
+      const packed = gzipSync(withOutput("packed"))
+      assert.strictEqual((yield* ScriptResult.decode(packed)).output, "packed")
+      const pieces = () => cut(packed, [1, 2, 30])
+      assert.strictEqual((yield* ScriptResult.decodeStream(pieces())).outputLength, 6)
+      assert.strictEqual(yield* Stream.mkString(ScriptResult.output(pieces())), "packed")
+      const damaged = yield* Effect.flip(ScriptResult.decode(packed.subarray(0, 30)))
+      assert.strictEqual(
+        damaged.message,
+        "not a script result: in gzip, it ends too early; the bytes are kept as they came",
+      )
     }),
   )
 
@@ -325,27 +365,38 @@ const OptionalText = Schema.optional(Schema.NullOr(Schema.String))
 const Wire = Schema.Struct({
   script_name: OptionalText,
   name: OptionalText,
-  exit_code: Schema.Int,
+  exit_code: Schema.optional(Schema.Unknown),
   script_output: OptionalText,
   script_errors: OptionalText,
   script_error: OptionalText,
 })
 const parseWire = Schema.decodeUnknownResult(Schema.fromJsonString(Wire))
 
+const isScript = (wire: object) => Object.keys(wire).some((key) => key !== "name")
+
+const exitCodeOf = (value: unknown): { readonly exitCode?: number } =>
+  (typeof value === "number" || (typeof value === "string" && /^\s*-?\d+\s*$/.test(value))) &&
+  Number.isSafeInteger(Number(value))
+    ? { exitCode: Number(value) + 0 }
+    : {}
+
 /** What the platform's parser makes of it. */
 const parsed = (text: string) =>
-  Result.map(parseWire(text), (wire) => ({
-    scriptName: wire.script_name ?? wire.name ?? "",
-    exitCode: wire.exit_code,
-    output: wire.script_output ?? "",
-    errors: wire.script_errors ?? wire.script_error ?? "",
-  }))
+  Result.map(
+    Result.filterOrFail(parseWire(text), isScript, () => "another object"),
+    (wire) => ({
+      scriptName: wire.script_name ?? wire.name ?? "",
+      ...exitCodeOf(wire.exit_code),
+      output: wire.script_output ?? "",
+      errors: wire.script_errors ?? wire.script_error ?? "",
+    }),
+  )
 
 type Fields = Pick<ScriptResult.ScriptResult, "scriptName" | "exitCode" | "output" | "errors">
 
-const withoutLengths = ({ errors, exitCode, output, scriptName }: Fields): Fields => ({
+const withoutLengths = ({ errors, output, scriptName, ...rest }: Fields): Fields => ({
   scriptName,
-  exitCode,
+  ...("exitCode" in rest ? { exitCode: rest.exitCode } : {}),
   output,
   errors,
 })
@@ -548,8 +599,7 @@ describe("ScriptResult as a stream", () => {
       text: `{"a":${"1".repeat(2000)}`,
       description: "a number of more than 1000 characters at character 2005",
     },
-    { name: "no exit code", text: "{}", description: "exit_code is missing" },
-    { name: "half of an exit code", text: '{"exit_code":4.5}', description: "exit_code is no whole number" },
+    { name: "no exit code and nothing else", text: "{}", description: "exit_code is missing" },
     {
       name: "an output of numbers",
       text: '{"exit_code":4,"script_output":[1]}',

@@ -17,6 +17,8 @@ export interface BatchView {
   /** Downloads that have been under way long enough to tell of their progress. */
   readonly transfers: Map<string, Transfer>
   retries: number
+  /** Commands that turned out to have no result. */
+  absent: number
   /** Collected files that were not unpacked. */
   notExtracted: number
   interrupted: boolean
@@ -32,6 +34,7 @@ export const make = (kind: Pick<BatchView, "fleet" | "isSaving">): BatchView => 
   total: undefined,
   transfers: new Map(),
   retries: 0,
+  absent: 0,
   notExtracted: 0,
   interrupted: false,
 })
@@ -52,6 +55,7 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
     case "completed":
     case "failed":
     case "skipped":
+      if (event.event === "skipped" && event.reason === "absent") view.absent++
       view.transfers.delete(keyOf(event))
       view.summary = BatchEvent.tally(view.summary, event)
       return

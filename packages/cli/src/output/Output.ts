@@ -119,6 +119,11 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
+      if (event.event === "skipped" && event.reason === "absent") {
+        yield* Messages.write(
+          `${event.machineActionId}:${event.index} has no result: the API does not have one, and describes the command in words that this program does not know`,
+        )
+      }
       if (event.event === "notExtracted") yield* Messages.write(printable(event.message))
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
         yield* Messages.write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)

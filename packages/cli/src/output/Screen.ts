@@ -60,7 +60,7 @@ const ofAll = (total: number | undefined): string => (total === undefined ? "" :
 const results = (view: BatchView): string => {
   const { bytes, failed, skipped } = view.summary
   const done = `${Format.count(finished(view))}${ofAll(view.total)} done   ${Format.bytes(bytes)}`
-  return `${done}${some(failed, "failed")}${some(skipped, "were here")}${some(view.retries, "tried again")}`
+  return `${done}${some(failed, "failed")}${some(skipped - view.absent, "were here")}${some(view.retries, "tried again")}`
 }
 
 const machines = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
@@ -168,11 +168,12 @@ export const summary = (
   ]
 }
 
-const savedSummary = ({ notExtracted, summary }: BatchView): string => {
+const savedSummary = ({ absent, notExtracted, summary }: BatchView): string => {
   const { bytes, completed, failed, links, skipped } = summary
   const parts = [
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
-    ...(skipped === 0 ? [] : [`${Format.count(skipped)} were here already`]),
+    ...(skipped === absent ? [] : [`${Format.count(skipped - absent)} were here already`]),
+    ...(absent === 0 ? [] : [`${Format.count(absent)} without a result`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
     ...(notExtracted === 0 ? [] : [`${Format.count(notExtracted)} not unpacked`]),
   ]

@@ -1,12 +1,18 @@
 import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
 import * as JsonMembers from "./jsonMembers.ts"
+import * as Lenient from "./lenient.ts"
 import * as NulText from "./nulText.ts"
 
 /** What the service writes, and what older versions of its documentation say that it writes: the first that is text. */
 export const nameFields = ["script_name", "name"]
 export const outputFields = ["script_output"]
 export const errorsFields = ["script_errors", "script_error"]
+
+const exitCodeField = "exit_code"
+
+/** Any of these makes an object the result of a script; many an object has a `name`. */
+const ownFields = [exitCodeField, "script_name", ...outputFields, ...errorsFields]
 
 const textFields = [...nameFields, ...outputFields, ...errorsFields]
 
@@ -17,7 +23,8 @@ export interface Sink {
 }
 
 export interface Fields {
-  readonly exitCode: number
+  /** Absent where there is none, or none that is a whole number. */
+  readonly exitCode?: number
   /** The fields that are there and have text, if only an empty one. */
   readonly present: ReadonlySet<string>
 }
@@ -35,6 +42,9 @@ const sliceLength = 65_536
 export function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let i = 0; i < bytes.length; i += sliceLength) yield bytes.subarray(i, i + sliceLength)
 }
+
+/** In text an exit code may be longer by its white space alone. */
+const longestExitCode = 32
 
 const encodingOf = (bytes: Uint8Array): string => {
   const [first, second] = bytes
@@ -64,18 +74,30 @@ export const make = (sink: Sink): Reader => {
   const decoder = makeDecoder()
   const values = new Map<string, JsonMembers.Value>()
   let text: NulText.Text | undefined
+  let exitCode: string | undefined
 
   const parser = JsonMembers.make({
     value: (key, value) => {
       text = undefined
-      if (key === "exit_code") values.set(key, value)
+      exitCode = undefined
+      if (key === exitCodeField) {
+        values.set(key, value)
+        if (value === "string") exitCode = ""
+      }
       if (!textFields.includes(key)) return
       values.set(key, value)
       sink.begin(key, value === "string")
       if (value === "string") text = NulText.make((piece) => sink.text(key, piece))
     },
-    text: (piece) => text?.push(piece),
-    textEnd: () => text?.end(),
+    text: (piece) => {
+      text?.push(piece)
+      if (exitCode !== undefined) exitCode = (exitCode + piece).slice(0, longestExitCode)
+    },
+    textEnd: () => {
+      text?.end()
+      if (exitCode !== undefined) values.set(exitCodeField, Lenient.wholeNumber(exitCode) ?? null)
+      exitCode = undefined
+    },
   })
 
   const push: Reader["push"] = (bytes) => {
@@ -89,16 +111,15 @@ export const make = (sink: Sink): Reader => {
   const end: Reader["end"] = () => {
     const problem = parser.push(decoder.end()) ?? parser.end()
     if (problem !== undefined) return Result.fail(problem)
-    const exitCode = values.get("exit_code")
-    if (exitCode === undefined) return Result.fail("exit_code is missing")
-    if (typeof exitCode !== "number" || !Number.isSafeInteger(exitCode)) {
-      return Result.fail("exit_code is no whole number")
-    }
+    if (!ownFields.some((field) => values.has(field))) return Result.fail("exit_code is missing")
     for (const field of textFields) {
       const value = values.get(field) ?? null
       if (value !== null && value !== "string") return Result.fail(`${field} is no text`)
     }
-    return Result.succeed({ exitCode, present: new Set(textFields.filter((field) => values.get(field) === "string")) })
+    return Result.succeed({
+      ...Lenient.present({ exitCode: Lenient.wholeNumber(values.get(exitCodeField)) }),
+      present: new Set(textFields.filter((field) => values.get(field) === "string")),
+    })
   }
 
   return { push, end }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { pipeline } from "node:stream/promises"
+import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -78,5 +79,14 @@ describe("a program with this library inside", { concurrent: true }, () => {
         }).pipe(Effect.scoped),
       )
     }
+  }
+
+  for (const runtime of Process.runtimes) {
+    it.live(`in ${runtime} unpacks all members of a gzip file, and padding behind them`, () =>
+      Effect.gen(function* () {
+        const file = Buffer.concat([gzipSync("one, "), gzipSync("two"), new Uint8Array(100)])
+        assert.strictEqual(yield* Process.firstLine(runtime, "unpack.ts", [file.toString("hex")]), "one, two")
+      }).pipe(Effect.scoped),
+    )
   }
 })

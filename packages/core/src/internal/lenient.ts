@@ -1,0 +1,56 @@
+/** What can be read from a member of an answer whose type drifts. Each function is total: what it can't read is absent. */
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+
+/** An own member of an object: nothing that every object inherits. */
+export const member = (value: unknown, key: string): unknown =>
+  Predicate.isReadonlyObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
+
+/** The items of a list; of what is not a list, none. */
+export const items = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+
+/** A text, or a number or a boolean as text. */
+export const text = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? `${value}` : undefined
+
+/** A text, or an object's own scalars: `{ code: 5, message: "denied" }` is `code: 5, message: denied`. */
+export const flatText = (value: unknown): string | undefined =>
+  Predicate.isReadonlyObject(value)
+    ? Object.entries(value)
+        .flatMap(([key, inner]) => (text(inner) === undefined ? [] : [`${key}: ${text(inner)}`]))
+        .join(", ")
+    : text(value)
+
+/** A finite number, or a text that holds one in decimal or hexadecimal digits, such as `-5` and `0x80004005`. 0 has no sign. */
+export const number = (value: unknown): number | undefined => {
+  const parsed =
+    typeof value === "string" && /^\s{0,9}(0x[0-9a-f]{1,12}|-?\d{1,15})\s{0,9}$/i.test(value) ? Number(value) : value
+  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed + 0 : undefined
+}
+
+/** The same where it is a whole number. */
+export const wholeNumber = (value: unknown): number | undefined => {
+  const parsed = number(value)
+  return Number.isSafeInteger(parsed) ? parsed : undefined
+}
+
+/** An instant of up to seven digits of a second, with or without a zone: without one it is UTC. */
+export const instant = (value: unknown): DateTime.Utc | undefined =>
+  typeof value === "string"
+    ? Option.getOrUndefined(
+        Option.map(DateTime.make(/(Z|[+-]\d\d:\d\d)$/.test(value) ? value : `${value}Z`), DateTime.toUtc),
+      )
+    : undefined
+
+/** The members that are there. */
+export const present = <A extends Readonly<Record<string, unknown>>>(
+  fields: A,
+): { readonly [K in keyof A]?: NonNullable<A[K]> } => {
+  const kept: { [K in keyof A]?: NonNullable<A[K]> } = {}
+  for (const key in fields) {
+    const value = fields[key]
+    if (value !== null && value !== undefined) kept[key] = value
+  }
+  return kept
+}

@@ -1,0 +1,89 @@
+/** A walk through the pages of a list: where the next page is, and whether the walk still gets anywhere. */
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type { Item, RecordList } from "./recordList.ts"
+
+const path = "/api/machineactions"
+
+export const firstAddress = (base: string, params: ReadonlyArray<string>): string =>
+  `${base}${path}${params.length === 0 ? "" : `?${params.join("&")}`}`
+
+/**
+ * An address of the list, on the base's own server: nothing else is asked, for the bearer goes along. A link to the list
+ * on another server, such as that of the region, is followed here.
+ */
+export const resolve = (link: string, base: string, from: string): Result.Result<string, string> => {
+  const [origin, text] = [URL.parse(base)?.origin, link.trim()]
+  if (URL.parse(text)?.origin === origin) return Result.succeed(text)
+  const resolved = [from, `${base}/`].flatMap((start) => URL.parse(text, start) ?? [])
+  const ofList = resolved.find(({ pathname }) => /\/api\/machineactions\/?$/i.test(pathname))
+  if (ofList !== undefined) return Result.succeed(`${base}${path}${ofList.search}`)
+  const here = resolved.find((url) => url.origin === origin)
+  return here === undefined ? Result.fail("the next page is at another server") : Result.succeed(here.href)
+}
+
+/** Behind a page that is as long as `$top` asks for there may be more, although the answer has no link to it. */
+const behindFullPage = (address: string, count: number): Option.Option<string> => {
+  const url = URL.parse(address)
+  const top = Number(url?.searchParams.get("$top") ?? 0)
+  if (url === null || !(top > 0) || count < top) return Option.none()
+  const skip = Number(url.searchParams.get("$skip") ?? 0)
+  const others = url.search
+    .slice(1)
+    .split("&")
+    .filter((param) => !/^(\$|%24)skip=/i.test(param))
+  return Option.some(`${address.split("?", 1).join()}?${[...others, `$skip=${skip + count}`].join("&")}`)
+}
+
+/** Where the page behind this one is, if there is one; or what is wrong with its address. */
+export const nextAddress = (
+  address: string,
+  base: string,
+  { items, nextLink }: RecordList<unknown>,
+): Option.Option<Result.Result<string, string>> => {
+  if (nextLink === undefined || nextLink === null) {
+    return Option.map(behindFullPage(address, items.length), (next) => Result.succeed(next))
+  }
+  if (typeof nextLink !== "string") return Option.some(Result.fail("the address of the next page is not text"))
+  return nextLink.trim() === "" ? Option.none() : Option.some(resolve(nextLink, base, address))
+}
+
+export interface Step<A> {
+  /** The records of the page that no earlier page had. */
+  readonly fresh: ReadonlyArray<Item<A>>
+  readonly next: ReturnType<typeof nextAddress>
+}
+
+/** One walk. It remembers what it saw, so that one which does not get any further ends. */
+export class PageWalk {
+  private readonly addresses = new Set<string>()
+  private readonly keys = new Set<string>()
+  private readonly base: string
+
+  constructor(base: string) {
+    this.base = base
+  }
+
+  /** How many pages there were. */
+  get pages(): number {
+    return this.addresses.size
+  }
+
+  /** Whether a page is another than those before. */
+  enter(address: string): boolean {
+    const isNew = !this.addresses.has(address)
+    this.addresses.add(address)
+    return isNew
+  }
+
+  /** Takes the page that came from an address. `undefined` is one that brings nothing new and yet is not the last. */
+  take<A>(address: string, page: RecordList<A>): Step<A> | undefined {
+    const fresh = page.items.filter(({ key }) => {
+      const isNew = !this.keys.has(key)
+      this.keys.add(key)
+      return isNew
+    })
+    const next = nextAddress(address, this.base, page)
+    return fresh.length === 0 && Option.exists(next, Result.isSuccess) ? undefined : { fresh, next }
+  }
+}

@@ -1,0 +1,82 @@
+/** A list of the API: each record is decoded by itself, so that one that can't be read costs the others nothing. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Lenient from "./lenient.ts"
+import * as PageText from "./pageText.ts"
+import { oneLine } from "./text.ts"
+
+/**
+ * A record of a list that can't be read: its place in the page, counted from 0, its id where it has one, and what is
+ * wrong with it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unreadable {
+  readonly index: number
+  readonly id?: string
+  readonly description: string
+}
+
+export interface Item<A> {
+  /** What tells it from the other records of the list. */
+  readonly key: string
+  readonly record: Result.Result<A, Unreadable>
+}
+
+export interface RecordList<A> {
+  readonly items: ReadonlyArray<Item<A>>
+  readonly nextLink: unknown
+}
+
+/** So many characters are read before others have their turn: some five milliseconds. */
+const sliceLength = 256 * 1024
+
+/** Decodes an answer in steps. What it fails with is a few words, in which nothing of the answer is. */
+export const decode = Effect.fnUntraced(function* <A extends { readonly id: string }>(
+  text: string,
+  fromApi: (value: unknown) => Result.Result<A, string>,
+): Effect.fn.Return<RecordList<A>, string> {
+  const records = PageText.records(text)
+  const items: Array<Item<A>> = []
+  let turn = 0
+  let step = records.next()
+  for (; step.done !== true; step = records.next()) {
+    const span = step.value
+    items.push(itemOf(text, span, items.length, fromApi))
+    if (span.to - turn < sliceLength) continue
+    turn = span.to
+    yield* Effect.yieldNow
+  }
+  return yield* Effect.fromResult(Result.map(step.value, ({ nextLink }) => ({ items, nextLink })))
+})
+
+const itemOf = <A extends { readonly id: string }>(
+  text: string,
+  span: PageText.Span,
+  index: number,
+  fromApi: (value: unknown) => Result.Result<A, string>,
+): Item<A> => {
+  const value = PageText.read(text, span)
+  const record = Result.flatMap(value, fromApi)
+  if (Result.isSuccess(record)) return { key: record.success.id, record: Result.succeed(record.success) }
+  const id = Lenient.member(Result.getOrUndefined(value), "id")
+  const description = record.failure
+  return typeof id === "string" && id !== ""
+    ? { key: id.toLowerCase(), record: Result.fail({ index, id: oneLine(id.slice(0, 64)), description }) }
+    : {
+        key: `${index} ${text.slice(span.from, Math.min(span.to, span.from + 200))}`,
+        record: Result.fail({ index, description }),
+      }
+}
+
+/** In a sentence for a person: what is wrong with the first, and how many others there are. */
+export const describe = (unreadable: ReadonlyArray<Unreadable>): string => {
+  const more = unreadable.length - 1
+  const others = more === 0 ? "" : `; ${more} more of its records can't be read`
+  return `${unreadable.slice(0, 1).map(describeOne).join()}${others}`
+}
+
+/** In a sentence for a person. */
+export const describeOne = ({ description, id, index }: Unreadable): string =>
+  `record ${index + 1} of the list${id === undefined ? "" : ` (${id})`} can't be read: ${description}`

@@ -1,0 +1,353 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as MachineAction from "@live-response/core/MachineAction"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { layerOver } from "./support/world.ts"
+
+const base = "https://api.example"
+
+const idOf = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
+
+const command = { index: 0, commandStatus: "Completed", errors: [], command: { type: "RunScript", params: [] } }
+
+const record = (n: number, over: object = {}) => ({
+  id: idOf(n),
+  type: "LiveResponse",
+  status: "Succeeded",
+  commands: [command],
+  ...over,
+})
+
+type Answers = (url: URL) => object | string
+
+/** Walks through a list of a service: what came, how it ended, and what was asked for and warned of. */
+const walk = (answers: Answers, query?: DefenderApi.ListQuery, times = 1) =>
+  Effect.gen(function* () {
+    const requests: Array<string> = []
+    const warnings: Array<string> = []
+    const client = HttpClient.make((request, url) =>
+      Effect.sync(() => {
+        requests.push(url.href)
+        assert.isBelow(requests.length, 50)
+        const answer = answers(url)
+        const body = typeof answer === "string" ? answer : JSON.stringify(answer)
+        return HttpServerResponse.toClientResponse(HttpServerResponse.text(body), { request })
+      }),
+    )
+    const ids: Array<number> = []
+    const run = Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const list = Stream.runForEach(api.list(query), ({ id }) => Effect.sync(() => ids.push(Number(id.slice(-12)))))
+      return yield* Effect.exit(Effect.repeat(list, { times: times - 1 }))
+    })
+    const exit = yield* LiveResponseTest.inVirtualTime(run).pipe(
+      Effect.provide([
+        layerOver(Layer.succeed(HttpClient.HttpClient, client), { base }),
+        Logger.layer([Logger.make(({ message }) => void warnings.push(String(message)))]),
+      ]),
+    )
+    return { ids, exit, requests, warnings }
+  })
+
+const collectPage = (body: string) =>
+  Effect.gen(function* () {
+    const client = HttpClient.make((request) =>
+      Effect.succeed(HttpServerResponse.toClientResponse(HttpServerResponse.text(body), { request })),
+    )
+    const pages = yield* Effect.flatMap(DefenderApi.DefenderApi, (api) => Stream.runCollect(api.pages())).pipe(
+      Effect.provide(layerOver(Layer.succeed(HttpClient.HttpClient, client), { base })),
+    )
+    return pages
+  })
+
+/** The four records of a list, the second of which is odd. */
+const withOdd =
+  (odd: object): Answers =>
+  () => ({ value: [record(0), record(1, odd), record(2), record(3)] })
+
+const odd = (commands: unknown) => ({ commands })
+
+describe("A record of a list", () => {
+  it.effect.each([
+    { what: "a result code in text", over: { errorHResult: "0x80004005" } },
+    { what: "an error that is null", over: odd([{ ...command, errors: [null] }]) },
+    { what: "errors that are null", over: odd([{ ...command, errors: null }]) },
+    { what: "an error that is an object", over: odd([{ ...command, errors: [{ code: 5, message: "denied" }] }]) },
+    {
+      what: "a parameter that is a number",
+      over: odd([{ ...command, command: { params: [{ key: "T", value: 6 }] } }]),
+    },
+    { what: "a command that is null", over: odd([{ ...command, command: null }]) },
+    { what: "a list item that is null", over: odd([null]) },
+    { what: "no commands", over: { commands: null } },
+    { what: "an index in text", over: odd([{ ...command, index: "0" }]) },
+    { what: "a type that is null", over: { type: null } },
+    { what: "a status that is null", over: { status: null } },
+    { what: "a date that is a number", over: { creationDateTimeUtc: 5, lastUpdateDateTimeUtc: {} } },
+    { what: "members of other types", over: { machineId: 1, requestor: {}, computerDnsName: [] } },
+  ])("is read with $what", ({ over }) =>
+    Effect.gen(function* () {
+      const { exit, ids, warnings } = yield* walk(withOdd(over))
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(ids, [0, 1, 2, 3])
+      assert.deepStrictEqual(warnings, [])
+    }),
+  )
+
+  it.effect.each([
+    { over: { id: null }, why: "record 2 of the list can't be read: its id is not a GUID" },
+    { over: { id: "x\ny" }, why: "record 2 of the list (x y) can't be read: its id is not a GUID" },
+    { over: odd("none"), why: `record 2 of the list (${idOf(1)}) can't be read: its commands are not a list` },
+  ])("that can't be read is reported once, and costs the others nothing: $why", ({ over, why }) =>
+    Effect.gen(function* () {
+      const { exit, ids, warnings } = yield* walk(withOdd(over))
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(ids, [0, 2, 3])
+      assert.deepStrictEqual(warnings, [why])
+    }),
+  )
+
+  it.effect("that can't be read is reported once, however often its list is asked for", () =>
+    Effect.gen(function* () {
+      const { ids, warnings } = yield* walk(withOdd(odd("none")), undefined, 3)
+      assert.deepStrictEqual([ids.length, warnings.length], [9, 1])
+    }),
+  )
+
+  it.effect("that is not JSON at all costs the others nothing", () =>
+    Effect.gen(function* () {
+      const [first = "", second = ""] = [record(0), record(1)].map((value) => JSON.stringify(value))
+      const deep = "[".repeat(5000) + "]".repeat(5000)
+      const body = `\ufeff{"@odata.context":"x","value":[${first},{"id":tru},{"a":"\\"}]"},${deep} , ${second}]}`
+      const { exit, ids, warnings } = yield* walk(() => body)
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(ids, [0, 1])
+      assert.deepStrictEqual(warnings, [
+        "record 2 of the list can't be read: it is not JSON; 2 more of its records can't be read",
+      ])
+      const [page] = yield* collectPage(body)
+      assert.deepStrictEqual(
+        page?.unreadable.map(({ description, index }) => [index, description]),
+        [
+          [1, "it is not JSON"],
+          [2, "its id is not a GUID"],
+          [3, "it nests more than 64 deep"],
+        ],
+      )
+    }),
+  )
+
+  it.effect.prop(
+    "is anything, and never costs its neighbours anything",
+    [Arbitrary.schema(Schema.Array(Schema.Json))],
+    ([values]) =>
+      Effect.gen(function* () {
+        const [page] = yield* collectPage(JSON.stringify({ value: [record(0), ...values, record(1)] }))
+        const found = page?.actions.map(({ id }) => id) ?? []
+        assert.includeMembers(found, [idOf(0), idOf(1)])
+        assert.strictEqual(found.length + (page?.unreadable.length ?? 0), values.length + 2)
+        for (const value of values) Result.match(MachineAction.fromApi(value), { onSuccess: String, onFailure: String })
+      }),
+  )
+
+  it.effect.prop(
+    "has members that are anything but its id",
+    [
+      Arbitrary.schema(
+        Schema.Struct({
+          type: Schema.Json,
+          status: Schema.Json,
+          machineId: Schema.Json,
+          creationDateTimeUtc: Schema.Json,
+          errorHResult: Schema.Json,
+          commands: Schema.Array(
+            Schema.Union([
+              Schema.Json,
+              Schema.Struct({
+                index: Schema.Json,
+                startTime: Schema.Json,
+                errors: Schema.Json,
+                commandStatus: Schema.Json,
+                command: Schema.Struct({
+                  type: Schema.Json,
+                  params: Schema.Array(Schema.Struct({ key: Schema.Json, value: Schema.Json })),
+                }),
+              }),
+            ]),
+          ),
+        }),
+      ),
+    ],
+    ([over]) =>
+      Effect.gen(function* () {
+        const action = yield* Effect.fromResult(MachineAction.fromApi({ ...over, id: idOf(7) }))
+        assert.strictEqual(action.commands.length, over.commands.length)
+        // What it became is what the library itself writes and reads.
+        const codec = Schema.fromJsonString(MachineAction.MachineAction)
+        assert.deepStrictEqual(yield* Schema.decodeEffect(codec)(yield* Schema.encodeEffect(codec)(action)), action)
+      }),
+  )
+})
+
+describe("A page", () => {
+  it.effect.each([
+    { body: '{"value":null}', why: 'its "value" is null' },
+    { body: '{"value":"x"}', why: 'its "value" is a string' },
+    { body: "{}", why: 'it has no "value"' },
+    { body: "", why: "it is not a JSON object" },
+    { body: "<!DOCTYPE html>", why: "it is not a JSON object" },
+    { body: '{"value":[{"id":1}', why: "it ends too early" },
+    { body: '{"value":[{"id":"', why: "it ends too early" },
+    { body: '{"value":[{}{}]}', why: "it ends too early" },
+    { body: '{"value":[] "x":1}', why: "it is not JSON at character 12" },
+    { body: '{"value":[],"@odata.nextLink":5}', why: "the address of the next page is not text" },
+  ])("that is none is an error that says why: $body", ({ body, why }) =>
+    Effect.gen(function* () {
+      const { exit } = yield* walk(() => body)
+      assert.strictEqual(exit._tag, "Failure")
+      assert.include(String(exit), `list of machine actions: unexpected answer (${why})`)
+    }),
+  )
+
+  it.effect.prop("is any text, and never a defect", [Schema.String, Schema.Json], ([text, json]) =>
+    Effect.gen(function* () {
+      for (const body of [text, JSON.stringify(json), `{"value":${text}}`, `{"value":[${text}`, `{${text}:[]}`]) {
+        const exit = yield* Effect.exit(collectPage(body))
+        if (exit._tag === "Failure") assert.include(String(exit), "unexpected answer")
+      }
+    }),
+  )
+})
+
+describe("A walk through the pages", () => {
+  const all = [0, 1, 2, 3].map((n) => record(n))
+  const skipOf = (url: URL) => Number(url.searchParams.get("$skip") ?? 0)
+  const twoAt = (url: URL, link: (skip: number) => unknown) => {
+    const skip = skipOf(url)
+    return { value: all.slice(skip, skip + 2), ...(skip < 2 ? { "@odata.nextLink": link(skip + 2) } : {}) }
+  }
+
+  it.effect.each([{ link: "" }, { link: " \t" }, { link: null }])("ends where the next link is '$link'", ({ link }) =>
+    Effect.gen(function* () {
+      const { exit, ids, requests } = yield* walk(() => ({ value: all, "@odata.nextLink": link }))
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual([ids.length, requests.length], [4, 1])
+    }),
+  )
+
+  it.effect.each([
+    { what: "absolute", link: (n: number) => `${base}/api/machineactions?$skip=${n}` },
+    { what: "relative to the server", link: (n: number) => `/api/machineactions?$skip=${n}` },
+    { what: "relative to the API", link: (n: number) => `machineactions?$skip=${n}` },
+    { what: "relative to the base", link: (n: number) => `api/machineactions?$skip=${n}` },
+    { what: "a query alone", link: (n: number) => `?$skip=${n}` },
+    { what: "without a scheme", link: (n: number) => `//api.example/api/machineactions?$skip=${n}` },
+    {
+      what: "of the region",
+      link: (n: number) => `https://eu.api.security.microsoft.com/api/machineactions?$skip=${n}`,
+    },
+  ])("follows a link that is $what, on the API's own server", ({ link }) =>
+    Effect.gen(function* () {
+      const { exit, ids, requests } = yield* walk((url) => twoAt(url, link))
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(ids, [0, 1, 2, 3])
+      assert.deepStrictEqual(requests, [`${base}/api/machineactions`, `${base}/api/machineactions?$skip=2`])
+    }),
+  )
+
+  it.effect.each([{ link: 5 }, { link: "https://evil.example/x" }, { link: "https://" }])(
+    "gives all of a page whose next link is $link, and then fails",
+    ({ link }) =>
+      Effect.gen(function* () {
+        const { exit, ids, requests } = yield* walk(() => ({ value: all, "@odata.nextLink": link }))
+        assert.deepStrictEqual([ids.length, requests.length], [4, 1])
+        assert.include(String(exit), "list of machine actions: unexpected answer (the ")
+      }),
+  )
+
+  it.effect("ends with an error where its pages lead in a circle", () =>
+    Effect.gen(function* () {
+      const { exit, ids, requests } = yield* walk((url) => ({
+        value: all.slice(skipOf(url), skipOf(url) + 2),
+        "@odata.nextLink": `${base}/api/machineactions?$skip=${skipOf(url) === 0 ? 2 : 0}`,
+      }))
+      assert.deepStrictEqual(ids, [0, 1, 2, 3])
+      assert.include(String(exit), "page 3 brought nothing new")
+      assert.strictEqual(requests.length, 3)
+    }),
+  )
+
+  it.effect("ends with an error where a link is mangled, so that the same page comes for ever", () =>
+    Effect.gen(function* () {
+      let calls = 0
+      const { exit, ids, requests } = yield* walk(() => ({
+        value: calls === 0 ? all.slice(0, 2) : all.slice(2),
+        "@odata.nextLink": `${base}/api/machineactions?${"=x&".repeat(calls++)}$skip=2`,
+      }))
+      assert.deepStrictEqual(ids, [0, 1, 2, 3])
+      assert.include(String(exit), "page 3 brought nothing new")
+      assert.strictEqual(requests.length, 3)
+    }),
+  )
+
+  it.effect("ends with an error where a page names itself, even if each call brings something new", () =>
+    Effect.gen(function* () {
+      let n = 0
+      const { exit, ids, requests } = yield* walk(() => ({
+        value: [record(n++)],
+        "@odata.nextLink": `${base}/api/machineactions`,
+      }))
+      assert.deepStrictEqual(ids, [0])
+      assert.strictEqual(exit._tag, "Failure")
+      assert.strictEqual(requests.length, 1)
+    }),
+  )
+
+  it.effect("gives an action once that pages repeat, because others were added before it", () =>
+    Effect.gen(function* () {
+      const { exit, ids } = yield* walk((url) =>
+        skipOf(url) === 0
+          ? { value: all.slice(0, 3), "@odata.nextLink": "?$skip=3" }
+          : { value: [record(2, { status: "Failed" }), record(2), record(3)] },
+      )
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(ids, [0, 1, 2, 3])
+    }),
+  )
+
+  it.effect("asks for what is behind a full page, where a page size was asked for and no link comes", () =>
+    Effect.gen(function* () {
+      const { exit, ids, requests } = yield* walk(
+        (url) => ({ value: all.slice(skipOf(url), skipOf(url) + Number(url.searchParams.get("$top"))) }),
+        { pageSize: 2, filter: { expression: "a eq 'b&c'" } },
+      )
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(ids, [0, 1, 2, 3])
+      assert.deepStrictEqual(
+        requests.map((url) => new URL(url).searchParams.toString()),
+        ["", "&%24skip=2", "&%24skip=4"].map((skip) => `%24filter=a+eq+%27b%26c%27&%24top=2${skip}`),
+      )
+    }),
+  )
+
+  it.effect("does not take pages for new whose records all can't be read", () =>
+    Effect.gen(function* () {
+      const { exit, requests, warnings } = yield* walk((url) => ({
+        value: [null, { id: 5 }],
+        "@odata.nextLink": `?$skip=${skipOf(url) + 2}`,
+      }))
+      assert.include(String(exit), "page 2 brought nothing new")
+      assert.strictEqual(requests.length, 2)
+      assert.strictEqual(warnings.length, 1)
+    }),
+  )
+})
