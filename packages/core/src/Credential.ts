@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import { only } from "./internal/schedule.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
+import * as TextEncoding from "./TextEncoding.ts"
 
 /**
  * @since 0.1.0
@@ -75,7 +76,8 @@ export const layerTokenConfig = (
   )
 
 /**
- * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once.
+ * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once. The
+ * file may be UTF-8 or UTF-16, as PowerShell writes it.
  *
  * @since 0.1.0
  * @category layers
@@ -84,9 +86,9 @@ export const layerTokenFile = (path: string): Layer.Layer<Credential, never, Fil
   Layer.effect(
     Credential,
     Effect.map(FileSystem.FileSystem, (fs) => ({
-      token: fs.readFileString(path).pipe(
+      token: fs.readFile(path).pipe(
         Effect.mapError((error) => missing(`can't read the token file ${path} (${error.reason._tag})`)),
-        Effect.map((text) => text.trim()),
+        Effect.map((bytes) => TextEncoding.decode(bytes).trim()),
         Effect.filterOrFail(
           (text) => text !== "",
           () => missing(`the token file ${path} is empty`),

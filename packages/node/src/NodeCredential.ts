@@ -8,6 +8,7 @@ import * as AccessToken from "@live-response/core/AccessToken"
 import * as Cloud from "@live-response/core/Cloud"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import * as TextEncoding from "@live-response/core/TextEncoding"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
@@ -400,10 +401,10 @@ const readSecret = Effect.fnUntraced(function* (settings: Settings) {
   if (settings.clientSecret !== undefined) return settings.clientSecret
   const path = settings.clientSecretFile
   if (path === undefined) return undefined
-  const text = yield* Effect.mapError((yield* FileSystem.FileSystem).readFileString(path), (error) =>
+  const bytes = yield* Effect.mapError((yield* FileSystem.FileSystem).readFile(path), (error) =>
     missing(`can't read ${path} (${error.reason._tag}); check AZURE_CLIENT_SECRET_FILE`),
   )
-  return Redacted.make(text.trim())
+  return Redacted.make(TextEncoding.decode(bytes).trim())
 })
 
 const layerOf = Effect.fnUntraced(function* (settings: Settings) {
@@ -485,7 +486,7 @@ export const owner: Effect.Effect<string, Config.ConfigError> = Effect.gen(funct
 /** A file that can't be read says so when it is signed in with. */
 const readToken = (path: string) =>
   FileSystem.FileSystem.pipe(
-    Effect.flatMap((fs) => fs.readFileString(path)),
-    Effect.orElseSucceed(() => ""),
-    Effect.map((text) => Redacted.make(text.trim())),
+    Effect.flatMap((fs) => fs.readFile(path)),
+    Effect.map((bytes) => Redacted.make(TextEncoding.decode(bytes).trim())),
+    Effect.orElseSucceed(() => Redacted.make("")),
   )
