@@ -23,9 +23,10 @@ import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Transfer from "@live-response/core/Transfer"
 import * as Config from "effect/Config"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -137,6 +138,7 @@ export const layerTransfer = (
  * import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
  * import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
  * import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
  * import * as Redacted from "effect/Redacted"
  *
  * export const live = NodeLiveResponse.layer({ directory: "results" }).pipe(
@@ -209,7 +211,17 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [endpoint.replace(/\/+$/, ""), ...(owner === undefined ? [] : [owner])].join(", ")
 
-const duration = (name: string) => Config.Duration(name).pipe(Config.withDefault(undefined))
+const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(7) })
+
+/** A wait of nothing would be no wait but a loop, and one without an end a stop. */
+const Wait = Schema.DurationFromString.check(
+  Schema.makeFilter(
+    (duration: Duration.Duration) =>
+      isWait(duration) || "Expected a duration of a millisecond to 7 days, such as 30 seconds",
+  ),
+)
+
+const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
 
 /**
  * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
@@ -224,9 +236,9 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
   function* () {
     const { cloud, ...waits } = yield* Config.all({
       cloud: Cloud.config,
-      stallTimeout: duration("LIVE_RESPONSE_STALL_TIMEOUT"),
-      visibleWithin: duration("LIVE_RESPONSE_VISIBLE_WITHIN"),
-      followEvery: duration("LIVE_RESPONSE_FOLLOW_EVERY"),
+      stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
+      visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
+      followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
         Config.withDefault(undefined),
       ),
