@@ -24,6 +24,7 @@ import { show } from "./commands/show.ts"
 import { simulate } from "./commands/simulate.ts"
 import { exitCode, Failure } from "./Failure.ts"
 import * as Messages from "./output/Messages.ts"
+import * as StandardOutput from "./output/StandardOutput.ts"
 import { printable } from "./Printable.ts"
 
 export const command = Command.make("live-response").pipe(
@@ -62,6 +63,9 @@ export const run = (args: ReadonlyArray<string>) =>
   Command.runWith(command, { version: packageJson.version })(withTexts(args)).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
+    StandardOutput.whileOpen,
+    // What failed for that reason says no more than that reason.
+    Effect.mapError((error) => StandardOutput.problem() ?? error),
     Effect.tapError((error) =>
       error instanceof Failure && error.message !== ""
         ? Console.error(`live-response: ${printable(error.message)}`)
@@ -74,9 +78,12 @@ export const run = (args: ReadonlyArray<string>) =>
     Effect.provide([NodeServices.layer, Logger.layer([Messages.logger])]),
   )
 
-/** 130 for an interruption, the failure's own code, 2 for a command line that was not understood, 1 for a bug. */
+/**
+ * 130 for an interruption, the failure's own code, 2 for a command line that was not understood, 1 for a bug; and what did
+ * not arrive is no success.
+ */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
-  if (Exit.isSuccess(exit)) return onExit(0)
+  if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? 0)
   if (Cause.hasInterruptsOnly(exit.cause)) return onExit(130)
   if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
   const error = Cause.squash(exit.cause)

@@ -24,6 +24,7 @@ import * as FleetView from "./FleetView.ts"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
 import * as Screen from "./Screen.ts"
+import * as StandardOutput from "./StandardOutput.ts"
 
 export interface Options {
   readonly json: boolean
@@ -89,11 +90,14 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   const finish = Effect.gen(function* () {
     yield* Scope.close(progress, Exit.void)
+    const { directory = "", isRemembered = true } = options
+    const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
+    if (StandardOutput.problem() !== undefined) {
+      return yield* Messages.write(`live-response: standard output is closed. ${text.join(" ")}`)
+    }
     if (options.json && fleet !== undefined) yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions)))
     if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
     if (options.json || options.quiet) return
-    const { directory = "", isRemembered = true } = options
-    const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
     // Where results are not the matter, stdout has a line for each session alone.
     yield* view.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
   })
