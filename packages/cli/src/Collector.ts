@@ -108,8 +108,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
   )
   const from = Option.getOrElse(memory.position, () => ActionFeed.Position.make({ since: begins, open: [] }))
   if (Option.isSome(memory.position) && !options.quiet) {
-    const since = `${Format.date(from.since)} ${Format.timeOfDay(from.since)}`
-    yield* Messages.write(`goes on where it was, with what was created since ${since}`)
+    yield* Messages.write(`goes on where it was, with what was created since ${Format.dateAndTime(from.since)}`)
   }
 
   let hasBegun = false

@@ -6,10 +6,14 @@ import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import { actions } from "./commands/actions.ts"
@@ -27,11 +31,27 @@ import * as Messages from "./output/Messages.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
 import { printable } from "./Printable.ts"
 
+/** The short form of `--log-level debug`. */
+const Verbose = GlobalFlag.Setting("verbose")({
+  flag: Flag.Boolean("verbose").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Also print calls, waits, retries, renewed links and sizes (the same as --log-level debug)"),
+  ),
+})
+
 export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
   Command.withSubcommands([runSessions, download, show, results, link, actions, auth, quota, simulate, demo]),
+  Command.provide(
+    Layer.unwrap(
+      Effect.map(Verbose, (isVerbose) =>
+        isVerbose ? Layer.succeed(References.MinimumLogLevel, "Debug") : Layer.empty,
+      ),
+    ),
+  ),
+  Command.withGlobalFlags([Verbose]),
 )
 
 /** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
@@ -75,7 +95,11 @@ export const run = (args: ReadonlyArray<string>) =>
     Effect.tapDefect((defect) =>
       Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
-    Effect.provide([NodeServices.layer, Logger.layer([Messages.logger])]),
+    Effect.provide([
+      NodeServices.layer,
+      Logger.layer([Messages.logger]),
+      Layer.succeed(References.MinimumLogLevel, "Warn"),
+    ]),
   )
 
 /**

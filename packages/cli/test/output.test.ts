@@ -278,6 +278,59 @@ describe("for people and logs", { concurrent: true }, () => {
   )
 })
 
+describe("--verbose, or --log-level debug", { concurrent: true }, () => {
+  it.live.each([["--verbose"], ["--log-level", "debug"]])(
+    "prints calls, sizes, retries and renewed links with the time and its zone, and no secret: %j",
+    (args) =>
+      Effect.gen(function* () {
+        const [first = "", second = "", third = ""] = targets
+        const server = yield* ReferenceServer.make({
+          results,
+          onBlob: ({ nth, result }) =>
+            nth > 1
+              ? undefined
+              : result === first
+                ? { expire: true }
+                : result === second
+                  ? { breakAfter: 5 }
+                  : undefined,
+          onLink: ({ nth, result }) =>
+            result === third && nth === 1 ? ReferenceServer.apiError(503, "x", "y") : undefined,
+        })
+        const box = yield* Cli.sandbox
+        const command = Cli.download(server, "-j", "1", ...args, first, second, third)
+        const ended = yield* box.run({ ...command, env: { ...command.env, TZ: "Asia/Kolkata" } })
+        assert.strictEqual(ended.exitCode, 0, ended.stderr)
+        const lines = ended.stderr.trimEnd().split("\n")
+        for (const line of lines) assert.match(line, /^\d\d:\d\d:\d\d\.\d{3} UTC\+5:30  debug: /)
+        const api = `${server.endpoint}/api/machineactions/${idOf(first).machineActionId}`
+        for (const said of [
+          `GET ${api}/GetLiveResponseResultDownloadLink(index=0): 200 in `,
+          `GET ${server.blobOrigin}/`,
+          `${first}: link created`,
+          `${first}: link renewed (link 2)`,
+          `${first}: completed, ${samples[0]?.bytes.length.toLocaleString("en-US")} bytes, 2 links`,
+          ` bytes=5-: 206 in `,
+          `: 503 in `,
+          "debug: retry in ",
+        ]) {
+          assert.include(ended.stderr, said)
+        }
+        Cli.assertNoSecrets(box, server, ended)
+        assert.notInclude(ended.stderr, "?")
+      }),
+  )
+
+  it.live("is off by default", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      assert.strictEqual((yield* box.run(Cli.download(server, ...targets))).stderr, "")
+      assert.strictEqual((yield* box.run(Cli.download(server, "--log-level", "info", ...targets))).stderr, "")
+    }),
+  )
+})
+
 describe("whoever ends before it", { concurrent: true }, () => {
   /** Its own exit code, and what came out of the pipe. */
   const pipedInto = (command: Cli.Command, into: string) =>

@@ -19,6 +19,7 @@ import type { BadLine } from "../Lists.ts"
 import type { BadMachine } from "../Machines.ts"
 import type { BadTarget } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
+import * as EventText from "./EventText.ts"
 import * as FleetText from "./FleetText.ts"
 import * as FleetView from "./FleetView.ts"
 import * as Format from "./Format.ts"
@@ -121,6 +122,8 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
+      const line = EventText.line(event)
+      if (line !== undefined) yield* Effect.logDebug(line)
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
       if (event.event === "notExtracted") yield* Messages.write(printable(event.message))
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
