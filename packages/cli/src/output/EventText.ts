@@ -1,7 +1,8 @@
 /**
  * Events of a batch as lines for whoever looks into how it works: with `--verbose`.
  */
-import type { BatchEvent } from "@live-response/core/BatchEvent"
+import type { BatchEvent, Completed } from "@live-response/core/BatchEvent"
+import type * as DateTime from "effect/DateTime"
 import * as Format from "./Format.ts"
 
 /** A line, where there is one. It holds no link: events have none. */
@@ -27,6 +28,10 @@ export const line = (event: BatchEvent): string | undefined => {
       return undefined
   }
 }
+
+/** A result that has arrived, for whoever follows them. */
+export const arrived = (event: Completed, now: DateTime.Utc): string =>
+  `${Format.dateAndTime(now)}  ${event.path}  ${Format.bytes(event.bytes)}`
 
 const keyOf = (event: { readonly machineActionId: string; readonly index: number }): string =>
   `${event.machineActionId}:${event.index}`

@@ -34,6 +34,8 @@ export interface Options {
   readonly directory?: string | undefined
   /** Whether the same command again knows of this one. By default it does. */
   readonly isRemembered?: boolean | undefined
+  /** Whether each result is worth a line: of those that are followed, there is no end at which they are summed up. */
+  readonly isFollowing?: boolean | undefined
 }
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent.FleetEvent])))
@@ -115,6 +117,12 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       view.total = total
     },
 
+    /** New machine actions were searched for just now, and are again after `next`. */
+    looked: (next: Duration.Duration) =>
+      Effect.map(DateTime.now, (last) => {
+        view.look = { last, next }
+      }),
+
     failed: () => view.summary.failed > 0 || view.notExtracted > 0 || (fleet !== undefined && FleetView.failed(fleet)),
 
     /** Prints what is wanted on stdout, where no progress draws over it. */
@@ -124,6 +132,9 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       BatchView.update(view, event)
       const line = EventText.line(event)
       if (line !== undefined) yield* Effect.logDebug(line)
+      if (options.isFollowing === true && !options.json && !options.quiet && event.event === "completed") {
+        yield* print(printable(EventText.arrived(event, yield* DateTime.now)))
+      }
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
       if (event.event === "notExtracted") yield* Messages.write(printable(event.message))
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
