@@ -138,7 +138,6 @@ export const layerTransfer = (
  * import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
  * import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
  * import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
  * import * as Redacted from "effect/Redacted"
  *
  * export const live = NodeLiveResponse.layer({ directory: "results" }).pipe(
