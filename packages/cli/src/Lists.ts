@@ -152,7 +152,11 @@ const expected = ({ columns, what }: Format<unknown>): string =>
   `one ${what} per line, or CSV with ${columns.length === 1 ? "the column" : "the columns"} ${listed(columns)}, separated by commas, semicolons or tabs`
 
 /** Whether it is CSV, and with which delimiter; fails where its header lacks a column. */
-const headerOf = (source: string, { line, skipped }: ListHead.Head, format: Format<unknown>) => {
+const headerOf = (
+  source: string,
+  { line, skipped }: Pick<ListHead.Head, "line" | "skipped">,
+  format: Format<unknown>,
+) => {
   const isNamedCsv = source.toLowerCase().endsWith(".csv")
   const delimiter = ListHead.delimiterOf(line, format.columns) ?? (isNamedCsv && line.trim() !== "" ? "," : undefined)
   if (delimiter === undefined) return Effect.succeed(undefined)
@@ -177,7 +181,7 @@ export const reader =
     Effect.gen(function* () {
       const name = sourceName(source)
       const { text, ...head } = yield* openList(source)
-      const header = yield* headerOf(source, { ...head, text: "" }, format)
+      const header = yield* headerOf(source, head, format)
       let isEmpty = true
       const elements = ([parsed, line]: Line<A>): ReadonlyArray<A | BadLine> => {
         const found = Result.match(parsed, {

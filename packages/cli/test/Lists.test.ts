@@ -67,6 +67,8 @@ describe("a list", () => {
       content: `# monday\n\n${id(0)}:0-1\n\t \n # more\n  ${id(0)}:2  \n`,
     },
     { what: "lines of Windows", name: "a.txt", content: `\uFEFF# monday\r\n${id(0)}:0\r\n\r\n${id(0)}:1,2\r\n` },
+    { what: "lines that end with CR alone", name: "a.txt", content: `# old\r${id(0)}:0\r\r${id(0)}:1,2\r` },
+    { what: "CSV that does", name: "a.csv", content: `sep=,\rindex,machineActionId\r0-2,${id(0)}\r` },
     { what: "lines without a last line feed", name: "a.txt", content: `${id(0)}:0\n${id(0)}:1-2` },
     {
       what: "JSON lines",

@@ -348,7 +348,7 @@ describe("whoever ends before it", { concurrent: true }, () => {
       assert.strictEqual(Cli.ndjson(ended.stdout).length, 1)
       assert.match(
         ended.stderr,
-        /^live-response: standard output is closed\. Interrupted: \d+ downloaded [^\n]*Run the same command again: [^\n]*\n141\n$/,
+        /^live-response: standard output can't be written any more\. Interrupted: \d+ downloaded [^\n]*Run the same command again: [^\n]*\n141\n$/,
       )
       Cli.assertNoSecrets(box, server, ended)
       const again = yield* box.run(command)

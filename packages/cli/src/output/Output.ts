@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     const { directory = "", isRemembered = true } = options
     const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
     if (StandardOutput.problem() !== undefined) {
-      return yield* Messages.write(`live-response: standard output is closed. ${text.join(" ")}`)
+      return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
     }
     if (options.json && fleet !== undefined) yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions)))
     if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
