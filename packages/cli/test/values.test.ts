@@ -71,7 +71,7 @@ const runWith = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: R
     LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:1",
   }
   return yield* InProcess.run(args, { ...base, ...env }).pipe(
-    Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.die("it was taken") }),
+    Effect.timeoutOrElse({ duration: "20 seconds", orElse: () => Effect.die("it was taken") }),
   )
 }, Effect.scoped)
 
