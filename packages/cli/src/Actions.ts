@@ -3,10 +3,12 @@
  */
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -16,6 +18,7 @@ import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import type { Selection } from "./Flags.ts"
 import * as ActionText from "./output/ActionText.ts"
+import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
 import * as Table from "./output/Table.ts"
 import { printable, printableJson } from "./Printable.ts"
@@ -93,8 +96,25 @@ export const get = Effect.fnUntraced(function* (id: MachineAction.MachineActionI
   yield* show(yield* (yield* DefenderApi.DefenderApi).get(id), json)
 })
 
+/** What is waited for, and how long, where the action has not finished; nothing where it has. */
+const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
+  const action = yield* Effect.flatMap(DefenderApi.DefenderApi, (api) => api.get(id)).pipe(
+    Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(undefined)),
+  )
+  if (action === undefined) {
+    const { visibleWithin = RetryPolicy.defaultVisibleWithin } = yield* NodeLiveResponse.environment
+    const patience = Format.duration(Duration.fromInputUnsafe(visibleWithin))
+    return `the API does not know ${id}; a new one may take a while to appear, so it is searched for ${patience}`
+  }
+  if (action.isFinal) return undefined
+  const machine = ActionText.nameOf(action)
+  return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to 3 days`
+})
+
 /** Ends well where the action did. */
 export const wait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId, json: boolean) {
+  const waiting = yield* describeWait(id)
+  if (waiting !== undefined) yield* Messages.write(`live-response: ${waiting}`)
   const action = yield* (yield* DefenderApi.DefenderApi).wait(id)
   yield* show(action, json)
   if (action.status !== "Succeeded") return yield* Failure.someFailed

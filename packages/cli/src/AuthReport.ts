@@ -79,5 +79,5 @@ const lines = (
 
 const expiry = (instant: DateTime.Utc, now: DateTime.Utc): string =>
   DateTime.isGreaterThan(instant, now)
-    ? `${DateTime.formatIso(instant)}, in ${Format.duration(DateTime.distance(now, instant))}`
-    : `${DateTime.formatIso(instant)}, which is over`
+    ? `${Format.dateAndTime(instant)}, in ${Format.duration(DateTime.distance(now, instant))}`
+    : `${Format.dateAndTime(instant)}, expired`

@@ -61,7 +61,7 @@ export const layer = ({
 
 /** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
-  yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
+  yield* Effect.forEach(options.lists, Lists.check(Targets.fromList), { discard: true })
   yield* saveAll(named, options).pipe(Effect.scoped, Effect.provide(layer(options)))
 }, Effect.mapError(Failure.fromError))
 
@@ -78,7 +78,8 @@ const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target
   const isDiscovering = isSelecting(options.selection)
 
   // Lists are read as they are needed. Those that can be read twice are, so that the end is in sight from the start.
-  if (!options.lists.includes("-") && !isDiscovering) {
+  const isRepeatable = (yield* Effect.forEach(options.lists, Lists.isRepeatable)).every(Boolean)
+  if (isRepeatable && !isDiscovering) {
     yield* Stream.runFold(
       targets,
       (): number | undefined => 0,

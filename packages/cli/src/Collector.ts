@@ -97,9 +97,10 @@ interface UnderWay {
 type Again = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, unknown, never, never>>>
 
 /** Follows the actions, and knows which of them have all their results here. */
-const make = Effect.fnUntraced(function* (selection: Selection, options: Options) {
+const make = Effect.fnUntraced(function* (selection: Selection, options: Options, looked: Output.Output["looked"]) {
   const { filter, isMeant } = Discovery.follow(selection)
   const policy = yield* RetryPolicy
+  const nextLook = yield* Schedule.toStep(policy.follow)
   const memory = yield* makeMemory(selection, options.directory)
   const now = yield* DateTime.now
   const begins = When.ago(
@@ -108,8 +109,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
   )
   const from = Option.getOrElse(memory.position, () => ActionFeed.Position.make({ since: begins, open: [] }))
   if (Option.isSome(memory.position) && !options.quiet) {
-    const since = `${Format.date(from.since)} ${Format.timeOfDay(from.since)}`
-    yield* Messages.write(`goes on where it was, with what was created since ${since}`)
+    yield* Messages.write(`goes on where it was, with what was created since ${Format.dateAndTime(from.since)}`)
   }
 
   let hasBegun = false
@@ -136,6 +136,14 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
     })
   })
 
+  const tellLook = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Pull.matchEffect(nextLook(now, undefined), {
+      onSuccess: ([, delay]) => looked(delay),
+      onFailure: Effect.die,
+      onDone: () => Effect.void,
+    }),
+  )
+
   return {
     /** Whether the API was reached. */
     hasBegun: () => hasBegun,
@@ -147,7 +155,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
       remember: (position) =>
         Effect.suspend(() => {
           hasBegun = true
-          return memory.remember(position)
+          return Effect.andThen(tellLook, memory.remember(position))
         }),
     }).pipe(
       Stream.filterEffect(({ action, handled }) => {
@@ -199,14 +207,14 @@ export const run = (options: Options) =>
   collect(options).pipe(Effect.scoped, Effect.provide(Batch.layer(options)), Effect.mapError(Failure.fromError))
 
 const collect = Effect.fnUntraced(function* (options: Options) {
-  const output = yield* Output.make(options)
+  const output = yield* Output.make({ ...options, isFollowing: true })
   const known = yield* KnownActions.make(options)
   const live = yield* LiveResponse
   const policy = yield* RetryPolicy
   let hasBegun = false
 
   const once = Effect.gen(function* () {
-    const collector = yield* make(Discovery.ofSessions(options.selection), options)
+    const collector = yield* make(Discovery.ofSessions(options.selection), options, output.looked)
     const refs = Stream.merge(known.resultsOf(collector.actions), collector.again)
     yield* live.saveAll(refs, { ...Batch.savingOf(options), again: true }).pipe(
       Stream.map(known.settled),

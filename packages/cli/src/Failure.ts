@@ -7,12 +7,12 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
-/** What the exit codes mean. 0 is success, 130 is an interruption. */
-export const exitCode = { someFailed: 1, usage: 2, signIn: 3, machine: 4 } as const
+/** What the exit codes mean. 0 is success, 130 is an interruption; 141 is what a shell says of a closed pipe (SIGPIPE). */
+export const exitCode = { someFailed: 1, usage: 2, signIn: 3, machine: 4, closedPipe: 141 } as const
 
 /** Ends the program with a code. The message, if there is one, is one line on stderr. */
 export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Failure")("Failure", {
-  code: Schema.Literals([exitCode.someFailed, exitCode.usage, exitCode.signIn, exitCode.machine]),
+  code: Schema.Literals(Object.values(exitCode)),
   text: Schema.optionalKey(Schema.String),
 }) {
   override readonly [Runtime.errorExitCode] = this.code
@@ -31,6 +31,9 @@ export const signIn = (text: string): Failure => new Failure({ code: exitCode.si
 
 /** This machine does not allow it. */
 export const machine = (text: string): Failure => new Failure({ code: exitCode.machine, text })
+
+/** The reader of standard output has ended. Most of them, such as `head`, had all they wanted, so that nothing is said. */
+export const closedPipe = new Failure({ code: exitCode.closedPipe })
 
 /** Some targets failed; each was told about when it did. */
 export const someFailed = new Failure({ code: exitCode.someFailed })

@@ -5,13 +5,16 @@ import * as Cloud from "@live-response/core/Cloud"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as ByteSize from "effect/ByteSize"
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Failure, fromError, usage } from "./Failure.ts"
+import * as KnownWords from "./KnownWords.ts"
 import * as Format from "./output/Format.ts"
 import * as When from "./When.ts"
 
@@ -134,8 +137,8 @@ export const saving = {
   maxExtract: Flag.String("max-extract").pipe(
     Flag.withDefault("10 GB"),
     Flag.filterMap(
-      (text) => Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber),
-      () => "a size, such as 500 MB",
+      (text) => Option.filter(Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber), (bytes) => bytes > 0),
+      () => "a size of at least one byte, such as 500 MB",
     ),
     Flag.withMetavar("SIZE"),
     Flag.withDescription("What may come out of one file at most; by default 10 GB"),
@@ -157,6 +160,7 @@ export const signIn = {
     ),
   ),
   tokenFile: Flag.String("token-file").pipe(
+    nonEmpty("a file"),
     Flag.optional,
     Flag.withMetavar("FILE"),
     Flag.withDescription("A file with a bearer token, read for every call: keep it fresh (LIVE_RESPONSE_TOKEN_FILE)"),
@@ -168,6 +172,7 @@ export const signIn = {
   endpoint: url("endpoint", "Base of the API's addresses, in place of the cloud's (LIVE_RESPONSE_ENDPOINT)"),
   authority: url("authority", "The sign-in server, in place of the cloud's (AZURE_AUTHORITY_HOST)"),
   audience: Flag.String("audience").pipe(
+    nonEmpty("a URI"),
     Flag.optional,
     Flag.withMetavar("URI"),
     Flag.withDescription("What tokens are asked for, in place of the cloud's (LIVE_RESPONSE_AUDIENCE)"),
@@ -206,21 +211,52 @@ export const signingIn = Effect.fnUntraced(function* (options: {
 
 /** A text, as often as it is given. */
 export const words = (name: string, metavar: string, description: string) =>
-  Flag.String(name).pipe(Flag.atLeast(0), Flag.withMetavar(metavar), Flag.withDescription(description))
+  text(name).pipe(Flag.atLeast(0), Flag.withMetavar(metavar), Flag.withDescription(description))
+
+const text = (name: string) => Flag.String(name).pipe(nonEmpty("a text"))
+
+/** The same of a field whose words are known. */
+const known = (field: KnownWords.Field, metavar: string, description: string) =>
+  text(field).pipe(
+    Flag.mapEffect((text) => KnownWords.canonical(field, text)),
+    Flag.atLeast(0),
+    Flag.withMetavar(metavar),
+    Flag.withDescription(description),
+  )
+
+/** A text that stands for a time, which only now decides. */
+export const time = <A>(
+  name: string,
+  parse: (text: string, now: DateTime.Utc) => Option.Option<A>,
+  expected: string,
+): Flag.Flag<A> =>
+  Flag.String(name).pipe(
+    Flag.mapEffect((value) =>
+      Effect.flatMap(DateTime.now, (now) =>
+        Effect.mapError(
+          Effect.fromOption(parse(value, now)),
+          () => new CliError.InvalidValue({ option: name, value, expected, kind: "flag" }),
+        ),
+      ),
+    ),
+  )
 
 /** Which machine actions are meant. Several of one flag are any of them; several flags are all of them. */
 export const selection = {
-  since: Flag.String("since").pipe(
-    Flag.filterMap(When.parse, () => "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24"),
+  since: time(
+    "since",
+    When.parsePast,
+    "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24: at most ten years ago",
+  ).pipe(
     Flag.optional,
     Flag.withMetavar("TIME"),
     Flag.withDescription("Created since then: 90m, 24h, 7d ago, or a date, such as 2026-11-24 or 2026-11-24T10:00:00Z"),
   ),
-  status: words("status", "STATUS", "Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled"),
-  type: words("type", "TYPE", "LiveResponse, Isolate, …"),
+  status: known("status", "STATUS", "Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled, in any case"),
+  type: known("type", "TYPE", "LiveResponse, Isolate, …, in any case"),
   machine: words("machine", "MACHINE", "A machine's id, or its name"),
   requestor: words("requestor", "USER", "Who asked for it"),
-  filter: Flag.String("filter").pipe(
+  filter: text("filter").pipe(
     Flag.optional,
     Flag.withMetavar("ODATA"),
     Flag.withDescription("The API's own $filter, as it is"),

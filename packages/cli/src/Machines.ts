@@ -37,6 +37,7 @@ export const fromArguments = Lists.argumentsAs(parse)
 
 /** The machines of a list, read as they are needed. */
 export const fromList = Lists.reader<Machine>({
+  what: "machine",
   plain: parse,
   columns: ["machineId"],
   record: (value) => parse(value("machineId")),

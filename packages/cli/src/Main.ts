@@ -6,10 +6,14 @@ import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import { actions } from "./commands/actions.ts"
@@ -24,13 +28,30 @@ import { show } from "./commands/show.ts"
 import { simulate } from "./commands/simulate.ts"
 import { exitCode, Failure } from "./Failure.ts"
 import * as Messages from "./output/Messages.ts"
+import * as StandardOutput from "./output/StandardOutput.ts"
 import { printable } from "./Printable.ts"
+
+/** The short form of `--log-level debug`. */
+const Verbose = GlobalFlag.Setting("verbose")({
+  flag: Flag.Boolean("verbose").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Also print calls, waits, retries, renewed links and sizes (the same as --log-level debug)"),
+  ),
+})
 
 export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
   Command.withSubcommands([runSessions, download, show, results, link, actions, auth, quota, simulate, demo]),
+  Command.provide(
+    Layer.unwrap(
+      Effect.map(Verbose, (isVerbose) =>
+        isVerbose ? Layer.succeed(References.MinimumLogLevel, "Debug") : Layer.empty,
+      ),
+    ),
+  ),
+  Command.withGlobalFlags([Verbose]),
 )
 
 /** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
@@ -62,6 +83,9 @@ export const run = (args: ReadonlyArray<string>) =>
   Command.runWith(command, { version: packageJson.version })(withTexts(args)).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
+    StandardOutput.whileOpen,
+    // What failed for that reason says no more than that reason.
+    Effect.mapError((error) => StandardOutput.problem() ?? error),
     Effect.tapError((error) =>
       error instanceof Failure && error.message !== ""
         ? Console.error(`live-response: ${printable(error.message)}`)
@@ -71,12 +95,19 @@ export const run = (args: ReadonlyArray<string>) =>
     Effect.tapDefect((defect) =>
       Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
-    Effect.provide([NodeServices.layer, Logger.layer([Messages.logger])]),
+    Effect.provide([
+      NodeServices.layer,
+      Logger.layer([Messages.logger]),
+      Layer.succeed(References.MinimumLogLevel, "Warn"),
+    ]),
   )
 
-/** 130 for an interruption, the failure's own code, 2 for a command line that was not understood, 1 for a bug. */
+/**
+ * 130 for an interruption, the failure's own code, 2 for a command line that was not understood, 1 for a bug; and what did
+ * not arrive is no success.
+ */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
-  if (Exit.isSuccess(exit)) return onExit(0)
+  if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? 0)
   if (Cause.hasInterruptsOnly(exit.cause)) return onExit(130)
   if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
   const error = Cause.squash(exit.cause)

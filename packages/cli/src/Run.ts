@@ -42,7 +42,7 @@ export interface Options extends Omit<Output.Options, "isRemembered">, Batch.Sav
 
 /** Runs the session on what is named and on what the lists hold. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  yield* Effect.forEach(options.lists, Lists.checkReadable, { discard: true })
+  yield* Effect.forEach(options.lists, Lists.check(Machines.fromList), { discard: true })
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(
@@ -97,7 +97,7 @@ const sessions = (
         Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList),
       )
       // A list that can be read twice is: then the end is in sight from the start.
-      if (!options.lists.includes("-")) {
+      if ((yield* Effect.forEach(options.lists, Lists.isRepeatable)).every(Boolean)) {
         yield* Stream.runFold(
           all,
           () => new Set<string>(),

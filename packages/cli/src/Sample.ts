@@ -1,7 +1,6 @@
 /**
  * A batch that holds what real ones hold: script results, collected files, and what goes wrong.
  */
-import { gzipSync } from "node:zlib"
 import { FromString, type ResultRef } from "@live-response/core/ResultRef"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
@@ -12,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type Failure, machine } from "./Failure.ts"
+import * as SampleFile from "./SampleFile.ts"
 
 export interface SampleResult {
   readonly ref: ResultRef
@@ -26,19 +26,6 @@ const commandsPerMachine = 6
 const refAt = (i: number): ResultRef => {
   const machine = Math.floor(i / commandsPerMachine)
   return decodeRef(`00000000-5a11-4000-8000-${machine.toString(16).padStart(12, "0")}:${i % commandsPerMachine}`)
-}
-
-/** Bytes that look like those of a file, and are the same in every run: a second run finds them here. */
-const fileBytes = (seed: number, length: number): Uint8Array => {
-  const words = new Uint32Array(Math.ceil(length / 4))
-  let state = seed + 1
-  for (let i = 0; i < words.length; i++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    words[i] = state
-  }
-  return new Uint8Array(words.buffer, 0, length)
 }
 
 const script = (i: number): Uint8Array => {
@@ -68,7 +55,7 @@ export const results = (count: number): ReadonlyArray<SampleResult> =>
   Array.from({ length: count }, (_, i) => ({
     ref: refAt(i),
     result: {
-      content: i % commandsPerMachine === 5 ? gzipSync(fileBytes(i, 200_000 + i * 30_000)) : script(i),
+      content: i % commandsPerMachine === 5 ? SampleFile.make(i, 200_000 + i * 30_000) : script(i),
       ...faults[i],
     },
   }))

@@ -45,6 +45,7 @@ export const fromArguments = Lists.argumentsAs(parse)
 
 /** The targets of a list, read as they are needed. */
 export const fromList = Lists.reader<Target>({
+  what: "target",
   plain: parse,
   columns: ["machineActionId", "index"],
   record: (value) => parse(`${value("machineActionId")}:${value("index")}`),

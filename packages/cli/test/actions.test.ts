@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
+import * as InProcess from "./support/InProcess.ts"
 import * as Simulated from "./support/Simulated.ts"
 
 const machineId = "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378"
@@ -186,6 +187,40 @@ describe("actions get, wait and cancel", () => {
       const box = yield* Cli.sandbox
       assert.strictEqual((yield* box.run({ args: ["actions", "wait", idAt(0)], env })).exitCode, 1)
       assert.strictEqual((yield* box.run({ args: ["actions", "wait", idAt(1)], env })).exitCode, 0)
+    }),
+  )
+
+  it.live("says what it waits for, and how long, unless that has finished", () =>
+    Effect.gen(function* () {
+      const { ago, env, simulator } = yield* serve()
+      const box = yield* Cli.sandbox
+      const wait = (n: number) =>
+        InProcess.run(["actions", "wait", idAt(n)], {
+          ...env,
+          XDG_STATE_HOME: box.root,
+          LIVE_RESPONSE_VISIBLE_WITHIN: "200 millis",
+        })
+      const unknown = yield* wait(0)
+      assert.strictEqual(unknown.exitCode, 1)
+      const [says, failed] = unknown.stderr.split("\n")
+      assert.strictEqual(
+        says,
+        `live-response: the API does not know ${idAt(0)}; a new one may take a while to appear, so it is searched for 1 s`,
+      )
+      assert.match(failed ?? "", /^live-response: machine action [0-9a-f-]+: not found/)
+
+      yield* simulator.addAction(failedSession(1, ago(1), { status: "Succeeded" }))
+      assert.strictEqual((yield* wait(1)).stderr, "")
+
+      yield* simulator.addAction(failedSession(2, ago(1), { status: "Pending" }))
+      const pending = yield* box.start({ args: ["actions", "wait", idAt(2)], env })
+      yield* Cli.until(
+        () =>
+          /^live-response: [0-9a-f-]+ is Pending on ws-2[^;]+; waiting until it has finished, for up to 3 days\n$/.test(
+            pending.stderr(),
+          ),
+        pending.stderr,
+      )
     }),
   )
 

@@ -86,7 +86,7 @@ describe("auth check", () => {
       assert.match(ended.stdout, /^scopes +Machine\.LiveResponse$/m)
       assert.match(ended.stdout, /^mind +the token expired at /m)
       assert.match(ended.stdout, /^mind +the token is for https:\/\/graph\.microsoft\.com/m)
-      assert.match(ended.stdout, /which is over$/m)
+      assert.match(ended.stdout, / UTC, expired$/m)
     }),
   )
 

@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
+import * as Terminal from "./support/Terminal.ts"
 import * as Simulated from "./support/Simulated.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
@@ -98,6 +99,39 @@ describe("download --follow", { concurrent: true }, () => {
         box.files().filter((file) => !file.includes("/")),
         ["actions.jsonl", "follow.json", "manifest.jsonl"],
       )
+    }),
+  )
+
+  it.live("has a line for each result, and on a terminal the last look and the next one", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Simulated.serve()
+      const box = yield* Cli.sandbox
+      const command = { ...follow(env), patience: "20 seconds" } as const
+      const terminal = yield* box.onTerminal(
+        { ...command, env: { ...command.env, LIVE_RESPONSE_FOLLOW_EVERY: "1 second" } },
+        { columns: 120 },
+      )
+      const shown = (what: RegExp) =>
+        Cli.until(
+          () => Terminal.screen(terminal.output(), 120).some((line) => what.test(line)),
+          () => `${what}\n${Terminal.screen(terminal.output(), 120).join("\n")}`,
+        )
+      yield* shown(/^Watch +last look at \d\d:\d\d:\d\d UTC, next look at \d\d:\d\d:\d\d UTC \(in 1 s\)$/)
+      yield* put(simulator, 1, "Succeeded")
+      yield* shown(/^[\d-]{10} [\d:]{8} UTC {2}[0-9a-f-]{36}\/0\.bin {2}11 B$/)
+      yield* terminal.type("\u0003")
+      assert.strictEqual((yield* terminal.ended).exitCode, 130)
+
+      // To a pipe as well, where there is no screen.
+      yield* put(simulator, 2, "Succeeded")
+      const running = yield* box.start(follow(env))
+      yield* Cli.until(
+        () => running.stdout().includes("\n"),
+        () => `a line\n${running.stderr()}`,
+      )
+      yield* running.signal("SIGINT")
+      const ended = yield* running.ended
+      assert.match(ended.stdout, /^[\d-]{10} [\d:]{8} UTC {2}[0-9a-f-]{36}\/0\.bin {2}11 B\nInterrupted: 1 downloaded /)
     }),
   )
 

@@ -111,7 +111,7 @@ describe("download --follow, left running", { concurrent: true }, () => {
       yield* last.signal("SIGTERM")
       const ended = yield* last.ended
       assert.strictEqual(ended.exitCode, 130)
-      assert.match(ended.stderr, /^goes on where it was, with what was created since [\d: -]+\n$/)
+      assert.match(ended.stderr, /^goes on where it was, with what was created since [\d: -]+ UTC\n$/)
       const events = Cli.ndjson(ended.stdout)
       assert.strictEqual(events.filter(({ event }) => event === "summary").length, 1)
       assert.deepInclude(events.at(-1), { event: "summary", failed: 0 })

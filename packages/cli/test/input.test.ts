@@ -60,28 +60,6 @@ const assertFetched = (outcome: Outcome, targets: ReadonlyArray<string>) => {
 }
 
 describe("targets", { concurrent: true }, () => {
-  it.live("are arguments: one, a range, a list, and a mix of them", () =>
-    Effect.gen(function* () {
-      assertFetched(
-        yield* downloadWith(
-          {},
-          `${action(0)}:1`,
-          `${action(1)}:0-2`,
-          `${action(2)}:0,2`,
-          `${action(3)}:0-1,2`,
-          `${action(4)}:0-0`,
-        ),
-        [
-          `${action(0)}:1`,
-          ...[0, 1, 2].map((index) => `${action(1)}:${index}`),
-          ...[0, 2].map((index) => `${action(2)}:${index}`),
-          ...[0, 1, 2].map((index) => `${action(3)}:${index}`),
-          `${action(4)}:0`,
-        ],
-      )
-    }),
-  )
-
   it.live("are one and the same in upper and in lower case, and are fetched once", () =>
     Effect.gen(function* () {
       const lower = action(0)
@@ -101,31 +79,22 @@ describe("targets", { concurrent: true }, () => {
     }),
   )
 
-  it.live("are lists: lines with comments, as Windows writes them, JSON lines, CSV, and standard input", () =>
+  it.live("are lists: files, standard input, and what a process substitution gives, which is read once", () =>
     Effect.gen(function* () {
-      const outcome = yield* downloadLists(
-        {
-          plain: `# of monday\n\n${action(0)}:0-1\n\t \n  # more\n  ${action(0)}:2  \n\n`,
-          "windows.txt": `\uFEFF# of monday\r\n${action(1)}:0\r\n\r\n${action(1).toUpperCase()}:1,2\r\n`,
-          "windows-first-line.txt": `\uFEFF${action(2)}:0\r\n`,
-          "lines.jsonl":
-            `\uFEFF{"machineActionId":"${action(3)}","index":0}\r\n\n` +
-            `{ "host": "WS-1", "index": 1, "machineActionId": "${action(3).toUpperCase()}" }\n${action(3)}:2`,
-          "table.csv":
-            `\uFEFFhost,index,machineActionId\r\n"WS-1, the ""first""",0,${action(4)}\r\n,1,"${action(4).toUpperCase()}"\r\n` +
-            `\r\n"two\nlines",2,${action(4)}`,
-          "TABLE.CSV": `machineActionId,index\n${action(5)},0-1\n`,
-        },
-        `\uFEFF${action(6)}:0\r\n# no more of this one\r\n{"machineActionId":"${action(7)}","index":1}\r\n\n${action(8)}:2`,
-      )
-      assertFetched(outcome, [
-        ...[0, 1, 3, 4].flatMap((n) => [0, 1, 2].map((index) => `${action(n)}:${index}`)),
-        `${action(2)}:0`,
-        `${action(5)}:0`,
-        `${action(5)}:1`,
-        `${action(6)}:0`,
-        `${action(7)}:1`,
-        `${action(8)}:2`,
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      box.write("plain.txt", `${action(0)}:0-1\n`)
+      box.write("powershell.csv", Buffer.from(`\uFEFFmachineActionId,index\r\n${action(1)},0\r\n`, "utf16le"))
+      const command = Cli.download(server, "--from", "plain.txt", "--from", "powershell.csv", "--from", "-")
+      const ended = yield* box.run({
+        ...Cli.inShell(command, `"$@" --from <(printf '${action(2)}:0\\n'; printf '${action(2)}:1\\n')`),
+        stdin: `host;index;machineActionId\r\nWS-1;0-2;${action(3)}\r\n`,
+      })
+      assertFetched({ server, ended }, [
+        ...[0, 1].map((index) => `${action(0)}:${index}`),
+        `${action(1)}:0`,
+        ...[0, 1].map((index) => `${action(2)}:${index}`),
+        ...[0, 1, 2].map((index) => `${action(3)}:${index}`),
       ])
     }),
   )
@@ -144,12 +113,6 @@ describe("targets", { concurrent: true }, () => {
       yield* running.type(last)
       yield* running.closeInput
       assertFetched({ server, ended: yield* running.ended }, [first, last])
-    }),
-  )
-
-  it.live("are none in an empty list, and that is fine", () =>
-    Effect.gen(function* () {
-      assertFetched(yield* downloadLists({}, "\n# nothing today\n"), [])
     }),
   )
 })
@@ -190,19 +153,6 @@ describe("a broken line", { concurrent: true }, () => {
     }),
   )
 
-  it.live("of CSV has the number that an editor shows: blank lines and cells of two lines count", () =>
-    Effect.gen(function* () {
-      const outcome = yield* downloadLists({
-        "table.csv":
-          `index,machineActionId,host\r\n\r\n0,${action(0)},"two\r\nlines"\r\n\r\n` +
-          `x,${action(0)},\r\n1,${action(0)},\r\n`,
-      })
-      assert.deepStrictEqual(named(outcome), ["table.csv 6"])
-      assert.strictEqual(outcome.ended.exitCode, 1)
-      assertAsked(outcome, [`${action(0)}:0`, `${action(0)}:1`])
-    }),
-  )
-
   it.live("of standard input is named too, once, and printed without what a terminal would obey", () =>
     Effect.gen(function* () {
       const stdin = `${action(0)}:0\n\u001b[2J\u009b31m\u202eevil\u0007${"x".repeat(5000)}\n`
@@ -238,8 +188,6 @@ describe("a command line that is wrong", { concurrent: true }, () => {
   > = [
     ["no target", 2, from(), /--from/],
     ["a target that is no GUID", 2, from("988cc94e:0"), /"988cc94e:0" is no target/],
-    ["a range that runs backwards", 2, from(`${id}:2-1`), /is no target/],
-    ["an index beyond all commands", 2, from(`${id}:1000`), /is no target/],
     [
       "one bad target among good ones",
       2,
@@ -248,6 +196,13 @@ describe("a command line that is wrong", { concurrent: true }, () => {
     ],
     ["a list that is not there", 2, from("--from", "nowhere.txt"), /nowhere\.txt/],
     ["a list that is a directory", 2, from("--from", "."), /can't read \./],
+    ["a list with nothing in it", 2, from("--from", "empty"), /empty holds no targets/],
+    [
+      "a list with another header",
+      2,
+      from(target, "--from", "wrong.csv"),
+      /wrong\.csv, line 1: the header has no column/,
+    ],
     ["a server in the clear", 2, from(target, "--endpoint", "http://example.com"), /https/],
     [
       "a server in the clear, in the environment",
@@ -256,8 +211,6 @@ describe("a command line that is wrong", { concurrent: true }, () => {
       /https/,
       { LIVE_RESPONSE_ENDPOINT: "http://example.com" },
     ],
-    ["no concurrency at all", 2, from(target, "-j", "0"), /from 1 to 256/],
-    ["a limit of nothing", 2, from(target, "--per-minute", "0"), /per-minute/],
     ["an unknown flag", 2, from(target, "--no-such-flag"), /--no-such-flag/],
     ["a flag without its value", 2, from(target, "--out"), /--out/],
     ["an unknown subcommand", 2, ["no-such-command"], /no-such-command/],
@@ -278,6 +231,8 @@ describe("a command line that is wrong", { concurrent: true }, () => {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
       box.write("file", "this is a file")
+      box.write("empty", "\n# nothing today\n")
+      box.write("wrong.csv", "id;n\n")
       const ended = yield* box.run({
         args,
         env: { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: server.bearer, ...env },
@@ -288,7 +243,7 @@ describe("a command line that is wrong", { concurrent: true }, () => {
       assert.strictEqual(ended.stdout, "")
       assert.strictEqual(ended.exitCode, exitCode)
       assert.deepStrictEqual(server.requests, [])
-      assert.deepStrictEqual(box.entries(), ["file"])
+      assert.deepStrictEqual(box.entries().toSorted(), ["empty", "file", "wrong.csv"])
     }),
   )
 })

@@ -279,23 +279,112 @@ describe("for people and logs", { concurrent: true }, () => {
       }
     }),
   )
+})
 
-  it.live("whoever has read enough of stdout is no reason for a stack trace", () =>
+describe("--verbose, or --log-level debug", { concurrent: true }, () => {
+  it.live.each([["--verbose"], ["--log-level", "debug"]])(
+    "prints calls, sizes, retries and renewed links with the time and its zone, and no secret: %j",
+    (args) =>
+      Effect.gen(function* () {
+        const [first = "", second = "", third = ""] = targets
+        const server = yield* ReferenceServer.make({
+          results,
+          onBlob: ({ nth, result }) =>
+            nth > 1
+              ? undefined
+              : result === first
+                ? { expire: true }
+                : result === second
+                  ? { breakAfter: 5 }
+                  : undefined,
+          onLink: ({ nth, result }) =>
+            result === third && nth === 1 ? ReferenceServer.apiError(503, "x", "y") : undefined,
+        })
+        const box = yield* Cli.sandbox
+        const command = Cli.download(server, "-j", "1", ...args, first, second, third)
+        const ended = yield* box.run({ ...command, env: { ...command.env, TZ: "Asia/Kolkata" } })
+        assert.strictEqual(ended.exitCode, 0, ended.stderr)
+        const lines = ended.stderr.trimEnd().split("\n")
+        for (const line of lines) assert.match(line, /^\d\d:\d\d:\d\d\.\d{3} UTC\+5:30  debug: /)
+        const api = `${server.endpoint}/api/machineactions/${idOf(first).machineActionId}`
+        for (const said of [
+          `GET ${api}/GetLiveResponseResultDownloadLink(index=0): 200 in `,
+          `GET ${server.blobOrigin}/`,
+          `${first}: link created`,
+          `${first}: link renewed (link 2)`,
+          `${first}: completed, ${samples[0]?.bytes.length.toLocaleString("en-US")} bytes, 2 links`,
+          ` bytes=5-: 206 in `,
+          `: 503 in `,
+          "debug: retry in ",
+        ]) {
+          assert.include(ended.stderr, said)
+        }
+        Cli.assertNoSecrets(box, server, ended)
+        assert.notInclude(ended.stderr, "?")
+      }),
+  )
+
+  it.live("is off by default", () =>
     Effect.gen(function* () {
-      const server = yield* ReferenceServer.make({
-        results,
-        onBlob: () => ({ holdAfter: 0 }),
-      })
+      const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
-      const running = yield* box.start(Cli.inPipe(Cli.download(server, "--json", "-j", "1", ...targets), "head -n 1"))
-      yield* Cli.until(
-        () => running.stdout().includes("\n"),
-        () => "the first line, after which head ends",
-      )
-      yield* Cli.keepDoing(server.release)
+      assert.strictEqual((yield* box.run(Cli.download(server, ...targets))).stderr, "")
+      assert.strictEqual((yield* box.run(Cli.download(server, "--log-level", "info", ...targets))).stderr, "")
+    }),
+  )
+})
+
+describe("whoever ends before it", { concurrent: true }, () => {
+  /** Its own exit code, and what came out of the pipe. */
+  const pipedInto = (command: Cli.Command, into: string) =>
+    Cli.inShell(command, `"$@" | ${into}; echo "\${PIPESTATUS[0]}" >&2`)
+
+  it.live("keeps what is in progress, is told so in one line, and the same command resumes", () =>
+    Effect.gen(function* () {
+      const { box, command, server } = yield* holdingLarge
+      // The first of them stops in its middle, with the reader of its events gone.
+      const events = Cli.download(server, "--json", "-j", "1", large, ...targets)
+      const running = yield* box.start(pipedInto(events, "head -1"))
+      yield* untilLargeIsHeld(box, server, 0)
+      yield* Cli.keepDoing(() => server.release(200_000))
       const ended = yield* running.ended
       assert.strictEqual(Cli.ndjson(ended.stdout).length, 1)
-      assert.strictEqual(ended.stderr, "")
+      assert.match(
+        ended.stderr,
+        /^live-response: standard output can't be written any more\. Interrupted: \d+ downloaded [^\n]*Run the same command again: [^\n]*\n141\n$/,
+      )
+      Cli.assertNoSecrets(box, server, ended)
+      const again = yield* box.run(command)
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      assert.isTrue(box.read(largePath).equals(largeBytes))
+    }),
+  )
+
+  it.live("gets 141 from what only reads and prints, and no word", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(pipedInto({ args: ["download", "--help"] }, "true"))
+      assert.deepStrictEqual([ended.stdout, ended.stderr], ["", "141\n"])
+    }),
+  )
+
+  it.live("is no matter where it read stderr alone: the work goes on", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const command = Cli.download(server, missing, ...targets)
+      const ended = yield* box.run(Cli.inShell(command, `"$@" 2> >(exec 0<&-); echo "exit $?"`))
+      assert.match(ended.stdout, /^12 downloaded [^]*exit 1\n$/)
+    }),
+  )
+
+  it.live("a full disk behind stdout is this machine's trouble: exit code 4", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(Cli.inShell(Cli.download(server, ...targets), `"$@" > /dev/full`))
+      assert.strictEqual(ended.exitCode, 4)
+      assert.match(ended.stderr, /can't write to standard output \(ENOSPC\)\n$/)
     }),
   )
 })
@@ -436,9 +525,9 @@ const largePath = `results/${large.replace(":", "/")}.bin`
 const partPath = `${large.replace(":", "/")}.part`
 
 /** Until some of it is on the disk, and all the others are. */
-const untilLargeIsHeld = (box: Cli.Sandbox, server: ReferenceServer.ReferenceServer) =>
+const untilLargeIsHeld = (box: Cli.Sandbox, server: ReferenceServer.ReferenceServer, others = samples.length) =>
   Cli.until(
-    () => server.held() === 1 && box.sizeOf(partPath) > 1_000_000 && manifestLines(box) === samples.length,
+    () => server.held() === 1 && box.sizeOf(partPath) > 1_000_000 && manifestLines(box) === others,
     () => `all but the one that is held\n${box.files().join("\n")}`,
   )
 

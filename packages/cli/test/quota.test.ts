@@ -201,7 +201,8 @@ describe("a run", { concurrent: true }, () => {
       const terminal = yield* box.onTerminal(download(server, samples, windows), { columns: 100 })
       const drawn = () => Terminal.screen(terminal.output(), 100).join("\n")
       yield* Cli.until(
-        () => /^Quota +█+ 5\/5 in any 4 s\n +next link at \d\d:\d\d:\d\d \(in \d+ s\), [1-9] waiting$/m.test(drawn()),
+        () =>
+          /^Quota +█+ 5\/5 in any 4 s\n +next link at \d\d:\d\d:\d\d UTC \(in \d+ s\), [1-9] waiting$/m.test(drawn()),
         () => `a window that is full\n${terminal.output()}`,
       )
       const { exitCode } = yield* terminal.ended
@@ -546,10 +547,10 @@ describe("live-response quota", { concurrent: true }, () => {
       const text = yield* box.run(quota(server, windows, "--for", "25"))
       assertEnded(text)
       assert.match(text.stdout, /^this minute +█+░+ +10 of 100 used, 90 free$/m)
-      const inAnHour = String.raw`at \d\d:\d\d:\d\d \(in (1 h|5\d min)\)`
+      const inAnHour = String.raw`at \d\d:\d\d:\d\d UTC \(in (1 h|5\d min)\)`
       assert.match(text.stdout, new RegExp(`^this hour +█+ +10 of 10 used, the next one ${inAnHour}$`, "m"))
       assert.match(text.stdout, new RegExp(`^next link ${inAnHour}$`, "m"))
-      assert.match(text.stdout, /^25 links: [^\n]*\d\d:\d\d:\d\d \(in (3 h|2 h 5\d min)\)/m)
+      assert.match(text.stdout, /^25 links: [^\n]*\d\d:\d\d:\d\d UTC \(in (3 h|2 h 5\d min)\)/m)
       Cli.assertNoSecrets(box, server, text)
 
       const began = yield* now

@@ -286,7 +286,7 @@ describe("link", { concurrent: true }, () => {
       assert.strictEqual(body, scriptBytes().toString())
       assert.match(
         stderr,
-        /^live-response: this link is a secret: whoever has it can read the result, until \d\d:\d\d:\d\d \(in (29|30) min\); keep it out of tickets, chats and logs\n$/,
+        /^live-response: this link is a secret: whoever has it can read the result, until \d\d:\d\d:\d\d UTC \(in (29|30) min\); keep it out of tickets, chats and logs\n$/,
       )
       assert.deepStrictEqual(box.entries(), [])
       Cli.assertNoSecrets({ ...box, out: box.root }, api, { stdout: "", stderr })
@@ -323,7 +323,10 @@ describe("link", { concurrent: true }, () => {
       const few = { args: ["link", target(0)], env: { ...env, LIVE_RESPONSE_WINDOWS: "1/12 seconds" } }
       yield* box.run(few)
       const second = yield* box.run(few)
-      assert.match(second.stderr, /^waiting for the quota until \d\d:\d\d:\d\d \(in \d+ s\)\nlive-response: this link/)
+      assert.match(
+        second.stderr,
+        /^waiting for the quota until \d\d:\d\d:\d\d UTC \(in \d+ s\)\nlive-response: this link/,
+      )
       assert.strictEqual(second.exitCode, 0)
     }),
   )

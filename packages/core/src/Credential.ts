@@ -77,8 +77,8 @@ export const layerTokenConfig = (
   )
 
 /**
- * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once. Logs a
- * warning if others on this machine may open the file.
+ * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once. The
+ * file may be UTF-8 or UTF-16, as PowerShell writes it. Logs a warning if others on this machine may open the file.
  *
  * @since 0.1.0
  * @category layers
@@ -89,9 +89,9 @@ export const layerTokenFile = (path: string): Layer.Layer<Credential, never, Fil
     Effect.map(
       Effect.tap(FileSystem.FileSystem, () => SecretFile.warnIfShared(path)),
       (fs) => ({
-        token: fs.readFileString(path).pipe(
+        token: SecretFile.read(path).pipe(
+          Effect.provideService(FileSystem.FileSystem, fs),
           Effect.mapError((error) => missing(`can't read the token file ${path} (${error.reason._tag})`)),
-          Effect.map((text) => text.trim()),
           Effect.filterOrFail(
             (text) => text !== "",
             () => missing(`the token file ${path} is empty`),

@@ -163,8 +163,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       ),
       Effect.provideService(Reporter, count),
     )
-    yield* manifest.append(ended)
-    yield* tell(ended)
+    // What is on disk is reported, also where another target ends the batch meanwhile, or the manifest can't be written.
+    yield* manifest.append(ended).pipe(Effect.ensuring(tell(ended)), Effect.uninterruptible)
     if (limits !== undefined && ended.event === "completed") yield* extract(ref, ended.path, limits, tell)
     return ended
   })
@@ -178,11 +178,15 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
         let summary = BatchEvent.emptySummary
         const batchEnd = BatchEnd.make()
         const seen = new Set<string>()
-        const tell = (event: BatchEvent.BatchEvent) => {
-          summary = BatchEvent.tally(summary, event)
-          if (event.event === "linked") batchEnd.permitted()
-          return Queue.offer(queue, event)
-        }
+        const tell = (event: BatchEvent.BatchEvent) =>
+          Effect.suspend(() => {
+            summary = BatchEvent.tally(summary, event)
+            if (event.event === "linked") batchEnd.permitted()
+            // Interruptible where it waits alone: whoever listened may have left.
+            return Queue.offerUnsafe(queue, event)
+              ? Effect.void
+              : Effect.interruptible(Effect.asVoid(Queue.offer(queue, event)))
+          })
         const pauses = yield* quota.pauses.pipe(
           Stream.filter(Duration.isGreaterThanOrEqualTo(shortestPause)),
           Stream.runForEach((pause) =>

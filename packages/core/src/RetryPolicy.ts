@@ -83,6 +83,14 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
 /**
+ * How long a new machine action may be unknown to the API, where nothing else is provided: two minutes.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const defaultVisibleWithin: Duration.Duration = Duration.minutes(2)
+
+/**
  * For an API that knows of what is new within this time: how long an action that was just begun is looked for, and how long
  * the results of one that is over are waited for.
  *
@@ -164,7 +172,7 @@ export const defaults: Policies = {
   ),
   rounds: Schedule.spaced("3 seconds"),
   ...followEvery("1 minute"),
-  ...visibleWithin("2 minutes"),
+  ...visibleWithin(defaultVisibleWithin),
   start: Schedule.recurs(2),
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as TextEncoding from "./TextEncoding.ts"
 
 /** Whatever the group or everybody may do. */
 const ofOthers = 0o077
@@ -31,4 +33,17 @@ export const warnIfShared = Effect.fnUntraced(function* (
   const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
   if (file?.type !== "File" || (file.mode & ofOthers) === 0) return
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
+})
+
+/**
+ * Reads the secret in a file, without white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const read = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<string, PlatformError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  return TextEncoding.decode(yield* fs.readFile(path)).trim()
 })

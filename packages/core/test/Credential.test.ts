@@ -722,11 +722,11 @@ describe("Credential.layerTokenFile", () => {
   const path = "/run/secrets/token"
 
   /** The credential over a file with this content, or without the file. */
-  const overFile = (content: () => string | undefined) =>
+  const overFile = (content: () => string | Uint8Array | undefined) =>
     Credential.layerTokenFile(path).pipe(
       Layer.provide(
         FileSystem.layerNoop({
-          readFileString: (asked) =>
+          readFile: (asked) =>
             Effect.suspend(() => {
               const text = asked === path ? content() : undefined
               return text === undefined
@@ -734,11 +734,11 @@ describe("Credential.layerTokenFile", () => {
                     PlatformError.systemError({
                       _tag: "NotFound",
                       module: "FileSystem",
-                      method: "readFileString",
+                      method: "readFile",
                       pathOrDescriptor: asked,
                     }),
                   )
-                : Effect.succeed(text)
+                : Effect.succeed(typeof text === "string" ? new TextEncoder().encode(text) : text)
             }),
         }),
       ),
@@ -755,6 +755,20 @@ describe("Credential.layerTokenFile", () => {
       assert.strictEqual(Redacted.value(yield* token), "token-2")
     }).pipe(Effect.provide(overFile(() => content)))
   })
+
+  it.effect.each([
+    { name: "UTF-8 with a byte order mark", content: "\uFEFFabc\r\n" },
+    {
+      name: "UTF-16 with one, as PowerShell writes it",
+      content: Uint8Array.of(0xff, 0xfe, 97, 0, 98, 0, 99, 0, 13, 0),
+    },
+    { name: "UTF-16 without one", content: Uint8Array.of(97, 0, 98, 0, 99, 0, 10, 0) },
+  ])("reads a file of $name", ({ content }) =>
+    Effect.gen(function* () {
+      const token = yield* (yield* Credential.Credential).token
+      assert.strictEqual(Redacted.value(token), "abc")
+    }).pipe(Effect.provide(overFile(() => content))),
+  )
 
   it.effect("goes on once the file is there again", () => {
     let content: string | undefined

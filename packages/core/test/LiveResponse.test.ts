@@ -443,6 +443,38 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), Layer.merge(full, Manifest.layerMemory))))
   })
 
+  it.effect("counts what is on disk where another target ends the batch before its event was sent", () => {
+    const written: Array<string> = []
+    const refused = apiError(new Unauthorized({ status: 401 }))
+    const slow = Layer.succeed(Manifest.Manifest, {
+      find: () => Effect.succeedNone,
+      // Written, and then made durable.
+      append: (outcome) =>
+        Effect.andThen(
+          Effect.sync(() => written.push(outcome.event)),
+          Effect.sleep("1 second"),
+        ),
+      failed: Effect.succeed([]),
+    })
+    return Effect.gen(function* () {
+      const { events, exit } = yield* runAll(refsUpTo(3), { concurrency: 3 })
+      assert.strictEqual(yield* failureOf(exit), refused)
+      assert.deepStrictEqual(written, ["completed", "completed"])
+      assert.deepInclude(summaryOf(events), { completed: 2 })
+      assert.deepStrictEqual(names(events), ["completed", "completed", "summary"])
+    }).pipe(
+      Effect.provide(
+        layerOver(
+          (ref) =>
+            String(ref) !== String(refAt(2))
+              ? Effect.succeed(utf8("a"))
+              : Effect.andThen(Effect.sleep("500 millis"), Effect.fail(refused)),
+          Layer.merge(ResultStore.layerMemory, slow),
+        ),
+      ),
+    )
+  })
+
   it.effect("ends where the manifest can't be written", () => {
     const full = Layer.succeed(Manifest.Manifest, {
       find: () => Effect.succeedNone,

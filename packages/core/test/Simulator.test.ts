@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
 import { exampleRef, refAt } from "./support/refs.ts"
@@ -61,6 +62,65 @@ const linked = Effect.fnUntraced(function* (result?: Partial<Simulator.Result>) 
   const answer = yield* askLink(exampleRef)
   assert.strictEqual(answer.status, 200)
   return (yield* Schema.decodeEffect(Value)(answer.text)).value
+})
+
+describe("Simulator: content that is generated as it is read", () => {
+  /** The same bytes, with a record of what was read of them. */
+  const generated = () => {
+    const reads: Array<readonly [start: number, end: number]> = []
+    return {
+      reads,
+      content: {
+        length: content.length,
+        read: (start: number, end: number) =>
+          Stream.suspend(() => {
+            reads.push([start, end])
+            return Stream.fromIterable([content.slice(start, start + 7), content.slice(start + 7, end)])
+          }),
+      } satisfies Simulator.GeneratedContent,
+    }
+  }
+
+  it.effect("is served as bytes are: whole, in ranges, with its MD5, and up to a fault", () =>
+    Effect.gen(function* () {
+      const { content: same, reads } = generated()
+      const faults: Partial<Simulator.Result> = {
+        blobFaults: [{ fault: "none" }, { fault: "none" }, { fault: "cut", after: 20 }],
+      }
+      const ask = Effect.fnUntraced(function* (of: Simulator.Result["content"]) {
+        const url = yield* linked({ ...faults, content: of })
+        const whole = yield* get(url)
+        const range = { range: "bytes=100-199", "if-match": whole.headers.etag ?? "" }
+        const part = yield* get(url, range)
+        const cut = yield* Effect.flip(get(url))
+        return {
+          bytes: [whole.bytes, part.bytes],
+          md5: [whole.headers["content-md5"], part.headers["x-ms-blob-content-md5"]],
+          range: part.headers["content-range"],
+          cut: cut.reason._tag,
+        }
+      })
+      const expected = yield* ask(content)
+      assert.deepStrictEqual(reads, [])
+      assert.deepStrictEqual(yield* ask(same), expected)
+      assert.strictEqual(expected.md5[0], expected.md5[1])
+      // The first one is for the MD5, which is asked for once; of what is cut no more is made than is sent.
+      assert.deepStrictEqual(reads, [
+        [0, 1000],
+        [0, 1000],
+        [100, 200],
+        [0, 20],
+      ])
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("is not read before it is asked for", () =>
+    Effect.gen(function* () {
+      const { content, reads } = generated()
+      yield* linked({ content })
+      assert.deepStrictEqual(reads, [])
+    }).pipe(Effect.provide(layer())),
+  )
 })
 
 describe("Simulator: links", () => {

@@ -403,10 +403,10 @@ const readSecret = Effect.fnUntraced(function* (settings: Settings) {
   const path = settings.clientSecretFile
   if (path === undefined) return undefined
   yield* SecretFile.warnIfShared(path)
-  const text = yield* Effect.mapError((yield* FileSystem.FileSystem).readFileString(path), (error) =>
+  const text = yield* Effect.mapError(SecretFile.read(path), (error) =>
     missing(`can't read ${path} (${error.reason._tag}); check AZURE_CLIENT_SECRET_FILE`),
   )
-  return Redacted.make(text.trim())
+  return Redacted.make(text)
 })
 
 const layerOf = Effect.fnUntraced(function* (settings: Settings) {
@@ -488,8 +488,7 @@ export const owner: Effect.Effect<string, Config.ConfigError> = Effect.gen(funct
 
 /** A file that can't be read says so when it is signed in with. */
 const readToken = (path: string) =>
-  FileSystem.FileSystem.pipe(
-    Effect.flatMap((fs) => fs.readFileString(path)),
-    Effect.orElseSucceed(() => ""),
-    Effect.map((text) => Redacted.make(text.trim())),
+  SecretFile.read(path).pipe(
+    Effect.map((text) => Redacted.make(text)),
+    Effect.orElseSucceed(() => Redacted.make("")),
   )

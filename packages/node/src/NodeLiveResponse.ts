@@ -24,11 +24,12 @@ import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import { fromPlatformError, type StoreError } from "@live-response/core/StoreError"
 import * as Transfer from "@live-response/core/Transfer"
 import * as Config from "effect/Config"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -227,7 +228,17 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [Cloud.withoutTrailingSlash(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
-const duration = (name: string) => Config.Duration(name).pipe(Config.withDefault(undefined))
+const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(7) })
+
+/** A wait of nothing would be no wait but a loop, and one without an end a stop. */
+const Wait = Schema.DurationFromString.check(
+  Schema.makeFilter(
+    (duration: Duration.Duration) =>
+      isWait(duration) || "Expected a duration of a millisecond to 7 days, such as 30 seconds",
+  ),
+)
+
+const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
 
 /**
  * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
@@ -242,9 +253,9 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
   function* () {
     const { cloud, ...waits } = yield* Config.all({
       cloud: Cloud.config,
-      stallTimeout: duration("LIVE_RESPONSE_STALL_TIMEOUT"),
-      visibleWithin: duration("LIVE_RESPONSE_VISIBLE_WITHIN"),
-      followEvery: duration("LIVE_RESPONSE_FOLLOW_EVERY"),
+      stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
+      visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
+      followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
         Config.withDefault(undefined),
       ),

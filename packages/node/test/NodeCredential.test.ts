@@ -112,7 +112,7 @@ const slowDown = { additionalPolicies: [{ policy: { name: "deviceCodeSlowDown" }
 /** A token that says this of itself. */
 const tokenOf = (claims: object) => `e30.${Base64Url.encode(JSON.stringify(claims))}.c2ln`
 
-const fileOf = (content: string) =>
+const fileOf = (content: string | Uint8Array) =>
   Effect.map(tempDirectory, (directory) => {
     const path = join(directory, "file")
     writeFileSync(path, content)
@@ -244,7 +244,8 @@ describe("NodeCredential.owner", () => {
 
   it.live("is who the token of a file is for", () =>
     Effect.gen(function* () {
-      const path = yield* fileOf(`${tokenOf({ tid: "t", appid: "of the file" })}\n`)
+      const token = `\uFEFF${tokenOf({ tid: "t", appid: "of the file" })}\n`
+      const path = yield* fileOf(Buffer.from(token, "utf16le"))
       const env = { ...app, LIVE_RESPONSE_TOKEN_FILE: path, LIVE_RESPONSE_TOKEN: tokenOf({ tid: "t", appid: "a" }) }
       assert.strictEqual(yield* Effect.provide(NodeCredential.owner, environment(env)), "tenant t, app of the file")
       assert.strictEqual(azure.loads, 0)
@@ -439,6 +440,15 @@ describe("NodeCredential.layerConfig", () => {
           assert.deepStrictEqual(logs, mode === 0o600 ? [] : [warning], variable)
         }
       }
+    }),
+  )
+
+  it.live("reads a secret and a token that PowerShell wrote in UTF-16", () =>
+    Effect.gen(function* () {
+      const path = yield* fileOf(Buffer.from("\uFEFFof the file\r\n", "utf16le"))
+      assert.deepInclude(yield* madeUnder({ ...ids, AZURE_CLIENT_SECRET_FILE: path }), {
+        given: ["tenant", "client", "of the file", commercial],
+      })
     }),
   )
 

@@ -219,6 +219,10 @@ describe("NodeLiveResponse.layerConfig", () => {
     { name: "LIVE_RESPONSE_PER_MINUTE", value: "0" },
     { name: "LIVE_RESPONSE_PER_HOUR", value: "many" },
     { name: "LIVE_RESPONSE_STALL_TIMEOUT", value: "soon" },
+    { name: "LIVE_RESPONSE_STALL_TIMEOUT", value: "0 seconds" },
+    { name: "LIVE_RESPONSE_VISIBLE_WITHIN", value: "-1 seconds" },
+    { name: "LIVE_RESPONSE_FOLLOW_EVERY", value: "Infinity" },
+    { name: "LIVE_RESPONSE_FOLLOW_EVERY", value: "99999999999 days" },
   ])("says what is wrong with $name", ({ name, value }) =>
     Effect.gen(function* () {
       const root = yield* tempDirectory

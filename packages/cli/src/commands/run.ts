@@ -6,8 +6,6 @@ import * as Session from "@live-response/core/Session"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../Failure.ts"
@@ -61,8 +59,11 @@ export const run = Command.make(
     journal: directory("journal", "Where it is remembered what was begun; by default where results are downloaded to"),
     adopt: Flags.toggle("adopt", "Where another session is under way on a machine, wait for that one instead"),
     retryFailed: Flags.toggle("retry-failed", "Begin again where the session of an earlier run did not succeed"),
-    deadline: Flag.String("deadline").pipe(
-      Flag.filterMap(When.parse, () => "how long from now, such as 90m, 24h, 3d, or a date, such as 2026-11-24"),
+    deadline: Flags.time(
+      "deadline",
+      When.parseFuture,
+      "how long from now, such as 90m, 24h, 3d, or a date to come, such as 2027-01-31: at most ten years",
+    ).pipe(
       Flag.optional,
       Flag.withMetavar("TIME"),
       Flag.withDescription(
@@ -95,9 +96,6 @@ export const run = Command.make(
     if (options.retryFailed && !isSaving && Option.isNone(options.journal)) {
       return yield* Failure.usage("--retry-failed needs to know what failed: add --download DIR or --journal DIR")
     }
-    const now = yield* DateTime.now
-    const deadline = Option.map(options.deadline, (when) => When.ahead(when, now))
-    if (Option.exists(deadline, Duration.isZero)) return yield* Failure.usage("--deadline is over already")
     const environment = yield* Flags.signingIn(options)
     const windows = yield* Flags.windowsOf(options)
     const Run = yield* loadRun
@@ -108,7 +106,7 @@ export const run = Command.make(
       directory: Option.getOrUndefined(options.download),
       journal: Option.getOrUndefined(options.journal),
       wait: options.wait || isSaving,
-      deadline: Option.getOrUndefined(deadline),
+      deadline: Option.getOrUndefined(options.deadline),
     }).pipe(Effect.provide(environment))
   }),
 ).pipe(

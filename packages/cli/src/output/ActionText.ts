@@ -26,7 +26,7 @@ export const paintStatus = (status: string, text: string): string => {
 }
 
 export const instantOf = (instant: DateTime.Utc | undefined): string =>
-  instant === undefined ? "" : `${Format.date(instant)} ${Format.timeOfDay(instant)}`
+  instant === undefined ? "" : Format.dateAndTime(instant)
 
 export const nameOf = ({ computerDnsName, machineId }: MachineAction.MachineAction): string =>
   printable(computerDnsName ?? machineId ?? "")
@@ -54,6 +54,6 @@ export const idAndStatus: ReadonlyArray<Table.Column<{ readonly id: string; read
 export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> = [
   ...idAndStatus,
   { title: "MACHINE", width: 20, text: nameOf },
-  { title: "CREATED", width: 19, text: ({ created }) => instantOf(created) },
+  { title: "CREATED", width: 28, text: ({ created }) => instantOf(created) },
   { title: "COMMANDS", width: 20, text: commandsOf },
 ]

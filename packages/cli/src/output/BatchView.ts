@@ -2,6 +2,8 @@
  * What a person wants to know of a batch under way, folded from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import type { FleetView } from "./FleetView.ts"
 
 export interface Transfer {
@@ -22,6 +24,8 @@ export interface BatchView {
   /** Collected files that were not unpacked. */
   notExtracted: number
   interrupted: boolean
+  /** When new machine actions were last searched for, and how long after that they are again, where they are followed. */
+  look: { readonly last: DateTime.Utc; readonly next: Duration.Duration } | undefined
   /** The machines that a session is run on, where that is what is done. */
   readonly fleet: FleetView | undefined
   /** Whether results are downloaded. */
@@ -37,6 +41,7 @@ export const make = (kind: Pick<BatchView, "fleet" | "isSaving">): BatchView => 
   absent: 0,
   notExtracted: 0,
   interrupted: false,
+  look: undefined,
 })
 
 const keyOf = (event: BatchEvent.ResultEvent) => `${event.machineActionId}:${event.index}`

@@ -28,21 +28,37 @@ export const duration = (input: Duration.Duration): string => {
   return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** The time of day on this machine. */
-export const timeOfDay = (instant: DateTime.DateTime): string =>
-  DateTime.formatLocal(instant, {
+/**
+ * Times of day are those of this machine, each with its zone: what two people compare are often two zones, and an hour that
+ * is there twice in autumn is told apart.
+ */
+const zoneOf = (instant: DateTime.DateTime): string =>
+  DateTime.formatLocal(instant, { timeZoneName: "shortOffset", locale: "en-GB" }).replace(
+    /^.*(?:GMT|UTC)(?:\+0$)?/,
+    "UTC",
+  )
+
+/** 14:05:09 UTC+1 */
+export const timeOfDay = (
+  instant: DateTime.DateTime,
+  options?: Pick<Intl.DateTimeFormatOptions, "fractionalSecondDigits">,
+): string =>
+  `${DateTime.formatLocal(instant, {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
     hourCycle: "h23",
     locale: "en-GB",
-  })
+    ...options,
+  })} ${zoneOf(instant)}`
 
-/** The date on this machine. */
-export const date = (instant: DateTime.DateTime): string =>
+/** 2026-11-24 14:05:09 UTC+1 */
+export const dateAndTime = (instant: DateTime.DateTime): string => `${date(instant)} ${timeOfDay(instant)}`
+
+const date = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { year: "numeric", month: "2-digit", day: "2-digit", locale: "en-CA" })
 
-/** The day on this machine. */
+/** Tue 24 Nov */
 export const day = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { weekday: "short", day: "numeric", month: "short", locale: "en-GB" })
 

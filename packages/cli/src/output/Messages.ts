@@ -1,11 +1,13 @@
 /**
  * What is said on stderr, one line each: plainly, or above what is drawn there.
  */
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import { printable } from "../Printable.ts"
+import * as Format from "./Format.ts"
 
 type Write = (line: string) => void
 
@@ -27,9 +29,14 @@ export const through = (way: Write): Effect.Effect<void, never, Scope.Scope> =>
       }),
   ).pipe(Effect.asVoid)
 
-/** Warnings, and what is worse: the library has no other way to say that it goes on all the same. */
-export const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
-  if (!LogLevel.isGreaterThanOrEqualTo(logLevel, "Warn")) return
+/** Warnings are messages of the program; what is said below them, where it is asked for, says when and how much it matters. */
+export const logger = Logger.make<unknown, void>(({ date, logLevel, message }) => {
   const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
-  current(`live-response: ${printable(parts.map(String).join(" "))}`)
+  const text = printable(parts.map(String).join(" "))
+  const isWarning = LogLevel.isGreaterThanOrEqualTo(logLevel, "Warn")
+  current(
+    isWarning
+      ? `live-response: ${text}`
+      : `${Format.timeOfDay(DateTime.fromDateUnsafe(date), { fractionalSecondDigits: 3 })}  ${logLevel.toLowerCase()}: ${text}`,
+  )
 })

@@ -19,11 +19,13 @@ import type { BadLine } from "../Lists.ts"
 import type { BadMachine } from "../Machines.ts"
 import type { BadTarget } from "../Targets.ts"
 import * as BatchView from "./BatchView.ts"
+import * as EventText from "./EventText.ts"
 import * as FleetText from "./FleetText.ts"
 import * as FleetView from "./FleetView.ts"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
 import * as Screen from "./Screen.ts"
+import * as StandardOutput from "./StandardOutput.ts"
 
 export interface Options {
   readonly json: boolean
@@ -32,6 +34,8 @@ export interface Options {
   readonly directory?: string | undefined
   /** Whether the same command again knows of this one. By default it does. */
   readonly isRemembered?: boolean | undefined
+  /** Whether each result is worth a line: of those that are followed, there is no end at which they are summed up. */
+  readonly isFollowing?: boolean | undefined
 }
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent.FleetEvent])))
@@ -89,12 +93,15 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   const finish = Effect.gen(function* () {
     yield* Scope.close(progress, Exit.void)
+    const { directory = "", isRemembered = true } = options
+    const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
+    if (StandardOutput.problem() !== undefined) {
+      return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
+    }
     if (options.json && fleet !== undefined)
       yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
     if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
     if (options.json || options.quiet) return
-    const { directory = "", isRemembered = true } = options
-    const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
     // Where results are not the matter, stdout has a line for each session alone.
     yield* view.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
   })
@@ -111,6 +118,12 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       view.total = total
     },
 
+    /** New machine actions were searched for just now, and are again after `next`. */
+    looked: (next: Duration.Duration) =>
+      Effect.map(DateTime.now, (last) => {
+        view.look = { last, next }
+      }),
+
     failed: () => view.summary.failed > 0 || view.notExtracted > 0 || (fleet !== undefined && FleetView.failed(fleet)),
 
     /** Prints what is wanted on stdout, where no progress draws over it. */
@@ -118,6 +131,11 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
       BatchView.update(view, event)
+      const line = EventText.line(event)
+      if (line !== undefined) yield* Effect.logDebug(line)
+      if (options.isFollowing === true && !options.json && !options.quiet && event.event === "completed") {
+        yield* print(printable(EventText.arrived(event, yield* DateTime.now)))
+      }
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
       if (event.event === "skipped" && event.reason === "absent") {
         yield* Messages.write(

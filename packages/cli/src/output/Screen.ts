@@ -76,6 +76,13 @@ const machines = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
   ].filter((text) => text !== "")
 }
 
+const watch = ({ look }: BatchView, { now }: Moment): ReadonlyArray<string> => {
+  if (look === undefined) return []
+  const left = Duration.subtract(look.next, DateTime.distance(look.last, now))
+  const next = Duration.isGreaterThan(left, Duration.zero) ? `next look at ${at(now, left)}` : "looking now"
+  return [`last look at ${Format.timeOfDay(look.last)}, ${next}`]
+}
+
 const labelWidth = 9
 
 /** Lines of one matter: the first has its name. */
@@ -101,6 +108,7 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
   }
   const saving = () => [
     ...labelled("Results", [`${Format.bar(finished(view), view.total ?? 0, width)}   ${percent}${results(view)}`]),
+    ...labelled("Watch", watch(view, moment)),
     ...labelled("Quota", gauges(moment, width / 3, columns)),
     ...labelled("", Array.from(view.transfers).slice(0, 4).map(transfer)),
     ...labelled(
@@ -160,11 +168,23 @@ export const summary = (
   const lines = [
     ...(fleet === undefined ? [] : [`${sessionsSummary(fleet)} in ${took}.`]),
     ...(isSaving ? [`${savedSummary(view)} in ${took}.`] : []),
-    ...(isSaving ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
+    ...(hasResults(view) ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
   ]
   return [
     ...lines.map((line, i) => (i === 0 && view.interrupted ? `Interrupted: ${line}` : line)),
-    ...(options.isRemembered ? whatIsNext(view) : fleet === undefined ? [] : whatGoesOn(fleet)),
+    ...(fleet !== undefined && view.interrupted ? whatContinues(fleet) : []),
+    ...(options.isRemembered ? whatIsNext(view) : fleet === undefined ? [] : whatGoesOn(fleet, view.interrupted)),
+  ]
+}
+
+const hasResults = ({ isSaving, summary }: BatchView): boolean => isSaving && summary.completed + summary.skipped > 0
+
+/** Whoever interrupts this program may mean the sessions as well. */
+const whatContinues = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
+  const sessions = going(fleet)
+  if (sessions === 0) return []
+  return [
+    `${Format.counted(sessions, "session")} ${sessions === 1 ? "continues" : "continue"} at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress.`,
   ]
 }
 
@@ -201,10 +221,12 @@ const sessionsSummary = (fleet: FleetView.FleetView): string => {
 
 const whatIsNext = ({ fleet, interrupted, summary }: BatchView): ReadonlyArray<string> => {
   const isMore = fleet !== undefined && going(fleet) + fleet.sessions.notStarted + FleetView.left(fleet) > 0
+  const isWatching = interrupted && fleet !== undefined && going(fleet) > 0
+  const next = isWatching
+    ? "resumes watching them, and starts what is left"
+    : "goes on where it stopped, and tries again what failed"
   return [
-    ...(interrupted || summary.failed > 0 || isMore
-      ? ["Run the same command again: it goes on where it stopped, and tries again what failed."]
-      : []),
+    ...(interrupted || summary.failed > 0 || isMore ? [`Run the same command again: it ${next}.`] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Sessions that failed are not begun again, unless with --retry-failed."]
       : []),
@@ -212,8 +234,8 @@ const whatIsNext = ({ fleet, interrupted, summary }: BatchView): ReadonlyArray<s
 }
 
 /** Where nothing was remembered. */
-const whatGoesOn = (fleet: FleetView.FleetView): ReadonlyArray<string> => [
-  ...(going(fleet) === 0 ? [] : ["Sessions that are not over go on: see live-response actions list."]),
+const whatGoesOn = (fleet: FleetView.FleetView, isSaid: boolean): ReadonlyArray<string> => [
+  ...(going(fleet) === 0 || isSaid ? [] : ["Sessions that are not over go on: see live-response actions list."]),
   ...(fleet.sessions.started === 0
     ? []
     : ["Nothing was remembered (--journal DIR): the same command again begins new sessions."]),

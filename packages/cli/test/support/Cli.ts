@@ -97,12 +97,15 @@ export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>
   env: { LIVE_RESPONSE_TOKEN: server.bearer },
 })
 
-/** The same, its stdout piped into something else. */
-export const inPipe = (command: Command, into: string): Command => ({
+/** The same in a shell's script, in which `"$@"` is the command. */
+export const inShell = (command: Command, script: string): Command => ({
   ...command,
   program: "bash",
-  args: ["-c", `"$@" | ${into}`, "pipe", node, main, ...command.args],
+  args: ["-c", script, "shell", node, main, ...command.args],
 })
+
+/** The same, its stdout piped into something else. */
+export const inPipe = (command: Command, into: string): Command => inShell(command, `"$@" | ${into}`)
 
 export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(function* () {
   const root = yield* Effect.acquireRelease(

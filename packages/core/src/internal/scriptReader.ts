@@ -1,5 +1,5 @@
-import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
+import * as TextEncoding from "../TextEncoding.ts"
 import * as JsonMembers from "./jsonMembers.ts"
 import * as Lenient from "./lenient.ts"
 import * as NulText from "./nulText.ts"
@@ -46,32 +46,8 @@ export function* slices(bytes: Uint8Array): Generator<Uint8Array> {
 /** In text an exit code may be longer by its white space alone. */
 const longestExitCode = 32
 
-const encodingOf = (bytes: Uint8Array): string => {
-  const [first, second] = bytes
-  const isUtf16 = (first === 0xff && second === 0xfe) || (first !== 0 && second === 0)
-  return isUtf16 ? "utf-16le" : "utf-8"
-}
-
-/** Text of UTF-8, or of UTF-16LE with a byte order mark or with a NUL behind its first character. */
-const makeDecoder = () => {
-  let decoder: TextDecoder | undefined
-  let head = new Uint8Array(0)
-
-  const push = (bytes: Uint8Array): string => {
-    if (decoder !== undefined) return decoder.decode(bytes, { stream: true })
-    head = Bytes.concat([head, bytes])
-    if (head.length < 2) return ""
-    decoder = new TextDecoder(encodingOf(head))
-    return decoder.decode(head, { stream: true })
-  }
-
-  const end = (): string => (decoder === undefined ? new TextDecoder().decode(head) : decoder.decode())
-
-  return { push, end }
-}
-
 export const make = (sink: Sink): Reader => {
-  const decoder = makeDecoder()
+  const decoder = TextEncoding.makeDecoder()
   const values = new Map<string, JsonMembers.Value>()
   let text: NulText.Text | undefined
   let exitCode: string | undefined

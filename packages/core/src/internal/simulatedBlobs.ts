@@ -5,16 +5,18 @@ import * as Base64 from "effect/encoding/Base64"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
-import type { Fault, Result } from "../testing/Simulator.ts"
+import type { Fault, GeneratedContent, Result } from "../testing/Simulator.ts"
 import * as Md5 from "./md5.ts"
 import { randomHex } from "./randomHex.ts"
 import { storageError } from "./simulatedAnswers.ts"
 
 export interface Blob {
   readonly result: Result
+  readonly content: GeneratedContent
   readonly path: string
   readonly etag: string
-  readonly md5: string
+  /** Known once it was asked for. */
+  readonly md5: Effect.Effect<string>
   readonly linkFaults: Array<Fault>
   readonly blobFaults: Array<Fault>
 }
@@ -33,11 +35,13 @@ export const make = (linkLifetime: number) => {
     find: (id: string, index: number): Blob | undefined => blobs.get(`${id}:${index}`),
 
     add: Effect.fnUntraced(function* (id: string, index: number, result: Result) {
+      const content = generated(result.content)
       const blob: Blob = {
         result,
+        content,
         path: `${root}${id}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
         etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
-        md5: md5Of(result.content),
+        md5: yield* Effect.cached(md5Of(content)),
         linkFaults: [...(result.linkFaults ?? [])],
         blobFaults: [...(result.blobFaults ?? [])],
       }
@@ -54,7 +58,7 @@ export const make = (linkLifetime: number) => {
       return `${origin}${blob.path}?se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
     }),
 
-    serve: (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) => {
+    serve: Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) {
       const signature = signatures.get(url.searchParams.get("sig") ?? "")
       const blob = blobsByPath.get(url.pathname)
       const fault = blob?.blobFaults.shift()
@@ -70,7 +74,7 @@ export const make = (linkLifetime: number) => {
       if (blob === undefined) return storageError(404, "BlobNotFound")
       if (fault?.fault === "status") return storageError(fault.status, fault.code ?? "InternalError")
 
-      const { content } = blob.result
+      const { content } = blob
       const condition = request.headers["if-match"]
       if (condition !== undefined && condition !== blob.etag) return storageError(412, "ConditionNotMet")
       const range = fault?.fault === "ignoreRange" ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "")
@@ -83,26 +87,26 @@ export const make = (linkLifetime: number) => {
         "accept-ranges": "bytes",
         "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
         ...(range ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
-        ...(blob.result.md5 === false ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: blob.md5 }),
+        ...(blob.result.md5 === false ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: yield* blob.md5 }),
       }
-      return HttpServerResponse.stream(body(content.subarray(start, end), fault), {
+      return HttpServerResponse.stream(body(content, start, end, fault), {
         status: range ? 206 : 200,
         contentLength: end - start,
         contentType: "application/octet-stream",
         headers,
       })
-    },
+    }),
   }
-}
-
-const md5Of = (bytes: Uint8Array): string => {
-  const hash = Md5.make()
-  hash.update(bytes)
-  return Base64.encode(hash.digest())
 }
 
 /** Small enough that a fault in the middle is in the middle. */
 const pieceLength = 16 * 1024
+
+/** Bytes that are there are read as those are that are generated. */
+const generated = (content: Uint8Array | GeneratedContent): GeneratedContent =>
+  content instanceof Uint8Array
+    ? { length: content.length, read: (start, end) => pieces(content.subarray(start, end)) }
+    : content
 
 const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
   Stream.fromIterable(
@@ -111,13 +115,24 @@ const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
     ),
   )
 
-const body = (bytes: Uint8Array, fault: Fault | undefined): Stream.Stream<Uint8Array, string> => {
+const md5Of = ({ length, read }: GeneratedContent): Effect.Effect<string> =>
+  Stream.runFold(read(0, length), Md5.make, (hash, bytes) => {
+    hash.update(bytes)
+    return hash
+  }).pipe(Effect.map((hash) => Base64.encode(hash.digest())))
+
+const body = (
+  { read }: GeneratedContent,
+  start: number,
+  end: number,
+  fault: Fault | undefined,
+): Stream.Stream<Uint8Array, string> => {
   switch (fault?.fault) {
     case "cut":
-      return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.fail("cut"))
+      return Stream.concat(read(start, Math.min(end, start + fault.after)), Stream.fail("cut"))
     case "stall":
-      return Stream.concat(pieces(bytes.subarray(0, fault.after)), Stream.never)
+      return Stream.concat(read(start, Math.min(end, start + fault.after)), Stream.never)
     default:
-      return pieces(bytes)
+      return read(start, end)
   }
 }

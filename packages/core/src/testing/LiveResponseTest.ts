@@ -17,6 +17,7 @@ import * as FleetJournal from "../FleetJournal.ts"
 import * as LiveResponse from "../LiveResponse.ts"
 import * as Manifest from "../Manifest.ts"
 import * as Quota from "../Quota.ts"
+import type * as QuotaRule from "../QuotaRule.ts"
 import * as QuotaStore from "../QuotaStore.ts"
 import * as ResultStore from "../ResultStore.ts"
 import * as Transfer from "../Transfer.ts"
@@ -25,8 +26,24 @@ import * as Simulator from "./Simulator.ts"
 const token = "a-token-for-tests"
 
 /**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends Simulator.Options {
+  /** Where results are stored. By default in memory. */
+  readonly store?: Layer.Layer<ResultStore.ResultStore> | undefined
+
+  /** The quota's windows. By default those of the service: 100 calls a minute, 1,500 an hour. */
+  readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
+}
+
+/**
  * Everything that a program may ask for: `LiveResponse`, `Fleet` and what is below them, with the `Simulator` to fill and to look
  * at. Time is the clock's, so that under a `TestClock` hours pass in milliseconds.
+ *
+ * **Gotchas**
+ *
+ * A store or a quota that is provided beneath this layer has no effect: it brings its own. Use the options.
  *
  * @example
  * ```ts
@@ -52,7 +69,7 @@ const token = "a-token-for-tests"
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Simulator.Options) =>
+export const layer = (options?: Options) =>
   Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(Layer.mergeAll(Transfer.layer, ActionWatch.layer)),
     Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
@@ -60,8 +77,8 @@ export const layer = (options?: Simulator.Options) =>
     Layer.provideMerge(
       Layer.mergeAll(
         Credential.layerToken(Redacted.make(token)),
-        Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
-        ResultStore.layerMemory,
+        Quota.layer({ windows: options?.windows }).pipe(Layer.provide(QuotaStore.layerMemory)),
+        options?.store ?? ResultStore.layerMemory,
         Manifest.layerMemory,
         FleetJournal.layerMemory,
         Simulator.layer({ ...options, tokens: [token, ...(options?.tokens ?? [])] }),

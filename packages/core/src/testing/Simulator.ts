@@ -53,13 +53,29 @@ export type Fault =
   | { readonly fault: "none" }
 
 /**
+ * Content that is generated as it is read, so that results of any size and number need no memory.
+ *
+ * **Details**
+ *
+ * `read` gives the bytes from `start` to before `end`, in pieces of any length: the same ones each time, and exactly
+ * `end - start` of them. The first request for the content reads all of it, for its MD5.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GeneratedContent {
+  readonly length: number
+  readonly read: (start: number, end: number) => Stream.Stream<Uint8Array>
+}
+
+/**
  * A result that the service holds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Result {
-  readonly content: Uint8Array
+  readonly content: Uint8Array | GeneratedContent
 
   /** Whether the storage announces the content's MD5. By default it does. */
   readonly md5?: boolean
@@ -350,7 +366,7 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
     if (SimulatedEntra.path.test(url.pathname)) {
       return { kind: request.method === "POST" ? "token" : "other", response: yield* signIn(request, url, now) }
     }
-    if (SimulatedBlobs.isBlob(url.pathname)) return { kind: "blob", response: blobs.serve(request, url, now) }
+    if (SimulatedBlobs.isBlob(url.pathname)) return { kind: "blob", response: yield* blobs.serve(request, url, now) }
     const kind = linkPath.test(url.pathname)
       ? "link"
       : (SimulatedActions.kindOf(request.method, url.pathname) ?? "other")

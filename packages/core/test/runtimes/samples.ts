@@ -10,7 +10,9 @@ const bytes = (length: number, seed: number) =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8) * seed) & 0xff)
 
 /** `retries` says for what reasons a download is expected to try again. */
-const results: ReadonlyArray<Simulator.Result & { readonly retries?: ReadonlyArray<string> }> = [
+const results: ReadonlyArray<
+  Simulator.Result & { readonly content: Uint8Array; readonly retries?: ReadonlyArray<string> }
+> = [
   { content: bytes(0, 1) },
   { content: bytes(1, 2) },
   { content: bytes(65_536, 3) },

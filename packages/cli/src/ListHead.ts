@@ -1,0 +1,55 @@
+/**
+ * How a list starts: whether it is CSV, and what separates its columns.
+ */
+
+export interface Header {
+  /** How many lines stand before it. */
+  readonly skipped: number
+  /** What separates its columns. */
+  readonly delimiter: string
+}
+
+/** A list from its first line that says something on. */
+export interface Head {
+  readonly skipped: number
+  readonly line: string
+  readonly text: string
+}
+
+/** Blank lines and comments, among them the `#TYPE` line of PowerShell, and the line that tells Excel the delimiter. */
+const isSkipped = (line: string): boolean => /^\s*$|^\s*#|^"?sep=."?\s*$/i.test(line)
+
+/** A header is no longer than that. */
+const headLimit = 64 * 1024
+
+/** Where the first line that is not skipped starts, if enough of the text is here to see it. */
+export const findHead = (text: string, isWhole: boolean): Head | undefined => {
+  let rest = text
+  let skipped = 0
+  for (;;) {
+    const [all = "", line = ""] = /^([^\r\n]*)(?:\r\n|\n|\r(?=.))/s.exec(rest) ?? []
+    if (all === "") {
+      if (!isWhole && rest.length <= headLimit) return undefined
+      const last = isSkipped(rest) ? "" : rest
+      return { skipped, line: last, text: last }
+    }
+    if (!isSkipped(line)) return { skipped, line, text: rest }
+    rest = rest.slice(all.length)
+    skipped++
+  }
+}
+
+export const cellsOf = (line: string, delimiter: string): ReadonlyArray<string> =>
+  line.split(delimiter).map((cell) => nameOf(cell.trim().replace(/^"(.*)"$/, "$1")))
+
+export const nameOf = (cell: string): string => cell.trim().toLowerCase()
+
+/** The delimiter that separates the most of the columns that are needed, if there is any of them. */
+export const delimiterOf = (line: string, columns: ReadonlyArray<string>): string | undefined => {
+  const found = [",", ";", "\t"].map((delimiter) => {
+    const cells = cellsOf(line, delimiter)
+    return { delimiter, count: columns.filter((column) => cells.includes(nameOf(column))).length }
+  })
+  const [best] = found.toSorted((a, b) => b.count - a.count)
+  return best === undefined || best.count === 0 ? undefined : best.delimiter
+}

@@ -1,0 +1,76 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Machines from "../src/Machines.ts"
+import * as Targets from "../src/Targets.ts"
+
+const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+
+describe("a target", () => {
+  /** The results that a text stands for; all of an action as its id alone. */
+  const parsed = (text: string) =>
+    Result.match(Targets.parse(text), {
+      onFailure: (message) => message,
+      onSuccess: (targets) => targets.map((target) => (Targets.isWholeAction(target) ? target.id : String(target))),
+    })
+
+  it.each([
+    [id, [id]],
+    [`  ${id.toUpperCase()}\t`, [id]],
+    [`${id}:1`, [`${id}:1`]],
+    [`${id.toUpperCase()}:0`, [`${id}:0`]],
+    [`${id}:0-2`, [`${id}:0`, `${id}:1`, `${id}:2`]],
+    [`${id}:0,2`, [`${id}:0`, `${id}:2`]],
+    [`${id}:0-1,5,7-7`, [`${id}:0`, `${id}:1`, `${id}:5`, `${id}:7`]],
+  ])("is %s", (text, results) => assert.deepStrictEqual(parsed(text), results))
+
+  it.each([
+    "",
+    ":",
+    "988cc94e:0",
+    `${id}:`,
+    `${id}:2-1`,
+    `${id}:1000`,
+    `${id}:-1`,
+    `${id}:1-`,
+    `${id}:1,`,
+    `${id}:1.5`,
+    `${id}:x`,
+    `${id}:0 1`,
+    `${id}x`,
+    "../../etc/passwd:0",
+    `{${id}}:0`,
+  ])("is not %s", (text) => assert.match(String(parsed(text)), /is no target; a target is <machine action id>/))
+
+  it("is repeated with nothing that a terminal obeys, and not at any length", () => {
+    const message = String(parsed(`\u001b[2J${"x".repeat(10_000)}`))
+    assert.notInclude(message, "\u001b")
+    assert.isBelow(message.length, 300)
+  })
+
+  it.effect("that is an argument and wrong is a usage error", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* Targets.fromArguments([`${id}:0-1`, id]), 3)
+      const error = yield* Effect.flip(Targets.fromArguments([id, "nonsense"]))
+      assert.strictEqual(error.code, 2)
+      assert.match(error.message, /^"nonsense" is no target/)
+    }),
+  )
+})
+
+describe("a machine", () => {
+  it.effect("is an id of 40 digits or a name, in any case", () =>
+    Effect.gen(function* () {
+      const machines = yield* Machines.fromArguments(["A".repeat(40), " WS-1.Contoso.com "])
+      assert.deepStrictEqual(machines, ["a".repeat(40), new Machines.Named({ name: "ws-1.contoso.com" })])
+    }),
+  )
+
+  it.effect("is nothing else", () =>
+    Effect.gen(function* () {
+      for (const text of ["", "1", "-ws", "ws 1", "ws;1", "10.0.0.1", "a".repeat(256)]) {
+        assert.match((yield* Effect.flip(Machines.fromArguments([text]))).message, /is no machine; a machine is its id/)
+      }
+    }),
+  )
+})

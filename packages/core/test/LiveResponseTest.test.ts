@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import { Quota } from "@live-response/core/Quota"
+import * as QuotaRule from "@live-response/core/QuotaRule"
+import * as ResultStore from "@live-response/core/ResultStore"
+import { StoreError } from "@live-response/core/StoreError"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import { Simulator } from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { utf8 } from "./support/bytes.ts"
+import { refsUpTo } from "./support/refs.ts"
+
+/** Downloads some results, and gives the events with the time that it took. */
+const saveAll = (count: number) =>
+  Effect.gen(function* () {
+    const simulator = yield* Simulator
+    const refs = refsUpTo(count)
+    yield* Effect.forEach(refs, (ref) => simulator.add(ref, { content: utf8("hello") }))
+    const started = yield* Clock.currentTimeMillis
+    const live = yield* LiveResponse
+    const events = yield* Effect.result(Stream.runCollect(live.saveAll(Stream.fromIterable(refs))))
+    return { events, millis: (yield* Clock.currentTimeMillis) - started }
+  }).pipe((effect) => LiveResponseTest.inVirtualTime(effect))
+
+describe("LiveResponseTest.layer", () => {
+  it.effect("stores in the store of its options", () => {
+    const full = new StoreError({ path: "/full", problem: "DiskFull", detail: "ENOSPC" })
+    const store = Layer.succeed(ResultStore.ResultStore, {
+      open: () => Effect.fail(full),
+      has: () => Effect.succeed(false),
+      read: () => Stream.empty,
+      keep: () => Effect.fail(full),
+    })
+    return Effect.gen(function* () {
+      const { events } = yield* saveAll(1)
+      assert.strictEqual(events._tag === "Failure" && events.failure, full)
+    }).pipe(Effect.provide(LiveResponseTest.layer({ store })))
+  })
+
+  it.effect("keeps within the windows of its options", () => {
+    const windows = [QuotaRule.Window.make({ limit: 2, duration: Duration.minutes(10) })]
+    return Effect.gen(function* () {
+      const { millis } = yield* saveAll(5)
+      assert.isAtLeast(millis, Duration.toMillis("20 minutes"))
+      const status = yield* (yield* Quota).status
+      assert.deepStrictEqual(
+        status.windows.map(({ limit }) => limit),
+        [2],
+      )
+    }).pipe(Effect.provide(LiveResponseTest.layer({ windows })))
+  })
+
+  it.effect("has memory and the windows of the service without them", () =>
+    Effect.gen(function* () {
+      const { events, millis } = yield* saveAll(5)
+      assert.strictEqual(events._tag, "Success")
+      assert.isBelow(millis, 1000)
+      const status = yield* (yield* Quota).status
+      assert.deepStrictEqual(
+        status.windows.map(({ limit }) => limit),
+        [100, 1500],
+      )
+    }).pipe(Effect.provide(LiveResponseTest.layer())),
+  )
+})
