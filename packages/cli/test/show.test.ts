@@ -237,7 +237,6 @@ describe("show", { concurrent: true }, () => {
       const show: Cli.Command = {
         args: ["show", target(0)],
         env: { ...environment(api), NODE_OPTIONS: "--max-old-space-size=64" },
-        patience: "50 seconds",
       }
       const all = yield* box.run(Cli.inPipe(show, "wc -c"))
       assert.strictEqual(Number(all.stdout), 99 * 450_000, all.stderr)
