@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 
@@ -16,7 +17,7 @@ describe("SimulatorServer", () => {
   it.live("ends at once, also for clients that keep their connections busy", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const simulator = Simulator.layer({ latency: Effect.sleep("20 millis") })
+      const simulator = Simulator.layer({ latency: Effect.flatMap(Random.nextIntBetween(5, 40), Effect.sleep) })
       const context = yield* Layer.build(SimulatorServer.layer().pipe(Layer.provide(simulator))).pipe(
         Scope.provide(scope),
       )
@@ -25,10 +26,12 @@ describe("SimulatorServer", () => {
       const ask = Effect.flatMap(HttpClient.get(address), ({ text }) => text).pipe(
         Effect.tap(() => Effect.sync(() => answers++)),
       )
-      const clients = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.exit(Effect.forever(ask))))
+      const clients = yield* Effect.forEach(Array.from({ length: 10 }), () =>
+        Effect.forkChild(Effect.exit(Effect.forever(ask))),
+      )
       yield* Effect.repeat(
         Effect.sync(() => answers),
-        { until: (count) => count >= 6, schedule: Schedule.spaced("1 millis") },
+        { until: (count) => count >= 50, schedule: Schedule.spaced("1 millis") },
       )
       const before = answers
       yield* Scope.close(scope, Exit.void)
