@@ -66,6 +66,8 @@ export interface OnTerminal {
 /** A directory of one test: processes start in it, and whatever they leave is in it. */
 export interface Sandbox {
   readonly root: string
+  /** What programs have in their environment, beside what a command gives them. */
+  readonly environment: Readonly<Record<string, string>>
   /** The directory of results of `download` below. */
   readonly out: string
   /** A path in here, in full. */
@@ -117,17 +119,17 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
   mkdirSync(home)
   const out = join(root, "results")
 
+  const environment = {
+    PATH: process.env.PATH ?? "",
+    HOME: home,
+    TMPDIR: home,
+    XDG_STATE_HOME: join(home, "state"),
+    LANG: "C.UTF-8",
+    NODE_COMPILE_CACHE: compileCache,
+  }
   const options = (command: Command) => ({
     cwd: command.cwd ?? root,
-    env: {
-      PATH: process.env.PATH ?? "",
-      HOME: home,
-      TMPDIR: home,
-      XDG_STATE_HOME: join(home, "state"),
-      LANG: "C.UTF-8",
-      NODE_COMPILE_CACHE: compileCache,
-      ...command.env,
-    },
+    env: { ...environment, ...command.env },
   })
   const argv = (command: Command): [program: string, args: Array<string>] =>
     command.program === undefined ? [node, [main, ...command.args]] : [command.program, [...command.args]]
@@ -195,6 +197,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
 
   return {
     root,
+    environment,
     out,
     write: (path, content) => {
       mkdirSync(dirname(join(root, path)), { recursive: true })
@@ -223,7 +226,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
 const homeName = ".home"
 
 /** A line is reported every ten seconds where stderr is not a terminal. */
-const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d {2}.*\n/gm, "")
+export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d {2}.*\n/gm, "")
 
 const endNow = (child: ChildProcess) =>
   Effect.sync(() => {
