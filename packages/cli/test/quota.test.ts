@@ -846,7 +846,7 @@ describe("in Redis", { concurrent: true }, () => {
         .pipe(Effect.andThen(Effect.sleep("300 millis")), Effect.forever, Effect.forkScoped)
       const { exitCode, stdout } = yield* running.ended
       assert.strictEqual(exitCode, 130)
-      // Redis is given ten seconds to take the answer down, and an end in order has a summary.
+      // An end in order waits ten seconds for Redis, and prints a summary.
       assert.strictEqual(stdout, "")
       yield* redis.thaw
     }),

@@ -7,6 +7,7 @@ import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/Cli.ts"
 import * as Interposed from "./support/Interposed.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
@@ -116,17 +117,24 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("begins again where it failed with --retry-failed alone", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({
+      const service = yield* Interposed.serve({
         ...quick,
         machines: machines(2, (n) => (n === 1 ? { fails: "No." } : {})),
+        commandTime: "1 hour",
       })
       const box = yield* Cli.sandbox
-      const run = (...more: ReadonlyArray<string>) =>
-        box.run({
-          args: ["run", ...ids(2), ...script, "--journal", "journal", ...more],
-          env: { ...service.env, ...env },
-        })
-      const first = yield* run("--wait")
+      const command = (...more: ReadonlyArray<string>) => ({
+        args: ["run", ...ids(2), ...script, "--journal", "journal", ...more],
+        env: { ...service.env, ...env },
+      })
+      const run = (...more: ReadonlyArray<string>) => box.run(command(...more))
+      const waiting = yield* box.start(command("--wait"))
+      yield* Effect.repeat(countOf(service.simulator, "run"), {
+        until: (count) => count === 2,
+        schedule: Schedule.spaced("10 millis"),
+      })
+      yield* service.pass("1 hour")
+      const first = yield* waiting.ended
       assert.strictEqual(first.exitCode, 1)
       assert.match(
         first.stderr,
@@ -327,7 +335,8 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("takes lists as people and programs write them, each machine once, and tells of each broken line", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(7) })
+      // None has finished before all have started, on however slow a machine.
+      const service = yield* Simulated.serve({ ...quick, machines: machines(7), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
       const [a, b, c, d, e, f, g] = ids(7)
       box.write(
