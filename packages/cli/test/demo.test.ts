@@ -6,9 +6,9 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
   it.live("demo downloads a batch in which everything goes wrong, and nothing of it twice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const first = yield* box.run({ args: ["demo", "--out", "results"], patience: "55 seconds" })
+      const first = yield* box.run({ args: ["demo", "--out", "results"] })
       assert.strictEqual(first.exitCode, 0, first.stderr)
-      assert.match(first.stdout, /\n60 downloaded \(\d+\.\d MB\), 1 failed; 61 links in \d+ s\.\n/)
+      assert.match(first.stdout, /\n60 downloaded \(\d+\.\d MB\), 1 failed; 61 links in \d+ (s|min)\.\n/)
       assert.notInclude(first.stdout + first.stderr, "    at ")
 
       const files = box.files()
@@ -37,9 +37,9 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
   it.live("demo --run runs a script on machines of all kinds, and downloads what it left", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const ended = yield* box.run({ args: ["demo", "--run", "--out", "results"], patience: "55 seconds" })
+      const ended = yield* box.run({ args: ["demo", "--run", "--out", "results"] })
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
-      assert.match(ended.stdout, /\n7 sessions succeeded, 1 failed; 2 machines without a session in \d+ s\.\n/)
+      assert.match(ended.stdout, /\n7 sessions succeeded, 1 failed; 2 machines without a session in \d+ (s|min)\.\n/)
       assert.match(ended.stdout, /\n15 downloaded /)
       assert.match(ended.stderr, /another session is under way on the machine/)
       assert.match(ended.stderr, /live response is for machines with Windows 11;/)
@@ -118,7 +118,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
       assert.strictEqual(events.filter(({ event }) => event === "completed").length, 3)
       const retrying = events.find(({ event }) => event === "retrying")
       assert.nestedInclude(retrying, { "error.reason._tag": "TooManyRequests" })
-      assert.isAbove(Number(retrying?.delay), 50_000)
+      assert.nestedPropertyVal(retrying, "error.reason.retryAfter", retrying?.delay)
       assert.isAtMost(Number(retrying?.delay), 60_000)
     }),
   )

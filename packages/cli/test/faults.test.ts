@@ -38,7 +38,7 @@ const downloadAll = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Outcome, never, Scope.Scope> {
   const server = yield* ReferenceServer.make({ results, ...faults })
   const box = yield* Cli.sandbox
-  const ended = yield* box.run({ ...Cli.download(server, ...args, ...targets), patience: "55 seconds" })
+  const ended = yield* box.run(Cli.download(server, ...args, ...targets))
   others.forEach((target, n) => {
     assert.isTrue(box.read(`results/${target.replace(":", "/")}.bin`).equals(otherContent(n)), `${target} suffered`)
   })
@@ -336,7 +336,7 @@ describe("faults", { concurrent: true }, () => {
 
     it.live("windows that are narrower than this program knows are learnt from the answers", () =>
       Effect.gen(function* () {
-        const outcome = yield* downloadAll({ windows: [{ limit: 3, seconds: 2 }], retryAfterHeader: false }, "-j", "2")
+        const outcome = yield* downloadAll({ windows: [{ limit: 3, seconds: 5 }], retryAfterHeader: false }, "-j", "2")
         assertArrived(outcome)
         const refused = outcome.server.linkCalls().filter(({ status }) => status === 429)
         assert.isAbove(refused.length, 0)

@@ -8,6 +8,7 @@ import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
 import * as Interposed from "./support/Interposed.ts"
@@ -77,6 +78,13 @@ const countOf = (box: Cli.Sandbox) =>
 const completed = (box: Cli.Sandbox) =>
   Cli.ndjson(box.read("results/manifest.jsonl").toString()).filter(({ status }) => status === "completed")
 
+/** Until a gateway has answered in the service's place. */
+const untilRefused = (simulator: Simulator.Service) =>
+  Effect.repeat(simulator.calls, {
+    until: (calls) => calls.some(({ status }) => status === 503),
+    schedule: Schedule.spaced("10 millis"),
+  })
+
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 // The longest first: five at a time are run.
@@ -145,12 +153,15 @@ describe("download --follow, left running", { concurrent: true }, () => {
       yield* service.goAway
       yield* put(service.simulator, 2, "Succeeded")
       yield* put(service.simulator, 3, "Succeeded")
-      yield* Effect.sleep("1 second")
+      yield* Cli.until(
+        () => service.missed() > 0,
+        () => `somebody who misses it\n${running.stderr()}`,
+      )
       yield* service.comeBack
       yield* wait(box, running, 2, 3)
       yield* service.simulator.outage(true)
       yield* put(service.simulator, 4, "Succeeded")
-      yield* Effect.sleep("500 millis")
+      yield* untilRefused(service.simulator)
       yield* service.simulator.outage(false)
       yield* wait(box, running, 4)
       yield* running.signal("SIGINT")

@@ -2,56 +2,14 @@
  * The main job, end to end, as a user has it: the real command line, real HTTP, real files, and a server that is not the
  * project's simulator.
  */
-import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import type { PlatformError } from "effect/PlatformError"
-import * as Schedule from "effect/Schedule"
-import type { Scope } from "effect/Scope"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
-
-const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-interface Options {
-  readonly cwd: string
-  readonly env?: Record<string, string>
-  readonly stdin?: string
-}
-
-/** Starts the command line in an environment of its own. */
-const start = (args: ReadonlyArray<string>, options: Options) =>
-  Effect.sync(() => {
-    const child = spawn(process.execPath, [bin, ...args], {
-      cwd: options.cwd,
-      env: { PATH: process.env.PATH, HOME: options.cwd, XDG_STATE_HOME: join(options.cwd, ".state"), ...options.env },
-    })
-    let stdout = ""
-    let stderr = ""
-    child.stdout.on("data", (data: Buffer) => (stdout += data.toString()))
-    child.stderr.on("data", (data: Buffer) => (stderr += data.toString()))
-    child.stdin.end(options.stdin ?? "")
-    const ended = Effect.callback<Ended>((resume) => {
-      child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
-      return Effect.sync(() => child.kill("SIGKILL"))
-    })
-    return { child, ended }
-  })
-
-const run = (args: ReadonlyArray<string>, options: Options): Effect.Effect<Ended> =>
-  Effect.flatMap(start(args, options), ({ ended }) => ended)
 
 const id = (machine: number) => `00000000-0000-4000-8000-${String(machine).padStart(12, "0")}`
 
@@ -102,14 +60,14 @@ const manifestOf = (directory: string): ReadonlyArray<ManifestLine> =>
 /** A directory of the test's own, and a server with these options. */
 const world = Effect.fnUntraced(function* (options: ReferenceServer.Options) {
   const server = yield* ReferenceServer.make(options)
-  const cwd = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+  const box = yield* Cli.sandbox
   const env = { LIVE_RESPONSE_TOKEN: server.bearer, LIVE_RESPONSE_ENDPOINT: server.endpoint }
-  const download = (...args: ReadonlyArray<string>) => run(["download", "-o", "out", ...args], { cwd, env })
-  return { server, cwd, env, out: join(cwd, "out"), download }
+  const download = (...args: ReadonlyArray<string>) => box.run({ args: ["download", "-o", "out", ...args], env })
+  return { server, box, env, out: box.path("out"), download }
 })
 
 /** Nothing that was said or left behind holds a signature or the token. */
-const assertNoSecrets = (server: ReferenceServer.ReferenceServer, out: string, ...said: ReadonlyArray<Ended>) => {
+const assertNoSecrets = (server: ReferenceServer.ReferenceServer, out: string, ...said: ReadonlyArray<Cli.Ended>) => {
   const texts = [
     ...filesBelow(out).map((file) => readFileSync(file, "latin1")),
     ...said.flatMap(({ stderr, stdout }) => [stdout, stderr]),
@@ -121,19 +79,16 @@ const assertNoSecrets = (server: ReferenceServer.ReferenceServer, out: string, .
   }
 }
 
-const live = (name: string, test: () => Effect.Effect<void, PlatformError, FileSystem.FileSystem | Scope>) =>
-  it.live(name, () => Effect.provide(test(), NodeFileSystem.layer))
-
 describe("download", () => {
-  live("brings sixty results home whole, with a link each, and a second run calls nobody", () =>
+  it.live("brings sixty results home whole, with a link each, and a second run calls nobody", () =>
     Effect.gen(function* () {
-      const { cwd, download, env, out, server } = yield* world({ results: sixty })
-      const first = yield* run(["download", "-o", "out", "--from", "-", "--json"], {
-        cwd,
+      const { box, download, env, out, server } = yield* world({ results: sixty })
+      const first = yield* box.run({
+        args: ["download", "-o", "out", "--from", "-", "--json"],
         env,
         stdin: Object.keys(sixty).join("\r\n"),
       })
-      assert.strictEqual(first.code, 0, first.stderr)
+      assert.strictEqual(first.exitCode, 0, first.stderr)
 
       const lines = manifestOf(out)
       assert.strictEqual(lines.length, 60)
@@ -167,13 +122,13 @@ describe("download", () => {
 
       const requests = server.requests.length
       const second = yield* download(...Object.keys(sixty))
-      assert.strictEqual(second.code, 0)
+      assert.strictEqual(second.exitCode, 0)
       assert.strictEqual(server.requests.length, requests, "a second run calls nobody")
       assertNoSecrets(server, out, first, second)
     }),
   )
 
-  live("makes a dead link anew, goes on where a body broke, and waits as a 429 asks", () =>
+  it.live("makes a dead link anew, goes on where a body broke, and waits as a 429 asks", () =>
     Effect.gen(function* () {
       const target = (i: number) => `${id(0)}:${i}`
       const results = Object.fromEntries(
@@ -193,7 +148,7 @@ describe("download", () => {
         },
       })
       const ended = yield* download(`${id(0)}:0-4`, `${id(9)}:0`)
-      assert.strictEqual(ended.code, 1)
+      assert.strictEqual(ended.exitCode, 1)
 
       const manifest = manifestOf(out)
       for (const i of [0, 1, 2, 4]) {
@@ -220,12 +175,12 @@ describe("download", () => {
     }),
   )
 
-  live("ends the batch at once where the token is refused, and says nothing secret", () =>
+  it.live("ends the batch at once where the token is refused, and says nothing secret", () =>
     Effect.gen(function* () {
-      const { cwd, env, out, server } = yield* world({ results: sixty })
+      const { box, env, out, server } = yield* world({ results: sixty })
       const args = ["download", "-o", "out", ...Object.keys(sixty)]
-      const ended = yield* run(args, { cwd, env: { ...env, LIVE_RESPONSE_TOKEN: "a-wrong-one" } })
-      assert.strictEqual(ended.code, 3)
+      const ended = yield* box.run({ args, env: { ...env, LIVE_RESPONSE_TOKEN: "a-wrong-one" } })
+      assert.strictEqual(ended.exitCode, 3)
       assert.isAtMost(server.requests.length, 16)
       assert.match(ended.stderr, /^live-response: link of .*: the API refused the token/m)
       assertNoSecrets(server, out, ended)
@@ -233,7 +188,7 @@ describe("download", () => {
     }),
   )
 
-  live("does not carry the bearer along a redirect", () =>
+  it.live("does not carry the bearer along a redirect", () =>
     Effect.gen(function* () {
       const elsewhere = yield* ReferenceServer.make({ results: {} })
       const { download, server } = yield* world({
@@ -241,32 +196,34 @@ describe("download", () => {
         onLink: () => ({ status: 302, headers: { location: `${elsewhere.endpoint}/api` } }),
       })
       const ended = yield* download(`${id(0)}:0`)
-      assert.strictEqual(ended.code, 1)
+      assert.strictEqual(ended.exitCode, 1)
       assert.strictEqual(server.linkCalls().length, 1)
       assert.strictEqual(elsewhere.requests.length, 0)
     }),
   )
 
-  live("keeps what it has when it is interrupted, and goes on there", () =>
+  it.live("keeps what it has when it is interrupted, and goes on there", () =>
     Effect.gen(function* () {
       const target = `${id(0)}:0`
       const bytes = pattern(3_000_000, 7)
-      const { cwd, env, out, server } = yield* world({
+      const { box, env, out, server } = yield* world({
         results: { [target]: { bytes } },
         onBlob: ({ nth }) => (nth === 1 ? { holdAfter: 2_000_000 } : undefined),
       })
       const args = ["download", "-o", "out", target]
-      const { child, ended } = yield* start(args, { cwd, env })
+      const running = yield* box.start({ args, env })
       const part = join(out, id(0), "0.part")
-      const isHeld = Effect.sync(() => server.held() === 1 && existsSync(part) && statSync(part).size > 0)
-      yield* Effect.repeat(isHeld, { schedule: Schedule.spaced("50 millis"), until: (held) => held })
-      child.kill("SIGINT")
-      const interrupted = yield* ended
-      assert.strictEqual(interrupted.code, 130)
+      yield* Cli.until(
+        () => server.held() === 1 && existsSync(part) && statSync(part).size > 1_000_000,
+        () => `a part of it\n${running.stderr()}`,
+      )
+      yield* running.signal("SIGINT")
+      const interrupted = yield* running.ended
+      assert.strictEqual(interrupted.exitCode, 130)
       assert.match(interrupted.stdout, /^Interrupted: /)
 
-      const finished = yield* run(args, { cwd, env })
-      assert.strictEqual(finished.code, 0, finished.stderr)
+      const finished = yield* box.run({ args, env })
+      assert.strictEqual(finished.exitCode, 0, finished.stderr)
       assert.isTrue(readFileSync(join(out, id(0), "0.bin")).equals(bytes))
       assert.match(server.blobCalls()[1]?.headers.range ?? "", /^bytes=\d{7}-$/)
       assert.isFalse(filesBelow(out).some((file) => /\.part/.test(file)))
@@ -324,38 +281,33 @@ describe("bad input", () => {
     },
   ]
   for (const { args, code, env, name, says } of cases) {
-    live(`${name} is one line and exit ${code}`, () =>
+    it.live(`${name} is one line and exit ${code}`, () =>
       Effect.gen(function* () {
-        const fs = yield* FileSystem.FileSystem
-        const cwd = yield* fs.makeTempDirectoryScoped()
-        yield* fs.writeFileString(join(cwd, "file"), "")
-        const ended = yield* run(["download", ...args], {
-          cwd,
+        const box = yield* Cli.sandbox
+        box.write("file", "")
+        const ended = yield* box.run({
+          args: ["download", ...args],
           env: { LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:9", ...env },
         })
-        assert.strictEqual(ended.code, code)
+        assert.strictEqual(ended.exitCode, code)
         assert.match(ended.stderr, says)
         assert.strictEqual(ended.stderr.trimEnd().split("\n").length, 1, ended.stderr)
         assert.notMatch(ended.stderr + ended.stdout, /^ {4}at /m)
-        assert.deepStrictEqual(
-          readdirSync(cwd).filter((file) => file !== "file" && file !== ".state"),
-          [],
-        )
+        assert.deepStrictEqual(box.entries(), ["file"])
       }),
     )
   }
 
-  live("a broken line is named by its number, and the others come", () =>
+  it.live("a broken line is named by its number, and the others come", () =>
     Effect.gen(function* () {
-      const { cwd, download, out } = yield* world({ results: sixty })
-      const fs = yield* FileSystem.FileSystem
-      yield* fs.writeFileString(
-        join(cwd, "list.txt"),
+      const { box, download, out } = yield* world({ results: sixty })
+      box.write(
+        "list.txt",
         `\uFEFF# a list\r\n\r\n${id(0)}:1\r\nwhat is this\r\n{"machineActionId":"${id(0).toUpperCase()}","index":2}\r\n${id(0)}:3,4\r\n`,
       )
-      yield* fs.writeFileString(join(cwd, "list.csv"), `index,machineActionId\n5,"${id(0)}"\n1,${id(0)}\n`)
+      box.write("list.csv", `index,machineActionId\n5,"${id(0)}"\n1,${id(0)}\n`)
       const ended = yield* download("--from", "list.txt", "--from", "list.csv")
-      assert.strictEqual(ended.code, 1)
+      assert.strictEqual(ended.exitCode, 1)
       assert.match(ended.stderr, /list.txt, line 4: "what is this" is no target/)
       assert.deepStrictEqual(
         manifestOf(out)

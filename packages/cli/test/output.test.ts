@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import packageJson from "../package.json" with { type: "json" }
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 import * as Terminal from "./support/Terminal.ts"
@@ -15,6 +15,12 @@ const missing = `${Samples.action(99)}:0`
 /** One of some size, for whoever wants to stop in the middle of it. */
 const large = `${Samples.action(50)}:0`
 const largeBytes = Samples.noise(4_000_000, 50)
+
+/** Nothing but the interruption ends a body that is held: the stall would be noticed in an hour. */
+const withoutStalls = (command: Cli.Command): Cli.Command => ({
+  ...command,
+  env: { ...command.env, LIVE_RESPONSE_STALL_TIMEOUT: "1 hour" },
+})
 
 const idOf = (target: string) => {
   const [machineActionId, index] = target.split(":")
@@ -443,7 +449,7 @@ describe("on a terminal", { concurrent: true }, () => {
         onBlob: () => ({ holdAfter: 2_500_000 }),
       })
       const box = yield* Cli.sandbox
-      const terminal = yield* box.onTerminal({ ...Cli.download(server, large), patience: "5 seconds" }, { columns: 80 })
+      const terminal = yield* box.onTerminal(withoutStalls(Cli.download(server, large)), { columns: 80 })
       yield* Cli.until(
         () => server.held() === 1 && terminal.output().includes("next link"),
         () => `a body that is held\n${terminal.output()}`,
@@ -461,7 +467,7 @@ describe("interrupted", { concurrent: true }, () => {
   it.live("it keeps what it has, says so, and goes on there when it is started again", () =>
     Effect.gen(function* () {
       const { box, command, server } = yield* holdingLarge
-      const running = yield* box.start({ ...command, patience: "5 seconds" })
+      const running = yield* box.start(withoutStalls(command))
       yield* untilLargeIsHeld(box, server)
       yield* running.signal("SIGINT")
       const ended = yield* running.ended

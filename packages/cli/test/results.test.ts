@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 
@@ -378,7 +378,7 @@ describe("results", () => {
       fill(box, [[0, large], ...Array.from({ length: 500 }, (_, n): [number, Uint8Array] => [n + 1, scriptBytes()])])
       const small = { ...results, env: { ...results.env, NODE_OPTIONS: "--max-old-space-size=96" } }
       const ended = yield* Effect.all(
-        Array.from({ length: 2 }, () => box.run({ ...small, patience: "50 seconds" })),
+        Array.from({ length: 2 }, () => box.run(small)),
         { concurrency: 2 },
       )
       for (const { exitCode, stderr } of ended) assert.strictEqual(exitCode, 0, stderr)

@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/Cli.ts"
+import * as Interposed from "./support/Interposed.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
 import * as Simulated from "./support/Simulated.ts"
 
@@ -66,27 +69,32 @@ describe("run", { concurrent: true }, () => {
     Effect.gen(function* () {
       const count = 40
       const delay = Effect.flatMap(Random.nextIntBetween(0, 80), (millis) => Effect.sleep(millis))
-      const service = yield* Simulated.serve({ ...quick, machines: machines(count), latency: delay })
+      // It does not get to the end before it is killed: the service keeps it waiting.
+      const answering = yield* Latch.make(true)
+      const latency = Effect.andThen(delay, answering.await)
+      const service = yield* Simulated.serve({ ...quick, machines: machines(count), latency })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(count).join("\n"))
       const command = {
         args: ["run", "--machines", "machines.txt", ...script, "--download", "results", "-j", "16"],
         env: { ...service.env, ...env },
-        patience: "50 seconds",
-      } as const
+      }
       let begun = 0
       const asked = Effect.map(Simulated.answered(service.simulator, "run"), ({ length }) => (begun = length))
       for (let kills = 0; kills < 7; kills++) {
         const target = (yield* asked) + (yield* Random.nextIntBetween(1, 5))
+        yield* answering.open
         const running = yield* box.start(command)
         yield* Effect.repeat(Effect.andThen(asked, Effect.sleep("1 millis")), {
           until: () => begun >= target || running.stdout() !== "",
         })
         yield* Effect.sleep(yield* Random.nextIntBetween(0, 60))
+        yield* answering.close
         yield* running.signal("SIGKILL")
         const { exitCode } = yield* running.ended
         assert.isNull(exitCode, `it ended before it was killed, with ${begun} sessions`)
       }
+      yield* answering.open
       const ended = yield* box.run(command)
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(count)].sort())
@@ -98,10 +106,13 @@ describe("run", { concurrent: true }, () => {
 
   it.live("without --wait ends when all have begun, a line each; with it when all are over", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(2), commandTime: "8 seconds" })
+      const service = yield* Interposed.serve({ ...quick, machines: machines(2), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
-      const run = (...args: ReadonlyArray<string>) =>
-        box.run({ args: ["run", ...ids(2), ...script, ...args], env: { ...service.env, ...env } })
+      const command = (...args: ReadonlyArray<string>) => ({
+        args: ["run", ...ids(2), ...script, ...args],
+        env: { ...service.env, ...env },
+      })
+      const run = (...args: ReadonlyArray<string>) => box.run(command(...args))
       const begun = yield* run()
       assert.strictEqual(begun.exitCode, 0, begun.stderr)
       const lines = begun.stdout.trimEnd().split("\n")
@@ -119,7 +130,13 @@ describe("run", { concurrent: true }, () => {
         `(machine action ${actionId}); wait until it is over, or cancel it (--adopt waits for it`,
       )
 
-      const adopted = yield* run("--wait", "--adopt")
+      const lists = Simulated.answered(service.simulator, "list")
+      const before = (yield* lists).length
+      const waiting = yield* box.start(command("--wait", "--adopt"))
+      // It has seen that the sessions are in progress.
+      yield* Effect.repeat(lists, { until: ({ length }) => length > before, schedule: Schedule.spaced("10 millis") })
+      yield* service.pass("1 hour")
+      const adopted = yield* waiting.ended
       assert.strictEqual(adopted.exitCode, 0, adopted.stderr)
       assert.deepStrictEqual(
         adopted.stdout

@@ -7,6 +7,7 @@ import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/Cli.ts"
 import * as Interposed from "./support/Interposed.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
@@ -43,9 +44,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       box.write("machines.txt", ids(24).join("\n"))
       const running = yield* box.start({
         args: ["run", "--machines", "machines.txt", ...script, "--wait"],
-        // A service that is going refuses new connections while old ones are answered: three attempts outlast that.
-        env: { ...service.env, ...env, LIVE_RESPONSE_VISIBLE_WITHIN: "6 seconds" },
-        patience: "50 seconds",
+        env: { ...service.env, ...env },
       })
       let begun = 0
       yield* Effect.repeat(
@@ -56,7 +55,10 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         { until: () => begun >= 4 },
       )
       yield* service.goAway
-      yield* Effect.sleep("1 second")
+      yield* Cli.until(
+        () => service.missed() >= 4,
+        () => `somebody who misses it\n${running.stderr()}`,
+      )
       yield* service.comeBack
       const ended = yield* running.ended
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
@@ -70,7 +72,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("ends with Ctrl-C in order, with a second one at once, and goes on where it was", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(8), commandTime: "5 seconds" })
+      const service = yield* Interposed.serve({ ...quick, machines: machines(8), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(8).join("\n"))
       const command = {
@@ -103,6 +105,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       yield* second.signal("SIGINT")
       assert.strictEqual((yield* second.ended).exitCode, 130)
 
+      yield* service.pass("1 hour")
       const ended = yield* box.run(command)
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", failed: 0 })
@@ -114,17 +117,24 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("begins again where it failed with --retry-failed alone", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({
+      const service = yield* Interposed.serve({
         ...quick,
         machines: machines(2, (n) => (n === 1 ? { fails: "No." } : {})),
+        commandTime: "1 hour",
       })
       const box = yield* Cli.sandbox
-      const run = (...more: ReadonlyArray<string>) =>
-        box.run({
-          args: ["run", ...ids(2), ...script, "--journal", "journal", ...more],
-          env: { ...service.env, ...env },
-        })
-      const first = yield* run("--wait")
+      const command = (...more: ReadonlyArray<string>) => ({
+        args: ["run", ...ids(2), ...script, "--journal", "journal", ...more],
+        env: { ...service.env, ...env },
+      })
+      const run = (...more: ReadonlyArray<string>) => box.run(command(...more))
+      const waiting = yield* box.start(command("--wait"))
+      yield* Effect.repeat(countOf(service.simulator, "run"), {
+        until: (count) => count === 2,
+        schedule: Schedule.spaced("10 millis"),
+      })
+      yield* service.pass("1 hour")
+      const first = yield* waiting.ended
       assert.strictEqual(first.exitCode, 1)
       assert.match(
         first.stderr,
@@ -146,25 +156,45 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("waits for the session in the way with --adopt, and for who is offline until the deadline", () =>
     Effect.gen(function* () {
-      const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "9 seconds" }, 1: { offline: "3 days" } }
-      const service = yield* Simulated.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
+      const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "1 hour" }, 1: { offline: "3 days" } }
+      const service = yield* Interposed.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
       const [others] = yield* sessions(service.simulator)
       const box = yield* Cli.sandbox
-      const deadline = DateTime.formatIso(DateTime.makeUnsafe((yield* Clock.currentTimeMillis) + 15_000))
       const command = {
         args: ["run", ...ids(3), ...script, "--adopt", "--wait", "--journal", "journal", "--json"],
         env: { ...service.env, ...env },
       }
-      const ended = yield* box.run({ ...command, args: [...command.args, "--deadline", deadline] })
-      assert.strictEqual(ended.exitCode, 1)
-      const events = Cli.ndjson(ended.stdout)
+      const first = yield* box.start(command)
+      const count = (event: string) => first.stdout().split(`"event":"${event}"`).length - 1
+      const until = (event: string, times: number) =>
+        Cli.until(
+          () => count(event) === times,
+          () => `${times} ${event}\n${first.stdout()}${first.stderr()}`,
+        )
+      yield* until("started", 3)
+      yield* service.pass("1 hour")
+      yield* until("ended", 2)
+      yield* first.signal("SIGINT")
+      const interrupted = yield* first.ended
+      assert.strictEqual(interrupted.exitCode, 130)
       assert.deepStrictEqual(
-        events.flatMap(({ as, event, machineActionId, machineId }) =>
+        Cli.ndjson(interrupted.stdout).flatMap(({ as, event, machineActionId, machineId }) =>
           event === "started" && as === "adopted" ? [`${machineId} ${machineActionId}`] : [],
         ),
         [`${machineAt(0)} ${others?.id}`],
       )
-      assert.deepInclude(events.at(-1), { event: "sessions", started: 3, succeeded: 2, unfinished: 1, notStarted: 0 })
+
+      // It has nothing to do but to wait, so all that must happen before the deadline is that it is started.
+      const deadline = DateTime.formatIso(DateTime.makeUnsafe((yield* Clock.currentTimeMillis) + 15_000))
+      const ended = yield* box.run({ ...command, args: [...command.args, "--deadline", deadline] })
+      assert.strictEqual(ended.exitCode, 1)
+      assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), {
+        event: "sessions",
+        started: 3,
+        succeeded: 2,
+        unfinished: 1,
+        notStarted: 0,
+      })
       assert.match(
         ended.stderr,
         new RegExp(
@@ -313,7 +343,8 @@ describe("run in the middle of the night", { concurrent: true }, () => {
 
   it.live("takes lists as people and programs write them, each machine once, and tells of each broken line", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(7) })
+      // None has finished before all have started, on however slow a machine.
+      const service = yield* Simulated.serve({ ...quick, machines: machines(7), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
       const [a, b, c, d, e, f, g] = ids(7)
       box.write(

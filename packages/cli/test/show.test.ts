@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Schema from "effect/Schema"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 
@@ -237,7 +237,6 @@ describe("show", { concurrent: true }, () => {
       const show: Cli.Command = {
         args: ["show", target(0)],
         env: { ...environment(api), NODE_OPTIONS: "--max-old-space-size=64" },
-        patience: "50 seconds",
       }
       const all = yield* box.run(Cli.inPipe(show, "wc -c"))
       assert.strictEqual(Number(all.stdout), 99 * 450_000, all.stderr)

@@ -28,7 +28,7 @@ const libraryOf = (options: NodeLiveResponse.Options) =>
     ]),
   )
 
-const inAMinute = () => DateTime.addDuration(DateTime.nowUnsafe(), "1 minute")
+const inAnHour = () => DateTime.addDuration(DateTime.nowUnsafe(), "1 hour")
 
 /** Saves result 7, whose first download breaks after 100,000 bytes; `meanwhile` runs before it goes on. */
 const saveThroughCut = Effect.fnUntraced(function* (
@@ -62,7 +62,7 @@ const saveThroughCut = Effect.fnUntraced(function* (
   }
 })
 
-layer(Azurite.layer, { excludeTestServices: true, timeout: "30 seconds" })("Azurite", (it) => {
+layer(Azurite.layer, { excludeTestServices: true, timeout: "2 minutes" })("Azurite", (it) => {
   it.effect("serves what its signatures open, and a link that is dead when it comes is made anew", () =>
     Effect.gen(function* () {
       const azurite = yield* Azurite
@@ -72,7 +72,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "30 seconds" })("Azur
       const { asked, endpoint } = yield* serveLinks((index, nth) =>
         azurite.link(
           index,
-          index === "1" && nth === 1 ? DateTime.subtractDuration(DateTime.nowUnsafe(), "2 seconds") : inAMinute(),
+          index === "1" && nth === 1 ? DateTime.subtractDuration(DateTime.nowUnsafe(), "2 seconds") : inAnHour(),
         ),
       )
       const directory = yield* tempDirectory
@@ -94,7 +94,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "30 seconds" })("Azur
     Effect.gen(function* () {
       const content = patterned(300_000)
       const { bytes, links, reasons, seen, statuses, stored } = yield* saveThroughCut(content, {
-        expires: inAMinute,
+        expires: inAnHour,
         meanwhile: Effect.void,
       })
       assert.isTrue(bytes.equals(content))
@@ -113,7 +113,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "30 seconds" })("Azur
       const azurite = yield* Azurite
       const other = patterned(250_000, 9)
       const { bytes, seen, statuses } = yield* saveThroughCut(patterned(300_000), {
-        expires: inAMinute,
+        expires: inAnHour,
         meanwhile: azurite.put("7", other),
       })
       assert.isTrue(bytes.equals(other))
@@ -126,15 +126,18 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "30 seconds" })("Azur
   it.effect("makes a link anew that expired under way, and goes on where it was", () =>
     Effect.gen(function* () {
       const content = patterned(300_000)
-      const began = yield* DateTime.now
-      const expires = DateTime.addDuration(began, "2 seconds")
+      let expires = inAnHour()
+      const inSeconds = () => {
+        expires = DateTime.addDuration(DateTime.nowUnsafe(), "6 seconds")
+        return expires
+      }
       const untilExpired = Effect.gen(function* () {
         // Signatures are good to the second.
         const left = DateTime.distance(yield* DateTime.now, DateTime.addDuration(expires, "1 second"))
         yield* Effect.sleep(Duration.max(left, Duration.zero))
       })
       const { bytes, links, reasons, seen, statuses } = yield* saveThroughCut(content, {
-        expires: (nth) => (nth === 1 ? expires : inAMinute()),
+        expires: (nth) => (nth === 1 ? inSeconds() : inAnHour()),
         meanwhile: untilExpired,
       })
       assert.isTrue(bytes.equals(content))

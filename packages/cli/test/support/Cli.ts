@@ -33,11 +33,11 @@ export interface Command {
   readonly cwd?: string
   /** What comes from standard input, by default nothing. `open` leaves it to the test, which types and closes. */
   readonly stdin?: string | { readonly open: true }
-  /** How long it may take: a test says what hung instead of timing out itself. By default 20 seconds. */
+  /** How long it may take, where that is longer than a test. By default two and a half minutes. */
   readonly patience?: Duration.Input
 }
 
-/** A process that ended, with everything that it wrote. */
+/** A process that ended, with everything that it wrote, but for the progress. */
 export interface Ended {
   readonly exitCode: number | null
   readonly stdout: string
@@ -46,7 +46,7 @@ export interface Ended {
 
 export interface Running {
   readonly pid: number
-  /** What it wrote so far. */
+  /** What it wrote so far. On stderr that is without the progress: how much there is of it depends on the machine. */
   readonly stdout: () => string
   readonly stderr: () => string
   readonly type: (text: string) => Effect.Effect<void>
@@ -66,6 +66,8 @@ export interface OnTerminal {
 /** A directory of one test: processes start in it, and whatever they leave is in it. */
 export interface Sandbox {
   readonly root: string
+  /** What programs have in their environment, beside what a command gives them. */
+  readonly environment: Readonly<Record<string, string>>
   /** The directory of results of `download` below. */
   readonly out: string
   /** A path in here, in full. */
@@ -89,7 +91,11 @@ export interface Sandbox {
   ) => Effect.Effect<OnTerminal, never, Scope.Scope>
 }
 
-const defaultPatience = "20 seconds"
+/**
+ * How long anything may take. It is not an assertion: a test that waits in vain says for what, shortly before it would
+ * time out. That something is quick is shown by what did not happen meanwhile.
+ */
+const defaultPatience = "150 seconds"
 
 /** `download` from a server into the directory of results. */
 export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>): Command => ({
@@ -116,17 +122,17 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
   mkdirSync(home)
   const out = join(root, "results")
 
+  const environment = {
+    PATH: process.env.PATH ?? "",
+    HOME: home,
+    TMPDIR: home,
+    XDG_STATE_HOME: join(home, "state"),
+    LANG: "C.UTF-8",
+    NODE_COMPILE_CACHE: compileCache,
+  }
   const options = (command: Command) => ({
     cwd: command.cwd ?? root,
-    env: {
-      PATH: process.env.PATH ?? "",
-      HOME: home,
-      TMPDIR: home,
-      XDG_STATE_HOME: join(home, "state"),
-      LANG: "C.UTF-8",
-      NODE_COMPILE_CACHE: compileCache,
-      ...command.env,
-    },
+    env: { ...environment, ...command.env },
   })
   const argv = (command: Command): [program: string, args: Array<string>] =>
     command.program === undefined ? [node, [main, ...command.args]] : [command.program, [...command.args]]
@@ -141,23 +147,24 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     const { stdin = "" } = command
     if (typeof stdin === "string") child.stdin.end(stdin)
     let stdout = ""
-    let stderr = ""
+    let written = ""
+    const stderr = () => withoutProgress(written)
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (written += text))
     let closed = false
     child.once("close", () => (closed = true))
     return {
       pid: child.pid ?? 0,
       stdout: () => stdout,
-      stderr: () => stderr,
+      stderr,
       type: (text) => Effect.sync(() => void child.stdin.write(text)),
       closeInput: Effect.sync(() => void child.stdin.end()),
       signal: (name) => Effect.sync(() => void child.kill(name)),
       ended: until(
         () => closed,
-        () => `the end of ${command.args.join(" ")}\n${stdout}\n${stderr}`,
+        () => `the end of ${command.args.join(" ")}\n${stdout}\n${written}`,
         command.patience,
-      ).pipe(Effect.map(() => ({ exitCode: child.exitCode, stdout, stderr }))),
+      ).pipe(Effect.map(() => ({ exitCode: child.exitCode, stdout, stderr: stderr() }))),
     }
   })
 
@@ -193,6 +200,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
 
   return {
     root,
+    environment,
     out,
     write: (path, content) => {
       mkdirSync(dirname(join(root, path)), { recursive: true })
@@ -219,6 +227,9 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
 
 /** Where the programs have their home and their state. */
 const homeName = ".home"
+
+/** A line is reported every ten seconds where stderr is not a terminal. */
+export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d {2}.*\n/gm, "")
 
 const endNow = (child: ChildProcess) =>
   Effect.sync(() => {

@@ -70,7 +70,7 @@ const end = (child: ChildProcess, name: string) =>
   }).pipe(
     Effect.interruptible,
     Effect.timeoutOrElse({
-      duration: "10 seconds",
+      duration: "1 minute",
       orElse: () => Effect.sync(() => child.kill("SIGKILL")).pipe(Effect.as("a kill")),
     }),
     Effect.flatMap((code) => (code === 0 ? Effect.void : Effect.die(`${name} ended with ${code}`))),

@@ -16,7 +16,8 @@ import * as Layer from "effect/Layer"
 
 /**
  * Serves the simulator in context on the loopback interface, by default on a free port. The address is in the
- * `HttpServer` that comes with it. Connections that are still open when the layer ends are closed.
+ * `HttpServer` that comes with it. Connections that are still open when the layer ends are closed at
+ * once, as by a crash.
  *
  * @since 0.1.0
  * @category layers
@@ -28,8 +29,17 @@ export const layer = (options?: {
 }): Layer.Layer<HttpServer.HttpServer, ServeError, Simulator> => {
   const tls = options?.tls
   const server = tls === undefined ? createServer() : createSecureServer(tls)
-  const listening = NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: options?.port ?? 0 })
-  const closing = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections())))
+  const listening = NodeHttpServer.layer(() => server, {
+    host: "127.0.0.1",
+    port: options?.port ?? 0,
+    // It would wait for clients that keep their connections busy.
+    disablePreemptiveShutdown: true,
+  })
+  const close = Effect.sync(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const closing = Layer.effectDiscard(Effect.addFinalizer(() => close))
   const secured = Effect.updateService(HttpServerRequest.HttpServerRequest, (request) =>
     request.modify({ headers: Headers.set(request.headers, "x-forwarded-proto", "https") }),
   )

@@ -48,7 +48,7 @@ export interface Fault {
   readonly endpoint?: string
   /** How often the batch is run. */
   readonly runs?: number
-  /** Gives up on what hangs after a second. */
+  /** Gives up on what hangs after three seconds: a machine that is loaded hangs for a while as well. */
   readonly impatient?: boolean
   /** What must be on the disk of results that are whole, where that is not what the storage held last. */
   readonly arrives?: Uint8Array
@@ -81,7 +81,7 @@ const library = (
         Effect.succeed("retryAfter" in reason ? duration : Duration.millis(10)),
       ),
     ),
-    ...(impatient ? { headTimeout: "1 second", stallTimeout: "1 second" } : {}),
+    ...(impatient ? { headTimeout: "3 seconds", stallTimeout: "3 seconds" } : {}),
   })
   return Layer.effect(LiveResponse.LiveResponse, LiveResponse.make).pipe(
     Layer.provide(store),

@@ -54,8 +54,10 @@ export const suite = (
   const test = clock === "virtual" ? it.effect : it.live
   const pass = (millis: number) => (clock === "virtual" ? TestClock.adjust(millis) : Effect.sleep(millis))
   const slack = clock === "virtual" ? 0 : 30_000
+  /** What passes between two calls in real time is nothing to a window of some seconds. */
+  const unit = clock === "virtual" ? 1 : 10
 
-  describe(name, () => {
+  describe(name, { concurrent: clock === "real" }, () => {
     test("gives as many places as the window has, and then says how long to wait", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, minute]))
@@ -67,41 +69,41 @@ export const suite = (
 
     test("keeps all windows", () =>
       Effect.gen(function* () {
-        const windows = toWindows([2, 300], [3, hour])
+        const windows = toWindows([2, 300 * unit], [3, hour])
         const log = yield* openLog(windows)
         for (let i = 0; i < 2; i++) yield* call(log)
-        assert.isAtMost(yield* waitOf(log), 300)
-        yield* pass(300)
+        assert.isAtMost(yield* waitOf(log), 300 * unit)
+        yield* pass(300 * unit)
         yield* call(log)
         const wait = yield* waitOf(log)
-        assert.isAtMost(wait, hour - 300)
-        assert.isAtLeast(wait, hour - 300 - slack)
-        yield* pass(300)
+        assert.isAtMost(wait, hour - 300 * unit)
+        assert.isAtLeast(wait, hour - 300 * unit - slack)
+        yield* pass(300 * unit)
         assert.deepStrictEqual(yield* usedIn(log, windows), [0, 3])
       }).pipe(Effect.provide(layer)))
 
     test("has a place again when it said that it would have one", () =>
       Effect.gen(function* () {
-        const log = yield* openLog(toWindows([2, 400]))
+        const log = yield* openLog(toWindows([2, 400 * unit]))
         yield* call(log)
-        yield* pass(100)
+        yield* pass(100 * unit)
         yield* call(log)
         const wait = yield* waitOf(log)
-        assert.isAtMost(wait, 300)
+        assert.isAtMost(wait, 300 * unit)
         yield* pass(wait)
         yield* call(log)
       }).pipe(Effect.provide(layer)))
 
     test("counts a call from its answer on, however long it was under way", () =>
       Effect.gen(function* () {
-        const windows = toWindows([1, 200])
+        const windows = toWindows([1, 200 * unit])
         const log = yield* openLog(windows)
         const place = yield* log.take
-        yield* pass(500)
+        yield* pass(500 * unit)
         assert.deepStrictEqual(yield* usedIn(log, windows), [1])
-        assert.strictEqual(yield* waitOf(log), 200)
+        assert.strictEqual(yield* waitOf(log), 200 * unit)
         yield* place.answered
-        yield* pass(200)
+        yield* pass(200 * unit)
         yield* call(log)
       }).pipe(Effect.provide(layer)))
 
@@ -133,20 +135,20 @@ export const suite = (
     test("knows of an hour when somebody else has only a minute's window", () =>
       Effect.gen(function* () {
         const name = `shared ${names++}`
-        const [seconds, hours] = [toWindows([1, 100]), toWindows([2, hour])]
+        const [seconds, hours] = [toWindows([1, 100 * unit]), toWindows([2, hour])]
         yield* call(yield* openLog(hours, { name }))
-        yield* pass(150)
+        yield* pass(150 * unit)
         yield* call(yield* openLog(seconds, { name }))
-        assert.isAtLeast(yield* waitOf(yield* openLog(hours, { name })), hour - 150 - slack)
+        assert.isAtLeast(yield* waitOf(yield* openLog(hours, { name })), hour - 150 * unit - slack)
       }).pipe(Effect.provide(layer)))
 
     test("starts no call while the server wants none, and a shorter wait does not end a longer one", () =>
       Effect.gen(function* () {
-        const log = yield* openLog(toWindows([3, 200]))
-        yield* log.refused(Duration.millis(800))
-        yield* log.refused(Duration.millis(100))
+        const log = yield* openLog(toWindows([3, 200 * unit]))
+        yield* log.refused(Duration.millis(800 * unit))
+        yield* log.refused(Duration.millis(100 * unit))
         const wait = yield* waitOf(log)
-        assert.isAtMost(wait, 800)
+        assert.isAtMost(wait, 800 * unit)
         assert.isAbove(wait, clock === "virtual" ? 799 : 0)
         yield* pass(wait)
         yield* call(log)
