@@ -43,6 +43,16 @@ export interface Disk {
   readonly powerCut: (roll: () => number) => void
 }
 
+/** The first such operation goes wrong. */
+export const failOnce = (method: string, fault: Fault): Disk["fault"] => {
+  let isDone = false
+  return (operation) => {
+    if (isDone || operation.method !== method) return "none"
+    isDone = true
+    return fault
+  }
+}
+
 type Bytes = Uint8Array<ArrayBuffer>
 
 interface Inode {
@@ -255,7 +265,10 @@ export const makeDisk = (): Disk => {
     const left = new Map<string, Inode>()
     for (const path of new Set([...names.keys(), ...flushedNames.keys()])) {
       const inode = (roll() < 0.5 ? names : flushedNames).get(path)
-      if (inode !== undefined) left.set(path, inode)
+      if (inode === undefined) continue
+      // A rename is atomic: a file has one name.
+      const isTwice = Array.from(left.values()).includes(inode)
+      if (!isTwice) left.set(path, inode)
     }
     for (const inode of new Set(left.values())) {
       inode.bytes = survivor(inode, roll)
