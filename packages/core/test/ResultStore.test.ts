@@ -269,6 +269,21 @@ describe("ResultStore.layerFileSystem, after a write that failed", () => {
     }),
   )
 
+  it.effect("leaves no record where the time to flush comes while it completes", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content })
+          const completing = yield* Effect.forkChild(writer.complete, { startImmediately: true })
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.join(completing)
+        }),
+      )
+      assert.deepStrictEqual(disk.paths(), [binPath])
+    }),
+  )
+
   it.effect("takes nothing after it has finished", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
@@ -376,7 +391,10 @@ describe("ResultStore.layerFileSystem, on a disk that fails", () => {
           if (!isLast && roll() < 0.5) yield* Fiber.interrupt(running)
           const exit = yield* Fiber.await(running)
           disk.fault = () => "none"
-          if (isLast) assert.isTrue(Exit.isSuccess(exit))
+          if (isLast) {
+            assert.isTrue(Exit.isSuccess(exit))
+            assert.deepStrictEqual(disk.paths(), [binPath])
+          }
           for (const { bytes, content, sha256 } of succeeded.splice(0)) {
             assert.isTrue(isSame(bytes, content), "the result has other bytes")
             assert.strictEqual(sha256, createHash("sha256").update(content).digest("hex"))

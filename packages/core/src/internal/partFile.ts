@@ -113,6 +113,8 @@ const writeGathered = Effect.fnUntraced(function* (part: PartFile) {
 
 /** Flushes what came and then records it: in the other order a power cut would leave a record of bytes that are not there. */
 const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
+  // Its turn may come when the result has its name already.
+  if (part.isPublished) return
   yield* writeGathered(part)
   const { fs, head, path, paths, recordPath, size } = part
   if (head === undefined || size === part.durable) return
@@ -238,6 +240,8 @@ export const open = Effect.fnUntraced(function* (place: Place): Effect.fn.Return
   }
   yield* readRecord(part)
   if (part.size === 0) yield* discard(part)
+  // A crash may leave a record that was not whole yet.
+  yield* part.fs.remove(`${part.recordPath}.part`, { force: true }).pipe(at(part.recordPath))
   yield* Effect.addFinalizer(() => close(part))
   // A body may be quiet for long: what came is on the disk a second later, whatever becomes of this program.
   yield* exclusively(part)(checkpoint(part)).pipe(
