@@ -145,7 +145,7 @@ const soak = Effect.gen(function* () {
 
   /**
    * What has to be sent again, for all results that are not done: how far each had come in the process that was killed,
-   * beyond what its part has on the disk. That is what bodies under way had on the wire and in memory; it is also what a
+   * beyond what was flushed of its part. That is what bodies under way had on the wire and in memory; it is also what a
    * result held that was whole and not yet in the manifest, or that waited to go on after a fault.
    */
   const lost = () => {
@@ -154,7 +154,7 @@ const soak = Effect.gen(function* () {
       .filter(([target]) => !done.has(target))
       .map(([target, { end, sent }]) => ({
         isWhole: end === server.results.get(target)?.bytes.length,
-        bytes: Math.min(sent, Math.max(0, end - box.sizeOf(`${target.replace(":", "/")}.part`))),
+        bytes: Math.min(sent, Math.max(0, end - box.flushed(`${target.replace(":", "/")}.part`))),
       }))
   }
 

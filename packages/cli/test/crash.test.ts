@@ -89,8 +89,8 @@ describe("a batch that is killed", { concurrent: true }, () => {
       const command = download(server, samples)
       const running = yield* box.start(command)
       yield* Cli.until(
-        () => box.sizeOf(`${id}/0.part`) > size * 0.49,
-        () => `half of it on the disk, not ${box.sizeOf(`${id}/0.part`)} bytes\n${running.stderr()}`,
+        () => box.flushed(`${id}/0.part`) > size * 0.49,
+        () => `half of it on the disk for good, not ${box.flushed(`${id}/0.part`)} bytes\n${running.stderr()}`,
       )
       yield* running.signal("SIGKILL")
       yield* running.ended
@@ -121,12 +121,12 @@ const length = 50_000 + "MZ last".length
 
 const partOf = ({ path }: Samples.Sample) => `results/${path.replace(/bin$/, "part")}`
 
-/** No file, no line; bytes that wait for more, and what was announced of them. */
+/** No file, no line; bytes that wait for more, all of them flushed, and what was announced of them. */
 const leavePart = (box: Cli.Sandbox, sample: Samples.Sample, bytes: Uint8Array, head?: Record<string, unknown>) => {
   rmSync(box.path(`results/${sample.path}`))
   box.write("results/manifest.jsonl", withoutLastLine(manifestOf(box)))
   box.write(partOf(sample), bytes)
-  if (head !== undefined) box.write(`${partOf(sample)}.json`, JSON.stringify(head))
+  if (head !== undefined) box.write(`${partOf(sample)}.json`, JSON.stringify({ durable: bytes.length, ...head }))
 }
 
 const withoutLastLine = (text: string) => text.slice(0, text.lastIndexOf("\n", text.length - 2) + 1)
@@ -191,6 +191,28 @@ const states: ReadonlyArray<State> = [
       leavePart(box, sample, sample.bytes.subarray(0, 20_000), { length, etag: ReferenceServer.etagOf(sample.bytes) }),
     statuses: [206],
     sent: length - 20_000,
+  },
+  {
+    name: "a part with bytes behind those that were flushed",
+    leave: (box, sample) =>
+      leavePart(box, sample, Buffer.concat([sample.bytes.subarray(0, 20_000), Buffer.alloc(10_000)]), {
+        durable: 20_000,
+        length,
+        etag: ReferenceServer.etagOf(sample.bytes),
+      }),
+    statuses: [206],
+    sent: length - 20_000,
+  },
+  {
+    name: "a part of an earlier version, which did not flush",
+    leave: (box, sample) =>
+      leavePart(box, sample, sample.bytes.subarray(0, 20_000), {
+        durable: undefined,
+        length,
+        etag: ReferenceServer.etagOf(sample.bytes),
+      }),
+    statuses: [200],
+    sent: length,
   },
   {
     name: "a part that is whole and lacks its name",

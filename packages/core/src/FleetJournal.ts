@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -14,12 +15,13 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import { cachedSuccess } from "./internal/cachedSuccess.ts"
 import { randomHex } from "./internal/randomHex.ts"
 import * as JsonLines from "./JsonLines.ts"
 import { MachineAction, MachineActionId } from "./MachineAction.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { Command, type Session } from "./Session.ts"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import { fromPlatformError, StoreError } from "./StoreError.ts"
 
 /** `at` is when the entry was made. Entries of older versions do not have it. */
 const ofMachine = {
@@ -100,7 +102,7 @@ const Header = Schema.Struct({
 
 type Header = typeof Header.Type
 
-const Line = Schema.Union([Header, Entry])
+const Line = Schema.Union([Header, ...Entry.members])
 
 /**
  * A session's runs, this one and those before it that had the same commands and comment.
@@ -183,9 +185,28 @@ export const layerMemory: Layer.Layer<FleetJournal> = Layer.effect(
   make(() => Effect.void),
 )
 
+const decodeKind = Schema.decodeUnknownOption(Schema.Struct({ entry: Schema.String }))
+const kinds = new Set<string>(Line.members.map(({ fields }) => fields.entry.schema.literal))
+
+/** Why a line can't be passed over: its machine might have the session twice. */
+const refuse = (path: string, { line, value }: JsonLines.DamagedLine) => {
+  const kind = Option.getOrUndefined(Option.flatMap(value, decodeKind))?.entry
+  const detail =
+    kind === undefined || kinds.has(kind)
+      ? `line ${line} is damaged, so its machine might get the session twice; find out in the portal whether it had one, then correct or delete the line`
+      : `line ${line} is of a kind that this version does not know (${kind}); use the version of live-response that wrote it`
+  return new StoreError({ path, problem: "Failed", detail })
+}
+
 /**
  * Remembers in `<directory>/sessions.jsonl`, which is read when the first session is opened, and made when there was none.
  * What is in it is on the disk before anything is done that it speaks of.
+ *
+ * **Details**
+ *
+ * A last line that was cut short, as a crash leaves it, is cut off: nothing was done yet that it speaks of. With any other
+ * damaged line, and with one of a kind that a later version writes, opening a session fails with a `StoreError` that
+ * names the line. An `open` that failed is tried again at the next call.
  *
  * @since 0.1.0
  * @category layers
@@ -202,18 +223,27 @@ export const layerFileSystem = ({
       const paths = yield* Path.Path
       const scope = yield* Effect.scope
       const path = paths.join(directory, "sessions.jsonl")
-      const journal = yield* Effect.gen(function* () {
+      const read = Effect.gen(function* () {
         yield* Effect.mapError(PrivateDirectory.make(fs, paths, directory), fromPlatformError(directory))
         const file = yield* JsonLines.open(path, Line)
         const journal = yield* make(file.append)
-        yield* Stream.runForEach(JsonLines.read(path, Line), (line) => Effect.sync(() => journal.learn(line)))
+        yield* JsonLines.read(path, Line, (damaged) => Effect.fail(refuse(path, damaged))).pipe(
+          Stream.runForEach((line) => Effect.sync(() => journal.learn(line))),
+        )
         return journal
-      }).pipe(
+      })
+      const journal = yield* Scope.fork(scope).pipe(
+        // A file that could not be read is closed before it is tried again.
+        Effect.flatMap((attempt) =>
+          read.pipe(
+            Effect.provideService(Scope.Scope, attempt),
+            Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause))),
+          ),
+        ),
         Effect.provideService(FileSystem.FileSystem, fs),
         Effect.provideService(Path.Path, paths),
-        Effect.provideService(Scope.Scope, scope),
         Effect.uninterruptible,
-        Effect.cached,
+        cachedSuccess,
       )
       return { open: (session) => Effect.flatMap(journal, ({ open }) => open(session)) }
     }),

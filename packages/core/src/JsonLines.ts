@@ -4,12 +4,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
@@ -17,34 +17,93 @@ import * as TerminalText from "./TerminalText.ts"
 
 const lineFeed = 0x0a
 
+const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+
 /**
- * The entries of a file, in order; none where there is no file. A line that is none, such as one that a crash cut off, is
- * passed over.
+ * A line that is not an entry: its number, from 1, and its value where it is JSON.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DamagedLine {
+  readonly line: number
+  readonly value: Option.Option<unknown>
+}
+
+/**
+ * The entries of a file, in order; none where there is no file.
+ *
+ * **Details**
+ *
+ * Blank lines are fine. `onDamaged` is called for each other line that is not an entry, and fails where such a line must
+ * not be passed over. By default all of them are, as for a file to which another program is just appending.
  *
  * @since 0.1.0
  * @category reading
  */
-export const read = <A, I>(
+export const read = <A, I, E = never, R = never>(
   path: string,
   schema: Schema.Codec<A, I>,
-): Stream.Stream<A, StoreError, FileSystem.FileSystem> => {
+  onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R> = () => Effect.void,
+): Stream.Stream<A, StoreError | E, FileSystem.FileSystem | R> => {
   const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
-  return Stream.unwrap(
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      return (yield* fs.exists(path)) ? fs.stream(path) : Stream.empty
-    }),
-  ).pipe(
+  const entry = ([text, index]: [string, number]): Effect.Effect<ReadonlyArray<A>, E, R> => {
+    const decoded = decode(text)
+    if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
+    return text.trim() === "" ? Effect.succeed([]) : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
+  }
+  return Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path))).pipe(
+    Stream.catchReason("PlatformError", "NotFound", () => Stream.empty),
     Stream.mapError(fromPlatformError(path)),
     Stream.decodeText(),
     Stream.splitLines,
-    Stream.flatMap((line) => Stream.fromIterable(Option.toArray(decode(line)))),
+    Stream.zipWithIndex,
+    Stream.mapEffect(entry),
+    Stream.flattenIterable,
   )
 }
 
+/** Where the last line begins that has no line feed: at the end of a file that is whole. */
+const lastLineOf = (fs: FileSystem.FileSystem, path: string) =>
+  Stream.runFold(
+    fs.stream(path),
+    () => ({ size: 0, start: 0 }),
+    ({ size, start }, bytes) => {
+      const last = bytes.lastIndexOf(lineFeed)
+      return { size: size + bytes.length, start: last === -1 ? start : size + last + 1 }
+    },
+  )
+
 /**
- * Opens a file to append entries. Each is on the disk when `append` is over, in a line of its own also where a crash cut
- * the one before off. For its owner alone (0600). Its directory must be there.
+ * A crash leaves a last line that is torn. It was never appended, so nothing was done that it speaks of, and it is cut
+ * off: what is appended to it would make a damaged line in the middle. One that lacks its line feed alone is all there.
+ */
+const mend = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string, file: FileSystem.File) {
+  const { size, start } = yield* lastLineOf(fs, path)
+  if (start === size) return
+  const text = yield* Stream.mkString(Stream.decodeText(fs.stream(path, { offset: start })))
+  yield* Option.isSome(parse(text)) ? file.writeAll(Uint8Array.of(lineFeed)) : file.truncate(start)
+  yield* file.sync
+})
+
+/**
+ * A file that was opened to append entries to it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Appender<A> {
+  /**
+   * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. One at a time: others
+   * wait. What is written of an entry that can't be appended is cut off again, and where that fails, so does each append
+   * after it until it succeeds.
+   */
+  readonly append: (entry: A) => Effect.Effect<void, StoreError>
+}
+
+/**
+ * Opens a file to append entries, and cuts off a last line that a crash has torn. For its owner alone (0600). Its
+ * directory must be there, and no other program may append to it.
  *
  * @since 0.1.0
  * @category writing
@@ -52,38 +111,42 @@ export const read = <A, I>(
 export const open = Effect.fnUntraced(function* <A, I>(
   path: string,
   schema: Schema.Codec<A, I>,
-): Effect.fn.Return<
-  { readonly append: (entry: A) => Effect.Effect<void, StoreError> },
-  StoreError,
-  FileSystem.FileSystem | Path.Path | Scope.Scope
-> {
+): Effect.fn.Return<Appender<A>, StoreError, FileSystem.FileSystem | Path.Path | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
   const storeError = fromPlatformError(path)
   const file = yield* Effect.mapError(fs.open(path, { flag: "a+", mode: 0o600 }), storeError)
-  let isTorn = false
-  /** What is written after a line that was cut off begins a line of its own. */
-  const write = (text: string) =>
-    Effect.suspend(() => file.writeAll(new TextEncoder().encode(isTorn ? `\n${text}` : text))).pipe(
-      Effect.andThen(file.sync),
+  const oneAtATime = yield* Semaphore.make(1)
+  /** Where the lines end that were appended, while there may be something else behind them. */
+  let tornAt: number | undefined
+
+  const cutBack = Effect.suspend(() =>
+    tornAt === undefined
+      ? Effect.void
+      : Effect.tap(file.truncate(tornAt), () =>
+          Effect.sync(() => {
+            tornAt = undefined
+          }),
+        ),
+  )
+
+  const write = (line: string) =>
+    Effect.gen(function* () {
+      yield* cutBack
+      tornAt = Number((yield* file.stat).size)
+      yield* file.writeAll(new TextEncoder().encode(line))
+      yield* file.sync
+      tornAt = undefined
+    }).pipe(
+      Effect.tapError(() => Effect.ignore(cutBack)),
       Effect.mapError(storeError),
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          isTorn = Exit.isFailure(exit)
-        }),
-      ),
+      oneAtATime.withPermits(1),
       Effect.uninterruptible,
     )
 
   // The name of a file is on the disk only when its directory is.
   yield* PrivateDirectory.sync(fs, (yield* Path.Path).dirname(path))
-  const { size } = yield* Effect.mapError(file.stat, storeError)
-  if (size > 0) {
-    const last = yield* Stream.runCollect(fs.stream(path, { offset: Number(size) - 1 })).pipe(
-      Effect.mapError(storeError),
-    )
-    isTorn = last[0]?.[0] !== lineFeed
-  }
+  yield* Effect.mapError(mend(fs, path, file), storeError)
   return {
     append: (entry) =>
       Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${TerminalText.escapeJson(line)}\n`)),

@@ -130,9 +130,19 @@ export const fileIn = (paths: Path.Path, directory: string): string => paths.joi
 export const entries = (directory: string): Stream.Stream<Entry, StoreError, FileSystem.FileSystem | Path.Path> =>
   Stream.unwrap(Path.Path.useSync((paths) => JsonLines.read(fileIn(paths, directory), Entry)))
 
+/** So many damaged lines are named. */
+const namedLines = 5
+
+const warning = (path: string, lines: ReadonlyArray<number>): string => {
+  const named = lines.slice(0, namedLines).join(", ") + (lines.length > namedLines ? ", …" : "")
+  return lines.length === 1
+    ? `${path}: line ${named} is damaged and was passed over; its target is done again`
+    : `${path}: ${lines.length} lines are damaged and were passed over (${named}); their targets are done again`
+}
+
 /**
- * Remembers in `<directory>/manifest.jsonl`, to which it only appends. A line that was cut short, as a crash leaves it,
- * is passed over: its target is done again.
+ * Remembers in `<directory>/manifest.jsonl`, to which it only appends. A last line that was cut short, as a crash leaves
+ * it, is cut off. Other damaged lines are passed over with one warning: their targets are done again.
  *
  * @since 0.1.0
  * @category layers
@@ -148,8 +158,13 @@ export const layerFileSystem = (options: {
       const index = makeIndex()
 
       yield* Effect.mapError(PrivateDirectory.make(fs, paths, options.directory), fromPlatformError(options.directory))
-      yield* Stream.runForEach(entries(options.directory), (entry) => Effect.sync(() => index.add(entry)))
-      const file = yield* JsonLines.open(fileIn(paths, options.directory), Entry)
+      const path = fileIn(paths, options.directory)
+      const file = yield* JsonLines.open(path, Entry)
+      const damaged: Array<number> = []
+      yield* JsonLines.read(path, Entry, ({ line }) => Effect.sync(() => damaged.push(line))).pipe(
+        Stream.runForEach((entry) => Effect.sync(() => index.add(entry))),
+      )
+      if (damaged.length > 0) yield* Effect.logWarning(warning(path, damaged))
 
       return {
         find: index.find,

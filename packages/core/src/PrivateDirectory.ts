@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import type { Path } from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
 /** Makes one directory, or finds it there: another program may make the same at the same time. */
 const makeOne = (fs: FileSystem, directory: string): Effect.Effect<void, PlatformError> =>
@@ -37,12 +38,19 @@ export const make = (fs: FileSystem, path: Path, directory: string): Effect.Effe
     }),
   )
 
+/** Whether a failure means that the disk or the process is in trouble, and not that the platform can't do it. */
+const isTrouble = ({ detail, problem }: StoreError): boolean =>
+  problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
+
 /**
  * Flushes a directory to the disk: a name is there for good only when its directory is. Some platforms can't, and need
- * not.
+ * not: that is no failure. A disk that is full or broken, or too many open files, is one.
  *
  * @since 0.1.0
  * @category writing
  */
-export const sync = (fs: FileSystem, directory: string): Effect.Effect<void> =>
-  Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (directory) => directory.sync)))
+export const sync = (fs: FileSystem, directory: string): Effect.Effect<void, StoreError> =>
+  Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (directory) => directory.sync)).pipe(
+    Effect.mapError(fromPlatformError(directory)),
+    Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
+  )

@@ -6,25 +6,22 @@
 import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Base64 from "effect/encoding/Base64"
-import * as Hex from "effect/encoding/Hex"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
+import * as Inspection from "./internal/inspection.ts"
+import * as KeyedLock from "./internal/keyedLock.ts"
+import * as PartFile from "./internal/partFile.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
-import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
-import * as TerminalText from "./TerminalText.ts"
-import * as TransferError from "./TransferError.ts"
+import type * as TransferError from "./TransferError.ts"
 import * as WholeFile from "./WholeFile.ts"
 
 /**
@@ -41,8 +38,8 @@ export interface StoredResult {
 }
 
 /**
- * Takes the chunks of one result. A writer that is left before it completes keeps what it has, for the next one to go
- * on with.
+ * Takes the chunks of one result. A writer ends when it completes, or with its scope: one that is left before it completes
+ * keeps what it has, for the next one to resume. After a failed write it takes nothing more.
  *
  * @since 0.1.0
  * @category models
@@ -54,7 +51,10 @@ export interface ResultWriter {
   /** Takes the next chunk. One at offset 0 after others voids them. */
   readonly write: (chunk: ResultChunk) => Effect.Effect<void, StoreError>
 
-  /** Checks length and MD5 where they were announced, and keeps the result for good. */
+  /**
+   * Checks length and MD5 where they were announced, and keeps the result for good. A mismatch discards all of it. The
+   * writer has finished, whatever comes of it.
+   */
   readonly complete: Effect.Effect<StoredResult, StoreError | TransferError.TransferError>
 }
 
@@ -63,7 +63,10 @@ export interface ResultWriter {
  * @category services
  */
 export interface Service {
-  /** Begins to write a result, or goes on with it. One writer at a time for each result. */
+  /**
+   * Starts to write a result, or resumes it. There is one writer at a time for each result: another call waits until that
+   * writer has completed, or its scope has ended, and then sees what it left.
+   */
   readonly open: (ref: ResultRef) => Effect.Effect<ResultWriter, StoreError, Scope.Scope>
 
   /** Whether something that was kept is still there, by its path, and by its size where that is known. */
@@ -75,7 +78,7 @@ export interface Service {
   /** The bytes of a result that is kept. */
   readonly read: (path: string) => Stream.Stream<Uint8Array, StoreError>
 
-  /** Keeps what was made of a result, beside it: whole, or not at all. Gives its size. */
+  /** Keeps what was made of a result, beside it: whole, or not at all. Gives its size. One call at a time for each path. */
   readonly keep: <E, R>(
     path: string,
     bytes: Stream.Stream<Uint8Array, E, R>,
@@ -97,72 +100,46 @@ export class ResultStore extends Context.Service<ResultStore, Service>()("@live-
  * @since 0.1.0
  * @category results
  */
-export const kindOf = (start: Uint8Array): "json" | "gz" | "bin" => {
-  if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
-  return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
-}
+export const kindOf: (start: Uint8Array) => "json" | "gz" | "bin" = Inspection.kindOf
 
-/** How much of the beginning tells what a result is. */
-const startLength = 64
+/** One writer at a time for each result and each path, and each ends with what it completes. */
+const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return<Service, never, Scope.Scope> {
+  const hold = yield* KeyedLock.make
 
-/**
- * What every store does alike: counts, hashes, checks. It knows nothing of where the bytes go.
- */
-const makeInspection = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
-  let head = ResultHead.make({})
-  let size = 0
-  let start = new Uint8Array()
-  let sha256 = hash("SHA-256")
-  let md5: Hash | undefined
-
-  const mismatch = (what: "length" | "md5", expected: string, actual: string) =>
-    new TransferError.TransferError({
-      result: String(ref),
-      reason: new TransferError.Mismatch({ what, expected, actual }),
-    })
+  const openHeld = Effect.fnUntraced(function* (ref: ResultRef, scope: Scope.Closeable) {
+    yield* hold(String(ref))
+    const writer = yield* store.open(ref)
+    let hasFinished = false
+    const unlessFinished = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
+      Effect.suspend((): Effect.Effect<A, E | StoreError> => (hasFinished ? Effect.fail(finished(ref)) : effect))
+    return {
+      resume: writer.resume,
+      write: (chunk: ResultChunk) => unlessFinished(writer.write(chunk)),
+      complete: unlessFinished(
+        Effect.suspend(() => {
+          hasFinished = true
+          return Effect.onExit(writer.complete, (exit) => Scope.close(scope, exit))
+        }),
+      ),
+    }
+  })
 
   return {
-    get size() {
-      return size
-    },
-    /** Begins, or begins anew. MD5 is costly, so it is computed only where there is one to compare with. */
-    begin: (announced: ResultHead) => {
-      head = announced
-      size = 0
-      start = new Uint8Array()
-      sha256 = hash("SHA-256")
-      md5 = announced.md5 === undefined ? undefined : hash("MD5")
-    },
-    /** What was announced of the same content later on. */
-    learn: (announced: ResultHead) => {
-      head = announced
-    },
-    add: (bytes: Uint8Array) => {
-      if (size < startLength) start = Bytes.concat([start, bytes.subarray(0, startLength - size)])
-      sha256.update(bytes)
-      md5?.update(bytes)
-      size += bytes.length
-    },
-    /** `all` is read where the MD5 was announced only after the first bytes. */
-    finish: Effect.fnUntraced(function* <E, R>(all: Stream.Stream<Uint8Array, E, R>) {
-      if (head.length !== undefined && head.length !== size) {
-        return yield* mismatch("length", `${head.length} bytes`, `${size} bytes`)
-      }
-      if (head.md5 !== undefined) {
-        const computed = md5 ?? hash("MD5")
-        if (md5 === undefined) yield* Stream.runForEach(all, (bytes) => Effect.sync(() => computed.update(bytes)))
-        const actual = Base64.encode(computed.digest())
-        if (actual !== head.md5) return yield* mismatch("md5", head.md5, actual)
-      }
-      return {
-        path: `${ref.machineActionId}/${ref.index}.${kindOf(start)}`,
-        bytes: size,
-        sha256: Hex.encode(sha256.digest()),
-        ...(head.etag === undefined ? {} : { etag: head.etag }),
-      }
+    ...store,
+    open: Effect.fnUntraced(function* (ref) {
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      return yield* openHeld(ref, scope).pipe(
+        Scope.provide(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+      )
     }),
+    keep: (path, bytes) =>
+      Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(path), scope), store.keep(path, bytes))),
   }
-}
+})
+
+const finished = (ref: ResultRef) =>
+  new StoreError({ path: String(ref), problem: "Failed", detail: "this writer has finished; open the result again" })
 
 /**
  * Keeps results in this program's memory: for tests, and for programs that hand them on.
@@ -177,14 +154,14 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
     const files = new Map<string, Uint8Array>()
     const parts = new Map<string, { readonly resume: ResumePoint; readonly bytes: Uint8Array }>()
 
-    return {
+    return yield* withLocks({
       open: Effect.fnUntraced(function* (ref) {
-        const inspection = makeInspection(hasher, ref)
+        const inspection = Inspection.make(hasher, ref)
         const part = parts.get(String(ref))
         let head = part?.resume.head
         let bytes: Array<Uint8Array> = []
         if (part !== undefined) {
-          inspection.begin(part.resume.head)
+          inspection.start(part.resume.head)
           inspection.add(part.bytes)
           bytes.push(part.bytes)
           parts.delete(String(ref))
@@ -200,7 +177,7 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
           write: (chunk) =>
             Effect.sync(() => {
               if (chunk.offset === 0) {
-                inspection.begin(chunk.head)
+                inspection.start(chunk.head)
                 bytes = []
               }
               inspection.learn(chunk.head)
@@ -234,17 +211,9 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
             ? Stream.fail(new StoreError({ path, problem: "Failed", detail: "there is no such result" }))
             : Stream.succeed(bytes)
         }),
-    }
+    })
   }),
 )
-
-/** Stands beside a `.part`: what the bytes in it are the beginning of. */
-const PartHead = Schema.fromJsonString(ResultHead)
-const decodePartHead = Schema.decodeUnknownOption(PartHead)
-const encodePartHead = Schema.encodeEffect(PartHead)
-
-/** So many bytes are gathered before they are written: a write for each chunk off the wire would cost half as much again. */
-const gatherLength = 1024 * 1024
 
 const at =
   (path: string) =>
@@ -278,8 +247,16 @@ export const reader = Effect.fnUntraced(function* (
 
 /**
  * Keeps results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served. Directories are
- * for their owner alone (0700), and so are files (0600). A result under way is `<index>.part` with what was announced of
- * it beside it; it is flushed to the disk before it gets its name.
+ * for their owner alone (0700), and so are files (0600).
+ *
+ * **Details**
+ *
+ * A result in progress is `<index>.part`, and `<index>.part.json` beside it records what was announced of it and how many
+ * of its bytes were flushed to the disk: after a second, and after each 8 MiB. A resume trusts these bytes alone, so
+ * neither a crash nor a power cut nor a full disk makes a wrong result, and the last second of a download may come again.
+ * A part that an earlier version left starts over. A result is flushed, and as long as what came, before it gets its name.
+ *
+ * One program at a time may write to a directory: in Node `NodeDirectoryLock` sees to that.
  *
  * @since 0.1.0
  * @category layers
@@ -290,149 +267,67 @@ export const layerFileSystem = (options: {
   Layer.effect(
     ResultStore,
     Effect.gen(function* () {
+      const { directory } = options
       const fs = yield* FileSystem.FileSystem
       const paths = yield* Path.Path
-      const { join } = paths
       const hasher = yield* Hasher
 
-      const makeDirectory = (path: string) => PrivateDirectory.make(fs, paths, path).pipe(at(path))
+      yield* PrivateDirectory.make(fs, paths, directory).pipe(at(directory))
+      yield* fs.access(directory, { writable: true }).pipe(at(directory))
 
-      yield* makeDirectory(options.directory)
-      yield* fs.access(options.directory, { writable: true }).pipe(at(options.directory))
-
-      const open = Effect.fnUntraced(function* (ref: ResultRef) {
-        // The file outlives the writer's scope by what is still to be written when that ends.
-        const fileScope = yield* Scope.make()
-        const directory = join(options.directory, ref.machineActionId)
-        const partPath = join(directory, `${ref.index}.part`)
-        const headPath = `${partPath}.json`
-        const inspection = makeInspection(hasher, ref)
-        const oneAtATime = yield* Semaphore.make(1)
-
-        let failure: StoreError | undefined
-        let part: FileSystem.File | undefined
-        let partHead: ResultHead | undefined
-        let head: ResultHead | undefined
-        let gathered: Array<Uint8Array> = []
-        let gatheredLength = 0
-
-        const openPart = Effect.gen(function* () {
-          if (part !== undefined) return part
-          yield* makeDirectory(directory)
-          yield* PrivateDirectory.sync(fs, options.directory)
-          part = yield* fs.open(partPath, { flag: "a", mode: 0o600 }).pipe(at(partPath), Scope.provide(fileScope))
-          return part
-        })
-
-        const writeGathered = Effect.gen(function* () {
-          if (gatheredLength === 0) return
-          const file = yield* openPart
-          const bytes = Bytes.concat(gathered)
-          gathered = []
-          gatheredLength = 0
-          yield* file.writeAll(bytes).pipe(at(partPath))
-        })
-
-        const writeHead = Effect.suspend(() => {
-          if (head === undefined || head === partHead) return Effect.void
-          partHead = head
-          return encodePartHead(head).pipe(
-            Effect.orDie,
-            Effect.tap(openPart),
-            Effect.flatMap((json) =>
-              fs.writeFileString(headPath, TerminalText.escapeJson(json), { mode: 0o600 }).pipe(at(headPath)),
-            ),
-          )
-        })
-
-        /**
-         * What is announced is written before the bytes that it is about. Uninterruptible, because a write that was begun
-         * happens whether anybody waits for it or not.
-         */
-        const flush = Effect.andThen(writeHead, writeGathered).pipe(oneAtATime.withPermits(1), Effect.uninterruptible)
-
-        const forget = () => {
-          head = undefined
-          gathered = []
-          gatheredLength = 0
-        }
-
-        const discard = Effect.gen(function* () {
-          forget()
-          yield* fs.remove(partPath, { force: true }).pipe(at(partPath))
-          yield* fs.remove(headPath, { force: true }).pipe(at(headPath))
-        })
-
-        const leftBehind = Effect.gen(function* () {
-          const announced = yield* Effect.fromOption(decodePartHead(yield* fs.readFileString(headPath)))
-          inspection.begin(announced)
-          yield* Stream.runForEach(fs.stream(partPath), (bytes) => Effect.sync(() => inspection.add(bytes)))
-          return inspection.size <= (announced.length ?? Infinity)
-            ? { head: announced, offset: inspection.size }
-            : undefined
-        }).pipe(Effect.orElseSucceed(() => undefined))
-
-        const resume: ResumePoint | undefined = yield* leftBehind
-        if (resume === undefined) yield* discard
-        head = resume?.head
-        partHead = resume?.head
-
-        yield* Effect.addFinalizer((exit) => Effect.ignore(flush).pipe(Effect.andThen(Scope.close(fileScope, exit))))
-
-        // A body may be quiet for long: what came is on the disk a second later, whatever becomes of this program.
-        yield* flush.pipe(
-          Effect.repeat(Schedule.spaced("1 second")),
-          Effect.catch((error) =>
-            Effect.sync(() => {
-              failure = error
-            }),
-          ),
-          Effect.forkScoped,
-        )
-
-        const startOver = oneAtATime.withPermits(1)(
-          Effect.gen(function* () {
-            forget()
-            if (resume !== undefined || part !== undefined) yield* (yield* openPart).truncate(0).pipe(at(partPath))
-          }),
-        )
-
-        const write = Effect.fnUntraced(function* (chunk: ResultChunk) {
-          if (failure !== undefined) return yield* failure
-          if (chunk.offset === 0) {
-            inspection.begin(chunk.head)
-            yield* startOver
-          }
-          inspection.learn(chunk.head)
-          head = chunk.head
-          inspection.add(chunk.bytes)
-          gathered.push(chunk.bytes)
-          gatheredLength += chunk.bytes.length
-          if (gatheredLength >= gatherLength) yield* flush
-        })
-
-        const complete = Effect.gen(function* () {
-          if (failure !== undefined) return yield* failure
-          const file = yield* openPart
-          yield* writeGathered
-          const all = Stream.mapError(fs.stream(partPath), fromPlatformError(partPath))
-          const stored = yield* Effect.tapError(inspection.finish(all), () => discard)
-          yield* file.sync.pipe(at(partPath))
-          const path = join(options.directory, stored.path)
-          yield* fs.rename(partPath, path).pipe(at(path))
-          yield* PrivateDirectory.sync(fs, directory)
-          if (partHead !== undefined) yield* fs.remove(headPath, { force: true }).pipe(at(headPath))
-          forget()
-          return stored
-        }).pipe(oneAtATime.withPermits(1), Effect.uninterruptible)
-
-        return { resume, write, complete }
+      return yield* withLocks({
+        open: (ref) =>
+          openWriter({ fs, paths, directory: paths.join(directory, ref.machineActionId), ref, hash: hasher }),
+        ...(yield* reader(directory)),
+        keep: (path, bytes) => WholeFile.write(fs, paths, paths.join(directory, path), bytes),
       })
-
-      return {
-        open,
-        ...(yield* reader(options.directory)),
-        keep: (path, bytes) => WholeFile.write(fs, paths, join(options.directory, path), bytes),
-      }
     }),
   )
+
+const openWriter = Effect.fnUntraced(function* ({
+  directory,
+  fs,
+  hash,
+  paths,
+  ref,
+}: {
+  readonly fs: FileSystem.FileSystem
+  readonly paths: Path.Path
+  readonly directory: string
+  readonly ref: ResultRef
+  readonly hash: (algorithm: Algorithm) => Hash
+}): Effect.fn.Return<ResultWriter, StoreError, Scope.Scope> {
+  const path = paths.join(directory, `${ref.index}.part`)
+  const part = yield* PartFile.open({ fs, paths, directory, path, recordPath: `${path}.json` })
+  const inspection = Inspection.make(hash, ref)
+  const { head } = part
+  if (head !== undefined) {
+    inspection.start(head)
+    yield* Stream.runForEach(PartFile.bytes(part), (bytes) => Effect.sync(() => inspection.add(bytes)))
+  }
+
+  const complete = Effect.gen(function* () {
+    const size = yield* PartFile.finish(part)
+    const stored = yield* inspection.finish(PartFile.bytes(part))
+    yield* inspection.checkFile(size)
+    yield* PartFile.publish(part, paths.join(paths.dirname(directory), stored.path))
+    return stored
+  })
+
+  return {
+    resume: head === undefined ? undefined : { head, offset: inspection.size },
+    write: Effect.fnUntraced(function* (chunk) {
+      if (chunk.offset === 0) {
+        inspection.start(chunk.head)
+        yield* PartFile.exclusively(part)(PartFile.startOver(part))
+      }
+      inspection.learn(chunk.head)
+      inspection.add(chunk.bytes)
+      yield* PartFile.append(part, chunk.head, chunk.bytes)
+    }),
+    complete: complete.pipe(
+      Effect.tapErrorTag("TransferError", () => PartFile.discard(part)),
+      PartFile.exclusively(part),
+    ),
+  }
+})

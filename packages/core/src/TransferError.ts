@@ -105,17 +105,21 @@ export class Stalled extends Schema.TaggedError<Stalled>("@live-response/core/Tr
 }
 
 /**
- * What came is not what was announced: another length, another range, another hash.
+ * What came is not what was announced: another length, another range, another hash. Or the `file` that it was written to
+ * has another size, so that something else wrote to it.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Mismatch extends Schema.TaggedError<Mismatch>("@live-response/core/TransferError/Mismatch")("Mismatch", {
-  what: Schema.Literals(["length", "range", "md5"]),
+  what: Schema.Literals(["length", "range", "md5", "file"]),
   expected: Schema.String,
   actual: Schema.String,
 }) {
   override get message(): string {
+    if (this.what === "file") {
+      return `the file has ${this.actual}, written to it were ${this.expected}, so another program writes to it; nothing was kept`
+    }
     return `the ${this.what} of what came is ${this.actual}, announced was ${this.expected}; nothing was kept`
   }
 }

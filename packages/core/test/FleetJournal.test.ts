@@ -2,13 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as Session from "@live-response/core/Session"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { utf8 } from "./support/bytes.ts"
-import { type Disk, makeDisk } from "./support/disk.ts"
+import { dice } from "./support/dice.ts"
+import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 import { machineAt } from "./support/fleets.ts"
 import { session } from "./support/network.ts"
 
@@ -120,6 +124,22 @@ const isKnownToTheNext = (disk: Disk) =>
     ),
   )
 
+/** A journal with a session and an entry, to which a test adds lines. */
+const withOneMachine = Effect.gen(function* () {
+  const disk = makeDisk()
+  yield* inRun(disk, ({ open }) =>
+    Effect.flatMap(open(session), (run) =>
+      run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(0) })),
+    ),
+  )
+  const add = (...lines: ReadonlyArray<string>) => {
+    const text = lines.map((line) => `${line}\n`).join("")
+    disk.files.set(path, Uint8Array.from([...(disk.files.get(path) ?? []), ...utf8(text)]))
+  }
+  const known = inRun(disk, ({ open }) => Effect.flatMap(open(session), ({ find }) => find(machineAt(0))))
+  return { disk, add, known }
+})
+
 describe("FleetJournal.layerFileSystem, in the next program", () => {
   it.effect("opened, interrupted and opened again, it tells the next program what was begun", () =>
     Effect.gen(function* () {
@@ -214,20 +234,63 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
     }),
   )
 
-  it.effect("passes over lines of a later version, and entries of sessions that it does not know", () =>
+  it.effect("passes over entries of sessions that it does not know, and blank lines", () =>
+    Effect.gen(function* () {
+      const { disk, add, known } = yield* withOneMachine
+      add("", "  ", JSON.stringify({ entry: "starting", run: "0000", machineId: machineAt(0), mark: "ab" }))
+      assert.strictEqual(Option.getOrUndefined(yield* known)?.entry, "notStarted")
+      assert.isTrue(yield* isKnownToTheNext(disk))
+    }),
+  )
+
+  it.effect.each([
+    { what: "half a line", line: `{"entry":"started","run":"ab`, says: "line 3 is damaged" },
+    {
+      what: "an entry that lacks its mark",
+      line: `{"entry":"starting","run":"ab","machineId":"cd"}`,
+      says: "is damaged",
+    },
+    { what: "what is no entry", line: "[]", says: "line 3 is damaged" },
+    { what: "zeros, as a power cut leaves them", line: "\0\0\0\0", says: "find out in the portal" },
+    { what: "an entry of a later version", line: `{"entry":"paused","run":"ab"}`, says: "line 3 is of a kind" },
+    {
+      what: "a later version's, and its name",
+      line: `{"entry":"paused","run":"ab"}`,
+      says: "(paused); use the version",
+    },
+  ])("refuses a damaged line in the middle, with its number and the next step: $what", ({ line, says }) =>
+    Effect.gen(function* () {
+      const { add, disk, known } = yield* withOneMachine
+      const before = disk.files.get(path)
+      add(line, JSON.stringify({ entry: "notStarted", run: "ab", machineId: machineAt(1) }))
+      const damaged = disk.files.get(path)
+      const error = yield* Effect.flip(known)
+      assert.strictEqual(error.path, path)
+      assert.include(error.message, says)
+      assert.deepStrictEqual(disk.files.get(path), damaged)
+      if (before !== undefined) disk.files.set(path, before)
+      assert.strictEqual(Option.getOrUndefined(yield* known)?.entry, "notStarted")
+    }),
+  )
+
+  it.effect("is opened again after it could not be opened, and nothing is open of the failure", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const run = yield* inRun(disk, ({ open }) => open(session))
-      yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(0) }))
-      const alien = [
-        { entry: "paused", run: run.id, machineId: machineAt(0) },
-        { entry: "starting", run: run.id, machineId: machineAt(0) },
-        { entry: "starting", run: "0000", machineId: machineAt(0), mark: "ab" },
-      ]
-      const text = alien.map((line) => `${JSON.stringify(line)}\n`).join("")
-      disk.files.set(path, Uint8Array.from([...(disk.files.get(path) ?? []), ...utf8(text)]))
-      const known = yield* inRun(disk, ({ open }) => Effect.flatMap(open(session), ({ find }) => find(machineAt(0))))
-      assert.strictEqual(Option.getOrUndefined(known)?.entry, "notStarted")
+      for (const method of ["makeDirectory", "open", "syncDirectory", "read", "write", "sync"]) {
+        yield* inRun(disk, ({ open }) =>
+          Effect.gen(function* () {
+            disk.fault = (operation) => (operation.method === method ? "EMFILE" : "none")
+            const results = yield* Effect.all([Effect.exit(open(other)), Effect.exit(open(other))], { concurrency: 2 })
+            disk.fault = () => "none"
+            assert.isTrue(results.every(Exit.isFailure), method)
+            assert.strictEqual(disk.openFiles(), method === "write" || method === "sync" ? 1 : 0, method)
+            assert.strictEqual((yield* open(other)).id, (yield* open(other)).id)
+          }),
+        )
+        yield* inRun(disk, ({ open }) => Effect.flatMap(open(session), begin))
+        disk.files.set(path, utf8(new TextDecoder().decode(disk.files.get(path)).replace(/^[^\n]*4712[^\n]*\n/m, "")))
+      }
+      assert.isTrue(yield* isKnownToTheNext(disk))
     }),
   )
 
@@ -252,5 +315,59 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
       yield* inRun(disk, () => Effect.void)
       assert.strictEqual(disk.files.size, 0)
     }),
+  )
+})
+
+const faults: ReadonlyArray<Fault> = ["short", "ENOSPC", "EIO", "EMFILE", "EACCES", "crash"]
+
+/** A disk on which about one in `every` operations goes wrong, from a crash on all of them. */
+const trouble = (roll: () => number, every: number) => (): Fault =>
+  roll() * every < 1 ? (faults[Math.floor(roll() * faults.length)] ?? "none") : "none"
+
+describe("FleetJournal.layerFileSystem, on a disk that fails", () => {
+  it.effect.prop(
+    "has every entry that was appended, whatever fails, and fails itself never",
+    [Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })))],
+    ([seed]) =>
+      Effect.gen(function* () {
+        const roll = dice(seed)
+        const disk = makeDisk()
+        const appended = new Set<string>()
+        let next = 0
+        const appendOne = Effect.fnUntraced(function* (run: FleetJournal.Run) {
+          const machineId = machineAt(next++)
+          const starting = FleetJournal.Starting.make({ run: run.id, machineId, mark: "x".repeat(60 * roll()) })
+          const exit = yield* Effect.exit(run.append(starting))
+          if (Exit.isSuccess(exit)) appended.add(machineId)
+        })
+        for (let program = 0; program < 6; program++) {
+          disk.fault = trouble(roll, 4 + 40 * roll())
+          const work = inRun(disk, ({ open }) =>
+            Effect.gen(function* () {
+              const run = yield* Effect.retry(open(session), { times: 3 })
+              for (let batch = 0; batch < 3; batch++) {
+                const appending = yield* Effect.forkChild(
+                  Effect.all([appendOne(run), appendOne(run), appendOne(run)], { concurrency: 3 }),
+                )
+                if (roll() < 0.3) for (let n = 0; n < 10 * roll(); n++) yield* Effect.yieldNow
+                if (roll() < 0.3) yield* Fiber.interrupt(appending)
+                else yield* Fiber.await(appending)
+              }
+            }),
+          )
+          yield* Effect.exit(work.pipe(Effect.provideService(MaxOpsBeforeYield, roll() < 0.5 ? 8 : 2048)))
+          disk.fault = () => "none"
+          if (roll() < 0.5) disk.powerCut(roll)
+          else disk.restart()
+          yield* inRun(disk, ({ open }) =>
+            Effect.flatMap(open(session), ({ find }) =>
+              Effect.forEach(appended, (machineId) =>
+                Effect.map(find(machineId), (found) => assert.isTrue(Option.isSome(found), `${machineId} is lost`)),
+              ),
+            ),
+          )
+        }
+      }),
+    { arbitrary: { runs: 100 } },
   )
 })

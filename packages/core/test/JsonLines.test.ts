@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as JsonLines from "@live-response/core/JsonLines"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { utf8 } from "./support/bytes.ts"
-import { type Disk, makeDisk } from "./support/disk.ts"
+import { type Disk, failOnce, makeDisk } from "./support/disk.ts"
 
 const Entry = Schema.Struct({ n: Schema.Int, text: Schema.String })
 
@@ -21,6 +23,13 @@ const append = (disk: Disk, ...entries: ReadonlyArray<typeof Entry.Type>) =>
   )
 
 const read = (disk: Disk) => Effect.provide(Stream.runCollect(JsonLines.read(path, Entry)), disk.layer)
+
+/** Every line, none of which may be damaged. */
+const readWhole = (disk: Disk) =>
+  Effect.provide(
+    Stream.runCollect(JsonLines.read(path, Entry, ({ line }) => Effect.fail(`line ${line} is damaged`))),
+    disk.layer,
+  )
 
 const textOf = (disk: Disk) => new TextDecoder().decode(disk.files.get(path))
 
@@ -151,6 +160,87 @@ describe("JsonLines", () => {
       disk.room = Infinity
       yield* file.append(entry(2))
       assert.deepStrictEqual(yield* read(disk), [entry(2)])
+    }),
+  )
+
+  it.effect("keeps an entry that is appended while another is torn by a full disk", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      disk.fault = failOnce("write", "short")
+      const exits = yield* Effect.all([Effect.exit(file.append(entry(1))), Effect.exit(file.append(entry(2)))], {
+        concurrency: 2,
+      })
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [false, true])
+      assert.deepStrictEqual(yield* readWhole(disk), [entry(2)])
+    }),
+  )
+
+  it.effect(
+    "cuts off what was written of an entry, later where that fails at first, and appends nothing behind it",
+    () =>
+      Effect.gen(function* () {
+        const disk = makeDisk()
+        const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+        yield* file.append(entry(0))
+        const whole = disk.files.get(path)
+        disk.fault = ({ method }) => (method === "write" ? "short" : method === "truncate" ? "EIO" : "none")
+        yield* Effect.flip(file.append(entry(1)))
+        assert.isAbove(disk.files.get(path)?.length ?? 0, whole?.length ?? 0)
+        disk.fault = ({ method }) => (method === "truncate" ? "EIO" : "none")
+        assert.include((yield* Effect.flip(file.append(entry(2)))).message, path)
+        disk.fault = () => "none"
+        yield* file.append(entry(3))
+        assert.deepStrictEqual(yield* readWhole(disk), [entry(0), entry(3)])
+      }),
+  )
+
+  it.effect("cuts off a line that could not be flushed", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      disk.fault = failOnce("sync", "EIO")
+      yield* Effect.flip(file.append(entry(1)))
+      yield* file.append(entry(2))
+      assert.deepStrictEqual(yield* readWhole(disk), [entry(2)])
+    }),
+  )
+
+  it.effect("leaves no torn line in the middle: opening cuts it off", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* append(disk, entry(0))
+      const whole = textOf(disk)
+      for (const torn of [`{"n":1,`, `{"n":1,"text":"`, "\0\0\0\0"]) {
+        disk.files.set(path, utf8(whole + torn))
+        yield* append(disk)
+        assert.strictEqual(textOf(disk), whole)
+        assert.strictEqual(disk.flushed.get(path), whole.length)
+      }
+    }),
+  )
+
+  it.effect("names the lines that are no entry, without those that are blank", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      disk.files.set(path, utf8(`{"n":1,"text":"x"}\n\n \nhalf\n{"n":2}\n{"n":3,"text":"y"}\n`))
+      const damaged: Array<unknown> = []
+      const read = JsonLines.read(path, Entry, (line) => Effect.sync(() => damaged.push(line)))
+      assert.strictEqual((yield* Effect.provide(Stream.runCollect(read), disk.layer)).length, 2)
+      assert.deepStrictEqual(damaged, [
+        { line: 4, value: Option.none() },
+        { line: 5, value: Option.some({ n: 2 }) },
+      ])
+    }),
+  )
+
+  it.effect.each(["open", "syncDirectory", "read"])("does not take an error for an empty file: %s", (method) =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* append(disk, entry(0))
+      disk.fault = failOnce(method, "EMFILE")
+      const attempt = method === "read" ? read(disk) : append(disk)
+      assert.strictEqual((yield* Effect.flip(attempt)).problem, "TooManyOpenFiles")
     }),
   )
 })

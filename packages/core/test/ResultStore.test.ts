@@ -1,12 +1,24 @@
-/** The store in memory. Both stores are put through their paces together in `packages/node/test/ResultStore.test.ts`. */
+/**
+ * The store in memory, and the one on a disk that fails. Both stores are put through their paces together in
+ * `packages/node/test/ResultStore.test.ts`.
+ */
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { ResultHead } from "@live-response/core/ResultChunk"
 import * as ResultStore from "@live-response/core/ResultStore"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
+import { dice } from "./support/dice.ts"
+import { type Disk, failOnce, type Fault, makeDisk } from "./support/disk.ts"
 import { failureOf } from "./support/events.ts"
 import { exampleRef } from "./support/refs.ts"
 
@@ -75,5 +87,324 @@ describe("ResultStore.layerMemory", () => {
       const exit = yield* Effect.exit(readAll("nothing/0.bin"))
       assert.isTrue(Exit.isFailure(exit))
     }).pipe(Effect.provide(ResultStore.layerMemory)),
+  )
+})
+
+const directory = "/results"
+const partPath = `${directory}/${exampleRef.machineActionId}/0.part`
+const recordPath = `${partPath}.json`
+const binPath = `${directory}/${exampleRef.machineActionId}/0.bin`
+
+const onDisk = (disk: Disk) => ResultStore.layerFileSystem({ directory }).pipe(Layer.provide(disk.layer))
+
+/** One program: a store of its own, in which one writer is open, until its scope ends or it crashes. */
+const inWriter = <A, E>(disk: Disk, use: (writer: ResultStore.ResultWriter) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.scoped(Effect.flatMap(open, use)).pipe(Effect.provide(onDisk(disk), { local: true }))
+
+const recordOf = (disk: Disk): unknown => JSON.parse(new TextDecoder().decode(disk.files.get(recordPath)))
+
+const countOf = (disk: Disk, ...methods: ReadonlyArray<string>) =>
+  disk.operations.filter(({ method }) => methods.includes(method)).length
+
+const large = patterned(9_500_000)
+const largeHead = ResultHead.make({ length: large.length, etag: `"0x9"` })
+
+const writeFrom = Effect.fnUntraced(function* (writer: ResultStore.ResultWriter, from: number, to: number) {
+  for (let offset = from; offset < to; offset += 100_000) {
+    const bytes = large.subarray(offset, Math.min(to, offset + 100_000))
+    yield* writer.write({ head: largeHead, offset, bytes })
+  }
+})
+
+describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
+  it.effect("flushes a small result that comes fast once, and needs no record of it", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) =>
+        Effect.andThen(writer.write({ head, offset: 0, bytes: content }), writer.complete),
+      )
+      assert.strictEqual(countOf(disk, "sync"), 1)
+      // The directory of the results, for that of the action, and this one for the result.
+      assert.strictEqual(countOf(disk, "syncDirectory"), 2)
+      assert.isFalse(disk.operations.some(({ method, path }) => method === "open" && path.startsWith(recordPath)))
+      assert.deepStrictEqual(disk.paths(), [binPath])
+    }),
+  )
+
+  it.effect("records what came a second later, and nothing while nothing comes", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content.subarray(0, 400) })
+          yield* TestClock.adjust("900 millis")
+          assert.deepStrictEqual(disk.paths(), [])
+          yield* TestClock.adjust("200 millis")
+          assert.deepStrictEqual(recordOf(disk), { ...head, durable: 400 })
+          assert.strictEqual(disk.flushed.get(partPath), 400)
+          const syncs = countOf(disk, "sync")
+          yield* TestClock.adjust("1 hour")
+          assert.strictEqual(countOf(disk, "sync"), syncs)
+        }),
+      )
+    }),
+  )
+
+  it.effect("flushes each 8 MiB, and not each chunk, and a crash leaves that", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const crashed = yield* Scope.make()
+      yield* open.pipe(
+        Effect.flatMap((writer) => writeFrom(writer, 0, large.length)),
+        Scope.provide(crashed),
+        Effect.provide(onDisk(disk), { local: true }),
+      )
+      disk.restart()
+      assert.strictEqual(countOf(disk, "sync"), 2)
+      yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          const from = writer.resume?.offset ?? 0
+          assert.isAtLeast(from, 8 * 1024 * 1024)
+          assert.isBelow(from, large.length - 1000)
+          yield* writeFrom(writer, from, large.length)
+          const { sha256 } = yield* writer.complete
+          assert.strictEqual(sha256, createHash("sha256").update(large).digest("hex"))
+        }),
+      )
+      assert.deepStrictEqual(disk.paths(), [binPath])
+    }),
+  )
+
+  it.effect("cuts off what was written and never flushed", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      disk.files.set(partPath, Uint8Array.from([...content.subarray(0, 300), ...new Uint8Array(200)]))
+      disk.files.set(recordPath, utf8(JSON.stringify({ ...head, durable: 300 })))
+      const stored = yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          assert.strictEqual(writer.resume?.offset, 300)
+          yield* writer.write({ head, offset: 300, bytes: content.subarray(300) })
+          return yield* writer.complete
+        }),
+      )
+      assert.strictEqual(stored.sha256, createHash("sha256").update(content).digest("hex"))
+      assert.deepStrictEqual(disk.files.get(binPath), content)
+    }),
+  )
+
+  for (const [what, bytes, record] of [
+    ["a record of an earlier version, which did not flush", content.subarray(0, 300), { ...head }],
+    ["less than what was flushed", content.subarray(0, 299), { ...head, durable: 300 }],
+  ] as const) {
+    it.effect(`trusts nothing of a part with ${what}`, () =>
+      Effect.gen(function* () {
+        const disk = makeDisk()
+        disk.files.set(partPath, new Uint8Array(bytes))
+        disk.files.set(recordPath, utf8(JSON.stringify(record)))
+        yield* inWriter(disk, ({ resume }) => Effect.sync(() => assert.isUndefined(resume)))
+        assert.deepStrictEqual(disk.paths(), [])
+      }),
+    )
+  }
+
+  for (const [method, path] of [
+    ["read", recordPath],
+    ["stat", partPath],
+    ["read", partPath],
+  ] as const) {
+    it.effect(`removes nothing for an error that it can't interpret: ${method} ${path.slice(-10)}`, () =>
+      Effect.gen(function* () {
+        const disk = makeDisk()
+        yield* inWriter(disk, ({ write }) => write({ head, offset: 0, bytes: content.subarray(0, 400) }))
+        disk.fault = (operation) => (operation.method === method && operation.path === path ? "EMFILE" : "none")
+        const error = yield* Effect.flip(inWriter(disk, () => Effect.void))
+        assert.deepInclude(error, { path, problem: "TooManyOpenFiles" })
+        disk.fault = () => "none"
+        const resume = yield* inWriter(disk, (writer) => Effect.succeed(writer.resume))
+        assert.strictEqual(resume?.offset, 400)
+      }),
+    )
+  }
+
+  it.effect("says that another program has written into the file, and keeps nothing of it", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const error = yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content })
+          yield* TestClock.adjust("1 second")
+          const other = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.open(partPath, { flag: "a" })).pipe(
+            Effect.provide(disk.layer),
+          )
+          yield* other.writeAll(content)
+          return yield* Effect.flip(writer.complete)
+        }),
+      )
+      assert.strictEqual(error._tag === "TransferError" && error.reason._tag, "Mismatch")
+      assert.include(error.message, "the file has 2000 bytes, written to it were 1000")
+      assert.deepStrictEqual(disk.paths(), [])
+    }),
+  )
+})
+
+describe("ResultStore.layerFileSystem, after a write that failed", () => {
+  it.effect("writes nothing more, and leaves what was flushed before", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content.subarray(0, 400) })
+          yield* TestClock.adjust("1 second")
+          disk.fault = failOnce("write", "short")
+          yield* writer.write({ head, offset: 400, bytes: content.subarray(400, 600) })
+          yield* TestClock.adjust("1 second")
+          const chunk = { head, offset: 600, bytes: content.subarray(600) }
+          assert.strictEqual((yield* Effect.flip(writer.write(chunk))).problem, "DiskFull")
+          assert.strictEqual((yield* Effect.flip(writer.complete))._tag, "StoreError")
+        }),
+      )
+      assert.deepStrictEqual(disk.files.get(partPath), content.slice(0, 400))
+      const resume = yield* inWriter(disk, (writer) => Effect.succeed(writer.resume))
+      assert.strictEqual(resume?.offset, 400)
+    }),
+  )
+
+  it.effect("leaves no record where the time to flush comes while it completes", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content })
+          const completing = yield* Effect.forkChild(writer.complete, { startImmediately: true })
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.join(completing)
+        }),
+      )
+      assert.deepStrictEqual(disk.paths(), [binPath])
+    }),
+  )
+
+  it.effect("takes nothing after it has finished", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content })
+          yield* writer.complete
+          const chunk = { head, offset: 0, bytes: content }
+          assert.include((yield* Effect.flip(writer.write(chunk))).message, "this writer has finished")
+          assert.include((yield* Effect.flip(writer.complete)).message, "this writer has finished")
+          assert.strictEqual(disk.openFiles(), 0)
+        }),
+      )
+      assert.deepStrictEqual(disk.files.get(binPath), content)
+    }),
+  )
+
+  it.effect("keeps the result that is there where its record can't be removed", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const complete = (writer: ResultStore.ResultWriter) =>
+        Effect.gen(function* () {
+          yield* writer.write({ head, offset: 0, bytes: content })
+          yield* TestClock.adjust("1 second")
+          disk.fault = failOnce("remove", "EIO")
+          return yield* writer.complete
+        })
+      assert.strictEqual((yield* inWriter(disk, complete)).bytes, content.length)
+      assert.deepStrictEqual(disk.files.get(binPath), content)
+      yield* inWriter(disk, ({ resume }) => Effect.sync(() => assert.isUndefined(resume)))
+      assert.deepStrictEqual(disk.paths(), [binPath])
+    }),
+  )
+})
+
+const faults: ReadonlyArray<Fault> = ["short", "ENOSPC", "EIO", "EMFILE", "crash", "crash"]
+
+const isSame = (file: Uint8Array | undefined, bytes: Uint8Array) =>
+  file !== undefined && Buffer.compare(file, bytes) === 0
+
+/** Two contents that the storage may have, the second one as long as the first or not. */
+const contentsOf = (roll: () => number) =>
+  [0, 1].map((version) => {
+    const length = roll() < 0.03 ? 1_200_000 + Math.floor(1_000_000 * roll()) : Math.floor(3000 * roll())
+    const bytes = patterned(length, version * 100)
+    return { bytes, head: ResultHead.make({ length, etag: `"${version}"` }) }
+  })
+
+/** Downloads as `Transfer` does: from where an earlier writer left the same content, else from the start. */
+const download = Effect.fnUntraced(function* (
+  writer: ResultStore.ResultWriter,
+  { bytes, head }: { readonly bytes: Uint8Array; readonly head: ResultHead },
+  roll: () => number,
+) {
+  const { resume } = writer
+  let offset = resume?.head.etag === head.etag ? (resume?.offset ?? 0) : 0
+  const most = 1 + bytes.length * roll()
+  if (offset === 0 && bytes.length === 0) yield* writer.write({ head, offset, bytes })
+  while (offset < bytes.length) {
+    const length = Math.ceil(most * roll())
+    yield* writer.write({ head, offset, bytes: bytes.subarray(offset, offset + length) })
+    offset = Math.min(bytes.length, offset + length)
+    if (roll() < 0.3) yield* TestClock.adjust("700 millis")
+  }
+})
+
+describe("ResultStore.layerFileSystem, on a disk that fails", () => {
+  it.effect.prop(
+    "has the right bytes in the end or an error, whatever fails, crashes or loses power",
+    [Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })))],
+    ([seed]) =>
+      Effect.gen(function* () {
+        const roll = dice(seed)
+        const disk = makeDisk()
+        const contents = contentsOf(roll)
+        let isStored = false
+        const succeeded: Array<{
+          readonly sha256: string
+          readonly bytes: Uint8Array | undefined
+          readonly content: Uint8Array
+        }> = []
+        /** A program that fails may have replaced the result, with all of the other content. */
+        const assertStored = (when: string) => {
+          const file = disk.files.get(binPath)
+          const isWhole = contents.some(({ bytes }) => isSame(file, bytes))
+          assert.isTrue(isWhole || (file === undefined && !isStored), `${when}: ${file?.length} bytes`)
+        }
+        for (let program = 0; program < 8; program++) {
+          const isLast = program === 7
+          const every = 3 + 60 * roll()
+          const content = contents[roll() < 0.7 ? 0 : 1]
+          if (content === undefined) return
+          disk.fault = () =>
+            !isLast && roll() * every < 1 ? (faults[Math.floor(roll() * faults.length)] ?? "none") : "none"
+          const work = inWriter(disk, (writer) =>
+            Effect.gen(function* () {
+              yield* download(writer, content, roll)
+              const { sha256 } = yield* writer.complete
+              succeeded.push({ sha256, bytes: disk.files.get(binPath), content: content.bytes })
+              isStored = true
+            }),
+          )
+          const running = yield* Effect.forkChild(work)
+          if (!isLast && roll() < 0.5) for (let n = 0; n < 100 * roll(); n++) yield* Effect.yieldNow
+          if (!isLast && roll() < 0.5) yield* Fiber.interrupt(running)
+          const exit = yield* Fiber.await(running)
+          disk.fault = () => "none"
+          if (isLast) {
+            assert.isTrue(Exit.isSuccess(exit))
+            assert.deepStrictEqual(disk.paths(), [binPath])
+          }
+          for (const { bytes, content, sha256 } of succeeded.splice(0)) {
+            assert.isTrue(isSame(bytes, content), "the result has other bytes")
+            assert.strictEqual(sha256, createHash("sha256").update(content).digest("hex"))
+          }
+          assertStored("after the program")
+          if (roll() < 0.5) disk.powerCut(roll)
+          else disk.restart()
+          assertStored("after the power cut")
+        }
+      }),
+    { arbitrary: { runs: 100 } },
   )
 })

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { refAt, tempDirectory } from "./support/samples.ts"
+import { refAt, tempDirectory, warningsOf } from "./support/samples.ts"
 
 const manifestIn = (directory: string) =>
   Manifest.layerFileSystem({ directory }).pipe(Layer.provide(NodeServices.layer))
@@ -187,6 +187,26 @@ describe("Manifest.layerFileSystem", () => {
       for (const n of [4, 5, 6]) {
         assert.deepInclude(Option.getOrThrow(yield* find(directory, n)), { status: "completed", bytes: 5 })
       }
+    }),
+  )
+
+  it.live("warns once of the lines that it passed over, and not of one that a crash tore", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const path = join(directory, "manifest.jsonl")
+      const opened = inRun(directory, () => Effect.void)
+      yield* append(directory, completed(refAt(0)))
+      appendFileSync(path, `\n{"status":"comp`)
+      assert.deepStrictEqual(yield* warningsOf(opened), [])
+      appendFileSync(path, `half\n`)
+      assert.deepStrictEqual(yield* warningsOf(opened), [
+        `${path}: line 3 is damaged and was passed over; its target is done again`,
+      ])
+      appendFileSync(path, "half\n".repeat(6))
+      assert.deepStrictEqual(yield* warningsOf(opened), [
+        `${path}: 7 lines are damaged and were passed over (3, 4, 5, 6, 7, …); their targets are done again`,
+      ])
+      assert.deepStrictEqual(yield* find(directory, 0), there(0))
     }),
   )
 

@@ -87,6 +87,23 @@ describe("NodeLiveResponse.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(server)),
   )
 
+  it.live("saves a result once that is saved twice at once: both have its hash, and the file is as long as it is", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const endpoint = yield* endpointOf
+      const content = patterned(4_000_000)
+      yield* (yield* Simulator.Simulator).add(refAt(0), { content })
+      const stored = yield* Effect.flatMap(LiveResponse, (live) =>
+        Effect.all([live.save(refAt(0)), live.save(refAt(0))], { concurrency: 2 }),
+      ).pipe(Effect.provide(layerOf({ directory, endpoint })))
+      const sha256 = createHash("sha256").update(content).digest("hex")
+      for (const { bytes, path, sha256: hash } of stored) {
+        assert.deepStrictEqual({ bytes, hash }, { bytes: content.length, hash: sha256 })
+        assert.isTrue(readFileSync(join(directory, path)).equals(content))
+      }
+    }).pipe(Effect.scoped, Effect.provide(server)),
+  )
+
   it.live("goes on after an interruption with the bytes on the disk", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

@@ -20,7 +20,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { TestClock } from "effect/testing"
 import { call, openLog, suite, toWindows, usedIn, waitOf } from "./support/QuotaStoreSuite.ts"
-import { tempDirectory } from "./support/samples.ts"
+import { tempDirectory, warningsOf } from "./support/samples.ts"
 
 const onThisMachine = (directory: string) => NodeQuotaStore.layer({ directory }).pipe(Layer.provide(NodeServices.layer))
 
@@ -28,14 +28,6 @@ const fresh = Layer.unwrap(Effect.map(tempDirectory, onThisMachine))
 
 suite("QuotaStore.layerMemory", QuotaStore.layerMemory, "virtual")
 suite("NodeQuotaStore.layer", fresh, "virtual")
-
-/** Runs an effect and gives what was warned of. */
-const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
-  const warnings: Array<string> = []
-  const logger = Logger.make(({ message }) => warnings.push(String(message)))
-  yield* Effect.provide(effect, Logger.layer([logger]))
-  return warnings
-})
 
 const minute = toWindows([3, 60_000])
 const named = (lease = Duration.minutes(2)) => openLog(minute, { name: "kept", lease })

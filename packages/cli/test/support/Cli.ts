@@ -3,7 +3,7 @@
  * is nothing but what a test puts there.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -76,6 +76,8 @@ export interface Sandbox {
   readonly read: (path: string) => Buffer
   /** The size of a result, 0 where there is none. */
   readonly sizeOf: (path: string) => number
+  /** How much of a part was flushed, which is what a resume trusts, 0 where nothing was. */
+  readonly flushed: (path: string) => number
   /** Every file under a directory, relative to it, sorted. */
   readonly files: (directory?: string) => ReadonlyArray<string>
   /** What there is in the sandbox at its top. */
@@ -209,6 +211,10 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     },
     path: (path) => join(root, path),
     sizeOf: (path) => statSync(join(out, path), { throwIfNoEntry: false })?.size ?? 0,
+    flushed: (path) => {
+      const record = join(out, `${path}.json`)
+      return existsSync(record) ? decodeRecord(readFileSync(record, "utf8")).durable : 0
+    },
     read: (path) => readFileSync(join(root, path)),
     files: (directory = out) => filesUnder(directory),
     entries: () => readdirSync(root).filter((name) => name !== homeName),
@@ -258,6 +264,7 @@ export const until = (
     Effect.asVoid,
   )
 
+const decodeRecord = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ durable: Schema.Int })))
 const decodeLine = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
 /** NDJSON, every line of which must be an object. */

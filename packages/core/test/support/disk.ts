@@ -4,19 +4,60 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import { systemError } from "effect/PlatformError"
+import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 
-/** A disk in memory for files that are appended to. */
+/** An operation that a program asks for: `write`, `sync`, `rename`, … */
+export interface Operation {
+  readonly method: string
+  readonly path: string
+}
+
+/**
+ * What becomes of an operation. One that fails has a system's code; `short` is a write of which half is taken before the
+ * disk is full; `crash` is the end of the program, of a write half way through.
+ */
+export type Fault = "none" | "short" | "crash" | "ENOSPC" | "EMFILE" | "EIO" | "EACCES"
+
+/** A disk in memory. */
 export interface Disk {
   readonly layer: Layer.Layer<FileSystem.FileSystem | Path.Path>
-  readonly files: Map<string, Uint8Array<ArrayBuffer>>
-  /** How much of each file would be there after a power cut. */
-  readonly flushed: Map<string, number>
+  /** Contents by path. What a test sets is on the disk for good. */
+  readonly files: Pick<Map<string, Uint8Array<ArrayBuffer>>, "get" | "set" | "has" | "size">
+  readonly paths: () => ReadonlyArray<string>
+  /** How much of each file was flushed, of the file itself and not of its name. */
+  readonly flushed: Pick<Map<string, number>, "get">
+  /** Every operation that was asked for. */
+  readonly operations: Array<Operation>
+  /** How many files are open at this moment. */
+  readonly openFiles: () => number
   /** So many more bytes are taken; of a write that is longer only these, and it fails. */
   room: number
   /** What becomes of a write for which there is no room: an error, or the end of the program. */
   full: "fails" | "dies"
+  /** What becomes of an operation that would succeed. */
+  fault: (operation: Operation) => Fault
+  /** Another program: nothing that the one before has open is of use any more. */
+  readonly restart: () => void
+  /** Another program, after a power cut: of what was not flushed, of bytes and of names, anything may be there. */
+  readonly powerCut: (roll: () => number) => void
+}
+
+/** The first such operation goes wrong. */
+export const failOnce = (method: string, fault: Fault): Disk["fault"] => {
+  let isDone = false
+  return (operation) => {
+    if (isDone || operation.method !== method) return "none"
+    isDone = true
+    return fault
+  }
+}
+
+type Bytes = Uint8Array<ArrayBuffer>
+
+interface Inode {
+  bytes: Bytes
+  flushed: Bytes
 }
 
 const none = Option.none<never>()
@@ -38,48 +79,228 @@ const infoOf = (bytes: Uint8Array): FileSystem.File.Info => ({
   blocks: none,
 })
 
-const offsetOf = (offset: ByteSize.Input = 0) => Number(ByteSize.fromInputUnsafe(offset))
+const numberOf = (size: ByteSize.Input | undefined, otherwise: number) =>
+  size === undefined ? otherwise : Number(ByteSize.fromInputUnsafe(size))
+
+const dirname = (path: string) => path.slice(0, path.lastIndexOf("/"))
+
+const appended = (bytes: Uint8Array, more: Uint8Array): Bytes => {
+  const all = new Uint8Array(bytes.length + more.length)
+  all.set(bytes)
+  all.set(more, bytes.length)
+  return all
+}
+
+const failed = (method: string, code: string) =>
+  systemError({ _tag: "Unknown", module: "FileSystem", method, cause: new Error(`${code}: ${method} failed`) })
+
+const missing = (method: string, path: string) =>
+  systemError({ _tag: "NotFound", module: "FileSystem", method, pathOrDescriptor: path })
+
+/** What a power cut may leave: what was flushed, what was written, or something between with a hole at its end. */
+const survivor = ({ bytes, flushed }: Inode, roll: () => number): Bytes => {
+  const luck = roll()
+  if (luck < 0.3) return flushed
+  if (luck < 0.5) return bytes
+  let common = 0
+  while (common < Math.min(bytes.length, flushed.length) && bytes[common] === flushed[common]) common++
+  const longest = Math.max(bytes.length, flushed.length)
+  const left = new Uint8Array(common + Math.floor(roll() * (longest - common + 1)))
+  const hole = common + Math.floor(roll() * (left.length - common + 1))
+  left.set(bytes.subarray(0, Math.min(hole, left.length)))
+  return left
+}
 
 export const makeDisk = (): Disk => {
-  const files: Disk["files"] = new Map()
-  const flushed: Disk["flushed"] = new Map()
-  const of = (path: string) => files.get(path) ?? new Uint8Array()
+  let names = new Map<string, Inode>()
+  /** The names that are there after a power cut. */
+  let flushedNames = new Map<string, Inode>()
+  let program = 0
+  let openFiles = 0
 
-  const append = (path: string, bytes: Uint8Array) =>
+  const settle = (path: string, bytes: Bytes) => {
+    const inode = { bytes, flushed: bytes }
+    names.set(path, inode)
+    flushedNames.set(path, inode)
+  }
+
+  /** An operation of the program that runs when this is called. */
+  const operations = () => {
+    const mine = program
+    let hasCrashed = false
+    return <A>(
+      method: string,
+      path: string,
+      run: (fault: Fault) => Effect.Effect<A, PlatformError>,
+    ): Effect.Effect<A, PlatformError> =>
+      Effect.suspend(() => {
+        if (hasCrashed || mine !== program) return Effect.die("the program has crashed")
+        disk.operations.push({ method, path })
+        const fault = disk.fault({ method, path })
+        if (fault === "none" || method === "write") {
+          return Effect.onError(run(fault), () => Effect.sync(() => void (hasCrashed ||= fault === "crash")))
+        }
+        if (fault !== "crash") return Effect.fail(failed(method, fault === "short" ? "EIO" : fault))
+        hasCrashed = true
+        return Effect.die("the program has crashed")
+      })
+  }
+
+  const append = (inode: Inode, bytes: Uint8Array, fault: Fault) =>
     Effect.suspend(() => {
-      const taken = bytes.subarray(0, disk.room)
-      files.set(path, Uint8Array.from([...of(path), ...taken]))
+      const half = Math.floor(bytes.length / 2)
+      const limit =
+        fault === "none" ? disk.room : fault === "short" || fault === "crash" ? Math.min(half, disk.room) : 0
+      const taken = bytes.subarray(0, limit)
+      inode.bytes = appended(inode.bytes, taken)
       disk.room -= taken.length
-      if (taken.length === bytes.length) return Effect.void
+      if (fault === "crash") return Effect.die("the program has crashed")
+      if (fault === "none" && taken.length === bytes.length) return Effect.void
       if (disk.full === "dies") return Effect.die("the power is gone")
-      const cause = new Error("ENOSPC: no space left on device")
-      return Effect.fail(systemError({ _tag: "Unknown", module: "FileSystem", method: "writeAll", cause }))
+      return Effect.fail(failed("write", fault === "none" || fault === "short" ? "ENOSPC" : fault))
     })
 
   const unused = Effect.die("not of use here")
 
-  const open = (path: string): FileSystem.File => {
-    if (!files.has(path)) files.set(path, new Uint8Array())
-    return {
-      [FileSystem.FileTypeId]: FileSystem.FileTypeId,
-      stat: Effect.sync(() => infoOf(of(path))),
-      sync: Effect.sync(() => void flushed.set(path, of(path).length)),
-      // Others get a turn while it is written, as on any disk.
-      writeAll: (bytes) => Effect.andThen(Effect.yieldNow, append(path, bytes)),
-      seek: () => unused,
-      read: () => unused,
-      readAlloc: () => unused,
-      truncate: () => unused,
-      write: () => unused,
+  const noFile: Omit<FileSystem.File, "stat" | "sync" | "truncate" | "writeAll"> = {
+    [FileSystem.FileTypeId]: FileSystem.FileTypeId,
+    seek: () => unused,
+    read: () => unused,
+    readAlloc: () => unused,
+    write: () => unused,
+  }
+
+  const flushNames = (directory: string) => {
+    for (const path of new Set([...names.keys(), ...flushedNames.keys()])) {
+      if (dirname(path) !== directory) continue
+      const inode = names.get(path)
+      if (inode === undefined) flushedNames.delete(path)
+      else flushedNames.set(path, inode)
     }
   }
 
-  const fs = FileSystem.layerNoop({
-    exists: (path) => Effect.sync(() => files.has(path)),
-    makeDirectory: () => Effect.void,
-    open: (path) => Effect.sync(() => open(path)),
-    stream: (path, options) => Stream.suspend(() => Stream.make(of(path).slice(offsetOf(options?.offset)))),
-  })
-  const disk: Disk = { layer: Layer.merge(fs, Path.layer), files, flushed, room: Infinity, full: "fails" }
+  const makeFileSystem = () => {
+    const operate = operations()
+    const inodeAt = (method: string, path: string) =>
+      Effect.suspend(() => Effect.fromOption(Option.fromNullishOr(names.get(path)))).pipe(
+        Effect.mapError(() => missing(method, path)),
+      )
+    const read = (path: string) => operate("read", path, () => Effect.map(inodeAt("read", path), ({ bytes }) => bytes))
+
+    const directoryOf = (path: string): FileSystem.File => ({
+      ...noFile,
+      stat: unused,
+      sync: operate("syncDirectory", path, () => Effect.sync(() => flushNames(path))),
+      writeAll: () => unused,
+      truncate: () => unused,
+    })
+
+    const fileOf = (path: string, inode: Inode): FileSystem.File => ({
+      ...noFile,
+      stat: operate("stat", path, () => Effect.sync(() => infoOf(inode.bytes))),
+      sync: operate("sync", path, () =>
+        Effect.sync(() => {
+          inode.flushed = inode.bytes
+        }),
+      ),
+      // Others get a turn while it is written, as on any disk.
+      writeAll: (bytes) =>
+        Effect.andThen(
+          Effect.yieldNow,
+          operate("write", path, (fault) => append(inode, bytes, fault)),
+        ),
+      truncate: (length = 0) =>
+        operate("truncate", path, () =>
+          Effect.sync(() => {
+            inode.bytes = appended(
+              inode.bytes.subarray(0, length),
+              new Uint8Array(Math.max(0, length - inode.bytes.length)),
+            )
+          }),
+        ),
+    })
+
+    const open = (path: string, flag: FileSystem.OpenFlag) =>
+      Effect.sync(() => {
+        const known = names.get(path)
+        if (known === undefined && flag === "r") return directoryOf(path)
+        const inode = known ?? { bytes: new Uint8Array(), flushed: new Uint8Array() }
+        if (flag === "w") inode.bytes = new Uint8Array()
+        names.set(path, inode)
+        return fileOf(path, inode)
+      })
+
+    return FileSystem.makeNoop({
+      access: () => Effect.void,
+      exists: (path) => Effect.sync(() => names.has(path)),
+      makeDirectory: (path) => operate("makeDirectory", path, () => Effect.void),
+      open: (path, options) =>
+        Effect.acquireRelease(
+          operate("open", path, () => open(path, options?.flag ?? "r")).pipe(
+            Effect.tap(() => Effect.sync(() => openFiles++)),
+          ),
+          () => Effect.sync(() => openFiles--),
+        ),
+      stat: (path) => operate("stat", path, () => Effect.map(inodeAt("stat", path), ({ bytes }) => infoOf(bytes))),
+      readFileString: (path) => Effect.map(read(path), (bytes) => new TextDecoder().decode(bytes)),
+      stream: (path, options) =>
+        Stream.fromEffect(read(path)).pipe(
+          Stream.map((bytes) => {
+            const offset = numberOf(options?.offset, 0)
+            return bytes.slice(offset, offset + numberOf(options?.bytesToRead, bytes.length))
+          }),
+        ),
+      remove: (path) => operate("remove", path, () => Effect.sync(() => void names.delete(path))),
+      rename: (from, to) =>
+        operate("rename", from, () =>
+          Effect.map(inodeAt("rename", from), (inode) => {
+            names.delete(from)
+            names.set(to, inode)
+          }),
+        ),
+    })
+  }
+
+  const powerCut: Disk["powerCut"] = (roll) => {
+    const left = new Map<string, Inode>()
+    for (const path of new Set([...names.keys(), ...flushedNames.keys()])) {
+      const inode = (roll() < 0.5 ? names : flushedNames).get(path)
+      if (inode === undefined) continue
+      // A rename is atomic: a file has one name.
+      const isTwice = Array.from(left.values()).includes(inode)
+      if (!isTwice) left.set(path, inode)
+    }
+    for (const inode of new Set(left.values())) {
+      inode.bytes = survivor(inode, roll)
+      inode.flushed = inode.bytes
+    }
+    names = left
+    flushedNames = new Map(left)
+    program++
+  }
+
+  const disk: Disk = {
+    layer: Layer.merge(Layer.sync(FileSystem.FileSystem, makeFileSystem), Path.layer),
+    files: {
+      get: (path) => names.get(path)?.bytes,
+      set: (path, bytes) => {
+        settle(path, bytes)
+        return new Map()
+      },
+      has: (path) => names.has(path),
+      get size() {
+        return names.size
+      },
+    },
+    paths: () => Array.from(names.keys()),
+    flushed: { get: (path) => names.get(path)?.flushed.length },
+    operations: [],
+    openFiles: () => openFiles,
+    room: Infinity,
+    full: "fails",
+    fault: () => "none",
+    restart: () => void program++,
+    powerCut,
+  }
   return disk
 }

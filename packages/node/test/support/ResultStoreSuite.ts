@@ -6,8 +6,11 @@ import * as ResultStore from "@live-response/core/ResultStore"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { patterned, refAt, utf8 } from "./samples.ts"
 
@@ -279,6 +282,91 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
         )
         assert.strictEqual(new Set(paths).size, 25)
       }).pipe(Effect.provide(layer)),
+    )
+
+    it.live("has one writer at a time for a result: another waits, and sees what was left", () =>
+      Effect.gen(function* () {
+        const first = yield* Scope.make()
+        const writer = yield* Scope.provide(open, first)
+        yield* writer.write({ head, offset: 0, bytes: content.subarray(0, 2000) })
+        const second = yield* Effect.forkChild(
+          Effect.scoped(
+            Effect.gen(function* () {
+              const writer = yield* open
+              assert.strictEqual(writer.resume?.offset, 2000)
+              yield* writer.write({ head, offset: 2000, bytes: content.subarray(2000) })
+              return yield* writer.complete
+            }),
+          ),
+          { startImmediately: true },
+        )
+        for (let n = 0; n < 10; n++) yield* Effect.yieldNow
+        assert.isUndefined(second.pollUnsafe())
+        yield* Scope.close(first, Exit.void)
+        const stored = yield* Fiber.join(second)
+        assert.strictEqual(stored.sha256, hashed("sha256", content, "hex"))
+        same(yield* readAll(stored.path), content)
+      }).pipe(Effect.provide(layer)),
+    )
+
+    it.live("keeps the same bytes where many write the same result at once", () =>
+      Effect.gen(function* () {
+        const one = Effect.gen(function* () {
+          const writer = yield* open
+          for (let offset = writer.resume?.offset ?? 0; offset < content.length; offset += 1000) {
+            yield* writer.write({ head, offset, bytes: content.subarray(offset, offset + 1000) })
+            yield* Effect.yieldNow
+          }
+          return yield* writer.complete
+        })
+        const all = yield* Effect.all(
+          Array.from({ length: 5 }, () => Effect.scoped(one)),
+          { concurrency: "unbounded" },
+        )
+        for (const { bytes, path, sha256 } of all) {
+          assert.deepStrictEqual({ bytes, sha256 }, { bytes: content.length, sha256: hashed("sha256", content, "hex") })
+          same(yield* readAll(path), content)
+        }
+      }).pipe(Effect.provide(layer)),
+    )
+
+    it.live("does not wait any more when it is interrupted, or the one before fails, or has completed", () =>
+      Effect.gen(function* () {
+        const first = yield* Scope.make()
+        const writer = yield* Scope.provide(open, first)
+        const waiting = yield* Effect.forkChild(Effect.scoped(open), { startImmediately: true })
+        yield* Fiber.interrupt(waiting)
+        yield* writer.write({ head, offset: 0, bytes: content.subarray(1) })
+        assert.strictEqual((yield* Effect.flip(writer.complete))._tag, "TransferError")
+        // The scope of the first one has not ended.
+        const next = yield* open
+        assert.isUndefined(next.resume)
+        yield* next.write({ head, offset: 0, bytes: content })
+        yield* next.complete
+        assert.isUndefined((yield* open).resume)
+        yield* Scope.close(first, Exit.void)
+      }).pipe(Effect.scoped, Effect.provide(layer)),
+    )
+
+    it.live("keeps one of two that are kept under one path at once, whole", () =>
+      Effect.gen(function* () {
+        const store = yield* ResultStore.ResultStore
+        const path = `${ref.machineActionId}/0.unpacked`
+        const writer = yield* open
+        yield* writer.write({ head: none, offset: 0, bytes: content })
+        yield* writer.complete
+        const keep = (bytes: Uint8Array) =>
+          store.keep(
+            path,
+            Stream.fromIterable([bytes.subarray(0, 1000), bytes.subarray(1000)]).pipe(
+              Stream.tap(() => Effect.yieldNow),
+            ),
+          )
+        const other = patterned(7000, 5)
+        const sizes = yield* Effect.all([keep(content), keep(other)], { concurrency: 2 })
+        assert.deepStrictEqual(sizes, [content.length, other.length])
+        same(yield* readAll(path), other)
+      }).pipe(Effect.scoped, Effect.provide(layer)),
     )
   })
 }

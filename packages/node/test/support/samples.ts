@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { FromString, type ResultRef } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 
 const decode = Schema.decodeSync(FromString)
@@ -28,3 +29,11 @@ export const tempDirectory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-test-"))),
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
 )
+
+/** Runs an effect and gives what was warned of. */
+export const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const warnings: Array<string> = []
+  const logger = Logger.make(({ message }) => warnings.push(String(message)))
+  yield* Effect.provide(effect, Logger.layer([logger]))
+  return warnings
+})
