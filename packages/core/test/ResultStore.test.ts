@@ -13,6 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -417,7 +418,9 @@ describe("ResultStore.layerFileSystem, on a disk that fails", () => {
               isStored = true
             }),
           )
-          const running = yield* Effect.forkChild(work)
+          const running = yield* Effect.forkChild(
+            Effect.provideService(work, MaxOpsBeforeYield, roll() < 0.5 ? 8 : 2048),
+          )
           if (!isLast && roll() < 0.5) for (let n = 0; n < 100 * roll(); n++) yield* Effect.yieldNow
           if (!isLast && roll() < 0.5) yield* Fiber.interrupt(running)
           const exit = yield* Fiber.await(running)
