@@ -46,8 +46,7 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     const { append, ids } = yield* opened
     if (ids.has(action.id)) return
     ids.add(action.id)
-    // What could not be written is written when it comes again.
-    yield* Effect.onError(append(action), () => Effect.sync(() => ids.delete(action.id)))
+    yield* append(action)
   })
 
   return {

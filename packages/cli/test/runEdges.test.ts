@@ -154,6 +154,24 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
+  it.live("starts nothing where a line of sessions.jsonl is damaged, and says which and what to do", () =>
+    Effect.gen(function* () {
+      const service = yield* Simulated.serve({ ...quick, machines: machines(3), commandTime: "5 seconds" })
+      const box = yield* Cli.sandbox
+      const command = { args: ["run", ...ids(3), ...script, "--journal", "journal"], env: { ...service.env, ...env } }
+      const first = yield* box.run(command)
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      const lines = box.read("journal/sessions.jsonl").toString().split("\n")
+      box.write("journal/sessions.jsonl", lines.with(2, "\0\0\0").join("\n"))
+      const { exitCode, stderr } = yield* box.run(command)
+      assert.strictEqual(exitCode, 4, stderr)
+      assert.match(stderr, /^live-response: \S*journal\/sessions\.jsonl: line 3 is damaged, .*delete the line\n$/m)
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(3)].sort())
+      box.write("journal/sessions.jsonl", lines.join("\n"))
+      assert.strictEqual((yield* box.run(command)).exitCode, 0)
+    }),
+  )
+
   it.live("waits for the session in the way with --adopt, and for who is offline until the deadline", () =>
     Effect.gen(function* () {
       const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "1 hour" }, 1: { offline: "3 days" } }

@@ -193,7 +193,7 @@ const refuse = (path: string, { line, value }: JsonLines.DamagedLine) => {
   const kind = Option.getOrUndefined(Option.flatMap(value, decodeKind))?.entry
   const detail =
     kind === undefined || kinds.has(kind)
-      ? `line ${line} is damaged, so its machine might get the session twice; find out in the portal whether it had one, then correct or delete the line`
+      ? `line ${line} is damaged, so its machine might get the session twice; check in the Microsoft Defender portal whether it had one, then correct or delete the line`
       : `line ${line} is of a kind that this version does not know (${kind}); use the version of live-response that wrote it`
   return new StoreError({ path, problem: "Failed", detail })
 }

@@ -118,7 +118,7 @@ export class Mismatch extends Schema.TaggedError<Mismatch>("@live-response/core/
 }) {
   override get message(): string {
     if (this.what === "file") {
-      return `the file has ${this.actual}, written to it were ${this.expected}, so another program writes to it; nothing was kept`
+      return `the file has ${this.actual}, written to it were ${this.expected}, so another program writes to it; nothing was kept, run it again when that has finished`
     }
     return `the ${this.what} of what came is ${this.actual}, announced was ${this.expected}; nothing was kept`
   }

@@ -100,6 +100,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       error: ofTransfer(new TransferError.Mismatch({ what: "md5", expected: "abc=", actual: "def=" })),
       says: [/md5/, /abc=/, /def=/, /nothing was kept/],
     },
+    {
+      error: ofTransfer(new TransferError.Mismatch({ what: "file", expected: "8 bytes", actual: "16 bytes" })),
+      says: [/file has 16 bytes/, /8 bytes/, /another program/, /nothing was kept/, /again/],
+    },
     { error: ofTransfer(new TransferError.Changed({ offset: 17 })), says: [/17 bytes/, /read it again/] },
     {
       error: ofCredential(new CredentialError.Missing()),

@@ -251,7 +251,7 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
       says: "is damaged",
     },
     { what: "what is no entry", line: "[]", says: "line 3 is damaged" },
-    { what: "zeros, as a power cut leaves them", line: "\0\0\0\0", says: "find out in the portal" },
+    { what: "zeros, as a power cut leaves them", line: "\0\0\0\0", says: "check in the Microsoft Defender portal" },
     { what: "an entry of a later version", line: `{"entry":"paused","run":"ab"}`, says: "line 3 is of a kind" },
     {
       what: "a later version's, and its name",

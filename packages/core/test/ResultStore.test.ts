@@ -13,6 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -226,6 +227,37 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
     )
   }
 
+  it.effect("takes bytes of other content never for those of a record that a power cut brings back", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, ({ write }) => write({ head, offset: 0, bytes: content.subarray(0, 400) }))
+      assert.deepInclude(recordOf(disk), { durable: 400 })
+      const crashed = yield* Scope.make()
+      const writer = yield* open.pipe(Scope.provide(crashed), Effect.provide(onDisk(disk), { local: true }))
+      yield* writer.write({ head: largeHead, offset: 0, bytes: large.subarray(0, 2_000_000) })
+      assert.strictEqual(disk.files.get(partPath)?.length, 2_000_000)
+      // The names are those that were flushed, the bytes those that were written.
+      disk.powerCut(() => 0.9)
+      assert.strictEqual(disk.files.get(partPath)?.length, 2_000_000)
+      yield* inWriter(disk, ({ resume }) => Effect.sync(() => assert.isUndefined(resume)))
+    }),
+  )
+
+  it.effect("does not hold a result that could not be opened", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      disk.fault = failOnce("read", "EMFILE")
+      const opened = Effect.gen(function* () {
+        assert.strictEqual((yield* Effect.flip(open)).problem, "TooManyOpenFiles")
+        const writer = yield* open
+        yield* writer.write({ head, offset: 0, bytes: content })
+        return yield* writer.complete
+      })
+      const stored = yield* Effect.scoped(opened).pipe(Effect.provide(onDisk(disk)))
+      assert.strictEqual(stored.bytes, content.length)
+    }),
+  )
+
   it.effect("says that another program has written into the file, and keeps nothing of it", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
@@ -386,7 +418,9 @@ describe("ResultStore.layerFileSystem, on a disk that fails", () => {
               isStored = true
             }),
           )
-          const running = yield* Effect.forkChild(work)
+          const running = yield* Effect.forkChild(
+            Effect.provideService(work, MaxOpsBeforeYield, roll() < 0.5 ? 8 : 2048),
+          )
           if (!isLast && roll() < 0.5) for (let n = 0; n < 100 * roll(); n++) yield* Effect.yieldNow
           if (!isLast && roll() < 0.5) yield* Fiber.interrupt(running)
           const exit = yield* Fiber.await(running)

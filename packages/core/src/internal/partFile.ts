@@ -43,7 +43,7 @@ export interface Place {
 }
 
 export interface PartFile extends Place {
-  /** The file outlives its writer's scope by what is still to be written when that ends. */
+  /** The file stays open after the scope of its writer has ended, for what is to be written then. */
   readonly scope: Scope.Closeable
   readonly lock: Semaphore.Semaphore
   file: FileSystem.File | undefined

@@ -101,7 +101,7 @@ const missing = (method: string, path: string) =>
 const survivor = ({ bytes, flushed }: Inode, roll: () => number): Bytes => {
   const luck = roll()
   if (luck < 0.3) return flushed
-  if (luck < 0.5) return bytes
+  if (luck >= 0.8) return bytes
   let common = 0
   while (common < Math.min(bytes.length, flushed.length) && bytes[common] === flushed[common]) common++
   const longest = Math.max(bytes.length, flushed.length)
@@ -210,13 +210,16 @@ export const makeDisk = (): Disk => {
           operate("write", path, (fault) => append(inode, bytes, fault)),
         ),
       truncate: (length = 0) =>
-        operate("truncate", path, () =>
-          Effect.sync(() => {
-            inode.bytes = appended(
-              inode.bytes.subarray(0, length),
-              new Uint8Array(Math.max(0, length - inode.bytes.length)),
-            )
-          }),
+        Effect.andThen(
+          Effect.yieldNow,
+          operate("truncate", path, () =>
+            Effect.sync(() => {
+              inode.bytes = appended(
+                inode.bytes.subarray(0, length),
+                new Uint8Array(Math.max(0, length - inode.bytes.length)),
+              )
+            }),
+          ),
         ),
     })
 
