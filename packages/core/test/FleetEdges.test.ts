@@ -12,7 +12,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
-import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -79,29 +78,6 @@ describe("Fleet.run, at its edges", () => {
         [],
       )
     }).pipe(outliving({ machines: machines(3), commandTime: "1 hour" })),
-  )
-
-  const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-  it.effect.prop(
-    "no session starts that is reported as not started at the deadline, whatever comes between any two steps",
-    [between(0, 3), between(5, 60)],
-    ([deadline, steps]) =>
-      Effect.gen(function* () {
-        const events = yield* inVirtualTime(
-          run(() => ({}), machineIds(3), { deadline }),
-          "1 hour",
-        )
-        const notStarted = events.flatMap((event) => (event.event === "notStarted" ? [event.machineId] : []))
-        const had = yield* sessionsOf
-        assert.deepStrictEqual(
-          notStarted.filter((id) => id in had),
-          [],
-        )
-      }).pipe(
-        Effect.provideService(Scheduler.MaxOpsBeforeYield, steps),
-        outliving({ machines: machines(3), commandTime: "1 hour" }),
-      ),
-    { arbitrary: { runs: 100 } },
   )
 
   it.effect("does not search beyond the deadline", () =>
