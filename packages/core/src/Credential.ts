@@ -145,10 +145,10 @@ const keep = (issued: Issued, now: number): Kept => {
 }
 
 /**
- * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
- * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
- * that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a warning. `issue` hears whether the API refused the last token: that
- * one is not to be given again.
+ * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires
+ * it is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in
+ * server that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a
+ * warning. `issue` hears whether the API refused the last token: that one is not to be given again.
  *
  * @example
  * ```ts

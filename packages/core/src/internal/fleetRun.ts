@@ -110,21 +110,29 @@ const join = Effect.fnUntraced(function* (
 const resume = (shared: Shared, machineId: string, found: SessionStart.Found) =>
   Effect.flatMap(shared.places.join, (place) => join(shared, machineId, found, place))
 
-/** The deadline ends the wait for a turn. What was sent by then is heard out: it may have started. */
+/**
+ * The deadline ends the wait for a turn. What was sent by then is heard out: it may have started. Whether it was sent or
+ * the deadline came is decided in one step.
+ */
 const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, mark: string) {
   const { atDeadline, emit, places } = shared
-  let isSent = false
-  const sent = () => {
-    isSent = true
+  let state: "waiting" | "sent" | "expired" = "waiting"
+  const maySend = () => {
+    if (state === "waiting") state = "sent"
+    return state === "sent"
   }
+  const expired = Effect.flatMap(atDeadline, (none) => {
+    if (state === "waiting") state = "expired"
+    return state === "sent" ? Effect.never : Effect.succeed(none)
+  })
   const started = yield* Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(restore(places.take), (place) =>
-      restore(shared.start(machineId, mark, sent)).pipe(
+      restore(shared.start(machineId, mark, maySend)).pipe(
         Effect.map((found) => Option.some({ found, place })),
         Effect.onError(() => place.leave),
       ),
     ),
-  ).pipe(Effect.raceFirst(Effect.flatMap(atDeadline, (none) => (isSent ? Effect.never : Effect.succeed(none)))))
+  ).pipe(Effect.raceFirst(expired))
   if (Option.isSome(started)) return yield* join(shared, machineId, started.value.found, started.value.place)
   yield* emit(machineId, notStarted(`live response on ${machineId}: no session yet at the deadline`))
 })

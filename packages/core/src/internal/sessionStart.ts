@@ -169,9 +169,9 @@ export const make = (options: Options) => {
       return yield* elapsed
     }).pipe(Effect.repeat({ while: (elapsed) => elapsed > freshFor, times: entriesAtMost - 1 }), Effect.asVoid)
 
-  const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, sent: () => void) {
+  const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
     const marked = Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
-    const begin = Effect.andThen(Effect.sync(sent), recordStarting(machineId, mark))
+    const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
     const answer = yield* Effect.result(api.run(machineId, marked, { begin }))
     if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
     const error = answer.failure
@@ -192,9 +192,12 @@ export const make = (options: Options) => {
   return {
     search,
 
-    /** Asks for the session; `sent` is called before the request is. Where no answer comes, it first finds out what became of it. */
-    start: (machineId: string, mark: string, sent: () => void): Effect.Effect<Found, ApiError | StoreError> =>
-      requestOnce(machineId, mark, sent).pipe(
+    /**
+     * Asks for the session. Where no answer comes, it first finds out what became of it. `maySend` is called right before
+     * the journal and the API are: where it says no, neither hears of the session, and the effect waits to be interrupted.
+     */
+    start: (machineId: string, mark: string, maySend: () => boolean): Effect.Effect<Found, ApiError | StoreError> =>
+      requestOnce(machineId, mark, maySend).pipe(
         Effect.retry({ schedule: policy.start, while: isNeverStarted }),
         Effect.catchTag("NeverStarted", ({ lost }) => Effect.fail(lost)),
       ),
