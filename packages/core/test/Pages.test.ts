@@ -4,6 +4,7 @@ import * as MachineAction from "@live-response/core/MachineAction"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
@@ -215,6 +216,31 @@ describe("A page", () => {
       const { exit } = yield* walk(() => body)
       assert.strictEqual(exit._tag, "Failure")
       assert.include(String(exit), `list of machine actions: unexpected answer (${why})`)
+    }),
+  )
+
+  it.effect("lets others have their turn while it is decoded, however long it is", () =>
+    Effect.gen(function* () {
+      const turnsDuring = Effect.fnUntraced(function* (count: number) {
+        const requestorComment = "x".repeat(2000)
+        const value = Array.from({ length: count }, (_, n) => record(n, { requestorComment }))
+        let turns = 0
+        const others = yield* Effect.forkChild(
+          Effect.forever(
+            Effect.andThen(
+              Effect.sync(() => turns++),
+              Effect.yieldNow,
+            ),
+          ),
+        )
+        const [page] = yield* collectPage(JSON.stringify({ value }))
+        yield* Fiber.interrupt(others)
+        assert.strictEqual(page?.actions.length, count)
+        return turns
+      })
+      const few = yield* turnsDuring(1)
+      // 4.4 MB, in seventeen steps; a turn of the others is two.
+      assert.isAtLeast((yield* turnsDuring(2000)) - few, 5)
     }),
   )
 
