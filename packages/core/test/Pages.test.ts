@@ -307,7 +307,7 @@ describe("A walk through the pages", () => {
         "@odata.nextLink": `${base}/api/machineactions?$skip=${skipOf(url) === 0 ? 2 : 0}`,
       }))
       assert.deepStrictEqual(ids, [0, 1, 2, 3])
-      assert.include(String(exit), "page 3 brought nothing new")
+      assert.include(String(exit), "page 3 has nothing new")
       assert.strictEqual(requests.length, 3)
     }),
   )
@@ -320,7 +320,7 @@ describe("A walk through the pages", () => {
         "@odata.nextLink": `${base}/api/machineactions?${"=x&".repeat(calls++)}$skip=2`,
       }))
       assert.deepStrictEqual(ids, [0, 1, 2, 3])
-      assert.include(String(exit), "page 3 brought nothing new")
+      assert.include(String(exit), "page 3 has nothing new")
       assert.strictEqual(requests.length, 3)
     }),
   )
@@ -371,7 +371,7 @@ describe("A walk through the pages", () => {
         value: [null, { id: 5 }],
         "@odata.nextLink": `?$skip=${skipOf(url) + 2}`,
       }))
-      assert.include(String(exit), "page 2 brought nothing new")
+      assert.include(String(exit), "page 2 has nothing new")
       assert.strictEqual(requests.length, 2)
       assert.strictEqual(warnings.length, 1)
     }),
