@@ -163,7 +163,7 @@ export const follow = <E = never, R = never>(
         for (const [id, created] of known) if (created < DateTime.toEpochMillis(since)) known.delete(id)
       }).pipe(
         Effect.catch((error) => {
-          // Everything that it shows was given.
+          // Everything that it shows was emitted.
           if (error._tag === "DefenderError" && error.reason._tag === "EndlessList") isReached = true
           if (!isReached || !isPassing(error)) return Effect.fail(error)
           if (isTroubled) return Effect.void

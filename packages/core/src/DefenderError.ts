@@ -172,7 +172,7 @@ export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>(
 }
 
 /**
- * A list whose pages lead back to earlier ones, so that it would never end. Everything that it had until then was given.
+ * A list whose pages lead back to earlier ones, so that it would never end. Everything before that was emitted.
  *
  * @since 0.1.0
  * @category reasons
@@ -182,7 +182,7 @@ export class EndlessList extends Schema.TaggedError<EndlessList>("@live-response
   { pages: Schema.Int },
 ) {
   override get message(): string {
-    return `page ${this.pages} brought nothing new, and yet names a next page; there may be more that the API does not show: narrow the list, for instance to a shorter time`
+    return `page ${this.pages} has nothing new and still links to a next page; actions may be missing: narrow the list, for example to a shorter time`
   }
 }
 

@@ -91,7 +91,7 @@ const unpackBy =
         }
         if (step.value.success > 0) {
           yield* Effect.logWarning(
-            `${name}: ${step.value.success} bytes behind the end of its gzip data are not gzip, and were not unpacked`,
+            `${name}: ${step.value.success} bytes after the end of its gzip data are not gzip, and were not unpacked`,
           )
         }
         return Option.none<Uint8Array>()
@@ -130,9 +130,9 @@ const check = (
  *
  * **Details**
  *
- * A file may have any number of members, and zeros behind each of them. Other bytes behind the last member are left out,
- * which a warning says; what came before them is unpacked. It is unpacked by this library's own code, which
- * does the same on every runtime: the web's `DecompressionStream` does not.
+ * A file may have any number of members, each followed by zeros. Other bytes after the last member are left out with a
+ * warning; what comes before them is unpacked. The code is this library's own, because the web's `DecompressionStream`
+ * treats what follows the first member differently on each runtime.
  *
  * @example
  * ```ts

@@ -94,7 +94,7 @@ describe("Extraction.gunzip", () => {
       }
       assert.deepStrictEqual(
         [...new Set(warnings)],
-        [`0.gz: ${count} bytes behind the end of its gzip data are not gzip, and were not unpacked`],
+        [`0.gz: ${count} bytes after the end of its gzip data are not gzip, and were not unpacked`],
       )
     }),
   )

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
@@ -777,6 +778,15 @@ describe("LiveResponse, one result", () => {
       const script = yield* inVirtualTime(live.script(exampleRef))
       assert.strictEqual(script.scriptName, "minidump.ps1")
       assert.match(script.output, /\n51 MB\n$/)
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("decodes a script's result that is gzip", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      yield* add(exampleRef, { content: gzipSync('{"script_name":"a.ps1","exit_code":"3","script_output":"packed"}') })
+      const { exitCode, output } = yield* inVirtualTime(live.script(exampleRef))
+      assert.deepStrictEqual([exitCode, output], [3, "packed"])
     }).pipe(Effect.provide(world)),
   )
 

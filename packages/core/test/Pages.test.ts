@@ -4,6 +4,7 @@ import * as MachineAction from "@live-response/core/MachineAction"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
@@ -218,6 +219,31 @@ describe("A page", () => {
     }),
   )
 
+  it.effect("lets others have their turn while it is decoded, however long it is", () =>
+    Effect.gen(function* () {
+      const turnsDuring = Effect.fnUntraced(function* (count: number) {
+        const requestorComment = "x".repeat(2000)
+        const value = Array.from({ length: count }, (_, n) => record(n, { requestorComment }))
+        let turns = 0
+        const others = yield* Effect.forkChild(
+          Effect.forever(
+            Effect.andThen(
+              Effect.sync(() => turns++),
+              Effect.yieldNow,
+            ),
+          ),
+        )
+        const [page] = yield* collectPage(JSON.stringify({ value }))
+        yield* Fiber.interrupt(others)
+        assert.strictEqual(page?.actions.length, count)
+        return turns
+      })
+      const few = yield* turnsDuring(1)
+      // 4.4 MB, in seventeen steps; a turn of the others is two.
+      assert.isAtLeast((yield* turnsDuring(2000)) - few, 5)
+    }),
+  )
+
   it.effect.prop("is any text, and never a defect", [Schema.String, Schema.Json], ([text, json]) =>
     Effect.gen(function* () {
       for (const body of [text, JSON.stringify(json), `{"value":${text}}`, `{"value":[${text}`, `{${text}:[]}`]) {
@@ -281,7 +307,7 @@ describe("A walk through the pages", () => {
         "@odata.nextLink": `${base}/api/machineactions?$skip=${skipOf(url) === 0 ? 2 : 0}`,
       }))
       assert.deepStrictEqual(ids, [0, 1, 2, 3])
-      assert.include(String(exit), "page 3 brought nothing new")
+      assert.include(String(exit), "page 3 has nothing new")
       assert.strictEqual(requests.length, 3)
     }),
   )
@@ -294,7 +320,7 @@ describe("A walk through the pages", () => {
         "@odata.nextLink": `${base}/api/machineactions?${"=x&".repeat(calls++)}$skip=2`,
       }))
       assert.deepStrictEqual(ids, [0, 1, 2, 3])
-      assert.include(String(exit), "page 3 brought nothing new")
+      assert.include(String(exit), "page 3 has nothing new")
       assert.strictEqual(requests.length, 3)
     }),
   )
@@ -345,7 +371,7 @@ describe("A walk through the pages", () => {
         value: [null, { id: 5 }],
         "@odata.nextLink": `?$skip=${skipOf(url) + 2}`,
       }))
-      assert.include(String(exit), "page 2 brought nothing new")
+      assert.include(String(exit), "page 2 has nothing new")
       assert.strictEqual(requests.length, 2)
       assert.strictEqual(warnings.length, 1)
     }),

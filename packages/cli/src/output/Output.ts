@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
       if (event.event === "skipped" && event.reason === "absent") {
         yield* Messages.write(
-          `${event.machineActionId}:${event.index} has no result: the API does not have one, and describes the command in words that this program does not know`,
+          `${event.machineActionId}:${event.index} has no result: the API answered 404, and the status of its command is not one that this program knows`,
         )
       }
       if (event.event === "notExtracted") yield* Messages.write(printable(event.message))

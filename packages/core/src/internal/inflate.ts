@@ -203,7 +203,9 @@ class Output {
   repeat(length: number, distance: number): boolean {
     if (distance > this.end) return false
     const { bytes, end } = this
-    for (let i = end; i < end + length; i++) bytes[i] = at(bytes, i - distance)
+    // Long runs of one byte are what large files have most of.
+    if (distance === 1) bytes.fill(at(bytes, end - 1), end, end + length)
+    else for (let i = end; i < end + length; i++) bytes[i] = at(bytes, i - distance)
     this.end = end + length
     return true
   }
