@@ -152,7 +152,8 @@ describe("a registry that serves what is not pinned", () => {
   test("is refused where it is Node, before anything of it runs", async () => {
     execFileSync("npm", ["pack", spec, "--pack-destination", directory], { stdio: "ignore" })
     archives.set(spec, readFileSync(join(directory, `${spec.replace("@", "-")}.tgz`)))
-    const name = `node-${process.platform}-${process.arch}`
+    const platform = `-${process.platform.replace("win32", "win")}-${process.arch}`
+    const name = Object.keys(manifest.optionalDependencies).find((name) => name.endsWith(platform))
     const [, version] = new RegExp(`^  ${name}@(\\S+):$`, "m").exec(read("pnpm-lock.yaml")) ?? []
     const [, resolution] = new RegExp(`^  ${name}@.*:\n    (resolution: .*)$`, "m").exec(read("pnpm-lock.yaml")) ?? []
     forge(`${name}@${version}`, "bin/node", `#!/bin/sh\ntouch ${mark()}\n`)
