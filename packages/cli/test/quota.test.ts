@@ -201,7 +201,8 @@ describe("a run", { concurrent: true }, () => {
       const terminal = yield* box.onTerminal(download(server, samples, windows), { columns: 100 })
       const drawn = () => Terminal.screen(terminal.output(), 100).join("\n")
       yield* Cli.until(
-        () => /^Quota +█+ 5\/5 in any 4 s\n +next link at \d\d:\d\d:\d\d UTC \(in \d+ s\), [1-9] waiting$/m.test(drawn()),
+        () =>
+          /^Quota +█+ 5\/5 in any 4 s\n +next link at \d\d:\d\d:\d\d UTC \(in \d+ s\), [1-9] waiting$/m.test(drawn()),
         () => `a window that is full\n${terminal.output()}`,
       )
       const { exitCode } = yield* terminal.ended

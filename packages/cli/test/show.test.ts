@@ -323,7 +323,10 @@ describe("link", { concurrent: true }, () => {
       const few = { args: ["link", target(0)], env: { ...env, LIVE_RESPONSE_WINDOWS: "1/12 seconds" } }
       yield* box.run(few)
       const second = yield* box.run(few)
-      assert.match(second.stderr, /^waiting for the quota until \d\d:\d\d:\d\d UTC \(in \d+ s\)\nlive-response: this link/)
+      assert.match(
+        second.stderr,
+        /^waiting for the quota until \d\d:\d\d:\d\d UTC \(in \d+ s\)\nlive-response: this link/,
+      )
       assert.strictEqual(second.exitCode, 0)
     }),
   )
