@@ -18,6 +18,7 @@ import * as ActionFilter from "./ActionFilter.ts"
 import { isPassing } from "./BatchError.ts"
 import { type ApiError, DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
+import * as ApiCall from "./internal/apiCall.ts"
 import * as WatchList from "./internal/watchList.ts"
 import type { MachineAction, MachineActionId } from "./MachineAction.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
@@ -129,7 +130,13 @@ const makeRound = (api: DefenderApiService, list: List) => {
           Effect.map((action) => [action]),
           Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed([])),
         )
-      : Stream.runCollect(api.list({ filter: ActionFilter.is("id", ...ids) }))
+      : api
+          .list({ filter: ActionFilter.is("id", ...ids) })
+          // What was listed until then is what there is: the ids are named, so no page can bring others.
+          .pipe(
+            Stream.catchIf(ApiCall.hasReason("EndlessList"), () => Stream.empty),
+            Stream.runCollect,
+          )
 
   let isTroubled = false
 

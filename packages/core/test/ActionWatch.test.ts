@@ -40,7 +40,7 @@ interface Call {
 type Service = (id: string, at: number) => string | undefined | ApiError
 
 /** A watch over an API of which it is known what it says when, and the calls that it made. */
-const watching = (service: Service, get: Service = () => notFound) => {
+const watching = (service: Service, get: Service = () => notFound, isEndless = false) => {
   const lists: Array<Call> = []
   const gets: Array<Call> = []
   const seconds = Effect.map(Clock.currentTimeMillis, (now) => now / 1000)
@@ -58,7 +58,10 @@ const watching = (service: Service, get: Service = () => notFound) => {
   })
   const api = Layer.mock(DefenderApi, {
     client: HttpClient.make(() => Effect.die("not of use here")),
-    list: (query) => Stream.unwrap(Effect.map(listed(query), Stream.fromIterable)),
+    list: (query) =>
+      Stream.unwrap(Effect.map(listed(query), Stream.fromIterable)).pipe(
+        Stream.concat(isEndless ? Stream.fail(errorOf(new DefenderError.EndlessList({ pages: 2 }))) : Stream.empty),
+      ),
     get: Effect.fnUntraced(function* (id) {
       const at = yield* seconds
       gets.push({ at, ids: [id] })
@@ -103,6 +106,15 @@ describe("ActionWatch.watch", () => {
         ["Pending", "Pending", "InProgress", "InProgress", "Succeeded"],
       )
       assert.strictEqual(lists.length, 5)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("sees what a list shows that leads back to itself, without a call for it alone", () => {
+    const { gets, layer, lists } = watching((_, at) => (at < 4 ? "InProgress" : "Succeeded"), undefined, true)
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* inVirtualTime(lastOf(idAt(0)), "1 hour"), well)
+      assert.strictEqual(lists.length, 3)
+      assert.strictEqual(gets.length, 0)
     }).pipe(Effect.provide(layer))
   })
 
