@@ -10,6 +10,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schedule from "effect/Schedule"
@@ -18,6 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
+import * as FileName from "./internal/fileName.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
@@ -37,6 +39,8 @@ export interface StoredResult {
   readonly bytes: number
   readonly sha256: string
   readonly etag?: string
+  /** The name that the storage or the gzip header announced: for display alone. */
+  readonly fileName?: string
 }
 
 /**
@@ -101,8 +105,8 @@ export const kindOf = (start: Uint8Array): "json" | "gz" | "bin" => {
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
 
-/** How much of the beginning tells what a result is. */
-const startLength = 64
+/** How much of the beginning tells what a result is, and what it was called. */
+const startLength = FileName.gzipHeaderLength
 
 /**
  * What every store does alike: counts, hashes, checks. It knows nothing of where the bytes go.
@@ -153,11 +157,13 @@ const makeInspection = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) =>
         const actual = Base64.encode(computed.digest())
         if (actual !== head.md5) return yield* mismatch("md5", head.md5, actual)
       }
+      const fileName = head.fileName ?? Option.getOrUndefined(FileName.fromGzip(start))
       return {
         path: `${ref.machineActionId}/${ref.index}.${kindOf(start)}`,
         bytes: size,
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
+        ...(fileName === undefined ? {} : { fileName }),
       }
     }),
   }

@@ -23,6 +23,7 @@ import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import { type DownloadError, Transfer } from "@live-response/core/Transfer"
 import { Broken, Mismatch, TransferError } from "@live-response/core/TransferError"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -30,10 +31,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
 import { failureOf } from "./support/events.ts"
 import { exampleRef, refAt, refsUpTo } from "./support/refs.ts"
 
+const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
 const { inVirtualTime } = LiveResponseTest
 const world = LiveResponseTest.layer()
 
@@ -66,7 +69,7 @@ const summaryOf = (events: ReadonlyArray<BatchEvent.BatchEvent>) => {
   const summaries = events.flatMap((event) => (event.event === "summary" ? [event] : []))
   assert.strictEqual(summaries.length, 1)
   assert.strictEqual(events.at(-1), summaries[0])
-  return { ...(summaries[0] ?? BatchEvent.emptySummary) }
+  return Struct.omit(summaries[0] ?? BatchEvent.emptySummary, ["at"])
 }
 
 /** The library over a transfer of the test's own. */
@@ -185,6 +188,7 @@ describe("LiveResponse.saveAll", () => {
       yield* add(exampleRef, { content: utf8("hello") })
       yield* manifest.append(
         BatchEvent.Completed.make({
+          at,
           ...exampleRef,
           path: `${exampleRef.machineActionId}/0.bin`,
           bytes: 5,

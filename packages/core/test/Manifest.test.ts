@@ -4,13 +4,17 @@ import { Completed, Failed } from "@live-response/core/BatchEvent"
 import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
 import type { ResultRef } from "@live-response/core/ResultRef"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { refAt } from "./support/refs.ts"
 
+const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
+
 const completed = (ref: ResultRef, bytes = 5) =>
   Completed.make({
+    at,
     ...ref,
     path: `${ref.machineActionId}/${ref.index}.bin`,
     bytes,
@@ -19,7 +23,7 @@ const completed = (ref: ResultRef, bytes = 5) =>
     attempts: 1,
   })
 const error = new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) })
-const failed = (ref: ResultRef) => Failed.make({ ...ref, message: error.message, error, links: 0, attempts: 1 })
+const failed = (ref: ResultRef) => Failed.make({ at, ...ref, message: error.message, error, links: 0, attempts: 1 })
 
 describe("Manifest.layerMemory", () => {
   it.effect("knows nothing at first", () =>

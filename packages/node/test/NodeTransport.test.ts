@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { createServer, type RequestListener } from "node:http"
 import type { Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
@@ -114,7 +114,7 @@ const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault
     const simulator = yield* Simulator.Simulator
     const transfer = yield* Transfer.Transfer
     yield* simulator.add(ref, { content, blobFaults })
-    const events: Array<ResultEvent> = []
+    const events: Array<BatchEvent> = []
     const began = yield* Clock.currentTimeMillis
     const bytes = yield* transfer.bytes(ref).pipe(
       Stream.runCollect,

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { assert } from "@effect/vitest"
 import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
-import type { Outage } from "@live-response/core/BatchError"
+import type { BatchError } from "@live-response/core/BatchError"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { ResultStore } from "@live-response/core/ResultStore"
@@ -106,7 +106,7 @@ const tellingStore = (server: FaultServer.FaultServer) =>
   )
 
 /** An error in a few words that are the same on every machine. */
-const label = (error: ResultError | Outage): string => {
+const label = (error: ResultError | BatchError): string => {
   if (error._tag !== "TransferError" && error._tag !== "DefenderError") return error._tag
   const { reason } = error
   const status = "status" in reason ? ` ${reason.status}` : ""
