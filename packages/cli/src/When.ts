@@ -22,6 +22,14 @@ export const parse = (text: string): Option.Option<When> => {
   return /^\d{4}-\d\d-\d\d(T.*)?$/.test(text) ? DateTime.make(text) : Option.none()
 }
 
+/** `30s`, `90m`, `24h`, `7d`, `2w`. */
+export const duration = (text: string): Option.Option<Duration.Duration> => {
+  const [, seconds] = /^(\d+)s$/.exec(text) ?? []
+  return seconds === undefined
+    ? Option.filter(parse(text), Duration.isDuration)
+    : Option.some(Duration.seconds(Number(seconds)))
+}
+
 /** When that is, or was so long ago. */
 export const ago = (when: When, now: DateTime.Utc): DateTime.Utc =>
   Duration.isDuration(when) ? DateTime.subtractDuration(now, when) : when

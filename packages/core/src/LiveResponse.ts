@@ -200,7 +200,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
               tell,
             ),
           ),
-          Effect.forkScoped,
+          Effect.forkScoped({ startImmediately: true }),
         )
 
         const exit = yield* refs.pipe(

@@ -60,6 +60,7 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
       return
     case "extracted":
     case "waiting":
+    case "offline":
     case "summary":
       return
   }

@@ -38,6 +38,9 @@ export const timeOfDay = (instant: DateTime.DateTime): string =>
     locale: "en-GB",
   })
 
+/** The time of day as a log that is read elsewhere has it: 03:12:05 UTC. */
+export const utcTimeOfDay = (instant: DateTime.DateTime): string => `${DateTime.formatIso(instant).slice(11, 19)} UTC`
+
 /** The date on this machine. */
 export const date = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { year: "numeric", month: "2-digit", day: "2-digit", locale: "en-CA" })
