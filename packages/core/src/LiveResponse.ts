@@ -165,11 +165,12 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     }
     const ended = yield* save(ref).pipe(
       Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
-      Effect.catch((error) =>
-        isEndedBy(error)
-          ? Effect.fail(error)
-          : now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts })),
-      ),
+      Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
+        const outage = BatchEnd.gaveUp(error)
+        if (outage !== undefined) return Effect.fail(outage)
+        if (isEndedBy(error)) return Effect.fail(error)
+        return now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
+      }),
       Effect.provideService(Reporter, count),
     )
     yield* manifest.append(ended)

@@ -65,12 +65,12 @@ describe("Manifest.Entry", () => {
       const done = yield* encode({ status: "completed", ...completed(refAt(0)) })
       assert.deepStrictEqual(
         new Set(Object.keys(done)),
-        new Set(["status", "machineActionId", "index", "path", "bytes", "sha256", "links", "attempts"]),
+        new Set(["status", "at", "machineActionId", "index", "path", "bytes", "sha256", "links", "attempts"]),
       )
       const undone = yield* encode({ status: "failed", ...failed(refAt(0)) })
       assert.deepStrictEqual(
         new Set(Object.keys(undone)),
-        new Set(["status", "machineActionId", "index", "message", "error", "links", "attempts"]),
+        new Set(["status", "at", "machineActionId", "index", "message", "error", "links", "attempts"]),
       )
       assert.notInclude(Object.keys(done), "event")
     }),

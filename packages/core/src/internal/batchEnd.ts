@@ -1,5 +1,4 @@
 /** When the errors of a batch's targets are no longer theirs alone. */
-import type * as Duration from "effect/Duration"
 import { Outage, StorageRefused } from "../BatchError.ts"
 import type { ResultError } from "../BatchEvent.ts"
 import type { DefenderError } from "../DefenderError.ts"
@@ -41,9 +40,13 @@ const isWithoutAnswer = ({ reason }: DefenderError | TransferError): boolean =>
   reason._tag === "NotFromStorage" ||
   (reason._tag === "Broken" && (reason.offset === 0 || reason.kind !== undefined))
 
-/** How long a connection was waited for in vain. */
-const waitedFor = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
-  reason._tag === "Unreachable" || reason._tag === "Broken" ? reason.waited : undefined
+/** The end of a batch that has waited for a connection in vain. */
+export const gaveUp = (error: ResultError): Outage | undefined => {
+  if (error._tag !== "DefenderError" && error._tag !== "TransferError") return undefined
+  const { reason } = error
+  const waited = reason._tag === "Unreachable" || reason._tag === "Broken" ? reason.waited : undefined
+  return waited === undefined ? undefined : new Outage({ failures: 1, last: error, waited })
+}
 
 /** How many fresh links the storage refused to one target. One is renewed once, where that may help. */
 const refusedLinks = ({ reason }: TransferError): number => {
@@ -66,9 +69,7 @@ export const make = () => {
     }
     known.withoutAnswer = isWithoutAnswer(error) ? known.withoutAnswer + 1 : 0
     const failures = known.withoutAnswer
-    const waited = waitedFor(error)
-    if (waited !== undefined) return new Outage({ failures, last: error, waited })
-    return failures >= outageAfter ? new Outage({ failures, last: error }) : undefined
+    return gaveUp(error) ?? (failures >= outageAfter ? new Outage({ failures, last: error }) : undefined)
   }
 
   return {

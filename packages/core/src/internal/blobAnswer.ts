@@ -33,14 +33,14 @@ export type Meaning =
 /** Every answer of the storage has one of these, and a gateway's page has none. */
 const marks = ["x-ms-request-id", "x-ms-version", "x-ms-error-code", "etag"]
 
-const unavailable = [408, 429, 500, 502, 503, 504]
+const unavailable = new Set([408, 429, 500, 502, 503, 504])
 
 /**
  * Whether something else answered in the storage's place: a page for a person, a redirect to one, or content without the
  * ETag that the storage gave before.
  */
 const isForeign = ({ headers, status }: Answer, { head }: Present): boolean => {
-  if (unavailable.includes(status) || marks.some((name) => headers[name] !== undefined)) return false
+  if (unavailable.has(status) || marks.some((name) => headers[name] !== undefined)) return false
   return (
     status === 511 ||
     (status >= 300 && status < 400) ||
@@ -121,15 +121,15 @@ const headOf = ({ headers }: Answer): ResultHead => {
 }
 
 /** The codes of a 403 that a renewed link may cure. The last is Azurite's, and that of a closed storage. */
-const curable = [undefined, "AuthenticationFailed", "AuthorizationFailure"]
+const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
 
 const refusalOf = ({ headers, status }: Answer, { offset }: Present, now: DateTime.Utc): TransferError.Reason => {
   const code = headers["x-ms-error-code"]
   const answer = { status, ...(code === undefined ? {} : { code }) }
   if (status === 407)
     return new TransferError.Broken({ offset, description: "the proxy answered HTTP 407", kind: "proxy" })
-  if (status === 403 && curable.includes(code)) return new TransferError.LinkRefused(answer)
-  if (!unavailable.includes(status)) return new TransferError.Refused(answer)
+  if (status === 403 && curable.has(code)) return new TransferError.LinkRefused(answer)
+  if (!unavailable.has(status)) return new TransferError.Refused(answer)
   const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })
   return new TransferError.Unavailable({
     ...answer,

@@ -68,7 +68,7 @@ const causeOf = (code: string, message: string): Cause | undefined => {
   const [, tunnel] = /^Proxy response \((\d+)\)/.exec(message) ?? []
   // A gateway that is in trouble itself is not a proxy that refuses.
   if (tunnel !== undefined) return Number(tunnel) >= 500 ? "connection" : "proxy"
-  if (/^Proxy Authentication Required/.test(message)) return "proxy"
+  if (message.startsWith("Proxy Authentication Required")) return "proxy"
   if (certificate.test(code)) return "certificate"
   if (code === "ENOTFOUND") return "name"
   return neverConnected.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined
