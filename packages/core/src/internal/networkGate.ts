@@ -33,7 +33,7 @@ interface Outage<E> {
 type Role<E> =
   | { readonly does: "call" }
   | { readonly does: "probe"; readonly outage: Outage<E> }
-  | { readonly does: "wait"; readonly outage: Outage<E> }
+  | { readonly does: "wait"; readonly outage: Outage<E>; readonly changed: Deferred.Deferred<void> }
 
 /** What is known of a host. Every decision is made here, at once. */
 export class HostState<E> {
@@ -45,7 +45,8 @@ export class HostState<E> {
   claim(): Role<E> {
     const { outage } = this
     if (outage === undefined) return { does: "call" }
-    if (outage.isProbed) return { does: "wait", outage }
+    // What is waited for is fixed here: it may be replaced before the wait begins.
+    if (outage.isProbed) return { does: "wait", outage, changed: outage.changed }
     outage.isProbed = true
     return { does: "probe", outage }
   }
@@ -171,13 +172,14 @@ export const make = Effect.fnUntraced(function* <E extends ResultError>(
         if (Option.isNone(delay)) return yield* giveUp(outage)
         yield* Effect.raceFirst(Effect.sleep(delay.value), Deferred.await(outage.changed))
         const result = yield* attempt(call(Effect.void))
-        if (Result.isSuccess(result)) return result
+        // Another outage, where the host was in reach meanwhile, is anybody's to try.
+        if (Result.isSuccess(result) || state.outage !== outage) return result
       }
     })
 
-    const wait = (outage: Outage<E>): Effect.Effect<Result.Result<A, E>, E> =>
+    const wait = (outage: Outage<E>, changed: Deferred.Deferred<void>): Effect.Effect<Result.Result<A, E>, E> =>
       Effect.flatMap(timeLeft, (left) =>
-        Deferred.await(outage.changed).pipe(
+        Deferred.await(changed).pipe(
           Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => giveUp(outage) }),
           Effect.map(() => Result.fail(outage.error)),
         ),
@@ -190,7 +192,7 @@ export const make = Effect.fnUntraced(function* <E extends ResultError>(
         case "probe":
           return probe(role.outage)
         case "wait":
-          return wait(role.outage)
+          return wait(role.outage, role.changed)
       }
     }
 

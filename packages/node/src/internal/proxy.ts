@@ -1,7 +1,9 @@
 /** The proxy variables, as other programs read them. */
 import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 
 /** `host:port` is a proxy over http. */
 export const parse = (text: string): Option.Option<string> => {
@@ -9,29 +11,39 @@ export const parse = (text: string): Option.Option<string> => {
   return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "" ? Option.some(url.href) : Option.none()
 }
 
-/** An empty variable is not set. What it holds may be a password, so nothing of it is in the message. */
-const Proxy = Schema.String.check(
-  Schema.makeFilter((text: string) =>
-    text.trim() === "" || Option.isSome(parse(text.trim()))
-      ? undefined
-      : "is not a proxy, such as http://proxy.contoso.com:8080",
-  ),
-)
+/** Names the variable alone: what it holds may be a password. */
+const invalid = (name: string) =>
+  new Config.ConfigError(
+    new Schema.SchemaError(
+      new SchemaIssue.Pointer(
+        [name],
+        new SchemaIssue.InvalidValue({ message: "is not a proxy, such as http://proxy.contoso.com:8080" }),
+      ),
+    ),
+  )
 
-/** The variable by either name: the lower-case one goes first. */
-const either = (schema: Schema.Codec<string, string>, name: string) =>
-  Config.all([
-    Config.schema(schema, name.toLowerCase()).pipe(Config.withDefault("")),
-    Config.schema(schema, name).pipe(Config.withDefault("")),
-  ]).pipe(Config.map(([lower, upper]) => lower.trim() || upper.trim()))
+const proxyOf = (name: string, text: string): Effect.Effect<string, Config.ConfigError> =>
+  text === "" ? Effect.succeed("") : Effect.mapError(Effect.fromOption(parse(text)), () => invalid(name))
 
-const proxy = (name: string) => Config.map(either(Proxy, name), (text) => Option.getOrElse(parse(text), () => ""))
+const variable = (name: string) =>
+  Config.String(name).pipe(
+    Config.withDefault(""),
+    Config.map((text) => text.trim()),
+  )
+
+/** The variable by either name: the lower-case one goes first. An empty one is not set. */
+const either = (name: string) =>
+  Config.all([variable(name.toLowerCase()), variable(name)]).pipe(
+    Config.map(([lower, upper]) => (lower === "" ? { name, text: upper } : { name: name.toLowerCase(), text: lower })),
+  )
+
+const proxy = (name: string) => Config.mapEffect(either(name), ({ name, text }) => proxyOf(name, text))
 
 /** An empty text is none of them. */
 export const variables = Config.all({
   httpProxy: proxy("HTTP_PROXY"),
   httpsProxy: proxy("HTTPS_PROXY"),
-  noProxy: either(Schema.String, "NO_PROXY"),
+  noProxy: Config.map(either("NO_PROXY"), ({ text }) => text),
 })
 
 /** Ranges of addresses, which hosts are not compared with: hosts have names here. */
