@@ -11,8 +11,10 @@ import type { StoreError } from "@live-response/core/StoreError"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
@@ -30,6 +32,8 @@ export interface Saving {
   readonly extract: boolean
   /** How many bytes may come out of one file. */
   readonly maxExtract: number
+  /** How long the network is waited for. */
+  readonly giveUpAfter: Option.Option<Duration.Duration>
 }
 
 export interface Options extends Output.Options, Saving {
@@ -124,7 +128,8 @@ const reportUnfinished = (count: number) =>
       )
 
 /** The same as the library has it. */
-export const savingOf = ({ concurrency, extract, maxExtract }: Saving) => ({
+export const savingOf = ({ concurrency, extract, giveUpAfter, maxExtract }: Saving) => ({
   concurrency,
+  giveUpAfter: Option.getOrUndefined(giveUpAfter),
   extract: extract ? { ...Extraction.defaultLimits, maxBytes: maxExtract } : undefined,
 })

@@ -216,14 +216,17 @@ const collect = Effect.fnUntraced(function* (options: Options) {
   const once = Effect.gen(function* () {
     const collector = yield* make(Discovery.ofSessions(options.selection), options, output.looked)
     const refs = Stream.merge(known.resultsOf(collector.actions), collector.again)
-    yield* live.saveAll(refs, { ...Batch.savingOf(options), again: true }).pipe(
+    const giveUpAfter = Option.getOrElse(options.giveUpAfter, () => Duration.infinity)
+    yield* live.saveAll(refs, { ...Batch.savingOf(options), giveUpAfter, again: true }).pipe(
       Stream.map(known.settled),
       Stream.runForEach((event) => Effect.andThen(output.event(event), collector.event(event))),
       Effect.ensuring(Effect.sync(() => (hasBegun = hasBegun || collector.hasBegun()))),
     )
   }).pipe(Effect.scoped)
 
-  const isOutlived = (error: BatchError) => hasBegun && isPassing(error)
+  // Who has waited for the network as long as was asked for has waited enough.
+  const isOutlived = (error: BatchError) =>
+    hasBegun && isPassing(error) && !(error._tag === "Outage" && error.waited !== undefined)
   yield* once.pipe(
     Effect.tapError((error) => {
       const cause = error._tag === "Outage" ? error.last : error

@@ -49,8 +49,13 @@ export const fromError = (error: BatchError | Config.ConfigError | Failure): Fai
     case "QuotaStoreError":
       return machine(error.message)
     case "DefenderError":
-      return error.isDenied ? signIn(error.message) : new Failure({ code: exitCode.someFailed, text: error.message })
+    case "TransferError":
+      if (error.isLocal) return machine(error.message)
+      return error._tag === "DefenderError" && error.isDenied
+        ? signIn(error.message)
+        : new Failure({ code: exitCode.someFailed, text: error.message })
     case "Outage":
+    case "StorageRefused":
       return new Failure({ code: exitCode.someFailed, text: error.message })
     case "CredentialError":
       return signIn(error.message)

@@ -143,6 +143,14 @@ export const saving = {
     Flag.withMetavar("SIZE"),
     Flag.withDescription("What may come out of one file at most; by default 10 GB"),
   ),
+  giveUpAfter: Flag.String("give-up-after").pipe(
+    Flag.filterMap(When.parseDuration, () => "how long, such as 30s, 90m, 24h"),
+    Flag.optional,
+    Flag.withMetavar("DURATION"),
+    Flag.withDescription(
+      "How long to wait for a network that is gone: 90m, 24h; by default 1h, with --follow for ever",
+    ),
+  ),
 }
 
 /** What is printed. */

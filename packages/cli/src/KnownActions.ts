@@ -70,9 +70,9 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     /** What an event of a result means with what is known of its command. */
     settled: (event: BatchEvent): BatchEvent => {
       if (event.event !== "failed" || event.error._tag !== "DefenderError") return event
-      const { index, machineActionId } = event
+      const { at, index, machineActionId } = event
       return event.error.reason._tag === "NotFound" && doubtful.has(`${machineActionId}:${index}`)
-        ? Skipped.make({ machineActionId, index, reason: "absent" })
+        ? Skipped.make({ at, machineActionId, index, reason: "absent" })
         : event
     },
   }

@@ -7,6 +7,7 @@ import type { ResultRef } from "@live-response/core/ResultRef"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -40,12 +41,14 @@ export const print = Effect.fnUntraced(
   Effect.mapError(Failure.fromError),
 )
 
-/** For how long is told by the server's clock, and so it is right on a machine whose own is wrong. */
+/** How long is by the server's clock where it says so, and right on a machine whose own clock is wrong. */
 const until = ({ expiresAt, validFor }: DownloadLink, now: DateTime.Utc): string =>
   Option.match(expiresAt, {
     onNone: () => "",
     onSome: (expires) => {
       const left = Option.getOrElse(validFor, () => DateTime.distance(now, expires))
-      return `, until ${Format.timeOfDay(expires)} (in ${Format.duration(left)})`
+      return Duration.isGreaterThan(left, Duration.zero)
+        ? `, until ${Format.timeOfDay(expires)} (in ${Format.duration(left)})`
+        : `, until it expired at ${Format.timeOfDay(expires)}`
     },
   })

@@ -46,6 +46,13 @@ export const parseFuture = (text: string, now: DateTime.Utc): Option.Option<Dura
     Option.filter(isPositive),
   )
 
+/** A time that something may take: `30s`, `90m`, `24h`, `7d`, `2w`; none where the text is not one, or more than ten years. */
+export const parseDuration = (text: string): Option.Option<Duration.Duration> => {
+  const [, seconds] = /^(\d+)s$/.exec(text) ?? []
+  const duration = seconds === undefined ? parse(text) : Option.some(Duration.seconds(Number(seconds)))
+  return duration.pipe(Option.filter(Duration.isDuration), Option.filter(isPositive))
+}
+
 const isPositive = (duration: Duration.Duration): boolean =>
   Duration.isGreaterThan(duration, Duration.zero) && Duration.isLessThanOrEqualTo(duration, furthest)
 

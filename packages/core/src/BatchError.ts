@@ -3,15 +3,19 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { ResultError } from "./BatchEvent.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
+import { Wait } from "./internal/wait.ts"
 import type { StoreError } from "./StoreError.ts"
+import type { TransferError } from "./TransferError.ts"
 
 /**
- * Targets failed one after the other because nothing could be reached: the others would as well.
+ * Nothing could be reached for as long as the batch waits (`waited`), or targets failed one after the other without an
+ * answer of the API or the storage: the others would as well.
  *
  * @since 0.1.0
  * @category errors
@@ -19,9 +23,29 @@ import type { StoreError } from "./StoreError.ts"
 export class Outage extends Schema.TaggedError<Outage>("@live-response/core/BatchError/Outage")("Outage", {
   failures: Schema.Int,
   last: ResultError,
+  waited: Schema.optionalKey(Wait),
 }) {
   override get message(): string {
-    return `${this.last.message}; ${this.failures} in a row failed like this, so the batch stops: run it again when the network is back`
+    const why =
+      this.waited === undefined
+        ? `${this.failures} in a row failed like this, so the batch stops`
+        : `gave up after ${Duration.format(Duration.seconds(Math.round(Duration.toSeconds(this.waited))))}`
+    return `${this.last.message}; ${why}: run it again when the network is back`
+  }
+}
+
+/**
+ * The storage refused one fresh link after the other, and none ever worked: it is closed to this network.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StorageRefused extends Schema.TaggedError<StorageRefused>("@live-response/core/BatchError/StorageRefused")(
+  "StorageRefused",
+  { links: Schema.Int, last: ResultError },
+) {
+  override get message(): string {
+    return `${this.last.message}; ${this.links} fresh links in a row were refused, so the batch stops: run it again from a network that the storage account allows`
   }
 }
 
@@ -31,7 +55,14 @@ export class Outage extends Schema.TaggedError<Outage>("@live-response/core/Batc
  * @since 0.1.0
  * @category errors
  */
-export type BatchError = CredentialError | DefenderError | QuotaStoreError | StoreError | Outage
+export type BatchError =
+  | CredentialError
+  | DefenderError
+  | QuotaStoreError
+  | StoreError
+  | TransferError
+  | Outage
+  | StorageRefused
 
 /**
  * Whether it is the network's, the API's or another service's trouble, and not about what was asked for: whoever is left
@@ -49,7 +80,10 @@ export const isPassing = (error: BatchError): boolean => {
     case "CredentialError":
     case "QuotaStoreError":
       return error.isRetryable
+    case "TransferError":
+      return error.isRetryable
     case "StoreError":
+    case "StorageRefused":
       return false
   }
 }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { CredentialError } from "./CredentialError.ts"
 import { DefenderError } from "./DefenderError.ts"
@@ -26,7 +27,10 @@ export const ResultError = Schema.Union([DefenderError, TransferError, StoreErro
  */
 export type ResultError = typeof ResultError.Type
 
-const ofResult = ResultRef.fields
+/** When it happened. */
+const at = Schema.DateTimeUtcFromString
+
+const ofResult = { at, ...ResultRef.fields }
 
 /** What is recorded of a result for good names where it comes from, where that is known. */
 const ofFinished = { ...ofResult, ...Origin.fields }
@@ -72,7 +76,8 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchE
 
 /**
  * The result is there, whole and checked. `bytes` and `sha256` are of the file; `path` is relative to the directory of
- * results; `links` and `attempts` say how many links and how many downloads it took.
+ * results; `links` and `attempts` say how many links and how many downloads it took. `fileName` is the name that the storage
+ * or the gzip header announced: a machine's choice, for display alone, and never a path to write to.
  *
  * @since 0.1.0
  * @category events
@@ -84,6 +89,7 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Batc
   bytes: Schema.Int,
   sha256: Schema.String,
   etag: Schema.optionalKey(Schema.String),
+  fileName: Schema.optionalKey(Schema.String),
   links: Schema.Int,
   attempts: Schema.Int,
 }) {}
@@ -151,7 +157,23 @@ export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent
  */
 export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEvent/Waiting")({
   event: Schema.tag("waiting"),
+  at,
   until: Schema.DateTimeUtcFromString,
+}) {}
+
+/**
+ * No connection can be made to the API, the sign-in server or the storage; the next attempt is at `until`. It is emitted
+ * once for each attempt, however many results wait.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEvent/Offline")({
+  event: Schema.tag("offline"),
+  at,
+  until: Schema.DateTimeUtcFromString,
+  message: Schema.String,
+  error: ResultError,
 }) {}
 
 /**
@@ -162,6 +184,7 @@ export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEve
  */
 export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEvent/Summary")({
   event: Schema.tag("summary"),
+  at,
   completed: Schema.Int,
   skipped: Schema.Int,
   failed: Schema.Int,
@@ -198,7 +221,7 @@ export type ResultEvent = typeof ResultEvent.Type
  * @since 0.1.0
  * @category models
  */
-export const BatchEvent = Schema.Union([...ResultEvent.members, Waiting, Summary])
+export const BatchEvent = Schema.Union([...ResultEvent.members, Waiting, Offline, Summary])
 
 /**
  * @since 0.1.0
@@ -212,29 +235,38 @@ export type BatchEvent = typeof BatchEvent.Type
  * @since 0.1.0
  * @category summary
  */
-export const emptySummary: Summary = Summary.make({ completed: 0, skipped: 0, failed: 0, bytes: 0, links: 0 })
+export const emptySummary: Summary = Summary.make({
+  at: DateTime.makeUnsafe(0),
+  completed: 0,
+  skipped: 0,
+  failed: 0,
+  bytes: 0,
+  links: 0,
+})
 
 /**
- * Counts an event in.
+ * Counts an event in. The summary is as of that event.
  *
  * @since 0.1.0
  * @category summary
  */
 export const tally = (summary: Summary, event: BatchEvent): Summary => {
+  const { at } = event
   switch (event.event) {
     case "linked":
-      return Summary.make({ ...summary, links: summary.links + 1 })
+      return Summary.make({ ...summary, at, links: summary.links + 1 })
     case "completed":
-      return Summary.make({ ...summary, completed: summary.completed + 1, bytes: summary.bytes + event.bytes })
+      return Summary.make({ ...summary, at, completed: summary.completed + 1, bytes: summary.bytes + event.bytes })
     case "skipped":
-      return Summary.make({ ...summary, skipped: summary.skipped + 1 })
+      return Summary.make({ ...summary, at, skipped: summary.skipped + 1 })
     case "failed":
-      return Summary.make({ ...summary, failed: summary.failed + 1 })
+      return Summary.make({ ...summary, at, failed: summary.failed + 1 })
     case "extracted":
     case "notExtracted":
     case "progress":
     case "retrying":
     case "waiting":
+    case "offline":
     case "summary":
       return summary
   }

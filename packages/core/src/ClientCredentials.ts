@@ -58,10 +58,10 @@ export const make = Effect.fnUntraced(function* (
   options: Options,
 ): Effect.fn.Return<Credential.Service, never, HttpClient.HttpClient | Scope.Scope> {
   const client = yield* HttpClient.HttpClient
-  const { headTimeout } = yield* RetryPolicy
+  const { headTimeout, stallTimeout } = yield* RetryPolicy
   const { audience, authority } = options.cloud ?? Cloud.commercial
 
-  const ask = Effect.suspend(() =>
+  const ask = (claims: string | undefined) =>
     Http.exchange(
       client,
       HttpClientRequest.post(`${authority}/${encodeURIComponent(options.tenantId)}/oauth2/v2.0/token`).pipe(
@@ -71,19 +71,19 @@ export const make = Effect.fnUntraced(function* (
           client_id: options.clientId,
           client_secret: Redacted.value(options.clientSecret),
           scope: `${audience}/.default`,
+          ...(claims === undefined ? {} : { claims }),
         }),
       ),
-      { bodyLimit, timeout: headTimeout },
-    ),
-  ).pipe(Effect.mapError(unreachable))
+      { headTimeout, bounds: { size: bodyLimit, stall: stallTimeout, total: headTimeout } },
+    ).pipe(Effect.mapError(({ description }) => unreachable(description)))
 
-  return yield* Credential.make(() =>
+  return yield* Credential.make(({ claims }) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       const {
         body,
         response: { status },
-      } = yield* ask
+      } = yield* ask(claims)
       const issued = status === 200 ? decodeToken(body) : Option.none()
       if (Option.isSome(issued)) {
         // From when it was asked for: the way back counts for the token's life.

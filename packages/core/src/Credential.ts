@@ -29,9 +29,13 @@ export interface Service {
 
   /**
    * Forgets this token where it is still the one that is given out, so that the next one is new. For a token that the
-   * API refused: many calls may say so of the same one, and the first of them has it renewed.
+   * API refused: many calls may say so of the same one, and the first of them has it renewed. `claims` is what the next
+   * one must have, where the API says so (a claims challenge), as JSON text.
    */
-  readonly invalidate: (refused: Redacted.Redacted<string>) => Effect.Effect<void>
+  readonly invalidate: (
+    refused: Redacted.Redacted<string>,
+    options?: { readonly claims?: string },
+  ) => Effect.Effect<void>
 }
 
 /**
@@ -145,10 +149,11 @@ const keep = (issued: Issued, now: number): Kept => {
 }
 
 /**
- * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires
- * it is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in
- * server that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a
- * warning. `issue` hears whether the API refused the last token: that one is not to be given again.
+ * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
+ * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
+ * that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a warning.
+ * `issue` hears whether the API refused the last token, which is not to be given again, and which claims the next one
+ * must have.
  *
  * @example
  * ```ts
@@ -168,12 +173,15 @@ const keep = (issued: Issued, now: number): Kept => {
  * @category constructors
  */
 export const make = Effect.fnUntraced(function* (
-  issue: (last: { readonly refused: boolean }) => Effect.Effect<Issued, CredentialError>,
+  issue: (last: {
+    readonly refused: boolean
+    readonly claims?: string | undefined
+  }) => Effect.Effect<Issued, CredentialError>,
 ): Effect.fn.Return<Service, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const policy = yield* RetryPolicy
   let kept: Kept | undefined
-  let refused: string | undefined
+  let refused: { readonly token: string; readonly claims: string | undefined } | undefined
   let isWarned = false
   let underWay: Deferred.Deferred<Kept, CredentialError> | undefined
 
@@ -185,18 +193,16 @@ export const make = Effect.fnUntraced(function* (
     yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
   })
 
-  const ask = (isRefused: boolean, policy: Schedule.Schedule<unknown, CredentialError>) =>
-    Effect.suspend(() => issue({ refused: isRefused })).pipe(
-      Effect.tapError(warn),
-      Effect.retry(only(policy, isRetryable)),
-    )
+  const ask = (last: Parameters<typeof issue>[0], policy: Schedule.Schedule<unknown, CredentialError>) =>
+    Effect.suspend(() => issue(last)).pipe(Effect.tapError(warn), Effect.retry(only(policy, isRetryable)))
 
   const renew = Effect.gen(function* () {
     // Who was signed in once is worth more patience than who may have mistyped the server's name.
     const patience = kept === undefined && refused === undefined ? policy.signIn : policy.renewal
-    const first = yield* ask(refused !== undefined, patience)
+    const first = yield* ask({ refused: refused !== undefined, claims: refused?.claims }, patience)
     // Refused meanwhile, it would be given again out of a cache.
-    const issued = Redacted.value(first.token) === refused ? yield* ask(true, patience) : first
+    const isRefused = Redacted.value(first.token) === refused?.token
+    const issued = isRefused ? yield* ask({ refused: true, claims: refused?.claims }, patience) : first
     kept = keep(issued, yield* Clock.currentTimeMillis)
     refused = undefined
     isWarned = false
@@ -244,11 +250,11 @@ export const make = Effect.fnUntraced(function* (
       }
       return kept.token
     }),
-    invalidate: (token) =>
+    invalidate: (token, options) =>
       Effect.sync(() => {
         if (kept === undefined || Redacted.value(kept.token) !== Redacted.value(token)) return
         kept = undefined
-        refused = Redacted.value(token)
+        refused = { token: Redacted.value(token), claims: options?.claims }
       }),
   }
 })
@@ -310,11 +316,11 @@ export interface TokenCredentialOptions {
  */
 export const fromTokenCredential = (options: TokenCredentialOptions): Effect.Effect<Service, never, Scope.Scope> => {
   let { credential } = options
-  return make(({ refused }) =>
+  return make(({ claims, refused }) =>
     Effect.tryPromise({
       try: (abortSignal) => {
         if (refused && options.afterRefusal !== undefined) credential = options.afterRefusal()
-        return credential.getToken(options.scope, { abortSignal })
+        return credential.getToken(options.scope, { abortSignal, ...(claims === undefined ? {} : { claims }) })
       },
       catch: options.onError ?? rejection,
     }).pipe(

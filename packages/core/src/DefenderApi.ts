@@ -33,7 +33,7 @@ import * as Machine from "./Machine.ts"
 import * as MachineAction from "./MachineAction.ts"
 import { Quota, windows } from "./Quota.ts"
 import * as QuotaRule from "./QuotaRule.ts"
-import { report } from "./Reporter.ts"
+import { reportNow } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 import * as Session from "./Session.ts"
@@ -386,7 +386,8 @@ export const make = Effect.fnUntraced(function* (
         quota,
         bodyLimit,
         first: options?.again === true,
-        retrying: (error, delay) => report(Retrying.make({ ...ref, delay, message: error.message, error })),
+        retrying: (error, delay) =>
+          reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
       })
       const answer = yield* Effect.mapError(decodeLinkAnswer(body), () =>
         ApiCall.unexpected(operation, "no link in the body"),

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Connection from "./internal/connection.ts"
 import { oneLine } from "./internal/text.ts"
 import { Wait } from "./internal/wait.ts"
 import { MachineActionId } from "./MachineAction.ts"
@@ -34,16 +35,21 @@ const describe = (answer: Answer): string =>
   ].join("")
 
 /**
- * The API does not take the token, even a new one.
+ * The API does not take the token, even a new one. `challenge` is set where it asks for a token with other claims, as
+ * conditional access does: this credential could not get one.
  *
+ * @see https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
  * @since 0.1.0
  * @category reasons
  */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>("@live-response/core/DefenderError/Unauthorized")(
   "Unauthorized",
-  answer,
+  { ...answer, challenge: Schema.optionalKey(Schema.Literal("insufficient_claims")) },
 ) {
   override get message(): string {
+    if (this.challenge !== undefined) {
+      return `the API refused the token (${describe(this)}): conditional access asks for another sign-in; sign in again, with az login or --auth device-code`
+    }
     return `the API refused the token (${describe(this)}); sign in again, and check that the token is for this API and tenant`
   }
 }
@@ -128,14 +134,14 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>(
 }
 
 /**
- * The API is in trouble: 408 or 5xx, still after all retries.
+ * The API is in trouble: 408 or 5xx, still after all retries. `retryAfter` is what the API asked for, if it did.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response/core/DefenderError/Unavailable")(
   "Unavailable",
-  answer,
+  { ...answer, retryAfter: Schema.optionalKey(Wait) },
 ) {
   override get message(): string {
     return `the API is unavailable (${describe(this)}); try again later`
@@ -143,17 +149,23 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
 }
 
 /**
- * No answer at all: name resolution, connection, TLS, or a time-out.
+ * No answer at all: name resolution, connection, TLS, or a time-out. `kind` says why no connection could be made, and so
+ * that the request was not sent; without it a connection broke or no answer came, and the request may have been handled.
+ * `waited` is how long a connection was waited for in vain.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/core/DefenderError/Unreachable")(
   "Unreachable",
-  { description: Schema.String },
+  {
+    description: Schema.String,
+    kind: Schema.optionalKey(Connection.Cause),
+    waited: Schema.optionalKey(Wait),
+  },
 ) {
   override get message(): string {
-    return `the API can't be reached (${this.description}); check the network, the proxy and the endpoint`
+    return `the API can't be reached (${this.description}); ${Connection.nextStep(this.kind ?? "connection")}`
   }
 }
 
@@ -245,6 +257,11 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
     return this.reason._tag === "Unauthorized" || this.reason._tag === "Forbidden"
   }
 
+  /** Whether it is this machine that has to be set right: the certificates that it trusts, or its proxy. */
+  get isLocal(): boolean {
+    return this.reason._tag === "Unreachable" && Connection.isLasting(this.reason.kind)
+  }
+
   /** Whether it says nothing of what was asked for, as a gateway's page doesn't: another day the same call may succeed. */
   get isPassing(): boolean {
     switch (this.reason._tag) {
@@ -261,8 +278,9 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
   get isRetryable(): boolean {
     switch (this.reason._tag) {
       case "Unavailable":
-      case "Unreachable":
         return true
+      case "Unreachable":
+        return !this.isLocal
       default:
         return false
     }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -64,7 +65,9 @@ export const fromString = (
     return DownloadLink.make({
       url: Redacted.make(text, { label: "download link" }),
       expiresAt,
-      validFor: Option.zipWith(options?.issuedAt ?? Option.none(), expiresAt, DateTime.distance),
+      validFor: Option.zipWith(options?.issuedAt ?? Option.none(), expiresAt, (issued, expires) =>
+        Duration.max(Duration.zero, DateTime.distance(issued, expires)),
+      ),
     })
   })
 }

@@ -16,9 +16,10 @@ import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
 import * as Extraction from "./Extraction.ts"
 import * as BatchEnd from "./internal/batchEnd.ts"
+import { Patience } from "./internal/patience.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
-import { Reporter } from "./Reporter.ts"
+import { type Report, Reporter } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
 import * as ScriptResult from "./ScriptResult.ts"
@@ -44,6 +45,13 @@ export interface BatchOptions {
    * remembered for as long as the batch goes.
    */
   readonly again?: boolean | undefined
+
+  /**
+   * How long the batch waits where no connection can be made to the API, the sign-in server or the storage: then it ends
+   * with `Outage`. By default one hour. Meanwhile one call at a time tries it, as `RetryPolicy.outage` says, with an event
+   * for each attempt.
+   */
+  readonly giveUpAfter?: Duration.Input | undefined
 }
 
 /**
@@ -86,8 +94,14 @@ export interface Service {
  */
 export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
 
+/** How long a batch waits for the network by itself. */
+const giveUpAfter = Duration.hours(1)
+
 /** Shorter pauses are not worth an event. */
 const shortestPause = Duration.seconds(1)
+
+/** An event that happens now. */
+const now = <A>(event: (at: DateTime.Utc) => A) => Effect.map(DateTime.now, event)
 
 /**
  * Makes the service.
@@ -117,18 +131,13 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   })
 
   /** Unpacks a file that is there, unless that was done before. What it fails with is told. */
-  const extract = Effect.fnUntraced(function* (
-    ref: ResultRef,
-    path: string,
-    limits: Extraction.Limits,
-    tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
-  ) {
+  const extract = Effect.fnUntraced(function* (ref: ResultRef, path: string, limits: Extraction.Limits, tell: Report) {
     const unpacked = path.replace(/\.gz$/, ".unpacked")
     if (unpacked === path || (yield* store.has({ path: unpacked }))) return
     yield* store.keep(unpacked, Extraction.gunzip(store.read(path), limits, { name: path })).pipe(
-      Effect.map((bytes) => BatchEvent.Extracted.make({ ...ref, path: unpacked, bytes })),
+      Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
       Effect.catchTag("ExtractionError", (error) =>
-        Effect.succeed(BatchEvent.NotExtracted.make({ ...ref, path, message: `${path}: ${error.message}`, error })),
+        now((at) => BatchEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),
       ),
       Effect.flatMap(tell),
     )
@@ -139,28 +148,29 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     ref: ResultRef,
     limits: Extraction.Limits | undefined,
     { isEndedBy }: BatchEnd.BatchEnd,
-    tell: (event: BatchEvent.ResultEvent) => Effect.Effect<void>,
+    tell: Report,
   ) {
     const present = yield* findPresent(ref)
     if (present !== undefined) {
-      yield* tell(BatchEvent.Skipped.make({ ...ref, reason: "present" }))
+      yield* tell(yield* now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "present" })))
       if (limits !== undefined) yield* extract(ref, present.path, limits, tell)
       return undefined
     }
     let links = 0
     let attempts = 1
-    const count = (event: BatchEvent.ResultEvent) => {
+    const count: Report = (event) => {
       if (event.event === "linked") links = event.links
       if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
       return tell(event)
     }
     const ended = yield* save(ref).pipe(
-      Effect.map((stored) => BatchEvent.Completed.make({ ...ref, ...stored, links, attempts })),
-      Effect.catch((error) =>
-        isEndedBy(error)
-          ? Effect.fail(error)
-          : Effect.succeed(BatchEvent.Failed.make({ ...ref, message: error.message, error, links, attempts })),
-      ),
+      Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
+      Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
+        const outage = BatchEnd.gaveUp(error)
+        if (outage !== undefined) return Effect.fail(outage)
+        if (isEndedBy(error)) return Effect.fail(error)
+        return now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
+      }),
       Effect.provideService(Reporter, count),
     )
     // What is on disk is reported, also where another target ends the batch meanwhile, or the manifest can't be written.
@@ -190,18 +200,22 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
         const pauses = yield* quota.pauses.pipe(
           Stream.filter(Duration.isGreaterThanOrEqualTo(shortestPause)),
           Stream.runForEach((pause) =>
-            Effect.flatMap(DateTime.now, (now) =>
-              tell(BatchEvent.Waiting.make({ until: DateTime.addDuration(now, pause) })),
+            Effect.flatMap(
+              now((at) => BatchEvent.Waiting.make({ at, until: DateTime.addDuration(at, pause) })),
+              tell,
             ),
           ),
-          Effect.forkScoped,
+          Effect.forkScoped({ startImmediately: true }),
         )
 
         const exit = yield* refs.pipe(
           Stream.mapEffect(
             (ref) => {
               const key = String(ref)
-              if (seen.has(key)) return tell(BatchEvent.Skipped.make({ ...ref, reason: "duplicate" }))
+              if (seen.has(key)) {
+                const skipped = now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "duplicate" }))
+                return Effect.flatMap(skipped, tell)
+              }
               seen.add(key)
               return Effect.flatMap(saveTold(ref, options?.extract, batchEnd, tell), (ended) => {
                 if (options?.again === true) seen.delete(key)
@@ -212,11 +226,13 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
             { concurrency: options?.concurrency ?? 8, unordered: true },
           ),
           Stream.runDrain,
+          Effect.provideService(Reporter, tell),
+          Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? giveUpAfter)),
           Effect.exit,
         )
         // Nothing comes behind the summary, also where others wait for the quota.
         yield* Fiber.interrupt(pauses)
-        yield* Queue.offer(queue, summary)
+        yield* Queue.offer(queue, yield* now((at) => BatchEvent.Summary.make({ ...summary, at })))
         yield* exit
         yield* Queue.end(queue)
       }),

@@ -20,15 +20,18 @@ import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
+/** A line of an older version has none. */
+const at = Schema.optionalKey(Completed.fields.at)
+
 /**
- * One line of the manifest: a target that was finished, one way or the other. The last line of a target counts.
+ * One line of the manifest: a target that was finished, one way or the other, and when. The last line of a target counts.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Entry = Schema.Union([
-  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(Completed.fields, ["event"]) }),
-  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(Failed.fields, ["event"]) }),
+  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(Completed.fields, ["event"]), at }),
+  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(Failed.fields, ["event"]), at }),
 ])
 
 /**

@@ -41,12 +41,12 @@ export interface Status extends QuotaRule.Status {
 export interface Service {
   /**
    * Runs a call when the quota has a place for it. Callers are served in the order in which they came, but a link that
-   * is made anew goes before new ones. Whoever is interrupted while waiting gives the place back; a call that was begun
-   * never does.
+   * is made anew goes before new ones. Whoever is interrupted while waiting gives the place back, and so does a call that
+   * was not sent, where `isSent` says so of its exit.
    */
   readonly withPlace: <A, E, R>(
     call: Effect.Effect<A, E, R>,
-    options?: { readonly first?: boolean },
+    options?: { readonly first?: boolean; readonly isSent?: (exit: Exit.Exit<A, E>) => boolean },
   ) => Effect.Effect<A, E | QuotaStoreError, R>
 
   /**
@@ -238,7 +238,11 @@ export const make = Effect.fnUntraced(function* (options: {
     withPlace: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
         takeTurn(options?.first === true, restore).pipe(
-          Effect.flatMap((place) => Effect.ensuring(restore(call), end(place.answered))),
+          Effect.flatMap((place) =>
+            Effect.onExit(restore(call), (exit) =>
+              end(options?.isSent?.(exit) === false ? place.giveBack : place.answered),
+            ),
+          ),
         ),
       ).pipe(Effect.tap(() => refreshGauges)),
     refused: (wait) => Effect.andThen(Metric.update(refusals, 1), untilItAnswers(log.refused(wait))),

@@ -4,16 +4,18 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { ResultEvent } from "./BatchEvent.ts"
+import type { Offline, ResultEvent } from "./BatchEvent.ts"
 
 /**
- * Called with each event of a result, in order, on the fiber that works on it: what it does takes the work's time.
+ * Called with each event of a result, in order, on the fiber that works on it: what it does takes the work's time. Also
+ * with what keeps all results waiting, on the fiber that tries the network.
  *
  * @since 0.1.0
  * @category models
  */
-export type Report = (event: ResultEvent) => Effect.Effect<void>
+export type Report = (event: ResultEvent | Offline) => Effect.Effect<void>
 
 /**
  * The listener in force. By default nobody listens; `LiveResponse.saveAll` listens on behalf of its stream.
@@ -34,9 +36,19 @@ export const Reporter = Context.Reference<Report>("@live-response/core/Reporter"
 })
 
 /**
- * Tells the listener in force.
+ * Reports an event to the listener in force.
  *
  * @since 0.1.0
  * @category reporting
  */
-export const report = (event: ResultEvent): Effect.Effect<void> => Effect.flatMap(Reporter, (report) => report(event))
+export const report = (event: ResultEvent | Offline): Effect.Effect<void> =>
+  Effect.flatMap(Reporter, (report) => report(event))
+
+/**
+ * Reports an event that happens now.
+ *
+ * @since 0.1.0
+ * @category reporting
+ */
+export const reportNow = (event: (at: DateTime.Utc) => ResultEvent): Effect.Effect<void> =>
+  Effect.flatMap(DateTime.now, (at) => report(event(at)))

@@ -6,7 +6,8 @@
 import * as Schema from "effect/Schema"
 
 /**
- * What the storage announced of a result. An absent field was not announced. `md5` is in base64, as the header has it.
+ * What the storage announced of a result. An absent field was not announced. `md5` is in base64, as the header has it; `fileName` is by its
+ * `Content-Disposition`, and never a path.
  *
  * @since 0.1.0
  * @category models
@@ -15,6 +16,7 @@ export class ResultHead extends Schema.Class<ResultHead>("@live-response/core/Re
   length: Schema.optionalKey(Schema.Int),
   etag: Schema.optionalKey(Schema.String),
   md5: Schema.optionalKey(Schema.String),
+  fileName: Schema.optionalKey(Schema.String),
 }) {}
 
 /**

@@ -35,6 +35,8 @@ export interface StoredResult {
   readonly bytes: number
   readonly sha256: string
   readonly etag?: string
+  /** The name that the storage or the gzip header announced: for display alone. */
+  readonly fileName?: string
 }
 
 /**

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import type { ResultError } from "./BatchEvent.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { MachineAction } from "./MachineAction.ts"
@@ -33,7 +34,19 @@ export interface Policies {
    */
   readonly throttled: Schedule.Schedule<unknown, DefenderError>
 
-  /** Calling the API again that was unavailable or unreachable. */
+  /**
+   * A server in trouble that says when to ask again (`Retry-After` with 408 or 5xx, and with 429 from the storage). The
+   * input has what it asked for.
+   */
+  readonly busy: Schedule.Schedule<unknown, DefenderError | TransferError>
+
+  /** Trying a host again that no connection can be made to. One call at a time does so, and all others wait for it. */
+  readonly outage: Schedule.Schedule<unknown, ResultError>
+
+  /** How long a call waits for such a host. A batch has a patience of its own: see `BatchOptions.giveUpAfter`. */
+  readonly giveUpAfter: Duration.Input
+
+  /** Calling the API again that was unavailable, or whose answer did not come. */
   readonly api: Schedule.Schedule<unknown, DefenderError>
 
   /** Making a new link when the storage refused one. Begins anew once a link has brought bytes. */
@@ -75,12 +88,22 @@ export interface Policies {
   /** How long to wait for the head of an answer. */
   readonly headTimeout: Duration.Input
 
-  /** How long a transfer may go without a byte. */
+  /** How long a body may go without a byte. */
   readonly stallTimeout: Duration.Input
+
+  /** How long the body of an answer of the API may take in all. A result may take as long as bytes come. */
+  readonly bodyTimeout: Duration.Input
 }
 
 const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
+
+/** No server holds a call up for longer. */
+const longestAsked = Duration.hours(1)
+
+/** How long the server asked to wait, within bounds. */
+const askedFor = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
+  "retryAfter" in reason && reason.retryAfter !== undefined ? Duration.min(reason.retryAfter, longestAsked) : undefined
 
 /**
  * How long a new machine action may be unknown to the API, where nothing else is provided: two minutes.
@@ -129,7 +152,9 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
 /**
  * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
  * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
- * half a minute: eight times, and five times for transfers. A sign-in is tried three times within seconds, its renewal
+ * half a minute: eight times, and five times for transfers. A server that says when to ask again is asked then, and not
+ * sooner; what servers ask for holds up to an hour. A host out of reach is tried after a second, doubled up to a minute:
+ * for five seconds, or as long as a batch has patience. The body of an API answer may take ten minutes. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
  * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
  * not been there for two minutes once a minute. New ones are looked for once a minute, and their results that failed
@@ -146,15 +171,19 @@ export const defaults: Policies = {
   quotaStore: backOff("1 second", "30 seconds", 8),
   throttled: Schedule.min([Schedule.exponential("5 seconds"), Schedule.spaced("5 minutes")]).pipe(
     Schedule.setInputType<DefenderError>(),
-    Schedule.modifyDelay(({ duration, input: { reason } }) =>
-      Effect.succeed(
-        reason._tag === "TooManyRequests" && reason.retryAfter !== undefined
-          ? Duration.min(reason.retryAfter, Duration.hours(1))
-          : duration,
-      ),
+    Schedule.modifyDelay(({ duration, input }) => Effect.succeed(askedFor(input) ?? duration)),
+    Schedule.upTo({ times: 20 }),
+  ),
+  busy: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")]).pipe(
+    Schedule.jittered,
+    Schedule.setInputType<DefenderError | TransferError>(),
+    Schedule.modifyDelay(({ duration, input }) =>
+      Effect.succeed(Duration.max(duration, askedFor(input) ?? Duration.zero)),
     ),
     Schedule.upTo({ times: 20 }),
   ),
+  outage: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]),
+  giveUpAfter: "5 seconds",
   api: backOff("1 second", "30 seconds", 8),
   link: Schedule.recurs(1),
   transfer: backOff("1 second", "30 seconds", 5),
@@ -176,6 +205,7 @@ export const defaults: Policies = {
   start: Schedule.recurs(2),
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
+  bodyTimeout: "10 minutes",
 }
 
 /**

@@ -5,9 +5,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
@@ -20,10 +20,15 @@ import * as Stream from "effect/Stream"
 import { Linked, Progress as ProgressEvent, Retrying } from "./BatchEvent.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import type { DownloadLink } from "./DownloadLink.ts"
+import * as BlobAnswer from "./internal/blobAnswer.ts"
+import { type Trouble, troubleOf } from "./internal/connection.ts"
 import * as Http from "./internal/http.ts"
-import { monotonicMillis } from "./internal/monotonic.ts"
-import { anewOnProgress, only } from "./internal/schedule.ts"
-import { report } from "./Reporter.ts"
+import { monotonicMillis, monotonicMillisUnsafe } from "./internal/monotonic.ts"
+import * as NetworkGate from "./internal/networkGate.ts"
+import { anewOnProgress, either, only } from "./internal/schedule.ts"
+import * as StallWatch from "./internal/stallWatch.ts"
+import { strongEtag, TransferState } from "./internal/transferState.ts"
+import { reportNow } from "./Reporter.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
@@ -80,43 +85,8 @@ export interface Service {
  */
 export class Transfer extends Context.Service<Transfer, Service>()("@live-response/core/Transfer") {}
 
-/** An error body is read to this bound, so that it does not hold its connection. */
-const errorBodyLimit = 16 * 1024
-
-/** How often a transfer under way tells of its progress. */
+/** How often a transfer in progress reports how far it is. */
 const progressInterval = 1000
-
-/** What is known of one transfer. It outlives the attempts that the transfer is made of. */
-class Progress {
-  link: { readonly link: DownloadLink; readonly since: number } | undefined
-  links = 0
-  head: ResultHead | undefined
-  offset: number
-  /** The furthest that any attempt came: who comes further has made progress. */
-  furthest = 0
-
-  constructor(resume: ResumePoint | undefined) {
-    this.head = resume?.head
-    this.offset = resume?.offset ?? 0
-    if (this.offset === 0) this.startOver()
-  }
-
-  startOver(): void {
-    this.head = undefined
-    this.offset = 0
-  }
-
-  get isComplete(): boolean {
-    return this.head?.length !== undefined && this.head.length === this.offset
-  }
-
-  /** Whether an attempt came further than all before it. Asked once after each failure. */
-  advanced(): boolean {
-    const advanced = this.offset > this.furthest
-    this.furthest = Math.max(this.furthest, this.offset)
-    return advanced
-  }
-}
 
 /**
  * Makes the service. Blobs are asked for with no bearer and no trace headers.
@@ -129,144 +99,141 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   const api = yield* DefenderApi
   const policy = yield* RetryPolicy
   const stallTimeout = Duration.fromInputUnsafe(policy.stallTimeout)
+  const gates = new Map<string, NetworkGate.Gate<TransferError.TransferError>>()
 
-  /** The link at hand, or a new one where there is none or its time is over. A new one is used whatever it says. */
-  const linkFor = Effect.fnUntraced(function* (ref: ResultRef, progress: Progress) {
-    const kept = progress.link
+  const gateOf = Effect.fnUntraced(function* ({ url }: DownloadLink) {
+    const { origin } = new URL(Redacted.value(url))
+    const known = gates.get(origin)
+    if (known !== undefined) return known
+    const gate = yield* Effect.provideService(NetworkGate.make(connecting), RetryPolicy, policy)
+    gates.set(origin, gate)
+    return gate
+  })
+
+  /** The link at hand, or a new one where there is none or it has expired. A new one is used whatever it says. */
+  const linkFor = Effect.fnUntraced(function* (ref: ResultRef, state: TransferState) {
+    const kept = state.link
     if (kept !== undefined && isGood(kept.link, (yield* monotonicMillis) - kept.since)) return kept.link
-    const link = yield* api.downloadLink(ref, { again: progress.links > 0 })
-    progress.link = { link, since: yield* monotonicMillis }
-    progress.links++
-    yield* report(Linked.make({ ...ref, links: progress.links }))
+    const link = yield* api.downloadLink(ref, { again: state.links > 0 })
+    state.link = { link, since: yield* monotonicMillis }
+    state.links++
+    yield* reportNow((at) => Linked.make({ at, ...ref, links: state.links }))
     return link
   })
 
-  /** Asks the storage for what is missing. Where it does not continue what is here, the transfer starts over. */
-  const ask = (ref: ResultRef, progress: Progress): Effect.Effect<HttpClientResponse, DownloadError, Scope.Scope> =>
+  /** Asks the storage for what is missing, once it is in reach. A link that expired meanwhile is renewed. */
+  const request = Effect.fnUntraced(function* (ref: ResultRef, state: TransferState) {
+    const gate = yield* gateOf(yield* linkFor(ref, state))
+    const gaveUp = ({ reason }: TransferError.TransferError, waited: Duration.Duration) =>
+      transferError(ref, reason._tag === "Broken" ? new TransferError.Broken({ ...reason, waited }) : reason)
+    return yield* gate.through(
+      (check): Effect.Effect<HttpClientResponse, DownloadError, Scope.Scope> =>
+        Effect.gen(function* () {
+          const link = yield* linkFor(ref, state)
+          yield* check
+          return yield* Http.execute(client, blobRequest(link, state), policy.headTimeout).pipe(
+            Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+            Effect.mapError((trouble) => broken(ref, state, trouble)),
+          )
+        }),
+      gaveUp,
+    )
+  })
+
+  /** An answer whose body is the rest of the result. Where the storage does not continue it, the transfer starts over. */
+  const ask = (ref: ResultRef, state: TransferState): Effect.Effect<HttpClientResponse, DownloadError, Scope.Scope> =>
     Effect.gen(function* () {
       // Only a strong ETag promises that what comes belongs to what is here.
-      if (strongEtag(progress.head) === undefined) progress.startOver()
-      const link = yield* linkFor(ref, progress)
-      const response = yield* Http.execute(client, blobRequest(link, progress)).pipe(
-        Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-        Effect.mapError((error) => broken(ref, progress, Http.describe(error))),
-        Effect.timeoutOrElse({
-          duration: policy.headTimeout,
-          orElse: () => Effect.fail(broken(ref, progress, "no answer in time")),
-        }),
-      )
-      if (progress.offset === 0) {
-        // A part that nobody asked for is no beginning.
-        if (response.status === 206) return yield* broken(ref, progress, "a part came where the whole was asked for")
-        return response
+      if (strongEtag(state.head) === undefined) state.startOver()
+      const response = yield* request(ref, state)
+      const meaning = BlobAnswer.meaningOf(response, state, yield* DateTime.now)
+      switch (meaning._tag) {
+        case "StartOver":
+          state.startOver()
+          state.head = meaning.head
+          return response
+        case "Body":
+          state.head = meaning.head
+          return response
+        case "AskForWhole":
+          yield* Http.errorText(response)
+          state.startOver()
+          return yield* ask(ref, state)
+        case "Foreign":
+          return yield* transferError(ref, BlobAnswer.foreign(response, yield* Http.errorText(response)))
+        case "Failed":
+          yield* Http.errorText(response)
+          // It expired, or its key was changed: the API makes a new one.
+          if (meaning.reason._tag === "LinkRefused") state.link = undefined
+          return yield* transferError(ref, meaning.reason)
       }
-      if (continues(response, progress)) return response
-      if (response.status === 200) {
-        progress.startOver()
-        return response
-      }
-      if ([206, 412, 416].includes(response.status)) {
-        yield* Effect.ignore(Http.boundedText(response, errorBodyLimit))
-        progress.startOver()
-        return yield* ask(ref, progress)
-      }
-      return response
     })
 
-  const attempt = (ref: ResultRef, progress: Progress): Stream.Stream<ResultChunk, DownloadError> =>
+  /** The chunks of a body. It has to hold everything that was announced. */
+  const chunksOf = Effect.fnUntraced(function* (
+    ref: ResultRef,
+    state: TransferState,
+    { stream }: HttpClientResponse,
+    connection: Scope.Closeable,
+  ) {
+    const clock = yield* Clock.Clock
+    const watch = yield* StallWatch.make(connection, stallTimeout)
+    const head = state.head ?? ResultHead.make({})
+    let reportedAt = monotonicMillisUnsafe(clock)
+
+    const take = (bytes: Uint8Array): Effect.Effect<ResultChunk, DownloadError> => {
+      const chunk = { head, offset: state.offset, bytes }
+      state.offset += bytes.length
+      if (head.length !== undefined && state.offset > head.length) {
+        return Effect.fail(tooLong(ref, state, head.length))
+      }
+      const now = monotonicMillisUnsafe(clock)
+      if (now - reportedAt < progressInterval) return Effect.succeed(chunk)
+      reportedAt = now
+      return Effect.as(
+        reportNow((at) => progressEvent(at, ref, state)),
+        chunk,
+      )
+    }
+
+    const end = Stream.suspend(() => {
+      if (head.length !== undefined && state.offset < head.length) {
+        const description = `the body ended ${head.length - state.offset} bytes early`
+        return Stream.fail(broken(ref, state, { description }))
+      }
+      return state.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
+    })
+
+    return Stream.transformPull(stream, (pull) => Effect.succeed(watch.during(pull))).pipe(
+      Stream.mapError((error) =>
+        watch.hasStalled()
+          ? transferError(ref, new TransferError.Stalled({ offset: state.offset, timeout: stallTimeout }))
+          : broken(ref, state, { description: troubleOf(error).description }),
+      ),
+      Stream.mapEffect(take),
+      Stream.concat(end),
+    )
+  })
+
+  const attempt = (ref: ResultRef, state: TransferState): Stream.Stream<ResultChunk, DownloadError> =>
     Effect.gen(function* () {
-      if (progress.isComplete) return Stream.empty
-      const clock = yield* Clock.Clock
+      if (state.isComplete) return Stream.empty
       // Ends before the stream's own scope where the watch ends it: that closes the connection under a stalled read.
       const connection = yield* Scope.fork(yield* Effect.scope)
-      const response = yield* Scope.provide(ask(ref, progress), connection)
-
-      if (response.status !== 200 && response.status !== 206) {
-        yield* Effect.ignore(Http.boundedText(response, errorBodyLimit))
-        return yield* new TransferError.TransferError({
-          result: String(ref),
-          reason: refusal(response, progress),
-        })
-      }
-
-      const head =
-        progress.offset > 0 && progress.head !== undefined ? withMd5(progress.head, response) : headOf(response)
-      progress.head = head
-      let toldAt = clock.currentTimeMillisUnsafe()
-      const watch = yield* watchStall(connection)
-
-      const take = (bytes: Uint8Array): Effect.Effect<ResultChunk, DownloadError> => {
-        const chunk = { head, offset: progress.offset, bytes }
-        progress.offset += bytes.length
-        if (head.length !== undefined && progress.offset > head.length) {
-          return Effect.fail(tooLong(ref, progress, head.length))
-        }
-        const now = clock.currentTimeMillisUnsafe()
-        if (now - toldAt < progressInterval) return Effect.succeed(chunk)
-        toldAt = now
-        return Effect.as(report(progressEvent(ref, progress)), chunk)
-      }
-
-      const end = Stream.suspend(() => {
-        if (head.length !== undefined && progress.offset < head.length) {
-          return Stream.fail(broken(ref, progress, `the body ended ${head.length - progress.offset} bytes early`))
-        }
-        return progress.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
-      })
-
-      return Stream.transformPull(response.stream, (pull) => Effect.succeed(watch.during(pull))).pipe(
-        Stream.mapError((error) =>
-          watch.stalled
-            ? transferError(ref, new TransferError.Stalled({ offset: progress.offset, timeout: stallTimeout }))
-            : broken(ref, progress, Http.describe(error)),
-        ),
-        Stream.mapEffect(take),
-        Stream.concat(end),
-      )
+      const response = yield* Scope.provide(ask(ref, state), connection)
+      return yield* chunksOf(ref, state, response, connection)
     }).pipe(Stream.unwrap)
-
-  /**
-   * Watches reads from one fiber: a timer round each read would cost more than the read. Only the time that a read
-   * takes counts, not the time that its reader takes before the next.
-   */
-  const watchStall = Effect.fnUntraced(function* (connection: Scope.Closeable) {
-    const clock = yield* Clock.Clock
-    const limit = Duration.toMillis(stallTimeout)
-    let readSince = Infinity
-    const watch = {
-      stalled: false,
-      during: <A, E, R>(read: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        Effect.suspend(() => {
-          readSince = clock.currentTimeMillisUnsafe()
-          return Effect.onExit(read, () => {
-            readSince = Infinity
-            return Effect.void
-          })
-        }),
-    }
-    const isStalled = Effect.sync(() => clock.currentTimeMillisUnsafe() - readSince >= limit)
-    yield* isStalled.pipe(
-      Effect.repeat({ schedule: Schedule.spaced(Duration.millis(limit / 4)), until: (stalled) => stalled }),
-      Effect.andThen(
-        Effect.suspend(() => {
-          watch.stalled = true
-          return Scope.close(connection, Exit.void)
-        }),
-      ),
-      Effect.forkScoped,
-    )
-    return watch
-  })
 
   const chunks: Service["chunks"] = (ref, resume) =>
     Stream.suspend(() => {
-      const progress = new Progress(resume)
-      const tellRetrying = Schedule.tap(({ duration, input }: Schedule.Metadata<unknown, DownloadError>) =>
-        report(Retrying.make({ ...ref, delay: duration, message: input.message, error: input })),
+      const state = new TransferState(resume)
+      const reporting = Schedule.tap(({ duration, input }: Schedule.Metadata<unknown, DownloadError>) =>
+        reportNow((at) => Retrying.make({ at, ...ref, delay: duration, message: input.message, error: input })),
       )
-      return attempt(ref, progress).pipe(
-        Stream.retry(tellRetrying(only(policy.link, isLinkRefused))),
-        Stream.retry(tellRetrying(anewOnProgress(only(policy.transfer, isRetryable), () => progress.advanced()))),
+      const again = only(either(policy.transfer, policy.busy, isBusy), isRepeatable)
+      return attempt(ref, state).pipe(
+        Stream.retry(reporting(only(policy.link, isLinkRefused))),
+        Stream.retry(reporting(anewOnProgress(again, () => state.advanced()))),
       )
     })
 
@@ -300,16 +267,16 @@ const isGood = ({ validFor }: DownloadLink, age: number): boolean =>
 const transferError = (ref: ResultRef, reason: TransferError.Reason) =>
   new TransferError.TransferError({ result: String(ref), reason })
 
-const broken = (ref: ResultRef, progress: Progress, description: string) =>
-  transferError(ref, new TransferError.Broken({ offset: progress.offset, description }))
+const broken = (ref: ResultRef, { offset }: TransferState, { cause, description }: Trouble) =>
+  transferError(ref, new TransferError.Broken({ offset, description, ...(cause === undefined ? {} : { kind: cause }) }))
 
-const tooLong = (ref: ResultRef, progress: Progress, expected: number) =>
+const tooLong = (ref: ResultRef, { offset }: TransferState, expected: number) =>
   transferError(
     ref,
     new TransferError.Mismatch({
       what: "length",
       expected: `${expected} bytes`,
-      actual: `at least ${progress.offset} bytes`,
+      actual: `at least ${offset} bytes`,
     }),
   )
 
@@ -318,17 +285,27 @@ const isTransferError = (error: DownloadError): error is TransferError.TransferE
 const isLinkRefused = (error: DownloadError): error is TransferError.TransferError =>
   isTransferError(error) && error.reason._tag === "LinkRefused"
 
-const isRetryable = (error: DownloadError): error is TransferError.TransferError =>
-  isTransferError(error) && error.isRetryable
+/** Where there is no connection the transfer has waited for one already. */
+const isRepeatable = (error: DownloadError): error is TransferError.TransferError =>
+  isTransferError(error) && error.isRetryable && causeOf(error) === undefined
 
-const progressEvent = (ref: ResultRef, { head, offset }: Progress) =>
-  ProgressEvent.make({ ...ref, bytes: offset, ...(head?.length === undefined ? {} : { total: head.length }) })
+const isBusy = ({ reason }: TransferError.TransferError): boolean =>
+  reason._tag === "Unavailable" && reason.retryAfter !== undefined
 
-const strongEtag = (head: ResultHead | undefined): string | undefined =>
-  head?.etag?.startsWith("W/") === true ? undefined : head?.etag
+const causeOf = ({ reason }: TransferError.TransferError) => (reason._tag === "Broken" ? reason.kind : undefined)
+
+/** What the gate before a storage has to know. */
+const connecting: NetworkGate.Options<TransferError.TransferError> = {
+  isMine: (error): error is TransferError.TransferError => error instanceof TransferError.TransferError,
+  says: causeOf,
+  summary: ({ reason }) => `the storage can't be reached${reason._tag === "Broken" ? ` (${reason.description})` : ""}`,
+}
+
+const progressEvent = (at: DateTime.Utc, ref: ResultRef, { head, offset }: TransferState) =>
+  ProgressEvent.make({ at, ...ref, bytes: offset, ...(head?.length === undefined ? {} : { total: head.length }) })
 
 /** `identity`, because offsets, lengths and hashes are of the stored bytes. */
-const blobRequest = (link: DownloadLink, { head, offset }: Progress) => {
+const blobRequest = (link: DownloadLink, { head, offset }: TransferState) => {
   const etag = strongEtag(head)
   return HttpClientRequest.get(Redacted.value(link.url), {
     headers: {
@@ -336,51 +313,6 @@ const blobRequest = (link: DownloadLink, { head, offset }: Progress) => {
       ...(offset > 0 && etag !== undefined ? { range: `bytes=${offset}-`, "if-match": etag } : {}),
     },
   })
-}
-
-/** What was announced twice is the same. */
-const agrees = (announced: string | undefined, known: string | undefined): boolean =>
-  announced === undefined || known === undefined || announced === known
-
-/** Whether an answer goes on exactly where the bytes here end, with the same content. */
-const continues = ({ headers, status }: HttpClientResponse, { head, offset }: Progress): boolean => {
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers["content-range"] ?? "")
-  return (
-    status === 206 &&
-    Number(range?.[1]) === offset &&
-    (head?.length === undefined || Number(range?.[2]) === head.length) &&
-    agrees(headers.etag, head?.etag) &&
-    agrees(headers["x-ms-blob-content-md5"], head?.md5)
-  )
-}
-
-/** A part may announce the MD5 of the whole where the whole did not. */
-const withMd5 = (head: ResultHead, { headers }: HttpClientResponse): ResultHead => {
-  const md5 = headers["x-ms-blob-content-md5"]
-  return head.md5 !== undefined || md5 === undefined ? head : ResultHead.make({ ...head, md5 })
-}
-
-const headOf = ({ headers }: HttpClientResponse): ResultHead => {
-  const length = headers["content-length"]
-  const md5 = headers["content-md5"] ?? headers["x-ms-blob-content-md5"]
-  return ResultHead.make({
-    ...(length !== undefined && /^\d+$/.test(length) ? { length: Number(length) } : {}),
-    ...(headers.etag === undefined ? {} : { etag: headers.etag }),
-    ...(md5 === undefined ? {} : { md5 }),
-  })
-}
-
-const refusal = ({ headers, status }: HttpClientResponse, progress: Progress): TransferError.Reason => {
-  const code = headers["x-ms-error-code"]
-  const answer = { status, ...(code === undefined ? {} : { code }) }
-  if (status === 403) {
-    // Expired, or its key was changed: the API makes a new one.
-    progress.link = undefined
-    return new TransferError.LinkRefused(answer)
-  }
-  return [408, 429, 500, 502, 503, 504].includes(status)
-    ? new TransferError.Unavailable(answer)
-    : new TransferError.Refused(answer)
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Connection from "./internal/connection.ts"
 import { oneLine } from "./internal/text.ts"
 import { Wait } from "./internal/wait.ts"
 
@@ -44,9 +45,25 @@ export class LinkInvalid extends Schema.TaggedError<LinkInvalid>("@live-response
   }
 }
 
+/** What the storage's codes mean where another link would fare no better. */
+const meanings = new Map(
+  Object.entries({
+    AuthorizationProtocolMismatch: "the link is not for the protocol that it was used with",
+    AuthorizationSourceIPMismatch: "the link is not for this machine's address",
+    AuthorizationPermissionMismatch: "the link does not permit reading",
+    AuthorizationResourceTypeMismatch: "the link is not for a result",
+    AuthorizationServiceMismatch: "the link is not for this storage service",
+    InsufficientAccountPermissions: "the storage account does not permit reading",
+    PublicAccessNotPermitted: "the storage account does not permit access without a signature; was the link changed?",
+    KeyBasedAuthenticationNotPermitted: "the storage account does not permit links",
+    AccountIsDisabled: "the storage account is disabled",
+  }),
+)
+
 /**
- * The storage answered with an error. The body of that answer is never taken for a result.
+ * The storage answered with an error that another link does not cure. The body of that answer is never taken for a result.
  *
+ * @see https://learn.microsoft.com/en-us/rest/api/storageservices/common-rest-api-error-codes
  * @since 0.1.0
  * @category reasons
  */
@@ -55,19 +72,20 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/Tr
   answer,
 ) {
   override get message(): string {
-    return `the storage refused the download (${describe(this)})`
+    const meaning = meanings.get(this.code ?? "")
+    return `the storage refused the download (${describe(this)})${meaning === undefined ? "" : `: ${meaning}`}`
   }
 }
 
 /**
- * The storage is busy or in trouble: 408, 429 or 5xx.
+ * The storage is busy or in trouble: 408, 429 or 5xx. `retryAfter` is what it asked for, if it did.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response/core/TransferError/Unavailable")(
   "Unavailable",
-  answer,
+  { ...answer, retryAfter: Schema.optionalKey(Wait) },
 ) {
   override get message(): string {
     return `the storage is unavailable (${describe(this)})`
@@ -75,7 +93,35 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
 }
 
 /**
- * The connection could not be made, or broke, or the body ended early.
+ * Something between this machine and the storage answered in the storage's place, such as the page of a web gateway. It is
+ * never taken for a result. `via` is what names itself in the answer's headers, and `title` the title of the page.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class NotFromStorage extends Schema.TaggedError<NotFromStorage>(
+  "@live-response/core/TransferError/NotFromStorage",
+)("NotFromStorage", {
+  status: Schema.Int,
+  contentType: Schema.optionalKey(Schema.String),
+  via: Schema.optionalKey(Schema.String),
+  title: Schema.optionalKey(Schema.String),
+}) {
+  override get message(): string {
+    const { contentType, status, title, via } = this
+    const details = [
+      `HTTP ${status}`,
+      ...(contentType === undefined ? [] : [contentType]),
+      ...(title === undefined ? [] : [`"${title}"`]),
+      ...(via === undefined ? [] : [`by ${via}`]),
+    ]
+    return `something between this machine and the storage answered in its place (${details.join(", ")}); allow *.blob.core.windows.net there, or run from another network`
+  }
+}
+
+/**
+ * The connection could not be made, or broke, or the body ended early. `kind` says why no connection could be made, and
+ * `waited` how long one was waited for in vain.
  *
  * @since 0.1.0
  * @category reasons
@@ -83,8 +129,13 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
 export class Broken extends Schema.TaggedError<Broken>("@live-response/core/TransferError/Broken")("Broken", {
   offset: Schema.Int,
   description: Schema.String,
+  kind: Schema.optionalKey(Connection.Cause),
+  waited: Schema.optionalKey(Wait),
 }) {
   override get message(): string {
+    if (this.kind !== undefined) {
+      return `the storage can't be reached (${this.description}); ${Connection.nextStep(this.kind)}`
+    }
     return `the download broke at byte ${this.offset} (${this.description})`
   }
 }
@@ -142,7 +193,17 @@ export class Changed extends Schema.TaggedError<Changed>("@live-response/core/Tr
  * @since 0.1.0
  * @category reasons
  */
-export const Reason = Schema.Union([LinkRefused, LinkInvalid, Refused, Unavailable, Broken, Stalled, Mismatch, Changed])
+export const Reason = Schema.Union([
+  LinkRefused,
+  LinkInvalid,
+  Refused,
+  Unavailable,
+  NotFromStorage,
+  Broken,
+  Stalled,
+  Mismatch,
+  Changed,
+])
 
 /**
  * @since 0.1.0
@@ -164,13 +225,20 @@ export class TransferError extends Schema.TaggedError<TransferError>("@live-resp
     return oneLine(`${this.result}: ${this.reason.message}`)
   }
 
+  /** Whether it is this machine that has to be set right: the certificates that it trusts, or its proxy. */
+  get isLocal(): boolean {
+    return this.reason._tag === "Broken" && Connection.isLasting(this.reason.kind)
+  }
+
   /** Whether the same download may go on a little later. */
   get isRetryable(): boolean {
     switch (this.reason._tag) {
       case "Unavailable":
-      case "Broken":
+      case "NotFromStorage":
       case "Stalled":
         return true
+      case "Broken":
+        return !this.isLocal
       default:
         return false
     }

@@ -12,23 +12,28 @@ const encode = Schema.encodeEffect(Json)
 const decode = Schema.decodeEffect(Json)
 
 const error = new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) })
-const result = { machineActionId: "988cc94e-7a8f-4b28-ab65-54970c5d5018", index: 0 }
+const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
+const result = { at: "2026-11-01T00:00:00.000Z", machineActionId: "988cc94e-7a8f-4b28-ab65-54970c5d5018", index: 0 }
 const answer = { _tag: "DefenderError", operation: "link", reason: { _tag: "NotFound", status: 404 } }
 
 /** Each event, and its line under `--json`. */
 const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json: object }> = [
-  { event: BatchEvent.Linked.make({ ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
+  { event: BatchEvent.Linked.make({ at, ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
   {
-    event: BatchEvent.Progress.make({ ...exampleRef, bytes: 5, total: 10 }),
+    event: BatchEvent.Progress.make({ at, ...exampleRef, bytes: 5, total: 10 }),
     json: { event: "progress", ...result, bytes: 5, total: 10 },
   },
-  { event: BatchEvent.Progress.make({ ...exampleRef, bytes: 5 }), json: { event: "progress", ...result, bytes: 5 } },
   {
-    event: BatchEvent.Retrying.make({ ...exampleRef, delay: Duration.seconds(2), message: error.message, error }),
+    event: BatchEvent.Progress.make({ at, ...exampleRef, bytes: 5 }),
+    json: { event: "progress", ...result, bytes: 5 },
+  },
+  {
+    event: BatchEvent.Retrying.make({ at, ...exampleRef, delay: Duration.seconds(2), message: error.message, error }),
     json: { event: "retrying", ...result, delay: 2000, message: error.message, error: answer },
   },
   {
     event: BatchEvent.Completed.make({
+      at,
       ...exampleRef,
       path: "a/0.gz",
       bytes: 3,
@@ -49,20 +54,35 @@ const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json:
     },
   },
   {
-    event: BatchEvent.Skipped.make({ ...exampleRef, reason: "present" }),
+    event: BatchEvent.Skipped.make({ at, ...exampleRef, reason: "present" }),
     json: { event: "skipped", ...result, reason: "present" },
   },
   {
-    event: BatchEvent.Failed.make({ ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
+    event: BatchEvent.Failed.make({ at, ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
     json: { event: "failed", ...result, message: error.message, error: answer, links: 0, attempts: 1 },
   },
   {
-    event: BatchEvent.Waiting.make({ until: DateTime.makeUnsafe("2026-11-01T00:00:00Z") }),
-    json: { event: "waiting", until: "2026-11-01T00:00:00.000Z" },
+    event: BatchEvent.Waiting.make({ at, until: DateTime.makeUnsafe("2026-11-01T00:00:00Z") }),
+    json: { event: "waiting", at: result.at, until: "2026-11-01T00:00:00.000Z" },
   },
   {
-    event: BatchEvent.Summary.make({ completed: 1, skipped: 2, failed: 3, bytes: 4, links: 5 }),
-    json: { event: "summary", completed: 1, skipped: 2, failed: 3, bytes: 4, links: 5 },
+    event: BatchEvent.Offline.make({
+      at,
+      until: DateTime.makeUnsafe("2026-11-01T00:01:00Z"),
+      message: "no network",
+      error,
+    }),
+    json: {
+      event: "offline",
+      at: result.at,
+      until: "2026-11-01T00:01:00.000Z",
+      message: "no network",
+      error: answer,
+    },
+  },
+  {
+    event: BatchEvent.Summary.make({ at, completed: 1, skipped: 2, failed: 3, bytes: 4, links: 5 }),
+    json: { event: "summary", at: result.at, completed: 1, skipped: 2, failed: 3, bytes: 4, links: 5 },
   },
 ]
 
@@ -86,7 +106,7 @@ describe("BatchEvent", () => {
       const summary = events.reduce(BatchEvent.tally, BatchEvent.emptySummary)
       assert.deepStrictEqual(
         { ...summary },
-        { event: "summary", completed: 2, skipped: 2, failed: 2, bytes: 6, links: 2 },
+        { event: "summary", at, completed: 2, skipped: 2, failed: 2, bytes: 6, links: 2 },
       )
     }),
   )

@@ -463,6 +463,142 @@ describe("DefenderApi: what a token says of itself", () => {
   )
 })
 
+describe("DefenderApi: what a server asks for", () => {
+  const waited = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>
+    Effect.map(
+      Effect.provide(inVirtualTime(Effect.timed(linkUrl)), layerOver(scripted(...answers, good).layer)),
+      ([duration]) => Duration.toSeconds(duration),
+    )
+
+  it.effect.each([408, 500, 503])("is waited for at least, with %i", (status) =>
+    Effect.gen(function* () {
+      const seconds = yield* waited(
+        ...Array.from({ length: 10 }, () => apiError(status, "x", "y", { "retry-after": "40" })),
+      )
+      assert.isAtLeast(seconds, 400)
+      assert.isAtMost(seconds, 401)
+    }),
+  )
+
+  it.effect.each([
+    { header: "1.5", seconds: 1.5 },
+    { header: "00:00:03", seconds: 3 },
+    { header: "01:00:03.5", seconds: 3600 },
+    { header: "86400", seconds: 3600 },
+    { header: "9".repeat(400), seconds: 5 },
+  ])("is read from $header, and holds for an hour at most", ({ header, seconds }) =>
+    Effect.gen(function* () {
+      assert.closeTo(yield* waited(apiError(429, "429", "no", { "retry-after": header })), seconds, 0.1)
+    }),
+  )
+
+  it.effect("is read from a message with a fraction", () =>
+    Effect.gen(function* () {
+      const refusal = apiError(429, "429", "You can send requests again in 2.5 seconds.")
+      assert.strictEqual(yield* waited(refusal), 2.5)
+    }),
+  )
+})
+
+describe("DefenderApi: bounds of reads", () => {
+  const trickle = Stream.tick("20 seconds").pipe(Stream.map(() => utf8(" ")))
+  const forever = Stream.concat(Stream.make(utf8("{")), Stream.never)
+  const runList = (body: Stream.Stream<Uint8Array>) => {
+    const { layer } = scripted(HttpServerResponse.stream(body))
+    return Effect.flatMap(DefenderApi.DefenderApi, (api) => Stream.runCollect(api.list())).pipe(
+      Effect.exit,
+      Effect.timed,
+      inVirtualTime,
+      Effect.provide(Layer.provide(layerOver(layer), RetryPolicy.layer({ api: Schedule.recurs(0) }))),
+    )
+  }
+
+  it.effect.each([
+    { name: "never ends", body: forever },
+    { name: "trickles", body: trickle },
+  ])("an error body that $name costs seconds, and its status holds", ({ body }) =>
+    Effect.gen(function* () {
+      const { layer } = scripted(HttpServerResponse.stream(body, { status: 404 }))
+      const [took, exit] = yield* inVirtualTime(Effect.timed(Effect.exit(link))).pipe(Effect.provide(layerOver(layer)))
+      assert.deepInclude(yield* reasonOf(exit), { _tag: "NotFound", status: 404 })
+      assert.isAtMost(Duration.toSeconds(took), 6)
+    }),
+  )
+
+  it.effect("a page may take minutes, as long as bytes come", () =>
+    Effect.gen(function* () {
+      const body = Stream.concat(Stream.take(trickle, 12), Stream.make(utf8(`{"value":[]}`)))
+      const [took, exit] = yield* runList(body)
+      assert.deepStrictEqual(yield* exit, [])
+      assert.isAtLeast(Duration.toSeconds(took), 200)
+    }),
+  )
+
+  it.effect.each([
+    { name: "stalls", body: forever, within: 35, says: "nothing came for 30s" },
+    { name: "trickles for ever", body: trickle, within: 601, says: "took longer than 10m" },
+  ])("a page that $name is given up", ({ body, says, within }) =>
+    Effect.gen(function* () {
+      const [took, exit] = yield* runList(body)
+      assert.include((yield* failureOf(exit)).message, says)
+      assert.isAtMost(Duration.toSeconds(took), within)
+    }),
+  )
+})
+
+describe("DefenderApi: a claims challenge", () => {
+  const claims = JSON.stringify({ access_token: { nbf: { essential: true, value: "1700000000" } } })
+  const challenge = (encoded: string) =>
+    HttpServerResponse.empty({
+      status: 401,
+      headers: {
+        "www-authenticate": `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="insufficient_claims", claims="${encoded}"`,
+      },
+    })
+
+  /** A credential of Azure's shape, which notes what it is asked for. */
+  const noting = () => {
+    const asked: Array<string | undefined> = []
+    const credential: Credential.TokenCredential = {
+      getToken: (_, options) => {
+        asked.push(options?.claims)
+        return Promise.resolve({ token: `token-${asked.length}`, expiresOnTimestamp: Number.MAX_SAFE_INTEGER })
+      },
+    }
+    return { asked, layer: Credential.layerTokenCredential({ credential, scope: "x/.default" }) }
+  }
+
+  it.effect("is met with one token that has the claims", () => {
+    const { asked, layer: credential } = noting()
+    const { layer, requests } = scripted(challenge(btoa(claims)), good)
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* inVirtualTime(linkUrl), pageLink)
+      assert.deepStrictEqual(asked, [undefined, claims])
+      assert.strictEqual(requests.at(-1)?.request.headers.authorization, "Bearer token-2")
+    }).pipe(Effect.provide(layerOver(layer, undefined, credential)))
+  })
+
+  it.effect.each([{ encoded: "not base64 ¡" }, { encoded: btoa("no JSON") }, { encoded: btoa("x".repeat(20_000)) }])(
+    "that can't be read is a 401 like any other: $encoded",
+    ({ encoded }) => {
+      const { asked, layer: credential } = noting()
+      const { layer } = scripted(challenge(encoded), good)
+      return Effect.gen(function* () {
+        yield* inVirtualTime(linkUrl)
+        assert.deepStrictEqual(asked, [undefined, undefined])
+      }).pipe(Effect.provide(layerOver(layer, undefined, credential)))
+    },
+  )
+
+  it.effect("that a token as it is can't meet says that conditional access asks for another sign-in", () => {
+    const { layer } = scripted(challenge(btoa(claims)))
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(inVirtualTime(link))
+      assert.include(error.message, "conditional access asks for another sign-in")
+    }).pipe(Effect.provide(layerOver(layer, undefined, Credential.layerToken(Redacted.make("a")))))
+  })
+})
+
 describe("DefenderApi: 429", () => {
   const world = LiveResponseTest.layer()
 

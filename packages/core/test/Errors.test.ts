@@ -74,6 +74,19 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/ENOTFOUND api/, /check the network/],
       again: true,
     },
+    {
+      error: ofApi(new DefenderError.Unreachable({ description: "HTTP 407", kind: "proxy" })),
+      says: [/HTTP 407/, /HTTPS_PROXY=http:\/\/user:password@host:port/],
+    },
+    {
+      error: ofApi(new DefenderError.Unreachable({ description: "ENOTFOUND api", kind: "name" })),
+      says: [/ENOTFOUND api/, /--endpoint/],
+      again: true,
+    },
+    {
+      error: ofApi(new DefenderError.Unauthorized({ status: 401, challenge: "insufficient_claims" })),
+      says: [/HTTP 401/, /conditional access asks for another sign-in/, /az login/],
+    },
     { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
     { error: ofApi(new DefenderError.EndlessList({ pages: 3 })), says: [/page 3/, /narrow the list/] },
     {
@@ -85,7 +98,22 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       error: ofTransfer(new TransferError.Refused({ status: 404, code: "BlobNotFound" })),
       says: [/HTTP 404 BlobNotFound/],
     },
+    {
+      error: ofTransfer(new TransferError.Refused({ status: 403, code: "AuthorizationSourceIPMismatch" })),
+      says: [/HTTP 403 AuthorizationSourceIPMismatch/, /this machine's address/],
+    },
     { error: ofTransfer(new TransferError.Unavailable({ status: 503 })), says: [/HTTP 503/], again: true },
+    {
+      error: ofTransfer(
+        new TransferError.NotFromStorage({ status: 200, contentType: "text/html", via: "gw", title: "Access blocked" }),
+      ),
+      says: [/HTTP 200, text\/html, "Access blocked", by gw/, /\*\.blob\.core\.windows\.net/],
+      again: true,
+    },
+    {
+      error: ofTransfer(new TransferError.Broken({ offset: 0, description: "self-signed", kind: "certificate" })),
+      says: [/self-signed/, /NODE_EXTRA_CA_CERTS=\/path\/to\/ca\.pem/],
+    },
     {
       error: ofTransfer(new TransferError.Broken({ offset: 17, description: "other side closed" })),
       says: [/byte 17/, /other side closed/],

@@ -24,7 +24,15 @@ import { StoreError } from "@live-response/core/StoreError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import { type DownloadError, Transfer } from "@live-response/core/Transfer"
-import { Broken, Mismatch, TransferError } from "@live-response/core/TransferError"
+import {
+  Broken,
+  LinkRefused,
+  Mismatch,
+  NotFromStorage,
+  Refused,
+  TransferError,
+} from "@live-response/core/TransferError"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -32,10 +40,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
 import { failureOf } from "./support/events.ts"
 import { exampleRef, refAt, refsUpTo } from "./support/refs.ts"
 
+const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
 const { inVirtualTime } = LiveResponseTest
 const world = LiveResponseTest.layer()
 
@@ -68,7 +78,7 @@ const summaryOf = (events: ReadonlyArray<BatchEvent.BatchEvent>) => {
   const summaries = events.flatMap((event) => (event.event === "summary" ? [event] : []))
   assert.strictEqual(summaries.length, 1)
   assert.strictEqual(events.at(-1), summaries[0])
-  return { ...(summaries[0] ?? BatchEvent.emptySummary) }
+  return Struct.omit(summaries[0] ?? BatchEvent.emptySummary, ["at"])
 }
 
 /** The library over a transfer of the test's own. */
@@ -165,7 +175,9 @@ describe("LiveResponse.saveAll", () => {
     Effect.gen(function* () {
       const { events, exit } = yield* runAll([])
       assert.deepStrictEqual(exit, Exit.void)
-      assert.deepStrictEqual(events, [BatchEvent.emptySummary])
+      assert.deepStrictEqual(names(events), ["summary"])
+      const { at: _, ...nothing } = BatchEvent.emptySummary
+      assert.deepStrictEqual(summaryOf(events), nothing)
     }).pipe(Effect.provide(world)),
   )
 
@@ -187,6 +199,7 @@ describe("LiveResponse.saveAll", () => {
       yield* add(exampleRef, { content: utf8("hello") })
       yield* manifest.append(
         BatchEvent.Completed.make({
+          at,
           ...exampleRef,
           path: `${exampleRef.machineActionId}/0.bin`,
           bytes: 5,
@@ -410,6 +423,66 @@ describe("LiveResponse.saveAll", () => {
         assert.include(String(outage), "10 in a row failed like this")
         assert.isAtMost(summaryOf(events).failed, 11)
       }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.fail(error), "1 second")))),
+  )
+
+  describe("with a storage that refuses fresh links", () => {
+    const closed = new TransferError({
+      result: "a",
+      reason: new LinkRefused({ status: 403, code: "AuthorizationFailure" }),
+    })
+    const disabled = new TransferError({ result: "a", reason: new Refused({ status: 403, code: "AccountIsDisabled" }) })
+
+    it.effect.each([
+      { name: "closed to this network", error: closed, targets: 3 },
+      { name: "disabled", error: disabled, targets: 5 },
+    ])("ends where none ever worked: $name", ({ error, targets }) =>
+      Effect.gen(function* () {
+        const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 1 })
+        const refused = yield* failureOf(exit)
+        assert.deepInclude(refused, { _tag: "StorageRefused", last: error })
+        assert.include(String(refused), "from a network that the storage account allows")
+        assert.strictEqual(summaryOf(events).failed, targets)
+      }).pipe(Effect.provide(layerOver(() => Effect.fail(error)))),
+    )
+
+    it.effect("never ends after one that worked", () =>
+      Effect.gen(function* () {
+        const { events, exit } = yield* runAll(refsUpTo(100), { concurrency: 1 })
+        assert.deepStrictEqual(exit, Exit.void)
+        assert.deepInclude(summaryOf(events), { completed: 1, failed: 99 })
+      }).pipe(
+        Effect.provide(
+          layerOver((ref) => (String(ref) === String(refAt(0)) ? Effect.succeed(utf8("a")) : Effect.fail(closed))),
+        ),
+      ),
+    )
+  })
+
+  it.effect("ends where something else answers in the storage's place ten times in a row", () => {
+    const gateway = new TransferError({ result: "a", reason: new NotFromStorage({ status: 200 }) })
+    return Effect.gen(function* () {
+      const { exit } = yield* runAll(refsUpTo(1000), { concurrency: 1 })
+      assert.deepInclude(yield* failureOf(exit), { _tag: "Outage", failures: 10, last: gateway })
+    }).pipe(Effect.provide(layerOver(() => Effect.fail(gateway))))
+  })
+
+  it.effect("says of each event when it happened", () =>
+    Effect.gen(function* () {
+      for (const ref of refsUpTo(150)) {
+        yield* add(ref, { content: patterned(50_000), blobFaults: [{ fault: "cut", after: 20_000 }] })
+      }
+      const { events } = yield* runAll([...refsUpTo(150), refAt(0)])
+      const kinds = new Set(names(events))
+      for (const kind of ["linked", "retrying", "completed", "waiting", "skipped", "summary"] as const) {
+        assert.isTrue(kinds.has(kind), kind)
+      }
+      const times = events.map(({ at }) => at.epochMilliseconds)
+      assert.deepStrictEqual(
+        times,
+        times.toSorted((a, b) => a - b),
+      )
+      assert.isAtLeast((times.at(-1) ?? 0) - (times[0] ?? 0), 60_000)
+    }).pipe(Effect.provide(world)),
   )
 
   it.effect("goes on while some of them have a connection, whatever comes of it", () =>

@@ -4,13 +4,17 @@ import { Completed, Failed } from "@live-response/core/BatchEvent"
 import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
 import { ActionResult, type ResultRef } from "@live-response/core/ResultRef"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { refAt } from "./support/refs.ts"
 
+const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
+
 const completed = (ref: ResultRef, bytes = 5) =>
   Completed.make({
+    at,
     ...ref,
     path: `${ref.machineActionId}/${ref.index}.bin`,
     bytes,
@@ -19,7 +23,7 @@ const completed = (ref: ResultRef, bytes = 5) =>
     attempts: 1,
   })
 const error = new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) })
-const failed = (ref: ResultRef) => Failed.make({ ...ref, message: error.message, error, links: 0, attempts: 1 })
+const failed = (ref: ResultRef) => Failed.make({ at, ...ref, message: error.message, error, links: 0, attempts: 1 })
 
 describe("Manifest.layerMemory", () => {
   it.effect("knows nothing at first", () =>
@@ -61,12 +65,12 @@ describe("Manifest.Entry", () => {
       const done = yield* encode({ status: "completed", ...completed(refAt(0)) })
       assert.deepStrictEqual(
         new Set(Object.keys(done)),
-        new Set(["status", "machineActionId", "index", "path", "bytes", "sha256", "links", "attempts"]),
+        new Set(["status", "at", "machineActionId", "index", "path", "bytes", "sha256", "links", "attempts"]),
       )
       const undone = yield* encode({ status: "failed", ...failed(refAt(0)) })
       assert.deepStrictEqual(
         new Set(Object.keys(undone)),
-        new Set(["status", "machineActionId", "index", "message", "error", "links", "attempts"]),
+        new Set(["status", "at", "machineActionId", "index", "message", "error", "links", "attempts"]),
       )
       assert.notInclude(Object.keys(done), "event")
     }),

@@ -570,15 +570,15 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("does not follow a redirect", () => {
+  it.effect("does not follow a redirect, which the storage never sends", () => {
     const { layer, requests } = scripted(
       HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
       HttpServerResponse.empty({ status: 302, headers: { location: "https://elsewhere.example.net/" } }),
     )
     return Effect.gen(function* () {
       const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
-      assert.deepInclude(yield* reasonOf(exit), { _tag: "Refused", status: 302 })
-      assert.strictEqual(requests.length, 2)
+      assert.deepInclude(yield* reasonOf(exit), { _tag: "NotFromStorage", status: 302 })
+      for (const { url } of requests) assert.notInclude(url, "elsewhere")
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
@@ -684,6 +684,172 @@ describe("Transfer: other answers", () => {
       assert.deepStrictEqual(yield* blobCalls, [])
     }).pipe(Effect.provide(world)),
   )
+})
+
+const linkAnswer = HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" })
+
+describe("Transfer: what answers in the storage's place", () => {
+  const page = (status: number, headers: Record<string, string> = {}) =>
+    HttpServerResponse.text("<html><head><title>Access\n blocked\u202e</title></head></html>", {
+      status,
+      contentType: "text/html; charset=utf-8",
+      headers: { server: "gateway/1.0", ...headers },
+    })
+  const etag = { etag: `"0x1"` }
+  const cutAt4 = HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), {
+    contentLength: 10,
+    headers: etag,
+  })
+
+  it.effect.each([
+    { name: "a page", answer: page(200) },
+    { name: "a page that forbids it", answer: page(403) },
+    { name: "a page for what is not there", answer: page(404) },
+    { name: "a page where a part was asked for", answer: page(206) },
+    { name: "a network that wants a sign-in", answer: HttpServerResponse.text("sign in", { status: 511 }) },
+    {
+      name: "a redirect to a sign-in",
+      answer: HttpServerResponse.empty({ status: 302, headers: { location: "https://gateway.example.net/" } }),
+    },
+  ])("is not a result, and costs no second link: $name", ({ answer }) => {
+    const { layer, requests } = scripted(linkAnswer, answer)
+    return Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
+      assert.strictEqual((yield* reasonOf(exit))._tag, "NotFromStorage")
+      assert.strictEqual(requests.filter(({ url }) => url.includes("/api/")).length, 1)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("is named by what its head and its page tell, in one line", () => {
+    const { layer } = scripted(linkAnswer, page(200))
+    return Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
+      const error = yield* failureOf(exit)
+      assert.include(error.message, `(HTTP 200, text/html; charset=utf-8, "Access blocked", by gateway/1.0)`)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("is asked past: the result comes once it is gone", () => {
+    const { layer } = scripted(linkAnswer, page(200), page(200), HttpServerResponse.uint8Array(utf8("result")))
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), joined([utf8("result")]))
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([
+    { name: "a page", answer: page(200) },
+    { name: "JSON of another length", answer: HttpServerResponse.jsonUnsafe({ error: "blocked" }) },
+  ])("does not void what came already: $name", ({ answer }) => {
+    const { layer, requests } = scripted(
+      linkAnswer,
+      cutAt4,
+      answer,
+      HttpServerResponse.uint8Array(patterned(10).subarray(4), {
+        status: 206,
+        headers: { ...etag, "content-range": "bytes 4-9/10" },
+      }),
+    )
+    return Effect.gen(function* () {
+      const chunks = yield* inVirtualTime(chunksOf())
+      assert.deepStrictEqual(placed(chunks), joined([patterned(10)]))
+      assert.strictEqual(chunks.filter(({ offset }) => offset === 0).length, 1)
+      assert.strictEqual(requests.at(-1)?.request.headers.range, "bytes=4-")
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([{ "x-ms-request-id": "43f4cb08" }, { etag: `"0x1"` }])(
+    "is known from a result that is a page itself, by the storage's marks: %o",
+    (marks) => {
+      const { layer } = scripted(linkAnswer, page(200, marks))
+      return Effect.gen(function* () {
+        const chunks = yield* inVirtualTime(chunksOf())
+        assert.include(new TextDecoder().decode(Uint8Array.from(placed(chunks))), "<html>")
+      }).pipe(Effect.provide(layerOver(layer)))
+    },
+  )
+})
+
+describe("Transfer: a storage that refuses the link", () => {
+  const refusal = (code: string) =>
+    HttpServerResponse.empty({ status: 403, headers: { "x-ms-error-code": code, "x-ms-request-id": "a" } })
+
+  it.effect.each([
+    { code: "AuthorizationProtocolMismatch", says: "not for the protocol" },
+    { code: "AuthorizationSourceIPMismatch", says: "this machine's address" },
+    { code: "AuthorizationPermissionMismatch", says: "does not permit reading" },
+    { code: "PublicAccessNotPermitted", says: "without a signature" },
+    { code: "AccountIsDisabled", says: "is disabled" },
+    { code: "SomethingNew", says: "HTTP 403 SomethingNew" },
+  ])("is not asked with a second one where that cures nothing: $code", ({ code, says }) => {
+    const { layer, requests } = scripted(linkAnswer, refusal(code))
+    return Effect.gen(function* () {
+      const error = yield* failureOf(yield* Effect.exit(inVirtualTime(chunksOf())))
+      assert.include(error.message, says)
+      assert.notInclude(error.message, "expired")
+      assert.strictEqual(requests.length, 2)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+})
+
+describe("Transfer: bounds of reads", () => {
+  const head = (status: number) => ({ status, headers: { "x-ms-request-id": "a" } })
+  const forever = Stream.concat(Stream.make(utf8("<Error>")), Stream.never)
+  /** A byte comes before each stall time-out. */
+  const trickle = Stream.tick("29 seconds").pipe(Stream.map(() => utf8("x")))
+
+  it.effect.each([
+    { name: "that never ends", body: forever, status: 404 },
+    { name: "that trickles", body: trickle, status: 404 },
+    { name: "that never ends, of a link that expired", body: forever, status: 403 },
+    { name: "that never ends, where the range does not hold", body: forever, status: 416 },
+  ])("an error body $name does not hold a transfer up", ({ body, status }) => {
+    const { layer } = scripted(linkAnswer, HttpServerResponse.stream(body, head(status)))
+    return Effect.gen(function* () {
+      const [took, exit] = yield* inVirtualTime(Effect.timed(Effect.exit(chunksOf())))
+      const reason = yield* reasonOf(exit)
+      assert.strictEqual("status" in reason && reason.status, status)
+      assert.isAtMost(Duration.toSeconds(took), 11)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("a stall is seen also where somebody sets the clock of the machine", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      // The time of the wall stands still.
+      const stopped: Clock.Clock = {
+        currentTimeMillisUnsafe: () => 0,
+        currentTimeMillis: Effect.succeed(0),
+        currentTimeNanosUnsafe: () => 0n,
+        currentTimeNanos: Effect.succeed(0n),
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) => clock.sleep(duration),
+      }
+      const simulator = yield* Simulator.Simulator
+      yield* simulator.add(exampleRef, { content: patterned(100), blobFaults: [{ fault: "stall", after: 50 }] })
+      const chunks = Effect.provideService(chunksOf(), Clock.Clock, stopped)
+      const { events, exit } = yield* inVirtualTime(withEvents(chunks))
+      assert.deepStrictEqual(placed(yield* exit), joined([patterned(100)]))
+      assert.include(retrying(events)[0]?.message, "stalled at byte 50")
+    }).pipe(Effect.provide(world)),
+  )
+
+  it.effect("waits as long as a busy storage asks, and not more often than it must", () => {
+    const busy = (after: string) =>
+      HttpServerResponse.empty({ status: 503, headers: { "x-ms-error-code": "ServerBusy", "retry-after": after } })
+    const { layer } = scripted(
+      linkAnswer,
+      ...Array.from({ length: 6 }, () => busy("40")),
+      busy("00:00:40"),
+      HttpServerResponse.uint8Array(utf8("result")),
+    )
+    return Effect.gen(function* () {
+      const [took, chunks] = yield* inVirtualTime(Effect.timed(chunksOf()))
+      assert.deepStrictEqual(placed(chunks), joined([utf8("result")]))
+      assert.isAtLeast(Duration.toSeconds(took), 7 * 40)
+      assert.isAtMost(Duration.toSeconds(took), 7 * 40 + 1)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
 })
 
 describe("Transfer: a resume point", () => {

@@ -133,7 +133,7 @@ const fromAzure = (
 
 /** A user need not sign in again: claims, even none, make it get another token for the same user. */
 const sameUser = (first: Credential.TokenCredential): Credential.TokenCredential => ({
-  getToken: (scopes, options) => first.getToken(scopes, { ...options, claims: '{"access_token":{}}' }),
+  getToken: (scopes, options) => first.getToken(scopes, { claims: '{"access_token":{}}', ...options }),
 })
 
 /**

@@ -108,7 +108,7 @@ export type Services =
  */
 export const layerApi = (
   options: ApiOptions,
-): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError, Credential | QuotaStore> =>
+): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
   DefenderApi.layer({ base: options.endpoint, runWindows: options.runWindows }).pipe(
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
     Layer.provide([NodeTransport.layer, waits(options)]),
@@ -129,8 +129,11 @@ const waits = ({ followEvery, stallTimeout, visibleWithin }: TransferOptions) =>
  */
 export const layerTransfer = (
   options: TransferOptions,
-): Layer.Layer<Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError, Credential | QuotaStore> =>
-  Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([NodeTransport.layer, waits(options)]))
+): Layer.Layer<
+  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
+  QuotaStoreError | Config.ConfigError,
+  Credential | QuotaStore
+> => Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([NodeTransport.layer, waits(options)]))
 
 /**
  * Everything but the credential and the place where the quota's log is kept.
@@ -153,7 +156,7 @@ export const layerTransfer = (
  */
 export const layer = (
   options: Options,
-): Layer.Layer<Services, StoreError | QuotaStoreError, Credential | QuotaStore> => {
+): Layer.Layer<Services, StoreError | QuotaStoreError | Config.ConfigError, Credential | QuotaStore> => {
   const { directory, journal = directory } = options
   // The lock before the manifest is read: whoever had it until now wrote there.
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
@@ -202,7 +205,7 @@ export const layerFleet = (
   options: ApiOptions & Pick<Options, "journal">,
 ): Layer.Layer<
   Fleet.Fleet | DefenderApi.DefenderApi | Quota.Quota,
-  StoreError | QuotaStoreError,
+  StoreError | QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore
 > => {
   const { journal } = options

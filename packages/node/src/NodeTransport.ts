@@ -5,23 +5,34 @@
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Proxy from "./internal/proxy.ts"
 
 /** How much of a body is read ahead: fewer, larger chunks cost a fifth less than the default 64 KiB. */
 const highWaterMark = 1024 * 1024
 
-/** `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` hold: many who need this work behind a proxy. */
+/** Many who need this work behind a proxy. */
 const layerDispatcher = Layer.effect(
   NodeHttpClient.Dispatcher,
-  Effect.acquireRelease(
-    Effect.sync(() => new EnvHttpProxyAgent({ connectTimeout: 30_000, keepAliveTimeout: 10_000 })),
-    (dispatcher) => Effect.promise(() => dispatcher.destroy()),
-  ),
+  Effect.gen(function* () {
+    const proxies = yield* Proxy.variables
+    const ranges = Proxy.ranges(proxies.noProxy)
+    if (ranges.length > 0) {
+      yield* Effect.logWarning(
+        `NO_PROXY: ${ranges.join(", ")} is ignored, because hosts are compared by name; name them, as in .contoso.com`,
+      )
+    }
+    return yield* Effect.acquireRelease(
+      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, connectTimeout: 30_000, keepAliveTimeout: 10_000 })),
+      (dispatcher) => Effect.promise(() => dispatcher.destroy()),
+    )
+  }),
 )
 
 /** Secrets are in queries and headers, so that a line has neither, but for the range that a transfer resumes with. */
@@ -53,10 +64,16 @@ const withDebugLog = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
  * Each request is a line at log level `Debug`: its method, its address without the query, its range, the status, how long
  * the answer took to start, and its length. It holds neither a link nor a token.
  *
+ * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` hold, and their lower-case names before them. A proxy without a scheme
+ * (`host:port`) is one over http. `NO_PROXY` has names of hosts, separated by commas: `contoso.com` and `.contoso.com` are
+ * the domain with all hosts in it, `*` is every host. A range of addresses there (`10.0.0.0/8`) is warned of and ignored.
+ *
+ * Fails with a `ConfigError` that names the variable, and not its value, where a proxy can't be parsed.
+ *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.effect(
+export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = Layer.effect(
   HttpClient.HttpClient,
   Effect.map(HttpClient.HttpClient, withDebugLog),
 ).pipe(

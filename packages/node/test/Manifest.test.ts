@@ -7,17 +7,21 @@ import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { refAt, tempDirectory, warningsOf } from "./support/samples.ts"
 
+const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
+
 const manifestIn = (directory: string) =>
   Manifest.layerFileSystem({ directory }).pipe(Layer.provide(NodeServices.layer))
 
 const completed = (ref: ResultRef, bytes = 5) =>
   Completed.make({
+    at,
     ...ref,
     path: `${ref.machineActionId}/${ref.index}.bin`,
     bytes,
@@ -30,7 +34,7 @@ const errorSaying = (detail: string) =>
   new DefenderError({ operation: "link", reason: new NotFound({ status: 404, detail }) })
 const failed = (ref: ResultRef, detail = "Not found.") => {
   const error = errorSaying(detail)
-  return Failed.make({ ...ref, message: error.message, error, links: 0, attempts: 1 })
+  return Failed.make({ at, ...ref, message: error.message, error, links: 0, attempts: 1 })
 }
 
 /** One run: the manifest is opened, used, and closed. */

@@ -1,9 +1,14 @@
 /** Real sockets: what a simulator in memory can't show. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { execFileSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
+import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https"
 import type { Socket } from "node:net"
+import { join } from "node:path"
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
@@ -19,22 +24,26 @@ import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as NodeTransport from "@live-response/node/NodeTransport"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
 import * as Clock from "effect/Clock"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { patterned, refAt, refsUpTo, utf8 } from "./support/samples.ts"
+import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/samples.ts"
 
 const ref = refAt(0)
 
 /** Retries at once: a test has no time to lose. */
 const impatient: Partial<RetryPolicy.Policies> = {
+  outage: Schedule.spaced("10 millis"),
+  giveUpAfter: "100 millis",
   api: Schedule.upTo(Schedule.spaced("10 millis"), { times: 2 }),
   transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }),
 }
@@ -68,10 +77,10 @@ const world = (options?: Simulator.Options, policies = impatient) =>
   )
 
 /** A server of the test's own, until the scope ends. Gives its address. */
-const serve = (listener: RequestListener) =>
+const serve = (listener: RequestListener, tls?: TlsOptions) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly base: string; readonly close: () => void }>((resume) => {
-      const server = createServer(listener)
+      const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
       server.listen(0, "127.0.0.1", () => {
         const address = server.address()
         const port = Predicate.isObject(address) ? address.port : 0
@@ -79,7 +88,7 @@ const serve = (listener: RequestListener) =>
           server.close()
           server.closeAllConnections()
         }
-        resume(Effect.succeed({ base: `http://127.0.0.1:${port}`, close }))
+        resume(Effect.succeed({ base: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`, close }))
       })
     }),
     ({ close }) => Effect.sync(close),
@@ -117,7 +126,7 @@ const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault
     const simulator = yield* Simulator.Simulator
     const transfer = yield* Transfer.Transfer
     yield* simulator.add(ref, { content, blobFaults })
-    const events: Array<ResultEvent> = []
+    const events: Array<BatchEvent> = []
     const began = yield* Clock.currentTimeMillis
     const bytes = yield* transfer.bytes(ref).pipe(
       Stream.runCollect,
@@ -226,6 +235,130 @@ describe("NodeTransport: faults on a socket", () => {
   )
 })
 
+/** A proxy that refuses to connect, until the scope ends. */
+const refusingProxy = (status: number) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly address: string; readonly asked: () => number; readonly close: () => void }>(
+      (resume) => {
+        let asked = 0
+        const server = createServer((_, response) => {
+          asked++
+          response.writeHead(status).end()
+        })
+        server.on("connect", (_, socket) => {
+          asked++
+          socket.end(`HTTP/1.1 ${status} No\r\n\r\n`)
+        })
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          const port = Predicate.isObject(address) ? address.port : 0
+          resume(
+            Effect.succeed({
+              address: `127.0.0.1:${port}`,
+              asked: () => asked,
+              close: () => {
+                server.close()
+                server.closeAllConnections()
+              },
+            }),
+          )
+        })
+      },
+    ),
+    ({ close }) => Effect.sync(close),
+  )
+
+const inEnvironment = (variables: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromUnknown(variables))
+
+/** The reason with which the link's call fails there. */
+const linkFailure = (base: string, variables: Record<string, string> = {}) =>
+  DefenderApi.DefenderApi.pipe(
+    Effect.flatMap((api) => api.downloadLink(ref)),
+    Effect.provide(Layer.provide(libraryAt(base), inEnvironment(variables))),
+    Effect.flip,
+  )
+
+const reasonOf = (error: Effect.Success<ReturnType<typeof linkFailure>>) =>
+  error._tag === "DefenderError" ? error.reason : undefined
+
+describe("NodeTransport: proxies", () => {
+  it.live.each([
+    { name: "a call over TLS", base: "https://api.invalid", variable: "HTTPS_PROXY", scheme: "http://" },
+    { name: "a proxy without a scheme", base: "https://api.invalid", variable: "HTTPS_PROXY", scheme: "" },
+    { name: "the lower-case name", base: "https://api.invalid", variable: "https_proxy", scheme: "" },
+    { name: "a call without TLS", base: "http://127.0.0.1:1", variable: "HTTP_PROXY", scheme: "" },
+  ])("that want credentials end a call at once: $name", ({ base, scheme, variable }) =>
+    Effect.gen(function* () {
+      const proxy = yield* refusingProxy(407)
+      const error = yield* linkFailure(base, { [variable]: `${scheme}${proxy.address}` })
+      assert.deepInclude(reasonOf(error), { _tag: "Unreachable", kind: "proxy" })
+      assert.include(error.message, "HTTPS_PROXY=http://user:password@host:port")
+      assert.strictEqual(proxy.asked(), 1)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("are passed by for the hosts of NO_PROXY, and a range of addresses there is warned of", () =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(String(message)))
+      const proxy = yield* refusingProxy(407)
+      const base = yield* serve((_, response) => response.writeHead(404).end())
+      const error = yield* linkFailure(base, {
+        HTTP_PROXY: proxy.address,
+        NO_PROXY: "10.0.0.0/8,fd00::/8, 127.0.0.1",
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      assert.strictEqual(reasonOf(error)?._tag, "NotFound")
+      assert.strictEqual(proxy.asked(), 0)
+      const ofRanges = warnings.filter((warning) => warning.startsWith("NO_PROXY"))
+      assert.strictEqual(ofRanges.length, 1, warnings.join("\n"))
+      assert.include(ofRanges[0], "10.0.0.0/8, fd00::/8")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live.each([{ value: "http://user:geheim@" }, { value: "socks5://geheim:1080" }, { value: "ge heim:x" }])(
+    "that can't be parsed are named without their value: $value",
+    ({ value }) =>
+      Effect.gen(function* () {
+        const error = yield* linkFailure("https://api.invalid", { HTTPS_PROXY: value })
+        assert.strictEqual(error._tag, "ConfigError")
+        const all = inspect(error, { depth: 20, showHidden: true })
+        assert.include(all, "HTTPS_PROXY")
+        assert.notMatch(all, /ge ?heim/)
+      }),
+  )
+
+  it.live("that are named by an empty variable are none", () =>
+    Effect.gen(function* () {
+      const base = yield* serve((_, response) => response.writeHead(404).end())
+      const error = yield* linkFailure(base, { HTTP_PROXY: "", http_proxy: " " })
+      assert.strictEqual(reasonOf(error)?._tag, "NotFound")
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("NodeTransport: certificates", () => {
+  it.live("that this machine does not trust end a call at once, with what to type", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")]
+      const subject = ["-subj", "/CN=gateway.example.net", "-days", "1"]
+      execFileSync(
+        "openssl",
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, ...subject],
+        {
+          stdio: "ignore",
+        },
+      )
+      const connections = yield* countConnections
+      const base = yield* serve((_, response) => response.end(), { key: readFileSync(key), cert: readFileSync(cert) })
+      const error = yield* linkFailure(base)
+      assert.deepInclude(reasonOf(error), { _tag: "Unreachable", kind: "certificate" })
+      assert.include(error.message, "NODE_EXTRA_CA_CERTS=/path/to/ca.pem")
+      assert.isAtMost(connections.taken(), 1)
+    }).pipe(Effect.scoped),
+  )
+})
+
 describe("NodeTransport: connections", () => {
   it.live("are used again: many small results come over few", () =>
     Effect.gen(function* () {
@@ -266,14 +399,24 @@ describe("NodeTransport: connections", () => {
       }
     }
 
-  it.live.each([403, 404, 409, 503])("are not held by the body of an error, %i", (status) =>
+  it.live.each([
+    { status: 403, failed: 5 },
+    { status: 404, failed: 30 },
+    { status: 409, failed: 30 },
+    { status: 503, failed: 30 },
+  ])("are not held by the body of an error, $status", ({ failed, status }) =>
     Effect.gen(function* () {
       const base = yield* serve(refusing(status))
       const connections = yield* countConnections
       yield* Effect.gen(function* () {
         const live = yield* LiveResponse.LiveResponse
-        const events = yield* Stream.runCollect(live.saveAll(Stream.fromIterable(refsUpTo(30)), { concurrency: 4 }))
-        assert.deepInclude(events.at(-1), { event: "summary", completed: 0, failed: 30 })
+        const events: Array<BatchEvent> = []
+        // A storage that refuses every fresh link ends the batch.
+        yield* live.saveAll(Stream.fromIterable(refsUpTo(30)), { concurrency: 4 }).pipe(
+          Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+          Effect.exit,
+        )
+        assert.deepInclude(events.at(-1), { event: "summary", completed: 0, failed })
         yield* eventually(() => connections.open() <= 8)
       }).pipe(Effect.provide(libraryAt(base)))
     }).pipe(Effect.scoped),

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
-import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as QuotaStore from "@live-response/core/QuotaStore"
@@ -40,7 +40,7 @@ const saveThroughCut = Effect.fnUntraced(function* (
   const proxy = yield* serveCut(azurite.origin, 100_000)
   const api = yield* serveLinks((index, nth) => azurite.link(index, options.expires(nth), proxy.origin))
   const directory = yield* tempDirectory
-  const events: Array<ResultEvent> = []
+  const events: Array<BatchEvent> = []
   const stored = yield* Effect.flatMap(LiveResponse, (live) => live.save(refAt(7))).pipe(
     Effect.provideService(Reporter, (event) =>
       Effect.andThen(

@@ -69,6 +69,7 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
       return
     case "extracted":
     case "waiting":
+    case "offline":
     case "summary":
       return
   }

@@ -2,7 +2,6 @@
  * Events of a batch as lines for whoever looks into how it works: with `--verbose`.
  */
 import type { BatchEvent, Completed } from "@live-response/core/BatchEvent"
-import type * as DateTime from "effect/DateTime"
 import * as Format from "./Format.ts"
 
 /** A line, where there is one. It holds no link: events have none. */
@@ -24,14 +23,15 @@ export const line = (event: BatchEvent): string | undefined => {
       return `the quota is used up until ${Format.timeOfDay(event.until)}`
     case "failed":
     case "notExtracted":
+    case "offline":
     case "summary":
       return undefined
   }
 }
 
 /** A result that has arrived, for whoever follows them. */
-export const arrived = (event: Completed, now: DateTime.Utc): string =>
-  `${Format.dateAndTime(now)}  ${event.path}  ${Format.bytes(event.bytes)}`
+export const arrived = (event: Completed): string =>
+  `${Format.dateAndTime(event.at)}  ${event.path}  ${Format.bytes(event.bytes)}`
 
 const keyOf = (event: { readonly machineActionId: string; readonly index: number }): string =>
   `${event.machineActionId}:${event.index}`

@@ -1,7 +1,7 @@
 /**
  * Where a batch's events go: to a screen, to a log, or to another program.
  */
-import { BatchEvent } from "@live-response/core/BatchEvent"
+import { BatchEvent, Summary } from "@live-response/core/BatchEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
@@ -100,7 +100,9 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     }
     if (options.json && fleet !== undefined)
       yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
-    if (options.json && view.isSaving) yield* Console.log(yield* toJson(view.summary))
+    if (options.json && view.isSaving) {
+      yield* Console.log(yield* toJson(Summary.make({ ...view.summary, at: yield* DateTime.now })))
+    }
     if (options.json || options.quiet) return
     // Where results are not the matter, stdout has a line for each session alone.
     yield* view.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
@@ -109,7 +111,9 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   /** What was to name something and names nothing. */
   const tellBad = Effect.fnUntraced(function* (event: string, what: { readonly message: string }) {
     yield* Messages.write(`failed: ${what.message}`)
-    if (options.json) yield* print(printableJson(JSON.stringify({ event, ...what })))
+    if (!options.json) return
+    const at = DateTime.formatIso(yield* DateTime.now)
+    yield* print(printableJson(JSON.stringify({ event, at, ...what })))
   })
 
   return {
@@ -134,7 +138,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       const line = EventText.line(event)
       if (line !== undefined) yield* Effect.logDebug(line)
       if (options.isFollowing === true && !options.json && !options.quiet && event.event === "completed") {
-        yield* print(printable(EventText.arrived(event, yield* DateTime.now)))
+        yield* print(printable(EventText.arrived(event)))
       }
       if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
       if (event.event === "skipped" && event.reason === "absent") {
@@ -145,6 +149,11 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       if (event.event === "notExtracted") yield* Messages.write(printable(event.message))
       if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
         yield* Messages.write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
+      }
+      if (event.event === "offline" && !options.quiet) {
+        yield* Messages.write(
+          `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`,
+        )
       }
       if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
     }),

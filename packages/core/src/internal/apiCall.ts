@@ -2,6 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
@@ -19,10 +20,13 @@ import * as Permission from "../Permission.ts"
 import type { Service as Quota } from "../Quota.ts"
 import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import { RetryPolicy } from "../RetryPolicy.ts"
+import * as ClaimsChallenge from "./claimsChallenge.ts"
+import type { Trouble } from "./connection.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
+import * as NetworkGate from "./networkGate.ts"
 import * as RetryAfter from "./retryAfter.ts"
-import { only } from "./schedule.ts"
+import { either, only } from "./schedule.ts"
 
 /** Everything that a call can fail with: no token, no place in the quota's log, or what the API says. */
 export type ApiError = DefenderError.DefenderError | CredentialError | QuotaStoreError
@@ -108,24 +112,31 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
   const credential = yield* Credential
   const policy = yield* RetryPolicy
   const admission = yield* makeAdmission
+  const gate = yield* NetworkGate.make<Disconnectable>({ isMine: isDisconnectable, says, summary: summaryOf })
 
   const token = Effect.filterOrFail(credential.token, isSendable, () => unsendable)
 
-  const send = Effect.fnUntraced(function* <E>({ begin, bodyLimit, operation, request }: Call<E>) {
+  /** Sends the call, as far as the head of its answer: the API has counted it by then. */
+  const send = Effect.fnUntraced(function* <E>(call: Call<E>, check: Effect.Effect<void, Disconnectable>) {
     const bearer = yield* token
-    if (begin !== undefined) yield* begin
-    const { body, response } = yield* Http.exchange(client, HttpClientRequest.bearerToken(request, bearer), {
-      bodyLimit,
-      timeout: policy.headTimeout,
-    }).pipe(Effect.mapError((description) => unreachable(operation, description)))
-    return { body, response, bearer }
+    yield* check
+    if (call.begin !== undefined) yield* call.begin
+    const request = HttpClientRequest.bearerToken(call.request, bearer)
+    const response = yield* Effect.mapError(Http.execute(client, request, policy.headTimeout), unreachable(call))
+    return { response, bearer }
   })
 
-  const once = Effect.fnUntraced(function* <E>(call: Call<E>) {
+  const bodyOf = <E>(call: Call<E>, response: HttpClientResponse) =>
+    Http.body(response, { size: call.bodyLimit, stall: policy.stallTimeout, total: policy.bodyTimeout }).pipe(
+      Effect.mapError(({ description }) => unreachable(call)({ description })),
+    )
+
+  const once = Effect.fnUntraced(function* <E>(call: Call<E>, check: Effect.Effect<void, Disconnectable>) {
     const { operation, quota } = call
     // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
     yield* admission.warn(yield* token, call.permission)
-    const { bearer, body, response } = yield* quota.withPlace(send(call), { first: call.first === true })
+    const { bearer, response } = yield* quota.withPlace(send(call, check), { first: call.first === true, isSent })
+    const body = yield* bodyOf(call, response)
     if (response.status < 300 || response.status === 404) yield* admission.prove
     const excess = JsonBounds.excess(body)
     if (response.status === 200 || response.status === 201) {
@@ -134,7 +145,10 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
       return { body, date } satisfies Answer
     }
     const reason = refusal(response, excess === undefined ? body : "", yield* DateTime.now, call)
-    if (reason._tag === "Unauthorized") yield* credential.invalidate(bearer)
+    if (reason._tag === "Unauthorized") {
+      const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
+      yield* credential.invalidate(bearer, claims === undefined ? {} : { claims })
+    }
     return yield* new DefenderError.DefenderError({ operation, reason })
   })
 
@@ -149,12 +163,21 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
       Schedule.tap(({ duration }) => call.quota.refused(duration)),
       Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
     )
-    return once(call).pipe(
-      admission.limit,
-      Effect.retry({ while: hasReason("Unauthorized"), times: 1 }),
-      Effect.retry(only(throttled, hasReason("TooManyRequests"))),
-      Effect.retry(only(policy.api.pipe(told), isRepeatable(call))),
-    )
+    const gaveUp = (last: Disconnectable, waited: Duration.Duration): Disconnectable =>
+      last._tag === "DefenderError" && last.reason._tag === "Unreachable"
+        ? new DefenderError.DefenderError({
+            operation: call.operation,
+            reason: new DefenderError.Unreachable({ ...last.reason, waited }),
+          })
+        : last
+    return gate
+      .through((check) => once(call, check), gaveUp)
+      .pipe(
+        admission.limit,
+        Effect.retry({ while: hasReason("Unauthorized"), times: 1 }),
+        Effect.retry(only(throttled, hasReason("TooManyRequests"))),
+        Effect.retry(only(either(policy.api, policy.busy, isBusy).pipe(told), isRepeatable(call))),
+      )
   }
 })
 
@@ -163,10 +186,43 @@ export const hasReason =
   (error: unknown): error is DefenderError.DefenderError =>
     error instanceof DefenderError.DefenderError && error.reason._tag === tag
 
+/** What a call fails with that did not get as far as the API. */
+type Disconnectable = DefenderError.DefenderError | CredentialError
+
+const isDisconnectable = (error: unknown): error is Disconnectable =>
+  error instanceof DefenderError.DefenderError || error instanceof CredentialError
+
+/** A sign-in server out of reach is a network that is gone, but for who never signed in and may have mistyped its name. */
+const says: NetworkGate.Options<Disconnectable>["says"] = (error, { hasAnswered }) => {
+  if (error._tag === "CredentialError") return error.isRetryable && hasAnswered ? "connection" : undefined
+  return error.reason._tag === "Unreachable" ? error.reason.kind : "answered"
+}
+
+const summaryOf = ({ _tag, reason }: Disconnectable): string => {
+  const who = _tag === "DefenderError" ? "the API" : "the sign-in server"
+  return `${who} can't be reached${"description" in reason ? ` (${reason.description})` : ""}`
+}
+
+/** Whether the API may have the call: it has not where there was no token, no connection, or no leave to send it. */
+const isSent = <A, E>(exit: Exit.Exit<A, E>): boolean =>
+  Option.match(Exit.findErrorOption(exit), {
+    onNone: () => true,
+    onSome: (error) =>
+      error instanceof DefenderError.DefenderError &&
+      (error.reason._tag !== "Unreachable" || error.reason.kind === undefined),
+  })
+
+/** Where there is no connection the call has waited for one already. */
 const isRepeatable =
   ({ isOnce }: Pick<Call, "isOnce">) =>
   (error: unknown): error is DefenderError.DefenderError =>
-    isOnce !== true && error instanceof DefenderError.DefenderError && error.isRetryable
+    isOnce !== true &&
+    error instanceof DefenderError.DefenderError &&
+    error.isRetryable &&
+    (error.reason._tag !== "Unreachable" || error.reason.kind === undefined)
+
+const isBusy = ({ reason }: DefenderError.DefenderError): boolean =>
+  reason._tag === "Unavailable" && reason.retryAfter !== undefined
 
 /** A token that was copied with a line break in it is none, and is not worth a retry. */
 const isSendable = (token: Redacted.Redacted<string>) => /^[\x21-\x7e]+$/.test(Redacted.value(token))
@@ -190,24 +246,25 @@ const refusal = (
     ...(error?.message === undefined ? {} : { detail: error.message }),
     ...(error?.target === undefined ? {} : { correlationId: error.target }),
   }
+  const retryAfter = RetryAfter.parse({ header: response.headers["retry-after"], detail: answer.detail, now })
+  const busy = { ...answer, ...(Option.isSome(retryAfter) ? { retryAfter: retryAfter.value } : {}) }
   switch (status) {
-    case 401:
-      return new DefenderError.Unauthorized(answer)
+    case 401: {
+      const isChallenge = Option.isSome(ClaimsChallenge.parse(response.headers["www-authenticate"]))
+      return new DefenderError.Unauthorized({ ...answer, ...(isChallenge ? { challenge: "insufficient_claims" } : {}) })
+    }
     case 403:
       return answer.code === "DisallowedOperation"
         ? new DefenderError.Refused(answer)
         : new DefenderError.Forbidden({ ...answer, permission: Permission.describe(permission) })
     case 404:
       return new DefenderError.NotFound({ ...answer, ...(ifMissing === undefined ? {} : { advice: ifMissing }) })
-    case 429: {
-      const retryAfter = RetryAfter.parse({ header: response.headers["retry-after"], detail: answer.detail, now })
-      return new DefenderError.TooManyRequests({
-        ...answer,
-        ...(Option.isSome(retryAfter) ? { retryAfter: retryAfter.value } : {}),
-      })
-    }
+    case 407:
+      return new DefenderError.Unreachable({ description: "the proxy answered HTTP 407", kind: "proxy" })
     case 408:
-      return new DefenderError.Unavailable(answer)
+      return new DefenderError.Unavailable(busy)
+    case 429:
+      return new DefenderError.TooManyRequests(busy)
   }
   if (answer.code === "ActiveRequestAlreadyExists") {
     const machineActionId = activeAction(answer.detail)
@@ -216,7 +273,7 @@ const refusal = (
       ...(Option.isSome(machineActionId) ? { machineActionId: machineActionId.value } : {}),
     })
   }
-  if (status >= 500) return new DefenderError.Unavailable(answer)
+  if (status >= 500) return new DefenderError.Unavailable(busy)
   if (status >= 400) return new DefenderError.Refused(answer)
   return new DefenderError.UnexpectedAnswer({ description: `HTTP ${status}` })
 }
@@ -227,8 +284,13 @@ const activeAction = (detail = ""): Option.Option<MachineActionId> =>
 
 const decodeId = Schema.decodeUnknownOption(MachineActionId)
 
-const unreachable = (operation: string, description: string) =>
-  new DefenderError.DefenderError({ operation, reason: new DefenderError.Unreachable({ description }) })
+const unreachable =
+  <E>({ operation }: Call<E>) =>
+  ({ cause, description }: Trouble) =>
+    new DefenderError.DefenderError({
+      operation,
+      reason: new DefenderError.Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }),
+    })
 
 export const unexpected = (operation: string, description: string): DefenderError.DefenderError =>
   new DefenderError.DefenderError({ operation, reason: new DefenderError.UnexpectedAnswer({ description }) })

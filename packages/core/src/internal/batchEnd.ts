@@ -1,8 +1,10 @@
 /** When the errors of a batch's targets are no longer theirs alone. */
-import { type BatchError, Outage } from "../BatchError.ts"
+import { Outage, StorageRefused } from "../BatchError.ts"
 import type { ResultError } from "../BatchEvent.ts"
+import type { DefenderError } from "../DefenderError.ts"
+import type { TransferError } from "../TransferError.ts"
 
-/** So many targets without a connection, one after the other, are no accident of any of them. */
+/** So many targets without an answer, one after the other, are not an accident of any of them. */
 const outageAfter = 10
 
 /**
@@ -11,55 +13,86 @@ const outageAfter = 10
  */
 const deniedAfter = 8
 
-type Ending = Exclude<BatchError, Outage>
+/** So many fresh links, one after the other, that a storage refuses which never took one: it is closed to this network. */
+const refusedAfter = 5
 
 /** Whether every other target would fail with this as well, whatever was before. */
-const endsAnyBatch = (error: ResultError): error is Ending => {
+const endsAnyBatch = (error: ResultError): boolean => {
   switch (error._tag) {
     case "CredentialError":
     case "QuotaStoreError":
     case "StoreError":
       return true
     case "DefenderError":
-      return error.reason._tag === "Unauthorized"
+      return error.reason._tag === "Unauthorized" || error.isLocal || isUnknownName(error)
     case "TransferError":
-      return false
+      return error.isLocal
   }
 }
 
-/** Whether there was no connection at all: to the API, or to the storage before its first byte. */
-const isConnectionFailure = (error: ResultError): boolean =>
-  error._tag === "DefenderError"
-    ? error.reason._tag === "Unreachable"
-    : error._tag === "TransferError" && error.reason._tag === "Broken" && error.reason.offset === 0
+/** The API was never reached by this name. Once it was, a name that is not known is a network that is gone. */
+const isUnknownName = ({ reason }: DefenderError): boolean =>
+  reason._tag === "Unreachable" && reason.kind === "name" && reason.waited === undefined
+
+/** Whether there was no answer at all: of the API, or of the storage before its first byte. */
+const isWithoutAnswer = ({ reason }: DefenderError | TransferError): boolean =>
+  reason._tag === "Unreachable" ||
+  reason._tag === "NotFromStorage" ||
+  (reason._tag === "Broken" && (reason.offset === 0 || reason.kind !== undefined))
+
+/** The end of a batch that has waited for a connection in vain. */
+export const gaveUp = (error: ResultError): Outage | undefined => {
+  if (error._tag !== "DefenderError" && error._tag !== "TransferError") return undefined
+  const { reason } = error
+  const waited = reason._tag === "Unreachable" || reason._tag === "Broken" ? reason.waited : undefined
+  return waited === undefined ? undefined : new Outage({ failures: 1, last: error, waited })
+}
+
+/** How many fresh links the storage refused to one target. One is renewed once, where that may help. */
+const refusedLinks = ({ reason }: TransferError): number => {
+  if (reason._tag === "LinkRefused") return 2
+  return reason._tag === "Refused" && reason.status === 403 ? 1 : 0
+}
 
 /** What one batch has learned. */
 export const make = () => {
-  let isPermitted = false
-  let denials = 0
-  let connectionFailures = 0
+  const known = { isPermitted: false, hasSucceeded: false, denials: 0, withoutAnswer: 0, refused: 0 }
+
+  /** What the error of one target means for the others. */
+  const learn = (error: DefenderError | TransferError): Outage | StorageRefused | undefined => {
+    if (error._tag === "TransferError") {
+      const links = refusedLinks(error)
+      known.refused = links === 0 ? 0 : known.refused + links
+      if (!known.hasSucceeded && known.refused >= refusedAfter) {
+        return new StorageRefused({ links: known.refused, last: error })
+      }
+    }
+    known.withoutAnswer = isWithoutAnswer(error) ? known.withoutAnswer + 1 : 0
+    const failures = known.withoutAnswer
+    return gaveUp(error) ?? (failures >= outageAfter ? new Outage({ failures, last: error }) : undefined)
+  }
+
   return {
     /** The API let a call in. */
     permitted: (): void => {
-      isPermitted = true
-      denials = 0
+      known.isPermitted = true
+      known.denials = 0
     },
 
     /** Whether the batch ends with an error of one target. Each error is asked about once. */
-    isEndedBy: (error: ResultError): error is Ending => {
+    isEndedBy: (error: ResultError): boolean => {
       if (error._tag !== "DefenderError" || error.reason._tag !== "Forbidden") return endsAnyBatch(error)
-      denials++
-      return !isPermitted || denials >= deniedAfter
+      known.denials++
+      return !known.isPermitted || known.denials >= deniedAfter
     },
 
-    /** A target came to its end, with or without an error: what ends the batch, if there have been too many of them. */
-    outage: (error: ResultError | undefined): Outage | undefined => {
-      if (error === undefined || !isConnectionFailure(error)) {
-        connectionFailures = 0
-        return undefined
-      }
-      connectionFailures++
-      return connectionFailures >= outageAfter ? new Outage({ failures: connectionFailures, last: error }) : undefined
+    /** A target has finished, with or without an error: what ends the batch, if there is anything that does. */
+    outage: (error: ResultError | undefined): Outage | StorageRefused | undefined => {
+      if (error?._tag === "DefenderError" || error?._tag === "TransferError") return learn(error)
+      known.hasSucceeded = known.hasSucceeded || error === undefined
+      known.withoutAnswer = 0
+      known.refused = 0
+      return undefined
     },
   }
 }

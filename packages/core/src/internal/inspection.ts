@@ -2,19 +2,21 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Algorithm, Hash } from "../Hasher.ts"
 import { ResultHead } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import * as TransferError from "../TransferError.ts"
+import * as FileName from "./fileName.ts"
 
 export const kindOf = (start: Uint8Array): "json" | "gz" | "bin" => {
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
 
-/** How much of the beginning tells what a result is. */
-const startLength = 64
+/** How much of the beginning tells what a result is, and what it was called. */
+const startLength = FileName.gzipHeaderLength
 
 interface State {
   head: ResultHead
@@ -74,11 +76,13 @@ export const make = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
         const actual = Base64.encode(computed.digest())
         if (actual !== head.md5) return yield* mismatch(ref, "md5", head.md5, actual)
       }
+      const fileName = head.fileName ?? Option.getOrUndefined(FileName.fromGzip(start))
       return {
         path: `${ref.machineActionId}/${ref.index}.${kindOf(start)}`,
         bytes: size,
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
+        ...(fileName === undefined ? {} : { fileName }),
       }
     }),
     /** A file that is not as long as what was counted on the way to it holds something else as well, or lacks some of it. */

@@ -1,5 +1,7 @@
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 
 /** A policy for some of the errors that there may be: it ends at once on any other. */
@@ -34,3 +36,18 @@ export const anewOnProgress = <O, I, E, R>(
     }),
   )
 }
+
+/** One policy or another, by the error: each keeps its own count. */
+export const either = <O, I, E, R, O2, E2, R2>(
+  policy: Schedule.Schedule<O, I, E, R>,
+  special: Schedule.Schedule<O2, I, E2, R2>,
+  isSpecial: (input: I) => boolean,
+): Schedule.Schedule<O | O2, I, E | E2, R | R2> =>
+  Schedule.fromStep(
+    Effect.map(
+      Effect.all([Schedule.toStep(policy), Schedule.toStep(special)]),
+      ([step, specialStep]) =>
+        (now: number, input: I): Pull.Pull<[O | O2, Duration.Duration], E | E2, O | O2, R | R2> =>
+          isSpecial(input) ? specialStep(now, input) : step(now, input),
+    ),
+  )

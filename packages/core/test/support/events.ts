@@ -11,10 +11,12 @@ export const withEvents = Effect.fnUntraced(function* <A, E, R>(
   const events: Array<ResultEvent> = []
   const exit = yield* effect.pipe(
     Effect.provideService(Reporter, (event) =>
-      Effect.andThen(
-        Effect.sync(() => events.push(event)),
-        also(event),
-      ),
+      event.event === "offline"
+        ? Effect.void
+        : Effect.andThen(
+            Effect.sync(() => events.push(event)),
+            also(event),
+          ),
     ),
     Effect.exit,
   )

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { assert } from "@effect/vitest"
 import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
-import type { Outage } from "@live-response/core/BatchError"
+import type { BatchError } from "@live-response/core/BatchError"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { ResultStore } from "@live-response/core/ResultStore"
@@ -67,6 +67,9 @@ export const times = <A>(count: number, spoil: A): ReadonlyArray<A> => Array.fro
 /** How often in a row the library tries again here without having come further. */
 export const retries = { api: 2, transfer: 3 }
 
+/** How long the batch waits here for a network that is gone. */
+const patience = Duration.millis(100)
+
 const library = (
   options: NodeLiveResponse.Options,
   impatient: boolean,
@@ -75,6 +78,7 @@ const library = (
   const policies = RetryPolicy.layer({
     api: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.api }),
     transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.transfer }),
+    outage: Schedule.spaced("10 millis"),
     // What the API asks for is waited for; where it asks for nothing, a test has no time to lose.
     throttled: RetryPolicy.defaults.throttled.pipe(
       Schedule.modifyDelay(({ duration, input: { reason } }) =>
@@ -106,7 +110,7 @@ const tellingStore = (server: FaultServer.FaultServer) =>
   )
 
 /** An error in a few words that are the same on every machine. */
-const label = (error: ResultError | Outage): string => {
+const label = (error: ResultError | BatchError): string => {
   if (error._tag !== "TransferError" && error._tag !== "DefenderError") return error._tag
   const { reason } = error
   const status = "status" in reason ? ` ${reason.status}` : ""
@@ -133,7 +137,7 @@ export const measure = Effect.fnUntraced(function* (fault: Fault) {
   const run = Effect.gen(function* () {
     const live = yield* LiveResponse.LiveResponse
     const events: Array<BatchEvent> = []
-    const exit = yield* live.saveAll(Stream.fromIterable(refs)).pipe(
+    const exit = yield* live.saveAll(Stream.fromIterable(refs), { giveUpAfter: patience }).pipe(
       Stream.runForEach((event) => Effect.sync(() => events.push(event))),
       Effect.exit,
     )
@@ -251,7 +255,7 @@ export const page = (rows: ReadonlyArray<Row>): string =>
     "storage apart. Where the outcome is every byte, the file was compared to the byte with what the storage holds; where",
     "it is an error, nothing stands under the result's name. Bytes fetched are those of results that the storage sent;",
     `bodies of errors are not counted. What fails is tried again ${retries.transfer} times here (${retries.api} times at the API) without progress,`,
-    "against 5 and 8 by default. This page is written by",
+    "against 5 and 8 by default, and a network that is gone is waited for a tenth of a second, against an hour. This page is written by",
     "`FAULTS_UPDATE=1 npx vitest run --config vitest.workspace.ts packages/node/test/faultMatrix.test.ts`; without the",
     "variable the same test fails where the page is not what it measures.",
     "",

@@ -19,6 +19,8 @@ export interface Answer {
   readonly breaks?: { readonly after: number | "no head"; readonly by: "FIN" | "RST" | "silence" }
   /** What is written to the socket in its stead. */
   readonly raw?: Uint8Array
+  /** It is the page of a gateway, and none of its bytes are a result's. */
+  readonly isPage?: true
   /** The link that was used is dead from now on. */
   readonly killsLink?: boolean
   /** A call for a link that comes sooner than so many milliseconds after this answer is too early. */
@@ -126,7 +128,8 @@ export const make = Effect.fnUntraced(function* (
     if (socket === null) return
     const { body, breaks, headers, padding = 0, raw, status } = answer
     const count = (bytes: Uint8Array) => {
-      if (state !== undefined && (status === 200 || status === 206)) state.sent += bytes.length
+      if (state !== undefined && answer.isPage !== true && (status === 200 || status === 206))
+        state.sent += bytes.length
     }
     underWay.add(response)
     response.on("close", () => underWay.delete(response))

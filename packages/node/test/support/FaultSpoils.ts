@@ -47,6 +47,13 @@ export const status =
   (status: number): Spoil =>
   (answer) => ({ ...answer, status })
 
+/** More is announced than comes, and the connection stays open. */
+export const endless: Spoil = (answer) => ({
+  ...answer,
+  headers: { ...answer.headers, "content-length": String(answer.body.length + 1000) },
+  breaks: { after: answer.body.length, by: "silence" },
+})
+
 /** More zeros follow than any client should take of an error. */
 export const vast: Spoil = (answer) => ({
   ...answer,

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib"
 import * as DateTime from "effect/DateTime"
 import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
 import { type Answer, deadLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
-import { all, body, cut, headers, instead, noHead, raw, vast } from "./FaultSpoils.ts"
+import { all, body, cut, endless, headers, instead, noHead, raw, vast } from "./FaultSpoils.ts"
 import { patterned } from "./samples.ts"
 
 /** An error in the API's shape. */
@@ -18,6 +18,19 @@ const redirect: Spoil = (_, { elsewhere }) => ({
   headers: { location: `${elsewhere}/stolen?sig=a`, "content-length": "0" },
   body: new Uint8Array(),
 })
+
+/** The page of a web gateway. */
+const blockPage =
+  (status: number): Spoil =>
+  () => {
+    const body = Buffer.from("<!DOCTYPE html><title>Access blocked</title>")
+    return {
+      status,
+      headers: { "content-type": "text/html", "content-length": String(body.length) },
+      body,
+      isPage: true,
+    }
+  }
 
 /** Whole after all: nothing was fetched in vain. */
 const atOnce = { fetched: size, asked: [0] }
@@ -72,9 +85,51 @@ export const storage: ReadonlyArray<Fault> = [
   },
   {
     name: "a redirect of the storage",
-    how: "302 to another server, which is not asked",
+    how: "302 to another server, which is not asked, once",
     scripts: [{ blob: [redirect] }],
-    expected: { outcomes: ["TransferError Refused 302"], fetched: 0, asked: [0] },
+    expected: { fetched: size, asked: [0, 0] },
+  },
+  {
+    name: "a web gateway in the storage's place",
+    how: "200 `text/html` with neither ETag nor `x-ms-request-id`, once",
+    scripts: [{ blob: [blockPage(200)] }],
+    expected: { fetched: size, asked: [0, 0] },
+  },
+  {
+    name: "a web gateway that stays",
+    how: "the same for ever",
+    scripts: [{ blob: times(20, blockPage(200)) }],
+    expected: { outcomes: ["TransferError NotFromStorage 200"], fetched: 0, asked: times(retries.transfer + 1, 0) },
+  },
+  {
+    name: "a web gateway in the middle",
+    how: "cut half way, then the same once; what came is kept",
+    scripts: [{ blob: [cut(half), blockPage(200)] }],
+    expected: { fetched: size, asked: [0, half, half] },
+  },
+  {
+    name: "a web gateway that forbids the download",
+    how: "403 `text/html` without a mark of the storage, once; no link is renewed",
+    scripts: [{ blob: [blockPage(403)] }],
+    expected: { fetched: size, asked: [0, 0] },
+  },
+  {
+    name: "a network that wants a sign-in",
+    how: "511 once",
+    scripts: [{ blob: [blockPage(511)] }],
+    expected: { fetched: size, asked: [0, 0] },
+  },
+  ...["AuthorizationProtocolMismatch", "AccountIsDisabled"].map((code) => ({
+    name: `a 403 that another link does not cure: ${code}`,
+    how: `403 \`${code}\`; asked once, and no link is renewed`,
+    scripts: [{ blob: [instead(error(403, code))] }],
+    expected: { outcomes: ["TransferError Refused 403"], fetched: 0, asked: [0] },
+  })),
+  {
+    name: "an error of the storage that never ends",
+    how: "404, part of a body, then silence",
+    scripts: [{ blob: [all(instead(error(404, "BlobNotFound")), endless)] }],
+    expected: { outcomes: ["TransferError Refused 404"], fetched: 0, asked: [0] },
   },
   {
     name: "an encoding that nobody asked for",
@@ -212,10 +267,22 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...atOnce, calls: 2 },
   },
   {
+    name: "an error of the API that never ends",
+    how: "404, part of a body, then silence",
+    scripts: [{ api: [all(instead(apiError(404, "ResourceNotFound")), endless)] }],
+    expected: { ...never, outcomes: ["DefenderError NotFound 404"], links: 0, calls: 1 },
+  },
+  {
+    name: "503 with a time to wait from the API",
+    how: "503 with `Retry-After: 1`; not asked sooner",
+    scripts: [{ api: [instead(throttle(apiError(503, "ServiceUnavailable", "", { "retry-after": "1" }), 1000))] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
     name: "an API where nobody listens",
-    how: "a port without a server",
+    how: "a port without a server; waited for as long as was asked for",
     endpoint: "http://127.0.0.1:1",
-    expected: { ...never, outcomes: ["DefenderError Unreachable"], links: 0, calls: 0 },
+    expected: { ...never, outcomes: ["the batch ends: Outage"], links: 0, calls: 0 },
   },
   {
     name: "an API that hangs up",
@@ -284,7 +351,7 @@ const unusable = {
 }
 
 /** A host is asked, and there is no connection. */
-const unreachable = { expected: { ...never, outcomes: ["TransferError Broken"], links: 0, calls: 1 } }
+const unreachable = { expected: { ...never, outcomes: ["the batch ends: Outage"], links: 0, calls: 1 } }
 
 export const destinations: ReadonlyArray<Fault> = [
   {
@@ -315,11 +382,11 @@ export const destinations: ReadonlyArray<Fault> = [
     name: "a storage whose name is unknown",
     how: "`https://nowhere.invalid/`",
     scripts: [{ api: [linkTo("https://nowhere.invalid/r?sig=a")] }],
-    ...unreachable,
+    expected: { ...never, outcomes: ["TransferError Broken"], links: 0, calls: 1 },
   },
   {
     name: "a storage where nobody listens",
-    how: "a port without a server",
+    how: "a port without a server; waited for as long as was asked for",
     scripts: [{ api: [linkTo("http://127.0.0.1:1/r?sig=a")] }],
     ...unreachable,
   },
@@ -327,7 +394,7 @@ export const destinations: ReadonlyArray<Fault> = [
     name: "a storage without TLS, though the link is https",
     how: "an `https` link to a server that speaks http",
     scripts: [{ api: [(_, { link }) => linkAnswer(link(inMinutes(30)).replace("http:", "https:"))] }],
-    expected: { ...never, outcomes: ["TransferError Broken"] },
+    expected: { ...never, outcomes: ["the batch ends: Outage"] },
   },
   {
     name: "a storage that is there again in the next run",

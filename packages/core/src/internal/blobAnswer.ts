@@ -1,0 +1,138 @@
+/** What an answer of the storage means. */
+import type * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+import { ResultHead } from "../ResultChunk.ts"
+import * as TransferError from "../TransferError.ts"
+import * as FileName from "./fileName.ts"
+import * as RetryAfter from "./retryAfter.ts"
+import { oneLine } from "./text.ts"
+
+/** The head of an answer. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+/** What is here already of the result. */
+export interface Present {
+  readonly head: ResultHead | undefined
+  readonly offset: number
+}
+
+export type Meaning =
+  /** Its body is the rest of the result, or all of it. */
+  | { readonly _tag: "Body"; readonly head: ResultHead }
+  /** Its body is all of the result: what is here is void. */
+  | { readonly _tag: "StartOver"; readonly head: ResultHead }
+  /** The storage does not continue what is here: the whole is to be asked for. */
+  | { readonly _tag: "AskForWhole" }
+  | { readonly _tag: "Failed"; readonly reason: TransferError.Reason }
+  /** It is not an answer of the storage. */
+  | { readonly _tag: "Foreign" }
+
+/** Every answer of the storage has one of these, and a gateway's page has none. */
+const marks = ["x-ms-request-id", "x-ms-version", "x-ms-error-code", "etag"]
+
+const unavailable = new Set([408, 429, 500, 502, 503, 504])
+
+/**
+ * Whether something else answered in the storage's place: a page for a person, a redirect to one, or content without the
+ * ETag that the storage gave before.
+ */
+const isForeign = ({ headers, status }: Answer, { head }: Present): boolean => {
+  if (unavailable.has(status) || marks.some((name) => headers[name] !== undefined)) return false
+  return (
+    status === 511 ||
+    (status >= 300 && status < 400) ||
+    /^(text\/html|application\/xhtml)/i.test(headers["content-type"] ?? "") ||
+    (status === 200 && head?.etag !== undefined)
+  )
+}
+
+/** What an answer means for whoever has this much of the result. */
+export const meaningOf = (answer: Answer, present: Present, now: DateTime.Utc): Meaning => {
+  const { status } = answer
+  if (isForeign(answer, present)) return { _tag: "Foreign" }
+  if (status === 200) return { _tag: present.offset === 0 ? "Body" : "StartOver", head: headOf(answer) }
+  if (present.offset === 0) {
+    // A part that nobody asked for is not a beginning.
+    return status === 206
+      ? failed(new TransferError.Broken({ offset: 0, description: "a part came where the whole was asked for" }))
+      : failed(refusalOf(answer, present, now))
+  }
+  if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, answer) }
+  return [206, 412, 416].includes(status) ? { _tag: "AskForWhole" } : failed(refusalOf(answer, present, now))
+}
+
+/** What answered in the storage's place, as far as its head and its page tell. */
+export const foreign = ({ headers, status }: Answer, body: string): TransferError.NotFromStorage => {
+  const contentType = short(headers["content-type"])
+  const via = short(headers["via"] ?? headers["server"])
+  const title = short(/<title[^>]*>([^<]*)/i.exec(body)?.[1])
+  return new TransferError.NotFromStorage({
+    status,
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(via === undefined ? {} : { via }),
+    ...(title === undefined ? {} : { title }),
+  })
+}
+
+/** A text of others, as far as it fits a message. */
+const short = (text = ""): string | undefined => {
+  const line = oneLine(text.replaceAll(/\p{Cf}/gu, "")).slice(0, 80)
+  return line === "" ? undefined : line
+}
+
+const failed = (reason: TransferError.Reason): Meaning => ({ _tag: "Failed", reason })
+
+/** What was announced twice is the same. */
+const agrees = (announced: string | undefined, known: string | undefined): boolean =>
+  announced === undefined || known === undefined || announced === known
+
+/** Whether an answer continues exactly where the bytes here end, with the same content. */
+const continues = ({ headers, status }: Answer, { head, offset }: Present): boolean => {
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers["content-range"] ?? "")
+  return (
+    status === 206 &&
+    Number(range?.[1]) === offset &&
+    (head?.length === undefined || Number(range?.[2]) === head.length) &&
+    agrees(headers["etag"], head?.etag) &&
+    agrees(headers["x-ms-blob-content-md5"], head?.md5)
+  )
+}
+
+/** A part may announce the MD5 of the whole where the whole did not. */
+const withMd5 = (head: ResultHead | undefined, answer: Answer): ResultHead => {
+  const md5 = answer.headers["x-ms-blob-content-md5"]
+  return ResultHead.make({ ...head, ...(head?.md5 !== undefined || md5 === undefined ? {} : { md5 }) })
+}
+
+const headOf = ({ headers }: Answer): ResultHead => {
+  const { etag } = headers
+  const length = headers["content-length"]
+  const md5 = headers["content-md5"] ?? headers["x-ms-blob-content-md5"]
+  const fileName = Option.getOrUndefined(FileName.fromDisposition(headers["content-disposition"]))
+  return ResultHead.make({
+    ...(length !== undefined && /^\d+$/.test(length) ? { length: Number(length) } : {}),
+    ...(etag === undefined ? {} : { etag }),
+    ...(md5 === undefined ? {} : { md5 }),
+    ...(fileName === undefined ? {} : { fileName }),
+  })
+}
+
+/** The codes of a 403 that a renewed link may cure. The last is Azurite's, and that of a closed storage. */
+const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
+
+const refusalOf = ({ headers, status }: Answer, { offset }: Present, now: DateTime.Utc): TransferError.Reason => {
+  const code = headers["x-ms-error-code"]
+  const answer = { status, ...(code === undefined ? {} : { code }) }
+  if (status === 407)
+    return new TransferError.Broken({ offset, description: "the proxy answered HTTP 407", kind: "proxy" })
+  if (status === 403 && curable.has(code)) return new TransferError.LinkRefused(answer)
+  if (!unavailable.has(status)) return new TransferError.Refused(answer)
+  const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })
+  return new TransferError.Unavailable({
+    ...answer,
+    ...(Option.isSome(retryAfter) ? { retryAfter: retryAfter.value } : {}),
+  })
+}

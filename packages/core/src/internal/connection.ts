@@ -1,0 +1,75 @@
+/** Why there is no connection, by the codes that runtimes put on their errors. */
+import type { HttpClientError } from "effect/http/HttpClientError"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+/**
+ * What kept a connection from being made, so that no byte of the request was sent:
+ *
+ * - `certificate`: the server's certificate is not trusted by this machine
+ * - `proxy`: the proxy refuses to connect
+ * - `name`: the name is not known
+ * - `connection`: anything else, such as a port where nobody listens
+ */
+export const Cause = Schema.Literals(["certificate", "proxy", "name", "connection"])
+
+export type Cause = typeof Cause.Type
+
+/** A transport error in a few words, and its cause where it says that nothing was sent. */
+export interface Trouble {
+  readonly description: string
+  readonly cause?: Cause
+}
+
+/** A certificate or a proxy is for a person to set right: no wait cures it. */
+export const isLasting = (cause: Cause | undefined): boolean => cause === "certificate" || cause === "proxy"
+
+/** The innermost cause of a transport error. Nothing of the request is in its words: its URL may be a secret. */
+export const troubleOf = (error: HttpClientError): Trouble => {
+  const inner = innermost(error.reason.cause)
+  if (inner === undefined) return { description: error.reason._tag }
+  const message = inner.message.split("\n", 1).join() || inner.name
+  const description = withoutUrls(message)
+  const cause = causeOf(codeOf(inner), message)
+  return cause === undefined ? { description } : { description, cause }
+}
+
+/** What to do about it, as it can be typed. */
+export const nextStep = (cause: Cause): string => {
+  switch (cause) {
+    case "certificate":
+      return "this machine does not trust the server's certificate; where a proxy signs for it, set NODE_EXTRA_CA_CERTS=/path/to/ca.pem"
+    case "proxy":
+      return "check the proxy in HTTPS_PROXY and its credentials, as in HTTPS_PROXY=http://user:password@host:port"
+    case "name":
+      return "check --endpoint, --cloud and the name servers of this machine"
+    case "connection":
+      return "check the network, the proxy and the endpoint"
+  }
+}
+
+const innermost = (cause: unknown): Error | undefined => {
+  if (!(cause instanceof Error)) return undefined
+  return innermost(cause instanceof AggregateError ? cause.errors[0] : cause.cause) ?? cause
+}
+
+const codeOf = (error: Error): string =>
+  Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
+
+const withoutUrls = (text: string): string => text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>")
+
+const certificate =
+  /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|CRL_)/
+
+const neverConnected =
+  /^(ECONNREFUSED|EAI_\w+|ENETUNREACH|EHOSTUNREACH|ENETDOWN|EHOSTDOWN|EADDRNOTAVAIL|ETIMEDOUT|EPROTO|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_UNSUPPORTED_PROTOCOL|ERR_SSL_\w*HANDSHAKE\w*)$/
+
+const causeOf = (code: string, message: string): Cause | undefined => {
+  const [, tunnel] = /^Proxy response \((\d+)\)/.exec(message) ?? []
+  // A gateway that is in trouble itself is not a proxy that refuses.
+  if (tunnel !== undefined) return Number(tunnel) >= 500 ? "connection" : "proxy"
+  if (message.startsWith("Proxy Authentication Required")) return "proxy"
+  if (certificate.test(code)) return "certificate"
+  if (code === "ENOTFOUND") return "name"
+  return neverConnected.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined
+}

@@ -1,0 +1,308 @@
+/** What becomes of a network that is gone, and of one that never lets anybody through. */
+import { assert, describe, it } from "@effect/vitest"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import * as Credential from "@live-response/core/Credential"
+import { CredentialError, Unreachable } from "@live-response/core/CredentialError"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Manifest from "@live-response/core/Manifest"
+import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as ResultStore from "@live-response/core/ResultStore"
+import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Transfer from "@live-response/core/Transfer"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Scheduler from "effect/Scheduler"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { utf8 } from "./support/bytes.ts"
+import { failureOf } from "./support/events.ts"
+import { exampleRef, refAt, refsUpTo } from "./support/refs.ts"
+import { type Attempt, type Trouble, wire } from "./support/wire.ts"
+
+const { inVirtualTime } = LiveResponseTest
+const token = "a-token-for-tests"
+const minute = 60_000
+
+const world = (
+  { layer }: ReturnType<typeof wire>,
+  credential: Layer.Layer<Credential.Credential> = Credential.layerToken(Redacted.make(token)),
+  policies: Partial<RetryPolicy.Policies> = {},
+) =>
+  LiveResponse.layer.pipe(
+    Layer.provideMerge(Transfer.layer),
+    Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
+    Layer.provideMerge(Layer.mergeAll(layer, ResultStore.layerMemory, Manifest.layerMemory, credential)),
+    Layer.provideMerge(Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory))),
+    Layer.provide(RetryPolicy.layer(policies)),
+    Layer.provideMerge(Simulator.layer({ tokens: [token] })),
+  )
+
+const refused: Trouble = { code: "ECONNREFUSED" }
+
+/** A network that is gone between two times. */
+const goneBetween =
+  (from: number, to: number, trouble = refused) =>
+  ({ at }: Attempt) =>
+    at >= from && at < to ? trouble : undefined
+
+const addAll = Effect.fnUntraced(function* (count: number) {
+  const simulator = yield* Simulator.Simulator
+  const refs = refsUpTo(count)
+  for (const ref of refs) yield* simulator.add(ref, { content: utf8("a") })
+  return refs
+})
+
+const run = Effect.fnUntraced(function* (count: number, options: LiveResponse.BatchOptions = {}) {
+  const refs = yield* addAll(count)
+  const live = yield* LiveResponse.LiveResponse
+  const events: Array<BatchEvent> = []
+  const exit = yield* live.saveAll(Stream.fromIterable(refs), options).pipe(
+    Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+    Effect.exit,
+    (effect) => inVirtualTime(effect, "2 days"),
+  )
+  const summary = events.findLast((event) => event.event === "summary")
+  const offline = events.flatMap((event) => (event.event === "offline" ? [event] : []))
+  return { exit, summary, offline, events }
+})
+
+describe("a batch whose network is gone", () => {
+  it.effect.each([{ concurrency: 1 }, { concurrency: 64 }])(
+    "waits until it is back, with as many attempts for one as for all: $concurrency at once",
+    ({ concurrency }) => {
+      const net = wire(goneBetween(0, 30 * minute))
+      return Effect.gen(function* () {
+        const { exit, offline, summary } = yield* run(64, { concurrency })
+        assert.deepStrictEqual(exit, Exit.void)
+        assert.deepInclude(summary, { completed: 64, failed: 0 })
+        // Each call that met the outage on its way, and then one at a time: 1, 2, 4, … 32 s, and once a minute.
+        const inVain = net.attempts.filter(({ at }) => at < 30 * minute)
+        assert.isAtMost(inVain.length, 4 + 6 + 30)
+        assert.isAtMost(offline.length, 6 + 31)
+        for (const event of offline) {
+          assert.include(event.message, "the API can't be reached (connect ECONNREFUSED)")
+          assert.isAtMost(event.until.epochMilliseconds - event.at.epochMilliseconds, minute)
+        }
+      }).pipe(Effect.provide(world(net)))
+    },
+  )
+
+  it.effect("counts no call in the quota that never reached the API", () => {
+    const net = wire(goneBetween(0, 30 * minute))
+    return Effect.gen(function* () {
+      yield* run(64, { concurrency: 64 })
+      const reached = (yield* (yield* Simulator.Simulator).calls).filter(({ kind }) => kind === "link")
+      assert.strictEqual(reached.length, 64)
+      // Everything went through in the minute in which the network was back: a permit that was lost would have held some up.
+      const times = reached.map(({ at }) => at)
+      assert.isAtMost(Math.max(...times) - Math.min(...times), 1000)
+      const hour = (yield* (yield* Quota.Quota).status).windows[1]
+      assert.isAtMost(hour?.used ?? 0, 64)
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("gives up after as long as it was asked to wait, and no target has failed", () => {
+    const net = wire(() => refused)
+    return Effect.gen(function* () {
+      const began = yield* Clock.currentTimeMillis
+      const { events, exit, summary } = yield* run(64, { concurrency: 8, giveUpAfter: "10 minutes" })
+      const outage = yield* failureOf(exit)
+      assert.deepInclude(outage, { _tag: "Outage", failures: 1 })
+      assert.include(String(outage), "gave up after 10m: run it again when the network is back")
+      assert.deepInclude(summary, { completed: 0, failed: 0 })
+      assert.isFalse(events.some(({ event }) => event === "failed"))
+      const last = Math.max(...net.attempts.map(({ at }) => at)) - began
+      assert.isAtLeast(last, 9 * minute)
+      assert.isAtMost(last, 10 * minute + 1)
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("waits for an hour where nobody says how long", () => {
+    const net = wire(() => refused)
+    return Effect.gen(function* () {
+      const { exit } = yield* run(3)
+      const outage = yield* failureOf(exit)
+      const waited = outage._tag === "Outage" && outage.waited !== undefined ? Duration.toMinutes(outage.waited) : 0
+      assert.closeTo(waited, 60, 0.1)
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("waits for the storage alone, and makes no link twice for it", () => {
+    const net = wire(({ at, isStorage }) => (isStorage && at < 20 * minute ? refused : undefined))
+    return Effect.gen(function* () {
+      const { exit, offline, summary } = yield* run(64, { concurrency: 64 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: 64, failed: 0, links: 64 })
+      assert.include(offline[0]?.message, "the storage can't be reached")
+      const inVain = net.attempts.filter(({ at, isStorage }) => isStorage && at < 20 * minute)
+      assert.isAtMost(inVain.length, 64 + 6 + 20)
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("renews a link that expired meanwhile", () => {
+    const net = wire(({ at, isStorage }) => (isStorage && at < 50 * minute ? refused : undefined))
+    return Effect.gen(function* () {
+      const { exit, summary } = yield* run(1)
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: 1, links: 2 })
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("takes a name that was known before for a network that is gone", () => {
+    const net = wire((_, nth) => (nth > 1 && nth < 9 ? { code: "ENOTFOUND" } : undefined))
+    return Effect.gen(function* () {
+      const { exit, summary } = yield* run(8, { concurrency: 1 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: 8, failed: 0 })
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("waits for the sign-in server as well, once it had a token", () => {
+    const net = wire(() => undefined)
+    let asked = 0
+    const noSignIn = new CredentialError({ reason: new Unreachable({ description: "ENOTFOUND login" }) })
+    const credential = Layer.succeed(Credential.Credential, {
+      token: Effect.suspend(() =>
+        // Two for each link: the first one has its link, and the second one none for a while.
+        ++asked > 2 && asked < 10 ? Effect.fail(noSignIn) : Effect.succeed(Redacted.make(token)),
+      ),
+      invalidate: () => Effect.void,
+    })
+    return Effect.gen(function* () {
+      const { exit, offline, summary } = yield* run(4, { concurrency: 1 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: 4, failed: 0 })
+      assert.include(offline[0]?.message, "the sign-in server can't be reached (ENOTFOUND login)")
+    }).pipe(Effect.provide(world(net, credential)))
+  })
+})
+
+describe("a connection that no wait brings about", () => {
+  it.effect.each([
+    { code: "SELF_SIGNED_CERT_IN_CHAIN", kind: "certificate" },
+    { code: "ERR_TLS_CERT_ALTNAME_INVALID", kind: "certificate" },
+    { code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY", kind: "certificate" },
+    { code: "UND_ERR_ABORTED", message: "Proxy response (407) !== 200 when HTTP Tunneling", kind: "proxy" },
+    { code: "UND_ERR_INVALID_ARG", message: "Proxy Authentication Required (407)", kind: "proxy" },
+    { code: "ENOTFOUND", kind: "name" },
+  ])("ends the batch at once, after one attempt: $code", ({ kind, ...trouble }) => {
+    const net = wire((): Trouble => trouble)
+    return Effect.gen(function* () {
+      const { exit, offline, summary } = yield* run(100, { concurrency: 1 })
+      const error = yield* failureOf(exit)
+      const reason = error._tag === "DefenderError" ? error.reason : undefined
+      assert.strictEqual(reason?._tag === "Unreachable" ? String(reason.kind) : "", kind)
+      assert.strictEqual(error._tag === "DefenderError" && error.isLocal, kind !== "name")
+      assert.strictEqual(net.attempts.length, 1)
+      assert.deepStrictEqual(offline, [])
+      assert.deepInclude(summary, { failed: 0 })
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("of the storage ends the batch as well", () => {
+    const net = wire(({ isStorage }) => (isStorage ? { code: "CERT_HAS_EXPIRED" } : undefined))
+    return Effect.gen(function* () {
+      const { exit, summary } = yield* run(100, { concurrency: 1 })
+      const error = yield* failureOf(exit)
+      assert.isTrue(error._tag === "TransferError" && error.isLocal)
+      assert.deepInclude(summary, { failed: 0, links: 1 })
+    }).pipe(Effect.provide(world(net)))
+  })
+})
+
+describe("one call whose network is gone", () => {
+  it.effect.each([{ code: "ECONNREFUSED" }, { code: "EAI_AGAIN" }, { code: "UND_ERR_CONNECT_TIMEOUT" }])(
+    "fails within seconds: $code",
+    (trouble) => {
+      const net = wire(() => trouble)
+      return Effect.gen(function* () {
+        const api = yield* DefenderApi.DefenderApi
+        const [took, exit] = yield* inVirtualTime(Effect.timed(Effect.exit(api.downloadLink(exampleRef))))
+        assert.isTrue(Exit.isFailure(exit))
+        assert.isAtMost(Duration.toSeconds(took), 6)
+        assert.isAtLeast(net.attempts.length, 2)
+        assert.isAtMost(net.attempts.length, 5)
+      }).pipe(Effect.provide(world(net)))
+    },
+  )
+
+  it.effect("names itself, and not the call that tried the network for it", () => {
+    const net = wire(() => refused)
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const errors = yield* inVirtualTime(
+        Effect.forEach([refAt(1), refAt(2), refAt(3)], (ref) => Effect.flip(api.downloadLink(ref)), {
+          concurrency: "unbounded",
+        }),
+      )
+      for (const [n, error] of errors.entries()) assert.include(error.message, `link of ${refAt(n + 1)}: `)
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("does not stand in the way of the next one", () => {
+    const net = wire(goneBetween(0, 20_000))
+    return Effect.gen(function* () {
+      yield* addAll(1)
+      const api = yield* DefenderApi.DefenderApi
+      const both = Effect.gen(function* () {
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(api.downloadLink(refAt(0)))))
+        yield* Effect.sleep("20 seconds")
+        const before = net.attempts.length
+        yield* api.downloadLink(refAt(0))
+        assert.strictEqual(net.attempts.length, before + 1)
+      })
+      yield* inVirtualTime(both)
+    }).pipe(Effect.provide(world(net)))
+  })
+})
+
+describe("the call that tries the network", () => {
+  it.effect.prop(
+    "has a successor, whoever is interrupted and however fibers are scheduled",
+    [
+      Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 300_000 }))), {
+        minLength: 1,
+        maxLength: 11,
+      }),
+      Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 8, maximum: 60 }))),
+    ],
+    ([interruptions, budget]) => {
+      const net = wire(goneBetween(0, 6 * minute))
+      return Effect.gen(function* () {
+        const refs = yield* addAll(12)
+        const api = yield* DefenderApi.DefenderApi
+        const calls = Effect.gen(function* () {
+          const fibers = yield* Effect.forEach(refs, (ref) => Effect.forkChild(api.downloadLink(ref)))
+          yield* Effect.forEach(
+            interruptions,
+            (after, n) => {
+              const fiber = fibers[n]
+              return fiber === undefined ? Effect.void : Effect.delay(Fiber.interrupt(fiber), after)
+            },
+            { concurrency: "unbounded", discard: true },
+          )
+          return yield* Effect.forEach(fibers.slice(interruptions.length), Fiber.await)
+        })
+        const exits = yield* inVirtualTime(calls)
+        assert.isTrue(exits.every(Exit.isSuccess))
+        const inVain = net.attempts.filter(({ at }) => at < 6 * minute)
+        // Four may be on their way before any was let in; then one at a time, and each successor has one attempt.
+        assert.isAtMost(inVain.length, 4 + 6 + 6 + interruptions.length)
+      }).pipe(
+        Effect.provideService(Scheduler.MaxOpsBeforeYield, budget),
+        Effect.provide(world(net, undefined, { giveUpAfter: "1 hour" })),
+      )
+    },
+    { arbitrary: { runs: 25 } },
+  )
+})

@@ -1,0 +1,47 @@
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+
+/** What a connection fails with: the code that the runtime gives it. */
+export type Trouble = { readonly code: string; readonly message?: string }
+
+/** A request as the wire sees it, and when. */
+export interface Attempt {
+  readonly at: number
+  readonly isStorage: boolean
+}
+
+/** The way to the simulator, which is cut wherever `trouble` says so. `attempts` has all that were made. */
+export const wire = (trouble: (attempt: Attempt, nth: number) => Trouble | undefined) => {
+  const attempts: Array<Attempt> = []
+  const layer = Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(Simulator.Simulator, (simulator) =>
+      HttpClient.make((request, url) =>
+        Effect.gen(function* () {
+          const attempt = { at: yield* Clock.currentTimeMillis, isStorage: !url.pathname.startsWith("/api/") }
+          const cut = trouble(attempt, attempts.length)
+          attempts.push(attempt)
+          if (cut !== undefined) return yield* broken(request, cut)
+          const answer = yield* Effect.provideService(
+            simulator.handler,
+            HttpServerRequest.HttpServerRequest,
+            HttpServerRequest.fromClientRequest(request),
+          )
+          return HttpServerResponse.toClientResponse(answer, { request })
+        }),
+      ),
+    ),
+  )
+  return { layer, attempts }
+}
+
+const broken = (request: HttpClientError.HttpClientError["request"], { code, message = `connect ${code}` }: Trouble) =>
+  new HttpClientError.HttpClientError({
+    reason: new HttpClientError.TransportError({ request, cause: Object.assign(new Error(message), { code }) }),
+  })

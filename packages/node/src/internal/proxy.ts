@@ -1,0 +1,51 @@
+/** The proxy variables, as other programs read them. */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+/** `host:port` is a proxy over http. */
+export const parse = (text: string): Option.Option<string> => {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`)
+  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "" ? Option.some(url.href) : Option.none()
+}
+
+/** Names the variable alone: what it holds may be a password. */
+const invalid = (name: string) =>
+  new Config.ConfigError(
+    new Schema.SchemaError(
+      new SchemaIssue.Pointer(
+        [name],
+        new SchemaIssue.InvalidValue({ message: "is not a proxy, such as http://proxy.contoso.com:8080" }),
+      ),
+    ),
+  )
+
+const proxyOf = (name: string, text: string): Effect.Effect<string, Config.ConfigError> =>
+  text === "" ? Effect.succeed("") : Effect.mapError(Effect.fromOption(parse(text)), () => invalid(name))
+
+const variable = (name: string) =>
+  Config.String(name).pipe(
+    Config.withDefault(""),
+    Config.map((text) => text.trim()),
+  )
+
+/** The variable by either name: the lower-case one goes first. An empty one is not set. */
+const either = (name: string) =>
+  Config.all([variable(name.toLowerCase()), variable(name)]).pipe(
+    Config.map(([lower, upper]) => (lower === "" ? { name, text: upper } : { name: name.toLowerCase(), text: lower })),
+  )
+
+const proxy = (name: string) => Config.mapEffect(either(name), ({ name, text }) => proxyOf(name, text))
+
+/** An empty text is none of them. */
+export const variables = Config.all({
+  httpProxy: proxy("HTTP_PROXY"),
+  httpsProxy: proxy("HTTPS_PROXY"),
+  noProxy: Config.map(either("NO_PROXY"), ({ text }) => text),
+})
+
+/** Ranges of addresses, which hosts are not compared with: hosts have names here. */
+export const ranges = (noProxy: string): ReadonlyArray<string> =>
+  noProxy.split(/[,\s]+/).filter((entry) => /\/\d+$/.test(entry))
