@@ -246,7 +246,7 @@ export const make = Effect.fnUntraced(function* (
     of: Omit<ApiCall.Call, "bodyLimit" | "permission">,
     fromApi: (value: unknown) => Result.Result<A, string>,
   ) {
-    const { body } = yield* call({ ...of, permission: Permission.actions, bodyLimit: pageLimit })
+    const { body } = yield* call({ ...of, permission: Permission.actions, bodyLimit: pageLimit, isRecordList: true })
     return yield* Effect.mapError(RecordList.decode(body, fromApi), (problem) =>
       ApiCall.unexpected(of.operation, problem),
     )

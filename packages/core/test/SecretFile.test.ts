@@ -34,7 +34,7 @@ const warnings = Effect.fnUntraced(function* (
 ) {
   const logs: Array<string> = []
   const files = FileSystem.layerNoop({
-    readFileString: () => Effect.succeed("token"),
+    readFile: () => Effect.succeed(new TextEncoder().encode("token")),
     stat: () => Effect.succeed(file),
   })
   const logger = Logger.layer([Logger.make(({ message }) => logs.push(String(message)))])

@@ -104,6 +104,7 @@ describe("Manifest.layerFileSystem", () => {
       assert.strictEqual(lines.length, 3)
       assert.strictEqual(lines[2], "")
       assert.deepStrictEqual(yield* decodeLine(lines[0]), {
+        at: DateTime.formatIso(at),
         machineActionId: refAt(12).machineActionId,
         index: 2,
         status: "completed",
@@ -115,7 +116,7 @@ describe("Manifest.layerFileSystem", () => {
         attempts: 3,
       })
       const line = yield* decodeLine(lines[1])
-      assert.deepInclude(line, { status: "failed", index: 3, links: 0, attempts: 1 })
+      assert.deepInclude(line, { at: DateTime.formatIso(at), status: "failed", index: 3, links: 0, attempts: 1 })
       assert.deepInclude(line.error, { _tag: "DefenderError" })
     }),
   )

@@ -41,6 +41,9 @@ export interface Call<E = never> {
   /** How many bytes of the answer are read. */
   readonly bodyLimit: number
 
+  /** The answer is read record by record, each within bounds of its own: one that exceeds them costs no other. */
+  readonly isRecordList?: boolean
+
   /** It goes before those that wait already. */
   readonly first?: boolean
 
@@ -138,8 +141,9 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     const { bearer, response } = yield* quota.withPlace(send(call, check), { first: call.first === true, isSent })
     const body = yield* bodyOf(call, response)
     if (response.status < 300 || response.status === 404) yield* admission.prove
-    const excess = JsonBounds.excess(body)
-    if (response.status === 200 || response.status === 201) {
+    const isDone = response.status === 200 || response.status === 201
+    const excess = isDone && call.isRecordList === true ? undefined : JsonBounds.excess(body)
+    if (isDone) {
       if (excess !== undefined) return yield* unexpected(operation, excess)
       const date = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
       return { body, date } satisfies Answer

@@ -1,15 +1,7 @@
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as SynchronizedRef from "effect/SynchronizedRef"
+import * as Exit from "effect/Exit"
 
-/** Runs an effect when it is first needed, one run at a time, and keeps its success alone: after a failure it runs again. */
-export const cachedSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Effect.Effect<A, E, R>> =>
-  Effect.map(SynchronizedRef.make(Option.none<A>()), (known) =>
-    SynchronizedRef.modifyEffect(
-      known,
-      Option.match({
-        onSome: (value) => Effect.succeed([value, Option.some(value)] as const),
-        onNone: () => Effect.map(effect, (value) => [value, Option.some(value)] as const),
-      }),
-    ),
-  )
+/** As `Effect.cached`, but a failure is not kept: the next caller tries again. Callers at the same time share one attempt. */
+export const cachedSuccess: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Effect.Effect<A, E, R>> =
+  Effect.cachedWithTTL((exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero))
