@@ -134,7 +134,7 @@ const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
     Effect.all(
       [
         find(machineId, SessionSearch.hasMark(mark)),
-        adopt ? find(machineId, ({ isFinal }) => !isFinal) : Effect.succeedNone,
+        adopt ? find(machineId, SessionSearch.isInProgressOn(machineId)) : Effect.succeedNone,
       ],
       { concurrency: "unbounded" },
     ).pipe(
