@@ -126,7 +126,7 @@ const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, ma
     return state === "sent" ? Effect.never : Effect.succeed(none)
   })
   const started = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(places.take), (place) =>
+    Effect.flatMap(places.take(restore), (place) =>
       restore(shared.start(machineId, mark, maySend)).pipe(
         Effect.map((found) => Option.some({ found, place })),
         Effect.onError(() => place.leave),
