@@ -237,6 +237,21 @@ describe("one call whose network is gone", () => {
     },
   )
 
+  it.effect("fails within seconds beside many others that nobody has let in yet", () => {
+    const net = wire(() => refused)
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const [took, exits] = yield* inVirtualTime(
+        Effect.timed(
+          Effect.forEach(refsUpTo(40), (ref) => Effect.exit(api.downloadLink(ref)), { concurrency: "unbounded" }),
+        ),
+      )
+      assert.isTrue(exits.every(Exit.isFailure))
+      assert.isAtMost(Duration.toSeconds(took), 6)
+      assert.isAtMost(net.attempts.length, 8)
+    }).pipe(Effect.provide(world(net)))
+  })
+
   it.effect("names itself, and not the call that tried the network for it", () => {
     const net = wire(() => refused)
     return Effect.gen(function* () {

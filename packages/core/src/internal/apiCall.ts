@@ -175,9 +175,8 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
           })
         : last
     return gate
-      .through((check) => once(call, check), gaveUp)
+      .through((check) => admission.limit(once(call, check)), gaveUp)
       .pipe(
-        admission.limit,
         Effect.retry({ while: hasReason("Unauthorized"), times: 1 }),
         Effect.retry(only(throttled, hasReason("TooManyRequests"))),
         Effect.retry(only(either(policy.api, policy.busy, isBusy).pipe(told), isRepeatable(call))),
