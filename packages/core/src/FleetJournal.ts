@@ -114,7 +114,7 @@ export interface Run {
   /** Random, and the same whenever the session is run again. */
   readonly id: string
 
-  /** What is known of a machine. */
+  /** What is known of a machine, in whatever case its id is written. */
   readonly find: (machineId: string) => Effect.Effect<Option.Option<Entry>>
 
   /** Remembers it, for this run and for the next. */
@@ -148,7 +148,7 @@ const make = Effect.fnUntraced(function* (write: (line: typeof Line.Type) => Eff
   const entries = new Map<string, Entry>()
   const headerOf = (session: Pick<Session, "commands" | "comment">) =>
     Array.from(headers.values()).find((header) => isSame(header, session))
-  const keyOf = (run: string, machineId: string) => `${headers.get(run)?.run ?? run} ${machineId}`
+  const keyOf = (run: string, machineId: string) => `${headers.get(run)?.run ?? run} ${machineId.toLowerCase()}`
 
   const learn = (line: typeof Line.Type) => {
     if (line.entry === "run") headers.set(line.run, headerOf(line) ?? line)

@@ -97,6 +97,15 @@ for (const [name, layer] of Object.entries(layers)) {
       }).pipe(Effect.provide(layer())),
     )
 
+    it.effect("knows a machine in whatever case its id is written", () =>
+      Effect.gen(function* () {
+        const { open } = yield* FleetJournal.FleetJournal
+        const run = yield* open(session)
+        yield* run.append(FleetJournal.Starting.make({ run: run.id, machineId: "AB".repeat(20), mark: "0123" }))
+        assert.isTrue(Option.isSome(yield* run.find("ab".repeat(20))))
+      }).pipe(Effect.provide(layer())),
+    )
+
     it.effect("goes by commands and comment, and keeps sessions apart", () =>
       Effect.gen(function* () {
         const { open } = yield* FleetJournal.FleetJournal
