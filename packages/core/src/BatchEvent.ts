@@ -30,7 +30,7 @@ export type ResultError = typeof ResultError.Type
 /** When it happened. */
 const at = Schema.DateTimeUtcFromString
 
-const ofResult = { at, ...ResultRef.fields }
+const ofResult = ResultRef.fields
 
 /**
  * A link was made: the `links`-th one for this result.
@@ -42,6 +42,7 @@ export class Linked extends Schema.Class<Linked>("@live-response/core/BatchEvent
   event: Schema.tag("linked"),
   ...ofResult,
   links: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -55,6 +56,7 @@ export class Progress extends Schema.Class<Progress>("@live-response/core/BatchE
   ...ofResult,
   bytes: Schema.Int,
   total: Schema.optionalKey(Schema.Int),
+  at,
 }) {}
 
 /**
@@ -69,6 +71,7 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchE
   delay: Schema.DurationFromMillis,
   message: Schema.String,
   error: ResultError,
+  at,
 }) {}
 
 /**
@@ -89,6 +92,7 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Batc
   fileName: Schema.optionalKey(Schema.String),
   links: Schema.Int,
   attempts: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -101,6 +105,7 @@ export class Skipped extends Schema.Class<Skipped>("@live-response/core/BatchEve
   event: Schema.tag("skipped"),
   ...ofResult,
   reason: Schema.Literals(["present", "duplicate"]),
+  at,
 }) {}
 
 /**
@@ -114,6 +119,7 @@ export class Extracted extends Schema.Class<Extracted>("@live-response/core/Batc
   ...ofResult,
   path: Schema.String,
   bytes: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -128,6 +134,7 @@ export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/cor
   path: Schema.String,
   message: Schema.String,
   error: ExtractionError,
+  at,
 }) {}
 
 /**
@@ -143,6 +150,7 @@ export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent
   error: ResultError,
   links: Schema.Int,
   attempts: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -153,8 +161,8 @@ export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent
  */
 export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEvent/Waiting")({
   event: Schema.tag("waiting"),
-  at,
   until: Schema.DateTimeUtcFromString,
+  at,
 }) {}
 
 /**
@@ -166,10 +174,10 @@ export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEve
  */
 export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEvent/Offline")({
   event: Schema.tag("offline"),
-  at,
   until: Schema.DateTimeUtcFromString,
   message: Schema.String,
   error: ResultError,
+  at,
 }) {}
 
 /**
@@ -180,12 +188,12 @@ export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEve
  */
 export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEvent/Summary")({
   event: Schema.tag("summary"),
-  at,
   completed: Schema.Int,
   skipped: Schema.Int,
   failed: Schema.Int,
   bytes: Schema.Int,
   links: Schema.Int,
+  at,
 }) {}
 
 /**
