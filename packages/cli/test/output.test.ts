@@ -44,7 +44,7 @@ describe("--json", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, "--json", missing, targets[0] ?? "", ...targets))
       assert.strictEqual(ended.exitCode, 1)
-      const events = Cli.ndjson(ended.stdout)
+      const events = Cli.timeless(Cli.ndjson(ended.stdout))
       const named = (name: string, target?: string) =>
         events.filter(
           ({ event, index, machineActionId }) =>
@@ -112,7 +112,7 @@ describe("--json", { concurrent: true }, () => {
       )
       yield* Cli.keepDoing(() => server.release(running.stdout().includes("progress") ? Infinity : 1000))
       const ended = yield* running.ended
-      const [linked, ...later] = Cli.ndjson(ended.stdout)
+      const [linked, ...later] = Cli.timeless(Cli.ndjson(ended.stdout))
       assert.deepStrictEqual(linked, { event: "linked", ...idOf(large), links: 1 })
       const [progress] = later
       assert.deepInclude(progress, { event: "progress", ...idOf(large), total: largeBytes.length })
@@ -120,7 +120,7 @@ describe("--json", { concurrent: true }, () => {
       assert.isAtMost(Number(progress?.bytes), largeBytes.length)
 
       const again = yield* box.run(Cli.download(server, "--json", large))
-      assert.deepStrictEqual(Cli.ndjson(again.stdout), [
+      assert.deepStrictEqual(Cli.timeless(Cli.ndjson(again.stdout)), [
         { event: "skipped", ...idOf(large), reason: "present" },
         { event: "summary", completed: 0, skipped: 1, failed: 0, bytes: 0, links: 0 },
       ])

@@ -274,6 +274,16 @@ export const ndjson = (text: string): ReadonlyArray<Readonly<Record<string, unkn
   return lines.map((line) => decodeLine(line))
 }
 
+/** The same records without the instant that each of them has. */
+export const timeless = (
+  records: ReadonlyArray<Readonly<Record<string, unknown>>>,
+): ReadonlyArray<Readonly<Record<string, unknown>>> =>
+  records.map(({ at, ...rest }) => {
+    if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(String(at)))
+      throw new Error(`no instant: ${JSON.stringify(rest)}`)
+    return rest
+  })
+
 /** That no link and no token got out: not printed, and in no file, not even one that is kept apart from the results. */
 export const assertNoSecrets = (box: Sandbox, server: ReferenceServer, ended: Omit<Ended, "exitCode">): void => {
   const places = new Map<string, Uint8Array | string>([
