@@ -16,12 +16,6 @@ const missing = `${Samples.action(99)}:0`
 const large = `${Samples.action(50)}:0`
 const largeBytes = Samples.noise(4_000_000, 50)
 
-/** Nothing but the interruption ends a body that is held: the stall would be noticed in an hour. */
-const withoutStalls = (command: Cli.Command): Cli.Command => ({
-  ...command,
-  env: { ...command.env, LIVE_RESPONSE_STALL_TIMEOUT: "1 hour" },
-})
-
 const idOf = (target: string) => {
   const [machineActionId, index] = target.split(":")
   return { machineActionId, index: Number(index) }
@@ -177,7 +171,10 @@ describe("--json", { concurrent: true }, () => {
       )
       const { exitCode, output } = yield* terminal.ended
       assert.strictEqual(exitCode, 0)
-      const events = Terminal.screen(output, columns).filter((line) => line.startsWith("{"))
+      // How much progress there is to report depends on the machine.
+      const events = Terminal.screen(output, columns).filter(
+        (line) => line.startsWith("{") && !line.startsWith('{"event":"progress"'),
+      )
       assert.strictEqual(events.length, 2 * targets.length + 1, events.join("\n"))
     }),
   )
@@ -449,7 +446,7 @@ describe("on a terminal", { concurrent: true }, () => {
         onBlob: () => ({ holdAfter: 2_500_000 }),
       })
       const box = yield* Cli.sandbox
-      const terminal = yield* box.onTerminal(withoutStalls(Cli.download(server, large)), { columns: 80 })
+      const terminal = yield* box.onTerminal(Cli.download(server, large), { columns: 80 })
       yield* Cli.until(
         () => server.held() === 1 && terminal.output().includes("next link"),
         () => `a body that is held\n${terminal.output()}`,
@@ -467,7 +464,7 @@ describe("interrupted", { concurrent: true }, () => {
   it.live("it keeps what it has, says so, and goes on there when it is started again", () =>
     Effect.gen(function* () {
       const { box, command, server } = yield* holdingLarge
-      const running = yield* box.start(withoutStalls(command))
+      const running = yield* box.start(command)
       yield* untilLargeIsHeld(box, server)
       yield* running.signal("SIGINT")
       const ended = yield* running.ended
