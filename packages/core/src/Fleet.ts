@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -16,6 +16,7 @@ import { DefenderApi } from "./DefenderApi.ts"
 import * as FleetEvent from "./FleetEvent.ts"
 import { FleetJournal } from "./FleetJournal.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
+import { ofBatch, Patience } from "./internal/patience.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 import type { Session } from "./Session.ts"
 
@@ -38,6 +39,12 @@ export interface RunOptions {
 
   /** With `false` it ends when the last session has begun. */
   readonly wait?: boolean | undefined
+
+  /**
+   * How long the run waits where no connection can be made to the API or the sign-in server: then it ends with `Outage`. By
+   * default one hour, or as long as the batch does that takes its sessions. `Reporter` hears of each attempt meanwhile.
+   */
+  readonly giveUpAfter?: Duration.Input | undefined
 }
 
 /**
@@ -143,7 +150,12 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         Effect.andThen(ended),
         Effect.raceFirst(failed),
       )
-    }).pipe(Effect.scoped)
+    }).pipe(
+      Effect.scoped,
+      Effect.updateService(Patience, (current) =>
+        options?.giveUpAfter === undefined ? (current ?? ofBatch) : Duration.fromInputUnsafe(options.giveUpAfter),
+      ),
+    )
 
   const run: Service["run"] = (machines, session, options) =>
     Stream.callback(

@@ -10,6 +10,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Session from "@live-response/core/Session"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Transfer from "@live-response/core/Transfer"
@@ -271,6 +272,36 @@ describe("one call whose network is gone", () => {
         assert.strictEqual(Duration.toMillis(took), 0)
       })
       yield* inVirtualTime(both)
+    }).pipe(Effect.provide(world(net)))
+  })
+})
+
+describe("a connection that breaks once it was made", () => {
+  const session = Session.Session.make({ commands: [Session.RunScript.make({ scriptName: "a.ps1" })], comment: "case" })
+  const runOnce = Effect.gen(function* () {
+    const api = yield* DefenderApi.DefenderApi
+    const exit = yield* inVirtualTime(Effect.exit(api.run("ab".repeat(20), session)))
+    assert.isTrue(Exit.isFailure(exit))
+  })
+
+  it.effect.each(
+    ["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"].flatMap((code) => [
+      { code, message: `read ${code}` },
+      { code, message: `write ${code}` },
+    ]),
+  )("does not have a session asked for twice: $message", (trouble) => {
+    const net = wire(() => trouble)
+    return Effect.gen(function* () {
+      yield* runOnce
+      assert.strictEqual(net.attempts.length, 1)
+    }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("is another thing than one that could not be made, through which nothing was sent", () => {
+    const net = wire(() => ({ code: "ETIMEDOUT" }))
+    return Effect.gen(function* () {
+      yield* runOnce
+      assert.isAtLeast(net.attempts.length, 2)
     }).pipe(Effect.provide(world(net)))
   })
 })

@@ -64,6 +64,9 @@ const certificate =
 const neverConnected =
   /^(ECONNREFUSED|EAI_\w+|ENETUNREACH|EHOSTUNREACH|ENETDOWN|EHOSTDOWN|EADDRNOTAVAIL|ETIMEDOUT|EPROTO|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_UNSUPPORTED_PROTOCOL|ERR_SSL_\w*HANDSHAKE\w*)$/
 
+/** A connection that was made may end with the same codes, when a request was sent through it already. */
+const inUse = /^(read|write) (?!EPROTO)/
+
 const causeOf = (code: string, message: string): Cause | undefined => {
   const [, tunnel] = /^Proxy response \((\d+)\)/.exec(message) ?? []
   // A gateway that is in trouble itself is not a proxy that refuses.
@@ -71,5 +74,6 @@ const causeOf = (code: string, message: string): Cause | undefined => {
   if (message.startsWith("Proxy Authentication Required")) return "proxy"
   if (certificate.test(code)) return "certificate"
   if (code === "ENOTFOUND") return "name"
+  if (inUse.test(message)) return undefined
   return neverConnected.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined
 }
