@@ -223,6 +223,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
             { concurrency: options?.concurrency ?? 8, unordered: true },
           ),
           Stream.runDrain,
+          // Also where it is the targets that are looked for in vain.
+          Effect.mapError((error): BatchError | E => BatchEnd.gaveUp(error) ?? error),
           Effect.provideService(Reporter, tell),
           Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
           Effect.exit,

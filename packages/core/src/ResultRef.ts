@@ -38,9 +38,11 @@ export class ResultRef extends Schema.Class<ResultRef>("@live-response/core/Resu
   index: CommandIndex,
 }) {
   override toString(): string {
-    return `${this.machineActionId}:${this.index}`
+    return idAndIndex(this)
   }
 }
+
+const idAndIndex = ({ index, machineActionId }: ResultRef): string => `${machineActionId}:${index}`
 
 const pattern = /^([^:]+):(\d{1,9})$/
 
@@ -111,7 +113,12 @@ export type Origin = typeof Origin.Type
  */
 export class ActionResult extends ResultRef.extend<ActionResult>("@live-response/core/ResultRef/ActionResult")(
   Origin.fields,
-) {}
+) {
+  /** As that of a `ResultRef`: results are known by it, whether their origin is known or not. */
+  override toString(): string {
+    return idAndIndex(this)
+  }
+}
 
 const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Command): Origin => {
   const script = params["ScriptName"]
