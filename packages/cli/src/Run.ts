@@ -6,6 +6,7 @@ import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import type { Window } from "@live-response/core/QuotaRule"
+import { Reporter } from "@live-response/core/Reporter"
 import * as Session from "@live-response/core/Session"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -60,7 +61,11 @@ const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const fleet = FleetView.make()
   const output = yield* Output.make({ ...options, isRemembered: options.journal !== undefined }, fleet)
   const row = yield* rows(output, options)
-  yield* sessions(named, options, fleet, output).pipe(Stream.runForEach(row), output.during)
+  yield* sessions(named, options, fleet, output).pipe(
+    Stream.runForEach(row),
+    Effect.provideService(Reporter, output.event),
+    output.during,
+  )
   if (output.failed()) return yield* Failure.someFailed
 }, Effect.scoped)
 
@@ -121,7 +126,7 @@ const sessions = (
         ),
         Stream.flattenIterable,
       )
-      return run(machines, options.session, options)
+      return run(machines, options.session, { ...options, giveUpAfter: Option.getOrUndefined(options.giveUpAfter) })
     }),
   ).pipe(Stream.tap(output.fleetEvent), Stream.tap(requirements()))
 

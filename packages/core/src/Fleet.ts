@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -16,6 +16,7 @@ import { DefenderApi } from "./DefenderApi.ts"
 import * as FleetEvent from "./FleetEvent.ts"
 import { FleetJournal } from "./FleetJournal.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
+import { ofBatch, Patience } from "./internal/patience.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 import type { Session } from "./Session.ts"
 
@@ -38,6 +39,12 @@ export interface RunOptions {
 
   /** With `false` it ends when the last session has begun. */
   readonly wait?: boolean | undefined
+
+  /**
+   * How long a session waits to start where no connection can be made: then the run ends with `Outage`. By default as long
+   * as the batch that the run is a part of, and else one hour.
+   */
+  readonly giveUpAfter?: Duration.Input | undefined
 }
 
 /**
@@ -157,7 +164,12 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
             }),
           )
         // With the run its fibers end, so nothing comes behind the summary.
-        const exit = yield* Effect.exit(runAll(machines, session, options, send))
+        const exit = yield* runAll(machines, session, options, send).pipe(
+          Effect.updateService(Patience, (current) =>
+            options?.giveUpAfter === undefined ? (current ?? ofBatch) : Duration.fromInputUnsafe(options.giveUpAfter),
+          ),
+          Effect.exit,
+        )
         yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
         yield* exit
         yield* Queue.end(queue)

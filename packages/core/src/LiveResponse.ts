@@ -16,7 +16,7 @@ import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
 import * as Extraction from "./Extraction.ts"
 import * as BatchEnd from "./internal/batchEnd.ts"
-import { Patience } from "./internal/patience.ts"
+import { Patience, ofBatch } from "./internal/patience.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
 import { type Report, Reporter } from "./Reporter.ts"
@@ -93,9 +93,6 @@ export interface Service {
  * @category services
  */
 export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
-
-/** How long a batch waits for the network by itself. */
-const giveUpAfter = Duration.hours(1)
 
 /** Shorter pauses are not worth an event. */
 const shortestPause = Duration.seconds(1)
@@ -227,7 +224,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           ),
           Stream.runDrain,
           Effect.provideService(Reporter, tell),
-          Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? giveUpAfter)),
+          Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
           Effect.exit,
         )
         // Nothing comes behind the summary, also where others wait for the quota.

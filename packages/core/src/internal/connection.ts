@@ -30,7 +30,8 @@ export const troubleOf = (error: HttpClientError): Trouble => {
   if (inner === undefined) return { description: error.reason._tag }
   const message = inner.message.split("\n", 1).join() || inner.name
   const description = withoutUrls(message)
-  const cause = causeOf(codeOf(inner), message)
+  // An error of a connection that was there says nothing of what was sent over it.
+  const cause = isOfTransport(inner) ? undefined : causeOf(codeOf(inner), message)
   return cause === undefined ? { description } : { description, cause }
 }
 
@@ -42,7 +43,7 @@ export const nextStep = (cause: Cause): string => {
     case "proxy":
       return "check the proxy in HTTPS_PROXY and its credentials, as in HTTPS_PROXY=http://user:password@host:port"
     case "name":
-      return "check --endpoint, --cloud and the name servers of this machine"
+      return "check --endpoint, --cloud, the proxy and the name servers of this machine"
     case "connection":
       return "check the network, the proxy and the endpoint"
   }
@@ -55,6 +56,10 @@ const innermost = (cause: unknown): Error | undefined => {
 
 const codeOf = (error: Error): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
+
+/** The system's word for a connection that was made, and was lost. OpenSSL's own errors are those of the handshake. */
+const isOfTransport = (error: Error): boolean =>
+  codeOf(error) !== "EPROTO" && /^(read|write) E[A-Z]+/.test(error.message)
 
 const withoutUrls = (text: string): string => text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>")
 

@@ -1,7 +1,10 @@
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 
 /** How long the calls of this fiber wait for a host out of reach. Without one it is what `RetryPolicy` says. */
 export const Patience = Context.Reference<Duration.Duration | undefined>("@live-response/core/internal/Patience", {
   defaultValue: () => undefined,
 })
+
+/** How long a batch waits where nobody says it. */
+export const ofBatch = Duration.hours(1)

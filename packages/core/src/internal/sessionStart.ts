@@ -65,9 +65,11 @@ const freshFor = Duration.toMillis("3 seconds")
 /** A disk on which each entry takes longer does not hold a session up for ever. */
 const entriesAtMost = 5
 
-/** Whether the session may have started all the same: only a clear word says that it was not. */
+/** Whether the session may have started all the same: only a clear word says that it was not, or no connection at all. */
 const isLost = (error: ApiError): error is DefenderError.DefenderError =>
-  error._tag === "DefenderError" && (error.isRetryable || error.reason._tag === "UnexpectedAnswer")
+  error._tag === "DefenderError" &&
+  (error.isRetryable || error.reason._tag === "UnexpectedAnswer") &&
+  !(error.reason._tag === "Unreachable" && error.reason.kind !== undefined)
 
 /** Why the API refused it, where another session is in progress on the machine. */
 const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
