@@ -1,15 +1,19 @@
 /** What becomes of a network that is gone, and of one that never lets anybody through. */
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
+import * as ActionWatch from "@live-response/core/ActionWatch"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Unreachable } from "@live-response/core/CredentialError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
+import { Fleet, layer as fleetLayer, type RunOptions } from "@live-response/core/Fleet"
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Session from "@live-response/core/Session"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Transfer from "@live-response/core/Transfer"
@@ -44,8 +48,15 @@ const world = (
     Layer.provideMerge(Layer.mergeAll(layer, ResultStore.layerMemory, Manifest.layerMemory, credential)),
     Layer.provideMerge(Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory))),
     Layer.provide(RetryPolicy.layer(policies)),
-    Layer.provideMerge(Simulator.layer({ tokens: [token] })),
+    Layer.provideMerge(
+      Simulator.layer({ tokens: [token], machines: ["1", "2"].map((digit) => ({ id: digit.repeat(40) })) }),
+    ),
   )
+
+const session = Session.Session.make({
+  commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
+  comment: "case 4711",
+})
 
 const refused: Trouble = { code: "ECONNREFUSED" }
 
@@ -220,6 +231,44 @@ describe("a connection that no wait brings about", () => {
   })
 })
 
+describe("sessions whose network is gone", () => {
+  const fleet = (net: ReturnType<typeof wire>) =>
+    fleetLayer.pipe(Layer.provide([ActionWatch.layer, FleetJournal.layerMemory]), Layer.provideMerge(world(net)))
+
+  const start = (options: RunOptions) =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const events = yield* run(Stream.make("1".repeat(40), "2".repeat(40)), session, { wait: false, ...options }).pipe(
+        Stream.runCollect,
+        Effect.exit,
+        Effect.timed,
+      )
+      return events
+    })
+
+  it.effect("wait until it is back, and then start", () => {
+    const net = wire(goneBetween(0, 30 * minute))
+    return Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const [took, exit] = yield* inVirtualTime(start({}), "1 day")
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.isAtLeast(Duration.toMinutes(took), 30)
+      assert.strictEqual((yield* simulator.calls).filter(({ kind }) => kind === "run").length, 2)
+    }).pipe(Effect.provide(fleet(net)))
+  })
+
+  it.effect("give up after as long as they were asked to wait, and know that none has started", () => {
+    const net = wire(() => refused)
+    return Effect.gen(function* () {
+      const [took, exit] = yield* inVirtualTime(start({ giveUpAfter: "20 seconds" }), "1 day")
+      const error = yield* failureOf(exit)
+      assert.include(error.message, "gave up after 20s")
+      assert.notInclude(error.message, "not known")
+      assert.isAtMost(Duration.toSeconds(took), 21)
+    }).pipe(Effect.provide(fleet(net)))
+  })
+})
+
 describe("one call whose network is gone", () => {
   it.effect.each([{ code: "ECONNREFUSED" }, { code: "EAI_AGAIN" }, { code: "UND_ERR_CONNECT_TIMEOUT" }])(
     "fails within seconds: $code",
@@ -232,6 +281,19 @@ describe("one call whose network is gone", () => {
         assert.isAtMost(Duration.toSeconds(took), 6)
         assert.isAtLeast(net.attempts.length, 2)
         assert.isAtMost(net.attempts.length, 5)
+      }).pipe(Effect.provide(world(net)))
+    },
+  )
+
+  it.effect.each(["read ETIMEDOUT", "read EHOSTUNREACH", "write ENETUNREACH"])(
+    "does not ask again for a session where the connection was lost that it went over: %s",
+    (message) => {
+      const net = wire(() => ({ code: message.split(" ")[1] ?? "", message }))
+      return Effect.gen(function* () {
+        const api = yield* DefenderApi.DefenderApi
+        const error = yield* inVirtualTime(Effect.flip(api.run("1".repeat(40), session)))
+        assert.strictEqual(error._tag === "DefenderError" ? error.reason._tag : error._tag, "Unreachable")
+        assert.strictEqual(net.attempts.length, 1)
       }).pipe(Effect.provide(world(net)))
     },
   )
