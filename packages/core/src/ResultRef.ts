@@ -38,9 +38,11 @@ export class ResultRef extends Schema.Class<ResultRef>("@live-response/core/Resu
   index: CommandIndex,
 }) {
   override toString(): string {
-    return `${this.machineActionId}:${this.index}`
+    return textOf(this)
   }
 }
+
+const textOf = ({ index, machineActionId }: ResultRef): string => `${machineActionId}:${index}`
 
 const pattern = /^([^:]+):(\d{1,9})$/
 
@@ -111,7 +113,12 @@ export type Origin = typeof Origin.Type
  */
 export class ActionResult extends ResultRef.extend<ActionResult>("@live-response/core/ResultRef/ActionResult")(
   Origin.fields,
-) {}
+) {
+  // Each schema class brings its own; what is kept by this text is the same result, with its origin or without it.
+  override toString(): string {
+    return textOf(this)
+  }
+}
 
 const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Command): Origin => {
   const script = params["ScriptName"]
