@@ -183,7 +183,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
           return
         case "failed": {
           const of = underWay.get(String(refOf(event)))
-          if (of !== undefined && !isRefused(event.error)) yield* later(refOf(event), of)
+          if (of !== undefined && !isRefused(event.error)) yield* later(ResultRef.ActionResult.make({ ...event }), of)
         }
       }
     }),

@@ -59,10 +59,10 @@ describe("a target", () => {
 })
 
 describe("a machine", () => {
-  it.effect("is an id of 40 digits or a name, in any case", () =>
+  it.effect("is an id of 40 digits in any case, or a name as it is written", () =>
     Effect.gen(function* () {
       const machines = yield* Machines.fromArguments(["A".repeat(40), " WS-1.Contoso.com "])
-      assert.deepStrictEqual(machines, ["a".repeat(40), new Machines.Named({ name: "ws-1.contoso.com" })])
+      assert.deepStrictEqual(machines, ["a".repeat(40), new Machines.Named({ name: "WS-1.Contoso.com" })])
     }),
   )
 

@@ -100,7 +100,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
   it.effect("lists each result in the manifest", () =>
     Effect.gen(function* () {
       const { box } = yield* Batch
-      const entries = Cli.ndjson(box.read("results/manifest.jsonl").toString())
+      const entries = Cli.timeless(Cli.ndjson(box.read("results/manifest.jsonl").toString()))
       const expected = samples.map(({ bytes, path, target }) => {
         const [machineActionId, index] = target.split(":")
         return {
@@ -231,7 +231,10 @@ describe("a bearer and a link", { concurrent: true }, () => {
     Effect.gen(function* () {
       const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
         results,
-        onBlob: () => ({ status: 302, headers: { location: `${server.endpoint}/elsewhere` }, body: "moved" }),
+        onBlob: ({ nth }) =>
+          nth === 1
+            ? { status: 302, headers: { location: `${server.endpoint}/elsewhere` }, body: "moved" }
+            : { status: 404, body: "gone" },
       })
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, ...fewTargets))

@@ -65,7 +65,8 @@ describe("a record that can't be read", { concurrent: true }, () => {
       assert.strictEqual(ended.exitCode, 1)
       assert.strictEqual(ended.stderr, `failed: ${unreadable}\n`)
       const events = Cli.ndjson(ended.stdout)
-      assert.deepInclude(events, { event: "failed", message: unreadable, machineActionId: idAt(1) })
+      const failed = events.find(({ event }) => event === "failed")
+      assert.deepInclude(failed, { message: unreadable, machineActionId: idAt(1) })
       assert.deepInclude(events.at(-1), { event: "summary", completed: 2, failed: 1 })
     }),
   )
@@ -133,12 +134,8 @@ describe("a command in words that are not known", { concurrent: true }, () => {
         /^[0-9a-f-]+4:0 has no result: [^\n]+\n1 session not finished yet: run the same command again later [^\n]+\n$/,
       )
       const json = yield* box.run({ args: [...args, "--json"], env })
-      assert.deepInclude(Cli.ndjson(json.stdout), {
-        event: "skipped",
-        machineActionId: idAt(4),
-        index: 0,
-        reason: "absent",
-      })
+      const skipped = Cli.ndjson(json.stdout).find(({ reason }) => reason === "absent")
+      assert.deepInclude(skipped, { event: "skipped", machineActionId: idAt(4), index: 0 })
     }),
   )
 

@@ -16,12 +16,6 @@ const missing = `${Samples.action(99)}:0`
 const large = `${Samples.action(50)}:0`
 const largeBytes = Samples.noise(4_000_000, 50)
 
-/** Nothing but the interruption ends a body that is held: the stall would be noticed in an hour. */
-const withoutStalls = (command: Cli.Command): Cli.Command => ({
-  ...command,
-  env: { ...command.env, LIVE_RESPONSE_STALL_TIMEOUT: "1 hour" },
-})
-
 const idOf = (target: string) => {
   const [machineActionId, index] = target.split(":")
   return { machineActionId, index: Number(index) }
@@ -44,7 +38,7 @@ describe("--json", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, "--json", missing, targets[0] ?? "", ...targets))
       assert.strictEqual(ended.exitCode, 1)
-      const events = Cli.ndjson(ended.stdout)
+      const events = Cli.timeless(Cli.ndjson(ended.stdout))
       const named = (name: string, target?: string) =>
         events.filter(
           ({ event, index, machineActionId }) =>
@@ -112,7 +106,7 @@ describe("--json", { concurrent: true }, () => {
       )
       yield* Cli.keepDoing(() => server.release(running.stdout().includes("progress") ? Infinity : 1000))
       const ended = yield* running.ended
-      const [linked, ...later] = Cli.ndjson(ended.stdout)
+      const [linked, ...later] = Cli.timeless(Cli.ndjson(ended.stdout))
       assert.deepStrictEqual(linked, { event: "linked", ...idOf(large), links: 1 })
       const [progress] = later
       assert.deepInclude(progress, { event: "progress", ...idOf(large), total: largeBytes.length })
@@ -120,7 +114,7 @@ describe("--json", { concurrent: true }, () => {
       assert.isAtMost(Number(progress?.bytes), largeBytes.length)
 
       const again = yield* box.run(Cli.download(server, "--json", large))
-      assert.deepStrictEqual(Cli.ndjson(again.stdout), [
+      assert.deepStrictEqual(Cli.timeless(Cli.ndjson(again.stdout)), [
         { event: "skipped", ...idOf(large), reason: "present" },
         { event: "summary", completed: 0, skipped: 1, failed: 0, bytes: 0, links: 0 },
       ])
@@ -177,7 +171,10 @@ describe("--json", { concurrent: true }, () => {
       )
       const { exitCode, output } = yield* terminal.ended
       assert.strictEqual(exitCode, 0)
-      const events = Terminal.screen(output, columns).filter((line) => line.startsWith("{"))
+      // How much progress there is to report depends on the machine.
+      const events = Terminal.screen(output, columns).filter(
+        (line) => line.startsWith("{") && !line.startsWith('{"event":"progress"'),
+      )
       assert.strictEqual(events.length, 2 * targets.length + 1, events.join("\n"))
     }),
   )
@@ -449,7 +446,7 @@ describe("on a terminal", { concurrent: true }, () => {
         onBlob: () => ({ holdAfter: 2_500_000 }),
       })
       const box = yield* Cli.sandbox
-      const terminal = yield* box.onTerminal(withoutStalls(Cli.download(server, large)), { columns: 80 })
+      const terminal = yield* box.onTerminal(Cli.download(server, large), { columns: 80 })
       yield* Cli.until(
         () => server.held() === 1 && terminal.output().includes("next link"),
         () => `a body that is held\n${terminal.output()}`,
@@ -467,7 +464,7 @@ describe("interrupted", { concurrent: true }, () => {
   it.live("it keeps what it has, says so, and goes on there when it is started again", () =>
     Effect.gen(function* () {
       const { box, command, server } = yield* holdingLarge
-      const running = yield* box.start(withoutStalls(command))
+      const running = yield* box.start(command)
       yield* untilLargeIsHeld(box, server)
       yield* running.signal("SIGINT")
       const ended = yield* running.ended
@@ -533,7 +530,7 @@ const partPath = `${large.replace(":", "/")}.part`
 /** Until some of it is on the disk, and all the others are. */
 const untilLargeIsHeld = (box: Cli.Sandbox, server: ReferenceServer.ReferenceServer, others = samples.length) =>
   Cli.until(
-    () => server.held() === 1 && box.sizeOf(partPath) > 1_000_000 && manifestLines(box) === others,
+    () => server.held() === 1 && box.flushed(partPath) > 1_000_000 && manifestLines(box) === others,
     () => `all but the one that is held\n${box.files().join("\n")}`,
   )
 

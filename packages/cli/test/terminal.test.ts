@@ -38,6 +38,7 @@ describe("on a terminal", () => {
             PATH: process.env.PATH,
             TERM: "xterm-256color",
             XDG_STATE_HOME: join(cwd, ".state"),
+            LIVE_RESPONSE_STALL_TIMEOUT: "1 hour",
             LIVE_RESPONSE_TOKEN: server.bearer,
             LIVE_RESPONSE_ENDPOINT: server.endpoint,
           },

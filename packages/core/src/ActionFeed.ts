@@ -14,6 +14,8 @@ import * as Stream from "effect/Stream"
 import * as ActionFilter from "./ActionFilter.ts"
 import { ActionWatch } from "./ActionWatch.ts"
 import { isPassing } from "./BatchError.ts"
+import { gaveUp } from "./internal/batchEnd.ts"
+import { Patience } from "./internal/patience.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import { type MachineAction, MachineActionId } from "./MachineAction.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
@@ -104,6 +106,7 @@ export const follow = <E = never, R = never>(
       const api = yield* DefenderApi
       const { watch } = yield* ActionWatch
       const policy = yield* RetryPolicy
+      const patience = yield* Patience
       const watching = yield* FiberSet.make<void, ApiError>()
       const open = new Set(options.from.open)
       let { since } = options.from
@@ -165,7 +168,9 @@ export const follow = <E = never, R = never>(
         Effect.catch((error) => {
           // Everything that it shows was emitted.
           if (error._tag === "DefenderError" && error.reason._tag === "EndlessList") isReached = true
-          if (!isReached || !isPassing(error)) return Effect.fail(error)
+          if (!isReached || !isPassing(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
+            return Effect.fail(error)
+          }
           if (isTroubled) return Effect.void
           isTroubled = true
           return Effect.logWarning(`${error.message}; it is tried again`)

@@ -30,7 +30,7 @@ export type ResultError = typeof ResultError.Type
 /** When it happened. */
 const at = Schema.DateTimeUtcFromString
 
-const ofResult = { at, ...ResultRef.fields }
+const ofResult = ResultRef.fields
 
 /** What is recorded of a result for good names where it comes from, where that is known. */
 const ofFinished = { ...ofResult, ...Origin.fields }
@@ -45,6 +45,7 @@ export class Linked extends Schema.Class<Linked>("@live-response/core/BatchEvent
   event: Schema.tag("linked"),
   ...ofResult,
   links: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -58,6 +59,7 @@ export class Progress extends Schema.Class<Progress>("@live-response/core/BatchE
   ...ofResult,
   bytes: Schema.Int,
   total: Schema.optionalKey(Schema.Int),
+  at,
 }) {}
 
 /**
@@ -72,6 +74,7 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchE
   delay: Schema.DurationFromMillis,
   message: Schema.String,
   error: ResultError,
+  at,
 }) {}
 
 /**
@@ -92,6 +95,7 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Batc
   fileName: Schema.optionalKey(Schema.String),
   links: Schema.Int,
   attempts: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -105,6 +109,7 @@ export class Skipped extends Schema.Class<Skipped>("@live-response/core/BatchEve
   event: Schema.tag("skipped"),
   ...ofResult,
   reason: Schema.Literals(["present", "duplicate", "absent"]),
+  at,
 }) {}
 
 /**
@@ -118,6 +123,7 @@ export class Extracted extends Schema.Class<Extracted>("@live-response/core/Batc
   ...ofResult,
   path: Schema.String,
   bytes: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -132,6 +138,7 @@ export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/cor
   path: Schema.String,
   message: Schema.String,
   error: ExtractionError,
+  at,
 }) {}
 
 /**
@@ -147,6 +154,7 @@ export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent
   error: ResultError,
   links: Schema.Int,
   attempts: Schema.Int,
+  at,
 }) {}
 
 /**
@@ -157,8 +165,8 @@ export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent
  */
 export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEvent/Waiting")({
   event: Schema.tag("waiting"),
-  at,
   until: Schema.DateTimeUtcFromString,
+  at,
 }) {}
 
 /**
@@ -170,10 +178,10 @@ export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEve
  */
 export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEvent/Offline")({
   event: Schema.tag("offline"),
-  at,
   until: Schema.DateTimeUtcFromString,
   message: Schema.String,
   error: ResultError,
+  at,
 }) {}
 
 /**
@@ -184,12 +192,12 @@ export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEve
  */
 export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEvent/Summary")({
   event: Schema.tag("summary"),
-  at,
   completed: Schema.Int,
   skipped: Schema.Int,
   failed: Schema.Int,
   bytes: Schema.Int,
   links: Schema.Int,
+  at,
 }) {}
 
 /**

@@ -41,8 +41,8 @@ export interface RunOptions {
   readonly wait?: boolean | undefined
 
   /**
-   * How long a session waits to start where no connection can be made: then the run ends with `Outage`. By default as long
-   * as the batch that the run is a part of, and else one hour.
+   * How long the run waits where no connection can be made to the API or the sign-in server: then it ends with `Outage`. By
+   * default one hour, or as long as the batch does that takes its sessions. `Reporter` hears of each attempt meanwhile.
    */
   readonly giveUpAfter?: Duration.Input | undefined
 }
@@ -150,7 +150,12 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         Effect.andThen(ended),
         Effect.raceFirst(failed),
       )
-    }).pipe(Effect.scoped)
+    }).pipe(
+      Effect.scoped,
+      Effect.updateService(Patience, (current) =>
+        options?.giveUpAfter === undefined ? (current ?? ofBatch) : Duration.fromInputUnsafe(options.giveUpAfter),
+      ),
+    )
 
   const run: Service["run"] = (machines, session, options) =>
     Stream.callback(
@@ -164,12 +169,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
             }),
           )
         // With the run its fibers end, so nothing comes behind the summary.
-        const exit = yield* runAll(machines, session, options, send).pipe(
-          Effect.updateService(Patience, (current) =>
-            options?.giveUpAfter === undefined ? (current ?? ofBatch) : Duration.fromInputUnsafe(options.giveUpAfter),
-          ),
-          Effect.exit,
-        )
+        const exit = yield* Effect.exit(runAll(machines, session, options, send))
         yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
         yield* exit
         yield* Queue.end(queue)

@@ -16,7 +16,7 @@ import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
 import * as Extraction from "./Extraction.ts"
 import * as BatchEnd from "./internal/batchEnd.ts"
-import { Patience, ofBatch } from "./internal/patience.ts"
+import { ofBatch, Patience } from "./internal/patience.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
 import { type Report, Reporter } from "./Reporter.ts"
@@ -223,6 +223,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
             { concurrency: options?.concurrency ?? 8, unordered: true },
           ),
           Stream.runDrain,
+          // Also where it is the targets that are looked for in vain.
+          Effect.mapError((error): BatchError | E => BatchEnd.gaveUp(error) ?? error),
           Effect.provideService(Reporter, tell),
           Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
           Effect.exit,

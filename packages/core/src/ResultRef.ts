@@ -38,11 +38,11 @@ export class ResultRef extends Schema.Class<ResultRef>("@live-response/core/Resu
   index: CommandIndex,
 }) {
   override toString(): string {
-    return textOf(this)
+    return idAndIndex(this)
   }
 }
 
-const textOf = ({ index, machineActionId }: ResultRef): string => `${machineActionId}:${index}`
+const idAndIndex = ({ index, machineActionId }: ResultRef): string => `${machineActionId}:${index}`
 
 const pattern = /^([^:]+):(\d{1,9})$/
 
@@ -114,9 +114,9 @@ export type Origin = typeof Origin.Type
 export class ActionResult extends ResultRef.extend<ActionResult>("@live-response/core/ResultRef/ActionResult")(
   Origin.fields,
 ) {
-  // Each schema class brings its own; what is kept by this text is the same result, with its origin or without it.
+  /** As that of a `ResultRef`: results are known by it, whether their origin is known or not. */
   override toString(): string {
-    return textOf(this)
+    return idAndIndex(this)
   }
 }
 

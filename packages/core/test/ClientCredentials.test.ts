@@ -81,6 +81,22 @@ const tokenCalls = Effect.flatMap(Simulator.Simulator, (simulator) => simulator.
 )
 
 describe("ClientCredentials: the call", () => {
+  it.effect("asks for the claims that the API wants, once", () => {
+    const issue = (n: number) => json(200, { token_type: "Bearer", expires_in: 3599, access_token: `issued-${n}` })
+    const { layer, requests } = scripted(issue(1), issue(2), issue(3))
+    return Effect.gen(function* () {
+      const credential = yield* Credential
+      const claims = `{"access_token":{"nbf":{"essential":true}}}`
+      yield* credential.invalidate(yield* credential.token, { claims })
+      yield* credential.invalidate(yield* credential.token)
+      yield* credential.token
+      assert.deepStrictEqual(
+        requests.map(({ request }) => formOf(request)?.claims),
+        [undefined, claims, undefined],
+      )
+    }).pipe(inVirtualTime, Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
+  })
+
   it.effect("is what the vendor's page says", () => {
     const { layer, requests } = scripted(good)
     return Effect.gen(function* () {

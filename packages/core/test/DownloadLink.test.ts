@@ -135,6 +135,14 @@ describe("DownloadLink", () => {
     }),
   )
 
+  it.effect("has no time left where it had expired when it was given, and none that is negative", () =>
+    Effect.gen(function* () {
+      const issuedAt = DateTime.make("2021-02-04T17:00:00Z")
+      const link = yield* Effect.fromOption(DownloadLink.fromString(example, { issuedAt }))
+      assert.deepStrictEqual(Option.map(link.validFor, Duration.toMillis), Option.some(0))
+    }),
+  )
+
   it.effect.each([
     { input: "http://core.windows.net/r?sig=a" },
     { input: "http://127.0.0.1.example.net/r" },

@@ -1,6 +1,6 @@
 /** Runs that are killed, answers that get lost, and a service that goes on meanwhile. */
 import { assert, describe, it } from "@effect/vitest"
-import { Fleet } from "@live-response/core/Fleet"
+import { Fleet, type RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
@@ -404,5 +404,43 @@ describe("Fleet.run, whoever reads it", () => {
       assert.deepStrictEqual(kinds(events), { started: 5, ended: 5, sessions: 1 })
       assert.deepStrictEqual(yield* sessionsOf, once(5))
     }).pipe(outliving({ machines: machines(5), commandTime: "5 seconds" })),
+  )
+})
+
+/** The answer to each first request is lost, so the list alone tells whether there is a session. */
+describe("Fleet.run, where the record of a session is odd", () => {
+  const runs = (ids: ReadonlyArray<string>, odd: Weather["odd"], options: RunOptions = {}) =>
+    run(
+      ({ kind, nth }: Sent): Weather =>
+        kind === "list" && odd !== undefined ? { odd } : kind === "run" && nth === 0 ? { answer: "no connection" } : {},
+      ids,
+      options,
+    )
+
+  it.effect.each([{ machineId: null }, { machineId: "AB".repeat(20) }, { status: null }])(
+    "finds it by its mark: %j",
+    (odd) =>
+      Effect.gen(function* () {
+        const events = yield* inVirtualTime(runs(["ab".repeat(20)], odd, { deadline: "1 hour" }))
+        assert.deepInclude(kinds(events), { started: 1 })
+        assert.deepStrictEqual(yield* sessionsOf, { ["ab".repeat(20)]: 1 })
+      }).pipe(outliving({ machines: [{ id: "ab".repeat(20), name: "ws-0" }], commandTime: "3 seconds" })),
+  )
+
+  it.effect.each([{ id: null }, { id: "not a GUID" }, { commands: 5 }])(
+    "does not start another one where it can't be read, and the next run finds out: %j",
+    (odd) =>
+      Effect.gen(function* () {
+        const events = yield* inVirtualTime(runs(machineIds(1), odd))
+        assert.deepInclude(kinds(events), { notStarted: 1 })
+        const reason = events.flatMap((event) => (event.event === "notStarted" ? [event.message] : [])).join()
+        assert.include(reason, "whether live response has begun")
+        assert.include(reason, "record 1 of the list")
+        assert.deepStrictEqual(yield* sessionsOf, once(1))
+
+        const later = yield* inVirtualTime(run(() => ({}), machineIds(1)))
+        assert.deepInclude(kinds(later), { started: 1, ended: 1 })
+        assert.deepStrictEqual(yield* sessionsOf, once(1))
+      }).pipe(outliving({ machines: machines(1), commandTime: "3 seconds" })),
   )
 })

@@ -16,12 +16,13 @@ import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 import { machineAt } from "./support/fleets.ts"
 import { session } from "./support/network.ts"
 
-const path = "/state/sessions.jsonl"
+const directory = "/state"
+const path = `${directory}/sessions.jsonl`
 
 /** One program: the journal is opened, used, and closed. */
 const inRun = <A, E, R>(disk: Disk, use: (journal: FleetJournal.Service) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(FleetJournal.FleetJournal, use).pipe(
-    Effect.provide(FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(disk.layer)), {
+    Effect.provide(FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(disk.layer)), {
       local: true,
     }),
   )
@@ -79,7 +80,7 @@ const withoutArgs = Session.Session.make({
 
 const layers = {
   layerMemory: () => FleetJournal.layerMemory,
-  layerFileSystem: () => FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(makeDisk().layer)),
+  layerFileSystem: () => FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(makeDisk().layer)),
 }
 
 for (const [name, layer] of Object.entries(layers)) {
@@ -326,9 +327,11 @@ const faults: ReadonlyArray<Fault> = ["short", "ENOSPC", "EIO", "EMFILE", "EACCE
  */
 const trouble =
   (roll: () => number, every: number): Disk["fault"] =>
-  ({ method }) => {
+  (operation) => {
     const fault = roll() * every < 1 ? (faults[Math.floor(roll() * faults.length)] ?? "none") : "none"
-    return method === "syncDirectory" && fault === "EACCES" ? "none" : fault
+    const isFlush =
+      operation.method === "syncDirectory" || (operation.method === "open" && operation.path === directory)
+    return isFlush && fault === "EACCES" ? "none" : fault
   }
 
 describe("FleetJournal.layerFileSystem, on a disk that fails", () => {

@@ -59,6 +59,25 @@ describe("Manifest.layerMemory", () => {
 })
 
 describe("Manifest.Entry", () => {
+  it.effect("is read from a line of an older version, which does not say when", () =>
+    Effect.gen(function* () {
+      const line = {
+        status: "completed",
+        machineActionId: refAt(0).machineActionId,
+        index: 0,
+        path: "a/0.bin",
+        bytes: 5,
+        sha256: "ab",
+        links: 1,
+        attempts: 1,
+      }
+      const entry = yield* Schema.decodeUnknownEffect(Manifest.Entry)(line)
+      assert.isUndefined(entry.at)
+      const now = yield* Schema.decodeUnknownEffect(Manifest.Entry)({ ...line, at: "2026-11-01T00:00:00.000Z" })
+      assert.deepStrictEqual(now.at, at)
+    }),
+  )
+
   it.effect("is the line that the README promises", () =>
     Effect.gen(function* () {
       const encode = Schema.encodeEffect(Manifest.Entry)

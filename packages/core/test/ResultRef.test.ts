@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { MachineActionId } from "@live-response/core/MachineAction"
-import { FromString, ResultRef } from "@live-response/core/ResultRef"
+import { ActionResult, FromString, ResultRef } from "@live-response/core/ResultRef"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -21,6 +21,14 @@ describe("ResultRef", () => {
       const ref = yield* decode(`${id}:7`)
       assert.strictEqual<string>(ref.machineActionId, id)
       assert.strictEqual(ref.index, 7)
+      assert.strictEqual(String(ref), `${id}:7`)
+      assert.strictEqual(yield* encode(ref), `${id}:7`)
+    }),
+  )
+
+  it.effect("is printed as id:index also where its origin is known", () =>
+    Effect.gen(function* () {
+      const ref = ActionResult.make({ ...(yield* decode(`${id}:7`)), machineName: "C-Lab-31" })
       assert.strictEqual(String(ref), `${id}:7`)
       assert.strictEqual(yield* encode(ref), `${id}:7`)
     }),

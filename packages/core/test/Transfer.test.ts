@@ -703,6 +703,8 @@ describe("Transfer: what answers in the storage's place", () => {
 
   it.effect.each([
     { name: "a page", answer: page(200) },
+    { name: "a page with a web server's ETag", answer: page(200, { etag: '"65f1c2a4-9c"' }) },
+    { name: "a page with a weak ETag", answer: page(200, { etag: 'W/"9c-18e"' }) },
     { name: "a page that forbids it", answer: page(403) },
     { name: "a page for what is not there", answer: page(404) },
     { name: "a page where a part was asked for", answer: page(206) },

@@ -537,6 +537,11 @@ describe("NodeCredential.layerConfig", () => {
           yield* token
           assert.strictEqual(azure.made.length, before)
           assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: '{"access_token":{}}' })
+          // What the API asks for goes before that.
+          const claims = '{"access_token":{"nbf":{"essential":true}}}'
+          yield* invalidate(yield* token, { claims })
+          yield* token
+          assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims })
         }).pipe(Effect.provide(withEnvironment(auth(kind))))
       }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
   )

@@ -131,6 +131,8 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     XDG_STATE_HOME: join(home, "state"),
     LANG: "C.UTF-8",
     NODE_COMPILE_CACHE: compileCache,
+    // A server that holds a body holds it, on however slow a machine. It also shows that no end waits for a stall.
+    LIVE_RESPONSE_STALL_TIMEOUT: "1 hour",
   }
   const options = (command: Command) => ({
     cwd: command.cwd ?? root,
@@ -235,7 +237,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
 const homeName = ".home"
 
 /** A line is reported every ten seconds where stderr is not a terminal. */
-export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d {2}.*\n/gm, "")
+export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d \S+ {2}.*\n/gm, "")
 
 const endNow = (child: ChildProcess) =>
   Effect.sync(() => {
@@ -273,6 +275,16 @@ export const ndjson = (text: string): ReadonlyArray<Readonly<Record<string, unkn
   if (lines.pop() !== "") throw new Error(`the last line has no end: ${text.slice(-200)}`)
   return lines.map((line) => decodeLine(line))
 }
+
+/** The same records without the instant that each of them has. */
+export const timeless = (
+  records: ReadonlyArray<Readonly<Record<string, unknown>>>,
+): ReadonlyArray<Readonly<Record<string, unknown>>> =>
+  records.map(({ at, ...rest }) => {
+    if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(String(at)))
+      throw new Error(`no instant: ${JSON.stringify(rest)}`)
+    return rest
+  })
 
 /** That no link and no token got out: not printed, and in no file, not even one that is kept apart from the results. */
 export const assertNoSecrets = (box: Sandbox, server: ReferenceServer, ended: Omit<Ended, "exitCode">): void => {

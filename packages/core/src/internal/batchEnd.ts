@@ -1,8 +1,8 @@
 /** When the errors of a batch's targets are no longer theirs alone. */
 import { Outage, StorageRefused } from "../BatchError.ts"
 import type { ResultError } from "../BatchEvent.ts"
-import type { DefenderError } from "../DefenderError.ts"
-import type { TransferError } from "../TransferError.ts"
+import { DefenderError } from "../DefenderError.ts"
+import { TransferError } from "../TransferError.ts"
 
 /** So many targets without an answer, one after the other, are not an accident of any of them. */
 const outageAfter = 10
@@ -41,8 +41,8 @@ const isWithoutAnswer = ({ reason }: DefenderError | TransferError): boolean =>
   (reason._tag === "Broken" && (reason.offset === 0 || reason.kind !== undefined))
 
 /** The end of a batch that has waited for a connection in vain. */
-export const gaveUp = (error: ResultError): Outage | undefined => {
-  if (error._tag !== "DefenderError" && error._tag !== "TransferError") return undefined
+export const gaveUp = (error: unknown): Outage | undefined => {
+  if (!(error instanceof DefenderError) && !(error instanceof TransferError)) return undefined
   const { reason } = error
   const waited = reason._tag === "Unreachable" || reason._tag === "Broken" ? reason.waited : undefined
   return waited === undefined ? undefined : new Outage({ failures: 1, last: error, waited })

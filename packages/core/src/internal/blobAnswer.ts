@@ -30,8 +30,17 @@ export type Meaning =
   /** It is not an answer of the storage. */
   | { readonly _tag: "Foreign" }
 
-/** Every answer of the storage has one of these, and a gateway's page has none. */
-const marks = ["x-ms-request-id", "x-ms-version", "x-ms-error-code", "etag"]
+/** Every answer of the storage has one of these or an ETag, and a gateway's page has none. */
+const marks = ["x-ms-request-id", "x-ms-version", "x-ms-error-code"]
+
+const isPage = ({ headers }: Answer): boolean => /^(text\/html|application\/xhtml)/i.test(headers["content-type"] ?? "")
+
+/** Web servers give their pages ETags as well, but of another form than the storage's. */
+const hasMark = (answer: Answer): boolean => {
+  const etag = answer.headers["etag"]
+  const isStorages = etag !== undefined && (!isPage(answer) || /^"0x[0-9a-f]+"$/i.test(etag))
+  return isStorages || marks.some((name) => answer.headers[name] !== undefined)
+}
 
 const unavailable = new Set([408, 429, 500, 502, 503, 504])
 
@@ -39,13 +48,11 @@ const unavailable = new Set([408, 429, 500, 502, 503, 504])
  * Whether something else answered in the storage's place: a page for a person, a redirect to one, or content without the
  * ETag that the storage gave before.
  */
-const isForeign = ({ headers, status }: Answer, { head }: Present): boolean => {
-  if (unavailable.has(status) || marks.some((name) => headers[name] !== undefined)) return false
+const isForeign = (answer: Answer, { head }: Present): boolean => {
+  const { status } = answer
+  if (unavailable.has(status) || hasMark(answer)) return false
   return (
-    status === 511 ||
-    (status >= 300 && status < 400) ||
-    /^(text\/html|application\/xhtml)/i.test(headers["content-type"] ?? "") ||
-    (status === 200 && head?.etag !== undefined)
+    status === 511 || (status >= 300 && status < 400) || isPage(answer) || (status === 200 && head?.etag !== undefined)
   )
 }
 

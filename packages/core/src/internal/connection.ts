@@ -30,8 +30,7 @@ export const troubleOf = (error: HttpClientError): Trouble => {
   if (inner === undefined) return { description: error.reason._tag }
   const message = inner.message.split("\n", 1).join() || inner.name
   const description = withoutUrls(message)
-  // An error of a connection that was there says nothing of what was sent over it.
-  const cause = isOfTransport(inner) ? undefined : causeOf(codeOf(inner), message)
+  const cause = causeOf(codeOf(inner), message)
   return cause === undefined ? { description } : { description, cause }
 }
 
@@ -57,10 +56,6 @@ const innermost = (cause: unknown): Error | undefined => {
 const codeOf = (error: Error): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
 
-/** The system's word for a connection that was made, and was lost. OpenSSL's own errors are those of the handshake. */
-const isOfTransport = (error: Error): boolean =>
-  codeOf(error) !== "EPROTO" && /^(read|write) E[A-Z]+/.test(error.message)
-
 const withoutUrls = (text: string): string => text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>")
 
 const certificate =
@@ -69,6 +64,9 @@ const certificate =
 const neverConnected =
   /^(ECONNREFUSED|EAI_\w+|ENETUNREACH|EHOSTUNREACH|ENETDOWN|EHOSTDOWN|EADDRNOTAVAIL|ETIMEDOUT|EPROTO|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_UNSUPPORTED_PROTOCOL|ERR_SSL_\w*HANDSHAKE\w*)$/
 
+/** A connection that was made may end with the same codes, when a request was sent through it already. */
+const inUse = /^(read|write) (?!EPROTO)/
+
 const causeOf = (code: string, message: string): Cause | undefined => {
   const [, tunnel] = /^Proxy response \((\d+)\)/.exec(message) ?? []
   // A gateway that is in trouble itself is not a proxy that refuses.
@@ -76,5 +74,6 @@ const causeOf = (code: string, message: string): Cause | undefined => {
   if (message.startsWith("Proxy Authentication Required")) return "proxy"
   if (certificate.test(code)) return "certificate"
   if (code === "ENOTFOUND") return "name"
+  if (inUse.test(message)) return undefined
   return neverConnected.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined
 }

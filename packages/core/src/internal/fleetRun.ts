@@ -111,22 +111,23 @@ const resume = (shared: Shared, machineId: string, found: SessionStart.Found) =>
   Effect.flatMap(shared.places.join, (place) => join(shared, machineId, found, place))
 
 /**
- * The deadline ends the wait for a turn. What was sent by then is heard out: it may have started. Whether it was sent or
- * the deadline came is decided in one step.
+ * The deadline ends the wait for a turn. What was sent by then is heard out: it may have started. Where that did not
+ * arrive, it is not sent again. Whether it is sent or the deadline came is decided in one step.
  */
 const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, mark: string) {
   const { atDeadline, emit, places } = shared
-  let state: "waiting" | "sent" | "expired" = "waiting"
+  const state = { wasSent: false, isExpired: false, refused: Latch.makeUnsafe(false) }
   const maySend = () => {
-    if (state === "waiting") state = "sent"
-    return state === "sent"
+    if (state.isExpired) state.refused.openUnsafe()
+    else state.wasSent = true
+    return !state.isExpired
   }
   const expired = Effect.flatMap(atDeadline, (none) => {
-    if (state === "waiting") state = "expired"
-    return state === "sent" ? Effect.never : Effect.succeed(none)
+    state.isExpired = true
+    return Effect.as(state.wasSent ? state.refused.await : Effect.void, none)
   })
   const started = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(places.take), (place) =>
+    Effect.flatMap(places.take(restore), (place) =>
       restore(shared.start(machineId, mark, maySend)).pipe(
         Effect.map((found) => Option.some({ found, place })),
         Effect.onError(() => place.leave),

@@ -6,5 +6,5 @@ export const Patience = Context.Reference<Duration.Duration | undefined>("@live-
   defaultValue: () => undefined,
 })
 
-/** How long a batch waits where nobody says it. */
+/** How long a batch waits by itself. */
 export const ofBatch = Duration.hours(1)

@@ -7,8 +7,10 @@ import * as Request from "effect/Request"
 import * as RequestResolver from "effect/RequestResolver"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "../ActionFilter.ts"
-import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
+import type { ApiError, Service as DefenderApi, Unreadable } from "../DefenderApi.ts"
 import type { MachineAction } from "../MachineAction.ts"
+import * as ApiCall from "./apiCall.ts"
+import * as RecordList from "./recordList.ts"
 
 class Search extends Request.Class<
   { readonly machineId: string; readonly isSearched: (action: MachineAction) => boolean },
@@ -28,25 +30,44 @@ export const hasMark =
   ({ requestorComment }: MachineAction): boolean =>
     requestorComment?.includes(mark) === true
 
-/** Makes the function that looks once for a live response action of a machine, the first that is searched. */
+/** Whether an action is in progress on a machine. */
+export const isInProgressOn =
+  (machineId: string) =>
+  (action: MachineAction): boolean =>
+    action.machineId?.toLowerCase() === machineId && !action.isFinal
+
+/** What is not in the list is not there only where all of the list can be read. */
+const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Option<MachineAction>, ApiError> =>
+  unreadable.length === 0
+    ? Exit.succeed(Option.none())
+    : Exit.fail(ApiCall.unexpected("list of machine actions", RecordList.describe(unreadable)))
+
+/**
+ * Makes the function that looks once for a live response action of a machine, the first that is searched. It fails where
+ * the action is not found, but may be one of the records that can't be read.
+ */
 export const make = (api: DefenderApi) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
     const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", ...machines))
     const left = new Set(entries)
-    return Stream.runForEach(api.list({ filter }), (action) =>
+    const unreadable: Array<Unreadable> = []
+    return Stream.runForEach(api.pages({ filter }), (page) =>
       Effect.sync(() => {
-        for (const entry of left) {
-          const { isSearched, machineId } = entry.request
-          if (action.machineId !== machineId || !isSearched(action)) continue
-          left.delete(entry)
-          entry.completeUnsafe(Exit.succeed(Option.some(action)))
+        unreadable.push(...page.unreadable)
+        for (const action of page.actions) {
+          for (const entry of left) {
+            if (!entry.request.isSearched(action)) continue
+            left.delete(entry)
+            entry.completeUnsafe(Exit.succeed(Option.some(action)))
+          }
         }
       }),
     ).pipe(
       Effect.andThen(
         Effect.sync(() => {
-          for (const entry of left) entry.completeUnsafe(Exit.succeed(Option.none()))
+          const exit = notFound(unreadable)
+          for (const entry of left) entry.completeUnsafe(exit)
         }),
       ),
     )

@@ -65,11 +65,13 @@ const freshFor = Duration.toMillis("3 seconds")
 /** A disk on which each entry takes longer does not hold a session up for ever. */
 const entriesAtMost = 5
 
-/** Whether the session may have started all the same: only a clear word says that it was not, or no connection at all. */
+/** Nothing was sent where no connection was made. */
+const isUnsent = ({ reason }: DefenderError.DefenderError): boolean =>
+  reason._tag === "Unreachable" && reason.kind !== undefined
+
+/** Whether the session may have started all the same: only a clear word says that it was not. */
 const isLost = (error: ApiError): error is DefenderError.DefenderError =>
-  error._tag === "DefenderError" &&
-  (error.isRetryable || error.reason._tag === "UnexpectedAnswer") &&
-  !(error.reason._tag === "Unreachable" && error.reason.kind !== undefined)
+  error._tag === "DefenderError" && !isUnsent(error) && (error.isRetryable || error.reason._tag === "UnexpectedAnswer")
 
 /** Why the API refused it, where another session is in progress on the machine. */
 const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
@@ -136,7 +138,7 @@ const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
     Effect.all(
       [
         find(machineId, SessionSearch.hasMark(mark)),
-        adopt ? find(machineId, ({ isFinal }) => !isFinal) : Effect.succeedNone,
+        adopt ? find(machineId, SessionSearch.isInProgressOn(machineId)) : Effect.succeedNone,
       ],
       { concurrency: "unbounded" },
     ).pipe(

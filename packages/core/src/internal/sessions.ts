@@ -62,8 +62,8 @@ export const make = (limit: number) => {
   })
 
   return {
-    /** Waits for a place. */
-    take: Effect.uninterruptibleMask((restore) =>
+    /** Waits for a place, in its caller's mask: who is interrupted has none. */
+    take: (restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<Place> =>
       Effect.suspend(() => {
         const ticket = line.enter(false)
         letIn()
@@ -75,7 +75,6 @@ export const make = (limit: number) => {
           place,
         )
       }),
-    ),
 
     /** For a session that is under way already. */
     join: Effect.uninterruptible(

@@ -17,6 +17,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machineIds } from "./fleets.ts"
 
@@ -42,6 +43,8 @@ export interface Weather {
   readonly after?: Duration.Input
   /** This in place of the service's answer: the service has done what was asked for all the same. */
   readonly answer?: HttpServerResponse.HttpServerResponse | "no connection"
+  /** So the records of the service's list are changed. */
+  readonly odd?: Readonly<Record<string, unknown>>
   /** A gateway sends it twice, and the second answer is the one that comes back. */
   readonly isRepeated?: true
   /** This in place of the service, which hears nothing. */
@@ -52,6 +55,10 @@ export const page = (status: number, body: string) => HttpServerResponse.text(bo
 
 export const refusal = (status: number, code: string, message = "An error occurred.") =>
   HttpServerResponse.jsonUnsafe({ error: { code, message } }, { status })
+
+const decodeList = Schema.decodeUnknownEffect(
+  Schema.Struct({ value: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)) }),
+)
 
 const kindOf = (method: string, { pathname }: URL): Sent["kind"] => {
   if (method === "POST" && pathname.endsWith("/runliveresponse")) return "run"
@@ -68,7 +75,14 @@ export const network = (weather: (sent: Sent) => Weather) => {
       HttpClient.make((request, url) =>
         Effect.gen(function* () {
           const kind = kindOf(request.method, url)
-          const { after = 0, answer, before = 0, instead, isRepeated } = weather({ kind, nth: counts[kind]++, url })
+          const {
+            after = 0,
+            answer,
+            before = 0,
+            instead,
+            isRepeated,
+            odd,
+          } = weather({ kind, nth: counts[kind]++, url })
           const give = (response: HttpServerResponse.HttpServerResponse | "no connection") =>
             response === "no connection"
               ? Effect.fail(
@@ -89,6 +103,11 @@ export const network = (weather: (sent: Sent) => Weather) => {
             ),
           )
           const served = yield* Fiber.join(handling)
+          if (odd !== undefined) {
+            const list = yield* HttpServerResponse.toClientResponse(served, { request }).json
+            const { value } = yield* Effect.orDie(decodeList(list))
+            return yield* give(HttpServerResponse.jsonUnsafe({ value: value.map((record) => ({ ...record, ...odd })) }))
+          }
           return yield* Effect.delay(give(answer ?? served), after)
         }),
       ),
