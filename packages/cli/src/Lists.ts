@@ -158,7 +158,9 @@ const headerOf = (
   format: Format<unknown>,
 ) => {
   const isNamedCsv = source.toLowerCase().endsWith(".csv")
-  const delimiter = ListHead.delimiterOf(line, format.columns) ?? (isNamedCsv && line.trim() !== "" ? "," : undefined)
+  const delimiter =
+    ListHead.delimiterOf(line, format.columns) ??
+    (isNamedCsv && line.trim() !== "" ? "," : ListHead.delimiterOfWords(line))
   if (delimiter === undefined) return Effect.succeed(undefined)
   const cells = ListHead.cellsOf(line, delimiter)
   const missing = format.columns.filter((column) => !cells.includes(ListHead.nameOf(column)))
