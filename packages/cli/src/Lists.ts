@@ -227,6 +227,14 @@ export const check =
       if (yield* isRepeatable(source)) yield* Stream.runHead(fromList(source))
     })
 
+/** The same for several lists. Standard input gives what it holds to one of them. */
+export const checkAll =
+  <A, R>(fromList: (source: string) => Stream.Stream<A, Failure, R>) =>
+  (sources: ReadonlyArray<string>): Effect.Effect<void, Failure, FileSystem.FileSystem | R> =>
+    sources.filter((source) => source === "-").length > 1
+      ? Effect.fail(usage("standard input (-) is named more than once, and can be read only once"))
+      : Effect.forEach(sources, check(fromList), { discard: true })
+
 const reasonOf = (error: { readonly reason: { readonly _tag: string }; readonly message: string }): string => {
   switch (error.reason._tag) {
     case "NotFound":

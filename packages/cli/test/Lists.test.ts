@@ -238,6 +238,15 @@ describe("a list that can't be used", () => {
       }).pipe(Effect.provide(services)),
   )
 
+  it.live("is standard input twice", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Lists.checkAll(Targets.fromList)(["-", "-"]))
+      assert.strictEqual(error.code, 2)
+      assert.match(error.message, /^standard input \(-\) is named more than once/)
+      yield* Lists.checkAll(Targets.fromList)(["-"])
+    }).pipe(Effect.provide(services)),
+  )
+
   it.live("is standard input too, by that name", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.provide(machinesOf("-"), stdin("# nobody\n")))
