@@ -65,7 +65,7 @@ export const layer = ({
 
 /** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
-  yield* Effect.forEach(options.lists, Lists.check(Targets.fromList), { discard: true })
+  yield* Lists.checkAll(Targets.fromList)(options.lists)
   yield* saveAll(named, options).pipe(Effect.scoped, Effect.provide(layer(options)))
 }, Effect.mapError(Failure.fromError))
 

@@ -3,6 +3,7 @@
  */
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import * as DefenderApi from "@live-response/core/DefenderApi"
+import type { DefenderError } from "@live-response/core/DefenderError"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as ResultRefs from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
@@ -89,6 +90,10 @@ export const follow = (selection: Selection) => {
   }
 }
 
+/** Whether another call may do better. It does not where the permission or the connection is missing. */
+const isOfOne = ({ isDenied, reason }: DefenderError): boolean =>
+  !isDenied && !(reason._tag === "Unreachable" && reason.kind !== undefined)
+
 /** All of one action's results, and what is to be said where it has none, or not all of them yet. */
 export const lookUp = (
   id: MachineAction.MachineActionId,
@@ -101,7 +106,7 @@ export const lookUp = (
       const found = yield* Effect.result(api.get(id))
       if (Result.isFailure(found)) {
         const error = found.failure
-        return error._tag === "DefenderError" && !error.isDenied ? [bad(error.reason.message)] : yield* error
+        return error._tag === "DefenderError" && isOfOne(error) ? [bad(error.reason.message)] : yield* error
       }
       const action = found.success
       yield* keep(action)
@@ -132,7 +137,7 @@ export const machineIdOf = Effect.fnUntraced(function* (
       return bad(`${others.length + 1} machines are called ${name}: take the id of the one that is meant, of ${ids}`)
     }),
     Effect.catchTag("DefenderError", (error) =>
-      error.isDenied ? Effect.fail(error) : Effect.succeed(bad(error.message)),
+      isOfOne(error) ? Effect.succeed(bad(error.message)) : Effect.fail(error),
     ),
   )
 })

@@ -58,7 +58,7 @@ export const fromError = (error: BatchError | Config.ConfigError | Failure): Fai
     case "StorageRefused":
       return new Failure({ code: exitCode.someFailed, text: error.message })
     case "CredentialError":
-      return signIn(error.message)
+      return error.isLocal ? machine(error.message) : signIn(error.message)
   }
 }
 

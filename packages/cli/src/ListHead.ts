@@ -53,3 +53,10 @@ export const delimiterOf = (line: string, columns: ReadonlyArray<string>): strin
   const [best] = found.toSorted((a, b) => b.count - a.count)
   return best === undefined || best.count === 0 ? undefined : best.delimiter
 }
+
+/** The delimiter of a line that holds several words and nothing else, as the header of another table does. */
+export const delimiterOfWords = (line: string): string | undefined =>
+  [",", ";", "\t"].find((delimiter) => {
+    const cells = cellsOf(line, delimiter)
+    return cells.length > 1 && cells.every((cell) => /^[a-z][a-z _]*$/.test(cell))
+  })

@@ -158,7 +158,9 @@ const headerOf = (
   format: Format<unknown>,
 ) => {
   const isNamedCsv = source.toLowerCase().endsWith(".csv")
-  const delimiter = ListHead.delimiterOf(line, format.columns) ?? (isNamedCsv && line.trim() !== "" ? "," : undefined)
+  const delimiter =
+    ListHead.delimiterOf(line, format.columns) ??
+    (isNamedCsv && line.trim() !== "" ? "," : ListHead.delimiterOfWords(line))
   if (delimiter === undefined) return Effect.succeed(undefined)
   const cells = ListHead.cellsOf(line, delimiter)
   const missing = format.columns.filter((column) => !cells.includes(ListHead.nameOf(column)))
@@ -224,6 +226,14 @@ export const check =
       yield* checkReadable(source)
       if (yield* isRepeatable(source)) yield* Stream.runHead(fromList(source))
     })
+
+/** The same for several lists. Standard input gives what it holds to one of them. */
+export const checkAll =
+  <A, R>(fromList: (source: string) => Stream.Stream<A, Failure, R>) =>
+  (sources: ReadonlyArray<string>): Effect.Effect<void, Failure, FileSystem.FileSystem | R> =>
+    sources.filter((source) => source === "-").length > 1
+      ? Effect.fail(usage("standard input (-) is named more than once, and can be read only once"))
+      : Effect.forEach(sources, check(fromList), { discard: true })
 
 const reasonOf = (error: { readonly reason: { readonly _tag: string }; readonly message: string }): string => {
   switch (error.reason._tag) {

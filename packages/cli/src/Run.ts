@@ -43,7 +43,7 @@ export interface Options extends Omit<Output.Options, "isRemembered">, Batch.Sav
 
 /** Runs the session on what is named and on what the lists hold. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  yield* Effect.forEach(options.lists, Lists.check(Machines.fromList), { discard: true })
+  yield* Lists.checkAll(Machines.fromList)(options.lists)
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(

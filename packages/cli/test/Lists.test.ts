@@ -225,6 +225,28 @@ describe("a list that can't be used", () => {
     }).pipe(Effect.provide(services)),
   )
 
+  it.live.each(["DeviceName,ActionId\n", "Device Name;Action\n", '"host"\t"action_id"\n'])(
+    "is one under the header of another table, whatever its name: %j",
+    (header) =>
+      Effect.gen(function* () {
+        const path = yield* file("a.txt", `${header}ws-1,${id(1)}\n`)
+        for (const read of [targetsOf(path), machinesOf(path)]) {
+          const error = yield* Effect.flip(read)
+          assert.strictEqual(error.code, 2)
+          assert.match(error.message, /a\.txt, line 1: the header has no column/)
+        }
+      }).pipe(Effect.provide(services)),
+  )
+
+  it.live("is standard input twice", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Lists.checkAll(Targets.fromList)(["-", "-"]))
+      assert.strictEqual(error.code, 2)
+      assert.match(error.message, /^standard input \(-\) is named more than once/)
+      yield* Lists.checkAll(Targets.fromList)(["-"])
+    }).pipe(Effect.provide(services)),
+  )
+
   it.live("is standard input too, by that name", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.provide(machinesOf("-"), stdin("# nobody\n")))

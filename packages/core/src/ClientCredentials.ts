@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Cloud from "./Cloud.ts"
 import * as Credential from "./Credential.ts"
 import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
+import type { Trouble } from "./internal/connection.ts"
 import * as Entra from "./internal/entra.ts"
 import * as Http from "./internal/http.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
@@ -75,7 +76,7 @@ export const make = Effect.fnUntraced(function* (
         }),
       ),
       { headTimeout, bounds: { size: bodyLimit, stall: stallTimeout, total: headTimeout } },
-    ).pipe(Effect.mapError(({ description }) => unreachable(description)))
+    ).pipe(Effect.mapError(unreachable))
 
   return yield* Credential.make(({ claims }) =>
     Effect.gen(function* () {
@@ -91,7 +92,7 @@ export const make = Effect.fnUntraced(function* (
       }
       const refusal = status >= 400 && status < 500 && status !== 429 ? Entra.decodeErrorAnswer(body) : Option.none()
       return yield* Option.match(refusal, {
-        onNone: () => unreachable(`HTTP ${status}`),
+        onNone: () => unreachable({ description: `HTTP ${status}`, ...(status === 407 ? { cause: "proxy" } : {}) }),
         onSome: ({ correlation_id, error, error_description }) =>
           fromEntra({ error, description: error_description, correlationId: correlation_id }),
       })
@@ -99,7 +100,8 @@ export const make = Effect.fnUntraced(function* (
   )
 })
 
-const unreachable = (description: string) => new CredentialError({ reason: new Unreachable({ description }) })
+const unreachable = ({ cause, description }: Trouble) =>
+  new CredentialError({ reason: new Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }) })
 
 /**
  * The credential as a layer.

@@ -5,6 +5,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Connection from "./internal/connection.ts"
 import * as Entra from "./internal/entra.ts"
 import { oneLine } from "./internal/text.ts"
 
@@ -58,17 +59,22 @@ export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/
 }
 
 /**
- * The identity provider can't be reached, or is in trouble itself.
+ * The identity provider can't be reached, or is in trouble itself. `kind` says why there is no connection, where that is
+ * known.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/core/CredentialError/Unreachable")(
   "Unreachable",
-  { description: Schema.String },
+  { description: Schema.String, kind: Schema.optionalKey(Connection.Cause) },
 ) {
   override get message(): string {
-    return `the sign-in server can't be reached (${this.description}); check the network, the proxy and AZURE_AUTHORITY_HOST`
+    const next =
+      this.kind !== undefined && Connection.isLasting(this.kind)
+        ? Connection.nextStep(this.kind)
+        : "check the network, the proxy and AZURE_AUTHORITY_HOST"
+    return `the sign-in server can't be reached (${this.description}); ${next}`
   }
 }
 
@@ -98,9 +104,14 @@ export class CredentialError extends Schema.TaggedError<CredentialError>("@live-
     return oneLine(this.reason.message)
   }
 
+  /** Whether it is this machine that has to be set right: the certificates that it trusts, or its proxy. */
+  get isLocal(): boolean {
+    return this.reason._tag === "Unreachable" && Connection.isLasting(this.reason.kind)
+  }
+
   /** Whether signing in may succeed a little later. */
   get isRetryable(): boolean {
-    return this.reason._tag === "Unreachable"
+    return this.reason._tag === "Unreachable" && !this.isLocal
   }
 }
 

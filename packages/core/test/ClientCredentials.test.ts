@@ -288,7 +288,6 @@ describe("ClientCredentials: other answers", () => {
     { name: "429", answer: refusal(429, "invalid_request", "AADSTS90055: Throttled."), says: "HTTP 429" },
     { name: "a page with 200", answer: html(200), says: "HTTP 200" },
     { name: "a page with 400", answer: html(400), says: "HTTP 400" },
-    { name: "a proxy's 407", answer: html(407), says: "HTTP 407" },
     { name: "nothing", answer: HttpServerResponse.empty({ status: 200 }), says: "HTTP 200" },
     {
       name: "a redirect",
@@ -317,6 +316,16 @@ describe("ClientCredentials: other answers", () => {
         `the sign-in server can't be reached (${says}); check the network, the proxy and AZURE_AUTHORITY_HOST`,
       )
       assert.strictEqual(calls, 3)
+    }),
+  )
+
+  it.effect("takes a proxy's 407 for what no wait cures, and says what to type", () =>
+    Effect.gen(function* () {
+      const { calls, error } = yield* failing(html(407))
+      assert.deepInclude(error.reason, { _tag: "Unreachable", kind: "proxy" })
+      assert.isTrue(error.isLocal)
+      assert.include(error.message, "HTTPS_PROXY=http://user:password@host:port")
+      assert.strictEqual(calls, 1)
     }),
   )
 

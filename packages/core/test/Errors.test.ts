@@ -165,6 +165,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/^the token can't be used: it holds spaces$/],
     },
     {
+      error: ofCredential(new CredentialError.Unreachable({ description: "self-signed", kind: "certificate" })),
+      says: [/sign-in server/, /NODE_EXTRA_CA_CERTS=/],
+    },
+    {
       error: ofCredential(new CredentialError.Unreachable({ description: "ENOTFOUND login" })),
       says: [/ENOTFOUND login/, /check the network/, /AZURE_AUTHORITY_HOST/],
       again: true,

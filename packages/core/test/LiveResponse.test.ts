@@ -193,6 +193,18 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
+  it.effect("knows a result by its target and by its machine action for the same one", () =>
+    Effect.gen(function* () {
+      yield* add(exampleRef, { content: utf8("a") })
+      const found = ResultRefs.ActionResult.make({ ...exampleRef, script: "collect.ps1" })
+      assert.strictEqual(String(found), String(exampleRef))
+      assert.deepInclude(summaryOf((yield* runAll([found, exampleRef])).events), { completed: 1, skipped: 1 })
+      for (const ref of [exampleRef, found]) {
+        assert.deepInclude(summaryOf((yield* runAll([ref])).events), { completed: 0, skipped: 1, links: 0 })
+      }
+    }).pipe(Effect.provide(world)),
+  )
+
   it.effect("downloads again what the manifest has and the store has not", () =>
     Effect.gen(function* () {
       const manifest = yield* Manifest.Manifest

@@ -20,7 +20,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type Needs, toCredentialError } from "./internal/azureError.ts"
+import { type CommonOptions, commonOptions } from "./internal/azureOptions.ts"
 import { inTime } from "./internal/inTime.ts"
+import { lastConnection } from "./internal/lastConnection.ts"
+import * as Proxy from "./internal/proxy.ts"
 import { slowDownPolicy } from "./internal/slowDown.ts"
 
 /**
@@ -90,20 +93,8 @@ const loadIdentity = Effect.promise(() => import("@azure/identity"))
 
 type Identity = Effect.Success<typeof loadIdentity>
 
-/** The vendor's own servers; any other has no directory of servers to be looked up in. */
-const knownAuthorities = new Set(["https://login.microsoftonline.com", "https://login.microsoftonline.us"])
-
-const commonOptions = (authority: string) => ({
-  authorityHost: authority,
-  disableInstanceDiscovery: !knownAuthorities.has(authority),
-  // Who waits is at the screen. A longer patience, in the middle of a batch, is RetryPolicy's.
-  retryOptions: { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 },
-})
-
 /** How long one sign-in may take that asks nobody. */
 const patience = Duration.seconds(10)
-
-type CommonOptions = ReturnType<typeof commonOptions>
 
 /** A credential of `@azure/identity`; `needs` tells what to do for whoever does not have what it takes. */
 const fromAzure = (
@@ -116,9 +107,12 @@ const fromAzure = (
   Layer.unwrap(
     Effect.gen(function* () {
       const identity = yield* loadIdentity
-      const onError = toCredentialError(needs)
+      const proxies = yield* Effect.mapError(Proxy.variables, ({ message }) => missing(message))
+      const connection = lastConnection()
+      const onError = toCredentialError(needs, connection.error)
+      const authority = Cloud.withoutTrailingSlash(cloud.authority)
       const createOne = () => {
-        const credential = create(identity, commonOptions(Cloud.withoutTrailingSlash(cloud.authority)))
+        const credential = create(identity, commonOptions(authority, Proxy.ofSignIn(proxies), connection.policy))
         return needs.patience === undefined ? credential : inTime(credential, needs.patience)
       }
       const credential = yield* Effect.try({ try: createOne, catch: onError })
@@ -214,9 +208,10 @@ export const layerManagedIdentity = (
       isLocal: true,
       patience,
     },
-    ({ ManagedIdentityCredential }, { retryOptions }) =>
+    ({ ManagedIdentityCredential }, { proxyOptions, retryOptions }) =>
       new ManagedIdentityCredential({
         retryOptions,
+        ...(proxyOptions === undefined ? {} : { proxyOptions }),
         ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
       }),
   )
@@ -296,7 +291,7 @@ export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credenti
         new DeviceCodeCredential({
           ...common,
           ...ids(options),
-          additionalPolicies: [{ policy: slowDownPolicy(), position: "perCall" }],
+          additionalPolicies: [...common.additionalPolicies, { policy: slowDownPolicy(), position: "perCall" }],
           // Where Entra gives no code there is nothing to say, and the refusal follows.
           userPromptCallback: ({ message }) => (message ? prompt(message) : undefined),
         }),
@@ -459,7 +454,11 @@ const appOf = (
  * @category layers
  */
 export const layerConfig: Layer.Layer<Credential.Credential, CredentialError | Config.ConfigError> = Layer.unwrap(
-  Effect.flatMap(settings, layerOf),
+  // A proxy that is none is a mistake in the environment, and not a credential that is missing.
+  Effect.flatMap(
+    Effect.tap(settings, () => Proxy.variables),
+    layerOf,
+  ),
 ).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /** The app by which Azure's own tools sign in. */

@@ -114,7 +114,6 @@ describe("Manifest.layerFileSystem", () => {
         etag: `"0x1"`,
         links: 2,
         attempts: 3,
-        at: "2026-11-01T00:00:00.000Z",
       })
       const line = yield* decodeLine(lines[1])
       assert.deepInclude(line, { at: DateTime.formatIso(at), status: "failed", index: 3, links: 0, attempts: 1 })

@@ -1,5 +1,6 @@
 import { chmodSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Credential } from "@live-response/core/Credential"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
@@ -101,13 +102,17 @@ const fixed = { LIVE_RESPONSE_TOKEN: "eyJ0" }
 const auth = (kind: NodeCredential.Kind) => ({ LIVE_RESPONSE_AUTH: kind })
 
 const retryOptions = { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 }
+const additionalPolicies = [{ policy: { name: "lastConnection" }, position: "perRetry" }]
 const commercial = {
+  additionalPolicies,
   authorityHost: "https://login.microsoftonline.com",
   disableInstanceDiscovery: false,
   retryOptions,
 }
 const government = { ...commercial, authorityHost: "https://login.microsoftonline.us" }
-const slowDown = { additionalPolicies: [{ policy: { name: "deviceCodeSlowDown" }, position: "perCall" }] }
+const slowDown = {
+  additionalPolicies: [...additionalPolicies, { policy: { name: "deviceCodeSlowDown" }, position: "perCall" }],
+}
 
 /** A token that says this of itself. */
 const tokenOf = (claims: object) => `e30.${Base64Url.encode(JSON.stringify(claims))}.c2ln`
@@ -459,9 +464,39 @@ describe("NodeCredential.layerConfig", () => {
         ["https://127.0.0.1:8443/", "https://127.0.0.1:8443", true],
       ] as const) {
         const { given } = yield* madeUnder({ ...app, AZURE_AUTHORITY_HOST: host })
-        const common = { authorityHost, disableInstanceDiscovery, retryOptions }
+        const common = { additionalPolicies, authorityHost, disableInstanceDiscovery, retryOptions }
         assert.deepStrictEqual(given, ["tenant", "client", "secret", common])
       }
+    }),
+  )
+
+  it.live.each([
+    { env: { HTTPS_PROXY: "proxy.contoso.com:3128" }, host: "http://proxy.contoso.com", port: 3128 },
+    { env: { HTTP_PROXY: "proxy.contoso.com" }, host: "http://proxy.contoso.com", port: 80 },
+    { env: { HTTPS_PROXY: "http://other:1", https_proxy: "https://[::1]" }, host: "https://[::1]", port: 443 },
+    {
+      env: { HTTPS_PROXY: "http://me:p%40ss@[::1]:8080" },
+      host: "http://[::1]",
+      port: 8080,
+      user: "me",
+      pass: "p%40ss",
+    },
+  ])("signs in through the proxy that results come through: $env", ({ env, host, pass = "", port, user = "" }) =>
+    Effect.gen(function* () {
+      const proxyOptions = { host, port, username: user, password: pass }
+      const { given } = yield* madeUnder({ ...app, ...env })
+      assert.deepStrictEqual(given, ["tenant", "client", "secret", { ...commercial, proxyOptions }])
+      const identity = yield* madeUnder({ ...auth("managed-identity"), ...env })
+      assert.deepStrictEqual(identity.given, [{ retryOptions, proxyOptions }])
+    }),
+  )
+
+  it.live("names a proxy that can't be parsed without its value", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(tokenUnder({ ...app, HTTPS_PROXY: "http://user:geheim@" }))
+      assert.strictEqual(error._tag, "ConfigError")
+      assert.include(error.message, "HTTPS_PROXY")
+      assert.notInclude(inspect(error, { depth: 20, showHidden: true }), "geheim")
     }),
   )
 
@@ -590,7 +625,8 @@ describe("NodeCredential.layerClientSecret", () => {
         cloud,
       })
       yield* Effect.provide(Credential, layer)
-      assert.deepStrictEqual(azure.made.at(-1)?.args, ["tenant", "client", "secret", government])
+      const given: unknown = JSON.parse(JSON.stringify(azure.made.at(-1)?.args))
+      assert.deepStrictEqual(given, ["tenant", "client", "secret", government])
     }),
   )
 

@@ -315,16 +315,19 @@ describe("NodeTransport: proxies", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live.each([{ value: "http://user:geheim@" }, { value: "socks5://geheim:1080" }, { value: "ge heim:x" }])(
-    "that can't be parsed are named without their value: $value",
-    ({ value }) =>
-      Effect.gen(function* () {
-        const error = yield* linkFailure("https://api.invalid", { HTTPS_PROXY: value })
-        assert.strictEqual(error._tag, "ConfigError")
-        const all = inspect(error, { depth: 20, showHidden: true })
-        assert.include(all, "HTTPS_PROXY")
-        assert.notMatch(all, /ge ?heim/)
-      }),
+  it.live.each([
+    { value: "http://user:geheim@" },
+    { value: "socks5://geheim:1080" },
+    { value: "ge heim:x" },
+    { value: "http://user:geheim%zz@host:1" },
+  ])("that can't be parsed are named without their value: $value", ({ value }) =>
+    Effect.gen(function* () {
+      const error = yield* linkFailure("https://api.invalid", { HTTPS_PROXY: value })
+      assert.strictEqual(error._tag, "ConfigError")
+      const all = inspect(error, { depth: 20, showHidden: true })
+      assert.include(all, "HTTPS_PROXY")
+      assert.notMatch(all, /ge ?heim/)
+    }),
   )
 
   it.live("that are named by an empty variable are none", () =>

@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process"
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { createServer as createHttpServer, type Server } from "node:http"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -16,6 +17,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import type * as Scope from "effect/Scope"
@@ -126,6 +128,20 @@ const assertMessage = ({ lines, stderr, stdout }: Ended, reason: string, says: R
   assert.notInclude(stdout + stderr, clientSecret)
   assert.strictEqual(stderr, "")
 }
+
+/** The `host:port` of a proxy that wants credentials. */
+const refusingProxy = Effect.acquireRelease(
+  Effect.callback<Server>((resume) => {
+    const server = createHttpServer().on("connect", (_, socket) => socket.end("HTTP/1.1 407 No\r\n\r\n"))
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+  }),
+  (server) => Effect.sync(() => server.close()),
+).pipe(
+  Effect.map((server) => {
+    const address = server.address()
+    return `127.0.0.1:${Predicate.isObject(address) ? address.port : 0}`
+  }),
+)
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-sign-in-"))),
@@ -403,6 +419,28 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
       assertMessage(cli, "Missing", /install the Azure CLI, and sign in with az login/)
       for (const { seconds } of [nobody, nothing, identity, cli]) assert.isBelow(seconds, soon)
     }),
+  )
+
+  it.effect(
+    "says what to set where the certificate of the sign-in server is not trusted, or a proxy wants credentials",
+    () =>
+      Effect.gen(function* () {
+        const { env } = yield* serve()
+        const { AZURE_AUTHORITY_HOST = "", ...others } = env
+        const proxy = yield* refusingProxy
+        const [untrusted, refused, vendors] = yield* Effect.all(
+          [
+            signIn({ ...others, ...secret, AZURE_AUTHORITY_HOST, NODE_EXTRA_CA_CERTS: "" }),
+            signIn({ ...env, ...secret, HTTPS_PROXY: proxy }),
+            signIn({ ...others, ...secret, HTTPS_PROXY: proxy }),
+          ],
+          { concurrency: 2 },
+        )
+        assertMessage(untrusted, "Unreachable", /certificate.*set NODE_EXTRA_CA_CERTS=/)
+        for (const one of [refused, vendors]) {
+          assertMessage(one, "Unreachable", /HTTP 407.*HTTPS_PROXY=http:\/\/user:password@host:port/)
+        }
+      }),
   )
 
   it.effect("as whoever is signed in with az login", () =>

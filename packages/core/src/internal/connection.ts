@@ -42,7 +42,7 @@ export const nextStep = (cause: Cause): string => {
     case "proxy":
       return "check the proxy in HTTPS_PROXY and its credentials, as in HTTPS_PROXY=http://user:password@host:port"
     case "name":
-      return "check --endpoint, --cloud and the name servers of this machine"
+      return "check --endpoint, --cloud, the proxy and the name servers of this machine"
     case "connection":
       return "check the network, the proxy and the endpoint"
   }

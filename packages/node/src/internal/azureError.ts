@@ -2,6 +2,7 @@
 import { CredentialError, fromEntra, Missing, Unreachable } from "@live-response/core/CredentialError"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
+import { proxyCode } from "./lastConnection.ts"
 
 /** An error, then what caused it, outermost first. */
 const causes = (error: unknown): ReadonlyArray<unknown> => {
@@ -27,7 +28,7 @@ const refusal = (error: unknown): CredentialError | undefined => {
   const name = text(answer, "error") ?? text(answer, "errorCode")
   const description = text(answer, "errorDescription") ?? text(answer, "errorMessage") ?? messageOf(error)
   const status = /Http status code: (\d+)/.exec(description)?.[1]
-  if (status !== undefined) return unreachable(`HTTP ${status}`)
+  if (status !== undefined) return unreachable(`HTTP ${status}`, status === "407" ? "proxy" : undefined)
   const [, ended, why] = /^post_request_failed: (\w+)(?:: (.*))?/s.exec(description) ?? []
   if (ended !== undefined) return fromEntra({ error: ended, description: why })
   // By MSAL's own clock.
@@ -43,14 +44,16 @@ const refusal = (error: unknown): CredentialError | undefined => {
 const isNoAnswer = (error: unknown): boolean =>
   /^(network_error|endpoints_resolution_error|openid_config_error)\b/.test(messageOf(error))
 
+const isCertificateCode = (code: string): boolean => code.includes("CERT") || code.startsWith("UNABLE_TO_")
+
 /** A code of Node's for a connection: an error of the system, or of a certificate. */
-const isNetworkCode = (code: string): boolean =>
-  /^(?!EISDIR)E[A-Z]+$/.test(code) || code.includes("CERT") || code.startsWith("UNABLE_TO_")
+const isNetworkCode = (code: string): boolean => /^(?!EISDIR)E[A-Z]+$/.test(code) || isCertificateCode(code)
 
 const isNetwork = (error: unknown): boolean =>
   text(error, "name") === "RestError" || isNetworkCode(text(error, "code") ?? "") || isNoAnswer(error)
 
-const unreachable = (description: string) => new CredentialError({ reason: new Unreachable({ description }) })
+const unreachable = (description: string, kind?: Unreachable["kind"]) =>
+  new CredentialError({ reason: new Unreachable({ description, ...(kind === undefined ? {} : { kind }) }) })
 
 /** A wait that was given up, in the form of an error of the network. */
 export const noAnswer = (patience: Duration.Duration): Error =>
@@ -66,9 +69,12 @@ export interface Needs {
   readonly patience?: Duration.Duration
 }
 
-/** A refusal in Entra's own words; a network that is not there; else what this way to sign in takes. */
+/**
+ * A refusal in Entra's own words; a network that is not there; else what this way to sign in takes. `noConnection` is why
+ * the last request found no connection.
+ */
 export const toCredentialError =
-  ({ hint, isLocal }: Needs) =>
+  ({ hint, isLocal }: Needs, noConnection: () => unknown) =>
   (error: unknown): CredentialError => {
     const all = causes(error)
     const said = all.flatMap((cause) => refusal(cause) ?? [])
@@ -78,12 +84,20 @@ export const toCredentialError =
     if (refused !== undefined) return refused
     // A file that is not there has a code as well, and a path.
     const network = all.findLast((cause) => isNetwork(cause) && text(cause, "path") === undefined)
-    if (network !== undefined && isLocal !== true) return unreachable(connection(network))
+    if (network !== undefined && isLocal !== true) return noAnswerOf(network, noConnection())
     return new CredentialError({
       reason: new Missing(hint === undefined ? {} : { description: `${hint} (${firstSentence(error)})` }),
     })
   }
 
 /** MSAL's own words say less than none. */
-const connection = (error: unknown): string =>
-  isNoAnswer(error) ? "it does not answer, or does not know the tenant" : firstSentence(error)
+const noAnswerOf = (error: unknown, noConnection: unknown): CredentialError => {
+  const innermost = causes(isNoAnswer(error) ? noConnection : error).at(-1)
+  if (innermost === undefined) return unreachable("it does not answer, or does not know the tenant")
+  return unreachable(firstSentence(innermost), kindOf(text(innermost, "code") ?? ""))
+}
+
+const kindOf = (code: string): Unreachable["kind"] => {
+  if (code === proxyCode) return "proxy"
+  return isCertificateCode(code) ? "certificate" : undefined
+}

@@ -1,14 +1,23 @@
 /** The proxy variables, as other programs read them. */
+import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
+/** Who uses a proxy decodes its user and its password. */
+const decodePart = Option.liftThrowable(decodeURIComponent)
+
 /** `host:port` is a proxy over http. */
 export const parse = (text: string): Option.Option<string> => {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`)
-  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "" ? Option.some(url.href) : Option.none()
+  const isProxy =
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.hostname !== "" &&
+    [url.username, url.password].every((part) => Option.isSome(decodePart(part)))
+  return isProxy ? Option.some(url.href) : Option.none()
 }
 
 /** Names the variable alone: what it holds may be a password. */
@@ -45,6 +54,24 @@ export const variables = Config.all({
   httpsProxy: proxy("HTTPS_PROXY"),
   noProxy: Config.map(either("NO_PROXY"), ({ text }) => text),
 })
+
+/** The proxy of a sign-in, which is over TLS, in the form that `@azure/identity` takes; it reads `NO_PROXY` itself. */
+export const ofSignIn = ({
+  httpProxy,
+  httpsProxy,
+}: Config.Success<typeof variables>): Pick<ClientSecretCredentialOptions, "proxyOptions"> => {
+  const url = URL.parse(httpsProxy === "" ? httpProxy : httpsProxy)
+  if (url === null) return {}
+  const { hostname, password, port, protocol, username } = url
+  const defaultPort = protocol === "https:" ? 443 : 80
+  const proxyOptions = {
+    host: `${protocol}//${hostname}`,
+    port: port === "" ? defaultPort : Number(port),
+    username,
+    password,
+  }
+  return { proxyOptions }
+}
 
 /** Ranges of addresses, which hosts are not compared with: hosts have names here. */
 export const ranges = (noProxy: string): ReadonlyArray<string> =>

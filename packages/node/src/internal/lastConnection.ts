@@ -1,0 +1,38 @@
+import type { ClientSecretCredentialOptions } from "@azure/identity"
+
+export type AdditionalPolicy = NonNullable<ClientSecretCredentialOptions["additionalPolicies"]>[number]
+
+type Policy = AdditionalPolicy["policy"]
+
+export interface LastConnection {
+  readonly policy: Policy
+  /** Why the last request found no connection, if it found none. */
+  readonly error: () => unknown
+}
+
+/** The code of a proxy that wants other credentials. */
+export const proxyCode = "ERR_PROXY_AUTHENTICATION"
+
+const refusedByProxy = (): Error => Object.assign(new Error("the proxy answered HTTP 407"), { code: proxyCode })
+
+/** Remembers why a request found no connection: MSAL (7.2) says only that there was no answer. */
+export const lastConnection = (): LastConnection => {
+  let last: unknown
+  return {
+    policy: {
+      name: "lastConnection",
+      sendRequest: (request, next) =>
+        next(request).then(
+          (response) => {
+            last = response.status === 407 ? refusedByProxy() : undefined
+            return response
+          },
+          (error: unknown) => {
+            last = error
+            return Promise.reject(error)
+          },
+        ),
+    },
+    error: () => last,
+  }
+}
