@@ -502,6 +502,10 @@ describe("interrupted", { concurrent: true }, () => {
       const { box, command, server } = yield* holdingLarge
       const running = yield* box.start(command)
       yield* untilLargeIsHeld(box, server)
+      yield* Cli.until(
+        () => box.flushed(partPath) > 1_000_000,
+        () => "a part that was flushed",
+      )
       yield* running.signal("SIGKILL")
       yield* running.ended
       const requests = server.requests.length
@@ -530,7 +534,7 @@ const partPath = `${large.replace(":", "/")}.part`
 /** Until some of it is on the disk, and all the others are. */
 const untilLargeIsHeld = (box: Cli.Sandbox, server: ReferenceServer.ReferenceServer, others = samples.length) =>
   Cli.until(
-    () => server.held() === 1 && box.flushed(partPath) > 1_000_000 && manifestLines(box) === others,
+    () => server.held() === 1 && box.sizeOf(partPath) > 1_000_000 && manifestLines(box) === others,
     () => `all but the one that is held\n${box.files().join("\n")}`,
   )
 
