@@ -3,12 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
+import * as FileName from "../FileName.ts"
 import type { Algorithm, Hash } from "../Hasher.ts"
 import { ResultHead } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import * as TransferError from "../TransferError.ts"
 
-export const kindOf = (start: Uint8Array): "json" | "gz" | "bin" => {
+export const kindOf = (start: Uint8Array): FileName.Kind => {
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
@@ -75,7 +76,7 @@ export const make = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
         if (actual !== head.md5) return yield* mismatch(ref, "md5", head.md5, actual)
       }
       return {
-        path: `${ref.machineActionId}/${ref.index}.${kindOf(start)}`,
+        path: FileName.ofResult(ref, kindOf(start)),
         bytes: size,
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
