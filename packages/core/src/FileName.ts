@@ -104,3 +104,19 @@ export const ofDatabase = (name: string): ReadonlyArray<string> => [
   name,
   ...["-journal", "-wal", "-shm"].map((ending) => name + ending),
 ]
+
+const databases: ReadonlyArray<string> = [single.lock, single.quota]
+
+/**
+ * Every name that a file can have that is written here, of one result and of its directories: for tests that no file is
+ * forgotten. `tag` is that of a part.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const all = (ref: Pick<ResultRef, "index" | "machineActionId">, tag: string | number): ReadonlyArray<string> => [
+  ...Object.values(single).flatMap((name) =>
+    databases.includes(name) ? ofDatabase(name) : [name, partOf(name), partOf(name, tag)],
+  ),
+  ...endings.flatMap((ending) => [ofResult(ref, ending), partOf(ofResult(ref, ending))]),
+]

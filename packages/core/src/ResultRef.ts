@@ -111,7 +111,12 @@ export type Origin = typeof Origin.Type
  */
 export class ActionResult extends ResultRef.extend<ActionResult>("@live-response/core/ResultRef/ActionResult")(
   Origin.fields,
-) {}
+) {
+  // A class of Schema has a toString of its own, also where it extends another.
+  override toString(): string {
+    return `${this.machineActionId}:${this.index}`
+  }
+}
 
 const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Command): Origin => {
   const script = params["ScriptName"]

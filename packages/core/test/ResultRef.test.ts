@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { MachineActionId } from "@live-response/core/MachineAction"
-import { FromString, ResultRef } from "@live-response/core/ResultRef"
+import { ActionResult, FromString, ResultRef } from "@live-response/core/ResultRef"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -23,6 +23,13 @@ describe("ResultRef", () => {
       assert.strictEqual(ref.index, 7)
       assert.strictEqual(String(ref), `${id}:7`)
       assert.strictEqual(yield* encode(ref), `${id}:7`)
+    }),
+  )
+
+  it.effect("is printed as id:index where its origin is known as well", () =>
+    Effect.gen(function* () {
+      const ref = yield* decode(`${id}:7`)
+      assert.strictEqual(String(ActionResult.make({ ...ref, machineId: "1e5b" })), `${id}:7`)
     }),
   )
 

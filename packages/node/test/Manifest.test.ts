@@ -164,7 +164,7 @@ describe("Manifest.layerFileSystem", () => {
       const path = join(directory, "manifest.jsonl")
       yield* append(directory, completed(refAt(0)))
       const line = readFileSync(path, "utf8").trim()
-      const other = (n: number, change: (line: string) => string) => 
+      const other = (n: number, change: (line: string) => string) =>
         change(line.replace(`"index":0`, `"index":${n}`).replace("/0.bin", `/${n}.bin`))
       const lines = [
         "",
