@@ -105,7 +105,7 @@ export const ofDatabase = (name: string): ReadonlyArray<string> => [
   ...["-journal", "-wal", "-shm"].map((ending) => name + ending),
 ]
 
-const databases: ReadonlyArray<string> = [single.lock, single.quota]
+const databases: ReadonlySet<string> = new Set([single.lock, single.quota])
 
 /**
  * Every name that a file can have that is written here, of one result and of its directories: for tests that no file is
@@ -116,7 +116,7 @@ const databases: ReadonlyArray<string> = [single.lock, single.quota]
  */
 export const all = (ref: Pick<ResultRef, "index" | "machineActionId">, tag: string | number): ReadonlyArray<string> => [
   ...Object.values(single).flatMap((name) =>
-    databases.includes(name) ? ofDatabase(name) : [name, partOf(name), partOf(name, tag)],
+    databases.has(name) ? ofDatabase(name) : [name, partOf(name), partOf(name, tag)],
   ),
   ...endings.flatMap((ending) => [ofResult(ref, ending), partOf(ofResult(ref, ending))]),
 ]

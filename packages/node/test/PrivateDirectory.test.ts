@@ -23,10 +23,8 @@ import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as NodeUser from "@live-response/node/NodeUser"
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import type * as Scope from "effect/Scope"
 import { refAt, tempDirectory, warningsOf } from "./support/samples.ts"
@@ -77,10 +75,14 @@ const traps: Record<string, (path: string, there: Effect.Success<typeof world>) 
   },
 }
 
-const failureOf = (
-  directory: string,
-  use: (directory: Directory) => Effect.Effect<unknown, StoreError, Scope.Scope | FileSystem.FileSystem | Path.Path>,
-) => Effect.flip(Effect.scoped(Effect.flatMap(PrivateDirectory.open(directory), use))).pipe(Effect.provide(platform))
+const failureOf = (directory: string, use: (directory: Directory) => Effect.Effect<unknown, StoreError, Scope.Scope>) =>
+  PrivateDirectory.open(directory).pipe(
+    Effect.flatMap(use),
+    Effect.asVoid,
+    Effect.scoped,
+    Effect.flip,
+    Effect.provide(platform),
+  )
 
 const isUntrusted = (error: StoreError, path: string, says: string | RegExp) => {
   assert.strictEqual(error.problem, "Untrusted", error.message)
