@@ -1,6 +1,7 @@
 /**
  * What an attacker may prepare in a directory of results or of state, for each file that is written there.
  */
+import { execFileSync } from "node:child_process"
 import {
   chmodSync,
   chownSync,
@@ -69,6 +70,7 @@ const traps: Record<string, (path: string, there: Effect.Success<typeof world>) 
   "a symbolic link": (path, { victim }) => symlinkSync(victim, path),
   "a symbolic link to nothing": (path, { outside }) => symlinkSync(join(outside, "new"), path),
   "a hard link": (path, { victim }) => linkSync(victim, path),
+  "a named pipe": (path) => execFileSync("mkfifo", ["-m", "600", path]),
   "a file that others may write": (path) => {
     writeFileSync(path, "")
     chmodSync(path, 0o666)
@@ -276,6 +278,24 @@ describe("PrivateDirectory: the directory", () => {
       const error = yield* failureOf(join(root, "a", "case"), nothing)
       assert.include(error.message, "too many symbolic links")
     }),
+  )
+
+  it.live("is not checked for owners and modes where there are none, as on Windows, and for links all the same", () =>
+    Effect.gen(function* () {
+      const { directory, root, victim } = yield* world
+      chmodSync(root, 0o777)
+      chmodSync(directory, 0o777)
+      symlinkSync(victim, join(directory, "manifest.jsonl"))
+      linkSync(victim, join(directory, ".lock"))
+      const files = yield* PrivateDirectory.open(directory).pipe(Effect.provide(NodeServices.layer))
+      yield* files.append("sessions.jsonl")
+      for (const [name, says] of [
+        ["manifest.jsonl", "symbolic link"],
+        [".lock", "hard link"],
+      ] as const) {
+        isUntrusted(yield* Effect.flip(Effect.asVoid(files.append(name))), join(directory, name), says)
+      }
+    }).pipe(Effect.scoped),
   )
 
   it.live("is not made by who only reads", () =>
