@@ -279,6 +279,17 @@ const platform = Effect.gen(function* () {
  * to root, and be writable by nobody else unless it is sticky, as /tmp is. A group that is named after its one user
  * counts as that user, in directories above alone.
  *
+ * @example
+ * ```ts
+ * import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const directory = yield* PrivateDirectory.open("case-4711")
+ *   return yield* directory.readString("manifest.jsonl")
+ * })
+ * ```
+ *
  * @since 0.1.0
  * @category constructors
  */

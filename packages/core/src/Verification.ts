@@ -138,6 +138,20 @@ const sizeDiffers = (actual: number, expected: number): string =>
 /**
  * Compares one file with its record.
  *
+ * @example
+ * ```ts
+ * import * as Manifest from "@live-response/core/Manifest"
+ * import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+ * import * as Verification from "@live-response/core/Verification"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const directory = yield* PrivateDirectory.open("case-4711")
+ *   const records = yield* Manifest.completed(directory)
+ *   return yield* Effect.forEach(records, (record) => Verification.verify(directory, record), { concurrency: 4 })
+ * })
+ * ```
+ *
  * @since 0.1.0
  * @category verifying
  */
