@@ -169,15 +169,14 @@ const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
   return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
 }
 
-/** What is at a name, once it is known that nothing on the way to it leads elsewhere. */
-const make = (platform: Platform, path: string, realPath: string): PrivateDirectory => {
-  const { fs, paths, user } = platform
+/** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
+const names = ({ fs, paths, user }: Platform, path: string, realPath: string) => {
   const pathOf = (name: string) => paths.join(path, name)
   const real = (name: string) => paths.join(realPath, name)
 
+  /** Gives whether the directory that a name is in is there. */
   const checkDirectoryOf = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
-    const segments = segmentsOf(name)
-    const [below, file] = segments ?? []
+    const [below, file] = segmentsOf(name) ?? []
     if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
     if (file === undefined) return true
     const info = yield* optional(fs.lstat(real(below))).pipe(at(pathOf(below)))
@@ -187,6 +186,7 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     yield* trust(pathOf(below), Trust.ofDirectory(info.value, user, pathOf(below)))
     return true
   })
+
   const info = Effect.fnUntraced(function* (
     name: string,
   ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
@@ -195,12 +195,21 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
     return found
   })
-  /** What others may read of a file that is written is closed to them. */
-  const tighten = Effect.fnUntraced(function* (name: string, { mode }: FileSystem.File.Info) {
-    if (!Trust.isReadableByOthers(mode, user)) return
-    yield* fs.chmod(real(name), 0o600).pipe(at(pathOf(name)))
-    yield* Effect.logWarning(`other users could read ${pathOf(name)}; now only you can (mode 600)`)
-  })
+
+  return { pathOf, real, checkDirectoryOf, info }
+}
+
+/** What others may read of a file that is written is closed to them. */
+const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: string, { mode }: FileSystem.File.Info) {
+  if (!Trust.isReadableByOthers(mode, user)) return
+  yield* at(path)(fs.chmod(path, 0o600))
+  yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
+})
+
+const make = (platform: Platform, path: string, realPath: string): PrivateDirectory => {
+  const { fs, paths, user } = platform
+  const { checkDirectoryOf, info, pathOf, real } = names(platform, path, realPath)
+
   const open = (name: string, flag: FileSystem.OpenFlag) =>
     // Only where users are known is the platform one that has the flag.
     fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
@@ -226,7 +235,7 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     append: Effect.fnUntraced(function* (name) {
       const found = yield* info(name)
       if (Option.isNone(found)) return yield* open(name, "ax+")
-      yield* tighten(name, found.value)
+      yield* tighten(platform, real(name), found.value)
       return yield* open(name, "a+")
     }),
     create: (name) => Effect.andThen(remove(name), open(name, "wx")),
@@ -276,8 +285,8 @@ const platform = Effect.gen(function* () {
  * It may itself be named through symbolic links, as `/var/cases` on another disk is, if they belong to this user or to
  * root. It fails with a `StoreError` whose problem is `Untrusted` where the directory belongs to another user, where its
  * group or others may write to it, and where others may rename it: each directory above it must belong to this user or
- * to root, and be writable by nobody else unless it is sticky, as /tmp is. A group that is named after its one user
- * counts as that user, in directories above alone.
+ * to root, and be writable by nobody else unless it is sticky, as /tmp is. In directories above, a group that has the id
+ * of its owner is a group of that one user, as many systems give each user, and may write to them.
  *
  * @example
  * ```ts
