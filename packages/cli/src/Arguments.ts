@@ -14,3 +14,10 @@ export const result = Argument.String("result").pipe(
   Argument.withMetavar("ID:INDEX"),
   Argument.withDescription("One result: <machine action id>:<index>"),
 )
+
+/** A directory of results, which `--out` may name as well. */
+export const directory = Argument.String("directory").pipe(
+  Argument.optional,
+  Argument.withMetavar("DIR"),
+  Argument.withDescription("The directory of results; the same as --out"),
+)

@@ -4,19 +4,18 @@
 import * as ActionFeed from "@live-response/core/ActionFeed"
 import { type BatchError, isPassing } from "@live-response/core/BatchError"
 import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
+import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { Window } from "@live-response/core/QuotaRule"
 import { RetryPolicy } from "@live-response/core/RetryPolicy"
 import * as ResultRef from "@live-response/core/ResultRef"
-import { fromPlatformError } from "@live-response/core/StoreError"
 import * as WholeFile from "@live-response/core/WholeFile"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
@@ -56,19 +55,16 @@ const whatOf = ({ filter, machine, requestor, status, type }: Selection): Readon
 
 /** What `follow.json` says. */
 const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory: string) {
-  const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
-  const path = paths.join(directory, "follow.json")
-  const storeError = fromPlatformError(path)
+  const files = yield* PrivateDirectory.open(directory)
+  const { follow } = FileName.single
   const what = whatOf(selection)
   const isThis = (other: { readonly what: ReadonlyArray<string> }) => other.what.join("\n") === what.join("\n")
 
-  const text = (yield* Effect.mapError(fs.exists(path), storeError))
-    ? yield* Effect.mapError(fs.readFileString(path), storeError)
-    : `{"positions":[]}`
+  const text = Option.getOrElse(yield* files.readString(follow), () => `{"positions":[]}`)
   const read = Option.getOrUndefined(decode(text))
   if (read === undefined) {
-    yield* Effect.mapError(fs.rename(path, `${path}.broken`), storeError)
+    const path = files.pathOf(follow)
+    yield* files.rename(follow, FileName.brokenOf(follow))
     yield* Messages.write(
       `live-response: ${printable(path)} is broken, and is now ${printable(path)}.broken; it begins as if for the first time`,
     )
@@ -81,7 +77,7 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
     remember: Effect.fnUntraced(function* (position: ActionFeed.Position) {
       const json = printableJson(yield* Effect.orDie(encode({ positions: [...others, { what, position }] })))
       if (json === written) return
-      yield* WholeFile.write(fs, paths, path, Stream.encodeText(Stream.succeed(json)))
+      yield* WholeFile.write(files, follow, Stream.encodeText(Stream.succeed(json)))
       written = json
     }),
   }

@@ -2,39 +2,35 @@
  * What is known of the actions whose results are in a directory: `live-response results` has the machines' names from it.
  */
 import { type BatchEvent, Skipped } from "@live-response/core/BatchEvent"
+import * as FileName from "@live-response/core/FileName"
 import * as JsonLines from "@live-response/core/JsonLines"
 import { hasResult, MachineAction } from "@live-response/core/MachineAction"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as Path from "effect/Path"
-import * as Scope from "effect/Scope"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-/** Where it stands. */
-export const fileIn = (paths: Path.Path, directory: string): string => paths.join(directory, "actions.jsonl")
+/** The actions that are known in a directory. */
+export const read = (files: PrivateDirectory.PrivateDirectory): Stream.Stream<MachineAction, StoreError> =>
+  JsonLines.read(files, FileName.single.actions, MachineAction)
 
 /**
  * The file is made with the first action, and has each of them once. Which of their commands may have no result is known
  * as well: a 404 for one of those is an answer, and not a failure.
  */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
-  const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
-  const scope = yield* Effect.scope
-  const path = fileIn(paths, directory)
+  const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
   const opened = yield* Effect.gen(function* () {
+    const files = yield* PrivateDirectory.open(directory)
     const ids = new Set<string>()
-    yield* Stream.runForEach(JsonLines.read(path, MachineAction), ({ id }) => Effect.sync(() => ids.add(id)))
-    const { append } = yield* JsonLines.open(path, MachineAction)
+    yield* Stream.runForEach(read(files), ({ id }) => Effect.sync(() => ids.add(id)))
+    const { append } = yield* JsonLines.open(files, FileName.single.actions, MachineAction)
     return { append, ids }
-  }).pipe(
-    Effect.provideService(FileSystem.FileSystem, fs),
-    Effect.provideService(Path.Path, paths),
-    Scope.provide(scope),
-    Effect.cached,
-  )
+  }).pipe(Effect.provide(context), Effect.cached)
 
   const doubtful = new Set<string>()
   let unfinished = 0

@@ -3,6 +3,8 @@
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as NodeHasher from "@live-response/node/NodeHasher"
+import * as NodeUser from "@live-response/node/NodeUser"
 import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -26,6 +28,7 @@ import { results } from "./commands/results.ts"
 import { run as runSessions } from "./commands/run.ts"
 import { show } from "./commands/show.ts"
 import { simulate } from "./commands/simulate.ts"
+import { verify } from "./commands/verify.ts"
 import { exitCode, Failure } from "./Failure.ts"
 import * as Messages from "./output/Messages.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
@@ -43,7 +46,7 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
   ),
-  Command.withSubcommands([runSessions, download, show, results, link, actions, auth, quota, simulate, demo]),
+  Command.withSubcommands([runSessions, download, show, results, verify, link, actions, auth, quota, simulate, demo]),
   Command.provide(
     Layer.unwrap(
       Effect.map(Verbose, (isVerbose) =>
@@ -97,6 +100,8 @@ export const run = (args: ReadonlyArray<string>) =>
     ),
     Effect.provide([
       NodeServices.layer,
+      NodeHasher.layer,
+      NodeUser.layer,
       Logger.layer([Messages.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
     ]),

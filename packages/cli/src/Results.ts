@@ -1,18 +1,19 @@
 /**
  * All script results of a directory as a table, for who looks for the one machine among thousands.
  */
+import * as FileName from "@live-response/core/FileName"
 import * as JsonLines from "@live-response/core/JsonLines"
-import { MachineAction, type MachineActionId } from "@live-response/core/MachineAction"
+import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
+import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
+import * as Verification from "@live-response/core/Verification"
 import * as WholeFile from "@live-response/core/WholeFile"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
-import * as FileSystem from "effect/FileSystem"
-import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
@@ -22,7 +23,7 @@ import { cell } from "./output/Cell.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
 import { printable, printableJson } from "./Printable.ts"
-import * as Lists from "./Lists.ts"
+import * as StoredResults from "./StoredResults.ts"
 
 /** A script result. The columns are in this order. */
 const Row = Schema.Struct({
@@ -47,7 +48,10 @@ const columns = Struct.keys(Row.fields)
 
 const encodeRow = Schema.encodeEffect(Schema.fromJsonString(Row))
 
-type Kept = Extract<Manifest.Entry, { readonly status: "completed" }>
+/** A file is not what was downloaded. */
+class Changed extends Schema.TaggedError<Changed>("@live-response/cli/Results/Changed")("Changed", {
+  message: Schema.String,
+}) {}
 
 /** Without it a spreadsheet takes the file for one of an older encoding. */
 const byteOrderMark = "\uFEFF"
@@ -60,17 +64,14 @@ const concurrency = 8
 
 /** Writes the table of a directory twice: `results.csv` for people, `results.jsonl` for programs. */
 export const write = Effect.fnUntraced(function* (directory: string, { json }: { readonly json: boolean }) {
-  const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
-  yield* checkManifest(Manifest.fileIn(paths, directory))
-  const kept = yield* completed(directory)
-  const known = yield* knownActions(KnownActions.fileIn(paths, directory), kept)
-  const store = yield* ResultStore.reader(directory)
+  const files = yield* StoredResults.open(directory)
+  const kept = yield* Manifest.completed(files)
+  const known = yield* knownActions(files, kept)
 
   let rows = 0
   let unnamed = 0
   const lines = Stream.fromIterable(kept).pipe(
-    Stream.mapEffect((entry) => rowOf(store, entry, known.get(entry.machineActionId)), { concurrency }),
+    Stream.mapEffect((entry) => rowOf(files, entry, known.get(entry.machineActionId)), { concurrency }),
     Stream.flattenIterable,
     Stream.tap((row) =>
       Effect.sync(() => {
@@ -82,51 +83,28 @@ export const write = Effect.fnUntraced(function* (directory: string, { json }: {
     Stream.map((line) => `${printableJson(line)}\n`),
   )
 
-  const jsonl = paths.join(directory, "results.jsonl")
-  const csv = paths.join(directory, "results.csv")
-  yield* writeWhole(fs, paths, jsonl, lines)
+  const { resultsLines, resultsTable } = FileName.single
+  yield* writeWhole(files, resultsLines, lines)
   // What was written is read again: no number of rows is ever in memory.
-  const cells = Stream.map(JsonLines.read(jsonl, Row), (row) =>
+  const cells = Stream.map(JsonLines.read(files, resultsLines, Row), (row) =>
     columns.map((column) => cell(String(row[column] ?? ""))),
   )
   yield* writeWhole(
-    fs,
-    paths,
-    csv,
+    files,
+    resultsTable,
     Stream.concat(
       Stream.succeed(byteOrderMark),
       Stream.make(columns).pipe(Stream.concat(cells), Stream.pipeThroughChannel(Csv.encodeString())),
     ),
   )
 
-  const report = { rows, unnamed, csv, jsonl }
+  const report = { rows, unnamed, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
   yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary(report))
 }, Effect.mapError(Failure.fromError))
 
-const checkManifest = (path: string) =>
-  Effect.mapError(Lists.checkReadable(path), ({ message }) =>
-    Failure.usage(`${message}; name a directory into which live-response download has written`),
-  )
-
 /** Two runs at once do not write into each other's files. */
-const writeWhole = <E, R>(
-  fs: FileSystem.FileSystem,
-  paths: Path.Path,
-  path: string,
-  text: Stream.Stream<string, E, R>,
-) => WholeFile.write(fs, paths, path, Stream.encodeText(text), `${path}.${process.pid}.part`)
-
-/** The results that are there, in the order of the lines that say so. */
-const completed = (directory: string) =>
-  Stream.runFold(
-    Manifest.entries(directory),
-    () => new Map<string, Kept>(),
-    (kept, entry) => {
-      const key = `${entry.machineActionId}:${entry.index}`
-      kept.delete(key)
-      return entry.status === "completed" ? kept.set(key, entry) : kept
-    },
-  ).pipe(Effect.map((kept) => Array.from(kept.values())))
+const writeWhole = <E, R>(files: PrivateDirectory, name: string, text: Stream.Stream<string, E, R>) =>
+  WholeFile.write(files, name, Stream.encodeText(text), FileName.partOf(name, process.pid))
 
 /** What is known of an action: its machine, and what its commands are. */
 interface Known {
@@ -136,10 +114,10 @@ interface Known {
 }
 
 /** What a list of actions beside the results says of the actions. */
-const knownActions = (path: string, kept: ReadonlyArray<Kept>) => {
+const knownActions = (files: PrivateDirectory, kept: ReadonlyArray<Manifest.Completed>) => {
   const wanted = new Set(kept.map(({ machineActionId }) => machineActionId))
   return Stream.runFold(
-    Stream.filter(JsonLines.read(path, MachineAction), ({ id }) => wanted.has(id)),
+    Stream.filter(KnownActions.read(files), ({ id }) => wanted.has(id)),
     () => new Map<MachineActionId, Known>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
       const types = new Map(commands.map(({ index, type }) => [index, type]))
@@ -153,19 +131,23 @@ const knownActions = (path: string, kept: ReadonlyArray<Kept>) => {
  * command ran a script, or is not known and the result is JSON, and there is no row, that is reported.
  */
 const rowOf = Effect.fnUntraced(function* (
-  store: Pick<ResultStore.Service, "has" | "read">,
-  { bytes, index, machineActionId, path, sha256 }: Kept,
+  files: PrivateDirectory,
+  { bytes, index, machineActionId, path, sha256 }: Manifest.Completed,
   known: Known | undefined,
 ) {
   const type = known?.types.get(index) ?? ""
   if (type === "GetFile") return []
   const isScript = type === "RunScript" || (type === "" && path.endsWith(".json"))
   const report = (why: string) => (isScript ? noRow(path, why) : Effect.void)
+  const store = ResultStore.reader(files)
   if (!(yield* store.has({ path, bytes }))) {
     yield* report(`it is not there any more, or not as it was; live-response download ${machineActionId}:${index}`)
     return []
   }
-  return yield* ScriptResult.decodeStream(store.read(path), { limit: startLimit }).pipe(
+  const verified = Verification.whileRead(store.read(path), { bytes, sha256 }, (message) =>
+    Effect.fail(new Changed({ message })),
+  )
+  return yield* ScriptResult.decodeStream(verified, { limit: startLimit }).pipe(
     Effect.map((script): ReadonlyArray<Row> => [
       {
         machineId: known?.machineId ?? "",
@@ -183,7 +165,10 @@ const rowOf = Effect.fnUntraced(function* (
         sha256,
       },
     ]),
-    Effect.catchTag("ScriptResultError", ({ message }) => Effect.as(report(message), [])),
+    Effect.catchTags({
+      ScriptResultError: ({ message }) => Effect.as(report(message), []),
+      Changed: ({ message }) => Effect.as(report(message), []),
+    }),
   )
 })
 

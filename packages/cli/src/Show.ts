@@ -3,18 +3,19 @@
  */
 import type { CredentialError } from "@live-response/core/CredentialError"
 import * as Manifest from "@live-response/core/Manifest"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import type { StoreError } from "@live-response/core/StoreError"
 import { type DownloadError, Transfer } from "@live-response/core/Transfer"
+import * as Verification from "@live-response/core/Verification"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import type * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -69,15 +70,17 @@ const failed = (text: string) => new Failure.Failure({ code: Failure.exitCode.so
 const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
   const isMeant = ({ index, machineActionId }: Manifest.Entry) =>
     index === ref.index && machineActionId === ref.machineActionId
-  const last = yield* Stream.runLast(Stream.filter(Manifest.entries(directory), isMeant))
-  const store = yield* ResultStore.reader(directory)
-  const entry = Option.getOrUndefined(last)
-  if (entry?.status !== "completed" || !(yield* store.has(entry))) {
-    return { bytes: remote(ref), kept: undefined } satisfies Source
-  }
-  const { join } = yield* Path.Path
-  const kept = { path: join(directory, entry.path), bytes: entry.bytes }
-  return { bytes: store.read(entry.path), kept } satisfies Source
+  const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
+  const notHere: Source = { bytes: remote(ref), kept: undefined }
+  if (files === undefined) return notHere
+  const entry = Option.getOrUndefined(yield* Stream.runLast(Stream.filter(Manifest.entries(files), isMeant)))
+  const store = ResultStore.reader(files)
+  if (entry?.status !== "completed" || !(yield* store.has(entry))) return notHere
+  const path = files.pathOf(entry.path)
+  const warn = (difference: string) =>
+    Messages.write(printable(`live-response: ${path} is not as it was: ${difference}`))
+  const kept = { path, bytes: entry.bytes }
+  return { bytes: Verification.whileRead(store.read(entry.path), entry, warn), kept } satisfies Source
 })
 
 const remote = (ref: ResultRef): Source["bytes"] =>

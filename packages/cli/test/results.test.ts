@@ -1,6 +1,7 @@
 /**
  * `results`: the script results of a directory as a table.
  */
+import { createHash } from "node:crypto"
 import { readFileSync, rmSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
@@ -34,13 +35,15 @@ const scriptBytes = (fields: Readonly<Record<string, unknown>> = {}) =>
 
 const pathOf = (n: number, extension = "json") => `${Samples.action(n)}/0.${extension}`
 
+const sha256Of = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+
 const completed = (n: number, bytes: Uint8Array, extension = "json") => ({
   status: "completed",
   machineActionId: Samples.action(n),
   index: 0,
   path: pathOf(n, extension),
   bytes: bytes.length,
-  sha256: `sha-${n}`,
+  sha256: sha256Of(bytes),
   links: 1,
   attempts: 1,
 })
@@ -184,8 +187,8 @@ describe("results", () => {
 
       const rows = jsonLines(box)
       assert.deepStrictEqual(
-        rows.map(({ sha256 }) => sha256),
-        ["sha-1", "sha-6", "sha-7", "sha-3"],
+        rows.map(({ path }) => path),
+        [1, 6, 7, 3].map((n) => pathOf(n)),
       )
       assert.deepStrictEqual(rows[3], {
         machineId: "machine-3",
@@ -200,7 +203,7 @@ describe("results", () => {
         errorsStart: "ä😀".repeat(100),
         path: pathOf(3),
         bytes: first.length,
-        sha256: "sha-3",
+        sha256: sha256Of(first),
       })
       assert.deepInclude(rows[0], { machineId: "machine-1", machineName: "ws-new" })
       assert.deepInclude(rows[1], { machineId: "", machineName: "" })

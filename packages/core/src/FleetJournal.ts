@@ -7,21 +7,22 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
+import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { cachedSuccess } from "./internal/cachedSuccess.ts"
 import { randomHex } from "./internal/randomHex.ts"
+import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
 import { MachineAction, MachineActionId } from "./MachineAction.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { Command, type Session } from "./Session.ts"
-import { fromPlatformError, StoreError } from "./StoreError.ts"
+import { StoreError } from "./StoreError.ts"
 
 /** `at` is when the entry was made. Entries of older versions do not have it. */
 const ofMachine = {
@@ -219,15 +220,14 @@ export const layerFileSystem = ({
   Layer.effect(
     FleetJournal,
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const paths = yield* Path.Path
+      const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
       const scope = yield* Effect.scope
-      const path = paths.join(directory, "sessions.jsonl")
+      const name = FileName.single.sessions
       const read = Effect.gen(function* () {
-        yield* Effect.mapError(PrivateDirectory.make(fs, paths, directory), fromPlatformError(directory))
-        const file = yield* JsonLines.open(path, Line)
+        const opened = yield* PrivateDirectory.open(directory)
+        const file = yield* JsonLines.open(opened, name, Line)
         const journal = yield* make(file.append)
-        yield* JsonLines.read(path, Line, (damaged) => Effect.fail(refuse(path, damaged))).pipe(
+        yield* JsonLines.read(opened, name, Line, (damaged) => Effect.fail(refuse(opened.pathOf(name), damaged))).pipe(
           Stream.runForEach((line) => Effect.sync(() => journal.learn(line))),
         )
         return journal
@@ -240,8 +240,7 @@ export const layerFileSystem = ({
             Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause))),
           ),
         ),
-        Effect.provideService(FileSystem.FileSystem, fs),
-        Effect.provideService(Path.Path, paths),
+        Effect.provide(context),
         Effect.uninterruptible,
         cachedSuccess,
       )

@@ -4,14 +4,13 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type { File } from "effect/FileSystem"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import * as PrivateDirectory from "./PrivateDirectory.ts"
+import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
 
@@ -42,31 +41,26 @@ export interface DamagedLine {
  * @category reading
  */
 export const read = <A, I, E = never, R = never>(
-  path: string,
+  directory: PrivateDirectory,
+  name: string,
   schema: Schema.Codec<A, I>,
   onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R> = () => Effect.void,
-): Stream.Stream<A, StoreError | E, FileSystem.FileSystem | R> => {
+): Stream.Stream<A, StoreError | E, R> => {
   const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
   const entry = ([text, index]: [string, number]): Effect.Effect<ReadonlyArray<A>, E, R> => {
     const decoded = decode(text)
     if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
     return text.trim() === "" ? Effect.succeed([]) : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
   }
-  return Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path))).pipe(
-    Stream.catchReason("PlatformError", "NotFound", () => Stream.empty),
-    Stream.mapError(fromPlatformError(path)),
-    Stream.decodeText(),
-    Stream.splitLines,
-    Stream.zipWithIndex,
-    Stream.mapEffect(entry),
-    Stream.flattenIterable,
-  )
+  return Stream.unwrap(
+    Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
+  ).pipe(Stream.decodeText(), Stream.splitLines, Stream.zipWithIndex, Stream.mapEffect(entry), Stream.flattenIterable)
 }
 
 /** Where the last line begins that has no line feed: at the end of a file that is whole. */
-const lastLineOf = (fs: FileSystem.FileSystem, path: string) =>
+const lastLineOf = (directory: PrivateDirectory, name: string) =>
   Stream.runFold(
-    fs.stream(path),
+    directory.read(name),
     () => ({ size: 0, start: 0 }),
     ({ size, start }, bytes) => {
       const last = bytes.lastIndexOf(lineFeed)
@@ -78,12 +72,13 @@ const lastLineOf = (fs: FileSystem.FileSystem, path: string) =>
  * A crash leaves a last line that is torn. It was never appended, so nothing was done that it speaks of, and it is cut
  * off: what is appended to it would make a damaged line in the middle. One that lacks its line feed alone is all there.
  */
-const mend = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string, file: FileSystem.File) {
-  const { size, start } = yield* lastLineOf(fs, path)
+const mend = Effect.fnUntraced(function* (directory: PrivateDirectory, name: string, file: File) {
+  const storeError = fromPlatformError(directory.pathOf(name))
+  const { size, start } = yield* lastLineOf(directory, name)
   if (start === size) return
-  const text = yield* Stream.mkString(Stream.decodeText(fs.stream(path, { offset: start })))
-  yield* Option.isSome(parse(text)) ? file.writeAll(Uint8Array.of(lineFeed)) : file.truncate(start)
-  yield* file.sync
+  const text = yield* Stream.mkString(Stream.decodeText(directory.read(name, { offset: start })))
+  const mended = Option.isSome(parse(text)) ? file.writeAll(Uint8Array.of(lineFeed)) : file.truncate(start)
+  yield* Effect.mapError(Effect.andThen(mended, file.sync), storeError)
 })
 
 /**
@@ -102,20 +97,20 @@ export interface Appender<A> {
 }
 
 /**
- * Opens a file to append entries, and cuts off a last line that a crash has torn. For its owner alone (0600). Its
- * directory must be there, and no other program may append to it.
+ * Opens a file to append entries, and cuts off a last line that a crash has torn. For its owner alone (0600). No other
+ * program may append to it.
  *
  * @since 0.1.0
  * @category writing
  */
 export const open = Effect.fnUntraced(function* <A, I>(
-  path: string,
+  directory: PrivateDirectory,
+  name: string,
   schema: Schema.Codec<A, I>,
-): Effect.fn.Return<Appender<A>, StoreError, FileSystem.FileSystem | Path.Path | Scope.Scope> {
-  const fs = yield* FileSystem.FileSystem
+): Effect.fn.Return<Appender<A>, StoreError, Scope.Scope> {
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
-  const storeError = fromPlatformError(path)
-  const file = yield* Effect.mapError(fs.open(path, { flag: "a+", mode: 0o600 }), storeError)
+  const storeError = fromPlatformError(directory.pathOf(name))
+  const file = yield* directory.append(name)
   const oneAtATime = yield* Semaphore.make(1)
   /** Where the lines end that were appended, while there may be something else behind them. */
   let tornAt: number | undefined
@@ -145,8 +140,8 @@ export const open = Effect.fnUntraced(function* <A, I>(
     )
 
   // The name of a file is on the disk only when its directory is.
-  yield* PrivateDirectory.sync(fs, (yield* Path.Path).dirname(path))
-  yield* Effect.mapError(mend(fs, path, file), storeError)
+  yield* directory.syncDirectoryOf(name)
+  yield* mend(directory, name, file)
   return {
     append: (entry) =>
       Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${TerminalText.escapeJson(line)}\n`)),

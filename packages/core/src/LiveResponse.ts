@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
 import * as Extraction from "./Extraction.ts"
@@ -124,13 +125,16 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
 
   const findPresent = Effect.fnUntraced(function* (ref: ResultRef) {
     const outcome = Option.getOrUndefined(yield* manifest.find(ref))
-    return outcome?.status === "completed" && (yield* store.has(outcome)) ? outcome : undefined
+    if (outcome?.status !== "completed") return undefined
+    const path = FileName.ofResult(ref, outcome.kind)
+    return (yield* store.has({ path, bytes: outcome.bytes })) ? { path } : undefined
   })
 
   /** Unpacks a file that is there, unless that was done before. What it fails with is told. */
   const extract = Effect.fnUntraced(function* (ref: ResultRef, path: string, limits: Extraction.Limits, tell: Report) {
-    const unpacked = path.replace(/\.gz$/, ".unpacked")
-    if (unpacked === path || (yield* store.has({ path: unpacked }))) return
+    if (FileName.kindOf(ref, path) !== "gz") return
+    const unpacked = FileName.ofResult(ref, "unpacked")
+    if (yield* store.has({ path: unpacked })) return
     yield* store.keep(unpacked, Extraction.gunzip(store.read(path), limits, { name: path })).pipe(
       Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
       Effect.catchTag("ExtractionError", (error) =>

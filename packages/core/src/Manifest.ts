@@ -5,33 +5,37 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
+import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
-import { Completed, Failed } from "./BatchEvent.ts"
+import * as BatchEvent from "./BatchEvent.ts"
+import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import type { StoreError } from "./StoreError.ts"
 
 /** A line of an older version has none. */
-const at = Schema.optionalKey(Completed.fields.at)
+const at = Schema.optionalKey(BatchEvent.Completed.fields.at)
 
 /**
  * One line of the manifest: a target that was finished, one way or the other, and when. The last line of a target counts.
+ * A line whose `path` is not the one that its result has by its id and index is not an entry: no path is taken from a file.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Entry = Schema.Union([
-  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(Completed.fields, ["event"]), at }),
-  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(Failed.fields, ["event"]), at }),
+  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(BatchEvent.Completed.fields, ["event"]), at }).check(
+    Schema.makeFilter((entry) => FileName.kindOf(entry, entry.path) !== undefined || "Expected the path of its result"),
+  ),
+  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(BatchEvent.Failed.fields, ["event"]), at }),
 ])
 
 /**
@@ -41,13 +45,13 @@ export const Entry = Schema.Union([
 export type Entry = typeof Entry.Type
 
 /**
- * What the manifest knows of a target: where its result is, or that it failed.
+ * What the manifest knows of a target: what its result is, or that it failed.
  *
  * @since 0.1.0
  * @category models
  */
 export type Outcome =
-  | ({ readonly status: "completed" } & Pick<StoredResult, "path" | "bytes">)
+  | ({ readonly status: "completed"; readonly kind: FileName.Kind } & Pick<StoredResult, "bytes" | "sha256">)
   | { readonly status: "failed" }
 
 /**
@@ -59,7 +63,7 @@ export interface Service {
   readonly find: (ref: ResultRef) => Effect.Effect<Option.Option<Outcome>>
 
   /** Remembers what became of a target, for this run and for the next. */
-  readonly append: (event: Completed | Failed) => Effect.Effect<void, StoreError>
+  readonly append: (event: BatchEvent.Completed | BatchEvent.Failed) => Effect.Effect<void, StoreError>
 
   /** The targets whose last line says that they failed. */
   readonly failed: Effect.Effect<ReadonlyArray<ResultRef>>
@@ -73,21 +77,25 @@ export interface Service {
  */
 export class Manifest extends Context.Service<Manifest, Service>()("@live-response/core/Manifest") {}
 
-const toEntry = (event: Completed | Failed): Entry =>
+const toEntry = (event: BatchEvent.Completed | BatchEvent.Failed): Entry =>
   event.event === "completed"
     ? { status: "completed", ...Struct.omit(event, ["event"]) }
     : { status: "failed", ...Struct.omit(event, ["event"]) }
+
+const outcomeOf = (entry: Entry): Outcome | undefined => {
+  if (entry.status === "failed") return { status: "failed" }
+  const { bytes, path, sha256 } = entry
+  const kind = FileName.kindOf(entry, path)
+  return kind === undefined ? undefined : { status: "completed", kind, bytes, sha256 }
+}
 
 /** The last outcome of each target. What an entry holds beyond that stays in the file. */
 const makeIndex = () => {
   const outcomes = new Map<string, Outcome>()
   return {
-    add: (entry: Pick<Entry, "machineActionId" | "index"> & Outcome) => {
-      const outcome: Outcome =
-        entry.status === "completed"
-          ? { status: "completed", path: entry.path, bytes: entry.bytes }
-          : { status: "failed" }
-      outcomes.set(`${entry.machineActionId}:${entry.index}`, outcome)
+    add: (entry: Entry) => {
+      const outcome = outcomeOf(entry)
+      if (outcome !== undefined) outcomes.set(`${entry.machineActionId}:${entry.index}`, outcome)
     },
     find: (ref: ResultRef) => Effect.sync(() => Option.fromNullishOr(outcomes.get(String(ref)))),
     failed: Effect.sync(() =>
@@ -116,22 +124,41 @@ export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
 })
 
 /**
- * Where the manifest of a directory of results stands.
+ * The entries of `<directory>/manifest.jsonl` as they stand there, in order; none where there is no such file. It reads
+ * alone: a batch may be writing there.
  *
  * @since 0.1.0
  * @category reading
  */
-export const fileIn = (paths: Path.Path, directory: string): string => paths.join(directory, "manifest.jsonl")
+export const entries = (directory: PrivateDirectory.PrivateDirectory): Stream.Stream<Entry, StoreError> =>
+  JsonLines.read(directory, FileName.single.manifest, Entry)
 
 /**
- * The entries of `<directory>/manifest.jsonl` as they stand there, in order; none where there is no such file. It reads
- * alone: the directory is not made, and a batch may be writing there.
+ * An entry of a result that was downloaded.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Completed = Extract<Entry, { readonly status: "completed" }>
+
+/**
+ * The results that are there, in the order of the lines that say so: of each target the last line counts.
  *
  * @since 0.1.0
  * @category reading
  */
-export const entries = (directory: string): Stream.Stream<Entry, StoreError, FileSystem.FileSystem | Path.Path> =>
-  Stream.unwrap(Path.Path.useSync((paths) => JsonLines.read(fileIn(paths, directory), Entry)))
+export const completed = (
+  directory: PrivateDirectory.PrivateDirectory,
+): Effect.Effect<ReadonlyArray<Completed>, StoreError> =>
+  Stream.runFold(
+    entries(directory),
+    () => new Map<string, Completed>(),
+    (there, entry) => {
+      const key = `${entry.machineActionId}:${entry.index}`
+      there.delete(key)
+      return entry.status === "completed" ? there.set(key, entry) : there
+    },
+  ).pipe(Effect.map((there) => Array.from(there.values())))
 
 /** So many damaged lines are named. */
 const namedLines = 5
@@ -156,18 +183,14 @@ export const layerFileSystem = (options: {
   Layer.effect(
     Manifest,
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const paths = yield* Path.Path
       const index = makeIndex()
-
-      yield* Effect.mapError(PrivateDirectory.make(fs, paths, options.directory), fromPlatformError(options.directory))
-      const path = fileIn(paths, options.directory)
-      const file = yield* JsonLines.open(path, Entry)
+      const directory = yield* PrivateDirectory.open(options.directory)
+      const file = yield* JsonLines.open(directory, FileName.single.manifest, Entry)
       const damaged: Array<number> = []
-      yield* JsonLines.read(path, Entry, ({ line }) => Effect.sync(() => damaged.push(line))).pipe(
-        Stream.runForEach((entry) => Effect.sync(() => index.add(entry))),
-      )
-      if (damaged.length > 0) yield* Effect.logWarning(warning(path, damaged))
+      yield* JsonLines.read(directory, FileName.single.manifest, Entry, ({ line }) =>
+        Effect.sync(() => damaged.push(line)),
+      ).pipe(Stream.runForEach((entry) => Effect.sync(() => index.add(entry))))
+      if (damaged.length > 0) yield* Effect.logWarning(warning(directory.pathOf(FileName.single.manifest), damaged))
 
       return {
         find: index.find,

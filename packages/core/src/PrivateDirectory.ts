@@ -1,56 +1,328 @@
 /**
- * Directories that nobody else may look into.
+ * Directories that only their owner can change, and the one way to the files in them.
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { FileSystem } from "effect/FileSystem"
-import type { Path } from "effect/Path"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
-
-/** Makes one directory, or finds it there: another program may make the same at the same time. */
-const makeOne = (fs: FileSystem, directory: string): Effect.Effect<void, PlatformError> =>
-  fs
-    .makeDirectory(directory, { mode: 0o700 })
-    .pipe(
-      Effect.catchTag("PlatformError", (error) =>
-        error.reason._tag === "AlreadyExists"
-          ? Effect.flatMap(fs.stat(directory), ({ type }) => (type === "Directory" ? Effect.void : Effect.fail(error)))
-          : Effect.fail(error),
-      ),
-    )
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Trust from "./internal/trust.ts"
+import { fromPlatformError, StoreError } from "./StoreError.ts"
 
 /**
- * Makes a directory, for its owner alone (0700), and those above it that are missing. Step by step, because Node's own
- * recursion never ends where a directory can be looked at but not written to, as in /proc.
+ * The id of the user who runs this program, so that directories and files of other users are refused. By default, and on
+ * Windows, it is not known: then owners and modes are not checked, and links are refused all the same.
+ * `@live-response/node` provides it as `NodeUser.layer`.
  *
  * @since 0.1.0
- * @category constructors
+ * @category references
  */
-export const make = (fs: FileSystem, path: Path, directory: string): Effect.Effect<void, PlatformError> =>
-  makeOne(fs, directory).pipe(
-    Effect.catchTag("PlatformError", (error) => {
-      const parent = path.dirname(directory)
-      return error.reason._tag === "NotFound" && parent !== directory
-        ? Effect.andThen(make(fs, path, parent), makeOne(fs, directory))
-        : Effect.fail(error)
-    }),
+export const UserId = Context.Reference<number | undefined>("@live-response/core/PrivateDirectory/UserId", {
+  defaultValue: () => undefined,
+})
+
+/**
+ * A directory whose files are opened by name.
+ *
+ * **Details**
+ *
+ * A name is a plain one (`manifest.jsonl`) or one in a directory below (`<machineActionId>/0.json`); any other, such as
+ * `../x`, fails. So does each operation on a file, or in a directory below, that is a symbolic link, has other names (hard
+ * links), is not a regular file, belongs to another user, or that others may write to: with a `StoreError` whose problem
+ * is `Untrusted`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PrivateDirectory {
+  /** As it was given. */
+  readonly path: string
+
+  /** Where it is, once all links on the way to it are resolved. */
+  readonly realPath: string
+
+  /** The path of a file in it, for messages. */
+  readonly pathOf: (name: string) => string
+
+  /** What is known of a file; none where there is no such file. */
+  readonly info: (name: string) => Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError>
+
+  /** The bytes of a file. */
+  readonly read: (name: string, options?: ReadOptions) => Stream.Stream<Uint8Array, StoreError>
+
+  /** All of a file as text; none where there is no such file. */
+  readonly readString: (name: string) => Effect.Effect<Option.Option<string>, StoreError>
+
+  /** Opens a file to append to it and to read it, and creates it (0600) where there is none. */
+  readonly append: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
+
+  /** Creates a file (0600), and opens it to write to it. A file of an earlier program that has the name is removed. */
+  readonly create: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
+
+  /**
+   * Gives the real path of a file for what opens it by itself, as SQLite does. The file is created (0600) where there is
+   * none. It is not opened here, because to close it would end the locks that this process has on it.
+   */
+  readonly prepare: (name: string) => Effect.Effect<string, StoreError>
+
+  /** Gives a file another name. A file that has that name is replaced. */
+  readonly rename: (from: string, to: string) => Effect.Effect<void, StoreError>
+
+  /** Removes a file, if it is there. */
+  readonly remove: (name: string) => Effect.Effect<void, StoreError>
+
+  /** Makes the directory (0700) that a name is in, if it is missing, and flushes the one above it. */
+  readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
+
+  /**
+   * Flushes the directory that a name is in: a name is there for good only when its directory is. Some platforms can't,
+   * and need not: that is not a failure. A disk that is full or broken, or too many open files, is one.
+   */
+  readonly syncDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
+}
+
+type ReadOptions = NonNullable<Parameters<FileSystem.FileSystem["stream"]>[1]>
+
+interface Platform {
+  readonly fs: FileSystem.FileSystem
+  readonly paths: Path.Path
+  readonly user: number | undefined
+}
+
+const at =
+  (path: string) =>
+  <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
+    Effect.mapError(effect, fromPlatformError(path))
+
+const optional = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
+  Effect.catchReason(Effect.asSome(effect), "PlatformError", "NotFound", () => Effect.succeedNone)
+
+const untrusted = (path: string, detail: string) => new StoreError({ path, problem: "Untrusted", detail })
+
+const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
+  problem === undefined ? Effect.void : Effect.fail(untrusted(path, problem))
+
+const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.Effect<void, StoreError> =>
+  type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
+
+/** Makes one directory, or finds it there: another program may make the same at the same time. */
+const makeOne = ({ fs }: Platform, path: string): Effect.Effect<void, StoreError> =>
+  fs.makeDirectory(path, { mode: 0o700 }).pipe(
+    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
+    at(path),
   )
+
+/** As many links as Linux follows on the way to a file. */
+const mostLinks = 40
+
+/**
+ * The way to a directory, which is resolved as the system does it: whoever can change a directory or a link on it decides
+ * where it leads. Missing directories are made where `make` says so, one by one, because Node's own recursion never ends
+ * where a directory can be looked at but not written to, as in /proc.
+ */
+const resolve = (
+  platform: Platform,
+  given: string,
+  make: boolean,
+): Effect.Effect<Option.Option<string>, StoreError> => {
+  const { fs, paths, user } = platform
+  let links = 0
+  const walk = Effect.fnUntraced(function* (
+    path: string,
+    role: "ancestor" | "directory",
+  ): Effect.fn.Return<Option.Option<string>, StoreError> {
+    const above = paths.dirname(path)
+    const parent = above === path ? Option.some(above) : yield* walk(above, "ancestor")
+    if (Option.isNone(parent)) return parent
+    const here = above === path ? path : paths.join(parent.value, paths.basename(path))
+    const found = yield* at(here)(optional(fs.lstat(here)))
+    if (Option.isNone(found) && !make) return Option.none()
+    if (Option.isNone(found)) yield* makeOne(platform, here)
+    const info = Option.isSome(found) ? found.value : yield* at(here)(fs.lstat(here))
+    if (info.type === "SymbolicLink") {
+      yield* trust(here, Trust.ofPathLink(info, user))
+      if (++links > mostLinks)
+        return yield* untrusted(here, "too many symbolic links on the way; choose another directory")
+      return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
+    }
+    yield* expectDirectory(info, given)
+    yield* trust(here, role === "directory" ? Trust.ofDirectory(info, user, here) : Trust.ofAncestor(info, user, here))
+    return Option.some(here)
+  })
+  return walk(paths.resolve(given), "directory")
+}
 
 /** Whether a failure means that the disk or the process is in trouble, and not that the platform can't do it. */
 const isTrouble = ({ detail, problem }: StoreError): boolean =>
   problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
 
-/**
- * Flushes a directory to the disk: a name is there for good only when its directory is. Some platforms can't, and need
- * not: that is no failure. A disk that is full or broken, or too many open files, is one.
- *
- * @since 0.1.0
- * @category writing
- */
-export const sync = (fs: FileSystem, directory: string): Effect.Effect<void, StoreError> =>
-  Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (directory) => directory.sync)).pipe(
-    Effect.mapError(fromPlatformError(directory)),
+const isPlain = (segment: string): boolean => /^[^/\\:\0]+$/.test(segment) && segment !== "." && segment !== ".."
+
+/** The directories below that a name is in, and whether it is a name at all. */
+const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
+  const segments = name.split("/")
+  return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
+}
+
+/** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
+const names = ({ fs, paths, user }: Platform, path: string, realPath: string) => {
+  const pathOf = (name: string) => paths.join(path, name)
+  const real = (name: string) => paths.join(realPath, name)
+
+  /** Gives whether the directory that a name is in is there. */
+  const checkDirectoryOf = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
+    const [below, file] = segmentsOf(name) ?? []
+    if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
+    if (file === undefined) return true
+    const info = yield* optional(fs.lstat(real(below))).pipe(at(pathOf(below)))
+    if (Option.isNone(info)) return false
+    yield* trust(pathOf(below), Trust.ofLink(info.value))
+    yield* expectDirectory(info.value, pathOf(below))
+    yield* trust(pathOf(below), Trust.ofDirectory(info.value, user, pathOf(below)))
+    return true
+  })
+
+  const info = Effect.fnUntraced(function* (
+    name: string,
+  ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
+    if (!(yield* checkDirectoryOf(name))) return Option.none()
+    const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
+    if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
+    return found
+  })
+
+  return { pathOf, real, checkDirectoryOf, info }
+}
+
+/** What others may read of a file that is written is closed to them. */
+const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: string, { mode }: FileSystem.File.Info) {
+  if (!Trust.isReadableByOthers(mode, user)) return
+  yield* at(path)(fs.chmod(path, 0o600))
+  yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
+})
+
+const make = (platform: Platform, path: string, realPath: string): PrivateDirectory => {
+  const { fs, paths, user } = platform
+  const { checkDirectoryOf, info, pathOf, real } = names(platform, path, realPath)
+
+  const open = (name: string, flag: FileSystem.OpenFlag) =>
+    // Only where users are known is the platform one that has the flag.
+    fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
+  const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
+    if (Option.isNone(yield* info(name))) return
+    yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
+  })
+  const read: PrivateDirectory["read"] = (name, options) =>
+    Stream.unwrap(
+      Effect.map(info(name), () => Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))),
+    )
+
+  return {
+    path,
+    realPath,
+    pathOf,
+    info,
+    read,
+    readString: Effect.fnUntraced(function* (name) {
+      if (Option.isNone(yield* info(name))) return Option.none()
+      return Option.some(yield* Stream.mkString(Stream.decodeText(read(name))))
+    }),
+    append: Effect.fnUntraced(function* (name) {
+      const found = yield* info(name)
+      if (Option.isNone(found)) return yield* open(name, "ax+")
+      yield* tighten(platform, real(name), found.value)
+      return yield* open(name, "a+")
+    }),
+    create: (name) => Effect.andThen(remove(name), open(name, "wx")),
+    prepare: Effect.fnUntraced(function* (name) {
+      const found = yield* info(name)
+      if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
+      return real(name)
+    }),
+    rename: Effect.fnUntraced(function* (from, to) {
+      yield* info(from)
+      yield* info(to)
+      yield* fs.rename(real(from), real(to)).pipe(at(pathOf(to)))
+    }),
+    remove,
+    makeDirectoryOf: Effect.fnUntraced(function* (name) {
+      if (!(yield* checkDirectoryOf(name))) {
+        yield* makeOne(platform, paths.dirname(real(name)))
+        yield* checkDirectoryOf(name)
+      }
+      yield* syncDirectory(fs, realPath)
+    }),
+    syncDirectoryOf: (name) => Effect.andThen(checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
+  }
+}
+
+/** Another program may create it at the same time. */
+const createUnlessThere = (fs: FileSystem.FileSystem, path: string) =>
+  fs
+    .open(path, { flag: "wx", mode: 0o600 })
+    .pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
+
+const syncDirectory = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void, StoreError> =>
+  Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)).pipe(
+    Effect.mapError(fromPlatformError(path)),
     Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
   )
+
+const platform = Effect.gen(function* () {
+  return { fs: yield* FileSystem.FileSystem, paths: yield* Path.Path, user: yield* UserId } satisfies Platform
+})
+
+/**
+ * Opens a directory, and makes it (0700) and those above it that are missing.
+ *
+ * **Details**
+ *
+ * It may itself be named through symbolic links, as `/var/cases` on another disk is, if they belong to this user or to
+ * root. It fails with a `StoreError` whose problem is `Untrusted` where the directory belongs to another user, where its
+ * group or others may write to it, and where others may rename it: each directory above it must belong to this user or
+ * to root, and be writable by nobody else unless it is sticky, as /tmp is. In directories above, a group that has the id
+ * of its owner is a group of that one user, as many systems give each user, and may write to them.
+ *
+ * @example
+ * ```ts
+ * import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const directory = yield* PrivateDirectory.open("case-4711")
+ *   return yield* directory.readString("manifest.jsonl")
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const open = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
+  const system = yield* platform
+  const realPath = yield* resolve(system, path, true)
+  return make(
+    system,
+    path,
+    Option.getOrElse(realPath, () => path),
+  )
+})
+
+/**
+ * Opens a directory as `open` does, if it is there. Nothing is made.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const find = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
+  const system = yield* platform
+  return Option.map(yield* resolve(system, path, false), (realPath) => make(system, path, realPath))
+})

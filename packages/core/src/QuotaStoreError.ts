@@ -40,10 +40,22 @@ export class Newer extends Schema.TaggedError<Newer>("@live-response/core/QuotaS
 }) {}
 
 /**
+ * The log, or the directory that it is in, is not this user's alone: another user may have prepared it, or it is a link.
+ * `description` says what is wrong, and where.
+ *
  * @since 0.1.0
  * @category reasons
  */
-export const Reason = Schema.Union([Unreachable, Unusable, Newer])
+export class Untrusted extends Schema.TaggedError<Untrusted>("@live-response/core/QuotaStoreError/Untrusted")(
+  "Untrusted",
+  { description: Schema.String },
+) {}
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union([Unreachable, Unusable, Newer, Untrusted])
 
 /**
  * @since 0.1.0
@@ -78,6 +90,8 @@ const problemOf = (reason: Reason): string => {
       return `does not answer (${reason.description})`
     case "Unusable":
       return `can't be used (${reason.description})`
+    case "Untrusted":
+      return `is not safe to use (${reason.description})`
     case "Newer":
       return `was written by a newer version of live-response (schema ${reason.version}, this one knows ${reason.known})`
   }

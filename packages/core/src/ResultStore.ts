@@ -9,10 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as FileName from "./FileName.ts"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
 import * as Inspection from "./internal/inspection.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
@@ -102,7 +103,7 @@ export class ResultStore extends Context.Service<ResultStore, Service>()("@live-
  * @since 0.1.0
  * @category results
  */
-export const kindOf: (start: Uint8Array) => "json" | "gz" | "bin" = Inspection.kindOf
+export const kindOf: (start: Uint8Array) => FileName.Kind = Inspection.kindOf
 
 /** One writer at a time for each result and each path, and each ends with what it completes. */
 const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return<Service, never, Scope.Scope> {
@@ -217,39 +218,24 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
   }),
 )
 
-const at =
-  (path: string) =>
-  <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
-    Effect.mapError(effect, fromPlatformError(path))
-
 /**
- * What is kept in a directory, to be read alone: the directory is not made, need not be writable, and somebody else may be
- * writing there.
+ * What is kept in a directory, to be read alone: another program may be writing there.
  *
  * @since 0.1.0
  * @category reading
  */
-export const reader = Effect.fnUntraced(function* (
-  directory: string,
-): Effect.fn.Return<Pick<Service, "has" | "read">, never, FileSystem.FileSystem | Path.Path> {
-  const fs = yield* FileSystem.FileSystem
-  const { join } = yield* Path.Path
-  return {
-    has: ({ bytes, path }) =>
-      fs.stat(join(directory, path)).pipe(
-        Effect.map((info) => info.type === "File" && (bytes === undefined || Number(info.size) === bytes)),
-        Effect.catchTag("PlatformError", (error) =>
-          error.reason._tag === "NotFound" ? Effect.succeed(false) : Effect.fail(error),
-        ),
-        at(path),
-      ),
-    read: (path) => fs.stream(join(directory, path)).pipe(Stream.mapError(fromPlatformError(path))),
-  }
+export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Service, "has" | "read"> => ({
+  has: ({ bytes, path }) =>
+    Effect.map(directory.info(path), (info) =>
+      Option.exists(info, ({ size, type }) => type === "File" && (bytes === undefined || Number(size) === bytes)),
+    ),
+  read: (path) => directory.read(path),
 })
 
 /**
  * Keeps results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served. Directories are
- * for their owner alone (0700), and so are files (0600).
+ * for their owner alone (0700), and so are files (0600). A directory that another user could change is refused, as
+ * `PrivateDirectory.open` does it, and so is each file that is a link.
  *
  * **Details**
  *
@@ -269,38 +255,34 @@ export const layerFileSystem = (options: {
   Layer.effect(
     ResultStore,
     Effect.gen(function* () {
-      const { directory } = options
-      const fs = yield* FileSystem.FileSystem
-      const paths = yield* Path.Path
-      const hasher = yield* Hasher
-
-      yield* PrivateDirectory.make(fs, paths, directory).pipe(at(directory))
-      yield* fs.access(directory, { writable: true }).pipe(at(directory))
-
+      const hash = yield* Hasher
+      const directory = yield* PrivateDirectory.open(options.directory)
+      yield* Effect.mapError(
+        FileSystem.FileSystem.use((fs) => fs.access(directory.realPath, { writable: true })),
+        fromPlatformError(options.directory),
+      )
       return yield* withLocks({
-        open: (ref) =>
-          openWriter({ fs, paths, directory: paths.join(directory, ref.machineActionId), ref, hash: hasher }),
-        ...(yield* reader(directory)),
-        keep: (path, bytes) => WholeFile.write(fs, paths, paths.join(directory, path), bytes),
+        open: (ref) => openWriter({ directory, ref, hash }),
+        ...reader(directory),
+        keep: (path, bytes) => WholeFile.write(directory, path, bytes),
       })
     }),
   )
 
 const openWriter = Effect.fnUntraced(function* ({
   directory,
-  fs,
   hash,
-  paths,
   ref,
 }: {
-  readonly fs: FileSystem.FileSystem
-  readonly paths: Path.Path
-  readonly directory: string
+  readonly directory: PrivateDirectory.PrivateDirectory
   readonly ref: ResultRef
   readonly hash: (algorithm: Algorithm) => Hash
 }): Effect.fn.Return<ResultWriter, StoreError, Scope.Scope> {
-  const path = paths.join(directory, `${ref.index}.part`)
-  const part = yield* PartFile.open({ fs, paths, directory, path, recordPath: `${path}.json` })
+  const part = yield* PartFile.open({
+    directory,
+    name: FileName.ofResult(ref, "part"),
+    record: FileName.ofResult(ref, "part.json"),
+  })
   const inspection = Inspection.make(hash, ref)
   const { head } = part
   if (head !== undefined) {
@@ -312,7 +294,7 @@ const openWriter = Effect.fnUntraced(function* ({
     const size = yield* PartFile.finish(part)
     const stored = yield* inspection.finish(PartFile.bytes(part))
     yield* inspection.checkFile(size)
-    yield* PartFile.publish(part, paths.join(paths.dirname(directory), stored.path))
+    yield* PartFile.publish(part, stored.path)
     return stored
   })
 

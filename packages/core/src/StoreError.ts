@@ -8,7 +8,8 @@ import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * What is wrong with the place, in the order in which an operator would ask.
+ * What is wrong with the place, in the order in which an operator would ask. `Untrusted` is a directory or a file that
+ * another user may have prepared, or that leads elsewhere, such as a symbolic link: `detail` says what is wrong.
  *
  * @since 0.1.0
  * @category schemas
@@ -19,6 +20,7 @@ export const Problem = Schema.Literals([
   "NotADirectory",
   "TooManyOpenFiles",
   "InUse",
+  "Untrusted",
   "Failed",
 ])
 
@@ -28,7 +30,7 @@ export const Problem = Schema.Literals([
  */
 export type Problem = typeof Problem.Type
 
-const advice: Record<Exclude<Problem, "InUse" | "Failed">, string> = {
+const advice: Record<Exclude<Problem, "InUse" | "Untrusted" | "Failed">, string> = {
   DiskFull: "the disk is full; free some space and run the same command again, it goes on where it stopped",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
@@ -52,6 +54,7 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
 
   private get whatNow(): string {
     switch (this.problem) {
+      case "Untrusted":
       case "Failed":
         return this.detail
       case "InUse":

@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { File, FileSystem } from "effect/FileSystem"
-import type { Path } from "effect/Path"
+import type { File } from "effect/FileSystem"
 import * as Stream from "effect/Stream"
-import * as PrivateDirectory from "./PrivateDirectory.ts"
+import * as FileName from "./FileName.ts"
+import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 
 /**
@@ -18,15 +18,14 @@ import { fromPlatformError, StoreError } from "./StoreError.ts"
  * @category writing
  */
 export const publish = Effect.fnUntraced(function* (
-  fs: FileSystem,
-  paths: Path,
+  directory: PrivateDirectory,
   file: File,
   part: string,
-  path: string,
+  name: string,
 ): Effect.fn.Return<void, StoreError> {
-  yield* Effect.mapError(file.sync, fromPlatformError(part))
-  yield* Effect.mapError(fs.rename(part, path), fromPlatformError(path))
-  yield* PrivateDirectory.sync(fs, paths.dirname(path))
+  yield* Effect.mapError(file.sync, fromPlatformError(directory.pathOf(part)))
+  yield* directory.rename(part, name)
+  yield* directory.syncDirectoryOf(name)
 })
 
 /**
@@ -38,16 +37,16 @@ export const publish = Effect.fnUntraced(function* (
  * @category writing
  */
 export const write = Effect.fnUntraced(function* <E, R>(
-  fs: FileSystem,
-  paths: Path,
-  path: string,
+  directory: PrivateDirectory,
+  name: string,
   bytes: Stream.Stream<Uint8Array, E, R>,
-  part: string = `${path}.part`,
+  part: string = FileName.partOf(name),
 ): Effect.fn.Return<number, StoreError | E, R> {
-  const partError = fromPlatformError(part)
+  const path = directory.pathOf(part)
+  const partError = fromPlatformError(path)
   return yield* Effect.gen(function* () {
-    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(part, { force: true })))
-    const file = yield* Effect.mapError(fs.open(part, { flag: "w", mode: 0o600 }), partError)
+    yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(part)))
+    const file = yield* directory.create(part)
     let size = 0
     yield* Stream.runForEach(bytes, (chunk) => {
       size += chunk.length
@@ -56,9 +55,9 @@ export const write = Effect.fnUntraced(function* <E, R>(
     const onDisk = Number((yield* Effect.mapError(file.stat, partError)).size)
     if (onDisk !== size) {
       const detail = `the file has ${onDisk} bytes, written to it were ${size}, so another program writes to it; run it again`
-      return yield* new StoreError({ path: part, problem: "Failed", detail })
+      return yield* new StoreError({ path, problem: "Failed", detail })
     }
-    yield* publish(fs, paths, file, part, path)
+    yield* publish(directory, file, part, name)
     return size
   }).pipe(Effect.scoped)
 })

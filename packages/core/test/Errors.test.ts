@@ -193,6 +193,11 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
         /^the quota's log in Redis was written by a newer version of live-response \(schema 2, this one knows 1\); is/,
       ],
     },
+    { error: ofStore("Untrusted"), says: [/^\/results\/a: EIO: i\/o error$/] },
+    {
+      error: ofQuotaStore(new QuotaStoreError.Untrusted({ description: "it is a symbolic link" })),
+      says: [/^the quota's log in Redis is not safe to use \(it is a symbolic link\); is it up\?$/],
+    },
     { error: ofStore("Failed"), says: [/^\/results\/a: EIO: i\/o error$/] },
   ]
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as JsonLines from "@live-response/core/JsonLines"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -11,25 +12,37 @@ import { type Disk, failOnce, makeDisk } from "./support/disk.ts"
 
 const Entry = Schema.Struct({ n: Schema.Int, text: Schema.String })
 
-const path = "/there/entries.jsonl"
+const name = "entries.jsonl"
+const path = `/there/${name}`
+
+const openFile = Effect.flatMap(PrivateDirectory.open("/there"), (directory) => JsonLines.open(directory, name, Entry))
+
+const reading = <E = never>(onDamaged?: (damaged: JsonLines.DamagedLine) => Effect.Effect<unknown, E>) =>
+  Stream.unwrap(
+    Effect.map(PrivateDirectory.open("/there"), (directory) =>
+      JsonLines.read(
+        directory,
+        name,
+        Entry,
+        onDamaged === undefined ? undefined : (line) => Effect.asVoid(onDamaged(line)),
+      ),
+    ),
+  )
 
 const entry = (n: number, text = `entry ${n}`) => ({ n, text })
 
 const append = (disk: Disk, ...entries: ReadonlyArray<typeof Entry.Type>) =>
-  JsonLines.open(path, Entry).pipe(
+  openFile.pipe(
     Effect.flatMap((file) => Effect.forEach(entries, file.append, { discard: true })),
     Effect.scoped,
     Effect.provide(disk.layer),
   )
 
-const read = (disk: Disk) => Effect.provide(Stream.runCollect(JsonLines.read(path, Entry)), disk.layer)
+const read = (disk: Disk) => Effect.provide(Stream.runCollect(reading()), disk.layer)
 
 /** Every line, none of which may be damaged. */
 const readWhole = (disk: Disk) =>
-  Effect.provide(
-    Stream.runCollect(JsonLines.read(path, Entry, ({ line }) => Effect.fail(`line ${line} is damaged`))),
-    disk.layer,
-  )
+  Effect.provide(Stream.runCollect(reading(({ line }) => Effect.fail(`line ${line} is damaged`))), disk.layer)
 
 const textOf = (disk: Disk) => new TextDecoder().decode(disk.files.get(path))
 
@@ -49,7 +62,7 @@ describe("JsonLines", () => {
   it.effect("has an entry on the disk when it is appended", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
       for (let n = 0; n < 3; n++) {
         yield* file.append(entry(n))
         assert.strictEqual(disk.flushed.get(path), disk.files.get(path)?.length)
@@ -117,7 +130,7 @@ describe("JsonLines", () => {
     Effect.gen(function* () {
       const disk = makeDisk()
       const entries = Array.from({ length: 50 }, (_, n) => entry(n, "x".repeat(n)))
-      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
       yield* Effect.forEach(entries, file.append, { concurrency: "unbounded", discard: true })
       assert.deepStrictEqual(
         (yield* read(disk)).toSorted((a, b) => a.n - b.n),
@@ -129,7 +142,7 @@ describe("JsonLines", () => {
   it.effect("writes the whole line also for a program that is interrupted", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
       const appending = yield* Effect.forkChild(file.append(entry(0)), { startImmediately: true })
       yield* Fiber.interrupt(appending)
       yield* file.append(entry(1))
@@ -154,7 +167,7 @@ describe("JsonLines", () => {
   it.effect("has an entry that is appended after one that could not be", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
       disk.room = 4
       yield* Effect.ignore(file.append(entry(1)))
       disk.room = Infinity
@@ -166,7 +179,7 @@ describe("JsonLines", () => {
   it.effect("keeps an entry that is appended while another is torn by a full disk", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
       disk.fault = failOnce("write", "short")
       const exits = yield* Effect.all([Effect.exit(file.append(entry(1))), Effect.exit(file.append(entry(2)))], {
         concurrency: 2,
@@ -181,7 +194,7 @@ describe("JsonLines", () => {
     () =>
       Effect.gen(function* () {
         const disk = makeDisk()
-        const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+        const file = yield* openFile.pipe(Effect.provide(disk.layer))
         yield* file.append(entry(0))
         const whole = disk.files.get(path)
         disk.fault = ({ method }) => (method === "write" ? "short" : method === "truncate" ? "EIO" : "none")
@@ -198,7 +211,7 @@ describe("JsonLines", () => {
   it.effect("cuts off a line that could not be flushed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const file = yield* JsonLines.open(path, Entry).pipe(Effect.provide(disk.layer))
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
       disk.fault = failOnce("sync", "EIO")
       yield* Effect.flip(file.append(entry(1)))
       yield* file.append(entry(2))
@@ -225,7 +238,7 @@ describe("JsonLines", () => {
       const disk = makeDisk()
       disk.files.set(path, utf8(`{"n":1,"text":"x"}\n\n \nhalf\n{"n":2}\n{"n":3,"text":"y"}\n`))
       const damaged: Array<unknown> = []
-      const read = JsonLines.read(path, Entry, (line) => Effect.sync(() => damaged.push(line)))
+      const read = reading((line) => Effect.sync(() => damaged.push(line)))
       assert.strictEqual((yield* Effect.provide(Stream.runCollect(read), disk.layer)).length, 2)
       assert.deepStrictEqual(damaged, [
         { line: 4, value: Option.none() },

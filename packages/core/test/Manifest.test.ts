@@ -43,15 +43,14 @@ describe("Manifest.layerMemory", () => {
       yield* manifest.append(completed(refAt(2), 7))
       yield* manifest.append(completed(refAt(3)))
       yield* manifest.append(failed(refAt(3)))
-      const path = (n: number) => `${refAt(n).machineActionId}/${refAt(n).index}.bin`
       assert.deepStrictEqual(
         yield* manifest.find(refAt(0)),
-        Option.some({ status: "completed", path: path(0), bytes: 5 }),
+        Option.some({ status: "completed", kind: "bin", bytes: 5, sha256: "ab" }),
       )
       assert.deepStrictEqual(yield* manifest.find(refAt(1)), Option.some({ status: "failed" }))
       assert.deepStrictEqual(
         yield* manifest.find(refAt(2)),
-        Option.some({ status: "completed", path: path(2), bytes: 7 }),
+        Option.some({ status: "completed", kind: "bin", bytes: 7, sha256: "ab" }),
       )
       assert.deepStrictEqual((yield* manifest.failed).map(String), [String(refAt(1)), String(refAt(3))])
     }).pipe(Effect.provide(Manifest.layerMemory)),

@@ -210,7 +210,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
 
   for (const [method, path] of [
     ["read", recordPath],
-    ["stat", partPath],
+    ["lstat", partPath],
     ["read", partPath],
   ] as const) {
     it.effect(`removes nothing for an error that it can't interpret: ${method} ${path.slice(-10)}`, () =>
@@ -246,6 +246,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
   it.effect("does not hold a result that could not be opened", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
+      yield* inWriter(disk, ({ write }) => write({ head, offset: 0, bytes: content.subarray(0, 400) }))
       disk.fault = failOnce("read", "EMFILE")
       const opened = Effect.gen(function* () {
         assert.strictEqual((yield* Effect.flip(open)).problem, "TooManyOpenFiles")

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as WholeFile from "@live-response/core/WholeFile"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import { utf8 } from "./support/bytes.ts"
 import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
@@ -10,9 +10,9 @@ import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 const path = "/there/table.csv"
 
 const write = (disk: Disk, bytes: Stream.Stream<Uint8Array>) =>
-  Effect.gen(function* () {
-    return yield* WholeFile.write(yield* FileSystem.FileSystem, yield* Path.Path, path, bytes)
-  }).pipe(Effect.provide(disk.layer))
+  Effect.flatMap(PrivateDirectory.open("/there"), (directory) => WholeFile.write(directory, "table.csv", bytes)).pipe(
+    Effect.provide(disk.layer),
+  )
 
 describe("WholeFile.write", () => {
   it.effect.each([0.1, 0.9])("leaves the whole file and nothing else, also after a power cut: %d", (roll) =>

@@ -5,17 +5,19 @@
  */
 import { hostname } from "node:os"
 import type { DatabaseSync } from "node:sqlite"
+import * as FileName from "@live-response/core/FileName"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
-import { fromPlatformError, StoreError } from "@live-response/core/StoreError"
+import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
+import type * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sqlite from "./internal/sqlite.ts"
+import * as NodeUser from "./NodeUser.ts"
 
 const decodeOwner = Schema.decodeUnknownSync(
   Schema.UndefinedOr(Schema.Struct({ pid: Schema.Int, host: Schema.String })),
@@ -48,22 +50,23 @@ const take = (database: DatabaseSync): void => {
  * @since 0.1.0
  * @category layers
  */
-export const layer = ({
-  directory,
-}: {
+export const layer = (options: {
   readonly directory: string
 }): Layer.Layer<never, StoreError, FileSystem.FileSystem | Path.Path> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const paths = yield* Path.Path
-      const path = paths.join(directory, ".lock")
-      const inUse = (detail: string) => new StoreError({ path: directory, problem: "InUse", detail })
-      const failed = (cause: unknown) => new StoreError({ path, problem: "Failed", detail: Sqlite.messageOf(cause) })
-      const inode = Effect.option(Effect.map(fs.stat(path), ({ ino }) => ino)).pipe(Effect.map(Option.flatten))
+      const directory = yield* PrivateDirectory.open(options.directory)
+      const name = FileName.single.lock
+      const inUse = (detail: string) => new StoreError({ path: directory.path, problem: "InUse", detail })
+      const failed = (cause: unknown) =>
+        new StoreError({ path: directory.pathOf(name), problem: "Failed", detail: Sqlite.messageOf(cause) })
+      const inode = Effect.map(
+        directory.info(name),
+        Option.flatMap(({ ino }) => ino),
+      )
 
       const attempt = Effect.gen(function* () {
-        const database = yield* Sqlite.open(fs, path, { timeout: 0, onError: failed })
+        const database = yield* Sqlite.open(directory, name, { timeout: 0, onError: failed })
         const opened = yield* inode
         yield* Effect.try({
           try: () => take(database),
@@ -71,14 +74,10 @@ export const layer = ({
         })
         // Who had it may have removed the file after it was opened here: then it is nobody's lock.
         if (!Equal.equals(opened, yield* inode)) return false
-        yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(path)))
+        yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
         return true
       })
 
-      yield* PrivateDirectory.make(fs, paths, directory).pipe(Effect.mapError(fromPlatformError(directory)))
-      yield* attempt.pipe(
-        Effect.repeat({ until: (isOurs) => isOurs }),
-        Effect.catchTag("PlatformError", (error) => Effect.fail(fromPlatformError(path)(error))),
-      )
+      yield* Effect.repeat(attempt, { until: (isOurs) => isOurs })
     }),
-  )
+  ).pipe(Layer.provide(NodeUser.layer))

@@ -21,20 +21,19 @@ import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
-import { fromPlatformError, type StoreError } from "@live-response/core/StoreError"
+import type { StoreError } from "@live-response/core/StoreError"
 import * as Transfer from "@live-response/core/Transfer"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
+import * as NodeUser from "./NodeUser.ts"
 
 /**
  * @since 0.1.0
@@ -161,14 +160,14 @@ export const layer = (
   // The lock before the manifest is read: whoever had it until now wrote there.
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
     Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide([NodeServices.layer, NodeHasher.layer]),
+    Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer]),
   )
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
       // One lock for both: a second one would be refused.
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
-  ).pipe(Layer.provide(NodeServices.layer))
+  ).pipe(Layer.provide([NodeServices.layer, NodeUser.layer]))
   return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
@@ -181,14 +180,7 @@ export const layer = (
 /** Also where one of them is a link to the other. Both are there then. */
 const isSameDirectory = Effect.fnUntraced(function* (one: string, other: string) {
   if (resolve(one) === resolve(other)) return true
-  const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
-  const real = (directory: string) =>
-    PrivateDirectory.make(fs, paths, directory).pipe(
-      Effect.andThen(fs.realPath(directory)),
-      Effect.mapError(fromPlatformError(directory)),
-    )
-  return (yield* real(one)) === (yield* real(other))
+  return (yield* PrivateDirectory.open(one)).realPath === (yield* PrivateDirectory.open(other)).realPath
 })
 
 const layerJournal = (directory: string) =>
@@ -212,7 +204,9 @@ export const layerFleet = (
   return Fleet.layer.pipe(
     Layer.provide([
       ActionWatch.layer,
-      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), NodeServices.layer),
+      journal === undefined
+        ? FleetJournal.layerMemory
+        : Layer.provide(layerJournal(journal), [NodeServices.layer, NodeUser.layer]),
     ]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(waits(options)),

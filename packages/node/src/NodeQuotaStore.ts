@@ -6,19 +6,21 @@
 import { hostname } from "node:os"
 import type { DatabaseSync } from "node:sqlite"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as FileName from "@live-response/core/FileName"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { Calls } from "@live-response/core/QuotaRule"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { Newer, QuotaStoreError, Unreachable, Unusable } from "@live-response/core/QuotaStoreError"
+import { Newer, QuotaStoreError, Unreachable, Untrusted, Unusable } from "@live-response/core/QuotaStoreError"
 import * as RedisQuotaStore from "@live-response/core/RedisQuotaStore"
+import type { StoreError } from "@live-response/core/StoreError"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
@@ -32,6 +34,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Sqlite from "./internal/sqlite.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
+import * as NodeUser from "./NodeUser.ts"
 
 /**
  * @since 0.1.0
@@ -81,6 +84,16 @@ const errorAt =
         })
   }
 
+/** Where a directory or a file can't be used. */
+const unusable = (path: string, { message, problem }: StoreError): QuotaStoreError =>
+  problem === "Untrusted"
+    ? new QuotaStoreError({
+        store: path,
+        reason: new Untrusted({ description: message }),
+        advice: "or name another directory for it with XDG_STATE_HOME",
+      })
+    : errorAt(path)(message)
+
 /** Its bytes are not a log of ours: not SQLite's, or damaged. */
 class Broken extends Schema.TaggedError<Broken>("@live-response/node/NodeQuotaStore/Broken")("Broken", {
   description: Schema.String,
@@ -112,8 +125,9 @@ const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError |
   })
 
 /** Opens what is there, or begins it. */
-const openDatabase = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
-  const database = yield* Sqlite.open(fs, path, { timeout: 250, onError: brokenOr(path) })
+const openDatabase = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
+  const path = directory.pathOf(FileName.single.quota)
+  const database = yield* Sqlite.open(directory, FileName.single.quota, { timeout: 250, onError: brokenOr(path) })
   const problem = yield* Effect.try({
     try: () => {
       const problem = check(database, path)
@@ -220,16 +234,16 @@ export const layer = ({
   Layer.effect(
     QuotaStore.QuotaStore,
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
       const clock = yield* Clock.Clock
-      const paths = yield* Path.Path
-      const path = paths.join(directory, "quota.sqlite")
+      const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
+      const { quota } = FileName.single
+      const path = (yield* Path.Path).join(directory, quota)
 
       /** A file that is not usable is closed at once: SQLite removes what belongs to its name when it closes it. */
       const open = Effect.gen(function* () {
         const scope = yield* Scope.fork(yield* Effect.scope)
-        return yield* PrivateDirectory.make(fs, paths, directory).pipe(
-          Effect.andThen(openDatabase(fs, path)),
+        return yield* PrivateDirectory.open(directory).pipe(
+          Effect.flatMap(openDatabase),
           Scope.provide(scope),
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         )
@@ -247,12 +261,12 @@ export const layer = ({
           Effect.catchTag("Broken", (broken) => Effect.succeed(broken)),
         )
         if (broken === undefined) return
-        const aside = `${path}.broken-${DateTime.formatIso(yield* DateTime.now).replaceAll(":", "")}`
-        yield* fs.remove(`${path}-wal`, { force: true })
-        yield* fs.remove(`${path}-shm`, { force: true })
-        yield* fs.rename(path, aside)
+        const files = yield* PrivateDirectory.open(directory)
+        const aside = FileName.brokenOf(quota, DateTime.formatIso(yield* DateTime.now).replaceAll(":", ""))
+        yield* Effect.forEach(FileName.ofDatabase(quota).slice(1), files.remove, { discard: true })
+        yield* files.rename(quota, aside)
         yield* Effect.logWarning(
-          `the quota's log was broken (${broken.description}) and is now ${aside}; what was used before is not known`,
+          `the quota's log was broken (${broken.description}) and is now ${files.pathOf(aside)}; what was used before is not known`,
         )
       }).pipe(Effect.scoped)
 
@@ -260,16 +274,15 @@ export const layer = ({
         Effect.catchTag("Broken", () => Effect.andThen(setAside, open)),
         Effect.catchTags({
           Broken: ({ description }) => Effect.fail(errorAt(path)(description)),
-          StoreError: ({ message }) => Effect.fail(errorAt(path)(message)),
-          PlatformError: ({ message, reason }) =>
-            Effect.fail(errorAt(path)(reason.cause instanceof Error ? reason.cause : message)),
+          StoreError: (error) => Effect.fail(unusable(path, error)),
         }),
+        Effect.provide(context),
       )
       return {
         open: (options) => Effect.try({ try: () => makeLog(database, path, clock, options), catch: errorAt(path) }),
       }
     }),
-  )
+  ).pipe(Layer.provide(NodeUser.layer))
 
 /**
  * Keeps the logs in Redis, at `redis://` or `rediss://`. What speaks to it is loaded only when it is used.
@@ -300,7 +313,7 @@ export const layerRedis = (url: Redacted.Redacted<string>): Layer.Layer<QuotaSto
 /**
  * Where the environment says: in Redis at `LIVE_RESPONSE_REDIS_URL`, if that is set, else in the user's directory for
  * state (`XDG_STATE_HOME` holds). Where nothing can be kept there, the logs are kept in memory, with a warning. A log that
- * another program holds, or that a newer version wrote, is an error: others use it, and this run has to count with them.
+ * another program holds, that a newer version wrote, or that another user can change, is an error: others use it, and this run has to count with them.
  *
  * @since 0.1.0
  * @category layers

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as JsonLines from "@live-response/core/JsonLines"
 import * as Session from "@live-response/core/Session"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -116,11 +117,12 @@ describe("JsonLines.read", () => {
 
   it.live("has lines that are longer than what is read at once, and one that lacks its end", () =>
     Effect.gen(function* () {
-      const path = join(yield* tempDirectory, "entries.jsonl")
+      const directory = yield* PrivateDirectory.open(yield* tempDirectory)
+      const name = "entries.jsonl"
       const entries = [0, 1, 65_535, 65_536, 300_000].map((length, n) => ({ n, text: "✓".repeat(length) }))
-      yield* Effect.flatMap(JsonLines.open(path, Entry), (file) => Effect.forEach(entries, file.append))
-      appendFileSync(path, `{"n":5,"text":"whole"}`)
-      const read = yield* Stream.runCollect(JsonLines.read(path, Entry))
+      yield* Effect.flatMap(JsonLines.open(directory, name, Entry), (file) => Effect.forEach(entries, file.append))
+      appendFileSync(directory.pathOf(name), `{"n":5,"text":"whole"}`)
+      const read = yield* Stream.runCollect(JsonLines.read(directory, name, Entry))
       assert.deepStrictEqual(read, [...entries, { n: 5, text: "whole" }])
     }).pipe(Effect.provide(NodeServices.layer)),
   )

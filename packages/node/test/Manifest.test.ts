@@ -48,8 +48,7 @@ const find = (directory: string, n: number) => inRun(directory, (manifest) => ma
 const failedIn = (directory: string) =>
   inRun(directory, (manifest) => Effect.map(manifest.failed, (refs) => refs.map(String)))
 
-const there = (n: number, bytes = 5) =>
-  Option.some({ status: "completed" as const, path: `${refAt(n).machineActionId}/${refAt(n).index}.bin`, bytes })
+const there = (bytes = 5) => Option.some({ status: "completed" as const, kind: "bin" as const, bytes, sha256: "ab" })
 
 const decodeLine = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
@@ -59,9 +58,9 @@ describe("Manifest.layerFileSystem", () => {
       const directory = yield* tempDirectory
       yield* append(directory, completed(refAt(0)), failed(refAt(1)))
       yield* append(directory, completed(refAt(2)), failed(refAt(3)))
-      assert.deepStrictEqual(yield* find(directory, 0), there(0))
+      assert.deepStrictEqual(yield* find(directory, 0), there())
       assert.deepStrictEqual(yield* find(directory, 1), Option.some({ status: "failed" }))
-      assert.deepStrictEqual(yield* find(directory, 2), there(2))
+      assert.deepStrictEqual(yield* find(directory, 2), there())
       assert.deepStrictEqual(yield* find(directory, 4), Option.none())
       assert.deepStrictEqual(yield* failedIn(directory), [String(refAt(1)), String(refAt(3))])
     }),
@@ -73,8 +72,8 @@ describe("Manifest.layerFileSystem", () => {
       yield* append(directory, failed(refAt(0)), completed(refAt(1), 5))
       yield* append(directory, completed(refAt(0)), completed(refAt(1), 6), completed(refAt(2)))
       yield* append(directory, failed(refAt(2)))
-      assert.deepStrictEqual(yield* find(directory, 0), there(0))
-      assert.deepStrictEqual(yield* find(directory, 1), there(1, 6))
+      assert.deepStrictEqual(yield* find(directory, 0), there())
+      assert.deepStrictEqual(yield* find(directory, 1), there(6))
       assert.deepStrictEqual(yield* failedIn(directory), [String(refAt(2))])
     }),
   )
@@ -89,7 +88,7 @@ describe("Manifest.layerFileSystem", () => {
           assert.deepStrictEqual((yield* manifest.failed).map(String), [String(refAt(0))])
           yield* manifest.append(completed(refAt(0)))
           assert.deepStrictEqual(yield* manifest.failed, [])
-          assert.deepStrictEqual(yield* manifest.find(refAt(0)), there(0))
+          assert.deepStrictEqual(yield* manifest.find(refAt(0)), there())
         }),
       )
     }),
@@ -143,10 +142,10 @@ describe("Manifest.layerFileSystem", () => {
         const whole = readFileSync(path)
         writeFileSync(path, whole.subarray(0, whole.length - cut))
         yield* append(directory, completed(refAt(2)))
-        assert.deepStrictEqual(yield* find(directory, 0), there(0))
+        assert.deepStrictEqual(yield* find(directory, 0), there())
         // A line without its line feed is whole all the same; one without its end is not.
-        assert.deepStrictEqual(yield* find(directory, 1), cut === 1 ? there(1) : Option.none())
-        assert.deepStrictEqual(yield* find(directory, 2), there(2))
+        assert.deepStrictEqual(yield* find(directory, 1), cut === 1 ? there() : Option.none())
+        assert.deepStrictEqual(yield* find(directory, 2), there())
       }),
   )
 
@@ -170,7 +169,8 @@ describe("Manifest.layerFileSystem", () => {
       const path = join(directory, "manifest.jsonl")
       yield* append(directory, completed(refAt(0)))
       const line = readFileSync(path, "utf8").trim()
-      const other = (n: number, change: (line: string) => string) => change(line.replace(`"index":0`, `"index":${n}`))
+      const other = (n: number, change: (line: string) => string) =>
+        change(line.replace(`"index":0`, `"index":${n}`).replace("/0.bin", `/${n}.bin`))
       const lines = [
         "",
         "no JSON",
@@ -211,7 +211,7 @@ describe("Manifest.layerFileSystem", () => {
       assert.deepStrictEqual(yield* warningsOf(opened), [
         `${path}: 7 lines are damaged and were passed over (3, 4, 5, 6, 7, …); their targets are done again`,
       ])
-      assert.deepStrictEqual(yield* find(directory, 0), there(0))
+      assert.deepStrictEqual(yield* find(directory, 0), there())
     }),
   )
 

@@ -1,10 +1,10 @@
 /**
  * `live-response results`
  */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Arguments from "../Arguments.ts"
 import * as Flags from "../Flags.ts"
 
 /** Help and mistakes are answered before files are loaded. */
@@ -13,11 +13,7 @@ const loadResults = Effect.promise(() => import("../Results.ts"))
 export const results = Command.make(
   "results",
   {
-    named: Argument.String("directory").pipe(
-      Argument.optional,
-      Argument.withMetavar("DIR"),
-      Argument.withDescription("The directory of results; the same as --out"),
-    ),
+    named: Arguments.directory,
     directory: Flags.directory,
     json: Flags.toggle("json", "Print one JSON object"),
   },

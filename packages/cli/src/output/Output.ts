@@ -13,7 +13,6 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { createLogUpdate } from "log-update"
 import { printable, printableJson } from "../Printable.ts"
 import type { BadLine } from "../Lists.ts"
 import type { BadMachine } from "../Machines.ts"
@@ -24,6 +23,7 @@ import * as FleetText from "./FleetText.ts"
 import * as FleetView from "./FleetView.ts"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
+import * as Progress from "./Progress.ts"
 import * as Screen from "./Screen.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 
@@ -42,10 +42,6 @@ const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([Batc
 
 const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
   Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
-
-/** How often a screen is drawn, and how often a log hears of the progress. */
-const drawInterval = "200 millis"
-const logInterval = "10 seconds"
 
 /**
  * Shows a batch until its scope ends. Progress and messages go to stderr, so that stdout holds the summary alone, or with
@@ -89,7 +85,15 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   // The progress ends before the summary: what is drawn is wiped away.
   const progress = yield* Scope.fork(yield* Effect.scope)
-  const print = yield* options.quiet ? Effect.succeed(Console.log) : Scope.provide(showProgress(view, moment), progress)
+  const print = yield* options.quiet
+    ? Effect.succeed(Console.log)
+    : Scope.provide(
+        Progress.show({
+          lines: (columns) => Effect.map(moment, (moment) => Screen.lines(view, moment, columns)),
+          line: Effect.map(moment, (moment) => Screen.line(view, moment)),
+        }),
+        progress,
+      )
 
   const finish = Effect.gen(function* () {
     yield* Scope.close(progress, Exit.void)
@@ -185,36 +189,3 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 })
 
 export type Output = Effect.Success<ReturnType<typeof make>>
-
-/** Draws on a terminal, else writes a line now and then. Gives what prints on stdout without being drawn over. */
-const showProgress = Effect.fnUntraced(function* (
-  view: BatchView.BatchView,
-  moment: Effect.Effect<Screen.Moment>,
-): Effect.fn.Return<(text: string) => Effect.Effect<void>, never, Scope.Scope> {
-  if (!process.stderr.isTTY || process.env.TERM === "dumb") {
-    let last = ""
-    // Whoever is left running for months need not say that nothing has happened.
-    const log = Effect.flatMap(moment, (moment) => {
-      const line = Screen.line(view, moment)
-      if (line === last) return Effect.void
-      last = line
-      return Messages.write(`${Format.timeOfDay(moment.now)}  ${line}`)
-    })
-    yield* log.pipe(Effect.delay(logInterval), Effect.forever, Effect.forkScoped)
-    return Console.log
-  }
-  const screen = createLogUpdate(process.stderr)
-  const draw = Effect.map(moment, (moment) =>
-    screen(Screen.lines(view, moment, process.stderr.columns ?? 80).join("\n")),
-  )
-  const clear = Effect.sync(() => screen.clear())
-  yield* Effect.addFinalizer(() =>
-    Effect.andThen(
-      clear,
-      Effect.sync(() => screen.done()),
-    ),
-  )
-  yield* Messages.through((line) => screen.persist(line))
-  yield* draw.pipe(Effect.andThen(Effect.sleep(drawInterval)), Effect.forever, Effect.forkScoped)
-  return process.stdout.isTTY ? (text) => Effect.andThen(clear, Console.log(text)) : Console.log
-})

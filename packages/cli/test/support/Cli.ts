@@ -237,7 +237,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
 const homeName = ".home"
 
 /** A line is reported every ten seconds where stderr is not a terminal. */
-export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d \S+ {2}.*\n/gm, "")
+export const withoutProgress = (stderr: string): string => stderr.replaceAll(/^\d\d:\d\d:\d\d UTC\S* {2}.*\n/gm, "")
 
 const endNow = (child: ChildProcess) =>
   Effect.sync(() => {

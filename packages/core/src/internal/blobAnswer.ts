@@ -3,7 +3,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import { ResultHead } from "../ResultChunk.ts"
 import * as TransferError from "../TransferError.ts"
-import * as FileName from "./fileName.ts"
+import * as OriginalName from "./originalName.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import { oneLine } from "./text.ts"
 
@@ -118,7 +118,7 @@ const headOf = ({ headers }: Answer): ResultHead => {
   const { etag } = headers
   const length = headers["content-length"]
   const md5 = headers["content-md5"] ?? headers["x-ms-blob-content-md5"]
-  const fileName = Option.getOrUndefined(FileName.fromDisposition(headers["content-disposition"]))
+  const fileName = Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"]))
   return ResultHead.make({
     ...(length !== undefined && /^\d+$/.test(length) ? { length: Number(length) } : {}),
     ...(etag === undefined ? {} : { etag }),

@@ -4,19 +4,20 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as FileName from "../FileName.ts"
 import type { Algorithm, Hash } from "../Hasher.ts"
 import { ResultHead } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import * as TransferError from "../TransferError.ts"
-import * as FileName from "./fileName.ts"
+import * as OriginalName from "./originalName.ts"
 
-export const kindOf = (start: Uint8Array): "json" | "gz" | "bin" => {
+export const kindOf = (start: Uint8Array): FileName.Kind => {
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
 
 /** How much of the beginning tells what a result is, and what it was called. */
-const startLength = FileName.gzipHeaderLength
+const startLength = OriginalName.gzipHeaderLength
 
 interface State {
   head: ResultHead
@@ -76,9 +77,9 @@ export const make = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
         const actual = Base64.encode(computed.digest())
         if (actual !== head.md5) return yield* mismatch(ref, "md5", head.md5, actual)
       }
-      const fileName = head.fileName ?? Option.getOrUndefined(FileName.fromGzip(start))
+      const fileName = head.fileName ?? Option.getOrUndefined(OriginalName.fromGzip(start))
       return {
-        path: `${ref.machineActionId}/${ref.index}.${kindOf(start)}`,
+        path: FileName.ofResult(ref, kindOf(start)),
         bytes: size,
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),

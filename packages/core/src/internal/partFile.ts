@@ -3,13 +3,13 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import * as PrivateDirectory from "../PrivateDirectory.ts"
+import * as FileName from "../FileName.ts"
+import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import { ResultHead } from "../ResultChunk.ts"
 import { fromPlatformError, StoreError } from "../StoreError.ts"
 import * as TerminalText from "../TerminalText.ts"
@@ -35,11 +35,10 @@ const gatherLength = 1024 * 1024
 const flushLength = 8 * 1024 * 1024
 
 export interface Place {
-  readonly fs: FileSystem.FileSystem
-  readonly paths: Path.Path
-  readonly directory: string
-  readonly path: string
-  readonly recordPath: string
+  readonly directory: PrivateDirectory
+  /** The names of the part and of its record. */
+  readonly name: string
+  readonly record: string
 }
 
 export interface PartFile extends Place {
@@ -62,10 +61,11 @@ export interface PartFile extends Place {
   isPublished: boolean
 }
 
+/** What is done to the open file, whose failures name it. */
 const at =
-  (path: string) =>
+  ({ directory, name }: Place) =>
   <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
-    Effect.mapError(effect, fromPlatformError(path))
+    Effect.mapError(effect, fromPlatformError(directory.pathOf(name)))
 
 const sizeOf = (file: FileSystem.File) => Effect.map(file.stat, ({ size }) => Number(size))
 
@@ -89,11 +89,9 @@ export const exclusively =
 /** The file, made when it is first needed. Behind what is trusted of it there may be bytes that never were flushed. */
 const openFile = Effect.fnUntraced(function* (part: PartFile) {
   if (part.file !== undefined) return part.file
-  const { directory, fs, path, paths } = part
-  yield* PrivateDirectory.make(fs, paths, directory).pipe(at(directory))
-  yield* PrivateDirectory.sync(fs, paths.dirname(directory))
-  const file = yield* fs.open(path, { flag: "a", mode: 0o600 }).pipe(at(path), Scope.provide(part.scope))
-  if ((yield* sizeOf(file).pipe(at(path))) > part.size) yield* file.truncate(part.size).pipe(at(path))
+  yield* part.directory.makeDirectoryOf(part.name)
+  const file = yield* part.directory.append(part.name).pipe(Scope.provide(part.scope))
+  if ((yield* sizeOf(file).pipe(at(part))) > part.size) yield* file.truncate(part.size).pipe(at(part))
   part.file = file
   return file
 })
@@ -108,7 +106,7 @@ const writeGathered = Effect.fnUntraced(function* (part: PartFile) {
   const file = yield* openFile(part)
   const bytes = Bytes.concat(part.gathered)
   dropGathered(part)
-  yield* file.writeAll(bytes).pipe(at(part.path))
+  yield* file.writeAll(bytes).pipe(at(part))
   part.size += bytes.length
 })
 
@@ -117,23 +115,23 @@ const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
   // Its turn may come when the result has its name already.
   if (part.isPublished) return
   yield* writeGathered(part)
-  const { fs, head, path, paths, recordPath, size } = part
+  const { directory, head, record, size } = part
   if (head === undefined || size === part.durable) return
   const file = yield* openFile(part)
-  yield* file.sync.pipe(at(path))
+  yield* file.sync.pipe(at(part))
   // What another program wrote into it is nothing to resume from; `publish` will say so.
-  if ((yield* sizeOf(file).pipe(at(path))) !== size) return
+  if ((yield* sizeOf(file).pipe(at(part))) !== size) return
   part.durable = size
   part.hasRecord = true
   const json = yield* Effect.orDie(encodeRecord({ ...head, durable: size }))
-  yield* WholeFile.write(fs, paths, recordPath, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
+  yield* WholeFile.write(directory, record, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
 })
 
 /** Also from a disk that loses power: bytes of another content may come under the part's name after it. */
 const removeRecord = Effect.fnUntraced(function* (part: PartFile) {
   if (!part.hasRecord) return
-  yield* part.fs.remove(part.recordPath, { force: true }).pipe(at(part.recordPath))
-  yield* PrivateDirectory.sync(part.fs, part.directory)
+  yield* part.directory.remove(part.record)
+  yield* part.directory.syncDirectoryOf(part.record)
   part.hasRecord = false
 })
 
@@ -148,13 +146,13 @@ const forget = Effect.fnUntraced(function* (part: PartFile) {
 /** Removes the part and its record. */
 export const discard = Effect.fnUntraced(function* (part: PartFile) {
   yield* forget(part)
-  yield* part.fs.remove(part.path, { force: true }).pipe(at(part.path))
+  yield* part.directory.remove(part.name)
 })
 
 /** Empties the part: other content follows. */
 export const startOver = Effect.fnUntraced(function* (part: PartFile) {
   yield* forget(part)
-  if (part.file !== undefined) yield* part.file.truncate(0).pipe(at(part.path))
+  if (part.file !== undefined) yield* part.file.truncate(0).pipe(at(part))
 })
 
 /** Takes the next bytes. They are written when enough of them are there, and flushed at the latest a second later. */
@@ -174,19 +172,19 @@ const writeThrough = Effect.fnUntraced(function* (part: PartFile) {
 
 /** Its bytes from the disk, without what may be behind them. */
 export const bytes = (part: PartFile): Stream.Stream<Uint8Array, StoreError> =>
-  Stream.mapError(part.fs.stream(part.path, { bytesToRead: part.size }), fromPlatformError(part.path))
+  part.directory.read(part.name, { bytesToRead: part.size })
 
 /** Writes what is gathered, and gives the size of the file. */
 export const finish = Effect.fnUntraced(function* (part: PartFile) {
   yield* writeGathered(part)
-  return yield* sizeOf(yield* openFile(part)).pipe(at(part.path))
+  return yield* sizeOf(yield* openFile(part)).pipe(at(part))
 })
 
 /** Gives the part its name as a result. */
-export const publish = Effect.fnUntraced(function* (part: PartFile, path: string) {
+export const publish = Effect.fnUntraced(function* (part: PartFile, name: string) {
   const file = yield* openFile(part)
   part.isPublished = true
-  yield* WholeFile.publish(part.fs, part.paths, file, part.path, path)
+  yield* WholeFile.publish(part.directory, file, part.name, name)
   // The result is there. A record without its part is nothing that is resumed, and the next writer removes it.
   yield* Effect.ignore(removeRecord(part))
 })
@@ -200,19 +198,15 @@ const close = (part: PartFile) =>
     if (part.failure !== undefined && part.file !== undefined) yield* Effect.ignore(part.file.truncate(part.durable))
   }).pipe(Effect.onExit((exit) => Scope.close(part.scope, exit)))
 
-const unlessMissing = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
-  Effect.catchReason(effect, "PlatformError", "NotFound", () => Effect.succeed(undefined))
-
 /**
  * What an earlier writer recorded and left. Only what is missing, or is no record, counts as nothing: another error may
  * pass, and a part that was discarded for it is lost.
  */
 const readRecord = Effect.fnUntraced(function* (part: PartFile) {
-  const { fs, path, recordPath } = part
-  const json = yield* unlessMissing(fs.readFileString(recordPath)).pipe(at(recordPath))
+  const json = Option.getOrUndefined(yield* part.directory.readString(part.record))
   if (json === undefined) return
   part.hasRecord = true
-  const info = yield* unlessMissing(fs.stat(path)).pipe(at(path))
+  const info = Option.getOrUndefined(yield* part.directory.info(part.name))
   const record = Option.getOrUndefined(decodeRecord(json))
   if (info === undefined || record === undefined) return
   const { durable = 0, ...head } = record
@@ -242,7 +236,7 @@ export const open = Effect.fnUntraced(function* (place: Place): Effect.fn.Return
   yield* readRecord(part)
   if (part.size === 0) yield* discard(part)
   // A crash may leave a record that was not whole yet.
-  yield* part.fs.remove(`${part.recordPath}.part`, { force: true }).pipe(at(part.recordPath))
+  yield* part.directory.remove(FileName.partOf(part.record))
   yield* Effect.addFinalizer(() => close(part))
   // A body may be quiet for long: what came is on the disk a second later, whatever becomes of this program.
   yield* exclusively(part)(checkpoint(part)).pipe(

@@ -62,8 +62,8 @@ interface Inode {
 
 const none = Option.none<never>()
 
-const infoOf = (bytes: Uint8Array): FileSystem.File.Info => ({
-  type: "File",
+const infoOf = (bytes: Uint8Array, type: FileSystem.File.Type = "File"): FileSystem.File.Info => ({
+  type,
   mtime: none,
   atime: none,
   birthtime: none,
@@ -115,6 +115,8 @@ export const makeDisk = (): Disk => {
   let names = new Map<string, Inode>()
   /** The names that are there after a power cut. */
   let flushedNames = new Map<string, Inode>()
+  /** The directories that were made. Those of files that are there are there as well. */
+  const directories = new Set(["/"])
   let program = 0
   let openFiles = 0
 
@@ -236,7 +238,17 @@ export const makeDisk = (): Disk => {
     return FileSystem.makeNoop({
       access: () => Effect.void,
       exists: (path) => Effect.sync(() => names.has(path)),
-      makeDirectory: (path) => operate("makeDirectory", path, () => Effect.void),
+      makeDirectory: (path) => operate("makeDirectory", path, () => Effect.sync(() => void directories.add(path))),
+      lstat: (path) =>
+        operate("lstat", path, () => {
+          const inode = names.get(path)
+          if (inode !== undefined) return Effect.succeed(infoOf(inode.bytes))
+          const isDirectory =
+            directories.has(path) || Array.from(names.keys()).some((name) => name.startsWith(`${path}/`))
+          return isDirectory
+            ? Effect.succeed(infoOf(new Uint8Array(), "Directory"))
+            : Effect.fail(missing("lstat", path))
+        }),
       open: (path, options) =>
         Effect.acquireRelease(
           operate("open", path, () => open(path, options?.flag ?? "r")).pipe(

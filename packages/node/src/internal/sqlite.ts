@@ -1,7 +1,8 @@
 import { DatabaseSync } from "node:sqlite"
+import * as FileName from "@live-response/core/FileName"
+import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
+import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
-import type { FileSystem } from "effect/FileSystem"
-import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 
@@ -21,26 +22,25 @@ export const isBroken = (cause: unknown): boolean =>
 
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/**
- * Made for its owner alone before SQLite makes it for everybody. What is there is not opened: closing it again would end
- * the locks that this process has on it.
- */
-const make = (fs: FileSystem, path: string) =>
-  Effect.scoped(fs.open(path, { flag: "wx", mode: 0o600 })).pipe(
-    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
+/** SQLite follows links when it opens its files, so that none of them may be one. */
+const prepare = (directory: PrivateDirectory, name: string) =>
+  Effect.andThen(
+    Effect.forEach(FileName.ofDatabase(name), directory.info, { discard: true }),
+    // Created for its owner alone before SQLite creates it for everybody.
+    directory.prepare(name),
   )
 
 /**
- * Opens a file until the scope ends. `timeout` is how long another program that is writing is waited for, in milliseconds:
+ * Opens a database until the scope ends. `timeout` is how long another program that is writing is waited for, in milliseconds:
  * nothing else runs here meanwhile.
  */
 export const open = <E>(
-  fs: FileSystem,
-  path: string,
+  directory: PrivateDirectory,
+  name: string,
   options: { readonly timeout: number; readonly onError: (cause: unknown) => E },
-): Effect.Effect<DatabaseSync, E | PlatformError, Scope.Scope> =>
-  make(fs, path).pipe(
-    Effect.andThen(
+): Effect.Effect<DatabaseSync, E | StoreError, Scope.Scope> =>
+  prepare(directory, name).pipe(
+    Effect.flatMap((path) =>
       Effect.acquireRelease(
         Effect.try({ try: () => new DatabaseSync(path, { timeout: options.timeout }), catch: options.onError }),
         (database) => Effect.sync(() => database.close()),

@@ -1,0 +1,174 @@
+/**
+ * `verify`: whether results are still what was downloaded; and what `results` and `show` say of one that is not.
+ */
+import { createHash } from "node:crypto"
+import { mkdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs"
+import { gzipSync } from "node:zlib"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Cli from "./support/CliInProcess.ts"
+import * as ReferenceServer from "./support/ReferenceServer.ts"
+import * as Samples from "./support/Samples.ts"
+
+const id = Samples.action(0)
+const target = (index: number) => `${id}:${index}`
+const sha256Of = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
+
+const script = (output: string) =>
+  Buffer.from(JSON.stringify({ script_name: "a.ps1", exit_code: 0, script_output: output, script_errors: "" }))
+
+const contents = [script("first"), gzipSync("collected"), Buffer.from("plain"), script("fourth")]
+const paths = ["0.json", "1.gz", "2.bin", "3.json"].map((name) => `${id}/${name}`)
+
+/** A directory into which four results were downloaded. */
+const downloaded = Effect.gen(function* () {
+  const results = Object.fromEntries(contents.map((bytes, index) => [target(index), { bytes }]))
+  const server = yield* ReferenceServer.make({ results })
+  const box = yield* Cli.sandbox
+  const ended = yield* box.run(Cli.download(server, ...contents.map((_, index) => target(index))))
+  assert.strictEqual(ended.exitCode, 0, ended.stderr)
+  return { box, server }
+})
+
+const recordOf = (index: number) => ({
+  machineActionId: id,
+  index,
+  path: paths[index],
+  bytes: contents[index]?.length,
+  sha256: sha256Of(contents[index] ?? new Uint8Array()),
+})
+
+const verify = (...args: ReadonlyArray<string>): Cli.Command => ({ args: ["verify", "results", ...args] })
+
+const inOrder = (stdout: string) =>
+  [...Cli.ndjson(stdout)].sort((a, b) => Number(a["index"] ?? 1000) - Number(b["index"] ?? 1000))
+
+describe("verify", () => {
+  it.live("finds what was downloaded unchanged, and writes nothing", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      const before = box.files(box.root)
+      const changed = () => before.map((path) => statSync(box.path(path)).mtimeMs)
+      const times = changed()
+      const { exitCode, stderr, stdout } = yield* box.run(verify())
+      const bytes = contents.reduce((sum, { length }) => sum + length, 0)
+      assert.deepStrictEqual([exitCode, stdout, stderr], [0, `4 verified (${bytes} B), 0 differ, 0 missing.\n`, ""])
+      const json = yield* box.run(verify("--json"))
+      assert.deepStrictEqual(inOrder(json.stdout), [
+        ...paths.map((_, index) => ({ event: "verified", ...recordOf(index) })),
+        { event: "summary", verified: 4, differs: 0, missing: 0, bytes },
+      ])
+      assert.strictEqual(Cli.ndjson(json.stdout).at(-1)?.["event"], "summary")
+      const quiet = yield* box.run(verify("--quiet"))
+      assert.deepStrictEqual([quiet.exitCode, quiet.stdout, quiet.stderr], [0, "", ""])
+      assert.deepStrictEqual(box.files(box.root), before)
+      assert.deepStrictEqual(changed(), times)
+    }),
+  )
+
+  it.live("names each file that differs, is missing or is a link, looks at the rest, and exits with 1", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      const changed = script("FIRST")
+      box.write(`results/${paths[0]}`, changed)
+      box.write(`results/${paths[1]}`, "short")
+      rmSync(box.path(`results/${paths[2]}`))
+      renameSync(box.path(`results/${paths[3]}`), box.path("elsewhere"))
+      symlinkSync(box.path("elsewhere"), box.path(`results/${paths[3]}`))
+      const { exitCode, stderr, stdout } = yield* box.run(verify("--json"))
+      const differs = (index: number, message: string) => ({ event: "differs", ...recordOf(index), message })
+      const was = (index: number) => `and it was ${recordOf(index).sha256} when it was downloaded`
+      assert.deepStrictEqual(inOrder(stdout), [
+        differs(0, `its SHA-256 is ${sha256Of(changed)}, ${was(0)}`),
+        differs(1, `it has 5 bytes, and had ${recordOf(1).bytes} when it was downloaded`),
+        { event: "missing", ...recordOf(2) },
+        differs(3, "it is a symbolic link, and no link is followed here; remove it, or choose another directory"),
+        { event: "summary", verified: 0, differs: 3, missing: 1, bytes: 0 },
+      ])
+      const lines = stderr.trimEnd().split("\n").sort()
+      assert.strictEqual(lines.length, 4, stderr)
+      assert.include(stderr, `live-response: ${paths[2]} is missing; live-response download ${target(2)}\n`)
+      for (const index of [0, 1, 3]) {
+        assert.include(
+          stderr,
+          `live-response: ${paths[index]} differs from its record in the manifest: it `.slice(0, -4),
+        )
+      }
+      assert.strictEqual(exitCode, 1)
+      const text = yield* box.run(verify())
+      assert.deepStrictEqual([text.exitCode, text.stdout], [1, "0 verified (0 B), 3 differ, 1 missing.\n"])
+    }),
+  )
+
+  it.live("works while a download is in progress there, and looks at what has its record", () =>
+    Effect.gen(function* () {
+      const held = target(1)
+      const server = yield* ReferenceServer.make({
+        results: { [target(0)]: { bytes: contents[0] ?? Buffer.from("") }, [held]: { bytes: Buffer.alloc(1000) } },
+        onBlob: ({ result }) => (result === held ? { holdAfter: 500 } : undefined),
+      })
+      const box = yield* Cli.sandbox
+      yield* box.start(Cli.download(server, target(0), held))
+      yield* Cli.until(
+        () => box.files(box.root).includes("results/manifest.jsonl") && box.read("results/manifest.jsonl").length > 0,
+        () => "the first result",
+      )
+      const { exitCode, stderr, stdout } = yield* box.run(verify("--json"))
+      assert.strictEqual(exitCode, 0, stderr)
+      assert.deepInclude(Cli.ndjson(stdout).at(-1), { verified: 1, differs: 0, missing: 0 })
+    }),
+  )
+
+  it.live("takes the last line of a target, and of those that failed none", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      const lines = box.read("results/manifest.jsonl").toString()
+      const [first = ""] = lines.split("\n")
+      box.write("results/manifest.jsonl", `${first.replace(/"sha256":"[0-9a-f]+"/, `"sha256":"00"`)}\n${lines}`)
+      assert.strictEqual((yield* box.run(verify())).exitCode, 0)
+    }),
+  )
+
+  it.live("says where there is nothing to verify, and what can't be read", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      mkdirSync(box.path("empty"))
+      for (const directory of ["nowhere", "empty"]) {
+        const { exitCode, stderr, stdout } = yield* box.run({ args: ["verify", directory] })
+        assert.match(stderr, /^live-response: can't read [^\n]*; name a directory [^\n]*\n$/)
+        assert.deepStrictEqual([exitCode, stdout], [2, ""])
+      }
+    }),
+  )
+})
+
+describe("a result that is not what was downloaded", () => {
+  it.live("has no row in results, which says so", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      box.write(`results/${paths[0]}`, script("FIRST"))
+      const { exitCode, stderr, stdout } = yield* box.run({ args: ["results", "results", "--json"] })
+      assert.match(stderr, new RegExp(`^live-response: no row for ${paths[0]}: its SHA-256 is [0-9a-f]{64}, [^\n]*\n$`))
+      assert.deepInclude(Cli.ndjson(stdout)[0], { rows: 1 })
+      assert.strictEqual(exitCode, 0)
+    }),
+  )
+
+  it.live.each([{ flags: [] }, { flags: ["--raw"] }, { flags: ["--json"] }])(
+    "is shown with a warning: $flags",
+    ({ flags }) =>
+      Effect.gen(function* () {
+        const { box } = yield* downloaded
+        const show = { args: ["show", target(0), "--out", "results", ...flags] }
+        assert.strictEqual((yield* box.run(show)).stderr, "")
+        box.write(`results/${paths[0]}`, script("FIRST"))
+        const { exitCode, stderr, stdout } = yield* box.run(show)
+        assert.match(
+          stderr,
+          new RegExp(`^live-response: results/${paths[0]} is not as it was: its SHA-256 is [^\n]*\n$`),
+        )
+        assert.include(stdout, "FIRST")
+        assert.strictEqual(exitCode, 0)
+      }),
+  )
+})

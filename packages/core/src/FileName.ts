@@ -1,0 +1,122 @@
+/**
+ * The names of all files that are written, in a directory of results and in the one for state. A name is derived from
+ * what the file is, and never taken from a file, a link or an answer.
+ *
+ * @since 0.1.0
+ */
+import type { ResultRef } from "./ResultRef.ts"
+
+/**
+ * The files of which a directory has one each.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const single = {
+  manifest: "manifest.jsonl",
+  sessions: "sessions.jsonl",
+  actions: "actions.jsonl",
+  follow: "follow.json",
+  resultsTable: "results.csv",
+  resultsLines: "results.jsonl",
+  lock: ".lock",
+  quota: "quota.sqlite",
+} as const
+
+/**
+ * What a result's file can be by its content: it is the extension of the file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = (typeof kinds)[number]
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const kinds = ["json", "gz", "bin"] as const
+
+/**
+ * What there may be of one result: the result itself, what was unpacked of it, and while it is in progress its first
+ * bytes and a record of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const endings = [...kinds, "unpacked", "part", "part.json"] as const
+
+/**
+ * The name of a file of a result, relative to the directory of results: `<machineActionId>/<index>.<ending>`.
+ *
+ * @example
+ * ```ts
+ * import * as FileName from "@live-response/core/FileName"
+ * import { ResultRef } from "@live-response/core/ResultRef"
+ * import * as Schema from "effect/Schema"
+ *
+ * const ref = Schema.decodeSync(ResultRef)({ machineActionId: "988cc94e-7a8f-4b28-ab65-54970c5d5018", index: 0 })
+ * console.log(FileName.ofResult(ref, "json")) // 988cc94e-7a8f-4b28-ab65-54970c5d5018/0.json
+ * ```
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const ofResult = (
+  { index, machineActionId }: Pick<ResultRef, "index" | "machineActionId">,
+  ending: (typeof endings)[number],
+): string => `${machineActionId}/${index}.${ending}`
+
+/**
+ * What a result is whose file has this name, or `undefined` where no file of that result has it.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const kindOf = (ref: Pick<ResultRef, "index" | "machineActionId">, name: string): Kind | undefined =>
+  kinds.find((kind) => ofResult(ref, kind) === name)
+
+/**
+ * The name that a file has until all of it is written. Where two programs may write the same file at once, each needs a
+ * `tag` of its own.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const partOf = (name: string, tag?: string | number): string =>
+  tag === undefined ? `${name}.part` : `${name}.${tag}.part`
+
+/**
+ * The name of a file that could not be read and was set aside.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const brokenOf = (name: string, tag?: string): string => `${name}.broken${tag === undefined ? "" : `-${tag}`}`
+
+/**
+ * The names of all files that SQLite may open with a database.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const ofDatabase = (name: string): ReadonlyArray<string> => [
+  name,
+  ...["-journal", "-wal", "-shm"].map((ending) => name + ending),
+]
+
+const databases: ReadonlySet<string> = new Set([single.lock, single.quota])
+
+/**
+ * Every name that a file can have that is written here, of one result and of its directories: for tests that no file is
+ * forgotten. `tag` is that of a part.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const all = (ref: Pick<ResultRef, "index" | "machineActionId">, tag: string | number): ReadonlyArray<string> => [
+  ...Object.values(single).flatMap((name) =>
+    databases.has(name) ? ofDatabase(name) : [name, partOf(name), partOf(name, tag)],
+  ),
+  ...endings.flatMap((ending) => [ofResult(ref, ending), partOf(ofResult(ref, ending))]),
+]

@@ -1,0 +1,180 @@
+/**
+ * Whether results on the disk are still what was downloaded, by the size and the SHA-256 that the manifest records.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Hasher } from "./Hasher.ts"
+import type * as Manifest from "./Manifest.ts"
+import type { PrivateDirectory } from "./PrivateDirectory.ts"
+import { ResultRef } from "./ResultRef.ts"
+import type { StoreError } from "./StoreError.ts"
+
+/** What the manifest records of a file; `path` is relative to the directory. */
+const recorded = { ...ResultRef.fields, path: Schema.String, bytes: Schema.Int, sha256: Schema.String }
+
+/**
+ * The file is what was downloaded.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Verified extends Schema.Class<Verified>("@live-response/core/Verification/Verified")({
+  event: Schema.tag("verified"),
+  ...recorded,
+}) {}
+
+/**
+ * The file is not what was downloaded, or is not one that may be read, such as a symbolic link: `message` says which.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Differs extends Schema.Class<Differs>("@live-response/core/Verification/Differs")({
+  event: Schema.tag("differs"),
+  ...recorded,
+  message: Schema.String,
+}) {}
+
+/**
+ * There is no such file any more.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Missing extends Schema.Class<Missing>("@live-response/core/Verification/Missing")({
+  event: Schema.tag("missing"),
+  ...recorded,
+}) {}
+
+/**
+ * How many files are verified, differ and are missing. `bytes` counts those that are verified.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Summary extends Schema.Class<Summary>("@live-response/core/Verification/Summary")({
+  event: Schema.tag("summary"),
+  verified: Schema.Int,
+  differs: Schema.Int,
+  missing: Schema.Int,
+  bytes: Schema.Int,
+}) {}
+
+/**
+ * @since 0.1.0
+ * @category events
+ */
+export const Event = Schema.Union([Verified, Differs, Missing])
+
+/**
+ * @since 0.1.0
+ * @category events
+ */
+export type Event = typeof Event.Type
+
+/**
+ * The summary before the first file.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const emptySummary: Summary = Summary.make({ verified: 0, differs: 0, missing: 0, bytes: 0 })
+
+/**
+ * Counts an event in.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const tally = (summary: Summary, event: Event): Summary =>
+  Summary.make({
+    ...summary,
+    [event.event]: summary[event.event] + 1,
+    bytes: summary.bytes + (event.event === "verified" ? event.bytes : 0),
+  })
+
+/**
+ * The bytes of a file as they come, whose size and SHA-256 are compared with the record at their end. `onDifference` is
+ * then run with what differs, where something does. Whoever reads less than all of them does not learn that.
+ *
+ * @since 0.1.0
+ * @category verifying
+ */
+export const whileRead = <E, R, E2, R2>(
+  bytes: Stream.Stream<Uint8Array, E, R>,
+  record: Pick<Manifest.Completed, "bytes" | "sha256">,
+  onDifference: (message: string) => Effect.Effect<void, E2, R2>,
+): Stream.Stream<Uint8Array, E | E2, R | R2> =>
+  Stream.unwrap(
+    Effect.map(Hasher, (hasher) => {
+      const hash = hasher("SHA-256")
+      let size = 0
+      const compare = Effect.suspend(() => {
+        const sha256 = Hex.encode(hash.digest())
+        if (size !== record.bytes) return onDifference(sizeDiffers(size, record.bytes))
+        if (sha256 === record.sha256) return Effect.void
+        return onDifference(`its SHA-256 is ${sha256}, and it was ${record.sha256} when it was downloaded`)
+      })
+      return bytes.pipe(
+        Stream.tap((chunk) =>
+          Effect.sync(() => {
+            size += chunk.length
+            hash.update(chunk)
+          }),
+        ),
+        Stream.concat(Stream.drain(Stream.fromEffect(compare))),
+      )
+    }),
+  )
+
+const sizeDiffers = (actual: number, expected: number): string =>
+  `it has ${actual} bytes, and had ${expected} when it was downloaded`
+
+/**
+ * Compares one file with its record.
+ *
+ * @example
+ * ```ts
+ * import * as Manifest from "@live-response/core/Manifest"
+ * import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+ * import * as Verification from "@live-response/core/Verification"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const directory = yield* PrivateDirectory.open("case-4711")
+ *   const records = yield* Manifest.completed(directory)
+ *   return yield* Effect.forEach(records, (record) => Verification.verify(directory, record), { concurrency: 4 })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category verifying
+ */
+export const verify = (
+  directory: PrivateDirectory,
+  { bytes, index, machineActionId, path, sha256 }: Manifest.Completed,
+): Effect.Effect<Event, StoreError> =>
+  Effect.gen(function* () {
+    const record = { machineActionId, index, path, bytes, sha256 }
+    const info = yield* directory.info(path)
+    if (Option.isNone(info)) return Missing.make(record)
+    const actual = Number(info.value.size)
+    if (actual !== bytes) return Differs.make({ ...record, message: sizeDiffers(actual, bytes) })
+    let difference: string | undefined
+    yield* Stream.runDrain(
+      whileRead(directory.read(path), record, (message) => Effect.sync(() => (difference = message))),
+    )
+    return difference === undefined ? Verified.make(record) : Differs.make({ ...record, message: difference })
+  }).pipe(
+    // A file that is a link, or another user's, is a finding: the others are looked at all the same.
+    Effect.catchIf(
+      (error) => error.problem === "Untrusted",
+      ({ detail }) =>
+        Effect.succeed<Event>(Differs.make({ machineActionId, index, path, bytes, sha256, message: detail })),
+    ),
+  )

@@ -1,0 +1,84 @@
+/** Whether nobody but this user, and root, decides what is in a file and where a path leads. */
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+
+type Info = FileSystem.File.Info
+
+/** Not known where the platform has no users of this kind: then neither owners nor modes say anything. */
+type User = number | undefined
+
+const writableByGroup = 0o020
+const writableByOthers = 0o002
+const sticky = 0o1000
+const root = 0
+
+const wayOut = "choose another directory"
+
+const foreignOwner = ({ uid }: Info, user: User): number | undefined => {
+  const owner = Option.getOrUndefined(uid)
+  return user === undefined || owner === user || owner === root ? undefined : owner
+}
+
+const modeOf = ({ mode }: Info): string => (mode & 0o7777).toString(8)
+
+/** Many systems give each user a group of the same number, whose one member is that user. */
+const isPrivateGroup = ({ gid, uid }: Info): boolean => {
+  const owner = Option.getOrUndefined(uid)
+  return owner !== undefined && owner !== root && owner === Option.getOrUndefined(gid)
+}
+
+const ofOwner = (info: Info, user: User): string | undefined => {
+  const owner = foreignOwner(info, user)
+  return owner === undefined ? undefined : `it belongs to another user (uid ${owner}); ${wayOut}, of your own`
+}
+
+/** What is wrong with a directory that has files of ours. */
+export const ofDirectory = (info: Info, user: User, path: string): string | undefined => {
+  if (user === undefined) return undefined
+  return (
+    ofOwner(info, user) ??
+    ((info.mode & (writableByGroup | writableByOthers)) === 0
+      ? undefined
+      : `other users may write to it (mode ${modeOf(info)}); ${wayOut}, or: chmod 700 ${path}`)
+  )
+}
+
+/** What is wrong with a directory above: who may write to it may put another one in the place of what is in it. */
+export const ofAncestor = (info: Info, user: User, path: string): string | undefined => {
+  if (user === undefined) return undefined
+  const owner = ofOwner(info, user)
+  if (owner !== undefined || (info.mode & sticky) !== 0) return owner
+  const open = writableByOthers | (isPrivateGroup(info) ? 0 : writableByGroup)
+  return (info.mode & open) === 0
+    ? undefined
+    : `other users may write to it (mode ${modeOf(info)}), and so replace what is below it; ${wayOut}, or: chmod go-w ${path}`
+}
+
+/** What is wrong with a link below a directory of ours. */
+export const ofLink = ({ type }: Info): string | undefined =>
+  type === "SymbolicLink" ? `it is a symbolic link, and no link is followed here; remove it, or ${wayOut}` : undefined
+
+/** What is wrong with a link on the way to a directory. */
+export const ofPathLink = (info: Info, user: User): string | undefined => {
+  const owner = foreignOwner(info, user)
+  return owner === undefined ? undefined : `it is a symbolic link of another user (uid ${owner}); ${wayOut}`
+}
+
+/** What is wrong with a file of ours. */
+export const ofFile = (info: Info, user: User): string | undefined => {
+  // The system opens no directory as a file.
+  if (info.type === "SymbolicLink" || info.type === "Directory") return ofLink(info)
+  if (info.type !== "File") return `a file is needed here, and this is a ${info.type}; remove it, or ${wayOut}`
+  if (Option.getOrElse(info.nlink, () => 1n) > 1n) {
+    return `the file has another name elsewhere (a hard link); remove it, or ${wayOut}`
+  }
+  if (user === undefined) return undefined
+  return (
+    ofOwner(info, user) ??
+    ((info.mode & (writableByGroup | writableByOthers)) === 0
+      ? undefined
+      : `other users may write to it (mode ${modeOf(info)}), so what is in it is not to be trusted; remove it, or ${wayOut}`)
+  )
+}
+
+export const isReadableByOthers = (mode: number, user: User): boolean => user !== undefined && (mode & 0o044) !== 0
