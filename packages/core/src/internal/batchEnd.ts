@@ -27,6 +27,8 @@ const endsAnyBatch = (error: ResultError): boolean => {
       return error.reason._tag === "Unauthorized" || error.isLocal || isUnknownName(error)
     case "TransferError":
       return error.isLocal
+    case "DefectError":
+      return false
   }
 }
 

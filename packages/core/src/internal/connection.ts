@@ -2,6 +2,7 @@
 import type { HttpClientError } from "effect/http/HttpClientError"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { foreignText } from "./foreignText.ts"
 
 /**
  * What kept a connection from being made, so that no byte of the request was sent:
@@ -56,7 +57,7 @@ const innermost = (cause: unknown): Error | undefined => {
 const codeOf = (error: Error): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
 
-const withoutUrls = (text: string): string => text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>")
+const withoutUrls = (text: string): string => foreignText(text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>"))
 
 const certificate =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|CRL_)/
