@@ -2,6 +2,7 @@
  * Text that servers wrote, where it becomes part of an error or of a record: one line of bounded length without secrets. A
  * server may repeat the token, the link or the password that it was sent, and error pages of gateways do.
  */
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { oneLine } from "./text.ts"
 
@@ -23,18 +24,13 @@ const looks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@"']{1,256}@/gi, `$1${mark}@`],
 ]
 
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
+const decode = Option.liftThrowable(decodeURIComponent)
+const encode = Option.liftThrowable(encodeURIComponent)
 
 /** A secret in each form that a server may repeat it in. The longest is first, so that none leaves a part of another. */
 const forms = (secrets: Secrets): ReadonlyArray<string> => {
-  const texts = secrets.map(Redacted.value).flatMap((text) => [text, decoded(text)])
-  const all = texts.flatMap((text) => [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1)])
+  const texts = secrets.map(Redacted.value).flatMap((text) => [text, ...Option.toArray(decode(text))])
+  const all = texts.flatMap((text) => [text, ...Option.toArray(encode(text)), JSON.stringify(text).slice(1, -1)])
   return [...new Set(all)].filter(({ length }) => length >= shortest).toSorted((a, b) => b.length - a.length)
 }
 
