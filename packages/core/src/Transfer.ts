@@ -134,7 +134,9 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
           yield* check
           return yield* Http.execute(client, blobRequest(link, state), policy.headTimeout).pipe(
             Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-            Effect.mapError((trouble) => broken(ref, state, trouble)),
+            Effect.mapError((trouble) =>
+              trouble.isPrivate === true ? notFollowed(ref, link) : broken(ref, state, trouble),
+            ),
           )
         }),
       gaveUp,
@@ -271,6 +273,9 @@ const transferError = (ref: ResultRef, reason: TransferError.Reason) =>
 
 const broken = (ref: ResultRef, { offset }: TransferState, { cause, description }: Trouble) =>
   transferError(ref, new TransferError.Broken({ offset, description, ...(cause === undefined ? {} : { kind: cause }) }))
+
+const notFollowed = (ref: ResultRef, { url }: DownloadLink) =>
+  transferError(ref, new TransferError.LinkInvalid({ host: new URL(Redacted.value(url)).hostname }))
 
 const tooLong = (ref: ResultRef, { offset }: TransferState, expected: number) =>
   transferError(

@@ -94,7 +94,18 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
       says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],
     },
-    { error: ofTransfer(new TransferError.LinkInvalid()), says: [/no usable link/, /https/] },
+    {
+      error: ofTransfer(new TransferError.LinkInvalid({ host: "evil.example.net" })),
+      says: [/evil\.example\.net resolves to an address of this machine/, /--any-storage-host$/],
+    },
+    {
+      error: ofApi(new DefenderError.LinkNotFollowed({ problem: "unknown", host: "evil.example.net" })),
+      says: [
+        /a link to evil\.example\.net, which is not a known storage host/,
+        /LIVE_RESPONSE_STORAGE_HOSTS=/,
+        /--any-storage-host/,
+      ],
+    },
     {
       error: ofTransfer(new TransferError.Refused({ status: 404, code: "BlobNotFound" })),
       says: [/HTTP 404 BlobNotFound/],

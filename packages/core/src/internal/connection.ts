@@ -2,6 +2,7 @@
 import type { HttpClientError } from "effect/http/HttpClientError"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as PrivateHost from "../PrivateHost.ts"
 import { foreignText } from "./foreignText.ts"
 
 /**
@@ -20,6 +21,8 @@ export type Cause = typeof Cause.Type
 export interface Trouble {
   readonly description: string
   readonly cause?: Cause
+  /** The name resolves to an address that a link of the API must not lead to. */
+  readonly isPrivate?: true
 }
 
 /** A certificate or a proxy is for a person to set right: no wait cures it. */
@@ -31,6 +34,7 @@ export const troubleOf = (error: HttpClientError): Trouble => {
   if (inner === undefined) return { description: error.reason._tag }
   const message = inner.message.split("\n", 1).join() || inner.name
   const description = withoutUrls(message)
+  if (codeOf(inner) === PrivateHost.errorCode) return { description, isPrivate: true }
   const cause = causeOf(codeOf(inner), message)
   return cause === undefined ? { description } : { description, cause }
 }
