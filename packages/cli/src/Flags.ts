@@ -117,7 +117,7 @@ const url = (name: string, description: string) =>
   Flag.String(name).pipe(
     Flag.filter(
       Schema.is(Cloud.Endpoint),
-      () => "an https URL; plain http is for 127.0.0.1, [::1] and localhost alone",
+      () => "an https URL without a user or a password; plain http is for 127.0.0.1, [::1] and localhost alone",
     ),
     Flag.optional,
     Flag.withMetavar("URL"),

@@ -2,6 +2,7 @@
  * `live-response`: the root of the commands, and how a run of it ends.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
@@ -59,7 +60,7 @@ const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.forEach(event.errors, (error) =>
-          Console.error(`live-response: ${printable(error.message)} (see ${event.commandPath.join(" ")} --help)`),
+          Console.error(`live-response: ${TerminalText.withoutSecrets(printable(error.message))} (see ${event.commandPath.join(" ")} --help)`),
         )
       : CliOutput.defaultPresenter.present(event),
 }

@@ -11,14 +11,14 @@ import { withoutEnd } from "./internal/text.ts"
 
 /**
  * The address of an API or of a sign-in server, without a slash at the end. https everywhere; plain http on this machine
- * alone, because a bearer token goes there.
+ * alone, because a bearer token goes there. It has no user and no password in it, because it is shown.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Endpoint = Schema.String.check(
   Schema.makeFilter((input) => Option.isSome(SecureUrl.parse(input)), {
-    expected: "an https URL (plain http is for 127.0.0.1, [::1] and localhost alone)",
+    expected: "an https URL without a user or a password (plain http is for 127.0.0.1, [::1] and localhost alone)",
   }),
 )
 

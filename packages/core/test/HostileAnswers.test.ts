@@ -7,6 +7,7 @@ import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
+import * as PrivateHost from "@live-response/core/PrivateHost"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import type { ResultRef } from "@live-response/core/ResultRef"
@@ -19,6 +20,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
@@ -404,4 +406,63 @@ describe("whatever a server answers", () => {
     },
     { arbitrary: { runs: 100 }, timeout: 120_000 },
   )
+})
+
+describe("links that are not followed", () => {
+  const layerOf = (client: HttpClient.HttpClient) =>
+    LiveResponse.layer.pipe(
+      Layer.provideMerge(Transfer.layer),
+      Layer.provideMerge(DefenderApi.layer()),
+      Layer.provideMerge(
+        Layer.mergeAll(
+          Layer.succeed(HttpClient.HttpClient, client),
+          ResultStore.layerMemory,
+          Manifest.layerMemory,
+          Credential.layerToken(Redacted.make(token)),
+          Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
+        ),
+      ),
+    )
+
+  it.effect.each([
+    {
+      name: "of another host",
+      link: "https://evil.example.net/r?sig=a",
+      says: /a link to evil\.example\.net, which is not a known storage host.*--any-storage-host; 5 links in a row/,
+    },
+    {
+      name: "of this machine",
+      link: "https://127.0.0.1/r?sig=a",
+      says: /a link to 127\.0\.0\.1, which is this machine or a private network.*; 5 links in a row/,
+    },
+    {
+      name: "of a name that resolves to this machine",
+      link: "https://example.blob.core.windows.net/r?sig=a",
+      says: /example\.blob\.core\.windows\.net resolves to an address of this machine.*--any-storage-host; 5 links in a row/,
+    },
+  ])("cost one call each, and end the batch after five in a row: $name", ({ link, says }) => {
+    const urls: Array<URL> = []
+    const client = HttpClient.make((request, url) => {
+      urls.push(url)
+      if (url.pathname.startsWith("/api/")) {
+        const answer = HttpServerResponse.jsonUnsafe({ value: link })
+        return Effect.succeed(HttpServerResponse.toClientResponse(answer, { request }))
+      }
+      const cause = Object.assign(new Error("private"), { code: PrivateHost.errorCode })
+      const reason = new HttpClientError.TransportError({ request, cause })
+      return Effect.fail(new HttpClientError.HttpClientError({ reason }))
+    })
+    return Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const batch = Stream.runDrain(live.saveAll(Stream.fromIterable(refsUpTo(100)), { concurrency: 1 }))
+      const error = yield* inVirtualTime(Effect.flip(batch))
+      assert.strictEqual(error._tag, "StorageRefused")
+      assert.match(error.message, says)
+      assert.strictEqual(urls.filter(({ pathname }) => pathname.startsWith("/api/")).length, 5)
+      assert.deepStrictEqual(
+        urls.filter(({ hostname }) => /evil|127/.test(hostname)),
+        [],
+      )
+    }).pipe(Effect.provide(layerOf(client)))
+  })
 })
