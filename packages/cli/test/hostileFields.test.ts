@@ -119,7 +119,10 @@ describe("hostile fields", () => {
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const env = { LIVE_RESPONSE_TOKEN: `e30.${base64url(claims)}.c2ln` }
-      for (const args of [["auth", "check"], ["auth", "check", "--json"]]) {
+      for (const args of [
+        ["auth", "check"],
+        ["auth", "check", "--json"],
+      ]) {
         const { stderr, stdout } = yield* box.run({ args, env })
         assert.notMatch(stdout + stderr, obeyed)
         assert.include(stdout, "evil")
@@ -133,6 +136,7 @@ describe("an address with a password in it", () => {
     { env: { LIVE_RESPONSE_ENDPOINT: "https://user:hunter22@api.example.com" }, names: "LIVE_RESPONSE_ENDPOINT" },
     { env: { LIVE_RESPONSE_ENDPOINT: "https://hunter22@api.example.com" }, names: "LIVE_RESPONSE_ENDPOINT" },
     { env: { AZURE_AUTHORITY_HOST: "https://user:hunter22@login.example.com" }, names: "AZURE_AUTHORITY_HOST" },
+    { env: { LIVE_RESPONSE_AUDIENCE: "https://user:hunter22@example.com" }, names: "LIVE_RESPONSE_AUDIENCE" },
     { flags: ["--endpoint", "https://user:hunter22@api.example.com"], names: "--endpoint" },
     { flags: ["--authority", "https://user:hunter22@login.example.com"], names: "--authority" },
   ])("is a usage error that names the setting, and not what it is: $names", ({ env = {}, flags = [], names }) =>

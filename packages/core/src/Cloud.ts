@@ -22,6 +22,11 @@ export const Endpoint = Schema.String.check(
   }),
 )
 
+/** It is shown as well. */
+const Audience = Schema.NonEmptyString.check(
+  Schema.isPattern(/^(?!.*:\/\/[^/]*@)/s, { expected: "a URI without a user or a password" }),
+)
+
 /**
  * One of the vendor's clouds.
  *
@@ -143,7 +148,7 @@ export const config: Config.Config<Cloud> = Config.all({
   name: Config.schema(Name, "LIVE_RESPONSE_CLOUD").pipe(Config.withDefault("commercial")),
   base: Config.schema(Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.option),
   authority: Config.schema(Endpoint, "AZURE_AUTHORITY_HOST").pipe(Config.option),
-  audience: Config.NonEmptyString("LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
+  audience: Config.schema(Audience, "LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
 }).pipe(
   Config.map(({ audience, authority, base, name }) => ({
     base: withoutTrailingSlash(Option.getOrElse(base, () => clouds[name].base)),

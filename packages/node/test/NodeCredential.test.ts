@@ -567,7 +567,7 @@ describe("NodeCredential.layerClientSecret", () => {
       NodeCredential.layerClientSecret({
         tenantId: "tenant",
         clientId: "client",
-        clientSecret: Redacted.make("secret"),
+        clientSecret: Redacted.make("8Q~of-the-app"),
         cloud: gcc,
       }).pipe(Layer.provide(RetryPolicy.layer({ signIn: Schedule.recurs(2) }))),
     ),
@@ -581,7 +581,7 @@ describe("NodeCredential.layerClientSecret", () => {
       const layer = NodeCredential.layerClientSecret({
         tenantId: "tenant",
         clientId: "client",
-        clientSecret: Redacted.make("secret"),
+        clientSecret: Redacted.make("8Q~of-the-app"),
         cloud,
       })
       yield* Effect.provide(Credential, layer)
