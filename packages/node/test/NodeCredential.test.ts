@@ -581,7 +581,7 @@ describe("NodeCredential.layerClientSecret", () => {
       const layer = NodeCredential.layerClientSecret({
         tenantId: "tenant",
         clientId: "client",
-        clientSecret: Redacted.make("8Q~of-the-app"),
+        clientSecret: Redacted.make("secret"),
         cloud,
       })
       yield* Effect.provide(Credential, layer)
