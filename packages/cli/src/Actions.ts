@@ -39,7 +39,7 @@ export const list = Effect.fnUntraced(function* (
   let unreadable = 0
   const actions = Discovery.select(selection, ({ message }) => {
     unreadable++
-    return Messages.write(`live-response: ${message}`)
+    return Messages.write(`live-response: ${printable(message)}`)
   })
   const some = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
   const print = yield* printer(options.json)
@@ -69,7 +69,10 @@ const show = (action: MachineAction.MachineAction, json: boolean) =>
           ["status", ActionText.paintStatus(action.status, printable(action.status))],
           [
             "machine",
-            [ActionText.nameOf(action), ...(action.computerDnsName === undefined ? [] : [action.machineId])].join("  "),
+            [
+              ActionText.nameOf(action),
+              ...(action.computerDnsName === undefined ? [] : [printable(action.machineId ?? "")]),
+            ].join("  "),
           ],
           ["requested by", printable(action.requestor ?? "")],
           ["comment", printable(action.requestorComment ?? "")],

@@ -117,7 +117,7 @@ const url = (name: string, description: string) =>
   Flag.String(name).pipe(
     Flag.filter(
       Schema.is(Cloud.Endpoint),
-      () => "an https URL; plain http is for 127.0.0.1, [::1] and localhost alone",
+      () => "an https URL without a user or a password; plain http is for 127.0.0.1, [::1] and localhost alone",
     ),
     Flag.optional,
     Flag.withMetavar("URL"),
@@ -187,6 +187,14 @@ export const signIn = {
   ),
 }
 
+/** Where links to results may lead. */
+export const links = {
+  anyStorageHost: toggle(
+    "any-storage-host",
+    "Follow links to hosts other than the storage of Microsoft's clouds (LIVE_RESPONSE_STORAGE_HOSTS=any)",
+  ),
+}
+
 const set = (name: string, value: Option.Option<string>) =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })
 
@@ -198,6 +206,7 @@ export const signingIn = Effect.fnUntraced(function* (options: {
   readonly endpoint: Option.Option<string>
   readonly authority: Option.Option<string>
   readonly audience: Option.Option<string>
+  readonly anyStorageHost?: boolean
 }) {
   if (Option.isSome(options.auth) && Option.isSome(options.tokenFile)) {
     return yield* usage("choose --auth or --token-file: a token that is there needs no other sign-in")
@@ -212,6 +221,7 @@ export const signingIn = Effect.fnUntraced(function* (options: {
       ...set("LIVE_RESPONSE_ENDPOINT", options.endpoint),
       ...set("AZURE_AUTHORITY_HOST", options.authority),
       ...set("LIVE_RESPONSE_AUDIENCE", options.audience),
+      ...(options.anyStorageHost === true ? { LIVE_RESPONSE_STORAGE_HOSTS: ["any"] } : {}),
     }),
     { asPrimary: true },
   )

@@ -2,6 +2,7 @@
  * `live-response`: the root of the commands, and how a run of it ends.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as NodeUser from "@live-response/node/NodeUser"
@@ -29,7 +30,8 @@ import { run as runSessions } from "./commands/run.ts"
 import { show } from "./commands/show.ts"
 import { simulate } from "./commands/simulate.ts"
 import { verify } from "./commands/verify.ts"
-import { exitCode, Failure } from "./Failure.ts"
+import * as DebugSwitches from "./DebugSwitches.ts"
+import { exitCode, Failure, usage } from "./Failure.ts"
 import * as Messages from "./output/Messages.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
 import { printable } from "./Printable.ts"
@@ -62,7 +64,9 @@ const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.forEach(event.errors, (error) =>
-          Console.error(`live-response: ${printable(error.message)} (see ${event.commandPath.join(" ")} --help)`),
+          Console.error(
+            `live-response: ${TerminalText.withoutSecrets(printable(error.message))} (see ${event.commandPath.join(" ")} --help)`,
+          ),
         )
       : CliOutput.defaultPresenter.present(event),
 }
@@ -83,7 +87,12 @@ const withTexts = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
 
 /** Runs a command line, without the program's name. */
 export const run = (args: ReadonlyArray<string>) =>
-  Command.runWith(command, { version: packageJson.version })(withTexts(args)).pipe(
+  Effect.suspend(() => {
+    const problem = DebugSwitches.problemOf(process.env)
+    return problem === undefined
+      ? Command.runWith(command, { version: packageJson.version })(withTexts(args))
+      : Effect.fail(usage(problem))
+  }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     StandardOutput.whileOpen,

@@ -35,7 +35,8 @@ export class Outage extends Schema.TaggedError<Outage>("@live-response/core/Batc
 }
 
 /**
- * The storage refused one fresh link after the other, and none ever worked: it is closed to this network.
+ * The storage refused one fresh link after the other, and none ever worked: it is closed to this network. Or one link after
+ * the other was not followed, because of its host.
  *
  * @since 0.1.0
  * @category errors
@@ -45,7 +46,10 @@ export class StorageRefused extends Schema.TaggedError<StorageRefused>("@live-re
   { links: Schema.Int, last: ResultError },
 ) {
   override get message(): string {
-    return `${this.last.message}; ${this.links} fresh links in a row were refused, so the batch stops: run it again from a network that the storage account allows`
+    const isFollowed = this.last._tag === "TransferError" && this.last.reason._tag !== "LinkInvalid"
+    return isFollowed
+      ? `${this.last.message}; ${this.links} fresh links in a row were refused, so the batch stops: run it again from a network that the storage account allows`
+      : `${this.last.message}; ${this.links} links in a row were like this, so the batch stops`
   }
 }
 

@@ -6,6 +6,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { CredentialError } from "./CredentialError.ts"
+import { DefectError } from "./DefectError.ts"
 import { DefenderError } from "./DefenderError.ts"
 import { ExtractionError } from "./Extraction.ts"
 import { QuotaStoreError } from "./QuotaStoreError.ts"
@@ -19,7 +20,14 @@ import { TransferError } from "./TransferError.ts"
  * @since 0.1.0
  * @category models
  */
-export const ResultError = Schema.Union([DefenderError, TransferError, StoreError, CredentialError, QuotaStoreError])
+export const ResultError = Schema.Union([
+  DefenderError,
+  TransferError,
+  StoreError,
+  CredentialError,
+  QuotaStoreError,
+  DefectError,
+])
 
 /**
  * @since 0.1.0

@@ -18,6 +18,7 @@ import * as Cloud from "./Cloud.ts"
 import * as Credential from "./Credential.ts"
 import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
 import type { Trouble } from "./internal/connection.ts"
+import * as ForeignNumber from "./internal/foreignNumber.ts"
 import * as Entra from "./internal/entra.ts"
 import * as Http from "./internal/http.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
@@ -78,6 +79,8 @@ export const make = Effect.fnUntraced(function* (
       { headTimeout, bounds: { size: bodyLimit, stall: stallTimeout, total: headTimeout } },
     ).pipe(Effect.mapError(unreachable))
 
+  const secrets = [options.clientSecret]
+
   return yield* Credential.make(({ claims }) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
@@ -88,13 +91,16 @@ export const make = Effect.fnUntraced(function* (
       const issued = status === 200 ? decodeToken(body) : Option.none()
       if (Option.isSome(issued)) {
         // From when it was asked for: the way back counts for the token's life.
-        return { token: Redacted.make(issued.value.access_token), expires: now + issued.value.expires_in * 1000 }
+        return {
+          token: Redacted.make(issued.value.access_token),
+          expires: now + ForeignNumber.lifetime(issued.value.expires_in),
+        }
       }
       const refusal = status >= 400 && status < 500 && status !== 429 ? Entra.decodeErrorAnswer(body) : Option.none()
       return yield* Option.match(refusal, {
         onNone: () => unreachable({ description: `HTTP ${status}`, ...(status === 407 ? { cause: "proxy" } : {}) }),
         onSome: ({ correlation_id, error, error_description }) =>
-          fromEntra({ error, description: error_description, correlationId: correlation_id }),
+          fromEntra({ error, description: error_description, correlationId: correlation_id, secrets }),
       })
     }),
   )

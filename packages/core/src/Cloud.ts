@@ -11,15 +11,20 @@ import { withoutEnd } from "./internal/text.ts"
 
 /**
  * The address of an API or of a sign-in server, without a slash at the end. https everywhere; plain http on this machine
- * alone, because a bearer token goes there.
+ * alone, because a bearer token goes there. It has no user and no password in it, because it is shown.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Endpoint = Schema.String.check(
   Schema.makeFilter((input) => Option.isSome(SecureUrl.parse(input)), {
-    expected: "an https URL (plain http is for 127.0.0.1, [::1] and localhost alone)",
+    expected: "an https URL without a user or a password (plain http is for 127.0.0.1, [::1] and localhost alone)",
   }),
+)
+
+/** It is shown as well. */
+const Audience = Schema.NonEmptyString.check(
+  Schema.isPattern(/^(?!.*:\/\/[^/]*@)/s, { expected: "a URI without a user or a password" }),
 )
 
 /**
@@ -143,7 +148,7 @@ export const config: Config.Config<Cloud> = Config.all({
   name: Config.schema(Name, "LIVE_RESPONSE_CLOUD").pipe(Config.withDefault("commercial")),
   base: Config.schema(Endpoint, "LIVE_RESPONSE_ENDPOINT").pipe(Config.option),
   authority: Config.schema(Endpoint, "AZURE_AUTHORITY_HOST").pipe(Config.option),
-  audience: Config.NonEmptyString("LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
+  audience: Config.schema(Audience, "LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
 }).pipe(
   Config.map(({ audience, authority, base, name }) => ({
     base: withoutTrailingSlash(Option.getOrElse(base, () => clouds[name].base)),

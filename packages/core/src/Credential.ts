@@ -15,6 +15,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
+import * as ForeignNumber from "./internal/foreignNumber.ts"
 import { only } from "./internal/schedule.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 import * as SecretFile from "./SecretFile.ts"
@@ -139,12 +140,14 @@ interface Kept extends Issued {
   readonly renewAt: number
 }
 
-const keep = (issued: Issued, now: number): Kept => {
-  const life = Math.max(0, issued.expires - now)
+const keep = ({ token, ...issued }: Issued, now: number): Kept => {
+  const expires = ForeignNumber.instant(issued.expires)
+  const life = Math.max(0, expires - now)
   return {
-    ...issued,
-    usableUntil: Math.max(issued.expires - Math.min(margin, life / 4), now + shortestUse),
-    renewAt: Math.max(issued.expires - ahead, now + Math.max(life / 2, pause)),
+    token,
+    expires,
+    usableUntil: Math.max(expires - Math.min(margin, life / 4), now + shortestUse),
+    renewAt: Math.max(expires - ahead, now + Math.max(life / 2, pause)),
   }
 }
 

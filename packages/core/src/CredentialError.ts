@@ -4,9 +4,11 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Connection from "./internal/connection.ts"
 import * as Entra from "./internal/entra.ts"
+import { foreignText } from "./internal/foreignText.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
@@ -126,18 +128,21 @@ export const fromEntra = (answer: {
   readonly error: string
   readonly description?: string | undefined
   readonly correlationId?: string | undefined
+  /** What was sent, and the answer may repeat: it is removed from every text. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
 }): CredentialError => {
+  const clean = (text: string) => foreignText(text, answer.secrets)
   const text = answer.description ?? answer.error
-  const description = Entra.firstSentence(text)
+  const description = clean(Entra.firstSentence(text))
   if (Entra.isTrouble(answer.error)) return new CredentialError({ reason: new Unreachable({ description }) })
   const code = Option.getOrUndefined(Entra.codeOf(text))
   const correlationId = answer.correlationId ?? Option.getOrUndefined(Entra.correlationIdOf(text))
   return new CredentialError({
     reason: new Refused({
-      error: answer.error,
+      error: clean(answer.error),
       description,
       ...(code === undefined ? {} : { code }),
-      ...(correlationId === undefined ? {} : { correlationId }),
+      ...(correlationId === undefined ? {} : { correlationId: clean(correlationId) }),
     }),
   })
 }

@@ -21,7 +21,7 @@ import { Retrying } from "./BatchEvent.ts"
 import type * as ActionFilter from "./ActionFilter.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
-import { DefenderError, EndlessList } from "./DefenderError.ts"
+import { DefenderError, EndlessList, LinkNotFollowed } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import { cachedSuccess } from "./internal/cachedSuccess.ts"
@@ -211,6 +211,12 @@ export interface Options {
   /** Base of the API's addresses. By default that of the commercial cloud. */
   readonly base?: string | undefined
 
+  /**
+   * The hosts that links may lead to, each with all hosts under it, or `any`. By default `DownloadLink.storageHosts`. An API
+   * in a private network may also give links there.
+   */
+  readonly storageHosts?: ReadonlyArray<string> | "any" | undefined
+
   /** How many sessions may be begun. By default the vendor's limit, ten a minute. */
   readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
 
@@ -229,6 +235,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient | Credential | Quota> {
   const client = (options?.transformClient ?? identity)(yield* HttpClient.HttpClient)
   const base = Cloud.withoutTrailingSlash(options?.base ?? Cloud.commercial.base)
+  const hosts = options?.storageHosts ?? DownloadLink.storageHosts
   const quota = yield* Quota
   const call = yield* ApiCall.make(client)
   const { creation, poll } = yield* RetryPolicy
@@ -392,9 +399,10 @@ export const make = Effect.fnUntraced(function* (
       const answer = yield* Effect.mapError(decodeLinkAnswer(body), () =>
         ApiCall.unexpected(operation, "no link in the body"),
       )
+      const link = DownloadLink.read(answer.value, { issuedAt, from: base, hosts })
       return yield* Effect.mapError(
-        Effect.fromOption(DownloadLink.fromString(answer.value, { issuedAt, from: base })),
-        () => ApiCall.unexpected(operation, unsafeLink),
+        Effect.fromResult(link),
+        (why) => new DefenderError({ operation, reason: new LinkNotFollowed(why) }),
       )
     }),
   }
@@ -415,9 +423,6 @@ const paramsOf = (query: ListQuery | undefined): ReadonlyArray<string> => [
   ...(query?.filter === undefined ? [] : [`$filter=${encodeURIComponent(query.filter.expression)}`]),
   ...(query?.pageSize === undefined ? [] : [`$top=${query.pageSize}`]),
 ]
-
-const unsafeLink =
-  "the link is not https, or leads to this machine or a private network where the API is not; such links are not followed"
 
 /**
  * The service from explicit options.

@@ -199,6 +199,32 @@ export class EndlessList extends Schema.TaggedError<EndlessList>("@live-response
 }
 
 /**
+ * The API gave a link that is not followed, because of its `host`: it is not https, it is private where the API is not, or
+ * it is not a storage host that is known.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class LinkNotFollowed extends Schema.TaggedError<LinkNotFollowed>(
+  "@live-response/core/DefenderError/LinkNotFollowed",
+)("LinkNotFollowed", {
+  problem: Schema.Literals(["insecure", "private", "unknown"]),
+  host: Schema.optionalKey(Schema.String),
+}) {
+  override get message(): string {
+    const link = `the API gave a link${this.host === undefined ? "" : ` to ${this.host}`}`
+    switch (this.problem) {
+      case "insecure":
+        return `${link} that is not https, so that it is not followed; is the endpoint the Defender API?`
+      case "private":
+        return `${link}, which is this machine or a private network where the API is not, so that it is not followed; is the endpoint the Defender API?`
+      case "unknown":
+        return `${link}, which is not a known storage host, so that it is not followed; if it is right, set LIVE_RESPONSE_STORAGE_HOSTS=${this.host ?? "HOST"} or use --any-storage-host`
+    }
+  }
+}
+
+/**
  * @since 0.1.0
  * @category reasons
  */
@@ -212,6 +238,7 @@ export const Reason = Schema.Union([
   Unavailable,
   Unreachable,
   UnexpectedAnswer,
+  LinkNotFollowed,
   EndlessList,
 ])
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -15,9 +16,12 @@ import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
+import type { ResultError } from "./BatchEvent.ts"
 import * as Extraction from "./Extraction.ts"
+import { DefectError } from "./DefectError.ts"
 import * as BatchEnd from "./internal/batchEnd.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
+import { foreignText, redact } from "./internal/foreignText.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
 import { type Report, Reporter } from "./Reporter.ts"
@@ -164,14 +168,22 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
       return tell(event)
     }
+    const failed = (error: ResultError) =>
+      now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
     const ended = yield* save(ref).pipe(
       Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
       Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
         const outage = BatchEnd.gaveUp(error)
         if (outage !== undefined) return Effect.fail(outage)
-        if (isEndedBy(error)) return Effect.fail(error)
-        return now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
+        return isEndedBy(error) ? Effect.fail(error) : failed(error)
       }),
+      // What came up with one result says nothing of the others.
+      Effect.catchDefect((defect) =>
+        Effect.andThen(
+          Effect.logError(redact(Cause.pretty(Cause.die(defect)))),
+          failed(new DefectError({ result: String(ref), description: foreignText(String(defect)) })),
+        ),
+      ),
       Effect.provideService(Reporter, count),
     )
     // What is on disk is reported, also where another target ends the batch meanwhile, or the manifest can't be written.

@@ -9,7 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as Random from "effect/Random"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as ForeignNumber from "./internal/foreignNumber.ts"
+import { foreignText } from "./internal/foreignText.ts"
 import type * as QuotaRule from "./QuotaRule.ts"
 import { fullWindow, longest, refusalWait } from "./QuotaRule.ts"
 import { type CallLog, QuotaFull, QuotaStore, retention } from "./QuotaStore.ts"
@@ -25,6 +28,9 @@ export interface Options {
 
   /** How long Redis may take to answer. By default 10 seconds. */
   readonly timeout?: Duration.Input | undefined
+
+  /** What Redis was sent and may repeat in an error, such as its password: no error shows it. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
 }
 
 /**
@@ -100,7 +106,10 @@ return result`,
   },
 ).withReturnType<unknown>()
 
-const decodeNumbers = Schema.decodeUnknownEffect(Schema.Array(Schema.FiniteFromString))
+/** Instants and waits in milliseconds, and counts. */
+const decodeNumbers = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.FiniteFromString.check(Schema.isBetween({ minimum: 0, maximum: ForeignNumber.lastInstant }))),
+)
 
 const failed = (description: string) =>
   new QuotaStoreError({
@@ -115,10 +124,18 @@ const failed = (description: string) =>
  * @since 0.1.0
  * @category constructors
  */
-export const fromRedisError = (error: Redis.RedisError): QuotaStoreError => failed(messageOf(error))
+export const fromRedisError = (
+  { cause }: Redis.RedisError,
+  options?: {
+    /** What was sent, and the server may repeat: it is removed from the message. */
+    readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
+  },
+): QuotaStoreError => {
+  const message = (cause instanceof Error ? cause.message || cause.name : String(cause)).split("\n", 1).join()
+  return failed(message.startsWith("Socket timeout") ? noAnswer : foreignText(message, options?.secrets))
+}
 
-const messageOf = ({ cause }: Redis.RedisError): string =>
-  (cause instanceof Error ? cause.message || cause.name : String(cause)).split("\n", 1).join()
+const noAnswer = "no answer in time"
 
 /**
  * Keeps the logs in the `Redis` in context: `NodeRedis.layer` of `@effect/platform-node` is one.
@@ -156,8 +173,8 @@ export const layer = (options?: Options): Layer.Layer<QuotaStore, never, Redis.R
             redis
               .eval(script)(`${options?.prefix ?? "live-response"}:{${name}}`, what, keep, id, ...numbers)
               .pipe(
-                Effect.mapError(fromRedisError),
-                Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed("no answer in time")) }),
+                Effect.mapError((error) => fromRedisError(error, options)),
+                Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed(noAnswer)) }),
                 Effect.flatMap((result) => Effect.mapError(decodeNumbers(result), () => failed("an unknown answer"))),
               )
           const limits = windows.flatMap(({ duration, limit }) => [limit, Duration.toMillis(duration)])

@@ -4,6 +4,8 @@
  *
  * @since 0.1.0
  */
+import type * as Redacted from "effect/Redacted"
+import { foreignText } from "./internal/foreignText.ts"
 
 /**
  * Control characters (escape sequences start with one, of C0 or C1), and format characters, among them those that reverse
@@ -45,5 +47,22 @@ export const escapeJson = (json: string): string =>
   replaceUnsafe(json, (character) =>
     Array.from({ length: character.length }, (_, i) => escapeUnit(character.charCodeAt(i))).join(""),
   )
+
+/**
+ * Text that a server wrote, as a part of an error: one line of at most 1,000 characters, with `<redacted>` in place of the
+ * secrets that it was sent, and of everything that looks like a signature, a bearer token or a password in a URL.
+ *
+ * @example
+ * ```ts
+ * import * as TerminalText from "@live-response/core/TerminalText"
+ *
+ * console.log(TerminalText.withoutSecrets("no\nblob at /r?sp=r&sig=a%2Fb%3D")) // no blob at /r?sp=r&sig=<redacted>
+ * ```
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const withoutSecrets = (text: string, secrets?: ReadonlyArray<Redacted.Redacted<string>>): string =>
+  foreignText(text, secrets)
 
 const escapeUnit = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`

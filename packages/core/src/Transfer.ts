@@ -22,6 +22,7 @@ import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import type { DownloadLink } from "./DownloadLink.ts"
 import * as BlobAnswer from "./internal/blobAnswer.ts"
 import { type Trouble, troubleOf } from "./internal/connection.ts"
+import { secretsOfLink } from "./internal/foreignText.ts"
 import * as Http from "./internal/http.ts"
 import { monotonicMillis, monotonicMillisUnsafe } from "./internal/monotonic.ts"
 import * as NetworkGate from "./internal/networkGate.ts"
@@ -133,7 +134,9 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
           yield* check
           return yield* Http.execute(client, blobRequest(link, state), policy.headTimeout).pipe(
             Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-            Effect.mapError((trouble) => broken(ref, state, trouble)),
+            Effect.mapError((trouble) =>
+              trouble.isPrivate === true ? notFollowed(ref, link) : broken(ref, state, trouble),
+            ),
           )
         }),
       gaveUp,
@@ -146,7 +149,8 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
       // Only a strong ETag promises that what comes belongs to what is here.
       if (strongEtag(state.head) === undefined) state.startOver()
       const response = yield* request(ref, state)
-      const meaning = BlobAnswer.meaningOf(response, state, yield* DateTime.now)
+      const secrets = state.link === undefined ? [] : secretsOfLink(state.link.link.url)
+      const meaning = BlobAnswer.meaningOf(response, state, { now: yield* DateTime.now, secrets })
       switch (meaning._tag) {
         case "StartOver":
           state.startOver()
@@ -160,7 +164,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
           state.startOver()
           return yield* ask(ref, state)
         case "Foreign":
-          return yield* transferError(ref, BlobAnswer.foreign(response, yield* Http.errorText(response)))
+          return yield* transferError(ref, BlobAnswer.foreign(response, yield* Http.errorText(response), secrets))
         case "Failed":
           yield* Http.errorText(response)
           // It expired, or its key was changed: the API makes a new one.
@@ -269,6 +273,9 @@ const transferError = (ref: ResultRef, reason: TransferError.Reason) =>
 
 const broken = (ref: ResultRef, { offset }: TransferState, { cause, description }: Trouble) =>
   transferError(ref, new TransferError.Broken({ offset, description, ...(cause === undefined ? {} : { kind: cause }) }))
+
+const notFollowed = (ref: ResultRef, { url }: DownloadLink) =>
+  transferError(ref, new TransferError.LinkInvalid({ host: new URL(Redacted.value(url)).hostname }))
 
 const tooLong = (ref: ResultRef, { offset }: TransferState, expected: number) =>
   transferError(

@@ -31,17 +31,18 @@ export class LinkRefused extends Schema.TaggedError<LinkRefused>("@live-response
 }
 
 /**
- * The API gave a link that no secret may travel over, or that is no link.
+ * The link is not followed: its `host` is a name that resolves to an address of this machine or of a private network, where
+ * the API is not.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class LinkInvalid extends Schema.TaggedError<LinkInvalid>("@live-response/core/TransferError/LinkInvalid")(
   "LinkInvalid",
-  {},
+  { host: Schema.optionalKey(Schema.String) },
 ) {
   override get message(): string {
-    return "the API gave no usable link; links are followed over https, or over http on this machine alone"
+    return `the link is not followed, because ${this.host ?? "its host"} resolves to an address of this machine or of a private network; if that is a gateway of yours, set HTTPS_PROXY or use --any-storage-host`
   }
 }
 

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /** As the vendor's page has it. */
@@ -121,7 +122,7 @@ describe("DownloadLink", () => {
     "172.32.0.1",
     "192.169.0.1",
     "100.128.0.1",
-    "[2001:db8::1]",
+    "[2603:1030::1]",
     "[::ffff:8.8.8.8]",
     "fd.example.net",
   ])("may lead to %s", (host) => Effect.asVoid(read(`https://${host}/r?sig=a`)))
@@ -182,5 +183,104 @@ describe("DownloadLink", () => {
         assert.include(text, "redacted")
       }
     }),
+  )
+})
+
+describe("DownloadLink.read", () => {
+  const from = "https://api.security.microsoft.com"
+  const problemOf = (host: string, options?: Parameters<typeof DownloadLink.read>[1]) =>
+    Option.getOrUndefined(Result.getFailure(DownloadLink.read(`https://${host}/r?sig=a`, { from, ...options })))
+      ?.problem
+
+  it.effect.each([
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b::a00:1]",
+    "[64:ff9b:1::1]",
+    "[2002:7f00:1::]",
+    "[2002:808:808::1]",
+    "[2001:0:4136:e378:8000:63bf:3fff:fdd2]",
+    "[::127.0.0.1]",
+    "[::ffff:127.0.0.1]",
+    "[ff02::1]",
+    "[fec0::1]",
+    "[fd00:ec2::254]",
+    "[2001:db8::1]",
+    "168.63.129.16",
+    "192.0.0.192",
+    "192.0.2.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "0.1.2.3",
+    "017700000001",
+    "localhost.",
+    "fileserver",
+    "fileserver.",
+    "FileServer.CORP",
+    "metadata.google.internal.",
+    "1.0.0.127.in-addr.arpa",
+  ])("does not lead to %s, though any host is allowed", (host) =>
+    Effect.sync(() => {
+      assert.strictEqual(problemOf(host), "private")
+      assert.strictEqual(problemOf(host, { hosts: "any" }), "private")
+      // An API that is in a private network itself may lead there.
+      assert.isUndefined(problemOf(host, { from: "https://10.0.0.7", hosts: [] }))
+    }),
+  )
+
+  it.effect.each([
+    "[64:ff9b::808:808]",
+    "[::ffff:20.60.1.1]",
+    "20.60.1.1",
+    "[2603:1030::1]",
+    "168.63.129.17",
+    "a.net.",
+  ])("may lead to %s where any host is allowed", (host) =>
+    Effect.sync(() => assert.isUndefined(problemOf(host, { hosts: "any" }))),
+  )
+
+  it.effect.each([
+    "core.windows.net",
+    "automatedirstrprdneu.blob.core.windows.net",
+    "AUTOMATEDIR.Blob.Core.Windows.NET",
+    "a.blob.core.windows.net.",
+    "a.z12.blob.storage.azure.net",
+    "a.blob.core.usgovcloudapi.net",
+    "api.security.microsoft.com",
+    "results-eu.securitycenter.windows.com",
+  ])("may lead to a storage host of Microsoft's clouds: %s", (host) =>
+    Effect.sync(() => assert.isUndefined(problemOf(host, { hosts: DownloadLink.storageHosts }))),
+  )
+
+  it.effect.each([
+    "evil.example.net",
+    "core.windows.net.evil.example.net",
+    "evilcore.windows.net",
+    "core-windows.net",
+    "windows.net",
+    "20.60.1.1",
+  ])("does not lead to another host: %s", (host) =>
+    Effect.sync(() => {
+      assert.strictEqual(problemOf(host, { hosts: DownloadLink.storageHosts }), "unknown")
+      assert.isUndefined(problemOf(host, { hosts: ["contoso.com", host] }))
+    }),
+  )
+
+  it.effect("has no user and no password in it", () =>
+    Effect.sync(() => {
+      assert.strictEqual(problemOf("user:pass@core.windows.net"), "insecure")
+      assert.strictEqual(problemOf("core.windows.net@evil.example.net"), "insecure")
+    }),
+  )
+
+  it.effect.each([{ hosts: ["*.contoso.com"] }, { hosts: [".contoso.com"] }, { hosts: ["contoso.com."] }])(
+    "may lead to all hosts under one that is allowed: $hosts",
+    ({ hosts }) =>
+      Effect.sync(() => {
+        assert.isUndefined(problemOf("a.b.contoso.com", { hosts }))
+        assert.strictEqual(problemOf("acontoso.com", { hosts }), "unknown")
+      }),
   )
 })

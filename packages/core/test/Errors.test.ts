@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ResultError } from "@live-response/core/BatchEvent"
 import * as CredentialError from "@live-response/core/CredentialError"
+import { DefectError } from "@live-response/core/DefectError"
 import * as DefenderError from "@live-response/core/DefenderError"
 import * as QuotaStoreError from "@live-response/core/QuotaStoreError"
 import * as StoreError from "@live-response/core/StoreError"
@@ -93,7 +94,18 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
       says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],
     },
-    { error: ofTransfer(new TransferError.LinkInvalid()), says: [/no usable link/, /https/] },
+    {
+      error: ofTransfer(new TransferError.LinkInvalid({ host: "evil.example.net" })),
+      says: [/evil\.example\.net resolves to an address of this machine/, /--any-storage-host$/],
+    },
+    {
+      error: ofApi(new DefenderError.LinkNotFollowed({ problem: "unknown", host: "evil.example.net" })),
+      says: [
+        /a link to evil\.example\.net, which is not a known storage host/,
+        /LIVE_RESPONSE_STORAGE_HOSTS=/,
+        /--any-storage-host/,
+      ],
+    },
     {
       error: ofTransfer(new TransferError.Refused({ status: 404, code: "BlobNotFound" })),
       says: [/HTTP 404 BlobNotFound/],
@@ -199,6 +211,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/^the quota's log in Redis is not safe to use \(it is a symbolic link\); is it up\?$/],
     },
     { error: ofStore("Failed"), says: [/^\/results\/a: EIO: i\/o error$/] },
+    {
+      error: new DefectError({ result: "988cc94e:0", description: "TypeError: no\nway" }),
+      says: [/^988cc94e:0: this is a bug, please report it: TypeError: no way$/],
+    },
   ]
 
 const Json = Schema.fromJsonString(ResultError)
@@ -207,13 +223,16 @@ const decode = Schema.decodeEffect(Json)
 
 /** JSON has no infinity, and nothing here waits for so long. */
 const anyError = Arbitrary.filter(Arbitrary.schema(ResultError), (error) => {
-  const reason = error._tag === "StoreError" ? undefined : error.reason
+  const reason = "reason" in error ? error.reason : undefined
   const duration =
     reason?._tag === "Stalled" ? reason.timeout : reason?._tag === "TooManyRequests" ? reason.retryAfter : undefined
   return duration === undefined || Duration.isFinite(duration)
 })
 
-const tagOf = (error: ResultError) => `${error._tag} ${error._tag === "StoreError" ? error.problem : error.reason._tag}`
+const tagOf = (error: ResultError) => {
+  if (error._tag === "DefectError") return error._tag
+  return `${error._tag} ${error._tag === "StoreError" ? error.problem : error.reason._tag}`
+}
 
 describe("errors", () => {
   it.effect.each(all.map((one) => ({ ...one, name: tagOf(one.error) })))(
@@ -250,7 +269,7 @@ describe("errors", () => {
       )
       const problems = StoreError.Problem.literals.map((problem) => `StoreError ${problem}`)
       const tested = new Set(all.map(({ error }) => tagOf(error)))
-      assert.deepStrictEqual([...tested].sort(), [...expected, ...problems].sort())
+      assert.deepStrictEqual([...tested].sort(), [...expected, ...problems, "DefectError"].sort())
     }),
   )
 
@@ -280,7 +299,7 @@ describe("errors", () => {
   it.effect("are retryable only where a second try may help", () =>
     Effect.sync(() => {
       for (const { again, error } of all) {
-        if (error._tag === "StoreError" || error._tag === "QuotaStoreError") continue
+        if (!("isRetryable" in error) || error._tag === "QuotaStoreError") continue
         assert.strictEqual(error.isRetryable, again === true, tagOf(error))
       }
     }),

@@ -253,7 +253,7 @@ describe("LiveResponse.saveAll", () => {
       assert.deepInclude(summaryOf(events), { completed: 27, failed: 3 })
       const failed = new Map(
         events.flatMap((event) =>
-          event.event === "failed" && event.error._tag !== "StoreError"
+          event.event === "failed" && "reason" in event.error
             ? [[event.index, { tag: event.error.reason._tag, links: event.links, attempts: event.attempts }] as const]
             : [],
         ),

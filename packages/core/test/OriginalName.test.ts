@@ -31,7 +31,7 @@ const gzipped = (name: string, extra = 0): Uint8Array => {
 /** What is stored of a result, by its headers and bytes. */
 const stored = Effect.fnUntraced(function* (bytes: Uint8Array, headers: Record<string, string> = {}) {
   const { layer } = scripted(
-    HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+    HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
     HttpServerResponse.uint8Array(bytes, { headers: { etag: `"0x1"`, ...headers } }),
   )
   const services = Live.layer.pipe(

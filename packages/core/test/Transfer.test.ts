@@ -572,7 +572,7 @@ describe("Transfer: other answers", () => {
 
   it.effect("does not follow a redirect, which the storage never sends", () => {
     const { layer, requests } = scripted(
-      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.empty({ status: 302, headers: { location: "https://elsewhere.example.net/" } }),
     )
     return Effect.gen(function* () {
@@ -595,7 +595,7 @@ describe("Transfer: other answers", () => {
 
   it.effect("refuses more than was announced", () => {
     const { layer } = scripted(
-      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.stream(Stream.make(patterned(6)), { contentLength: 5 }),
     )
     return Effect.gen(function* () {
@@ -607,7 +607,7 @@ describe("Transfer: other answers", () => {
   it.effect("takes less than was announced for a broken body", () => {
     const etag = { etag: `"0x1"` }
     const { layer, requests } = scripted(
-      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), { contentLength: 10, headers: etag }),
       HttpServerResponse.stream(Stream.make(patterned(10).subarray(4)), {
         status: 206,
@@ -629,7 +629,7 @@ describe("Transfer: other answers", () => {
   ])("starts over where a 206 announces $name", ({ contentRange }) => {
     const etag = { etag: `"0x1"` }
     const { layer } = scripted(
-      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), { contentLength: 10, headers: etag }),
       HttpServerResponse.stream(Stream.make(utf8("wrong")), {
         status: 206,
@@ -648,7 +648,7 @@ describe("Transfer: other answers", () => {
       const headers = etag === undefined ? {} : { etag }
       const answers = () =>
         scripted(
-          HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+          HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
           HttpServerResponse.stream(Stream.make(patterned(10).subarray(0, 4)), { contentLength: 10, headers }),
           HttpServerResponse.stream(Stream.make(patterned(10, 9)), { contentLength: 10, headers }),
         )
@@ -667,7 +667,7 @@ describe("Transfer: other answers", () => {
 
   it.effect("takes a body of unknown length to its end", () => {
     const { layer } = scripted(
-      HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" }),
+      HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.stream(Stream.make(utf8("one "), utf8("two"))),
     )
     return Effect.gen(function* () {
@@ -686,7 +686,7 @@ describe("Transfer: other answers", () => {
   )
 })
 
-const linkAnswer = HttpServerResponse.jsonUnsafe({ value: "https://blob.example.net/r?sig=a" })
+const linkAnswer = HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" })
 
 describe("Transfer: what answers in the storage's place", () => {
   const page = (status: number, headers: Record<string, string> = {}) =>

@@ -153,7 +153,7 @@ export const layerClientSecret = (
 ): Layer.Layer<Credential.Credential, CredentialError> =>
   fromAzure(
     options,
-    { hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID", patience },
+    { hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID", patience, secrets: [options.clientSecret] },
     ({ ClientSecretCredential }, common) =>
       new ClientSecretCredential(options.tenantId, options.clientId, Redacted.value(options.clientSecret), common),
   )

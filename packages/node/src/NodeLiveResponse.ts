@@ -19,6 +19,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
+import * as PrivateHost from "@live-response/core/PrivateHost"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as RetryPolicy from "@live-response/core/RetryPolicy"
 import type { StoreError } from "@live-response/core/StoreError"
@@ -42,6 +43,12 @@ import * as NodeUser from "./NodeUser.ts"
 export interface ApiOptions {
   /** Base of the API's addresses. By default that of the commercial cloud. */
   readonly endpoint?: string | undefined
+
+  /**
+   * The hosts that links to results may lead to, each with all hosts under it. By default `DownloadLink.storageHosts`. `any`
+   * is every host, also one that resolves to an address of a private network.
+   */
+  readonly storageHosts?: ReadonlyArray<string> | "any" | undefined
 
   /** The quota's windows. By default the vendor's: 100 calls a minute, 1,500 an hour. */
   readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
@@ -108,7 +115,11 @@ export type Services =
 export const layerApi = (
   options: ApiOptions,
 ): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
-  DefenderApi.layer({ base: options.endpoint, runWindows: options.runWindows }).pipe(
+  DefenderApi.layer({
+    base: options.endpoint,
+    runWindows: options.runWindows,
+    storageHosts: options.storageHosts,
+  }).pipe(
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
     Layer.provide([NodeTransport.layer, waits(options)]),
   )
@@ -132,7 +143,12 @@ export const layerTransfer = (
   Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
   QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore
-> => Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([NodeTransport.layer, waits(options)]))
+> =>
+  Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([storageTransport(options), waits(options)]))
+
+/** An API in a private network gives links there as well. */
+const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: ApiOptions) =>
+  storageHosts === "any" || PrivateHost.isPrivate(new URL(endpoint)) ? NodeTransport.layer : NodeTransport.layerPublic
 
 /**
  * Everything but the credential and the place where the quota's log is kept.
@@ -237,9 +253,17 @@ const Wait = Schema.DurationFromString.check(
 
 const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
 
+/** A host, or a domain with all hosts in it. An empty name would be all of them. */
+const StorageHost = Schema.String.check(
+  Schema.isPattern(/^(\*?\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, {
+    expected: "a host such as example.blob.core.windows.net, or any",
+  }),
+)
+
 /**
  * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
- * `LIVE_RESPONSE_ENDPOINT`), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
+ * `LIVE_RESPONSE_ENDPOINT`), the hosts that links may lead to (`LIVE_RESPONSE_STORAGE_HOSTS`, separated by commas; `any` is
+ * every host), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
  * seconds`), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`), `LIVE_RESPONSE_FOLLOW_EVERY` (`1 minute`) and
  * `LIVE_RESPONSE_RUN_WINDOWS` (`10/1 minute`).
  *
@@ -248,8 +272,9 @@ const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault
  */
 export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config.ConfigError> = Effect.gen(
   function* () {
-    const { cloud, ...waits } = yield* Config.all({
+    const { cloud, storageHosts, ...waits } = yield* Config.all({
       cloud: Cloud.config,
+      storageHosts: Config.Array(StorageHost, "LIVE_RESPONSE_STORAGE_HOSTS").pipe(Config.withDefault(undefined)),
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
       visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
       followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
@@ -257,7 +282,12 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
         Config.withDefault(undefined),
       ),
     })
-    return { ...waits, endpoint: cloud.base, owner: yield* NodeCredential.owner }
+    return {
+      ...waits,
+      endpoint: cloud.base,
+      storageHosts: storageHosts?.includes("any") === true ? "any" : storageHosts,
+      owner: yield* NodeCredential.owner,
+    }
   },
 )
 

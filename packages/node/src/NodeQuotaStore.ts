@@ -5,6 +5,7 @@
  */
 import { hostname } from "node:os"
 import type { DatabaseSync } from "node:sqlite"
+import type * as NodeRedisModule from "@effect/platform-node/NodeRedis"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as FileName from "@live-response/core/FileName"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -290,7 +291,10 @@ export const layer = ({
  * @since 0.1.0
  * @category layers
  */
-export const layerRedis = (url: Redacted.Redacted<string>): Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError> =>
+export const layerRedis = (
+  url: Redacted.Redacted<string>,
+  options?: Pick<RedisQuotaStore.Options, "timeout">,
+): Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError> =>
   Layer.unwrap(
     Effect.gen(function* () {
       if (!/^rediss?:\/\/\S+$/.test(Redacted.value(url)) || !URL.canParse(Redacted.value(url))) {
@@ -301,14 +305,41 @@ export const layerRedis = (url: Redacted.Redacted<string>): Layer.Layer<QuotaSto
         })
       }
       const NodeRedis = yield* Effect.promise(() => import("@effect/platform-node/NodeRedis"))
-      // Without a connection a command fails at once, and is told and repeated by the quota's own policy.
-      const redis = NodeRedis.layer({ url: Redacted.value(url), disableOfflineQueue: true }).pipe(
+      const secrets = secretsOf(url)
+      const timeout = options?.timeout ?? "10 seconds"
+      const millis = Duration.toMillis(Duration.fromInputUnsafe(timeout))
+      const redis = redisLayer(NodeRedis, Redacted.value(url), millis).pipe(
         Layer.provide(Layer.succeed(Logger.CurrentLoggers, new Set())),
-        Layer.catch((error) => Layer.effectContext(Effect.fail(RedisQuotaStore.fromRedisError(error)))),
+        Layer.catch((error) => Layer.effectContext(Effect.fail(RedisQuotaStore.fromRedisError(error, { secrets })))),
       )
-      return RedisQuotaStore.layer().pipe(Layer.provide(redis))
+      return RedisQuotaStore.layer({ secrets, timeout }).pipe(Layer.provide(redis))
     }),
   )
+
+/**
+ * A server that accepts and then says nothing, or nothing that Redis says, fails the first connection after the time-out.
+ * Later the pings keep a connection in use, and one that breaks is made again.
+ */
+const redisLayer = ({ layer }: typeof NodeRedisModule, url: string, timeout: number) => {
+  let isConnected = false
+  return layer({
+    url,
+    // Without a connection a command fails at once, and is reported and repeated by the quota's own policy.
+    disableOfflineQueue: true,
+    pingInterval: timeout / 3,
+    socket: {
+      connectTimeout: timeout,
+      socketTimeout: timeout,
+      reconnectStrategy: (retries, cause) => (isConnected ? Math.min(2 ** retries * 50, 2000) : cause),
+    },
+  }).pipe(Layer.tap(() => Effect.sync(() => (isConnected = true))))
+}
+
+/** The URL itself, and the password in it, as it is and as it is sent. */
+const secretsOf = (url: Redacted.Redacted<string>): ReadonlyArray<Redacted.Redacted<string>> => {
+  const { password } = new URL(Redacted.value(url))
+  return [url, Redacted.make(password)]
+}
 
 /**
  * Where the environment says: in Redis at `LIVE_RESPONSE_REDIS_URL`, if that is set, else in the user's directory for

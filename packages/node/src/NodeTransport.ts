@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { LookupFunction } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import type * as Config from "effect/Config"
@@ -13,27 +14,32 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Proxy from "./internal/proxy.ts"
+import { publicLookup } from "./internal/publicLookup.ts"
 
 /** How much of a body is read ahead: fewer, larger chunks cost a fifth less than the default 64 KiB. */
 const highWaterMark = 1024 * 1024
 
-/** Many who need this work behind a proxy. */
-const layerDispatcher = Layer.effect(
-  NodeHttpClient.Dispatcher,
-  Effect.gen(function* () {
-    const proxies = yield* Proxy.variables
-    const ranges = Proxy.ranges(proxies.noProxy)
-    if (ranges.length > 0) {
-      yield* Effect.logWarning(
+const timeouts = { connectTimeout: 30_000, keepAliveTimeout: 10_000 }
+
+/** Many who need this work behind a proxy. `connect` is about connections without one. */
+const dispatcher = (connect?: { readonly lookup: LookupFunction }) =>
+  Effect.flatMap(Proxy.variables, (proxies) =>
+    Effect.acquireRelease(
+      Effect.sync(
+        () => new EnvHttpProxyAgent({ ...proxies, ...timeouts, ...(connect === undefined ? {} : { connect }) }),
+      ),
+      (dispatcher) => Effect.promise(() => dispatcher.destroy()),
+    ),
+  )
+
+const warnOfRanges = Effect.flatMap(Proxy.variables, ({ noProxy }) => {
+  const ranges = Proxy.ranges(noProxy)
+  return ranges.length === 0
+    ? Effect.void
+    : Effect.logWarning(
         `NO_PROXY: ${ranges.join(", ")} is ignored, because hosts are compared by name; name them, as in .contoso.com`,
       )
-    }
-    return yield* Effect.acquireRelease(
-      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, connectTimeout: 30_000, keepAliveTimeout: 10_000 })),
-      (dispatcher) => Effect.promise(() => dispatcher.destroy()),
-    )
-  }),
-)
+})
 
 /** Secrets are in queries and headers, so that a line has neither, but for the range that a transfer resumes with. */
 const describe = ({ headers, method, url }: HttpClientRequest): string => {
@@ -56,6 +62,13 @@ const withDebugLog = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
     ),
   )
 
+const layerOver = (make: ReturnType<typeof dispatcher>) =>
+  Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, withDebugLog)).pipe(
+    Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
+    Layer.provide(Layer.effect(NodeHttpClient.Dispatcher, make)),
+    Layer.provideMerge(Layer.succeed(NodeHttpClient.UndiciOptions, { highWaterMark })),
+  )
+
 /**
  * The `HttpClient` of this package. Connections are kept alive between downloads; redirects are not followed.
  *
@@ -73,11 +86,21 @@ const withDebugLog = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = Layer.effect(
-  HttpClient.HttpClient,
-  Effect.map(HttpClient.HttpClient, withDebugLog),
-).pipe(
-  Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
-  Layer.provide(layerDispatcher),
-  Layer.provideMerge(Layer.succeed(NodeHttpClient.UndiciOptions, { highWaterMark })),
+export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = layerOver(
+  Effect.tap(dispatcher(), () => warnOfRanges),
+)
+
+/**
+ * The same, for links that an API on the internet gives: it does not connect to a name that resolves to an address of this
+ * machine or of a private network. The address that it connects to is the one that was checked.
+ *
+ * **Gotchas**
+ *
+ * Behind a proxy the proxy resolves the name, so that the proxy alone can refuse such an address.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPublic: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = layerOver(
+  dispatcher({ lookup: publicLookup }),
 )

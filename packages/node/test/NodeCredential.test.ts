@@ -607,7 +607,7 @@ describe("NodeCredential.layerClientSecret", () => {
       NodeCredential.layerClientSecret({
         tenantId: "tenant",
         clientId: "client",
-        clientSecret: Redacted.make("secret"),
+        clientSecret: Redacted.make("8Q~of-the-app"),
         cloud: gcc,
       }).pipe(Layer.provide(RetryPolicy.layer({ signIn: Schedule.recurs(2) }))),
     ),

@@ -241,6 +241,8 @@ describe("NodeLiveResponse.layerConfig", () => {
     { name: "LIVE_RESPONSE_VISIBLE_WITHIN", value: "-1 seconds" },
     { name: "LIVE_RESPONSE_FOLLOW_EVERY", value: "Infinity" },
     { name: "LIVE_RESPONSE_FOLLOW_EVERY", value: "99999999999 days" },
+    { name: "LIVE_RESPONSE_STORAGE_HOSTS", value: "https://storage.example.net/" },
+    { name: "LIVE_RESPONSE_STORAGE_HOSTS", value: "contoso.com,." },
   ])("says what is wrong with $name", ({ name, value }) =>
     Effect.gen(function* () {
       const root = yield* tempDirectory
@@ -251,6 +253,20 @@ describe("NodeLiveResponse.layerConfig", () => {
       assert.include(error.message, name)
       assert.isFalse(existsSync(directory))
     }),
+  )
+
+  it.effect.each([
+    { env: {}, expected: undefined },
+    {
+      env: { LIVE_RESPONSE_STORAGE_HOSTS: "*.contoso.com,blob.example.net" },
+      expected: ["*.contoso.com", "blob.example.net"],
+    },
+    { env: { LIVE_RESPONSE_STORAGE_HOSTS: "any" }, expected: "any" },
+  ])("reads the storage hosts: $env", ({ env, expected }) =>
+    Effect.gen(function* () {
+      const { storageHosts } = yield* NodeLiveResponse.environment
+      assert.strictEqual(String(storageHosts), String(expected))
+    }).pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env)))),
   )
 
   it.live("needs somebody to sign in", () =>

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import { createServer, type Socket } from "node:net"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -353,6 +354,57 @@ describe("NodeQuotaStore.layerConfig", () => {
       assert.match(error.message, says)
       assert.include(error.message, "LIVE_RESPONSE_REDIS_URL")
       assert.notInclude(error.message, "secret")
+    }),
+  )
+})
+
+/** A server that answers whatever it is sent with this. */
+const answering = (answer: (received: string) => string | undefined) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
+      const sockets = new Set<Socket>()
+      const server = createServer((socket) => {
+        sockets.add(socket)
+        socket.on("error", () => {})
+        socket.on("data", (data) => {
+          const text = answer(String(data))
+          if (text !== undefined) socket.write(text)
+        })
+      })
+      const close = () => {
+        for (const socket of sockets) socket.destroy()
+        server.close()
+      }
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed({ port: typeof address === "object" && address !== null ? address.port : 0, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close),
+  )
+
+describe("NodeQuotaStore.layerRedis, where something else answers", () => {
+  const password = "pass-word/4711"
+
+  it.live.each([
+    { name: "a server that says nothing", answer: () => undefined, says: /\(no answer in time\)/ },
+    { name: "a web server", answer: () => "HTTP/1.1 400 Bad Request\r\n\r\n", says: /\(no answer in time\)/ },
+    { name: "noise", answer: () => "\u0000\u0001\r\n", says: /\(no answer in time\)/ },
+    {
+      name: "an error that repeats what was sent",
+      answer: (received: string) => `-ERR unknown command ${JSON.stringify(received)}\r\n`,
+      says: /ERR unknown command .*<redacted>/,
+    },
+  ])("fails in time, and shows no password: $name", ({ answer, says }) =>
+    Effect.gen(function* () {
+      const { port } = yield* answering(answer)
+      const url = Redacted.make(`redis://:${encodeURIComponent(password)}@127.0.0.1:${port}`)
+      const store = NodeQuotaStore.layerRedis(url, { timeout: "300 millis" })
+      const error = yield* Effect.flip(openLog(minute).pipe(Effect.provide(store)))
+      assert.strictEqual(error._tag, "QuotaStoreError")
+      assert.match(error.message, says)
+      assert.match(error.message, /is it up, and is the address right\? \(LIVE_RESPONSE_REDIS_URL\)$/)
+      assert.notInclude(error.message, "4711")
     }),
   )
 })

@@ -13,6 +13,7 @@ import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
+import * as PrivateHost from "@live-response/core/PrivateHost"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { Reporter } from "@live-response/core/Reporter"
@@ -29,6 +30,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -492,5 +494,32 @@ describe("NodeTransport: connections", () => {
       }).pipe(Effect.provide(libraryAt(base)))
       assert.deepStrictEqual(asked, [])
     }).pipe(Effect.scoped),
+  )
+})
+
+describe("NodeTransport.layerPublic", () => {
+  /** A server at a name of this machine, and how many connections it has had. */
+  const named = Effect.gen(function* () {
+    const connections = yield* countConnections
+    const base = yield* serve((_, response) => response.end("secret of this network"))
+    return { connections, url: (name: string) => base.replace("127.0.0.1", name) }
+  })
+
+  it.live("does not connect to a name that resolves to an address of this machine", () =>
+    Effect.gen(function* () {
+      const { connections, url } = yield* named
+      const error = yield* Effect.flip(HttpClient.get(url("localhost")))
+      assert.include(inspect(error, { depth: 9 }), PrivateHost.errorCode)
+      assert.strictEqual(connections.taken(), 0)
+    }).pipe(Effect.provide(NodeTransport.layerPublic)),
+  )
+
+  it.live("is like the other where addresses were checked before, and the other connects to such names", () =>
+    Effect.gen(function* () {
+      const { url } = yield* named
+      const text = (name: string) => Effect.flatMap(HttpClient.get(url(name)), (response) => response.text)
+      assert.strictEqual(yield* Effect.provide(text("127.0.0.1"), NodeTransport.layerPublic), "secret of this network")
+      assert.strictEqual(yield* Effect.provide(text("localhost"), NodeTransport.layer), "secret of this network")
+    }),
   )
 })

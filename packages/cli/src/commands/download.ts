@@ -44,6 +44,7 @@ export const download = Command.make(
     directory: Flags.directory,
     ...Flags.saving,
     ...Flags.signIn,
+    ...Flags.links,
     ...Flags.quota,
     strict: Flags.toggle("strict", "Stop at the first broken line of a list; by default it is a target that failed"),
     retryFailed: Flags.toggle("retry-failed", "Add what the directory's manifest says has failed"),

@@ -12,7 +12,7 @@ const loadLink = Effect.promise(() => import("../Link.ts"))
 
 export const link = Command.make(
   "link",
-  { result: Arguments.result, ...Flags.signIn, json: Flags.toggle("json", "Print one JSON object") },
+  { result: Arguments.result, ...Flags.signIn, ...Flags.links, json: Flags.toggle("json", "Print one JSON object") },
   Effect.fnUntraced(function* (options) {
     const environment = yield* Flags.signingIn(options)
     const Link = yield* loadLink

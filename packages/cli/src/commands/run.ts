@@ -78,6 +78,7 @@ export const run = Command.make(
     ),
     ...Flags.saving,
     ...Flags.signIn,
+    ...Flags.links,
     ...Flags.quota,
     ...Flags.printing,
   },

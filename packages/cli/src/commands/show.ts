@@ -20,6 +20,7 @@ export const show = Command.make(
     json: Flags.toggle("json", "Print one JSON object, with output, errors and exit code"),
     directory: Flags.directory,
     ...Flags.signIn,
+    ...Flags.links,
   },
   Effect.fnUntraced(function* (options) {
     if ([options.errors, options.raw, options.json].filter(Boolean).length > 1) {

@@ -22,6 +22,7 @@ import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import { RetryPolicy } from "../RetryPolicy.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import type { Trouble } from "./connection.ts"
+import { foreignText, foreignTexts, type Secrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import * as NetworkGate from "./networkGate.ts"
@@ -148,7 +149,12 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
       const date = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
       return { body, date } satisfies Answer
     }
-    const reason = refusal(response, excess === undefined ? body : "", yield* DateTime.now, call)
+    const reason = refusal(
+      response,
+      excess === undefined ? body : "",
+      { now: yield* DateTime.now, secrets: [bearer] },
+      call,
+    )
     if (reason._tag === "Unauthorized") {
       const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
       yield* credential.invalidate(bearer, claims === undefined ? {} : { claims })
@@ -238,18 +244,14 @@ const unsendable = new CredentialError({
 const refusal = (
   response: HttpClientResponse,
   body: string,
-  now: DateTime.Utc,
+  { now, secrets }: { readonly now: DateTime.Utc; readonly secrets: Secrets },
   { ifMissing, permission }: Pick<Call, "ifMissing" | "permission">,
 ): DefenderError.Reason => {
   const { status } = response
   const error = Option.getOrUndefined(decodeErrorAnswer(body))?.error
-  const answer = {
-    status,
-    ...(error?.code === undefined ? {} : { code: error.code }),
-    ...(error?.message === undefined ? {} : { detail: error.message }),
-    ...(error?.target === undefined ? {} : { correlationId: error.target }),
-  }
-  const retryAfter = RetryAfter.parse({ header: response.headers["retry-after"], detail: answer.detail, now })
+  const texts = { code: error?.code, detail: error?.message, correlationId: error?.target }
+  const answer = { status, ...foreignTexts(texts, secrets) }
+  const retryAfter = RetryAfter.parse({ header: response.headers["retry-after"], detail: error?.message, now })
   const busy = { ...answer, ...(Option.isSome(retryAfter) ? { retryAfter: retryAfter.value } : {}) }
   switch (status) {
     case 401: {
@@ -270,7 +272,7 @@ const refusal = (
       return new DefenderError.TooManyRequests(busy)
   }
   if (answer.code === "ActiveRequestAlreadyExists") {
-    const machineActionId = activeAction(answer.detail)
+    const machineActionId = activeAction(error?.message)
     return new DefenderError.ActiveRequestAlreadyExists({
       ...answer,
       ...(Option.isSome(machineActionId) ? { machineActionId: machineActionId.value } : {}),
@@ -296,4 +298,7 @@ const unreachable =
     })
 
 export const unexpected = (operation: string, description: string): DefenderError.DefenderError =>
-  new DefenderError.DefenderError({ operation, reason: new DefenderError.UnexpectedAnswer({ description }) })
+  new DefenderError.DefenderError({
+    operation,
+    reason: new DefenderError.UnexpectedAnswer({ description: foreignText(description) }),
+  })

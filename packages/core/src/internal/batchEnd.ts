@@ -27,6 +27,8 @@ const endsAnyBatch = (error: ResultError): boolean => {
       return error.reason._tag === "Unauthorized" || error.isLocal || isUnknownName(error)
     case "TransferError":
       return error.isLocal
+    case "DefectError":
+      return false
   }
 }
 
@@ -48,10 +50,19 @@ export const gaveUp = (error: unknown): Outage | undefined => {
   return waited === undefined ? undefined : new Outage({ failures: 1, last: error, waited })
 }
 
-/** How many fresh links the storage refused to one target. One is renewed once, where that may help. */
-const refusedLinks = ({ reason }: TransferError): number => {
-  if (reason._tag === "LinkRefused") return 2
-  return reason._tag === "Refused" && reason.status === 403 ? 1 : 0
+/** How many fresh links of one target were of no use. One is renewed once, where that may help. */
+const uselessLinks = ({ reason }: DefenderError | TransferError): number => {
+  switch (reason._tag) {
+    case "LinkRefused":
+      return 2
+    case "LinkInvalid":
+    case "LinkNotFollowed":
+      return 1
+    case "Refused":
+      return reason.status === 403 ? 1 : 0
+    default:
+      return 0
+  }
 }
 
 /** What one batch has learned. */
@@ -60,8 +71,8 @@ export const make = () => {
 
   /** What the error of one target means for the others. */
   const learn = (error: DefenderError | TransferError): Outage | StorageRefused | undefined => {
-    if (error._tag === "TransferError") {
-      const links = refusedLinks(error)
+    if (error._tag === "TransferError" || error.reason._tag === "LinkNotFollowed") {
+      const links = uselessLinks(error)
       known.refused = links === 0 ? 0 : known.refused + links
       if (!known.hasSucceeded && known.refused >= refusedAfter) {
         return new StorageRefused({ links: known.refused, last: error })

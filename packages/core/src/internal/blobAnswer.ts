@@ -3,9 +3,10 @@ import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import { ResultHead } from "../ResultChunk.ts"
 import * as TransferError from "../TransferError.ts"
+import * as ForeignNumber from "./foreignNumber.ts"
+import { foreignText, holdsSecret, type Secrets } from "./foreignText.ts"
 import * as OriginalName from "./originalName.ts"
 import * as RetryAfter from "./retryAfter.ts"
-import { oneLine } from "./text.ts"
 
 /** The head of an answer. */
 export interface Answer {
@@ -17,6 +18,12 @@ export interface Answer {
 export interface Present {
   readonly head: ResultHead | undefined
   readonly offset: number
+}
+
+/** With what an answer is read: this machine's clock, and the secrets that a server may repeat. */
+export interface Reading {
+  readonly now: DateTime.Utc
+  readonly secrets: Secrets
 }
 
 export type Meaning =
@@ -57,25 +64,27 @@ const isForeign = (answer: Answer, { head }: Present): boolean => {
 }
 
 /** What an answer means for whoever has this much of the result. */
-export const meaningOf = (answer: Answer, present: Present, now: DateTime.Utc): Meaning => {
+export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Reading): Meaning => {
   const { status } = answer
   if (isForeign(answer, present)) return { _tag: "Foreign" }
-  if (status === 200) return { _tag: present.offset === 0 ? "Body" : "StartOver", head: headOf(answer) }
+  if (status === 200) return { _tag: present.offset === 0 ? "Body" : "StartOver", head: headOf(answer, secrets) }
   if (present.offset === 0) {
     // A part that nobody asked for is not a beginning.
     return status === 206
       ? failed(new TransferError.Broken({ offset: 0, description: "a part came where the whole was asked for" }))
-      : failed(refusalOf(answer, present, now))
+      : failed(refusalOf(answer, present, { now, secrets }))
   }
-  if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, answer) }
-  return [206, 412, 416].includes(status) ? { _tag: "AskForWhole" } : failed(refusalOf(answer, present, now))
+  if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, headOf(answer, secrets)) }
+  return [206, 412, 416].includes(status)
+    ? { _tag: "AskForWhole" }
+    : failed(refusalOf(answer, present, { now, secrets }))
 }
 
 /** What answered in the storage's place, as far as its head and its page tell. */
-export const foreign = ({ headers, status }: Answer, body: string): TransferError.NotFromStorage => {
-  const contentType = short(headers["content-type"])
-  const via = short(headers["via"] ?? headers["server"])
-  const title = short(/<title[^>]*>([^<]*)/i.exec(body)?.[1])
+export const foreign = ({ headers, status }: Answer, body: string, secrets: Secrets): TransferError.NotFromStorage => {
+  const contentType = short(headers["content-type"], secrets)
+  const via = short(headers["via"] ?? headers["server"], secrets)
+  const title = short(/<title[^>]*>([^<]*)/i.exec(body)?.[1], secrets)
   return new TransferError.NotFromStorage({
     status,
     ...(contentType === undefined ? {} : { contentType }),
@@ -85,8 +94,8 @@ export const foreign = ({ headers, status }: Answer, body: string): TransferErro
 }
 
 /** A text of others, as far as it fits a message. */
-const short = (text = ""): string | undefined => {
-  const line = oneLine(text.replaceAll(/\p{Cf}/gu, "")).slice(0, 80)
+const short = (text = "", secrets: Secrets): string | undefined => {
+  const line = foreignText(text.replaceAll(/\p{Cf}/gu, ""), secrets, 80)
   return line === "" ? undefined : line
 }
 
@@ -98,29 +107,29 @@ const agrees = (announced: string | undefined, known: string | undefined): boole
 
 /** Whether an answer continues exactly where the bytes here end, with the same content. */
 const continues = ({ headers, status }: Answer, { head, offset }: Present): boolean => {
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers["content-range"] ?? "")
+  const { start, total } = ForeignNumber.contentRange(headers["content-range"])
   return (
     status === 206 &&
-    Number(range?.[1]) === offset &&
-    (head?.length === undefined || Number(range?.[2]) === head.length) &&
+    start === offset &&
+    (head?.length === undefined || total === head.length) &&
     agrees(headers["etag"], head?.etag) &&
     agrees(headers["x-ms-blob-content-md5"], head?.md5)
   )
 }
 
 /** A part may announce the MD5 of the whole where the whole did not. */
-const withMd5 = (head: ResultHead | undefined, answer: Answer): ResultHead => {
-  const md5 = answer.headers["x-ms-blob-content-md5"]
-  return ResultHead.make({ ...head, ...(head?.md5 !== undefined || md5 === undefined ? {} : { md5 }) })
-}
+const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead =>
+  ResultHead.make({ ...head, ...(head?.md5 !== undefined || md5 === undefined ? {} : { md5 }) })
 
-const headOf = ({ headers }: Answer): ResultHead => {
-  const { etag } = headers
-  const length = headers["content-length"]
-  const md5 = headers["content-md5"] ?? headers["x-ms-blob-content-md5"]
-  const fileName = Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"]))
+/** A header that repeats a secret is treated as absent: what it says goes into the manifest. */
+const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
+  const clean = (text: string | undefined) => (text === undefined || holdsSecret(text, secrets) ? undefined : text)
+  const etag = clean(headers["etag"])
+  const length = ForeignNumber.byteCount(headers["content-length"])
+  const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])
+  const fileName = clean(Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"])))
   return ResultHead.make({
-    ...(length !== undefined && /^\d+$/.test(length) ? { length: Number(length) } : {}),
+    ...(length === undefined ? {} : { length }),
     ...(etag === undefined ? {} : { etag }),
     ...(md5 === undefined ? {} : { md5 }),
     ...(fileName === undefined ? {} : { fileName }),
@@ -130,8 +139,12 @@ const headOf = ({ headers }: Answer): ResultHead => {
 /** The codes of a 403 that a renewed link may cure. The last is Azurite's, and that of a closed storage. */
 const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
 
-const refusalOf = ({ headers, status }: Answer, { offset }: Present, now: DateTime.Utc): TransferError.Reason => {
-  const code = headers["x-ms-error-code"]
+const refusalOf = (
+  { headers, status }: Answer,
+  { offset }: Present,
+  { now, secrets }: Reading,
+): TransferError.Reason => {
+  const code = short(headers["x-ms-error-code"], secrets)
   const answer = { status, ...(code === undefined ? {} : { code }) }
   if (status === 407)
     return new TransferError.Broken({ offset, description: "the proxy answered HTTP 407", kind: "proxy" })

@@ -2,6 +2,8 @@
 import type { HttpClientError } from "effect/http/HttpClientError"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as PrivateHost from "../PrivateHost.ts"
+import { foreignText } from "./foreignText.ts"
 
 /**
  * What kept a connection from being made, so that no byte of the request was sent:
@@ -19,6 +21,8 @@ export type Cause = typeof Cause.Type
 export interface Trouble {
   readonly description: string
   readonly cause?: Cause
+  /** The name resolves to an address that a link of the API must not lead to. */
+  readonly isPrivate?: true
 }
 
 /** A certificate or a proxy is for a person to set right: no wait cures it. */
@@ -30,6 +34,7 @@ export const troubleOf = (error: HttpClientError): Trouble => {
   if (inner === undefined) return { description: error.reason._tag }
   const message = inner.message.split("\n", 1).join() || inner.name
   const description = withoutUrls(message)
+  if (codeOf(inner) === PrivateHost.errorCode) return { description, isPrivate: true }
   const cause = causeOf(codeOf(inner), message)
   return cause === undefined ? { description } : { description, cause }
 }
@@ -56,7 +61,7 @@ const innermost = (cause: unknown): Error | undefined => {
 const codeOf = (error: Error): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
 
-const withoutUrls = (text: string): string => text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>")
+const withoutUrls = (text: string): string => foreignText(text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>"))
 
 const certificate =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|CRL_)/

@@ -35,13 +35,22 @@ export const wholeNumber = (value: unknown): number | undefined => {
   return Number.isSafeInteger(parsed) ? parsed : undefined
 }
 
-/** An instant of up to seven digits of a second, with or without a zone: without one it is UTC. */
+/**
+ * An instant of up to seven digits of a second, with or without a zone: without one it is UTC. Its year has four digits, so
+ * that what is computed from it is an instant as well.
+ */
 export const instant = (value: unknown): DateTime.Utc | undefined =>
   typeof value === "string"
-    ? Option.getOrUndefined(
-        Option.map(DateTime.make(/(Z|[+-]\d\d:\d\d)$/.test(value) ? value : `${value}Z`), DateTime.toUtc),
+    ? DateTime.make(/(Z|[+-]\d\d:\d\d)$/.test(value) ? value : `${value}Z`).pipe(
+        Option.map(DateTime.toUtc),
+        Option.filter((instant) => instant.epochMilliseconds >= firstInstant && instant.epochMilliseconds < endOfYears),
+        Option.getOrUndefined,
       )
     : undefined
+
+/** The years from 1 to 9999, in milliseconds since 1970. */
+const firstInstant = -62_135_596_800_000
+const endOfYears = 253_402_300_800_000
 
 /** The members that are there. */
 export const present = <A extends Readonly<Record<string, unknown>>>(

@@ -1,6 +1,7 @@
 /** A walk through the pages of a list: where the next page is, and whether the walk still gets anywhere. */
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as ForeignNumber from "./foreignNumber.ts"
 import type { Item, RecordList } from "./recordList.ts"
 
 const path = "/api/machineactions"
@@ -25,9 +26,9 @@ export const resolve = (link: string, base: string, from: string): Result.Result
 /** Behind a page that is as long as `$top` asks for there may be more, although the answer has no link to it. */
 const behindFullPage = (address: string, count: number): Option.Option<string> => {
   const url = URL.parse(address)
-  const top = Number(url?.searchParams.get("$top") ?? 0)
+  const top = ForeignNumber.count(url?.searchParams.get("$top") ?? undefined) ?? 0
   if (url === null || !(top > 0) || count < top) return Option.none()
-  const skip = Number(url.searchParams.get("$skip") ?? 0)
+  const skip = ForeignNumber.count(url.searchParams.get("$skip") ?? undefined) ?? 0
   const others = url.search
     .slice(1)
     .split("&")

@@ -1,8 +1,10 @@
 /** What `@azure/identity` rejects with, in this library's terms. */
 import { CredentialError, fromEntra, Missing, Unreachable } from "@live-response/core/CredentialError"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import { proxyCode } from "./lastConnection.ts"
+import type * as Redacted from "effect/Redacted"
 
 /** An error, then what caused it, outermost first. */
 const causes = (error: unknown): ReadonlyArray<unknown> => {
@@ -17,27 +19,34 @@ const text = (value: unknown, key: string): string | undefined =>
 
 const messageOf = (error: unknown): string => text(error, "message") ?? String(error)
 
-const firstSentence = (error: unknown): string =>
-  messageOf(error)
-    .split(/(?<=\.)\s|\r?\n/, 1)
-    .join()
+const firstSentence = (error: unknown, secrets: Secrets): string =>
+  TerminalText.withoutSecrets(
+    messageOf(error)
+      .split(/(?<=\.)\s|\r?\n/, 1)
+      .join(),
+    secrets,
+  )
+
+type Secrets = ReadonlyArray<Redacted.Redacted<string>>
 
 /** What Entra said, by whichever of its three shapes the error has. */
-const refusal = (error: unknown): CredentialError | undefined => {
+const refusal = (error: unknown, secrets: Secrets): CredentialError | undefined => {
   const answer = Predicate.hasProperty(error, "errorResponse") ? error.errorResponse : error
   const name = text(answer, "error") ?? text(answer, "errorCode")
   const description = text(answer, "errorDescription") ?? text(answer, "errorMessage") ?? messageOf(error)
   const status = /Http status code: (\d+)/.exec(description)?.[1]
   if (status !== undefined) return unreachable(`HTTP ${status}`, status === "407" ? "proxy" : undefined)
   const [, ended, why] = /^post_request_failed: (\w+)(?:: (.*))?/s.exec(description) ?? []
-  if (ended !== undefined) return fromEntra({ error: ended, description: why })
+  if (ended !== undefined) return fromEntra({ error: ended, description: why, secrets })
   // By MSAL's own clock.
   if (name === "device_code_expired") return fromEntra({ error: "expired_token", description: "the code has expired" })
   // For a minute MSAL answers itself, in the words of a server that was in trouble, and with its numbers for a name.
   const isEcho = /^[\d ]*$/.test(name ?? "-")
-  if (isEcho && description.includes("AADSTS")) return fromEntra({ error: "temporarily_unavailable", description })
+  if (isEcho && description.includes("AADSTS"))
+    return fromEntra({ error: "temporarily_unavailable", description, secrets })
   if (!description.includes("AADSTS") && !/^(server|temporarily)_/.test(name ?? "")) return undefined
-  return fromEntra({ error: name ?? "unknown_error", description, correlationId: text(answer, "correlationId") })
+  const correlationId = text(answer, "correlationId")
+  return fromEntra({ error: name ?? "unknown_error", description, correlationId, secrets })
 }
 
 /** MSAL's codes for a server that is not there, or answers nothing that makes sense. */
@@ -67,6 +76,8 @@ export interface Needs {
   readonly isLocal?: boolean
   /** How long a token may take. By default as long as it does: it is a user's. */
   readonly patience?: Duration.Duration
+  /** What is sent to sign in, and an answer may repeat. */
+  readonly secrets?: Secrets
 }
 
 /**
@@ -74,27 +85,27 @@ export interface Needs {
  * the last request found no connection.
  */
 export const toCredentialError =
-  ({ hint, isLocal }: Needs, noConnection: () => unknown) =>
+  ({ hint, isLocal, secrets = [] }: Needs, noConnection: () => unknown) =>
   (error: unknown): CredentialError => {
     const all = causes(error)
-    const said = all.flatMap((cause) => refusal(cause) ?? [])
+    const said = all.flatMap((cause) => refusal(cause, secrets) ?? [])
     // Of a server in trouble only the innermost error says so. On this machine it is one of several that were tried.
     const one = said.find(({ reason }) => reason._tag === (isLocal === true ? "Refused" : "Unreachable"))
     const refused = one ?? (isLocal === true ? undefined : said[0])
     if (refused !== undefined) return refused
     // A file that is not there has a code as well, and a path.
     const network = all.findLast((cause) => isNetwork(cause) && text(cause, "path") === undefined)
-    if (network !== undefined && isLocal !== true) return noAnswerOf(network, noConnection())
+    if (network !== undefined && isLocal !== true) return noAnswerOf(network, noConnection(), secrets)
     return new CredentialError({
-      reason: new Missing(hint === undefined ? {} : { description: `${hint} (${firstSentence(error)})` }),
+      reason: new Missing(hint === undefined ? {} : { description: `${hint} (${firstSentence(error, secrets)})` }),
     })
   }
 
 /** MSAL's own words say less than none. */
-const noAnswerOf = (error: unknown, noConnection: unknown): CredentialError => {
+const noAnswerOf = (error: unknown, noConnection: unknown, secrets: Secrets): CredentialError => {
   const innermost = causes(isNoAnswer(error) ? noConnection : error).at(-1)
   if (innermost === undefined) return unreachable("it does not answer, or does not know the tenant")
-  return unreachable(firstSentence(innermost), kindOf(text(innermost, "code") ?? ""))
+  return unreachable(firstSentence(innermost, secrets), kindOf(text(innermost, "code") ?? ""))
 }
 
 const kindOf = (code: string): Unreachable["kind"] => {

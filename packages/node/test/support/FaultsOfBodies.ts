@@ -159,6 +159,12 @@ export const announcements: ReadonlyArray<Fault> = [
     expected: { fetched: 2 * size, asked: [0, size, 0] },
   },
   {
+    name: "a length that no number holds, once",
+    how: "`Content-Length` of 2^53, FIN after 60,000; the resuming request is beyond the end: 416",
+    scripts: [{ blob: [all(announced(2 ** 53), cut(size))] }],
+    expected: { fetched: 2 * size, asked: [0, size, 0] },
+  },
+  {
     name: "ten bytes more announced than sent, always",
     how: "`Content-Length` of 60,010, FIN after 60,000",
     scripts: [{ blob: times(30, (answer, around) => (answer.status === 200 ? tooLong(answer, around) : answer)) }],

@@ -279,6 +279,12 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...atOnce, calls: 2 },
   },
   {
+    name: "503 with an absurd time to wait from the API",
+    how: "503 with `Retry-After` of 400 digits, once; it is as good as none",
+    scripts: [{ api: [instead(apiError(503, "ServiceUnavailable", "", { "retry-after": "9".repeat(400) }))] }],
+    expected: { ...atOnce, calls: 2 },
+  },
+  {
     name: "an API where nobody listens",
     how: "a port without a server; waited for as long as was asked for",
     endpoint: "http://127.0.0.1:1",
@@ -347,7 +353,7 @@ const linkTo = (link: string) => instead(linkAnswer(link))
 
 /** What is wrong with the link itself is known before anybody is asked. */
 const unusable = {
-  expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
+  expected: { ...never, outcomes: ["DefenderError LinkNotFollowed"], links: 0, calls: 1 },
 }
 
 /** A host is asked, and there is no connection. */

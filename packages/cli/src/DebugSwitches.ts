@@ -1,0 +1,32 @@
+/**
+ * Switches of Node that print what goes over the wire, links and tokens among it. Node reads them before this program
+ * starts, so that they can't be turned off here.
+ */
+
+/** The parts of Node and of undici that print addresses, headers or bytes of a connection. */
+const sections = ["http", "http2", "https", "net", "stream", "tls", "undici", "fetch", "quic"]
+const native = ["HTTP2SESSION", "HTTP2STREAM", "HTTP", "TLS", "CRYPTO", "QUIC"]
+
+/** Names separated by commas, in any case; `*` stands for any characters. */
+const isNamed = (names: string, section: string): boolean =>
+  names
+    .split(",")
+    .map((name) =>
+      name
+        .trim()
+        .replaceAll(/[|\\{}()[\]^$+?.]/g, String.raw`\$&`)
+        .replaceAll("*", ".*"),
+    )
+    .some((name) => name !== "" && new RegExp(`^${name}$`, "i").test(section))
+
+/** What is wrong with the environment, in a sentence, if anything is. */
+export const problemOf = (env: Readonly<Record<string, string | undefined>>): string | undefined => {
+  const switches = [
+    { name: "NODE_DEBUG", sections },
+    { name: "NODE_DEBUG_NATIVE", sections: native },
+  ]
+  const found = switches.find(({ name, sections }) => sections.some((section) => isNamed(env[name] ?? "", section)))
+  return found === undefined
+    ? undefined
+    : `${found.name} prints links and tokens, which are secrets; unset it, and use --verbose to see the calls without them`
+}

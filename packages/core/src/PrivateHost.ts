@@ -1,0 +1,108 @@
+/**
+ * Hosts that are not on the internet: this machine, private networks, and what a cloud keeps for itself. A link of an API
+ * on the internet leads to none of them.
+ *
+ * @since 0.1.0
+ */
+import * as IpNetwork from "effect/net/IpNetwork"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Result from "effect/Result"
+
+/** Addresses that are not routed on the internet, and those at which clouds give away credentials. */
+const networks = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.88.99.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
+  // From multicast on: reserved, and broadcast.
+  "224.0.0.0/3",
+  // Azure's wire server.
+  "168.63.129.16/32",
+  "::/96",
+  "64:ff9b:1::/48",
+  "100::/64",
+  "2001::/32",
+  "2001:10::/28",
+  "2001:20::/28",
+  "2001:db8::/32",
+  "2002::/16",
+  "3fff::/20",
+  "5f00::/16",
+  "fc00::/7",
+  "fe80::/10",
+  "fec0::/10",
+  "ff00::/8",
+].map(IpNetwork.fromStringUnsafe)
+
+/** Networks whose last four bytes are the IPv4 address that is meant: IPv4-mapped, and NAT64. */
+const embedding = ["::ffff:0:0/96", "64:ff9b::/96"].map(IpNetwork.fromStringUnsafe)
+
+const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
+  if (!NetAddress.isIpv6Address(address) || !embedding.some(IpNetwork.contains(address))) return address
+  const segments = NetAddress.ipv6ToSegments(address)
+  const octets = segments.slice(-2).flatMap((segment) => [segment >> 8, segment & 255])
+  return NetAddress.ipv4FromBytesUnsafe(Uint8Array.from(octets))
+}
+
+/**
+ * Whether an IP address is one of this machine, of a private network or of none at all. Of an IPv6 address that stands for
+ * an IPv4 address (IPv4-mapped, NAT64), that one decides. A text that is not an address is private.
+ *
+ * @example
+ * ```ts
+ * import * as PrivateHost from "@live-response/core/PrivateHost"
+ *
+ * console.log(PrivateHost.isPrivateAddress("64:ff9b::7f00:1")) // true
+ * console.log(PrivateHost.isPrivateAddress("20.60.1.1")) // false
+ * ```
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isPrivateAddress = (address: string): boolean =>
+  Result.match(NetAddress.ipFromString(address.split("%", 1).join()), {
+    onFailure: () => true,
+    onSuccess: (ip) => networks.some(IpNetwork.contains(ipv4In(ip))),
+  })
+
+/** Names that no name server of the internet knows, or should. */
+const localName = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|private|arpa|localdomain|test|invalid|onion)$/
+
+/**
+ * Whether the host of a URL is private, as far as it tells by itself: a private address, a name without a dot, or one
+ * under a domain that is not of the internet. What a name resolves to only a connection knows.
+ *
+ * @example
+ * ```ts
+ * import * as PrivateHost from "@live-response/core/PrivateHost"
+ *
+ * console.log(PrivateHost.isPrivate(new URL("https://fileserver/r"))) // true
+ * console.log(PrivateHost.isPrivate(new URL("https://example.blob.core.windows.net/r"))) // false
+ * ```
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isPrivate = ({ hostname }: URL): boolean => {
+  if (hostname.startsWith("[")) return isPrivateAddress(hostname.slice(1, -1))
+  if (/^\d+(\.\d+){3}$/.test(hostname)) return isPrivateAddress(hostname)
+  const name = hostname.replace(/\.$/, "")
+  return !name.includes(".") || localName.test(name)
+}
+
+/**
+ * The `code` of the error with which a transport refuses to connect to a name that resolves to a private address.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const errorCode = "ERR_PRIVATE_ADDRESS"

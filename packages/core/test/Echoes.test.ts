@@ -1,0 +1,191 @@
+/** What a server repeats of what it was sent is in no error, no event and no manifest. */
+import { inspect } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import * as ClientCredentials from "@live-response/core/ClientCredentials"
+import * as Credential from "@live-response/core/Credential"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Manifest from "@live-response/core/Manifest"
+import * as Quota from "@live-response/core/Quota"
+import * as QuotaStore from "@live-response/core/QuotaStore"
+import * as ResultStore from "@live-response/core/ResultStore"
+import * as TerminalText from "@live-response/core/TerminalText"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Transfer from "@live-response/core/Transfer"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import { utf8 } from "./support/bytes.ts"
+import { recording } from "./support/recording.ts"
+import { exampleRef } from "./support/refs.ts"
+import { scripted } from "./support/scripted.ts"
+
+const { inVirtualTime } = LiveResponseTest
+
+const token = "opaque+token/of-the-api=="
+const signature = "1dYG/OLX+ZTY0123456789abcdefghijklmnopqrst%3D"
+const link = `https://example.blob.core.windows.net/r/4ed5?se=2030-02-04T16%3A13%3A50Z&sp=r&sig=${signature}`
+const linkAnswer = HttpServerResponse.jsonUnsafe({ value: link })
+
+/** In any of the forms in which a server may repeat them. */
+const forms = [token, signature].flatMap((secret) => [
+  secret,
+  decodeURIComponent(secret),
+  encodeURIComponent(decodeURIComponent(secret)),
+])
+
+const assertClean = (seen: unknown) => {
+  const text = inspect(seen, { depth: 12, showHidden: true, maxArrayLength: null })
+  for (const form of forms) assert.isFalse(text.includes(form), `${form} is in ${text}`)
+}
+
+/** What a span shows to a collector of them: not what the effect was successful with. */
+const exported = ({ attributes, name, status }: Tracer.Span) => ({
+  name,
+  attributes: [...attributes],
+  exit: status._tag === "Ended" && Exit.isFailure(status.exit) ? Cause.pretty(status.exit.cause) : undefined,
+})
+
+const save = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) => {
+  const { logger, logs, spans, tracer } = recording()
+  const { layer } = scripted(...answers)
+  const world = LiveResponse.layer.pipe(
+    Layer.provideMerge(Transfer.layer),
+    Layer.provideMerge(DefenderApi.layer()),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        layer,
+        ResultStore.layerMemory,
+        Manifest.layerMemory,
+        Credential.layerToken(Redacted.make(token)),
+        Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
+      ),
+    ),
+  )
+  return Effect.gen(function* () {
+    const live = yield* LiveResponse.LiveResponse
+    const events: Array<BatchEvent> = []
+    yield* live.saveAll(Stream.succeed(exampleRef)).pipe(
+      Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+      Effect.exit,
+      (effect) => inVirtualTime(effect, "2 days"),
+      Effect.withSpan("batch"),
+      Effect.provideService(Tracer.Tracer, tracer),
+      Effect.provideService(References.MinimumLogLevel, "All"),
+    )
+    const manifest = yield* Manifest.Manifest
+    const entry = yield* manifest.find(exampleRef)
+    const messages = events.map((event) => ("message" in event ? event.message : ""))
+    assertClean({ events, messages, entry, logs, spans: spans.map(exported) })
+    return events
+  }).pipe(Effect.provide([world, Logger.layer([logger])]))
+}
+
+describe("a server that repeats what it was sent", () => {
+  const error = { code: `Bad ${token}`, message: `no: Authorization: Bearer ${token}`, target: token }
+  const echoes = [link, signature, decodeURIComponent(signature), `?sig=${signature}`]
+
+  it.effect.each([400, 401, 403, 404, 409, 429, 500, 503])("shows no token: the API, in an error %s", (status) =>
+    Effect.gen(function* () {
+      const events = yield* save(HttpServerResponse.jsonUnsafe({ error }, { status }))
+      assert.isAbove(events.length, 0)
+    }),
+  )
+
+  it.effect.each(echoes.flatMap((echo) => [200, 206, 403, 404, 503, 302].map((status) => ({ echo, status }))))(
+    "shows no link: the storage, in its headers and its page ($status: $echo)",
+    ({ echo, status }) => {
+      const headers = {
+        etag: `"${echo}"`,
+        "x-ms-error-code": echo,
+        "content-md5": echo,
+        "content-disposition": `attachment; filename="${echo.replaceAll("/", "%2F")}"`,
+        location: echo,
+      }
+      const gateway = { server: echo, via: echo, location: echo }
+      const page = (headers: Record<string, string>) =>
+        HttpServerResponse.text(`<html><title>no ${echo}</title>${echo}</html>`, {
+          status,
+          headers,
+          contentType: "text/html",
+        })
+      return Effect.andThen(save(linkAnswer, page(headers)), save(linkAnswer, page(gateway)))
+    },
+  )
+
+  it.effect("has an ETag that is as good as none where it repeats the link", () =>
+    Effect.gen(function* () {
+      const events = yield* save(
+        linkAnswer,
+        HttpServerResponse.uint8Array(utf8("hello"), { headers: { etag: `"${link}"` } }),
+      )
+      const completed = events.find((event) => event.event === "completed")
+      assert.deepInclude(completed, { bytes: 5 })
+      assert.notProperty(completed, "etag")
+    }),
+  )
+
+  it.effect("shows no secret of the app: the sign-in server", () => {
+    const secret = "s3cret~of/the+app"
+    const description = `AADSTS7000215: Invalid client secret ${secret} (${encodeURIComponent(secret)}) provided.`
+    const { layer } = scripted(
+      HttpServerResponse.jsonUnsafe(
+        { error: `invalid_client ${secret}`, error_description: description, correlation_id: secret },
+        { status: 401 },
+      ),
+    )
+    return Effect.gen(function* () {
+      const { token } = yield* ClientCredentials.make({
+        tenantId: "contoso",
+        clientId: "app",
+        clientSecret: Redacted.make(secret),
+      })
+      const error = yield* Effect.flip(token)
+      const seen = error.message + inspect(error, { depth: 9 })
+      assert.include(error.message, "AADSTS7000215: Invalid client secret <redacted> (<redacted>) provided")
+      assert.notInclude(seen, secret)
+      assert.notInclude(seen, encodeURIComponent(secret))
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+})
+
+describe("TerminalText.withoutSecrets", () => {
+  it.effect.each([
+    { text: "sig=abc%2Fd&sp=r", expected: "sig=<redacted>&sp=r" },
+    { text: "SIG%3Dabc", expected: "SIG%3D<redacted>" },
+    { text: "Authorization: Bearer abcdefghijklmnopqrstuv", expected: "Authorization: Bearer <redacted>" },
+    { text: "token eyJ0eXAiOiJKV1Q.eyJhdWQ.c2ln is old", expected: "token <redacted> is old" },
+    { text: "redis://:pass@host:6379", expected: "redis://<redacted>@host:6379" },
+    { text: "https://user:pass@host/r", expected: "https://<redacted>@host/r" },
+    { text: "Bearer token is missing" },
+    { text: "mail analyst@contoso.com" },
+    { text: "API calls quota exceeded! You can send requests again in 8 seconds." },
+  ])("removes what looks like a secret, and nothing else: $text", ({ expected, text }) =>
+    Effect.sync(() => assert.strictEqual(TerminalText.withoutSecrets(text), expected ?? text)),
+  )
+
+  it.effect.prop(
+    "is one bounded line without the secret, wherever it stands and whatever it is",
+    [Schema.String, Schema.String, Schema.String],
+    ([before, random, after]) =>
+      Effect.sync(() => {
+        const secret = `${random}4711`
+        const text = TerminalText.withoutSecrets(`${before}${secret}${"x".repeat(2000)}${secret}${after}`, [
+          Redacted.make(secret),
+        ])
+        assert.isAtMost(text.length, 1001)
+        assert.notMatch(text, /[\r\n\u001b]/)
+        assert.isFalse(text.includes("4711"))
+      }),
+    { arbitrary: { runs: 300 } },
+  )
+})
