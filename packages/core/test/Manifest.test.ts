@@ -64,7 +64,7 @@ describe("Manifest.Entry", () => {
         status: "completed",
         machineActionId: refAt(0).machineActionId,
         index: 0,
-        path: "a/0.bin",
+        path: `${refAt(0).machineActionId}/0.bin`,
         bytes: 5,
         sha256: "ab",
         links: 1,
