@@ -19,8 +19,11 @@ import { isPassing } from "./BatchError.ts"
 import { type ApiError, DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
 import * as ApiCall from "./internal/apiCall.ts"
+import { gaveUp } from "./internal/batchEnd.ts"
+import { Patience } from "./internal/patience.ts"
 import * as WatchList from "./internal/watchList.ts"
 import type { MachineAction, MachineActionId } from "./MachineAction.ts"
+import { type Report, Reporter } from "./Reporter.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 
 /**
@@ -33,7 +36,8 @@ export interface Service {
    * it sees the last look alone. One that was just made may be unknown for two minutes; what stays unknown fails as
    * `DefenderApi.get` does.
    *
-   * Trouble on the way to the API is warned of and does not end it: it is looked at again when that is over.
+   * Trouble on the way to the API is warned of and does not end it: it is looked at again when that is over. A network that
+   * is gone is waited for without an end, in a batch or a run as long as that waits.
    */
   readonly watch: (id: MachineActionId) => Stream.Stream<MachineAction, ApiError>
 }
@@ -67,6 +71,10 @@ type Step<Input> = (now: number, input: Input) => Pull.Pull<readonly [unknown, D
 interface Watched extends WatchList.Watched<ApiError> {
   readonly again: Step<MachineAction>
   readonly unknown: Step<DefenderError.DefenderError>
+  /** How long a network that is gone is waited for. */
+  readonly patience: Duration.Duration
+  /** Hears of each attempt meanwhile. */
+  readonly listener: Report
 }
 
 /** Where the list does not have an action and the API can't be asked for it either, it has time. */
@@ -144,11 +152,22 @@ const makeRound = (api: DefenderApiService, list: List) => {
     for (const one of ended) list.end(one, exit)
   }
 
+  /** Those who watch wait together: for the network as long as the most patient of them. */
+  const patience = () =>
+    Array.from(list.all).reduce((longest, one) => Duration.max(longest, one.patience), Duration.zero)
+
+  const reportOffline: Report = (event) =>
+    Effect.suspend(() => {
+      const listeners = new Set(Array.from(list.all, ({ listener }) => listener))
+      return Effect.forEach(listeners, (listener) => listener(event), { discard: true })
+    })
+
   const trouble = (looked: ReadonlyArray<Watched>, error: ApiError) => {
     if (!isOneByOne && error._tag === "DefenderError" && error.reason._tag === "Refused") {
       isOneByOne = true
       return Effect.logWarning(`${error.message}; machine actions are looked at one by one`)
     }
+    if (gaveUp(error) !== undefined) return Effect.sync(() => endAll(Array.from(list.all), Exit.fail(error)))
     if (!isPassing(error)) return Effect.sync(() => endAll(looked, Exit.fail(error)))
     if (isTroubled) return Effect.void
     isTroubled = true
@@ -184,7 +203,11 @@ const makeRound = (api: DefenderApiService, list: List) => {
     const looked = WatchList.pickDue(list.all, now, isOneByOne ? 1 : WatchList.idsInOneCall)
     const [first, ...rest] = new Set(looked.map(({ id }) => id))
     if (first === undefined) return
-    yield* look(looked, [first, ...rest], now).pipe(Effect.catchCause((cause) => broken(looked, cause)))
+    yield* look(looked, [first, ...rest], now).pipe(
+      Effect.catchCause((cause) => broken(looked, cause)),
+      Effect.provideService(Patience, patience()),
+      Effect.provideService(Reporter, reportOffline),
+    )
   })
 }
 
@@ -221,6 +244,8 @@ export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Ef
               queue,
               again: yield* Schedule.toStep(policy.watch),
               unknown: yield* Schedule.toStep(policy.creation),
+              patience: (yield* Patience) ?? Duration.infinity,
+              listener: yield* Reporter,
               due: 0,
               isUrgent: true,
             }

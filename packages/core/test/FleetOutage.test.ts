@@ -62,6 +62,21 @@ describe("Fleet.run, while the network is gone", () => {
     }).pipe(outliving({ machines: machines(30), commandTime: "3 seconds" }))
   })
 
+  it.effect(
+    "ends after giveUpAfter also where nothing but its sessions is watched, and says when it tries again",
+    () => {
+      const net = goneBetween(5 * minute, 600 * minute)
+      return Effect.gen(function* () {
+        const { exit, offline, took } = yield* runOn(3, net, { giveUpAfter: "10 minutes" })
+        assert.include((yield* failureOf(exit)).message, "gave up after 10m")
+        assert.isAtMost(Duration.toMinutes(took), 17)
+        // At growing intervals of a minute at most.
+        assert.isAtLeast(offline.length, 5)
+        assert.isAtMost(offline.length, 20)
+      }).pipe(outliving({ machines: machines(3), commandTime: "2 hours" }))
+    },
+  )
+
   it.effect("ends after giveUpAfter, and what was not sent is not searched", () => {
     const net = goneBetween(0, 60 * minute)
     return Effect.gen(function* () {
