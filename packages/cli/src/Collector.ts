@@ -33,6 +33,9 @@ import * as Output from "./output/Output.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as When from "./When.ts"
 
+/** What `follow.json` has in bytes: of each selection the actions that are open, of which a tenant has thousands at most. */
+export const longestState = 16 * 1024 * 1024
+
 /** How far it has come with each of the selections that were followed into the directory. */
 const Remembered = Schema.fromJsonString(
   Schema.Struct({
@@ -64,7 +67,7 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
   const isThis = (other: { readonly what: ReadonlyArray<string> }) => other.what.join("\n") === what.join("\n")
 
   const text = (yield* Effect.mapError(fs.exists(path), storeError))
-    ? yield* Effect.mapError(fs.readFileString(path), storeError)
+    ? yield* Effect.mapError(WholeFile.readText(fs, path, longestState), storeError)
     : `{"positions":[]}`
   const read = Option.getOrUndefined(decode(text))
   if (read === undefined) {

@@ -4,6 +4,7 @@
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as TextEncoding from "@live-response/core/TextEncoding"
+import * as TextLines from "@live-response/core/TextLines"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as FileSystem from "effect/FileSystem"
@@ -75,25 +76,29 @@ const openSource = (source: string): Stream.Stream<Uint8Array, Failure, Stdio.St
 
 const sourceName = (source: string): string => (source === "-" ? "standard input" : printable(source))
 
+/** Of a longer line, in characters, the beginning is read. A row of CSV has a bound of its own, which is smaller. */
+export const longestLine = 2 * 1024 * 1024
+
 /** Opens a list, and gives its head and all of it from there on. */
 const openList = Effect.fnUntraced(function* (source: string) {
   const pull = yield* Stream.toPull(TextEncoding.decodeStream(openSource(source)))
   const read = (
-    held: string,
+    held: ListHead.Rest,
   ): Effect.Effect<ListHead.Head & { readonly rest: Stream.Stream<string, Failure> }, Failure> =>
     Pull.matchEffect(pull, {
       onSuccess: (pieces) => {
-        const text = held + pieces.join("")
-        const head = ListHead.findHead(text, false)
-        return head === undefined
-          ? read(text)
-          : Effect.succeed({ ...head, rest: Stream.fromPull(Effect.succeed(pull)) })
+        const head = ListHead.findHead({ ...held, text: held.text + pieces.join("") }, false)
+        return head.line === undefined
+          ? read(head)
+          : Effect.succeed({ ...head, line: head.line, rest: Stream.fromPull(Effect.succeed(pull)) })
       },
       onFailure: Effect.failCause,
-      onDone: () =>
-        Effect.succeed({ skipped: 0, line: "", text: "", ...ListHead.findHead(held, true), rest: Stream.empty }),
+      onDone: () => {
+        const head = ListHead.findHead(held, true)
+        return Effect.succeed({ ...head, line: head.line ?? "", rest: Stream.empty })
+      },
     })
-  const { rest, ...head } = yield* read("")
+  const { rest, ...head } = yield* read({ skipped: 0, text: "" })
   return { ...head, text: Stream.concat(Stream.succeed(head.text), rest) }
 })
 
@@ -101,7 +106,7 @@ type Line<A> = readonly [Parsed<A>, line: number]
 
 const readLines = <A>(format: Format<A>, text: Stream.Stream<string, Failure>, skipped: number) =>
   text.pipe(
-    Stream.splitLines,
+    TextLines.split(longestLine),
     Stream.zipWithIndex,
     Stream.map(([line, index]): Line<A> => [parseLine(format, line), skipped + index + 1]),
   )
@@ -132,7 +137,7 @@ const readRows = <A>(
 ) =>
   text.pipe(
     // Line by line: where one is broken, the rows that came in the same piece are kept.
-    Stream.splitLines,
+    TextLines.split(longestLine),
     Stream.map((line) => `${line}\n`),
     Stream.rechunk(1),
     Stream.pipeThroughChannel(Csv.decodeString({ delimiter })),

@@ -14,10 +14,20 @@ import * as Stream from "effect/Stream"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
+import * as TextLines from "./TextLines.ts"
 
 const lineFeed = 0x0a
 
 const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+
+/**
+ * A longer line is not an entry of this library's, and only the beginning of it is read, in characters: 4 MiB. The largest
+ * entry holds a machine action, of which the API's answer has a bound of 1 MiB.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const longestLine: number = 4 * 1024 * 1024
 
 /**
  * A line that is not an entry: its number, from 1, and its value where it is JSON.
@@ -56,7 +66,7 @@ export const read = <A, I, E = never, R = never>(
     Stream.catchReason("PlatformError", "NotFound", () => Stream.empty),
     Stream.mapError(fromPlatformError(path)),
     Stream.decodeText(),
-    Stream.splitLines,
+    TextLines.split(longestLine),
     Stream.zipWithIndex,
     Stream.mapEffect(entry),
     Stream.flattenIterable,
@@ -81,7 +91,8 @@ const lastLineOf = (fs: FileSystem.FileSystem, path: string) =>
 const mend = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string, file: FileSystem.File) {
   const { size, start } = yield* lastLineOf(fs, path)
   if (start === size) return
-  const text = yield* Stream.mkString(Stream.decodeText(fs.stream(path, { offset: start })))
+  const text =
+    size - start > longestLine ? "" : yield* Stream.mkString(Stream.decodeText(fs.stream(path, { offset: start })))
   yield* Option.isSome(parse(text)) ? file.writeAll(Uint8Array.of(lineFeed)) : file.truncate(start)
   yield* file.sync
 })

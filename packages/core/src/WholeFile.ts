@@ -6,9 +6,19 @@
 import * as Effect from "effect/Effect"
 import type { File, FileSystem } from "effect/FileSystem"
 import type { Path } from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
+
+/**
+ * The text of a file that should be small: of one that is not, its first `longest` bytes, which are no JSON then.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const readText = (fs: FileSystem, path: string, longest: number): Effect.Effect<string, PlatformError> =>
+  fs.stream(path, { bytesToRead: longest }).pipe(Stream.decodeText(), Stream.mkString)
 
 /**
  * Gives a file that was written as `part` its name, and replaces what had that name. Its bytes are on the disk before,

@@ -34,6 +34,9 @@ const gatherLength = 1024 * 1024
 /** So many bytes are written before they are flushed to the disk, or what came within a second. */
 const flushLength = 8 * 1024 * 1024
 
+/** A record holds a few headers of an answer. */
+export const longestRecord = 64 * 1024
+
 export interface Place {
   readonly fs: FileSystem.FileSystem
   readonly paths: Path.Path
@@ -209,7 +212,7 @@ const unlessMissing = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
  */
 const readRecord = Effect.fnUntraced(function* (part: PartFile) {
   const { fs, path, recordPath } = part
-  const json = yield* unlessMissing(fs.readFileString(recordPath)).pipe(at(recordPath))
+  const json = yield* unlessMissing(WholeFile.readText(fs, recordPath, longestRecord)).pipe(at(recordPath))
   if (json === undefined) return
   part.hasRecord = true
   const info = yield* unlessMissing(fs.stat(path)).pipe(at(path))
