@@ -103,6 +103,7 @@ export const inputAt = (corpus: ReadonlyArray<Uint8Array>, seed: number, iterati
 
 /** The same input in pieces, which are cut anywhere. */
 export const piecesOf = (input: Uint8Array): ReadonlyArray<Uint8Array> => {
-  const size = 1 + (input.reduce((sum, byte) => sum + byte, 0) % Math.max(1, input.length))
+  const sum = input.reduce((sum, byte) => sum + byte, 0)
+  const size = Math.max(1, Math.ceil(input.length / 64)) + (sum % Math.max(1, input.length))
   return Array.from({ length: Math.ceil(input.length / size) }, (_, n) => input.slice(n * size, (n + 1) * size))
 }

@@ -75,6 +75,9 @@ const gzip: Target = {
     }),
 }
 
+const numberOf = (value: ByteSize.Input | undefined) =>
+  value === undefined ? undefined : Number(ByteSize.fromInputUnsafe(value))
+
 /** A file system on which every file has this content, and nothing is written. */
 const readOnly = (input: Uint8Array) => {
   const size = ByteSize.bytes(input.length)
@@ -109,8 +112,6 @@ const readOnly = (input: Uint8Array) => {
   }
   const cut = (offset = 0, length = Infinity) =>
     Stream.fromIterable(Mutator.piecesOf(input.slice(offset, offset + length)))
-  const numberOf = (value: ByteSize.Input | undefined) =>
-    value === undefined ? undefined : Number(ByteSize.fromInputUnsafe(value))
   const fs = FileSystem.makeNoop({
     access: () => Effect.void,
     exists: () => Effect.succeed(true),
