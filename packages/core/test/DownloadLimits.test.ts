@@ -106,6 +106,17 @@ describe("DownloadLimits: maxBytes", () => {
     )
   })
 
+  it.effect("nothing is kept of one that is too large, nor what an earlier run with another limit left of it", () => {
+    const disk = makeDisk()
+    return Effect.gen(function* () {
+      yield* add(exampleRef, patterned(400_000))
+      yield* saveAll([exampleRef], { maxTotal: 200_000 })
+      assert.isAtLeast(writtenTo(disk), 100_000)
+      yield* saveAll([exampleRef], { maxBytes: 300_000 })
+      assert.deepStrictEqual(disk.paths(), [])
+    }).pipe(Effect.provide(world(disk)))
+  })
+
   it.effect("is a bound for what is read without being stored, too", () =>
     Effect.gen(function* () {
       yield* add(exampleRef, patterned(2000))
