@@ -38,7 +38,11 @@ export interface Format<A> {
 
 const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
+/** A longer line, in characters, is a broken one, and is not kept. A row of CSV has a bound of its own, which is smaller. */
+export const longestLine = 2 * 1024 * 1024
+
 const parseLine = <A>({ columns, plain, record }: Format<A>, line: string): Parsed<A> => {
+  if (line.length >= longestLine) return Result.fail("the line is longer than 2 MiB")
   const text = line.trim()
   if (text === "" || text.startsWith("#")) return Result.succeed([])
   if (!text.startsWith("{")) return plain(text)
@@ -75,9 +79,6 @@ const openSource = (source: string): Stream.Stream<Uint8Array, Failure, Stdio.St
 }
 
 const sourceName = (source: string): string => (source === "-" ? "standard input" : printable(source))
-
-/** Of a longer line, in characters, the beginning is read. A row of CSV has a bound of its own, which is smaller. */
-export const longestLine = 2 * 1024 * 1024
 
 /** Opens a list, and gives its head and all of it from there on. */
 const openList = Effect.fnUntraced(function* (source: string) {
