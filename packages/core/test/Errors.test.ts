@@ -126,7 +126,7 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     {
       error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(60), rate: 3.4 })),
       says: [/byte 17/, /3 bytes a second/, /1m/],
-      retryable: true,
+      again: true,
     },
     {
       error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(30) })),
