@@ -146,7 +146,7 @@ const headers: Target = {
     const all = headersOf(input)
     const status = Math.min(599, Math.max(200, Number.parseInt(all["x-status"] ?? "200", 10) || 200))
     const body = new Uint8Array(input.length % 3 === 0 ? 2 * maxBytes : 20)
-    const answer = HttpServerResponse.uint8Array(body, { status, headers: all })
+    const answer = HttpServerResponse.stream(Stream.make(body), { status, headers: all })
     const linkAnswer = HttpServerResponse.jsonUnsafe({ value: link }, { headers: { date: all["date"] ?? "" } })
     const download = Effect.gen(function* () {
       const transfer = yield* Transfer.Transfer
