@@ -32,6 +32,10 @@ export interface Saving {
   readonly extract: boolean
   /** How many bytes may come out of one file. */
   readonly maxExtract: number
+  readonly maxExtractTotal: Option.Option<number>
+  readonly maxBytes: Option.Option<number>
+  readonly maxTotal: Option.Option<number>
+  readonly minFree: Option.Option<number>
   /** How long the network is waited for. */
   readonly giveUpAfter: Option.Option<Duration.Duration>
 }
@@ -128,8 +132,14 @@ const reportUnfinished = (count: number) =>
       )
 
 /** The same as the library has it. */
-export const savingOf = ({ concurrency, extract, giveUpAfter, maxExtract }: Saving) => ({
-  concurrency,
-  giveUpAfter: Option.getOrUndefined(giveUpAfter),
-  extract: extract ? { ...Extraction.defaultLimits, maxBytes: maxExtract } : undefined,
+export const savingOf = (saving: Saving) => ({
+  concurrency: saving.concurrency,
+  giveUpAfter: Option.getOrUndefined(saving.giveUpAfter),
+  extract: saving.extract ? { ...Extraction.defaultLimits, maxBytes: saving.maxExtract } : undefined,
+  limits: {
+    maxBytes: Option.getOrUndefined(saving.maxBytes),
+    maxTotal: Option.getOrUndefined(saving.maxTotal),
+    minFree: Option.getOrUndefined(saving.minFree),
+    maxExtractTotal: Option.getOrUndefined(saving.maxExtractTotal),
+  },
 })

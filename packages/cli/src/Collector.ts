@@ -32,6 +32,9 @@ import * as Output from "./output/Output.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as When from "./When.ts"
 
+/** What `follow.json` has in bytes: of each selection the actions that are open, of which a tenant has thousands at most. */
+export const longestState = 16 * 1024 * 1024
+
 /** How far it has come with each of the selections that were followed into the directory. */
 const Remembered = Schema.fromJsonString(
   Schema.Struct({
@@ -60,7 +63,7 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
   const what = whatOf(selection)
   const isThis = (other: { readonly what: ReadonlyArray<string> }) => other.what.join("\n") === what.join("\n")
 
-  const text = Option.getOrElse(yield* files.readString(follow), () => `{"positions":[]}`)
+  const text = Option.getOrElse(yield* files.readString(follow, longestState), () => `{"positions":[]}`)
   const read = Option.getOrUndefined(decode(text))
   if (read === undefined) {
     const path = files.pathOf(follow)

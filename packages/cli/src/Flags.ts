@@ -124,6 +124,26 @@ const url = (name: string, description: string) =>
     Flag.withDescription(description),
   )
 
+/** A size of at least so many bytes. */
+const size = (flag: Flag.Flag<string>, minimum: number, description: string) =>
+  flag.pipe(
+    Flag.filterMap(
+      (text) =>
+        Option.filter(Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber), (bytes) => bytes >= minimum),
+      () => `a size of at least ${minimum === 1 ? "one byte" : "0 B"}, such as 500 MB`,
+    ),
+    Flag.withMetavar("SIZE"),
+    Flag.withDescription(description),
+  )
+
+/** A size that the library has a default for. */
+const limitOf = (name: string, variable: string, minimum: number, description: string) =>
+  size(
+    Flag.String(name).pipe(Flag.withFallbackConfig(Config.NonEmptyString(variable))),
+    minimum,
+    `${description} (${variable})`,
+  ).pipe(Flag.optional)
+
 /** How results are downloaded. */
 export const saving = {
   concurrency: Flag.Int("concurrency").pipe(
@@ -134,14 +154,34 @@ export const saving = {
     Flag.withDescription("How many results are under way at once"),
   ),
   extract: toggle("extract", "Also unpack collected files (gzip), as <index>.unpacked beside the raw one"),
-  maxExtract: Flag.String("max-extract").pipe(
-    Flag.withDefault("10 GB"),
-    Flag.filterMap(
-      (text) => Option.filter(Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber), (bytes) => bytes > 0),
-      () => "a size of at least one byte, such as 500 MB",
-    ),
-    Flag.withMetavar("SIZE"),
-    Flag.withDescription("What may come out of one file at most; by default 10 GB"),
+  maxExtract: size(
+    Flag.String("max-extract").pipe(Flag.withDefault("10 GB")),
+    1,
+    "What may come out of one file at most; by default 10 GB",
+  ),
+  maxExtractTotal: limitOf(
+    "max-extract-total",
+    "LIVE_RESPONSE_MAX_EXTRACT_TOTAL",
+    1,
+    "What may come out of all files of one run; by default 100 GB",
+  ),
+  maxBytes: limitOf(
+    "max-bytes",
+    "LIVE_RESPONSE_MAX_BYTES",
+    1,
+    "The largest result that is downloaded; by default 10 GB",
+  ),
+  maxTotal: limitOf(
+    "max-total",
+    "LIVE_RESPONSE_MAX_TOTAL",
+    1,
+    "Stop in good order when one run has downloaded so much; by default unlimited",
+  ),
+  minFree: limitOf(
+    "min-free",
+    "LIVE_RESPONSE_MIN_FREE",
+    0,
+    "How much disk space stays free; by default 1 GB, or 5 % of a disk of less than 20 GB",
   ),
   giveUpAfter: Flag.String("give-up-after").pipe(
     Flag.filterMap(When.parseDuration, () => "how long, such as 30s, 90m, 24h"),

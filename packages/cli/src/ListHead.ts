@@ -9,27 +9,34 @@ export interface Header {
   readonly delimiter: string
 }
 
-/** A list from its first line that says something on. */
-export interface Head {
+/** What is left of a list behind so many lines. */
+export interface Rest {
   readonly skipped: number
-  readonly line: string
   readonly text: string
+}
+
+/** A list from its first line that says something on. */
+export interface Head extends Rest {
+  readonly line: string
 }
 
 /** Blank lines and comments, among them the `#TYPE` line of PowerShell, and the line that tells Excel the delimiter. */
 const isSkipped = (line: string): boolean => /^\s*$|^\s*#|^"?sep=."?\s*$/i.test(line)
 
 /** A header is no longer than that. */
-const headLimit = 64 * 1024
+export const headLimit = 64 * 1024
 
-/** Where the first line that is not skipped starts, if enough of the text is here to see it. */
-export const findHead = (text: string, isWhole: boolean): Head | undefined => {
-  let rest = text
-  let skipped = 0
+/**
+ * The first line that is not skipped. Where too little of the text is here to see it, what is left behind those that are:
+ * they are not kept, however many there are.
+ */
+export const findHead = (held: Rest, isWhole: boolean): Head | (Rest & { readonly line?: undefined }) => {
+  let rest = held.text
+  let skipped = held.skipped
   for (;;) {
     const [all = "", line = ""] = /^([^\r\n]*)(?:\r\n|\n|\r(?=.))/s.exec(rest) ?? []
     if (all === "") {
-      if (!isWhole && rest.length <= headLimit) return undefined
+      if (!isWhole && rest.length <= headLimit) return { skipped, text: rest }
       const last = isSkipped(rest) ? "" : rest
       return { skipped, line: last, text: last }
     }

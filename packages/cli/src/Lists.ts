@@ -4,6 +4,7 @@
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as TextEncoding from "@live-response/core/TextEncoding"
+import * as TextLines from "@live-response/core/TextLines"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as FileSystem from "effect/FileSystem"
@@ -37,7 +38,11 @@ export interface Format<A> {
 
 const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
+/** A longer line, in characters, is a broken one, and is not kept. A row of CSV has a bound of its own, which is smaller. */
+export const longestLine = 2 * 1024 * 1024
+
 const parseLine = <A>({ columns, plain, record }: Format<A>, line: string): Parsed<A> => {
+  if (line.length >= longestLine) return Result.fail("the line is longer than 2 MiB")
   const text = line.trim()
   if (text === "" || text.startsWith("#")) return Result.succeed([])
   if (!text.startsWith("{")) return plain(text)
@@ -79,21 +84,22 @@ const sourceName = (source: string): string => (source === "-" ? "standard input
 const openList = Effect.fnUntraced(function* (source: string) {
   const pull = yield* Stream.toPull(TextEncoding.decodeStream(openSource(source)))
   const read = (
-    held: string,
+    held: ListHead.Rest,
   ): Effect.Effect<ListHead.Head & { readonly rest: Stream.Stream<string, Failure> }, Failure> =>
     Pull.matchEffect(pull, {
       onSuccess: (pieces) => {
-        const text = held + pieces.join("")
-        const head = ListHead.findHead(text, false)
-        return head === undefined
-          ? read(text)
-          : Effect.succeed({ ...head, rest: Stream.fromPull(Effect.succeed(pull)) })
+        const head = ListHead.findHead({ ...held, text: held.text + pieces.join("") }, false)
+        return head.line === undefined
+          ? read(head)
+          : Effect.succeed({ ...head, line: head.line, rest: Stream.fromPull(Effect.succeed(pull)) })
       },
       onFailure: Effect.failCause,
-      onDone: () =>
-        Effect.succeed({ skipped: 0, line: "", text: "", ...ListHead.findHead(held, true), rest: Stream.empty }),
+      onDone: () => {
+        const head = ListHead.findHead(held, true)
+        return Effect.succeed({ ...head, line: head.line ?? "", rest: Stream.empty })
+      },
     })
-  const { rest, ...head } = yield* read("")
+  const { rest, ...head } = yield* read({ skipped: 0, text: "" })
   return { ...head, text: Stream.concat(Stream.succeed(head.text), rest) }
 })
 
@@ -101,7 +107,7 @@ type Line<A> = readonly [Parsed<A>, line: number]
 
 const readLines = <A>(format: Format<A>, text: Stream.Stream<string, Failure>, skipped: number) =>
   text.pipe(
-    Stream.splitLines,
+    TextLines.split(longestLine),
     Stream.zipWithIndex,
     Stream.map(([line, index]): Line<A> => [parseLine(format, line), skipped + index + 1]),
   )
@@ -132,7 +138,7 @@ const readRows = <A>(
 ) =>
   text.pipe(
     // Line by line: where one is broken, the rows that came in the same piece are kept.
-    Stream.splitLines,
+    TextLines.split(longestLine),
     Stream.map((line) => `${line}\n`),
     Stream.rechunk(1),
     Stream.pipeThroughChannel(Csv.decodeString({ delimiter })),

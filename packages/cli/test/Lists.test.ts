@@ -275,3 +275,29 @@ describe("a list that can't be used", () => {
     }),
   )
 })
+
+describe("Lists: bounds", () => {
+  it.live("a line of megabytes is one broken line, and the next one is read", () =>
+    Effect.gen(function* () {
+      const source = yield* file("long.txt", `${id(0)}:0${" ".repeat(Lists.longestLine * 3)}\n${id(1)}:0\n`)
+      assert.deepStrictEqual(yield* targetsOf(source), ["bad 1", `${id(1)}:0`])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("comments without an end are not kept", () =>
+    Effect.gen(function* () {
+      const comments = Stream.fromIterable(Array.from({ length: 400 }, () => "# a comment\n".repeat(10_000)))
+      const list = Stream.rechunk(1)(Stream.encodeText(Stream.concat(comments, Stream.make(`${id(1)}:0\nno target\n`))))
+      const read = targetsOf("-").pipe(Effect.provide(Stdio.layerTest({ stdin: list })))
+      assert.deepStrictEqual(yield* read, [`${id(1)}:0`, "bad 4000002"])
+    }).pipe(Effect.provide(services)),
+  )
+
+  it.live("a quote that nobody closes does not take a list into memory", () =>
+    Effect.gen(function* () {
+      const line = `machineActionId,index\n"${`${"x".repeat(1000)}\n`.repeat(20_000)}`
+      const source = yield* file("quote.csv", line)
+      assert.deepStrictEqual(yield* targetsOf(source), ["bad 2"])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+})

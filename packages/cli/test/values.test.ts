@@ -17,6 +17,10 @@ const absurd = ["-1", "1e308", "99999999999d", "99999999999999999999", "NaN", "I
 const flags: ReadonlyArray<readonly [flag: string, args: ReadonlyArray<string>, values?: ReadonlyArray<string>]> = [
   ["concurrency", download, ["0", "257"]],
   ["max-extract", download, ["0", "0 B", "-5 MB", "1e308 GB", "999999999999 TB"]],
+  ["max-extract-total", download, ["0", "0 B", "-5 MB", "1e308 GB", "999999999999 TB"]],
+  ["max-bytes", download, ["0", "0 B", "-5 MB", "1e308 GB", "999999999999 TB"]],
+  ["max-total", download, ["0", "0 B", "-5 MB", "1e308 GB", "999999999999 TB"]],
+  ["min-free", download, ["-5 MB", "1e308 GB", "999999999999 TB"]],
   ["per-minute", download, ["0", "1000001"]],
   ["per-hour", download, ["0", "1000001"]],
   [

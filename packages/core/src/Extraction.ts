@@ -26,12 +26,12 @@ export interface Limits {
 }
 
 /**
- * 10 GB, and beyond 100 MB at most 200 times what went in: logs come to some 20 times, a bomb to 1,000.
+ * 10 GB, and beyond 1 MB at most 200 times what went in: logs come to some 20 times, a bomb to 1,000.
  *
  * @since 0.1.0
  * @category options
  */
-export const defaultLimits: Limits = { maxBytes: 10e9, maxRatio: 200, denseFrom: 100e6 }
+export const defaultLimits: Limits = { maxBytes: 10e9, maxRatio: 200, denseFrom: 1e6 }
 
 /**
  * A file is not unpacked: more would come out of it than may, or it is damaged. The file itself is kept as it came.

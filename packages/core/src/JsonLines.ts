@@ -13,10 +13,20 @@ import * as Stream from "effect/Stream"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
+import * as TextLines from "./TextLines.ts"
 
 const lineFeed = 0x0a
 
 const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+
+/**
+ * A longer line is not an entry of this library's, and only the beginning of it is read, in characters: 4 MiB. The largest
+ * entry holds a machine action, of which the API's answer has a bound of 1 MiB.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const longestLine: number = 4 * 1024 * 1024
 
 /**
  * A line that is not an entry: its number, from 1, and its value where it is JSON.
@@ -54,7 +64,13 @@ export const read = <A, I, E = never, R = never>(
   }
   return Stream.unwrap(
     Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
-  ).pipe(Stream.decodeText(), Stream.splitLines, Stream.zipWithIndex, Stream.mapEffect(entry), Stream.flattenIterable)
+  ).pipe(
+    Stream.decodeText(),
+    TextLines.split(longestLine),
+    Stream.zipWithIndex,
+    Stream.mapEffect(entry),
+    Stream.flattenIterable,
+  )
 }
 
 /** Where the last line begins that has no line feed: at the end of a file that is whole. */
@@ -76,7 +92,8 @@ const mend = Effect.fnUntraced(function* (directory: PrivateDirectory, name: str
   const storeError = fromPlatformError(directory.pathOf(name))
   const { size, start } = yield* lastLineOf(directory, name)
   if (start === size) return
-  const text = yield* Stream.mkString(Stream.decodeText(directory.read(name, { offset: start })))
+  const text =
+    size - start > longestLine ? "" : yield* Stream.mkString(Stream.decodeText(directory.read(name, { offset: start })))
   const mended = Option.isSome(parse(text)) ? file.writeAll(Uint8Array.of(lineFeed)) : file.truncate(start)
   yield* Effect.mapError(Effect.andThen(mended, file.sync), storeError)
 })

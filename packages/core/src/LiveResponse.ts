@@ -17,9 +17,11 @@ import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
 import type { ResultError } from "./BatchEvent.ts"
+import * as DownloadLimits from "./DownloadLimits.ts"
 import * as Extraction from "./Extraction.ts"
 import { DefectError } from "./DefectError.ts"
 import * as BatchEnd from "./internal/batchEnd.ts"
+import * as BatchTotals from "./internal/batchTotals.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
 import { foreignText, redact } from "./internal/foreignText.ts"
 import { Manifest } from "./Manifest.ts"
@@ -44,6 +46,9 @@ export interface BatchOptions {
    * machine's choice, and is not used. By default nothing is unpacked.
    */
   readonly extract?: Extraction.Limits | undefined
+
+  /** How much may be downloaded and unpacked, and what stays free on the disk; over `DownloadLimits` in context. */
+  readonly limits?: DownloadLimits.Choice | undefined
 
   /**
    * A target that is over may come again, and is looked at anew. By default one that comes twice is skipped, and each is
@@ -123,7 +128,12 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
 
   const save: Service["save"] = Effect.fn("LiveResponse.save")(function* (ref) {
     const writer = yield* store.open(ref)
-    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), writer.write)
+    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) =>
+      Effect.andThen(BatchTotals.download(chunk.bytes.length), writer.write(chunk)),
+    ).pipe(
+      // It can't ever be completed within the limit, so that nothing of it is worth its space.
+      Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
+    )
     return yield* writer.complete
   }, Effect.scoped)
 
@@ -139,7 +149,10 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     if (FileName.kindOf(ref, path) !== "gz") return
     const unpacked = FileName.ofResult(ref, "unpacked")
     if (yield* store.has({ path: unpacked })) return
-    yield* store.keep(unpacked, Extraction.gunzip(store.read(path), limits, { name: path })).pipe(
+    const bytes = Extraction.gunzip(store.read(path), limits, { name: path }).pipe(
+      Stream.tap(({ length }) => BatchTotals.extract(length)),
+    )
+    yield* store.keep(unpacked, bytes).pipe(
       Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
       Effect.catchTag("ExtractionError", (error) =>
         now((at) => BatchEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),
@@ -242,6 +255,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           // Also where it is the targets that are looked for in vain.
           Effect.mapError((error): BatchError | E => BatchEnd.gaveUp(error) ?? error),
           Effect.provideService(Reporter, tell),
+          Effect.provideService(BatchTotals.BatchTotals, BatchTotals.make()),
+          DownloadLimits.provide(options?.limits ?? {}),
           Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
           Effect.exit,
         )

@@ -55,8 +55,11 @@ export interface PrivateDirectory {
   /** The bytes of a file. */
   readonly read: (name: string, options?: ReadOptions) => Stream.Stream<Uint8Array, StoreError>
 
-  /** All of a file as text; none where there is no such file. */
-  readonly readString: (name: string) => Effect.Effect<Option.Option<string>, StoreError>
+  /**
+   * A file as text; none where there is no such file. Of one that is longer, which should not be, its first `longest`
+   * bytes: they are no JSON then.
+   */
+  readonly readString: (name: string, longest: number) => Effect.Effect<Option.Option<string>, StoreError>
 
   /** Opens a file to append to it and to read it, and creates it (0600) where there is none. */
   readonly append: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
@@ -228,9 +231,9 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     pathOf,
     info,
     read,
-    readString: Effect.fnUntraced(function* (name) {
+    readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* info(name))) return Option.none()
-      return Option.some(yield* Stream.mkString(Stream.decodeText(read(name))))
+      return Option.some(yield* Stream.mkString(Stream.decodeText(read(name, { bytesToRead: longest }))))
     }),
     append: Effect.fnUntraced(function* (name) {
       const found = yield* info(name)
@@ -295,7 +298,7 @@ const platform = Effect.gen(function* () {
  *
  * export const program = Effect.gen(function* () {
  *   const directory = yield* PrivateDirectory.open("case-4711")
- *   return yield* directory.readString("manifest.jsonl")
+ *   return yield* directory.readString("follow.json", 1_000_000)
  * })
  * ```
  *

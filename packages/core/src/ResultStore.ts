@@ -13,11 +13,13 @@ import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { DiskSpace } from "./DiskSpace.ts"
 import * as FileName from "./FileName.ts"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
 import * as Inspection from "./internal/inspection.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
 import * as PartFile from "./internal/partFile.ts"
+import { SpaceWatch } from "./internal/spaceWatch.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
@@ -59,6 +61,9 @@ export interface ResultWriter {
    * writer has finished, whatever comes of it.
    */
   readonly complete: Effect.Effect<StoredResult, StoreError | TransferError.TransferError>
+
+  /** Gives up: nothing of the result is kept. The writer has finished. */
+  readonly discard: Effect.Effect<void, StoreError>
 }
 
 /**
@@ -115,15 +120,18 @@ const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return
     let hasFinished = false
     const unlessFinished = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
       Effect.suspend((): Effect.Effect<A, E | StoreError> => (hasFinished ? Effect.fail(finished(ref)) : effect))
+    const finishWith = <A, E>(effect: Effect.Effect<A, E>) =>
+      unlessFinished(
+        Effect.suspend(() => {
+          hasFinished = true
+          return Effect.onExit(effect, (exit) => Scope.close(scope, exit))
+        }),
+      )
     return {
       resume: writer.resume,
       write: (chunk: ResultChunk) => unlessFinished(writer.write(chunk)),
-      complete: unlessFinished(
-        Effect.suspend(() => {
-          hasFinished = true
-          return Effect.onExit(writer.complete, (exit) => Scope.close(scope, exit))
-        }),
-      ),
+      complete: finishWith(writer.complete),
+      discard: finishWith(writer.discard),
     }
   })
 
@@ -194,6 +202,9 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
             files.set(stored.path, Bytes.concat(bytes))
             return stored
           }),
+          discard: Effect.sync(() => {
+            head = undefined
+          }),
         }
       }),
       has: ({ bytes, path }) =>
@@ -261,10 +272,15 @@ export const layerFileSystem = (options: {
         FileSystem.FileSystem.use((fs) => fs.access(directory.realPath, { writable: true })),
         fromPlatformError(options.directory),
       )
+      const space = new SpaceWatch(yield* DiskSpace, directory.realPath)
       return yield* withLocks({
-        open: (ref) => openWriter({ directory, ref, hash }),
+        open: (ref) => openWriter({ directory, ref, hash, space }),
         ...reader(directory),
-        keep: (path, bytes) => WholeFile.write(directory, path, bytes),
+        keep: Effect.fnUntraced(function* (path, bytes) {
+          const file = yield* space.start()
+          const watched = Stream.tap(bytes, ({ length }) => space.take(file, length))
+          return yield* WholeFile.write(directory, path, watched)
+        }, Effect.scoped),
       })
     }),
   )
@@ -273,16 +289,19 @@ const openWriter = Effect.fnUntraced(function* ({
   directory,
   hash,
   ref,
+  space,
 }: {
   readonly directory: PrivateDirectory.PrivateDirectory
   readonly ref: ResultRef
   readonly hash: (algorithm: Algorithm) => Hash
+  readonly space: SpaceWatch
 }): Effect.fn.Return<ResultWriter, StoreError, Scope.Scope> {
   const part = yield* PartFile.open({
     directory,
     name: FileName.ofResult(ref, "part"),
     record: FileName.ofResult(ref, "part.json"),
   })
+  const file = yield* space.start()
   const inspection = Inspection.make(hash, ref)
   const { head } = part
   if (head !== undefined) {
@@ -301,14 +320,17 @@ const openWriter = Effect.fnUntraced(function* ({
   return {
     resume: head === undefined ? undefined : { head, offset: inspection.size },
     write: Effect.fnUntraced(function* (chunk) {
-      if (chunk.offset === 0) {
-        inspection.start(chunk.head)
+      const { bytes, head, offset } = chunk
+      yield* space.take(file, bytes.length, head.length === undefined ? bytes.length : head.length - offset)
+      if (offset === 0) {
+        inspection.start(head)
         yield* PartFile.exclusively(part)(PartFile.startOver(part))
       }
-      inspection.learn(chunk.head)
-      inspection.add(chunk.bytes)
-      yield* PartFile.append(part, chunk.head, chunk.bytes)
+      inspection.learn(head)
+      inspection.add(bytes)
+      yield* PartFile.append(part, head, bytes)
     }),
+    discard: PartFile.exclusively(part)(PartFile.discard(part)),
     complete: complete.pipe(
       Effect.tapErrorTag("TransferError", () => PartFile.discard(part)),
       PartFile.exclusively(part),

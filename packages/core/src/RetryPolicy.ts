@@ -18,6 +18,19 @@ import type { QuotaStoreError } from "./QuotaStoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 
 /**
+ * So many bytes a second, on average over a window, or a transfer counts as stalled: a byte now and then would hold it for
+ * ever. Only the time that is spent waiting for bytes counts, through all attempts of a transfer. What a transfer got in
+ * such a window is no progress for the `transfer` policy. A rate of 0 is no minimum.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MinimumRate {
+  readonly bytesPerSecond: number
+  readonly over: Duration.Input
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -91,6 +104,9 @@ export interface Policies {
   /** How long a body may go without a byte. */
   readonly stallTimeout: Duration.Input
 
+  /** How slowly the bytes of a result may come. */
+  readonly minimumRate: MinimumRate
+
   /** How long the body of an answer of the API may take in all. A result may take as long as bytes come. */
   readonly bodyTimeout: Duration.Input
 }
@@ -154,7 +170,8 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
  * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
  * half a minute: eight times, and five times for transfers. A server that says when to ask again is asked then, and not
  * sooner; what servers ask for holds up to an hour. A host out of reach is tried after a second, doubled up to a minute:
- * for five seconds, or as long as a batch has patience. The body of an API answer may take ten minutes. A sign-in is tried three times within seconds, its renewal
+ * for five seconds, or as long as a batch has patience. The body of an API answer may take ten minutes, and a result
+ * comes at 1,000 bytes a second at least. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
  * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
  * not been there for two minutes once a minute. New ones are looked for once a minute, and their results that failed
@@ -205,6 +222,7 @@ export const defaults: Policies = {
   start: Schedule.recurs(2),
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
+  minimumRate: { bytesPerSecond: 1000, over: "1 minute" },
   bodyTimeout: "10 minutes",
 }
 

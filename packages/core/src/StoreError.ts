@@ -16,6 +16,8 @@ import { oneLine } from "./internal/text.ts"
  */
 export const Problem = Schema.Literals([
   "DiskFull",
+  "LowDiskSpace",
+  "TotalReached",
   "NotWritable",
   "NotADirectory",
   "TooManyOpenFiles",
@@ -30,7 +32,7 @@ export const Problem = Schema.Literals([
  */
 export type Problem = typeof Problem.Type
 
-const advice: Record<Exclude<Problem, "InUse" | "Untrusted" | "Failed">, string> = {
+const advice: Record<Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" | "Untrusted" | "Failed">, string> = {
   DiskFull: "the disk is full; free some space and run the same command again, it goes on where it stopped",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
@@ -57,6 +59,10 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
       case "Untrusted":
       case "Failed":
         return this.detail
+      case "LowDiskSpace":
+        return `the disk is nearly full: ${this.detail}; free some space, or lower that limit (--min-free), and run the same command again: it resumes`
+      case "TotalReached":
+        return `${this.detail}, as much as one run may (--max-total); run the same command again: it resumes`
       case "InUse":
         return `in use by ${this.detail}; wait until that has ended, or choose another directory`
       default:

@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Linked, Progress as ProgressEvent, Retrying } from "./BatchEvent.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
+import { DownloadLimits } from "./DownloadLimits.ts"
 import type { DownloadLink } from "./DownloadLink.ts"
 import * as BlobAnswer from "./internal/blobAnswer.ts"
 import { type Trouble, troubleOf } from "./internal/connection.ts"
@@ -99,7 +100,10 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
   const api = yield* DefenderApi
   const policy = yield* RetryPolicy
-  const stallTimeout = Duration.fromInputUnsafe(policy.stallTimeout)
+  const stallLimits = {
+    timeout: Duration.fromInputUnsafe(policy.stallTimeout),
+    minimum: { ...policy.minimumRate, over: Duration.toMillis(Duration.fromInputUnsafe(policy.minimumRate.over)) },
+  }
   const gates = new Map<string, NetworkGate.Gate<TransferError.TransferError>>()
 
   const gateOf = Effect.fnUntraced(function* ({ url }: DownloadLink) {
@@ -181,8 +185,10 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
     connection: Scope.Closeable,
   ) {
     const clock = yield* Clock.Clock
-    const watch = yield* StallWatch.make(connection, stallTimeout)
+    const watch = yield* StallWatch.make(connection, state.pace, stallLimits)
+    const { maxBytes } = yield* DownloadLimits
     const head = state.head ?? ResultHead.make({})
+    if (head.length !== undefined && head.length > maxBytes) return yield* tooLarge(ref, maxBytes, head.length)
     let reportedAt = monotonicMillisUnsafe(clock)
 
     const take = (bytes: Uint8Array): Effect.Effect<ResultChunk, DownloadError> => {
@@ -191,6 +197,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
       if (head.length !== undefined && state.offset > head.length) {
         return Effect.fail(tooLong(ref, state, head.length))
       }
+      if (state.offset > maxBytes) return Effect.fail(tooLarge(ref, maxBytes))
       const now = monotonicMillisUnsafe(clock)
       if (now - reportedAt < progressInterval) return Effect.succeed(chunk)
       reportedAt = now
@@ -209,11 +216,12 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
     })
 
     return Stream.transformPull(stream, (pull) => Effect.succeed(watch.during(pull))).pipe(
-      Stream.mapError((error) =>
-        watch.hasStalled()
-          ? transferError(ref, new TransferError.Stalled({ offset: state.offset, timeout: stallTimeout }))
-          : broken(ref, state, { description: troubleOf(error).description }),
-      ),
+      Stream.mapError((error) => {
+        const stall = watch.stalled()
+        return stall === undefined
+          ? broken(ref, state, { description: troubleOf(error).description })
+          : transferError(ref, new TransferError.Stalled({ offset: state.offset, ...stall }))
+      }),
       Stream.mapEffect(take),
       Stream.concat(end),
     )
@@ -286,6 +294,9 @@ const tooLong = (ref: ResultRef, { offset }: TransferState, expected: number) =>
       actual: `at least ${offset} bytes`,
     }),
   )
+
+const tooLarge = (ref: ResultRef, limit: number, length?: number) =>
+  transferError(ref, new TransferError.TooLarge({ limit, ...(length === undefined ? {} : { length }) }))
 
 const isTransferError = (error: DownloadError): error is TransferError.TransferError => error._tag === "TransferError"
 

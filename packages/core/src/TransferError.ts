@@ -142,7 +142,8 @@ export class Broken extends Schema.TaggedError<Broken>("@live-response/core/Tran
 }
 
 /**
- * No byte came for longer than the stall time-out.
+ * No byte came for longer than the stall time-out, or fewer came than the minimum rate asks for: then `rate` is how many a
+ * second, over `timeout`.
  *
  * @since 0.1.0
  * @category reasons
@@ -150,9 +151,29 @@ export class Broken extends Schema.TaggedError<Broken>("@live-response/core/Tran
 export class Stalled extends Schema.TaggedError<Stalled>("@live-response/core/TransferError/Stalled")("Stalled", {
   offset: Schema.Int,
   timeout: Wait,
+  rate: Schema.optionalKey(Schema.Finite),
 }) {
   override get message(): string {
+    if (this.rate !== undefined) {
+      return `the download stalled at byte ${this.offset}: only ${Math.round(this.rate)} bytes a second came for ${Duration.format(this.timeout)}`
+    }
     return `the download stalled at byte ${this.offset}: nothing came for ${Duration.format(this.timeout)}`
+  }
+}
+
+/**
+ * The result is larger than `DownloadLimits` allow: `length` is what was announced, where it was.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/TransferError/TooLarge")("TooLarge", {
+  limit: Schema.Finite,
+  length: Schema.optionalKey(Schema.Finite),
+}) {
+  override get message(): string {
+    const what = this.length === undefined ? "it is larger" : `it has ${this.length} bytes, more`
+    return `${what} than ${this.limit} bytes, the most that a result may have; nothing was kept, raise the limit (--max-bytes) to download it`
   }
 }
 
@@ -202,6 +223,7 @@ export const Reason = Schema.Union([
   NotFromStorage,
   Broken,
   Stalled,
+  TooLarge,
   Mismatch,
   Changed,
 ])

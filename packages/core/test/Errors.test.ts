@@ -132,6 +132,15 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       again: true,
     },
     {
+      error: ofTransfer(new TransferError.TooLarge({ limit: 1000, length: 2000 })),
+      says: [/has 2000 bytes/, /1000 bytes/, /nothing was kept/, /--max-bytes/],
+    },
+    {
+      error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(60), rate: 3.4 })),
+      says: [/byte 17/, /3 bytes a second/, /1m/],
+      again: true,
+    },
+    {
       error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(30) })),
       says: [/byte 17/, /30s/],
       again: true,
@@ -186,6 +195,8 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       again: true,
     },
     { error: ofStore("DiskFull"), says: [/^\/results\/a: /, /disk is full/, /same command again/] },
+    { error: ofStore("LowDiskSpace"), says: [/^\/results\/a: /, /nearly full/, /--min-free/, /same command again/] },
+    { error: ofStore("TotalReached"), says: [/^\/results\/a: /, /--max-total/, /same command again/] },
     { error: ofStore("NotWritable"), says: [/^\/results\/a: /, /another directory/] },
     { error: ofStore("NotADirectory"), says: [/^\/results\/a: /, /another directory/] },
     { error: ofStore("TooManyOpenFiles"), says: [/^\/results\/a: /, /ulimit -n/, /concurrency/] },

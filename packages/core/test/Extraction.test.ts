@@ -130,6 +130,13 @@ describe("Extraction.gunzip", () => {
     }),
   )
 
+  it.effect("takes what is dense for a bomb beyond 1 MB already, by default", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(unpack(Stream.make(gzipSync(new Uint8Array(1_200_000)))))
+      assert.match(error.message, /more than 200 times/)
+    }),
+  )
+
   it.effect("stops at a bomb: a file of zeros that is far more than what it has", () =>
     Effect.gen(function* () {
       const bomb = gzipSync(new Uint8Array(50_000_000))

@@ -256,4 +256,23 @@ describe("JsonLines", () => {
       assert.strictEqual((yield* Effect.flip(attempt)).problem, "TooManyOpenFiles")
     }),
   )
+
+  it.effect("a line of megabytes is damaged, and is not kept in memory, and the next one is read", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const long = JSON.stringify(entry(1, "x".repeat(JsonLines.longestLine)))
+      disk.files.set(path, utf8(`${long}\n${JSON.stringify(entry(2))}\n`))
+      assert.deepStrictEqual(yield* read(disk), [entry(2)])
+    }),
+  )
+
+  it.effect("a last line of megabytes without a line feed is cut off, without being read", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const whole = `${JSON.stringify(entry(1))}\n`
+      disk.files.set(path, utf8(`${whole}${JSON.stringify(entry(2, "x".repeat(JsonLines.longestLine)))}`))
+      yield* append(disk, entry(3))
+      assert.strictEqual(textOf(disk), `${whole}${JSON.stringify(entry(3))}\n`)
+    }),
+  )
 })

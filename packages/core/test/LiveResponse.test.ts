@@ -517,7 +517,12 @@ describe("LiveResponse.saveAll", () => {
   it.effect("ends where results can't be kept", () => {
     const full = Layer.succeed(ResultStore.ResultStore, {
       open: () =>
-        Effect.succeed({ resume: undefined, write: () => Effect.fail(diskFull), complete: Effect.fail(diskFull) }),
+        Effect.succeed({
+          resume: undefined,
+          write: () => Effect.fail(diskFull),
+          complete: Effect.fail(diskFull),
+          discard: Effect.void,
+        }),
       has: () => Effect.succeed(false),
       read: () => Stream.empty,
       keep: () => Effect.fail(diskFull),

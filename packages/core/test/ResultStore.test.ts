@@ -118,6 +118,18 @@ const writeFrom = Effect.fnUntraced(function* (writer: ResultStore.ResultWriter,
 })
 
 describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
+  it.effect("does not read a record that is larger than any is, and starts over", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inWriter(disk, (writer) => writeFrom(writer, 0, 2_000_000))
+      const json = JSON.stringify(recordOf(disk))
+      const resumed = inWriter(disk, (writer) => Effect.succeed(writer.resume?.offset))
+      assert.strictEqual(yield* resumed, 2_000_000)
+      disk.files.set(recordPath, new TextEncoder().encode(`${json.slice(0, -1)}${" ".repeat(70_000)}}`))
+      assert.isUndefined(yield* resumed)
+    }),
+  )
+
   it.effect("flushes a small result that comes fast once, and needs no record of it", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

@@ -31,6 +31,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
+import * as NodeDiskSpace from "./NodeDiskSpace.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
@@ -76,6 +77,9 @@ export interface ApiOptions {
 export interface TransferOptions extends ApiOptions {
   /** How long a transfer may go without a byte. By default 30 seconds. */
   readonly stallTimeout?: Duration.Input | undefined
+
+  /** How many bytes a second must come on average over a minute. By default 1,000; with 0 there is no minimum. */
+  readonly minimumRate?: number | undefined
 }
 
 /**
@@ -124,10 +128,11 @@ export const layerApi = (
     Layer.provide([NodeTransport.layer, waits(options)]),
   )
 
-const waits = ({ followEvery, stallTimeout, visibleWithin }: TransferOptions) =>
+const waits = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
   RetryPolicy.layer({
     ...(followEvery === undefined ? {} : RetryPolicy.followEvery(followEvery)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
+    ...(minimumRate === undefined ? {} : { minimumRate: { bytesPerSecond: minimumRate, over: "1 minute" } }),
     ...(visibleWithin === undefined ? {} : RetryPolicy.visibleWithin(visibleWithin)),
   })
 
@@ -176,7 +181,7 @@ export const layer = (
   // The lock before the manifest is read: whoever had it until now wrote there.
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
     Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer]),
+    Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer, NodeDiskSpace.layer]),
   )
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
@@ -251,6 +256,9 @@ const Wait = Schema.DurationFromString.check(
   ),
 )
 
+/** In bytes a second. */
+const Rate = Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))
+
 const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
 
 /** A host, or a domain with all hosts in it. An empty name would be all of them. */
@@ -264,7 +272,7 @@ const StorageHost = Schema.String.check(
  * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
  * `LIVE_RESPONSE_ENDPOINT`), the hosts that links may lead to (`LIVE_RESPONSE_STORAGE_HOSTS`, separated by commas; `any` is
  * every host), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
- * seconds`), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`), `LIVE_RESPONSE_FOLLOW_EVERY` (`1 minute`) and
+ * seconds`), `LIVE_RESPONSE_MIN_RATE` (`1000`, in bytes a second), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`), `LIVE_RESPONSE_FOLLOW_EVERY` (`1 minute`) and
  * `LIVE_RESPONSE_RUN_WINDOWS` (`10/1 minute`).
  *
  * @since 0.1.0
@@ -276,6 +284,7 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
       cloud: Cloud.config,
       storageHosts: Config.Array(StorageHost, "LIVE_RESPONSE_STORAGE_HOSTS").pipe(Config.withDefault(undefined)),
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
+      minimumRate: Config.schema(Rate, "LIVE_RESPONSE_MIN_RATE").pipe(Config.withDefault(undefined)),
       visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
       followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(

@@ -56,7 +56,7 @@ const operations: Record<
 > = {
   info: (directory, name) => directory.info(name),
   read: (directory, name) => Stream.runCollect(directory.read(name)),
-  readString: (directory, name) => directory.readString(name),
+  readString: (directory, name) => directory.readString(name, 1000),
   append: (directory, name) => directory.append(name),
   create: (directory, name) => directory.create(name),
   prepare: (directory, name) => directory.prepare(name),

@@ -34,6 +34,9 @@ const gatherLength = 1024 * 1024
 /** So many bytes are written before they are flushed to the disk, or what came within a second. */
 const flushLength = 8 * 1024 * 1024
 
+/** A record holds a few headers of an answer. */
+export const longestRecord = 64 * 1024
+
 export interface Place {
   readonly directory: PrivateDirectory
   /** The names of the part and of its record. */
@@ -203,7 +206,7 @@ const close = (part: PartFile) =>
  * pass, and a part that was discarded for it is lost.
  */
 const readRecord = Effect.fnUntraced(function* (part: PartFile) {
-  const json = Option.getOrUndefined(yield* part.directory.readString(part.record))
+  const json = Option.getOrUndefined(yield* part.directory.readString(part.record, longestRecord))
   if (json === undefined) return
   part.hasRecord = true
   const info = Option.getOrUndefined(yield* part.directory.info(part.name))

@@ -1,5 +1,6 @@
 import type { DownloadLink } from "../DownloadLink.ts"
 import type { ResultHead, ResumePoint } from "../ResultChunk.ts"
+import { Pace } from "./pace.ts"
 
 /** What is known of one transfer, through all the attempts that it is made of. */
 export class TransferState {
@@ -7,6 +8,8 @@ export class TransferState {
   links = 0
   head: ResultHead | undefined
   offset: number
+  /** How fast its bytes have come of late. */
+  readonly pace = new Pace()
   /** The furthest that any attempt came: who comes further has made progress. */
   furthest = 0
 
@@ -25,9 +28,10 @@ export class TransferState {
     return this.head?.length !== undefined && this.head.length === this.offset
   }
 
-  /** Whether an attempt came further than all before it. Asked once after each failure. */
+  /** Whether an attempt came further than all before it, and not at a trickle. Asked once after each failure. */
   advanced(): boolean {
-    const advanced = this.offset > this.furthest
+    const advanced = this.offset > this.furthest && !this.pace.isTooSlow
+    this.pace.isTooSlow = false
     this.furthest = Math.max(this.furthest, this.offset)
     return advanced
   }

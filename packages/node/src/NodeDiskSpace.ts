@@ -1,0 +1,25 @@
+/**
+ * How much space a file system has left, as Node knows it.
+ *
+ * @since 0.1.0
+ */
+import { statfs } from "node:fs/promises"
+import { DiskSpace, type Service } from "@live-response/core/DiskSpace"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+const make: Service = {
+  of: (directory) =>
+    Effect.tryPromise(() => statfs(directory)).pipe(
+      Effect.map(({ bavail, blocks, bsize }) => ({ free: bavail * bsize, total: blocks * bsize })),
+      Effect.option,
+    ),
+}
+
+/**
+ * Asks the system (`statfs`) each time.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<never> = Layer.succeed(DiskSpace, make)
