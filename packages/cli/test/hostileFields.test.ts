@@ -1,4 +1,5 @@
 /** What a terminal obeys is in no line of any command, whichever member of a record has it. */
+import { createServer, type Server } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
@@ -67,6 +68,24 @@ const claims = {
   exp: 4_000_000_000,
 }
 
+/** An API that answers everything like this. */
+const answering = (status: number, body: string) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly server: Server; readonly base: string }>((resume) => {
+      const server = createServer((_, response) => response.writeHead(status).end(body))
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        const port = typeof address === "object" && address !== null ? address.port : 0
+        resume(Effect.succeed({ server, base: `http://127.0.0.1:${port}` }))
+      })
+    }),
+    ({ server }) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      }),
+  ).pipe(Effect.map(({ base }) => base))
+
 const decodeRef = Schema.decodeSync(FromString)
 
 const commands: ReadonlyArray<ReadonlyArray<string>> = [
@@ -112,6 +131,23 @@ describe("hostile fields", () => {
       // The fields are there, with marks in them.
       assert.include(printed, "evil\uFFFD[2J")
       assert.include(printed, "machine      evil\uFFFD[2J\uFFFD31m\uFFFD\uFFFDtxt")
+    }),
+  )
+
+  it.live("of an error of the API are printed safely by every command", () =>
+    Effect.gen(function* () {
+      const error = { code: hostile, message: hostile, target: hostile }
+      const endpoint = yield* answering(400, JSON.stringify({ error }))
+      const box = yield* Cli.sandbox
+      let printed = ""
+      for (const args of [...commands, ["run", "a".repeat(40), "--script", "a.ps1"], ["download", id]]) {
+        const env = { LIVE_RESPONSE_ENDPOINT: endpoint, LIVE_RESPONSE_TOKEN: "token" }
+        const { stderr, stdout } = yield* box.run({ args, env })
+        assert.notMatch(stdout, obeyed, args.join(" "))
+        assert.notMatch(stderr, obeyed, args.join(" "))
+        printed += stdout + stderr
+      }
+      assert.include(printed, "evil")
     }),
   )
 

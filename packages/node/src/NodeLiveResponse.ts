@@ -152,8 +152,12 @@ export const layerTransfer = (
   Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([storageTransport(options), waits(options)]))
 
 /** An API in a private network gives links there as well. */
-const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: ApiOptions) =>
-  storageHosts === "any" || PrivateHost.isPrivate(new URL(endpoint)) ? NodeTransport.layer : NodeTransport.layerPublic
+const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: ApiOptions) => {
+  const api = new URL(endpoint)
+  return storageHosts === "any" || PrivateHost.isPrivate(api)
+    ? NodeTransport.layer
+    : NodeTransport.layerPublic({ apiHost: api.hostname })
+}
 
 /**
  * Everything but the credential and the place where the quota's log is kept.

@@ -92,7 +92,8 @@ export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = lay
 
 /**
  * The same, for links that an API on the internet gives: it does not connect to a name that resolves to an address of this
- * machine or of a private network. The address that it connects to is the one that was checked.
+ * machine or of a private network, unless it is the API's own (`apiHost`). The address that it connects to is the one that
+ * was checked.
  *
  * **Gotchas**
  *
@@ -101,6 +102,7 @@ export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = lay
  * @since 0.1.0
  * @category layers
  */
-export const layerPublic: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = layerOver(
-  dispatcher({ lookup: publicLookup }),
-)
+export const layerPublic = (options: {
+  readonly apiHost: string
+}): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
+  layerOver(dispatcher({ lookup: publicLookup(options.apiHost) }))

@@ -114,7 +114,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   /** What was to name something and names nothing. */
   const tellBad = Effect.fnUntraced(function* (event: string, what: { readonly message: string }) {
-    yield* Messages.write(`failed: ${what.message}`)
+    yield* Messages.write(`failed: ${printable(what.message)}`)
     if (!options.json) return
     const at = DateTime.formatIso(yield* DateTime.now)
     yield* print(printableJson(JSON.stringify({ event, at, ...what })))
