@@ -7,17 +7,24 @@
 const sections = ["http", "http2", "https", "net", "stream", "tls", "undici", "fetch", "quic"]
 const native = ["HTTP2SESSION", "HTTP2STREAM", "HTTP", "TLS", "CRYPTO", "QUIC"]
 
-/** Names separated by commas, in any case; `*` stands for any characters. */
+/** Whether the text is one that the pattern means, in which `*` stands for any characters. */
+const isLike = (pattern: string, text: string): boolean => {
+  const [first = "", ...others] = pattern.split("*")
+  const last = others.pop()
+  if (last === undefined) return text === first
+  if (!text.startsWith(first)) return false
+  let end = first.length
+  for (const part of others) {
+    const start = text.indexOf(part, end)
+    if (start < 0) return false
+    end = start + part.length
+  }
+  return end + last.length <= text.length && text.endsWith(last)
+}
+
+/** Names separated by commas, in any case. */
 const isNamed = (names: string, section: string): boolean =>
-  names
-    .split(",")
-    .map((name) =>
-      name
-        .trim()
-        .replaceAll(/[|\\{}()[\]^$+?.]/g, String.raw`\$&`)
-        .replaceAll("*", ".*"),
-    )
-    .some((name) => name !== "" && new RegExp(`^${name}$`, "i").test(section))
+  names.split(",").some((name) => isLike(name.trim().toLowerCase(), section.toLowerCase()))
 
 /** What is wrong with the environment, in a sentence, if anything is. */
 export const problemOf = (env: Readonly<Record<string, string | undefined>>): string | undefined => {
