@@ -1,5 +1,12 @@
-/** Text of others in one line: line breaks and all other control characters become spaces. */
-export const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim()
+/**
+ * Text of others in one line: line breaks and all other control characters become spaces, and what can't be seen but turns
+ * the direction of text is marked.
+ */
+export const oneLine = (text: string): string =>
+  text
+    .replaceAll(/[\p{Cc}\s]+/gu, " ")
+    .replaceAll(/\p{Cf}/gu, "\uFFFD")
+    .trim()
 
 /**
  * A text without this character at its end, however often it stands there. An expression such as `/x+$/` would take the
