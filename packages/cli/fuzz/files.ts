@@ -79,7 +79,7 @@ const gzip: Target = {
 const numberOf = (value: ByteSize.Input | undefined) =>
   value === undefined ? undefined : Number(ByteSize.fromInputUnsafe(value))
 
-/** A file system on which every file has this content, and nothing is written. */
+/** A file system on which every name with an ending is a file with this content, and nothing is written. */
 const readOnly = (input: Uint8Array) => {
   const size = ByteSize.bytes(input.length)
   const none = Option.none<never>()
@@ -116,6 +116,7 @@ const readOnly = (input: Uint8Array) => {
   const fs = FileSystem.makeNoop({
     access: () => Effect.void,
     exists: () => Effect.succeed(true),
+    lstat: (path) => Effect.succeed(/\.\w+$/.test(path) ? info : { ...info, type: "Directory" }),
     makeDirectory: () => Effect.void,
     open: () => Effect.succeed(file),
     stat: () => Effect.succeed(info),
@@ -127,7 +128,7 @@ const readOnly = (input: Uint8Array) => {
 }
 
 const ref = Schema.decodeSync(FromString)("988cc94e-7a8f-4b28-ab65-54970c5d5018:0")
-const completed = `{"status":"completed","machineActionId":"${ref.machineActionId}","index":0,"path":"a/0.json","bytes":5,"sha256":"00","links":1,"attempts":1,"at":"2026-11-24T10:00:00.000Z"}`
+const completed = `{"status":"completed","machineActionId":"${ref.machineActionId}","index":0,"path":"${ref.machineActionId}/0.json","bytes":5,"sha256":"00","links":1,"attempts":1,"at":"2026-11-24T10:00:00.000Z"}`
 
 const manifest: Target = {
   name: "manifest",
