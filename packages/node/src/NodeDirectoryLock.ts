@@ -66,7 +66,10 @@ export const layer = (options: {
       )
 
       const attempt = Effect.gen(function* () {
-        const database = yield* Sqlite.open(directory, name, { timeout: 0, onError: failed })
+        const database = yield* Sqlite.open(directory, name, {
+          timeout: 0,
+          onError: (cause) => (Sqlite.isBusy(cause) ? inUse("another process") : failed(cause)),
+        })
         const opened = yield* inode
         yield* Effect.try({
           try: () => take(database),

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process"
 import { readdirSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -62,6 +63,22 @@ describe("NodeDirectoryLock", () => {
       assert.include(error.message, `in use by process ${process.pid} on `)
       assert.strictEqual(statSync(join(directory, ".lock")).mode & 0o777, 0o600)
       yield* hold(yield* tempDirectory)
+    }),
+  )
+
+  it.effect.each([
+    "CREATE TRIGGER t BEFORE INSERT ON owner BEGIN SELECT 1; END",
+    "DROP TABLE owner; CREATE VIEW owner AS SELECT 1 AS pid, 'somebody' AS host",
+  ])("runs nothing that a prepared file holds: %s", (sql) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const path = join(directory, ".lock")
+      writeFileSync(path, "", { mode: 0o600 })
+      const database = new DatabaseSync(path)
+      database.exec(`CREATE TABLE owner (pid INTEGER, host TEXT); ${sql}`)
+      database.close()
+      const error = yield* Effect.flip(Effect.scoped(hold(directory)))
+      assert.match(error.message, /\.lock: it has triggers or views, which no file of ours has; remove it/)
     }),
   )
 

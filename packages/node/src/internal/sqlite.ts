@@ -46,7 +46,23 @@ export const open = <E>(
         (database) => Effect.sync(() => database.close()),
       ),
     ),
+    Effect.tap((database) => checkSchema(database, options.onError)),
   )
+
+/**
+ * A trigger or a view of somebody else's would run with each statement of ours, and one that does not end could not be
+ * interrupted. Ours have none, so a file with one counts as none of ours.
+ */
+const checkSchema = <E>(database: DatabaseSync, onError: (cause: unknown) => E): Effect.Effect<void, E> =>
+  Effect.try({
+    try: () => database.prepare("SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1").get(),
+    catch: onError,
+  }).pipe(Effect.flatMap((found) => (found === undefined ? Effect.void : Effect.fail(onError(foreignSchema())))))
+
+const foreignSchema = () =>
+  Object.assign(new Error("it has triggers or views, which no file of ours has; remove it"), {
+    errcode: code.notADatabase,
+  })
 
 /** All or nothing, and nobody else meanwhile. */
 export const transaction = <A>(database: DatabaseSync, body: () => A): A => {
