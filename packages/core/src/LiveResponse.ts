@@ -16,7 +16,6 @@ import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
-import type { ResultError } from "./BatchEvent.ts"
 import * as DownloadLimits from "./DownloadLimits.ts"
 import * as Extraction from "./Extraction.ts"
 import { DefectError } from "./DefectError.ts"
@@ -181,7 +180,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
       return tell(event)
     }
-    const failed = (error: ResultError) =>
+    const failed = (error: BatchEvent.ResultError) =>
       now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
     const ended = yield* save(ref).pipe(
       Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),

@@ -21,10 +21,7 @@ const endOfString = (json: string, start: number): number => {
 }
 
 /** Which bound the text of JSON exceeds, in a few words. It need not be JSON: what is wrong with it is left to the parser. */
-export const excess = (
-  json: string,
-  bounds: { readonly depth: number; readonly values: number } = { depth: deepest, values: mostValues },
-): string | undefined => {
+export const excess = (json: string): string | undefined => {
   let depth = 0
   let values = 0
   for (let at = 0; at < json.length; at++) {
@@ -36,8 +33,8 @@ export const excess = (
       depth++
       values++
     }
-    if (depth > bounds.depth) return `it is nested more than ${bounds.depth} levels deep`
-    if (values > bounds.values) return `it has more than ${bounds.values} values`
+    if (depth > deepest) return `it is nested more than ${deepest} levels deep`
+    if (values > mostValues) return `it has more than ${mostValues} values`
   }
   return undefined
 }
