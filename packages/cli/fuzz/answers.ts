@@ -7,7 +7,7 @@ import * as DownloadLink from "@live-response/core/DownloadLink"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { FromString } from "@live-response/core/ResultRef"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as Transfer from "@live-response/core/Transfer"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -52,7 +52,7 @@ const over = ({ api, blob }: Answers) => {
       Layer.succeed(HttpClient.HttpClient, client),
       Credential.layerToken(Redacted.make(secret)),
       Quota.layer({ windows: [] }).pipe(Layer.provide(QuotaStore.layerMemory), Layer.orDie),
-      RetryPolicy.layer({ api: never, transfer: never, link: never, throttled: never, busy: never, outage: never }),
+      Timing.layer({ api: never, transfer: never, link: never, throttled: never, busy: never, outage: never }),
     ]),
   )
 }

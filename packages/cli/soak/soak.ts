@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Cli from "../test/support/Cli.ts"
 import * as ReferenceServer from "../test/support/ReferenceServer.ts"
 import * as Samples from "../test/support/Samples.ts"
-import * as Front from "./Front.ts"
+import * as FaultProxy from "./FaultProxy.ts"
 
 const count = Number(process.argv[2] ?? 2000)
 /** Never reached; only after a 429 the program takes it to be used up by others, and goes on at its pace. */
@@ -56,7 +56,7 @@ const answers = {
 type Planned = keyof typeof answers
 
 const plan = Effect.fnUntraced(function* (items: ReadonlyArray<Item>) {
-  const bodies = new Map<string, Front.Fault>()
+  const bodies = new Map<string, FaultProxy.Fault>()
   const refusals = new Map<string, Planned>()
   for (const { bytes, target } of items.filter((_, n) => n % 2 === 1)) {
     const at = yield* Random.nextIntBetween(1, bytes.length - 1)
@@ -109,7 +109,7 @@ const soak = Effect.gen(function* () {
   const { bodies, refusals } = yield* plan(items)
   const injected = new Map<Planned, number>()
 
-  const front = yield* Front.make(bodies)
+  const front = yield* FaultProxy.make(bodies)
   let asked = ""
   const fault = <Side extends "api" | "blob">(side: Side, result: string) => {
     const planned = refusals.get(result)

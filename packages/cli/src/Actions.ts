@@ -3,7 +3,7 @@
  */
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
@@ -105,7 +105,7 @@ const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActio
     Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(undefined)),
   )
   if (action === undefined) {
-    const { visibleWithin = RetryPolicy.defaultVisibleWithin } = yield* NodeLiveResponse.environment
+    const { visibleWithin = Timing.defaultVisibleWithin } = yield* NodeLiveResponse.environment
     const patience = Format.duration(Duration.fromInputUnsafe(visibleWithin))
     return `the API does not know ${id}; a new one may take a while to appear, so it is searched for ${patience}`
   }

@@ -8,9 +8,9 @@ import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { Window } from "@live-response/core/QuotaRule"
-import { RetryPolicy } from "@live-response/core/RetryPolicy"
+import { Timing } from "@live-response/core/Timing"
 import * as ResultRef from "@live-response/core/ResultRef"
-import * as WholeFile from "@live-response/core/WholeFile"
+import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -21,16 +21,16 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Batch from "./Batch.ts"
+import * as Download from "./Download.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import type { Selection } from "./Flags.ts"
-import * as KnownActions from "./KnownActions.ts"
+import * as ActionsFile from "./ActionsFile.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
 import * as Output from "./output/Output.ts"
 import { printable, printableJson } from "./Printable.ts"
-import * as When from "./When.ts"
+import * as TimeArgument from "./TimeArgument.ts"
 
 /** What `follow.json` has in bytes: of each selection the actions that are open, of which a tenant has thousands at most. */
 export const longestState = 16 * 1024 * 1024
@@ -80,7 +80,7 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
     remember: Effect.fnUntraced(function* (position: ActionFeed.Position) {
       const json = printableJson(yield* Effect.orDie(encode({ positions: [...others, { what, position }] })))
       if (json === written) return
-      yield* WholeFile.write(files, follow, Stream.encodeText(Stream.succeed(json)))
+      yield* AtomicFile.write(files, follow, Stream.encodeText(Stream.succeed(json)))
       written = json
     }),
   }
@@ -98,11 +98,11 @@ type Again = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, unknown, 
 /** Follows the actions, and knows which of them have all their results here. */
 const make = Effect.fnUntraced(function* (selection: Selection, options: Options, looked: Output.Output["looked"]) {
   const { filter, isMeant } = Discovery.follow(selection)
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   const nextLook = yield* Schedule.toStep(policy.follow)
   const memory = yield* makeMemory(selection, options.directory)
   const now = yield* DateTime.now
-  const begins = When.ago(
+  const begins = TimeArgument.ago(
     Option.getOrElse(selection.since, () => aDay),
     now,
   )
@@ -195,7 +195,7 @@ const isRefused = (error: ResultError): boolean => error._tag === "DefenderError
 const refOf = ({ index, machineActionId }: ResultRef.ResultRef): ResultRef.ResultRef =>
   ResultRef.ResultRef.make({ index, machineActionId })
 
-export interface Options extends Output.Options, Batch.Saving {
+export interface Options extends Output.Options, Download.Saving {
   readonly directory: string
   readonly selection: Selection
   readonly windows: ReadonlyArray<Window>
@@ -203,20 +203,20 @@ export interface Options extends Output.Options, Batch.Saving {
 
 /** Goes on until it is interrupted, or something ends it that does not pass. */
 export const run = (options: Options) =>
-  collect(options).pipe(Effect.scoped, Effect.provide(Batch.layer(options)), Effect.mapError(Failure.fromError))
+  collect(options).pipe(Effect.scoped, Effect.provide(Download.layer(options)), Effect.mapError(Failure.fromError))
 
 const collect = Effect.fnUntraced(function* (options: Options) {
   const output = yield* Output.make({ ...options, isFollowing: true })
-  const known = yield* KnownActions.make(options)
+  const known = yield* ActionsFile.make(options)
   const live = yield* LiveResponse
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   let hasBegun = false
 
   const once = Effect.gen(function* () {
     const collector = yield* make(Discovery.ofSessions(options.selection), options, output.looked)
     const refs = Stream.merge(known.resultsOf(collector.actions), collector.again)
     const giveUpAfter = Option.getOrElse(options.giveUpAfter, () => Duration.infinity)
-    yield* live.saveAll(refs, { ...Batch.savingOf(options), giveUpAfter, again: true }).pipe(
+    yield* live.saveAll(refs, { ...Download.savingOf(options), giveUpAfter, again: true }).pipe(
       Stream.map(known.settled),
       Stream.runForEach((event) => Effect.andThen(output.event(event), collector.event(event))),
       Effect.ensuring(Effect.sync(() => (hasBegun = hasBegun || collector.hasBegun()))),

@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import type { Selection } from "./Flags.ts"
 import * as Machines from "./Machines.ts"
 import { printable } from "./Printable.ts"
-import * as When from "./When.ts"
+import * as TimeArgument from "./TimeArgument.ts"
 import type { BadTarget } from "./Targets.ts"
 
 const anyOf = (field: ActionFilter.Field, values: ReadonlyArray<string>): ReadonlyArray<ActionFilter.ActionFilter> => {
@@ -69,7 +69,7 @@ export const select = (
     Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
       const now = yield* DateTime.now
-      const since = Option.map(selection.since, (since) => ActionFilter.since(When.ago(since, now)))
+      const since = Option.map(selection.since, (since) => ActionFilter.since(TimeArgument.ago(since, now)))
       const filter = allOf([...Option.toArray(since), ...filters(selection)])
       return api.pages({ filter }).pipe(
         Stream.tap(({ unreadable }) => Effect.forEach(unreadable.map(badRecord), report, { discard: true })),

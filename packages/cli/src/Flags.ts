@@ -16,7 +16,7 @@ import * as Schema from "effect/Schema"
 import { type Failure, fromError, usage } from "./Failure.ts"
 import * as KnownWords from "./KnownWords.ts"
 import * as Format from "./output/Format.ts"
-import * as When from "./When.ts"
+import * as TimeArgument from "./TimeArgument.ts"
 
 /** A whole number between two others, whether it comes from the command line, the environment or the default. */
 export const between = (minimum: number, maximum: number) =>
@@ -184,7 +184,7 @@ export const saving = {
     "How much disk space stays free; by default 1 GB, or 5 % of a disk of less than 20 GB",
   ),
   giveUpAfter: Flag.String("give-up-after").pipe(
-    Flag.filterMap(When.parseDuration, () => "how long, such as 30s, 90m, 24h"),
+    Flag.filterMap(TimeArgument.parseDuration, () => "how long, such as 30s, 90m, 24h"),
     Flag.optional,
     Flag.withMetavar("DURATION"),
     Flag.withDescription(
@@ -303,7 +303,7 @@ export const time = <A>(
 export const selection = {
   since: time(
     "since",
-    When.parsePast,
+    TimeArgument.parsePast,
     "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24: at most ten years ago",
   ).pipe(
     Flag.optional,
@@ -322,7 +322,7 @@ export const selection = {
 }
 
 export interface Selection {
-  readonly since: Option.Option<When.When>
+  readonly since: Option.Option<TimeArgument.When>
   readonly status: ReadonlyArray<string>
   readonly type: ReadonlyArray<string>
   readonly machine: ReadonlyArray<string>

@@ -14,12 +14,12 @@ import * as Redacted from "effect/Redacted"
 import * as Failure from "./Failure.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
-import * as Pauses from "./output/Pauses.ts"
+import * as QuotaNotices from "./output/QuotaNotices.ts"
 import { printable, printableJson } from "./Printable.ts"
 
 export const print = Effect.fnUntraced(
   function* (ref: ResultRef, { json }: { readonly json: boolean }) {
-    yield* Pauses.tell
+    yield* QuotaNotices.tell
     const link = yield* (yield* DefenderApi).downloadLink(ref)
     const now = yield* DateTime.now
     const url = Redacted.value(link.url)

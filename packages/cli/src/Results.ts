@@ -10,7 +10,7 @@ import { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import * as Verification from "@live-response/core/Verification"
-import * as WholeFile from "@live-response/core/WholeFile"
+import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
 import * as Failure from "./Failure.ts"
-import * as KnownActions from "./KnownActions.ts"
+import * as ActionsFile from "./ActionsFile.ts"
 import { cell } from "./output/Cell.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
@@ -104,7 +104,7 @@ export const write = Effect.fnUntraced(function* (directory: string, { json }: {
 
 /** Two runs at once do not write into each other's files. */
 const writeWhole = <E, R>(files: PrivateDirectory, name: string, text: Stream.Stream<string, E, R>) =>
-  WholeFile.write(files, name, Stream.encodeText(text), FileName.partOf(name, process.pid))
+  AtomicFile.write(files, name, Stream.encodeText(text), FileName.partOf(name, process.pid))
 
 /** What is known of an action: its machine, and what its commands are. */
 interface Known {
@@ -117,7 +117,7 @@ interface Known {
 const knownActions = (files: PrivateDirectory, kept: ReadonlyArray<Manifest.Completed>) => {
   const wanted = new Set(kept.map(({ machineActionId }) => machineActionId))
   return Stream.runFold(
-    Stream.filter(KnownActions.read(files), ({ id }) => wanted.has(id)),
+    Stream.filter(ActionsFile.read(files), ({ id }) => wanted.has(id)),
     () => new Map<MachineActionId, Known>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
       const types = new Map(commands.map(({ index, type }) => [index, type]))

@@ -16,19 +16,19 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Batch from "./Batch.ts"
+import * as Download from "./Download.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
-import * as KnownActions from "./KnownActions.ts"
+import * as ActionsFile from "./ActionsFile.ts"
 import * as Lists from "./Lists.ts"
 import * as Machines from "./Machines.ts"
 import * as ActionText from "./output/ActionText.ts"
-import * as FleetView from "./output/FleetView.ts"
+import * as FleetProgress from "./output/FleetProgress.ts"
 import * as Messages from "./output/Messages.ts"
 import * as Output from "./output/Output.ts"
 import * as Table from "./output/Table.ts"
 
-export interface Options extends Omit<Output.Options, "isRemembered">, Batch.Saving {
+export interface Options extends Omit<Output.Options, "isRemembered">, Download.Saving {
   readonly lists: ReadonlyArray<string>
   readonly session: Session.Session
   /** Where it is remembered what was begun, where no results are kept. */
@@ -48,7 +48,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Ma
   if (directory !== undefined) {
     return yield* Effect.provide(
       runAndSave(named, { ...options, directory }),
-      Batch.layer({ directory, journal, windows }),
+      Download.layer({ directory, journal, windows }),
     )
   }
   const fleet = NodeLiveResponse.layerFleet({ ...(yield* NodeLiveResponse.environment), journal })
@@ -58,7 +58,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Ma
 }, Effect.mapError(Failure.fromError))
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const fleet = FleetView.make()
+  const fleet = FleetProgress.make()
   const output = yield* Output.make({ ...options, isRemembered: options.journal !== undefined }, fleet)
   const row = yield* rows(output, options)
   yield* sessions(named, options, fleet, output).pipe(
@@ -74,15 +74,15 @@ const runAndSave = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const fleet = FleetView.make()
+  const fleet = FleetProgress.make()
   const output = yield* Output.make(options, fleet)
-  const known = yield* KnownActions.make(options)
+  const known = yield* ActionsFile.make(options)
   const refs = sessions(named, options, fleet, output).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     known.resultsOf,
   )
   yield* live
-    .saveAll(refs, Batch.savingOf(options))
+    .saveAll(refs, Download.savingOf(options))
     .pipe(Stream.map(known.settled), Stream.runForEach(output.event), output.during)
   if (output.failed()) return yield* Failure.someFailed
 }, Effect.scoped)
@@ -91,7 +91,7 @@ const runAndSave = Effect.fnUntraced(function* (
 const sessions = (
   named: ReadonlyArray<Machines.Machine>,
   options: Options,
-  fleet: FleetView.FleetView,
+  fleet: FleetProgress.FleetProgress,
   output: Output.Output,
 ) =>
   Stream.unwrap(

@@ -22,7 +22,7 @@ import * as Stream from "effect/Stream"
 import * as Failure from "./Failure.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
-import * as Pauses from "./output/Pauses.ts"
+import * as QuotaNotices from "./output/QuotaNotices.ts"
 import { printable, printableJson, printableText } from "./Printable.ts"
 
 export interface Options {
@@ -84,7 +84,7 @@ const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
 })
 
 const remote = (ref: ResultRef): Source["bytes"] =>
-  Pauses.tell.pipe(
+  QuotaNotices.tell.pipe(
     Effect.andThen(Transfer.useSync(({ bytes }) => bytes(ref))),
     Stream.unwrap,
     Stream.provide(NodeLiveResponse.layerTransferConfig),

@@ -8,8 +8,8 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as BatchView from "../src/output/BatchView.ts"
-import * as FleetView from "../src/output/FleetView.ts"
+import * as DownloadProgress from "../src/output/DownloadProgress.ts"
+import * as FleetProgress from "../src/output/FleetProgress.ts"
 import * as Screen from "../src/output/Screen.ts"
 
 // Whatever the zone of the machine that runs the tests.
@@ -47,16 +47,16 @@ const completed = (n: number, bytes = 1_500_000) =>
   BatchEvent.Completed.make({ at: now, ...ref(n), path: `${id(n)}/0.gz`, bytes, sha256: "ab", links: 1, attempts: 1 })
 
 /** A batch after these events. */
-const batch = (events: ReadonlyArray<BatchEvent.BatchEvent>, kind: Partial<BatchView.BatchView> = {}) => {
-  const view = { ...BatchView.make({ fleet: undefined, isSaving: true }), ...kind }
-  for (const event of events) BatchView.update(view, event)
+const batch = (events: ReadonlyArray<BatchEvent.BatchEvent>, kind: Partial<DownloadProgress.DownloadProgress> = {}) => {
+  const view = { ...DownloadProgress.make({ fleet: undefined, isSaving: true }), ...kind }
+  for (const event of events) DownloadProgress.update(view, event)
   return view
 }
 
 /** Sessions after these events. */
 const fleetOf = (events: ReadonlyArray<FleetEvent.FleetEvent>, total?: number) => {
-  const fleet = { ...FleetView.make(), total }
-  for (const event of events) FleetView.update(fleet, event)
+  const fleet = { ...FleetProgress.make(), total }
+  for (const event of events) FleetProgress.update(fleet, event)
   return fleet
 }
 
@@ -172,7 +172,7 @@ describe("the quota alone", () => {
 })
 
 describe("the summary", () => {
-  const summary = (view: BatchView.BatchView, isRemembered = true) =>
+  const summary = (view: DownloadProgress.DownloadProgress, isRemembered = true) =>
     Screen.summary(view, { directory: "out", took: Duration.seconds(5), isRemembered })
 
   it("says where results are only where there are some", () => {
@@ -181,7 +181,7 @@ describe("the summary", () => {
     assert.deepStrictEqual(summary(batch([completed(1)])), ["1 downloaded (1.5 MB); 0 links in 5 s.", where])
     assert.include(summary(batch([BatchEvent.Skipped.make({ at: now, ...ref(1), reason: "present" })])), where)
     const failed = batch([])
-    BatchView.addBadTarget(failed)
+    DownloadProgress.addBadTarget(failed)
     assert.deepStrictEqual(summary(failed), [
       "0 downloaded (0 B), 1 failed; 0 links in 5 s.",
       "Run the same command again: it goes on where it stopped, and tries again what failed.",

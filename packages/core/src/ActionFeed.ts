@@ -14,11 +14,11 @@ import * as Stream from "effect/Stream"
 import * as ActionFilter from "./ActionFilter.ts"
 import { ActionWatch } from "./ActionWatch.ts"
 import { isPassing } from "./BatchError.ts"
-import { gaveUp } from "./internal/batchEnd.ts"
+import { gaveUp } from "./internal/circuitBreaker.ts"
 import { Patience } from "./internal/patience.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import { type MachineAction, MachineActionId } from "./MachineAction.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 
 /**
  * How far a feed has come: actions created before `since` were told and handled, but for those that are `open`. It encodes
@@ -105,7 +105,7 @@ export const follow = <E = never, R = never>(
     Effect.fnUntraced(function* (queue) {
       const api = yield* DefenderApi
       const { watch } = yield* ActionWatch
-      const policy = yield* RetryPolicy
+      const policy = yield* Timing
       const patience = yield* Patience
       const watching = yield* FiberSet.make<void, ApiError>()
       const open = new Set(options.from.open)

@@ -19,12 +19,12 @@ import { isPassing } from "./BatchError.ts"
 import { type ApiError, DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
 import * as ApiCall from "./internal/apiCall.ts"
-import { gaveUp } from "./internal/batchEnd.ts"
+import { gaveUp } from "./internal/circuitBreaker.ts"
 import { Patience } from "./internal/patience.ts"
 import * as WatchList from "./internal/watchList.ts"
 import type { MachineAction, MachineActionId } from "./MachineAction.ts"
 import { type Report, Reporter } from "./Reporter.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 
 /**
  * @since 0.1.0
@@ -219,7 +219,7 @@ const makeRound = (api: DefenderApiService, list: List) => {
  */
 export const make: Effect.Effect<Service, never, DefenderApi | Scope.Scope> = Effect.gen(function* () {
   const api = yield* DefenderApi
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   const list: List = new WatchList.WatchList()
   const round = makeRound(api, list)
 

@@ -19,9 +19,9 @@ import * as Credential from "./Credential.ts"
 import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
 import type { Trouble } from "./internal/connection.ts"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
-import * as Entra from "./internal/entra.ts"
+import * as EntraErrors from "./internal/entraErrors.ts"
 import * as Http from "./internal/http.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 
 /**
  * @since 0.1.0
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options,
 ): Effect.fn.Return<Credential.Service, never, HttpClient.HttpClient | Scope.Scope> {
   const client = yield* HttpClient.HttpClient
-  const { headTimeout, stallTimeout } = yield* RetryPolicy
+  const { headTimeout, stallTimeout } = yield* Timing
   const { audience, authority } = options.cloud ?? Cloud.commercial
 
   const ask = (claims: string | undefined) =>
@@ -96,7 +96,8 @@ export const make = Effect.fnUntraced(function* (
           expires: now + ForeignNumber.lifetime(issued.value.expires_in),
         }
       }
-      const refusal = status >= 400 && status < 500 && status !== 429 ? Entra.decodeErrorAnswer(body) : Option.none()
+      const refusal =
+        status >= 400 && status < 500 && status !== 429 ? EntraErrors.decodeErrorAnswer(body) : Option.none()
       return yield* Option.match(refusal, {
         onNone: () => unreachable({ description: `HTTP ${status}`, ...(status === 407 ? { cause: "proxy" } : {}) }),
         onSome: ({ correlation_id, error, error_description }) =>

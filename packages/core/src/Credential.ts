@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
 import { only } from "./internal/schedule.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
 
 /**
@@ -154,7 +154,7 @@ const keep = ({ token, ...issued }: Issued, now: number): Kept => {
 /**
  * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
  * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
- * that is out of reach is asked again as `RetryPolicy` says. The first failure of a renewal is logged as a warning.
+ * that is out of reach is asked again as `Timing` says. The first failure of a renewal is logged as a warning.
  * `issue` hears whether the API refused the last token, which is not to be given again, and which claims the next one
  * must have.
  *
@@ -182,7 +182,7 @@ export const make = Effect.fnUntraced(function* (
   }) => Effect.Effect<Issued, CredentialError>,
 ): Effect.fn.Return<Service, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   let kept: Kept | undefined
   let refused: { readonly token: string; readonly claims: string | undefined } | undefined
   let isWarned = false

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Connection from "./internal/connection.ts"
-import * as Entra from "./internal/entra.ts"
+import * as EntraErrors from "./internal/entraErrors.ts"
 import { foreignText } from "./internal/foreignText.ts"
 import { oneLine } from "./internal/text.ts"
 
@@ -42,7 +42,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/Cr
   override get message(): string {
     const id = this.correlationId === undefined ? "" : ` (correlation id ${this.correlationId})`
     const sentence = this.description.replace(/\.$/, "")
-    return `sign-in was refused: ${sentence}; ${Entra.nextStep(this.error, this.code)}${id}`
+    return `sign-in was refused: ${sentence}; ${EntraErrors.nextStep(this.error, this.code)}${id}`
   }
 }
 
@@ -133,10 +133,10 @@ export const fromEntra = (answer: {
 }): CredentialError => {
   const clean = (text: string) => foreignText(text, answer.secrets)
   const text = answer.description ?? answer.error
-  const description = clean(Entra.firstSentence(text))
-  if (Entra.isTrouble(answer.error)) return new CredentialError({ reason: new Unreachable({ description }) })
-  const code = Option.getOrUndefined(Entra.codeOf(text))
-  const correlationId = answer.correlationId ?? Option.getOrUndefined(Entra.correlationIdOf(text))
+  const description = clean(EntraErrors.firstSentence(text))
+  if (EntraErrors.isTrouble(answer.error)) return new CredentialError({ reason: new Unreachable({ description }) })
+  const code = Option.getOrUndefined(EntraErrors.codeOf(text))
+  const correlationId = answer.correlationId ?? Option.getOrUndefined(EntraErrors.correlationIdOf(text))
   return new CredentialError({
     reason: new Refused({
       error: clean(answer.error),

@@ -35,7 +35,7 @@ import { Quota, windows } from "./Quota.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { reportNow } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 import * as Session from "./Session.ts"
 import { only } from "./internal/schedule.ts"
 import { quoted } from "./internal/text.ts"
@@ -238,7 +238,7 @@ export const make = Effect.fnUntraced(function* (
   const hosts = options?.storageHosts ?? DownloadLink.storageHosts
   const quota = yield* Quota
   const call = yield* ApiCall.make(client)
-  const { creation, poll } = yield* RetryPolicy
+  const { creation, poll } = yield* Timing
   const quotas = {
     list: yield* cachedSuccess(quota.ofApi(limits.list)),
     get: yield* cachedSuccess(quota.ofApi(limits.get)),

@@ -17,7 +17,7 @@ import * as FleetEvent from "./FleetEvent.ts"
 import { FleetJournal } from "./FleetJournal.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 import type { Session } from "./Session.ts"
 
 /**
@@ -122,7 +122,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
   const api = yield* DefenderApi
   const { watch } = yield* ActionWatch
   const journal = yield* FleetJournal
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
 
   const runAll = <E, R>(
     machines: Stream.Stream<string, E, R>,

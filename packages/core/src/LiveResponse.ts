@@ -19,7 +19,7 @@ import * as BatchEvent from "./BatchEvent.ts"
 import * as DownloadLimits from "./DownloadLimits.ts"
 import * as Extraction from "./Extraction.ts"
 import { DefectError } from "./DefectError.ts"
-import * as BatchEnd from "./internal/batchEnd.ts"
+import * as CircuitBreaker from "./internal/circuitBreaker.ts"
 import * as BatchTotals from "./internal/batchTotals.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
 import { foreignText, redact } from "./internal/foreignText.ts"
@@ -57,7 +57,7 @@ export interface BatchOptions {
 
   /**
    * How long the batch waits where no connection can be made to the API, the sign-in server or the storage: then it ends
-   * with `Outage`. By default one hour. Meanwhile one call at a time tries it, as `RetryPolicy.outage` says, with an event
+   * with `Outage`. By default one hour. Meanwhile one call at a time tries it, as `Timing.outage` says, with an event
    * for each attempt.
    */
   readonly giveUpAfter?: Duration.Input | undefined
@@ -164,7 +164,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const saveTold = Effect.fnUntraced(function* (
     ref: ResultRef,
     limits: Extraction.Limits | undefined,
-    { isEndedBy }: BatchEnd.BatchEnd,
+    { isEndedBy }: CircuitBreaker.CircuitBreaker,
     tell: Report,
   ) {
     const present = yield* findPresent(ref)
@@ -185,7 +185,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     const ended = yield* save(ref).pipe(
       Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
       Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
-        const outage = BatchEnd.gaveUp(error)
+        const outage = CircuitBreaker.gaveUp(error)
         if (outage !== undefined) return Effect.fail(outage)
         return isEndedBy(error) ? Effect.fail(error) : failed(error)
       }),
@@ -211,12 +211,12 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     Stream.callback<BatchEvent.BatchEvent, BatchError | E, R>(
       Effect.fnUntraced(function* (queue) {
         let summary = BatchEvent.emptySummary
-        const batchEnd = BatchEnd.make()
+        const circuitBreaker = CircuitBreaker.make()
         const seen = new Set<string>()
         const tell = (event: BatchEvent.BatchEvent) =>
           Effect.suspend(() => {
             summary = BatchEvent.tally(summary, event)
-            if (event.event === "linked") batchEnd.permitted()
+            if (event.event === "linked") circuitBreaker.permitted()
             // Interruptible where it waits alone: whoever listened may have left.
             return Queue.offerUnsafe(queue, event)
               ? Effect.void
@@ -242,9 +242,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
                 return Effect.flatMap(skipped, tell)
               }
               seen.add(key)
-              return Effect.flatMap(saveTold(ref, options?.extract, batchEnd, tell), (ended) => {
+              return Effect.flatMap(saveTold(ref, options?.extract, circuitBreaker, tell), (ended) => {
                 if (options?.again === true) seen.delete(key)
-                const outage = ended && batchEnd.outage(ended.event === "failed" ? ended.error : undefined)
+                const outage = ended && circuitBreaker.outage(ended.event === "failed" ? ended.error : undefined)
                 return outage === undefined ? Effect.void : Effect.fail(outage)
               })
             },
@@ -252,7 +252,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           ),
           Stream.runDrain,
           // Also where it is the targets that are looked for in vain.
-          Effect.mapError((error): BatchError | E => BatchEnd.gaveUp(error) ?? error),
+          Effect.mapError((error): BatchError | E => CircuitBreaker.gaveUp(error) ?? error),
           Effect.provideService(Reporter, tell),
           Effect.provideService(BatchTotals.BatchTotals, BatchTotals.make()),
           DownloadLimits.provide(options?.limits ?? {}),

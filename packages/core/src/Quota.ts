@@ -22,7 +22,7 @@ import { WaitingLine } from "./internal/waitingLine.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { type Place, type QuotaFull, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 
 /**
  * How the quota stands: see `QuotaRule.Status`. `waiting` counts the calls of this program that wait for a place.
@@ -150,7 +150,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const { owner, windows } = options
   const name = owner === undefined ? options.name : `${owner} ${options.name}`
   const store = yield* QuotaStore
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   const lease = Duration.times(Duration.fromInputUnsafe(policy.headTimeout), 2)
   const log = yield* untilItAnswers(store.open({ name, windows, lease }))
   const scope = yield* Effect.scope

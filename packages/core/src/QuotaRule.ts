@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { firstAfter } from "./internal/ascending.ts"
+import { upperBound } from "./internal/upperBound.ts"
 
 const isSpan = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(366) })
 
@@ -113,14 +113,14 @@ export interface Status {
 }
 
 const usedOf = (window: Window, { inFlight, now, stamps }: Calls): number =>
-  inFlight + stamps.length - firstAfter(stamps, now - Duration.toMillis(window.duration))
+  inFlight + stamps.length - upperBound(stamps, now - Duration.toMillis(window.duration))
 
 const windowDelay = (window: Window, calls: Calls): number => {
   const { now, stamps } = calls
   const millis = Duration.toMillis(window.duration)
   const excess = usedOf(window, calls) - window.limit
   if (excess < 0) return 0
-  const mustLeave = stamps[firstAfter(stamps, now - millis) + excess]
+  const mustLeave = stamps[upperBound(stamps, now - millis) + excess]
   // Where calls in flight fill the window, the earliest of them answers now at best, and leaves a whole window later.
   return mustLeave === undefined ? millis : mustLeave + millis - now
 }

@@ -9,13 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { firstAfter } from "./internal/ascending.ts"
+import { upperBound } from "./internal/upperBound.ts"
 import { monotonicMillis } from "./internal/monotonic.ts"
 import { only } from "./internal/schedule.ts"
 import { Wait } from "./internal/wait.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { QuotaStoreError } from "./QuotaStoreError.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 
 /**
  * No call may start now. `retryAfter` is the shortest time after which one may: ask again then.
@@ -97,7 +97,7 @@ export interface Service {
 export class QuotaStore extends Context.Service<QuotaStore, Service>()("@live-response/core/QuotaStore") {}
 
 /**
- * Asks a store again that does not answer now, by `RetryPolicy.quotaStore`, and says so in the log each time.
+ * Asks a store again that does not answer now, by `Timing.quotaStore`, and says so in the log each time.
  *
  * @since 0.1.0
  * @category retrying
@@ -105,7 +105,7 @@ export class QuotaStore extends Context.Service<QuotaStore, Service>()("@live-re
 export const untilItAnswers = <A, E, R>(
   effect: Effect.Effect<A, E | QuotaStoreError, R>,
 ): Effect.Effect<A, E | QuotaStoreError, R> =>
-  Effect.flatMap(RetryPolicy, ({ quotaStore }) =>
+  Effect.flatMap(Timing, ({ quotaStore }) =>
     Effect.retry(
       effect,
       only(
@@ -142,7 +142,7 @@ class Memory {
     for (const stamp of stamps) this.stamps.push(stamp)
     if (!isSorted) this.stamps.sort((a, b) => a - b)
     // Dropped by halves, so that a slice costs no more than the calls that it drops.
-    const expired = firstAfter(this.stamps, now - this.span)
+    const expired = upperBound(this.stamps, now - this.span)
     if (expired * 2 > this.stamps.length) this.stamps = this.stamps.slice(expired)
   }
 }

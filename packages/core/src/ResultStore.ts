@@ -25,7 +25,7 @@ import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 import type * as TransferError from "./TransferError.ts"
-import * as WholeFile from "./WholeFile.ts"
+import * as AtomicFile from "./AtomicFile.ts"
 
 /**
  * A result that is kept, whole and checked. `path` is relative to the store.
@@ -279,7 +279,7 @@ export const layerFileSystem = (options: {
         keep: Effect.fnUntraced(function* (path, bytes) {
           const file = yield* space.start()
           const watched = Stream.tap(bytes, ({ length }) => space.take(file, length))
-          return yield* WholeFile.write(directory, path, watched)
+          return yield* AtomicFile.write(directory, path, watched)
         }, Effect.scoped),
       })
     }),

@@ -34,7 +34,7 @@ import { reportNow } from "./Reporter.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
 import { ResultHead } from "./ResultChunk.ts"
 import type { ResultRef } from "./ResultRef.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { Timing } from "./Timing.ts"
 import * as TransferError from "./TransferError.ts"
 
 /**
@@ -99,7 +99,7 @@ const progressInterval = 1000
 export const make: Effect.Effect<Service, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
   const api = yield* DefenderApi
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   const stallLimits = {
     timeout: Duration.fromInputUnsafe(policy.stallTimeout),
     minimum: { ...policy.minimumRate, over: Duration.toMillis(Duration.fromInputUnsafe(policy.minimumRate.over)) },
@@ -110,7 +110,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
     const { origin } = new URL(Redacted.value(url))
     const known = gates.get(origin)
     if (known !== undefined) return known
-    const gate = yield* Effect.provideService(NetworkGate.make(connecting), RetryPolicy, policy)
+    const gate = yield* Effect.provideService(NetworkGate.make(connecting), Timing, policy)
     gates.set(origin, gate)
     return gate
   })

@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { dice } from "./support/dice.ts"
+import { seededRandom } from "./support/seededRandom.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
 
@@ -109,7 +109,7 @@ const apiError = (reason: DefenderError.Reason) =>
 describe("ActionFeed.follow at its edges", () => {
   it.effect("loses nothing however often it is killed", () =>
     Effect.gen(function* () {
-      const random = dice(7)
+      const random = seededRandom(7)
       const lastsUntil = 2 * 3600
       const sessions = upTo(60).map((n) => {
         const created = Math.floor(random() * lastsUntil)

@@ -4,7 +4,7 @@ import { type ApiError, DefenderApi, type ListQuery } from "@live-response/core/
 import * as DefenderError from "@live-response/core/DefenderError"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -312,7 +312,7 @@ describe("ActionWatch.watch", () => {
     }).pipe(
       Effect.provide(
         layer.pipe(
-          Layer.provide(RetryPolicy.layer({ watch: Schedule.spaced("10 seconds").pipe(Schedule.upTo({ times: 2 })) })),
+          Layer.provide(Timing.layer({ watch: Schedule.spaced("10 seconds").pipe(Schedule.upTo({ times: 2 })) })),
         ),
       ),
     )
@@ -337,7 +337,7 @@ describe("ActionWatch.watch", () => {
   })
 })
 
-describe("RetryPolicy.visibleWithin", () => {
+describe("Timing.visibleWithin", () => {
   for (const seconds of [1, 10, 120, 300]) {
     it.effect(`looks until ${seconds} s are over, and not much longer`, () =>
       Effect.gen(function* () {
@@ -345,7 +345,7 @@ describe("RetryPolicy.visibleWithin", () => {
         const looks: Array<number> = []
         yield* inVirtualTime(
           Effect.map(Clock.currentTimeMillis, (now) => looks.push((now - began - 1) / 1000)).pipe(
-            Effect.repeat(RetryPolicy.visibleWithin(Duration.seconds(seconds)).creation),
+            Effect.repeat(Timing.visibleWithin(Duration.seconds(seconds)).creation),
           ),
         )
         assert.isAtLeast(looks.at(-1) ?? 0, seconds)

@@ -3,7 +3,7 @@ import * as ActionWatch from "@live-response/core/ActionWatch"
 import { type ApiError, DefenderApi } from "@live-response/core/DefenderApi"
 import * as DefenderError from "@live-response/core/DefenderError"
 import * as MachineAction from "@live-response/core/MachineAction"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -147,7 +147,7 @@ describe("ActionWatch, and those who watch", () => {
         const exit = yield* Effect.exit(inVirtualTime(Effect.timeout(lastOf(idAt(n)), "1 hour")))
         assert.include(String(exit), what === "breaks" ? "the policy is broken" : "Success")
       }
-    }).pipe(quiet, Effect.provide(layer.pipe(Layer.provide(RetryPolicy.layer({ rounds })))))
+    }).pipe(quiet, Effect.provide(layer.pipe(Layer.provide(Timing.layer({ rounds })))))
   })
 
   it.effect("a watch ends with the service", () => {

@@ -4,7 +4,7 @@ import * as AccessToken from "@live-response/core/AccessToken"
 import * as ClientCredentials from "@live-response/core/ClientCredentials"
 import * as Cloud from "@live-response/core/Cloud"
 import { Credential } from "@live-response/core/Credential"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -344,7 +344,7 @@ describe("ClientCredentials: other answers", () => {
       assert.strictEqual(requests.length, 5)
     }).pipe(
       Effect.provide(
-        ClientCredentials.layer(app).pipe(Layer.provide([layer, RetryPolicy.layer({ signIn: Schedule.recurs(4) })])),
+        ClientCredentials.layer(app).pipe(Layer.provide([layer, Timing.layer({ signIn: Schedule.recurs(4) })])),
       ),
     )
   })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing, Refused, Unreachable, Unusable } from "@live-response/core/CredentialError"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -422,7 +422,7 @@ describe("Credential.make", () => {
 })
 
 describe("Credential.make: a sign-in server that is out of reach", () => {
-  const policy = RetryPolicy.layer({ signIn: Schedule.recurs(2), renewal: Schedule.recurs(4) })
+  const policy = Timing.layer({ signIn: Schedule.recurs(2), renewal: Schedule.recurs(4) })
 
   it.effect("is asked again as the policy for a sign-in says, and for a renewal as that for renewals does", () =>
     Effect.gen(function* () {
@@ -690,7 +690,7 @@ describe("Credential.fromTokenCredential", () => {
       )
       assert.strictEqual(error.reason._tag, "Unreachable")
       assert.strictEqual(asked, 2)
-    }).pipe(Effect.provide(RetryPolicy.layer({ signIn: Schedule.recurs(1) }))),
+    }).pipe(Effect.provide(Timing.layer({ signIn: Schedule.recurs(1) }))),
   )
 })
 

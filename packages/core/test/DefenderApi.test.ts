@@ -6,7 +6,7 @@ import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Quota from "@live-response/core/Quota"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
@@ -509,7 +509,7 @@ describe("DefenderApi: bounds of reads", () => {
       Effect.exit,
       Effect.timed,
       inVirtualTime,
-      Effect.provide(Layer.provide(layerOver(layer), RetryPolicy.layer({ api: Schedule.recurs(0) }))),
+      Effect.provide(Layer.provide(layerOver(layer), Timing.layer({ api: Schedule.recurs(0) }))),
     )
   }
 
@@ -759,7 +759,7 @@ describe("DefenderApi: other answers", () => {
     return Effect.gen(function* () {
       yield* Effect.flip(inVirtualTime(link))
       assert.strictEqual(requests.length, 3)
-    }).pipe(Effect.provide(layerOver(layer).pipe(Layer.provide(RetryPolicy.layer({ api: Schedule.recurs(2) })))))
+    }).pipe(Effect.provide(layerOver(layer).pipe(Layer.provide(Timing.layer({ api: Schedule.recurs(2) })))))
   })
 
   it.effect.each([

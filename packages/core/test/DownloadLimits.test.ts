@@ -228,7 +228,7 @@ describe("DownloadLimits: maxExtractTotal", () => {
   })
 })
 
-describe("RetryPolicy.minimumRate", () => {
+describe("Timing.minimumRate", () => {
   const linkAnswer = HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" })
 
   /** A storage that sends such a piece of a result at each interval, and from where it is asked to. */

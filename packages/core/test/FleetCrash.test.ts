@@ -11,7 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { dice } from "./support/dice.ts"
+import { seededRandom } from "./support/seededRandom.ts"
 import { type Disk, makeDisk } from "./support/disk.ts"
 import { machineIds, machines } from "./support/fleets.ts"
 import {
@@ -54,7 +54,7 @@ describe("Fleet.run, killed again and again", () => {
   for (const seed of [1, 2, 3, 4, 5, 6]) {
     it.effect(`with one journal every machine has one session (${seed})`, () =>
       Effect.gen(function* () {
-        const roll = dice(seed)
+        const roll = seededRandom(seed)
         const ids = machineIds(20)
         const events: Array<FleetEvent> = []
         yield* inVirtualTime(
@@ -131,7 +131,7 @@ const until = (end: number, kind: Sent["kind"], trouble: Weather) =>
 describe("Fleet.run, over a service that fails", () => {
   it.effect("never has more sessions under way than it may, whatever becomes of their answers", () =>
     Effect.gen(function* () {
-      const roll = dice(7)
+      const roll = seededRandom(7)
       const events = yield* inVirtualTime(run(storm(roll), machineIds(40), { sessions: 4 }))
       assert.strictEqual(kinds(events)["ended"], 40)
       assert.deepStrictEqual(yield* sessionsOf, once(40))

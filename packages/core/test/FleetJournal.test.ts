@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { utf8 } from "./support/bytes.ts"
-import { dice } from "./support/dice.ts"
+import { seededRandom } from "./support/seededRandom.ts"
 import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 import { machineAt } from "./support/fleets.ts"
 import { session } from "./support/network.ts"
@@ -349,7 +349,7 @@ describe("FleetJournal.layerFileSystem, on a disk that fails", () => {
     [Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })))],
     ([seed]) =>
       Effect.gen(function* () {
-        const roll = dice(seed)
+        const roll = seededRandom(seed)
         const disk = makeDisk()
         const appended = new Set<string>()
         let next = 0

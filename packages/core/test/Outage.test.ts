@@ -9,7 +9,7 @@ import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as ResultStore from "@live-response/core/ResultStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as Session from "@live-response/core/Session"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -37,7 +37,7 @@ const minute = 60_000
 const world = (
   { layer }: ReturnType<typeof wire>,
   credential: Layer.Layer<Credential.Credential> = Credential.layerToken(Redacted.make(token)),
-  policies: Partial<RetryPolicy.Policies> = {},
+  policies: Partial<Timing.Policies> = {},
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(Transfer.layer),
@@ -45,7 +45,7 @@ const world = (
     Layer.provideMerge(Layer.mergeAll(layer, ResultStore.layerMemory, Manifest.layerMemory, credential)),
     Layer.provideMerge(Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory))),
     // On a slow machine the test's clock may leap ahead of an answer: that is not what is tested here.
-    Layer.provide(RetryPolicy.layer({ headTimeout: "4 days", stallTimeout: "4 days", ...policies })),
+    Layer.provide(Timing.layer({ headTimeout: "4 days", stallTimeout: "4 days", ...policies })),
     Layer.provideMerge(Simulator.layer({ tokens: [token] })),
   )
 

@@ -4,7 +4,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import { Simulator } from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
@@ -440,7 +440,7 @@ describe("Quota", () => {
           ["c", 2000],
         ],
       )
-    }).pipe(Effect.provide(RetryPolicy.layer({ quota: Schedule.recurs(0) }))),
+    }).pipe(Effect.provide(Timing.layer({ quota: Schedule.recurs(0) }))),
   )
 
   it.effect("has thousands of callers wait, and serves them in two turns", () =>

@@ -6,7 +6,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { QuotaStoreError, Unusable } from "@live-response/core/QuotaStoreError"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Cause from "effect/Cause"
@@ -159,8 +159,8 @@ describe("Quota, and its waiting calls", () => {
 
       const broken = Schedule.modifyDelay(Schedule.forever, () => Effect.die("the policy is broken"))
       const quota = yield* quotaOver(layer).pipe(
-        Effect.provideService(RetryPolicy.RetryPolicy, {
-          ...RetryPolicy.defaults,
+        Effect.provideService(Timing.Timing, {
+          ...Timing.defaults,
           quota: Schedule.setInputType<QuotaStore.QuotaFull>()(broken),
         }),
       )

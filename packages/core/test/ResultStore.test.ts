@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
-import { dice } from "./support/dice.ts"
+import { seededRandom } from "./support/seededRandom.ts"
 import { type Disk, failOnce, type Fault, makeDisk } from "./support/disk.ts"
 import { failureOf } from "./support/events.ts"
 import { exampleRef } from "./support/refs.ts"
@@ -401,7 +401,7 @@ describe("ResultStore.layerFileSystem, on a disk that fails", () => {
     [Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })))],
     ([seed]) =>
       Effect.gen(function* () {
-        const roll = dice(seed)
+        const roll = seededRandom(seed)
         const disk = makeDisk()
         const contents = contentsOf(roll)
         let isStored = false

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ResultEvent } from "@live-response/core/BatchEvent"
 import type { ResultChunk, ResumePoint } from "@live-response/core/ResultChunk"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import { Transfer } from "@live-response/core/Transfer"
@@ -223,7 +223,7 @@ describe("Transfer: a body that breaks", () => {
       )
       assert.isTrue(Exit.isFailure(exit))
       assert.strictEqual((yield* blobCalls).length, 2)
-    }).pipe(Effect.provide(world.pipe(Layer.provide(RetryPolicy.layer({ transfer: Schedule.recurs(1) }))))),
+    }).pipe(Effect.provide(world.pipe(Layer.provide(Timing.layer({ transfer: Schedule.recurs(1) }))))),
   )
 })
 
@@ -409,9 +409,7 @@ describe("Transfer: a body that stalls", () => {
       assert.isAtMost((second?.at ?? 0) - began, 5000)
     }).pipe(
       Effect.provide(
-        world.pipe(
-          Layer.provide(RetryPolicy.layer({ stallTimeout: "2 seconds", transfer: Schedule.spaced("1 second") })),
-        ),
+        world.pipe(Layer.provide(Timing.layer({ stallTimeout: "2 seconds", transfer: Schedule.spaced("1 second") }))),
       ),
     ),
   )

@@ -21,7 +21,7 @@ import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import * as PrivateHost from "@live-response/core/PrivateHost"
 import * as ResultStore from "@live-response/core/ResultStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Transfer from "@live-response/core/Transfer"
 import * as Config from "effect/Config"
@@ -129,11 +129,11 @@ export const layerApi = (
   )
 
 const waits = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
-  RetryPolicy.layer({
-    ...(followEvery === undefined ? {} : RetryPolicy.followEvery(followEvery)),
+  Timing.layer({
+    ...(followEvery === undefined ? {} : Timing.followEvery(followEvery)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(minimumRate === undefined ? {} : { minimumRate: { bytesPerSecond: minimumRate, over: "1 minute" } }),
-    ...(visibleWithin === undefined ? {} : RetryPolicy.visibleWithin(visibleWithin)),
+    ...(visibleWithin === undefined ? {} : Timing.visibleWithin(visibleWithin)),
   })
 
 /**

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Credential } from "@live-response/core/Credential"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -609,7 +609,7 @@ describe("NodeCredential.layerClientSecret", () => {
         clientId: "client",
         clientSecret: Redacted.make("8Q~of-the-app"),
         cloud: gcc,
-      }).pipe(Layer.provide(RetryPolicy.layer({ signIn: Schedule.recurs(2) }))),
+      }).pipe(Layer.provide(Timing.layer({ signIn: Schedule.recurs(2) }))),
     ),
     Effect.flip,
   )

@@ -8,7 +8,7 @@ import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import { Quota, windows } from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
@@ -26,7 +26,7 @@ import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/sampl
 const server = SimulatorServer.layer().pipe(Layer.provideMerge(Simulator.layer({ tokens: ["token"] })))
 const endpointOf = Effect.map(HttpServer.HttpServer, ({ address }) => HttpServer.formatAddress(address))
 const token = Credential.layerToken(Redacted.make("token"))
-const impatient = RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) })
+const impatient = Timing.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) })
 
 const layerOf = (options: NodeLiveResponse.Options) =>
   NodeLiveResponse.layer(options).pipe(Layer.provide([token, impatient, QuotaStore.layerMemory]))

@@ -8,7 +8,7 @@ import { assert, describe, it, layer as shared, vi } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Redis from "@live-response/node/testing/RedisServer"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -261,7 +261,7 @@ describe("NodeQuotaStore.layer", () => {
         )
         assert.isAtLeast(warnings.length, 7)
         for (const warning of warnings) assert.include(warning, "does not answer (database is locked)")
-      }).pipe(Effect.scoped, Effect.provide(RetryPolicy.layer({ quotaStore: Schedule.spaced("1 millis") }))),
+      }).pipe(Effect.scoped, Effect.provide(Timing.layer({ quotaStore: Schedule.spaced("1 millis") }))),
   )
 
   it.live("sets a broken file aside once, where several programs find it at the same time", () =>
@@ -296,7 +296,7 @@ describe("NodeQuotaStore.layer", () => {
         other.close()
         assert.strictEqual(yield* Fiber.join(fiber), "called")
       }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory)))
-    }).pipe(Effect.provide(RetryPolicy.layer({ quotaStore: Schedule.spaced("50 millis") }))),
+    }).pipe(Effect.provide(Timing.layer({ quotaStore: Schedule.spaced("50 millis") }))),
   )
 })
 
@@ -461,7 +461,7 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
   it.effect("waits while Redis is away, says so, and goes on", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.RedisServer
-      const policy = RetryPolicy.layer({ quotaStore: Schedule.spaced("100 millis") })
+      const policy = Timing.layer({ quotaStore: Schedule.spaced("100 millis") })
       const warnings = yield* warningsOf(
         Effect.gen(function* () {
           const quota = yield* Quota.make({ name: "away", windows: minute })
@@ -482,7 +482,7 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
   it.effect("gives up in the end, and tells everybody who waits", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.RedisServer
-      const policy = RetryPolicy.layer({ quotaStore: Schedule.upTo(Schedule.spaced("50 millis"), { times: 3 }) })
+      const policy = Timing.layer({ quotaStore: Schedule.upTo(Schedule.spaced("50 millis"), { times: 3 }) })
       yield* Effect.gen(function* () {
         const quota = yield* Quota.make({ name: "gone", windows: minute })
         yield* redis.stop

@@ -18,7 +18,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { Reporter } from "@live-response/core/Reporter"
 import * as ResultStore from "@live-response/core/ResultStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Transfer from "@live-response/core/Transfer"
 import * as NodeHasher from "@live-response/node/NodeHasher"
@@ -43,7 +43,7 @@ import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/sampl
 const ref = refAt(0)
 
 /** Retries at once: a test has no time to lose. */
-const impatient: Partial<RetryPolicy.Policies> = {
+const impatient: Partial<Timing.Policies> = {
   outage: Schedule.spaced("10 millis"),
   giveUpAfter: "100 millis",
   api: Schedule.upTo(Schedule.spaced("10 millis"), { times: 2 }),
@@ -66,7 +66,7 @@ const libraryAt = (base: string, policies = impatient) =>
         ),
       ),
     ),
-    Layer.provide([NodeTransport.layer, RetryPolicy.layer(policies), Credential.layerToken(Redacted.make("token"))]),
+    Layer.provide([NodeTransport.layer, Timing.layer(policies), Credential.layerToken(Redacted.make("token"))]),
   )
 
 /** The library over the simulator on a socket. */

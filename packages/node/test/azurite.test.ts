@@ -7,7 +7,7 @@ import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { Reporter } from "@live-response/core/Reporter"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -24,7 +24,7 @@ const libraryOf = (options: NodeLiveResponse.Options) =>
     Layer.provide([
       Credential.layerToken(Redacted.make("token")),
       QuotaStore.layerMemory,
-      RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) }),
+      Timing.layer({ transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) }),
     ]),
   )
 

@@ -17,7 +17,7 @@ import { run as runSessions } from "./run.ts"
 const latency = Effect.sleep("250 millis")
 
 /** The server is loaded when it is wanted: no other command pays for it. */
-const loadSample = Effect.promise(() => import("../Sample.ts"))
+const loadSampleService = Effect.promise(() => import("../SampleService.ts"))
 
 /** Runs a command of the demonstration, in which something fails, as it must. */
 const show = <E, R>(command: Effect.Effect<void, E, R>) =>
@@ -33,14 +33,14 @@ const asTyped = (args: ReadonlyArray<string>) =>
   args.map((arg) => printable(/\s|\\/.test(arg) ? `'${arg}'` : arg)).join(" ")
 
 const demoDownload = Effect.fnUntraced(function* (directory: string) {
-  const Sample = yield* loadSample
-  const results = Sample.results(60)
-  const endpoint = yield* Sample.serve(results, { port: 0, latency })
+  const SampleService = yield* loadSampleService
+  const results = SampleService.results(60)
+  const endpoint = yield* SampleService.serve(results, { port: 0, latency })
   const list = yield* writeTemporary(
     "targets.txt",
-    `# The targets of the demonstration\n${[...results.map(({ ref }) => ref), Sample.missing].join("\n")}\n`,
+    `# The targets of the demonstration\n${[...results.map(({ ref }) => ref), SampleService.missing].join("\n")}\n`,
   )
-  const token = yield* writeTemporary("token", Sample.token)
+  const token = yield* writeTemporary("token", SampleService.token)
   const args = ["--from", list, "--out", directory, "--endpoint", endpoint, "--token-file", token, "-j", "4"]
   yield* say(
     `A simulated Defender API serves ${results.length} results at ${endpoint}.`,
@@ -64,11 +64,11 @@ const demoDownload = Effect.fnUntraced(function* (directory: string) {
 })
 
 const demoRun = Effect.fnUntraced(function* (directory: string) {
-  const Sample = yield* loadSample
-  const machines = Sample.machines(10)
-  const endpoint = yield* Sample.serve([], { port: 0, latency, machines, commandTime: "5 seconds" })
+  const SampleService = yield* loadSampleService
+  const machines = SampleService.machines(10)
+  const endpoint = yield* SampleService.serve([], { port: 0, latency, machines, commandTime: "5 seconds" })
   const list = yield* writeTemporary("machines.txt", `${machines.map(({ id }) => id).join("\n")}\n`)
-  const token = yield* writeTemporary("token", Sample.token)
+  const token = yield* writeTemporary("token", SampleService.token)
   // The simulated service forgets with its process, so each demonstration is a case of its own.
   const now = yield* DateTime.now
   const out = (yield* Path.Path).join(directory, `run-${DateTime.formatIso(now).replaceAll(/\D/g, "").slice(0, 14)}`)

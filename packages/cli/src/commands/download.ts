@@ -12,7 +12,7 @@ import * as Flags from "../Flags.ts"
 import * as Targets from "../Targets.ts"
 
 /** Help and mistakes are answered before HTTP and files are loaded. */
-const loadBatch = Effect.promise(() => import("../Batch.ts"))
+const loadDownload = Effect.promise(() => import("../Download.ts"))
 
 const loadCollector = Effect.promise(() => import("../Collector.ts"))
 
@@ -74,8 +74,8 @@ export const download = Command.make(
       const Collector = yield* loadCollector
       return yield* Effect.provide(Collector.run(chosen), environment)
     }
-    const Batch = yield* loadBatch
-    yield* Effect.provide(Batch.run(named, chosen), environment)
+    const Download = yield* loadDownload
+    yield* Effect.provide(Download.run(named, chosen), environment)
   }),
 ).pipe(
   Command.withShortDescription("Download results: named, listed, looked for, or as they come"),

@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as Failure from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Machines from "../Machines.ts"
-import * as When from "../When.ts"
+import * as TimeArgument from "../TimeArgument.ts"
 
 /** Help and mistakes are answered before HTTP and files are loaded. */
 const loadRun = Effect.promise(() => import("../Run.ts"))
@@ -61,7 +61,7 @@ export const run = Command.make(
     retryFailed: Flags.toggle("retry-failed", "Begin again where the session of an earlier run did not succeed"),
     deadline: Flags.time(
       "deadline",
-      When.parseFuture,
+      TimeArgument.parseFuture,
       "how long from now, such as 90m, 24h, 3d, or a date to come, such as 2027-01-31: at most ten years",
     ).pipe(
       Flag.optional,

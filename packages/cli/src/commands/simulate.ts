@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Flags from "../Flags.ts"
 
 /** The server is loaded when it is wanted: no other command pays for it. */
-const loadSample = Effect.promise(() => import("../Sample.ts"))
+const loadSampleService = Effect.promise(() => import("../SampleService.ts"))
 
 export const simulate = Command.make(
   "simulate",
@@ -41,10 +41,10 @@ export const simulate = Command.make(
     ),
   },
   Effect.fnUntraced(function* (options) {
-    const Sample = yield* loadSample
-    const results = Sample.results(options.results)
-    const machines = Sample.machines(options.machines)
-    const address = yield* Sample.serve(results, {
+    const SampleService = yield* loadSampleService
+    const results = SampleService.results(options.results)
+    const machines = SampleService.machines(options.machines)
+    const address = yield* SampleService.serve(results, {
       ...options,
       machines,
       commandTime: "5 seconds",
@@ -54,8 +54,8 @@ export const simulate = Command.make(
       [
         `The simulator serves ${results.length} results at ${address}. In another terminal:`,
         "",
-        `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${Sample.token}`,
-        `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${Sample.missing}`,
+        `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${SampleService.token}`,
+        `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${SampleService.missing}`,
         ...machines.slice(0, 1).map(({ id }) => `  npx live-response run ${id} --script collect.ps1 --download case-1`),
         "",
         "Ctrl-C ends it.",

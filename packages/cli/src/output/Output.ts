@@ -17,10 +17,10 @@ import { printable, printableJson } from "../Printable.ts"
 import type { BadLine } from "../Lists.ts"
 import type { BadMachine } from "../Machines.ts"
 import type { BadTarget } from "../Targets.ts"
-import * as BatchView from "./BatchView.ts"
+import * as DownloadProgress from "./DownloadProgress.ts"
 import * as EventText from "./EventText.ts"
 import * as FleetText from "./FleetText.ts"
-import * as FleetView from "./FleetView.ts"
+import * as FleetProgress from "./FleetProgress.ts"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
 import * as Progress from "./Progress.ts"
@@ -47,16 +47,16 @@ const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
  * Shows a batch until its scope ends. Progress and messages go to stderr, so that stdout holds the summary alone, or with
  * `--json` the events alone.
  */
-export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetView.FleetView) {
+export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
   const quota = yield* Quota
-  const view = BatchView.make({ fleet, isSaving: options.directory !== undefined })
+  const view = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
   const began = yield* Clock.currentTimeMillis
 
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - began))
 
   /** Whichever takes longer, the quota or the downloads, as far as they can be foreseen. */
   const remaining = Effect.fnUntraced(function* (status: QuotaStatus) {
-    const done = BatchView.finished(view)
+    const done = DownloadProgress.finished(view)
     const left = (view.total ?? 0) - done
     if (done === 0 || left <= 0) return Option.none<Duration.Duration>()
     const byQuota = yield* quota.forecast(left)
@@ -132,13 +132,14 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
         view.look = { last, next }
       }),
 
-    failed: () => view.summary.failed > 0 || view.notExtracted > 0 || (fleet !== undefined && FleetView.failed(fleet)),
+    failed: () =>
+      view.summary.failed > 0 || view.notExtracted > 0 || (fleet !== undefined && FleetProgress.failed(fleet)),
 
     /** Prints what is wanted on stdout, where no progress draws over it. */
     print,
 
     event: Effect.fnUntraced(function* (event: BatchEvent) {
-      BatchView.update(view, event)
+      DownloadProgress.update(view, event)
       const line = EventText.line(event)
       if (line !== undefined) yield* Effect.logDebug(line)
       if (options.isFollowing === true && !options.json && !options.quiet && event.event === "completed") {
@@ -163,19 +164,19 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     }),
 
     fleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
-      if (fleet !== undefined) FleetView.update(fleet, event)
+      if (fleet !== undefined) FleetProgress.update(fleet, event)
       const message = FleetText.message(event)
       if (message !== undefined) yield* Messages.write(message)
       if (options.json && event.event !== "sessions") yield* print(yield* toJson(event))
     }),
 
     badMachine: Effect.fnUntraced(function* (line: BadLine | BadMachine) {
-      if (fleet !== undefined) FleetView.addBadMachine(fleet)
+      if (fleet !== undefined) FleetProgress.addBadMachine(fleet)
       yield* tellBad("notStarted", line)
     }),
 
     badTarget: Effect.fnUntraced(function* (target: BadTarget) {
-      BatchView.addBadTarget(view)
+      DownloadProgress.addBadTarget(view)
       yield* tellBad("failed", target)
     }),
 

@@ -6,8 +6,8 @@ import type * as QuotaRule from "@live-response/core/QuotaRule"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import { type BatchView, finished, type Transfer } from "./BatchView.ts"
-import * as FleetView from "./FleetView.ts"
+import { type DownloadProgress, finished, type Transfer } from "./DownloadProgress.ts"
+import * as FleetProgress from "./FleetProgress.ts"
 import * as Format from "./Format.ts"
 
 export interface Moment {
@@ -57,26 +57,26 @@ const some = (n: number, what: string): string => (n === 0 ? "" : `   ${Format.c
 
 const ofAll = (total: number | undefined): string => (total === undefined ? "" : ` of ${Format.count(total)}`)
 
-const results = (view: BatchView): string => {
+const results = (view: DownloadProgress): string => {
   const { bytes, failed, skipped } = view.summary
   const done = `${Format.count(finished(view))}${ofAll(view.total)} done   ${Format.bytes(bytes)}`
   return `${done}${some(failed, "failed")}${some(skipped - view.absent, "were here")}${some(view.retries, "tried again")}`
 }
 
-const machines = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
+const machines = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
   const { failed, notStarted, unfinished } = fleet.sessions
   return [
-    `${Format.count(FleetView.finished(fleet))}${ofAll(fleet.total)} over`,
+    `${Format.count(FleetProgress.finished(fleet))}${ofAll(fleet.total)} over`,
     some(fleet.running, "running"),
     some(fleet.offline.size, "offline"),
     some(failed, "failed"),
     some(unfinished, "not waited for"),
     some(notStarted, "without a session"),
-    some(FleetView.left(fleet), "wait for their turn"),
+    some(FleetProgress.left(fleet), "wait for their turn"),
   ].filter((text) => text !== "")
 }
 
-const watch = ({ look }: BatchView, { now }: Moment): ReadonlyArray<string> => {
+const watch = ({ look }: DownloadProgress, { now }: Moment): ReadonlyArray<string> => {
   if (look === undefined) return []
   const left = Duration.subtract(look.next, DateTime.distance(look.last, now))
   const next = Duration.isGreaterThan(left, Duration.zero) ? `next look at ${at(now, left)}` : "looking now"
@@ -90,16 +90,16 @@ const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<st
   lines.map((line, i) => `${(i === 0 ? label : "").padEnd(labelWidth)}${line}`)
 
 /** The lines for a terminal of this width. */
-export const lines = (view: BatchView, moment: Moment, columns: number): ReadonlyArray<string> => {
+export const lines = (view: DownloadProgress, moment: Moment, columns: number): ReadonlyArray<string> => {
   const width = columns < 80 ? 12 : 24
   const percent = view.total === undefined ? "" : `${Math.floor((100 * finished(view)) / Math.max(1, view.total))} %   `
   const transfer = ([name, { bytes, total }]: readonly [string, Transfer]) =>
     total === undefined
       ? `${name}   ${Format.bytes(bytes)}`
       : `${name}   ${Format.bar(bytes, total, width / 3)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
-  const sessions = (fleet: FleetView.FleetView) => {
+  const sessions = (fleet: FleetProgress.FleetProgress) => {
     const [over, ...others] = machines(fleet)
-    const gauge = `${Format.bar(FleetView.finished(fleet), fleet.total ?? 0, width)}   ${over}`
+    const gauge = `${Format.bar(FleetProgress.finished(fleet), fleet.total ?? 0, width)}   ${over}`
     const oneLine = `${gauge}${others.join("")}`
     return labelled(
       "Machines",
@@ -121,7 +121,7 @@ export const lines = (view: BatchView, moment: Moment, columns: number): Readonl
 }
 
 /** The same in one line, for logs, but for the time. */
-export const line = (view: BatchView, moment: Moment): string => {
+export const line = (view: DownloadProgress, moment: Moment): string => {
   const quota = Option.match(moment.quota, {
     onNone: () => unknownQuota,
     onSome: (status) => `${status.windows.map(used).join(", ")}, ${nextLink(moment.now, status)}`,
@@ -160,7 +160,7 @@ export const quota = (
 
 /** How it ended, and what to do next. */
 export const summary = (
-  view: BatchView,
+  view: DownloadProgress,
   options: { readonly directory: string; readonly took: Duration.Duration; readonly isRemembered: boolean },
 ): ReadonlyArray<string> => {
   const { fleet, isSaving } = view
@@ -177,10 +177,11 @@ export const summary = (
   ]
 }
 
-const hasResults = ({ isSaving, summary }: BatchView): boolean => isSaving && summary.completed + summary.skipped > 0
+const hasResults = ({ isSaving, summary }: DownloadProgress): boolean =>
+  isSaving && summary.completed + summary.skipped > 0
 
 /** Whoever interrupts this program may mean the sessions as well. */
-const whatContinues = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
+const whatContinues = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
   const sessions = going(fleet)
   if (sessions === 0) return []
   return [
@@ -188,7 +189,7 @@ const whatContinues = (fleet: FleetView.FleetView): ReadonlyArray<string> => {
   ]
 }
 
-const savedSummary = ({ absent, notExtracted, summary }: BatchView): string => {
+const savedSummary = ({ absent, notExtracted, summary }: DownloadProgress): string => {
   const { bytes, completed, failed, links, skipped } = summary
   const parts = [
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
@@ -201,10 +202,10 @@ const savedSummary = ({ absent, notExtracted, summary }: BatchView): string => {
 }
 
 /** Sessions that go on at the service, as far as is known. */
-const going = ({ offline, running, sessions }: FleetView.FleetView): number =>
+const going = ({ offline, running, sessions }: FleetProgress.FleetProgress): number =>
   running + offline.size + sessions.unfinished
 
-const sessionsSummary = (fleet: FleetView.FleetView): string => {
+const sessionsSummary = (fleet: FleetProgress.FleetProgress): string => {
   const { failed, notStarted, succeeded } = fleet.sessions
   const isBegun = succeeded + failed === 0 && going(fleet) > 0
   const parts = [
@@ -214,13 +215,13 @@ const sessionsSummary = (fleet: FleetView.FleetView): string => {
   ]
   const rest = [
     ...(notStarted === 0 ? [] : [`; ${Format.counted(notStarted, "machine")} without a session`]),
-    ...(FleetView.left(fleet) === 0 ? [] : [`; ${Format.counted(FleetView.left(fleet), "machine")} not tried`]),
+    ...(FleetProgress.left(fleet) === 0 ? [] : [`; ${Format.counted(FleetProgress.left(fleet), "machine")} not tried`]),
   ]
   return `${parts.join(", ")}${rest.join("")}`
 }
 
-const whatIsNext = ({ fleet, interrupted, summary }: BatchView): ReadonlyArray<string> => {
-  const isMore = fleet !== undefined && going(fleet) + fleet.sessions.notStarted + FleetView.left(fleet) > 0
+const whatIsNext = ({ fleet, interrupted, summary }: DownloadProgress): ReadonlyArray<string> => {
+  const isMore = fleet !== undefined && going(fleet) + fleet.sessions.notStarted + FleetProgress.left(fleet) > 0
   const isWatching = interrupted && fleet !== undefined && going(fleet) > 0
   const next = isWatching
     ? "resumes watching them, and starts what is left"
@@ -234,7 +235,7 @@ const whatIsNext = ({ fleet, interrupted, summary }: BatchView): ReadonlyArray<s
 }
 
 /** Where nothing was remembered. */
-const whatGoesOn = (fleet: FleetView.FleetView, isSaid: boolean): ReadonlyArray<string> => [
+const whatGoesOn = (fleet: FleetProgress.FleetProgress, isSaid: boolean): ReadonlyArray<string> => [
   ...(going(fleet) === 0 || isSaid ? [] : ["Sessions that are not over go on: see live-response actions list."]),
   ...(fleet.sessions.started === 0
     ? []

@@ -19,7 +19,7 @@ import { MachineActionId } from "../MachineAction.ts"
 import * as Permission from "../Permission.ts"
 import type { Service as Quota } from "../Quota.ts"
 import type { QuotaStoreError } from "../QuotaStoreError.ts"
-import { RetryPolicy } from "../RetryPolicy.ts"
+import { Timing } from "../Timing.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import type { Trouble } from "./connection.ts"
 import { foreignText, foreignTexts, type Secrets } from "./foreignText.ts"
@@ -114,7 +114,7 @@ const makeAdmission = Effect.gen(function* () {
 /** Makes the function that calls. */
 export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) {
   const credential = yield* Credential
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   const admission = yield* makeAdmission
   const gate = yield* NetworkGate.make<Disconnectable>({ isMine: isDisconnectable, says, summary: summaryOf })
 

@@ -12,14 +12,14 @@ import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../RetryPolicy.ts"
+import type { Policies } from "../Timing.ts"
 import type { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
-import * as BatchEnd from "./batchEnd.ts"
+import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
 import { randomHex } from "./randomHex.ts"
 import * as SessionFollow from "./sessionFollow.ts"
-import * as Sessions from "./sessions.ts"
+import * as SessionSlots from "./sessionSlots.ts"
 import * as SessionStart from "./sessionStart.ts"
 
 export interface Options {
@@ -38,8 +38,8 @@ export interface Options {
 
 /** What the machines of a run share. */
 interface Shared extends Options, FleetLog.FleetLog, SessionStart.SessionStart {
-  readonly batchEnd: BatchEnd.BatchEnd
-  readonly places: ReturnType<typeof Sessions.make>
+  readonly circuitBreaker: CircuitBreaker.CircuitBreaker
+  readonly places: ReturnType<typeof SessionSlots.make>
   readonly follow: SessionFollow.SessionFollow
   /** Sessions that are followed, and those that an earlier run may have started and that are searched. */
   readonly following: FiberSet.FiberSet<void, BatchError>
@@ -59,23 +59,23 @@ const notStarted =
 /** What is wrong with one machine is an event, unless it is wrong with all. */
 const orReport =
   (
-    { batchEnd, emit }: Shared,
+    { circuitBreaker, emit }: Shared,
     machineId: string,
     toEvent: (error: ApiError) => ToEvent,
-    endsAll: (error: ApiError) => boolean = batchEnd.isEndedBy,
+    endsAll: (error: ApiError) => boolean = circuitBreaker.isEndedBy,
   ) =>
   (effect: Effect.Effect<void, ApiError | StoreError>): Effect.Effect<void, BatchError> =>
     effect.pipe(
       Effect.catch((error): Effect.Effect<void, BatchError> => {
         if (error._tag === "StoreError" || endsAll(error)) return Effect.fail(error)
-        const outage = batchEnd.outage(error)
+        const outage = circuitBreaker.outage(error)
         return Effect.andThen(emit(machineId, toEvent(error)), outage === undefined ? Effect.void : Effect.fail(outage))
       }),
     )
 
 /** Follows a session from its beginning to its end. */
-const followOne = (shared: Shared, machineId: string, id: MachineActionId, place: Sessions.Place) => {
-  const { batchEnd, follow, isWaiting } = shared
+const followOne = (shared: Shared, machineId: string, id: MachineActionId, place: SessionSlots.Place) => {
+  const { circuitBreaker, follow, isWaiting } = shared
   return follow(machineId, id, place).pipe(
     // Who does not wait need not look.
     Effect.catchIf(
@@ -87,7 +87,7 @@ const followOne = (shared: Shared, machineId: string, id: MachineActionId, place
       machineId,
       (error) => SessionFollow.unfinished(id, error.message, error),
       // Who may not look at one may look at none.
-      (error) => isDenied(error) || batchEnd.isEndedBy(error),
+      (error) => isDenied(error) || circuitBreaker.isEndedBy(error),
     ),
   )
 }
@@ -97,12 +97,12 @@ const join = Effect.fnUntraced(function* (
   shared: Shared,
   machineId: string,
   { as, id }: SessionStart.Found,
-  place: Sessions.Place,
+  place: SessionSlots.Place,
 ) {
-  const { batchEnd, emit, following, record } = shared
+  const { circuitBreaker, emit, following, record } = shared
   yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
-  batchEnd.permitted()
-  batchEnd.outage(undefined)
+  circuitBreaker.permitted()
+  circuitBreaker.outage(undefined)
   yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
   yield* FiberSet.run(following, followOne(shared, machineId, id, place))
 })
@@ -205,8 +205,8 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     ...log,
     ...SessionStart.make({ ...options, record: log.record }),
     atDeadline,
-    batchEnd: BatchEnd.make(),
-    places: Sessions.make(Math.max(1, options.sessions)),
+    circuitBreaker: CircuitBreaker.make(),
+    places: SessionSlots.make(Math.max(1, options.sessions)),
     follow: SessionFollow.make({ ...options, ...log, settling: policy.settling, atDeadline }),
     following: yield* FiberSet.make<void, BatchError>(),
     searching: yield* FiberSet.make<void, BatchError>(),

@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import { Offline, type ResultError } from "../BatchEvent.ts"
 import { report } from "../Reporter.ts"
-import { RetryPolicy } from "../RetryPolicy.ts"
+import { Timing } from "../Timing.ts"
 import { type Cause, isLasting } from "./connection.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { Patience } from "./patience.ts"
@@ -117,7 +117,7 @@ export interface Gate<E> {
 export const make = Effect.fnUntraced(function* <E extends ResultError>(
   options: Options<E>,
 ): Effect.fn.Return<Gate<E>> {
-  const policy = yield* RetryPolicy
+  const policy = yield* Timing
   const state = new HostState<E>()
   const check = Effect.suspend((): Effect.Effect<void, E> =>
     state.outage === undefined ? Effect.void : Effect.fail(state.outage.error),

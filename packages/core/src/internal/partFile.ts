@@ -13,7 +13,7 @@ import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import { ResultHead } from "../ResultChunk.ts"
 import { fromPlatformError, StoreError } from "../StoreError.ts"
 import * as TerminalText from "../TerminalText.ts"
-import * as WholeFile from "../WholeFile.ts"
+import * as AtomicFile from "../AtomicFile.ts"
 
 /**
  * Stands beside a part: what its bytes are the beginning of, and how many of them were flushed to the disk before this was
@@ -127,7 +127,7 @@ const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
   part.durable = size
   part.hasRecord = true
   const json = yield* Effect.orDie(encodeRecord({ ...head, durable: size }))
-  yield* WholeFile.write(directory, record, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
+  yield* AtomicFile.write(directory, record, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
 })
 
 /** Also from a disk that loses power: bytes of another content may come under the part's name after it. */
@@ -187,7 +187,7 @@ export const finish = Effect.fnUntraced(function* (part: PartFile) {
 export const publish = Effect.fnUntraced(function* (part: PartFile, name: string) {
   const file = yield* openFile(part)
   part.isPublished = true
-  yield* WholeFile.publish(part.directory, file, part.name, name)
+  yield* AtomicFile.publish(part.directory, file, part.name, name)
   // The result is there. A record without its part is nothing that is resumed, and the next writer removes it.
   yield* Effect.ignore(removeRecord(part))
 })

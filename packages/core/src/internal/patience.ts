@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 
-/** How long the calls of this fiber wait for a host out of reach. Without one it is what `RetryPolicy` says. */
+/** How long the calls of this fiber wait for a host out of reach. Without one it is what `Timing` says. */
 export const Patience = Context.Reference<Duration.Duration | undefined>("@live-response/core/internal/Patience", {
   defaultValue: () => undefined,
 })

@@ -24,6 +24,6 @@ export const commonOptions = (
   additionalPolicies: [watching(policy)],
   authorityHost: authority,
   disableInstanceDiscovery: !knownAuthorities.has(authority),
-  // Who waits is at the screen. A longer patience, in the middle of a batch, is RetryPolicy's.
+  // Who waits is at the screen. A longer patience, in the middle of a batch, is Timing's.
   retryOptions: { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 },
 })

@@ -11,7 +11,7 @@ import type { BatchError } from "@live-response/core/BatchError"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { ResultStore } from "@live-response/core/ResultStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -75,12 +75,12 @@ const library = (
   impatient: boolean,
   store: Layer.Layer<ResultStore, never, ResultStore>,
 ) => {
-  const policies = RetryPolicy.layer({
+  const policies = Timing.layer({
     api: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.api }),
     transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.transfer }),
     outage: Schedule.spaced("10 millis"),
     // What the API asks for is waited for; where it asks for nothing, a test has no time to lose.
-    throttled: RetryPolicy.defaults.throttled.pipe(
+    throttled: Timing.defaults.throttled.pipe(
       Schedule.modifyDelay(({ duration, input: { reason } }) =>
         Effect.succeed("retryAfter" in reason ? duration : Duration.millis(10)),
       ),

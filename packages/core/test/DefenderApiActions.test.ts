@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import { MachineActionId } from "@live-response/core/MachineAction"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as Session from "@live-response/core/Session"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
@@ -154,7 +154,7 @@ describe("DefenderApi.wait", () => {
   it.effect("gives it as it is when the policy ends", () =>
     Effect.gen(function* () {
       const pending = Array.from({ length: 5 }, () => json(action("Pending")))
-      const impatient = RetryPolicy.layer({ poll: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 })) })
+      const impatient = Timing.layer({ poll: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 })) })
       const { layer, requests } = scripted(...pending)
       const result = yield* inVirtualTime(Effect.flatMap(DefenderApi.DefenderApi, (api) => api.wait(id))).pipe(
         Effect.provide(Layer.provide(layerOver(layer, { base }), impatient)),

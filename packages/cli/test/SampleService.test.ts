@@ -5,7 +5,7 @@ import type { GeneratedContent } from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Sample from "../src/Sample.ts"
+import * as SampleService from "../src/SampleService.ts"
 import * as SampleFile from "../src/SampleFile.ts"
 
 const read = (content: GeneratedContent, start = 0, end = content.length) =>
@@ -45,7 +45,7 @@ describe("a collected file of the sample", () => {
 describe("the sample", () => {
   it("of five thousand results takes no memory for their contents", () => {
     const before = process.memoryUsage().arrayBuffers
-    const results = Sample.results(5000)
+    const results = SampleService.results(5000)
     const sizes = results.map(({ result }) => result.content.length)
     assert.isAbove(
       sizes.reduce((sum, size) => sum + size, 0),

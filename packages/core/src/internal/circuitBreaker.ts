@@ -108,4 +108,4 @@ export const make = () => {
   }
 }
 
-export type BatchEnd = ReturnType<typeof make>
+export type CircuitBreaker = ReturnType<typeof make>

@@ -5,10 +5,10 @@ import * as Base64 from "effect/encoding/Base64"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
-import type { Fault, GeneratedContent, Result } from "../testing/Simulator.ts"
-import * as Md5 from "./md5.ts"
-import { randomHex } from "./randomHex.ts"
-import { storageError } from "./simulatedAnswers.ts"
+import type { Fault, GeneratedContent, Result } from "../../testing/Simulator.ts"
+import * as Md5 from "../md5.ts"
+import { randomHex } from "../randomHex.ts"
+import { storageError } from "./errors.ts"
 
 export interface Blob {
   readonly result: Result

@@ -1,5 +1,5 @@
 /** Index of the first number that is greater than `bound`, among numbers in ascending order. */
-export const firstAfter = (numbers: ReadonlyArray<number>, bound: number): number => {
+export const upperBound = (numbers: ReadonlyArray<number>, bound: number): number => {
   let low = 0
   let high = numbers.length
   while (low < high) {

@@ -4,7 +4,7 @@
 import * as BatchEvent from "@live-response/core/BatchEvent"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
-import type { FleetView } from "./FleetView.ts"
+import type { FleetProgress } from "./FleetProgress.ts"
 
 export interface Transfer {
   readonly bytes: number
@@ -12,7 +12,7 @@ export interface Transfer {
 }
 
 /** Everything that is shown. It is changed in place: a batch has millions of events. */
-export interface BatchView {
+export interface DownloadProgress {
   summary: BatchEvent.Summary
   /** How many targets there are, where that is known. */
   total: number | undefined
@@ -27,12 +27,12 @@ export interface BatchView {
   /** When new machine actions were last searched for, and how long after that they are again, where they are followed. */
   look: { readonly last: DateTime.Utc; readonly next: Duration.Duration } | undefined
   /** The machines that a session is run on, where that is what is done. */
-  readonly fleet: FleetView | undefined
+  readonly fleet: FleetProgress | undefined
   /** Whether results are downloaded. */
   readonly isSaving: boolean
 }
 
-export const make = (kind: Pick<BatchView, "fleet" | "isSaving">): BatchView => ({
+export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): DownloadProgress => ({
   ...kind,
   summary: BatchEvent.emptySummary,
   total: undefined,
@@ -46,7 +46,7 @@ export const make = (kind: Pick<BatchView, "fleet" | "isSaving">): BatchView => 
 
 const keyOf = (event: BatchEvent.ResultEvent) => `${event.machineActionId}:${event.index}`
 
-export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
+export const update = (view: DownloadProgress, event: BatchEvent.BatchEvent): void => {
   switch (event.event) {
     case "progress":
       view.transfers.set(keyOf(event), { bytes: event.bytes, total: event.total })
@@ -76,8 +76,8 @@ export const update = (view: BatchView, event: BatchEvent.BatchEvent): void => {
 }
 
 /** A broken line counts as a target that failed. */
-export const addBadTarget = (view: BatchView): void => {
+export const addBadTarget = (view: DownloadProgress): void => {
   view.summary = BatchEvent.Summary.make({ ...view.summary, failed: view.summary.failed + 1 })
 }
 
-export const finished = ({ summary }: BatchView): number => summary.completed + summary.skipped + summary.failed
+export const finished = ({ summary }: DownloadProgress): number => summary.completed + summary.skipped + summary.failed

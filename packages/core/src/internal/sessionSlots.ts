@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { MachineAction } from "../MachineAction.ts"
-import { absentAfter } from "../RetryPolicy.ts"
+import { absentAfter } from "../Timing.ts"
 import { WaitingLine } from "./waitingLine.ts"
 
 /** The place of one session. */

@@ -1,5 +1,5 @@
 /** Numbers from 0 to 1 that are the same for the same seed: mulberry32. */
-export const dice = (seed: number) => {
+export const seededRandom = (seed: number) => {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { outage } from "./simulatedAnswers.ts"
-import type { Fault } from "../testing/Simulator.ts"
+import { outage } from "./errors.ts"
+import type { Fault } from "../../testing/Simulator.ts"
 
 /**
  * An app that may sign in, by any of the proofs that it has.

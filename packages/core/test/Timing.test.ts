@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DefenderError from "@live-response/core/DefenderError"
 import { QuotaFull } from "@live-response/core/QuotaStore"
-import * as RetryPolicy from "@live-response/core/RetryPolicy"
+import * as Timing from "@live-response/core/Timing"
 import * as TransferError from "@live-response/core/TransferError"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
@@ -45,36 +45,36 @@ const assertAbout = (delays: ReadonlyArray<number>, seconds: ReadonlyArray<numbe
   for (const [i, second] of seconds.entries()) assert.closeTo(delays[i] ?? 0, second * 1000, second * 201, `${delays}`)
 }
 
-describe("RetryPolicy", () => {
+describe("Timing", () => {
   it.effect("calls the API again after a second, doubled up to half a minute, eight times", () =>
     Effect.gen(function* () {
-      assertAbout(yield* delaysOf(RetryPolicy.defaults.api, () => unavailable), [1, 2, 4, 8, 16, 30, 30, 30])
+      assertAbout(yield* delaysOf(Timing.defaults.api, () => unavailable), [1, 2, 4, 8, 16, 30, 30, 30])
     }),
   )
 
   it.effect("goes on with a transfer after a second, doubled, five times", () =>
     Effect.gen(function* () {
-      assertAbout(yield* delaysOf(RetryPolicy.defaults.transfer, () => broken), [1, 2, 4, 8, 16])
+      assertAbout(yield* delaysOf(Timing.defaults.transfer, () => broken), [1, 2, 4, 8, 16])
     }),
   )
 
   it.effect("does not let all who failed together come back together", () =>
     Effect.gen(function* () {
-      const first = yield* delaysOf(RetryPolicy.defaults.transfer, () => broken)
-      const second = yield* delaysOf(RetryPolicy.defaults.transfer, () => broken)
+      const first = yield* delaysOf(Timing.defaults.transfer, () => broken)
+      const second = yield* delaysOf(Timing.defaults.transfer, () => broken)
       assert.notDeepEqual(first, second)
     }),
   )
 
   it.effect("makes a refused link anew at once, and once", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* delaysOf(RetryPolicy.defaults.link, () => broken), [0])
+      assert.deepStrictEqual(yield* delaysOf(Timing.defaults.link, () => broken), [0])
     }),
   )
 
   it.effect("waits after a 429 without a hint five seconds, doubled up to five minutes, twenty times", () =>
     Effect.gen(function* () {
-      const delays = yield* delaysOf(RetryPolicy.defaults.throttled, () => tooMany())
+      const delays = yield* delaysOf(Timing.defaults.throttled, () => tooMany())
       assert.deepStrictEqual(
         delays.map((delay) => delay / 1000),
         [5, 10, 20, 40, 80, 160, ...Array.from({ length: 14 }, () => 300)],
@@ -85,7 +85,7 @@ describe("RetryPolicy", () => {
   it.effect("waits after a 429 as long as the API asks for, but an hour at most", () =>
     Effect.gen(function* () {
       const hints: ReadonlyArray<Duration.Input> = ["8 seconds", "1 second", "10 minutes", "59 minutes", "3 days"]
-      const delays = yield* delaysOf(RetryPolicy.defaults.throttled, (attempt) => tooMany(hints[attempt - 1]))
+      const delays = yield* delaysOf(Timing.defaults.throttled, (attempt) => tooMany(hints[attempt - 1]))
       assert.deepStrictEqual(
         delays.slice(0, hints.length).map((delay) => delay / 1000),
         [8, 1, 600, 3540, 3600],
@@ -98,7 +98,7 @@ describe("RetryPolicy", () => {
     Effect.gen(function* () {
       const waits = Array.from({ length: 100 }, (_, i) => 100 + i)
       const delays = yield* delaysOf(
-        Schedule.upTo(RetryPolicy.defaults.quota, { times: 100 }),
+        Schedule.upTo(Timing.defaults.quota, { times: 100 }),
         (attempt) => new QuotaFull({ retryAfter: Duration.millis(waits[attempt - 1] ?? 0) }),
       )
       assert.deepStrictEqual(delays, waits)
@@ -107,23 +107,23 @@ describe("RetryPolicy", () => {
 
   it.effect("is the default where nothing is provided", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* RetryPolicy.RetryPolicy, RetryPolicy.defaults)
-      assert.strictEqual(Duration.toSeconds(RetryPolicy.defaults.headTimeout), 60)
-      assert.strictEqual(Duration.toSeconds(RetryPolicy.defaults.stallTimeout), 30)
+      assert.strictEqual(yield* Timing.Timing, Timing.defaults)
+      assert.strictEqual(Duration.toSeconds(Timing.defaults.headTimeout), 60)
+      assert.strictEqual(Duration.toSeconds(Timing.defaults.stallTimeout), 30)
     }),
   )
 
   it.effect("is replaced policy by policy", () =>
     Effect.gen(function* () {
-      const policy = yield* RetryPolicy.RetryPolicy
+      const policy = yield* Timing.Timing
       assert.strictEqual(policy.stallTimeout, "5 seconds")
-      assert.strictEqual(policy.api, RetryPolicy.defaults.api)
+      assert.strictEqual(policy.api, Timing.defaults.api)
       const delays = yield* delaysOf(policy.transfer, () => broken)
       assert.deepStrictEqual(delays, [10_000, 10_000])
     }).pipe(
       Effect.provide(
-        RetryPolicy.layer({ transfer: Schedule.upTo(Schedule.spaced("10 seconds"), { times: 2 }) }).pipe(
-          Layer.provide(RetryPolicy.layer({ stallTimeout: "5 seconds" })),
+        Timing.layer({ transfer: Schedule.upTo(Schedule.spaced("10 seconds"), { times: 2 }) }).pipe(
+          Layer.provide(Timing.layer({ stallTimeout: "5 seconds" })),
         ),
       ),
     ),

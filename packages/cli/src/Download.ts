@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import * as Discovery from "./Discovery.ts"
 import * as Failure from "./Failure.ts"
 import { isSelecting, type Selection } from "./Flags.ts"
-import * as KnownActions from "./KnownActions.ts"
+import * as ActionsFile from "./ActionsFile.ts"
 import * as Lists from "./Lists.ts"
 import * as Format from "./output/Format.ts"
 import * as Messages from "./output/Messages.ts"
@@ -75,7 +75,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Tar
 
 const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   const output = yield* Output.make(options)
-  const known = yield* KnownActions.make(options)
+  const known = yield* ActionsFile.make(options)
   const live = yield* LiveResponse
   const manifest = yield* Manifest
 

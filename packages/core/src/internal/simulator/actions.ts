@@ -5,8 +5,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { parseFilter } from "./odata.ts"
-import { randomHex } from "./randomHex.ts"
+import { parseFilter } from "../odata.ts"
+import { randomHex } from "../randomHex.ts"
 
 /**
  * A machine that sessions can run on.

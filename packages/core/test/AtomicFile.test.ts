@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
-import * as WholeFile from "@live-response/core/WholeFile"
+import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
@@ -10,11 +10,11 @@ import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 const path = "/there/table.csv"
 
 const write = (disk: Disk, bytes: Stream.Stream<Uint8Array>) =>
-  Effect.flatMap(PrivateDirectory.open("/there"), (directory) => WholeFile.write(directory, "table.csv", bytes)).pipe(
+  Effect.flatMap(PrivateDirectory.open("/there"), (directory) => AtomicFile.write(directory, "table.csv", bytes)).pipe(
     Effect.provide(disk.layer),
   )
 
-describe("WholeFile.write", () => {
+describe("AtomicFile.write", () => {
   it.effect.each([0.1, 0.9])("leaves the whole file and nothing else, also after a power cut: %d", (roll) =>
     Effect.gen(function* () {
       const disk = makeDisk()

@@ -2,15 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as When from "../src/When.ts"
+import * as TimeArgument from "../src/TimeArgument.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
 
 describe("a time of the past", () => {
   const instant = (text: string) =>
-    Option.match(When.parsePast(text, now), {
+    Option.match(TimeArgument.parsePast(text, now), {
       onNone: () => "none",
-      onSome: (when) => DateTime.formatIso(When.ago(when, now)),
+      onSome: (when) => DateTime.formatIso(TimeArgument.ago(when, now)),
     })
 
   it.each([
@@ -51,7 +51,8 @@ describe("a time of the past", () => {
 })
 
 describe("a time to come", () => {
-  const seconds = (text: string) => Option.getOrUndefined(Option.map(When.parseFuture(text, now), Duration.toSeconds))
+  const seconds = (text: string) =>
+    Option.getOrUndefined(Option.map(TimeArgument.parseFuture(text, now), Duration.toSeconds))
 
   it.each([
     ["1m", 60],

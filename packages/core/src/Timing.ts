@@ -231,17 +231,17 @@ export const defaults: Policies = {
  *
  * @example
  * ```ts
- * import * as RetryPolicy from "@live-response/core/RetryPolicy"
+ * import * as Timing from "@live-response/core/Timing"
  * import * as Schedule from "effect/Schedule"
  *
  * // Never gives up on a transfer that breaks, and asks every ten seconds.
- * export const patient = RetryPolicy.layer({ transfer: Schedule.spaced("10 seconds") })
+ * export const patient = Timing.layer({ transfer: Schedule.spaced("10 seconds") })
  * ```
  *
  * @since 0.1.0
  * @category references
  */
-export const RetryPolicy = Context.Reference<Policies>("@live-response/core/RetryPolicy", {
+export const Timing = Context.Reference<Policies>("@live-response/core/Timing", {
   defaultValue: () => defaults,
 })
 
@@ -253,6 +253,6 @@ export const RetryPolicy = Context.Reference<Policies>("@live-response/core/Retr
  */
 export const layer = (policies: Partial<Policies>): Layer.Layer<never> =>
   Layer.effect(
-    RetryPolicy,
-    Effect.map(RetryPolicy, (current) => ({ ...current, ...policies })),
+    Timing,
+    Effect.map(Timing, (current) => ({ ...current, ...policies })),
   )

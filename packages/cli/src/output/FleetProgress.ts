@@ -4,7 +4,7 @@
 import * as FleetEvent from "@live-response/core/FleetEvent"
 
 /** It is changed in place, as the view of a batch is. */
-export interface FleetView {
+export interface FleetProgress {
   sessions: FleetEvent.Counts
   /** How many machines there are, where that is known. */
   total: number | undefined
@@ -14,14 +14,14 @@ export interface FleetView {
   readonly offline: Set<string>
 }
 
-export const make = (): FleetView => ({
+export const make = (): FleetProgress => ({
   sessions: FleetEvent.noSessions,
   total: undefined,
   running: 0,
   offline: new Set(),
 })
 
-export const update = (view: FleetView, event: FleetEvent.FleetEvent): void => {
+export const update = (view: FleetProgress, event: FleetEvent.FleetEvent): void => {
   view.sessions = FleetEvent.tally(view.sessions, event)
   switch (event.event) {
     case "started":
@@ -48,18 +48,18 @@ export const update = (view: FleetView, event: FleetEvent.FleetEvent): void => {
 }
 
 /** A machine that is none counts as one without a session. */
-export const addBadMachine = (view: FleetView): void => {
+export const addBadMachine = (view: FleetProgress): void => {
   const { sessions } = view
   view.sessions = { ...sessions, notStarted: sessions.notStarted + 1 }
 }
 
 /** Machines of which there is nothing more to expect. */
-export const finished = ({ sessions }: FleetView): number =>
+export const finished = ({ sessions }: FleetProgress): number =>
   sessions.succeeded + sessions.failed + sessions.unfinished + sessions.notStarted
 
 /** Machines whose turn has not come. */
-export const left = (view: FleetView): number =>
+export const left = (view: FleetProgress): number =>
   Math.max(0, (view.total ?? 0) - finished(view) - view.running - view.offline.size)
 
-export const failed = ({ sessions }: FleetView): boolean =>
+export const failed = ({ sessions }: FleetProgress): boolean =>
   sessions.failed + sessions.unfinished + sessions.notStarted > 0
