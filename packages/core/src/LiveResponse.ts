@@ -16,6 +16,8 @@ import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
+import * as ResultError from "./ResultError.ts"
+import * as ResultEvent from "./ResultEvent.ts"
 import * as DownloadLimits from "./DownloadLimits.ts"
 import * as Extraction from "./Extraction.ts"
 import { DefectError } from "./DefectError.ts"
@@ -152,9 +154,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       Stream.tap(({ length }) => BatchTotals.extract(length)),
     )
     yield* store.keep(unpacked, bytes).pipe(
-      Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
+      Effect.flatMap((bytes) => now((at) => ResultEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
       Effect.catchTag("ExtractionError", (error) =>
-        now((at) => BatchEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),
+        now((at) => ResultEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),
       ),
       Effect.flatMap(tell),
     )
@@ -169,7 +171,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   ) {
     const present = yield* findPresent(ref)
     if (present !== undefined) {
-      yield* tell(yield* now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "present" })))
+      yield* tell(yield* now((at) => ResultEvent.Skipped.make({ at, ...ref, reason: "present" })))
       if (limits !== undefined) yield* extract(ref, present.path, limits, tell)
       return undefined
     }
@@ -180,11 +182,11 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
       return tell(event)
     }
-    const failed = (error: BatchEvent.ResultError) =>
-      now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
+    const failed = (error: ResultError.ResultError) =>
+      now((at) => ResultEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
     const ended = yield* save(ref).pipe(
-      Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
-      Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
+      Effect.flatMap((stored) => now((at) => ResultEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
+      Effect.catch((error): Effect.Effect<ResultEvent.Failed, BatchError> => {
         const outage = CircuitBreaker.gaveUp(error)
         if (outage !== undefined) return Effect.fail(outage)
         return isEndedBy(error) ? Effect.fail(error) : failed(error)
@@ -238,7 +240,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
             (ref) => {
               const key = String(ref)
               if (seen.has(key)) {
-                const skipped = now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "duplicate" }))
+                const skipped = now((at) => ResultEvent.Skipped.make({ at, ...ref, reason: "duplicate" }))
                 return Effect.flatMap(skipped, tell)
               }
               seen.add(key)

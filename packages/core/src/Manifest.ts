@@ -12,7 +12,7 @@ import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
-import * as BatchEvent from "./BatchEvent.ts"
+import * as ResultEvent from "./ResultEvent.ts"
 import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
@@ -22,7 +22,7 @@ import type { StoredResult } from "./ResultStore.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** A line of an older version has none. */
-const at = Schema.optionalKey(BatchEvent.Completed.fields.at)
+const at = Schema.optionalKey(ResultEvent.Completed.fields.at)
 
 /**
  * One line of the manifest: a target that was finished, one way or the other, and when. The last line of a target counts.
@@ -32,10 +32,10 @@ const at = Schema.optionalKey(BatchEvent.Completed.fields.at)
  * @category schemas
  */
 export const Entry = Schema.Union([
-  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(BatchEvent.Completed.fields, ["event"]), at }).check(
+  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(ResultEvent.Completed.fields, ["event"]), at }).check(
     Schema.makeFilter((entry) => FileName.kindOf(entry, entry.path) !== undefined || "Expected the path of its result"),
   ),
-  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(BatchEvent.Failed.fields, ["event"]), at }),
+  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(ResultEvent.Failed.fields, ["event"]), at }),
 ])
 
 /**
@@ -63,7 +63,7 @@ export interface Service {
   readonly find: (ref: ResultRef) => Effect.Effect<Option.Option<Outcome>>
 
   /** Remembers what became of a target, for this run and for the next. */
-  readonly append: (event: BatchEvent.Completed | BatchEvent.Failed) => Effect.Effect<void, StoreError>
+  readonly append: (event: ResultEvent.Completed | ResultEvent.Failed) => Effect.Effect<void, StoreError>
 
   /** The targets whose last line says that they failed. */
   readonly failed: Effect.Effect<ReadonlyArray<ResultRef>>
@@ -77,7 +77,7 @@ export interface Service {
  */
 export class Manifest extends Context.Service<Manifest, Service>()("@live-response/core/Manifest") {}
 
-const toEntry = (event: BatchEvent.Completed | BatchEvent.Failed): Entry =>
+const toEntry = (event: ResultEvent.Completed | ResultEvent.Failed): Entry =>
   event.event === "completed"
     ? { status: "completed", ...Struct.omit(event, ["event"]) }
     : { status: "failed", ...Struct.omit(event, ["event"]) }

@@ -6,7 +6,8 @@
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { Offline, ResultEvent } from "./BatchEvent.ts"
+import type { Offline } from "./BatchEvent.ts"
+import type { ResultEvent } from "./ResultEvent.ts"
 
 /**
  * Called with each event of a result, in order, on the fiber that works on it: what it does takes the work's time. Also

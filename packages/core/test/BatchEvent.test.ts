@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import * as ResultEvent from "@live-response/core/ResultEvent"
 import { NotFound, DefenderError } from "@live-response/core/DefenderError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -18,21 +19,21 @@ const answer = { _tag: "DefenderError", operation: "link", reason: { _tag: "NotF
 
 /** Each event, and its line under `--json`. */
 const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json: object }> = [
-  { event: BatchEvent.Linked.make({ at, ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
+  { event: ResultEvent.Linked.make({ at, ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
   {
-    event: BatchEvent.Progress.make({ at, ...exampleRef, bytes: 5, total: 10 }),
+    event: ResultEvent.Progress.make({ at, ...exampleRef, bytes: 5, total: 10 }),
     json: { event: "progress", ...result, bytes: 5, total: 10 },
   },
   {
-    event: BatchEvent.Progress.make({ at, ...exampleRef, bytes: 5 }),
+    event: ResultEvent.Progress.make({ at, ...exampleRef, bytes: 5 }),
     json: { event: "progress", ...result, bytes: 5 },
   },
   {
-    event: BatchEvent.Retrying.make({ at, ...exampleRef, delay: Duration.seconds(2), message: error.message, error }),
+    event: ResultEvent.Retrying.make({ at, ...exampleRef, delay: Duration.seconds(2), message: error.message, error }),
     json: { event: "retrying", ...result, delay: 2000, message: error.message, error: answer },
   },
   {
-    event: BatchEvent.Completed.make({
+    event: ResultEvent.Completed.make({
       at,
       ...exampleRef,
       path: "a/0.gz",
@@ -54,11 +55,11 @@ const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json:
     },
   },
   {
-    event: BatchEvent.Skipped.make({ at, ...exampleRef, reason: "present" }),
+    event: ResultEvent.Skipped.make({ at, ...exampleRef, reason: "present" }),
     json: { event: "skipped", ...result, reason: "present" },
   },
   {
-    event: BatchEvent.Failed.make({ at, ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
+    event: ResultEvent.Failed.make({ at, ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
     json: { event: "failed", ...result, message: error.message, error: answer, links: 0, attempts: 1 },
   },
   {

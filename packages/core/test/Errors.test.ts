@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ResultError } from "@live-response/core/BatchEvent"
+import { ResultError } from "@live-response/core/ResultError"
 import * as CredentialError from "@live-response/core/CredentialError"
 import { DefectError } from "@live-response/core/DefectError"
 import * as DefenderError from "@live-response/core/DefenderError"

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import * as ResultEvent from "@live-response/core/ResultEvent"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import {
   DefenderError,
@@ -210,7 +211,7 @@ describe("LiveResponse.saveAll", () => {
       const manifest = yield* Manifest.Manifest
       yield* add(exampleRef, { content: utf8("hello") })
       yield* manifest.append(
-        BatchEvent.Completed.make({
+        ResultEvent.Completed.make({
           at,
           ...exampleRef,
           path: `${exampleRef.machineActionId}/0.bin`,

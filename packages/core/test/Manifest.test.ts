@@ -1,6 +1,6 @@
 /** The manifest in memory. The one in a file is in `packages/node/test/Manifest.test.ts`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Completed, Failed } from "@live-response/core/BatchEvent"
+import { Completed, Failed } from "@live-response/core/ResultEvent"
 import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
 import { ActionResult, type ResultRef } from "@live-response/core/ResultRef"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { ResultEvent } from "@live-response/core/ResultEvent"
 import type { ResultChunk, ResumePoint } from "@live-response/core/ResultChunk"
 import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"

@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } fr
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Completed, Failed } from "@live-response/core/BatchEvent"
+import { Completed, Failed } from "@live-response/core/ResultEvent"
 import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
 import type { ResultRef } from "@live-response/core/ResultRef"

@@ -1,6 +1,6 @@
 /** When the errors of a batch's targets are no longer theirs alone. */
 import { Outage, StorageRefused } from "../BatchError.ts"
-import type { ResultError } from "../BatchEvent.ts"
+import type { ResultError } from "../ResultError.ts"
 import { DefenderError } from "../DefenderError.ts"
 import { TransferError } from "../TransferError.ts"
 
