@@ -124,6 +124,16 @@ export const read = (
   return Result.succeed(ofUrl(text, url, options?.issuedAt ?? Option.none()))
 }
 
+/**
+ * Whether a link can still be used at this age, counted from when it was received. A link that does not say how long it is
+ * valid always can.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isUsable = ({ validFor }: DownloadLink, age: Duration.Duration): boolean =>
+  Option.match(validFor, { onNone: () => true, onSome: (validFor) => Duration.isLessThan(age, validFor) })
+
 const longestHost = 253
 
 /** A name with a dot at its end is the same name. */
