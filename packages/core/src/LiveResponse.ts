@@ -130,7 +130,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const save: Service["save"] = Effect.fn("LiveResponse.save")(function* (ref) {
     const writer = yield* store.open(ref)
     yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) =>
-      Effect.andThen(BatchTotals.download(chunk.bytes.length), writer.write(chunk)),
+      Effect.andThen(BatchTotals.countDownloaded(chunk.bytes.length), writer.write(chunk)),
     ).pipe(
       // It can't ever be completed within the limit, so that nothing of it is worth its space.
       Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
@@ -151,9 +151,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     const unpacked = FileName.ofResult(ref, "unpacked")
     if (yield* store.has({ path: unpacked })) return
     const bytes = Extraction.gunzip(store.read(path), limits, { name: path }).pipe(
-      Stream.tap(({ length }) => BatchTotals.extract(length)),
+      Stream.tap(({ length }) => BatchTotals.countExtracted(length)),
     )
-    yield* store.keep(unpacked, bytes).pipe(
+    yield* store.write(unpacked, bytes).pipe(
       Effect.flatMap((bytes) => now((at) => ResultEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
       Effect.catchTag("ExtractionError", (error) =>
         now((at) => ResultEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),

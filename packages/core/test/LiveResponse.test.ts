@@ -526,7 +526,7 @@ describe("LiveResponse.saveAll", () => {
         }),
       has: () => Effect.succeed(false),
       read: () => Stream.empty,
-      keep: () => Effect.fail(diskFull),
+      write: () => Effect.fail(diskFull),
     })
     return Effect.gen(function* () {
       const { events, exit } = yield* runAll(refsUpTo(100))

@@ -33,7 +33,7 @@ describe("LiveResponseTest.layer", () => {
       open: () => Effect.fail(full),
       has: () => Effect.succeed(false),
       read: () => Stream.empty,
-      keep: () => Effect.fail(full),
+      write: () => Effect.fail(full),
     })
     return Effect.gen(function* () {
       const { events } = yield* saveAll(1)

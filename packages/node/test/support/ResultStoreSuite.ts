@@ -356,7 +356,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
         yield* writer.write({ head: none, offset: 0, bytes: content })
         yield* writer.complete
         const keep = (bytes: Uint8Array) =>
-          store.keep(
+          store.write(
             path,
             Stream.fromIterable([bytes.subarray(0, 1000), bytes.subarray(1000)]).pipe(
               Stream.tap(() => Effect.yieldNow),
