@@ -16,12 +16,13 @@ import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
 import * as BatchEvent from "./BatchEvent.ts"
-import * as ResultError from "./ResultError.ts"
+import type { ResultError } from "./ResultError.ts"
 import * as ResultEvent from "./ResultEvent.ts"
 import * as DownloadLimits from "./DownloadLimits.ts"
 import * as Extraction from "./Extraction.ts"
 import { DefectError } from "./DefectError.ts"
 import * as CircuitBreaker from "./internal/circuitBreaker.ts"
+import * as BatchTargets from "./internal/batchTargets.ts"
 import * as BatchTotals from "./internal/batchTotals.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
 import { foreignText, redact } from "./internal/foreignText.ts"
@@ -59,7 +60,7 @@ export interface BatchOptions {
 
   /**
    * How long the batch waits where no connection can be made to the API, the sign-in server or the storage: then it ends
-   * with `Outage`. By default one hour. Meanwhile one call at a time tries it, as `Timing.outage` says, with an event
+   * with `Outage`. By default one hour. Meanwhile one call at a time tries it, as `RetryPolicy.outage` says, with an event
    * for each attempt.
    */
   readonly giveUpAfter?: Duration.Input | undefined
@@ -127,11 +128,12 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     ScriptResult.decodeStream(transfer.bytes(ref), { limit: Infinity, ...options }),
   )
 
-  const save: Service["save"] = Effect.fn("LiveResponse.save")(function* (ref) {
+  const saveWith = Effect.fn("LiveResponse.save")(function* (ref: ResultRef, received: () => void = () => {}) {
     const writer = yield* store.open(ref)
-    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) =>
-      Effect.andThen(BatchTotals.countDownloaded(chunk.bytes.length), writer.write(chunk)),
-    ).pipe(
+    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) => {
+      received()
+      return Effect.andThen(BatchTotals.countDownloaded(chunk.bytes.length), writer.write(chunk))
+    }).pipe(
       // It can't ever be completed within the limit, so that nothing of it is worth its space.
       Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
     )
@@ -166,7 +168,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const saveTold = Effect.fnUntraced(function* (
     ref: ResultRef,
     limits: Extraction.Limits | undefined,
-    { isEndedBy }: CircuitBreaker.CircuitBreaker,
+    { gaveUp, isEndedBy, received }: CircuitBreaker.CircuitBreaker,
     tell: Report,
   ) {
     const present = yield* findPresent(ref)
@@ -182,12 +184,12 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
       return tell(event)
     }
-    const failed = (error: ResultError.ResultError) =>
+    const failed = (error: ResultError) =>
       now((at) => ResultEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
-    const ended = yield* save(ref).pipe(
+    const ended = yield* saveWith(ref, received).pipe(
       Effect.flatMap((stored) => now((at) => ResultEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
       Effect.catch((error): Effect.Effect<ResultEvent.Failed, BatchError> => {
-        const outage = CircuitBreaker.gaveUp(error)
+        const outage = gaveUp(error)
         if (outage !== undefined) return Effect.fail(outage)
         return isEndedBy(error) ? Effect.fail(error) : failed(error)
       }),
@@ -219,6 +221,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           Effect.suspend(() => {
             summary = BatchEvent.tally(summary, event)
             if (event.event === "linked") circuitBreaker.permitted()
+            if (event.event === "offline" && event.error._tag !== "TransferError")
+              circuitBreaker.targets.isApiGone = true
             // Interruptible where it waits alone: whoever listened may have left.
             return Queue.offerUnsafe(queue, event)
               ? Effect.void
@@ -244,7 +248,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
                 return Effect.flatMap(skipped, tell)
               }
               seen.add(key)
+              circuitBreaker.targets.start(key)
               return Effect.flatMap(saveTold(ref, options?.extract, circuitBreaker, tell), (ended) => {
+                circuitBreaker.targets.finish(key)
                 if (options?.again === true) seen.delete(key)
                 const outage = ended && circuitBreaker.outage(ended.event === "failed" ? ended.error : undefined)
                 return outage === undefined ? Effect.void : Effect.fail(outage)
@@ -256,6 +262,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           // Also where it is the targets that are looked for in vain.
           Effect.mapError((error): BatchError | E => CircuitBreaker.gaveUp(error) ?? error),
           Effect.provideService(Reporter, tell),
+          Effect.provideService(BatchTargets.Current, circuitBreaker.targets),
           Effect.provideService(BatchTotals.BatchTotals, BatchTotals.make()),
           DownloadLimits.provide(options?.limits ?? {}),
           Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
@@ -270,7 +277,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       { bufferSize: 64, strategy: "suspend" },
     )
 
-  return { bytes: transfer.bytes, script, save, saveAll }
+  return { bytes: transfer.bytes, script, save: (ref) => saveWith(ref), saveAll }
 })
 
 /**

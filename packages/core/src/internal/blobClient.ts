@@ -13,6 +13,7 @@ import { reportNow } from "../Reporter.ts"
 import { Linked } from "../ResultEvent.ts"
 import { Timing } from "../Timing.ts"
 import * as TransferError from "../TransferError.ts"
+import * as BatchTargets from "./batchTargets.ts"
 import * as BlobAnswer from "./blobAnswer.ts"
 import { secretsOfLink } from "./foreignText.ts"
 import * as Http from "./http.ts"
@@ -42,6 +43,8 @@ const requestOf = ({ url }: DownloadLink.DownloadLink, { head, offset }: Transfe
   })
 }
 
+const originOf = ({ url }: DownloadLink.DownloadLink): string => new URL(Redacted.value(url)).origin
+
 const gaveUp = (error: TransferError.TransferError, waited: Duration.Duration): TransferError.TransferError =>
   error.reason._tag === "Broken"
     ? new TransferError.TransferError({
@@ -53,8 +56,7 @@ const gaveUp = (error: TransferError.TransferError, waited: Duration.Duration): 
 /** One gate for each storage host, because one host may be in reach while another is not. */
 const makeGates = Effect.map(Timing, (timing) => {
   const gates = new Map<string, NetworkGate.Gate<TransferError.TransferError>>()
-  return Effect.fnUntraced(function* ({ url }: DownloadLink.DownloadLink) {
-    const { origin } = new URL(Redacted.value(url))
+  return Effect.fnUntraced(function* (origin: string) {
     const known = gates.get(origin)
     if (known !== undefined) return known
     const gate = yield* Effect.provideService(NetworkGate.make(TransferFailure.gateOptions), Timing, timing)
@@ -99,8 +101,10 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
 
   /** Requests the missing bytes once the host is in reach. */
   const request = Effect.fnUntraced(function* (transfer: TransferState) {
-    const gate = yield* gateOf(yield* linkOf(transfer))
-    return yield* gate.through((check) => send(transfer, check), gaveUp)
+    const origin = originOf(yield* linkOf(transfer))
+    const gate = yield* gateOf(origin)
+    const throughGate = gate.through((check) => send(transfer, check), gaveUp)
+    return yield* BatchTargets.asking(String(transfer.ref), origin)(throughGate)
   })
 
   const open = (
