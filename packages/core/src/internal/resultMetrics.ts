@@ -1,6 +1,7 @@
 /** The metrics of results. `LiveResponse.metrics` documents them. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type { ResultEvent } from "../ResultEvent.ts"
 
@@ -31,25 +32,40 @@ const count = (metric: Metric.Counter<number>, attributes: Metric.Metric.Attribu
 
 export const countBytes = (bytes: number): Effect.Effect<void> => Metric.update(metrics.bytes, bytes)
 
-/** Counts what an event reports of the way to a result. */
+/** Counts an event of a result. */
 export const countEvent = (event: ResultEvent): Effect.Effect<void> => {
   switch (event.event) {
     case "linked":
       return Metric.update(metrics.links, 1)
     case "retrying":
       return count(metrics.retries, { cause: "reason" in event.error ? event.error.reason._tag : event.error._tag })
+    case "completed":
+    case "failed":
+    case "skipped":
+      return countOutcome(event.event)
     default:
       return Effect.void
   }
 }
 
-export const countOutcome = (outcome: "completed" | "failed" | "skipped"): Effect.Effect<void> =>
+const countOutcome = (outcome: "completed" | "failed" | "skipped"): Effect.Effect<void> =>
   count(metrics.results, { outcome })
 
-/** Measures an effect that downloads a result. */
+/** Counts a result that is downloaded alone, and so has no event of its outcome. An interruption is not an outcome. */
+export const countedAlone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.onExit(effect, (exit) => {
+    if (Exit.isSuccess(exit)) return countOutcome("completed")
+    return Exit.hasInterrupts(exit) ? Effect.void : countOutcome("failed")
+  })
+
+/** Measures an effect that downloads a result, unless it is interrupted. */
 export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Clock.monotonicTimeNanos, (startedAt) =>
-    Effect.onExit(effect, () =>
-      Effect.flatMap(Clock.monotonicTimeNanos, (now) => Metric.update(metrics.duration, Number(now - startedAt) / 1e9)),
+    Effect.onExit(effect, (exit) =>
+      Exit.hasInterrupts(exit)
+        ? Effect.void
+        : Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
+            Metric.update(metrics.duration, Number(now - startedAt) / 1e9),
+          ),
     ),
   )
