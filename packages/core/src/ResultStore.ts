@@ -99,7 +99,7 @@ export interface Service {
   readonly read: (path: string) => Stream.Stream<Uint8Array, StoreError>
 
   /**
-   * Stores a file that was made from a result, such as an unpacked one, and returns its size.
+   * Stores a file derived from a result, such as an unpacked one, and returns its size.
    *
    * **Details**
    *

@@ -46,8 +46,8 @@ export interface Service {
    *
    * **Details**
    *
-   * The stream ends only when every announced byte has arrived. An empty result is one empty chunk. A result of which
-   * `resume` has every byte is no chunk.
+   * The stream ends only when every announced byte has arrived. An empty result is one empty chunk. If `resume` has every
+   * byte, the stream is empty.
    *
    * **Gotchas**
    *

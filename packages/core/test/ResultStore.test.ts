@@ -286,7 +286,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
         }),
       )
       assert.strictEqual(error._tag === "TransferError" && error.reason._tag, "Mismatch")
-      assert.include(error.message, "the file has 2000 bytes, written to it were 1000")
+      assert.include(error.message, "the file has 2000 bytes but 1000 bytes were written")
       assert.deepStrictEqual(disk.paths(), [])
     }),
   )

@@ -1,4 +1,4 @@
-/** The errors of a transfer: how they are made, and which of them are retried. */
+/** Makes the errors of a transfer, and says which of them are retried. */
 import * as Redacted from "effect/Redacted"
 import type { ApiError } from "../DefenderApi.ts"
 import type { DownloadLink } from "../DownloadLink.ts"
@@ -46,7 +46,7 @@ export const isTransferError = (error: unknown): error is TransferError.Transfer
 export const isLinkRefused = (error: DownloadError): error is TransferError.TransferError =>
   isTransferError(error) && error.reason._tag === "LinkRefused"
 
-/** Why no connection could be made, if that is what failed. */
+/** Why there was no connection, if that is what failed. */
 const unreachable = ({ reason }: TransferError.TransferError) => (reason._tag === "Broken" ? reason.kind : undefined)
 
 /** The gate before a storage host has already waited for a connection: that is not retried. */
