@@ -17,7 +17,7 @@ const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
 const result = { at: "2026-11-01T00:00:00.000Z", machineActionId: "988cc94e-7a8f-4b28-ab65-54970c5d5018", index: 0 }
 const answer = { _tag: "DefenderError", operation: "link", reason: { _tag: "NotFound", status: 404 } }
 
-/** Each event, and its line under `--json`. */
+/** Each event, and its line with `--json`. */
 const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json: object }> = [
   { event: ResultEvent.Linked.make({ at, ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
   {
@@ -101,7 +101,7 @@ describe("BatchEvent", () => {
       }),
   )
 
-  it.effect("counts into a summary what ended a target, and each link", () =>
+  it.effect("counts finished results and links in the summary", () =>
     Effect.sync(() => {
       const events = [...all, ...all].map(({ event }) => event)
       const summary = events.reduce(BatchEvent.tally, BatchEvent.emptySummary)
