@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as BatchEvent from "@live-response/core/BatchEvent"
+import type * as BatchEvent from "@live-response/core/BatchEvent"
 import * as ResultEvent from "@live-response/core/ResultEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import * as MachineAction from "@live-response/core/MachineAction"

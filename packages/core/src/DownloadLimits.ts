@@ -48,12 +48,20 @@ export interface Limits {
 export const defaults: Limits = { maxBytes: 10e9, maxTotal: Infinity, minFree: undefined, maxExtractTotal: 100e9 }
 
 /**
- * How much space stays free by default on a file system of `total` bytes: 1 GB, or 5 % of a smaller one.
+ * How much space stays free by default: this many bytes, or this share of a file system if that is less.
  *
  * @since 0.1.0
  * @category limits
  */
-export const defaultMinFree = (total: number): number => Math.min(1e9, total * 0.05)
+export const minFreeDefaults = { bytes: 1e9, share: 0.05 } as const
+
+/**
+ * How much space stays free by default on a file system of `total` bytes, by `minFreeDefaults`.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const defaultMinFree = (total: number): number => Math.min(minFreeDefaults.bytes, total * minFreeDefaults.share)
 
 /**
  * The current limits.

@@ -2,7 +2,7 @@
  * What a person wants to know of a batch under way, folded from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
-import * as ResultEvent from "@live-response/core/ResultEvent"
+import type * as ResultEvent from "@live-response/core/ResultEvent"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type { FleetProgress } from "./FleetProgress.ts"
