@@ -6,7 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 
 /** The vendor's windows, in milliseconds, the shortest first. */
-export const windows = Quota.windows().map(({ duration, limit }) => ({ limit, millis: Duration.toMillis(duration) }))
+export const windows = Quota.linkWindows().map(({ duration, limit }) => ({
+  limit,
+  millis: Duration.toMillis(duration),
+}))
 
 /**
  * Counts as the simulator does: a call counts from the instant at which it arrives, also one that is refused; a refusal

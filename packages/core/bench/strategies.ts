@@ -11,7 +11,7 @@ import { windows } from "./server.ts"
 
 /** What a strategy makes of a call, and of a refusal. */
 export interface Limiter {
-  readonly withPlace: <A>(call: Effect.Effect<A>) => Effect.Effect<A>
+  readonly withPermit: <A>(call: Effect.Effect<A>) => Effect.Effect<A>
   readonly refused: (wait: Duration.Duration) => Effect.Effect<void>
 }
 
@@ -26,17 +26,17 @@ export interface Strategy {
 export const own: Strategy = {
   name: "this library",
   workers: "unbounded",
-  make: Effect.map(Quota.make({ name: "bench", windows: Quota.windows() }), (quota): Limiter => ({
-    withPlace: (call) => Effect.catchTag(quota.withPlace(call), "QuotaStoreError", Effect.die),
-    refused: (wait) => Effect.orDie(quota.refused(wait)),
+  make: Effect.map(Quota.make({ name: "bench", windows: Quota.linkWindows() }), (quota): Limiter => ({
+    withPermit: (call) => Effect.catchTag(quota.withPermit(call), "QuotaStoreError", Effect.die),
+    refused: (wait) => Effect.orDie(quota.throttled(wait)),
   })).pipe(Effect.provide(QuotaStore.layerMemory), Effect.orDie),
 }
 
 /** Whoever is refused waits as long as the server says, alone. */
-const naive = (name: string, make: Effect.Effect<Limiter["withPlace"]>): Strategy => ({
+const naive = (name: string, make: Effect.Effect<Limiter["withPermit"]>): Strategy => ({
   name,
   workers: 100,
-  make: Effect.map(make, (withPlace) => ({ withPlace, refused: Effect.sleep })),
+  make: Effect.map(make, (withPermit) => ({ withPermit, refused: Effect.sleep })),
 })
 
 /** A strategy that knows at once when a call may start: `reserve` takes the place and tells the instant. */
@@ -90,7 +90,7 @@ const makeBuckets = () => {
 const effects = (algorithm: "fixed-window" | "token-bucket") =>
   naive(
     `Effect's RateLimiter, ${algorithm}`,
-    Effect.map(RateLimiter.makeWithRateLimiter, (withLimiter): Limiter["withPlace"] => {
+    Effect.map(RateLimiter.makeWithRateLimiter, (withLimiter): Limiter["withPermit"] => {
       const limits = windows.map(({ limit, millis }) =>
         withLimiter({ algorithm, limit, window: millis, key: String(millis), onExceeded: "delay" }),
       )

@@ -66,7 +66,7 @@ const bare = Effect.suspend(() => Deferred.await(Deferred.makeUnsafe<void>()))
 const makeCall = Effect.gen(function* () {
   const window = QuotaRule.Window.make({ limit: perSecond, duration: Duration.seconds(1) })
   const quota = yield* Quota.make({ name: "bench", windows: [window] })
-  const call = quota.withPlace(Effect.void)
+  const call = quota.withPermit(Effect.void)
   yield* Effect.forEach(Array.from({ length: perSecond }), () => call, { discard: true })
   return { call, waiting: Effect.map(quota.status, ({ waiting }) => waiting) }
 })

@@ -81,7 +81,7 @@ describe("Quota", () => {
       pause: between(0, 4000),
       there: latency,
       back: latency,
-      first: Schema.Boolean,
+      priority: Schema.Boolean,
       leaves: Schema.UndefinedOr(between(0, 60_000)),
     }),
   )
@@ -97,9 +97,9 @@ describe("Quota", () => {
     const server = makeServer(windows)
     const blocks: Array<{ readonly from: number; readonly until: number }> = []
     const starts: Array<number> = []
-    const call = ({ back, first, there }: (typeof calls)[number]) =>
+    const call = ({ back, priority, there }: (typeof calls)[number]) =>
       quota
-        .withPlace(
+        .withPermit(
           Effect.gen(function* () {
             starts.push(yield* Clock.currentTimeMillis)
             yield* Effect.sleep(there)
@@ -107,14 +107,14 @@ describe("Quota", () => {
             yield* Effect.sleep(back)
             return wait
           }),
-          { first },
+          { priority },
         )
         .pipe(
           Effect.tap((wait) => {
             if (wait === 0) return Effect.void
             return Effect.flatMap(Clock.currentTimeMillis, (from) => {
               blocks.push({ from, until: from + wait })
-              return quota.refused(Duration.millis(wait))
+              return quota.throttled(Duration.millis(wait))
             })
           }),
           Effect.repeat({ while: (wait) => wait > 0 }),
@@ -208,11 +208,11 @@ describe("Quota", () => {
       Effect.gen(function* () {
         const quota = yield* quotaOf(windows)
         const batch = Effect.gen(function* () {
-          for (const pause of before) yield* Effect.andThen(Effect.sleep(pause), quota.withPlace(Effect.void))
+          for (const pause of before) yield* Effect.andThen(Effect.sleep(pause), quota.withPermit(Effect.void))
           const began = yield* Clock.currentTimeMillis
           const forecast = Duration.toMillis(yield* quota.forecast(calls))
           const starts = yield* Effect.all(
-            Array.from({ length: calls }, () => quota.withPlace(Clock.currentTimeMillis)),
+            Array.from({ length: calls }, () => quota.withPermit(Clock.currentTimeMillis)),
             { concurrency: "unbounded" },
           )
           return { forecast, took: Math.max(...starts) - began }
@@ -232,7 +232,7 @@ describe("Quota", () => {
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
         Effect.all(
-          Array.from({ length: 11 }, () => quota.withPlace(note("call"))),
+          Array.from({ length: 11 }, () => quota.withPermit(note("call"))),
           { concurrency: "unbounded" },
         ),
       )
@@ -248,7 +248,7 @@ describe("Quota", () => {
       const quota = yield* quotaOf([{ limit: 3, millis: 1000 }])
       const { entries, note } = yield* makeJournal
       const names = Array.from({ length: 10 }, (_, i) => `caller ${i}`)
-      yield* inVirtualTime(Effect.forEach(names, (name) => quota.withPlace(note(name)), { concurrency: "unbounded" }))
+      yield* inVirtualTime(Effect.forEach(names, (name) => quota.withPermit(note(name)), { concurrency: "unbounded" }))
       assert.deepStrictEqual(
         entries.map(([who]) => who),
         names,
@@ -260,7 +260,7 @@ describe("Quota", () => {
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
-      const call = (who: string, first = false) => Effect.forkChild(quota.withPlace(note(who), { first }))
+      const call = (who: string, priority = false) => Effect.forkChild(quota.withPermit(note(who), { priority }))
       const batch = Effect.gen(function* () {
         const fibers = [
           yield* call("a"),
@@ -293,9 +293,9 @@ describe("Quota", () => {
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
-      const call = (who: string) => Effect.forkChild(quota.withPlace(note(who)))
+      const call = (who: string) => Effect.forkChild(quota.withPermit(note(who)))
       const batch = Effect.gen(function* () {
-        yield* quota.withPlace(note("a"))
+        yield* quota.withPermit(note("a"))
         const b = yield* call("b")
         const c = yield* call("c")
         const d = yield* call("d")
@@ -327,7 +327,9 @@ describe("Quota", () => {
         const quota = yield* quotaOf([{ limit: 1, millis: 4 }])
         const { entries, note } = yield* makeJournal
         const batch = Effect.gen(function* () {
-          const fibers = yield* Effect.forEach(interrupts, (_, i) => Effect.forkChild(quota.withPlace(note(String(i)))))
+          const fibers = yield* Effect.forEach(interrupts, (_, i) =>
+            Effect.forkChild(quota.withPermit(note(String(i)))),
+          )
           const killers = yield* Effect.forEach(fibers, (fiber, i) => {
             const after = interrupts[i]
             return Effect.forkChild(
@@ -359,12 +361,12 @@ describe("Quota", () => {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])
       const batch = Effect.gen(function* () {
         const began = yield* Clock.currentTimeMillis
-        const hanging = yield* Effect.forkChild(quota.withPlace(Effect.never))
+        const hanging = yield* Effect.forkChild(quota.withPermit(Effect.never))
         yield* Effect.sleep(100)
         yield* Fiber.interrupt(hanging)
-        yield* Effect.flip(quota.withPlace(Effect.fail("refused")))
+        yield* Effect.flip(quota.withPermit(Effect.fail("refused")))
         assert.strictEqual((yield* quota.status).windows[0]?.used, 2)
-        yield* quota.withPlace(Effect.void)
+        yield* quota.withPermit(Effect.void)
         return (yield* Clock.currentTimeMillis) - began
       })
       assert.strictEqual(yield* inVirtualTime(batch), 1100)
@@ -376,7 +378,7 @@ describe("Quota", () => {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
-        Effect.all([quota.withPlace(Effect.sleep(5000)), quota.withPlace(note("second"))], {
+        Effect.all([quota.withPermit(Effect.sleep(5000)), quota.withPermit(note("second"))], {
           concurrency: "unbounded",
         }),
       )
@@ -389,10 +391,10 @@ describe("Quota", () => {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
       const batch = Effect.gen(function* () {
-        yield* quota.withPlace(note("a"))
-        const waiting = yield* Effect.forEach(["b", "c"], (who) => Effect.forkChild(quota.withPlace(note(who))))
+        yield* quota.withPermit(note("a"))
+        const waiting = yield* Effect.forEach(["b", "c"], (who) => Effect.forkChild(quota.withPermit(note(who))))
         yield* Effect.sleep(500)
-        yield* quota.refused(Duration.seconds(5))
+        yield* quota.throttled(Duration.seconds(5))
         yield* Fiber.awaitAll(waiting)
       })
       yield* inVirtualTime(batch)
@@ -416,9 +418,9 @@ describe("Quota", () => {
         Effect.forkScoped,
       )
       const batch = Effect.gen(function* () {
-        yield* Effect.all([quota.withPlace(Effect.void), quota.withPlace(Effect.void)])
+        yield* Effect.all([quota.withPermit(Effect.void), quota.withPermit(Effect.void)])
         yield* Effect.sleep(400)
-        yield* quota.withPlace(Effect.void)
+        yield* quota.withPermit(Effect.void)
       })
       yield* inVirtualTime(batch)
       assert.deepStrictEqual(pauses, [600])
@@ -430,7 +432,7 @@ describe("Quota", () => {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
-        Effect.forEach(["a", "b", "c"], (who) => quota.withPlace(note(who)), { concurrency: "unbounded" }),
+        Effect.forEach(["a", "b", "c"], (who) => quota.withPermit(note(who)), { concurrency: "unbounded" }),
       )
       assert.deepStrictEqual(
         entries.map(([who, at]) => [who, at - 1]),
@@ -449,7 +451,7 @@ describe("Quota", () => {
       const { entries, note } = yield* makeJournal
       const batch = Effect.gen(function* () {
         const fibers = yield* Effect.forEach(Array.from({ length: 2000 }), () =>
-          Effect.forkChild(quota.withPlace(note("call"))),
+          Effect.forkChild(quota.withPermit(note("call"))),
         )
         yield* Effect.sleep(500)
         assert.strictEqual(entries.length, 1000)
@@ -473,7 +475,7 @@ describe("Quota", () => {
       const quota = yield* Quota.make({ name: "test", windows }).pipe(Effect.provide(QuotaStore.layerMemory))
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
-        Effect.forEach(["a", "b", "c", "d"], (who) => quota.withPlace(note(who)), { concurrency: "unbounded" }),
+        Effect.forEach(["a", "b", "c", "d"], (who) => quota.withPermit(note(who)), { concurrency: "unbounded" }),
       )
       assert.deepStrictEqual(
         entries.map(([, at]) => at - 1),
@@ -489,7 +491,7 @@ describe("Quota", () => {
         { limit: 5, millis: 60_000 },
       ])
       const batch = Effect.gen(function* () {
-        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPermit(Effect.void)))
         yield* Effect.sleep(400)
         const { nextSlot, waiting, windows } = yield* quota.status
         assert.deepStrictEqual(
@@ -501,15 +503,15 @@ describe("Quota", () => {
         )
         assert.deepStrictEqual([Duration.toMillis(nextSlot), waiting], [600, 1])
         yield* Fiber.awaitAll(fibers)
-        yield* quota.refused(Duration.millis(1))
+        yield* quota.throttled(Duration.millis(1))
       })
       yield* inVirtualTime(batch)
       const { metrics } = Quota
       const of = { quota: "test" }
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.calls, of)), { count: 3 })
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.refused, of)), { count: 1 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.permits, of)), { count: 3 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.throttled, of)), { count: 1 })
       assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waiting, of)), { value: 0 })
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waited, of)), { count: 3, max: 1000 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waitDuration, of)), { count: 3, max: 1 })
       const used = (window: string) => Metric.value(Metric.withAttributes(metrics.used, { ...of, window }))
       assert.deepStrictEqual([yield* used("1s"), yield* used("1m")], [{ value: 1 }, { value: 3 }])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),

@@ -100,15 +100,15 @@ describe("QuotaRule.status", () => {
   )
 })
 
-describe("QuotaRule.phantoms", () => {
-  const { phantoms } = QuotaRule
+describe("QuotaRule.inferredCalls", () => {
+  const { inferredCalls } = QuotaRule
   const stamps = Array.from({ length: 60 }, (_, i) => 3_590_000 + i * 100)
   const now = 3_600_000
   const calls = { now, inFlight: 5, stamps, blockedUntil: 0 }
 
   it.effect("fill the window that is full at the server: a short wait is about the minute", () =>
     Effect.sync(() => {
-      const others = phantoms(vendorWindows, calls, 8000)
+      const others = inferredCalls(vendorWindows, calls, 8000)
       assert.strictEqual(others.length, 100 - 60 - 5)
       // The first leaves when the server says.
       assert.strictEqual((others[0] ?? 0) + 60_000, now + 8000)
@@ -117,16 +117,16 @@ describe("QuotaRule.phantoms", () => {
 
   it.effect("fill the hour where the wait is longer than a minute", () =>
     Effect.sync(() => {
-      const others = phantoms(vendorWindows, calls, 61_000)
+      const others = inferredCalls(vendorWindows, calls, 61_000)
       assert.strictEqual(others.length, 1500 - 60 - 5)
       assert.strictEqual((others[0] ?? 0) + 3_600_000, now + 61_000)
-      const day = phantoms(vendorWindows, calls, 86_400_000)
+      const day = inferredCalls(vendorWindows, calls, 86_400_000)
       assert.deepStrictEqual(new Set(day), new Set([now]))
     }),
   )
 
   it.effect("are none where the log has no room either", () =>
-    Effect.sync(() => assert.deepStrictEqual(phantoms(vendorWindows, { ...calls, inFlight: 40 }, 8000), [])),
+    Effect.sync(() => assert.deepStrictEqual(inferredCalls(vendorWindows, { ...calls, inFlight: 40 }, 8000), [])),
   )
 
   it.effect.prop(
@@ -138,7 +138,7 @@ describe("QuotaRule.phantoms", () => {
         const stamps = toStamps(gaps)
         const now = (stamps.at(-1) ?? 0) + since
         const calls = { now, inFlight, stamps, blockedUntil: 0 }
-        const others = phantoms(windows, calls, wait)
+        const others = inferredCalls(windows, calls, wait)
         assert.deepStrictEqual(
           others,
           others.toSorted((a, b) => a - b),

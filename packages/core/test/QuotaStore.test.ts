@@ -20,10 +20,10 @@ describe("QuotaStore.layerMemory", () => {
     Effect.gen(function* () {
       const log = yield* openLog(toWindows([{ limit: 1, millis: 1000 }]))
       yield* TestClock.adjust(0.9)
-      yield* (yield* log.take).answered
+      yield* (yield* log.acquire).answered
       // 999.1 milliseconds later.
       yield* TestClock.adjust(999.1)
-      yield* Effect.flip(log.take)
+      yield* Effect.flip(log.acquire)
     }),
   )
 
@@ -31,9 +31,9 @@ describe("QuotaStore.layerMemory", () => {
     Effect.gen(function* () {
       const log = yield* openLog(toWindows([{ limit: 1, millis: 1000 }]))
       yield* TestClock.setTime(1_000_000)
-      yield* (yield* log.take).answered
+      yield* (yield* log.acquire).answered
       yield* TestClock.setTime(0)
-      const full = yield* Effect.flip(log.take)
+      const full = yield* Effect.flip(log.acquire)
       assert.deepInclude(full, { _tag: "QuotaFull", retryAfter: Duration.seconds(1) })
     }),
   )
@@ -48,7 +48,7 @@ describe("QuotaStore.layerMemory", () => {
       )
       let taken = 0
       for (let at = 0; at < 10_000; at += 5) {
-        const place = yield* Effect.option(log.take)
+        const place = yield* Effect.option(log.acquire)
         if (Option.isSome(place)) {
           taken++
           yield* place.value.answered

@@ -5,7 +5,7 @@ import { MachineActionId } from "@live-response/core/MachineAction"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { QuotaStoreError, Unusable } from "@live-response/core/QuotaStoreError"
+import { QuotaFull, QuotaStoreError, Unusable } from "@live-response/core/QuotaStoreError"
 import * as Timing from "@live-response/core/Timing"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -42,21 +42,21 @@ const makeStore = (limit: number, answers: ReadonlyArray<typeof Answer.Type>, yi
     pause,
     Effect.sync(() => void seen.ended++),
   )
-  const take = Effect.suspend((): Effect.Effect<QuotaStore.Place, QuotaStore.QuotaFull | QuotaStoreError> => {
+  const acquire = Effect.suspend((): Effect.Effect<QuotaStore.Permit, QuotaFull | QuotaStoreError> => {
     const answer = answers[seen.takes++] ?? "by the rule"
     if (answer === "unusable") return Effect.fail(unusable)
     if (answer === "defect") return Effect.die("the store is broken")
     if (seen.taken - seen.ended >= limit) {
-      return Effect.fail(new QuotaStore.QuotaFull({ retryAfter: Duration.millis(1) }))
+      return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(1) }))
     }
     seen.taken++
     seen.atOnce = Math.max(seen.atOnce, seen.taken - seen.ended)
-    return Effect.succeed({ answered: end, giveBack: end })
+    return Effect.succeed({ answered: end, release: end })
   })
   const log: QuotaStore.CallLog = {
     // A permit is taken in one step, as by a transaction.
-    take: Effect.andThen(pause, take),
-    refused: () => Effect.void,
+    acquire: Effect.andThen(pause, acquire),
+    throttled: () => Effect.void,
     calls: Effect.succeed({ now: 0, inFlight: 0, stamps: [], blockedUntil: 0 }),
   }
   return { seen, layer: Layer.succeed(QuotaStore.QuotaStore, { open: () => Effect.succeed(log) }) }
@@ -82,7 +82,7 @@ describe("Quota, and its waiting calls", () => {
     Schema.Struct({
       comes: between(0, 12),
       takes: between(0, 4),
-      first: Schema.Boolean,
+      priority: Schema.Boolean,
       leaves: Schema.UndefinedOr(between(0, 40)),
     }),
   )
@@ -99,8 +99,8 @@ describe("Quota, and its waiting calls", () => {
           fewest.waiting = Math.min(fewest.waiting, waiting)
         })
         const batch = Effect.gen(function* () {
-          const fibers = yield* Effect.forEach(calls, ({ comes, first, takes }) =>
-            Effect.forkChild(afterYields(comes, quota.withPlace(afterYields(takes, look), { first }))),
+          const fibers = yield* Effect.forEach(calls, ({ comes, priority, takes }) =>
+            Effect.forkChild(afterYields(comes, quota.withPermit(afterYields(takes, look), { priority }))),
           )
           yield* Effect.forEach(calls, ({ comes, leaves }, i) => {
             const fiber = fibers[i]
@@ -139,13 +139,13 @@ describe("Quota, and its waiting calls", () => {
       const { layer, seen } = makeStore(5, ["defect"], 0)
       yield* Effect.gen(function* () {
         const quota = yield* quotaOver(layer)
-        const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPermit(Effect.void)))
         yield* TestClock.adjust("1 milli")
         for (const call of calls) {
           const exit = call.pollUnsafe()
           assert.include(String(exit), "the store is broken")
         }
-        assert.strictEqual(yield* inVirtualTime(quota.withPlace(Effect.succeed("served"))), "served")
+        assert.strictEqual(yield* inVirtualTime(quota.withPermit(Effect.succeed("served"))), "served")
       }).pipe(Effect.provide(Logger.layer([logger])))
       assert.strictEqual(errors.length, 1)
       assert.match(errors[0] ?? "", /^Error the quota test failed unexpectedly/)
@@ -161,12 +161,12 @@ describe("Quota, and its waiting calls", () => {
       const quota = yield* quotaOver(layer).pipe(
         Effect.provideService(Timing.Timing, {
           ...Timing.defaults,
-          quota: Schedule.setInputType<QuotaStore.QuotaFull>()(broken),
+          quota: Schedule.setInputType<QuotaFull>()(broken),
         }),
       )
-      yield* Effect.forkChild(quota.withPlace(Effect.never))
+      yield* Effect.forkChild(quota.withPermit(Effect.never))
       yield* TestClock.adjust("1 milli")
-      const waiting = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const waiting = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       assert.include(String(waiting.pollUnsafe()), "the policy is broken")
     }).pipe(Effect.scoped, quiet),
@@ -177,11 +177,11 @@ describe("Quota, and its waiting calls", () => {
       const { layer } = makeStore(0, [], 0)
       const scope = yield* Scope.make()
       const quota = yield* Scope.provide(quotaOver(layer), scope)
-      const waiting = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const waiting = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 milli")
-      const late = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const late = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       for (const call of [waiting, late]) {
         const exit = call.pollUnsafe()
@@ -199,10 +199,10 @@ describe("Quota, and a scope that has ended", () => {
       const quota = yield* Scope.provide(quotaOver(layer), scope)
       if (when === "later") yield* TestClock.adjust("1 milli")
       yield* Scope.close(scope, Exit.void)
-      const late = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const late = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       const other = yield* Effect.forkChild(
-        Effect.flatMap(quota.ofApi({ name: "other", windows }), (other) => other.withPlace(Effect.void)),
+        Effect.flatMap(quota.ofApi({ name: "other", windows }), (other) => other.withPermit(Effect.void)),
       )
       yield* TestClock.adjust("1 milli")
       yield* TestClock.adjust("1 milli")

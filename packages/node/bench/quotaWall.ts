@@ -40,7 +40,7 @@ const layerApi = Layer.unwrap(
   Layer.provide([
     NodeTransport.layer,
     Credential.layerToken(Redacted.make(token)),
-    Quota.layer({ windows: Quota.windows(limits) }).pipe(Layer.provide(QuotaStore.layerMemory)),
+    Quota.layer({ windows: Quota.linkWindows(limits) }).pipe(Layer.provide(QuotaStore.layerMemory)),
   ]),
   Layer.provide(SimulatorServer.layer()),
   Layer.provideMerge(Simulator.layer({ ...limits, tokens: [token] })),

@@ -49,7 +49,7 @@ describe("NodeQuotaStore.layer", () => {
       yield* Effect.gen(function* () {
         const log = yield* named()
         assert.deepStrictEqual(yield* usedIn(log, minute), [1])
-        yield* log.refused(Duration.minutes(10))
+        yield* log.throttled(Duration.minutes(10))
       }).pipe(Effect.provide(store))
       yield* Effect.gen(function* () {
         const log = yield* named()
@@ -66,9 +66,9 @@ describe("NodeQuotaStore.layer", () => {
       const other = yield* named().pipe(Effect.provide(yield* Layer.build(onThisMachine(directory))))
       yield* call(one)
       yield* call(other)
-      const place = yield* one.take
+      const place = yield* one.acquire
       assert.strictEqual(yield* waitOf(other), 60_000)
-      yield* place.giveBack
+      yield* place.release
       yield* call(other)
       assert.deepStrictEqual(yield* usedIn(one, minute), [3])
     }),
@@ -135,7 +135,7 @@ describe("NodeQuotaStore.layer", () => {
   it.effect("counts a call whose answer comes after its lease from then on, and once", () =>
     Effect.gen(function* () {
       const log = yield* named(Duration.seconds(1))
-      const place = yield* log.take
+      const place = yield* log.acquire
       yield* TestClock.adjust(30_000)
       assert.deepStrictEqual(yield* usedIn(log, minute), [1])
       yield* place.answered
@@ -149,8 +149,8 @@ describe("NodeQuotaStore.layer", () => {
       const log = yield* named()
       yield* TestClock.setTime(10_000_000)
       yield* call(log)
-      yield* log.take
-      yield* log.refused(Duration.seconds(5))
+      yield* log.acquire
+      yield* log.throttled(Duration.seconds(5))
       yield* TestClock.setTime(1_000_000)
       assert.strictEqual(yield* waitOf(log), 60_000)
       yield* TestClock.adjust(60_000)
@@ -254,7 +254,7 @@ describe("NodeQuotaStore.layer", () => {
           Effect.gen(function* () {
             const quota = yield* Quota.make({ name: "kept", windows: minute })
             for (const sql of ["BEGIN IMMEDIATE", "COMMIT"]) refused.delete(sql)
-            assert.strictEqual(yield* quota.withPlace(Effect.succeed("called")), "called")
+            assert.strictEqual(yield* quota.withPermit(Effect.succeed("called")), "called")
             refused.delete("COMMIT")
             assert.strictEqual((yield* QuotaStore.untilItAnswers(quota.status)).waiting, 0)
           }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory))),
@@ -289,7 +289,7 @@ describe("NodeQuotaStore.layer", () => {
         const quota = yield* Quota.make({ name: "kept", windows: minute })
         const other = new DatabaseSync(join(directory, "quota.sqlite"))
         other.exec("BEGIN IMMEDIATE")
-        const fiber = yield* Effect.forkChild(quota.withPlace(Effect.succeed("called")))
+        const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
         yield* Effect.sleep("600 millis")
         assert.isUndefined(fiber.pollUnsafe())
         other.exec("COMMIT")
@@ -425,9 +425,9 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
       const [one, other] = [yield* open, yield* open]
       yield* call(one)
       yield* call(other)
-      const place = yield* one.take
+      const place = yield* one.acquire
       assert.isAtMost(yield* waitOf(other), 60_000)
-      yield* place.giveBack
+      yield* place.release
       yield* call(other)
       assert.deepStrictEqual(yield* usedIn(one, minute), [3])
     }),
@@ -437,7 +437,7 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
     Effect.gen(function* () {
       const windows = toWindows([1, 4000])
       const log = yield* openLog(windows, { lease: Duration.seconds(2) })
-      const place = yield* log.take
+      const place = yield* log.acquire
       assert.strictEqual(yield* waitOf(log), 4000)
       const soon = Schedule.spaced("20 millis")
       const { stamps } = yield* Effect.repeat(log.calls, { until: ({ inFlight }) => inFlight === 0, schedule: soon })
@@ -465,9 +465,9 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
       const warnings = yield* warningsOf(
         Effect.gen(function* () {
           const quota = yield* Quota.make({ name: "away", windows: minute })
-          yield* quota.withPlace(Effect.void)
+          yield* quota.withPermit(Effect.void)
           yield* redis.stop
-          const fiber = yield* Effect.forkChild(quota.withPlace(Effect.succeed("called")))
+          const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
           yield* Effect.sleep("500 millis")
           assert.isUndefined(fiber.pollUnsafe())
           assert.strictEqual((yield* Effect.flip(quota.status))._tag, "QuotaStoreError")
@@ -486,12 +486,12 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
       yield* Effect.gen(function* () {
         const quota = yield* Quota.make({ name: "gone", windows: minute })
         yield* redis.stop
-        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPermit(Effect.void)))
         for (const fiber of fibers) {
           assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "QuotaStoreError")
         }
         yield* redis.start
-        yield* Effect.retry(quota.withPlace(Effect.void), Schedule.spaced("100 millis"))
+        yield* Effect.retry(quota.withPermit(Effect.void), Schedule.spaced("100 millis"))
         assert.strictEqual((yield* quota.status).waiting, 0)
       }).pipe(Effect.scoped, Effect.provide([inRedis, policy, Logger.layer([])]))
     }),

@@ -28,11 +28,11 @@ export const openLog = (
   )
 
 /** Takes a place and ends it at once. */
-export const call = (log: QuotaStore.CallLog) => Effect.flatMap(log.take, (place) => place.answered)
+export const call = (log: QuotaStore.CallLog) => Effect.flatMap(log.acquire, (place) => place.answered)
 
 /** How long a log that is full says to wait. */
 export const waitOf = (log: QuotaStore.CallLog) =>
-  Effect.flip(log.take).pipe(
+  Effect.flip(log.acquire).pipe(
     Effect.map((error) => (error._tag === "QuotaFull" ? Duration.toMillis(error.retryAfter) : Number.NaN)),
   )
 
@@ -98,7 +98,7 @@ export const suite = (
       Effect.gen(function* () {
         const windows = toWindows([1, 200 * unit])
         const log = yield* openLog(windows)
-        const place = yield* log.take
+        const place = yield* log.acquire
         yield* pass(500 * unit)
         assert.deepStrictEqual(yield* usedIn(log, windows), [1])
         assert.strictEqual(yield* waitOf(log), 200 * unit)
@@ -111,8 +111,8 @@ export const suite = (
       Effect.gen(function* () {
         const windows = toWindows([1, minute])
         const log = yield* openLog(windows)
-        const place = yield* log.take
-        yield* place.giveBack
+        const place = yield* log.acquire
+        yield* place.release
         assert.deepStrictEqual(yield* usedIn(log, windows), [0])
         yield* call(log)
         assert.deepStrictEqual(yield* usedIn(log, windows), [1])
@@ -126,7 +126,7 @@ export const suite = (
         yield* waitOf(yield* openLog(small, { name }))
         const log = yield* openLog(large, { name })
         yield* call(log)
-        yield* log.take
+        yield* log.acquire
         yield* waitOf(log)
         assert.deepStrictEqual(yield* usedIn(log, [...small, ...large]), [3, 3])
         assert.deepStrictEqual(yield* usedIn(yield* openLog(small), small), [0])
@@ -145,8 +145,8 @@ export const suite = (
     test("starts no call while the server wants none, and a shorter wait does not end a longer one", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, 200 * unit]))
-        yield* log.refused(Duration.millis(800 * unit))
-        yield* log.refused(Duration.millis(100 * unit))
+        yield* log.throttled(Duration.millis(800 * unit))
+        yield* log.throttled(Duration.millis(100 * unit))
         const wait = yield* waitOf(log)
         assert.isAtMost(wait, 800 * unit)
         assert.isAbove(wait, clock === "virtual" ? 799 : 0)
@@ -159,9 +159,9 @@ export const suite = (
         const windows = toWindows([10, minute], [50, hour])
         const log = yield* openLog(windows)
         for (let i = 0; i < 3; i++) yield* call(log)
-        yield* log.refused(Duration.seconds(20))
+        yield* log.throttled(Duration.seconds(20))
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 10])
-        yield* log.refused(Duration.seconds(10))
+        yield* log.throttled(Duration.seconds(10))
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 10])
         // The first of them leaves when the server said, and the others one after the other until the minute is over.
         const { now, stamps } = yield* log.calls
@@ -171,7 +171,7 @@ export const suite = (
           assert.isAtMost(leave[i] ?? 0, expected + 1)
           assert.isAtLeast(leave[i] ?? 0, expected - slack - 1)
         }
-        yield* log.refused(Duration.minutes(5))
+        yield* log.throttled(Duration.minutes(5))
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 50])
       }).pipe(Effect.provide(layer)))
 
@@ -184,7 +184,7 @@ export const suite = (
           const windows = toWindows([10, minute], [50, hour])
           const log = yield* openLog(windows)
           for (let i = 0; i < 3; i++) yield* call(log)
-          yield* log.refused(wait)
+          yield* log.throttled(wait)
           const [used = 0] = yield* usedIn(log, windows)
           // The first of them leaves at once, and each of the other six a seventh of a minute later.
           assert.isAtMost(used, 9)
@@ -196,13 +196,13 @@ export const suite = (
     test("holds calls back for a year at most", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, minute]))
-        yield* log.refused(Duration.infinity)
+        yield* log.throttled(Duration.infinity)
         const wait = yield* waitOf(log)
         assert.isAtMost(wait, 366 * 24 * hour)
         assert.isAtLeast(wait, 366 * 24 * hour - slack)
       }).pipe(Effect.provide(layer)))
 
-    const step = Schema.Literals(["take", "take", "take", "answer", "giveBack", "pass", "refused"])
+    const step = Schema.Literals(["take", "take", "take", "answer", "release", "pass", "refused"])
     const few = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 }))
     const short = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: clock === "virtual" ? 400 : 40 }))
     test.prop(
@@ -215,16 +215,16 @@ export const suite = (
         Effect.gen(function* () {
           const windows = toWindows(...limits.map(({ limit, millis }) => [limit, millis] as const))
           const log = yield* openLog(windows)
-          const places: Array<QuotaStore.Place> = []
+          const places: Array<QuotaStore.Permit> = []
           for (const { millis, step } of steps) {
             if (step === "pass") yield* pass(millis)
-            else if (step === "refused") yield* log.refused(Duration.millis(millis))
+            else if (step === "refused") yield* log.throttled(Duration.millis(millis))
             else if (step === "answer") yield* places.shift()?.answered ?? Effect.void
-            else if (step === "giveBack") yield* places.shift()?.giveBack ?? Effect.void
+            else if (step === "release") yield* places.shift()?.release ?? Effect.void
             else {
               // Whatever time passes meanwhile, the rule gives no more before than after.
               const before = QuotaRule.delay(windows, yield* log.calls)
-              const taken = yield* Effect.exit(log.take)
+              const taken = yield* Effect.exit(log.acquire)
               const after = yield* log.calls
               if (Exit.isSuccess(taken)) {
                 places.push(taken.value)
