@@ -22,23 +22,23 @@ const session = Session.Session.make({
 
 const seconds = (n: number) => Duration.seconds(n)
 
-/** Runs the session on all of them and saves every result; when each thing happened, and what the service saw. */
+/** Runs the session on machines and saves every result. Returns the events with their times, and the calls of the service. */
 const collect = Effect.fnUntraced(function* (ids: ReadonlyArray<string>, options?: RunOptions) {
   const { run } = yield* Fleet
   const { saveAll } = yield* LiveResponse
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const events: Array<{ readonly at: number; readonly event: FleetEvent }> = []
   const saved: Array<string> = []
   const results = run(Stream.fromIterable(ids), session, options).pipe(
     Stream.tap((event) =>
-      Effect.map(Clock.currentTimeMillis, (now) => events.push({ at: (now - began) / 1000, event })),
+      Effect.map(Clock.currentTimeMillis, (now) => events.push({ at: (now - startedAt) / 1000, event })),
     ),
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : [])),
   )
   yield* Stream.runForEach(saveAll(results, { concurrency: 16 }), (event) =>
     Effect.sync(() => (event.event === "completed" ? saved.push(`${event.machineActionId}:${event.index}`) : 0)),
   )
-  const took = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const took = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const calls = yield* (yield* Simulator.Simulator).calls
   return { events, saved, took, calls }
 })
@@ -54,13 +54,13 @@ const is =
   (event: FleetEvent): event is Extract<FleetEvent, { readonly event: K }> =>
     event.event === kind
 
-/** The events of one kind, and when they happened. */
+/** The events of one kind with their times. */
 const only = <K extends FleetEvent["event"]>(
   events: ReadonlyArray<{ readonly at: number; readonly event: FleetEvent }>,
   kind: K,
 ) => events.flatMap(({ at, event }) => (is(kind)(event) ? [{ ...event, at }] : []))
 
-/** How many sessions each machine has had, as the service tells it. */
+/** How many sessions each machine has had, according to the service. */
 const sessionsOf = Effect.gen(function* () {
   const api = yield* DefenderApi
   const counts: Record<string, number> = {}
@@ -97,7 +97,7 @@ describe("Fleet.run", () => {
     )
   }
 
-  it.effect("runs the session on each machine once, however often it is named, and saves what it left", () =>
+  it.effect("runs the session once on a machine that is named twice, and saves its results", () =>
     Effect.gen(function* () {
       const { events, saved } = yield* inVirtualTime(collect([...machineIds(3), ...machineIds(3)]))
       assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
@@ -107,7 +107,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(3) })),
   )
 
-  it.effect("does not let machines that are offline keep the others from their turn", () =>
+  it.effect("runs sessions on other machines while some are offline", () =>
     Effect.gen(function* () {
       const { calls, events } = yield* inVirtualTime(collect(machineIds(120)), "3 days")
       const ended = only(events, "ended")
@@ -115,22 +115,22 @@ describe("Fleet.run", () => {
       const online = ended.filter((event) => !isOffline(event))
       assert.strictEqual(online.length, 60)
       assert.strictEqual(only(events, "offline").length, 60)
-      // Twelve minutes for 120 starts, and a minute or two for the last of them.
+      // 120 starts take twelve minutes, and the last sessions a minute or two more.
       assert.isAtMost(Math.max(...online.map(({ at }) => at)), 15 * 60)
       const late = ended.filter(isOffline)
       assert.strictEqual(late.length, 60)
       assert.isAtMost(Math.max(...late.map(({ at }) => at)), 2 * 3600 + 200)
-      // A machine that is not there is looked at once a minute, 25 of them with one call.
+      // Offline machines are polled once a minute, 25 of them with one call.
       assert.isAtMost(calls.filter(({ kind }) => kind === "list").length, 15 * 20 + 4 * 120)
     }).pipe(over({ machines: machines(120, (n) => (n < 60 ? { offline: "2 hours" } : {})) })),
   )
 
-  it.effect("ends at the deadline, tells what goes on, and goes on with it in the next run", () =>
+  it.effect("ends at the deadline, reports unfinished sessions, and waits for them in the next run", () =>
     Effect.gen(function* () {
       const first = yield* inVirtualTime(collect(machineIds(15), { deadline: "30 seconds", sessions: 12 }))
       assert.deepStrictEqual(kinds(first.events), { started: 10, unfinished: 10, notStarted: 5, sessions: 1 })
       assert.strictEqual(first.took >= 30 && first.took < 70, true, `it took ${first.took} s`)
-      assert.include(only(first.events, "unfinished")[0]?.message, "goes on")
+      assert.include(only(first.events, "unfinished")[0]?.message, "continues")
       const second = yield* inVirtualTime(collect(machineIds(15)))
       assert.strictEqual(only(second.events, "started").filter(({ as }) => as === "resumed").length, 10)
       assert.strictEqual(only(second.events, "ended").length, 15)
@@ -138,7 +138,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(15), commandTime: "1 minute" })),
   )
 
-  it.effect("ends when the last session has begun, where nobody waits", () =>
+  it.effect("ends when the last session has started, with `wait: false`", () =>
     Effect.gen(function* () {
       const { events, took } = yield* inVirtualTime(collect(machineIds(12), { wait: false }))
       assert.strictEqual(only(events, "started").length, 12)
@@ -146,7 +146,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(12), commandTime: "1 hour" })),
   )
 
-  it.effect("an answer that got lost is looked for, and no machine has the session twice", () =>
+  it.effect("searches for a session whose answer was lost, and starts none twice", () =>
     Effect.gen(function* () {
       const { events } = yield* inVirtualTime(collect(machineIds(4)))
       assert.strictEqual(only(events, "ended").length, 4)
@@ -165,7 +165,7 @@ describe("Fleet.run", () => {
     ),
   )
 
-  it.effect("gives up a machine whose session is never there, and tries it again in the next run", () =>
+  it.effect("gives up a machine whose requests never arrive, and tries again in the next run", () =>
     Effect.gen(function* () {
       const first = yield* inVirtualTime(collect(machineIds(1)))
       assert.deepStrictEqual(kinds(first.events), { notStarted: 1, sessions: 1 })
@@ -177,7 +177,7 @@ describe("Fleet.run", () => {
     ),
   )
 
-  it.effect("names the session that is in the way, or waits for that one", () =>
+  it.effect("names the session in progress on a machine, or with `adopt` waits for it", () =>
     Effect.gen(function* () {
       const plain = yield* inVirtualTime(collect(machineIds(1)), "1 hour")
       const [refused] = only(plain.events, "notStarted")
@@ -193,7 +193,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(1, () => ({ busy: "2 hours" })) })),
   )
 
-  it.effect("tells what the service refuses, and goes on with the others", () =>
+  it.effect("reports what the service refuses, and runs the other sessions", () =>
     Effect.gen(function* () {
       const { events } = yield* inVirtualTime(collect([...machineIds(3), "f".repeat(40)]))
       assert.deepStrictEqual(kinds(events), { started: 2, ended: 2, notStarted: 2, sessions: 1 })
@@ -203,7 +203,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(3, (n) => (n === 0 ? { unsupported: true } : {})) })),
   )
 
-  it.effect("leaves sessions that failed as they are, unless they are wanted again", () =>
+  it.effect("leaves failed sessions as they are without `retryFailed`", () =>
     Effect.gen(function* () {
       const first = yield* inVirtualTime(collect(machineIds(2)))
       assert.deepInclude(first.events.at(-1)?.event, { started: 2, succeeded: 1, failed: 1 })
@@ -224,7 +224,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(2, (n) => (n === 0 ? { fails: "no" } : {})) })),
   )
 
-  it.effect("a session of other commands or another comment is another one", () =>
+  it.effect("starts another session for other commands or another comment", () =>
     Effect.gen(function* () {
       const { run } = yield* Fleet
       const other = Session.Session.make({ ...session, comment: "case 4712" })
@@ -235,7 +235,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(1) })),
   )
 
-  it.effect("waits while others have the tenant's sessions", () =>
+  it.effect("waits while other sessions of the tenant use up the limit", () =>
     Effect.gen(function* () {
       const { events } = yield* inVirtualTime(collect(machineIds(40).slice(25)))
       assert.strictEqual(only(events, "ended").length, 15)
@@ -243,7 +243,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(40, (n) => (n < 25 ? { busy: "20 minutes" } : {})) })),
   )
 
-  it.effect("ends at once where running sessions is not permitted", () =>
+  it.effect("ends at once without the permission to run sessions", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(inVirtualTime(collect(machineIds(100))))
       assert.include(String(exit), "permission is missing")

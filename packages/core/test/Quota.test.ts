@@ -38,26 +38,26 @@ const quotaOf = (windows: ReadonlyArray<Limit>) =>
 
 const onePerSecond = quotaOf([{ limit: 1, millis: 1000 }])
 
-/** The most calls that any rolling window of this length has seen. */
+/** The largest number of calls in any rolling window of this length. */
 const most = (instants: ReadonlyArray<number>, millis: number): number =>
   Math.max(0, ...instants.map((end) => instants.filter((at) => at > end - millis && at <= end).length))
 
-/** Hundreds that are woken at once may be at work for longer than the clock waits by default, on a machine that is busy. */
+/** Hundreds of fibers that resume at once can take longer than the clock waits by default. */
 const patientClock = TestClock.layer({ warningDelay: "1 minute" })
 
-/** Notes who calls and when. */
+/** Records who calls, and when. */
 const makeJournal = Effect.gen(function* () {
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const entries: Array<readonly [who: string, at: number]> = []
   const note = (who: string) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
-      entries.push([who, now - began])
+      entries.push([who, now - startedAt])
     })
   return { entries, note }
 })
 
 describe("Quota", () => {
-  /** A server that refuses what is over the limit in any rolling window, and counts whatever comes. */
+  /** A server that throttles calls over the limit of a rolling window, and counts those too. */
   const makeServer = (windows: ReadonlyArray<Limit>) => {
     const seen: Array<{ readonly at: number; readonly own: boolean; readonly wait: number }> = []
     return {
@@ -87,7 +87,7 @@ describe("Quota", () => {
   )
   const someWindows = Schema.NonEmptyArray(Schema.Struct({ limit: between(1, 6), millis: between(2000, 60_000) }))
 
-  /** Callers come, wait, call, are refused and call again, or leave; others call as well, and nobody knows of them. */
+  /** Callers wait, call, repeat a throttled call, or are interrupted, while unknown callers use the same quota. */
   const runBatch = Effect.fnUntraced(function* (
     windows: ReadonlyArray<Limit>,
     calls: typeof callers.Type,
@@ -139,7 +139,7 @@ describe("Quota", () => {
   }, Effect.scoped)
 
   it.effect.prop(
-    "is never refused where nobody else calls, whatever the arrivals, latencies and interruptions",
+    "is never throttled without other callers, whatever the arrivals, latencies and interruptions",
     [someWindows, callers],
     ([windows, calls]) =>
       Effect.gen(function* () {
@@ -163,7 +163,7 @@ describe("Quota", () => {
   )
 
   it.effect.prop(
-    "honours each refusal where others call: nothing starts meanwhile, its own calls keep the limits, and all are served",
+    "starts no call while it is throttled, keeps the limits, and serves all calls, whatever other callers do",
     [someWindows, callers, Schema.Array(between(0, 10_000))],
     ([windows, calls, foreign]) =>
       Effect.gen(function* () {
@@ -198,7 +198,7 @@ describe("Quota", () => {
   )
 
   it.effect.prop(
-    "forecasts what really happens",
+    "forecasts when the last call starts",
     [
       Schema.NonEmptyArray(Schema.Struct({ limit: between(1, 6), millis: between(10, 400) })),
       Schema.Array(between(0, 100)),
@@ -209,13 +209,13 @@ describe("Quota", () => {
         const quota = yield* quotaOf(windows)
         const batch = Effect.gen(function* () {
           for (const pause of before) yield* Effect.andThen(Effect.sleep(pause), quota.withPermit(Effect.void))
-          const began = yield* Clock.currentTimeMillis
+          const startedAt = yield* Clock.currentTimeMillis
           const forecast = Duration.toMillis(yield* quota.forecast(calls))
           const starts = yield* Effect.all(
             Array.from({ length: calls }, () => quota.withPermit(Clock.currentTimeMillis)),
             { concurrency: "unbounded" },
           )
-          return { forecast, took: Math.max(...starts) - began }
+          return { forecast, took: Math.max(...starts) - startedAt }
         })
         const { forecast, took } = yield* inVirtualTime(batch, "1 hour")
         assert.strictEqual(took, forecast)
@@ -223,7 +223,7 @@ describe("Quota", () => {
     { arbitrary: { runs: 60 } },
   )
 
-  it.effect("keeps both windows", () =>
+  it.effect("keeps the limits of both windows", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([
         { limit: 2, millis: 1000 },
@@ -243,7 +243,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("serves callers in the order in which they came", () =>
+  it.effect("serves calls in the order in which they came", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 3, millis: 1000 }])
       const { entries, note } = yield* makeJournal
@@ -256,7 +256,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("lets a link that is made anew go before new ones, in their own order", () =>
+  it.effect("serves calls with priority first, in their own order", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
@@ -289,7 +289,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("gives the place of an interrupted waiter to the next one", () =>
+  it.effect("serves the next call in place of an interrupted one", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
@@ -319,9 +319,9 @@ describe("Quota", () => {
   )
 
   it.effect.prop(
-    "loses no turn when waiters are interrupted, not even at the instant of their turn",
+    "loses no permit when waiting calls are interrupted, not even at the instant when they get it",
     [Schema.Array(Schema.UndefinedOr(between(0, 12))), between(5, 40)],
-    // Fibers yield to each other after so few steps that an interruption comes between any two of them.
+    // Fibers yield after few steps, so that interruptions come between any two of them.
     ([interrupts, steps]) =>
       Effect.gen(function* () {
         const quota = yield* quotaOf([{ limit: 1, millis: 4 }])
@@ -339,7 +339,7 @@ describe("Quota", () => {
           yield* Fiber.awaitAll([...fibers, ...killers])
         })
         yield* inVirtualTime(batch, "1 minute")
-        // Whoever was not interrupted had its turn, and as long as somebody waited no turn was left out.
+        // Every call that was not interrupted was served, and no permit was unused while a call waited.
         const served = entries.map(([who]) => Number(who))
         assert.deepStrictEqual(
           served,
@@ -348,7 +348,7 @@ describe("Quota", () => {
         for (const [i, after] of interrupts.entries()) if (after === undefined) assert.include(served, i)
         assert.deepStrictEqual(
           entries.map(([, at]) => at - 1),
-          entries.map((_, turn) => turn * 4),
+          entries.map((_, i) => i * 4),
         )
         assert.strictEqual((yield* quota.status).waiting, 0)
         assert.strictEqual((yield* quota.status).windows[0]?.used, 0)
@@ -356,24 +356,24 @@ describe("Quota", () => {
     { arbitrary: { runs: 400 } },
   )
 
-  it.effect("keeps the place of a call that was begun, interrupted or failed", () =>
+  it.effect("counts a call that was interrupted or that failed", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])
       const batch = Effect.gen(function* () {
-        const began = yield* Clock.currentTimeMillis
+        const startedAt = yield* Clock.currentTimeMillis
         const hanging = yield* Effect.forkChild(quota.withPermit(Effect.never))
         yield* Effect.sleep(100)
         yield* Fiber.interrupt(hanging)
-        yield* Effect.flip(quota.withPermit(Effect.fail("refused")))
+        yield* Effect.flip(quota.withPermit(Effect.fail("failed")))
         assert.strictEqual((yield* quota.status).windows[0]?.used, 2)
         yield* quota.withPermit(Effect.void)
-        return (yield* Clock.currentTimeMillis) - began
+        return (yield* Clock.currentTimeMillis) - startedAt
       })
       assert.strictEqual(yield* inVirtualTime(batch), 1100)
     }),
   )
 
-  it.effect("counts a call that is under way, however long it takes", () =>
+  it.effect("counts a call in progress, however long it takes", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
@@ -386,7 +386,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("holds back those who wait already when it is blocked", () =>
+  it.effect("holds back the waiting calls while it is throttled", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
@@ -409,7 +409,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("tells of each pause, and how long it is", () =>
+  it.effect("publishes each pause with its length", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])
       const pauses: Array<number> = []
@@ -427,7 +427,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("waits by its policy, and also on where that ends", () =>
+  it.effect("waits by its schedule, and continues when the schedule has finished", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
@@ -445,7 +445,7 @@ describe("Quota", () => {
     }).pipe(Effect.provide(Timing.layer({ quota: Schedule.recurs(0) }))),
   )
 
-  it.effect("has thousands of callers wait, and serves them in two turns", () =>
+  it.effect("serves thousands of waiting calls in two windows", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 1000, millis: 1000 }])
       const { entries, note } = yield* makeJournal
@@ -464,7 +464,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("spaces calls evenly where others use the app: one in each average interval", () =>
+  it.effect("spaces calls evenly: one in each average interval", () =>
     Effect.gen(function* () {
       const windows = Quota.evenly(
         toWindows([
@@ -484,7 +484,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("tells how it stands, to who asks and to whoever collects metrics", () =>
+  it.effect("has a status, and metrics", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([
         { limit: 2, millis: 1000 },
@@ -517,7 +517,7 @@ describe("Quota", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
-  it.effect("takes its limits from the environment", () =>
+  it.effect("reads its limits from the environment", () =>
     Effect.gen(function* () {
       const read = (env: Record<string, string>) =>
         Effect.flatMap(Quota.Quota, (quota) => quota.status).pipe(
@@ -561,7 +561,7 @@ describe("Quota", () => {
   it.effect.each([
     { calls: 1500, seconds: 840 },
     { calls: 3000, seconds: 3600 + 840 },
-  ])("makes $calls links in $seconds s, and none is refused", ({ calls, seconds }) =>
+  ])("gets $calls links in $seconds s, and none is throttled", ({ calls, seconds }) =>
     Effect.gen(function* () {
       const simulator = yield* Simulator
       const api = yield* DefenderApi
@@ -575,7 +575,7 @@ describe("Quota", () => {
     }).pipe(Effect.provide(LiveResponseTest.layer().pipe(Layer.provideMerge(patientClock)))),
   )
 
-  it.effect("is not refused either when answers take their time, each another one", () => {
+  it.effect("is not throttled at varying latencies either", () => {
     let calls = 0
     const latency = Effect.suspend(() => Effect.sleep(50 + ((calls++ * 7919) % 350)))
     return Effect.gen(function* () {
@@ -589,7 +589,7 @@ describe("Quota", () => {
       assert.deepStrictEqual(new Set(seen.map(({ status }) => status)), new Set([200]))
       const took = (seen.at(-1)?.at ?? 0) - (seen[0]?.at ?? 0)
       assert.isAtLeast(took, 3_600_000)
-      // A call counts from its answer on: that costs the latency once a window.
+      // A call counts from its answer on, which costs the latency once in each window.
       assert.isAtMost(took, 3_600_000 + 20 * 400)
     }).pipe(Effect.provide(LiveResponseTest.layer({ latency }).pipe(Layer.provideMerge(patientClock))))
   })
