@@ -235,7 +235,7 @@ const kinds = new Set<string>(Line.members.map(({ fields }) => fields.entry.sche
 const problemOf = (value: Option.Option<unknown>): string => {
   const found = Option.getOrUndefined(Option.flatMap(value, decodeVersion))?.version ?? version
   if (found > version)
-    return `was written by a newer version of live-response (format ${found}, this one knows ${version}); use that version`
+    return `was written by a newer version of live-response (format ${found}, this one reads up to ${version}); run the newer version`
   const kind = Option.getOrUndefined(Option.flatMap(value, decodeKind))?.entry
   return kind === undefined || kinds.has(kind)
     ? "is damaged, so its machine might get the session twice; check in the Microsoft Defender portal whether it had one, then correct or delete the line"

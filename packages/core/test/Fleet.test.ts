@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import { Fleet, metrics, type RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { DefenderApi } from "@live-response/core/DefenderApi"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -10,7 +10,9 @@ import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { earliestEnd, machineAt, machineIds, machines } from "./support/fleets.ts"
 
 const { inVirtualTime } = LiveResponseTest
@@ -202,6 +204,57 @@ describe("Fleet.run", () => {
       assert.include(messages[1], "not found")
     }).pipe(over({ machines: machines(3, (n) => (n === 0 ? { unsupported: true } : {})) })),
   )
+
+  it.effect("counts sessions by their outcome, and measures how long they took", () =>
+    Effect.gen(function* () {
+      const ids = [...machineIds(4), "f".repeat(40)]
+      const counts = Effect.forEach(["succeeded", "failed", "unfinished", "not_started"], (outcome) =>
+        Effect.map(Metric.value(Metric.withAttributes(metrics.sessions, { outcome })), ({ count }) => count),
+      )
+      yield* inVirtualTime(collect(ids, { deadline: "5 minutes" }))
+      assert.deepStrictEqual(yield* counts, [2, 1, 1, 1])
+      const { count, max, min } = yield* Metric.value(metrics.sessionDuration)
+      assert.strictEqual(count, 3)
+      assert.isAtLeast(min, 30)
+      assert.isAtMost(max, 50)
+      // The sessions of an earlier run are not counted again.
+      yield* inVirtualTime(collect(ids, { deadline: "5 minutes" }))
+      assert.deepStrictEqual(yield* counts, [2, 1, 2, 2])
+    }).pipe(
+      over({
+        machines: machines(4, (n) => (n === 0 ? { fails: "no" } : n === 1 ? { offline: Duration.infinity } : {})),
+      }),
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+    ),
+  )
+
+  it.effect("has a span for the run, and for each session with the ids of its machine and its action", () => {
+    const spans: Array<Tracer.Span> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        spans.push(span)
+        return span
+      },
+    })
+    const named = (name: string) => spans.filter((span) => span.name === name)
+    return Effect.gen(function* () {
+      const { events } = yield* inVirtualTime(collect(machineIds(2)))
+      const started = only(events, "started")
+      assert.strictEqual(named("Fleet.run").length, 1)
+      assert.sameMembers(
+        named("Fleet.startSession").map(({ attributes }) => attributes.get("live_response.machine.id")),
+        machineIds(2),
+      )
+      assert.sameDeepMembers(
+        named("Fleet.followSession").map(({ attributes }) => [
+          attributes.get("live_response.machine.id"),
+          attributes.get("live_response.action.id"),
+        ]),
+        started.map(({ machineActionId, machineId }) => [machineId, machineActionId]),
+      )
+    }).pipe(over({ machines: machines(2) }), Effect.provideService(Tracer.Tracer, tracer))
+  })
 
   it.effect("leaves failed sessions as they are without `retryFailed`", () =>
     Effect.gen(function* () {

@@ -283,8 +283,8 @@ describe("Fleet.run over a service that fails", () => {
       const twice = ({ kind }: Sent): Weather => (kind === "run" ? { answer: "no connection", after: "1 second" } : {})
       const first = yield* inVirtualTime(Effect.timeoutOption(run(twice, machineIds(1)), "500 millis"), "10 seconds")
       assert.isTrue(Option.isNone(first))
-      const [begun] = yield* simulator.actions
-      const refused = refusal(400, "ActiveRequestAlreadyExists", `in progress, active action id: ${begun?.id}`)
+      const [action] = yield* simulator.actions
+      const refused = refusal(400, "ActiveRequestAlreadyExists", `in progress, active action id: ${action?.id}`)
       // The list does not have the session, and the service has it.
       const events = yield* inVirtualTime(
         run(
@@ -300,7 +300,7 @@ describe("Fleet.run over a service that fails", () => {
       const started = events.flatMap((event) => (event.event === "started" ? [event] : []))
       assert.deepStrictEqual(
         started.map(({ as, machineActionId }) => [as, String(machineActionId)]),
-        [["resumed", begun?.id]],
+        [["resumed", action?.id]],
       )
       assert.strictEqual(kinds(events)["ended"], 1)
       assert.deepStrictEqual(yield* sessionsOf, once(1))

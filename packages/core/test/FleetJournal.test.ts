@@ -328,6 +328,81 @@ describe("FleetJournal.layerFileSystem in the next program", () => {
   )
 })
 
+/** What version 0.1.0 wrote, before lines had a version. */
+const firstFormat = [
+  `{"entry":"run","run":"73e5e903afa0a50a","commands":[{"_tag":"RunScript","scriptName":"collect.ps1"}],"comment":"case 4711"}`,
+  `{"entry":"starting","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000000","at":"2026-11-20T08:00:00.000Z","mark":"0123456789abcdef"}`,
+  `{"entry":"started","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000001","at":"2026-11-20T08:00:00.000Z","machineActionId":"988cc94e-7a8f-4b28-ab65-54970c5d5018"}`,
+  `{"entry":"notStarted","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000002","at":"2026-11-20T08:00:00.000Z"}`,
+  `{"entry":"ended","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000003","at":"2026-11-20T08:00:00.000Z","action":{"id":"988cc94e-7a8f-4b28-ab65-54970c5d5018","type":"LiveResponse","status":"Succeeded","machineId":"0000000000000000000000000000000000000003","computerDnsName":"ws-3","requestor":"o'brien@contoso.com","requestorComment":"case 4711 [live-response 0123456789abcdef]","created":"2026-11-01T00:00:00.123Z","updated":"2026-11-01T00:01:00.000Z","commands":[{"index":0,"type":"RunScript","status":"Completed","params":{"ScriptName":"collect.ps1"},"startTime":"2026-11-01T00:00:30.000Z","errors":[]}]}}`,
+].join("\n")
+
+/** Lines that this version could read, were they not of a newer one. */
+const newerLines = [
+  { what: "a session", line: { entry: "run", run: "ab", commands: session.commands, comment: "case 1" } },
+  { what: "an entry that it knows", line: { entry: "notStarted", run: "ab", machineId: machineAt(1) } },
+  { what: "an entry with another field", line: { entry: "notStarted", run: "ab", machineId: machineAt(1), more: 1 } },
+  { what: "an entry that it does not know", line: { entry: "paused" } },
+]
+
+describe("The format of sessions.jsonl", () => {
+  it.effect("has a version in each line", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inRun(disk, ({ open }) =>
+        Effect.flatMap(open(session), (run) => Effect.forEach(entriesOf(run.id), run.append)),
+      )
+      const lines = new TextDecoder().decode(disk.files.get(path)).trim().split("\n")
+      assert.strictEqual(lines.length, 5)
+      for (const line of lines) assert.match(line, /^\{"entry":"[a-zA-Z]+","version":1,/)
+    }),
+  )
+
+  it.effect("reads lines without a version, and appends to them", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      disk.files.set(path, utf8(`${firstFormat}\n`))
+      yield* inRun(disk, ({ open }) =>
+        Effect.gen(function* () {
+          const run = yield* open(session)
+          assert.strictEqual(run.id, "73e5e903afa0a50a")
+          const found = yield* Effect.forEach([0, 1, 2, 3], (n) => run.find(machineAt(n)))
+          assert.deepStrictEqual(
+            found.map((entry) => Option.getOrUndefined(entry)?.entry),
+            ["starting", "started", "notStarted", "ended"],
+          )
+          yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(4) }))
+        }),
+      )
+      const text = new TextDecoder().decode(disk.files.get(path))
+      assert.isTrue(text.startsWith(`${firstFormat}\n{"entry":"notStarted","version":1,`), text)
+    }),
+  )
+
+  it.effect.each(newerLines)("refuses $what of a newer version by name, and leaves the file as it is", ({ line }) =>
+    Effect.gen(function* () {
+      const { add, disk, known } = yield* withOneMachine
+      add(JSON.stringify({ ...line, version: 2 }))
+      const before = disk.files.get(path)
+      const { message } = yield* Effect.flip(known)
+      assert.strictEqual(
+        message,
+        `${path}: line 3 was written by a newer version of live-response (format 2, this one reads up to 1); run the newer version`,
+      )
+      assert.deepStrictEqual(disk.files.get(path), before)
+      assert.strictEqual(disk.files.size, 1)
+    }),
+  )
+
+  it.effect.each([0, -1, 1.5, "1", null])("treats a line with the version %j as damaged", (version) =>
+    Effect.gen(function* () {
+      const { add, known } = yield* withOneMachine
+      add(JSON.stringify({ entry: "notStarted", run: "ab", machineId: machineAt(1), version }))
+      assert.include((yield* Effect.flip(known)).message, "line 3 is damaged")
+    }),
+  )
+})
+
 const faults: ReadonlyArray<Fault> = ["short", "ENOSPC", "EIO", "EMFILE", "EACCES", "crash"]
 
 /**

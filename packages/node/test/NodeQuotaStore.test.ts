@@ -233,6 +233,34 @@ describe("NodeQuotaStore.layer", () => {
     }),
   )
 
+  it.effect.each([
+    { what: "a view", changes: "CREATE VIEW waits AS SELECT log, wait FROM blocks" },
+    { what: "a trigger", changes: "CREATE TRIGGER t AFTER INSERT ON calls BEGIN SELECT 1; END" },
+    { what: "other tables", changes: "DROP TABLE calls; CREATE TABLE permits (id INTEGER PRIMARY KEY) STRICT" },
+    {
+      what: "a schema that this SQLite can't read",
+      changes: "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE calls (at TIME) NEWER'",
+    },
+  ])("does not rename a file of a newer version that has $what", ({ changes }) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const path = join(directory, "quota.sqlite")
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory)))
+      const database = new DatabaseSync(path, { defensive: false })
+      database.exec(`PRAGMA user_version = 99; ${changes}`)
+      database.close()
+      const before = readFileSync(path)
+      const error = yield* Effect.flip(named().pipe(Effect.provide(onThisMachine(directory))))
+      assert.deepInclude(error, { _tag: "QuotaStoreError", store: path })
+      assert.include(error.message, "was written by a newer version of live-response (schema 99, this one knows 1)")
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.includes("broken")),
+        [],
+      )
+      assert.isTrue(readFileSync(path).equals(before))
+    }),
+  )
+
   it.live.each([5, 6, 261, 262, 517, 773])("waits while SQLite answers any statement with code %i", (errcode) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

@@ -6,8 +6,8 @@
  * - A request is sent once. Where no clear answer arrives, the list of actions is searched for the mark, for as long as the
  *   API may not know a new action yet. Only a session that is not found then may be requested again, and the journal says
  *   so first (`notStarted`).
- * - Another session in progress on the machine may be the same one, for a gateway may send a request twice. What can't be
- *   told apart stays `starting`, and the next run searches for it.
+ * - Another session in progress on the machine may be the same one, because a gateway may send a request twice. While that
+ *   is unknown the journal keeps `starting`, and the next run searches for the session.
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -67,7 +67,7 @@ const freshFor = Duration.toMillis("3 seconds")
 /** The session is requested after this many entries, even if the disk takes longer for each. */
 const entriesAtMost = 5
 
-/** Whether the request was never sent, because no connection could be made. */
+/** Whether the request was never sent, for lack of a connection. */
 const isUnsent = ({ reason }: DefenderError.DefenderError): boolean =>
   reason._tag === "Unreachable" && reason.kind !== undefined
 
@@ -131,8 +131,8 @@ const makeSearch =
 type InProgress = Found | "another" | "unknown"
 
 /**
- * Makes the function that says what the session in progress is: the requested one, or with `adopt` one in its place. Without
- * the permission to read actions they can't be told apart, and it counts as another one.
+ * Makes the function that says what the session in progress is: the requested one, or with `adopt` one that replaces it.
+ * Without the permission to read actions it counts as another one.
  */
 const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
   const byId = (id: MachineActionId, mark: string): Effect.Effect<InProgress, ApiError> =>

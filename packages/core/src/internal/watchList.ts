@@ -20,7 +20,7 @@ export interface Watched<E> {
 /** A filter of 25 ids has 99 nodes. An OData service accepts 100 unless it says otherwise. */
 export const idsInOneCall = 25
 
-/** Leaves room for the others, however many actions are urgent. */
+/** Limits the urgent actions in a call, so that the others are polled too. */
 const urgentInOneCall = 20
 
 /**
@@ -67,7 +67,7 @@ export class WatchList<W extends Watched<E>, E> {
     this.wanted.openUnsafe()
   }
 
-  /** Removes a caller that left, or whose watching has ended. */
+  /** Removes a caller that left, or that has its final state. */
   remove(one: W): void {
     if (!this.watched.delete(one) || this.watched.size > 0) return
     this.wanted.closeUnsafe()
