@@ -2,7 +2,7 @@
  * The mark of a session: random digits in its comment, which no other session has. A program that lost the answer to its
  * request finds the session by its mark in the list of actions, and does not start it twice.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { MachineAction } from "../MachineAction.ts"
 import { Session } from "../Session.ts"
 import { randomHex } from "./randomHex.ts"
