@@ -13,8 +13,7 @@ import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { MachineAction } from "./MachineAction.ts"
-import type { QuotaFull } from "./QuotaStore.ts"
-import type { QuotaStoreError } from "./QuotaStoreError.ts"
+import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 
 /**

@@ -89,7 +89,7 @@ const layerOver = (
     ResultStore.layerMemory,
     Manifest.layerMemory,
   ),
-  windows = Quota.windows(),
+  windows = Quota.linkWindows(),
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(
@@ -709,7 +709,7 @@ describe("LiveResponse.saveAll", () => {
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const quota = yield* Quota.Quota
-      const other = Effect.forever(Effect.andThen(quota.withPlace(Effect.void), Effect.sleep("1 second")))
+      const other = Effect.forever(Effect.andThen(quota.withPermit(Effect.void), Effect.sleep("1 second")))
       // With one of these counts the batch ends when the queue of events is full.
       let waited = 0
       for (let count = 124; count <= 132; count++) {
@@ -732,7 +732,7 @@ describe("LiveResponse.saveAll", () => {
         layerOver(
           () => Effect.succeed(utf8("a")),
           Layer.merge(ResultStore.layerMemory, Manifest.layerMemory),
-          Quota.windows({ perMinute: 1, perHour: 60 }),
+          Quota.linkWindows({ perMinute: 1, perHour: 60 }),
         ),
       ),
     ),

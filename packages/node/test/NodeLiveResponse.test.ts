@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
-import { Quota, windows } from "@live-response/core/Quota"
+import { linkWindows, Quota } from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Timing from "@live-response/core/Timing"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -146,7 +146,7 @@ describe("NodeLiveResponse.layer", () => {
       const options = {
         directory,
         endpoint,
-        windows: windows({ perMinute: 7, perHour: 70 }),
+        windows: linkWindows({ perMinute: 7, perHour: 70 }),
         stallTimeout: "200 millis",
       } as const
       const { duration, limits } = yield* Effect.gen(function* () {
