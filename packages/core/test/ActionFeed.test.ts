@@ -41,10 +41,10 @@ const follow = Effect.fnUntraced(function* (
 ) {
   const told: Array<readonly [n: number, status: string, seconds: number]> = []
   let position = beginning
-  const feed = ActionFeed.follow({
+  const feed = ActionFeed.stream({
     filter: options.filter,
     from: options.from ?? beginning,
-    remember: (now) =>
+    onPosition: (now) =>
       Effect.sync(() => {
         position = now
       }),
@@ -75,7 +75,7 @@ const isList = ({ kind }: Simulator.Call) => kind === "list"
 
 const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) => Effect.map(calls, (all) => all.filter(isList)))
 
-describe("ActionFeed.follow", () => {
+describe("ActionFeed.stream", () => {
   it.effect("tells what is over, and what comes, each once", () =>
     Effect.gen(function* () {
       yield* pass("1 hour")

@@ -52,9 +52,9 @@ const follow = Effect.fnUntraced(function* (
 ) {
   const told: Array<number> = []
   let position = from
-  const feed = ActionFeed.follow({
+  const feed = ActionFeed.stream({
     from: yield* positionOf(from),
-    remember: (now) =>
+    onPosition: (now) =>
       Effect.map(Schema.encodeEffect(Position)(now), (json) => {
         position = json
       }),
@@ -106,7 +106,7 @@ const between = (refuse: (expression: string) => ApiError | undefined) =>
 const apiError = (reason: DefenderError.Reason) =>
   new DefenderError.DefenderError({ operation: "list of machine actions", reason })
 
-describe("ActionFeed.follow at its edges", () => {
+describe("ActionFeed.stream at its edges", () => {
   it.effect("loses nothing however often it is killed", () =>
     Effect.gen(function* () {
       const random = seededRandom(7)
@@ -318,7 +318,7 @@ describe("ActionFeed.follow at its edges", () => {
   it.effect("ends with what ended who remembers it", () =>
     Effect.gen(function* () {
       yield* put(1, "Succeeded", 0)
-      const feed = ActionFeed.follow({ from: yield* positionOf(beginning), remember: () => Effect.fail("full") })
+      const feed = ActionFeed.stream({ from: yield* positionOf(beginning), onPosition: () => Effect.fail("full") })
       const exit = yield* LiveResponseTest.inVirtualTime(Effect.flip(Stream.runDrain(feed)))
       assert.strictEqual(exit, "full")
     }).pipe(Effect.provide(LiveResponseTest.layer())),
