@@ -130,7 +130,7 @@ describe("download --follow, left running", { concurrent: true }, () => {
       yield* last.signal("SIGTERM")
       const ended = yield* last.ended
       assert.strictEqual(ended.exitCode, 130)
-      assert.match(ended.stderr, /^goes on where it was, with what was created since [\d: -]+ UTC\n$/)
+      assert.match(ended.stderr, /^resumes with actions created since [\d: -]+ UTC\n$/)
       const events = Cli.ndjson(ended.stdout)
       assert.strictEqual(events.filter(({ event }) => event === "summary").length, 1)
       assert.deepInclude(events.at(-1), { event: "summary", failed: 0 })
@@ -273,10 +273,10 @@ describe("download --follow, left running", { concurrent: true }, () => {
       yield* until([], idAt(1))
       yield* until(["--requestor", "x", "--machine", "ws-9"], "requestor x")
       assert.include(remembered(box), `"open":["${idAt(1)}"]`)
-      yield* until(["--machine", "ws-9", "--requestor", "x"], "requestor x", "goes on where it was")
+      yield* until(["--machine", "ws-9", "--requestor", "x"], "requestor x", "resumes with actions created since")
 
       box.write("results/follow.json", remembered(box).slice(0, -9))
-      const said = yield* until([], '{"positions":[{', "follow.json.broken")
+      const said = yield* until([], '{"version":1,"positions":[{', "follow.json.broken")
       assert.match(
         said,
         /^live-response: results\/follow\.json is broken, and is now results\/follow\.json\.broken; [^\n]+\n/,
