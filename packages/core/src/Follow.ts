@@ -58,7 +58,7 @@ export interface Options<R> extends Omit<BatchOptions, "again" | "giveUpAfter"> 
   /** Called with each selected action, before its results are downloaded. Those are downloaded when it returns. */
   readonly onAction?: ((action: MachineAction) => Effect.Effect<void, BatchError, R>) | undefined
 
-  /** How long to wait while no connection can be made, as in `BatchOptions`. By default without a limit. */
+  /** How long to wait for a network that is down, as in `BatchOptions`. By default without a limit. */
   readonly giveUpAfter?: Duration.Input | undefined
 }
 
@@ -127,7 +127,7 @@ const makeTracker = Effect.gen(function* () {
         return result.action.unfinished === 0 ? result.action.handled : Effect.void
       }),
 
-    /** Gives whether the result is downloaded again; not if its schedule has ended. */
+    /** Schedules the next download of a result; false at the end of its schedule. */
     retryLater: Effect.fnUntraced(function* (ref: ResultRef): Effect.fn.Return<boolean> {
       const result = results.get(String(ref))
       if (result === undefined) return true
