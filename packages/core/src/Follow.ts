@@ -63,6 +63,8 @@ export interface Options<R> extends Omit<BatchOptions, "again" | "giveUpAfter"> 
 }
 
 /**
+ * An event of a result, of the batch that downloads it, or of following.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -143,7 +145,7 @@ const makeTracker = Effect.gen(function* () {
 
 type Tracker = Effect.Success<typeof makeTracker>
 
-/** What an event means for its result, once the reader is done with it. */
+/** Updates the result that an event is of, once the reader is done with the event. */
 const onEvent = Effect.fnUntraced(function* (
   tracker: Tracker,
   event: Event,
@@ -172,7 +174,7 @@ const onEvent = Effect.fnUntraced(function* (
   }
 })
 
-/** When the searches for new actions are, as the feed makes them. */
+/** Reports each search for new actions with the time of the next one, which the feed's schedule gives. */
 const makeSearches = Effect.gen(function* () {
   const timing = yield* Timing
   const step = yield* Schedule.toStep(timing.follow)
@@ -231,7 +233,7 @@ const attempt = Effect.fnUntraced(function* <R>(options: Options<R>, onReached: 
   )
 })
 
-/** Whether waiting may help. A program that has waited for the network as long as it was to has waited enough. */
+/** Whether waiting may help. It does not if the network was down for `giveUpAfter`. */
 const isWorthWaiting = (error: BatchError): boolean =>
   isPassing(error) && !(error._tag === "Outage" && error.waited !== undefined)
 

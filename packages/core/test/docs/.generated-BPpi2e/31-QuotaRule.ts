@@ -1,0 +1,51 @@
+// @effect-diagnostics globalConsole:off
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+import * as QuotaRule from "@live-response/core/QuotaRule"
+import * as Schema from "effect/Schema"
+
+console.log(Schema.decodeSync(QuotaRule.WindowFromString)("100/1 minute").limit) // 100

@@ -1,0 +1,40 @@
+// @effect-diagnostics globalConsole:off
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+import * as TerminalText from "@live-response/core/TerminalText"
+
+console.log(TerminalText.escapeJson(JSON.stringify("a\u009bb\u202ec"))) // "a\u009bb\u202ec"
