@@ -242,7 +242,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
   // A list that did not fit is read again from its start, so only once half of the buffer has been taken.
   const hasSpace = () => !state.isBehind || output.buffered() <= state.bufferSize / 2
 
-  const round = Effect.suspend(() => (hasSpace() ? Effect.catch(readList, onListError) : Effect.void)).pipe(
+  const round = Effect.suspend(() => (hasSpace() ? readList.pipe(Effect.catch(onListError)) : Effect.void)).pipe(
     Effect.andThen(Effect.suspend(() => options.onPosition?.(positionOf(state)) ?? Effect.void)),
   )
 

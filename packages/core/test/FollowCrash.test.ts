@@ -11,11 +11,13 @@ import { FromString } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Timing from "@live-response/core/Timing"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -58,12 +60,12 @@ interface Session {
   readonly results: number
 }
 
-/** Sessions of half an hour: some are listed as late as possible, some wait for a machine, some are final at once. */
+/** Sessions of twenty minutes: some are listed as late as possible, some wait for a machine, some are final at once. */
 const sessionsOf = (roll: () => number): ReadonlyArray<Session> =>
-  Array.from({ length: 20 }, (_, n) => {
-    const created = Math.floor(roll() * 1800)
+  Array.from({ length: 16 }, (_, n) => {
+    const created = Math.floor(roll() * 1200)
     const listed = created + Math.floor(roll() < 0.2 ? roll() * 540 : roll() * 5)
-    return { n, created, listed, final: listed + Math.floor(roll() ** 3 * 900), results: 1 + Math.floor(roll() * 3) }
+    return { n, created, listed, final: listed + Math.floor(roll() ** 3 * 300), results: 1 + Math.floor(roll() * 3) }
   })
 
 const contentOf = (n: number, index: number) => `result ${index} of ${n}`
@@ -162,7 +164,7 @@ const live = Effect.fnUntraced(function* (seed: number, { end, skew }: World) {
   let kills = 0
   let nextKill = roll() * 200
   const fault = () => (roll() < 0.2 ? faults[Math.floor(roll() * faults.length)] : undefined)
-  for (let now = 0; now < 1800 + 540 + 900; now = yield* serviceNow) {
+  for (let now = 0; now < 1200 + 540 + 300; now = yield* serviceNow) {
     const next = now + 20
     for (const session of sessions) {
       const { final, listed } = session
@@ -173,11 +175,11 @@ const live = Effect.fnUntraced(function* (seed: number, { end, skew }: World) {
     if (now >= nextKill || fiber.pollUnsafe() !== undefined) {
       fiber = yield* restart(fiber)
       kills++
-      nextKill = now + roll() * 200
+      nextKill = now + roll() * 150
     }
     if (roll() < 0.02) {
-      yield* TestClock.adjust("40 minutes")
-      steps += 40 * 60_000
+      yield* TestClock.adjust("15 minutes")
+      steps += 15 * 60_000
     }
     yield* TestClock.adjust("20 seconds")
   }
@@ -194,8 +196,12 @@ const live = Effect.fnUntraced(function* (seed: number, { end, skew }: World) {
   return { disk, kills, position, expected }
 })
 
+/** Fewer looks at open actions than by default: each costs this test time. */
+const rounds = Timing.layer({ rounds: Schedule.spaced("15 seconds") })
+
 const slowService = Layer.fresh(layerApi({ base: "http://localhost" })).pipe(
   Layer.provideMerge(LiveResponseTest.layer({ pageSize: 3, latency: Effect.sleep("700 millis") })),
+  Layer.provideMerge(rounds),
 )
 
 describe("Follow.run, killed again and again", () => {
