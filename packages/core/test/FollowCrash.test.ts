@@ -60,10 +60,10 @@ interface Session {
   readonly results: number
 }
 
-/** Sessions of twenty minutes: some are listed as late as possible, some wait for a machine, some are final at once. */
+/** Sessions of an hour: some are listed as late as possible, some wait for a machine, some are final at once. */
 const sessionsOf = (roll: () => number): ReadonlyArray<Session> =>
   Array.from({ length: 16 }, (_, n) => {
-    const created = Math.floor(roll() * 1200)
+    const created = Math.floor(roll() * 3600)
     const listed = created + Math.floor(roll() < 0.2 ? roll() * 540 : roll() * 5)
     return { n, created, listed, final: listed + Math.floor(roll() ** 3 * 300), results: 1 + Math.floor(roll() * 3) }
   })
@@ -74,7 +74,7 @@ const put = Effect.fnUntraced(function* (
   { created, n, results }: Session,
   status: "InProgress" | "Succeeded",
   updated: number,
-  fault: () => Simulator.Fault | undefined,
+  fault: () => ReadonlyArray<Simulator.Fault>,
 ) {
   const simulator = yield* Simulator.Simulator
   const at = (seconds: number) => DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000))
@@ -92,18 +92,19 @@ const put = Effect.fnUntraced(function* (
     })),
   })
   for (const index of indexes) {
-    const linkFault = fault()
-    const blobFault = fault()
     yield* simulator.add(decodeRef(`${idAt(n)}:${index}`), {
       content: new TextEncoder().encode(contentOf(n, index)),
-      ...(linkFault === undefined ? {} : { linkFaults: [linkFault] }),
-      ...(blobFault === undefined ? {} : { blobFaults: [blobFault] }),
+      linkFaults: fault(),
+      blobFaults: fault(),
     })
   }
 })
 
+const absent: Simulator.Fault = { fault: "status", status: 404, code: "ResourceNotFound" }
+
 const faults: ReadonlyArray<Simulator.Fault> = [
-  { fault: "status", status: 404, code: "ResourceNotFound" },
+  absent,
+  absent,
   { fault: "status", status: 503 },
   { fault: "lost" },
   { fault: "cut", after: 3 },
@@ -163,9 +164,13 @@ const live = Effect.fnUntraced(function* (seed: number, { end, skew }: World) {
   let fiber = yield* run
   let kills = 0
   let nextKill = roll() * 200
-  const fault = () => (roll() < 0.2 ? faults[Math.floor(roll() * faults.length)] : undefined)
-  for (let now = 0; now < 1200 + 540 + 300; now = yield* serviceNow) {
-    const next = now + 20
+  // Some results fail for longer than the list shows their actions to a feed that has seen newer ones.
+  const fault = () =>
+    roll() < 0.7
+      ? []
+      : Array.from({ length: 1 + Math.floor(roll() * 5) }, () => faults[Math.floor(roll() * faults.length)] ?? absent)
+  for (let now = 0; now < 3600 + 540 + 300; now = yield* serviceNow) {
+    const next = now + 60
     for (const session of sessions) {
       const { final, listed } = session
       const here = { ...session, created: epoch + session.created }
@@ -175,13 +180,13 @@ const live = Effect.fnUntraced(function* (seed: number, { end, skew }: World) {
     if (now >= nextKill || fiber.pollUnsafe() !== undefined) {
       fiber = yield* restart(fiber)
       kills++
-      nextKill = now + roll() * 150
+      nextKill = now + roll() * 300
     }
     if (roll() < 0.02) {
       yield* TestClock.adjust("15 minutes")
       steps += 15 * 60_000
     }
-    yield* TestClock.adjust("20 seconds")
+    yield* TestClock.adjust("1 minute")
   }
   disk.fault = () => "none"
   if (fiber.pollUnsafe() !== undefined) yield* restart(fiber)
