@@ -1,8 +1,8 @@
 /**
  * What is known of the actions whose results are in a directory: `live-response results` has the machines' names from it.
  */
+import * as AbsentResult from "@live-response/core/AbsentResult"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
-import { Skipped } from "@live-response/core/ResultEvent"
 import * as FileName from "@live-response/core/FileName"
 import * as JsonLines from "@live-response/core/JsonLines"
 import { hasResult, MachineAction } from "@live-response/core/MachineAction"
@@ -37,9 +37,7 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
   let unfinished = 0
 
   const keep = Effect.fnUntraced(function* (action: MachineAction) {
-    for (const command of action.commands) {
-      if (hasResult(action, command) === "maybe") doubtful.add(`${action.id}:${command.index}`)
-    }
+    for (const index of AbsentResult.possible(action)) doubtful.add(`${action.id}:${index}`)
     const { append, ids } = yield* opened
     if (ids.has(action.id)) return
     ids.add(action.id)
@@ -65,12 +63,6 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     unfinished: () => unfinished,
 
     /** What an event of a result means with what is known of its command. */
-    settled: (event: BatchEvent): BatchEvent => {
-      if (event.event !== "failed" || event.error._tag !== "DefenderError") return event
-      const { at, index, machineActionId } = event
-      return event.error.reason._tag === "NotFound" && doubtful.has(`${machineActionId}:${index}`)
-        ? Skipped.make({ at, machineActionId, index, reason: "absent" })
-        : event
-    },
+    settled: (event: BatchEvent): BatchEvent => AbsentResult.settle(event, (ref) => doubtful.has(String(ref))),
   }
 })

@@ -13,7 +13,7 @@ const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0
 
 const decodeRef = Schema.decodeSync(FromString)
 
-/** A session as it is by now, with one result. */
+/** A session with its present status, and its one result. */
 const put = Effect.fnUntraced(function* (
   simulator: Simulator.Service,
   n: number,
@@ -51,7 +51,7 @@ const follow = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<st
 const here = (box: Cli.Sandbox, ...ns: ReadonlyArray<number>) => ns.every((n) => box.sizeOf(`${idAt(n)}/0.bin`) > 0)
 
 describe("download --follow", { concurrent: true }, () => {
-  it.live("has what there is and what comes, and goes on where it was when it is killed and begun again", () =>
+  it.live("downloads existing and new results, and resumes after it was killed", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* Simulated.serve()
       yield* put(simulator, 1, "Succeeded", { hours: 2 })
@@ -78,7 +78,7 @@ describe("download --follow", { concurrent: true }, () => {
       yield* first.signal("SIGKILL")
       yield* first.ended
 
-      // Ended while nobody watched, and created so while nobody watched.
+      // One finished, and one was created, while no program watched.
       yield* put(simulator, 6, "Succeeded")
       yield* put(simulator, 7, "Succeeded")
       const second = yield* box.start(follow(env, "--json", "--since", "1m"))
@@ -102,7 +102,7 @@ describe("download --follow", { concurrent: true }, () => {
     }),
   )
 
-  it.live("has a line for each result, and on a terminal the last look and the next one", () =>
+  it.live("prints a line for each result, and on a terminal the last search and the next one", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* Simulated.serve()
       const box = yield* Cli.sandbox
@@ -122,7 +122,7 @@ describe("download --follow", { concurrent: true }, () => {
       yield* terminal.type("\u0003")
       assert.strictEqual((yield* terminal.ended).exitCode, 130)
 
-      // To a pipe as well, where there is no screen.
+      // The same to a pipe.
       yield* put(simulator, 2, "Succeeded")
       const running = yield* box.start(follow(env))
       yield* Cli.until(
@@ -135,7 +135,7 @@ describe("download --follow", { concurrent: true }, () => {
     }),
   )
 
-  it.live("follows what is meant alone, whose status is looked at when it is over", () =>
+  it.live("downloads selected actions only, and compares their status when they are final", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* Simulated.serve()
       yield* put(simulator, 1, "Pending")
@@ -159,7 +159,7 @@ describe("download --follow", { concurrent: true }, () => {
     }),
   )
 
-  it.live("says what does not go with it, and ends where the API is not there or nobody may", () =>
+  it.live("rejects arguments that contradict it, and fails if the token is refused", () =>
     Effect.gen(function* () {
       const { env } = yield* Simulated.serve()
       const box = yield* Cli.sandbox

@@ -14,7 +14,7 @@ import * as Targets from "../Targets.ts"
 /** Help and mistakes are answered before HTTP and files are loaded. */
 const loadDownload = Effect.promise(() => import("../Download.ts"))
 
-const loadCollector = Effect.promise(() => import("../Collector.ts"))
+const loadFollow = Effect.promise(() => import("../Follow.ts"))
 
 /** Outside of the texts that it compares with. */
 const namesStatus = (filter: string): boolean => /\bstatus\b/i.test(filter.replaceAll(/'[^']*'/g, ""))
@@ -71,8 +71,8 @@ export const download = Command.make(
     const windows = yield* Flags.windowsOf(options)
     const chosen = { ...options, selection: options, windows }
     if (options.follow) {
-      const Collector = yield* loadCollector
-      return yield* Effect.provide(Collector.run(chosen), environment)
+      const Follow = yield* loadFollow
+      return yield* Effect.provide(Follow.run(chosen), environment)
     }
     const Download = yield* loadDownload
     yield* Effect.provide(Download.run(named, chosen), environment)
