@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import * as KnownWords from "../src/KnownWords.ts"
+import * as KnownWords from "../src/input/KnownWords.ts"
 
 /** The word, and what is warned of it. */
 const canonical = (field: KnownWords.Field, text: string) =>

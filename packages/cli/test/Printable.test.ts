@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { printable, printableJson, printableText } from "../src/Printable.ts"
+import { printable, printableJson, printableText } from "../src/output/Printable.ts"
 
 /** What a terminal obeys, but for tabs and line feeds. */
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\p{Cf}\u2028\u2029]/u

@@ -5,8 +5,8 @@ import type { GeneratedContent } from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as SampleService from "../src/SampleService.ts"
-import * as SampleFile from "../src/SampleFile.ts"
+import * as SampleService from "../src/commands/demo/sampleService.ts"
+import * as SampleFile from "../src/commands/demo/sampleFile.ts"
 
 const read = (content: GeneratedContent, start = 0, end = content.length) =>
   Effect.map(Stream.runCollect(content.read(start, end)), (pieces) => Buffer.concat(pieces))

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as TimeArgument from "../src/TimeArgument.ts"
+import * as TimeArgument from "../src/input/TimeArgument.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
 

@@ -4,7 +4,7 @@
 import { styleText } from "node:util"
 import type * as MachineAction from "@live-response/core/MachineAction"
 import type * as DateTime from "effect/DateTime"
-import { printable } from "../Printable.ts"
+import { printable } from "./Printable.ts"
 import * as Format from "./Format.ts"
 import type * as Table from "./Table.ts"
 

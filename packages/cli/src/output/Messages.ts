@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
-import { printable } from "../Printable.ts"
+import { printable } from "./Printable.ts"
 import * as Format from "./Format.ts"
 
 type Write = (line: string) => void

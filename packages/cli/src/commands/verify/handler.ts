@@ -1,0 +1,81 @@
+/**
+ * Whether the results of a directory are still what was downloaded.
+ */
+import * as Manifest from "@live-response/core/Manifest"
+import * as Verification from "@live-response/core/Verification"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Failure from "../../Failure.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import * as Progress from "../../output/ProgressDisplay.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as StoredResults from "../../input/ResultsDirectory.ts"
+
+/** So many files are read at once: enough to keep a disk busy. */
+const concurrency = 4
+
+const encode = Schema.encodeEffect(
+  Schema.fromJsonString(Schema.Union([...Verification.Event.members, Verification.Summary])),
+)
+
+const toJson = (event: Verification.Event | Verification.Summary) =>
+  Effect.map(Effect.orDie(encode(event)), printableJson)
+
+/** Compares every result in the manifest with its file, and fails where one differs or is missing. */
+export const run = Effect.fnUntraced(
+  function* (directory: string, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
+    const files = yield* StoredResults.open(directory)
+    const records = yield* Manifest.completed(files)
+    let summary = Verification.emptySummary
+
+    // The progress ends before the summary: what is drawn is wiped away.
+    const progress = yield* Scope.fork(yield* Effect.scope)
+    const line = Effect.sync(() => progressLine(summary, records.length))
+    const print = quiet
+      ? Console.log
+      : yield* Scope.provide(Progress.show({ line, lines: () => Effect.map(line, (line) => [line]) }), progress)
+
+    yield* Stream.fromIterable(records).pipe(
+      Stream.mapEffect((record) => Verification.verify(files, record), { concurrency, unordered: true }),
+      Stream.runForEach(
+        Effect.fnUntraced(function* (event) {
+          summary = Verification.tally(summary, event)
+          const finding = findingOf(event)
+          if (finding !== undefined) yield* Messages.write(`live-response: ${printable(finding)}`)
+          if (json) yield* print(yield* toJson(event))
+        }),
+      ),
+      Effect.ensuring(Scope.close(progress, Exit.void)),
+    )
+
+    if (json) yield* Console.log(yield* toJson(summary))
+    else if (!quiet) yield* Console.log(summaryText(summary))
+    if (summary.differs + summary.missing > 0) return yield* Failure.someFailed
+  },
+  Effect.scoped,
+  Effect.mapError(Failure.fromError),
+)
+
+const findingOf = (event: Verification.Event): string | undefined => {
+  switch (event.event) {
+    case "verified":
+      return undefined
+    case "differs":
+      return `${event.path} differs from its record in the manifest: ${event.message}`
+    case "missing":
+      return `${event.path} is missing; live-response download ${event.machineActionId}:${event.index}`
+  }
+}
+
+const counts = ({ bytes, differs, missing, verified }: Verification.Summary): string =>
+  `${Format.count(verified)} verified (${Format.bytes(bytes)}), ${Format.count(differs)} ${differs === 1 ? "differs" : "differ"}, ${Format.count(missing)} missing`
+
+const progressLine = (summary: Verification.Summary, total: number): string =>
+  `${Format.count(summary.verified + summary.differs + summary.missing)} of ${Format.count(total)} results: ${counts(summary)}`
+
+const summaryText = (summary: Verification.Summary): string => `${counts(summary)}.`
