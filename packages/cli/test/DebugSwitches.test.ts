@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as DebugSwitches from "../src/DebugSwitches.ts"
 import * as Cli from "./support/Cli.ts"
 
-describe("switches of Node that print links", () => {
+describe("debug switches of Node that print links", () => {
   it.effect.each([
     { NODE_DEBUG: "undici" },
     { NODE_DEBUG: "fetch" },
@@ -19,11 +19,11 @@ describe("switches of Node that print links", () => {
   )
 
   it.effect.each([{}, { NODE_DEBUG: "" }, { NODE_DEBUG: "fs,module,[x" }, { NODE_DEBUG_NATIVE: "MODULE" }])(
-    "are no others: %j",
+    "are not: %j",
     (env) => Effect.sync(() => assert.isUndefined(DebugSwitches.problemOf(env))),
   )
 
-  it.live("end the program before it calls anybody", () =>
+  it.live("end the program before its first call", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const env = { NODE_DEBUG: "undici", LIVE_RESPONSE_TOKEN: "token", LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:1" }

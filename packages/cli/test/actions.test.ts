@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/CliInProcess.ts"
 import * as InProcess from "./support/InProcess.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const machineId = "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378"
 
@@ -46,7 +46,7 @@ const text = (content: string) => ({ content: new TextEncoder().encode(content) 
 
 /** A simulated service with some actions of the last days, and the environment of who may use it. */
 const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
-  const { env, simulator } = yield* Simulated.serve(options)
+  const { env, simulator } = yield* ServedSimulator.serve(options)
   const now = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)
   const ago = (hours: number) => DateTime.formatIso(DateTime.subtract(now, { hours }))
   const addResult = Effect.fnUntraced(function* (n: number, index: number) {
@@ -56,7 +56,7 @@ const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
 })
 
 const countOf = (simulator: Simulator.Service, kind: Simulator.Call["kind"]) =>
-  Effect.map(Simulated.answered(simulator, kind), ({ length }) => length)
+  Effect.map(ServedSimulator.answered(simulator, kind), ({ length }) => length)
 
 describe("actions list", () => {
   it.live("shows what is meant, newest first, and asks once for each page", () =>
@@ -264,7 +264,10 @@ describe("download of what is looked for", () => {
       assert.strictEqual(ended.exitCode, 1)
       assert.match(ended.stderr, /^failed: [0-9a-f-]+0: not found/m)
       assert.match(ended.stderr, /^failed: [0-9a-f-]+1: none of its commands has a result/m)
-      assert.match(ended.stderr, /^failed: [0-9a-f-]+2: 1 of its commands have no result yet, it is InProgress/m)
+      assert.match(
+        ended.stderr,
+        /^failed: [0-9a-f-]+2: 1 of its commands have no result yet, its status is InProgress/m,
+      )
       const events = ended.stdout
         .trimEnd()
         .split("\n")

@@ -29,7 +29,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
 
       const again = yield* box.run({ args: ["demo", "--out", "results"] })
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /\n0 downloaded \(0 B\), 60 were here already, 1 failed; 0 links /)
+      assert.match(again.stdout, /\n0 downloaded \(0 B\), 60 already present, 1 failed; 0 links /)
       assert.deepStrictEqual(box.files(), files)
     }),
   )
@@ -42,10 +42,10 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
       assert.match(ended.stdout, /\n7 sessions succeeded, 1 failed; 2 machines without a session in \d+ (s|min)\.\n/)
       assert.match(ended.stdout, /\n15 downloaded /)
       assert.match(ended.stderr, /another session is under way on the machine/)
-      assert.match(ended.stderr, /live response is for machines with Windows 11;/)
+      assert.match(ended.stderr, /live response needs machines with Windows 11;/)
       const [table] = /live-response results \S+/.exec(ended.stdout) ?? []
       const results = yield* box.run({ args: table?.split(" ").slice(1) ?? [] })
-      assert.match(results.stdout, /^8 script results, a row each,/)
+      assert.match(results.stdout, /^8 script results, one row each,/)
     }),
   )
 

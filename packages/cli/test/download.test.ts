@@ -247,7 +247,7 @@ describe("bad input", () => {
       name: "no target",
       args: ["foo"],
       code: 2,
-      says: /"foo" is no target; a target is <machine action id>, or <machine action id>:<index>/,
+      says: /"foo" is not a target; use <machine action id> or <machine action id>:<index>/,
     },
     {
       name: "a missing list",
@@ -308,7 +308,7 @@ describe("bad input", () => {
       box.write("list.csv", `index,machineActionId\n5,"${id(0)}"\n1,${id(0)}\n`)
       const ended = yield* download("--from", "list.txt", "--from", "list.csv")
       assert.strictEqual(ended.exitCode, 1)
-      assert.match(ended.stderr, /list.txt, line 4: "what is this" is no target/)
+      assert.match(ended.stderr, /list.txt, line 4: "what is this" is not a target/)
       assert.deepStrictEqual(
         manifestOf(out)
           .map(({ index }) => index)

@@ -133,7 +133,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
       const manifest = box.read("results/manifest.jsonl")
       const again = yield* box.run(Cli.download(server, ...targets))
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^0 downloaded \(0 B\), 60 were here already; 0 links/)
+      assert.match(again.stdout, /^0 downloaded \(0 B\), 60 already present; 0 links/)
       assert.strictEqual(server.requests.length, requests)
       assert.isTrue(box.read("results/manifest.jsonl").equals(manifest))
     }),

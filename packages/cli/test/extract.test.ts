@@ -118,7 +118,7 @@ describe("--strict", { concurrent: true }, () => {
       box.write("list.txt", `# today\n${at(0)}\nnonsense\n${at(4)}\n`)
       const ended = yield* box.run(Cli.download(server, "--strict", "-j", "1", "--from", "list.txt"))
       assert.strictEqual(ended.exitCode, 2)
-      assert.match(ended.stderr, /^live-response: list\.txt, line 3: "nonsense" is no target; [^\n]*\n$/)
+      assert.match(ended.stderr, /^live-response: list\.txt, line 3: "nonsense" is not a target; [^\n]*\n$/)
       assert.isAtMost(server.linkCalls().length, 1)
     }),
   )

@@ -5,7 +5,7 @@ import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/CliInProcess.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 /** Tabs and line feeds are between fields and records. */
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\p{Cf}\u2028\u2029]/u
@@ -114,7 +114,7 @@ const commands: ReadonlyArray<ReadonlyArray<string>> = [
 describe("hostile fields", () => {
   it.live("of actions, results, arguments and addresses are printed safely by every command", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       yield* simulator.addAction(action)
       yield* simulator.addAction(unreadable)
       yield* simulator.addAction({ ...action, id: id.replace("988c", "988d"), commands: hostile })

@@ -187,12 +187,12 @@ describe("a command line that is wrong", { concurrent: true }, () => {
     readonly [what: string, exitCode: number, args: ReadonlyArray<string>, says: RegExp, env?: Record<string, string>]
   > = [
     ["no target", 2, from(), /--from/],
-    ["a target that is no GUID", 2, from("988cc94e:0"), /"988cc94e:0" is no target/],
+    ["a target that is no GUID", 2, from("988cc94e:0"), /"988cc94e:0" is not a target/],
     [
       "one bad target among good ones",
       2,
       from(target, "../../etc/passwd:0", target),
-      /"\.\.\/\.\.\/etc\/passwd:0" is no target/,
+      /"\.\.\/\.\.\/etc\/passwd:0" is not a target/,
     ],
     ["a list that is not there", 2, from("--from", "nowhere.txt"), /nowhere\.txt/],
     ["a list that is a directory", 2, from("--from", "."), /can't read \./],

@@ -240,7 +240,7 @@ describe("for people and logs", { concurrent: true }, () => {
       )
       yield* running.signal("SIGINT")
       const { stderr } = yield* running.ended
-      assert.match(stderr, /^again in \d+ ?s: [^\n]*HTTP 503/)
+      assert.match(stderr, /^retrying in \d+ ?s: [^\n]*HTTP 503/)
     }),
   )
 
@@ -256,7 +256,7 @@ describe("for people and logs", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, targets[0] ?? ""))
       assert.strictEqual(ended.exitCode, 0)
-      assert.match(ended.stderr, /^again in 6\s?s: [^\n]*HTTP 429/)
+      assert.match(ended.stderr, /^retrying in 6\s?s: [^\n]*HTTP 429/)
     }),
   )
 
@@ -481,7 +481,7 @@ describe("interrupted", { concurrent: true }, () => {
       const requests = server.requests.length
       const again = yield* box.run(command)
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 link /)
+      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 already present; 1 link /)
       assert.deepStrictEqual(
         server.requests.slice(requests).map(({ headers, status }) => [status, headers.range]),
         [
@@ -511,7 +511,7 @@ describe("interrupted", { concurrent: true }, () => {
       const requests = server.requests.length
       const again = yield* box.run(command)
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 link /)
+      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 already present; 1 link /)
       assert.match(server.requests.slice(requests).at(-1)?.headers.range ?? "", /^bytes=\d{7}-$/)
       assert.isTrue(box.read(largePath).equals(largeBytes))
     }),

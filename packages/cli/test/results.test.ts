@@ -174,15 +174,15 @@ describe("results", () => {
       assert.strictEqual(
         stdout,
         [
-          "4 script results, a row each, in results/results.csv and results/results.jsonl.",
-          "The machine's name is not known for 2 of them: live-response download ID, an id alone, looks it up.",
+          "4 script results, one row each, in results/results.csv and results/results.jsonl.",
+          "The machine's name is unknown for 2 of them; live-response download <machine action id> looks it up.",
           "",
         ].join("\n"),
       )
       // Files are read several at once, and so told of in any order.
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
         `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; the bytes are kept as they came`,
-        `live-response: no row for ${pathOf(8)}: it is not there any more, or not as it was; live-response download ${Samples.action(8)}:0`,
+        `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
       ])
 
       const rows = jsonLines(box)

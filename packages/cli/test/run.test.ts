@@ -4,14 +4,14 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/Cli.ts"
-import * as Interposed from "./support/Interposed.ts"
+import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 describe("run", { concurrent: true }, () => {
   it.live("is the whole story in one command, and the same command again has nothing to do", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(4) })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4) })
       const box = yield* Cli.sandbox
       box.write("machines.txt", `# hosts\n${ids(3).join("\n")}\n\n${machineAt(0).toUpperCase()}\n`)
       box.write("more.csv", `name,machineId\nws-3,${machineAt(3)}\n`)
@@ -72,7 +72,7 @@ describe("run", { concurrent: true }, () => {
       // It does not get to the end before it is killed: the service keeps it waiting.
       const answering = yield* Latch.make(true)
       const latency = Effect.andThen(delay, answering.await)
-      const service = yield* Simulated.serve({ ...quick, machines: machines(count), latency })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(count), latency })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(count).join("\n"))
       const command = {
@@ -80,7 +80,7 @@ describe("run", { concurrent: true }, () => {
         env: { ...service.env, ...env },
       }
       let begun = 0
-      const asked = Effect.map(Simulated.answered(service.simulator, "run"), ({ length }) => (begun = length))
+      const asked = Effect.map(ServedSimulator.answered(service.simulator, "run"), ({ length }) => (begun = length))
       for (let kills = 0; kills < 7; kills++) {
         const target = (yield* asked) + (yield* Random.nextIntBetween(1, 5))
         yield* answering.open
@@ -106,7 +106,7 @@ describe("run", { concurrent: true }, () => {
 
   it.live("without --wait ends when all have begun, a line each; with it when all are over", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({ ...quick, machines: machines(2), commandTime: "1 hour" })
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(2), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
       const command = (...args: ReadonlyArray<string>) => ({
         args: ["run", ...ids(2), ...script, ...args],
@@ -120,17 +120,17 @@ describe("run", { concurrent: true }, () => {
         lines.map((line) => line.split("\t").slice(1)).sort(),
         ids(2).map((id) => ["Started", id]),
       )
-      assert.include(begun.stderr, "2 sessions begun")
+      assert.include(begun.stderr, "2 sessions started")
 
       const busy = yield* run("--wait")
       assert.strictEqual(busy.exitCode, 1)
       const actionId = lines.find((line) => line.endsWith(machineAt(0)))?.slice(0, 36)
       assert.include(
         busy.stderr,
-        `(machine action ${actionId}); wait until it is over, or cancel it (--adopt waits for it`,
+        `(machine action ${actionId}); wait until it is over, or cancel it (--adopt waits for that session`,
       )
 
-      const lists = Simulated.answered(service.simulator, "list")
+      const lists = ServedSimulator.answered(service.simulator, "list")
       const before = (yield* lists).length
       const waiting = yield* box.start(command("--wait", "--adopt"))
       // It has seen that the sessions are in progress.

@@ -79,7 +79,7 @@ describe("show", { concurrent: true }, () => {
       assert.strictEqual(stdout, `one\n\ttwo ${unseen}[2J${unseen}31m${unseen}red${unseen.repeat(4)} three\nÄ😀 four\n`)
       assert.deepStrictEqual(stderr.split("\n"), [
         "live-response: the script's exit code is -4",
-        `live-response: the script has errors as well, 6 characters: live-response show ${target(0)} --errors`,
+        `live-response: the script has errors too, 6 characters; show them with live-response show ${target(0)} --errors`,
         "",
       ])
       assert.deepStrictEqual(box.entries(), [])
@@ -162,7 +162,7 @@ describe("show", { concurrent: true }, () => {
       const collected = yield* box.run({ args: ["show", target(2), "--out", "results"] })
       assert.strictEqual(
         collected.stderr,
-        `live-response: ${target(2)}: no script's result but a collected file (gzip, 10.0 kB); it is in results/${id}/2.gz\n`,
+        `live-response: ${target(2)}: not a script's result but a collected file (gzip, 10.0 kB); it is in results/${id}/2.gz\n`,
       )
       assert.strictEqual(collected.exitCode, 1)
       assert.strictEqual(api.requests.length, calls)
@@ -189,14 +189,14 @@ describe("show", { concurrent: true }, () => {
   )
 
   it.live.each([
-    { what: "gzip", bytes: gzipSync("a"), says: /no script's result but a collected file \(gzip\); fetch it with / },
+    { what: "gzip", bytes: gzipSync("a"), says: /not a script's result but a collected file \(gzip\); fetch it with / },
     { what: "nothing", bytes: new Uint8Array(), says: /another file \(neither JSON nor gzip\); fetch it with / },
     {
       what: "other JSON",
       bytes: Buffer.from('{"a":1}'),
-      says: /JSON that is no script's result \(exit_code is missing\)/,
+      says: /JSON that is not a script's result \(exit_code is missing\)/,
     },
-    { what: "half of one", bytes: scriptBytes().subarray(0, 60), says: /JSON that is no script's result \(/ },
+    { what: "half of one", bytes: scriptBytes().subarray(0, 60), says: /JSON that is not a script's result \(/ },
   ])("says what it is where it is no script's result: $what", ({ bytes, says }) =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: bytes })
@@ -259,7 +259,10 @@ describe("show", { concurrent: true }, () => {
           ({ ended }) => ended,
         )
       const refused = yield* show("--raw")
-      assert.match(refused.output, /^live-response: --raw is not for a terminal[^\n]*> FILE[^\n]*\n$/)
+      assert.match(
+        refused.output,
+        /^live-response: --raw could print control characters to the terminal[^\n]*> FILE[^\n]*\n$/,
+      )
       assert.strictEqual(refused.exitCode, 2)
       assert.strictEqual(api.requests.length, 0)
 
@@ -285,7 +288,7 @@ describe("link", { concurrent: true }, () => {
       assert.strictEqual(body, scriptBytes().toString())
       assert.match(
         stderr,
-        /^live-response: this link is a secret: whoever has it can read the result, until \d\d:\d\d:\d\d UTC \(in (29|30) min\); keep it out of tickets, chats and logs\n$/,
+        /^live-response: this link is a secret: anybody who has it can read the result, until \d\d:\d\d:\d\d UTC \(in (29|30) min\); keep it out of tickets, chats and logs\n$/,
       )
       assert.deepStrictEqual(box.entries(), [])
       Cli.assertNoSecrets({ ...box, out: box.root }, api, { stdout: "", stderr })

@@ -87,7 +87,10 @@ describe("verify", () => {
       ])
       const lines = stderr.trimEnd().split("\n").sort()
       assert.strictEqual(lines.length, 4, stderr)
-      assert.include(stderr, `live-response: ${paths[2]} is missing; live-response download ${target(2)}\n`)
+      assert.include(
+        stderr,
+        `live-response: ${paths[2]} is missing; download it again: live-response download ${target(2)}\n`,
+      )
       for (const index of [0, 1, 3]) {
         assert.include(
           stderr,
@@ -165,7 +168,7 @@ describe("a result that is not what was downloaded", () => {
         const { exitCode, stderr, stdout } = yield* box.run(show)
         assert.match(
           stderr,
-          new RegExp(`^live-response: results/${paths[0]} is not as it was: its SHA-256 is [^\n]*\n$`),
+          new RegExp(`^live-response: results/${paths[0]} differs from what was downloaded: its SHA-256 is [^\n]*\n$`),
         )
         assert.include(stdout, "FIRST")
         assert.strictEqual(exitCode, 0)

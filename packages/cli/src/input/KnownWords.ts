@@ -1,5 +1,5 @@
 /**
- * The words that the API has for a field. It may get new ones, so that an unknown word is a warning and no error.
+ * The words of `--status` and `--type`. Microsoft may add words, so an unknown word is a warning, not an error.
  */
 import * as Effect from "effect/Effect"
 import { printable } from "../output/Printable.ts"
@@ -22,7 +22,7 @@ export const knownWords = {
 
 export type Field = keyof typeof knownWords
 
-/** How many characters must be inserted, removed or replaced to make one text of the other (Levenshtein). */
+/** How many characters must be inserted, removed or replaced to turn one text into the other (Levenshtein distance). */
 const distance = (one: string, other: string): number => {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i)
   for (const [i, character] of Array.from(one).entries()) {
@@ -36,7 +36,7 @@ const distance = (one: string, other: string): number => {
   return row[other.length] ?? 0
 }
 
-/** The known word that a text may be meant for: at most a third of it is wrong. */
+/** The known word that a text probably means: at most a third of its characters differ. */
 export const nearest = (field: Field, text: string): string | undefined => {
   const [best] = knownWords[field]
     .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase()) }))
@@ -44,7 +44,7 @@ export const nearest = (field: Field, text: string): string | undefined => {
   return best !== undefined && best.distance * 3 <= best.word.length ? best.word : undefined
 }
 
-/** A word as the API spells it. One that is unknown is kept as it is, with a warning. */
+/** A word as the API spells it. An unknown word stays unchanged, with a warning. */
 export const canonical = Effect.fnUntraced(function* (field: Field, text: string): Effect.fn.Return<string> {
   const known = knownWords[field].find((word) => word.toLowerCase() === text.toLowerCase())
   if (known !== undefined) return known

@@ -1,34 +1,34 @@
 /**
- * How a list starts: whether it is CSV, and what separates its columns.
+ * Whether a list is CSV: finds its first line of content, and recognises a header and its delimiter.
  */
 
 export interface Header {
-  /** How many lines stand before it. */
+  /** How many lines precede it. */
   readonly skipped: number
   /** What separates its columns. */
   readonly delimiter: string
 }
 
-/** What is left of a list behind so many lines. */
+/** The text of a list that follows its skipped lines. */
 export interface Rest {
   readonly skipped: number
   readonly text: string
 }
 
-/** A list from its first line that says something on. */
+/** A list, from its first line of content on. */
 export interface Head extends Rest {
   readonly line: string
 }
 
-/** Blank lines and comments, among them the `#TYPE` line of PowerShell, and the line that tells Excel the delimiter. */
+/** Blank lines, comments (PowerShell's `#TYPE` line is one), and the `sep=;` line that sets Excel's delimiter. */
 const isSkipped = (line: string): boolean => /^\s*$|^\s*#|^"?sep=."?\s*$/i.test(line)
 
-/** A header is no longer than that. */
+/** The longest header, in characters. */
 export const headLimit = 64 * 1024
 
 /**
- * The first line that is not skipped. Where too little of the text is here to see it, what is left behind those that are:
- * they are not kept, however many there are.
+ * The first line of content. If the text so far does not have it, the rest that must be read further: skipped lines are
+ * dropped, so that any number of them costs no memory.
  */
 export const findHead = (held: Rest, isWhole: boolean): Head | (Rest & { readonly line?: undefined }) => {
   let rest = held.text
@@ -46,12 +46,14 @@ export const findHead = (held: Rest, isWhole: boolean): Head | (Rest & { readonl
   }
 }
 
+/** The names in a header. */
 export const cellsOf = (line: string, delimiter: string): ReadonlyArray<string> =>
   line.split(delimiter).map((cell) => nameOf(cell.trim().replace(/^"(.*)"$/, "$1")))
 
+/** A column's name, as names are compared. */
 export const nameOf = (cell: string): string => cell.trim().toLowerCase()
 
-/** The delimiter that separates the most of the columns that are needed, if there is any of them. */
+/** The delimiter that separates most of the required columns; none if the line has none of them. */
 export const delimiterOf = (line: string, columns: ReadonlyArray<string>): string | undefined => {
   const found = [",", ";", "\t"].map((delimiter) => {
     const cells = cellsOf(line, delimiter)
@@ -61,7 +63,7 @@ export const delimiterOf = (line: string, columns: ReadonlyArray<string>): strin
   return best === undefined || best.count === 0 ? undefined : best.delimiter
 }
 
-/** The delimiter of a line that holds several words and nothing else, as the header of another table does. */
+/** The delimiter of a line that consists of several words, as the header of some other table does. */
 export const delimiterOfWords = (line: string): string | undefined =>
   [",", ";", "\t"].find((delimiter) => {
     const cells = cellsOf(line, delimiter)

@@ -1,5 +1,5 @@
 /**
- * Lists of things, read as they are needed: one a line, JSON lines, or CSV with a header.
+ * Lists of targets or machines, read as they are needed: one per line, JSON lines, or CSV with a header.
  */
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -15,10 +15,10 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { type Failure, usage } from "../Failure.ts"
-import * as ListHead from "./ListHeader.ts"
+import * as ListHeader from "./ListHeader.ts"
 import { printable } from "../output/Printable.ts"
 
-/** A line that names nothing, counted from 1. */
+/** A line that can't be parsed. Lines count from 1. */
 export interface BadLine {
   readonly message: string
   readonly source: string
@@ -27,9 +27,9 @@ export interface BadLine {
 
 type Parsed<A> = Result.Result<ReadonlyArray<A>, string>
 
-/** What a line stands for, and what a row or an object of JSON with these columns does; else what is wrong with it. */
+/** How elements of a list are written: as a line, or as a CSV row or JSON object with these columns. */
 export interface Format<A> {
-  /** The name of one of them. */
+  /** What one element is called. */
   readonly what: string
   readonly plain: (text: string) => Parsed<A>
   readonly columns: ReadonlyArray<string>
@@ -38,7 +38,7 @@ export interface Format<A> {
 
 const decodeRecord = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
-/** A longer line, in characters, is a broken one, and is not kept. A row of CSV has a bound of its own, which is smaller. */
+/** The longest line, in characters: a longer one is a broken line. Rows of CSV have a smaller limit of their own. */
 export const longestLine = 2 * 1024 * 1024
 
 const parseLine = <A>({ columns, plain, record }: Format<A>, line: string): Parsed<A> => {
@@ -49,12 +49,12 @@ const parseLine = <A>({ columns, plain, record }: Format<A>, line: string): Pars
   const found = Option.getOrUndefined(decodeRecord(text))
   if (found === undefined || columns.some((column) => !["string", "number"].includes(typeof found[column]))) {
     const members = columns.map((column) => `"${column}": …`).join(", ")
-    return Result.fail(`"${printable(text.slice(0, 80))}" is no {${members}}`)
+    return Result.fail(`"${printable(text.slice(0, 80))}" is not {${members}}`)
   }
   return record((column) => String(found[column]))
 }
 
-/** Makes what reads arguments. The first that names nothing ends the command. */
+/** Makes a parser of arguments. The first argument that can't be parsed ends the command. */
 export const argumentsAs = <A>(parse: (text: string) => Parsed<A>) =>
   Effect.fnUntraced(function* (texts: ReadonlyArray<string>): Effect.fn.Return<ReadonlyArray<A>, Failure> {
     const all: Array<A> = []
@@ -80,22 +80,22 @@ const openSource = (source: string): Stream.Stream<Uint8Array, Failure, Stdio.St
 
 const sourceName = (source: string): string => (source === "-" ? "standard input" : printable(source))
 
-/** Opens a list, and gives its head and all of it from there on. */
+/** Opens a list: its first line of content, and its text from there on. */
 const openList = Effect.fnUntraced(function* (source: string) {
   const pull = yield* Stream.toPull(TextEncoding.decodeStream(openSource(source)))
   const read = (
-    held: ListHead.Rest,
-  ): Effect.Effect<ListHead.Head & { readonly rest: Stream.Stream<string, Failure> }, Failure> =>
+    held: ListHeader.Rest,
+  ): Effect.Effect<ListHeader.Head & { readonly rest: Stream.Stream<string, Failure> }, Failure> =>
     Pull.matchEffect(pull, {
       onSuccess: (pieces) => {
-        const head = ListHead.findHead({ ...held, text: held.text + pieces.join("") }, false)
+        const head = ListHeader.findHead({ ...held, text: held.text + pieces.join("") }, false)
         return head.line === undefined
           ? read(head)
           : Effect.succeed({ ...head, line: head.line, rest: Stream.fromPull(Effect.succeed(pull)) })
       },
       onFailure: Effect.failCause,
       onDone: () => {
-        const head = ListHead.findHead(held, true)
+        const head = ListHeader.findHead(held, true)
         return Effect.succeed({ ...head, line: head.line ?? "", rest: Stream.empty })
       },
     })
@@ -113,31 +113,31 @@ const readLines = <A>(format: Format<A>, text: Stream.Stream<string, Failure>, s
   )
 
 interface Table {
-  /** The line at which the next row starts. */
+  /** The line number of the next row. */
   readonly line: number
   readonly header: ReadonlyArray<string> | undefined
 }
 
-/** A row of CSV, with the number of its line as an editor shows it: blank lines and cells of several lines count. */
+/** Parses a row of CSV. Its line number is the one that an editor shows, with blank lines and multi-line cells. */
 const readRow = <A>(
   { record }: Format<A>,
   { header, line }: Table,
   row: Csv.Row,
 ): readonly [Table, ReadonlyArray<Line<A>>] => {
   const next = line + row.reduce((lines, cell) => lines + cell.split(/\r\n|\r|\n/).length - 1, 1)
-  if (header === undefined) return [{ line: next, header: row.map(ListHead.nameOf) }, []]
+  if (header === undefined) return [{ line: next, header: row.map(ListHeader.nameOf) }, []]
   if (row.length === 1 && row[0] === "") return [{ line: next, header }, []]
-  const parsed = record((column) => row[header.indexOf(ListHead.nameOf(column))] ?? "")
+  const parsed = record((column) => row[header.indexOf(ListHeader.nameOf(column))] ?? "")
   return [{ line: next, header }, [[parsed, line]]]
 }
 
 const readRows = <A>(
   format: Format<A>,
   text: Stream.Stream<string, Failure>,
-  { delimiter, skipped }: ListHead.Header,
+  { delimiter, skipped }: ListHeader.Header,
 ) =>
   text.pipe(
-    // Line by line: where one is broken, the rows that came in the same piece are kept.
+    // Line by line: rows before a broken line in the same chunk are not lost.
     TextLines.split(longestLine),
     Stream.map((line) => `${line}\n`),
     Stream.rechunk(1),
@@ -153,35 +153,35 @@ const readRows = <A>(
 
 const listed = (words: ReadonlyArray<string>): string => words.join(" and ")
 
-/** What a list looks like, where one does not. */
+/** What a list should look like. */
 const expected = ({ columns, what }: Format<unknown>): string =>
   `one ${what} per line, or CSV with ${columns.length === 1 ? "the column" : "the columns"} ${listed(columns)}, separated by commas, semicolons or tabs`
 
-/** Whether it is CSV, and with which delimiter; fails where its header lacks a column. */
+/** The header, if the list is CSV. Fails if the header lacks a column. */
 const headerOf = (
   source: string,
-  { line, skipped }: Pick<ListHead.Head, "line" | "skipped">,
+  { line, skipped }: Pick<ListHeader.Head, "line" | "skipped">,
   format: Format<unknown>,
 ) => {
   const isNamedCsv = source.toLowerCase().endsWith(".csv")
   const delimiter =
-    ListHead.delimiterOf(line, format.columns) ??
-    (isNamedCsv && line.trim() !== "" ? "," : ListHead.delimiterOfWords(line))
+    ListHeader.delimiterOf(line, format.columns) ??
+    (isNamedCsv && line.trim() !== "" ? "," : ListHeader.delimiterOfWords(line))
   if (delimiter === undefined) return Effect.succeed(undefined)
-  const cells = ListHead.cellsOf(line, delimiter)
-  const missing = format.columns.filter((column) => !cells.includes(ListHead.nameOf(column)))
-  if (missing.length === 0) return Effect.succeed<ListHead.Header>({ delimiter, skipped })
+  const cells = ListHeader.cellsOf(line, delimiter)
+  const missing = format.columns.filter((column) => !cells.includes(ListHeader.nameOf(column)))
+  if (missing.length === 0) return Effect.succeed<ListHeader.Header>({ delimiter, skipped })
   const has = printable(line.trim().slice(0, 80))
   return Effect.fail(
     usage(
-      `${sourceName(source)}, line ${skipped + 1}: the header has no column ${listed(missing)}, it is "${has}"; expected ${expected(format)}`,
+      `${sourceName(source)}, line ${skipped + 1}: the header "${has}" has no column ${listed(missing)}; expected ${expected(format)}`,
     ),
   )
 }
 
 /**
- * Makes what reads lists of a format. `-` is standard input. A list is opened once, and read as it is needed. A broken line
- * is an element, not a failure; a list whose header lacks a column, or that holds nothing, is a failure.
+ * Makes a reader of lists. `-` is standard input. A list is opened once, and read as it is needed. A broken line is an
+ * element of the stream; a header that lacks a column, or a list without elements, fails the stream.
  */
 export const reader =
   <A>(format: Format<A>) =>
@@ -212,7 +212,7 @@ export const reader =
       )
     }).pipe(Stream.unwrap)
 
-/** Whether a list can be read twice: a pipe gives what it holds once, and standard input may be one. */
+/** Whether a list can be read twice: a file can, but a pipe can't, and standard input may be a pipe. */
 export const isRepeatable = Effect.fnUntraced(function* (
   source: string,
 ): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
@@ -224,7 +224,7 @@ export const isRepeatable = Effect.fnUntraced(function* (
   )
 })
 
-/** Ends the command before it starts where a list can't be used, as far as that can be seen without reading it twice. */
+/** Fails early if a list can't be used. A list that can be read only once is not read for that. */
 export const check =
   <A, R>(fromList: (source: string) => Stream.Stream<A, Failure, R>) =>
   (source: string): Effect.Effect<void, Failure, FileSystem.FileSystem | R> =>
@@ -233,7 +233,7 @@ export const check =
       if (yield* isRepeatable(source)) yield* Stream.runHead(fromList(source))
     })
 
-/** The same for several lists. Standard input gives what it holds to one of them. */
+/** Checks several lists. Standard input can be only one of them. */
 export const checkAll =
   <A, R>(fromList: (source: string) => Stream.Stream<A, Failure, R>) =>
   (sources: ReadonlyArray<string>): Effect.Effect<void, Failure, FileSystem.FileSystem | R> =>
@@ -252,7 +252,7 @@ const reasonOf = (error: { readonly reason: { readonly _tag: string }; readonly 
   }
 }
 
-/** Ends the command before it starts where a list can't be read. */
+/** Fails early if a file can't be read. */
 export const checkReadable = Effect.fnUntraced(function* (
   source: string,
 ): Effect.fn.Return<void, Failure, FileSystem.FileSystem> {

@@ -1,5 +1,5 @@
 /**
- * What to download, as the command line and lists of targets say it.
+ * Targets of a download, as arguments and lists name them: machine actions, or some of their results.
  */
 import { MachineActionId } from "@live-response/core/MachineAction"
 import { ResultRef } from "@live-response/core/ResultRef"
@@ -7,13 +7,13 @@ import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Lists from "./Lists.ts"
 import { printable } from "../output/Printable.ts"
+import * as Lists from "./Lists.ts"
 
-/** What was to name a result and names none: the line of a list, a machine action, or a record that can't be read. */
+/** What should name a result and does not: a line of a list, a machine action, or a record that can't be read. */
 export type BadTarget = Lists.BadLine | { readonly message: string; readonly machineActionId?: string }
 
-/** All results of one machine action: which ones there are is looked up. */
+/** All results of one machine action. `api/Lookup.ts` finds them. */
 export class WholeAction extends Data.TaggedClass("WholeAction")<{ readonly id: MachineActionId }> {}
 
 export type Target = ResultRef | WholeAction
@@ -23,9 +23,9 @@ const decodeId = Schema.decodeUnknownOption(MachineActionId)
 const decodeRef = Schema.decodeUnknownOption(ResultRef)
 
 const notATarget = (text: string) =>
-  `"${printable(text.slice(0, 80))}" is no target; a target is <machine action id>, or <machine action id>:<index>, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018:0`
+  `"${printable(text.slice(0, 80))}" is not a target; use <machine action id> or <machine action id>:<index>, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018:0`
 
-/** `<id>`, `<id>:<index>`, `<id>:<a>-<b>` or `<id>:<a>,<b>`, or a mix of the last two; else what is wrong. */
+/** Parses `<id>`, `<id>:<index>`, `<id>:<a>-<b>`, `<id>:<a>,<b>`, or a mix of the last two; fails with what is wrong. */
 export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string> => {
   const id = decodeId(text.trim())
   if (Option.isSome(id)) return Result.succeed([new WholeAction({ id: id.value })])
@@ -40,10 +40,10 @@ export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string
     : Result.fail(notATarget(text))
 }
 
-/** The targets that are arguments. */
+/** Parses targets that are arguments. */
 export const fromArguments = Lists.argumentsAs(parse)
 
-/** The targets of a list, read as they are needed. */
+/** Reads the targets of a list, as they are needed. */
 export const fromList = Lists.reader<Target>({
   what: "target",
   plain: parse,

@@ -1,11 +1,48 @@
 /**
- * Events of a batch as lines for whoever looks into how it works: with `--verbose`.
+ * Events of a batch in words: the lines on standard error, and those of `--verbose` and `--follow`.
  */
 import type { BatchEvent, Completed } from "@live-response/core/BatchEvent"
+import * as Duration from "effect/Duration"
 import * as Format from "./Format.ts"
+import { printable } from "./Printable.ts"
 
-/** A line, where there is one. It holds no link: events have none. */
-export const line = (event: BatchEvent): string | undefined => {
+const keyOf = (event: { readonly machineActionId: string; readonly index: number }): string =>
+  `${event.machineActionId}:${event.index}`
+
+/** Shorter delays before a retry are not worth a line. */
+const longDelay = Duration.seconds(5)
+
+/** The message on standard error; none for events that need no attention. With `--quiet`, only errors have one. */
+export const message = (event: BatchEvent, { quiet }: { readonly quiet: boolean }): string | undefined => {
+  switch (event.event) {
+    case "failed":
+      return `failed: ${printable(event.message)}`
+    case "skipped":
+      return event.reason === "absent"
+        ? `${keyOf(event)} has no result: the API answered 404, and this program does not know the status of its command`
+        : undefined
+    case "notExtracted":
+      return printable(event.message)
+    case "retrying":
+      return quiet || Duration.isLessThan(event.delay, longDelay)
+        ? undefined
+        : `retrying in ${Format.duration(event.delay)}: ${printable(event.message)}`
+    case "offline":
+      return quiet
+        ? undefined
+        : `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`
+    case "linked":
+    case "progress":
+    case "completed":
+    case "extracted":
+    case "waiting":
+    case "summary":
+      return undefined
+  }
+}
+
+/** The line of `--verbose`. It has no link: events have none. */
+export const verbose = (event: BatchEvent): string | undefined => {
   switch (event.event) {
     case "linked":
       return `${keyOf(event)}: ${event.links === 1 ? "link created" : `link renewed (link ${event.links})`}`
@@ -29,9 +66,6 @@ export const line = (event: BatchEvent): string | undefined => {
   }
 }
 
-/** A result that has arrived, for whoever follows them. */
-export const arrived = (event: Completed): string =>
-  `${Format.dateAndTime(event.at)}  ${event.path}  ${Format.bytes(event.bytes)}`
-
-const keyOf = (event: { readonly machineActionId: string; readonly index: number }): string =>
-  `${event.machineActionId}:${event.index}`
+/** The line of `--follow` for a downloaded result. */
+export const downloaded = (event: Completed): string =>
+  printable(`${Format.dateAndTime(event.at)}  ${event.path}  ${Format.bytes(event.bytes)}`)

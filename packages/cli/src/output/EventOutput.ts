@@ -1,5 +1,6 @@
 /**
- * Where a batch's events go: to a screen, to a log, or to another program.
+ * Where the events of `download` and `run` go: progress and messages to standard error; the summary, or with `--json` the
+ * events, to standard output.
  */
 import { BatchEvent, Summary } from "@live-response/core/BatchEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
@@ -13,29 +14,31 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { printable, printableJson } from "./Printable.ts"
-import type { BadLine } from "../input/Lists.ts"
-import type { BadMachine } from "../input/Machines.ts"
-import type { BadTarget } from "../input/Targets.ts"
+import * as BatchEventText from "./BatchEventText.ts"
 import * as DownloadProgress from "./DownloadProgress.ts"
-import * as EventText from "./BatchEventText.ts"
-import * as FleetText from "./FleetEventText.ts"
+import * as FleetEventText from "./FleetEventText.ts"
 import * as FleetProgress from "./FleetProgress.ts"
-import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
-import * as Progress from "./ProgressDisplay.ts"
-import * as Screen from "./ProgressText.ts"
+import { printable, printableJson } from "./Printable.ts"
+import * as ProgressDisplay from "./ProgressDisplay.ts"
+import * as ProgressText from "./ProgressText.ts"
 import * as StandardOutput from "./StandardOutput.ts"
+import * as SummaryText from "./SummaryText.ts"
 
 export interface Options {
   readonly json: boolean
   readonly quiet: boolean
-  /** Where results are kept, if any are downloaded. */
+  /** The directory of the results, if results are downloaded. */
   readonly directory?: string | undefined
-  /** Whether the same command again knows of this one. By default it does. */
-  readonly isRemembered?: boolean | undefined
-  /** Whether each result is worth a line: of those that are followed, there is no end at which they are summed up. */
+  /** Whether the same command can resume this one. By default it can. */
+  readonly isResumable?: boolean | undefined
+  /** Whether each downloaded result has a line: `--follow` has no end at which they are counted. By default not. */
   readonly isFollowing?: boolean | undefined
+}
+
+/** What should name a target or a machine and does not, with the fields of its event. */
+export interface BadInput {
+  readonly message: string
 }
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent.FleetEvent])))
@@ -43,150 +46,139 @@ const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([Batc
 const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
   Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
 
-/**
- * Shows a batch until its scope ends. Progress and messages go to stderr, so that stdout holds the summary alone, or with
- * `--json` the events alone.
- */
-export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
+/** What the display shows beside the progress. It is read once a second at most: the quota store may be on another host. */
+const makeMoment = Effect.fnUntraced(function* (
+  progress: DownloadProgress.DownloadProgress,
+  elapsed: Effect.Effect<Duration.Duration>,
+) {
   const quota = yield* Quota
-  const view = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
-  const began = yield* Clock.currentTimeMillis
 
-  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - began))
-
-  /** Whichever takes longer, the quota or the downloads, as far as they can be foreseen. */
+  /** The quota or the downloads, whichever takes longer. */
   const remaining = Effect.fnUntraced(function* (status: QuotaStatus) {
-    const done = DownloadProgress.finished(view)
-    const left = (view.total ?? 0) - done
+    const done = DownloadProgress.finished(progress)
+    const left = (progress.total ?? 0) - done
     if (done === 0 || left <= 0) return Option.none<Duration.Duration>()
     const byQuota = yield* quota.forecast(left)
     const byPace = Duration.times(yield* elapsed, left / done)
     return Option.some(Duration.isZero(status.nextSlot) ? Duration.max(byQuota, byPace) : byQuota)
   })
 
-  /** Asked for once a second at most: the log may be in another program. Without it the rest is shown all the same. */
-  const moment = yield* Effect.cachedWithTTL(
+  const known = Effect.gen(function* () {
+    const status = yield* quota.status
+    return { status, remaining: yield* remaining(status) }
+  })
+
+  return yield* Effect.cachedWithTTL(
     Effect.gen(function* () {
       const now = yield* DateTime.now
-      const known = yield* Effect.option(
-        Effect.gen(function* () {
-          const status = yield* quota.status
-          return { status, remaining: yield* remaining(status) }
-        }),
-      )
+      // If the quota store does not answer, the rest is shown without it.
+      const read = yield* Effect.option(known)
       return {
         now,
-        quota: Option.map(known, ({ status }) => status),
-        remaining: Option.flatMap(known, ({ remaining }) => remaining),
+        quota: Option.map(read, ({ status }) => status),
+        remaining: Option.flatMap(read, ({ remaining }) => remaining),
       }
     }),
     "1 second",
   )
+})
 
-  // The progress ends before the summary: what is drawn is wiped away.
-  const progress = yield* Scope.fork(yield* Effect.scope)
-  const print = yield* options.quiet
+/** Shows the progress until the scope closes. */
+export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
+  const { directory = "", isFollowing = false, isResumable = true, json, quiet } = options
+  const progress = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
+  const startedAt = yield* Clock.currentTimeMillis
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
+  const moment = yield* makeMoment(progress, elapsed)
+
+  // The display has a scope of its own, which closes before the summary: what is drawn is erased.
+  const display = yield* Scope.fork(yield* Effect.scope)
+  const print = yield* quiet
     ? Effect.succeed(Console.log)
     : Scope.provide(
-        Progress.show({
-          lines: (columns) => Effect.map(moment, (moment) => Screen.lines(view, moment, columns)),
-          line: Effect.map(moment, (moment) => Screen.line(view, moment)),
+        ProgressDisplay.show({
+          lines: (columns) => Effect.map(moment, (moment) => ProgressText.lines(progress, moment, columns)),
+          line: Effect.map(moment, (moment) => ProgressText.line(progress, moment)),
         }),
-        progress,
+        display,
       )
 
-  const finish = Effect.gen(function* () {
-    yield* Scope.close(progress, Exit.void)
-    const { directory = "", isRemembered = true } = options
-    const text = Screen.summary(view, { directory: printable(directory), isRemembered, took: yield* elapsed })
+  const printSummary = Effect.gen(function* () {
+    yield* Scope.close(display, Exit.void)
+    const text = SummaryText.lines(progress, { directory: printable(directory), isResumable, took: yield* elapsed })
     if (StandardOutput.problem() !== undefined) {
       return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
     }
-    if (options.json && fleet !== undefined)
+    if (json && fleet !== undefined) {
       yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
-    if (options.json && view.isSaving) {
-      yield* Console.log(yield* toJson(Summary.make({ ...view.summary, at: yield* DateTime.now })))
     }
-    if (options.json || options.quiet) return
-    // Where results are not the matter, stdout has a line for each session alone.
-    yield* view.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
+    if (json && progress.isSaving) {
+      yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))
+    }
+    if (json || quiet) return
+    // If no results are downloaded, standard output has only the line of each session.
+    yield* progress.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
   })
 
-  /** What was to name something and names nothing. */
-  const tellBad = Effect.fnUntraced(function* (event: string, what: { readonly message: string }) {
-    yield* Messages.write(`failed: ${printable(what.message)}`)
-    if (!options.json) return
+  const reportBad = Effect.fnUntraced(function* (event: "failed" | "notStarted", bad: BadInput) {
+    yield* Messages.write(`failed: ${printable(bad.message)}`)
+    if (!json) return
     const at = DateTime.formatIso(yield* DateTime.now)
-    yield* print(printableJson(JSON.stringify({ event, at, ...what })))
+    yield* print(printableJson(JSON.stringify({ event, at, ...bad })))
   })
 
   return {
-    /** There are so many targets. */
-    expect: (total: number) => {
-      view.total = total
+    /** Sets the number of targets. */
+    setTotal: (total: number) => {
+      progress.total = total
     },
 
-    /** New machine actions were searched for just now, and are again after `next`. */
-    looked: (next: Duration.Duration) =>
+    /** Shows that new machine actions were searched for just now, and are again after `next`. */
+    reportSearch: (next: Duration.Duration) =>
       Effect.map(DateTime.now, (last) => {
-        view.look = { last, next }
+        progress.search = { last, next }
       }),
 
-    failed: () =>
-      view.summary.failed > 0 || view.notExtracted > 0 || (fleet !== undefined && FleetProgress.failed(fleet)),
+    hasFailed: () =>
+      progress.summary.failed > 0 || progress.notExtracted > 0 || (fleet !== undefined && FleetProgress.failed(fleet)),
 
-    /** Prints what is wanted on stdout, where no progress draws over it. */
+    /** Prints a line on standard output, which the display does not overwrite. */
     print,
 
-    event: Effect.fnUntraced(function* (event: BatchEvent) {
-      DownloadProgress.update(view, event)
-      const line = EventText.line(event)
-      if (line !== undefined) yield* Effect.logDebug(line)
-      if (options.isFollowing === true && !options.json && !options.quiet && event.event === "completed") {
-        yield* print(printable(EventText.arrived(event)))
-      }
-      if (event.event === "failed") yield* Messages.write(`failed: ${printable(event.message)}`)
-      if (event.event === "skipped" && event.reason === "absent") {
-        yield* Messages.write(
-          `${event.machineActionId}:${event.index} has no result: the API answered 404, and the status of its command is not one that this program knows`,
-        )
-      }
-      if (event.event === "notExtracted") yield* Messages.write(printable(event.message))
-      if (event.event === "retrying" && !options.quiet && Duration.toSeconds(event.delay) >= 5) {
-        yield* Messages.write(`again in ${Format.duration(event.delay)}: ${printable(event.message)}`)
-      }
-      if (event.event === "offline" && !options.quiet) {
-        yield* Messages.write(
-          `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`,
-        )
-      }
-      if (options.json && event.event !== "summary") yield* print(yield* toJson(event))
-    }),
-
-    fleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
-      if (fleet !== undefined) FleetProgress.update(fleet, event)
-      const message = FleetText.message(event)
+    reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
+      DownloadProgress.update(progress, event)
+      const verbose = BatchEventText.verbose(event)
+      if (verbose !== undefined) yield* Effect.logDebug(verbose)
+      if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
+      const message = BatchEventText.message(event, { quiet })
       if (message !== undefined) yield* Messages.write(message)
-      if (options.json && event.event !== "sessions") yield* print(yield* toJson(event))
+      if (json && event.event !== "summary") yield* print(yield* toJson(event))
     }),
 
-    badMachine: Effect.fnUntraced(function* (line: BadLine | BadMachine) {
+    reportFleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
+      if (fleet !== undefined) FleetProgress.update(fleet, event)
+      const message = FleetEventText.message(event)
+      if (message !== undefined) yield* Messages.write(message)
+      if (json && event.event !== "sessions") yield* print(yield* toJson(event))
+    }),
+
+    reportBadMachine: Effect.fnUntraced(function* (machine: BadInput) {
       if (fleet !== undefined) FleetProgress.addBadMachine(fleet)
-      yield* tellBad("notStarted", line)
+      yield* reportBad("notStarted", machine)
     }),
 
-    badTarget: Effect.fnUntraced(function* (target: BadTarget) {
-      DownloadProgress.addBadTarget(view)
-      yield* tellBad("failed", target)
+    reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
+      DownloadProgress.addBadTarget(progress)
+      yield* reportBad("failed", target)
     }),
 
-    /** Shows it until it ends, and then how it ended. */
-    during: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      effect.pipe(
-        Effect.onInterrupt(() => Effect.sync(() => (view.interrupted = true))),
-        Effect.ensuring(finish),
+    /** Shows the work while it runs, then prints the summary: also after a failure or Ctrl-C. */
+    during: <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      work.pipe(
+        Effect.onInterrupt(() => Effect.sync(() => (progress.interrupted = true))),
+        Effect.ensuring(printSummary),
       ),
   }
 })
 
-export type Output = Effect.Success<ReturnType<typeof make>>
+export type EventOutput = Effect.Success<ReturnType<typeof make>>

@@ -1,32 +1,33 @@
 /**
- * What is said of sessions on many machines: of those that went as they should, nothing.
+ * Events of sessions in words: the lines on standard error for sessions that did not succeed.
  */
 import type { FleetEvent, NotStarted } from "@live-response/core/FleetEvent"
 import type { MachineAction } from "@live-response/core/MachineAction"
-import { printable } from "./Printable.ts"
 import * as ActionText from "./ActionText.ts"
+import { printable } from "./Printable.ts"
 
-const howItEnded = (action: MachineAction): string => {
+const outcome = (action: MachineAction): string => {
   const reasons = action.commands.flatMap((command) =>
     command.status === "Failed" ? [ActionText.whatItDoes(command), ...command.errors] : [],
   )
   return [`machine action ${action.id} is ${action.status}`, ...reasons].join(": ")
 }
 
-const isInTheWay = ({ error }: NotStarted): boolean =>
+/** Whether another session is in progress on the machine. */
+const isBusy = ({ error }: NotStarted): boolean =>
   error?._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists"
 
-/** A line, where there is something to say. */
+/** The message on standard error; none for a session that goes as expected. */
 export const message = (event: FleetEvent): string | undefined => {
   switch (event.event) {
     case "notStarted":
-      return `failed: ${printable(event.message)}${isInTheWay(event) ? " (--adopt waits for it in place of this one)" : ""}`
+      return `failed: ${printable(event.message)}${isBusy(event) ? " (--adopt waits for that session instead)" : ""}`
     case "unfinished":
-      return `not over: ${printable(event.message)}`
+      return `not finished: ${printable(event.message)}`
     case "ended":
       return event.earlier || event.action.status === "Succeeded"
         ? undefined
-        : `failed: ${printable(`${ActionText.nameOf(event.action)}: ${howItEnded(event.action)}`)}`
+        : `failed: ${printable(`${ActionText.nameOf(event.action)}: ${outcome(event.action)}`)}`
     case "started":
     case "offline":
     case "online":

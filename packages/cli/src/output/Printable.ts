@@ -1,29 +1,29 @@
 /**
- * Text that others wrote, made safe for a terminal: results come from machines that may be hostile, and so do the names,
- * errors and answers that this program repeats.
+ * Sanitises text of others for a terminal: results come from machines that may be hostile, and so do the names, errors and
+ * answers that this program prints.
  */
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Stream from "effect/Stream"
 
-/** JSON with the same meaning, in which nothing stands raw that a terminal obeys. */
+/** JSON with the same meaning, in which control characters are escaped. */
 export const printableJson = TerminalText.escapeJson
 
-/** One line with nothing in it that a terminal obeys. */
+/** One line without characters that control a terminal. */
 export const printable = (text: string): string =>
   TerminalText.replaceUnsafe(text, (character) =>
     character === "\t" || character === "\n" || character === "\r" ? " " : "\uFFFD",
   )
 
 /**
- * Text of many lines, piece by piece, with nothing in it that a terminal obeys but its tabs and line feeds. CRLF is one
- * line feed, also where it is in two pieces.
+ * Text of many lines, as a stream, without characters that control a terminal except tabs and line feeds. CRLF becomes one
+ * line feed, even if it is split between two chunks.
  */
-export const printableText = <E, R>(pieces: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
+export const printableText = <E, R>(chunks: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
   Stream.mapAccum(
-    pieces,
+    chunks,
     () => "",
-    (held, piece) => {
-      const text = held + piece
+    (held, chunk) => {
+      const text = held + chunk
       const end = text.endsWith("\r") ? text.length - 1 : text.length
       return [text.slice(end), [printableLines(text.slice(0, end))]]
     },

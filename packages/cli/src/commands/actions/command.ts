@@ -9,21 +9,24 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Failure from "../../Failure.ts"
-import * as Flags from "../../flags/Flags.ts"
+import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Printing from "../../flags/Printing.ts"
+import * as Selection from "../../flags/Selection.ts"
+import * as SignIn from "../../flags/SignIn.ts"
 
-/** Help and mistakes are answered before HTTP is loaded. */
-const loadActions = Effect.promise(() => import("./handler.ts"))
+/** Help and usage errors do not load what calls the API. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
 
-type Actions = Effect.Success<typeof loadActions>
+type Handler = Effect.Success<typeof loadHandler>
 
-/** Runs it with the API that the flags choose. */
+/** Runs a handler with the API that the flags choose. */
 const withApi = Effect.fnUntraced(function* <E extends Parameters<typeof Failure.fromError>[0]>(
-  options: Parameters<typeof Flags.signingIn>[0],
-  use: (actions: Actions) => Effect.Effect<void, E, Effect.Services<ReturnType<Actions["get"]>>>,
+  options: SignIn.Options,
+  use: (handler: Handler) => Effect.Effect<void, E, Effect.Services<ReturnType<Handler["get"]>>>,
 ) {
-  const environment = yield* Flags.signingIn(options)
-  const actions = yield* loadActions
-  yield* Effect.provide(use(actions), Layer.provide(actions.layer, environment))
+  const environment = yield* SignIn.environment(options)
+  const handler = yield* loadHandler
+  yield* Effect.provide(use(handler), Layer.provide(handler.layer, environment))
 }, Effect.mapError(Failure.fromError))
 
 const id = Argument.String("id").pipe(
@@ -37,38 +40,37 @@ const needs = (permission: Permission.Permission) => `Needs the permission ${Per
 const list = Command.make(
   "list",
   {
-    ...Flags.selection,
+    ...Selection.flags,
     limit: Flag.Int("limit").pipe(
-      Flags.between(1, 10_000_000),
+      FlagTypes.between(1, 10_000_000),
       Flag.optional,
       Flag.withMetavar("N"),
-      Flag.withDescription("So many at most"),
+      FlagTypes.describe("The largest number of actions to list", {
+        values: FlagTypes.range(1, 10_000_000),
+        default: "all",
+      }),
     ),
-    ...Flags.signIn,
-    json: Flags.toggle("json", "Print a line of JSON for each"),
+    ...SignIn.flags,
+    json: FlagTypes.toggle("json", "Print a line of JSON for each action"),
   },
-  (options) => withApi(options, (actions) => actions.list(options, options)),
+  (options) => withApi(options, (handler) => handler.list(options, options)),
 ).pipe(
-  Command.withDescription(`Show machine actions, a line each as they come. ${needs(Permission.actions)}`),
+  Command.withDescription(`List machine actions, one line each. ${needs(Permission.actions)}`),
   Command.withExamples([
     { command: "live-response actions list --since 24h --type LiveResponse", description: "The sessions of a day" },
     { command: "live-response actions list --status Failed --json | jq .id", description: "In a pipe" },
   ]),
 )
 
-const get = Command.make(
-  "get",
-  { id, ...Flags.signIn, json: Flags.toggle("json", "Print one JSON object") },
-  (options) => withApi(options, (actions) => actions.get(options.id, options.json)),
+const get = Command.make("get", { id, ...SignIn.flags, json: Printing.json }, (options) =>
+  withApi(options, (handler) => handler.get(options.id, options.json)),
 ).pipe(Command.withDescription(`Show one machine action and its commands. ${needs(Permission.actions)}`))
 
-const wait = Command.make(
-  "wait",
-  { id, ...Flags.signIn, json: Flags.toggle("json", "Print one JSON object") },
-  (options) => withApi(options, (actions) => actions.wait(options.id, options.json)),
+const wait = Command.make("wait", { id, ...SignIn.flags, json: Printing.json }, (options) =>
+  withApi(options, (handler) => handler.wait(options.id, options.json)),
 ).pipe(
   Command.withDescription(
-    `Wait until a machine action is over, and show it; the exit code is 0 where it succeeded, else 1. ${needs(Permission.actions)}`,
+    `Wait until a machine action has finished, and show it. Exits with 0 if it succeeded, else with 1. ${needs(Permission.actions)}`,
   ),
 )
 
@@ -78,15 +80,15 @@ const cancel = Command.make(
     id,
     comment: Flag.String("comment").pipe(
       Flag.withMetavar("TEXT"),
-      Flag.withDescription("Why: it is kept with the action"),
+      FlagTypes.describe("The reason, which is stored with the action (required)"),
     ),
-    ...Flags.signIn,
-    json: Flags.toggle("json", "Print one JSON object"),
+    ...SignIn.flags,
+    json: Printing.json,
   },
-  (options) => withApi(options, (actions) => actions.cancel(options.id, options)),
-).pipe(Command.withDescription(`Cancel a machine action that is not over. ${needs(Permission.run)}`))
+  (options) => withApi(options, (handler) => handler.cancel(options.id, options)),
+).pipe(Command.withDescription(`Cancel a machine action that has not finished. ${needs(Permission.run)}`))
 
 export const actions = Command.make("actions").pipe(
-  Command.withDescription("Find machine actions, wait for them, cancel them"),
+  Command.withDescription("List, show, wait for and cancel machine actions"),
   Command.withSubcommands([list, get, wait, cancel]),
 )

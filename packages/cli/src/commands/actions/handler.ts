@@ -1,5 +1,5 @@
 /**
- * Machine actions, to look at and to act on.
+ * What `live-response actions` does: lists, shows, waits for and cancels machine actions.
  */
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
@@ -14,22 +14,26 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Discovery from "../../input/Discovery.ts"
+import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Failure from "../../Failure.ts"
-import type { Selection } from "../../flags/Flags.ts"
+import type { Selection } from "../../flags/Selection.ts"
 import * as ActionText from "../../output/ActionText.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Table from "../../output/Table.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import * as Table from "../../output/Table.ts"
+
+/** The API of the environment's cloud, with its sign-in. */
+export const layer = Layer.unwrap(Effect.map(NodeLiveResponse.environment, NodeLiveResponse.layerApi)).pipe(
+  Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
+)
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))
 
-/** One action as a line of JSON. */
 const toJson = (action: MachineAction.MachineAction) => Effect.map(Effect.orDie(encode(action)), printableJson)
 
 /**
- * On a terminal a table that fits it; elsewhere all columns, separated by tabs. It fails at the end where a record could
+ * On a terminal a table that fits its width; elsewhere all columns, separated by tabs. Fails at the end if a record could
  * not be read.
  */
 export const list = Effect.fnUntraced(function* (
@@ -37,58 +41,56 @@ export const list = Effect.fnUntraced(function* (
   options: { readonly limit: Option.Option<number>; readonly json: boolean },
 ) {
   let unreadable = 0
-  const actions = Discovery.select(selection, ({ message }) => {
+  const actions = ActionSearch.search(selection, ({ message }) => {
     unreadable++
     return Messages.write(`live-response: ${printable(message)}`)
   })
-  const some = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
-  const print = yield* printer(options.json)
-  yield* Stream.runForEach(some, print)
+  const listed = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
+  yield* Stream.runForEach(listed, yield* makePrinter(options.json))
   if (unreadable > 0) return yield* Failure.someFailed
 })
 
-/** What prints an action in a line. */
-const printer = Effect.fnUntraced(function* (json: boolean) {
+/** Prints an action in one line. */
+const makePrinter = Effect.fnUntraced(function* (json: boolean) {
   if (json) return (action: MachineAction.MachineAction) => Effect.flatMap(toJson(action), Console.log)
   if (!process.stdout.isTTY) {
     return (action: MachineAction.MachineAction) => Console.log(Table.tabbed(ActionText.columns, action))
   }
-  const shown = Table.fitting(ActionText.columns, process.stdout.columns)
-  yield* Console.log(Table.header(shown))
-  return (action: MachineAction.MachineAction) => Console.log(Table.row(shown, action))
+  const columns = Table.fitting(ActionText.columns, process.stdout.columns)
+  yield* Console.log(Table.header(columns))
+  return (action: MachineAction.MachineAction) => Console.log(Table.row(columns, action))
 })
 
-/** Everything that there is to say of one. */
+/** Prints everything that is known of an action. */
 const show = (action: MachineAction.MachineAction, json: boolean) =>
-  json
-    ? Effect.flatMap(toJson(action), Console.log)
-    : Console.log(
-        [
-          ["id", action.id],
-          ["type", printable(action.type)],
-          ["status", ActionText.paintStatus(action.status, printable(action.status))],
-          [
-            "machine",
-            [
-              ActionText.nameOf(action),
-              ...(action.computerDnsName === undefined ? [] : [printable(action.machineId ?? "")]),
-            ].join("  "),
-          ],
-          ["requested by", printable(action.requestor ?? "")],
-          ["comment", printable(action.requestorComment ?? "")],
-          ["cancelled by", printable(action.cancellationRequestor ?? "")],
-          ["because", printable(action.cancellationComment ?? "")],
-          ["created", ActionText.instantOf(action.created)],
-          ["updated", ActionText.instantOf(action.updated)],
-          ...action.commands.map((command) => [
-            `command ${command.index}`,
-            `${ActionText.describeCommand(command)}, ${printable(command.status)}${resultOf(action, command)}${command.errors.map((error) => `; ${printable(error)}`).join("")}`,
-          ]),
-        ]
-          .filter(([, value]) => value !== "")
-          .map(([name = "", value = ""]) => `${name.padEnd(12)} ${value}`)
-          .join("\n"),
-      )
+  json ? Effect.flatMap(toJson(action), Console.log) : Console.log(details(action))
+
+const details = (action: MachineAction.MachineAction): string =>
+  [
+    ["id", action.id],
+    ["type", printable(action.type)],
+    ["status", ActionText.paintStatus(action.status, printable(action.status))],
+    [
+      "machine",
+      [
+        ActionText.nameOf(action),
+        ...(action.computerDnsName === undefined ? [] : [printable(action.machineId ?? "")]),
+      ].join("  "),
+    ],
+    ["requested by", printable(action.requestor ?? "")],
+    ["comment", printable(action.requestorComment ?? "")],
+    ["cancelled by", printable(action.cancellationRequestor ?? "")],
+    ["because", printable(action.cancellationComment ?? "")],
+    ["created", ActionText.instantOf(action.created)],
+    ["updated", ActionText.instantOf(action.updated)],
+    ...action.commands.map((command) => [
+      `command ${command.index}`,
+      `${ActionText.describeCommand(command)}, ${printable(command.status)}${resultOf(action, command)}${command.errors.map((error) => `; ${printable(error)}`).join("")}`,
+    ]),
+  ]
+    .filter(([, value]) => value !== "")
+    .map(([name = "", value = ""]) => `${name.padEnd(12)} ${value}`)
+    .join("\n")
 
 const resultOf = (action: MachineAction.MachineAction, command: MachineAction.Command): string => {
   const result = MachineAction.hasResult(action, command)
@@ -99,7 +101,7 @@ export const get = Effect.fnUntraced(function* (id: MachineAction.MachineActionI
   yield* show(yield* (yield* DefenderApi.DefenderApi).get(id), json)
 })
 
-/** What is waited for, and how long, where the action has not finished; nothing where it has. */
+/** What is waited for, and for how long; none if the action has finished. */
 const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
   const action = yield* Effect.flatMap(DefenderApi.DefenderApi, (api) => api.get(id)).pipe(
     Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(undefined)),
@@ -107,14 +109,14 @@ const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActio
   if (action === undefined) {
     const { visibleWithin = Timing.defaultVisibleWithin } = yield* NodeLiveResponse.environment
     const patience = Format.duration(Duration.fromInputUnsafe(visibleWithin))
-    return `the API does not know ${id}; a new one may take a while to appear, so it is searched for ${patience}`
+    return `the API does not know ${id}; a new action may take a while to appear, so it is searched for ${patience}`
   }
   if (action.isFinal) return undefined
   const machine = ActionText.nameOf(action)
   return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to 3 days`
 })
 
-/** Ends well where the action did. */
+/** Waits until an action has finished. Fails unless it succeeded. */
 export const wait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId, json: boolean) {
   const waiting = yield* describeWait(id)
   if (waiting !== undefined) yield* Messages.write(`live-response: ${waiting}`)
@@ -129,8 +131,3 @@ export const cancel = Effect.fnUntraced(function* (
 ) {
   yield* show(yield* (yield* DefenderApi.DefenderApi).cancel(id, options.comment), options.json)
 })
-
-/** The API of the environment's cloud, with its sign-in. */
-export const layer = Layer.unwrap(Effect.map(NodeLiveResponse.environment, NodeLiveResponse.layerApi)).pipe(
-  Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
-)

@@ -1,5 +1,5 @@
 /**
- * Who is signed in, and what that is good for.
+ * What `live-response auth check` does: shows who is signed in, and which commands the token suffices for.
  */
 import * as AccessToken from "@live-response/core/AccessToken"
 import * as Cloud from "@live-response/core/Cloud"
@@ -22,18 +22,20 @@ const commands = {
   "actions cancel": Permission.run,
 }
 
-export const print = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
+export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
   const cloud = yield* Cloud.config
   const token = yield* Effect.flatMap(Credential, ({ token }) => token).pipe(Effect.provide(NodeCredential.layerConfig))
   const now = yield* DateTime.now
   const claims = AccessToken.claims(token)
-  const report = Option.match(claims, { onNone: () => undefined, onSome: (claims) => describe(claims, now) })
+  const report = Option.getOrUndefined(Option.map(claims, (claims) => describe(claims, now)))
 
   yield* Console.log(
     json ? printableJson(JSON.stringify({ ...cloud, ...report })) : lines(cloud, report, now).map(printable).join("\n"),
   )
   if (report !== undefined && !Object.values(report.commands).some(({ suffices }) => suffices)) {
-    return yield* Failure.signIn("signed in, but the token suffices for no command; see above")
+    return yield* Failure.signIn(
+      "signed in, but the token does not suffice for any command; grant the permissions above",
+    )
   }
 }, Effect.mapError(Failure.fromError))
 
@@ -62,7 +64,7 @@ const lines = (
   now: DateTime.Utc,
 ): ReadonlyArray<string> => {
   const where = [...row("API", cloud.base), ...row("signed in at", cloud.authority)]
-  if (report === undefined) return [...where, ...row("token", "there is one, and it says nothing of itself")]
+  if (report === undefined) return [...where, ...row("token", "not readable, so its permissions are unknown")]
   return [
     ...where,
     ...row("tenant", report.tenant),
@@ -72,8 +74,8 @@ const lines = (
     ...row(report.token === "app-only" ? "roles" : "scopes", report.permissions.join(", ") || "none"),
     ...row("audience", report.tokenAudience),
     ...row("expires", report.expires && expiry(report.expires, now)),
-    ...report.doubts.flatMap((doubt) => row("mind", doubt)),
-    ...Object.entries(report.commands).flatMap(([name, { missing }]) => row(name, missing ?? "may be used")),
+    ...report.doubts.flatMap((doubt) => row("warning", doubt)),
+    ...Object.entries(report.commands).flatMap(([name, { missing }]) => row(name, missing ?? "permitted")),
   ]
 }
 

@@ -1,17 +1,17 @@
 /**
- * A collected file, in gzip, that is generated as it is read: thousands of them are served without any being in memory.
+ * A collected file of the sample data (gzip), generated while it is read: thousands are served without any in memory.
  */
 import { crc32 } from "node:zlib"
 import type { GeneratedContent } from "@live-response/core/testing/Simulator"
 import * as Stream from "effect/Stream"
 
-/** So many bytes of the file are a block of the gzip, stored as they are: what looks random can't be compressed. */
+/** The bytes of the file in one block of the gzip. They are stored uncompressed, because they look random. */
 const blockLength = 32_768
 const blockHeadLength = 5
 const headLength = 10
 const tailLength = 8
 
-/** Bytes that look like those of a file, and are the same in every run: a second run finds them here. */
+/** Bytes that look random, and are the same in every run, so that a second run finds the result already present. */
 const blockOf = (seed: number): Uint8Array => {
   const words = new Uint32Array(blockLength / 4)
   let state = seed + 1
@@ -24,7 +24,7 @@ const blockOf = (seed: number): Uint8Array => {
   return new Uint8Array(words.buffer)
 }
 
-/** The head of a gzip member (RFC 1952): deflate, without a name or a time. */
+/** The header of a gzip member (RFC 1952): deflate, without a name or a time. */
 const head = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255)
 
 /** A stored block of deflate (RFC 1951). */
@@ -46,7 +46,7 @@ const tailOf = (crc: number, length: number): Uint8Array => {
   return bytes
 }
 
-/** The gzip of a file of this length, which is one block over and over. */
+/** The gzip of a file of this length, which repeats one block. */
 export const make = (seed: number, length: number): GeneratedContent => {
   const blocks = Math.ceil(length / blockLength)
   const dataAt = (block: Uint8Array, n: number) => block.subarray(0, Math.min(blockLength, length - n * blockLength))
@@ -58,7 +58,7 @@ export const make = (seed: number, length: number): GeneratedContent => {
     return tailOf(crc, length)
   }
 
-  /** The pieces, each with its place, from the one on in which `start` is. */
+  /** The pieces with their offsets, starting with the piece that contains `start`. */
   function* piecesFrom(start: number): Generator<readonly [offset: number, piece: Uint8Array]> {
     const block = blockOf(seed)
     if (start < headLength) yield [0, head]

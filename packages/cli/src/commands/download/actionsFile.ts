@@ -1,5 +1,6 @@
 /**
- * What is known of the actions whose results are in a directory: `live-response results` has the machines' names from it.
+ * `actions.jsonl`: the machine actions whose results are in a directory. `live-response results` takes the machines' names
+ * from it.
  */
 import { type BatchEvent, Skipped } from "@live-response/core/BatchEvent"
 import * as FileName from "@live-response/core/FileName"
@@ -14,14 +15,13 @@ import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-/** The actions that are known in a directory. */
+/** The stored actions of a directory. */
 export const read = (files: PrivateDirectory.PrivateDirectory): Stream.Stream<MachineAction, StoreError> =>
   JsonLines.read(files, FileName.single.actions, MachineAction)
 
-/**
- * The file is made with the first action, and has each of them once. Which of their commands may have no result is known
- * as well: a 404 for one of those is an answer, and not a failure.
- */
+const keyOf = (machineActionId: string, index: number) => `${machineActionId}:${index}`
+
+/** Opens the file of a directory. It is created with the first action, and has each action once. */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
   const opened = yield* Effect.gen(function* () {
@@ -32,12 +32,16 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     return { append, ids }
   }).pipe(Effect.provide(context), Effect.cached)
 
-  const doubtful = new Set<string>()
-  let unfinished = 0
+  const seen = {
+    /** Commands that may have no result. */
+    uncertain: new Set<string>(),
+    /** The number of actions with commands that have not finished, whose results are left out. */
+    unfinished: 0,
+  }
 
-  const keep = Effect.fnUntraced(function* (action: MachineAction) {
+  const store = Effect.fnUntraced(function* (action: MachineAction) {
     for (const command of action.commands) {
-      if (hasResult(action, command) === "maybe") doubtful.add(`${action.id}:${command.index}`)
+      if (hasResult(action, command) === "maybe") seen.uncertain.add(keyOf(action.id, command.index))
     }
     const { append, ids } = yield* opened
     if (ids.has(action.id)) return
@@ -46,28 +50,28 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
   })
 
   return {
-    keep,
+    store,
 
-    /** The results of actions, each of which is kept. */
+    /** The results of actions, each of which is stored. */
     resultsOf: <E, R>(actions: Stream.Stream<MachineAction, E, R>): Stream.Stream<ResultRef, E | StoreError, R> =>
       actions.pipe(
-        Stream.tap(keep),
+        Stream.tap(store),
         Stream.tap((action) =>
           Effect.sync(() => {
-            if (action.commands.some((command) => hasResult(action, command) === "not yet")) unfinished++
+            if (action.commands.some((command) => hasResult(action, command) === "not yet")) seen.unfinished++
           }),
         ),
         Stream.flatMap((action) => Stream.fromIterable(ofAction(action))),
       ),
 
-    /** How many of those actions had commands that have not finished, so that their results were left out. */
-    unfinished: () => unfinished,
+    /** The number of actions whose results were left out, because commands of them have not finished. */
+    unfinished: () => seen.unfinished,
 
-    /** What an event of a result means with what is known of its command. */
-    settled: (event: BatchEvent): BatchEvent => {
+    /** Turns a failure into a skip if it is a 404 of a command that may have no result. */
+    classify: (event: BatchEvent): BatchEvent => {
       if (event.event !== "failed" || event.error._tag !== "DefenderError") return event
       const { at, index, machineActionId } = event
-      return event.error.reason._tag === "NotFound" && doubtful.has(`${machineActionId}:${index}`)
+      return event.error.reason._tag === "NotFound" && seen.uncertain.has(keyOf(machineActionId, index))
         ? Skipped.make({ at, machineActionId, index, reason: "absent" })
         : event
     },

@@ -21,14 +21,14 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Download from "./handler.ts"
-import * as Discovery from "../../input/Discovery.ts"
 import * as Failure from "../../Failure.ts"
-import type { Selection } from "../../flags/Flags.ts"
+import * as DownloadFlags from "../../flags/Download.ts"
+import * as Selection from "../../flags/Selection.ts"
 import * as ActionsFile from "./actionsFile.ts"
+import * as Environment from "./environment.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Output from "../../output/EventOutput.ts"
+import * as EventOutput from "../../output/EventOutput.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 
@@ -47,20 +47,11 @@ const encode = Schema.encodeEffect(Remembered)
 /** Where nobody says since when. */
 const aDay = Duration.hours(24)
 
-const whatOf = ({ filter, machine, requestor, status, type }: Selection): ReadonlyArray<string> =>
-  [
-    ...status.map((text) => `status ${text}`),
-    ...type.map((text) => `type ${text}`),
-    ...machine.map((text) => `machine ${text}`),
-    ...requestor.map((text) => `requestor ${text}`),
-    ...Option.toArray(Option.map(filter, (text) => `filter ${text}`)),
-  ].toSorted()
-
 /** What `follow.json` says. */
-const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory: string) {
+const makeMemory = Effect.fnUntraced(function* (selection: Selection.Selection, directory: string) {
   const files = yield* PrivateDirectory.open(directory)
   const { follow } = FileName.single
-  const what = whatOf(selection)
+  const what = Selection.keyOf(selection)
   const isThis = (other: { readonly what: ReadonlyArray<string> }) => other.what.join("\n") === what.join("\n")
 
   const text = Option.getOrElse(yield* files.readString(follow, longestState), () => `{"positions":[]}`)
@@ -96,13 +87,17 @@ interface UnderWay {
 type Again = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, unknown, never, never>>>
 
 /** Follows the actions, and knows which of them have all their results here. */
-const make = Effect.fnUntraced(function* (selection: Selection, options: Options, looked: Output.Output["looked"]) {
-  const { filter, isMeant } = Discovery.follow(selection)
+const make = Effect.fnUntraced(function* (
+  selection: Selection.Selection,
+  options: Options,
+  reportSearch: EventOutput.EventOutput["reportSearch"],
+) {
   const policy = yield* Timing
   const nextLook = yield* Schedule.toStep(policy.follow)
   const memory = yield* makeMemory(selection, options.directory)
   const now = yield* DateTime.now
-  const begins = TimeArgument.ago(
+  const { filter, isSelected } = Selection.toFollow(selection, now)
+  const begins = TimeArgument.instantOf(
     Option.getOrElse(selection.since, () => aDay),
     now,
   )
@@ -137,7 +132,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
 
   const tellLook = Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Pull.matchEffect(nextLook(now, undefined), {
-      onSuccess: ([, delay]) => looked(delay),
+      onSuccess: ([, delay]) => reportSearch(delay),
       onFailure: Effect.die,
       onDone: () => Effect.void,
     }),
@@ -158,7 +153,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
         }),
     }).pipe(
       Stream.filterEffect(({ action, handled }) => {
-        const refs = isMeant(action) ? ResultRef.ofAction(action) : []
+        const refs = isSelected(action) ? ResultRef.ofAction(action) : []
         const of = { left: refs.length, handled, again: new Map() }
         for (const ref of refs) underWay.set(String(ref), of)
         return refs.length === 0 ? Effect.as(handled, false) : Effect.succeed(true)
@@ -195,30 +190,30 @@ const isRefused = (error: ResultError): boolean => error._tag === "DefenderError
 const refOf = ({ index, machineActionId }: ResultRef.ResultRef): ResultRef.ResultRef =>
   ResultRef.ResultRef.make({ index, machineActionId })
 
-export interface Options extends Output.Options, Download.Saving {
+export interface Options extends EventOutput.Options, DownloadFlags.Options {
   readonly directory: string
-  readonly selection: Selection
+  readonly selection: Selection.Selection
   readonly windows: ReadonlyArray<Window>
 }
 
 /** Goes on until it is interrupted, or something ends it that does not pass. */
 export const run = (options: Options) =>
-  collect(options).pipe(Effect.scoped, Effect.provide(Download.layer(options)), Effect.mapError(Failure.fromError))
+  collect(options).pipe(Effect.scoped, Effect.provide(Environment.layer(options)), Effect.mapError(Failure.fromError))
 
 const collect = Effect.fnUntraced(function* (options: Options) {
-  const output = yield* Output.make({ ...options, isFollowing: true })
+  const output = yield* EventOutput.make({ ...options, isFollowing: true })
   const known = yield* ActionsFile.make(options)
   const live = yield* LiveResponse
   const policy = yield* Timing
   let hasBegun = false
 
   const once = Effect.gen(function* () {
-    const collector = yield* make(Discovery.ofSessions(options.selection), options, output.looked)
+    const collector = yield* make(Selection.ofSessions(options.selection), options, output.reportSearch)
     const refs = Stream.merge(known.resultsOf(collector.actions), collector.again)
     const giveUpAfter = Option.getOrElse(options.giveUpAfter, () => Duration.infinity)
-    yield* live.saveAll(refs, { ...Download.savingOf(options), giveUpAfter, again: true }).pipe(
-      Stream.map(known.settled),
-      Stream.runForEach((event) => Effect.andThen(output.event(event), collector.event(event))),
+    yield* live.saveAll(refs, { ...DownloadFlags.batchOptions(options), giveUpAfter, again: true }).pipe(
+      Stream.map(known.classify),
+      Stream.runForEach((event) => Effect.andThen(output.reportEvent(event), collector.event(event))),
       Effect.ensuring(Effect.sync(() => (hasBegun = hasBegun || collector.hasBegun()))),
     )
   }).pipe(Effect.scoped)

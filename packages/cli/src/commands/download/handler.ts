@@ -1,127 +1,103 @@
 /**
- * The main job: all targets into the directory, all events to the output.
+ * What `live-response download` does: downloads the results of targets, lists and a selection, and reports the events.
+ * With `--follow`, `follow.ts` does it.
  */
 import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
-import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
-import * as NodeCredential from "@live-response/node/NodeCredential"
-import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
-import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Discovery from "../../input/Discovery.ts"
+import * as ActionSearch from "../../api/ActionSearch.ts"
+import * as Lookup from "../../api/Lookup.ts"
 import * as Failure from "../../Failure.ts"
-import { isSelecting, type Selection } from "../../flags/Flags.ts"
-import * as ActionsFile from "./actionsFile.ts"
+import * as Download from "../../flags/Download.ts"
+import * as Selection from "../../flags/Selection.ts"
 import * as Lists from "../../input/Lists.ts"
+import * as Targets from "../../input/Targets.ts"
+import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Output from "../../output/EventOutput.ts"
-import * as Targets from "../../input/Targets.ts"
+import * as ActionsFile from "./actionsFile.ts"
+import * as Environment from "./environment.ts"
 
-/** How each result is downloaded. */
-export interface Saving {
-  readonly concurrency: number
-  readonly extract: boolean
-  /** How many bytes may come out of one file. */
-  readonly maxExtract: number
-  readonly maxExtractTotal: Option.Option<number>
-  readonly maxBytes: Option.Option<number>
-  readonly maxTotal: Option.Option<number>
-  readonly minFree: Option.Option<number>
-  /** How long the network is waited for. */
-  readonly giveUpAfter: Option.Option<Duration.Duration>
-}
-
-export interface Options extends Output.Options, Saving {
+export interface Options extends EventOutput.Options, Download.Options {
   readonly directory: string
   readonly lists: ReadonlyArray<string>
-  /** The machine actions whose results are wanted as well. */
-  readonly selection: Selection
+  /** Also the results of the selected machine actions, if any flag selects some. */
+  readonly selection: Selection.Selection
   readonly windows: ReadonlyArray<Window>
   readonly retryFailed: boolean
-  /** A broken line of a list ends it all. */
+  /** Whether a broken line of a list ends the command. */
   readonly strict: boolean
 }
 
-/** Everything that it takes to download into the directory. */
-export const layer = ({
-  directory,
-  journal,
-  windows,
-}: {
-  readonly directory: string
-  readonly journal?: string | undefined
-  readonly windows: ReadonlyArray<Window>
-}) =>
-  Layer.unwrap(
-    Effect.map(NodeLiveResponse.environment, (environment) =>
-      NodeLiveResponse.layer({ ...environment, directory, journal, windows }),
-    ),
-  ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))
-
-/** Downloads what is named and what the lists hold. Fails with what ended it, or because some targets failed. */
+/** Downloads everything that the options name. Fails with what ended the batch, or if a target failed. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   yield* Lists.checkAll(Targets.fromList)(options.lists)
-  yield* saveAll(named, options).pipe(Effect.scoped, Effect.provide(layer(options)))
+  yield* downloadAll(named, options).pipe(Effect.scoped, Effect.provide(Environment.layer(options)))
 }, Effect.mapError(Failure.fromError))
 
-const saveAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
-  const output = yield* Output.make(options)
-  const known = yield* ActionsFile.make(options)
+const downloadAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
+  const output = yield* EventOutput.make(options)
+  const actionsFile = yield* ActionsFile.make(options)
   const live = yield* LiveResponse
   const manifest = yield* Manifest
 
-  const again = options.retryFailed ? yield* manifest.failed : []
-  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...named, ...again]).pipe(
+  const failed = options.retryFailed ? yield* manifest.failed : []
+  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...named, ...failed]).pipe(
     Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
   )
-  const isDiscovering = isSelecting(options.selection)
+  const isSelecting = Selection.isSelecting(options.selection)
+  if (!isSelecting) yield* countTargets(targets, options.lists, output)
 
-  // Lists are read as they are needed. Those that can be read twice are, so that the end is in sight from the start.
-  const isRepeatable = (yield* Effect.forEach(options.lists, Lists.isRepeatable)).every(Boolean)
-  if (isRepeatable && !isDiscovering) {
-    yield* Stream.runFold(
-      targets,
-      (): number | undefined => 0,
-      (count, target) => (count === undefined || Targets.isWholeAction(target) ? undefined : count + 1),
-    ).pipe(
-      Effect.map((count) => (count === undefined ? undefined : output.expect(count))),
-      Effect.ignore,
-      Effect.forkScoped,
-    )
-  }
-
-  // Discovery and download flow into each other: a page is asked for when the results of the one before are under way.
-  const discovered = isDiscovering
-    ? known.resultsOf(Discovery.select(Discovery.ofSessions(options.selection), output.badTarget))
+  // A page of actions is requested when the results of the previous page are in progress.
+  const selected = isSelecting
+    ? actionsFile.resultsOf(ActionSearch.search(Selection.ofSessions(options.selection), output.reportBadTarget))
     : Stream.empty
   const refs = targets.pipe(
     Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
-      Targets.isWholeAction(target) ? Discovery.lookUp(target.id, known.keep) : Stream.succeed(target),
+      Targets.isWholeAction(target) ? Lookup.resultsOf(target.id, actionsFile.store) : Stream.succeed(target),
     ),
     Stream.flatMap((target) => {
       if (!Targets.isBadTarget(target)) return Stream.succeed(target)
       return options.strict
         ? Stream.fail(Failure.usage(target.message))
-        : Stream.drain(Stream.fromEffect(output.badTarget(target)))
+        : Stream.drain(Stream.fromEffect(output.reportBadTarget(target)))
     }),
-    Stream.concat(discovered),
+    Stream.concat(selected),
   )
-  yield* live.saveAll(refs, savingOf(options)).pipe(
-    Stream.map(known.settled),
-    Stream.runForEach(output.event),
-    Effect.tap(() => reportUnfinished(known.unfinished())),
+  yield* live.saveAll(refs, Download.batchOptions(options)).pipe(
+    Stream.map(actionsFile.classify),
+    Stream.runForEach(output.reportEvent),
+    Effect.tap(() => reportUnfinished(actionsFile.unfinished())),
     output.during,
   )
-  if (output.failed()) return yield* Failure.someFailed
+  if (output.hasFailed()) return yield* Failure.someFailed
+})
+
+/**
+ * Reads the targets once in the background to count them, so that the progress shows a total from the start. Lists that
+ * can be read only once are not counted, and neither are whole actions, whose results are not known yet.
+ */
+const countTargets = Effect.fnUntraced(function* <E, R>(
+  targets: Stream.Stream<Targets.Target | Targets.BadTarget, E, R>,
+  lists: ReadonlyArray<string>,
+  output: EventOutput.EventOutput,
+) {
+  const isRepeatable = (yield* Effect.forEach(lists, Lists.isRepeatable)).every(Boolean)
+  if (!isRepeatable) return
+  yield* Stream.runFold(
+    targets,
+    (): number | undefined => 0,
+    (count, target) => (count === undefined || Targets.isWholeAction(target) ? undefined : count + 1),
+  ).pipe(
+    Effect.map((count) => (count === undefined ? undefined : output.setTotal(count))),
+    Effect.ignore,
+    Effect.forkScoped,
+  )
 })
 
 const reportUnfinished = (count: number) =>
@@ -130,16 +106,3 @@ const reportUnfinished = (count: number) =>
     : Messages.write(
         `${Format.counted(count, "session")} not finished yet: run the same command again later for the rest of the results`,
       )
-
-/** The same as the library has it. */
-export const savingOf = (saving: Saving) => ({
-  concurrency: saving.concurrency,
-  giveUpAfter: Option.getOrUndefined(saving.giveUpAfter),
-  extract: saving.extract ? { ...Extraction.defaultLimits, maxBytes: saving.maxExtract } : undefined,
-  limits: {
-    maxBytes: Option.getOrUndefined(saving.maxBytes),
-    maxTotal: Option.getOrUndefined(saving.maxTotal),
-    minFree: Option.getOrUndefined(saving.minFree),
-    maxExtractTotal: Option.getOrUndefined(saving.maxExtractTotal),
-  },
-})

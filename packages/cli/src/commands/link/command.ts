@@ -4,24 +4,25 @@
 import * as Permission from "@live-response/core/Permission"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Arguments from "../../flags/Arguments.ts"
-import * as Flags from "../../flags/Flags.ts"
+import * as Printing from "../../flags/Printing.ts"
+import * as SignIn from "../../flags/SignIn.ts"
+import * as ResultArgument from "../../input/ResultArgument.ts"
 
-/** Help and mistakes are answered before HTTP is loaded. */
-const loadLink = Effect.promise(() => import("./handler.ts"))
+/** Help and usage errors do not load what calls the API. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
 
 export const link = Command.make(
   "link",
-  { result: Arguments.result, ...Flags.signIn, ...Flags.links, json: Flags.toggle("json", "Print one JSON object") },
+  { result: ResultArgument.argument, ...SignIn.flags, ...SignIn.storageHosts, json: Printing.json },
   Effect.fnUntraced(function* (options) {
-    const environment = yield* Flags.signingIn(options)
-    const Link = yield* loadLink
-    yield* Effect.provide(Link.print(options.result, options), environment)
+    const environment = yield* SignIn.environment(options)
+    const handler = yield* loadHandler
+    yield* Effect.provide(handler.print(options.result, options), environment)
   }),
 ).pipe(
-  Command.withShortDescription("Print a link to one result, which is a secret"),
+  Command.withShortDescription("Print a download link to one result, which is a secret"),
   Command.withDescription(
-    `Make a link to one result, and print it: a secret for half an hour, with which anybody can read the result. Needs the permission ${Permission.describe(Permission.results)}.`,
+    `Request a download link to one result, and print it. It is a secret: for half an hour anybody who has it can read the result. Needs the permission ${Permission.describe(Permission.results)}.`,
   ),
   Command.withExamples([
     {

@@ -1,5 +1,5 @@
 /**
- * A link to one result, for who wants to fetch it in another way. This is the one place where a link is shown.
+ * What `live-response link` does: prints a download link. No other part of this program prints one.
  */
 import { DefenderApi } from "@live-response/core/DefenderApi"
 import type { DownloadLink } from "@live-response/core/DownloadLink"
@@ -14,12 +14,12 @@ import * as Redacted from "effect/Redacted"
 import * as Failure from "../../Failure.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import * as QuotaNotices from "../../output/QuotaNotices.ts"
 
 export const print = Effect.fnUntraced(
   function* (ref: ResultRef, { json }: { readonly json: boolean }) {
-    yield* QuotaNotices.tell
+    yield* QuotaNotices.report
     const link = yield* (yield* DefenderApi).downloadLink(ref)
     const now = yield* DateTime.now
     const url = Redacted.value(link.url)
@@ -32,7 +32,7 @@ export const print = Effect.fnUntraced(
       ...ref,
     }
     yield* Messages.write(
-      `live-response: this link is a secret: whoever has it can read the result${until(link, now)}; keep it out of tickets, chats and logs`,
+      `live-response: this link is a secret: anybody who has it can read the result${until(link, now)}; keep it out of tickets, chats and logs`,
     )
     yield* Console.log(json ? printableJson(JSON.stringify(report)) : printable(url))
   },
@@ -41,7 +41,7 @@ export const print = Effect.fnUntraced(
   Effect.mapError(Failure.fromError),
 )
 
-/** How long is by the server's clock where it says so, and right on a machine whose own clock is wrong. */
+/** The remaining time is by the server's clock, if the link states it: this machine's clock may be wrong. */
 const until = ({ expiresAt, validFor }: DownloadLink, now: DateTime.Utc): string =>
   Option.match(expiresAt, {
     onNone: () => "",
@@ -49,6 +49,6 @@ const until = ({ expiresAt, validFor }: DownloadLink, now: DateTime.Utc): string
       const left = Option.getOrElse(validFor, () => DateTime.distance(now, expires))
       return Duration.isGreaterThan(left, Duration.zero)
         ? `, until ${Format.timeOfDay(expires)} (in ${Format.duration(left)})`
-        : `, until it expired at ${Format.timeOfDay(expires)}`
+        : `, but it expired at ${Format.timeOfDay(expires)}`
     },
   })

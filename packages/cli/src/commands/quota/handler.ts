@@ -1,5 +1,5 @@
 /**
- * How the quota stands: what other runs have used of it.
+ * What `live-response quota` does: prints the usage of the quota, as text or as JSON.
  */
 import * as Cloud from "@live-response/core/Cloud"
 import * as Quota from "@live-response/core/Quota"
@@ -15,11 +15,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
-import * as Screen from "../../output/ProgressText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import * as QuotaText from "../../output/QuotaText.ts"
 
 export interface Options {
   readonly windows: ReadonlyArray<Window>
+  /** The number of further calls to forecast. */
   readonly calls: Option.Option<number>
   readonly json: boolean
 }
@@ -38,7 +39,9 @@ export const print = Effect.fnUntraced(function* ({ calls, json, windows }: Opti
   const now = yield* DateTime.now
 
   if (!json) {
-    return yield* Console.log([`Links from ${printable(owner)}`, ...Screen.quota(now, status, last)].join("\n"))
+    return yield* Console.log(
+      [`Download links for ${printable(owner)}`, ...QuotaText.lines(now, status, last)].join("\n"),
+    )
   }
   const instant = (after: Duration.Duration) => DateTime.formatIso(DateTime.addDuration(now, after))
   const report = {

@@ -3,31 +3,23 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Arguments from "../../flags/Arguments.ts"
-import * as Flags from "../../flags/Flags.ts"
+import * as Directory from "../../flags/Directory.ts"
+import * as Printing from "../../flags/Printing.ts"
 
-/** Help and mistakes are answered before files are loaded. */
-const loadResults = Effect.promise(() => import("./handler.ts"))
+/** Help and usage errors do not load what reads results. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
 
 export const results = Command.make(
   "results",
-  {
-    named: Arguments.directory,
-    directory: Flags.directory,
-    json: Flags.toggle("json", "Print one JSON object"),
-  },
-  Effect.fnUntraced(function* ({ directory, json, named }) {
-    const Results = yield* loadResults
-    yield* Results.write(
-      Option.getOrElse(named, () => directory),
-      { json },
-    )
+  { ...Directory.parameters, json: Printing.json },
+  Effect.fnUntraced(function* (options) {
+    const handler = yield* loadHandler
+    yield* handler.write(Directory.given(options), options)
   }),
 ).pipe(
-  Command.withShortDescription("Make a table of all script results in a directory"),
+  Command.withShortDescription("Write a table of all script results in a directory"),
   Command.withDescription(
-    "Write the table of all script results in a directory, a row each, to its results.csv and results.jsonl. It calls nothing, and a download may be at work there.",
+    "Write a table of all script results in a directory, one row each, to its results.csv and results.jsonl. Makes no API call. A download may be in progress in the directory.",
   ),
   Command.withExamples([{ command: "live-response results case-4711", description: "The table of a case" }]),
 )

@@ -9,134 +9,101 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
-import * as Flags from "../../flags/Flags.ts"
+import * as Download from "../../flags/Download.ts"
+import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Printing from "../../flags/Printing.ts"
+import * as Quota from "../../flags/Quota.ts"
+import * as SignIn from "../../flags/SignIn.ts"
 import * as Machines from "../../input/Machines.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 
-/** Help and mistakes are answered before HTTP and files are loaded. */
-const loadRun = Effect.promise(() => import("./handler.ts"))
+/** Help and usage errors do not load what calls the API. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
 
-const directory = (name: string, description: string) =>
-  Flag.String(name).pipe(
-    Flags.nonEmpty("a directory"),
-    Flag.optional,
-    Flag.withMetavar("DIR"),
-    Flag.withDescription(description),
-  )
+const defaultComment = "live-response run"
 
-export const run = Command.make(
-  "run",
-  {
-    machines: Argument.String("machine").pipe(
-      Argument.variadic(),
-      Argument.withMetavar("MACHINE"),
-      Argument.withDescription("A machine's id, or its name in full: ws-1.contoso.com"),
-    ),
-    lists: Flag.String("machines").pipe(
-      Flag.atLeast(0),
-      Flag.withMetavar("FILE"),
-      Flag.withDescription("A list of machines: one a line, JSON lines or .csv with machineId; - is standard input"),
-    ),
-    putFiles: Flags.words("put-file", "NAME", "First put this file of the library on the machine"),
-    script: Flag.String("script").pipe(
-      Flag.optional,
-      Flag.withMetavar("NAME"),
-      Flag.withDescription("Then run this script of the library"),
-    ),
-    args: Flag.String("args").pipe(
-      Flag.optional,
-      Flag.withMetavar("TEXT"),
-      Flag.withDescription("The script's arguments, as one text"),
-    ),
-    getFiles: Flags.words("get-file", "PATH", "Then collect this file of the machine, by its full path there"),
-    comment: Flag.String("comment").pipe(
-      Flag.withDefault("live-response run"),
-      Flag.withMetavar("TEXT"),
-      Flag.withDescription("Why: it is kept with the machine action"),
-    ),
-    wait: Flags.toggle("wait", "Wait until all sessions are over; by default until the last one has begun"),
-    download: directory("download", "Wait, and download each session's results into DIR as soon as it is over"),
-    journal: directory("journal", "Where it is remembered what was begun; by default where results are downloaded to"),
-    adopt: Flags.toggle("adopt", "Where another session is under way on a machine, wait for that one instead"),
-    retryFailed: Flags.toggle("retry-failed", "Begin again where the session of an earlier run did not succeed"),
-    deadline: Flags.time(
-      "deadline",
-      TimeArgument.parseFuture,
-      "how long from now, such as 90m, 24h, 3d, or a date to come, such as 2027-01-31: at most ten years",
-    ).pipe(
-      Flag.optional,
-      Flag.withMetavar("TIME"),
-      Flag.withDescription(
-        "How long to wait at most: 90m, 24h, 3d, or until a date; by default as long as the service does, three days for a machine that is offline",
-      ),
-    ),
-    sessions: Flag.Int("sessions").pipe(
-      Flag.withDefault(25),
-      Flags.between(1, 1000),
-      Flag.withMetavar("N"),
-      Flag.withDescription("How many sessions may be under way at once; the vendor's limit for a tenant is 25"),
-    ),
-    ...Flags.saving,
-    ...Flags.signIn,
-    ...Flags.links,
-    ...Flags.quota,
-    ...Flags.printing,
-  },
-  Effect.fnUntraced(function* (options) {
-    const named = yield* Machines.fromArguments(options.machines)
-    if (named.length === 0 && options.lists.length === 0) {
-      return yield* Failure.usage(
-        "nothing to run on; name a MACHINE, or a list of them with --machines FILE (- is standard input)",
-      )
-    }
-    const session = yield* sessionOf(options)
-    const isSaving = Option.isSome(options.download)
-    if (options.extract && !isSaving) {
-      return yield* Failure.usage("--extract is for what is downloaded: add --download DIR")
-    }
-    if (options.retryFailed && !isSaving && Option.isNone(options.journal)) {
-      return yield* Failure.usage("--retry-failed needs to know what failed: add --download DIR or --journal DIR")
-    }
-    const environment = yield* Flags.signingIn(options)
-    const windows = yield* Flags.windowsOf(options)
-    const Run = yield* loadRun
-    yield* Run.run(named, {
-      ...options,
-      session,
-      windows,
-      directory: Option.getOrUndefined(options.download),
-      journal: Option.getOrUndefined(options.journal),
-      wait: options.wait || isSaving,
-      deadline: Option.getOrUndefined(options.deadline),
-    }).pipe(Effect.provide(environment))
-  }),
-).pipe(
-  Command.withShortDescription("Run a script or other commands on machines, and download what they leave"),
-  Command.withDescription(
-    `Run a live response session on machines: within the service's limits, and never twice on any of them. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}. Machines must have ${Session.supportedWindows.join("; ")}.`,
+const parameters = {
+  machines: Argument.String("machine").pipe(
+    Argument.variadic(),
+    Argument.withMetavar("MACHINE"),
+    Argument.withDescription("A machine's id, or its full DNS name, such as ws-1.contoso.com"),
   ),
-  Command.withExamples([
-    {
-      command: "live-response run --machines hosts.txt --script collect.ps1 --download case-4711",
-      description: "The whole story; the same command again goes on",
-    },
-    {
-      command: "live-response run 1e5bc9d7e413ddd7902c2932e418702b84d0cc07 --get-file 'C:\\Temp\\a.log' --wait",
-      description: "One machine",
-    },
-  ]),
-)
+  lists: FlagTypes.lists(
+    "machines",
+    "A list of machines: one per line, JSON lines, or .csv with the column machineId; - is standard input; may be repeated",
+  ),
+  putFiles: FlagTypes.texts("put-file", "NAME", "First put this file of the library on the machine; may be repeated"),
+  script: Flag.String("script").pipe(
+    Flag.optional,
+    Flag.withMetavar("NAME"),
+    FlagTypes.describe("Then run this script of the library"),
+  ),
+  args: Flag.String("args").pipe(
+    Flag.optional,
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("Arguments of the script, as one text"),
+  ),
+  getFiles: FlagTypes.texts(
+    "get-file",
+    "PATH",
+    "Then collect this file from the machine, by its full path there; may be repeated",
+  ),
+  comment: Flag.String("comment").pipe(
+    Flag.withDefault(defaultComment),
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("The reason, which is stored with the machine action", { default: defaultComment }),
+  ),
+  wait: FlagTypes.toggle("wait", "Wait until all sessions have finished; without it, until all sessions have started"),
+  download: FlagTypes.directory("download", "Wait, and download each session's results into DIR when it has finished"),
+  journal: FlagTypes.directory(
+    "journal",
+    "Record the started sessions in DIR, so that the same command starts none of them again",
+    { default: "the directory of --download" },
+  ),
+  adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),
+  retryFailed: FlagTypes.toggle("retry-failed", "Start a new session where the session of an earlier run failed"),
+  deadline: FlagTypes.time(
+    "deadline",
+    TimeArgument.parseFuture,
+    "how long from now, such as 90m, 24h, 3d, or a date to come, such as 2027-01-31: at most ten years",
+  ).pipe(
+    FlagTypes.describe("How long to wait for sessions", {
+      values: "90m, 24h or 3d from now, or a date such as 2027-01-31",
+      default: "as long as the service waits: three days for a machine that is offline",
+    }),
+  ),
+  sessions: Flag.Int("sessions").pipe(
+    FlagTypes.between(1, 1000),
+    Flag.optional,
+    Flag.withMetavar("N"),
+    FlagTypes.describe("How many sessions are in progress at once", {
+      values: FlagTypes.range(1, 1000),
+      default: "25, Microsoft's limit for a tenant",
+    }),
+  ),
+  ...Download.flags,
+  ...SignIn.flags,
+  ...SignIn.storageHosts,
+  ...Quota.flags,
+  ...Printing.flags,
+}
 
-const sessionOf = Effect.fnUntraced(function* (options: {
-  readonly putFiles: ReadonlyArray<string>
-  readonly script: Option.Option<string>
-  readonly args: Option.Option<string>
-  readonly getFiles: ReadonlyArray<string>
-  readonly comment: string
-}) {
-  const { args, comment, getFiles, putFiles, script } = options
+type Options = Command.Command.Config.Infer<typeof parameters>
+
+/** What is wrong with a combination of flags, if anything is. */
+const problemOf = (options: Options): string | undefined => {
+  const isDownloading = Option.isSome(options.download)
+  if (options.extract && !isDownloading) return "--extract unpacks downloaded files: add --download DIR"
+  if (options.retryFailed && !isDownloading && Option.isNone(options.journal)) {
+    return "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR"
+  }
+  return undefined
+}
+
+/** The session that the flags describe. */
+const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: Options) {
   if (Option.isSome(args) && Option.isNone(script)) {
-    return yield* Failure.usage("--args are a script's: name it with --script NAME")
+    return yield* Failure.usage("--args are the arguments of a script: add --script NAME")
   }
   if ([comment, ...putFiles, ...getFiles, ...Option.toArray(script)].includes("")) {
     return yield* Failure.usage("--comment, --put-file, --script and --get-file can't be empty")
@@ -149,7 +116,53 @@ const sessionOf = Effect.fnUntraced(function* (options: {
     ...getFiles.map((path) => Session.GetFile.make({ path })),
   ]
   if (first === undefined) {
-    return yield* Failure.usage("nothing to run; name a --script, a --put-file or a --get-file")
+    return yield* Failure.usage("nothing to run; add --script NAME, --put-file NAME or --get-file PATH")
   }
   return Session.Session.make({ commands: [first, ...rest], comment })
 })
+
+export const run = Command.make(
+  "run",
+  parameters,
+  Effect.fnUntraced(function* (options) {
+    const machines = yield* Machines.fromArguments(options.machines)
+    if (machines.length === 0 && options.lists.length === 0) {
+      return yield* Failure.usage(
+        "no machine to run on; name a MACHINE, or a list of machines with --machines FILE (- is standard input)",
+      )
+    }
+    const session = yield* sessionOf(options)
+    const problem = problemOf(options)
+    if (problem !== undefined) return yield* Failure.usage(problem)
+    const environment = yield* SignIn.environment(options)
+    const windows = yield* Quota.windows(options)
+    const handler = yield* loadHandler
+    yield* handler
+      .run(machines, {
+        ...options,
+        session,
+        windows,
+        directory: Option.getOrUndefined(options.download),
+        journal: Option.getOrUndefined(options.journal),
+        wait: options.wait || Option.isSome(options.download),
+        deadline: Option.getOrUndefined(options.deadline),
+        sessions: Option.getOrUndefined(options.sessions),
+      })
+      .pipe(Effect.provide(environment))
+  }),
+).pipe(
+  Command.withShortDescription("Run a script or other commands on machines, and download the results"),
+  Command.withDescription(
+    `Run a live response session on machines, within the service's limits. No machine gets the session twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}. Machines must run ${Session.supportedWindows.join("; ")}.`,
+  ),
+  Command.withExamples([
+    {
+      command: "live-response run --machines hosts.txt --script collect.ps1 --download case-4711",
+      description: "Run, wait and download; the same command again resumes",
+    },
+    {
+      command: "live-response run 1e5bc9d7e413ddd7902c2932e418702b84d0cc07 --get-file 'C:\\Temp\\a.log' --wait",
+      description: "One machine",
+    },
+  ]),
+)

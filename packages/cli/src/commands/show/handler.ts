@@ -1,5 +1,5 @@
 /**
- * One result, to look at: from the directory of results where it is there, else from the API.
+ * What `live-response show` does: prints one result, from the directory of results if it is there, else from the API.
  */
 import type { CredentialError } from "@live-response/core/CredentialError"
 import * as Manifest from "@live-response/core/Manifest"
@@ -26,7 +26,7 @@ import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import { printable, printableJson, printableText } from "../../output/Printable.ts"
 
 export interface Options {
-  /** Where earlier downloads may have left it. */
+  /** The directory of results, where it may be. */
   readonly directory: string
   readonly errors: boolean
   readonly raw: boolean
@@ -37,11 +37,11 @@ type SourceError = StoreError | DownloadError | QuotaStoreError | CredentialErro
 
 interface Source {
   readonly bytes: Stream.Stream<Uint8Array, SourceError>
-  /** Where it is on this machine, and how large. */
-  readonly kept: { readonly path: string; readonly bytes: number } | undefined
+  /** The file and its size, if it is on this machine. */
+  readonly local: { readonly path: string; readonly bytes: number } | undefined
 }
 
-/** Of the output and of the errors so much fits into one JSON object, however it is escaped. */
+/** How many characters of output or errors fit into one JSON object, even if each is escaped. */
 const jsonLimit = 32 * 1024 * 1024
 
 export const print = Effect.fnUntraced(
@@ -57,40 +57,40 @@ export const print = Effect.fnUntraced(
     )
     yield* (options.json ? printJson(ref, bytes) : printText(ref, bytes, options)).pipe(
       Effect.catchTag("ScriptResultError", ({ description }) =>
-        Effect.fail(failed(`${ref}: ${noScript(ref, source, start, description)}`)),
+        Effect.fail(Failure.failed(`${ref}: ${noScript(ref, source, start, description)}`)),
       ),
     )
   },
-  Effect.mapError((error) => (error._tag === "TransferError" ? failed(error.message) : Failure.fromError(error))),
+  Effect.mapError((error) =>
+    error._tag === "TransferError" ? Failure.failed(error.message) : Failure.fromError(error),
+  ),
 )
 
-const failed = (text: string) => new Failure.Failure({ code: Failure.exitCode.someFailed, text })
-
-/** Nothing is asked for, nor signed in, where the manifest has it and it is there. */
+/** Finds a result. Without signing in, if the manifest lists it and its file exists. */
 const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
-  const isMeant = ({ index, machineActionId }: Manifest.Entry) =>
+  const isEntry = ({ index, machineActionId }: Manifest.Entry) =>
     index === ref.index && machineActionId === ref.machineActionId
   const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
-  const notHere: Source = { bytes: remote(ref), kept: undefined }
-  if (files === undefined) return notHere
-  const entry = Option.getOrUndefined(yield* Stream.runLast(Stream.filter(Manifest.entries(files), isMeant)))
+  const fromApi: Source = { bytes: remote(ref), local: undefined }
+  if (files === undefined) return fromApi
+  const entry = Option.getOrUndefined(yield* Stream.runLast(Stream.filter(Manifest.entries(files), isEntry)))
   const store = ResultStore.reader(files)
-  if (entry?.status !== "completed" || !(yield* store.has(entry))) return notHere
+  if (entry?.status !== "completed" || !(yield* store.has(entry))) return fromApi
   const path = files.pathOf(entry.path)
   const warn = (difference: string) =>
-    Messages.write(printable(`live-response: ${path} is not as it was: ${difference}`))
-  const kept = { path, bytes: entry.bytes }
-  return { bytes: Verification.whileRead(store.read(entry.path), entry, warn), kept } satisfies Source
+    Messages.write(printable(`live-response: ${path} differs from what was downloaded: ${difference}`))
+  const local = { path, bytes: entry.bytes }
+  return { bytes: Verification.whileRead(store.read(entry.path), entry, warn), local } satisfies Source
 })
 
 const remote = (ref: ResultRef): Source["bytes"] =>
-  QuotaNotices.tell.pipe(
+  QuotaNotices.report.pipe(
     Effect.andThen(Transfer.useSync(({ bytes }) => bytes(ref))),
     Stream.unwrap,
     Stream.provide(NodeLiveResponse.layerTransferConfig),
   )
 
-/** Bytes or text to standard output, no faster than it takes them. */
+/** Writes to standard output, with backpressure. */
 const write = Effect.fnUntraced(function* <E, R>(output: Stream.Stream<Uint8Array | string, E, R>) {
   const stdio = yield* Stdio.Stdio
   const stdout = Sink.mapError(stdio.stdout(), (error) =>
@@ -99,19 +99,19 @@ const write = Effect.fnUntraced(function* <E, R>(output: Stream.Stream<Uint8Arra
   yield* Stream.run(output, stdout)
 })
 
-/** All of it or nothing: half an object is of no use to whoever reads it. */
+/** Prints the whole object or nothing: half an object is not JSON. */
 const printJson = Effect.fnUntraced(function* (ref: ResultRef, bytes: Source["bytes"]) {
   const script = yield* ScriptResult.decodeStream(bytes, { limit: jsonLimit })
   if (script.isTruncated) {
-    return yield* failed(
-      `${ref}: more than ${Format.count(jsonLimit)} characters, too many for one JSON object; show it without --json, or take it with --raw`,
+    return yield* Failure.failed(
+      `${ref}: more than ${Format.count(jsonLimit)} characters, too many for one JSON object; show it without --json, or use --raw`,
     )
   }
   const { errors, exitCode, output, scriptName } = script
   yield* Console.log(printableJson(JSON.stringify({ scriptName, exitCode: exitCode ?? null, output, errors, ...ref })))
 })
 
-/** What is shown is shown as it comes; what there is to say of the rest is known at the end. */
+/** Prints the text as it arrives. The exit code, and whether there are errors, is known at the end. */
 const printText = Effect.fnUntraced(function* (
   ref: ResultRef,
   bytes: Source["bytes"],
@@ -124,16 +124,16 @@ const printText = Effect.fnUntraced(function* (
     { concurrency: 2 },
   )
   if (script.exitCode !== 0) {
-    yield* Messages.write(`live-response: the script's exit code is ${script.exitCode ?? "not known"}`)
+    yield* Messages.write(`live-response: the script's exit code is ${script.exitCode ?? "unknown"}`)
   }
   if (script.errorsLength > 0 && !options.errors) {
     yield* Messages.write(
-      `live-response: the script has errors as well, ${Format.count(script.errorsLength)} characters: live-response show ${ref} --errors`,
+      `live-response: the script has errors too, ${Format.counted(script.errorsLength, "character")}; show them with live-response show ${ref} --errors`,
     )
   }
 }, Effect.scoped)
 
-/** The last line ends as well: what a terminal shows next begins a line of its own. */
+/** Ends the last line, so that the next output of the terminal starts on a new line. */
 const inLines = <E, R>(text: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
   Stream.mapAccum(
     text,
@@ -142,16 +142,16 @@ const inLines = <E, R>(text: Stream.Stream<string, E, R>): Stream.Stream<string,
     { onHalt: (last) => (last === "\n" ? [] : ["\n"]) },
   )
 
-const noScript = (ref: ResultRef, { kept }: Source, start: Uint8Array, description: string): string => {
-  const size = kept === undefined ? "" : `, ${Format.bytes(kept.bytes)}`
+const noScript = (ref: ResultRef, { local }: Source, start: Uint8Array, description: string): string => {
+  const size = local === undefined ? "" : `, ${Format.bytes(local.bytes)}`
   const what = {
-    gz: `no script's result but a collected file (gzip${size})`,
-    bin: `no script's result but another file (neither JSON nor gzip${size})`,
-    json: `JSON that is no script's result (${printable(description)}${size})`,
+    gz: `not a script's result but a collected file (gzip${size})`,
+    bin: `not a script's result but another file (neither JSON nor gzip${size})`,
+    json: `JSON that is not a script's result (${printable(description)}${size})`,
   }
   const next =
-    kept === undefined
-      ? `fetch it with live-response download ${ref}, or with --raw > FILE`
-      : `it is in ${printable(kept.path)}`
+    local === undefined
+      ? `download it with live-response download ${ref}, or use --raw > FILE`
+      : `it is in ${printable(local.path)}`
   return `${what[ResultStore.kindOf(start)]}; ${next}`
 }

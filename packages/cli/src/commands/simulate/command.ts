@@ -1,69 +1,56 @@
 /**
  * `live-response simulate`
  */
+import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Flags from "../../flags/Flags.ts"
+import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Quota from "../../flags/Quota.ts"
 
-/** The server is loaded when it is wanted: no other command pays for it. */
-const loadSampleService = Effect.promise(() => import("../demo/sampleService.ts"))
+/** Help and usage errors do not load the server. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
+
+/** An integer with a default, both of which the help states. */
+const integer = (name: string, minimum: number, maximum: number, byDefault: number, sentence: string) =>
+  Flag.Int(name).pipe(
+    Flag.withDefault(byDefault),
+    FlagTypes.between(minimum, maximum),
+    Flag.withMetavar("N"),
+    FlagTypes.describe(sentence, { values: FlagTypes.range(minimum, maximum), default: byDefault }),
+  )
+
+/** A limit of the simulated service. */
+const limit = (name: string, unit: string, byDefault: number) =>
+  Quota.limit(name).pipe(
+    Flag.withDefault(byDefault),
+    FlagTypes.describe(`How many requests for links the service accepts in any ${unit}`, { default: byDefault }),
+  )
 
 export const simulate = Command.make(
   "simulate",
   {
     port: Flag.Int("port").pipe(
       Flag.withDefault(0),
-      Flags.between(0, 65_535),
+      FlagTypes.between(0, 65_535),
       Flag.withMetavar("N"),
-      Flag.withDescription("Port on 127.0.0.1; by default a free one"),
+      FlagTypes.describe("Port on 127.0.0.1", { values: "0 to 65535", default: "0, any free port" }),
     ),
-    results: Flag.Int("results").pipe(
-      Flag.withDefault(60),
-      Flags.between(1, 100_000),
-      Flag.withMetavar("N"),
-      Flag.withDescription("How many results there are"),
-    ),
-    machines: Flag.Int("machines").pipe(
-      Flag.withDefault(12),
-      Flags.between(0, 100_000),
-      Flag.withMetavar("N"),
-      Flag.withDescription("How many machines there are that sessions can run on"),
-    ),
-    ...Flags.accepted,
-    linkLifetime: Flag.Int("link-lifetime").pipe(
-      Flag.withDefault(1800),
-      Flags.between(0, 86_400),
+    results: integer("results", 1, 100_000, 60, "How many results the service has"),
+    machines: integer("machines", 0, 100_000, 12, "How many machines sessions can run on"),
+    perMinute: limit("per-minute", "minute", QuotaRule.linkLimits.perMinute),
+    perHour: limit("per-hour", "hour", QuotaRule.linkLimits.perHour),
+    linkLifetime: integer("link-lifetime", 0, 86_400, 1800, "How many seconds a link is valid").pipe(
       Flag.withMetavar("SECONDS"),
-      Flag.withDescription("How long a link is good"),
     ),
   },
   Effect.fnUntraced(function* (options) {
-    const SampleService = yield* loadSampleService
-    const results = SampleService.results(options.results)
-    const machines = SampleService.machines(options.machines)
-    const address = yield* SampleService.serve(results, {
-      ...options,
-      machines,
-      commandTime: "5 seconds",
-      linkLifetime: Duration.seconds(options.linkLifetime),
-    })
-    yield* Console.log(
-      [
-        `The simulator serves ${results.length} results at ${address}. In another terminal:`,
-        "",
-        `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${SampleService.token}`,
-        `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${SampleService.missing}`,
-        ...machines.slice(0, 1).map(({ id }) => `  npx live-response run ${id} --script collect.ps1 --download case-1`),
-        "",
-        "Ctrl-C ends it.",
-      ].join("\n"),
-    )
-    return yield* Effect.never
+    const handler = yield* loadHandler
+    return yield* handler.serve(options)
   }, Effect.scoped),
 ).pipe(
-  Command.withShortDescription("Serve the simulated service, to try this program without a tenant"),
-  Command.withDescription("Serve the simulated service on 127.0.0.1, to try this program without a tenant"),
+  Command.withShortDescription("Serve a simulated Defender API, to try this program without a tenant"),
+  Command.withDescription(
+    "Serve a simulated Defender API on 127.0.0.1 until Ctrl-C, to try this program without a tenant.",
+  ),
 )

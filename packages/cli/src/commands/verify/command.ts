@@ -3,31 +3,23 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Arguments from "../../flags/Arguments.ts"
-import * as Flags from "../../flags/Flags.ts"
+import * as Directory from "../../flags/Directory.ts"
+import * as Printing from "../../flags/Printing.ts"
 
-/** Help and mistakes are answered before files are loaded. */
-const loadVerify = Effect.promise(() => import("./handler.ts"))
+/** Help and usage errors do not load what reads results. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
 
 export const verify = Command.make(
   "verify",
-  {
-    named: Arguments.directory,
-    directory: Flags.directory,
-    ...Flags.printing,
-  },
-  Effect.fnUntraced(function* ({ directory, named, ...options }) {
-    const Verify = yield* loadVerify
-    yield* Verify.run(
-      Option.getOrElse(named, () => directory),
-      options,
-    )
+  { ...Directory.parameters, ...Printing.flags },
+  Effect.fnUntraced(function* (options) {
+    const handler = yield* loadHandler
+    yield* handler.verify(Directory.given(options), options)
   }),
 ).pipe(
   Command.withShortDescription("Check that downloaded results are unchanged"),
   Command.withDescription(
-    "Check that each result in a directory still has the size and the SHA-256 that its manifest records. Exits with 1 where a result differs or is missing. It reads alone, calls nothing, and a download may be at work there.",
+    "Check that each result in a directory still has the size and SHA-256 that its manifest records. Exits with 1 if a result differs or is missing. Writes nothing and makes no API call. A download may be in progress in the directory.",
   ),
   Command.withExamples([
     { command: "live-response verify case-4711", description: "All results of a case" },

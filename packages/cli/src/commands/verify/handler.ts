@@ -1,5 +1,5 @@
 /**
- * Whether the results of a directory are still what was downloaded.
+ * What `live-response verify` does: checks that the results of a directory are unchanged.
  */
 import * as Manifest from "@live-response/core/Manifest"
 import * as Verification from "@live-response/core/Verification"
@@ -10,13 +10,13 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
+import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Progress from "../../output/ProgressDisplay.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as StoredResults from "../../input/ResultsDirectory.ts"
+import * as ProgressDisplay from "../../output/ProgressDisplay.ts"
 
-/** So many files are read at once: enough to keep a disk busy. */
+/** How many files are read at once: enough to keep a disk busy. */
 const concurrency = 4
 
 const encode = Schema.encodeEffect(
@@ -26,31 +26,31 @@ const encode = Schema.encodeEffect(
 const toJson = (event: Verification.Event | Verification.Summary) =>
   Effect.map(Effect.orDie(encode(event)), printableJson)
 
-/** Compares every result in the manifest with its file, and fails where one differs or is missing. */
-export const run = Effect.fnUntraced(
+/** Compares every result in the manifest with its file. Fails if one differs or is missing. */
+export const verify = Effect.fnUntraced(
   function* (directory: string, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
-    const files = yield* StoredResults.open(directory)
+    const files = yield* ResultsDirectory.open(directory)
     const records = yield* Manifest.completed(files)
     let summary = Verification.emptySummary
 
-    // The progress ends before the summary: what is drawn is wiped away.
-    const progress = yield* Scope.fork(yield* Effect.scope)
+    // The display has a scope of its own, which closes before the summary: what is drawn is erased.
+    const display = yield* Scope.fork(yield* Effect.scope)
     const line = Effect.sync(() => progressLine(summary, records.length))
     const print = quiet
       ? Console.log
-      : yield* Scope.provide(Progress.show({ line, lines: () => Effect.map(line, (line) => [line]) }), progress)
+      : yield* Scope.provide(ProgressDisplay.show({ line, lines: () => Effect.map(line, (line) => [line]) }), display)
 
     yield* Stream.fromIterable(records).pipe(
       Stream.mapEffect((record) => Verification.verify(files, record), { concurrency, unordered: true }),
       Stream.runForEach(
         Effect.fnUntraced(function* (event) {
           summary = Verification.tally(summary, event)
-          const finding = findingOf(event)
-          if (finding !== undefined) yield* Messages.write(`live-response: ${printable(finding)}`)
+          const problem = problemOf(event)
+          if (problem !== undefined) yield* Messages.write(`live-response: ${printable(problem)}`)
           if (json) yield* print(yield* toJson(event))
         }),
       ),
-      Effect.ensuring(Scope.close(progress, Exit.void)),
+      Effect.ensuring(Scope.close(display, Exit.void)),
     )
 
     if (json) yield* Console.log(yield* toJson(summary))
@@ -61,14 +61,14 @@ export const run = Effect.fnUntraced(
   Effect.mapError(Failure.fromError),
 )
 
-const findingOf = (event: Verification.Event): string | undefined => {
+const problemOf = (event: Verification.Event): string | undefined => {
   switch (event.event) {
     case "verified":
       return undefined
     case "differs":
       return `${event.path} differs from its record in the manifest: ${event.message}`
     case "missing":
-      return `${event.path} is missing; live-response download ${event.machineActionId}:${event.index}`
+      return `${event.path} is missing; download it again: live-response download ${event.machineActionId}:${event.index}`
   }
 }
 

@@ -11,7 +11,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
 
@@ -47,7 +47,7 @@ const none = null
 
 /** Two records that can't be read, between two that can. */
 const withUnreadable = Effect.fnUntraced(function* () {
-  const { env, simulator } = yield* Simulated.serve()
+  const { env, simulator } = yield* ServedSimulator.serve()
   yield* put(simulator, 0)
   yield* put(simulator, 1, { commands: "none" })
   yield* put(simulator, 2, { errorHResult: "0x80004005", commands: [{ ...command, index: "0", errors: [null] }] })
@@ -116,7 +116,7 @@ describe("a record that can't be read", { concurrent: true }, () => {
 describe("a command in words that are not known", { concurrent: true }, () => {
   it.live("is asked for its result, and a 404 says that it has none", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       const words = (commandStatus: unknown) => ({ commands: [{ ...command, commandStatus }] })
       yield* put(simulator, 0, words("Succeeded"))
       yield* put(simulator, 1, words(null))
@@ -141,7 +141,7 @@ describe("a command in words that are not known", { concurrent: true }, () => {
 
   it.live("counts as a failure where it is known to have a result", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       yield* put(simulator, 0, {}, none)
       const box = yield* Cli.sandbox
       const ended = yield* box.run({ args: ["download", "--since", "5h", "--out", "results"], env })
@@ -154,7 +154,7 @@ describe("a command in words that are not known", { concurrent: true }, () => {
 describe("a script's result", { concurrent: true }, () => {
   it.live("is shown where it is gzip, and with an exit code that is not known", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       yield* put(simulator, 0, {}, gzipSync(script("packed")))
       yield* put(simulator, 1, {}, new TextEncoder().encode('{"script_output":"odd","exit_code":null}'))
       const box = yield* Cli.sandbox
@@ -163,7 +163,7 @@ describe("a script's result", { concurrent: true }, () => {
       const odd = yield* box.run({ args: ["show", `${idAt(1)}:0`], env })
       assert.deepStrictEqual(
         { ...odd },
-        { exitCode: 0, stdout: "odd\n", stderr: "live-response: the script's exit code is not known\n" },
+        { exitCode: 0, stdout: "odd\n", stderr: "live-response: the script's exit code is unknown\n" },
       )
       const json = yield* box.run({ args: ["show", `${idAt(1)}:0`, "--json"], env })
       assert.deepInclude(Cli.ndjson(json.stdout)[0], { exitCode: null, output: "odd" })

@@ -5,7 +5,7 @@ import type { GeneratedContent } from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as SampleService from "../src/commands/demo/sampleService.ts"
+import * as SampleData from "../src/commands/demo/sampleData.ts"
 import * as SampleFile from "../src/commands/demo/sampleFile.ts"
 
 const read = (content: GeneratedContent, start = 0, end = content.length) =>
@@ -13,9 +13,9 @@ const read = (content: GeneratedContent, start = 0, end = content.length) =>
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
-describe("a collected file of the sample", () => {
+describe("a collected file of the sample data", () => {
   it.effect.prop(
-    "is a gzip of the length that it says, and the same in every range and every time",
+    "is a gzip of its announced length, and has the same bytes in every range and every time",
     [between(0, 1000), between(1, 200_000), between(0, 200_000), between(0, 200_000)],
     ([seed, length, one, other]) =>
       Effect.gen(function* () {
@@ -42,10 +42,10 @@ describe("a collected file of the sample", () => {
   )
 })
 
-describe("the sample", () => {
-  it("of five thousand results takes no memory for their contents", () => {
+describe("the sample data", () => {
+  it("needs no memory for the contents of five thousand results", () => {
     const before = process.memoryUsage().arrayBuffers
-    const results = SampleService.results(5000)
+    const results = SampleData.results(5000)
     const sizes = results.map(({ result }) => result.content.length)
     assert.isAbove(
       sizes.reduce((sum, size) => sum + size, 0),

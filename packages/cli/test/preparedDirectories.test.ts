@@ -23,7 +23,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/CliInProcess.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
 const ref = Schema.decodeSync(FromString)(`${id}:0`)
@@ -34,7 +34,7 @@ const isRoot = process.getuid?.() === 0
 
 /** The service, with one machine action and its one result, which is gzip. */
 const serve = Effect.gen(function* () {
-  const { env, simulator } = yield* Simulated.serve()
+  const { env, simulator } = yield* ServedSimulator.serve()
   yield* addAction(simulator)
   yield* simulator.add(ref, { content: gzipSync("what was collected") })
   return { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" }

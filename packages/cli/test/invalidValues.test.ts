@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as InProcess from "./support/InProcess.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const target = "988cc94e-7a8f-4b28-ab65-54970c5d5018:0"
 const download = ["download", target]
@@ -112,12 +112,12 @@ describe("a value that can't be is a usage error which names it", () => {
 
   it.live("but a word that is unknown is a warning, once, and is sent", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       const args = ["actions", "list", "--status", "Suceeded", "--status", "failed"]
       const { exitCode, stderr } = yield* runWith(args, env)
       assert.strictEqual(exitCode, 0)
       assert.match(stderr, /^live-response: unknown status "Suceeded": [^\n]*Did you mean Succeeded\?[^\n]*\n$/)
-      const [call] = yield* Simulated.answered(simulator, "list")
+      const [call] = yield* ServedSimulator.answered(simulator, "list")
       assert.include(decodeURIComponent(call?.url ?? ""), "status eq 'Suceeded' or status eq 'Failed'")
     }),
   )
