@@ -205,7 +205,7 @@ describe("actions get, wait and cancel", () => {
       const [says, failed] = unknown.stderr.split("\n")
       assert.strictEqual(
         says,
-        `live-response: the API does not know ${idAt(0)}; a new one may take a while to appear, so it is searched for 1 s`,
+        `live-response: the API does not know ${idAt(0)}; a new action may take a while to appear, so it is searched for 1 s`,
       )
       assert.match(failed ?? "", /^live-response: machine action [0-9a-f-]+: not found/)
 

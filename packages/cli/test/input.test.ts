@@ -201,7 +201,7 @@ describe("a command line that is wrong", { concurrent: true }, () => {
       "a list with another header",
       2,
       from(target, "--from", "wrong.csv"),
-      /wrong\.csv, line 1: the header has no column/,
+      /wrong\.csv, line 1: the header "[^\n]*" has no column/,
     ],
     ["a server in the clear", 2, from(target, "--endpoint", "http://example.com"), /https/],
     [

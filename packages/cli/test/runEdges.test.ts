@@ -144,7 +144,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         first.stderr,
         /^failed: ws-1\.contoso\.com: machine action [0-9a-f-]{36} is Failed: RunScript collect\.ps1: No\.$/m,
       )
-      assert.include(first.stderr, "unless with --retry-failed")
+      assert.include(first.stderr, "only with --retry-failed")
 
       const again = yield* run("--wait")
       assert.strictEqual(again.exitCode, 1)
@@ -349,7 +349,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         ["--retry-failed reads which sessions failed from a journal", machineAt(0), ...script, "--retry-failed"],
         ["--download. Expected: a directory", machineAt(0), ...script, "--download", ""],
         [
-          "useless.csv, line 1: the header has no column machineId",
+          "has no column machineId; expected one machine per line",
           machineAt(0),
           "--machines",
           "useless.csv",
@@ -422,7 +422,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       assert.strictEqual(ended.exitCode, 1)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), ids(2))
       assert.match(ended.stderr, /^failed: no machine has the name ws-9\.contoso\.com: [^\n]+\n/m)
-      const which = `take the id of the one that is meant, of ${machineAt(2)}, ${machineAt(3)}`
+      const which = `use the id of the right one: ${machineAt(2)}, ${machineAt(3)}`
       assert.include(ended.stderr, `failed: 2 machines have the name twin.contoso.com: ${which}\n`)
       const events = Cli.ndjson(ended.stdout)
       assert.deepStrictEqual(

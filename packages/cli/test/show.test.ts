@@ -189,8 +189,12 @@ describe("show", { concurrent: true }, () => {
   )
 
   it.live.each([
-    { what: "gzip", bytes: gzipSync("a"), says: /not a script's result but a collected file \(gzip\); fetch it with / },
-    { what: "nothing", bytes: new Uint8Array(), says: /another file \(neither JSON nor gzip\); fetch it with / },
+    {
+      what: "gzip",
+      bytes: gzipSync("a"),
+      says: /not a script's result but a collected file \(gzip\); download it with /,
+    },
+    { what: "nothing", bytes: new Uint8Array(), says: /another file \(neither JSON nor gzip\); download it with / },
     {
       what: "other JSON",
       bytes: Buffer.from('{"a":1}'),

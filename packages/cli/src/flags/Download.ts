@@ -45,8 +45,7 @@ export const flags = {
     env: "LIVE_RESPONSE_MIN_FREE",
   }),
   giveUpAfter: FlagTypes.duration("give-up-after", "How long to wait for a network that is down", {
-    values: "such as 30s, 90m, 24h",
-    default: "1h; unlimited with --follow",
+    default: "1h, unlimited with --follow",
   }),
 }
 

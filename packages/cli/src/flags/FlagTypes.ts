@@ -23,13 +23,15 @@ export interface Facts {
   readonly env?: string
 }
 
+const written = (value: string | number): string => (typeof value === "number" ? Format.count(value) : value)
+
 /** The help of a flag: one sentence, then its facts in brackets. */
 export const describe =
   (sentence: string, facts: Facts = {}) =>
   <A>(flag: Flag.Flag<A>): Flag.Flag<A> => {
     const stated = [
       ...(facts.values === undefined ? [] : [facts.values]),
-      ...(facts.default === undefined ? [] : [`default: ${facts.default}`]),
+      ...(facts.default === undefined ? [] : [`default: ${written(facts.default)}`]),
       ...(facts.env === undefined ? [] : [`env: ${facts.env}`]),
     ]
     return Flag.withDescription(flag, stated.length === 0 ? sentence : `${sentence} (${stated.join("; ")})`)
@@ -96,17 +98,17 @@ export const size = (name: string, minimum: number, sentence: string, facts: Fac
     ),
     Flag.optional,
     Flag.withMetavar("SIZE"),
-    describe(sentence, facts),
+    describe(sentence, { values: "such as 500 MB", ...facts }),
   )
 }
 
 /** A duration. */
-export const duration = (name: string, sentence: string, facts: Facts) =>
+export const duration = (name: string, sentence: string, facts?: Facts) =>
   Flag.String(name).pipe(
     Flag.filterMap(TimeArgument.parseDuration, () => "how long, such as 30s, 90m, 24h"),
     Flag.optional,
     Flag.withMetavar("DURATION"),
-    describe(sentence, facts),
+    describe(sentence, { values: "such as 30s, 90m, 24h", ...facts }),
   )
 
 /** A time that is parsed relative to now. */

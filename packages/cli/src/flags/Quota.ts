@@ -14,8 +14,13 @@ import * as FlagTypes from "./FlagTypes.ts"
 
 const isWindow = (text: string) => Option.isSome(Schema.decodeOption(QuotaRule.WindowFromString)(text))
 
+const [smallest, largest] = [1, 1_000_000]
+
+/** The values of a limit, as help states them. */
+export const limitRange = FlagTypes.range(smallest, largest)
+
 /** A number of calls. */
-export const limit = (name: string) => Flag.Int(name).pipe(FlagTypes.between(1, 1_000_000), Flag.withMetavar("N"))
+export const limit = (name: string) => Flag.Int(name).pipe(FlagTypes.between(smallest, largest), Flag.withMetavar("N"))
 
 const microsoftLimit = (limit: number) => `${Format.count(limit)}, Microsoft's limit`
 
@@ -23,6 +28,7 @@ export const flags = {
   perMinute: limit("per-minute").pipe(
     Flag.optional,
     FlagTypes.describe("Requests for download links in any minute", {
+      values: limitRange,
       default: microsoftLimit(QuotaRule.linkLimits.perMinute),
       env: "LIVE_RESPONSE_PER_MINUTE",
     }),
@@ -30,6 +36,7 @@ export const flags = {
   perHour: limit("per-hour").pipe(
     Flag.optional,
     FlagTypes.describe("Requests for download links in any hour", {
+      values: limitRange,
       default: microsoftLimit(QuotaRule.linkLimits.perHour),
       env: "LIVE_RESPONSE_PER_HOUR",
     }),

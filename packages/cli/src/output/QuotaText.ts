@@ -2,7 +2,7 @@
  * The quota in words: its windows, when the next link can be requested, and what is in use.
  */
 import type * as QuotaRule from "@live-response/core/QuotaRule"
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Format from "./Format.ts"
@@ -25,7 +25,7 @@ export const used = ({ duration, limit, used }: QuotaRule.WindowStatus): string 
 export const nextLink = (now: DateTime.Utc, { nextSlot }: QuotaRule.Status): string =>
   Duration.isZero(nextSlot) ? "next link now" : `next link at ${Format.instantAfter(now, nextSlot)}`
 
-/** When the last of a number of further calls can be made. */
+/** How long it takes until the last of a number of further calls. */
 export interface Forecast {
   readonly calls: number
   readonly after: Duration.Duration

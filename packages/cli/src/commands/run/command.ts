@@ -69,7 +69,7 @@ const parameters = {
   ).pipe(
     FlagTypes.describe("How long to wait for sessions", {
       values: "90m, 24h or 3d from now, or a date such as 2027-01-31",
-      default: "as long as the service waits: three days for a machine that is offline",
+      default: "until the service gives up, after three days for a machine that is offline",
     }),
   ),
   sessions: Flag.Int("sessions").pipe(

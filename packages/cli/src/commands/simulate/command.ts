@@ -24,7 +24,10 @@ const integer = (name: string, minimum: number, maximum: number, byDefault: numb
 const limit = (name: string, unit: string, byDefault: number) =>
   Quota.limit(name).pipe(
     Flag.withDefault(byDefault),
-    FlagTypes.describe(`How many requests for links the service accepts in any ${unit}`, { default: byDefault }),
+    FlagTypes.describe(`How many requests for links the service accepts in any ${unit}`, {
+      values: Quota.limitRange,
+      default: byDefault,
+    }),
   )
 
 export const simulate = Command.make(
@@ -37,7 +40,7 @@ export const simulate = Command.make(
       FlagTypes.describe("Port on 127.0.0.1", { values: "0 to 65535", default: "0, any free port" }),
     ),
     results: integer("results", 1, 100_000, 60, "How many results the service has"),
-    machines: integer("machines", 0, 100_000, 12, "How many machines sessions can run on"),
+    machines: integer("machines", 0, 100_000, 12, "How many machines the service has"),
     perMinute: limit("per-minute", "minute", QuotaRule.linkLimits.perMinute),
     perHour: limit("per-hour", "hour", QuotaRule.linkLimits.perHour),
     linkLifetime: integer("link-lifetime", 0, 86_400, 1800, "How many seconds a link is valid").pipe(
