@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/Cli.ts"
 
-describe("what there is to try without a tenant", { concurrent: true }, () => {
-  it.live("demo downloads a batch in which everything goes wrong, and nothing of it twice", () =>
+describe("demo and simulate", { concurrent: true }, () => {
+  it.live("demo downloads a batch with every fault, and nothing twice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const first = yield* box.run({ args: ["demo", "--out", "results"] })
@@ -19,7 +19,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
       for (const { bytes, path } of completed) assert.strictEqual(box.sizeOf(String(path)), bytes)
       assert.isTrue(
         completed.some(({ links }) => links === 2),
-        "no link was dead on arrival",
+        "no link had expired on arrival",
       )
       assert.isTrue(
         completed.some(({ attempts }) => attempts === 3),
@@ -34,7 +34,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
-  it.live("demo --run runs a script on machines of all kinds, and downloads what it left", () =>
+  it.live("demo --run runs a script on machines of all kinds, and downloads its results", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run({ args: ["demo", "--run", "--out", "results"] })
@@ -49,7 +49,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
-  it.live("simulate serves what its own words say, and Ctrl-C ends it", () =>
+  it.live("simulate serves what its output says, and ends with Ctrl-C", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const simulator = yield* box.start({ args: ["simulate", "--results", "7"] })
@@ -95,7 +95,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
-  it.live("simulate keeps the limits that it is given, and the batch waits as it is told", () =>
+  it.live("simulate enforces the given limits, and the batch waits as the answers demand", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const simulator = yield* box.start({ args: ["simulate", "--per-minute", "3", "--results", "6"] })
@@ -123,7 +123,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
-  it.live("simulate says in one line that its port is taken", () =>
+  it.live("simulate reports a port that is in use in one line", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const first = yield* box.start({ args: ["simulate"] })

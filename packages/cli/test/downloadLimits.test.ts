@@ -8,7 +8,7 @@ const at = (n: number) => `${Samples.action(n)}:0`
 const results = Object.fromEntries([0, 1, 2].map((n) => [at(n), { bytes: Samples.noise(200_000 * (n + 1), n) }]))
 
 describe("limits of a download", () => {
-  it.live("--max-bytes: a larger result fails by its announced length, and the others come", () =>
+  it.live("--max-bytes fails a result whose announced length is larger, and the others are downloaded", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -21,7 +21,7 @@ describe("limits of a download", () => {
     }),
   )
 
-  it.live("--max-total: the run ends with how to go on, and the same command resumes", () =>
+  it.live("--max-total ends the run with the next step, and the same command resumes", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -35,7 +35,7 @@ describe("limits of a download", () => {
     }),
   )
 
-  it.live("--min-free and its variable: exit code 4, and what is free, before anything is written", () =>
+  it.live("--min-free and its variable exit with 4 and show the free space, before anything is written", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -53,7 +53,7 @@ describe("limits of a download", () => {
     }),
   )
 
-  it.live("the size of a variable that can't be is a usage error which names it", () =>
+  it.live("an invalid size in a variable is a usage error that names it", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox

@@ -175,16 +175,18 @@ describe("an address with a password in it", () => {
     { env: { LIVE_RESPONSE_AUDIENCE: "https://user:hunter22@example.com" }, names: "LIVE_RESPONSE_AUDIENCE" },
     { flags: ["--endpoint", "https://user:hunter22@api.example.com"], names: "--endpoint" },
     { flags: ["--authority", "https://user:hunter22@login.example.com"], names: "--authority" },
-  ])("is a usage error that names the setting, and not what it is: $names", ({ env = {}, flags = [], names }) =>
-    Effect.gen(function* () {
-      const box = yield* Cli.sandbox
-      for (const args of [["quota"], ["auth", "check"], ["actions", "list"], ["download", `${id}:0`]]) {
-        const ended = yield* box.run({ args: [...args, ...flags], env: { LIVE_RESPONSE_TOKEN: "token", ...env } })
-        assert.strictEqual(ended.exitCode, 2)
-        assert.include(ended.stderr, names)
-        assert.include(ended.stderr, "without a user or a password")
-        assert.notInclude(ended.stderr + ended.stdout, "hunter22")
-      }
-    }),
+  ])(
+    "is a usage error that names the setting, but does not show its value: $names",
+    ({ env = {}, flags = [], names }) =>
+      Effect.gen(function* () {
+        const box = yield* Cli.sandbox
+        for (const args of [["quota"], ["auth", "check"], ["actions", "list"], ["download", `${id}:0`]]) {
+          const ended = yield* box.run({ args: [...args, ...flags], env: { LIVE_RESPONSE_TOKEN: "token", ...env } })
+          assert.strictEqual(ended.exitCode, 2)
+          assert.include(ended.stderr, names)
+          assert.include(ended.stderr, "without a user or a password")
+          assert.notInclude(ended.stderr + ended.stdout, "hunter22")
+        }
+      }),
   )
 })

@@ -61,7 +61,7 @@ const variables: ReadonlyArray<readonly [name: string, args: ReadonlyArray<strin
   ["LIVE_RESPONSE_AUTH", download, ["0"]],
 ]
 
-/** In a directory of its own, where nothing may be left. Whoever takes the value and calls somebody is stopped. */
+/** In a directory of its own, which must stay empty. A program that accepts the value and makes a call is stopped. */
 const runWith = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) {
   const home = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-values-"))),
@@ -88,7 +88,7 @@ const assertUsage = ({ exitCode, stderr, stdout }: InProcess.Outcome, value: str
   assert.strictEqual(stdout, "", what)
 }
 
-describe("a value that can't be is a usage error which names it", () => {
+describe("an invalid value is a usage error that names it", () => {
   it.live.each(flags)("--%s of %j", ([flag, args, values = []]) =>
     Effect.gen(function* () {
       for (const value of ["", ...absurd, ...values]) {
@@ -110,7 +110,7 @@ describe("a value that can't be is a usage error which names it", () => {
     (flag) => Effect.map(runWith(["download", `--${flag}=`], {}), (ended) => assertUsage(ended, "", `--${flag}`)),
   )
 
-  it.live("but a word that is unknown is a warning, once, and is sent", () =>
+  it.live("but an unknown word is sent, with one warning", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()
       const args = ["actions", "list", "--status", "Suceeded", "--status", "failed"]

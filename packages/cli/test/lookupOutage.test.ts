@@ -1,4 +1,4 @@
-/** What names are looked up for, where there is no connection to look them up over. */
+/** Lookups of names and ids while there is no connection. */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -22,11 +22,11 @@ const runWith = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   })
 }, Effect.scoped)
 
-describe("an outage is not the failure of what is looked up", () => {
+describe("an outage during a lookup", () => {
   it.live.each([
     { name: "machine actions", args: ["download", `${id}1`, `${id}2`, `${id}3`] },
     { name: "machines", args: ["run", "a.contoso.com", "b.contoso.com", "--script", "collect.ps1"] },
-  ])("$name: it is waited for once, and ends the command", ({ args }) =>
+  ])("of $name is waited for once, and ends the command", ({ args }) =>
     Effect.gen(function* () {
       const { exitCode, stderr } = yield* runWith(args)
       assert.strictEqual(exitCode, 1, stderr)

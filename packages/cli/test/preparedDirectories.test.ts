@@ -146,7 +146,7 @@ const isUnharmed = ({ outside, victim }: World, ended: Cli.Ended, what: string) 
 }
 
 describe("a prepared directory", () => {
-  it.live.each(files)("with a link in the place of $name", ({ args, name }) =>
+  it.live.each(files)("with a symbolic link instead of $name", ({ args, name }) =>
     Effect.gen(function* () {
       const env = yield* serve
       for (const trap of ["symbolic", "dangling", "hard"] as const) {
@@ -167,7 +167,7 @@ describe("a prepared directory", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("with a link in the place of the directory of a machine action", () =>
+  it.live("with a symbolic link instead of the directory of a machine action", () =>
     Effect.gen(function* () {
       const env = yield* serve
       for (const args of [download, show]) {
@@ -181,7 +181,7 @@ describe("a prepared directory", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live.each(["results", "state"] as const)("which others may write to: %s", (which) =>
+  it.live.each(["results", "state"] as const)("that others may write to is refused: %s", (which) =>
     Effect.gen(function* () {
       const env = yield* serve
       const { box, state } = yield* world
@@ -210,7 +210,7 @@ describe("a hostile manifest", () => {
     `988cc94e-7a8f-4b28-ab65-000000000000/0.json`,
   ]
 
-  it.live.each(hostile)("with the path %s, is not read from and not written to by it", (path) =>
+  it.live.each(hostile)("with the path %s is not read or written through", (path) =>
     Effect.gen(function* () {
       const env = yield* serve
       const there = yield* world
@@ -238,7 +238,7 @@ describe("a hostile manifest", () => {
     { index: -1 },
     { index: "0/../../../outside/victim" },
     { index: 1e9 },
-  ])("with $machineActionId $index, has no entry", (fields) =>
+  ])("with $machineActionId $index has no entry", (fields) =>
     Effect.gen(function* () {
       const there = yield* world
       there.box.write("results/manifest.jsonl", entry(`${id}/0.json`, fields))
@@ -250,7 +250,7 @@ describe("a hostile manifest", () => {
     }),
   )
 
-  it.live("and other hostile files of a directory lead nowhere else", () =>
+  it.live("and other hostile files of a directory do not lead elsewhere", () =>
     Effect.gen(function* () {
       const env = yield* serve
       const there = yield* world
@@ -280,7 +280,7 @@ describe("two users", () => {
   const asUser = (command: Cli.Command) =>
     Cli.inShell(command, `exec setpriv --reuid=${user} --regid=${user} --clear-groups "$@"`)
 
-  it.live("a directory that another user prepared is refused, and one's own is used", () =>
+  it.live("a directory of another user is refused, and the user's own is used", () =>
     Effect.gen(function* () {
       if (!isRoot) {
         return yield* Effect.logWarning(

@@ -36,8 +36,8 @@ const assertHarmless = (text: string) => {
 }
 
 // The longest first: five at a time are run.
-describe("run in the middle of the night", { concurrent: true }, () => {
-  it.live("waits for a service that goes away in the middle, and gives no machine a second session", () =>
+describe("run, left alone", { concurrent: true }, () => {
+  it.live("waits for a service that is down for a while, and gives no machine a second session", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({
         ...quick,
@@ -50,13 +50,13 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         args: ["run", "--machines", "machines.txt", ...script, "--wait"],
         env: { ...service.env, ...env },
       })
-      let begun = 0
+      let startedCount = 0
       yield* Effect.repeat(
         Effect.andThen(
-          Effect.map(sessions(service.simulator), ({ length }) => (begun = length)),
+          Effect.map(sessions(service.simulator), ({ length }) => (startedCount = length)),
           Effect.sleep("5 millis"),
         ),
-        { until: () => begun >= 4 },
+        { until: () => startedCount >= 4 },
       )
       yield* service.goAway
       yield* Cli.until(
@@ -74,7 +74,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("ends with Ctrl-C in order, with a second one at once, and goes on where it was", () =>
+  it.live("ends in order with Ctrl-C, at once with a second one, and resumes", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(8), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
@@ -83,13 +83,13 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         args: ["run", "--machines", "machines.txt", ...script, "--download", "results", "--json"],
         env: { ...service.env, ...env },
       }
-      const begun = (running: Cli.Running, count: number) =>
+      const untilStarted = (running: Cli.Running, count: number) =>
         Cli.until(
           () => running.stdout().split("\n").length > count,
           () => `${count} sessions\n${running.stdout()}${running.stderr()}`,
         )
       const first = yield* box.start(command)
-      yield* begun(first, 3)
+      yield* untilStarted(first, 3)
       const other = yield* box.run(command)
       assert.strictEqual(other.exitCode, 4)
       assert.match(other.stderr, new RegExp(`^live-response: results: in use by process ${first.pid} on [^\n]+\n$`))
@@ -104,7 +104,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       )
 
       const second = yield* box.start(command)
-      yield* begun(second, 1)
+      yield* untilStarted(second, 1)
       yield* second.signal("SIGINT")
       yield* second.signal("SIGINT")
       assert.strictEqual((yield* second.ended).exitCode, 130)
@@ -119,7 +119,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("begins again where it failed with --retry-failed alone", () =>
+  it.live("starts failed sessions again only with --retry-failed", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({
         ...quick,
@@ -158,7 +158,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("starts nothing where a line of sessions.jsonl is damaged, and says which and what to do", () =>
+  it.live("starts nothing if a line of sessions.jsonl is damaged, and reports the line and the next step", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(3), commandTime: "5 seconds" })
       const box = yield* Cli.sandbox
@@ -176,7 +176,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("waits for the session in the way with --adopt, and for who is offline until the deadline", () =>
+  it.live("waits for another session with --adopt, and for an offline machine until the deadline", () =>
     Effect.gen(function* () {
       const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "1 hour" }, 1: { offline: "3 days" } }
       const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
@@ -228,7 +228,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("shows nothing that a terminal obeys, whatever machines and the service are called and say", () =>
+  it.live("prints no control characters, whatever the names of machines and the answers of the service", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({
         ...quick,
@@ -258,7 +258,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("without the permission ends at once, after a few calls, and the next run is not kept from anything", () =>
+  it.live("without the permission ends after a few calls, and the next run can start every session", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(30) })
       const box = yield* Cli.sandbox
@@ -273,7 +273,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         env: { ...service.env, ...env },
       })
       assert.strictEqual(ended.exitCode, 3)
-      // Four are under way before the first answer, and another one may begin before it is understood.
+      // Four calls are in progress before the first answer, and another may start before it is read.
       assert.isAtMost(service.refused(), 8)
       assert.match(ended.stderr, /^live-response: [^\n]*403 Forbidden[^\n]*it takes Machine\.LiveResponse/m)
       assert.strictEqual(ended.stdout, "")
@@ -289,7 +289,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("who may begin sessions but not look at them is told so, and who may look later goes on with those", () =>
+  it.live("reports a missing permission to read actions, and resumes the sessions when it is granted", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(10) })
       const box = yield* Cli.sandbox
@@ -304,8 +304,8 @@ describe("run in the middle of the night", { concurrent: true }, () => {
           ? { status: 403, code: "Forbidden", message: "The application lacks a role." }
           : undefined,
       )
-      const begun = yield* run()
-      assert.strictEqual(begun.exitCode, 0, begun.stderr)
+      const started = yield* run()
+      assert.strictEqual(started.exitCode, 0, started.stderr)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(10)].sort())
 
       const denied = yield* run("--wait")
@@ -324,7 +324,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("says in one line what is wrong with the command line, and calls nobody", () =>
+  it.live("reports an invalid command line in one line, and makes no call", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(1) })
       const box = yield* Cli.sandbox
@@ -370,7 +370,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes lists as people and programs write them, each machine once, and tells of each broken line", () =>
+  it.live("accepts lists as people and programs write them, runs each machine once, and reports each broken line", () =>
     Effect.gen(function* () {
       // None has finished before all have started, on however slow a machine.
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(7), commandTime: "1 hour" })
@@ -409,7 +409,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes machines by their names, where one alone has it", () =>
+  it.live("accepts a name that exactly one machine has", () =>
     Effect.gen(function* () {
       const twins = { name: "twin.contoso.com" }
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4, (n) => (n > 1 ? twins : {})) })
@@ -433,7 +433,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("flows into other programs, is silent when it is asked to be, and passes arguments on as they are", () =>
+  it.live("can be piped, is silent with --quiet, and passes arguments on unchanged", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(21), sessions: 100 })
       const box = yield* Cli.sandbox

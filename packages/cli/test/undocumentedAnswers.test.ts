@@ -57,7 +57,7 @@ const withUnreadable = Effect.fnUntraced(function* () {
 const unreadable = `record 2 of the list (${idAt(1)}) can't be read: its commands are not a list`
 
 describe("a record that can't be read", { concurrent: true }, () => {
-  it.live("is a target that failed, beside those that can", () =>
+  it.live("is a failed target beside those that can", () =>
     Effect.gen(function* () {
       const { env } = yield* withUnreadable()
       const box = yield* Cli.sandbox
@@ -71,7 +71,7 @@ describe("a record that can't be read", { concurrent: true }, () => {
     }),
   )
 
-  it.live("is reported where actions are listed, behind which the exit code is 1", () =>
+  it.live("is reported by actions list, which then exits with 1", () =>
     Effect.gen(function* () {
       const { env } = yield* withUnreadable()
       const box = yield* Cli.sandbox
@@ -88,7 +88,7 @@ describe("a record that can't be read", { concurrent: true }, () => {
     }),
   )
 
-  it.live("is reported once to whoever follows, and does not end it", () =>
+  it.live("is reported once by --follow, and does not end it", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* withUnreadable()
       const box = yield* Cli.sandbox
@@ -113,8 +113,8 @@ describe("a record that can't be read", { concurrent: true }, () => {
   )
 })
 
-describe("a command in words that are not known", { concurrent: true }, () => {
-  it.live("is asked for its result, and a 404 says that it has none", () =>
+describe("a command with unknown words", { concurrent: true }, () => {
+  it.live("has its result requested, and a 404 means that it has none", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()
       const words = (commandStatus: unknown) => ({ commands: [{ ...command, commandStatus }] })
@@ -139,7 +139,7 @@ describe("a command in words that are not known", { concurrent: true }, () => {
     }),
   )
 
-  it.live("counts as a failure where it is known to have a result", () =>
+  it.live("counts as a failure if it is known to have a result", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()
       yield* put(simulator, 0, {}, none)
@@ -152,7 +152,7 @@ describe("a command in words that are not known", { concurrent: true }, () => {
 })
 
 describe("a script's result", { concurrent: true }, () => {
-  it.live("is shown where it is gzip, and with an exit code that is not known", () =>
+  it.live("is shown if it is gzip, and if its exit code is unknown", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()
       yield* put(simulator, 0, {}, gzipSync(script("packed")))

@@ -99,7 +99,7 @@ export const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
   let missed = () => 0
   return {
     simulator,
-    /** The service's clock goes on by so much at once. The program keeps this machine's. */
+    /** Puts the service's clock forward. The program keeps this machine's clock. */
     pass,
     env: { LIVE_RESPONSE_ENDPOINT: first.address, LIVE_RESPONSE_TOKEN: bearer },
     /** From now on. */
