@@ -83,6 +83,80 @@ const makeMoment = Effect.fnUntraced(function* (
   )
 })
 
+/** What the reports share. */
+interface State {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly isFollowing: boolean
+  readonly progress: DownloadProgress.DownloadProgress
+  readonly fleet: FleetProgress.FleetProgress | undefined
+  readonly print: ProgressDisplay.Print
+}
+
+/** What should name something and does not: a message, and with `--json` an event. */
+const reportBad = Effect.fnUntraced(function* (state: State, event: "failed" | "notStarted", bad: BadInput) {
+  yield* Messages.write(`failed: ${printable(bad.message)}`)
+  if (!state.json) return
+  const at = DateTime.formatIso(yield* DateTime.now)
+  yield* state.print(printableJson(JSON.stringify({ event, at, ...bad })))
+})
+
+const makeReports = (state: State) => ({
+  /** Shows that new machine actions were searched for just now, and are again after `next`. */
+  reportSearch: (next: Duration.Duration) =>
+    Effect.map(DateTime.now, (last) => {
+      state.progress.search = { last, next }
+    }),
+
+  reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
+    const { isFollowing, json, print, progress, quiet } = state
+    DownloadProgress.update(progress, event)
+    const verbose = BatchEventText.verbose(event)
+    if (verbose !== undefined) yield* Effect.logDebug(verbose)
+    if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
+    const message = BatchEventText.message(event, { quiet })
+    if (message !== undefined) yield* Messages.write(message)
+    if (json && event.event !== "summary") yield* print(yield* toJson(event))
+  }),
+
+  reportFleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
+    if (state.fleet !== undefined) FleetProgress.update(state.fleet, event)
+    const message = FleetEventText.message(event)
+    if (message !== undefined) yield* Messages.write(message)
+    if (state.json && event.event !== "sessions") yield* state.print(yield* toJson(event))
+  }),
+
+  reportBadMachine: Effect.fnUntraced(function* (machine: BadInput) {
+    if (state.fleet !== undefined) FleetProgress.addBadMachine(state.fleet)
+    yield* reportBad(state, "notStarted", machine)
+  }),
+
+  reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
+    DownloadProgress.addBadTarget(state.progress)
+    yield* reportBad(state, "failed", target)
+  }),
+})
+
+/** Prints the summary: with `--json` as events, else as text, unless `--quiet`. */
+const printSummary = Effect.fnUntraced(function* (
+  { fleet, json, progress, quiet }: State,
+  options: SummaryText.Options,
+) {
+  const text = SummaryText.lines(progress, options)
+  if (StandardOutput.problem() !== undefined) {
+    return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
+  }
+  if (json && fleet !== undefined) {
+    yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
+  }
+  if (json && progress.isSaving) {
+    yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))
+  }
+  if (json || quiet) return
+  // If no results are downloaded, standard output has only the line of each session.
+  yield* progress.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
+})
+
 /** Shows the progress until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
   const { directory = "", isFollowing = false, isResumable = true, json, quiet } = options
@@ -103,41 +177,19 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
         display,
       )
 
-  const printSummary = Effect.gen(function* () {
+  const state: State = { json, quiet, isFollowing, progress, fleet, print }
+  const finish = Effect.gen(function* () {
     yield* Scope.close(display, Exit.void)
-    const text = SummaryText.lines(progress, { directory: printable(directory), isResumable, took: yield* elapsed })
-    if (StandardOutput.problem() !== undefined) {
-      return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
-    }
-    if (json && fleet !== undefined) {
-      yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
-    }
-    if (json && progress.isSaving) {
-      yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))
-    }
-    if (json || quiet) return
-    // If no results are downloaded, standard output has only the line of each session.
-    yield* progress.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
-  })
-
-  const reportBad = Effect.fnUntraced(function* (event: "failed" | "notStarted", bad: BadInput) {
-    yield* Messages.write(`failed: ${printable(bad.message)}`)
-    if (!json) return
-    const at = DateTime.formatIso(yield* DateTime.now)
-    yield* print(printableJson(JSON.stringify({ event, at, ...bad })))
+    yield* printSummary(state, { directory: printable(directory), isResumable, took: yield* elapsed })
   })
 
   return {
+    ...makeReports(state),
+
     /** Sets the number of targets. */
     setTotal: (total: number) => {
       progress.total = total
     },
-
-    /** Shows that new machine actions were searched for just now, and are again after `next`. */
-    reportSearch: (next: Duration.Duration) =>
-      Effect.map(DateTime.now, (last) => {
-        progress.search = { last, next }
-      }),
 
     hasFailed: () =>
       progress.summary.failed > 0 || progress.notExtracted > 0 || (fleet !== undefined && FleetProgress.failed(fleet)),
@@ -145,38 +197,11 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     /** Prints a line on standard output, which the display does not overwrite. */
     print,
 
-    reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
-      DownloadProgress.update(progress, event)
-      const verbose = BatchEventText.verbose(event)
-      if (verbose !== undefined) yield* Effect.logDebug(verbose)
-      if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
-      const message = BatchEventText.message(event, { quiet })
-      if (message !== undefined) yield* Messages.write(message)
-      if (json && event.event !== "summary") yield* print(yield* toJson(event))
-    }),
-
-    reportFleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
-      if (fleet !== undefined) FleetProgress.update(fleet, event)
-      const message = FleetEventText.message(event)
-      if (message !== undefined) yield* Messages.write(message)
-      if (json && event.event !== "sessions") yield* print(yield* toJson(event))
-    }),
-
-    reportBadMachine: Effect.fnUntraced(function* (machine: BadInput) {
-      if (fleet !== undefined) FleetProgress.addBadMachine(fleet)
-      yield* reportBad("notStarted", machine)
-    }),
-
-    reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
-      DownloadProgress.addBadTarget(progress)
-      yield* reportBad("failed", target)
-    }),
-
     /** Shows the work while it runs, then prints the summary: also after a failure or Ctrl-C. */
     during: <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       work.pipe(
         Effect.onInterrupt(() => Effect.sync(() => (progress.interrupted = true))),
-        Effect.ensuring(printSummary),
+        Effect.ensuring(finish),
       ),
   }
 })
