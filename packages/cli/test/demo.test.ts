@@ -54,7 +54,7 @@ describe("demo and simulate", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const simulator = yield* box.start({ args: ["simulate", "--results", "7"] })
       yield* Cli.until(
-        () => simulator.stdout().includes("Ctrl-C ends it."),
+        () => simulator.stdout().includes("Press Ctrl-C to stop it."),
         () => `what to do\n${simulator.stdout()}\n${simulator.stderr()}`,
       )
       const commands = simulator
@@ -100,7 +100,7 @@ describe("demo and simulate", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const simulator = yield* box.start({ args: ["simulate", "--per-minute", "3", "--results", "6"] })
       yield* Cli.until(
-        () => simulator.stdout().includes("Ctrl-C ends it."),
+        () => simulator.stdout().includes("Press Ctrl-C to stop it."),
         () => "what to do",
       )
       const endpoint = /LIVE_RESPONSE_ENDPOINT=(\S+) LIVE_RESPONSE_TOKEN=(\S+)/.exec(simulator.stdout())
@@ -128,7 +128,7 @@ describe("demo and simulate", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const first = yield* box.start({ args: ["simulate"] })
       yield* Cli.until(
-        () => first.stdout().includes("Ctrl-C ends it."),
+        () => first.stdout().includes("Press Ctrl-C to stop it."),
         () => "what to do",
       )
       const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(first.stdout())?.[1] ?? ""

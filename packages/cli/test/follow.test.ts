@@ -165,7 +165,7 @@ describe("download --follow", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
         [[`${idAt(1)}:0`], /--follow finds what it downloads/],
-        [["--filter", "status eq 'Succeeded'"], /name a status by --status/],
+        [["--filter", "status eq 'Succeeded'"], /select a status with --status/],
       ]
       for (const [args, message] of cases) {
         const ended = yield* box.run(follow(env, ...args))

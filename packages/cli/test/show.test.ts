@@ -209,7 +209,7 @@ describe("show", { concurrent: true }, () => {
         const { exitCode, stderr } = yield* box.run({ args: ["show", target(0), ...flags], env: environment(api) })
         assert.match(stderr, oneLine)
         assert.match(stderr, says)
-        assert.include(stderr, `live-response download ${target(0)}, or with --raw > FILE`)
+        assert.include(stderr, `live-response download ${target(0)}, or use --raw > FILE`)
         assert.strictEqual(exitCode, 1)
       }
     }),
