@@ -35,7 +35,7 @@ const script: Target = {
       const streamed = yield* Effect.result(ScriptResult.decodeStream(pieces, { limit: 1000 }))
       yield* promise(whole._tag === streamed._tag, "what is cut into pieces reads as something else")
       if (streamed._tag === "Success") {
-        yield* promise(streamed.success.output.length <= 1000, "more is kept than the limit")
+        yield* promise(streamed.success.output.length <= 1000, "more is returned than the limit")
       }
       yield* anyAnswer(Stream.runDrain(ScriptResult.output(pieces)))
       yield* anyAnswer(Stream.runDrain(ScriptResult.errors(pieces)))

@@ -1,5 +1,5 @@
 /**
- * Switches of Node that print what goes over the wire, links and tokens among it. Node reads them before this program
+ * Refuses the debug switches of Node that print links and tokens (`NODE_DEBUG`). Node reads them before this program
  * starts, so that they can't be turned off here.
  */
 
@@ -7,8 +7,8 @@
 const sections = ["http", "http2", "https", "net", "stream", "tls", "undici", "fetch", "quic"]
 const native = ["HTTP2SESSION", "HTTP2STREAM", "HTTP", "TLS", "CRYPTO", "QUIC"]
 
-/** Whether the text is one that the pattern means, in which `*` stands for any characters. */
-const isLike = (pattern: string, text: string): boolean => {
+/** Whether a text matches a pattern, in which `*` stands for any characters. */
+const matches = (pattern: string, text: string): boolean => {
   const [first = "", ...others] = pattern.split("*")
   const last = others.pop()
   if (last === undefined) return text === first
@@ -22,11 +22,11 @@ const isLike = (pattern: string, text: string): boolean => {
   return end + last.length <= text.length && text.endsWith(last)
 }
 
-/** Names separated by commas, in any case. */
+/** Whether a list of names, separated by commas and in any case, has the section. */
 const isNamed = (names: string, section: string): boolean =>
-  names.split(",").some((name) => isLike(name.trim().toLowerCase(), section.toLowerCase()))
+  names.split(",").some((name) => matches(name.trim().toLowerCase(), section.toLowerCase()))
 
-/** What is wrong with the environment, in a sentence, if anything is. */
+/** What is wrong with the environment, if anything is. */
 export const problemOf = (env: Readonly<Record<string, string | undefined>>): string | undefined => {
   const switches = [
     { name: "NODE_DEBUG", sections },
