@@ -65,6 +65,6 @@ export const ofSignIn = ({
   return { proxyOptions }
 }
 
-/** Ranges of addresses, which hosts are not compared with: hosts have names here. */
+/** Ranges of addresses, which hosts are not compared with: hosts have names here. What is no address may be a password. */
 export const ranges = (noProxy: string): ReadonlyArray<string> =>
-  noProxy.split(/[,\s]+/).filter((entry) => /\/\d+$/.test(entry))
+  noProxy.split(/[,\s]+/).filter((entry) => /^[\da-f.:[\]]+\/\d+$/i.test(entry))
