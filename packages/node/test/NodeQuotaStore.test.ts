@@ -443,8 +443,9 @@ describe("NodeQuotaStore.layerRedis, where something else answers", () => {
 /** Says this at once, and then something every few milliseconds. */
 const talking = (first: string, then: string) => (socket: Socket) => {
   socket.write(first)
-  const timer = setInterval(() => socket.write(then), 20)
-  socket.on("close", () => clearInterval(timer))
+  const more = Effect.sync(() => socket.write(then))
+  const fiber = Effect.runFork(Effect.repeat(more, Schedule.spaced("20 millis")))
+  socket.on("close", () => fiber.interruptUnsafe())
 }
 
 describe("NodeQuotaStore.layerRedis, where the server does not stop talking", () => {
@@ -468,16 +469,18 @@ describe("NodeQuotaStore.layerRedis, where the server does not stop talking", ()
 
   it.live.each(talkers)("ends the wait in time, and closes the connection: $name", ({ serve }) =>
     Effect.gen(function* () {
-      const closed: Array<Promise<void>> = []
+      const closed: Array<Deferred.Deferred<void>> = []
       const { port } = yield* serving((socket) => {
-        closed.push(new Promise((resolve) => socket.once("close", () => resolve())))
+        const isClosed = Deferred.makeUnsafe<void>()
+        closed.push(isClosed)
+        socket.once("close", () => Deferred.doneUnsafe(isClosed, Effect.void))
         serve(socket)
       })
       const store = NodeQuotaStore.layerRedis(Redacted.make(`redis://127.0.0.1:${port}`), { timeout: "300 millis" })
       const error = yield* Effect.flip(openLog(minute).pipe(Effect.provide(store)))
       assert.match(error.message, /no answer in time/)
       assert.isAtLeast(closed.length, 1)
-      yield* Effect.promise(() => Promise.all(closed))
+      yield* Effect.forEach(closed, Deferred.await)
     }),
   )
 

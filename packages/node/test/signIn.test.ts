@@ -462,6 +462,27 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
       assertMessage(signedOut, "Missing", /az login/)
     }),
   )
+
+  it.effect("shows no secret of the environment that a program repeats", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      writeFileSync(join(directory, "az"), `#!/bin/sh\necho "ERROR: AADSTS1 got $(env | tr '\\n' ' ')" >&2; exit 1\n`)
+      chmodSync(join(directory, "az"), 0o755)
+      const refused = yield* signIn({
+        LIVE_RESPONSE_AUTH: "cli",
+        LIVE_RESPONSE_TOKEN: "Secret99-token",
+        LIVE_RESPONSE_REDIS_URL: "redis://:Secret99-redis@redis.contoso.com",
+        AZURE_CLIENT_SECRET: "Secret99-app",
+        AZURE_CLIENT_CERTIFICATE_PASSWORD: "Secret99-certificate",
+        AZURE_PASSWORD: "Secret99-user",
+        HTTPS_PROXY: "http://me:Secret99-proxy@127.0.0.1:1",
+        PATH: [directory, "/usr/bin", "/bin"].join(delimiter),
+      })
+      assert.include(refused.stdout + refused.stderr, "AADSTS1")
+      assert.include(refused.stdout, "<redacted>")
+      assert.notInclude(refused.stdout + refused.stderr, "Secret99")
+    }),
+  )
 })
 
 const closedPort = Effect.callback<number>((resume) => {
