@@ -212,8 +212,9 @@ export const layerManagedIdentity = (
       isLocal: true,
       patience,
     },
-    ({ ManagedIdentityCredential }, { proxyOptions, retryOptions }) =>
+    ({ ManagedIdentityCredential }, { additionalPolicies, proxyOptions, retryOptions }) =>
       new ManagedIdentityCredential({
+        additionalPolicies,
         retryOptions,
         ...(proxyOptions === undefined ? {} : { proxyOptions }),
         ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
