@@ -114,8 +114,10 @@ export interface Policies {
 const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
-/** No answer holds a call up for longer, and one server in trouble not with all its answers. */
-const longestAsked = Duration.hours(1)
+/** In seconds: no answer holds a call up for longer, and a server in trouble not with all its answers. */
+const longestHold = 3600
+
+const longestAsked = Duration.seconds(longestHold)
 
 /** How long the server asked to wait, within bounds. */
 const askedFor = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>

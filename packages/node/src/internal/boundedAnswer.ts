@@ -2,9 +2,9 @@ import type { AdditionalPolicy } from "./lastConnection.ts"
 import { deadline } from "./inTime.ts"
 
 /** A sign-in server's answer, in bytes: one with a token or a directory of servers has some thousands. */
-const longestAnswer = 1024 * 1024
+const longest = 1024 * 1024
 
-const tooLong = () => Object.assign(new Error(`the answer has more than ${longestAnswer} bytes`), { code: "EMSGSIZE" })
+const tooLong = () => Object.assign(new Error(`the answer has more than ${longest} bytes`), { code: "EMSGSIZE" })
 
 /**
  * Ends a request whose answer is larger than any of a sign-in, or that nobody waits for any more. `@azure/identity` gathers
@@ -21,7 +21,7 @@ export const boundedAnswer: AdditionalPolicy["policy"] = {
     }
     request.abortSignal = end.signal
     request.onDownloadProgress = ({ loadedBytes }) => {
-      if (loadedBytes > longestAnswer) size.abort()
+      if (loadedBytes > longest) size.abort()
     }
     return next(request).catch((error: unknown) => Promise.reject(size.signal.aborted ? tooLong() : error))
   },
