@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import { takeSecrets } from "./Environment.ts"
 import * as Interrupt from "./Interrupt.ts"
 import { run, teardown } from "./Main.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
@@ -7,4 +10,7 @@ import * as StandardOutput from "./output/StandardOutput.ts"
 StandardOutput.listen()
 Interrupt.exitOnSecond()
 
-NodeRuntime.runMain(run(process.argv.slice(2)), { disableErrorReporting: true, teardown })
+const environment = takeSecrets(process.env)
+const program = Effect.provideService(run(process.argv.slice(2)), ConfigProvider.ConfigProvider, environment)
+
+NodeRuntime.runMain(program, { disableErrorReporting: true, teardown })

@@ -1,7 +1,7 @@
 /**
  * The progress of a batch and of sessions, made from events, for tests of what is shown.
  */
-import * as BatchEvent from "@live-response/core/BatchEvent"
+import type * as BatchEvent from "@live-response/core/BatchEvent"
 import * as ResultEvent from "@live-response/core/ResultEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import * as MachineAction from "@live-response/core/MachineAction"
