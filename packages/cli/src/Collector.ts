@@ -126,7 +126,7 @@ const make = Effect.fnUntraced(function* (selection: Selection, options: Options
   /** For a day; after that the next run tries again. */
   const later = Effect.fnUntraced(function* (ref: ResultRef.ResultRef, of: UnderWay) {
     const key = String(ref)
-    const step = of.again.get(key) ?? (yield* Schedule.toStep(policy.again))
+    const step = of.again.get(key) ?? (yield* Schedule.toStep(policy.retryFailed))
     of.again.set(key, step)
     yield* Pull.matchEffect(step(yield* Clock.currentTimeMillis, undefined), {
       onSuccess: ([, delay]) => Effect.asVoid(Effect.forkScoped(Effect.delay(Queue.offer(again, ref), delay))),

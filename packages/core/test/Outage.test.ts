@@ -37,7 +37,7 @@ const minute = 60_000
 const world = (
   { layer }: ReturnType<typeof wire>,
   credential: Layer.Layer<Credential.Credential> = Credential.layerToken(Redacted.make(token)),
-  policies: Partial<Timing.Policies> = {},
+  policies: Partial<Timing.Settings> = {},
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(Transfer.layer),

@@ -43,7 +43,7 @@ import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/sampl
 const ref = refAt(0)
 
 /** Retries at once: a test has no time to lose. */
-const impatient: Partial<Timing.Policies> = {
+const impatient: Partial<Timing.Settings> = {
   outage: Schedule.spaced("10 millis"),
   giveUpAfter: "100 millis",
   api: Schedule.upTo(Schedule.spaced("10 millis"), { times: 2 }),

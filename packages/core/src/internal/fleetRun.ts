@@ -12,7 +12,7 @@ import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../Timing.ts"
+import type { Settings } from "../Timing.ts"
 import type { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
@@ -25,7 +25,7 @@ import * as SessionStart from "./sessionStart.ts"
 export interface Options {
   readonly api: DefenderApi
   readonly watch: ActionWatch["watch"]
-  readonly policy: Policies
+  readonly policy: Settings
   readonly journal: FleetJournal.Run
   readonly session: Session
   readonly sessions: number

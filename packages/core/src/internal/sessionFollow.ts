@@ -7,12 +7,12 @@ import type { ApiError } from "../DefenderApi.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../Timing.ts"
+import type { Settings } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog } from "./fleetLog.ts"
 import type { Place } from "./sessionSlots.ts"
 
-export interface Options extends FleetLog, ActionWatch, Pick<Policies, "settling"> {
+export interface Options extends FleetLog, ActionWatch, Pick<Settings, "settling"> {
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
 

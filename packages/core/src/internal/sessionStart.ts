@@ -18,7 +18,7 @@ import * as DefenderError from "../DefenderError.ts"
 import type * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../Timing.ts"
+import type { Settings } from "../Timing.ts"
 import { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog } from "./fleetLog.ts"
@@ -86,7 +86,7 @@ const isNeverStarted = (error: ApiError | StoreError | NeverStarted) => error._t
 
 export interface Options {
   readonly api: DefenderApi
-  readonly policy: Pick<Policies, "creation" | "start">
+  readonly policy: Pick<Settings, "creation" | "restart">
   readonly session: Session
   /** Another's session that is in progress on the machine takes the place of this one. */
   readonly adopt: boolean
@@ -95,7 +95,7 @@ export interface Options {
 
 /** The action on a machine whose comment has the mark; nothing, once it is sure that the API would know of it. */
 const makeSearch =
-  (find: SessionSearch.Find, creation: Policies["creation"]) =>
+  (find: SessionSearch.Find, creation: Settings["creation"]) =>
   (machineId: string, mark: string): Effect.Effect<Option.Option<Found>, ApiError> => {
     const missing = new DefenderError.DefenderError({
       operation: `live response on ${machineId}`,
@@ -202,7 +202,7 @@ export const make = (options: Options) => {
      */
     start: (machineId: string, mark: string, maySend: () => boolean): Effect.Effect<Found, ApiError | StoreError> =>
       requestOnce(machineId, mark, maySend).pipe(
-        Effect.retry({ schedule: policy.start, while: isNeverStarted }),
+        Effect.retry({ schedule: policy.restart, while: isNeverStarted }),
         Effect.catchTag("NeverStarted", ({ lost }) => Effect.fail(lost)),
       ),
   }
