@@ -2,7 +2,7 @@
  * What is left running: every result of what is meant, as it comes. The next run goes on where this one was.
  */
 import * as ActionFeed from "@live-response/core/ActionFeed"
-import { type BatchError, isPassing } from "@live-response/core/BatchError"
+import { type BatchError, isTransient } from "@live-response/core/BatchError"
 import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -225,7 +225,7 @@ const collect = Effect.fnUntraced(function* (options: Options) {
 
   // Who has waited for the network as long as was asked for has waited enough.
   const isOutlived = (error: BatchError) =>
-    hasBegun && isPassing(error) && !(error._tag === "Outage" && error.waited !== undefined)
+    hasBegun && isTransient(error) && !(error._tag === "Outage" && error.waited !== undefined)
   yield* once.pipe(
     Effect.tapError((error) => {
       const cause = error._tag === "Outage" ? error.last : error

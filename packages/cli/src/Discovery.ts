@@ -2,6 +2,7 @@
  * Which machine actions are meant, which results they have, and which machine a name is.
  */
 import * as ActionFilter from "@live-response/core/ActionFilter"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import type { DefenderError } from "@live-response/core/DefenderError"
 import * as MachineAction from "@live-response/core/MachineAction"
@@ -64,7 +65,7 @@ const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
 export const select = (
   selection: Selection,
   report: (record: BadTarget) => Effect.Effect<void>,
-): Stream.Stream<MachineAction.MachineAction, DefenderApi.ApiError, DefenderApi.DefenderApi> =>
+): Stream.Stream<MachineAction.MachineAction, ApiError, DefenderApi.DefenderApi> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
@@ -98,7 +99,7 @@ const isOfOne = ({ isDenied, reason }: DefenderError): boolean =>
 export const lookUp = (
   id: MachineAction.MachineActionId,
   keep: (action: MachineAction.MachineAction) => Effect.Effect<void, StoreError>,
-): Stream.Stream<ResultRefs.ResultRef | BadTarget, DefenderApi.ApiError | StoreError, DefenderApi.DefenderApi> => {
+): Stream.Stream<ResultRefs.ResultRef | BadTarget, ApiError | StoreError, DefenderApi.DefenderApi> => {
   const bad = (message: string): BadTarget => ({ machineActionId: id, message: `${id}: ${message}` })
   return Stream.fromIterableEffect(
     Effect.gen(function* () {
@@ -124,7 +125,7 @@ export const lookUp = (
 /** The id of a machine. Where several have its name nobody but the user knows which is meant. */
 export const machineIdOf = Effect.fnUntraced(function* (
   machine: Machines.Machine,
-): Effect.fn.Return<string | Machines.BadMachine, DefenderApi.ApiError, DefenderApi.DefenderApi> {
+): Effect.fn.Return<string | Machines.BadMachine, ApiError, DefenderApi.DefenderApi> {
   if (typeof machine === "string") return machine
   const { name } = machine
   const bad = (message: string): Machines.BadMachine => ({ machineName: name, message: printable(message) })

@@ -1,7 +1,8 @@
 /**
  * The main job: all targets into the directory, all events to the output.
  */
-import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
+import type { ApiError } from "@live-response/core/ApiError"
+import type { DefenderApi } from "@live-response/core/DefenderApi"
 import * as Extraction from "@live-response/core/Extraction"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"

@@ -1,7 +1,8 @@
 /**
  * The whole story: a session on each machine, and its results into the directory as soon as it is over.
  */
-import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
+import type { ApiError } from "@live-response/core/ApiError"
+import type { DefenderApi } from "@live-response/core/DefenderApi"
 import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"

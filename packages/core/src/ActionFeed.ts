@@ -11,12 +11,12 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { type ApiError, isTransient } from "./ApiError.ts"
 import * as ActionFilter from "./ActionFilter.ts"
 import { ActionWatch } from "./ActionWatch.ts"
-import { isPassing } from "./BatchError.ts"
 import { gaveUp } from "./internal/circuitBreaker.ts"
 import { Patience } from "./internal/patience.ts"
-import { type ApiError, DefenderApi } from "./DefenderApi.ts"
+import { DefenderApi } from "./DefenderApi.ts"
 import { type MachineAction, MachineActionId } from "./MachineAction.ts"
 import { Timing } from "./Timing.ts"
 
@@ -168,7 +168,7 @@ export const follow = <E = never, R = never>(
         Effect.catch((error) => {
           // Everything that it shows was emitted.
           if (error._tag === "DefenderError" && error.reason._tag === "EndlessList") isReached = true
-          if (!isReached || !isPassing(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
+          if (!isReached || !isTransient(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
             return Effect.fail(error)
           }
           if (isTroubled) return Effect.void

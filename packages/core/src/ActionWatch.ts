@@ -14,9 +14,9 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { type ApiError, isTransient } from "./ApiError.ts"
 import * as ActionFilter from "./ActionFilter.ts"
-import { isPassing } from "./BatchError.ts"
-import { type ApiError, DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
+import { DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import { gaveUp } from "./internal/circuitBreaker.ts"
@@ -114,7 +114,7 @@ const makeReports = (api: DefenderApiService, list: List) => {
             onSuccess: (action) => report(one, action, now),
             onFailure: (error) =>
               Effect.sync(() =>
-                isPassing(error) ? list.postpone(one, now, askAgainAfter) : list.end(one, Exit.fail(error)),
+                isTransient(error) ? list.postpone(one, now, askAgainAfter) : list.end(one, Exit.fail(error)),
               ),
           }),
       },
@@ -168,7 +168,7 @@ const makeRound = (api: DefenderApiService, list: List) => {
       return Effect.logWarning(`${error.message}; machine actions are looked at one by one`)
     }
     if (gaveUp(error) !== undefined) return Effect.sync(() => endAll(Array.from(list.all), Exit.fail(error)))
-    if (!isPassing(error)) return Effect.sync(() => endAll(looked, Exit.fail(error)))
+    if (!isTransient(error)) return Effect.sync(() => endAll(looked, Exit.fail(error)))
     if (isTroubled) return Effect.void
     isTroubled = true
     return Effect.logWarning(`machine actions can't be looked at: ${error.message}; it is tried again`)

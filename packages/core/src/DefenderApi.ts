@@ -17,6 +17,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { ApiError } from "./ApiError.ts"
 import { Retrying } from "./BatchEvent.ts"
 import type * as ActionFilter from "./ActionFilter.ts"
 import * as Cloud from "./Cloud.ts"
@@ -39,14 +40,6 @@ import { Timing } from "./Timing.ts"
 import * as Session from "./Session.ts"
 import { only } from "./internal/schedule.ts"
 import { quoted } from "./internal/text.ts"
-
-/**
- * Everything that a call can fail with: no token, no place in the quota's log, or what the API says.
- *
- * @since 0.1.0
- * @category errors
- */
-export type ApiError = ApiCall.ApiError
 
 /**
  * @since 0.1.0

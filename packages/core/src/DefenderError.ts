@@ -290,7 +290,7 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
   }
 
   /** Whether it says nothing of what was asked for, as a gateway's page doesn't: another day the same call may succeed. */
-  get isPassing(): boolean {
+  get isTransient(): boolean {
     switch (this.reason._tag) {
       case "TooManyRequests":
       case "UnexpectedAnswer":

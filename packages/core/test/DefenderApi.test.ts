@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as AccessToken from "@live-response/core/AccessToken"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Quota from "@live-response/core/Quota"
@@ -48,7 +49,7 @@ const good = HttpServerResponse.text(page, { contentType: "application/json" })
 const link = Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(exampleRef))
 const linkUrl = Effect.map(link, ({ url }) => Redacted.value(url))
 
-const reasonOf = <A>(exit: Exit.Exit<A, DefenderApi.ApiError>) => Effect.map(failureOf(exit), (error) => error.reason)
+const reasonOf = <A>(exit: Exit.Exit<A, ApiError>) => Effect.map(failureOf(exit), (error) => error.reason)
 
 /** Asks a scripted API for the link, in virtual time. */
 const ask = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionFilter from "@live-response/core/ActionFilter"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import { MachineActionId } from "@live-response/core/MachineAction"
 import * as Timing from "@live-response/core/Timing"
@@ -297,7 +298,7 @@ describe("DefenderApi.run and cancel", () => {
         (api) =>
           Effect.gen(function* () {
             const began = yield* Clock.currentTimeMillis
-            const at = (call: Effect.Effect<unknown, DefenderApi.ApiError>) =>
+            const at = (call: Effect.Effect<unknown, ApiError>) =>
               Effect.andThen(
                 call,
                 Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now - began) / 1000)),

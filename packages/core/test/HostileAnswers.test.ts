@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as ClientCredentials from "@live-response/core/ClientCredentials"
 import * as Credential from "@live-response/core/Credential"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import { MachineActionId } from "@live-response/core/MachineAction"
@@ -370,7 +371,7 @@ describe("whatever a server answers", () => {
       const { layer } = scripted(answerOf(text, status, headers))
       return Effect.gen(function* () {
         const api = yield* DefenderApi.DefenderApi
-        const calls: ReadonlyArray<Effect.Effect<unknown, DefenderApi.ApiError>> = [
+        const calls: ReadonlyArray<Effect.Effect<unknown, ApiError>> = [
           Stream.runDrain(api.list()),
           api.get(id),
           api.machinesOf("ws-1.contoso.com"),

@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import type { ApiError } from "../ApiError.ts"
 import * as AccessToken from "../AccessToken.ts"
 import { Credential } from "../Credential.ts"
 import { CredentialError, Unusable } from "../CredentialError.ts"
@@ -18,7 +19,6 @@ import * as DefenderError from "../DefenderError.ts"
 import { MachineActionId } from "../MachineAction.ts"
 import * as Permission from "../Permission.ts"
 import type { Service as Quota } from "../Quota.ts"
-import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import { Timing } from "../Timing.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import type { Trouble } from "./connection.ts"
@@ -28,9 +28,6 @@ import * as JsonBounds from "./jsonBounds.ts"
 import * as NetworkGate from "./networkGate.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import { either, only } from "./schedule.ts"
-
-/** Everything that a call can fail with: no token, no place in the quota's log, or what the API says. */
-export type ApiError = DefenderError.DefenderError | CredentialError | QuotaStoreError
 
 export interface Call<E = never> {
   /** What it is for, as errors name it. */
