@@ -18,7 +18,7 @@ import { type ApiError, isTransient } from "./ApiError.ts"
 import * as ActionFilter from "./ActionFilter.ts"
 import { DefenderApi, type Service as DefenderApiService } from "./DefenderApi.ts"
 import * as DefenderError from "./DefenderError.ts"
-import * as ApiCall from "./internal/apiCall.ts"
+import * as ApiErrors from "./internal/apiErrors.ts"
 import { gaveUp } from "./internal/circuitBreaker.ts"
 import { Patience } from "./internal/patience.ts"
 import * as WatchList from "./internal/watchList.ts"
@@ -142,7 +142,7 @@ const makeRound = (api: DefenderApiService, list: List) => {
           .list({ filter: ActionFilter.is("id", ...ids) })
           // What was listed until then is what there is: the ids are named, so no page can bring others.
           .pipe(
-            Stream.catchIf(ApiCall.hasReason("EndlessList"), () => Stream.empty),
+            Stream.catchIf(ApiErrors.hasReason("EndlessList"), () => Stream.empty),
             Stream.runCollect,
           )
 

@@ -225,6 +225,23 @@ export class LinkNotFollowed extends Schema.TaggedError<LinkNotFollowed>(
 }
 
 /**
+ * The program asked `DefenderApi.execute` for an address on another server, which must not get the token. Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class OtherServer extends Schema.TaggedError<OtherServer>("@live-response/core/DefenderError/OtherServer")(
+  "OtherServer",
+  { host: Schema.String },
+) {
+  override get message(): string {
+    return `the request is for ${this.host}, which is not the API, and the token goes to the API alone; use a path such as /api/alerts`
+  }
+}
+
+/**
+ * Every reason that a call fails for.
+ *
  * @since 0.1.0
  * @category reasons
  */
@@ -240,6 +257,7 @@ export const Reason = Schema.Union([
   UnexpectedAnswer,
   LinkNotFollowed,
   EndlessList,
+  OtherServer,
 ])
 
 /**

@@ -120,7 +120,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   const linkFor = Effect.fnUntraced(function* (ref: ResultRef, state: TransferState) {
     const kept = state.link
     if (kept !== undefined && isGood(kept.link, (yield* monotonicMillis) - kept.since)) return kept.link
-    const link = yield* api.downloadLink(ref, { again: state.links > 0 })
+    const link = yield* api.downloadLink(ref, { isRenewal: state.links > 0 })
     state.link = { link, since: yield* monotonicMillis }
     state.links++
     yield* reportNow((at) => Linked.make({ at, ...ref, links: state.links }))

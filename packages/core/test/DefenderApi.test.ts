@@ -866,7 +866,7 @@ describe("DefenderApi: other answers", () => {
       const batch = Effect.gen(function* () {
         for (let i = 0; i < 100; i++) yield* quota.withPlace(Effect.void)
         yield* Effect.all(
-          [api.downloadLink(refAt(0)), api.downloadLink(refAt(1)), api.downloadLink(refAt(2), { again: true })],
+          [api.downloadLink(refAt(0)), api.downloadLink(refAt(1)), api.downloadLink(refAt(2), { isRenewal: true })],
           { concurrency: "unbounded" },
         )
       })

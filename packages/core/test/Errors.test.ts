@@ -91,6 +91,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
     { error: ofApi(new DefenderError.EndlessList({ pages: 3 })), says: [/page 3/, /narrow the list/] },
     {
+      error: ofApi(new DefenderError.OtherServer({ host: "evil.example.net" })),
+      says: [/evil\.example\.net/, /use a path/],
+    },
+    {
       error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
       says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],
     },

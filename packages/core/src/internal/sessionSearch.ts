@@ -10,7 +10,7 @@ import * as ActionFilter from "../ActionFilter.ts"
 import type { ApiError } from "../ApiError.ts"
 import type { Service as DefenderApi, Unreadable } from "../DefenderApi.ts"
 import type { MachineAction } from "../MachineAction.ts"
-import * as ApiCall from "./apiCall.ts"
+import * as ApiErrors from "./apiErrors.ts"
 import * as RecordList from "./recordList.ts"
 
 class Search extends Request.Class<
@@ -41,7 +41,7 @@ export const isInProgressOn =
 const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Option<MachineAction>, ApiError> =>
   unreadable.length === 0
     ? Exit.succeed(Option.none())
-    : Exit.fail(ApiCall.unexpected("list of machine actions", RecordList.describe(unreadable)))
+    : Exit.fail(ApiErrors.unexpected("list of machine actions", RecordList.describe(unreadable)))
 
 /**
  * Makes the function that looks once for a live response action of a machine, the first that is searched. It fails where

@@ -177,7 +177,7 @@ export const make = (options: Options) => {
   const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
     const marked = Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
-    const answer = yield* Effect.result(api.run(machineId, marked, { begin }))
+    const answer = yield* Effect.result(api.run(machineId, marked, { beforeSend: begin }))
     if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
