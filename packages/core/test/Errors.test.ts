@@ -51,18 +51,18 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
         new DefenderError.ActiveRequestAlreadyExists({ ...answer, machineActionId: exampleRef.machineActionId }),
       ),
       says: [
-        /another session is under way/,
+        /another session is in progress/,
         /machine action 988cc94e-7a8f-4b28-ab65-54970c5d5018/,
         /wait until .*cancel/,
       ],
     },
     {
       error: ofApi(new DefenderError.ActiveRequestAlreadyExists(answer)),
-      says: [/another session is under way/, /HTTP 400 InvalidInput: No such thing\./],
+      says: [/another session is in progress/, /HTTP 400 InvalidInput: No such thing\./],
     },
     {
       error: ofApi(new DefenderError.TooManyRequests({ status: 429, retryAfter: Duration.seconds(8) })),
-      says: [/HTTP 429/, /again in 8s/, /who else/],
+      says: [/HTTP 429/, /again in 8s/, /check what else/],
     },
     { error: ofApi(new DefenderError.TooManyRequests({ status: 429 })), says: [/^(?!.*again in).*HTTP 429/] },
     {

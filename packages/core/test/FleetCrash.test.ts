@@ -336,7 +336,7 @@ describe("Fleet.run, and what it remembers", () => {
           Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost(now - began, 30_000)),
         ),
       )
-      assert.include(event?.event === "notStarted" ? event.message : "", "another session is under way")
+      assert.include(event?.event === "notStarted" ? event.message : "", "another session is in progress")
     }).pipe(outliving({ machines: machines(1) })),
   )
 })
