@@ -28,7 +28,7 @@ import { secretsOfLink } from "./internal/foreignText.ts"
 import * as Http from "./internal/http.ts"
 import { monotonicMillis, monotonicMillisUnsafe } from "./internal/monotonic.ts"
 import * as NetworkGate from "./internal/networkGate.ts"
-import { anewOnProgress, either, only } from "./internal/schedule.ts"
+import { restartOnProgress, either, only } from "./internal/schedule.ts"
 import * as StallWatch from "./internal/stallWatch.ts"
 import { strongEtag, TransferState } from "./internal/transferState.ts"
 import { reportNow } from "./Reporter.ts"
@@ -246,7 +246,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
       const again = only(either(policy.transfer, policy.busy, isBusy), isRepeatable)
       return attempt(ref, state).pipe(
         Stream.retry(reporting(only(policy.link, isLinkRefused))),
-        Stream.retry(reporting(anewOnProgress(again, () => state.advanced()))),
+        Stream.retry(reporting(restartOnProgress(again, () => state.advanced()))),
       )
     })
 

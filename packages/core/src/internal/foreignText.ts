@@ -1,6 +1,6 @@
 /**
- * Text that servers wrote, where it becomes part of an error or of a record: one line of bounded length without secrets. A
- * server may repeat the token, the link or the password that it was sent, and error pages of gateways do.
+ * Text of servers, where it becomes part of an error or of a record: one line of bounded length, without secrets. A server
+ * may repeat the token, the link or the password that it was sent, and the error pages of gateways do.
  */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -8,15 +8,15 @@ import { oneLine } from "./text.ts"
 
 export type Secrets = ReadonlyArray<Redacted.Redacted<string>>
 
-/** Longer texts of servers say nothing more to a person. */
+/** A longer text says nothing more to a person. */
 const longest = 1000
 
-/** A shorter text is found in too many words: with it nothing could be read. */
+/** A shorter text is a part of too many words: redacting it would leave nothing to read. */
 const shortest = 4
 
 const mark = "<redacted>"
 
-/** What is a secret by its look: a signature, a bearer token, a JWT, a password in a URL. */
+/** What looks like a secret: a signature, a bearer token, a JWT, a password in a URL. */
 const looks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\bsig(?:=|%3D))[^&\s"'<>]+/gi, `$1${mark}`],
   [/\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{16,}/gi, `$1$2${mark}`],
@@ -27,23 +27,23 @@ const looks: ReadonlyArray<readonly [RegExp, string]> = [
 const decode = Option.liftThrowable(decodeURIComponent)
 const encode = Option.liftThrowable(encodeURIComponent)
 
-/** A secret in each form that a server may repeat it in. The longest is first, so that none leaves a part of another. */
+/** Each form that a server may repeat a secret in. The longest is first, so that none leaves a part of another. */
 const forms = (secrets: Secrets): ReadonlyArray<string> => {
   const texts = secrets.map(Redacted.value).flatMap((text) => [text, ...Option.toArray(decode(text))])
   const all = texts.flatMap((text) => [text, ...Option.toArray(encode(text)), JSON.stringify(text).slice(1, -1)])
   return [...new Set(all)].filter(({ length }) => length >= shortest).toSorted((a, b) => b.length - a.length)
 }
 
-/** The text with a mark in place of each of the secrets, and of what looks like one. */
+/** Replaces each of the secrets, and what looks like one, with a mark. */
 export const redact = (text: string, secrets: Secrets = []): string => {
   const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
   return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), known)
 }
 
-/** Whether a secret is in the text, so that what the text stands for is not to be stored. */
+/** Whether the text has a secret in it, so that it must not be stored. */
 export const holdsSecret = (text: string, secrets: Secrets): boolean => redact(text, secrets) !== text
 
-/** A text for an error. Secrets are removed before it is cut: half of one is one. */
+/** A text for an error. Secrets are removed before it is cut, because half of a secret is one as well. */
 export const foreignText = (text: string, secrets: Secrets = [], limit = longest): string => {
   const line = oneLine(redact(text.slice(0, 64 * 1024), secrets))
   return line.length > limit ? `${line.slice(0, limit)}…` : line

@@ -1,4 +1,4 @@
-/** A list of the API: each record is decoded by itself, so that one that can't be read costs the others nothing. */
+/** A list of the API. Each record is decoded by itself, so that one that can't be read costs the others nothing. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Lenient from "./lenient.ts"
@@ -6,11 +6,8 @@ import * as PageText from "./pageText.ts"
 import { oneLine } from "./text.ts"
 
 /**
- * A record of a list that can't be read: its place in the page, counted from 0, its id where it has one, and what is
+ * A record of a list that can't be read: its position in the page, counted from 0, its id where it has one, and what is
  * wrong with it.
- *
- * @since 0.1.0
- * @category models
  */
 export interface Unreadable {
   readonly index: number
@@ -19,7 +16,7 @@ export interface Unreadable {
 }
 
 export interface Item<A> {
-  /** What tells it from the other records of the list. */
+  /** Identifies the record in its list. */
   readonly key: string
   readonly record: Result.Result<A, Unreadable>
 }
@@ -29,10 +26,10 @@ export interface RecordList<A> {
   readonly nextLink: unknown
 }
 
-/** So many characters are read before others have their turn: some five milliseconds. */
+/** How many characters are decoded before other fibers run: some five milliseconds. */
 const sliceLength = 256 * 1024
 
-/** Decodes an answer in steps. What it fails with is a few words, in which nothing of the answer is. */
+/** Decodes an answer in steps. Its errors are a few words that have nothing of the answer in them. */
 export const decode = Effect.fnUntraced(function* <A extends { readonly id: string }>(
   text: string,
   fromApi: (value: unknown) => Result.Result<A, string>,
@@ -70,13 +67,13 @@ const itemOf = <A extends { readonly id: string }>(
       }
 }
 
-/** In a sentence for a person: what is wrong with the first, and how many others there are. */
+/** Describes the first record in a sentence for a person, and counts the others. */
 export const describe = (unreadable: ReadonlyArray<Unreadable>): string => {
   const more = unreadable.length - 1
   const others = more === 0 ? "" : `; ${more} more of its records can't be read`
   return `${unreadable.slice(0, 1).map(describeOne).join()}${others}`
 }
 
-/** In a sentence for a person. */
+/** Describes a record in a sentence for a person. */
 export const describeOne = ({ description, id, index }: Unreadable): string =>
   `record ${index + 1} of the list${id === undefined ? "" : ` (${id})`} can't be read: ${description}`
