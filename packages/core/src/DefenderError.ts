@@ -156,7 +156,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
  *
  * **Details**
  *
- * `kind` says why no connection could be made, so that the request was not sent. Without it the connection broke or no
+ * `kind` says why no connection could be opened, so that the request was not sent. Without it the connection broke or no
  * answer came, and the API may have handled the request. `waited` is how long the call waited for a connection.
  *
  * @since 0.1.0

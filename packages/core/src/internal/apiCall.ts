@@ -265,7 +265,7 @@ const gaveUp =
       ? new DefenderError({ operation, reason: new Unreachable({ ...last.reason, waited }) })
       : last
 
-/** The request was not sent where no connection could be made. */
+/** The request was not sent where no connection could be opened. */
 const isUnsent = ({ reason }: DefenderError): boolean => reason._tag === "Unreachable" && reason.kind !== undefined
 
 /** Whether the API may have received the call. It has not where there was no token, no connection, or no leave to send it. */

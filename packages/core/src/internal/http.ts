@@ -9,7 +9,7 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { type Trouble, troubleOf } from "./connection.ts"
 
-/** `fetch` follows redirects unless it is told not to; other transports ignore the setting. */
+/** `fetch` follows redirects by default; other transports ignore the setting. */
 const withoutRedirects = Context.make(FetchHttpClient.RequestInit, { redirect: "manual" })
 
 const withTraceHeaders = Context.add(withoutRedirects, TracerPropagationEnabled, true)
@@ -55,7 +55,7 @@ export interface Body {
 /** The body of an error says what it has to say at once; else the status has to do. */
 const errorBounds: Bounds = { size: 16 * 1024, stall: "5 seconds", total: "5 seconds" }
 
-/** What was read so far. It is kept where reading fails. */
+/** What was read so far, also where reading fails. */
 interface Reading {
   readonly parts: Array<string>
   left: number

@@ -1,5 +1,5 @@
 /**
- * The gate before a host. While no connection can be made to it, one call at a time tries and all others wait, so that an
+ * The gate before a host. While no connection can be opened to it, one call at a time tries and all others wait, so that an
  * outage costs as few attempts with a thousand calls as with one.
  */
 import * as DateTime from "effect/DateTime"
@@ -106,7 +106,7 @@ type Call<A, E, E2, R> = (check: Effect.Effect<void, E>) => Effect.Effect<A, E |
 
 export interface Gate<E> {
   /**
-   * Runs a call. Where no connection can be made it waits and runs the call again, for as long as its fiber has patience,
+   * Runs a call. Where no connection can be opened it waits and runs the call again, for as long as its fiber has patience,
    * and then fails with `gaveUp`.
    */
   readonly through: <A, E2, R>(
