@@ -28,6 +28,7 @@ import * as ApiCall from "./internal/apiCall.ts"
 import { type Api, make as makeEndpoints } from "./internal/apiEndpoints.ts"
 import * as ApiErrors from "./internal/apiErrors.ts"
 import * as ForeignRequest from "./internal/foreignRequest.ts"
+import { bodyWithoutSecrets } from "./internal/foreignText.ts"
 import * as RecordList from "./internal/recordList.ts"
 import type * as Machine from "./Machine.ts"
 import type * as MachineAction from "./MachineAction.ts"
@@ -335,7 +336,9 @@ const linkLimit = 64 * 1024
 
 const defaultBodyLimit = 1024 * 1024
 
-const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Struct({ value: Schema.String })))
+const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
+const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
 
 const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["downloadLink"] =>
   Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
@@ -345,7 +348,7 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       "live_response.command.index": index,
     })
     const operation = `link of ${ref}`
-    const { body, response } = yield* api.call({
+    const { body, redact, response } = yield* api.call({
       ...api.endpoints.link,
       operation,
       request: HttpClientRequest.get(
@@ -357,8 +360,9 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       isUrgent: options?.isRenewal === true,
       onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
     })
-    const { value } = yield* Effect.mapError(decodeLinkAnswer(body), () =>
-      ApiErrors.unexpected(operation, "no link in the body"),
+    const { value } = yield* decodeJson(body).pipe(
+      Effect.flatMap((json) => decodeLinkAnswer(redact(json))),
+      Effect.mapError(() => ApiErrors.unexpected(operation, "no link in the body")),
     )
     const issuedAt = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
     const link = DownloadLink.read(value, { issuedAt, from: api.base, hosts })
@@ -371,7 +375,7 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
 const execute = (api: Api): Service["execute"] =>
   Effect.fn("DefenderApi.execute")(function* (request, options) {
     const { operation, permission, quota } = options
-    const { body, response } = yield* api.call({
+    const { body, response, secrets } = yield* api.call({
       name: operation,
       operation,
       request: yield* ForeignRequest.resolve(operation, request, api.base),
@@ -381,7 +385,7 @@ const execute = (api: Api): Service["execute"] =>
       acceptsAny2xx: true,
       isOnce: !(options.isRepeatable ?? ForeignRequest.isSafe(request)),
     })
-    return ForeignRequest.responseOf(request, response, body)
+    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, body))
   })
 
 const parametersOf = (query: ListQuery | undefined): ReadonlyArray<string> => [

@@ -214,6 +214,26 @@ describe("DefenderApi.execute", () => {
     }).pipe(Effect.provide(over(layer)))
   })
 
+  it.effect.each([
+    { form: "as it is", body: `{"note":"token-0!","n":12345678901234567890}` },
+    { form: "with escapes", body: `{"note":"\\u0074oken-0!"}` },
+    { form: "outside JSON", body: "token-0!" },
+  ])("returns no token that the API repeats $form", ({ body }) => {
+    const { layer } = scripted(HttpServerResponse.text(body))
+    return Effect.gen(function* () {
+      const text = yield* (yield* execute(getAlerts)).text
+      assert.strictEqual(text, body.replace(/(t|\\u0074)oken-0/, "<redacted>"))
+    }).pipe(Effect.provide(over(layer)))
+  })
+
+  it.effect("returns a body without a token unchanged, whatever escapes and numbers it has", () => {
+    const body = `{ "note" : "caf\\u00e9 a\\/b", "n" : 12345678901234567890 }`
+    const { layer } = scripted(HttpServerResponse.text(body))
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* (yield* execute(getAlerts)).text, body)
+    }).pipe(Effect.provide(over(layer)))
+  })
+
   it.effect("names the permission that is missing, and repeats no token in an error", () => {
     const token = tokenOf({ scp: "Alert.Read", aud: "https://api.securitycenter.microsoft.com" })
     const echo = `the token ${Redacted.value(token)} lacks it`

@@ -23,8 +23,9 @@ const actionUrl = ({ base }: Api, id: MachineAction.MachineActionId) => `${base}
 
 /** Makes a call whose answer is a machine action. */
 const actionCall = Effect.fnUntraced(function* <E = never>({ call }: Api, of: Omit<ApiCall.Call<E>, "bodyLimit">) {
-  const { body } = yield* call({ ...of, bodyLimit: actionLimit })
-  return yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(PageText.readWhole(body), MachineAction.fromApi))
+  const { body, redact } = yield* call({ ...of, bodyLimit: actionLimit })
+  const value = Result.map(PageText.readWhole(body), redact)
+  return yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi))
 })
 
 export const get = (api: Api) =>

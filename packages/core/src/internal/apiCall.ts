@@ -25,12 +25,14 @@ import * as Timing from "../Timing.ts"
 import * as Admission from "./admission.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
+import { type Secrets, withoutSecrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as NetworkGate from "./networkGate.ts"
 import * as RecordList from "./recordList.ts"
 import { either, only } from "./schedule.ts"
+import { SentTokens } from "./sentTokens.ts"
 
 /** A kind of call, as Microsoft limits them. */
 export interface Endpoint {
@@ -71,9 +73,10 @@ export interface Call<E = never> extends Endpoint {
   readonly onRetry?: (error: DefenderError, delay: Duration.Duration) => Effect.Effect<void>
 }
 
-export interface Answer {
+export interface Answer extends RecordList.Source {
   readonly response: HttpClientResponse
-  readonly body: string
+  /** The tokens that were sent: the API may repeat them in the body. */
+  readonly secrets: Secrets
 }
 
 export type Client = <E = never>(call: Call<E>) => Effect.Effect<Answer, ApiError | E>
@@ -91,6 +94,7 @@ interface Api {
   readonly sendsTraceHeaders: boolean
   readonly invalidate: Credential["Service"]["invalidate"]
   readonly token: Effect.Effect<Redacted.Redacted<string>, CredentialError>
+  readonly sentTokens: SentTokens
   readonly admission: Admission.Admission
   readonly gate: NetworkGate.Gate<Disconnectable>
 }
@@ -109,6 +113,7 @@ export const make = Effect.fnUntraced(function* (
     sendsTraceHeaders: options?.sendsTraceHeaders === true,
     invalidate: credential.invalidate,
     token: Effect.filterOrFail(credential.token, isSendable, () => unsendable),
+    sentTokens: new SentTokens(),
     admission: yield* Admission.make,
     gate: yield* NetworkGate.make<Disconnectable>({ isMine: isDisconnectable, says, summary }),
   }
@@ -136,8 +141,8 @@ export const records = Effect.fnUntraced(function* <A extends { readonly id: str
   of: Omit<Call, "bodyLimit" | "isRecordList">,
   fromApi: (value: unknown) => Result.Result<A, string>,
 ) {
-  const { body } = yield* call({ ...of, bodyLimit: pageLimit, isRecordList: true })
-  return yield* Effect.mapError(RecordList.decode(body, fromApi), (problem) =>
+  const answer = yield* call({ ...of, bodyLimit: pageLimit, isRecordList: true })
+  return yield* Effect.mapError(RecordList.decode(answer, fromApi), (problem) =>
     ApiErrors.unexpected(of.operation, problem),
   )
 })
@@ -181,7 +186,8 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
   if (isSuccess(call, response.status)) {
     const problem = isComplete ? excessOf(call, text) : `it is longer than ${call.bodyLimit} bytes`
     if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem)
-    return { response, body: text } satisfies Answer
+    const { secrets } = api.sentTokens
+    return { response, body: text, redact: withoutSecrets(secrets, text), secrets } satisfies Answer
   }
   return yield* failure(api, call, { bearer, response, text })
 })
@@ -189,6 +195,7 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
 /** Sends the call and waits for the head of the answer: by then the API has counted it. */
 const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: Timing.Settings, check: Check) {
   const bearer = yield* api.token
+  api.sentTokens.add(bearer)
   yield* check
   if (call.beforeSend !== undefined) yield* call.beforeSend
   const sentAt = yield* monotonicMillis
@@ -230,7 +237,7 @@ const failure = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<never, DefenderError> {
   const body = JsonBounds.excess(text) === undefined ? text : ""
   const now = yield* DateTime.now
-  const reason = ApiErrors.reasonOf(response, body, { ...call, now, secrets: [bearer] })
+  const reason = ApiErrors.reasonOf(response, body, { ...call, now, secrets: api.sentTokens.secrets })
   if (reason._tag === "Unauthorized") {
     const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
     yield* api.invalidate(bearer, claims === undefined ? {} : { claims })

@@ -2,7 +2,9 @@
  * Text of servers, where it becomes part of an error or of a record: one line of bounded length, without secrets. A server
  * may repeat the token, the link or the password that it was sent, and the error pages of gateways do.
  */
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { oneLine } from "./text.ts"
 
@@ -39,6 +41,52 @@ export const redact = (text: string, secrets: Secrets = []): string => {
   const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
   return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), known)
 }
+
+/** Whether JSON may hold a secret: unchanged, or with escapes in it. */
+const mayHold = (json: string, known: ReadonlyArray<string>): boolean =>
+  ["\\u", "\\/", ...known].some((part) => json.includes(part))
+
+/**
+ * Returns the function that removes secrets from every text in the values of this JSON, names of members included. A value
+ * without secrets is returned unchanged. What only looks like a secret stays: the address of a next page may.
+ */
+export const withoutSecrets = (secrets: Secrets, json: string): ((value: unknown) => unknown) => {
+  const known = forms(secrets)
+  // A page has 10,000 records: its whole text is searched once before any of them.
+  return mayHold(json, known) ? (value) => redactValue(value, known) : identity
+}
+
+const redactValue = (value: unknown, known: ReadonlyArray<string>): unknown => {
+  if (typeof value === "string") return redactKnown(value, known)
+  if (Array.isArray(value)) {
+    const items = value.map((item) => redactValue(item, known))
+    return items.some((item, i) => item !== value[i]) ? items : value
+  }
+  if (!Predicate.isReadonlyObject(value)) return value
+  const entries = Object.entries(value)
+  const redacted = entries.map(([key, inner]) => [redactKnown(key, known), redactValue(inner, known)] as const)
+  const isSame = redacted.every(([key, inner], i) => key === entries[i]?.[0] && inner === entries[i]?.[1])
+  return isSame ? value : Object.fromEntries(redacted)
+}
+
+/** Most texts of a record are shorter than any token. */
+const redactKnown = (text: string, known: ReadonlyArray<string>): string =>
+  known.reduce(
+    (rest, form) => (rest.length >= form.length && rest.includes(form) ? rest.replaceAll(form, mark) : rest),
+    text,
+  )
+
+/** A body without secrets, whether it is JSON or not. One without secrets is returned unchanged. */
+export const bodyWithoutSecrets = (secrets: Secrets, body: string): string => {
+  const text = redactKnown(body, forms(secrets))
+  const redact = withoutSecrets(secrets, text)
+  if (redact === identity) return text
+  const value = Option.getOrUndefined(parse(text))
+  const redacted = redact(value)
+  return redacted === value ? text : JSON.stringify(redacted)
+}
+
+const parse = Option.liftThrowable((json: string): unknown => JSON.parse(json))
 
 /** Whether the text has a secret in it, so that it must not be stored. */
 export const holdsSecret = (text: string, secrets: Secrets): boolean => redact(text, secrets) !== text

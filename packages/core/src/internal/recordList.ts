@@ -21,6 +21,12 @@ export interface Item<A> {
   readonly record: Result.Result<A, Unreadable>
 }
 
+/** An answer, and what removes the secrets from the values in it. */
+export interface Source {
+  readonly body: string
+  readonly redact: (value: unknown) => unknown
+}
+
 export interface RecordList<A> {
   readonly items: ReadonlyArray<Item<A>>
   readonly nextLink: unknown
@@ -31,30 +37,30 @@ const sliceLength = 256 * 1024
 
 /** Decodes an answer in steps. Its errors are a few words that have nothing of the answer in them. */
 export const decode = Effect.fnUntraced(function* <A extends { readonly id: string }>(
-  text: string,
+  { body, redact }: Source,
   fromApi: (value: unknown) => Result.Result<A, string>,
 ): Effect.fn.Return<RecordList<A>, string> {
-  const records = PageText.records(text)
+  const records = PageText.records(body)
   const items: Array<Item<A>> = []
   let turn = 0
   let step = records.next()
   for (; step.done !== true; step = records.next()) {
     const span = step.value
-    items.push(itemOf(text, span, items.length, fromApi))
+    const value = Result.map(PageText.read(body, span), redact)
+    items.push(itemOf(value, items.length, fromApi, () => body.slice(span.from, Math.min(span.to, span.from + 200))))
     if (span.to - turn < sliceLength) continue
     turn = span.to
     yield* Effect.yieldNow
   }
-  return yield* Effect.fromResult(Result.map(step.value, ({ nextLink }) => ({ items, nextLink })))
+  return yield* Effect.fromResult(Result.map(step.value, ({ nextLink }) => ({ items, nextLink: redact(nextLink) })))
 })
 
 const itemOf = <A extends { readonly id: string }>(
-  text: string,
-  span: PageText.Span,
+  value: Result.Result<unknown, string>,
   index: number,
   fromApi: (value: unknown) => Result.Result<A, string>,
+  beginning: () => string,
 ): Item<A> => {
-  const value = PageText.read(text, span)
   const record = Result.flatMap(value, fromApi)
   if (Result.isSuccess(record)) return { key: record.success.id, record: Result.succeed(record.success) }
   const id = Lenient.member(Result.getOrUndefined(value), "id")
@@ -62,7 +68,7 @@ const itemOf = <A extends { readonly id: string }>(
   return typeof id === "string" && id !== ""
     ? { key: id.toLowerCase(), record: Result.fail({ index, id: oneLine(id.slice(0, 64)), description }) }
     : {
-        key: `${index} ${text.slice(span.from, Math.min(span.to, span.from + 200))}`,
+        key: `${index} ${beginning()}`,
         record: Result.fail({ index, description }),
       }
 }
