@@ -86,6 +86,9 @@ const answering = (status: number, body: string) =>
       }),
   ).pipe(Effect.map(({ base }) => base))
 
+/** A text as it is within JSON. */
+const asJson = (text: string) => JSON.stringify(text).slice(1, -1)
+
 const decodeRef = Schema.decodeSync(FromString)
 
 const commands: ReadonlyArray<ReadonlyArray<string>> = [
@@ -148,6 +151,29 @@ describe("hostile fields", () => {
         printed += stdout + stderr
       }
       assert.include(printed, "evil")
+    }),
+  )
+
+  it.live("that repeat the token are in no output and in no file", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* Simulated.serve()
+      const token = env.LIVE_RESPONSE_TOKEN
+      const repeating = (value: unknown): unknown =>
+        JSON.parse(JSON.stringify(value).replaceAll(asJson(hostile), token))
+      yield* simulator.addAction(Object(repeating({ ...action, type: "LiveResponse" })))
+      yield* simulator.addAction(Object(repeating({ ...action, id: hostile })))
+      yield* simulator.add(decodeRef(`${id}:0`), { content: Buffer.from("{}") })
+      const box = yield* Cli.sandbox
+      let printed = ""
+      for (const args of commands.filter((args) => args[0] !== "link")) {
+        const { stderr, stdout } = yield* box.run({ args, env })
+        printed += stdout + stderr
+      }
+      const files = box.files(box.root).map((path) => ({ path, text: box.read(path).toString("latin1") }))
+      for (const { path, text } of files) assert.notInclude(text, token, path)
+      assert.notInclude(printed, token)
+      assert.include(printed, "machine      <redacted>")
+      assert.isTrue(files.some(({ path, text }) => path.endsWith("actions.jsonl") && text.includes("<redacted>")))
     }),
   )
 

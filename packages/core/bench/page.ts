@@ -89,7 +89,7 @@ const program = Effect.gen(function* () {
       DefenderApi.layer({ base }).pipe(
         Layer.provide([
           FetchHttpClient.layer,
-          Credential.layerToken(Redacted.make("token")),
+          Credential.layerToken(Redacted.make("eyJ0" + "aB3".repeat(600))),
           Quota.layer().pipe(Layer.provide(QuotaStore.layerMemory)),
         ]),
       ),

@@ -183,7 +183,9 @@ export interface Page {
  */
 export class DefenderApi extends Context.Service<DefenderApi, Service>()("@live-response/core/DefenderApi") {}
 
-const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Struct({ value: Schema.String })))
+const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
+const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
 
 /** A page holds 10,000 actions at most, of some two thousand bytes each. */
 const pageLimit = 64 * 1024 * 1024
@@ -253,8 +255,8 @@ export const make = Effect.fnUntraced(function* (
     of: Omit<ApiCall.Call, "bodyLimit" | "permission">,
     fromApi: (value: unknown) => Result.Result<A, string>,
   ) {
-    const { body } = yield* call({ ...of, permission: Permission.actions, bodyLimit: pageLimit, isRecordList: true })
-    return yield* Effect.mapError(RecordList.decode(body, fromApi), (problem) =>
+    const answer = yield* call({ ...of, permission: Permission.actions, bodyLimit: pageLimit, isRecordList: true })
+    return yield* Effect.mapError(RecordList.decode(answer, fromApi), (problem) =>
       ApiCall.unexpected(of.operation, problem),
     )
   })
@@ -303,8 +305,9 @@ export const make = Effect.fnUntraced(function* (
 
   /** One call whose answer is a machine action. */
   const action = Effect.fnUntraced(function* <E = never>(of: Omit<ApiCall.Call<E>, "bodyLimit">) {
-    const { body } = yield* call({ ...of, bodyLimit: actionLimit })
-    return yield* unexpectedly(of.operation, Result.flatMap(PageText.readWhole(body), MachineAction.fromApi))
+    const { body, clean } = yield* call({ ...of, bodyLimit: actionLimit })
+    const value = Result.map(PageText.readWhole(body), clean)
+    return yield* unexpectedly(of.operation, Result.flatMap(value, MachineAction.fromApi))
   })
 
   const machinesNamed = Effect.fnUntraced(
@@ -383,7 +386,11 @@ export const make = Effect.fnUntraced(function* (
     }),
     downloadLink: Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
       const operation = `link of ${ref}`
-      const { body, date: issuedAt } = yield* call({
+      const {
+        body,
+        clean,
+        date: issuedAt,
+      } = yield* call({
         operation,
         request: HttpClientRequest.get(
           `${base}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
@@ -396,8 +403,9 @@ export const make = Effect.fnUntraced(function* (
         retrying: (error, delay) =>
           reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
       })
-      const answer = yield* Effect.mapError(decodeLinkAnswer(body), () =>
-        ApiCall.unexpected(operation, "no link in the body"),
+      const answer = yield* decodeJson(body).pipe(
+        Effect.flatMap((value) => decodeLinkAnswer(clean(value))),
+        Effect.mapError(() => ApiCall.unexpected(operation, "no link in the body")),
       )
       const link = DownloadLink.read(answer.value, { issuedAt, from: base, hosts })
       return yield* Effect.mapError(

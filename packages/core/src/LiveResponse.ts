@@ -19,8 +19,9 @@ import * as BatchEvent from "./BatchEvent.ts"
 import * as DownloadLimits from "./DownloadLimits.ts"
 import * as Extraction from "./Extraction.ts"
 import { DefectError } from "./DefectError.ts"
-import * as CircuitBreaker from "./internal/circuitBreaker.ts"
+import * as BatchTargets from "./internal/batchTargets.ts"
 import * as BatchTotals from "./internal/batchTotals.ts"
+import * as CircuitBreaker from "./internal/circuitBreaker.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
 import { foreignText, redact } from "./internal/foreignText.ts"
 import { Manifest } from "./Manifest.ts"
@@ -125,11 +126,12 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     ScriptResult.decodeStream(transfer.bytes(ref), { limit: Infinity, ...options }),
   )
 
-  const save: Service["save"] = Effect.fn("LiveResponse.save")(function* (ref) {
+  const saveWith = Effect.fn("LiveResponse.save")(function* (ref: ResultRef, received: () => void = () => {}) {
     const writer = yield* store.open(ref)
-    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) =>
-      Effect.andThen(BatchTotals.download(chunk.bytes.length), writer.write(chunk)),
-    ).pipe(
+    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) => {
+      received()
+      return Effect.andThen(BatchTotals.download(chunk.bytes.length), writer.write(chunk))
+    }).pipe(
       // It can't ever be completed within the limit, so that nothing of it is worth its space.
       Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
     )
@@ -164,7 +166,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const saveTold = Effect.fnUntraced(function* (
     ref: ResultRef,
     limits: Extraction.Limits | undefined,
-    { isEndedBy }: CircuitBreaker.CircuitBreaker,
+    { gaveUp, isEndedBy, received }: CircuitBreaker.CircuitBreaker,
     tell: Report,
   ) {
     const present = yield* findPresent(ref)
@@ -182,10 +184,10 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     }
     const failed = (error: BatchEvent.ResultError) =>
       now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
-    const ended = yield* save(ref).pipe(
+    const ended = yield* saveWith(ref, received).pipe(
       Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
       Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
-        const outage = CircuitBreaker.gaveUp(error)
+        const outage = gaveUp(error)
         if (outage !== undefined) return Effect.fail(outage)
         return isEndedBy(error) ? Effect.fail(error) : failed(error)
       }),
@@ -217,6 +219,8 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           Effect.suspend(() => {
             summary = BatchEvent.tally(summary, event)
             if (event.event === "linked") circuitBreaker.permitted()
+            if (event.event === "offline" && event.error._tag !== "TransferError")
+              circuitBreaker.targets.isApiGone = true
             // Interruptible where it waits alone: whoever listened may have left.
             return Queue.offerUnsafe(queue, event)
               ? Effect.void
@@ -242,7 +246,9 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
                 return Effect.flatMap(skipped, tell)
               }
               seen.add(key)
+              circuitBreaker.targets.start(key)
               return Effect.flatMap(saveTold(ref, options?.extract, circuitBreaker, tell), (ended) => {
+                circuitBreaker.targets.finish(key)
                 if (options?.again === true) seen.delete(key)
                 const outage = ended && circuitBreaker.outage(ended.event === "failed" ? ended.error : undefined)
                 return outage === undefined ? Effect.void : Effect.fail(outage)
@@ -254,6 +260,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
           // Also where it is the targets that are looked for in vain.
           Effect.mapError((error): BatchError | E => CircuitBreaker.gaveUp(error) ?? error),
           Effect.provideService(Reporter, tell),
+          Effect.provideService(BatchTargets.Current, circuitBreaker.targets),
           Effect.provideService(BatchTotals.BatchTotals, BatchTotals.make()),
           DownloadLimits.provide(options?.limits ?? {}),
           Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
@@ -268,7 +275,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
       { bufferSize: 64, strategy: "suspend" },
     )
 
-  return { bytes: transfer.bytes, script, save, saveAll }
+  return { bytes: transfer.bytes, script, save: (ref) => saveWith(ref), saveAll }
 })
 
 /**

@@ -21,6 +21,7 @@ import { Linked, Progress as ProgressEvent, Retrying } from "./BatchEvent.ts"
 import { type ApiError, DefenderApi } from "./DefenderApi.ts"
 import { DownloadLimits } from "./DownloadLimits.ts"
 import type { DownloadLink } from "./DownloadLink.ts"
+import * as BatchTargets from "./internal/batchTargets.ts"
 import * as BlobAnswer from "./internal/blobAnswer.ts"
 import { type Trouble, troubleOf } from "./internal/connection.ts"
 import { secretsOfLink } from "./internal/foreignText.ts"
@@ -106,8 +107,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
   }
   const gates = new Map<string, NetworkGate.Gate<TransferError.TransferError>>()
 
-  const gateOf = Effect.fnUntraced(function* ({ url }: DownloadLink) {
-    const { origin } = new URL(Redacted.value(url))
+  const gateOf = Effect.fnUntraced(function* (origin: string) {
     const known = gates.get(origin)
     if (known !== undefined) return known
     const gate = yield* Effect.provideService(NetworkGate.make(connecting), Timing, policy)
@@ -128,10 +128,11 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
 
   /** Asks the storage for what is missing, once it is in reach. A link that expired meanwhile is renewed. */
   const request = Effect.fnUntraced(function* (ref: ResultRef, state: TransferState) {
-    const gate = yield* gateOf(yield* linkFor(ref, state))
+    const origin = originOf(yield* linkFor(ref, state))
+    const gate = yield* gateOf(origin)
     const gaveUp = ({ reason }: TransferError.TransferError, waited: Duration.Duration) =>
       transferError(ref, reason._tag === "Broken" ? new TransferError.Broken({ ...reason, waited }) : reason)
-    return yield* gate.through(
+    const through = gate.through(
       (check): Effect.Effect<HttpClientResponse, DownloadError, Scope.Scope> =>
         Effect.gen(function* () {
           const link = yield* linkFor(ref, state)
@@ -145,6 +146,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
         }),
       gaveUp,
     )
+    return yield* BatchTargets.asking(String(ref), origin)(through)
   })
 
   /** An answer whose body is the rest of the result. Where the storage does not continue it, the transfer starts over. */
@@ -275,6 +277,8 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
 /** Whether a link should still be taken after so many milliseconds. A link that does not say is tried. */
 const isGood = ({ validFor }: DownloadLink, age: number): boolean =>
   Option.match(validFor, { onNone: () => true, onSome: (validFor) => age < Duration.toMillis(validFor) })
+
+const originOf = ({ url }: DownloadLink): string => new URL(Redacted.value(url)).origin
 
 const transferError = (ref: ResultRef, reason: TransferError.Reason) =>
   new TransferError.TransferError({ result: String(ref), reason })

@@ -6,21 +6,27 @@ import * as ClientCredentials from "@live-response/core/ClientCredentials"
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as MachineAction from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as ResultStore from "@live-response/core/ResultStore"
+import * as Session from "@live-response/core/Session"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Transfer from "@live-response/core/Transfer"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -28,6 +34,7 @@ import { utf8 } from "./support/bytes.ts"
 import { recording } from "./support/recording.ts"
 import { exampleRef } from "./support/refs.ts"
 import { scripted } from "./support/scripted.ts"
+import { layerOver } from "./support/world.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
@@ -155,6 +162,144 @@ describe("a server that repeats what it was sent", () => {
       assert.notInclude(seen, secret)
       assert.notInclude(seen, encodeURIComponent(secret))
     }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+})
+
+/** A member of a record that repeats the token: at a path, in one of its forms. */
+const echoAt = (path: ReadonlyArray<string>, echo: unknown, value: unknown = record): unknown => {
+  const [key, ...rest] = path
+  if (key === undefined) return echo
+  if (Array.isArray(value)) return value.map((item, n) => (String(n) === key ? echoAt(rest, echo, item) : item))
+  return { ...Object(value), [key]: echoAt(rest, echo, Object(value)[key]) }
+}
+
+const record = {
+  id: exampleRef.machineActionId,
+  type: "LiveResponse",
+  status: "Succeeded",
+  commands: [
+    {
+      index: 0,
+      commandStatus: "Completed",
+      errors: ["none"],
+      command: { type: "RunScript", params: [{ key: "ScriptName", value: "a.ps1" }] },
+    },
+  ],
+}
+
+const members = [
+  ["id"],
+  ["type"],
+  ["status"],
+  ["machineId"],
+  ["computerDnsName"],
+  ["requestor"],
+  ["requestorComment"],
+  ["cancellationRequestor"],
+  ["cancellationComment"],
+  ["creationDateTimeUtc"],
+  ["errorHResult"],
+  ["commands"],
+  ["commands", "0", "commandStatus"],
+  ["commands", "0", "errors"],
+  ["commands", "0", "errors", "0"],
+  ["commands", "0", "command", "type"],
+  ["commands", "0", "command", "params", "0", "key"],
+  ["commands", "0", "command", "params", "0", "value"],
+  ["value"],
+]
+
+/** JSON in which each character of a text is an escape. */
+const escaped = (json: string, text: string) =>
+  json.replaceAll(
+    text,
+    Array.from(text, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""),
+  )
+
+const session = Session.Session.make({ commands: [Session.RunScript.make({ scriptName: "a.ps1" })], comment: "case" })
+
+describe("a record that repeats the token", () => {
+  it.effect.prop(
+    "holds none of it for any caller, whichever member has it, and however it is written",
+    [
+      Arbitrary.schema(Schema.Literals(members.map((path) => path.join(".")))),
+      Arbitrary.schema(Schema.Literals(["as it is", "in words", "encoded", "in an object", "as a name", "escaped"])),
+      Arbitrary.schema(Schema.String.check(Schema.isPattern(/^[!-~]{12,40}$/))),
+    ],
+    ([member, form, secret]) => {
+      const echo = {
+        "as it is": secret,
+        "in words": `by ${secret} today`,
+        encoded: encodeURIComponent(secret),
+        "in an object": { message: secret },
+        "as a name": { [secret]: 1 },
+        escaped: secret,
+      }[form]
+      const one = JSON.stringify(echoAt(member.split("."), echo))
+      const list = JSON.stringify({ value: [JSON.parse(one)], "@odata.nextLink": `/api/machineactions?a=${secret}` })
+      const inner = JSON.stringify(secret).slice(1, -1)
+      const written = (json: string) => (form === "escaped" ? escaped(json, inner) : json)
+      const answer = (request: HttpClientRequest.HttpClientRequest) =>
+        HttpServerResponse.text(written(/machineactions(\?|$)|machines\?/.test(request.url) ? list : one), {
+          contentType: "application/json",
+        })
+      const client = HttpClient.make((request) =>
+        Effect.succeed(HttpServerResponse.toClientResponse(answer(request), { request })),
+      )
+      const { logger, logs } = recording()
+      return Effect.gen(function* () {
+        const api = yield* DefenderApi.DefenderApi
+        const calls: ReadonlyArray<Effect.Effect<unknown, DefenderApi.ApiError>> = [
+          Stream.runCollect(Stream.take(api.pages(), 1)),
+          Stream.runCollect(api.list()),
+          api.get(exampleRef.machineActionId),
+          api.machinesOf("a"),
+          api.run("a", session),
+          api.cancel(exampleRef.machineActionId, "case"),
+          Effect.asVoid(api.downloadLink(exampleRef)),
+        ]
+        const exits = yield* inVirtualTime(Effect.forEach(calls, Effect.exit), "2 days")
+        const seen = inspect({ exits, logs, text: JSON.stringify(exits) }, { depth: 20, maxStringLength: null })
+        for (const part of [secret, encodeURIComponent(secret), inner]) assert.isFalse(seen.includes(part), seen)
+      }).pipe(
+        Effect.provide([
+          layerOver(Layer.succeed(HttpClient.HttpClient, client), {}, Credential.layerToken(Redacted.make(secret))),
+          Logger.layer([logger]),
+        ]),
+      )
+    },
+    { arbitrary: { runs: 400 }, timeout: 120_000 },
+  )
+
+  it.effect("holds none of one that was renewed meanwhile", () => {
+    const { layer } = scripted(
+      HttpServerResponse.jsonUnsafe({}, { status: 401 }),
+      HttpServerResponse.jsonUnsafe({ ...record, computerDnsName: "token-0.contoso.com" }),
+    )
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const { computerDnsName } = yield* inVirtualTime(api.get(exampleRef.machineActionId))
+      assert.strictEqual(computerDnsName, "<redacted>.contoso.com")
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("gives no link whose host repeats it", () => {
+    const { layer } = scripted(HttpServerResponse.jsonUnsafe({ value: "https://token-0.evil.example.net/r?sig=a" }))
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const error = yield* inVirtualTime(Effect.flip(api.downloadLink(exampleRef)))
+      assert.notInclude(inspect(error, { depth: 9 }) + error.message, "token-0")
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("is changed in nothing else", () => {
+    const text = { ...record, computerDnsName: "ws-1.contoso.com", requestorComment: "C:\\users\\a/b é" }
+    const { layer } = scripted(HttpServerResponse.jsonUnsafe(text))
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const action = yield* inVirtualTime(api.get(exampleRef.machineActionId))
+      assert.deepStrictEqual(action, Result.getOrThrow(MachineAction.fromApi(text)))
+    }).pipe(Effect.provide(layerOver(layer)))
   })
 })
 

@@ -423,7 +423,10 @@ describe("LiveResponse.saveAll", () => {
   })
 
   const unreachable = apiError(new Unreachable({ description: "connect ECONNREFUSED" }))
-  const noStorage = new TransferError({ result: "a", reason: new Broken({ offset: 0, description: "ENETUNREACH" }) })
+  const noStorage = new TransferError({
+    result: "a",
+    reason: new Broken({ offset: 0, description: "ENOTFOUND", kind: "name" }),
+  })
 
   it.effect.each([{ error: unreachable }, { error: noStorage }])(
     "ends when ten results in a row failed without a connection: $error._tag",

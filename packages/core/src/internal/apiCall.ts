@@ -22,7 +22,7 @@ import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import { Timing } from "../Timing.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import type { Trouble } from "./connection.ts"
-import { foreignText, foreignTexts, type Secrets } from "./foreignText.ts"
+import { foreignText, foreignTexts, type Secrets, withoutSecrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import * as NetworkGate from "./networkGate.ts"
@@ -63,6 +63,8 @@ export interface Call<E = never> {
 
 export interface Answer {
   readonly body: string
+  /** Removes the tokens that were sent from a value that was read from the body: the API may repeat them in any member. */
+  readonly clean: (value: unknown) => unknown
   /** The server's clock. */
   readonly date: Option.Option<DateTime.Utc>
 }
@@ -111,11 +113,28 @@ const makeAdmission = Effect.gen(function* () {
   }
 })
 
+/** A token that was replaced is good until it expires, so that the API may still repeat it. */
+const mostTokens = 8
+
+/** The tokens that were sent last. */
+const makeSent = () => {
+  const tokens = new Map<string, Redacted.Redacted<string>>()
+  return {
+    add: (token: Redacted.Redacted<string>): void => {
+      tokens.delete(Redacted.value(token))
+      tokens.set(Redacted.value(token), token)
+      for (const oldest of Array.from(tokens.keys()).slice(0, -mostTokens)) tokens.delete(oldest)
+    },
+    secrets: (): Secrets => Array.from(tokens.values()),
+  }
+}
+
 /** Makes the function that calls. */
 export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) {
   const credential = yield* Credential
   const policy = yield* Timing
   const admission = yield* makeAdmission
+  const sent = makeSent()
   const gate = yield* NetworkGate.make<Disconnectable>({ isMine: isDisconnectable, says, summary: summaryOf })
 
   const token = Effect.filterOrFail(credential.token, isSendable, () => unsendable)
@@ -123,6 +142,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
   /** Sends the call, as far as the head of its answer: the API has counted it by then. */
   const send = Effect.fnUntraced(function* <E>(call: Call<E>, check: Effect.Effect<void, Disconnectable>) {
     const bearer = yield* token
+    sent.add(bearer)
     yield* check
     if (call.begin !== undefined) yield* call.begin
     const request = HttpClientRequest.bearerToken(call.request, bearer)
@@ -147,12 +167,12 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     if (isDone) {
       if (excess !== undefined) return yield* unexpected(operation, excess)
       const date = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
-      return { body, date } satisfies Answer
+      return { body, clean: withoutSecrets(sent.secrets(), body), date } satisfies Answer
     }
     const reason = refusal(
       response,
       excess === undefined ? body : "",
-      { now: yield* DateTime.now, secrets: [bearer] },
+      { now: yield* DateTime.now, secrets: sent.secrets() },
       call,
     )
     if (reason._tag === "Unauthorized") {

@@ -2,7 +2,9 @@
  * Text that servers wrote, where it becomes part of an error or of a record: one line of bounded length without secrets. A
  * server may repeat the token, the link or the password that it was sent, and error pages of gateways do.
  */
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { oneLine } from "./text.ts"
 
@@ -39,6 +41,40 @@ export const redact = (text: string, secrets: Secrets = []): string => {
   const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
   return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), known)
 }
+
+/** Whether JSON may hold a secret: as it is, or with escapes in it. */
+const mayHold = (json: string, known: ReadonlyArray<string>): boolean =>
+  ["\\u", "\\/", ...known].some((part) => json.includes(part))
+
+/**
+ * Makes the function that removes secrets from every text of the values that were read from this JSON, names of members
+ * included. A value that holds none is given as it is. What merely looks like a secret stays: an address of a next page may.
+ */
+export const withoutSecrets = (secrets: Secrets, json: string): ((value: unknown) => unknown) => {
+  const known = forms(secrets)
+  // A page has 10,000 records: all of them are searched at once first.
+  if (!mayHold(json, known)) return identity
+  const clean = (value: unknown): unknown => {
+    if (typeof value === "string") return known.reduce(replaced, value)
+    if (Array.isArray(value)) {
+      const items = value.map(clean)
+      return items.some((item, n) => item !== value[n]) ? items : value
+    }
+    if (!Predicate.isReadonlyObject(value)) return value
+    let isChanged = false
+    const entries = Object.entries(value).map(([key, inner]) => {
+      const entry = [known.reduce(replaced, key), clean(inner)] as const
+      if (entry[0] !== key || entry[1] !== inner) isChanged = true
+      return entry
+    })
+    return isChanged ? Object.fromEntries(entries) : value
+  }
+  return clean
+}
+
+/** Most texts of a record are shorter than any token. */
+const replaced = (text: string, form: string): string =>
+  text.length >= form.length && text.includes(form) ? text.replaceAll(form, mark) : text
 
 /** Whether a secret is in the text, so that what the text stands for is not to be stored. */
 export const holdsSecret = (text: string, secrets: Secrets): boolean => redact(text, secrets) !== text

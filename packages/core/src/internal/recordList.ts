@@ -1,6 +1,7 @@
 /** A list of the API: each record is decoded by itself, so that one that can't be read costs the others nothing. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Answer } from "./apiCall.ts"
 import * as Lenient from "./lenient.ts"
 import * as PageText from "./pageText.ts"
 import { oneLine } from "./text.ts"
@@ -34,7 +35,7 @@ const sliceLength = 256 * 1024
 
 /** Decodes an answer in steps. What it fails with is a few words, in which nothing of the answer is. */
 export const decode = Effect.fnUntraced(function* <A extends { readonly id: string }>(
-  text: string,
+  { body: text, clean }: Pick<Answer, "body" | "clean">,
   fromApi: (value: unknown) => Result.Result<A, string>,
 ): Effect.fn.Return<RecordList<A>, string> {
   const records = PageText.records(text)
@@ -43,21 +44,21 @@ export const decode = Effect.fnUntraced(function* <A extends { readonly id: stri
   let step = records.next()
   for (; step.done !== true; step = records.next()) {
     const span = step.value
-    items.push(itemOf(text, span, items.length, fromApi))
+    const value = Result.map(PageText.read(text, span), clean)
+    items.push(itemOf(value, items.length, fromApi, () => text.slice(span.from, Math.min(span.to, span.from + 200))))
     if (span.to - turn < sliceLength) continue
     turn = span.to
     yield* Effect.yieldNow
   }
-  return yield* Effect.fromResult(Result.map(step.value, ({ nextLink }) => ({ items, nextLink })))
+  return yield* Effect.fromResult(Result.map(step.value, ({ nextLink }) => ({ items, nextLink: clean(nextLink) })))
 })
 
 const itemOf = <A extends { readonly id: string }>(
-  text: string,
-  span: PageText.Span,
+  value: Result.Result<unknown, string>,
   index: number,
   fromApi: (value: unknown) => Result.Result<A, string>,
+  beginning: () => string,
 ): Item<A> => {
-  const value = PageText.read(text, span)
   const record = Result.flatMap(value, fromApi)
   if (Result.isSuccess(record)) return { key: record.success.id, record: Result.succeed(record.success) }
   const id = Lenient.member(Result.getOrUndefined(value), "id")
@@ -65,7 +66,7 @@ const itemOf = <A extends { readonly id: string }>(
   return typeof id === "string" && id !== ""
     ? { key: id.toLowerCase(), record: Result.fail({ index, id: oneLine(id.slice(0, 64)), description }) }
     : {
-        key: `${index} ${text.slice(span.from, Math.min(span.to, span.from + 200))}`,
+        key: `${index} ${beginning()}`,
         record: Result.fail({ index, description }),
       }
 }

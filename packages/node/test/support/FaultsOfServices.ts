@@ -196,6 +196,18 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...never, outcomes: ["the batch ends: DefenderError Unauthorized 401"], links: 0, calls: 2 },
   },
   {
+    name: "401 from the API, twice, for one of three results",
+    how: "401 for ever for the second; the others come",
+    scripts: [{}, { api: times(20, instead(apiError(401, "Unauthorized"))) }, {}],
+    expected: {
+      outcomes: ["whole", "DefenderError Unauthorized 401", "whole"],
+      fetched: 2 * size,
+      links: 2,
+      calls: 4,
+      asked: [0, 0],
+    },
+  },
+  {
     name: "403 from the API",
     how: "403; asked once",
     scripts: [{ api: [instead(apiError(403, "Forbidden"))] }],
@@ -395,6 +407,18 @@ export const destinations: ReadonlyArray<Fault> = [
     how: "a port without a server; waited for as long as was asked for",
     scripts: [{ api: [linkTo("http://127.0.0.1:1/r?sig=a")] }],
     ...unreachable,
+  },
+  {
+    name: "one of three results at a storage where nobody listens",
+    how: "a port without a server for the second; the others come",
+    scripts: [{}, { api: [linkTo("http://127.0.0.1:1/r?sig=a")] }, {}],
+    expected: {
+      outcomes: ["whole", "TransferError Broken", "whole"],
+      fetched: 2 * size,
+      links: 2,
+      calls: 3,
+      asked: [0, 0],
+    },
   },
   {
     name: "a storage without TLS, though the link is https",
