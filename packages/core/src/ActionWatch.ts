@@ -140,9 +140,11 @@ const makeRound = (api: DefenderApiService, list: List) => {
         )
       : api
           .list({ filter: ActionFilter.is("id", ...ids) })
-          // What was listed until then is what there is: the ids are named, so no page can bring others.
+          // What was listed until then is what there is: the ids are named, so no page can bring others. A list that is not
+          // found is about the list: each action is asked for before it counts as unknown.
           .pipe(
             Stream.catchIf(ApiCall.hasReason("EndlessList"), () => Stream.empty),
+            Stream.catchIf(ApiCall.hasReason("NotFound"), () => Stream.empty),
             Stream.runCollect,
           )
 

@@ -22,6 +22,7 @@ import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import { Timing } from "../Timing.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import type { Trouble } from "./connection.ts"
+import * as ErrorDocument from "./errorDocument.ts"
 import { foreignText, foreignTexts, type Secrets, withoutSecrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
@@ -68,18 +69,6 @@ export interface Answer {
   /** The server's clock. */
   readonly date: Option.Option<DateTime.Utc>
 }
-
-const decodeErrorAnswer = Schema.decodeUnknownOption(
-  Schema.fromJsonString(
-    Schema.Struct({
-      error: Schema.Struct({
-        code: Schema.optional(Schema.String),
-        message: Schema.optional(Schema.String),
-        target: Schema.optional(Schema.String),
-      }),
-    }),
-  ),
-)
 
 /** So many calls may be under way before any was let in: who lacks the permission makes no more of them. */
 const unproven = 4
@@ -161,7 +150,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     yield* admission.warn(yield* token, call.permission)
     const { bearer, response } = yield* quota.withPlace(send(call, check), { first: call.first === true, isSent })
     const body = yield* bodyOf(call, response)
-    if (response.status < 300 || response.status === 404) yield* admission.prove
+    if (response.status < 300) yield* admission.prove
     const isDone = response.status === 200 || response.status === 201
     const excess = isDone && call.isRecordList === true ? undefined : JsonBounds.excess(body)
     if (isDone) {
@@ -175,6 +164,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
       { now: yield* DateTime.now, secrets: sent.secrets() },
       call,
     )
+    if (reason._tag === "NotFound") yield* admission.prove
     if (reason._tag === "Unauthorized") {
       const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
       yield* credential.invalidate(bearer, claims === undefined ? {} : { claims })
@@ -265,10 +255,13 @@ const refusal = (
   response: HttpClientResponse,
   body: string,
   { now, secrets }: { readonly now: DateTime.Utc; readonly secrets: Secrets },
-  { ifMissing, permission }: Pick<Call, "ifMissing" | "permission">,
+  { ifMissing, isOnce, permission }: Pick<Call, "ifMissing" | "isOnce" | "permission">,
 ): DefenderError.Reason => {
   const { status } = response
-  const error = Option.getOrUndefined(decodeErrorAnswer(body))?.error
+  const error = ErrorDocument.parse(body)
+  if (error?.code === undefined && ErrorDocument.isNeeded(response, { isOnce: isOnce === true })) {
+    return new DefenderError.UnexpectedAnswer({ description: ErrorDocument.describeForeign(response, secrets) })
+  }
   const texts = { code: error?.code, detail: error?.message, correlationId: error?.target }
   const answer = { status, ...foreignTexts(texts, secrets) }
   const retryAfter = RetryAfter.parse({ header: response.headers["retry-after"], detail: error?.message, now })
@@ -284,8 +277,6 @@ const refusal = (
         : new DefenderError.Forbidden({ ...answer, permission: Permission.describe(permission) })
     case 404:
       return new DefenderError.NotFound({ ...answer, ...(ifMissing === undefined ? {} : { advice: ifMissing }) })
-    case 407:
-      return new DefenderError.Unreachable({ description: "the proxy answered HTTP 407", kind: "proxy" })
     case 408:
       return new DefenderError.Unavailable(busy)
     case 429:
