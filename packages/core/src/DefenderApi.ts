@@ -303,11 +303,18 @@ export const make = Effect.fnUntraced(function* (
     return Effect.logWarning(RecordList.describe(fresh))
   }
 
-  /** One call whose answer is a machine action. */
-  const action = Effect.fnUntraced(function* <E = never>(of: Omit<ApiCall.Call<E>, "bodyLimit">) {
+  /** One call whose answer is a machine action: the one with this id, where it has one already. */
+  const action = Effect.fnUntraced(function* <E = never>(
+    of: Omit<ApiCall.Call<E>, "bodyLimit">,
+    id?: MachineAction.MachineActionId,
+  ) {
     const { body, clean } = yield* call({ ...of, bodyLimit: actionLimit })
     const value = Result.map(PageText.readWhole(body), clean)
-    return yield* unexpectedly(of.operation, Result.flatMap(value, MachineAction.fromApi))
+    const action = yield* unexpectedly(of.operation, Result.flatMap(value, MachineAction.fromApi))
+    if (id !== undefined && action.id !== id) {
+      return yield* ApiCall.unexpected(of.operation, `it is another machine action, ${action.id}`)
+    }
+    return action
   })
 
   const machinesNamed = Effect.fnUntraced(
@@ -330,13 +337,16 @@ export const make = Effect.fnUntraced(function* (
   )
 
   const get: Service["get"] = Effect.fn("DefenderApi.get")(function* (id) {
-    return yield* action({
-      operation: `machine action ${id}`,
-      request: HttpClientRequest.get(actionUrl(id), { acceptJson: true }),
-      permission: Permission.actions,
-      quota: yield* quotas.get,
-      ifMissing: "check the id",
-    })
+    return yield* action(
+      {
+        operation: `machine action ${id}`,
+        request: HttpClientRequest.get(actionUrl(id), { acceptJson: true }),
+        permission: Permission.actions,
+        quota: yield* quotas.get,
+        ifMissing: "check the id",
+      },
+      id,
+    )
   })
 
   return {
@@ -374,15 +384,18 @@ export const make = Effect.fnUntraced(function* (
       })
     }),
     cancel: Effect.fn("DefenderApi.cancel")(function* (id, comment) {
-      return yield* action({
-        operation: `cancellation of ${id}`,
-        request: HttpClientRequest.post(`${actionUrl(id)}/cancel`, { acceptJson: true }).pipe(
-          HttpClientRequest.bodyJsonUnsafe({ Comment: comment }),
-        ),
-        permission: Permission.run,
-        quota: yield* quotas.cancel,
-        ifMissing: "check the id",
-      })
+      return yield* action(
+        {
+          operation: `cancellation of ${id}`,
+          request: HttpClientRequest.post(`${actionUrl(id)}/cancel`, { acceptJson: true }).pipe(
+            HttpClientRequest.bodyJsonUnsafe({ Comment: comment }),
+          ),
+          permission: Permission.run,
+          quota: yield* quotas.cancel,
+          ifMissing: "check the id",
+        },
+        id,
+      )
     }),
     downloadLink: Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
       const operation = `link of ${ref}`

@@ -124,7 +124,10 @@ describe("Fleet.run, where a gateway answers in the API's place", () => {
         return kind === "action" || kind === "list" ? { instead: page(403, "<html>blocked</html>") } : {}
       }
       yield* inVirtualTime(Effect.ignore(run(weather, machineIds(1), { deadline: "5 minutes" })), "1 day")
-      const events = yield* inVirtualTime(run(() => ({}), machineIds(1)), "1 day")
+      const events = yield* inVirtualTime(
+        run(() => ({}), machineIds(1)),
+        "1 day",
+      )
       assert.deepStrictEqual(yield* sessionsOf, once(1))
       assert.strictEqual(kinds(events)["ended"], 1)
     }).pipe(outliving({ machines: machines(1), commandTime: "1 minute" })),

@@ -19,6 +19,7 @@ import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
 import { randomHex } from "./randomHex.ts"
 import * as SessionFollow from "./sessionFollow.ts"
+import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSlots from "./sessionSlots.ts"
 import * as SessionStart from "./sessionStart.ts"
 
@@ -40,6 +41,7 @@ export interface Options {
 interface Shared extends Options, FleetLog.FleetLog, SessionStart.SessionStart {
   readonly circuitBreaker: CircuitBreaker.CircuitBreaker
   readonly places: ReturnType<typeof SessionSlots.make>
+  readonly owners: SessionOwner.SessionOwner
   readonly follow: SessionFollow.SessionFollow
   /** Sessions that are followed, and those that an earlier run may have started and that are searched. */
   readonly following: FiberSet.FiberSet<void, BatchError>
@@ -92,18 +94,26 @@ const followOne = (shared: Shared, machineId: string, id: MachineActionId, place
   )
 }
 
-/** The machine has a session: it is written down, reported and followed. */
+/**
+ * The machine has a session: it is written down, reported and followed. One that is on another machine is written down as
+ * well, so that no run asks for another one: what the request started is not known.
+ */
 const join = Effect.fnUntraced(function* (
   shared: Shared,
   machineId: string,
-  { as, id }: SessionStart.Found,
+  { as, id, machineId: on }: SessionStart.Found,
   place: SessionSlots.Place,
 ) {
-  const { circuitBreaker, emit, following, record } = shared
+  const { circuitBreaker, emit, following, owners, record } = shared
   yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
   yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
+  const problem = on === undefined && as === "resumed" ? undefined : owners.problem({ id, machineId: on }, machineId)
+  if (problem !== undefined) {
+    yield* place.leave
+    return yield* emit(machineId, SessionFollow.unfinished(id, problem.message, problem))
+  }
   yield* FiberSet.run(following, followOne(shared, machineId, id, place))
 })
 
@@ -164,7 +174,7 @@ const isGone = ({ watch }: Shared, id: MachineActionId) =>
   )
 
 const runMachine = Effect.fnUntraced(function* (shared: Shared, machineId: string) {
-  const { emit, journal, searching } = shared
+  const { emit, journal, owners, searching } = shared
   const decision = SessionStart.decide(Option.getOrUndefined(yield* journal.find(machineId)), shared)
   switch (decision.what) {
     case "start":
@@ -177,8 +187,14 @@ const runMachine = Effect.fnUntraced(function* (shared: Shared, machineId: strin
       // It takes its time, and others need not wait for it.
       yield* FiberSet.run(searching, reported(shared, machineId, resumeOrStart(shared, machineId, decision.mark)))
       return
-    case "report":
-      yield* emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action: decision.action, earlier: true }))
+    case "report": {
+      const { action } = decision
+      const problem = owners.problem(action, machineId)
+      if (problem !== undefined) {
+        return yield* emit(machineId, SessionFollow.unfinished(action.id, problem.message, problem))
+      }
+      yield* emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action, earlier: true }))
+    }
   }
 })
 
@@ -200,6 +216,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   if (deadline !== undefined) yield* Effect.forkScoped(Effect.delay(expired.open, deadline))
   const atDeadline = Effect.as(expired.await, Option.none<never>())
   const log = FleetLog.make(journal, send)
+  const owners = SessionOwner.make()
   const shared: Shared = {
     ...options,
     ...log,
@@ -207,7 +224,8 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     atDeadline,
     circuitBreaker: CircuitBreaker.make(),
     places: SessionSlots.make(Math.max(1, options.sessions)),
-    follow: SessionFollow.make({ ...options, ...log, settling: policy.settling, atDeadline }),
+    owners,
+    follow: SessionFollow.make({ ...options, ...log, owners, settling: policy.settling, atDeadline }),
     following: yield* FiberSet.make<void, BatchError>(),
     searching: yield* FiberSet.make<void, BatchError>(),
   }

@@ -10,9 +10,11 @@ import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import type { Policies } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog } from "./fleetLog.ts"
+import type { SessionOwner } from "./sessionOwner.ts"
 import type { Place } from "./sessionSlots.ts"
 
 export interface Options extends FleetLog, ActionWatch, Pick<Policies, "settling"> {
+  readonly owners: SessionOwner
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
 
@@ -27,12 +29,15 @@ export const unfinished =
     })
 
 /** Makes the function that follows one session. It fails where the session can't be looked at. */
-export const make = ({ atDeadline, emit, record, settling, watch }: Options) => {
+export const make = ({ atDeadline, emit, owners, record, settling, watch }: Options) => {
   const looked = (machineId: string, place: Place) => (action: MachineAction) =>
-    Effect.flatMap(place.look(action), (change) => {
-      if (change === undefined) return Effect.void
+    Effect.gen(function* () {
+      const problem = owners.problem(action, machineId)
+      if (problem !== undefined) return yield* problem
+      const change = yield* place.look(action)
+      if (change === undefined) return
       const event = change === "offline" ? FleetEvent.Offline : FleetEvent.Online
-      return emit(machineId, (of) => event.make({ ...of, machineActionId: action.id }))
+      yield* emit(machineId, (of) => event.make({ ...of, machineActionId: action.id }))
     })
 
   return Effect.fnUntraced(function* (

@@ -11,6 +11,7 @@ import type { ApiError, Service as DefenderApi, Unreadable } from "../DefenderAp
 import type { MachineAction } from "../MachineAction.ts"
 import * as ApiCall from "./apiCall.ts"
 import * as RecordList from "./recordList.ts"
+import * as SessionOwner from "./sessionOwner.ts"
 
 class Search extends Request.Class<
   { readonly machineId: string; readonly isSearched: (action: MachineAction) => boolean },
@@ -44,13 +45,14 @@ const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Optio
 
 /**
  * Makes the function that looks once for a live response action of a machine, the first that is searched. It fails where
- * the action is not found, but may be one of the records that can't be read.
+ * the action is not found, but may be one of the records that can't be read, or is on another machine.
  */
 export const make = (api: DefenderApi) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
     const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", ...machines))
     const left = new Set(entries)
+    const elsewhere = new Map<(typeof entries)[number], MachineAction>()
     const unreadable: Array<Unreadable> = []
     return Stream.runForEach(api.pages({ filter }), (page) =>
       Effect.sync(() => {
@@ -58,6 +60,10 @@ export const make = (api: DefenderApi) => {
         for (const action of page.actions) {
           for (const entry of left) {
             if (!entry.request.isSearched(action)) continue
+            if (!SessionOwner.isOn(action, entry.request.machineId)) {
+              elsewhere.set(entry, action)
+              continue
+            }
             left.delete(entry)
             entry.completeUnsafe(Exit.succeed(Option.some(action)))
           }
@@ -67,7 +73,12 @@ export const make = (api: DefenderApi) => {
       Effect.andThen(
         Effect.sync(() => {
           const exit = notFound(unreadable)
-          for (const entry of left) entry.completeUnsafe(exit)
+          for (const entry of left) {
+            const other = elsewhere.get(entry)
+            entry.completeUnsafe(
+              other === undefined ? exit : Exit.fail(SessionOwner.elsewhere(other, entry.request.machineId)),
+            )
+          }
         }),
       ),
     )

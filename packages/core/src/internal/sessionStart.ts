@@ -23,6 +23,7 @@ import { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog } from "./fleetLog.ts"
 import { only } from "./schedule.ts"
+import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSearch from "./sessionSearch.ts"
 import { startStopwatch } from "./stopwatch.ts"
 
@@ -57,6 +58,8 @@ export const decide = (known: FleetJournal.Entry | undefined, options: { readonl
 export interface Found {
   readonly id: MachineActionId
   readonly as: FleetEvent.Started["as"]
+  /** The machine that it is on, where the API said so just now. */
+  readonly machineId?: string | undefined
 }
 
 /** An entry that was written longer than this before its request is sent is written again. */
@@ -76,8 +79,6 @@ const isLost = (error: ApiError): error is DefenderError.DefenderError =>
 /** Why the API refused it, where another session is in progress on the machine. */
 const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
   error._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists" ? error.reason : undefined
-
-const isDenied = (error: ApiError): boolean => error._tag === "DefenderError" && error.isDenied
 
 /** No answer came, and the API does not know of the session: it may be asked for again. */
 class NeverStarted extends Data.TaggedError("NeverStarted")<{ readonly lost: DefenderError.DefenderError }> {}
@@ -130,8 +131,11 @@ type Other = Found | "another" | "unknown"
  * not look can't tell them apart, and takes it for another's.
  */
 const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
-  const named = (id: MachineActionId, mark: string): Effect.Effect<Other, ApiError> =>
-    Effect.map(api.get(id), (action) => (SessionSearch.hasMark(mark)(action) ? { id, as: "resumed" } : "another"))
+  const named = (id: MachineActionId, machineId: string, mark: string): Effect.Effect<Other, ApiError> =>
+    Effect.flatMap(api.get(id), (action) => {
+      if (!SessionOwner.isOn(action, machineId)) return Effect.fail(SessionOwner.elsewhere(action, machineId))
+      return Effect.succeed<Other>(SessionSearch.hasMark(mark)(action) ? { id, as: "resumed" } : "another")
+    })
 
   /** The refusal does not name it: the list may have it. One that may be this one's is not taken for another's. */
   const listed = (machineId: string, mark: string): Effect.Effect<Other, ApiError> =>
@@ -149,9 +153,9 @@ const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
     )
 
   return Effect.fnUntraced(function* (id: MachineActionId | undefined, machineId: string, mark: string) {
-    const other = yield* (id === undefined ? listed(machineId, mark) : named(id, mark)).pipe(
+    const other = yield* (id === undefined ? listed(machineId, mark) : named(id, machineId, mark)).pipe(
       Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<Other>("unknown")),
-      Effect.catchIf(isDenied, () => Effect.succeed<Other>("another")),
+      Effect.catchReason("DefenderError", "Forbidden", () => Effect.succeed<Other>("another")),
     )
     if (typeof other === "object" || id === undefined || !adopt) return other
     return { id, as: "adopted" } satisfies Found
@@ -177,7 +181,10 @@ export const make = (options: Options) => {
     const marked = Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
     const answer = yield* Effect.result(api.run(machineId, marked, { begin }))
-    if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
+    if (Result.isSuccess(answer)) {
+      const { id, machineId } = answer.success
+      return { id, as: "new", machineId } satisfies Found
+    }
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
     const other = busy(error)

@@ -282,7 +282,7 @@ export const api: ReadonlyArray<Fault> = [
     name: "an error of the API that never ends",
     how: "404, part of a body, then silence",
     scripts: [{ api: [all(instead(apiError(404, "ResourceNotFound")), endless)] }],
-    expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
+    expected: { ...never, outcomes: ["DefenderError NotFound 404"], links: 0, calls: 1 },
   },
   ...[400, 403, 404, 407, 409].map((status) => ({
     name: `a gateway's ${status} in the API's place`,
