@@ -30,7 +30,7 @@ const token = "a-token-for-tests"
 /** A storage that does what it likes. It is not the one of the simulator, where all other results are. */
 const hostile = "hostile.blob.core.windows.net"
 
-type Answer = HttpServerResponse.HttpServerResponse | { readonly code: string }
+type Answer = HttpServerResponse.HttpServerResponse | { readonly code: string; readonly message?: string }
 
 interface World {
   /** How the hostile storage answers, or why there is no connection to it. */
@@ -54,7 +54,7 @@ const clientOf = ({ good, isVictim, link, storage }: World) => {
         Effect.gen(function* () {
           const give = (answer: Answer) => {
             if (!("code" in answer)) return Effect.succeed(HttpServerResponse.toClientResponse(answer, { request }))
-            const cause = Object.assign(new Error(`connect ${answer.code}`), { code: answer.code })
+            const cause = Object.assign(new Error(answer.message ?? `connect ${answer.code}`), { code: answer.code })
             const reason = new HttpClientError.TransportError({ request, cause })
             return Effect.fail(new HttpClientError.HttpClientError({ reason }))
           }
@@ -182,6 +182,8 @@ describe("a link to a storage that is out of reach", () => {
 })
 
 /** As a stream, because the length of any other body replaces its header. */
+const tunnel = "Proxy response (403) !== 200 when HTTP Tunneling"
+
 const answerOf = (text: string, status: number, headers: Record<string, string>) =>
   HttpServerResponse.stream(Stream.succeed(utf8(text)), { status, headers: { etag: '"1"', ...headers } })
 
@@ -195,6 +197,9 @@ describe("a storage that answers, whatever it answers", () => {
       name: "an account that is disabled",
       storage: () => answerOf("", 403, { "x-ms-error-code": "AccountIsDisabled" }),
     },
+    { name: "HTTP 407", storage: () => answerOf("", 407, {}) },
+    { name: "a certificate that is not trusted", storage: () => ({ code: "SELF_SIGNED_CERT_IN_CHAIN" }) },
+    { name: "a proxy that lets nobody through to it", storage: () => ({ code: "UND_ERR_ABORTED", message: tunnel }) },
   ])("ends no batch after a result that came: $name", ({ storage }) =>
     Effect.gen(function* () {
       const { exit, summary } = yield* run({ isVictim: (n) => n > 0 && n < 40, storage }, { concurrency: 1 })
@@ -218,12 +223,36 @@ describe("a storage that answers, whatever it answers", () => {
     }),
   )
 
+  it.effect("with a certificate that is not trusted fails its own target alone, also where it is the first", () =>
+    Effect.gen(function* () {
+      const storage = () => ({ code: "SELF_SIGNED_CERT_IN_CHAIN" })
+      const { exit, failed, summary } = yield* run({ isVictim: (n) => n === 0, storage }, { concurrency: 1 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: count - 1, failed: 1 })
+      assert.include(failed[0]?.message, "NODE_EXTRA_CA_CERTS")
+    }),
+  )
+
   it.effect("ends the batch where all that were in progress are refused", () =>
     Effect.gen(function* () {
       const storage = () => answerOf("", 403, { "x-ms-error-code": "AuthenticationFailed" })
       const { exit, summary } = yield* run({ isVictim: () => true, storage })
       assert.deepInclude(yield* failureOf(exit), { _tag: "StorageRefused" })
       assert.isAtMost(summary?.failed ?? 0, 16)
+    }),
+  )
+})
+
+describe("an API that answers HTTP 407 where no proxy is in use", () => {
+  it.effect("fails the targets that it answers like that, and no others", () =>
+    Effect.gen(function* () {
+      const { exit, failed, summary } = yield* run(
+        { isVictim: (n) => n < 30, link: () => HttpServerResponse.empty({ status: 407 }) },
+        { concurrency: 1 },
+      )
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: count - 30, failed: 30 })
+      assert.include(failed[0]?.message, "HTTP 407, without the API's error document")
     }),
   )
 })

@@ -117,6 +117,29 @@ describe("Fleet.run, where a gateway answers in the API's place", () => {
       }).pipe(outliving({ machines: machines(1), commandTime: "1 minute" })),
   )
 
+  it.effect.each([
+    { code: "ERR_SSL_WRONG_VERSION_NUMBER", message: "wrong version number" },
+    { code: "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", message: "sslv3 alert handshake failure" },
+    { code: "ERR_SSL_UNSUPPORTED_PROTOCOL", message: "unsupported protocol" },
+    { code: "EPROTO", message: "write EPROTO" },
+    { code: "ETIMEDOUT", message: "read ETIMEDOUT" },
+    { code: "UND_ERR_INVALID_ARG", message: "Proxy Authentication Required (407)" },
+  ])("sends no session again whose connection ended like this: $code", ({ code, message }) =>
+    Effect.gen(function* () {
+      const trouble = Object.assign(new Error(message), { code })
+      const hidden = page(200, `{"value":[]}`)
+      // The first run is killed before the session becomes visible, and the next one decides by what it recorded.
+      const first = run(({ kind }) => (kind === "run" ? { answer: trouble } : { instead: hidden }), machineIds(1))
+      yield* inVirtualTime(Effect.timeoutOption(first, "30 seconds"), "1 day")
+      const events = yield* inVirtualTime(
+        run(() => ({}), machineIds(1)),
+        "1 day",
+      )
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.strictEqual(kinds(events)["ended"], 1)
+    }).pipe(outliving({ machines: machines(1), commandTime: "1 second" })),
+  )
+
   it.effect("takes no session for another's because a gateway closed the way to look at it", () =>
     Effect.gen(function* () {
       const weather = ({ kind }: Sent): Weather => {

@@ -301,12 +301,18 @@ const activeAction = (detail = ""): Option.Option<MachineActionId> =>
 const decodeId = Schema.decodeUnknownOption(MachineActionId)
 
 const unreachable =
-  <E>({ operation }: Call<E>) =>
-  ({ cause, description }: Trouble) =>
-    new DefenderError.DefenderError({
+  <E>({ isOnce, operation, request }: Call<E>) =>
+  ({ cause, description }: Trouble) => {
+    // Over http a proxy passes requests on without a tunnel, so that its refusal may be the server's, which has the request.
+    const isDoubtful = cause === "proxy" && isOnce === true && !request.url.startsWith("https:")
+    return new DefenderError.DefenderError({
       operation,
-      reason: new DefenderError.Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }),
+      reason: new DefenderError.Unreachable({
+        description,
+        ...(cause === undefined || isDoubtful ? {} : { kind: cause }),
+      }),
     })
+  }
 
 export const unexpected = (operation: string, description: string): DefenderError.DefenderError =>
   new DefenderError.DefenderError({

@@ -72,12 +72,10 @@ export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Re
     // A part that nobody asked for is not a beginning.
     return status === 206
       ? failed(new TransferError.Broken({ offset: 0, description: "a part came where the whole was asked for" }))
-      : failed(refusalOf(answer, present, { now, secrets }))
+      : failed(refusalOf(answer, { now, secrets }))
   }
   if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, headOf(answer, secrets)) }
-  return [206, 412, 416].includes(status)
-    ? { _tag: "AskForWhole" }
-    : failed(refusalOf(answer, present, { now, secrets }))
+  return [206, 412, 416].includes(status) ? { _tag: "AskForWhole" } : failed(refusalOf(answer, { now, secrets }))
 }
 
 /** What answered in the storage's place, as far as its head and its page tell. */
@@ -139,15 +137,9 @@ const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
 /** The codes of a 403 that a renewed link may cure. The last is Azurite's, and that of a closed storage. */
 const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
 
-const refusalOf = (
-  { headers, status }: Answer,
-  { offset }: Present,
-  { now, secrets }: Reading,
-): TransferError.Reason => {
+const refusalOf = ({ headers, status }: Answer, { now, secrets }: Reading): TransferError.Reason => {
   const code = short(headers["x-ms-error-code"], secrets)
   const answer = { status, ...(code === undefined ? {} : { code }) }
-  if (status === 407)
-    return new TransferError.Broken({ offset, description: "the proxy answered HTTP 407", kind: "proxy" })
   if (status === 403 && curable.has(code)) return new TransferError.LinkRefused(answer)
   if (!unavailable.has(status)) return new TransferError.Refused(answer)
   const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })

@@ -20,6 +20,12 @@ const unauthorizedAfter = 2
 /** So many fresh links, one after the other, that a storage refuses which never took one: it is closed to this network. */
 const refusedAfter = 5
 
+/** The same of connections to storages that this machine's certificates or its proxy do not allow. One is one host's. */
+const localAfter = 5
+
+/** What the errors of targets one after the other end a batch with. */
+type BatchEnd = Outage | StorageRefused | TransferError
+
 /** Whether every other target would fail with this as well, whatever was before. */
 const endsAnyBatch = (error: ResultError): boolean => {
   switch (error._tag) {
@@ -30,7 +36,6 @@ const endsAnyBatch = (error: ResultError): boolean => {
     case "DefenderError":
       return error.isLocal || isUnknownName(error)
     case "TransferError":
-      return error.isLocal
     case "DefectError":
       return false
   }
@@ -79,10 +84,14 @@ interface Streak {
 export const make = () => {
   const targets = new BatchTargets()
   const known = { isPermitted: false, denials: { Forbidden: 0, Unauthorized: 0 } }
-  const streaks: { refused: Streak | undefined; silent: Streak | undefined } = { refused: undefined, silent: undefined }
+  const streaks: Record<"refused" | "silent" | "local", Streak | undefined> = {
+    refused: undefined,
+    silent: undefined,
+    local: undefined,
+  }
 
   /** Adds to a streak. Gives its length, once the targets that were in progress at its start have had their turn. */
-  const extend = (of: "refused" | "silent", by: number): number => {
+  const extend = (of: keyof typeof streaks, by: number): number => {
     const streak = (streaks[of] ??= { count: 0, peers: targets.inProgress })
     streak.count += by
     return Array.from(streak.peers).some((result) => targets.isInProgress(result)) ? 0 : streak.count
@@ -91,6 +100,7 @@ export const make = () => {
   const endStreaks = (): void => {
     streaks.refused = undefined
     streaks.silent = undefined
+    streaks.local = undefined
   }
 
   const refused = (error: DefenderError | TransferError): StorageRefused | undefined => {
@@ -108,8 +118,14 @@ export const make = () => {
     return failures >= outageAfter ? new Outage({ failures, last: error }) : undefined
   }
 
+  /** It is this machine that has to be set right only where nothing goes through: else it is one host's trouble. */
+  const local = (error: TransferError): TransferError | undefined =>
+    extend("local", 1) >= localAfter && !targets.hasBytes ? error : undefined
+
   /** What the error of one target means for the others. */
-  const learn = (error: DefenderError | TransferError): Outage | StorageRefused | undefined => {
+  const learn = (error: DefenderError | TransferError): BatchEnd | undefined => {
+    if (error._tag === "TransferError" && error.isLocal) return local(error)
+    streaks.local = undefined
     if (error._tag === "TransferError" || error.reason._tag === "LinkNotFollowed") {
       const closed = refused(error)
       if (closed !== undefined) return closed
@@ -159,7 +175,7 @@ export const make = () => {
     },
 
     /** A target has finished, with or without an error: what ends the batch, if there is anything that does. */
-    outage: (error: ResultError | undefined): Outage | StorageRefused | undefined => {
+    outage: (error: ResultError | undefined): BatchEnd | undefined => {
       if (error?._tag === "DefenderError" || error?._tag === "TransferError") return learn(error)
       if (error === undefined) targets.received()
       endStreaks()
