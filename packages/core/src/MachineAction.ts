@@ -157,6 +157,9 @@ const paramsOf = (value: unknown): Record<string, string> =>
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
 
+/** A session has a few. As objects, 60 MB of the shortest ones need gigabytes. */
+const mostCommands = 200
+
 /** A command of which nothing can be read still has its place in the list, at which its result can be asked for. */
 const commandFromApi = (value: unknown, place: number): Command => {
   const index = Lenient.wholeNumber(Lenient.member(value, "index"))
@@ -209,6 +212,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
   if (id === undefined) return Result.fail("its id is not a GUID")
   const commands = of("commands") ?? []
   if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
+  if (commands.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
   return Result.succeed(
     MachineAction.make({
       id,

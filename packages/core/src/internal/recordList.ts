@@ -17,6 +17,8 @@ export interface Unreadable {
   readonly index: number
   readonly id?: string
   readonly description: string
+  /** How many records it stands for, from this one on: behind the first hundred of a page they are counted alone. */
+  readonly count?: number
 }
 
 export interface Item<A> {
@@ -27,7 +29,39 @@ export interface Item<A> {
 
 export interface RecordList<A> {
   readonly items: ReadonlyArray<Item<A>>
+  /** How many records there are, those included that `items` has no item for. */
+  readonly count: number
   readonly nextLink: unknown
+}
+
+/** The API's own limit is 10,000. As objects, 60 MB of the shortest records need 4 GB. */
+const mostRecords = 20_000
+
+/** The fullest page has 10,000 actions of some hundred values each. */
+const mostValues = 5_000_000
+
+/** So many are described. The others are counted. */
+const mostUnreadable = 100
+
+/** The records that can't be read, with as many of them in memory as are described. */
+const makeUnreadable = () => {
+  let first = 0
+  let count = 0
+  return {
+    /** Counts one. Gives whether it is one of those that are described. */
+    add: (index: number): boolean => {
+      count++
+      if (count === mostUnreadable + 1) first = index
+      return count <= mostUnreadable
+    },
+    /** What stands for the others. */
+    get rest(): ReadonlyArray<Item<never>> {
+      const more = count - mostUnreadable
+      if (more <= 0) return []
+      const description = `${more} more records can't be read`
+      return [{ key: `${first} and ${description}`, record: Result.fail({ index: first, description, count: more }) }]
+    },
+  }
 }
 
 /** So many characters are read before others have their turn: some five milliseconds. */
@@ -40,17 +74,27 @@ export const decode = Effect.fnUntraced(function* <A extends { readonly id: stri
 ): Effect.fn.Return<RecordList<A>, string> {
   const records = PageText.records(text)
   const items: Array<Item<A>> = []
+  const unreadable = makeUnreadable()
+  let count = 0
+  let values = 0
   let turn = 0
   let step = records.next()
   for (; step.done !== true; step = records.next()) {
     const span = step.value
+    values += span.values
+    if (count === mostRecords) return yield* Effect.fail(`it has more than ${mostRecords} records`)
+    if (values > mostValues) return yield* Effect.fail(`it has more than ${mostValues} values`)
     const value = Result.map(PageText.read(text, span), clean)
-    items.push(itemOf(value, items.length, fromApi, () => text.slice(span.from, Math.min(span.to, span.from + 200))))
+    const beginning = () => text.slice(span.from, Math.min(span.to, span.from + 200))
+    const item = itemOf(value, count, fromApi, beginning)
+    if (Result.isSuccess(item.record) || unreadable.add(count)) items.push(item)
+    count++
     if (span.to - turn < sliceLength) continue
     turn = span.to
     yield* Effect.yieldNow
   }
-  return yield* Effect.fromResult(Result.map(step.value, ({ nextLink }) => ({ items, nextLink: clean(nextLink) })))
+  const { nextLink } = yield* Effect.fromResult(step.value)
+  return { items: [...items, ...unreadable.rest], count, nextLink: clean(nextLink) }
 })
 
 const itemOf = <A extends { readonly id: string }>(
@@ -73,11 +117,13 @@ const itemOf = <A extends { readonly id: string }>(
 
 /** In a sentence for a person: what is wrong with the first, and how many others there are. */
 export const describe = (unreadable: ReadonlyArray<Unreadable>): string => {
-  const more = unreadable.length - 1
+  const more = unreadable.reduce((sum, { count = 1 }) => sum + count, -1)
   const others = more === 0 ? "" : `; ${more} more of its records can't be read`
   return `${unreadable.slice(0, 1).map(describeOne).join()}${others}`
 }
 
 /** In a sentence for a person. */
-export const describeOne = ({ description, id, index }: Unreadable): string =>
-  `record ${index + 1} of the list${id === undefined ? "" : ` (${id})`} can't be read: ${description}`
+export const describeOne = ({ count, description, id, index }: Unreadable): string =>
+  count !== undefined
+    ? `${description}, from record ${index + 1} of the list on`
+    : `record ${index + 1} of the list${id === undefined ? "" : ` (${id})`} can't be read: ${description}`
