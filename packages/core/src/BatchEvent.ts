@@ -88,7 +88,8 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchE
 /**
  * The result is there, whole and checked. `bytes` and `sha256` are of the file; `path` is relative to the directory of
  * results; `links` and `attempts` say how many links and how many downloads it took. `fileName` is the name that the storage
- * or the gzip header announced: a machine's choice, for display alone, and never a path to write to.
+ * or the gzip header announced: a machine's choice, for display alone, and never a path to write to. `unchecked` is set where
+ * the storage announced neither a length nor an MD5, so that whether all of it came is not known; a warning says so too.
  *
  * @since 0.1.0
  * @category events
@@ -101,6 +102,7 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Batc
   sha256: Schema.String,
   etag: Schema.optionalKey(Schema.String),
   fileName: Schema.optionalKey(Schema.String),
+  unchecked: Schema.optionalKey(Schema.Literal(true)),
   links: Schema.Int,
   attempts: Schema.Int,
   at,

@@ -7,7 +7,8 @@ import * as Schema from "effect/Schema"
 
 /**
  * What the storage announced of a result. An absent field was not announced. `md5` is in base64, as the header has it; `fileName` is by its
- * `Content-Disposition`, and never a path.
+ * `Content-Disposition`, and never a path. With `unchecked` nothing tells where the result ends: no length, no MD5, and a body
+ * that is as long as its connection.
  *
  * @since 0.1.0
  * @category models
@@ -17,6 +18,7 @@ export class ResultHead extends Schema.Class<ResultHead>("@live-response/core/Re
   etag: Schema.optionalKey(Schema.String),
   md5: Schema.optionalKey(Schema.String),
   fileName: Schema.optionalKey(Schema.String),
+  unchecked: Schema.optionalKey(Schema.Literal(true)),
 }) {}
 
 /**

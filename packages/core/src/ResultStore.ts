@@ -40,6 +40,8 @@ export interface StoredResult {
   readonly etag?: string
   /** The name that the storage or the gzip header announced: for display alone. */
   readonly fileName?: string
+  /** The storage announced neither a length nor an MD5, so that whether all of it came is not known. */
+  readonly unchecked?: true
 }
 
 /**

@@ -215,7 +215,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
         return Stream.fail(broken(ref, state, { description }))
       }
       return state.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
-    })
+    }).pipe(Stream.onStart(head.unchecked === true ? warnUnchecked(ref, state) : Effect.void))
 
     return Stream.transformPull(stream, (pull) => Effect.succeed(watch.during(pull))).pipe(
       Stream.mapError((error) => {
@@ -288,6 +288,13 @@ const broken = (ref: ResultRef, { offset }: TransferState, { cause, description 
 
 const notFollowed = (ref: ResultRef, { url }: DownloadLink) =>
   transferError(ref, new TransferError.LinkInvalid({ host: new URL(Redacted.value(url)).hostname }))
+
+const warnUnchecked = (ref: ResultRef, state: TransferState) =>
+  Effect.suspend(() =>
+    Effect.logWarning(
+      `${ref}: the storage announced no length, so that whether its ${state.offset} bytes are all of it is not checked; download it again from another network, and compare`,
+    ),
+  )
 
 const tooLong = (ref: ResultRef, { offset }: TransferState, expected: number) =>
   transferError(

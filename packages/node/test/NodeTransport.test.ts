@@ -449,7 +449,7 @@ describe("NodeTransport: connections", () => {
       yield* Effect.gen(function* () {
         const live = yield* LiveResponse.LiveResponse
         const error = yield* Effect.flip(live.save(ref))
-        assert.strictEqual(error._tag === "StoreError" || error.reason._tag, reason)
+        assert.strictEqual(String(error._tag === "StoreError" || error.reason._tag), reason)
         yield* Deferred.await(closed)
       }).pipe(Effect.provide(libraryAt(base)))
     }).pipe(Effect.scoped),
@@ -524,5 +524,38 @@ describe("NodeTransport.layerPublic", () => {
       )
       assert.strictEqual(yield* Effect.provide(text("localhost"), NodeTransport.layer), "secret of this network")
     }),
+  )
+})
+
+describe("NodeTransport: where a body ends", () => {
+  it.live.each([
+    { name: "its connection alone", isChunked: false, md5: undefined, unchecked: true },
+    { name: "its connection, with an MD5", isChunked: false, md5: "XUFAKrxLKna5cZ2REBfFkg==", unchecked: undefined },
+    { name: "its last chunk", isChunked: true, md5: undefined, unchecked: undefined },
+  ])("is said by $name", ({ isChunked, md5, unchecked }) =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(String(message)))
+      const base = yield* serve((request, response) => {
+        if (request.url?.startsWith("/api/") === true) {
+          response.end(JSON.stringify({ value: `http://${request.headers.host}/blob?sig=a` }))
+          return
+        }
+        response.useChunkedEncodingByDefault = isChunked
+        response.writeHead(200, { etag: '"0x1"', ...(md5 === undefined ? {} : { "content-md5": md5 }) })
+        response.write("hel")
+        response.end("lo")
+      })
+      const events = yield* Effect.flatMap(LiveResponse.LiveResponse, (live) =>
+        Stream.runCollect(live.saveAll(Stream.make(ref))),
+      ).pipe(Effect.provide([libraryAt(base), Logger.layer([logger])]))
+      const completed = events.flatMap((event) => (event.event === "completed" ? [event] : []))
+      assert.deepStrictEqual(
+        completed.map((event) => ({ bytes: event.bytes, unchecked: event.unchecked })),
+        [{ bytes: 5, unchecked }],
+      )
+      const warned = warnings.filter((warning) => warning.includes("announced no length"))
+      assert.strictEqual(warned.length, unchecked === true ? 1 : 0)
+    }).pipe(Effect.scoped),
   )
 })

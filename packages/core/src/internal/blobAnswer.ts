@@ -126,11 +126,15 @@ const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
   const length = ForeignNumber.byteCount(headers["content-length"])
   const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])
   const fileName = clean(Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"])))
+  // Chunks have an end of their own. Any other body of unknown length ends with its connection, wherever that was cut.
+  const isUnchecked =
+    length === undefined && md5 === undefined && !/\bchunked\b/i.test(headers["transfer-encoding"] ?? "")
   return ResultHead.make({
     ...(length === undefined ? {} : { length }),
     ...(etag === undefined ? {} : { etag }),
     ...(md5 === undefined ? {} : { md5 }),
     ...(fileName === undefined ? {} : { fileName }),
+    ...(isUnchecked ? { unchecked: true } : {}),
   })
 }
 

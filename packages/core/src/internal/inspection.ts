@@ -84,6 +84,7 @@ export const make = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
         ...(fileName === undefined ? {} : { fileName }),
+        ...(head.unchecked === true && head.md5 === undefined ? { unchecked: head.unchecked } : {}),
       }
     }),
     /** A file that is not as long as what was counted on the way to it holds something else as well, or lacks some of it. */
