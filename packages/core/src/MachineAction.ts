@@ -169,6 +169,9 @@ const paramsOf = (value: unknown): Record<string, string> =>
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
 
+/** A session has a few commands. Of the shortest ones 60 MB need gigabytes as objects. */
+const mostCommands = 200
+
 /** A command that can't be read still has a position in the list, by which its result can be requested. */
 const commandFromApi = (value: unknown, position: number): Command => {
   const index = Lenient.wholeNumber(Lenient.member(value, "index"))
@@ -220,6 +223,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
   if (id === undefined) return Result.fail("its id is not a GUID")
   const commands = of("commands") ?? []
   if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
+  if (commands.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
   return Result.succeed(
     MachineAction.make({
       id,

@@ -39,7 +39,8 @@ const common = {
 }
 
 /**
- * A result that is stored. `path` is relative to the directory of the manifest.
+ * A result that is stored. `path` is relative to the directory of the manifest. With `unchecked` the result may be
+ * incomplete, because the storage announced neither its length nor an MD5.
  *
  * **Gotchas**
  *
@@ -56,6 +57,7 @@ export const Completed = Schema.Struct({
   sha256: Schema.String,
   etag: Schema.optionalKey(Schema.String),
   fileName: Schema.optionalKey(Schema.String),
+  unchecked: Schema.optionalKey(Schema.Literal(true)),
 }).check(
   Schema.makeFilter((entry) => FileName.kindOf(entry, entry.path) !== undefined || "Expected the path of its result"),
 )

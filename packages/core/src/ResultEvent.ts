@@ -77,7 +77,8 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/Result
  * **Gotchas**
  *
  * `fileName` is the name that the storage or the gzip header announced. The machine chose it: display it, and never use it
- * as a path.
+ * as a path. With `unchecked` the result may be incomplete, because the storage announced neither its length nor an MD5; a
+ * warning is logged.
  *
  * @since 0.1.0
  * @category events
@@ -90,6 +91,7 @@ export class Completed extends Schema.Class<Completed>("@live-response/core/Resu
   sha256: Schema.String,
   etag: Schema.optionalKey(Schema.String),
   fileName: Schema.optionalKey(Schema.String),
+  unchecked: Schema.optionalKey(Schema.Literal(true)),
   links: Schema.Int,
   attempts: Schema.Int,
   at,

@@ -34,7 +34,7 @@ import * as AtomicFile from "./AtomicFile.ts"
  * **Gotchas**
  *
  * `fileName` is the name that the storage or the gzip header announced. The machine chose it: display it, and never use it
- * as a path.
+ * as a path. With `unchecked` the result may be incomplete, because the storage announced neither its length nor an MD5.
  *
  * @since 0.1.0
  * @category models
@@ -45,6 +45,7 @@ export interface StoredResult {
   readonly sha256: string
   readonly etag?: string
   readonly fileName?: string
+  readonly unchecked?: true
 }
 
 /**

@@ -30,7 +30,7 @@ const token = "a-token-for-tests"
 /** A hostile storage. The other results are in the storage of the simulator. */
 const hostile = "hostile.blob.core.windows.net"
 
-type Answer = HttpServerResponse.HttpServerResponse | { readonly code: string }
+type Answer = HttpServerResponse.HttpServerResponse | { readonly code: string; readonly message?: string }
 
 interface World {
   /** How the hostile storage answers, or why there is no connection to it. */
@@ -54,7 +54,7 @@ const clientOf = ({ good, isVictim, link, storage }: World) => {
         Effect.gen(function* () {
           const give = (answer: Answer) => {
             if (!("code" in answer)) return Effect.succeed(HttpServerResponse.toClientResponse(answer, { request }))
-            const cause = Object.assign(new Error(`connect ${answer.code}`), { code: answer.code })
+            const cause = Object.assign(new Error(answer.message ?? `connect ${answer.code}`), { code: answer.code })
             const reason = new HttpClientError.TransportError({ request, cause })
             return Effect.fail(new HttpClientError.HttpClientError({ reason }))
           }
@@ -181,6 +181,8 @@ describe("a link to a storage that is out of reach", () => {
   )
 })
 
+const tunnelRefused = "Proxy response (403) !== 200 when HTTP Tunneling"
+
 /** As a stream, because the length of any other body replaces its header. */
 const answerOf = (text: string, status: number, headers: Record<string, string>) =>
   HttpServerResponse.stream(Stream.succeed(utf8(text)), { status, headers: { etag: '"1"', ...headers } })
@@ -197,6 +199,12 @@ describe("a storage that answers anything", () => {
     {
       name: "an account that is disabled",
       storage: () => answerOf("", 403, { "x-ms-error-code": "AccountIsDisabled" }),
+    },
+    { name: "HTTP 407", storage: () => answerOf("", 407, {}) },
+    { name: "a certificate that is not trusted", storage: () => ({ code: "SELF_SIGNED_CERT_IN_CHAIN" }) },
+    {
+      name: "a proxy that refuses tunnels to it",
+      storage: () => ({ code: "UND_ERR_ABORTED", message: tunnelRefused }),
     },
   ])("ends no batch after a completed result: $name", ({ storage }) =>
     Effect.gen(function* () {
@@ -221,12 +229,36 @@ describe("a storage that answers anything", () => {
     }),
   )
 
+  it.effect("fails its own target alone with a certificate that is not trusted, even if that is the first target", () =>
+    Effect.gen(function* () {
+      const storage = () => ({ code: "SELF_SIGNED_CERT_IN_CHAIN" })
+      const { exit, failed, summary } = yield* run({ isVictim: (n) => n === 0, storage }, { concurrency: 1 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: count - 1, failed: 1 })
+      assert.include(failed[0]?.message, "NODE_EXTRA_CA_CERTS")
+    }),
+  )
+
   it.effect("ends the batch if the links of all results in progress are refused", () =>
     Effect.gen(function* () {
       const storage = () => answerOf("", 403, { "x-ms-error-code": "AuthenticationFailed" })
       const { exit, summary } = yield* run({ isVictim: () => true, storage })
       assert.deepInclude(yield* failureOf(exit), { _tag: "StorageRefused" })
       assert.isAtMost(summary?.failed ?? 0, 16)
+    }),
+  )
+})
+
+describe("an API that answers HTTP 407 without a proxy", () => {
+  it.effect("fails the targets that it answers with 407, and no others", () =>
+    Effect.gen(function* () {
+      const { exit, failed, summary } = yield* run(
+        { isVictim: (n) => n < 30, link: () => HttpServerResponse.empty({ status: 407 }) },
+        { concurrency: 1 },
+      )
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: count - 30, failed: 30 })
+      assert.include(failed[0]?.message, "HTTP 407, without the API's error document")
     }),
   )
 })

@@ -20,7 +20,7 @@ const { inVirtualTime } = LiveResponseTest
 
 const id = Schema.decodeSync(MachineActionId)("988cc94e-7a8f-4b28-ab65-54970c5d5018")
 
-const action = (status: string, n = 0) => ({
+const action = (status: string, n = 5018) => ({
   id: id.slice(0, -4) + String(n).padStart(4, "0"),
   type: "LiveResponse",
   status,

@@ -213,7 +213,7 @@ const headers = Arbitrary.map(
 )
 
 const errorStatus = Arbitrary.schema(
-  Schema.Literals([201, 204, 206, 302, 304, 400, 404, 408, 409, 412, 416, 429, 500, 503, 511]),
+  Schema.Literals([201, 204, 206, 302, 304, 400, 404, 407, 408, 409, 412, 416, 429, 500, 503, 511]),
 )
 
 /** A good value, or a hostile one. */

@@ -12,6 +12,7 @@ import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { scripted } from "./support/scripted.ts"
 import { layerOver } from "./support/world.ts"
 
 const base = "https://api.example"
@@ -374,6 +375,75 @@ describe("A walk through the pages", () => {
       assert.include(String(exit), "page 2 has nothing new")
       assert.strictEqual(requests.length, 2)
       assert.strictEqual(warnings.length, 1)
+    }),
+  )
+})
+
+describe("a page that needs too much memory", () => {
+  const megabytes = 1024 * 1024
+  const fill = (unit: string, head: string, tail: string, length = 8 * megabytes) =>
+    head + unit.repeat(Math.floor((length - head.length - tail.length) / unit.length)) + tail
+
+  it.effect.each([
+    { name: "numbers for records", text: fill("0,", '{"value":[', "0]}"), says: "more than 20000 records" },
+    { name: "records twice", text: `{${fill("0,", '"value":[', "0],")}"value":[]}`, says: "more than 20000 records" },
+    { name: "members", text: fill('"k":0,', "{", '"value":[]}'), says: "more than 1000 members" },
+    {
+      name: "values in records",
+      text: `{"value":[${Array.from({ length: 14 }, () => fill("0,", '{"a":[', "0]}", megabytes)).join()}]}`,
+      says: "more than 5000000 values",
+    },
+  ])("fails: $name", ({ says, text }) =>
+    Effect.gen(function* () {
+      const { exit } = yield* walk(() => text)
+      assert.include(String(exit), says)
+    }),
+  )
+
+  it.effect("is read without the members that are not needed", () =>
+    Effect.gen(function* () {
+      const other = fill("{},", "[", "{}]", megabytes)
+      const members = Array.from({ length: 8 }, (_, n) => `"k${n}":${other}`)
+      const { exit, ids } = yield* walk(() => `{${members.join()},"value":[${JSON.stringify(record(1))}]}`)
+      assert.deepStrictEqual([exit._tag, ids], ["Success", [1]])
+    }),
+  )
+
+  it.effect("describes its first hundred unreadable records, and counts the rest", () =>
+    Effect.gen(function* () {
+      const value = [...Array.from({ length: 5000 }, () => ({})), record(1), ...Array.from({ length: 20 }, () => 0)]
+      const text = JSON.stringify({ value })
+      const pages = yield* Effect.flatMap(DefenderApi.DefenderApi, (api) => Stream.runCollect(api.pages())).pipe(
+        LiveResponseTest.inVirtualTime,
+        Effect.provide(layerOver(scripted(HttpServerResponse.text(text)).layer, { base })),
+      )
+      const [page] = pages
+      assert.strictEqual(page?.actions.length, 1)
+      assert.strictEqual(page?.unreadable.length, 101)
+      assert.deepInclude(page?.unreadable.at(-1), { index: 100, count: 4920 })
+      const { warnings } = yield* walk(() => text)
+      assert.deepStrictEqual(warnings, [
+        "record 1 of the list can't be read: its id is not a GUID; 5019 more of its records can't be read",
+      ])
+    }),
+  )
+
+  it.effect("counts all its records for the address of the next page", () =>
+    Effect.gen(function* () {
+      const value = Array.from({ length: 500 }, (_, n) => ({ n }))
+      const { requests } = yield* walk((url) => (url.href.includes("skip") ? { value: [] } : { value }), {
+        pageSize: 500,
+      })
+      assert.include(requests[1], "$skip=500")
+    }),
+  )
+
+  it.effect("has no action with more than 200 commands", () =>
+    Effect.gen(function* () {
+      const commands = Array.from({ length: 201 }, () => 0)
+      const { ids, warnings } = yield* walk(() => ({ value: [record(1, { commands }), record(2)] }))
+      assert.deepStrictEqual(ids, [2])
+      assert.include(warnings.join(), "it has more than 200 commands")
     }),
   )
 })

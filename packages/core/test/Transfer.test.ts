@@ -803,7 +803,8 @@ describe("Transfer: bounds of reads", () => {
     { name: "that never ends, after an expired link", body: forever, status: 403 },
     { name: "that never ends, after a range that can't be satisfied", body: forever, status: 416 },
   ])("an error body $name does not delay a transfer", ({ body, status }) => {
-    const { layer } = scripted(linkAnswer, HttpServerResponse.stream(body, head(status)))
+    const answer = HttpServerResponse.stream(body, head(status))
+    const { layer } = scripted(linkAnswer, answer, linkAnswer, answer)
     return Effect.gen(function* () {
       const [took, exit] = yield* inVirtualTime(Effect.timed(Effect.exit(chunksOf())))
       const reason = yield* reasonOf(exit)

@@ -21,23 +21,30 @@ const actionLimit = 1024 * 1024
 
 const actionUrl = ({ base }: Api, id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`
 
-/** Makes a call whose answer is a machine action. */
-const actionCall = Effect.fnUntraced(function* <E = never>({ call }: Api, of: Omit<ApiCall.Call<E>, "bodyLimit">) {
+/** Makes a call whose answer is a machine action. With `id`, an action with another id is not the answer. */
+const actionCall = Effect.fnUntraced(function* <E = never>(
+  { call }: Api,
+  of: Omit<ApiCall.Call<E>, "bodyLimit">,
+  id?: MachineAction.MachineActionId,
+) {
   const { body, redact } = yield* call({ ...of, bodyLimit: actionLimit })
   const value = Result.map(PageText.readWhole(body), redact)
-  return yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi))
+  const action = yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi))
+  if (id === undefined || action.id === id) return action
+  return yield* ApiErrors.unexpected(of.operation, `it is another machine action, ${action.id}`)
 })
 
 export const get = (api: Api) =>
   Effect.fn("DefenderApi.get")(function* (id: MachineAction.MachineActionId) {
     yield* Effect.annotateCurrentSpan("live_response.action.id", id)
-    return yield* actionCall(api, {
+    const call = {
       ...(yield* api.endpoints.get),
       operation: `machine action ${id}`,
       request: HttpClientRequest.get(actionUrl(api, id), { acceptJson: true }),
       permission: Permission.actions,
       ifMissing: "check the id",
-    })
+    }
+    return yield* actionCall(api, call, id)
   })
 
 export const wait = (api: Api) =>
@@ -96,7 +103,7 @@ export const run = (api: Api) =>
 export const cancel = (api: Api) =>
   Effect.fn("DefenderApi.cancel")(function* (id: MachineAction.MachineActionId, comment: string) {
     yield* Effect.annotateCurrentSpan("live_response.action.id", id)
-    return yield* actionCall(api, {
+    const call = {
       ...(yield* api.endpoints.cancel),
       operation: `cancellation of ${id}`,
       request: HttpClientRequest.post(`${actionUrl(api, id)}/cancel`, { acceptJson: true }).pipe(
@@ -104,5 +111,6 @@ export const cancel = (api: Api) =>
       ),
       permission: Permission.run,
       ifMissing: "check the id",
-    })
+    }
+    return yield* actionCall(api, call, id)
   })

@@ -179,10 +179,10 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
   })
   const bounds = { size: call.bodyLimit, stall: settings.stallTimeout, total: settings.bodyTimeout }
   const { isComplete, text } = yield* Http.body(response, bounds).pipe(
-    Effect.mapError(({ description }) => ApiErrors.unreachable(call.operation)({ description })),
+    Effect.mapError(({ description }) => ApiErrors.unreachable(call)({ description })),
     Effect.ensuring(recordDuration(call, sentAt, response.status)),
   )
-  if (response.status < 300 || response.status === 404) yield* api.admission.accepted
+  if (response.status < 300) yield* api.admission.accepted
   if (isSuccess(call, response.status)) {
     const problem = isComplete ? excessOf(call, text) : `it is longer than ${call.bodyLimit} bytes`
     if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem)
@@ -201,7 +201,7 @@ const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: 
   const sentAt = yield* monotonicMillis
   const request = HttpClientRequest.bearerToken(call.request, bearer)
   const response = yield* Http.execute(api.client, request, settings.headTimeout, api).pipe(
-    Effect.mapError(ApiErrors.unreachable(call.operation)),
+    Effect.mapError(ApiErrors.unreachable(call)),
     Effect.tapError(() => recordDuration(call, sentAt, undefined)),
   )
   return { bearer, response, sentAt }
@@ -238,6 +238,7 @@ const failure = Effect.fnUntraced(function* <E>(
   const body = JsonBounds.excess(text) === undefined ? text : ""
   const now = yield* DateTime.now
   const reason = ApiErrors.reasonOf(response, body, { ...call, now, secrets: api.sentTokens.secrets })
+  if (reason._tag === "NotFound") yield* api.admission.accepted
   if (reason._tag === "Unauthorized") {
     const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
     yield* api.invalidate(bearer, claims === undefined ? {} : { claims })

@@ -1,6 +1,7 @@
 /** What an answer of the API that is not a success means. Every decision here is pure. */
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
 import type * as Result from "effect/Result"
@@ -10,6 +11,7 @@ import { MachineActionId } from "../MachineAction.ts"
 import * as Permission from "../Permission.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import type { Trouble } from "./connection.ts"
+import * as ErrorDocument from "./errorDocument.ts"
 import { foreignText, foreignTexts, type Secrets } from "./foreignText.ts"
 import * as RetryAfter from "./retryAfter.ts"
 
@@ -31,29 +33,32 @@ export const orUnexpected = <A>(
 ): Effect.Effect<A, DefenderError.DefenderError> =>
   Effect.mapError(Effect.fromResult(result), (problem) => unexpected(operation, problem))
 
-export const unreachable =
-  (operation: string) =>
-  ({ cause, description }: Trouble): DefenderError.DefenderError =>
-    new DefenderError.DefenderError({
-      operation,
-      reason: new DefenderError.Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }),
-    })
+/** The call as far as it decides what a connection error means. */
+export interface Sent {
+  readonly operation: string
+  readonly request: HttpClientRequest
+  readonly isOnce?: boolean
+}
 
-const decodeErrorAnswer = Schema.decodeUnknownOption(
-  Schema.fromJsonString(
-    Schema.Struct({
-      error: Schema.Struct({
-        code: Schema.optional(Schema.String),
-        message: Schema.optional(Schema.String),
-        target: Schema.optional(Schema.String),
+export const unreachable =
+  ({ isOnce, operation, request }: Sent) =>
+  ({ cause, description }: Trouble): DefenderError.DefenderError => {
+    // Over http a proxy forwards requests without a tunnel: its refusal may be the server's, which has the request then.
+    const isUncertain = cause === "proxy" && isOnce === true && !request.url.startsWith("https:")
+    return new DefenderError.DefenderError({
+      operation,
+      reason: new DefenderError.Unreachable({
+        description,
+        ...(cause === undefined || isUncertain ? {} : { kind: cause }),
       }),
-    }),
-  ),
-)
+    })
+  }
 
 /** What a call adds to the reason of its failure. */
 export interface Context {
   readonly permission: Permission.Permission
+  /** Whether the call must not be repeated where it may have reached the API. */
+  readonly isOnce?: boolean
   /** What to do about a 404. */
   readonly ifMissing?: string
   readonly now: DateTime.Utc
@@ -64,7 +69,12 @@ export interface Context {
 /** The reason that an answer gives. `body` is what came of its body. */
 export const reasonOf = (response: HttpClientResponse, body: string, context: Context): DefenderError.Reason => {
   const { status } = response
-  const error = Option.getOrUndefined(decodeErrorAnswer(body))?.error
+  const error = ErrorDocument.parse(body)
+  if (error?.code === undefined && ErrorDocument.isRequired(response, { isOnce: context.isOnce === true })) {
+    return new DefenderError.UnexpectedAnswer({
+      description: ErrorDocument.describeForeign(response, context.secrets),
+    })
+  }
   const texts = { code: error?.code, detail: error?.message, correlationId: error?.target }
   const answer = { status, ...foreignTexts(texts, context.secrets) }
   const retryAfter = RetryAfter.parse({
@@ -87,8 +97,6 @@ export const reasonOf = (response: HttpClientResponse, body: string, context: Co
         ...answer,
         ...(context.ifMissing === undefined ? {} : { advice: context.ifMissing }),
       })
-    case 407:
-      return new DefenderError.Unreachable({ description: "the proxy answered HTTP 407", kind: "proxy" })
     case 408:
       return new DefenderError.Unavailable(busy)
     case 429:

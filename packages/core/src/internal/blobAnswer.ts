@@ -77,12 +77,10 @@ export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Re
             description: "the storage sent a range, and the whole result was requested",
           }),
         )
-      : failed(refusalOf(answer, present, { now, secrets }))
+      : failed(refusalOf(answer, { now, secrets }))
   }
   if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, headOf(answer, secrets)) }
-  return [206, 412, 416].includes(status)
-    ? { _tag: "AskForWhole" }
-    : failed(refusalOf(answer, present, { now, secrets }))
+  return [206, 412, 416].includes(status) ? { _tag: "AskForWhole" } : failed(refusalOf(answer, { now, secrets }))
 }
 
 /** Describes what answered instead of the storage, by its headers and its page. */
@@ -123,8 +121,11 @@ const continues = ({ headers, status }: Answer, { head, offset }: Present): bool
 }
 
 /** An answer to a range may announce the MD5 of the whole, which the first answer did not. */
-const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead =>
-  ResultHead.make({ ...head, ...(head?.md5 !== undefined || md5 === undefined ? {} : { md5 }) })
+const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead => {
+  const { unchecked, ...known } = head ?? {}
+  if (known.md5 === undefined && md5 !== undefined) return ResultHead.make({ ...known, md5 })
+  return ResultHead.make({ ...known, ...(unchecked === undefined ? {} : { unchecked }) })
+}
 
 /** A header that repeats a secret counts as absent, because its value would be written to the manifest. */
 const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
@@ -133,26 +134,24 @@ const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
   const length = ForeignNumber.byteCount(headers["content-length"])
   const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])
   const fileName = clean(Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"])))
+  // A chunked body marks its end. Any other body of unknown length ends with its connection, even if that broke early.
+  const isUnchecked =
+    length === undefined && md5 === undefined && !/\bchunked\b/i.test(headers["transfer-encoding"] ?? "")
   return ResultHead.make({
     ...(length === undefined ? {} : { length }),
     ...(etag === undefined ? {} : { etag }),
     ...(md5 === undefined ? {} : { md5 }),
     ...(fileName === undefined ? {} : { fileName }),
+    ...(isUnchecked ? { unchecked: true } : {}),
   })
 }
 
 /** The codes of a 403 that a renewed link may change. The last is that of Azurite and of a closed storage. */
 const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
 
-const refusalOf = (
-  { headers, status }: Answer,
-  { offset }: Present,
-  { now, secrets }: Reading,
-): TransferError.Reason => {
+const refusalOf = ({ headers, status }: Answer, { now, secrets }: Reading): TransferError.Reason => {
   const code = short(headers["x-ms-error-code"], secrets)
   const answer = { status, ...(code === undefined ? {} : { code }) }
-  if (status === 407)
-    return new TransferError.Broken({ offset, description: "the proxy answered HTTP 407", kind: "proxy" })
   if (status === 403 && curable.has(code)) return new TransferError.LinkRefused(answer)
   if (!unavailable.has(status)) return new TransferError.Refused(answer)
   const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })

@@ -18,6 +18,12 @@ const deniedAfter = { Forbidden: 8, Unauthorized: 2 }
 /** This many useless links in a row mean that the storage is closed to this network, if none ever worked. */
 const refusedAfter = 5
 
+/** This many connections in a row that this machine's certificates or proxy prevent concern all storages. One concerns one. */
+const localAfter = 5
+
+/** The errors in a row that end a batch. */
+type BatchEnd = Outage | StorageRefused | TransferError
+
 /** The typed errors of a target, any of which may end the batch. */
 type TargetError = Exclude<ResultError, DefectError>
 
@@ -31,7 +37,7 @@ const concernsAll = (error: TargetError): boolean => {
     case "DefenderError":
       return error.isLocal || isUnknownName(error)
     case "TransferError":
-      return error.isLocal
+      return false
   }
 }
 
@@ -75,15 +81,15 @@ interface Streak {
   readonly peers: ReadonlySet<string>
 }
 
+/** The errors of a streak: links that were refused, targets without an answer, connections that this machine prevents. */
+type StreakName = "refused" | "unanswered" | "local"
+
 /** What one batch has learned from its targets. */
 export class CircuitBreaker {
   readonly targets = new BatchTargets()
   private isPermitted = false
   private denials = { Forbidden: 0, Unauthorized: 0 }
-  private readonly streaks: { refused: Streak | undefined; unanswered: Streak | undefined } = {
-    refused: undefined,
-    unanswered: undefined,
-  }
+  private readonly streaks = new Map<StreakName, Streak>()
 
   /** The API permitted a call. */
   permitted(): void {
@@ -95,7 +101,7 @@ export class CircuitBreaker {
   /** Bytes of a result arrived. */
   received(): void {
     this.targets.received()
-    this.resetStreaks()
+    this.streaks.clear()
   }
 
   /** Whether the error of one target ends the batch. Call it once for each error. */
@@ -123,15 +129,17 @@ export class CircuitBreaker {
   }
 
   /** A target has finished, with or without an error. The error that ends the batch, if that means one. */
-  outage(error: ResultError | undefined): Outage | StorageRefused | undefined {
+  outage(error: ResultError | undefined): BatchEnd | undefined {
     if (error?._tag === "DefenderError" || error?._tag === "TransferError") return this.learn(error)
     if (error === undefined) this.targets.received()
-    this.resetStreaks()
+    this.streaks.clear()
     return undefined
   }
 
   /** What the error of a finished target means for the others. */
-  private learn(error: DefenderError | TransferError): Outage | StorageRefused | undefined {
+  private learn(error: DefenderError | TransferError): BatchEnd | undefined {
+    if (error._tag === "TransferError" && error.isLocal) return this.local(error)
+    this.streaks.delete("local")
     if (error._tag === "TransferError" || error.reason._tag === "LinkNotFollowed") {
       const closed = this.refused(error)
       if (closed !== undefined) return closed
@@ -143,14 +151,14 @@ export class CircuitBreaker {
     // A gateway that lets no byte of any result through is as good as no network.
     const isClosed = error.reason._tag === "NotFromStorage" && !this.targets.hasBytes
     if (isClosed || isWithoutAnswer(error)) return this.unanswered(error)
-    this.streaks.unanswered = undefined
+    this.streaks.delete("unanswered")
     return undefined
   }
 
   private refused(error: DefenderError | TransferError): StorageRefused | undefined {
     const links = uselessLinks(error)
     if (links === 0) {
-      this.streaks.refused = undefined
+      this.streaks.delete("refused")
       return undefined
     }
     const total = this.extend("refused", links)
@@ -164,16 +172,17 @@ export class CircuitBreaker {
     return failures >= outageAfter ? new Outage({ failures, last: error }) : undefined
   }
 
-  /** Extends a streak. Returns its length once the targets that were in progress at its start have finished, else 0. */
-  private extend(name: "refused" | "unanswered", by: number): number {
-    const streak = (this.streaks[name] ??= { count: 0, peers: this.targets.inProgress })
-    streak.count += by
-    return Array.from(streak.peers).some((result) => this.targets.isInProgress(result)) ? 0 : streak.count
+  /** Where another storage works, this machine's certificates and proxy are not what is wrong. */
+  private local(error: TransferError): TransferError | undefined {
+    return this.extend("local", 1) >= localAfter && !this.targets.hasBytes ? error : undefined
   }
 
-  private resetStreaks(): void {
-    this.streaks.refused = undefined
-    this.streaks.unanswered = undefined
+  /** Extends a streak. Returns its length once the targets that were in progress at its start have finished, else 0. */
+  private extend(name: StreakName, by: number): number {
+    const streak = this.streaks.get(name) ?? { count: 0, peers: this.targets.inProgress }
+    this.streaks.set(name, streak)
+    streak.count += by
+    return Array.from(streak.peers).some((result) => this.targets.isInProgress(result)) ? 0 : streak.count
   }
 }
 

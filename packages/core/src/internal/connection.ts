@@ -66,11 +66,15 @@ const withoutUrls = (text: string): string => foreignText(text.replaceAll(/\bhtt
 const certificate =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|CRL_)/
 
+/**
+ * TLS errors are not among them: anybody on the network path can write an alert or another record into a connection, also
+ * after a request was sent through it.
+ */
 const whileConnecting =
-  /^(ECONNREFUSED|EAI_\w+|ENETUNREACH|EHOSTUNREACH|ENETDOWN|EHOSTDOWN|EADDRNOTAVAIL|ETIMEDOUT|EPROTO|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_UNSUPPORTED_PROTOCOL|ERR_SSL_\w*HANDSHAKE\w*)$/
+  /^(ECONNREFUSED|EAI_\w+|ENETUNREACH|EHOSTUNREACH|ENETDOWN|EHOSTDOWN|EADDRNOTAVAIL|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/
 
 /** An open connection breaks with the same codes, when a request may have been sent already. */
-const whileOpen = /^(read|write) (?!EPROTO)/
+const whileOpen = /^(read|write) /
 
 const causeOf = (code: string, message: string): Cause | undefined => {
   const [, tunnel] = /^Proxy response \((\d+)\)/.exec(message) ?? []

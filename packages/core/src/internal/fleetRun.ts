@@ -10,6 +10,7 @@ import type { Service as ActionWatch } from "../ActionWatch.ts"
 import type { BatchError } from "../BatchError.ts"
 import type { ApiError } from "../ApiError.ts"
 import type { Service as DefenderApi } from "../DefenderApi.ts"
+import type { DefenderError } from "../DefenderError.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineActionId } from "../MachineAction.ts"
@@ -20,6 +21,7 @@ import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
 import * as SessionFollow from "./sessionFollow.ts"
 import * as SessionMark from "./sessionMark.ts"
+import { SessionOwners } from "./sessionOwner.ts"
 import * as SessionSlots from "./sessionSlots.ts"
 import * as SessionStart from "./sessionStart.ts"
 
@@ -41,6 +43,7 @@ export interface Options {
 interface Shared extends Options, FleetLog.FleetLog, SessionStart.SessionStart {
   readonly circuitBreaker: CircuitBreaker.CircuitBreaker
   readonly slots: SessionSlots.SessionSlots
+  readonly owners: SessionOwners
   readonly follow: SessionFollow.SessionFollow
   /** The sessions that are followed. */
   readonly following: FiberSet.FiberSet<void, BatchError>
@@ -96,19 +99,33 @@ const followOne = (shared: Shared, machineId: string, id: MachineActionId, slot:
   )
 }
 
-/** Records and reports that the machine has a session, and follows the session in the background. */
+/** Reports a session that the API returned for a machine although it is another machine's. */
+const reportWrongMachine = ({ emit }: Shared, machineId: string, id: MachineActionId, error: DefenderError) =>
+  emit(machineId, SessionFollow.unfinished(id, error.message, error))
+
+/**
+ * Records and reports that the machine has a session, and follows the session in the background. A session on another
+ * machine is recorded too, so that no run requests a second one: the request may have started any session.
+ */
 const followFound = Effect.fnUntraced(function* (
   shared: Shared,
   machineId: string,
-  { as, id }: SessionStart.Found,
+  { as, id, machineId: actualMachineId }: SessionStart.Found,
   slot: SessionSlots.Slot,
 ) {
-  const { circuitBreaker, emit, following, record } = shared
+  const { circuitBreaker, emit, following, owners, record } = shared
   yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
   yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
-  yield* FiberSet.run(following, followOne(shared, machineId, id, slot))
+  const isFromJournal = actualMachineId === undefined && as === "resumed"
+  const error = isFromJournal ? undefined : owners.assign({ id, machineId: actualMachineId }, machineId)
+  if (error === undefined) {
+    yield* FiberSet.run(following, followOne(shared, machineId, id, slot))
+    return
+  }
+  yield* slot.release
+  yield* reportWrongMachine(shared, machineId, id, error)
 })
 
 const resume = (shared: Shared, machineId: string, found: SessionStart.Found) =>
@@ -171,7 +188,7 @@ const isGone = ({ watch }: Shared, id: MachineActionId) =>
 /** Does what the journal decides about a machine. */
 const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, machineId: string) {
   yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
-  const { emit, journal, searching } = shared
+  const { emit, journal, owners, searching } = shared
   const decision = SessionStart.decide(Option.getOrUndefined(yield* journal.find(machineId)), shared)
   switch (decision.what) {
     case "start":
@@ -187,8 +204,13 @@ const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, ma
         reportNotStarted(shared, machineId, resumeOrStart(shared, machineId, decision.mark)),
       )
       return
-    case "report":
-      yield* emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action: decision.action, earlier: true }))
+    case "report": {
+      const { action } = decision
+      const error = owners.assign(action, machineId)
+      yield* error === undefined
+        ? emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action, earlier: true }))
+        : reportWrongMachine(shared, machineId, action.id, error)
+    }
   }
 })
 
@@ -216,6 +238,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   const log = FleetLog.make(journal, send)
   const following = yield* FiberSet.make<void, BatchError>()
   const searching = yield* FiberSet.make<void, BatchError>()
+  const owners = new SessionOwners()
   const shared: Shared = {
     ...options,
     ...log,
@@ -223,7 +246,8 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     atDeadline,
     circuitBreaker: CircuitBreaker.make(),
     slots: SessionSlots.make(Math.max(1, sessions)),
-    follow: SessionFollow.make({ ...options, ...log, settling: timing.settling, atDeadline }),
+    owners,
+    follow: SessionFollow.make({ ...options, ...log, owners, settling: timing.settling, atDeadline }),
     following,
     searching,
   }

@@ -90,6 +90,7 @@ export class Inspection {
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
         ...(fileName === undefined ? {} : { fileName }),
+        ...(head.unchecked === undefined ? {} : { unchecked: head.unchecked }),
       }
     })
   }

@@ -4,16 +4,20 @@
  */
 import * as Result from "effect/Result"
 
-/** Where a record is in the text, and how deep it nests. */
+/** Where a record is in the text, how deep it nests, and how many values are in it. */
 export interface Span {
   readonly from: number
   readonly to: number
   readonly depth: number
+  readonly values: number
 }
 
 /** The bounds of a record in memory and time. A usual record has two thousand bytes and nests four deep. */
 const deepest = 64
 const longest = 1024 * 1024
+
+/** How many members a page may have. A usual page has three. */
+const mostMembers = 1000
 
 const isSpace = (code: number) => code === 32 || code === 10 || code === 13 || code === 9 || code === 0xfeff
 
@@ -37,21 +41,26 @@ const endOfString = (text: string, from: number): number => {
 const spanOf = (text: string, from: number): Span => {
   let depth = 0
   let most = 0
+  let values = 1
   let at = from
+  const span = (to: number): Span => ({ from, to, depth: most, values })
   while (at < text.length) {
     const code = text.charCodeAt(at)
     if (code === 34) {
       at = endOfString(text, at)
-      if (depth === 0 || at < 0) return { from, to: at, depth: most }
+      if (depth === 0 || at < 0) return span(at)
       continue
     }
-    if (code === 123 || code === 91) most = Math.max(most, ++depth)
-    else if (code === 125 || code === 93) {
-      if (--depth <= 0) return { from, to: depth < 0 ? at : at + 1, depth: most }
-    } else if (depth === 0 && (code === 44 || isSpace(code))) return { from, to: at, depth: most }
+    if (code === 123 || code === 91) {
+      most = Math.max(most, ++depth)
+      values++
+    } else if (code === 125 || code === 93) {
+      if (--depth <= 0) return span(depth < 0 ? at : at + 1)
+    } else if (depth === 0 && (code === 44 || isSpace(code))) return span(at)
+    else if (code === 44) values++
     at++
   }
-  return { from, to: depth === 0 ? at : -1, depth: most }
+  return span(depth === 0 ? at : -1)
 }
 
 /** The items of the array whose opening bracket is at `from`. Returns the position after it, or -1. */
@@ -90,13 +99,16 @@ const nameOf = (value: unknown): string => (value === null || value === undefine
  */
 export function* records(text: string): Generator<Span, Result.Result<{ readonly nextLink: unknown }, string>> {
   const cut = (at: number) => Result.fail(at >= text.length ? "it ends too early" : `it is not JSON at character ${at}`)
-  const others = new Map<unknown, unknown>()
+  // Other members are not parsed: they may hold any number of values.
+  const others = new Map<"value" | "@odata.nextLink", unknown>()
+  let members = 0
   let hasRecords = false
   let at = skipSpace(text, 0)
   if (text.charAt(at) !== "{") return Result.fail("it is not a JSON object")
   do {
     at = skipSpace(text, at + 1)
-    if (text.charAt(at) === "}" && others.size === 0 && !hasRecords) break
+    if (text.charAt(at) === "}" && members === 0) break
+    if (++members > mostMembers) return Result.fail(`it has more than ${mostMembers} members`)
     const key = text.charAt(at) === '"' ? spanOf(text, at) : undefined
     if (key === undefined || key.to < 0) return cut(at)
     const name = Result.getOrUndefined(read(text, key))
@@ -108,7 +120,9 @@ export function* records(text: string): Generator<Span, Result.Result<{ readonly
     const end = span === undefined ? yield* items(text, at) : span.to
     if (end <= at) return cut(text.length)
     if (isRecords) hasRecords = true
-    if (span !== undefined) others.set(name, Result.getOrUndefined(read(text, span)))
+    if (span !== undefined && (name === "value" || name === "@odata.nextLink")) {
+      others.set(name, Result.getOrUndefined(read(text, span)))
+    }
     at = skipSpace(text, end)
   } while (text.charAt(at) === ",")
   if (text.charAt(at) !== "}") return cut(at)

@@ -40,10 +40,10 @@ const afterFullPage = (address: string, count: number): Option.Option<string> =>
 export const nextAddress = (
   address: string,
   base: string,
-  { items, nextLink }: RecordList<unknown>,
+  { count, nextLink }: Omit<RecordList<unknown>, "items">,
 ): Option.Option<Result.Result<string, string>> => {
   if (nextLink === undefined || nextLink === null) {
-    return Option.map(afterFullPage(address, items.length), (next) => Result.succeed(next))
+    return Option.map(afterFullPage(address, count), (next) => Result.succeed(next))
   }
   if (typeof nextLink !== "string") return Option.some(Result.fail("the address of the next page is not text"))
   return nextLink.trim() === "" ? Option.none() : Option.some(resolve(nextLink, base, address))

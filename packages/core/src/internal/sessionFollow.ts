@@ -11,9 +11,11 @@ import type { Settings } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog, ToEvent } from "./fleetLog.ts"
 import * as SessionMeters from "./sessionMeters.ts"
+import type { SessionOwners } from "./sessionOwner.ts"
 import type { Slot } from "./sessionSlots.ts"
 
 export interface Options extends FleetLog, ActionWatch, Pick<Settings, "settling"> {
+  readonly owners: SessionOwners
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
 
@@ -28,12 +30,15 @@ export const unfinished =
     })
 
 /** Makes the function that follows one session. It fails where the API can't be asked for the session. */
-export const make = ({ atDeadline, emit, record, settling, watch }: Options) => {
+export const make = ({ atDeadline, emit, owners, record, settling, watch }: Options) => {
   const update = (machineId: string, slot: Slot) => (action: MachineAction) =>
-    Effect.flatMap(slot.update(action), (change) => {
-      if (change === undefined) return Effect.void
+    Effect.gen(function* () {
+      const error = owners.assign(action, machineId)
+      if (error !== undefined) return yield* error
+      const change = yield* slot.update(action)
+      if (change === undefined) return
       const event = change === "offline" ? FleetEvent.Offline : FleetEvent.Online
-      return emit(machineId, (of) => event.make({ ...of, machineActionId: action.id }))
+      yield* emit(machineId, (of) => event.make({ ...of, machineActionId: action.id }))
     })
 
   return Effect.fn("Fleet.followSession")(function* (

@@ -12,6 +12,7 @@ import type { Service as DefenderApi, Unreadable } from "../DefenderApi.ts"
 import type { MachineAction } from "../MachineAction.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import * as RecordList from "./recordList.ts"
+import * as SessionOwner from "./sessionOwner.ts"
 
 class Search extends Request.Class<
   { readonly machineId: string; readonly matches: (action: MachineAction) => boolean },
@@ -39,26 +40,45 @@ const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Optio
     ? Exit.succeed(Option.none())
     : Exit.fail(ApiErrors.unexpected("list of machine actions", RecordList.describe(unreadable)))
 
-/** Completes the searches whose action is on a page, and removes them from `open`. */
-const completeFound = (open: Set<Entry>, actions: ReadonlyArray<MachineAction>) => {
+/** The searches of one call that have no result yet. */
+interface Open {
+  readonly entries: Set<Entry>
+  /** The actions that match, but are on another machine. */
+  readonly onWrongMachine: Map<Entry, MachineAction>
+}
+
+/** Completes the searches whose action is on a page. */
+const completeFound = ({ entries, onWrongMachine }: Open, actions: ReadonlyArray<MachineAction>) => {
   for (const action of actions) {
-    for (const entry of open) {
+    for (const entry of entries) {
       if (!entry.request.matches(action)) continue
-      open.delete(entry)
+      if (!SessionOwner.isOn(action, entry.request.machineId)) {
+        onWrongMachine.set(entry, action)
+        continue
+      }
+      entries.delete(entry)
       entry.completeUnsafe(Exit.succeed(Option.some(action)))
     }
   }
 }
 
+/** The exit of a search that has no result after the last page. */
+const exitOf = (entry: Entry, { onWrongMachine }: Open, unreadable: ReadonlyArray<Unreadable>) => {
+  const other = onWrongMachine.get(entry)
+  return other === undefined
+    ? notFound(unreadable)
+    : Exit.fail(SessionOwner.wrongMachine(other, entry.request.machineId))
+}
+
 /**
- * Makes the function that searches once for a live response action of a machine, and returns the first match. It fails
- * where no action matches and one of the records can't be read.
+ * Makes the function that searches once for a live response action of a machine, and returns the first match. Without a
+ * match it fails where one of the records can't be read, or where an action on another machine matches.
  */
 export const make = (api: DefenderApi) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
     const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", ...machines))
-    const open = new Set(entries)
+    const open: Open = { entries: new Set(entries), onWrongMachine: new Map() }
     const unreadable: Array<Unreadable> = []
     return Stream.runForEach(api.pages({ filter }), (page) =>
       Effect.sync(() => {
@@ -68,8 +88,7 @@ export const make = (api: DefenderApi) => {
     ).pipe(
       Effect.andThen(
         Effect.sync(() => {
-          const exit = notFound(unreadable)
-          for (const entry of open) entry.completeUnsafe(exit)
+          for (const entry of open.entries) entry.completeUnsafe(exitOf(entry, open, unreadable))
         }),
       ),
     )

@@ -26,6 +26,7 @@ import type { Settings } from "../Timing.ts"
 import type { FleetLog } from "./fleetLog.ts"
 import { only } from "./schedule.ts"
 import * as SessionMark from "./sessionMark.ts"
+import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSearch from "./sessionSearch.ts"
 import { startStopwatch } from "./stopwatch.ts"
 
@@ -60,6 +61,8 @@ export const decide = (known: FleetJournal.Entry | undefined, options: { readonl
 export interface Found {
   readonly id: MachineActionId
   readonly as: FleetEvent.Started["as"]
+  /** The machine that the answer to the request names, if it names one. */
+  readonly machineId?: string | undefined
 }
 
 /** An entry that is older than this when its request is sent is written again. */
@@ -79,8 +82,6 @@ const isLost = (error: ApiError): error is DefenderError.DefenderError =>
 /** The reason of a refusal because another session is in progress on the machine. */
 const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
   error._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists" ? error.reason : undefined
-
-const isDenied = (error: ApiError): boolean => error._tag === "DefenderError" && error.isDenied
 
 /** No answer arrived, and the API does not know the session: it may be requested again. */
 class NeverStarted extends Data.TaggedError("NeverStarted")<{ readonly lost: DefenderError.DefenderError }> {}
@@ -136,8 +137,11 @@ type InProgress = Found | "another" | "unknown"
  * Without the permission to read actions it counts as another one.
  */
 const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
-  const byId = (id: MachineActionId, mark: string): Effect.Effect<InProgress, ApiError> =>
-    Effect.map(api.get(id), (action) => (SessionMark.isOn(mark)(action) ? { id, as: "resumed" } : "another"))
+  const byId = (id: MachineActionId, machineId: string, mark: string): Effect.Effect<InProgress, ApiError> =>
+    Effect.flatMap(api.get(id), (action) => {
+      if (!SessionOwner.isOn(action, machineId)) return Effect.fail(SessionOwner.wrongMachine(action, machineId))
+      return Effect.succeed<InProgress>(SessionMark.isOn(mark)(action) ? { id, as: "resumed" } : "another")
+    })
 
   /** The refusal does not name the action, so it is searched for. If it is not found it may be the requested one. */
   const bySearch = (machineId: string, mark: string): Effect.Effect<InProgress, ApiError> =>
@@ -155,9 +159,9 @@ const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
     )
 
   return Effect.fnUntraced(function* (id: MachineActionId | undefined, machineId: string, mark: string) {
-    const found = yield* (id === undefined ? bySearch(machineId, mark) : byId(id, mark)).pipe(
+    const found = yield* (id === undefined ? bySearch(machineId, mark) : byId(id, machineId, mark)).pipe(
       Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<InProgress>("unknown")),
-      Effect.catchIf(isDenied, () => Effect.succeed<InProgress>("another")),
+      Effect.catchReason("DefenderError", "Forbidden", () => Effect.succeed<InProgress>("another")),
     )
     if (typeof found === "object" || id === undefined || !adopt) return found
     return { id, as: "adopted" } satisfies Found
@@ -182,7 +186,10 @@ export const make = (options: Options) => {
   const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
     const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), { beforeSend: begin }))
-    if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
+    if (Result.isSuccess(answer)) {
+      const { id, machineId } = answer.success
+      return { id, as: "new", machineId } satisfies Found
+    }
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
     const refused = busy(error)

@@ -100,6 +100,8 @@ const read = ({ api, isOneByOne }: Round, ids: Ids): Effect.Effect<ReadonlyArray
     : api.list({ filter: ActionFilter.is("id", ...ids) }).pipe(
         // The filter names the ids, so the pages before the error have all of them.
         Stream.catchIf(ApiErrors.hasReason("EndlessList"), () => Stream.empty),
+        // A 404 concerns the list. Each action is asked for by its id before it counts as unknown.
+        Stream.catchIf(ApiErrors.hasReason("NotFound"), () => Stream.empty),
         Stream.runCollect,
       )
 

@@ -41,8 +41,8 @@ export interface Weather {
   readonly before?: Duration.Input
   /** How long the answer takes back. */
   readonly after?: Duration.Input
-  /** This in place of the service's answer: the service has done what was asked for all the same. */
-  readonly answer?: HttpServerResponse.HttpServerResponse | "no connection"
+  /** Replaces the service's answer. The service has handled the request. */
+  readonly answer?: HttpServerResponse.HttpServerResponse | "no connection" | Error
   /** So the records of the service's list are changed. */
   readonly odd?: Readonly<Record<string, unknown>>
   /** A gateway sends it twice, and the second answer is the one that comes back. */
@@ -83,11 +83,15 @@ export const network = (weather: (sent: Sent) => Weather) => {
             isRepeated,
             odd,
           } = weather({ kind, nth: counts[kind]++, url })
-          const give = (response: HttpServerResponse.HttpServerResponse | "no connection") =>
-            response === "no connection"
+          const give = (response: HttpServerResponse.HttpServerResponse | "no connection" | Error) =>
+            response === "no connection" || response instanceof Error
               ? Effect.fail(
                   new HttpClientError.HttpClientError({
-                    reason: new HttpClientError.TransportError({ request, description: "connection reset" }),
+                    reason: new HttpClientError.TransportError({
+                      request,
+                      description: "connection reset",
+                      ...(response instanceof Error ? { cause: response } : {}),
+                    }),
                   }),
                 )
               : Effect.succeed(HttpServerResponse.toClientResponse(response, { request }))

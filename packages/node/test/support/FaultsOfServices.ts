@@ -284,6 +284,18 @@ export const api: ReadonlyArray<Fault> = [
     scripts: [{ api: [all(instead(apiError(404, "ResourceNotFound")), endless)] }],
     expected: { ...never, outcomes: ["DefenderError NotFound 404"], links: 0, calls: 1 },
   },
+  ...[400, 403, 404, 407, 409].map((status) => ({
+    name: `a gateway's ${status} in the API's place`,
+    how: `${status} with a page, for the second; the others come`,
+    scripts: [{}, { api: [blockPage(status)] }, { contents: [otherContent] }],
+    expected: {
+      outcomes: ["whole", "DefenderError UnexpectedAnswer", "whole"],
+      fetched: size + otherContent.length,
+      asked: [0, 0],
+      links: 2,
+      calls: 3,
+    },
+  })),
   {
     name: "503 with a wait from the API",
     how: "503 with `Retry-After: 1`; not asked sooner",
