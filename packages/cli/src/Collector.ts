@@ -35,6 +35,9 @@ import * as TimeArgument from "./TimeArgument.ts"
 /** What `follow.json` has in bytes: of each selection the actions that are open, of which a tenant has thousands at most. */
 export const longestState = 16 * 1024 * 1024
 
+/** A position that is further in the future would pass over actions for as long: no clock of ours wrote it. */
+const mostAhead = Duration.days(1)
+
 /** How far it has come with each of the selections that were followed into the directory. */
 const Remembered = Schema.fromJsonString(
   Schema.Struct({
@@ -63,8 +66,13 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
   const what = whatOf(selection)
   const isThis = (other: { readonly what: ReadonlyArray<string> }) => other.what.join("\n") === what.join("\n")
 
+  const latest = DateTime.addDuration(yield* DateTime.now, mostAhead)
   const text = Option.getOrElse(yield* files.readString(follow, longestState), () => `{"positions":[]}`)
-  const read = Option.getOrUndefined(decode(text))
+  const read = Option.getOrUndefined(
+    Option.filter(decode(text), ({ positions }) =>
+      positions.every(({ position }) => DateTime.isLessThanOrEqualTo(position.since, latest)),
+    ),
+  )
   if (read === undefined) {
     const path = files.pathOf(follow)
     yield* files.rename(follow, FileName.brokenOf(follow))
@@ -75,11 +83,21 @@ const makeMemory = Effect.fnUntraced(function* (selection: Selection, directory:
   const positions = read?.positions ?? []
   const others = positions.filter((other) => !isThis(other))
   let written = ""
+  let isTooLong = false
   return {
     position: Option.fromNullishOr(positions.find(isThis)?.position),
     remember: Effect.fnUntraced(function* (position: ActionFeed.Position) {
       const json = printableJson(yield* Effect.orDie(encode({ positions: [...others, { what, position }] })))
       if (json === written) return
+      // Nobody could read it back. The position before it misses nothing: what was handled since then is skipped.
+      if (json.length > longestState) {
+        if (!isTooLong)
+          yield* Messages.write(
+            `live-response: more actions are in progress than ${printable(files.pathOf(follow))} can list, so it is not updated; the next run checks them again`,
+          )
+        isTooLong = true
+        return
+      }
       yield* AtomicFile.write(files, follow, Stream.encodeText(Stream.succeed(json)))
       written = json
     }),

@@ -8,6 +8,7 @@ import * as Manifest from "@live-response/core/Manifest"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import * as Verification from "@live-response/core/Verification"
 import * as AtomicFile from "@live-response/core/AtomicFile"
@@ -121,7 +122,9 @@ const knownActions = (files: PrivateDirectory, kept: ReadonlyArray<Manifest.Comp
     () => new Map<MachineActionId, Known>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
       const types = new Map(commands.map(({ index, type }) => [index, type]))
-      return known.set(id, { machineId, machineName: computerDnsName, types })
+      // Of a file that somebody else prepared they may be of any length, and the row could not be read back.
+      const [machine, machineName] = [TerminalText.shorten(machineId), TerminalText.shorten(computerDnsName)]
+      return known.set(id, { machineId: machine, machineName, types })
     },
   )
 }

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import { fromPlatformError, StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
 import * as TextLines from "./TextLines.ts"
 
@@ -20,13 +20,13 @@ const lineFeed = 0x0a
 const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
 /**
- * A longer line is not an entry of this library's, and only the beginning of it is read, in characters: 4 MiB. The largest
- * entry holds a machine action, of which the API's answer has a bound of 1 MiB.
+ * In characters: no longer line is written, and of one that is found only the beginning is read. The largest entry holds a
+ * machine action, whose record has 1 Mi characters at most, each of which may be escaped as six.
  *
  * @since 0.1.0
  * @category reading
  */
-export const longestLine: number = 4 * 1024 * 1024
+export const longestLine: number = 8 * 1024 * 1024
 
 /**
  * A line that is not an entry: its number, from 1, and its value where it is JSON.
@@ -108,7 +108,7 @@ export interface Appender<A> {
   /**
    * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. One at a time: others
    * wait. What is written of an entry that can't be appended is cut off again, and where that fails, so does each append
-   * after it until it succeeds.
+   * after it until it succeeds. An entry whose line could not be read back (`longestLine`) fails, and nothing is written.
    */
   readonly append: (entry: A) => Effect.Effect<void, StoreError>
 }
@@ -156,11 +156,21 @@ export const open = Effect.fnUntraced(function* <A, I>(
       Effect.uninterruptible,
     )
 
+  const tooLong = ({ length }: string) =>
+    new StoreError({
+      path: directory.pathOf(name),
+      problem: "Failed",
+      detail: `an entry has ${length} characters, and a line may have ${longestLine}, so it was not written; shorten what was asked for, such as the comment of a session`,
+    })
+
   // The name of a file is on the disk only when its directory is.
   yield* directory.syncDirectoryOf(name)
   yield* mend(directory, name, file)
   return {
     append: (entry) =>
-      Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${TerminalText.escapeJson(line)}\n`)),
+      Effect.flatMap(Effect.orDie(encode(entry)), (json) => {
+        const line = TerminalText.escapeJson(json)
+        return line.length > longestLine ? Effect.fail(tooLong(line)) : write(`${line}\n`)
+      }),
   }
 })

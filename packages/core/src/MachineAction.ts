@@ -157,6 +157,9 @@ const paramsOf = (value: unknown): Record<string, string> =>
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
 
+/** A result's index has three digits at most, so that no other command has a result that could be asked for. */
+const mostCommands = 1000
+
 /** A command of which nothing can be read still has its place in the list, at which its result can be asked for. */
 const commandFromApi = (value: unknown, place: number): Command => {
   const index = Lenient.wholeNumber(Lenient.member(value, "index"))
@@ -182,12 +185,13 @@ const commandFromApi = (value: unknown, place: number): Command => {
  * Only `id` is required. Known words are put into Microsoft's own spelling, whatever their case; a `type` or `status`
  * that is missing or not text is `""`. A command that can't be read is one without type, status and parameters, at its
  * place in the list. Numbers that come as text and texts that come as numbers are converted; any other member of an
- * unexpected type is absent.
+ * unexpected type is absent. Of a text of more than 8,192 characters the beginning and the end are kept, with `…` between
+ * them.
  *
  * **Gotchas**
  *
  * `commands` that are neither a list nor null make the action unreadable: without them nobody can say whether it has
- * results.
+ * results. So do more than 1,000 of them.
  *
  * @example
  * ```ts
@@ -209,6 +213,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
   if (id === undefined) return Result.fail("its id is not a GUID")
   const commands = of("commands") ?? []
   if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
+  if (commands.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
   return Result.succeed(
     MachineAction.make({
       id,

@@ -121,9 +121,16 @@ const continues = ({ headers, status }: Answer, { head, offset }: Present): bool
 const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead =>
   ResultHead.make({ ...head, ...(head?.md5 !== undefined || md5 === undefined ? {} : { md5 }) })
 
-/** A header that repeats a secret is treated as absent: what it says goes into the manifest. */
+/** In characters. The ETags of storages have some 20, an MD5 has 24. */
+const longestHeader = 1000
+
+/**
+ * A header that repeats a secret is treated as absent, and so is one that is too long for the record of a part: what it
+ * says goes into files.
+ */
 const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
-  const clean = (text: string | undefined) => (text === undefined || holdsSecret(text, secrets) ? undefined : text)
+  const clean = (text: string | undefined) =>
+    text === undefined || text.length > longestHeader || holdsSecret(text, secrets) ? undefined : text
   const etag = clean(headers["etag"])
   const length = ForeignNumber.byteCount(headers["content-length"])
   const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])

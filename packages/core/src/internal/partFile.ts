@@ -126,8 +126,10 @@ const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
   if ((yield* sizeOf(file).pipe(at(part))) !== size) return
   part.durable = size
   part.hasRecord = true
-  const json = yield* Effect.orDie(encodeRecord({ ...head, durable: size }))
-  yield* AtomicFile.write(directory, record, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
+  const json = TerminalText.escapeJson(yield* Effect.orDie(encodeRecord({ ...head, durable: size })))
+  // Nobody could read it back, so that the transfer starts over.
+  if (json.length > longestRecord) return
+  yield* AtomicFile.write(directory, record, Stream.encodeText(Stream.succeed(json)))
 })
 
 /** Also from a disk that loses power: bytes of another content may come under the part's name after it. */
