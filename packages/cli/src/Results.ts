@@ -10,6 +10,7 @@ import { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as ScriptResult from "@live-response/core/ScriptResult"
+import { isOfOneFile, type StoreError } from "@live-response/core/StoreError"
 import * as Verification from "@live-response/core/Verification"
 import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as Console from "effect/Console"
@@ -66,7 +67,8 @@ const concurrency = 8
 /** Writes the table of a directory twice: `results.csv` for people, `results.jsonl` for programs. */
 export const write = Effect.fnUntraced(function* (directory: string, { json }: { readonly json: boolean }) {
   const files = yield* StoredResults.open(directory)
-  const kept = yield* Manifest.completed(files)
+  const consequence = { one: "its result has no row", many: "their results have no row" }
+  const kept = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) => Manifest.completed(files, onDamaged))
   const known = yield* knownActions(files, kept)
 
   let rows = 0
@@ -143,10 +145,20 @@ const rowOf = Effect.fnUntraced(function* (
   const isScript = type === "RunScript" || (type === "" && path.endsWith(".json"))
   const report = (why: string) => (isScript ? noRow(path, why) : Effect.void)
   const store = ResultStore.reader(files)
-  if (!(yield* store.has({ path, bytes }))) {
-    yield* report(`it is not there any more, or not as it was; live-response download ${machineActionId}:${index}`)
-    return []
-  }
+  // Whatever stands there in place of the file costs its own row alone.
+  const unreadable = (error: StoreError) =>
+    isOfOneFile(error) ? Effect.as(report(error.description), []) : Effect.fail(error)
+  const isThere = yield* Effect.matchEffect(store.has({ path, bytes }), {
+    onSuccess: (isThere) =>
+      isThere
+        ? Effect.succeed(true)
+        : Effect.as(
+            report(`it is not there any more, or not as it was; live-response download ${machineActionId}:${index}`),
+            false,
+          ),
+    onFailure: (error) => Effect.as(unreadable(error), false),
+  })
+  if (!isThere) return []
   const verified = Verification.whileRead(store.read(path), { bytes, sha256 }, (message) =>
     Effect.fail(new Changed({ message })),
   )
@@ -171,6 +183,7 @@ const rowOf = Effect.fnUntraced(function* (
     Effect.catchTags({
       ScriptResultError: ({ message }) => Effect.as(report(message), []),
       Changed: ({ message }) => Effect.as(report(message), []),
+      StoreError: unreadable,
     }),
   )
 })

@@ -73,7 +73,12 @@ const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
   const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
   const notHere: Source = { bytes: remote(ref), kept: undefined }
   if (files === undefined) return notHere
-  const entry = Option.getOrUndefined(yield* Stream.runLast(Stream.filter(Manifest.entries(files), isMeant)))
+  const consequence = { one: "it may be the record of this result", many: "one may be the record of this result" }
+  const entry = Option.getOrUndefined(
+    yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
+      Stream.runLast(Stream.filter(Manifest.entries(files, onDamaged), isMeant)),
+    ),
+  )
   const store = ResultStore.reader(files)
   if (entry?.status !== "completed" || !(yield* store.has(entry))) return notHere
   const path = files.pathOf(entry.path)

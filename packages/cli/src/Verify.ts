@@ -1,6 +1,7 @@
 /**
  * Whether the results of a directory are still what was downloaded.
  */
+import * as FileName from "@live-response/core/FileName"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Verification from "@live-response/core/Verification"
 import * as Console from "effect/Console"
@@ -26,36 +27,42 @@ const encode = Schema.encodeEffect(
 const toJson = (event: Verification.Event | Verification.Summary) =>
   Effect.map(Effect.orDie(encode(event)), printableJson)
 
-/** Compares every result in the manifest with its file, and fails where one differs or is missing. */
+/**
+ * Compares every result in the manifest with its file, and fails where one differs or is missing, where a file has no
+ * record, and where a record can't be read.
+ */
 export const run = Effect.fnUntraced(
   function* (directory: string, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
     const files = yield* StoredResults.open(directory)
-    const records = yield* Manifest.completed(files)
     let summary = Verification.emptySummary
+    let print = Console.log
+    const report = Effect.fnUntraced(function* (event: Verification.Event) {
+      summary = Verification.tally(summary, event)
+      const finding = findingOf(event)
+      if (finding !== undefined) yield* Messages.write(`live-response: ${printable(finding)}`)
+      if (json) yield* print(yield* toJson(event))
+    })
+
+    const paths = yield* Verification.resultsIn(files)
+    const records = yield* Manifest.completed(files, ({ line }) => report(Verification.Damaged.make({ line })))
 
     // The progress ends before the summary: what is drawn is wiped away.
     const progress = yield* Scope.fork(yield* Effect.scope)
     const line = Effect.sync(() => progressLine(summary, records.length))
-    const print = quiet
-      ? Console.log
-      : yield* Scope.provide(Progress.show({ line, lines: () => Effect.map(line, (line) => [line]) }), progress)
+    if (!quiet) {
+      print = yield* Scope.provide(Progress.show({ line, lines: () => Effect.map(line, (line) => [line]) }), progress)
+    }
 
     yield* Stream.fromIterable(records).pipe(
       Stream.mapEffect((record) => Verification.verify(files, record), { concurrency, unordered: true }),
-      Stream.runForEach(
-        Effect.fnUntraced(function* (event) {
-          summary = Verification.tally(summary, event)
-          const finding = findingOf(event)
-          if (finding !== undefined) yield* Messages.write(`live-response: ${printable(finding)}`)
-          if (json) yield* print(yield* toJson(event))
-        }),
-      ),
+      Stream.concat(Stream.fromIterableEffect(Verification.unrecorded(files, paths, records))),
+      Stream.runForEach(report),
       Effect.ensuring(Scope.close(progress, Exit.void)),
     )
 
     if (json) yield* Console.log(yield* toJson(summary))
     else if (!quiet) yield* Console.log(summaryText(summary))
-    if (summary.differs + summary.missing > 0) return yield* Failure.someFailed
+    if (!Verification.isUnchanged(summary)) return yield* Failure.someFailed
   },
   Effect.scoped,
   Effect.mapError(Failure.fromError),
@@ -69,6 +76,10 @@ const findingOf = (event: Verification.Event): string | undefined => {
       return `${event.path} differs from its record in the manifest: ${event.message}`
     case "missing":
       return `${event.path} is missing; live-response download ${event.machineActionId}:${event.index}`
+    case "unrecorded":
+      return `${event.path} is not recorded in the manifest, so nothing says what was downloaded; move it away and download the result again`
+    case "damaged":
+      return `${FileName.single.manifest}: line ${event.line} is damaged, so the result that it recorded is not verified; restore the file from a copy, or download that result again`
   }
 }
 
@@ -78,4 +89,11 @@ const counts = ({ bytes, differs, missing, verified }: Verification.Summary): st
 const progressLine = (summary: Verification.Summary, total: number): string =>
   `${Format.count(summary.verified + summary.differs + summary.missing)} of ${Format.count(total)} results: ${counts(summary)}`
 
-const summaryText = (summary: Verification.Summary): string => `${counts(summary)}.`
+const summaryText = (summary: Verification.Summary): string => {
+  const { damaged, unrecorded } = summary
+  const more = [
+    ...(unrecorded === 0 ? [] : [`, ${Format.count(unrecorded)} not recorded`]),
+    ...(damaged === 0 ? [] : [`, ${Format.count(damaged)} damaged ${damaged === 1 ? "line" : "lines"} in the manifest`]),
+  ]
+  return `${counts(summary)}${more.join("")}.`
+}

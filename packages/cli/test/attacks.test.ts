@@ -224,7 +224,9 @@ describe("a hostile manifest", () => {
         box.write("results/manifest.jsonl", entry(path))
         const ended = yield* box.run({ args, env })
         isUnharmed(there, ended, ended.stderr)
-        assert.strictEqual(ended.exitCode, 0, ended.stderr)
+        // The line is damaged, which only verify takes for a failure.
+        assert.strictEqual(ended.exitCode, args[0] === "verify" ? 1 : 0, ended.stderr)
+        assert.include(ended.stderr, "manifest.jsonl: line 1 is damaged")
         assert.notMatch(ended.stdout + ended.stderr, /root:|XDG_STATE_HOME=/)
       }
       // The damaged line is passed over, and its target downloaded where it belongs.
@@ -245,7 +247,8 @@ describe("a hostile manifest", () => {
       const ended = yield* there.box.run({ args: ["verify", "results", "--json"] })
       isUnharmed(there, ended, ended.stderr)
       assert.deepStrictEqual(Cli.ndjson(ended.stdout), [
-        { event: "summary", verified: 0, differs: 0, missing: 0, bytes: 0 },
+        { event: "damaged", line: 1 },
+        { event: "summary", verified: 0, differs: 0, missing: 0, unrecorded: 0, damaged: 1, bytes: 0 },
       ])
     }),
   )

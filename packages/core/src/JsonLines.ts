@@ -44,8 +44,9 @@ export interface DamagedLine {
  *
  * **Details**
  *
- * Blank lines are fine. `onDamaged` is called for each other line that is not an entry, and fails where such a line must
- * not be passed over. By default all of them are, as for a file to which another program is just appending.
+ * Blank lines are fine, and so is a last line without a line feed: another program is just appending it, or a crash has
+ * torn it. `onDamaged` is called for each other line that is not an entry, and fails where such a line must not be passed
+ * over. By default all of them are.
  *
  * @since 0.1.0
  * @category reading
@@ -57,20 +58,29 @@ export const read = <A, I, E = never, R = never>(
   onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R> = () => Effect.void,
 ): Stream.Stream<A, StoreError | E, R> => {
   const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
-  const entry = ([text, index]: [string, number]): Effect.Effect<ReadonlyArray<A>, E, R> => {
-    const decoded = decode(text)
-    if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
-    return text.trim() === "" ? Effect.succeed([]) : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
-  }
-  return Stream.unwrap(
-    Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
-  ).pipe(
-    Stream.decodeText(),
-    TextLines.split(longestLine),
-    Stream.zipWithIndex,
-    Stream.mapEffect(entry),
-    Stream.flattenIterable,
-  )
+  return Stream.suspend(() => {
+    /** Whether the last byte so far is a line feed: of the whole file, once the last line is there. */
+    let isWhole = true
+    const entry = ([[text, next], index]: [[string, Option.Option<string>], number]) => {
+      const decoded = decode(text)
+      if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
+      const isTorn = Option.isNone(next) && !isWhole
+      return isTorn || text.trim() === ""
+        ? Effect.succeed([])
+        : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
+    }
+    return Stream.unwrap(
+      Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
+    ).pipe(
+      Stream.tap((bytes) => Effect.sync(() => (isWhole = bytes.at(-1) === lineFeed))),
+      Stream.decodeText(),
+      TextLines.split(longestLine),
+      Stream.zipWithNext,
+      Stream.zipWithIndex,
+      Stream.mapEffect(entry),
+      Stream.flattenIterable,
+    )
+  })
 }
 
 /** Where the last line begins that has no line feed: at the end of a file that is whole. */

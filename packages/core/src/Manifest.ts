@@ -124,14 +124,25 @@ export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
 })
 
 /**
- * The entries of `<directory>/manifest.jsonl` as they stand there, in order; none where there is no such file. It reads
- * alone: a batch may be writing there.
+ * Is called for each damaged line of a manifest. What it recorded is not among the entries, so whoever reads them reports
+ * it: one flipped bit would take a result out of every list in silence.
  *
  * @since 0.1.0
  * @category reading
  */
-export const entries = (directory: PrivateDirectory.PrivateDirectory): Stream.Stream<Entry, StoreError> =>
-  JsonLines.read(directory, FileName.single.manifest, Entry)
+export type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
+
+/**
+ * The entries of `<directory>/manifest.jsonl` as they stand there, in order; none where there is no such file. It reads
+ * alone: a batch may be writing there, so a last line without a line feed is not reported as damaged.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const entries = (
+  directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: OnDamaged,
+): Stream.Stream<Entry, StoreError> => JsonLines.read(directory, FileName.single.manifest, Entry, onDamaged)
 
 /**
  * An entry of a result that was downloaded.
@@ -149,9 +160,10 @@ export type Completed = Extract<Entry, { readonly status: "completed" }>
  */
 export const completed = (
   directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: OnDamaged,
 ): Effect.Effect<ReadonlyArray<Completed>, StoreError> =>
   Stream.runFold(
-    entries(directory),
+    entries(directory, onDamaged),
     () => new Map<string, Completed>(),
     (there, entry) => {
       const key = `${entry.machineActionId}:${entry.index}`
@@ -160,15 +172,44 @@ export const completed = (
     },
   ).pipe(Effect.map((there) => Array.from(there.values())))
 
-/** So many damaged lines are named. */
-const namedLines = 5
+/** The damaged lines of a manifest: how many there are, and the numbers of the first few. */
+class DamagedLines {
+  count = 0
+  readonly named: Array<number> = []
 
-const warning = (path: string, lines: ReadonlyArray<number>): string => {
-  const named = lines.slice(0, namedLines).join(", ") + (lines.length > namedLines ? ", …" : "")
-  return lines.length === 1
-    ? `${path}: line ${named} is damaged and was passed over; its target is done again`
-    : `${path}: ${lines.length} lines are damaged and were passed over (${named}); their targets are done again`
+  readonly add: OnDamaged = ({ line }) =>
+    Effect.sync(() => {
+      this.count++
+      if (this.named.length < 5) this.named.push(line)
+    })
+
+  /** What is said of them, if there are any. */
+  warning(path: string, consequence: { readonly one: string; readonly many: string }): string | undefined {
+    const named = this.named.join(", ") + (this.count > this.named.length ? ", …" : "")
+    if (this.count === 0) return undefined
+    return this.count === 1
+      ? `${path}: line ${named} is damaged and was passed over; ${consequence.one}`
+      : `${path}: ${this.count} lines are damaged and were passed over (${named}); ${consequence.many}`
+  }
 }
+
+/**
+ * Runs what reads a manifest, and logs one warning where it has damaged lines.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const warnOfDamage = Effect.fnUntraced(function* <A, E, R>(
+  directory: PrivateDirectory.PrivateDirectory,
+  consequence: { readonly one: string; readonly many: string },
+  read: (onDamaged: OnDamaged) => Effect.Effect<A, E, R>,
+): Effect.fn.Return<A, E, R> {
+  const damaged = new DamagedLines()
+  const found = yield* read(damaged.add)
+  const warning = damaged.warning(directory.pathOf(FileName.single.manifest), consequence)
+  if (warning !== undefined) yield* Effect.logWarning(warning)
+  return found
+})
 
 /**
  * Remembers in `<directory>/manifest.jsonl`, to which it only appends. A last line that was cut short, as a crash leaves
@@ -186,11 +227,10 @@ export const layerFileSystem = (options: {
       const index = makeIndex()
       const directory = yield* PrivateDirectory.open(options.directory)
       const file = yield* JsonLines.open(directory, FileName.single.manifest, Entry)
-      const damaged: Array<number> = []
-      yield* JsonLines.read(directory, FileName.single.manifest, Entry, ({ line }) =>
-        Effect.sync(() => damaged.push(line)),
-      ).pipe(Stream.runForEach((entry) => Effect.sync(() => index.add(entry))))
-      if (damaged.length > 0) yield* Effect.logWarning(warning(directory.pathOf(FileName.single.manifest), damaged))
+      const consequence = { one: "its target is done again", many: "their targets are done again" }
+      yield* warnOfDamage(directory, consequence, (onDamaged) =>
+        Stream.runForEach(entries(directory, onDamaged), (entry) => Effect.sync(() => index.add(entry))),
+      )
 
       return {
         find: index.find,

@@ -52,6 +52,9 @@ export interface PrivateDirectory {
   /** What is known of a file; none where there is no such file. */
   readonly info: (name: string) => Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError>
 
+  /** The names of what is in the directory, or in one below; none where that is missing. Nothing of it is checked. */
+  readonly list: (below?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
+
   /** The bytes of a file. */
   readonly read: (name: string, options?: ReadOptions) => Stream.Stream<Uint8Array, StoreError>
 
@@ -230,6 +233,10 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     realPath,
     pathOf,
     info,
+    list: Effect.fnUntraced(function* (below) {
+      if (below === undefined) return yield* at(path)(fs.readDirectory(realPath))
+      return (yield* checkDirectoryOf(`${below}/_`)) ? yield* at(pathOf(below))(fs.readDirectory(real(below))) : []
+    }),
     read,
     readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* info(name))) return Option.none()

@@ -51,10 +51,11 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   detail: Schema.String,
 }) {
   override get message(): string {
-    return oneLine(`${this.path}: ${this.whatNow}`)
+    return oneLine(`${this.path}: ${this.description}`)
   }
 
-  private get whatNow(): string {
+  /** What is wrong and what to do, without the path. */
+  get description(): string {
     switch (this.problem) {
       case "Untrusted":
       case "Failed":
@@ -70,6 +71,16 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
     }
   }
 }
+
+/**
+ * Whether an error may be about one file alone: what stands in its place is not a file of this user, or can't be read. A
+ * disk that is full, or too many open files, is trouble for every file.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isOfOneFile = ({ problem }: StoreError): boolean =>
+  problem === "Untrusted" || problem === "NotADirectory" || problem === "NotWritable" || problem === "Failed"
 
 const problems: Readonly<Record<string, Problem>> = {
   ENOSPC: "DiskFull",

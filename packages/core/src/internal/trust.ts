@@ -64,11 +64,21 @@ export const ofPathLink = (info: Info, user: User): string | undefined => {
   return owner === undefined ? undefined : `it is a symbolic link of another user (uid ${owner}); ${wayOut}`
 }
 
+const nounOf: Record<FileSystem.File.Type, string> = {
+  File: "a file",
+  Directory: "a directory",
+  SymbolicLink: "a symbolic link",
+  BlockDevice: "a device",
+  CharacterDevice: "a device",
+  FIFO: "a named pipe",
+  Socket: "a socket",
+  Unknown: "something else",
+}
+
 /** What is wrong with a file of ours. */
 export const ofFile = (info: Info, user: User): string | undefined => {
-  // The system opens no directory as a file.
-  if (info.type === "SymbolicLink" || info.type === "Directory") return ofLink(info)
-  if (info.type !== "File") return `a file is needed here, and this is a ${info.type}; remove it, or ${wayOut}`
+  if (info.type === "SymbolicLink") return ofLink(info)
+  if (info.type !== "File") return `a file is needed here, and there is ${nounOf[info.type]}; remove it, or ${wayOut}`
   if (Option.getOrElse(info.nlink, () => 1n) > 1n) {
     return `the file has another name elsewhere (a hard link); remove it, or ${wayOut}`
   }
