@@ -198,8 +198,11 @@ const names = ({ fs, paths, user }: Platform, path: string, realPath: string) =>
   ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
     if (!(yield* checkDirectoryOf(name))) return Option.none()
     const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
-    if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
-    return found
+    if (Option.isNone(found)) return found
+    yield* trust(pathOf(name), Trust.ofFile(found.value, user))
+    if (found.value.type !== "Directory") return found
+    const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
+    return yield* new StoreError({ path: pathOf(name), problem: "Failed", detail })
   })
 
   return { pathOf, real, checkDirectoryOf, info }

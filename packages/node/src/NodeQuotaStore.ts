@@ -33,7 +33,9 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as QuotaRows from "./internal/quotaRows.ts"
 import * as Sqlite from "./internal/sqlite.ts"
+import * as SqliteSchema from "./internal/sqliteSchema.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeUser from "./NodeUser.ts"
 
@@ -52,12 +54,14 @@ const schemaVersion = 1
  * A row of `calls` is an answer that came `at`, or, with a `holder`, a call in flight since `at`, for `lease` at most.
  * In `blocks`, the server wants no calls for `wait` from `at` on. All in milliseconds since 1970.
  */
-const schema = `
-  CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT;
-  CREATE INDEX calls_by_log ON calls (log, at);
-  CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT;
-  PRAGMA user_version = ${schemaVersion};
-`
+const schema = [
+  "CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT",
+  "CREATE INDEX calls_by_log ON calls (log, at)",
+  "CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT",
+]
+
+/** In bytes: a day of ten thousand calls a minute. */
+const largestFile = 1024 * 1024 * 1024
 
 const decodeStamps = Schema.decodeUnknownSync(
   Schema.Struct({ stamps: Schema.fromJsonString(Schema.Array(Schema.Finite)) }),
@@ -66,7 +70,6 @@ const decodeInFlight = Schema.decodeUnknownSync(
   Schema.Array(Schema.Struct({ id: Schema.Int, at: Schema.Finite, lease: Schema.Finite, holder: Schema.String })),
 )
 const decodeBlock = Schema.decodeUnknownSync(Schema.UndefinedOr(Schema.Struct({ until: Schema.Finite })))
-const decodeCheck = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.Int, verdict: Schema.String }))
 
 const errorAt =
   (path: string) =>
@@ -113,22 +116,37 @@ const newer = (path: string, version: number) =>
     advice: "upgrade this program, or choose another state directory with XDG_STATE_HOME",
   })
 
+const refuseNewer =
+  (path: string) =>
+  (database: DatabaseSync): QuotaStoreError | undefined => {
+    const version = SqliteSchema.versionOf(database)
+    return version > schemaVersion ? newer(path, version) : undefined
+  }
+
 /** Looks at a file, and starts it where it is new. Gives what is wrong with it. */
 const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError | undefined =>
   Sqlite.transaction(database, () => {
-    const pragmas =
-      "SELECT user_version AS version, quick_check AS verdict FROM pragma_user_version, pragma_quick_check"
-    const { verdict, version } = decodeCheck(database.prepare(pragmas).get())
-    if (verdict !== "ok") return new Broken({ description: `it is damaged: ${verdict}` })
-    if (version > schemaVersion) return newer(path, version)
-    if (version === 0) database.exec(schema)
-    return undefined
+    const refused = refuseNewer(path)(database)
+    if (refused !== undefined) return refused
+    const damage = SqliteSchema.damageOf(database)
+    if (damage !== undefined) return new Broken({ description: `it is damaged: ${damage}` })
+    if (SqliteSchema.versionOf(database) === 0) {
+      database.exec([...schema, `PRAGMA user_version = ${schemaVersion}`].join(";"))
+    }
+    const problem = QuotaRows.problemOf(database)
+    return problem === undefined ? undefined : new Broken({ description: problem })
   })
 
 /** Opens what is there, or begins it. */
 const openDatabase = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
   const path = directory.pathOf(FileName.single.quota)
-  const database = yield* Sqlite.open(directory, FileName.single.quota, { timeout: 250, onError: brokenOr(path) })
+  const database = yield* Sqlite.open<Broken | QuotaStoreError>(directory, FileName.single.quota, {
+    timeout: 250,
+    schema,
+    largest: largestFile,
+    onError: brokenOr(path),
+    refuse: refuseNewer(path),
+  })
   const problem = yield* Effect.try({
     try: () => {
       const problem = check(database, path)
@@ -208,7 +226,7 @@ const makeLog = (
       const wait = QuotaRule.delay(windows, calls)
       if (wait > 0) return Effect.fail(new QuotaStore.QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
       const holder = `${process.pid}@${hostname()}`
-      return Effect.succeed(placeOf(insert.run(name, calls.now, Duration.toMillis(lease), holder).lastInsertRowid))
+      return Effect.succeed(placeOf(insert.run(name, calls.now, QuotaRows.leaseOf(lease), holder).lastInsertRowid))
     }).pipe(Effect.flatten),
     refused: (wait) =>
       transaction((calls) => {

@@ -77,7 +77,8 @@ const nounOf: Record<FileSystem.File.Type, string> = {
 
 /** What is wrong with a file of ours. */
 export const ofFile = (info: Info, user: User): string | undefined => {
-  if (info.type === "SymbolicLink") return ofLink(info)
+  // A directory is no danger: it is not a file, and is reported as such.
+  if (info.type === "SymbolicLink" || info.type === "Directory") return ofLink(info)
   if (info.type !== "File") return `a file is needed here, and there is ${nounOf[info.type]}; remove it, or ${wayOut}`
   if (Option.getOrElse(info.nlink, () => 1n) > 1n) {
     return `the file has another name elsewhere (a hard link); remove it, or ${wayOut}`

@@ -3,8 +3,10 @@ import * as FileName from "@live-response/core/FileName"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as SqliteSchema from "./sqliteSchema.ts"
 
 /** SQLite's own primary codes for what can go wrong. */
 const code = { busy: 5, locked: 6, corrupt: 11, notADatabase: 26 } as const
@@ -22,47 +24,58 @@ export const isBroken = (cause: unknown): boolean =>
 
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** SQLite follows links when it opens its files, so that none of them may be one. */
-const prepare = (directory: PrivateDirectory, name: string) =>
-  Effect.andThen(
-    Effect.forEach(FileName.ofDatabase(name), directory.info, { discard: true }),
+export interface Options<E> {
+  /** How long another program that is writing is waited for, in milliseconds: nothing else runs here meanwhile. */
+  readonly timeout: number
+
+  /** The statements that create all tables and indexes that the file may have. */
+  readonly schema: ReadonlyArray<string>
+
+  /** In bytes. A larger file is not one of this program's. */
+  readonly largest: number
+
+  readonly onError: (cause: unknown) => E
+
+  /** Why a file is not used, which is decided by its header alone. */
+  readonly refuse?: (database: DatabaseSync) => E | undefined
+}
+
+/** An error as SQLite has it for a file that is not one of this program's. */
+export const foreign = (message: string) => Object.assign(new Error(message), { errcode: code.notADatabase })
+
+/** SQLite follows links when it opens its files, so that none of them may be one. It reads all of a journal. */
+const prepare = <E>(directory: PrivateDirectory, name: string, { largest, onError }: Options<E>) =>
+  Effect.forEach(FileName.ofDatabase(name), directory.info).pipe(
+    Effect.filterOrFail(
+      (infos) => infos.every((info) => Option.isNone(info) || Number(info.value.size) <= largest),
+      () => onError(foreign(`it is larger than ${largest} bytes`)),
+    ),
     // Created for its owner alone before SQLite creates it for everybody.
-    directory.prepare(name),
+    Effect.andThen(directory.prepare(name)),
   )
 
-/**
- * Opens a database until the scope ends. `timeout` is how long another program that is writing is waited for, in milliseconds:
- * nothing else runs here meanwhile.
- */
+/** Opens a database until the scope ends, if it is one of this program's. Of another one nothing is run. */
 export const open = <E>(
   directory: PrivateDirectory,
   name: string,
-  options: { readonly timeout: number; readonly onError: (cause: unknown) => E },
-): Effect.Effect<DatabaseSync, E | StoreError, Scope.Scope> =>
-  prepare(directory, name).pipe(
-    Effect.flatMap((path) =>
-      Effect.acquireRelease(
-        Effect.try({ try: () => new DatabaseSync(path, { timeout: options.timeout }), catch: options.onError }),
-        (database) => Effect.sync(() => database.close()),
-      ),
-    ),
-    Effect.tap((database) => checkSchema(database, options.onError)),
-  )
-
-/**
- * A trigger or a view of somebody else's would run with each statement of ours, and one that does not end could not be
- * interrupted. Ours have none, so a file with one counts as none of ours.
- */
-const checkSchema = <E>(database: DatabaseSync, onError: (cause: unknown) => E): Effect.Effect<void, E> =>
-  Effect.try({
-    try: () => database.prepare("SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1").get(),
-    catch: onError,
-  }).pipe(Effect.flatMap((found) => (found === undefined ? Effect.void : Effect.fail(onError(foreignSchema())))))
-
-const foreignSchema = () =>
-  Object.assign(new Error("it has triggers or views, which no file of ours has; remove it"), {
-    errcode: code.notADatabase,
+  options: Options<E>,
+): Effect.Effect<DatabaseSync, E | StoreError, Scope.Scope> => {
+  const attempt = <A>(body: () => A) => Effect.try({ try: body, catch: options.onError })
+  return Effect.gen(function* () {
+    const path = yield* prepare(directory, name, options)
+    const database = yield* Effect.acquireRelease(
+      attempt(() => new DatabaseSync(path, { timeout: options.timeout })),
+      (database) => Effect.sync(() => database.close()),
+    )
+    const problem = yield* attempt(() => {
+      database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
+      const refused = options.refuse?.(database)
+      if (refused !== undefined || SqliteSchema.isOwn(database, options.schema)) return refused
+      return options.onError(foreign("it has tables or code that no file of live-response has"))
+    })
+    return problem === undefined ? database : yield* Effect.fail(problem)
   })
+}
 
 /** All or nothing, and nobody else meanwhile. */
 export const transaction = <A>(database: DatabaseSync, body: () => A): A => {
