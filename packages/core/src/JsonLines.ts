@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import type { File } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -152,6 +153,15 @@ export const open = Effect.fnUntraced(function* <A, I>(
         ),
   )
 
+  /** What is appended to a file that has lost its name is lost. */
+  const checkName = Effect.gen(function* () {
+    const opened = yield* Effect.mapError(file.stat, storeError)
+    const named = yield* directory.info(name)
+    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) return
+    const detail = "it was removed, or another file has taken its place, while it was in use; run the same command again"
+    return yield* new StoreError({ path: directory.pathOf(name), problem: "Failed", detail })
+  })
+
   const write = (line: string) =>
     Effect.gen(function* () {
       yield* cutBack
@@ -162,6 +172,7 @@ export const open = Effect.fnUntraced(function* <A, I>(
     }).pipe(
       Effect.tapError(() => Effect.ignore(cutBack)),
       Effect.mapError(storeError),
+      (append) => Effect.andThen(checkName, append),
       oneAtATime.withPermits(1),
       Effect.uninterruptible,
     )

@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
@@ -175,15 +176,39 @@ const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
   return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
 }
 
+/** The directory that was opened, and not another one that has its name by now. */
+interface Opened {
+  /** As it was given. */
+  readonly path: string
+  readonly realPath: string
+  readonly dev: bigint
+  readonly ino: FileSystem.File.Info["ino"]
+}
+
+const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, realPath: string) {
+  const { dev, ino } = yield* at(path)(fs.lstat(realPath))
+  return { path, realPath, dev, ino } satisfies Opened
+})
+
 /** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
-const names = ({ fs, paths, user }: Platform, path: string, realPath: string) => {
+const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Opened) => {
   const pathOf = (name: string) => paths.join(path, name)
   const real = (name: string) => paths.join(realPath, name)
+
+  /** What is written into another directory would be lost, and looked like success. */
+  const checkOpened = Effect.gen(function* () {
+    const now = yield* at(path)(optional(fs.lstat(realPath)))
+    if (Option.exists(now, (info) => info.dev === dev && Equal.equals(info.ino, ino))) return
+    const detail =
+      "it was removed, or another directory has taken its place, while it was in use; run the same command again, in a directory that nobody else moves"
+    return yield* untrusted(path, detail)
+  })
 
   /** Gives whether the directory that a name is in is there. */
   const checkDirectoryOf = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
     const [below, file] = segmentsOf(name) ?? []
     if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
+    yield* checkOpened
     if (file === undefined) return true
     const info = yield* optional(fs.lstat(real(below))).pipe(at(pathOf(below)))
     if (Option.isNone(info)) return false
@@ -205,7 +230,7 @@ const names = ({ fs, paths, user }: Platform, path: string, realPath: string) =>
     return yield* new StoreError({ path: pathOf(name), problem: "Failed", detail })
   })
 
-  return { pathOf, real, checkDirectoryOf, info }
+  return { pathOf, real, checkOpened, checkDirectoryOf, info }
 }
 
 /** What others may read of a file that is written is closed to them. */
@@ -215,9 +240,10 @@ const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: strin
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })
 
-const make = (platform: Platform, path: string, realPath: string): PrivateDirectory => {
+const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   const { fs, paths, user } = platform
-  const { checkDirectoryOf, info, pathOf, real } = names(platform, path, realPath)
+  const { path, realPath } = opened
+  const { checkDirectoryOf, checkOpened, info, pathOf, real } = names(platform, opened)
 
   const open = (name: string, flag: FileSystem.OpenFlag) =>
     // Only where users are known is the platform one that has the flag.
@@ -237,7 +263,7 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     pathOf,
     info,
     list: Effect.fnUntraced(function* (below) {
-      if (below === undefined) return yield* at(path)(fs.readDirectory(realPath))
+      if (below === undefined) return yield* Effect.andThen(checkOpened, at(path)(fs.readDirectory(realPath)))
       return (yield* checkDirectoryOf(`${below}/_`)) ? yield* at(pathOf(below))(fs.readDirectory(real(below))) : []
     }),
     read,
@@ -298,8 +324,8 @@ const platform = Effect.gen(function* () {
  * It may itself be named through symbolic links, as `/var/cases` on another disk is, if they belong to this user or to
  * root. It fails with a `StoreError` whose problem is `Untrusted` where the directory belongs to another user, where its
  * group or others may write to it, and where others may rename it: each directory above it must belong to this user or
- * to root, and be writable by nobody else unless it is sticky, as /tmp is. In directories above, a group that has the id
- * of its owner is a group of that one user, as many systems give each user, and may write to them.
+ * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Where another directory has
+ * taken its place since it was opened, each operation fails with the same problem.
  *
  * @example
  * ```ts
@@ -319,12 +345,8 @@ export const open = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
   const system = yield* platform
-  const realPath = yield* resolve(system, path, true)
-  return make(
-    system,
-    path,
-    Option.getOrElse(realPath, () => path),
-  )
+  const realPath = Option.getOrElse(yield* resolve(system, path, true), () => path)
+  return make(system, yield* identify(system, path, realPath))
 })
 
 /**
@@ -337,5 +359,8 @@ export const find = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
   const system = yield* platform
-  return Option.map(yield* resolve(system, path, false), (realPath) => make(system, path, realPath))
+  const realPath = Option.getOrUndefined(yield* resolve(system, path, false))
+  return realPath === undefined
+    ? Option.none()
+    : Option.some(make(system, yield* identify(system, path, realPath)))
 })
