@@ -93,7 +93,9 @@ const summaryText = (summary: Verification.Summary): string => {
   const { damaged, unrecorded } = summary
   const more = [
     ...(unrecorded === 0 ? [] : [`, ${Format.count(unrecorded)} not recorded`]),
-    ...(damaged === 0 ? [] : [`, ${Format.count(damaged)} damaged ${damaged === 1 ? "line" : "lines"} in the manifest`]),
+    ...(damaged === 0
+      ? []
+      : [`, ${Format.count(damaged)} damaged ${damaged === 1 ? "line" : "lines"} in the manifest`]),
   ]
   return `${counts(summary)}${more.join("")}.`
 }

@@ -135,7 +135,8 @@ export class Extracted extends Schema.Class<Extracted>("@live-response/core/Batc
 }) {}
 
 /**
- * A collected file was not unpacked. The file itself is there, as it came.
+ * A collected file was not unpacked: it is damaged or too large, or something else stands in the place of what would be
+ * unpacked. The file itself is there, as it came.
  *
  * @since 0.1.0
  * @category events
@@ -145,7 +146,7 @@ export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/cor
   ...ofResult,
   path: Schema.String,
   message: Schema.String,
-  error: ExtractionError,
+  error: Schema.Union([ExtractionError, StoreError]),
   at,
 }) {}
 

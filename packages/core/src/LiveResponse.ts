@@ -12,6 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
 import type { BatchError } from "./BatchError.ts"
@@ -30,7 +31,7 @@ import { type Report, Reporter } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
 import * as ScriptResult from "./ScriptResult.ts"
-import type { StoreError } from "./StoreError.ts"
+import { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
@@ -110,6 +111,9 @@ const shortestPause = Duration.seconds(1)
 /** An event that happens now. */
 const now = <A>(event: (at: DateTime.Utc) => A) => Effect.map(DateTime.now, event)
 
+const isOfResult = (error: { readonly _tag: string }): error is StoreError & { readonly ofResult: true } =>
+  error instanceof StoreError && error.ofResult === true
+
 /**
  * Makes the service.
  *
@@ -149,16 +153,19 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
   const extract = Effect.fnUntraced(function* (ref: ResultRef, path: string, limits: Extraction.Limits, tell: Report) {
     if (FileName.kindOf(ref, path) !== "gz") return
     const unpacked = FileName.ofResult(ref, "unpacked")
-    if (yield* store.has({ path: unpacked })) return
+    const notExtracted = (error: BatchEvent.NotExtracted["error"]) =>
+      now((at) => BatchEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error }))
     const bytes = Extraction.gunzip(store.read(path), limits, { name: path }).pipe(
       Stream.tap(({ length }) => BatchTotals.extract(length)),
     )
-    yield* store.keep(unpacked, bytes).pipe(
-      Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
-      Effect.catchTag("ExtractionError", (error) =>
-        now((at) => BatchEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),
-      ),
-      Effect.flatMap(tell),
+    const unpack = store
+      .keep(unpacked, bytes)
+      .pipe(Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))))
+    yield* Effect.gen(function* () {
+      if (!(yield* store.has({ path: unpacked }))) yield* tell(yield* unpack)
+    }).pipe(
+      Effect.catchTag("ExtractionError", (error) => Effect.flatMap(notExtracted(error), tell)),
+      Effect.catchIf(isOfResult, (error) => Effect.flatMap(notExtracted(error), tell)),
     )
   })
 
@@ -169,7 +176,18 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     { gaveUp, isEndedBy, received }: CircuitBreaker.CircuitBreaker,
     tell: Report,
   ) {
-    const present = yield* findPresent(ref)
+    const found = yield* Effect.result(findPresent(ref))
+    if (Result.isFailure(found)) {
+      const error = found.failure
+      if (!isOfResult(error)) return yield* error
+      // Without a line in the manifest, where the record of the result stays.
+      const ended = yield* now((at) =>
+        BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links: 0, attempts: 0 }),
+      )
+      yield* tell(ended)
+      return ended
+    }
+    const present = found.success
     if (present !== undefined) {
       yield* tell(yield* now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "present" })))
       if (limits !== undefined) yield* extract(ref, present.path, limits, tell)

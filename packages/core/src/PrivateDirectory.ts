@@ -13,7 +13,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Trust from "./internal/trust.ts"
-import { fromPlatformError, StoreError } from "./StoreError.ts"
+import { fromPlatformError, isOfOneFile, StoreError } from "./StoreError.ts"
 
 /**
  * The id of the user who runs this program, so that directories and files of other users are refused. By default, and on
@@ -195,6 +195,16 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
   const pathOf = (name: string) => paths.join(path, name)
   const real = (name: string) => paths.join(realPath, name)
 
+  /** What stands in the place of the files of one result is no trouble for those of the others. */
+  const ofResult =
+    (name: string) =>
+    <A, R>(check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
+      Effect.mapError(check, (error) =>
+        name.includes("/") && error.path !== path && isOfOneFile(error)
+          ? new StoreError({ ...error, ofResult: true })
+          : error,
+      )
+
   /** What is written into another directory would be lost, and looked like success. */
   const checkOpened = Effect.gen(function* () {
     const now = yield* at(path)(optional(fs.lstat(realPath)))
@@ -205,7 +215,7 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
   })
 
   /** Gives whether the directory that a name is in is there. */
-  const checkDirectoryOf = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
+  const checkBelow = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
     const [below, file] = segmentsOf(name) ?? []
     if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
     yield* checkOpened
@@ -218,10 +228,12 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
     return true
   })
 
-  const info = Effect.fnUntraced(function* (
+  const checkDirectoryOf = (name: string) => ofResult(name)(checkBelow(name))
+
+  const checkFile = Effect.fnUntraced(function* (
     name: string,
   ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
-    if (!(yield* checkDirectoryOf(name))) return Option.none()
+    if (!(yield* checkBelow(name))) return Option.none()
     const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
     if (Option.isNone(found)) return found
     yield* trust(pathOf(name), Trust.ofFile(found.value, user))
@@ -229,6 +241,8 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
     const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
     return yield* new StoreError({ path: pathOf(name), problem: "Failed", detail })
   })
+
+  const info = (name: string) => ofResult(name)(checkFile(name))
 
   return { pathOf, real, checkOpened, checkDirectoryOf, info }
 }
@@ -360,7 +374,5 @@ export const find = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
   const system = yield* platform
   const realPath = Option.getOrUndefined(yield* resolve(system, path, false))
-  return realPath === undefined
-    ? Option.none()
-    : Option.some(make(system, yield* identify(system, path, realPath)))
+  return realPath === undefined ? Option.none() : Option.some(make(system, yield* identify(system, path, realPath)))
 })

@@ -21,6 +21,7 @@ export const Problem = Schema.Literals([
   "NotWritable",
   "NotADirectory",
   "TooManyOpenFiles",
+  "FileTooLarge",
   "InUse",
   "Untrusted",
   "Failed",
@@ -36,11 +37,14 @@ const advice: Record<Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" 
   DiskFull: "the disk is full; free some space and run the same command again, it goes on where it stopped",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
+  FileTooLarge:
+    "larger than a file may be; raise the limit of this shell (ulimit -f), or choose a directory on another file system",
   TooManyOpenFiles: "too many open files; lower the concurrency, or raise the limit (ulimit -n)",
 }
 
 /**
- * Results can't be kept at `path`. Unlike a failed download this fails every target, so it ends a batch.
+ * Results can't be kept at `path`. Unlike a failed download this fails every target, so it ends a batch: unless it is
+ * `ofResult`, where something that is not a file of ours stands in the place of the files of one result.
  *
  * @since 0.1.0
  * @category errors
@@ -49,6 +53,7 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   path: Schema.String,
   problem: Problem,
   detail: Schema.String,
+  ofResult: Schema.optionalKey(Schema.Boolean),
 }) {
   override get message(): string {
     return oneLine(`${this.path}: ${this.description}`)
@@ -85,6 +90,7 @@ export const isOfOneFile = ({ problem }: StoreError): boolean =>
 const problems: Readonly<Record<string, Problem>> = {
   ENOSPC: "DiskFull",
   EDQUOT: "DiskFull",
+  EFBIG: "FileTooLarge",
   EMFILE: "TooManyOpenFiles",
   ENFILE: "TooManyOpenFiles",
   EACCES: "NotWritable",

@@ -239,6 +239,11 @@ export const resultsIn = Effect.fnUntraced(function* (
   return paths.flat()
 })
 
+const without = (paths: ReadonlyArray<string>, records: ReadonlyArray<Manifest.Completed>): ReadonlyArray<string> => {
+  const recorded = new Set(records.map(({ path }) => path))
+  return paths.filter((path) => !recorded.has(path))
+}
+
 const isId = Schema.is(ResultRef.fields.machineActionId)
 
 /**
@@ -257,10 +262,6 @@ export const unrecorded = Effect.fnUntraced(function* (
   paths: ReadonlyArray<string>,
   records: ReadonlyArray<Manifest.Completed>,
 ): Effect.fn.Return<ReadonlyArray<Unrecorded>, StoreError> {
-  const without = (all: ReadonlyArray<string>, recorded: ReadonlyArray<Manifest.Completed>) => {
-    const known = new Set(recorded.map(({ path }) => path))
-    return all.filter((path) => !known.has(path))
-  }
   const left = without(paths, records)
   if (left.length === 0) return []
   const now = yield* Effect.delay(

@@ -273,7 +273,11 @@ describe("MachineAction: a record of a MiB", () => {
       what: "parameters",
       record: {
         commands: [
-          { command: { params: Array.from({ length: 120 }, (_, n) => ({ key: `${n}`, value: "\u{E0001}".repeat(4096) })) } },
+          {
+            command: {
+              params: Array.from({ length: 120 }, (_, n) => ({ key: `${n}`, value: "\u{E0001}".repeat(4096) })),
+            },
+          },
         ],
       },
     },

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -63,6 +63,28 @@ describe("Manifest.layerFileSystem", () => {
       assert.deepStrictEqual(yield* find(directory, 2), there())
       assert.deepStrictEqual(yield* find(directory, 4), Option.none())
       assert.deepStrictEqual(yield* failedIn(directory), [String(refAt(1)), String(refAt(3))])
+    }),
+  )
+
+  it.live.each(["the file", "the directory"])("appends nothing once another one has the place of %s", (what) =>
+    Effect.gen(function* () {
+      const directory = join(yield* tempDirectory, "results")
+      const path = join(directory, "manifest.jsonl")
+      const error = yield* inRun(directory, (manifest) =>
+        Effect.gen(function* () {
+          yield* manifest.append(completed(refAt(0)))
+          const place = what === "the file" ? path : directory
+          renameSync(place, `${place}.moved`)
+          if (what === "the directory") mkdirSync(directory, { mode: 0o700 })
+          writeFileSync(path, "", { mode: 0o600 })
+          return yield* Effect.flip(manifest.append(completed(refAt(1))))
+        }),
+      )
+      assert.match(
+        error.message,
+        /it was removed, or another (?:file|directory) has taken its place, while it was in use; run/,
+      )
+      assert.strictEqual(readFileSync(path, "utf8"), "")
     }),
   )
 

@@ -102,7 +102,10 @@ describe("NodeDirectoryLock", () => {
       writeFileSync(join(directory, name), "", { mode: 0o600 })
       truncateSync(join(directory, name), 1024 ** 4)
       const error = yield* Effect.flip(Effect.scoped(hold(directory)))
-      assert.match(error.message, /\.lock: it is not a lock of live-response \(it is larger than 1048576 bytes\); remove/)
+      assert.match(
+        error.message,
+        /\.lock: it is not a lock of live-response \(it is larger than 1048576 bytes\); remove/,
+      )
     }),
   )
 

@@ -25,8 +25,9 @@ const endsAnyBatch = (error: ResultError): boolean => {
   switch (error._tag) {
     case "CredentialError":
     case "QuotaStoreError":
-    case "StoreError":
       return true
+    case "StoreError":
+      return error.ofResult !== true
     case "DefenderError":
       return error.isLocal || isUnknownName(error)
     case "TransferError":

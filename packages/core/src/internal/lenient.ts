@@ -13,7 +13,11 @@ export const items = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(
 
 /** A text, or a number or a boolean as text. A text that is longer than any of a person is shortened. */
 export const text = (value: unknown): string | undefined =>
-  typeof value === "string" ? shorten(value) : typeof value === "number" || typeof value === "boolean" ? `${value}` : undefined
+  typeof value === "string"
+    ? shorten(value)
+    : typeof value === "number" || typeof value === "boolean"
+      ? `${value}`
+      : undefined
 
 /** A text, or an object's own scalars: `{ code: 5, message: "denied" }` is `code: 5, message: denied`. */
 export const flatText = (value: unknown): string | undefined =>
