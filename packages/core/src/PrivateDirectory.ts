@@ -235,16 +235,26 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
   ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
     if (!(yield* checkBelow(name))) return Option.none()
     const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
-    if (Option.isNone(found)) return found
-    yield* trust(pathOf(name), Trust.ofFile(found.value, user))
-    if (found.value.type !== "Directory") return found
-    const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
-    return yield* new StoreError({ path: pathOf(name), problem: "Failed", detail })
+    if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
+    return found
   })
 
   const info = (name: string) => ofResult(name)(checkFile(name))
 
-  return { pathOf, real, checkOpened, checkDirectoryOf, info }
+  /** What is known of a file that is opened, renamed or removed. */
+  const fileInfo = (name: string) =>
+    checkFile(name).pipe(
+      Effect.filterOrFail(
+        (found) => !Option.exists(found, ({ type }) => type === "Directory"),
+        () => {
+          const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
+          return new StoreError({ path: pathOf(name), problem: "Failed", detail })
+        },
+      ),
+      ofResult(name),
+    )
+
+  return { pathOf, real, checkOpened, checkDirectoryOf, info, fileInfo }
 }
 
 /** What others may read of a file that is written is closed to them. */
@@ -257,18 +267,20 @@ const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: strin
 const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   const { fs, paths, user } = platform
   const { path, realPath } = opened
-  const { checkDirectoryOf, checkOpened, info, pathOf, real } = names(platform, opened)
+  const { checkDirectoryOf, checkOpened, fileInfo, info, pathOf, real } = names(platform, opened)
 
   const open = (name: string, flag: FileSystem.OpenFlag) =>
     // Only where users are known is the platform one that has the flag.
     fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
   const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
-    if (Option.isNone(yield* info(name))) return
+    if (Option.isNone(yield* fileInfo(name))) return
     yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
   })
   const read: PrivateDirectory["read"] = (name, options) =>
     Stream.unwrap(
-      Effect.map(info(name), () => Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))),
+      Effect.map(fileInfo(name), () =>
+        Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name))),
+      ),
     )
 
   return {
@@ -282,24 +294,24 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
     }),
     read,
     readString: Effect.fnUntraced(function* (name, longest) {
-      if (Option.isNone(yield* info(name))) return Option.none()
+      if (Option.isNone(yield* fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(read(name, { bytesToRead: longest }))))
     }),
     append: Effect.fnUntraced(function* (name) {
-      const found = yield* info(name)
+      const found = yield* fileInfo(name)
       if (Option.isNone(found)) return yield* open(name, "ax+")
       yield* tighten(platform, real(name), found.value)
       return yield* open(name, "a+")
     }),
     create: (name) => Effect.andThen(remove(name), open(name, "wx")),
     prepare: Effect.fnUntraced(function* (name) {
-      const found = yield* info(name)
+      const found = yield* fileInfo(name)
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
     rename: Effect.fnUntraced(function* (from, to) {
-      yield* info(from)
-      yield* info(to)
+      yield* fileInfo(from)
+      yield* fileInfo(to)
       yield* fs.rename(real(from), real(to)).pipe(at(pathOf(to)))
     }),
     remove,
