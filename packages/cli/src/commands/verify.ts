@@ -27,7 +27,7 @@ export const verify = Command.make(
 ).pipe(
   Command.withShortDescription("Check that downloaded results are unchanged"),
   Command.withDescription(
-    "Check that each result in a directory still has the size and the SHA-256 that its manifest records. Exits with 1 where a result differs or is missing. It reads alone, calls nothing, and a download may be at work there.",
+    "Check that each result in a directory still has the size and the SHA-256 that its manifest records. Exits with 1 where a result differs or is missing, where a file has the name of a result that the manifest does not record, and where a line of the manifest is damaged. It reads alone, calls nothing, and a download may be at work there.",
   ),
   Command.withExamples([
     { command: "live-response verify case-4711", description: "All results of a case" },
