@@ -141,6 +141,21 @@ describe("a server that repeats what it was sent", () => {
     }),
   )
 
+  it.effect("has an ETag that is as good as none where it is too long for a record", () =>
+    Effect.gen(function* () {
+      for (const [length, isKept] of [
+        [900, true],
+        [12_000, false],
+      ] as const) {
+        const headers = { etag: `"${"x".repeat(length)}"` }
+        const events = yield* save(linkAnswer, HttpServerResponse.uint8Array(utf8("hello"), { headers }))
+        const completed = events.find((event) => event.event === "completed")
+        assert.deepInclude(completed, { bytes: 5 })
+        assert.strictEqual(completed !== undefined && "etag" in completed, isKept)
+      }
+    }),
+  )
+
   it.effect("shows no secret of the app: the sign-in server", () => {
     const secret = "s3cret~of/the+app"
     const description = `AADSTS7000215: Invalid client secret ${secret} (${encodeURIComponent(secret)}) provided.`
