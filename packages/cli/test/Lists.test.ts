@@ -293,6 +293,27 @@ describe("bounds of a list", () => {
     }).pipe(Effect.provide(services)),
   )
 
+  it.live.each([
+    { what: "a comment", head: "# " + "x".repeat(300_000) },
+    { what: "a comment after blanks", head: `${" ".repeat(10)}#${"x".repeat(300_000)}` },
+    { what: "blanks", head: " ".repeat(300_000) },
+  ])("$what of any length belongs to its own line", ({ head }) =>
+    Effect.gen(function* () {
+      for (const lineEnd of ["\n", "\r\n", "\r"]) {
+        for (const size of [1000, 4096, 100_000]) {
+          const text = `${head} ${id(0)}:0${lineEnd}${id(1)}:0${lineEnd}no target${lineEnd}`
+          const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, n) =>
+            text.slice(n * size, (n + 1) * size),
+          )
+          const stdin = Stream.rechunk(1)(Stream.encodeText(Stream.fromIterable(pieces)))
+          const read = yield* targetsOf("-").pipe(Effect.provide(Stdio.layerTest({ stdin })))
+          const first = head.includes("#") ? [] : [`${id(0)}:0`]
+          assert.deepStrictEqual(read, [...first, `${id(1)}:0`, "bad 3"], `${JSON.stringify(lineEnd)} ${size}`)
+        }
+      }
+    }).pipe(Effect.provide(services)),
+  )
+
   it.live("a quote that is never closed does not load the list into memory", () =>
     Effect.gen(function* () {
       const line = `machineActionId,index\n"${`${"x".repeat(1000)}\n`.repeat(20_000)}`

@@ -281,6 +281,11 @@ describe("download --follow, left running", { concurrent: true }, () => {
         said,
         /^live-response: results\/follow\.json is broken, and is now results\/follow\.json\.broken; [^\n]+\n/,
       )
+
+      // A position in the future would pass over everything until then.
+      box.write("results/follow.json", positionsFile(box).replace(/"since":"\d{4}/, `"since":"9999`))
+      yield* until([], '{"version":1,"positions":[{', "follow.json.broken")
+      assert.notInclude(positionsFile(box), '"since":"9999')
     }),
   )
 

@@ -183,6 +183,7 @@ describe("results", () => {
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
         `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; the bytes are kept as they came`,
         `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
+        "live-response: results/manifest.jsonl: line 9 is damaged and was skipped; its result has no row",
       ])
 
       const rows = jsonLines(box)

@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 const page = read("SECURITY.md")
 
-const factors: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2, MB: 1e6, GB: 1e9 }
+const factors: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, MB: 1e6, GB: 1e9 }
 
 /** 64 MiB, 1,000 */
 const stated = (bound: string) => {

@@ -1,8 +1,10 @@
 /**
  * `verify`: whether results are still what was downloaded; and what `results` and `show` say of one that is not.
  */
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs"
+import { linkSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -56,7 +58,7 @@ describe("verify", () => {
       const json = yield* box.run(verify("--json"))
       assert.deepStrictEqual(inOrder(json.stdout), [
         ...paths.map((_, index) => ({ event: "verified", ...recordOf(index) })),
-        { event: "summary", verified: 4, differs: 0, missing: 0, bytes },
+        { event: "summary", verified: 4, differs: 0, missing: 0, unrecorded: 0, damaged: 0, bytes },
       ])
       assert.strictEqual(Cli.ndjson(json.stdout).at(-1)?.["event"], "summary")
       const quiet = yield* box.run(verify("--quiet"))
@@ -83,7 +85,7 @@ describe("verify", () => {
         differs(1, `it has 5 bytes, and had ${recordOf(1).bytes} when it was downloaded`),
         { event: "missing", ...recordOf(2) },
         differs(3, "it is a symbolic link, and no link is followed here; remove it, or choose another directory"),
-        { event: "summary", verified: 0, differs: 3, missing: 1, bytes: 0 },
+        { event: "summary", verified: 0, differs: 3, missing: 1, unrecorded: 0, damaged: 0, bytes: 0 },
       ])
       const lines = stderr.trimEnd().split("\n").sort()
       assert.strictEqual(lines.length, 4, stderr)
@@ -100,6 +102,88 @@ describe("verify", () => {
       assert.strictEqual(exitCode, 1)
       const text = yield* box.run(verify())
       assert.deepStrictEqual([text.exitCode, text.stdout], [1, "0 verified (0 B), 3 differ, 1 missing.\n"])
+    }),
+  )
+
+  it.live("reports a damaged line of the manifest, and the file that no line records any more", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      // One flipped bit: the quote becomes another character.
+      const manifest = box.read("results/manifest.jsonl")
+      const lines = manifest.toString().split("\n")
+      const line = lines.findIndex((text) => text.includes(paths[1] ?? ""))
+      const at = lines.slice(0, line).join("\n").length + 3
+      manifest[at] = (manifest[at] ?? 0) ^ 1
+      box.write("results/manifest.jsonl", manifest)
+      box.write(`results/${id}/9.bin`, "whose?")
+
+      const { exitCode, stderr, stdout } = yield* box.run(verify("--json"))
+      const events = Cli.ndjson(stdout)
+      assert.deepStrictEqual(
+        events.filter(({ event }) => event !== "verified"),
+        [
+          { event: "damaged", line: line + 1 },
+          ...[paths[1], `${id}/9.bin`].map((path) => ({ event: "unrecorded", path })),
+          { ...events.at(-1), event: "summary", verified: 3, differs: 0, missing: 0, unrecorded: 2, damaged: 1 },
+        ],
+      )
+      assert.include(stderr, `live-response: manifest.jsonl: line ${line + 1} is damaged, so the result`)
+      assert.include(stderr, `live-response: ${paths[1]} is not recorded in the manifest, so`)
+      assert.strictEqual(exitCode, 1)
+      const text = yield* box.run(verify())
+      assert.match(text.stdout, /, 0 missing, 2 not recorded, 1 damaged line in the manifest\.\n$/)
+
+      const table = yield* box.run({ args: ["results", "results", "--json"] })
+      const warned = `results/manifest.jsonl: line ${line + 1} is damaged and was skipped; it`
+      assert.include(table.stderr, `${warned}s result has no row`)
+      const shown = yield* box.run({ args: ["show", target(0), "--out", "results"] })
+      assert.include(shown.stderr, `${warned} may be the record of this result`)
+    }),
+  )
+
+  it.live.each([
+    { what: "a directory", put: (path: string) => mkdirSync(path), says: "there is a directory; remove it" },
+    {
+      what: "a named pipe",
+      put: (path: string) => execFileSync("mkfifo", ["-m", "600", path]),
+      says: "there is a named pipe; remove it",
+    },
+    {
+      what: "a hard link",
+      put: (path: string) => linkSync(join(dirname(path), "3.json"), path),
+      says: "the file has another name elsewhere (a hard link)",
+    },
+  ])("verifies the other results where $what stands in place of one", ({ put, says, what }) =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      const path = box.path(`results/${paths[0]}`)
+      rmSync(path)
+      put(path)
+      const { exitCode, stderr, stdout } = yield* box.run(verify("--json"))
+      // A hard link to another result is trouble for both.
+      const differs = what === "a hard link" ? 2 : 1
+      assert.deepInclude(Cli.ndjson(stdout).at(-1), { verified: 4 - differs, differs, missing: 0 })
+      assert.include(stderr, says)
+      assert.strictEqual(exitCode, 1)
+
+      const table = yield* box.run({ args: ["results", "results", "--json"] })
+      assert.strictEqual(table.exitCode, 0, table.stderr)
+      assert.deepInclude(Cli.ndjson(table.stdout)[0], { rows: 2 - differs })
+      assert.include(table.stderr, `live-response: no row for ${paths[0]}: `)
+    }),
+  )
+
+  it.live("reports each result of a machine action in place of whose directory there is a file", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      rmSync(box.path(`results/${id}`), { recursive: true })
+      box.write(`results/${id}`, "")
+      const { exitCode, stderr, stdout } = yield* box.run(verify("--json"))
+      assert.deepInclude(Cli.ndjson(stdout).at(-1), { verified: 0, differs: 4, missing: 0, unrecorded: 0 })
+      assert.include(stderr, "there is a file where a directory is needed")
+      assert.strictEqual(exitCode, 1)
+      const table = yield* box.run({ args: ["results", "results", "--json"] })
+      assert.deepStrictEqual([table.exitCode, Cli.ndjson(table.stdout)[0]?.["rows"]], [0, 0], table.stderr)
     }),
   )
 

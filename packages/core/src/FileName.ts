@@ -77,6 +77,15 @@ export const kindOf = (ref: Pick<ResultRef, "index" | "machineActionId">, name: 
   kinds.find((kind) => ofResult(ref, kind) === name)
 
 /**
+ * Whether a file in the directory of a machine action has a name that only a result has. Nothing else is taken from a name
+ * that was found: which result it is, if any, a record says.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const isResult = (name: string): boolean => /^\d{1,3}\.(?:json|gz|bin)$/.test(name)
+
+/**
  * The name that a file has until all of it is written. Where two programs may write the same file at once, each needs a
  * `tag` of its own.
  *

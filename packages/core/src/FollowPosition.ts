@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -158,6 +160,9 @@ export const File = Schema.Struct({
  */
 export const maxBytes = 16 * 1024 * 1024
 
+/** A position further in the future would skip actions for as long. No clock of this program wrote it. */
+const mostAhead = Duration.days(1)
+
 const decodeFile = Schema.decodeOption(Schema.fromJsonString(File))
 const encodeFile = Schema.encodeEffect(Schema.fromJsonString(File))
 
@@ -179,7 +184,10 @@ const readFile = Effect.fnUntraced(function* (directory: PrivateDirectory.Privat
   if (text === undefined) return positionsOf([])
   const newer = Option.getOrUndefined(decodeNewer(text))
   if (newer !== undefined) return yield* newerVersion(path, newer.version)
-  const file = Option.getOrUndefined(decodeFile(text))
+  const latest = DateTime.addDuration(yield* DateTime.now, mostAhead)
+  const isPossible = ({ positions }: typeof File.Type): boolean =>
+    positions.every(({ position }) => DateTime.isLessThanOrEqualTo(position.since, latest))
+  const file = Option.getOrUndefined(Option.filter(decodeFile(text), isPossible))
   if (file !== undefined) return positionsOf(file.positions)
   yield* directory.rename(name, FileName.brokenOf(name))
   yield* Effect.logWarning(
@@ -192,16 +200,27 @@ const readFile = Effect.fnUntraced(function* (directory: PrivateDirectory.Privat
 const open = Effect.fnUntraced(function* (path: string) {
   const directory = yield* PrivateDirectory.open(path)
   const positions = yield* readFile(directory)
-  let written = ""
+  const state = { written: "", isTooLong: false }
+
+  /** The position before a text that is too long misses nothing: results that were downloaded since then are skipped. */
+  const warnOfLength = Effect.suspend(() => {
+    if (state.isTooLong) return Effect.void
+    state.isTooLong = true
+    return Effect.logWarning(
+      `more actions are in progress than ${directory.pathOf(FileName.single.follow)} can list, so it is not updated; the next run checks them again`,
+    )
+  })
+
   return {
     find: (key: Key) => find(positions, key),
     save: Effect.fnUntraced(function* (key: Key, position: Position) {
       const next = new Map(positions).set(textOf(key), { what: key, position })
       const json = yield* Effect.orDie(encodeFile({ version, positions: Array.from(next.values()) }))
-      if (json !== written) {
+      if (json !== state.written) {
         const text = TerminalText.escapeJson(json)
+        if (text.length > maxBytes) return yield* warnOfLength
         yield* AtomicFile.write(directory, FileName.single.follow, Stream.encodeText(Stream.succeed(text)))
-        written = json
+        state.written = json
       }
       positions.set(textOf(key), { what: key, position })
     }),

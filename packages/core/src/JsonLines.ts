@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import type { File } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -11,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
+import { fromPlatformError, StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
 import * as TextLines from "./TextLines.ts"
 
@@ -20,13 +21,13 @@ const lineFeed = 0x0a
 const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
 /**
- * A longer line is not an entry of this library's, and only the beginning of it is read, in characters: 4 MiB. The largest
- * entry holds a machine action, of which the API's answer has a bound of 1 MiB.
+ * In characters: no longer line is written, and of one that is found only the beginning is read. The largest entry holds a
+ * machine action, whose record has 1 Mi characters at most, each of which may be escaped as six.
  *
  * @since 0.1.0
  * @category reading
  */
-export const longestLine: number = 4 * 1024 * 1024
+export const longestLine: number = 8 * 1024 * 1024
 
 /**
  * A line that is not an entry: its number, from 1, and its value where it is JSON.
@@ -44,8 +45,9 @@ export interface DamagedLine {
  *
  * **Details**
  *
- * Blank lines are fine. `onDamaged` is called for each other line that is not an entry, and fails where such a line must
- * not be passed over. By default all of them are, as for a file to which another program is just appending.
+ * Blank lines are fine, and so is a last line without a line feed: another program is just appending it, or a crash has
+ * torn it. `onDamaged` is called for each other line that is not an entry, and fails where such a line must not be passed
+ * over. By default all of them are.
  *
  * @since 0.1.0
  * @category reading
@@ -57,20 +59,29 @@ export const read = <A, I, E = never, R = never>(
   onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R> = () => Effect.void,
 ): Stream.Stream<A, StoreError | E, R> => {
   const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
-  const entry = ([text, index]: [string, number]): Effect.Effect<ReadonlyArray<A>, E, R> => {
-    const decoded = decode(text)
-    if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
-    return text.trim() === "" ? Effect.succeed([]) : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
-  }
-  return Stream.unwrap(
-    Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
-  ).pipe(
-    Stream.decodeText(),
-    TextLines.split(longestLine),
-    Stream.zipWithIndex,
-    Stream.mapEffect(entry),
-    Stream.flattenIterable,
-  )
+  return Stream.suspend(() => {
+    /** Whether the last byte so far is a line feed: of the whole file, once the last line is there. */
+    let isWhole = true
+    const entry = ([[text, next], index]: [[string, Option.Option<string>], number]) => {
+      const decoded = decode(text)
+      if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
+      const isTorn = Option.isNone(next) && !isWhole
+      return isTorn || text.trim() === ""
+        ? Effect.succeed([])
+        : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
+    }
+    return Stream.unwrap(
+      Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
+    ).pipe(
+      Stream.tap((bytes) => Effect.sync(() => (isWhole = bytes.at(-1) === lineFeed))),
+      Stream.decodeText(),
+      TextLines.split(longestLine),
+      Stream.zipWithNext,
+      Stream.zipWithIndex,
+      Stream.mapEffect(entry),
+      Stream.flattenIterable,
+    )
+  })
 }
 
 /** Where the last line begins that has no line feed: at the end of a file that is whole. */
@@ -108,7 +119,7 @@ export interface Appender<A> {
   /**
    * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. One at a time: others
    * wait. What is written of an entry that can't be appended is cut off again, and where that fails, so does each append
-   * after it until it succeeds.
+   * after it until it succeeds. An entry whose line could not be read back (`longestLine`) fails, and nothing is written.
    */
   readonly append: (entry: A) => Effect.Effect<void, StoreError>
 }
@@ -142,6 +153,16 @@ export const open = Effect.fnUntraced(function* <A, I>(
         ),
   )
 
+  /** What is appended to a file that has lost its name is lost. */
+  const checkName = Effect.gen(function* () {
+    const opened = yield* Effect.mapError(file.stat, storeError)
+    const named = yield* directory.info(name)
+    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) return
+    const detail =
+      "it was removed, or another file has taken its place, while it was in use; run the same command again"
+    return yield* new StoreError({ path: directory.pathOf(name), problem: "Failed", detail })
+  })
+
   const write = (line: string) =>
     Effect.gen(function* () {
       yield* cutBack
@@ -152,15 +173,26 @@ export const open = Effect.fnUntraced(function* <A, I>(
     }).pipe(
       Effect.tapError(() => Effect.ignore(cutBack)),
       Effect.mapError(storeError),
+      (append) => Effect.andThen(checkName, append),
       oneAtATime.withPermits(1),
       Effect.uninterruptible,
     )
+
+  const tooLong = ({ length }: string) =>
+    new StoreError({
+      path: directory.pathOf(name),
+      problem: "Failed",
+      detail: `an entry has ${length} characters, and a line may have ${longestLine}, so it was not written; shorten what was asked for, such as the comment of a session`,
+    })
 
   // The name of a file is on the disk only when its directory is.
   yield* directory.syncDirectoryOf(name)
   yield* mend(directory, name, file)
   return {
     append: (entry) =>
-      Effect.flatMap(Effect.orDie(encode(entry)), (line) => write(`${TerminalText.escapeJson(line)}\n`)),
+      Effect.flatMap(Effect.orDie(encode(entry)), (json) => {
+        const line = TerminalText.escapeJson(json)
+        return line.length > longestLine ? Effect.fail(tooLong(line)) : write(`${line}\n`)
+      }),
   }
 })

@@ -28,6 +28,9 @@ export class Machine extends Schema.Class<Machine>("@live-response/core/Machine"
   lastSeen: Schema.optionalKey(Schema.DateTimeUtcFromString),
 }) {}
 
+/** In characters. An id that was cut would be another id. */
+const longestId = 256
+
 /**
  * Decodes a machine in the API's own shape, or says in a few words why it can't be read. Only `id` is required; any other
  * member of an unexpected type is left out. It never throws.
@@ -47,6 +50,7 @@ export class Machine extends Schema.Class<Machine>("@live-response/core/Machine"
 export const fromApi = (value: unknown): Result.Result<Machine, string> => {
   const id = Lenient.member(value, "id")
   if (typeof id !== "string" || id === "") return Result.fail("it has no id")
+  if (id.length > longestId) return Result.fail("its id is too long")
   return Result.succeed(
     Machine.make({
       id,

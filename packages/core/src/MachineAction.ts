@@ -169,7 +169,7 @@ const paramsOf = (value: unknown): Record<string, string> =>
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
 
-/** A session has a few commands. Of the shortest ones 60 MB need gigabytes as objects. */
+/** A session has a few commands, and the index of a result three digits at most. 60 MB of the shortest ones need gigabytes as objects. */
 const mostCommands = 200
 
 /** A command that can't be read still has a position in the list, by which its result can be requested. */
@@ -197,7 +197,8 @@ const commandFromApi = (value: unknown, position: number): Command => {
  * Only `id` is required. Known words are put into Microsoft's own spelling, whatever their case; a `type` or `status`
  * that is missing or not text is `""`. A command that can't be read has no type, status and parameters, and keeps its
  * position in the list. Numbers that arrive as text and texts that arrive as numbers are converted; any other member of an
- * unexpected type is absent.
+ * unexpected type is absent. Of a text of more than 8,192 characters the beginning and the end are kept, with `…` between
+ * them.
  *
  * **Gotchas**
  *

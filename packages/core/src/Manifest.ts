@@ -106,21 +106,31 @@ const refuseNewer = (path: string, { line, value }: JsonLines.DamagedLine): Effe
   })
 
 /**
+ * Receives each damaged line of a manifest. Its result is not among the entries, so that the reader must report it: otherwise
+ * one flipped bit would remove a result from every list unnoticed.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
+
+/**
  * The entries of `<directory>/manifest.jsonl` in their order. None if there is no such file.
  *
  * **Details**
  *
- * It only reads, so a batch may write to the directory meanwhile. Damaged lines are skipped; a line of a newer version
- * fails with a `StoreError` that names it.
+ * It only reads, so a batch may write to the directory meanwhile: a last line without a line feed is not damaged. A line of a
+ * newer version fails with a `StoreError` that names it.
  *
  * @since 0.1.0
  * @category reading
  */
 export const entries = (
   directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: OnDamaged,
 ): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> =>
   JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (damaged) =>
-    refuseNewer(directory.pathOf(FileName.single.manifest), damaged),
+    Effect.andThen(refuseNewer(directory.pathOf(FileName.single.manifest), damaged), onDamaged(damaged)),
   )
 
 /**
@@ -131,9 +141,10 @@ export const entries = (
  */
 export const completed = (
   directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: OnDamaged,
 ): Effect.Effect<ReadonlyArray<ManifestEntry.Completed>, StoreError> =>
   Stream.runFold(
-    entries(directory),
+    entries(directory, onDamaged),
     () => new Map<string, ManifestEntry.Completed>(),
     (stored, entry) => {
       const key = `${entry.machineActionId}:${entry.index}`
@@ -142,26 +153,51 @@ export const completed = (
     },
   ).pipe(Effect.map((stored) => Array.from(stored.values())))
 
-/** A warning names this many damaged lines at most. */
-const namedLines = 5
+/** The damaged lines of a manifest: how many there are, and the numbers of the first few. */
+class DamagedLines {
+  count = 0
+  readonly named: Array<number> = []
 
-const warning = (path: string, lines: ReadonlyArray<number>): string => {
-  const named = lines.slice(0, namedLines).join(", ") + (lines.length > namedLines ? ", …" : "")
-  return lines.length === 1
-    ? `${path}: skipped line ${named}, which is damaged; its result is downloaded again`
-    : `${path}: skipped ${lines.length} damaged lines (${named}); their results are downloaded again`
+  readonly add: OnDamaged = ({ line }) =>
+    Effect.sync(() => {
+      this.count++
+      if (this.named.length < 5) this.named.push(line)
+    })
+
+  /** The warning, if there are any. */
+  warning(path: string, consequence: { readonly one: string; readonly many: string }): string | undefined {
+    const named = this.named.join(", ") + (this.count > this.named.length ? ", …" : "")
+    if (this.count === 0) return undefined
+    return this.count === 1
+      ? `${path}: line ${named} is damaged and was skipped; ${consequence.one}`
+      : `${path}: ${this.count} lines are damaged and were skipped (${named}); ${consequence.many}`
+  }
 }
 
-/** Reads the manifest into an index, and warns once of all damaged lines. */
+/**
+ * Reads a manifest, and logs one warning if lines of it are damaged.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const warnOfDamage = Effect.fnUntraced(function* <A, E, R>(
+  directory: PrivateDirectory.PrivateDirectory,
+  consequence: { readonly one: string; readonly many: string },
+  read: (onDamaged: OnDamaged) => Effect.Effect<A, E, R>,
+): Effect.fn.Return<A, E, R> {
+  const damaged = new DamagedLines()
+  const found = yield* read(damaged.add)
+  const warning = damaged.warning(directory.pathOf(FileName.single.manifest), consequence)
+  if (warning !== undefined) yield* Effect.logWarning(warning)
+  return found
+})
+
 const readIndex = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
   const index = makeIndex()
-  const path = directory.pathOf(FileName.single.manifest)
-  const damaged: Array<number> = []
-  yield* JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (line) => {
-    damaged.push(line.line)
-    return refuseNewer(path, line)
-  }).pipe(Stream.runForEach((entry) => Effect.sync(() => index.add(entry))))
-  if (damaged.length > 0) yield* Effect.logWarning(warning(path, damaged))
+  const consequence = { one: "its result is downloaded again", many: "their results are downloaded again" }
+  yield* warnOfDamage(directory, consequence, (onDamaged) =>
+    Stream.runForEach(entries(directory, onDamaged), (entry) => Effect.sync(() => index.add(entry))),
+  )
   return index
 })
 

@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
@@ -12,7 +13,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Trust from "./internal/trust.ts"
-import { fromPlatformError, StoreError } from "./StoreError.ts"
+import { fromPlatformError, isOfOneFile, StoreError } from "./StoreError.ts"
 
 /**
  * The id of the user who runs this program, so that directories and files of other users are refused. By default, and on
@@ -51,6 +52,9 @@ export interface PrivateDirectory {
 
   /** What is known of a file; none where there is no such file. */
   readonly info: (name: string) => Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError>
+
+  /** The names of what is in the directory, or in one below; none where that is missing. Nothing of it is checked. */
+  readonly list: (below?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
 
   /** The bytes of a file. */
   readonly read: (name: string, options?: ReadOptions) => Stream.Stream<Uint8Array, StoreError>
@@ -172,15 +176,49 @@ const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
   return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
 }
 
+/** The directory that was opened, and not another one that has its name by now. */
+interface Opened {
+  /** As it was given. */
+  readonly path: string
+  readonly realPath: string
+  readonly dev: bigint
+  readonly ino: FileSystem.File.Info["ino"]
+}
+
+const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, realPath: string) {
+  const { dev, ino } = yield* at(path)(fs.lstat(realPath))
+  return { path, realPath, dev, ino } satisfies Opened
+})
+
 /** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
-const names = ({ fs, paths, user }: Platform, path: string, realPath: string) => {
+const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Opened) => {
   const pathOf = (name: string) => paths.join(path, name)
   const real = (name: string) => paths.join(realPath, name)
 
+  /** What stands in the place of the files of one result is no trouble for those of the others. */
+  const ofResult =
+    (name: string) =>
+    <A, R>(check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
+      Effect.mapError(check, (error) =>
+        name.includes("/") && error.path !== path && isOfOneFile(error)
+          ? new StoreError({ ...error, ofResult: true })
+          : error,
+      )
+
+  /** What is written into another directory would be lost, and looked like success. */
+  const checkOpened = Effect.gen(function* () {
+    const now = yield* at(path)(optional(fs.lstat(realPath)))
+    if (Option.exists(now, (info) => info.dev === dev && Equal.equals(info.ino, ino))) return
+    const detail =
+      "it was removed, or another directory has taken its place, while it was in use; run the same command again, in a directory that nobody else moves"
+    return yield* untrusted(path, detail)
+  })
+
   /** Gives whether the directory that a name is in is there. */
-  const checkDirectoryOf = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
+  const checkBelow = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
     const [below, file] = segmentsOf(name) ?? []
     if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
+    yield* checkOpened
     if (file === undefined) return true
     const info = yield* optional(fs.lstat(real(below))).pipe(at(pathOf(below)))
     if (Option.isNone(info)) return false
@@ -190,16 +228,33 @@ const names = ({ fs, paths, user }: Platform, path: string, realPath: string) =>
     return true
   })
 
-  const info = Effect.fnUntraced(function* (
+  const checkDirectoryOf = (name: string) => ofResult(name)(checkBelow(name))
+
+  const checkFile = Effect.fnUntraced(function* (
     name: string,
   ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
-    if (!(yield* checkDirectoryOf(name))) return Option.none()
+    if (!(yield* checkBelow(name))) return Option.none()
     const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
     if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
     return found
   })
 
-  return { pathOf, real, checkDirectoryOf, info }
+  const info = (name: string) => ofResult(name)(checkFile(name))
+
+  /** What is known of a file that is opened, renamed or removed. */
+  const fileInfo = (name: string) =>
+    checkFile(name).pipe(
+      Effect.filterOrFail(
+        (found) => !Option.exists(found, ({ type }) => type === "Directory"),
+        () => {
+          const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
+          return new StoreError({ path: pathOf(name), problem: "Failed", detail })
+        },
+      ),
+      ofResult(name),
+    )
+
+  return { pathOf, real, checkOpened, checkDirectoryOf, info, fileInfo }
 }
 
 /** What others may read of a file that is written is closed to them. */
@@ -209,20 +264,23 @@ const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: strin
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })
 
-const make = (platform: Platform, path: string, realPath: string): PrivateDirectory => {
+const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   const { fs, paths, user } = platform
-  const { checkDirectoryOf, info, pathOf, real } = names(platform, path, realPath)
+  const { path, realPath } = opened
+  const { checkDirectoryOf, checkOpened, fileInfo, info, pathOf, real } = names(platform, opened)
 
   const open = (name: string, flag: FileSystem.OpenFlag) =>
     // Only where users are known is the platform one that has the flag.
     fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
   const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
-    if (Option.isNone(yield* info(name))) return
+    if (Option.isNone(yield* fileInfo(name))) return
     yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
   })
   const read: PrivateDirectory["read"] = (name, options) =>
     Stream.unwrap(
-      Effect.map(info(name), () => Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))),
+      Effect.map(fileInfo(name), () =>
+        Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name))),
+      ),
     )
 
   return {
@@ -230,26 +288,30 @@ const make = (platform: Platform, path: string, realPath: string): PrivateDirect
     realPath,
     pathOf,
     info,
+    list: Effect.fnUntraced(function* (below) {
+      if (below === undefined) return yield* Effect.andThen(checkOpened, at(path)(fs.readDirectory(realPath)))
+      return (yield* checkDirectoryOf(`${below}/_`)) ? yield* at(pathOf(below))(fs.readDirectory(real(below))) : []
+    }),
     read,
     readString: Effect.fnUntraced(function* (name, longest) {
-      if (Option.isNone(yield* info(name))) return Option.none()
+      if (Option.isNone(yield* fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(read(name, { bytesToRead: longest }))))
     }),
     append: Effect.fnUntraced(function* (name) {
-      const found = yield* info(name)
+      const found = yield* fileInfo(name)
       if (Option.isNone(found)) return yield* open(name, "ax+")
       yield* tighten(platform, real(name), found.value)
       return yield* open(name, "a+")
     }),
     create: (name) => Effect.andThen(remove(name), open(name, "wx")),
     prepare: Effect.fnUntraced(function* (name) {
-      const found = yield* info(name)
+      const found = yield* fileInfo(name)
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
     rename: Effect.fnUntraced(function* (from, to) {
-      yield* info(from)
-      yield* info(to)
+      yield* fileInfo(from)
+      yield* fileInfo(to)
       yield* fs.rename(real(from), real(to)).pipe(at(pathOf(to)))
     }),
     remove,
@@ -288,8 +350,8 @@ const platform = Effect.gen(function* () {
  * It may itself be named through symbolic links, as `/var/cases` on another disk is, if they belong to this user or to
  * root. It fails with a `StoreError` whose problem is `Untrusted` where the directory belongs to another user, where its
  * group or others may write to it, and where others may rename it: each directory above it must belong to this user or
- * to root, and be writable by nobody else unless it is sticky, as /tmp is. In directories above, a group that has the id
- * of its owner is a group of that one user, as many systems give each user, and may write to them.
+ * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Where another directory has
+ * taken its place since it was opened, each operation fails with the same problem.
  *
  * @example
  * ```ts
@@ -309,12 +371,8 @@ export const open = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
   const system = yield* platform
-  const realPath = yield* resolve(system, path, true)
-  return make(
-    system,
-    path,
-    Option.getOrElse(realPath, () => path),
-  )
+  const realPath = Option.getOrElse(yield* resolve(system, path, true), () => path)
+  return make(system, yield* identify(system, path, realPath))
 })
 
 /**
@@ -327,5 +385,6 @@ export const find = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
   const system = yield* platform
-  return Option.map(yield* resolve(system, path, false), (realPath) => make(system, path, realPath))
+  const realPath = Option.getOrUndefined(yield* resolve(system, path, false))
+  return realPath === undefined ? Option.none() : Option.some(make(system, yield* identify(system, path, realPath)))
 })

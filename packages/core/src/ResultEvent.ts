@@ -11,6 +11,7 @@
 import * as Schema from "effect/Schema"
 import { ExtractionError } from "./Extraction.ts"
 import { ResultError } from "./ResultError.ts"
+import { StoreError } from "./StoreError.ts"
 import { Origin, ResultRef } from "./ResultRef.ts"
 
 const at = Schema.DateTimeUtcFromString
@@ -141,7 +142,7 @@ export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/cor
   ...ofResult,
   path: Schema.String,
   message: Schema.String,
-  error: ExtractionError,
+  error: Schema.Union([ExtractionError, StoreError]),
   at,
 }) {}
 

@@ -25,6 +25,7 @@ export const Problem = Schema.Literals([
   "NotWritable",
   "NotADirectory",
   "TooManyOpenFiles",
+  "FileTooLarge",
   "InUse",
   "Untrusted",
   "Failed",
@@ -40,11 +41,14 @@ const advice: Record<Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" 
   DiskFull: "the disk is full; free some space and run the same command again: it resumes",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
+  FileTooLarge:
+    "larger than a file may be; raise the limit of this shell (ulimit -f), or choose a directory on another file system",
   TooManyOpenFiles: "too many open files; lower the concurrency, or raise the limit (ulimit -n)",
 }
 
 /**
- * A file or directory at `path` can't be used. It concerns every result, so it ends a batch.
+ * A file or directory at `path` can't be used. It concerns every result, so it ends a batch, unless it is `ofResult`: then
+ * something that is not a file of ours is in the place of the files of one result.
  *
  * @since 0.1.0
  * @category errors
@@ -53,12 +57,14 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   path: Schema.String,
   problem: Problem,
   detail: Schema.String,
+  ofResult: Schema.optionalKey(Schema.Boolean),
 }) {
   override get message(): string {
-    return oneLine(`${this.path}: ${this.problemAndNextStep}`)
+    return oneLine(`${this.path}: ${this.description}`)
   }
 
-  private get problemAndNextStep(): string {
+  /** The problem and the next step, without the path. */
+  get description(): string {
     switch (this.problem) {
       case "Untrusted":
       case "Failed":
@@ -75,9 +81,20 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   }
 }
 
+/**
+ * Whether an error may be about one file alone: what stands in its place is not a file of this user, or can't be read. A
+ * disk that is full, or too many open files, is trouble for every file.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isOfOneFile = ({ problem }: StoreError): boolean =>
+  problem === "Untrusted" || problem === "NotADirectory" || problem === "NotWritable" || problem === "Failed"
+
 const problems: Readonly<Record<string, Problem>> = {
   ENOSPC: "DiskFull",
   EDQUOT: "DiskFull",
+  EFBIG: "FileTooLarge",
   EMFILE: "TooManyOpenFiles",
   ENFILE: "TooManyOpenFiles",
   EACCES: "NotWritable",

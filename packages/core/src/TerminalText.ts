@@ -6,6 +6,7 @@
  */
 import type * as Redacted from "effect/Redacted"
 import { foreignText } from "./internal/foreignText.ts"
+import * as Text from "./internal/text.ts"
 
 /**
  * Control characters (escape sequences start with one, of C0 or C1), and format characters, among them those that reverse
@@ -45,7 +46,9 @@ export const replaceUnsafe = (text: string, replacement: (character: string) => 
  */
 export const escapeJson = (json: string): string =>
   replaceUnsafe(json, (character) =>
-    Array.from({ length: character.length }, (_, i) => escapeUnit(character.charCodeAt(i))).join(""),
+    character.length === 1
+      ? escapeUnit(character.charCodeAt(0))
+      : escapeUnit(character.charCodeAt(0)) + escapeUnit(character.charCodeAt(1)),
   )
 
 /**
@@ -64,5 +67,21 @@ export const escapeJson = (json: string): string =>
  */
 export const withoutSecrets = (text: string, secrets?: ReadonlyArray<Redacted.Redacted<string>>): string =>
   foreignText(text, secrets)
+
+/**
+ * Text of others that is stored or shown, within a bound: of more than 8,192 characters the beginning and the end are
+ * kept, with `…` between them.
+ *
+ * @example
+ * ```ts
+ * import * as TerminalText from "@live-response/core/TerminalText"
+ *
+ * console.log(TerminalText.shorten("C:\\".repeat(10_000)).length) // 8191
+ * ```
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const shorten = (text: string): string => Text.shorten(text)
 
 const escapeUnit = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`

@@ -9,10 +9,12 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Hasher } from "./Hasher.ts"
+import * as FileName from "./FileName.ts"
+import * as Manifest from "./Manifest.ts"
 import type * as ManifestEntry from "./ManifestEntry.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { ResultRef } from "./ResultRef.ts"
-import type { StoreError } from "./StoreError.ts"
+import { isOfOneFile, type StoreError } from "./StoreError.ts"
 
 /** What the manifest records of a file; `path` is relative to the directory. */
 const recorded = { ...ResultRef.fields, path: Schema.String, bytes: Schema.Int, sha256: Schema.String }
@@ -52,7 +54,30 @@ export class Missing extends Schema.Class<Missing>("@live-response/core/Verifica
 }) {}
 
 /**
- * How many files are verified, differ and are missing. `bytes` counts those that are verified.
+ * A file has the name of a result, and the manifest does not record it: nothing says whether it is what was downloaded.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Unrecorded extends Schema.Class<Unrecorded>("@live-response/core/Verification/Unrecorded")({
+  event: Schema.tag("unrecorded"),
+  path: Schema.String,
+}) {}
+
+/**
+ * A line of the manifest can't be read, so the result that it recorded is not verified.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Damaged extends Schema.Class<Damaged>("@live-response/core/Verification/Damaged")({
+  event: Schema.tag("damaged"),
+  line: Schema.Int,
+}) {}
+
+/**
+ * How many files are verified, differ, are missing and are not recorded, and how many lines of the manifest are damaged.
+ * `bytes` counts the files that are verified.
  *
  * @since 0.1.0
  * @category events
@@ -62,6 +87,8 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/Verifica
   verified: Schema.Int,
   differs: Schema.Int,
   missing: Schema.Int,
+  unrecorded: Schema.Int,
+  damaged: Schema.Int,
   bytes: Schema.Int,
 }) {}
 
@@ -69,7 +96,7 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/Verifica
  * @since 0.1.0
  * @category events
  */
-export const Event = Schema.Union([Verified, Differs, Missing])
+export const Event = Schema.Union([Verified, Differs, Missing, Unrecorded, Damaged])
 
 /**
  * @since 0.1.0
@@ -83,7 +110,23 @@ export type Event = typeof Event.Type
  * @since 0.1.0
  * @category summary
  */
-export const emptySummary: Summary = Summary.make({ verified: 0, differs: 0, missing: 0, bytes: 0 })
+export const emptySummary: Summary = Summary.make({
+  verified: 0,
+  differs: 0,
+  missing: 0,
+  unrecorded: 0,
+  damaged: 0,
+  bytes: 0,
+})
+
+/**
+ * Whether all that was found is as it was recorded.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const isUnchanged = ({ damaged, differs, missing, unrecorded }: Summary): boolean =>
+  damaged + differs + missing + unrecorded === 0
 
 /**
  * Counts an event in.
@@ -147,7 +190,7 @@ const sizeDiffers = (actual: number, expected: number): string =>
  *
  * export const program = Effect.gen(function* () {
  *   const directory = yield* PrivateDirectory.open("case-4711")
- *   const records = yield* Manifest.completed(directory)
+ *   const records = yield* Manifest.completed(directory, ({ line }) => Effect.logError(`line ${line} is damaged`))
  *   return yield* Effect.forEach(records, (record) => Verification.verify(directory, record), { concurrency: 4 })
  * })
  * ```
@@ -164,17 +207,72 @@ export const verify = (
     const info = yield* directory.info(path)
     if (Option.isNone(info)) return Missing.make(record)
     const actual = Number(info.value.size)
-    if (actual !== bytes) return Differs.make({ ...record, message: sizeDiffers(actual, bytes) })
+    // To read something else than a file fails, and says what it is.
+    if (info.value.type === "File" && actual !== bytes)
+      return Differs.make({ ...record, message: sizeDiffers(actual, bytes) })
     let difference: string | undefined
     yield* Stream.runDrain(
       whileRead(directory.read(path), record, (message) => Effect.sync(() => (difference = message))),
     )
     return difference === undefined ? Verified.make(record) : Differs.make({ ...record, message: difference })
   }).pipe(
-    // A file that is a link, or another user's, is a finding: the others are looked at all the same.
-    Effect.catchIf(
-      (error) => error.problem === "Untrusted",
-      ({ detail }) =>
-        Effect.succeed<Event>(Differs.make({ machineActionId, index, path, bytes, sha256, message: detail })),
+    // Whatever stands there in place of the file is a finding: the others are verified as well.
+    Effect.catchIf(isOfOneFile, (error) =>
+      Effect.succeed<Event>(Differs.make({ machineActionId, index, path, bytes, sha256, message: error.description })),
     ),
   )
+
+/**
+ * The paths of all files that have the names of results, whether the manifest records them or not.
+ *
+ * @since 0.1.0
+ * @category verifying
+ */
+export const resultsIn = Effect.fnUntraced(function* (
+  directory: PrivateDirectory,
+): Effect.fn.Return<ReadonlyArray<string>, StoreError> {
+  const ids = (yield* directory.list()).filter(isId)
+  const paths = yield* Effect.forEach(ids, (id) =>
+    directory.list(id).pipe(
+      Effect.map((names) => names.filter(FileName.isResult).map((name) => `${id}/${name}`)),
+      // What is not a directory of ours has no results, and each record that names it is reported.
+      Effect.catchIf(isOfOneFile, () => Effect.succeed([])),
+    ),
+  )
+  return paths.flat()
+})
+
+const without = (
+  paths: ReadonlyArray<string>,
+  records: ReadonlyArray<ManifestEntry.Completed>,
+): ReadonlyArray<string> => {
+  const recorded = new Set(records.map(({ path }) => path))
+  return paths.filter((path) => !recorded.has(path))
+}
+
+const isId = Schema.is(ResultRef.fields.machineActionId)
+
+/**
+ * Those of the files that the manifest does not record.
+ *
+ * **Details**
+ *
+ * `paths` are from before the manifest was read for `records`, and it is read again a second later: a batch may be writing
+ * there, and records a result right after it is there.
+ *
+ * @since 0.1.0
+ * @category verifying
+ */
+export const unrecorded = Effect.fnUntraced(function* (
+  directory: PrivateDirectory,
+  paths: ReadonlyArray<string>,
+  records: ReadonlyArray<ManifestEntry.Completed>,
+): Effect.fn.Return<ReadonlyArray<Unrecorded>, StoreError> {
+  const left = without(paths, records)
+  if (left.length === 0) return []
+  const now = yield* Effect.delay(
+    Manifest.completed(directory, () => Effect.void),
+    "1 second",
+  )
+  return without(left, now).map((path) => Unrecorded.make({ path }))
+})

@@ -145,6 +145,21 @@ describe("a server that repeats what was sent", () => {
     }),
   )
 
+  it.effect("treats an ETag that is too long for a record as absent", () =>
+    Effect.gen(function* () {
+      for (const [length, isKept] of [
+        [900, true],
+        [12_000, false],
+      ] as const) {
+        const headers = { etag: `"${"x".repeat(length)}"` }
+        const events = yield* save(linkAnswer, HttpServerResponse.uint8Array(utf8("hello"), { headers }))
+        const completed = events.find((event) => event.event === "completed")
+        assert.deepInclude(completed, { bytes: 5 })
+        assert.strictEqual(completed !== undefined && "etag" in completed, isKept)
+      }
+    }),
+  )
+
   it.effect("shows no secret of the app where the sign-in server repeats it", () => {
     const secret = "s3cret~of/the+app"
     const description = `AADSTS7000215: Invalid client secret ${secret} (${encodeURIComponent(secret)}) provided.`

@@ -203,6 +203,7 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     { error: ofStore("TotalReached"), says: [/^\/results\/a: /, /--max-total/, /same command again/] },
     { error: ofStore("NotWritable"), says: [/^\/results\/a: /, /another directory/] },
     { error: ofStore("NotADirectory"), says: [/^\/results\/a: /, /another directory/] },
+    { error: ofStore("FileTooLarge"), says: [/^\/results\/a: /, /ulimit -f/, /choose/] },
     { error: ofStore("TooManyOpenFiles"), says: [/^\/results\/a: /, /ulimit -n/, /concurrency/] },
     { error: ofStore("InUse"), says: [/^\/results\/a: in use by EIO: i\/o error/, /wait until/, /another directory/] },
     {
@@ -489,6 +490,7 @@ describe("StoreError.fromPlatformError", () => {
   }>([
     { code: "ENOSPC", tag: "Unknown", problem: "DiskFull" },
     { code: "EDQUOT", tag: "Unknown", problem: "DiskFull" },
+    { code: "EFBIG", tag: "Unknown", problem: "FileTooLarge" },
     { code: "EMFILE", tag: "Unknown", problem: "TooManyOpenFiles" },
     { code: "ENFILE", tag: "Unknown", problem: "TooManyOpenFiles" },
     { code: "EACCES", tag: "PermissionDenied", problem: "NotWritable" },

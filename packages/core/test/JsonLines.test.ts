@@ -257,6 +257,18 @@ describe("JsonLines", () => {
     }),
   )
 
+  it.effect("writes no line that it could not read back", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      // Each of them is escaped as six characters.
+      const text = "\u200b".repeat(JsonLines.longestLine / 6)
+      const error = yield* Effect.flip(append(disk, entry(0), entry(1, text)))
+      assert.match(error.message, /entries\.jsonl: an entry has 8\d{6} characters, and a line may have 8388608, so/)
+      yield* append(disk, entry(2))
+      assert.deepStrictEqual(yield* readWhole(disk), [entry(0), entry(2)])
+    }),
+  )
+
   it.effect("a line of megabytes is damaged, and is not kept in memory, and the next one is read", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as JsonLines from "@live-response/core/JsonLines"
 import * as MachineAction from "@live-response/core/MachineAction"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as Arbitrary from "effect/Arbitrary"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -256,6 +258,51 @@ describe("MachineAction.hasResult", () => {
       const action = yield* decodeAction({ ...answer, type: "Isolate" })
       const results = action.commands.map((command) => MachineAction.hasResult(action, command))
       assert.deepStrictEqual(results, ["never", "never"])
+    }),
+  )
+})
+
+describe("MachineAction: a record of a MiB", () => {
+  const size = 1024 * 1024
+  const encodeJson = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))
+
+  it.effect.each([
+    { what: "a name", record: { computerDnsName: "\u200b".repeat(size) } },
+    { what: "names of 8,192 characters", record: { commands: [{ errors: Array(128).fill("\u200b".repeat(8192)) }] } },
+    {
+      what: "parameters",
+      record: {
+        commands: [
+          {
+            command: {
+              params: Array.from({ length: 120 }, (_, n) => ({ key: `${n}`, value: "\u{E0001}".repeat(4096) })),
+            },
+          },
+        ],
+      },
+    },
+    { what: "commands", record: { commands: Array(1000).fill(0) } },
+    { what: "errors", record: { commands: [{ errors: Array(size >> 3).fill(1e20) }] } },
+  ])("of $what is one line that can be read back", ({ record }) =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction({ id, ...record })
+      const line = TerminalText.escapeJson(yield* encodeJson(action))
+      assert.isAtMost(line.length, JsonLines.longestLine)
+    }),
+  )
+
+  it.effect("has a name of which the beginning and the end are kept", () =>
+    Effect.gen(function* () {
+      const action = yield* decodeAction({ id, requestorComment: `case 4711 ${"x".repeat(size)} [mark]` })
+      assert.match(action.requestorComment ?? "", /^case 4711 x+…x+ \[mark\]$/)
+      assert.isAtMost(action.requestorComment?.length ?? Infinity, 8192)
+    }),
+  )
+
+  it.effect("of more commands than there are results can't be read", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(decodeAction({ id, commands: Array(1001).fill(0) }))
+      assert.include(error.message, "more than 1000 commands")
     }),
   )
 })

@@ -220,6 +220,17 @@ describe("ResultStore.layerFileSystem: what a resume may trust", () => {
     )
   }
 
+  it.effect("writes no record that is too long to be read back, and the result starts over", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const long = ResultHead.make({ ...head, etag: "\u200b".repeat(20_000) })
+      yield* inWriter(disk, ({ write }) => write({ head: long, offset: 0, bytes: content.subarray(0, 400) }))
+      assert.isFalse(disk.files.has(recordPath))
+      yield* inWriter(disk, ({ resume }) => Effect.sync(() => assert.isUndefined(resume)))
+      assert.deepStrictEqual(disk.paths(), [])
+    }),
+  )
+
   for (const [method, path] of [
     ["read", recordPath],
     ["lstat", partPath],

@@ -17,11 +17,23 @@ import type * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sqlite from "./internal/sqlite.ts"
+import * as SqliteSchema from "./internal/sqliteSchema.ts"
 import * as NodeUser from "./NodeUser.ts"
 
 const decodeOwner = Schema.decodeUnknownSync(
   Schema.UndefinedOr(Schema.Struct({ pid: Schema.Int, host: Schema.String })),
 )
+
+const table = "owner (pid INTEGER, host TEXT)"
+
+/** In bytes: it has one row. */
+const largestFile = 1024 * 1024
+
+/** What is wrong with the file, and the next step. */
+const detailOf = (cause: unknown): string =>
+  Sqlite.isBroken(cause)
+    ? `it is not a lock of live-response (${Sqlite.messageOf(cause)}); remove it and run the same command again`
+    : `it can't be written (${Sqlite.messageOf(cause)}); check the disk and the limit on the size of files (ulimit -f), or choose another directory`
 
 /** The process that holds the lock, as a message names it. It is unknown while that process is writing its name. */
 const ownerOf = (database: DatabaseSync): string => {
@@ -36,7 +48,7 @@ const ownerOf = (database: DatabaseSync): string => {
  */
 const take = (database: DatabaseSync): void => {
   Sqlite.transaction(database, () => {
-    database.exec("CREATE TABLE IF NOT EXISTS owner (pid INTEGER, host TEXT)")
+    database.exec(`CREATE TABLE IF NOT EXISTS ${table}`)
     database.exec("DELETE FROM owner")
     database.prepare("INSERT INTO owner VALUES (?, ?)").run(process.pid, hostname())
   })
@@ -64,7 +76,7 @@ export const layer = (options: {
       const name = FileName.single.lock
       const inUse = (detail: string) => new StoreError({ path: directory.path, problem: "InUse", detail })
       const failed = (cause: unknown) =>
-        new StoreError({ path: directory.pathOf(name), problem: "Failed", detail: Sqlite.messageOf(cause) })
+        new StoreError({ path: directory.pathOf(name), problem: "Failed", detail: detailOf(cause) })
       const inode = Effect.map(
         directory.info(name),
         Option.flatMap(({ ino }) => ino),
@@ -73,13 +85,19 @@ export const layer = (options: {
       const attempt = Effect.gen(function* () {
         const database = yield* Sqlite.open(directory, name, {
           timeout: 0,
+          schema: [`CREATE TABLE ${table}`],
+          largest: largestFile,
           onError: (cause) => (Sqlite.isBusy(cause) ? inUse("another process") : failed(cause)),
         })
         const opened = yield* inode
-        yield* Effect.try({
-          try: () => take(database),
-          catch: (cause) => (Sqlite.isBusy(cause) ? inUse(ownerOf(database)) : failed(cause)),
-        })
+        const inTurn = <A>(body: () => A) =>
+          Effect.try({
+            try: body,
+            catch: (cause) => (Sqlite.isBusy(cause) ? inUse(ownerOf(database)) : failed(cause)),
+          })
+        const damage = yield* inTurn(() => SqliteSchema.damageOf(database))
+        if (damage !== undefined) return yield* failed(Sqlite.foreign(damage))
+        yield* inTurn(() => take(database))
         // Its former owner may have removed the file after it was opened here. Then it locks nothing.
         if (!Equal.equals(opened, yield* inode)) return false
         yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))

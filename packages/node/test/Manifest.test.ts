@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -65,6 +65,28 @@ describe("Manifest.layerFileSystem", () => {
       assert.deepStrictEqual(yield* find(directory, 2), there())
       assert.deepStrictEqual(yield* find(directory, 4), Option.none())
       assert.deepStrictEqual(yield* failedIn(directory), [String(refAt(1)), String(refAt(3))])
+    }),
+  )
+
+  it.live.each(["the file", "the directory"])("appends nothing once another one has the place of %s", (what) =>
+    Effect.gen(function* () {
+      const directory = join(yield* tempDirectory, "results")
+      const path = join(directory, "manifest.jsonl")
+      const error = yield* inRun(directory, (manifest) =>
+        Effect.gen(function* () {
+          yield* manifest.append(completed(refAt(0)))
+          const place = what === "the file" ? path : directory
+          renameSync(place, `${place}.moved`)
+          if (what === "the directory") mkdirSync(directory, { mode: 0o700 })
+          writeFileSync(path, "", { mode: 0o600 })
+          return yield* Effect.flip(manifest.append(completed(refAt(1))))
+        }),
+      )
+      assert.match(
+        error.message,
+        /it was removed, or another (?:file|directory) has taken its place, while it was in use; run/,
+      )
+      assert.strictEqual(readFileSync(path, "utf8"), "")
     }),
   )
 
@@ -208,9 +230,9 @@ describe("Manifest.layerFileSystem", () => {
 
       assert.deepStrictEqual(yield* warningsOf(inRun(directory, () => Effect.void)), [])
       assert.deepStrictEqual(yield* failedIn(directory), ["00000000-5a11-4000-8000-ffffffffffff:0"])
-      const stored = yield* Effect.flatMap(PrivateDirectory.open(directory), Manifest.completed).pipe(
-        Effect.provide(NodeServices.layer),
-      )
+      const stored = yield* Effect.flatMap(PrivateDirectory.open(directory), (files) =>
+        Manifest.completed(files, () => Effect.void),
+      ).pipe(Effect.provide(NodeServices.layer))
       // Every field of a line is read, so that nothing of it is lost where it is shown.
       const encoded = yield* Effect.forEach(stored, (entry) => Schema.encodeEffect(ManifestEntry.ManifestEntry)(entry))
       assert.deepStrictEqual(
@@ -232,9 +254,9 @@ describe("Manifest.layerFileSystem", () => {
       writeFileSync(path, newer)
       const message = `${path}: line 3 was written by a newer version of live-response (format 2, this one reads up to 1); run the newer version, or choose another directory`
       assert.strictEqual((yield* Effect.flip(failedIn(directory))).message, message)
-      const reading = Effect.flatMap(PrivateDirectory.open(directory), Manifest.completed).pipe(
-        Effect.provide(NodeServices.layer),
-      )
+      const reading = Effect.flatMap(PrivateDirectory.open(directory), (files) =>
+        Manifest.completed(files, () => Effect.void),
+      ).pipe(Effect.provide(NodeServices.layer))
       assert.strictEqual((yield* Effect.flip(reading)).message, message)
       assert.strictEqual(readFileSync(path, "utf8"), newer)
       assert.deepStrictEqual(readdirSync(directory), ["manifest.jsonl"])

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { readdirSync, statSync, writeFileSync } from "node:fs"
+import { readdirSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
@@ -66,19 +66,46 @@ describe("NodeDirectoryLock", () => {
     }),
   )
 
+  const owner = "CREATE TABLE owner (pid INTEGER, host TEXT)"
+  // It takes minutes, and a statement of SQLite can't be interrupted.
+  const slow = "instr(hex(zeroblob(20000000)), hex(zeroblob(10000000)) || '1')"
+
   it.effect.each([
-    "CREATE TRIGGER t BEFORE INSERT ON owner BEGIN SELECT 1; END",
-    "DROP TABLE owner; CREATE VIEW owner AS SELECT 1 AS pid, 'somebody' AS host",
+    `${owner}; CREATE TRIGGER t BEFORE INSERT ON owner BEGIN SELECT 1; END`,
+    "CREATE VIEW owner AS SELECT 1 AS pid, 'somebody' AS host",
+    `CREATE TABLE owner (pid INTEGER, host TEXT, CHECK (${slow} = 0))`,
+    `CREATE TABLE owner (pid INTEGER, host TEXT, more AS (${slow}) STORED)`,
+    `CREATE TABLE owner (pid INTEGER, host TEXT DEFAULT (${slow}))`,
+    `${owner}; CREATE INDEX i ON owner (instr(host, 'x'))`,
+    `${owner}; CREATE INDEX i ON owner (pid) WHERE pid > 0`,
+    `${owner}; CREATE TABLE other (x)`,
+    "CREATE VIRTUAL TABLE owner USING fts5(pid, host)",
   ])("runs nothing in a prepared file: %s", (sql) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const path = join(directory, ".lock")
       writeFileSync(path, "", { mode: 0o600 })
       const database = new DatabaseSync(path)
-      database.exec(`CREATE TABLE owner (pid INTEGER, host TEXT); ${sql}`)
+      database.exec(sql)
       database.close()
       const error = yield* Effect.flip(Effect.scoped(hold(directory)))
-      assert.match(error.message, /\.lock: it has triggers or views, which no file of live-response has; remove it/)
+      assert.match(
+        error.message,
+        /\.lock: it is not a lock of live-response \(it has tables or code that no file of live-response has\); remove it and run the same command again$/,
+      )
+    }),
+  )
+
+  it.effect.each([".lock", ".lock-journal", ".lock-wal"])("reads no file of gigabytes: %s", (name) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      writeFileSync(join(directory, name), "", { mode: 0o600 })
+      truncateSync(join(directory, name), 1024 ** 4)
+      const error = yield* Effect.flip(Effect.scoped(hold(directory)))
+      assert.match(
+        error.message,
+        /\.lock: it is not a lock of live-response \(it is larger than 1048576 bytes\); remove/,
+      )
     }),
   )
 
@@ -87,7 +114,10 @@ describe("NodeDirectoryLock", () => {
       const directory = yield* tempDirectory
       writeFileSync(join(directory, ".lock"), "this is not a lock. ".repeat(100))
       const broken = yield* Effect.flip(Effect.scoped(hold(directory)))
-      assert.match(broken.message, /\.lock: file is not a database/)
+      assert.match(
+        broken.message,
+        /\.lock: it is not a lock of live-response \(file is not a database\); remove it and run the same command again$/,
+      )
       const nowhere = yield* Effect.flip(Effect.scoped(hold("/proc/nowhere")))
       assert.include(nowhere.message, "/proc/nowhere")
     }),

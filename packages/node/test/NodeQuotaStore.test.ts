@@ -214,6 +214,59 @@ describe("NodeQuotaStore.layer", () => {
     }),
   )
 
+  const inDatabase = (sql: string) => (path: string) => {
+    const database = new DatabaseSync(path)
+    database.exec(sql)
+    database.close()
+  }
+
+  it.effect.each([
+    { what: "a call without end", sql: "INSERT INTO calls VALUES (7, 'kept', 1, 1e300, '1@elsewhere')" },
+    { what: "an id that no number has", sql: "INSERT INTO calls VALUES (9223372036854775807, 'kept', 1, 0, NULL)" },
+    { what: "a call in the year 300,000", sql: "INSERT INTO calls VALUES (7, 'kept', 1e16, 0, NULL)" },
+    { what: "a call at no time", sql: "INSERT INTO calls VALUES (7, 'kept', -9e999, 0, NULL)" },
+    { what: "a block of centuries", sql: "INSERT INTO blocks VALUES ('kept', 1, 1e15)" },
+    { what: "a block without end", sql: "INSERT INTO blocks VALUES ('kept', 1, 9e999)" },
+    {
+      what: "a crowd of calls in flight",
+      sql: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) INSERT INTO calls SELECT NULL, 'kept', 1, 1000, '1@elsewhere' FROM n",
+    },
+    {
+      what: "a constraint",
+      sql: "DROP TABLE blocks; CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL CHECK (wait < 7)) STRICT",
+    },
+    { what: "an index of an expression", sql: "CREATE INDEX i ON calls (instr(log, 'x'))" },
+    { what: "another table", sql: "CREATE TABLE other (x)" },
+  ])("sets a prepared file aside, with a warning, and goes on: $what", ({ sql }) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory)))
+      inDatabase(sql)(join(directory, "quota.sqlite"))
+      const warnings = yield* warningsOf(
+        Effect.gen(function* () {
+          const log = yield* named()
+          yield* call(log)
+          assert.deepStrictEqual(yield* usedIn(log, minute), [1])
+        }).pipe(Effect.provide(onThisMachine(directory))),
+      )
+      assert.strictEqual(readdirSync(directory).filter((name) => name.includes("broken")).length, 1)
+      assert.strictEqual(warnings.length, 1)
+      assert.include(warnings[0], "the quota's log was broken (it has ")
+    }),
+  )
+
+  it.effect("writes no lease that it would not read", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const opened = openLog(minute, { name: "kept", lease: Duration.infinity })
+      yield* Effect.scoped(Effect.flatMap(opened, ({ acquire }) => acquire)).pipe(
+        Effect.provide(onThisMachine(directory)),
+      )
+      const log = named().pipe(Effect.flatMap(({ calls }) => calls))
+      assert.deepStrictEqual(yield* warningsOf(Effect.provide(log, onThisMachine(directory))), [])
+    }),
+  )
+
   it.effect("refuses a file of a newer version by name, and leaves it as it is", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

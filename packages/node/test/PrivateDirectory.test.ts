@@ -12,6 +12,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -222,25 +223,47 @@ describe("PrivateDirectory: the directory", () => {
     }),
   )
 
-  it.live("below one that a group may write to is refused, unless it is the group of its one user", () =>
+  it.live("below one that a group may write to is refused, whatever the number of the group", () =>
     Effect.gen(function* () {
       if (!isRoot) return yield* Effect.logWarning("only root can give a directory to a group: nothing was tested")
       const { directory, root } = yield* world
       chmodSync(root, 0o770)
       chownSync(root, 0, 1234)
       isUntrusted(yield* failureOf(directory, nothing), root, "chmod go-w")
-      const asUser = (gid: number) =>
+      // A group of the owner's number may have other members.
+      const asUser = (gid: number, mode = 0o770) =>
         Effect.gen(function* () {
           chownSync(root, 1234, gid)
+          chmodSync(root, mode)
           chownSync(directory, 1234, 1234)
           return yield* PrivateDirectory.open(directory).pipe(
             Effect.provide(NodeServices.layer),
             Effect.provideService(PrivateDirectory.UserId, 1234),
           )
         })
-      assert.strictEqual((yield* asUser(1234)).realPath, directory)
-      isUntrusted(yield* Effect.flip(asUser(100)), root, "chmod go-w")
+      for (const gid of [1234, 100]) isUntrusted(yield* Effect.flip(asUser(gid)), root, `chmod go-w ${root}`)
+      assert.strictEqual((yield* asUser(1234, 0o1770)).realPath, directory)
+      assert.strictEqual((yield* asUser(1234, 0o750)).realPath, directory)
     }),
+  )
+
+  it.live.each(Object.keys(operations).map((operation) => ({ operation })))(
+    "is no longer used once another one has its place: $operation",
+    ({ operation }) =>
+      Effect.gen(function* () {
+        const { directory } = yield* world
+        mkdirSync(join(directory, dirname(names.at(-1) ?? "")))
+        const files = yield* opened(directory)
+        renameSync(directory, `${directory}.moved`)
+        for (const place of ["nothing", "another"]) {
+          if (place === "another") mkdirSync(directory, { mode: 0o700 })
+          for (const name of ["manifest.jsonl", names.at(-1) ?? ""]) {
+            const error = yield* Effect.flip(Effect.asVoid(operations[operation]?.(files, name) ?? Effect.void))
+            isUntrusted(error, directory, "another directory has taken its place")
+          }
+        }
+        assert.deepStrictEqual(readdirSync(directory), [])
+      }).pipe(Effect.scoped),
   )
 
   it.live("of another user, or below one, is refused", () =>

@@ -23,6 +23,17 @@ export interface Head extends Rest {
 /** Blank lines, comments (PowerShell's `#TYPE` line is one), and the `sep=;` line that sets Excel's delimiter. */
 const isSkipped = (line: string): boolean => /^\s*$|^\s*#|^"?sep=."?\s*$/i.test(line)
 
+/**
+ * The start of a line whose end has not been read yet. Of a comment or a blank line, which may have any length, only the mark
+ * is kept, because what follows belongs to it. A carriage return at the end may be half of a line break.
+ */
+const startOf = (text: string): string => {
+  const end = text.endsWith("\r") ? "\r" : ""
+  const said = text.trimStart()
+  if (said.startsWith("#")) return `#${end}`
+  return said === "" && text.length > 2 ? ` ${end}` : text
+}
+
 /** The longest header, in characters. */
 export const headLimit = 64 * 1024
 
@@ -36,7 +47,10 @@ export const findHead = (held: Rest, isWhole: boolean): Head | (Rest & { readonl
   for (;;) {
     const [all = "", line = ""] = /^([^\r\n]*)(?:\r\n|\n|\r(?=.))/s.exec(rest) ?? []
     if (all === "") {
-      if (!isWhole && rest.length <= headLimit) return { skipped, text: rest }
+      if (!isWhole) {
+        const held = startOf(rest)
+        if (held.length <= headLimit) return { skipped, text: held }
+      }
       const last = isSkipped(rest) ? "" : rest
       return { skipped, line: last, text: last }
     }

@@ -127,9 +127,16 @@ const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead 
   return ResultHead.make({ ...known, ...(unchecked === undefined ? {} : { unchecked }) })
 }
 
-/** A header that repeats a secret counts as absent, because its value would be written to the manifest. */
+/** In characters. The ETags of storages have some 20, an MD5 has 24. */
+const longestHeader = 1000
+
+/**
+ * A header that repeats a secret counts as absent, because its value would be written to the manifest, and so does one that
+ * is too long for the record of a part.
+ */
 const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
-  const clean = (text: string | undefined) => (text === undefined || holdsSecret(text, secrets) ? undefined : text)
+  const clean = (text: string | undefined) =>
+    text === undefined || text.length > longestHeader || holdsSecret(text, secrets) ? undefined : text
   const etag = clean(headers["etag"])
   const length = ForeignNumber.byteCount(headers["content-length"])
   const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])

@@ -32,8 +32,9 @@ const concernsAll = (error: TargetError): boolean => {
   switch (error._tag) {
     case "CredentialError":
     case "QuotaStoreError":
-    case "StoreError":
       return true
+    case "StoreError":
+      return error.ofResult !== true
     case "DefenderError":
       return error.isLocal || isUnknownName(error)
     case "TransferError":

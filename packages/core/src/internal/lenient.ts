@@ -2,6 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import { shorten } from "./text.ts"
 
 /** An own member of an object, not an inherited one. */
 export const member = (value: unknown, key: string): unknown =>
@@ -10,16 +11,22 @@ export const member = (value: unknown, key: string): unknown =>
 /** The items of a list; of what is not a list, none. */
 export const items = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
-/** A text, or a number or a boolean as text. */
+/** A text, or a number or a boolean as text. A text that is longer than any of a person is shortened. */
 export const text = (value: unknown): string | undefined =>
-  typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? `${value}` : undefined
+  typeof value === "string"
+    ? shorten(value)
+    : typeof value === "number" || typeof value === "boolean"
+      ? `${value}`
+      : undefined
 
 /** A text, or an object's own scalars: `{ code: 5, message: "denied" }` is `code: 5, message: denied`. */
 export const flatText = (value: unknown): string | undefined =>
   Predicate.isReadonlyObject(value)
-    ? Object.entries(value)
-        .flatMap(([key, inner]) => (text(inner) === undefined ? [] : [`${key}: ${text(inner)}`]))
-        .join(", ")
+    ? shorten(
+        Object.entries(value)
+          .flatMap(([key, inner]) => (text(inner) === undefined ? [] : [`${key}: ${text(inner)}`]))
+          .join(", "),
+      )
     : text(value)
 
 /** A finite number, or a text that holds one in decimal or hexadecimal digits, such as `-5` and `0x80004005`. 0 has no sign. */

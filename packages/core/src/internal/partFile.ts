@@ -114,8 +114,10 @@ const writeBuffer = Effect.fnUntraced(function* (part: PartFile) {
 })
 
 const writeRecord = Effect.fnUntraced(function* ({ directory, durable, record }: PartFile, head: ResultHead) {
-  const json = yield* Effect.orDie(encodeRecord({ ...head, durable }))
-  yield* AtomicFile.write(directory, record, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
+  const json = TerminalText.escapeJson(yield* Effect.orDie(encodeRecord({ ...head, durable })))
+  // It could not be read back. Without a record the next download of the result starts over.
+  if (json.length > longestRecord) return
+  yield* AtomicFile.write(directory, record, Stream.encodeText(Stream.succeed(json)))
 })
 
 /** Flushes the bytes and then records them. In the other order a power cut would leave a record of missing bytes. */

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { BatchError } from "../BatchError.ts"
 import { DefectError } from "../DefectError.ts"
@@ -14,6 +15,7 @@ import type { ResultError } from "../ResultError.ts"
 import * as ResultEvent from "../ResultEvent.ts"
 import type { ActionResult, ResultRef } from "../ResultRef.ts"
 import type { Service as ResultStore } from "../ResultStore.ts"
+import { StoreError } from "../StoreError.ts"
 import type { Service as Transfer } from "../Transfer.ts"
 import * as BatchTotals from "./batchTotals.ts"
 import type { CircuitBreaker } from "./circuitBreaker.ts"
@@ -48,6 +50,10 @@ const counting =
       counts.attempts++
       return Effect.andThen(Effect.annotateCurrentSpan("live_response.attempt", counts.attempts), report(event))
     })
+
+/** Whether an error concerns the files of one result alone. */
+const isOfResult = (error: { readonly _tag: string }): error is StoreError & { readonly ofResult: true } =>
+  error instanceof StoreError && error.ofResult === true
 
 /** Downloads a result into the store, and resumes what an earlier download left. Calls `onBytes` when bytes arrive. */
 export const download = (
@@ -94,18 +100,16 @@ const extract = Effect.fnUntraced(function* (
 ) {
   if (limits === undefined || FileName.kindOf(ref, path) !== "gz") return
   const unpacked = FileName.ofResult(ref, "unpacked")
-  if (yield* store.has({ path: unpacked })) return
+  const notExtracted = (error: ResultEvent.NotExtracted["error"]) =>
+    reportNow((at) => ResultEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error }))
   const bytes = Extraction.gunzip(store.read(path), limits, { name: path }).pipe(
     Stream.tap(({ length }) => BatchTotals.countExtracted(length)),
   )
-  yield* store.write(unpacked, bytes).pipe(
-    Effect.flatMap((bytes) => reportNow((at) => ResultEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
-    Effect.catchTag("ExtractionError", (error) =>
-      reportNow((at) =>
-        ResultEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error }),
-      ),
-    ),
-  )
+  yield* Effect.gen(function* () {
+    if (yield* store.has({ path: unpacked })) return
+    const size = yield* store.write(unpacked, bytes)
+    yield* reportNow((at) => ResultEvent.Extracted.make({ at, ...ref, path: unpacked, bytes: size }))
+  }).pipe(Effect.catchTag("ExtractionError", notExtracted), Effect.catchIf(isOfResult, notExtracted))
 })
 
 /** Logs a defect, which concerns this result alone, and makes it an error. */
@@ -145,7 +149,17 @@ export const downloadInBatch = Effect.fnUntraced(function* (
   ref: ResultRef,
   options: { readonly breaker: CircuitBreaker; readonly extract: Extraction.Limits | undefined },
 ) {
-  const stored = yield* findStored(services, ref)
+  const found = yield* Effect.result(findStored(services, ref))
+  if (Result.isFailure(found)) {
+    const error = found.failure
+    if (!isOfResult(error)) return yield* error
+    // No line is appended to the manifest, where the record of the result stays.
+    const at = yield* DateTime.now
+    const failed = ResultEvent.Failed.make({ at, ...ref, message: error.message, error, links: 0, attempts: 0 })
+    yield* report(failed)
+    return failed
+  }
+  const stored = found.success
   if (stored !== undefined) {
     yield* reportNow((at) => ResultEvent.Skipped.make({ at, ...ref, reason: "present" }))
     yield* extract(services, ref, stored, options.extract)

@@ -8,6 +8,18 @@ export const oneLine = (text: string): string =>
     .replaceAll(/\p{Cf}/gu, "\uFFFD")
     .trim()
 
+/** A text of others that is shown or stored has no more characters: a path or a comment of a person has far fewer. */
+export const longestText = 8192
+
+/**
+ * A text of others within its bound. Of a longer one the beginning and the end are kept, with `…` between them: at the end
+ * a path has its file name, and a comment the mark of its session.
+ */
+export const shorten = (text: string): string => {
+  const half = (longestText - 1) >> 1
+  return text.length <= longestText ? text : `${text.slice(0, half)}…${text.slice(-half)}`
+}
+
 /**
  * Removes a character from the end of a text, however often it stands there. An expression such as `/x+$/` takes quadratic
  * time, because it searches the end from each such character in the text.

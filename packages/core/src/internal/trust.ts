@@ -21,12 +21,6 @@ const foreignOwner = ({ uid }: Info, user: User): number | undefined => {
 
 const modeOf = ({ mode }: Info): string => (mode & 0o7777).toString(8)
 
-/** Many systems give each user a group of the same number, whose one member is that user. */
-const isPrivateGroup = ({ gid, uid }: Info): boolean => {
-  const owner = Option.getOrUndefined(uid)
-  return owner !== undefined && owner !== root && owner === Option.getOrUndefined(gid)
-}
-
 const ofOwner = (info: Info, user: User): string | undefined => {
   const owner = foreignOwner(info, user)
   return owner === undefined ? undefined : `it belongs to another user (uid ${owner}); ${wayOut}, of your own`
@@ -43,13 +37,15 @@ export const ofDirectory = (info: Info, user: User, path: string): string | unde
   )
 }
 
-/** What is wrong with a directory above: who may write to it may put another one in the place of what is in it. */
+/**
+ * What is wrong with a directory above: who may write to it may put another one in the place of what is in it. Who is in a
+ * group is not known here: a group that has the number of its owner may have other members all the same.
+ */
 export const ofAncestor = (info: Info, user: User, path: string): string | undefined => {
   if (user === undefined) return undefined
   const owner = ofOwner(info, user)
   if (owner !== undefined || (info.mode & sticky) !== 0) return owner
-  const open = writableByOthers | (isPrivateGroup(info) ? 0 : writableByGroup)
-  return (info.mode & open) === 0
+  return (info.mode & (writableByGroup | writableByOthers)) === 0
     ? undefined
     : `other users may write to it (mode ${modeOf(info)}), and so replace what is below it; ${wayOut}, or: chmod go-w ${path}`
 }
@@ -64,11 +60,22 @@ export const ofPathLink = (info: Info, user: User): string | undefined => {
   return owner === undefined ? undefined : `it is a symbolic link of another user (uid ${owner}); ${wayOut}`
 }
 
+const nounOf: Record<FileSystem.File.Type, string> = {
+  File: "a file",
+  Directory: "a directory",
+  SymbolicLink: "a symbolic link",
+  BlockDevice: "a device",
+  CharacterDevice: "a device",
+  FIFO: "a named pipe",
+  Socket: "a socket",
+  Unknown: "something else",
+}
+
 /** What is wrong with a file of ours. */
 export const ofFile = (info: Info, user: User): string | undefined => {
-  // The system opens no directory as a file.
+  // A directory is no danger: it is not a file, and is reported as such.
   if (info.type === "SymbolicLink" || info.type === "Directory") return ofLink(info)
-  if (info.type !== "File") return `a file is needed here, and this is a ${info.type}; remove it, or ${wayOut}`
+  if (info.type !== "File") return `a file is needed here, and there is ${nounOf[info.type]}; remove it, or ${wayOut}`
   if (Option.getOrElse(info.nlink, () => 1n) > 1n) {
     return `the file has another name elsewhere (a hard link); remove it, or ${wayOut}`
   }

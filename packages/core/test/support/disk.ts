@@ -121,6 +121,7 @@ export const makeDisk = (): Disk => {
   let openFiles = 0
 
   const settle = (path: string, bytes: Bytes) => {
+    for (let above = dirname(path); above !== ""; above = dirname(above)) directories.add(above)
     const inode = { bytes, flushed: bytes }
     names.set(path, inode)
     flushedNames.set(path, inode)

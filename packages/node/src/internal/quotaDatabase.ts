@@ -12,7 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as QuotaRows from "./quotaRows.ts"
 import * as Sqlite from "./sqlite.ts"
+import * as SqliteSchema from "./sqliteSchema.ts"
 
 /** The version of the schema, in the file's `user_version`. A file of a newer version is refused. */
 const schemaVersion = 1
@@ -21,12 +23,14 @@ const schemaVersion = 1
  * A row of `calls` is an answer that arrived `at`, or, with a `holder`, a call in flight since `at`, for `lease` at most. A
  * row of `blocks` says that the server wants no calls for `wait` from `at` on. All in milliseconds since 1970.
  */
-const schema = `
-  CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT;
-  CREATE INDEX calls_by_log ON calls (log, at);
-  CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT;
-  PRAGMA user_version = ${schemaVersion};
-`
+const schema = [
+  "CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT",
+  "CREATE INDEX calls_by_log ON calls (log, at)",
+  "CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT",
+]
+
+/** In bytes: a day of ten thousand calls a minute. */
+const largestFile = 1024 * 1024 * 1024
 
 const decodeStamps = Schema.decodeUnknownSync(
   Schema.Struct({ stamps: Schema.fromJsonString(Schema.Array(Schema.Finite)) }),
@@ -35,7 +39,6 @@ const decodeInFlight = Schema.decodeUnknownSync(
   Schema.Array(Schema.Struct({ id: Schema.Int, at: Schema.Finite, lease: Schema.Finite, holder: Schema.String })),
 )
 const decodeBlock = Schema.decodeUnknownSync(Schema.UndefinedOr(Schema.Struct({ until: Schema.Finite })))
-const decodeVerdict = Schema.decodeUnknownSync(Schema.Struct({ quick_check: Schema.String }))
 
 /** The error of a file at `path` that SQLite can't use. */
 export const errorAt =
@@ -69,7 +72,7 @@ const brokenOr =
 const refuseNewer =
   (path: string) =>
   (database: DatabaseSync): QuotaStoreError | undefined => {
-    const version = Sqlite.schemaVersion(database)
+    const version = SqliteSchema.versionOf(database)
     if (version <= schemaVersion) return undefined
     return new QuotaStoreError({
       store: path,
@@ -83,10 +86,13 @@ const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError |
   Sqlite.transaction(database, () => {
     const newer = refuseNewer(path)(database)
     if (newer !== undefined) return newer
-    const { quick_check } = decodeVerdict(database.prepare("PRAGMA quick_check(1)").get())
-    if (quick_check !== "ok") return new Broken({ description: `it is damaged: ${quick_check}` })
-    if (Sqlite.schemaVersion(database) === 0) database.exec(schema)
-    return undefined
+    const damage = SqliteSchema.damageOf(database)
+    if (damage !== undefined) return new Broken({ description: `it is damaged: ${damage}` })
+    if (SqliteSchema.versionOf(database) === 0) {
+      database.exec([...schema, `PRAGMA user_version = ${schemaVersion}`].join(";"))
+    }
+    const problem = QuotaRows.problemOf(database)
+    return problem === undefined ? undefined : new Broken({ description: problem })
   })
 
 /** Opens the file, or creates it. */
@@ -95,6 +101,8 @@ export const open = Effect.fnUntraced(function* (directory: PrivateDirectory.Pri
   const path = directory.pathOf(name)
   const database = yield* Sqlite.open<Broken | QuotaStoreError>(directory, name, {
     timeout: 250,
+    schema,
+    largest: largestFile,
     onError: brokenOr(path),
     refuse: refuseNewer(path),
   })
@@ -191,7 +199,7 @@ export const makeLog = (
       const wait = QuotaRule.delay(windows, calls)
       if (wait > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
       const holder = `${process.pid}@${hostname()}`
-      return Effect.succeed(permitOf(insert.run(name, calls.now, Duration.toMillis(lease), holder).lastInsertRowid))
+      return Effect.succeed(permitOf(insert.run(name, calls.now, QuotaRows.leaseOf(lease), holder).lastInsertRowid))
     }).pipe(Effect.flatten),
     throttled: (wait) =>
       transaction((calls) => {

@@ -3,9 +3,10 @@ import * as FileName from "@live-response/core/FileName"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as SqliteSchema from "./sqliteSchema.ts"
 
 /** SQLite's primary result codes. */
 const code = { busy: 5, locked: 6, corrupt: 11, notADatabase: 26 } as const
@@ -23,17 +24,15 @@ export const isBroken = (cause: unknown): boolean =>
 
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** SQLite follows links when it opens its files, so none of them may be a link. */
-const prepare = (directory: PrivateDirectory, name: string) =>
-  Effect.andThen(
-    Effect.forEach(FileName.ofDatabase(name), directory.info, { discard: true }),
-    // Creates the file for its owner alone, before SQLite would create it for everybody.
-    directory.prepare(name),
-  )
-
 export interface Options<E> {
   /** How long to wait for another program that is writing, in milliseconds. The wait blocks this whole program. */
   readonly timeout: number
+
+  /** The statements that create all tables and indexes that the file may have. */
+  readonly schema: ReadonlyArray<string>
+
+  /** In bytes. A larger file is not one of this program's. */
+  readonly largest: number
 
   readonly onError: (cause: unknown) => E
 
@@ -41,45 +40,42 @@ export interface Options<E> {
   readonly refuse?: (database: DatabaseSync) => E | undefined
 }
 
-/** Opens a database until the scope ends. */
+/** An error as SQLite has it for a file that is not one of this program's. */
+export const foreign = (message: string) => Object.assign(new Error(message), { errcode: code.notADatabase })
+
+/** SQLite follows links when it opens its files, so none of them may be a link. It reads all of a journal. */
+const prepare = <E>(directory: PrivateDirectory, name: string, { largest, onError }: Options<E>) =>
+  Effect.forEach(FileName.ofDatabase(name), directory.info).pipe(
+    Effect.filterOrFail(
+      (infos) => infos.every((info) => Option.isNone(info) || Number(info.value.size) <= largest),
+      () => onError(foreign(`it is larger than ${largest} bytes`)),
+    ),
+    // Created for its owner alone before SQLite creates it for everybody.
+    Effect.andThen(directory.prepare(name)),
+  )
+
+/** Opens a database until the scope ends, if it is one of this program's. Of another one nothing is run. */
 export const open = <E>(
   directory: PrivateDirectory,
   name: string,
-  { onError, refuse, timeout }: Options<E>,
+  options: Options<E>,
 ): Effect.Effect<DatabaseSync, E | StoreError, Scope.Scope> => {
-  const check = (problemOf: (database: DatabaseSync) => E | undefined) => (database: DatabaseSync) =>
-    Effect.try({ try: () => problemOf(database), catch: onError }).pipe(
-      Effect.flatMap((problem) => (problem === undefined ? Effect.void : Effect.fail(problem))),
+  const attempt = <A>(body: () => A) => Effect.try({ try: body, catch: options.onError })
+  return Effect.gen(function* () {
+    const path = yield* prepare(directory, name, options)
+    const database = yield* Effect.acquireRelease(
+      attempt(() => new DatabaseSync(path, { timeout: options.timeout })),
+      (database) => Effect.sync(() => database.close()),
     )
-  return prepare(directory, name).pipe(
-    Effect.flatMap((path) =>
-      Effect.acquireRelease(
-        Effect.try({ try: () => new DatabaseSync(path, { timeout }), catch: onError }),
-        (database) => Effect.sync(() => database.close()),
-      ),
-    ),
-    Effect.tap(check((database) => refuse?.(database))),
-    Effect.tap(check((database) => (hasForeignSchema(database) ? onError(foreignSchema()) : undefined))),
-  )
-}
-
-const decodeVersion = Schema.decodeUnknownSync(Schema.Struct({ user_version: Schema.Int }))
-
-/** The version that the file's header has for its schema: 0 in a new file. */
-export const schemaVersion = (database: DatabaseSync): number =>
-  decodeVersion(database.prepare("PRAGMA user_version").get()).user_version
-
-/**
- * Whether a file has triggers or views, which no file of this library has. Those of somebody else would run with each
- * statement, and one that does not end could not be interrupted.
- */
-const hasForeignSchema = (database: DatabaseSync): boolean =>
-  database.prepare("SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1").get() !== undefined
-
-const foreignSchema = () =>
-  Object.assign(new Error("it has triggers or views, which no file of live-response has; remove it"), {
-    errcode: code.notADatabase,
+    const problem = yield* attempt(() => {
+      database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
+      const refused = options.refuse?.(database)
+      if (refused !== undefined || SqliteSchema.isOwn(database, options.schema)) return refused
+      return options.onError(foreign("it has tables or code that no file of live-response has"))
+    })
+    return problem === undefined ? database : yield* Effect.fail(problem)
   })
+}
 
 /** Runs all of `body` or nothing of it, while no other program writes. */
 export const transaction = <A>(database: DatabaseSync, body: () => A): A => {

@@ -11,6 +11,8 @@ import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
+import { isOfOneFile, type StoreError } from "@live-response/core/StoreError"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as Verification from "@live-response/core/Verification"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -39,7 +41,10 @@ const concurrency = 8
 /** Writes the table of a directory, and reports where it is. */
 export const write = Effect.fnUntraced(function* (directory: string, { json }: { readonly json: boolean }) {
   const files = yield* ResultsDirectory.open(directory)
-  const completed = yield* Manifest.completed(files)
+  const consequence = { one: "its result has no row", many: "their results have no row" }
+  const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
+    Manifest.completed(files, onDamaged),
+  )
   const counts = { rows: 0, unnamed: 0 }
   const rows = Stream.tap(readRows(files, completed, yield* knownActions(files, completed)), ({ machineName }) =>
     Effect.sync(() => {
@@ -85,7 +90,9 @@ const knownActions = (files: PrivateDirectory, completed: ReadonlyArray<Manifest
     () => new Map<MachineActionId, Columns.KnownAction>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
       const types = new Map(commands.map(({ index, type }) => [index, type]))
-      return known.set(id, { machineId, machineName: computerDnsName, types })
+      // In a prepared file they may have any length, and the row could not be read back.
+      const names = { machineId: TerminalText.shorten(machineId), machineName: TerminalText.shorten(computerDnsName) }
+      return known.set(id, { ...names, types })
     },
   )
 }
@@ -117,12 +124,20 @@ const readRow = Effect.fnUntraced(function* (
   const reportMissing = (why: string) =>
     isExpected ? Messages.write(printable(`live-response: no row for ${path}: ${why}`)) : Effect.void
   const store = ResultStore.reader(files)
-  if (!(yield* store.has({ path, bytes }))) {
-    yield* reportMissing(
-      `the file is missing or has another size; download it again: live-response download ${machineActionId}:${index}`,
-    )
-    return []
-  }
+  /** Something else in the place of the file costs its own row alone. */
+  const reportUnusable = (error: StoreError) =>
+    isOfOneFile(error) ? reportMissing(error.description) : Effect.fail(error)
+  const isThere = yield* store.has({ path, bytes }).pipe(
+    Effect.tap((isThere) =>
+      isThere
+        ? Effect.void
+        : reportMissing(
+            `the file is missing or has another size; download it again: live-response download ${machineActionId}:${index}`,
+          ),
+    ),
+    Effect.catch((error) => Effect.as(reportUnusable(error), false)),
+  )
+  if (!isThere) return []
   const verified = Verification.whileRead(store.read(path), { bytes, sha256 }, (message) =>
     Effect.fail(new Changed({ message })),
   )
@@ -131,6 +146,7 @@ const readRow = Effect.fnUntraced(function* (
     Effect.catchTags({
       ScriptResultError: ({ message }) => Effect.as(reportMissing(message), []),
       Changed: ({ message }) => Effect.as(reportMissing(message), []),
+      StoreError: (error) => Effect.as(reportUnusable(error), []),
     }),
   )
 })

@@ -74,7 +74,12 @@ const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
   const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
   const fromApi: Source = { bytes: remote(ref), local: undefined }
   if (files === undefined) return fromApi
-  const entry = Option.getOrUndefined(yield* Stream.runLast(Stream.filter(Manifest.entries(files), isEntry)))
+  const consequence = { one: "it may be the record of this result", many: "one may be the record of this result" }
+  const entry = Option.getOrUndefined(
+    yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
+      Stream.runLast(Stream.filter(Manifest.entries(files, onDamaged), isEntry)),
+    ),
+  )
   const store = ResultStore.reader(files)
   if (entry?.status !== "completed" || !(yield* store.has(entry))) return fromApi
   const path = files.pathOf(entry.path)

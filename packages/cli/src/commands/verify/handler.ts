@@ -1,6 +1,7 @@
 /**
  * What `live-response verify` does: checks that the results of a directory are unchanged.
  */
+import * as FileName from "@live-response/core/FileName"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Verification from "@live-response/core/Verification"
 import * as Console from "effect/Console"
@@ -26,36 +27,45 @@ const encode = Schema.encodeEffect(
 const toJson = (event: Verification.Event | Verification.Summary) =>
   Effect.map(Effect.orDie(encode(event)), printableJson)
 
-/** Compares every result in the manifest with its file. Fails if one differs or is missing. */
+/**
+ * Compares every result in the manifest with its file. Fails if one differs or is missing, if a file has no record, or if a
+ * record can't be read.
+ */
 export const verify = Effect.fnUntraced(
   function* (directory: string, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
     const files = yield* ResultsDirectory.open(directory)
-    const records = yield* Manifest.completed(files)
     let summary = Verification.emptySummary
+    let print = Console.log
+    const report = Effect.fnUntraced(function* (event: Verification.Event) {
+      summary = Verification.tally(summary, event)
+      const problem = problemOf(event)
+      if (problem !== undefined) yield* Messages.write(`live-response: ${printable(problem)}`)
+      if (json) yield* print(yield* toJson(event))
+    })
+
+    const paths = yield* Verification.resultsIn(files)
+    const records = yield* Manifest.completed(files, ({ line }) => report(Verification.Damaged.make({ line })))
 
     // The display has a scope of its own, which closes before the summary: what is drawn is erased.
     const display = yield* Scope.fork(yield* Effect.scope)
     const line = Effect.sync(() => progressLine(summary, records.length))
-    const print = quiet
-      ? Console.log
-      : yield* Scope.provide(ProgressDisplay.show({ line, lines: () => Effect.map(line, (line) => [line]) }), display)
+    if (!quiet) {
+      print = yield* Scope.provide(
+        ProgressDisplay.show({ line, lines: () => Effect.map(line, (line) => [line]) }),
+        display,
+      )
+    }
 
     yield* Stream.fromIterable(records).pipe(
       Stream.mapEffect((record) => Verification.verify(files, record), { concurrency, unordered: true }),
-      Stream.runForEach(
-        Effect.fnUntraced(function* (event) {
-          summary = Verification.tally(summary, event)
-          const problem = problemOf(event)
-          if (problem !== undefined) yield* Messages.write(`live-response: ${printable(problem)}`)
-          if (json) yield* print(yield* toJson(event))
-        }),
-      ),
+      Stream.concat(Stream.fromIterableEffect(Verification.unrecorded(files, paths, records))),
+      Stream.runForEach(report),
       Effect.ensuring(Scope.close(display, Exit.void)),
     )
 
     if (json) yield* Console.log(yield* toJson(summary))
     else if (!quiet) yield* Console.log(summaryText(summary))
-    if (summary.differs + summary.missing > 0) return yield* Failure.someFailed
+    if (!Verification.isUnchanged(summary)) return yield* Failure.someFailed
   },
   Effect.scoped,
   Effect.mapError(Failure.fromError),
@@ -69,6 +79,10 @@ const problemOf = (event: Verification.Event): string | undefined => {
       return `${event.path} differs from its record in the manifest: ${event.message}`
     case "missing":
       return `${event.path} is missing; download it again: live-response download ${event.machineActionId}:${event.index}`
+    case "unrecorded":
+      return `${event.path} is not recorded in the manifest, so nothing says what was downloaded; move it away and download the result again`
+    case "damaged":
+      return `${FileName.single.manifest}: line ${event.line} is damaged, so the result that it recorded is not verified; restore the file from a copy, or download that result again`
   }
 }
 
@@ -78,4 +92,13 @@ const counts = ({ bytes, differs, missing, verified }: Verification.Summary): st
 const progressLine = (summary: Verification.Summary, total: number): string =>
   `${Format.count(summary.verified + summary.differs + summary.missing)} of ${Format.count(total)} results: ${counts(summary)}`
 
-const summaryText = (summary: Verification.Summary): string => `${counts(summary)}.`
+const summaryText = (summary: Verification.Summary): string => {
+  const { damaged, unrecorded } = summary
+  const more = [
+    ...(unrecorded === 0 ? [] : [`, ${Format.count(unrecorded)} not recorded`]),
+    ...(damaged === 0
+      ? []
+      : [`, ${Format.count(damaged)} damaged ${damaged === 1 ? "line" : "lines"} in the manifest`]),
+  ]
+  return `${counts(summary)}${more.join("")}.`
+}
