@@ -22,7 +22,7 @@ import { Quota } from "./Quota.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
 import * as ScriptResult from "./ScriptResult.ts"
-import { StoreError } from "./StoreError.ts"
+import type { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
