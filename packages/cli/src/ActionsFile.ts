@@ -1,7 +1,8 @@
 /**
  * What is known of the actions whose results are in a directory: `live-response results` has the machines' names from it.
  */
-import { type BatchEvent, Skipped } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import { Skipped } from "@live-response/core/ResultEvent"
 import * as FileName from "@live-response/core/FileName"
 import * as JsonLines from "@live-response/core/JsonLines"
 import { hasResult, MachineAction } from "@live-response/core/MachineAction"

@@ -3,7 +3,8 @@
  */
 import * as ActionFeed from "@live-response/core/ActionFeed"
 import { type BatchError, isPassing } from "@live-response/core/BatchError"
-import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import type { ResultError } from "@live-response/core/ResultError"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"

@@ -5,6 +5,7 @@ import * as FileName from "@live-response/core/FileName"
 import * as JsonLines from "@live-response/core/JsonLines"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
+import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
@@ -114,7 +115,7 @@ interface Known {
 }
 
 /** What a list of actions beside the results says of the actions. */
-const knownActions = (files: PrivateDirectory, kept: ReadonlyArray<Manifest.Completed>) => {
+const knownActions = (files: PrivateDirectory, kept: ReadonlyArray<ManifestEntry.Completed>) => {
   const wanted = new Set(kept.map(({ machineActionId }) => machineActionId))
   return Stream.runFold(
     Stream.filter(ActionsFile.read(files), ({ id }) => wanted.has(id)),
@@ -132,7 +133,7 @@ const knownActions = (files: PrivateDirectory, kept: ReadonlyArray<Manifest.Comp
  */
 const rowOf = Effect.fnUntraced(function* (
   files: PrivateDirectory,
-  { bytes, index, machineActionId, path, sha256 }: Manifest.Completed,
+  { bytes, index, machineActionId, path, sha256 }: ManifestEntry.Completed,
   known: Known | undefined,
 ) {
   const type = known?.types.get(index) ?? ""

@@ -3,6 +3,7 @@
  */
 import type { CredentialError } from "@live-response/core/CredentialError"
 import * as Manifest from "@live-response/core/Manifest"
+import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import type { ResultRef } from "@live-response/core/ResultRef"
@@ -68,7 +69,7 @@ const failed = (text: string) => new Failure.Failure({ code: Failure.exitCode.so
 
 /** Nothing is asked for, nor signed in, where the manifest has it and it is there. */
 const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
-  const isMeant = ({ index, machineActionId }: Manifest.Entry) =>
+  const isMeant = ({ index, machineActionId }: ManifestEntry.ManifestEntry) =>
     index === ref.index && machineActionId === ref.machineActionId
   const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
   const notHere: Source = { bytes: remote(ref), kept: undefined }

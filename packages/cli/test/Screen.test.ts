@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as BatchEvent from "@live-response/core/BatchEvent"
+import type * as BatchEvent from "@live-response/core/BatchEvent"
+import * as ResultEvent from "@live-response/core/ResultEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as QuotaRule from "@live-response/core/QuotaRule"
@@ -44,7 +45,7 @@ const moment = (options: Partial<Screen.Moment> = {}): Screen.Moment => ({
 })
 
 const completed = (n: number, bytes = 1_500_000) =>
-  BatchEvent.Completed.make({ at: now, ...ref(n), path: `${id(n)}/0.gz`, bytes, sha256: "ab", links: 1, attempts: 1 })
+  ResultEvent.Completed.make({ at: now, ...ref(n), path: `${id(n)}/0.gz`, bytes, sha256: "ab", links: 1, attempts: 1 })
 
 /** A batch after these events. */
 const batch = (events: ReadonlyArray<BatchEvent.BatchEvent>, kind: Partial<DownloadProgress.DownloadProgress> = {}) => {
@@ -74,11 +75,11 @@ const ended = (n: number, status: string) =>
 describe("the screen", () => {
   const view = batch(
     [
-      BatchEvent.Linked.make({ at: now, ...ref(1), links: 1 }),
+      ResultEvent.Linked.make({ at: now, ...ref(1), links: 1 }),
       completed(1),
-      BatchEvent.Skipped.make({ at: now, ...ref(2), reason: "present" }),
-      BatchEvent.Progress.make({ at: now, ...ref(3), bytes: 1000, total: 4000 }),
-      BatchEvent.Progress.make({ at: now, ...ref(4), bytes: 1000 }),
+      ResultEvent.Skipped.make({ at: now, ...ref(2), reason: "present" }),
+      ResultEvent.Progress.make({ at: now, ...ref(3), bytes: 1000, total: 4000 }),
+      ResultEvent.Progress.make({ at: now, ...ref(4), bytes: 1000 }),
     ],
     { total: 8 },
   )
@@ -179,7 +180,7 @@ describe("the summary", () => {
     const where = "The results are in out, listed in its manifest.jsonl."
     assert.deepStrictEqual(summary(batch([])), ["0 downloaded (0 B); 0 links in 5 s."])
     assert.deepStrictEqual(summary(batch([completed(1)])), ["1 downloaded (1.5 MB); 0 links in 5 s.", where])
-    assert.include(summary(batch([BatchEvent.Skipped.make({ at: now, ...ref(1), reason: "present" })])), where)
+    assert.include(summary(batch([ResultEvent.Skipped.make({ at: now, ...ref(1), reason: "present" })])), where)
     const failed = batch([])
     DownloadProgress.addBadTarget(failed)
     assert.deepStrictEqual(summary(failed), [

@@ -105,6 +105,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
         const [machineActionId, index] = target.split(":")
         return {
           status: "completed",
+          version: 1,
           machineActionId,
           index: Number(index),
           path,

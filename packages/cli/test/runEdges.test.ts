@@ -216,7 +216,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       assert.match(
         ended.stderr,
         new RegExp(
-          `^not over: live response on ${machineAt(1)}: machine action [0-9a-f-]{36} is not over yet, and goes on\n`,
+          `^not over: live response on ${machineAt(1)}: machine action [0-9a-f-]{36} has not finished yet, and continues\n`,
           "m",
         ),
       )

@@ -1,6 +1,6 @@
 /**
- * How long a session on many machines takes, its results included, beside the earliest end that the limits allow: ten begin
- * in any minute, 25 are under way at once. In virtual time, over the simulator.
+ * How long a session on many machines takes, its results included, beside the earliest end that the limits allow: ten
+ * sessions start in a minute, 25 are in progress at once. In virtual time, over the simulator.
  *
  *     node packages/core/bench/fleet.ts
  */
@@ -22,7 +22,7 @@ import { figure, table } from "./table.ts"
 
 const count = 500
 
-/** Of one session, in seconds: the beginnings are the limit, both are, the sessions are. */
+/** Seconds of one session. The limit is the starts a minute for short sessions, and the sessions at once for long ones. */
 const lengths = [30, 150, 153, 333, 600]
 
 const session = Session.Session.make({
@@ -33,12 +33,12 @@ const session = Session.Session.make({
 const collect = Effect.gen(function* () {
   const { run } = yield* Fleet
   const { saveAll } = yield* LiveResponse
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const results = run(Stream.fromIterable(machineIds(count)), session).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : [])),
   )
   yield* Stream.runDrain(saveAll(results, { concurrency: 16 }))
-  const took = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const took = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   return { took, calls: yield* (yield* Simulator.Simulator).calls }
 })
 
@@ -60,6 +60,6 @@ const row = (length: number) =>
     ),
   )
 
-const head = ["machines", "a session, s", "earliest end, s", "this library, s", "ratio", "list calls", "refused"]
+const head = ["machines", "a session, s", "earliest end, s", "this library, s", "ratio", "list calls", "errors"]
 
 await Effect.runPromise(Effect.flatMap(Effect.forEach(lengths, row), (rows) => Console.log(table(head, rows))))

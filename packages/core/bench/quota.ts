@@ -1,6 +1,6 @@
 /**
- * How soon N calls are through, and how many are refused, by strategy and latency. In virtual time, over a server that
- * counts as the service does.
+ * How long N calls take, and how many are throttled, by strategy and latency. In virtual time, over a server that counts as
+ * the service does.
  *
  *     node packages/core/bench/quota.ts
  */
@@ -17,23 +17,23 @@ import { figure, table } from "./table.ts"
 
 const sizes = [100, 1500, 10_000]
 
-/** Bounds the naive ones, so that each run ends. */
+/** Bounds of the naive strategies, so that each run ends. */
 const attempts = 100
 const deadline = Duration.days(7)
 
-/** Offers the calls and has them served. Tells when each one that succeeded started, and what the server saw. */
+/** Makes the calls. Returns when each successful one started, and what the server counted. */
 const run = Effect.fnUntraced(
   function* (strategy: Strategy, calls: number, latency: Latency) {
     const server = makeServer()
     const call = makeCall(server, latency)
     const starts: Array<number> = []
     const batch = Effect.gen(function* () {
-      const { refused, withPlace } = yield* strategy.make
-      const began = yield* Clock.currentTimeMillis
-      const serve = withPlace(call).pipe(
-        Effect.tap(({ wait }) => (wait > 0 ? refused(Duration.millis(wait)) : Effect.void)),
+      const { throttled, withPermit } = yield* strategy.make
+      const startedAt = yield* Clock.currentTimeMillis
+      const serve = withPermit(call).pipe(
+        Effect.tap(({ wait }) => (wait > 0 ? throttled(Duration.millis(wait)) : Effect.void)),
         Effect.repeat({ while: ({ wait }) => wait > 0, times: attempts - 1 }),
-        Effect.map(({ started, wait }) => (wait > 0 ? undefined : starts.push(started - began))),
+        Effect.map(({ started, wait }) => (wait > 0 ? undefined : starts.push(started - startedAt))),
       )
       yield* Effect.forEach(Array.from({ length: calls }), () => serve, {
         concurrency: strategy.workers,
@@ -43,7 +43,7 @@ const run = Effect.fnUntraced(
     yield* inVirtualTime(batch, Duration.sum(deadline, Duration.minutes(1)))
     return { starts, server }
   },
-  // A thousand callers that are woken at once are at work for longer than the clock waits by default.
+  // A thousand fibers that resume at once can take longer than the clock waits by default.
   (effect) => effect.pipe(Effect.provide(TestClock.layer({ warningDelay: "1 minute" })), Random.withSeed("quota")),
 )
 
@@ -59,7 +59,7 @@ const head = [
   "to T'(N)",
   "most in 60 s",
   "in 3,600 s",
-  "refused",
+  "throttled",
   "",
 ]
 
@@ -76,18 +76,18 @@ const row = Effect.fnUntraced(function* (strategy: Strategy, calls: number, late
     isDone ? ratio(last, bound(calls)) : "",
     isDone && strategy === own ? ratio(last, bound(calls, latency.mean)) : "",
     ...windows.map(({ millis }) => figure(mostIn(server.arrivals, millis))),
-    figure(server.refused()),
+    figure(server.throttled()),
     isDone ? "" : `did not finish: ${figure(starts.length)} done`,
   ]
 })
 
 const explanation = `
 N calls are offered at once; the server has rolling windows of ${windows.map(({ limit, millis }) => `${figure(limit)}/${figure(millis / 1000)} s`).join(" and ")},
-counts a call when it arrives, refused or not, and refuses with Retry-After. The naive ones call again after that, from
-100 workers, each call up to ${attempts} times within ${Duration.toDays(deadline)} days; ours has all N callers at once.
-T(N) is the earliest that the last call can start. T'(N) is that with each window longer by the mean latency: whoever does
-not know the server's clock can count a call only from its answer, and so loses one latency for each generation of places
-(where latency varies the last call gets the latest of the places, a little after the mean).`
+counts a call when it arrives, throttled or not, and throttles with Retry-After. The naive strategies call again after that,
+from 100 workers, each call up to ${attempts} times within ${Duration.toDays(deadline)} days; this library has all N callers at once.
+T(N) is the earliest start of the last call. T'(N) is the same with each window longer by the mean latency: a program that
+does not know the server's clock can count a call only from its answer, so it loses one latency in each window (where
+latencies vary, the last call gets the latest of the permits, a little after the mean).`
 
 const main = Effect.gen(function* () {
   yield* Console.error("Virtual time: this takes about a minute.")

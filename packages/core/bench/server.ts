@@ -1,26 +1,29 @@
-/** The server of the benchmarks, and the way to it. */
+/** The server of the benchmarks, and the latency of its calls. */
 import * as Quota from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 
-/** The vendor's windows, in milliseconds, the shortest first. */
-export const windows = Quota.windows().map(({ duration, limit }) => ({ limit, millis: Duration.toMillis(duration) }))
+/** Microsoft's windows for links, in milliseconds, the shortest first. */
+export const windows = Quota.linkWindows().map(({ duration, limit }) => ({
+  limit,
+  millis: Duration.toMillis(duration),
+}))
 
 /**
- * Counts as the simulator does: a call counts from the instant at which it arrives, also one that is refused; a refusal
- * tells the whole seconds until its window has room. Keeps every arrival, for who counts them afterwards.
+ * Counts as the simulator does: a call counts from its arrival, throttled or not. A throttled call gets the whole seconds to
+ * wait. `arrivals` has the instant of every call.
  */
 export const makeServer = () => {
   const arrivals: Array<number> = []
-  /** For each window, where in `arrivals` it begins now. */
+  /** For each window, the index of its first call in `arrivals`. */
   const begins = windows.map(() => 0)
-  let refused = 0
+  let throttled = 0
   return {
     arrivals,
-    refused: () => refused,
-    /** Milliseconds to wait, 0 where the call is within the limits. */
+    throttled: () => throttled,
+    /** Counts a call. Returns the milliseconds to wait, 0 if the call is within the limits. */
     receive: (now: number): number => {
       arrivals.push(now)
       for (const [i, { millis }] of windows.entries()) {
@@ -30,7 +33,7 @@ export const makeServer = () => {
       }
       for (const [i, { limit, millis }] of windows.entries()) {
         if (arrivals.length - (begins[i] ?? 0) <= limit) continue
-        refused++
+        throttled++
         return Math.ceil(((arrivals[arrivals.length - limit - 1] ?? now) + millis - now) / 1000) * 1000
       }
       return 0
@@ -38,7 +41,7 @@ export const makeServer = () => {
   }
 }
 
-/** The most of these instants, in ascending order, that any rolling window of this length holds. */
+/** The largest number of these ascending instants in a rolling window of this length. */
 export const mostIn = (instants: ReadonlyArray<number>, millis: number): number => {
   let most = 0
   let begin = 0
@@ -49,7 +52,7 @@ export const mostIn = (instants: ReadonlyArray<number>, millis: number): number 
   return most
 }
 
-/** How long one call is on its way, there and back. */
+/** The latency of a call, to the server and back. */
 export interface Latency {
   readonly name: string
   readonly mean: number
@@ -62,7 +65,7 @@ const constant = (millis: number): Latency => ({
   draw: Effect.succeed([millis / 2, millis / 2]),
 })
 
-/** In whole milliseconds, as clocks are; the split between the two ways is random as well. */
+/** In whole milliseconds, split at random between the two ways. */
 const jittered = (from: number, to: number): Latency => ({
   name: `${from} to ${to} ms`,
   mean: (from + to) / 2,
@@ -75,7 +78,7 @@ const jittered = (from: number, to: number): Latency => ({
 
 export const latencies: ReadonlyArray<Latency> = [constant(20), constant(300), jittered(20, 600)]
 
-/** One call over the wire. Tells when it started, and how long the server wants it to wait. */
+/** Makes one call. Returns when it started, and how long the server asks to wait. */
 export const makeCall = (server: ReturnType<typeof makeServer>, latency: Latency) =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
@@ -86,7 +89,7 @@ export const makeCall = (server: ReturnType<typeof makeServer>, latency: Latency
     return { started, wait }
   })
 
-/** Seconds before which the last of so many calls can't start, with each window so much longer. */
+/** The earliest start of the last of `calls` calls in seconds, with each window longer by `longerBy` milliseconds. */
 export const bound = (calls: number, longerBy = 0): number => {
   let left = calls - 1
   let millis = 0

@@ -1,4 +1,4 @@
-/** Ways to keep within the limits: this library's, and what programs do without it. */
+/** Ways to keep within the limits: that of this library, and those of programs without it. */
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Clock from "effect/Clock"
@@ -9,37 +9,37 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import type * as Scope from "effect/Scope"
 import { windows } from "./server.ts"
 
-/** What a strategy makes of a call, and of a refusal. */
+/** How a strategy runs a call, and what it does after a throttled one. */
 export interface Limiter {
-  readonly withPlace: <A>(call: Effect.Effect<A>) => Effect.Effect<A>
-  readonly refused: (wait: Duration.Duration) => Effect.Effect<void>
+  readonly withPermit: <A>(call: Effect.Effect<A>) => Effect.Effect<A>
+  readonly throttled: (wait: Duration.Duration) => Effect.Effect<void>
 }
 
 export interface Strategy {
   readonly name: string
-  /** How many callers at once; the others come when one of these is served. */
+  /** How many callers at once. Each makes its next call when the last one was served. */
   readonly workers: number | "unbounded"
   readonly make: Effect.Effect<Limiter, never, Scope.Scope>
 }
 
-/** The real code, with all callers at once. */
+/** This library, with all callers at once. */
 export const own: Strategy = {
   name: "this library",
   workers: "unbounded",
-  make: Effect.map(Quota.make({ name: "bench", windows: Quota.windows() }), (quota): Limiter => ({
-    withPlace: (call) => Effect.catchTag(quota.withPlace(call), "QuotaStoreError", Effect.die),
-    refused: (wait) => Effect.orDie(quota.refused(wait)),
+  make: Effect.map(Quota.make({ name: "bench", windows: Quota.linkWindows() }), (quota): Limiter => ({
+    withPermit: (call) => Effect.catchTag(quota.withPermit(call), "QuotaStoreError", Effect.die),
+    throttled: (wait) => Effect.orDie(quota.throttled(wait)),
   })).pipe(Effect.provide(QuotaStore.layerMemory), Effect.orDie),
 }
 
-/** Whoever is refused waits as long as the server says, alone. */
-const naive = (name: string, make: Effect.Effect<Limiter["withPlace"]>): Strategy => ({
+/** A throttled call waits as long as the server says, and holds up no other call. */
+const naive = (name: string, make: Effect.Effect<Limiter["withPermit"]>): Strategy => ({
   name,
   workers: 100,
-  make: Effect.map(make, (withPlace) => ({ withPlace, refused: Effect.sleep })),
+  make: Effect.map(make, (withPermit) => ({ withPermit, throttled: Effect.sleep })),
 })
 
-/** A strategy that knows at once when a call may start: `reserve` takes the place and tells the instant. */
+/** A strategy that knows at once when a call may start: `reserve` returns that instant and counts the call. */
 const reserving = (name: string, makeReserve: () => (now: number) => number) =>
   naive(
     name,
@@ -70,7 +70,7 @@ const makeLog = () => {
   }
 }
 
-/** As the time at which it will be full again, the shortest description of a bucket. */
+/** A token bucket, described by the time at which it will be full again. */
 const makeBucket = (limit: number, millis: number) => {
   const interval = millis / limit
   let full = -Infinity
@@ -86,11 +86,11 @@ const makeBuckets = () => {
   return (now: number) => buckets.reduce((at, reserve) => reserve(at), now)
 }
 
-/** Effect's own, one within the other: the minute lets a call through to the hour. */
+/** Effect's own limiters, nested: a call that the minute allows waits for the hour. */
 const effects = (algorithm: "fixed-window" | "token-bucket") =>
   naive(
     `Effect's RateLimiter, ${algorithm}`,
-    Effect.map(RateLimiter.makeWithRateLimiter, (withLimiter): Limiter["withPlace"] => {
+    Effect.map(RateLimiter.makeWithRateLimiter, (withLimiter): Limiter["withPermit"] => {
       const limits = windows.map(({ limit, millis }) =>
         withLimiter({ algorithm, limit, window: millis, key: String(millis), onExceeded: "delay" }),
       )

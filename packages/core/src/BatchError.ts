@@ -1,11 +1,11 @@
 /**
- * What fails every target of a batch, and so ends it.
+ * The errors that concern every result of a batch, and so end it.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { ResultError } from "./BatchEvent.ts"
+import { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
@@ -14,8 +14,8 @@ import type { StoreError } from "./StoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 
 /**
- * Nothing could be reached for as long as the batch waits (`waited`), or targets failed one after the other without an
- * answer of the API or the storage: the others would as well.
+ * The network is gone: the batch waited for a connection as long as it may (`waited`), or several results in a row failed
+ * without an answer of the API or the storage (`failures`).
  *
  * @since 0.1.0
  * @category errors
@@ -35,8 +35,8 @@ export class Outage extends Schema.TaggedError<Outage>("@live-response/core/Batc
 }
 
 /**
- * The storage refused one fresh link after the other, and none ever worked: it is closed to this network. Or one link after
- * the other was not followed, because of its host.
+ * The storage is closed to this network: it refused several new links in a row, and none ever worked. Or several links in a
+ * row were not followed because of their hosts.
  *
  * @since 0.1.0
  * @category errors
@@ -54,7 +54,7 @@ export class StorageRefused extends Schema.TaggedError<StorageRefused>("@live-re
 }
 
 /**
- * No sign-in, no permission, no network, no log of the quota, no place to keep results.
+ * Any error that ends a batch.
  *
  * @since 0.1.0
  * @category errors

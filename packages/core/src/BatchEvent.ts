@@ -1,172 +1,21 @@
 /**
- * What happens in a batch, told as it happens. The events encode to JSON as the command line prints them with `--json`.
+ * The events of a batch: those of its results, its waits, and its summary.
+ *
+ * **Details**
+ *
+ * Events encode to JSON as the command line prints them with `--json`.
  *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
-import { CredentialError } from "./CredentialError.ts"
-import { DefectError } from "./DefectError.ts"
-import { DefenderError } from "./DefenderError.ts"
-import { ExtractionError } from "./Extraction.ts"
-import { QuotaStoreError } from "./QuotaStoreError.ts"
-import { Origin, ResultRef } from "./ResultRef.ts"
-import { StoreError } from "./StoreError.ts"
-import { TransferError } from "./TransferError.ts"
+import { ResultError } from "./ResultError.ts"
+import { ResultEvent } from "./ResultEvent.ts"
 
-/**
- * Any error that a result can fail with.
- *
- * @since 0.1.0
- * @category models
- */
-export const ResultError = Schema.Union([
-  DefenderError,
-  TransferError,
-  StoreError,
-  CredentialError,
-  QuotaStoreError,
-  DefectError,
-])
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type ResultError = typeof ResultError.Type
-
-/** When it happened. */
 const at = Schema.DateTimeUtcFromString
 
-const ofResult = ResultRef.fields
-
-/** What is recorded of a result for good names where it comes from, where that is known. */
-const ofFinished = { ...ofResult, ...Origin.fields }
-
 /**
- * A link was made: the `links`-th one for this result.
- *
- * @since 0.1.0
- * @category events
- */
-export class Linked extends Schema.Class<Linked>("@live-response/core/BatchEvent/Linked")({
-  event: Schema.tag("linked"),
-  ...ofResult,
-  links: Schema.Int,
-  at,
-}) {}
-
-/**
- * Bytes came. Told about once a second for each result under way.
- *
- * @since 0.1.0
- * @category events
- */
-export class Progress extends Schema.Class<Progress>("@live-response/core/BatchEvent/Progress")({
-  event: Schema.tag("progress"),
-  ...ofResult,
-  bytes: Schema.Int,
-  total: Schema.optionalKey(Schema.Int),
-  at,
-}) {}
-
-/**
- * Something failed, and is tried again after `delay` (milliseconds).
- *
- * @since 0.1.0
- * @category events
- */
-export class Retrying extends Schema.Class<Retrying>("@live-response/core/BatchEvent/Retrying")({
-  event: Schema.tag("retrying"),
-  ...ofResult,
-  delay: Schema.DurationFromMillis,
-  message: Schema.String,
-  error: ResultError,
-  at,
-}) {}
-
-/**
- * The result is there, whole and checked. `bytes` and `sha256` are of the file; `path` is relative to the directory of
- * results; `links` and `attempts` say how many links and how many downloads it took. `fileName` is the name that the storage
- * or the gzip header announced: a machine's choice, for display alone, and never a path to write to.
- *
- * @since 0.1.0
- * @category events
- */
-export class Completed extends Schema.Class<Completed>("@live-response/core/BatchEvent/Completed")({
-  event: Schema.tag("completed"),
-  ...ofFinished,
-  path: Schema.String,
-  bytes: Schema.Int,
-  sha256: Schema.String,
-  etag: Schema.optionalKey(Schema.String),
-  fileName: Schema.optionalKey(Schema.String),
-  links: Schema.Int,
-  attempts: Schema.Int,
-  at,
-}) {}
-
-/**
- * Nothing to do: the result is here from an earlier run (`present`), or the batch names it twice (`duplicate`). `absent` is
- * a result that `MachineAction.hasResult` calls `maybe`, where it turned out that there is no result.
- *
- * @since 0.1.0
- * @category events
- */
-export class Skipped extends Schema.Class<Skipped>("@live-response/core/BatchEvent/Skipped")({
-  event: Schema.tag("skipped"),
-  ...ofResult,
-  reason: Schema.Literals(["present", "duplicate", "absent"]),
-  at,
-}) {}
-
-/**
- * A collected file was unpacked: `bytes` is the size of what came out of it, and `path` where that is.
- *
- * @since 0.1.0
- * @category events
- */
-export class Extracted extends Schema.Class<Extracted>("@live-response/core/BatchEvent/Extracted")({
-  event: Schema.tag("extracted"),
-  ...ofResult,
-  path: Schema.String,
-  bytes: Schema.Int,
-  at,
-}) {}
-
-/**
- * A collected file was not unpacked. The file itself is there, as it came.
- *
- * @since 0.1.0
- * @category events
- */
-export class NotExtracted extends Schema.Class<NotExtracted>("@live-response/core/BatchEvent/NotExtracted")({
-  event: Schema.tag("notExtracted"),
-  ...ofResult,
-  path: Schema.String,
-  message: Schema.String,
-  error: ExtractionError,
-  at,
-}) {}
-
-/**
- * The result could not be had. The batch goes on.
- *
- * @since 0.1.0
- * @category events
- */
-export class Failed extends Schema.Class<Failed>("@live-response/core/BatchEvent/Failed")({
-  event: Schema.tag("failed"),
-  ...ofFinished,
-  message: Schema.String,
-  error: ResultError,
-  links: Schema.Int,
-  attempts: Schema.Int,
-  at,
-}) {}
-
-/**
- * The quota is used up; calls go on at `until`.
+ * The quota is used up. The next call starts at `until`.
  *
  * @since 0.1.0
  * @category events
@@ -178,8 +27,11 @@ export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEve
 }) {}
 
 /**
- * No connection can be made to the API, the sign-in server or the storage; the next attempt is at `until`. It is emitted
- * once for each attempt, however many results wait.
+ * The API, the sign-in server or the storage can't be reached. The next attempt is at `until`.
+ *
+ * **Details**
+ *
+ * Emitted once for each attempt, however many results wait.
  *
  * @since 0.1.0
  * @category events
@@ -193,7 +45,11 @@ export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEve
 }) {}
 
 /**
- * How the batch ended, always last. `bytes` counts completed results of this run.
+ * What the batch did. It is always the last event.
+ *
+ * **Details**
+ *
+ * `bytes` counts the results that this run completed.
  *
  * @since 0.1.0
  * @category events
@@ -209,33 +65,10 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEve
 }) {}
 
 /**
- * Events of one result.
+ * Any event of a batch.
  *
  * @since 0.1.0
- * @category models
- */
-export const ResultEvent = Schema.Union([
-  Linked,
-  Progress,
-  Retrying,
-  Completed,
-  Skipped,
-  Extracted,
-  NotExtracted,
-  Failed,
-])
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type ResultEvent = typeof ResultEvent.Type
-
-/**
- * Events of a batch.
- *
- * @since 0.1.0
- * @category models
+ * @category schemas
  */
 export const BatchEvent = Schema.Union([...ResultEvent.members, Waiting, Offline, Summary])
 
@@ -246,7 +79,7 @@ export const BatchEvent = Schema.Union([...ResultEvent.members, Waiting, Offline
 export type BatchEvent = typeof BatchEvent.Type
 
 /**
- * The summary of a batch in which nothing has happened yet.
+ * The summary of a batch without any event.
  *
  * @since 0.1.0
  * @category summary
@@ -261,7 +94,7 @@ export const emptySummary: Summary = Summary.make({
 })
 
 /**
- * Counts an event in. The summary is as of that event.
+ * Adds an event to a summary, whose `at` becomes that of the event.
  *
  * @since 0.1.0
  * @category summary

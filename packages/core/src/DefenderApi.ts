@@ -17,7 +17,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Retrying } from "./BatchEvent.ts"
+import { Retrying } from "./ResultEvent.ts"
 import type * as ActionFilter from "./ActionFilter.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
@@ -31,7 +31,7 @@ import * as RecordList from "./internal/recordList.ts"
 import * as Permission from "./Permission.ts"
 import * as Machine from "./Machine.ts"
 import * as MachineAction from "./MachineAction.ts"
-import { Quota, windows } from "./Quota.ts"
+import { Quota } from "./Quota.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { reportNow } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
@@ -193,13 +193,15 @@ const pageLimit = 64 * 1024 * 1024
 /** One action: its commands may have many errors. */
 const actionLimit = 1024 * 1024
 
-/** The vendor's limits for the other calls. */
+/** Microsoft's limits for each of the other APIs. */
+const windows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
+const runWindow = QuotaRule.Window.make({ limit: Session.limits.perMinute, duration: Duration.minutes(1) })
 const limits = {
-  list: { name: "ListMachineActions", windows: windows() },
-  get: { name: "GetMachineAction", windows: windows() },
-  machines: { name: "ListMachines", windows: windows() },
-  run: { name: "RunLiveResponse", windows: [QuotaRule.Window.make({ limit: 10, duration: Duration.minutes(1) })] },
-  cancel: { name: "CancelMachineAction", windows: windows() },
+  list: { name: "ListMachineActions", windows },
+  get: { name: "GetMachineAction", windows },
+  machines: { name: "ListMachines", windows },
+  run: { name: "RunLiveResponse", windows: [runWindow] },
+  cancel: { name: "CancelMachineAction", windows },
 }
 
 /** What an answer may hold at most: a link is some hundred bytes, an error a few thousand. */

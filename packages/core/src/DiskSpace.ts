@@ -1,5 +1,5 @@
 /**
- * How much space a file system has left.
+ * The free space of a file system.
  *
  * @since 0.1.0
  */
@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 
 /**
- * In bytes.
+ * The space of a file system, in bytes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Space {
-  /** What this program may still write. */
+  /** How much this program may still write. */
   readonly free: number
   /** The size of the file system. */
   readonly total: number
@@ -25,13 +25,17 @@ export interface Space {
  * @category services
  */
 export interface Service {
-  /** The space of the file system that a directory is on; none where the system does not tell. */
+  /** The space of the file system that a directory is on. None if the system does not know it. */
   readonly of: (directory: string) => Effect.Effect<Option.Option<Space>>
 }
 
 /**
- * Knows nothing by default, so that no download fails for it: Effect's `FileSystem` can't tell. In Node `NodeDiskSpace`
- * can.
+ * Knows the free space of file systems.
+ *
+ * **Details**
+ *
+ * By default it knows none, because Effect's `FileSystem` does not report it, and no download fails for lack of space. In
+ * Node, provide `NodeDiskSpace.layer`.
  *
  * @since 0.1.0
  * @category services

@@ -1,5 +1,5 @@
 /**
- * How much of this machine's disk and time a download may take, whatever the storage sends.
+ * How much a download may use of this machine's disk, whatever the storage sends.
  *
  * @since 0.1.0
  */
@@ -8,48 +8,63 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * All of them in bytes.
+ * The limits of downloads, in bytes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
   /**
-   * The largest result. One that is announced as larger fails before its first byte is read, and one that turns out to be
-   * larger fails there; nothing is kept of either. By default 10 GB: live response collects files of up to 3 GB.
+   * The largest result. A larger one fails before its first byte if the storage announces its length, else at this limit,
+   * and nothing of it is stored. By default 10 GB; live response collects files of up to 3 GB.
    */
   readonly maxBytes: number
 
-  /** How much one batch downloads: then it ends, and what has arrived stays for the next one. By default unlimited. */
+  /**
+   * How much one batch downloads. Then the batch ends, and the next one resumes with the bytes it stored. By default
+   * unlimited.
+   */
   readonly maxTotal: number
 
   /**
-   * How much disk space stays free. It is checked before a result is written, together with what is still to come of the
-   * results in progress, and after each MiB. By default 1 GB, or 5 % of a file system that is smaller than 20 GB.
-   * Only where `DiskSpace` can tell.
+   * How much disk space stays free. By default `defaultMinFree` of the file system: 1 GB, or 5 % of one that is smaller than
+   * 20 GB.
+   *
+   * It is checked before a result is written and after each MiB, together with the bytes that are still to come of all
+   * results in progress. It has no effect if `DiskSpace` does not know the free space.
    */
   readonly minFree: number | undefined
 
-  /** How much the files that one batch unpacks have in all. By default 100 GB. */
+  /** The size of all files together that one batch unpacks. By default 100 GB. */
   readonly maxExtractTotal: number
 }
 
 /**
+ * The limits that apply if no others are provided.
+ *
  * @since 0.1.0
  * @category limits
  */
 export const defaults: Limits = { maxBytes: 10e9, maxTotal: Infinity, minFree: undefined, maxExtractTotal: 100e9 }
 
 /**
- * How much space stays free on a file system of this size, unless somebody chose.
+ * How much space stays free by default: this many bytes, or this share of a file system if that is less.
  *
  * @since 0.1.0
  * @category limits
  */
-export const defaultMinFree = (total: number): number => Math.min(1e9, total * 0.05)
+export const minFreeDefaults = { bytes: 1e9, share: 0.05 } as const
 
 /**
- * The limits in force.
+ * How much space stays free by default on a file system of `total` bytes, by `minFreeDefaults`.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const defaultMinFree = (total: number): number => Math.min(minFreeDefaults.bytes, total * minFreeDefaults.share)
+
+/**
+ * The current limits.
  *
  * @example
  * ```ts
@@ -66,7 +81,7 @@ export const DownloadLimits = Context.Reference<Limits>("@live-response/core/Dow
   defaultValue: () => defaults,
 })
 
-/** Those that are given, over those in force. */
+/** The current limits, with those that are given in their place. */
 const over =
   (chosen: { readonly [K in keyof Limits]?: Limits[K] | undefined }) =>
   (current: Limits): Limits => ({
@@ -77,7 +92,7 @@ const over =
   })
 
 /**
- * Some of the limits, or none of them.
+ * Some of the limits.
  *
  * @since 0.1.0
  * @category models
@@ -96,7 +111,7 @@ export const provide =
     Effect.updateService(effect, DownloadLimits, over(chosen))
 
 /**
- * Replaces some of the limits.
+ * Replaces some of the limits for a program.
  *
  * @since 0.1.0
  * @category layers

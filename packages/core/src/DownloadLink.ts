@@ -1,5 +1,5 @@
 /**
- * The link to a result: an Azure Blob SAS URL. Whoever holds it may read the result, so it is a secret.
+ * The download link of a result: an Azure Blob SAS URL.
  *
  * @since 0.1.0
  */
@@ -14,12 +14,19 @@ import { withoutEnd } from "./internal/text.ts"
 import * as PrivateHost from "./PrivateHost.ts"
 
 /**
- * A download link. It is valid for 30 minutes, and only its storage knows for certain when it ends: `expiresAt` is what
- * the link says of itself (`se`), if it does. `validFor` is how long it was to last when it came, by the server's own
- * clock, so that it means the same on a machine whose clock is wrong.
+ * A download link, which is valid for 30 minutes.
  *
- * The URL is kept byte for byte as it was given: the signature holds a raw `/` beside an encoded `%3D`, and a URL that
- * was decoded and encoded again is refused.
+ * **Details**
+ *
+ * - `expiresAt` is when the link says it expires (`se`), if it says so. Only the storage knows for certain.
+ * - `validFor` is how long the link was still valid when the API gave it, by the clock of the API. It does not depend on the
+ *   clock of this machine.
+ *
+ * **Gotchas**
+ *
+ * - The URL is a secret, because anyone who has it can read the result. It is `Redacted`.
+ * - The URL is stored byte for byte. Its signature has a raw `/` beside an encoded `%3D`, and the storage refuses a URL that
+ *   was decoded and encoded again.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
  * @since 0.1.0
@@ -32,10 +39,13 @@ export class DownloadLink extends Schema.Class<DownloadLink>("@live-response/cor
 }) {}
 
 /**
- * Reads a link from the `value` of the API's answer. Stray quotes round it, as a sibling call of the API is known to
- * return them, are dropped. Gives nothing for what is no URL, or is a URL that may not be followed: https is needed
- * everywhere but on the loopback interface, and an address of this machine or of a private network is followed only for
- * an API that is there itself (`from`).
+ * Reads a link from the `value` of the API's answer. None if it is not a URL that may be followed.
+ *
+ * **Details**
+ *
+ * - `https` is required, except on the loopback interface.
+ * - A host on this machine or in a private network is allowed only if the API (`from`) is there itself.
+ * - Quotes around the link are removed, because another call of the API is known to return them.
  *
  * @example
  * ```ts
@@ -51,17 +61,17 @@ export class DownloadLink extends Schema.Class<DownloadLink>("@live-response/cor
 export const fromString = (
   input: string,
   options?: {
-    /** When the server gave the link, by its own clock: the `Date` of its answer. */
+    /** When the API gave the link, by its own clock: the `Date` of its answer. */
     readonly issuedAt?: Option.Option<DateTime.DateTime> | undefined
 
-    /** The address of the API that gave the link. By default one on the internet. */
+    /** The address of the API that gave the link. By default an address on the internet. */
     readonly from?: string | undefined
   },
 ): Option.Option<DownloadLink> => Result.getSuccess(read(input, options))
 
 /**
- * Hosts of the storage of Microsoft's clouds, each with all hosts under it: those of Azure Storage, also of the US
- * government, and of Defender itself.
+ * The storage hosts of Microsoft's clouds, each with all its subdomains: Azure Storage, also that of the US government, and
+ * Defender itself.
  *
  * @since 0.1.0
  * @category constants
@@ -77,8 +87,15 @@ export const storageHosts: ReadonlyArray<string> = [
 ]
 
 /**
- * Why a link is not followed: it is not a URL of https (`insecure`), its host is private where the API's is not
- * (`private`), or it is not one of the storage hosts (`unknown`). `host` is absent where there is none.
+ * Why a link is not followed.
+ *
+ * **Details**
+ *
+ * - `insecure`: it is not an https URL
+ * - `private`: its host is in a private network, and that of the API is not
+ * - `unknown`: its host is not one of the storage hosts
+ *
+ * `host` is absent if the link has none.
  *
  * @since 0.1.0
  * @category models
@@ -89,8 +106,12 @@ export interface NotFollowed {
 }
 
 /**
- * Reads a link as `fromString` does, or says why it is not followed. Where `hosts` is given, the link's host has to be one
- * of them or under one of them, the API's own host, or private where the API is private itself.
+ * Reads a link as `fromString` does, and says why it is not followed.
+ *
+ * **Details**
+ *
+ * With `hosts`, the host of the link must be one of them or a subdomain of one, the host of the API, or in a private network
+ * if the API is in one.
  *
  * @since 0.1.0
  * @category constructors
@@ -98,13 +119,13 @@ export interface NotFollowed {
 export const read = (
   input: string,
   options?: {
-    /** When the server gave the link, by its own clock: the `Date` of its answer. */
+    /** When the API gave the link, by its own clock: the `Date` of its answer. */
     readonly issuedAt?: Option.Option<DateTime.DateTime> | undefined
 
-    /** The address of the API that gave the link. By default one on the internet. */
+    /** The address of the API that gave the link. By default an address on the internet. */
     readonly from?: string | undefined
 
-    /** The hosts that links may lead to. By default any. */
+    /** The hosts that links may lead to, with their subdomains. By default any. */
     readonly hosts?: ReadonlyArray<string> | "any" | undefined
   },
 ): Result.Result<DownloadLink, NotFollowed> => {
@@ -124,9 +145,19 @@ export const read = (
   return Result.succeed(ofUrl(text, url, options?.issuedAt ?? Option.none()))
 }
 
+/**
+ * Whether a link can still be used at this age, counted from when it was received. A link that does not say how long it is
+ * valid always can.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isUsable = ({ validFor }: DownloadLink, age: Duration.Duration): boolean =>
+  Option.match(validFor, { onNone: () => true, onSome: (validFor) => Duration.isLessThan(age, validFor) })
+
 const longestHost = 253
 
-/** A name with a dot at its end is the same name. */
+/** A name with a dot at its end is the same name as without it. */
 const nameOf = (host: string): string => withoutEnd(host.toLowerCase(), ".")
 
 const isUnder =

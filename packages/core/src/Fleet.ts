@@ -1,5 +1,5 @@
 /**
- * One live response session on many machines: begun within the API's limits, never twice on any of them, and waited for.
+ * Runs one live response session on many machines: within the API's limits, and never twice on the same machine.
  *
  * @since 0.1.0
  */
@@ -17,32 +17,41 @@ import * as FleetEvent from "./FleetEvent.ts"
 import { FleetJournal } from "./FleetJournal.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
+import * as SessionMeters from "./internal/sessionMeters.ts"
+import { limits, type Session } from "./Session.ts"
 import { Timing } from "./Timing.ts"
-import type { Session } from "./Session.ts"
 
 /**
+ * How to run a session on machines.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface RunOptions {
-  /** How many sessions may be under way at once. By default 25, the vendor's limit for a tenant. */
+  /** How many sessions are in progress at once. By default 25, Microsoft's limit for a tenant (`Session.limits.atOnce`). */
   readonly sessions?: number | undefined
 
-  /** Where somebody else's session is under way on a machine, it is waited for in place of this one. By default not. */
+  /**
+   * Waits for a session of somebody else that is in progress on a machine, in place of this one. By default `false`: the
+   * machine counts as not started.
+   */
   readonly adopt?: boolean | undefined
 
-  /** Begins anew where the session of an earlier run did not succeed. By default those stay as they are. */
+  /** Starts a new session where that of an earlier run failed. By default `false`: the failure is reported again. */
   readonly retryFailed?: boolean | undefined
 
-  /** Ends the waiting: what is not over is told as unfinished, and goes on. By default as long as the service waits. */
+  /**
+   * Stops waiting after this time: sessions that have not finished are reported as unfinished, and continue. By default the
+   * run waits as long as the service does.
+   */
   readonly deadline?: Duration.Input | undefined
 
-  /** With `false` it ends when the last session has begun. */
+  /** Whether the run waits until its sessions finish. By default `true`; with `false` it ends when the last one has started. */
   readonly wait?: boolean | undefined
 
   /**
-   * How long the run waits where no connection can be made to the API or the sign-in server: then it ends with `Outage`. By
-   * default one hour, or as long as the batch does that takes its sessions. `Reporter` hears of each attempt meanwhile.
+   * How long the run waits for a connection to the API or the sign-in server before it fails with `Outage`. By default one
+   * hour, or the wait of the batch that takes its sessions. `Reporter` gets each attempt meanwhile.
    */
   readonly giveUpAfter?: Duration.Input | undefined
 }
@@ -53,16 +62,23 @@ export interface RunOptions {
  */
 export interface Service {
   /**
-   * Runs a session on each machine, and tells what happens as events; the last one is the summary. Machines are taken as
-   * they are needed, and one that is named twice counts once, in whatever case its id is written.
+   * Runs a session on each machine and emits what happens as events. The last event is the summary.
    *
-   * No machine has a session twice, whatever becomes of this program. The journal says first what is about to be asked
-   * for; where no answer comes, the API's list is looked through for an action on that machine whose comment has the
-   * run's own mark, for as long as an action may be unknown to it, before the session is begun again. While one is under
-   * way, the service itself refuses a second.
+   * **Details**
    *
-   * A machine that fails is an event. The stream fails only with what fails every machine, after a summary all the same.
-   * A reader that is slow holds the run up: 64 events wait for it, and then no further session starts.
+   * Machines are taken as they are needed. A machine that is named twice counts once; the case of its id does not matter.
+   *
+   * No machine gets the session twice, even if this program crashes. The journal records each request before it is sent.
+   * Where no answer arrives, the API's list is searched for an action on that machine whose comment has the mark of this
+   * run, for as long as the API may not know a new action yet; only then the session is requested again. The service itself
+   * refuses a second session while one is in progress.
+   *
+   * **Gotchas**
+   *
+   * A machine that fails is an event. The stream itself fails only with an error that every machine would fail with, and
+   * emits the summary first.
+   *
+   * A slow reader slows the run down: at most 64 events are buffered, and no further session starts until they are read.
    */
   readonly run: <E, R>(
     machines: Stream.Stream<string, E, R>,
@@ -88,7 +104,7 @@ export interface Service {
  *   comment: "case 4711",
  * })
  *
- * // Runs the script on all of them, and saves each result as soon as its session is over.
+ * // Runs the script on all machines, and saves each result as soon as its session has finished.
  * export const collect = Effect.fnUntraced(function* (machines: Stream.Stream<string>) {
  *   const { run } = yield* Fleet
  *   const { saveAll } = yield* LiveResponse
@@ -106,10 +122,27 @@ export interface Service {
  */
 export class Fleet extends Context.Service<Fleet, Service>()("@live-response/core/Fleet") {}
 
-/** More at a time would not start sooner: ten a minute is the limit. */
-const starts = 10
+/**
+ * The metrics of sessions, named as OpenTelemetry names metrics.
+ *
+ * **Details**
+ *
+ * - `live_response.sessions`: machines by the attribute `outcome`: `succeeded`, `failed`, `unfinished` (the run stopped
+ *   waiting) or `not_started`.
+ * - `live_response.session.duration`: how long a session took from the time at which this run started or found it until it
+ *   finished, in seconds.
+ *
+ * Sessions that finished in an earlier run are not counted.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const metrics = SessionMeters.metrics
 
-/** So many events wait for a reader that is slow. */
+/** Starting more at once would gain nothing, because the API allows no more in a minute. */
+const startsAtOnce = limits.perMinute
+
+/** How many events are buffered for a slow reader. */
 const eventsAhead = 64
 
 /**
@@ -122,22 +155,22 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
   const api = yield* DefenderApi
   const { watch } = yield* ActionWatch
   const journal = yield* FleetJournal
-  const policy = yield* Timing
+  const timing = yield* Timing
 
-  const runAll = <E, R>(
-    machines: Stream.Stream<string, E, R>,
-    session: Session,
-    options: RunOptions | undefined,
-    send: (event: FleetEvent.FleetEvent) => Effect.Effect<void>,
-  ) =>
-    Effect.gen(function* () {
-      const { ended, failed, runMachine } = yield* FleetRun.make({
+  const runAll = Effect.fn("Fleet.run")(
+    function* <E, R>(
+      machines: Stream.Stream<string, E, R>,
+      session: Session,
+      options: RunOptions | undefined,
+      send: (event: FleetEvent.FleetEvent) => Effect.Effect<void>,
+    ) {
+      const { failed, finished, runMachine } = yield* FleetRun.make({
         api,
         watch,
-        policy,
+        timing,
         journal: yield* journal.open(session),
         session,
-        sessions: options?.sessions ?? 25,
+        sessions: options?.sessions ?? limits.atOnce,
         adopt: options?.adopt === true,
         retryFailed: options?.retryFailed === true,
         deadline: options?.deadline,
@@ -145,30 +178,32 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         send,
       })
       yield* machines.pipe(
-        Stream.mapEffect(runMachine, { concurrency: starts, unordered: true }),
+        Stream.mapEffect(runMachine, { concurrency: startsAtOnce, unordered: true }),
         Stream.runDrain,
-        Effect.andThen(ended),
+        Effect.andThen(finished),
         Effect.raceFirst(failed),
       )
-    }).pipe(
-      Effect.scoped,
-      Effect.updateService(Patience, (current) =>
+    },
+    Effect.scoped,
+    (effect, _machines, _session, options) =>
+      Effect.updateService(effect, Patience, (current) =>
         options?.giveUpAfter === undefined ? (current ?? ofBatch) : Duration.fromInputUnsafe(options.giveUpAfter),
       ),
-    )
+  )
 
   const run: Service["run"] = (machines, session, options) =>
     Stream.callback(
       Effect.fnUntraced(function* (queue) {
         let counts = FleetEvent.noSessions
-        /** What is counted is in the queue, and the other way round, also where the run ends meanwhile. */
+        /** An event is queued and counted in one step, even if the run is interrupted meanwhile. */
         const send = (event: FleetEvent.FleetEvent) =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.map(restore(Queue.offer(queue, event)), () => {
+            Effect.andThen(restore(Queue.offer(queue, event)), () => {
               counts = FleetEvent.tally(counts, event)
+              return SessionMeters.count(event)
             }),
           )
-        // With the run its fibers end, so nothing comes behind the summary.
+        // The fibers of the run end with it, so no event follows the summary.
         const exit = yield* Effect.exit(runAll(machines, session, options, send))
         yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
         yield* exit

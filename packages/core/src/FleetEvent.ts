@@ -1,6 +1,6 @@
 /**
- * What happens when a session is run on many machines, reported as it happens, each event with the instant at which it was
- * made (`at`). The events encode to JSON as the command line prints them with `--json`.
+ * The events of a session that runs on many machines, each with the time at which it happened (`at`). They encode to the
+ * JSON that the command line prints with `--json`.
  *
  * @since 0.1.0
  */
@@ -25,14 +25,17 @@ export const MachineError = Schema.Union([DefenderError, CredentialError, QuotaS
  */
 export type MachineError = typeof MachineError.Type
 
-/** When it happened. */
 const stamped = { at: Schema.DateTimeUtcFromString }
 
 const ofMachine = { ...stamped, machineId: Schema.String }
 
 /**
- * A machine has a session: a new one; one that an earlier run had begun, or that this one began without hearing of it; or
- * somebody else's, which was under way.
+ * A machine has a session.
+ *
+ * **Details**
+ *
+ * `as` is `new` for a session that this run started; `resumed` for one that an earlier run started, or that this run started
+ * without getting an answer; `adopted` for a session of somebody else that was in progress.
  *
  * @since 0.1.0
  * @category events
@@ -45,7 +48,7 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetEve
 }) {}
 
 /**
- * A machine has not begun its session for two minutes: it is offline, and waited for.
+ * A session has been pending for two minutes: its machine is offline. The run waits for the machine.
  *
  * @since 0.1.0
  * @category events
@@ -57,7 +60,7 @@ export class Offline extends Schema.Class<Offline>("@live-response/core/FleetEve
 }) {}
 
 /**
- * A machine that was offline has begun its session.
+ * The session of a machine that was offline is in progress.
  *
  * @since 0.1.0
  * @category events
@@ -69,7 +72,7 @@ export class Online extends Schema.Class<Online>("@live-response/core/FleetEvent
 }) {}
 
 /**
- * A session is over, in this run or, where it is `earlier`, in one before.
+ * A session has finished. `earlier` is `true` where it finished in an earlier run.
  *
  * @since 0.1.0
  * @category events
@@ -82,7 +85,7 @@ export class Ended extends Schema.Class<Ended>("@live-response/core/FleetEvent/E
 }) {}
 
 /**
- * A machine has no session: the service refused it, or none could be begun. The next run tries again.
+ * A machine has no session: the service refused it, or it could not be started. The next run tries again.
  *
  * @since 0.1.0
  * @category events
@@ -95,8 +98,7 @@ export class NotStarted extends Schema.Class<NotStarted>("@live-response/core/Fl
 }) {}
 
 /**
- * A session that is no longer waited for, and is not over as far as is known. It goes on at the service; the next run goes
- * on waiting.
+ * The run stopped waiting for a session that may still be in progress. The next run waits for it again.
  *
  * @since 0.1.0
  * @category events
@@ -110,8 +112,12 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
 }) {}
 
 /**
- * How it ended, always last: how many sessions there are, new or not; how many of them are over and succeeded; are over
- * and did not; are not over as far as is known; and how many machines have none.
+ * The summary of a run, always the last event.
+ *
+ * **Details**
+ *
+ * `started` counts all sessions, those of earlier runs included. Each of them is `succeeded`, `failed` or, if it may still be
+ * in progress, `unfinished`. `notStarted` counts machines without a session.
  *
  * @since 0.1.0
  * @category events
@@ -127,7 +133,7 @@ export class Sessions extends Schema.Class<Sessions>("@live-response/core/FleetE
 }) {}
 
 /**
- * The numbers of a summary while events are counted in.
+ * The numbers of a summary while a run is in progress.
  *
  * @since 0.1.0
  * @category summary
@@ -135,6 +141,8 @@ export class Sessions extends Schema.Class<Sessions>("@live-response/core/FleetE
 export type Counts = Readonly<Record<"started" | "succeeded" | "failed" | "unfinished" | "notStarted", number>>
 
 /**
+ * Any event of a run.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -147,7 +155,7 @@ export const FleetEvent = Schema.Union([Started, Offline, Online, Ended, NotStar
 export type FleetEvent = typeof FleetEvent.Type
 
 /**
- * The counts of a run in which nothing has happened yet.
+ * The counts before the first event.
  *
  * @since 0.1.0
  * @category summary
@@ -155,7 +163,7 @@ export type FleetEvent = typeof FleetEvent.Type
 export const noSessions: Counts = { started: 0, succeeded: 0, failed: 0, unfinished: 0, notStarted: 0 }
 
 /**
- * Counts an event in.
+ * Adds an event to the counts.
  *
  * @since 0.1.0
  * @category summary
@@ -179,7 +187,7 @@ export const tally = (counts: Counts, event: FleetEvent): Counts => {
 }
 
 /**
- * The summary once nothing more is waited for.
+ * The summary after the last event.
  *
  * @since 0.1.0
  * @category summary

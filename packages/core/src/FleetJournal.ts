@@ -1,5 +1,5 @@
 /**
- * What is known of sessions on many machines, so that no machine ever has the same one twice.
+ * The journal of sessions on machines: what it knows decides that no machine gets the same session twice.
  *
  * @since 0.1.0
  */
@@ -24,16 +24,31 @@ import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { Command, type Session } from "./Session.ts"
 import { StoreError } from "./StoreError.ts"
 
-/** `at` is when the entry was made. Entries of older versions do not have it. */
+/**
+ * The version of the lines in `sessions.jsonl`. A line without a version is of version 1. This version is raised when an
+ * older program would misread a line, because such a program refuses lines of a newer version.
+ */
+const version = 1
+
+const ofLine = {
+  version: Schema.tag(version).pipe(Schema.withDecodingDefaultKey(Effect.succeed(version))),
+}
+
+/** `at` is when the entry was written; the first releases did not write it. */
 const ofMachine = {
+  ...ofLine,
   run: Schema.String,
   machineId: Schema.String,
   at: Schema.optionalKey(Schema.DateTimeUtcFromString),
 }
 
 /**
- * The session is being asked for. Written before the API is, so a program that ends in between leaves no doubt that there
- * may be one: its comment holds `mark`, which no other has.
+ * The session is about to be requested. Its comment contains `mark`, which no other session has.
+ *
+ * **Details**
+ *
+ * The entry is written before the request is sent. A program that crashes in between leaves an entry that says that the
+ * session may exist, and the next run searches for it.
  *
  * @since 0.1.0
  * @category entries
@@ -45,7 +60,7 @@ export class Starting extends Schema.Class<Starting>("@live-response/core/FleetJ
 }) {}
 
 /**
- * The session is this action.
+ * The machine has the session: it is this action.
  *
  * @since 0.1.0
  * @category entries
@@ -57,7 +72,7 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetJou
 }) {}
 
 /**
- * The session was not begun: the API refused it, or does not have it.
+ * The machine has no session: the API refused the request, or the session does not exist.
  *
  * @since 0.1.0
  * @category entries
@@ -68,7 +83,7 @@ export class NotStarted extends Schema.Class<NotStarted>("@live-response/core/Fl
 }) {}
 
 /**
- * The session is over.
+ * The session has finished with this action.
  *
  * @since 0.1.0
  * @category entries
@@ -93,9 +108,10 @@ export const Entry = Schema.Union([Starting, Started, NotStarted, Ended])
  */
 export type Entry = typeof Entry.Type
 
-/** A session, and the name that its runs go by. */
+/** A session and the id of its runs. */
 const Header = Schema.Struct({
   entry: Schema.tag("run"),
+  ...ofLine,
   run: Schema.String,
   commands: Schema.NonEmptyArray(Command),
   comment: Schema.String,
@@ -105,20 +121,22 @@ type Header = typeof Header.Type
 
 const Line = Schema.Union([Header, ...Entry.members])
 
+type Line = typeof Line.Type
+
 /**
- * A session's runs, this one and those before it that had the same commands and comment.
+ * All runs of one session: the current one and the earlier ones with the same commands and the same comment.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Run {
-  /** Random, and the same whenever the session is run again. */
+  /** A random id, the same in each run of the session. */
   readonly id: string
 
-  /** What is known of a machine, in whatever case its id is written. */
-  readonly find: (machineId: string) => Effect.Effect<Option.Option<Entry>>
+  /** The last entry of a machine. The case of its id does not matter. */
+  readonly find: (machineId: string) => Effect.Effect<Option.Option<Entry>, StoreError>
 
-  /** Remembers it, for this run and for the next. */
+  /** Stores an entry for this run and for later ones. It is on the disk when the effect succeeds. */
   readonly append: (entry: Entry) => Effect.Effect<void, StoreError>
 }
 
@@ -127,12 +145,16 @@ export interface Run {
  * @category services
  */
 export interface Service {
-  /** The runs of a session; the first one where there was none. */
+  /** Opens the runs of a session. A session without runs gets a new id. */
   readonly open: (session: Session) => Effect.Effect<Run, StoreError>
 }
 
 /**
- * Remembers what was run where. One program at a time.
+ * Stores what is known of sessions on machines.
+ *
+ * **Gotchas**
+ *
+ * Only one program at a time may use a journal. `NodeDirectoryLock` locks a directory for one program.
  *
  * @since 0.1.0
  * @category services
@@ -142,72 +164,110 @@ export class FleetJournal extends Context.Service<FleetJournal, Service>()("@liv
 const isSame = (header: Header, { commands, comment }: Pick<Session, "commands" | "comment">) =>
   header.comment === comment && Equal.equals(header.commands, commands)
 
-const make = Effect.fnUntraced(function* (write: (line: typeof Line.Type) => Effect.Effect<void, StoreError>) {
-  const oneAtATime = yield* Semaphore.make(1)
-  /** By the names of their runs. Should one session have two names, all that is known stands under the first. */
-  const headers = new Map<string, Header>()
-  const entries = new Map<string, Entry>()
-  const headerOf = (session: Pick<Session, "commands" | "comment">) =>
-    Array.from(headers.values()).find((header) => isSame(header, session))
-  const keyOf = (run: string, machineId: string) => `${headers.get(run)?.run ?? run} ${machineId.toLowerCase()}`
+/** The lines of a journal in memory. Where one session has two ids, the first counts for all of its entries. */
+class Lines {
+  private readonly headers = new Map<string, Header>()
+  private readonly entries = new Map<string, Entry>()
 
-  const learn = (line: typeof Line.Type) => {
-    if (line.entry === "run") headers.set(line.run, headerOf(line) ?? line)
-    else entries.set(keyOf(line.run, line.machineId), line)
+  add(line: Line): void {
+    if (line.entry === "run") this.headers.set(line.run, this.headerOf(line) ?? line)
+    else this.entries.set(this.keyOf(line.run, line.machineId), line)
   }
-  const remember = (line: typeof Line.Type) =>
+
+  headerOf(session: Pick<Session, "commands" | "comment">): Header | undefined {
+    return Array.from(this.headers.values()).find((header) => isSame(header, session))
+  }
+
+  entryOf(run: string, machineId: string): Option.Option<Entry> {
+    return Option.fromUndefinedOr(this.entries.get(this.keyOf(run, machineId)))
+  }
+
+  private keyOf(run: string, machineId: string): string {
+    return `${this.headers.get(run)?.run ?? run} ${machineId.toLowerCase()}`
+  }
+}
+
+/** Makes the service over lines that were read. `write` stores a new line. */
+const make = Effect.fnUntraced(function* (lines: Lines, write: (line: Line) => Effect.Effect<void, StoreError>) {
+  const oneAtATime = yield* Semaphore.make(1)
+
+  const append = (line: Line) =>
     Effect.andThen(
       write(line),
-      Effect.sync(() => learn(line)),
+      Effect.sync(() => lines.add(line)),
     ).pipe(Effect.uninterruptible)
 
+  const startRuns = Effect.fnUntraced(function* ({ commands, comment }: Session) {
+    const header = Header.make({ run: yield* randomHex(16), commands, comment })
+    yield* append(header)
+    return header
+  })
+
   const open = Effect.fn("FleetJournal.open")(function* (session: Session): Effect.fn.Return<Run, StoreError> {
-    const known = headerOf(session)
-    const { commands, comment } = session
-    const header: Header = known ?? { entry: "run", run: yield* randomHex(16), commands, comment }
-    if (known === undefined) yield* remember(header)
-    return {
-      id: header.run,
-      find: (machineId) => Effect.sync(() => Option.fromNullishOr(entries.get(keyOf(header.run, machineId)))),
-      append: remember,
-    }
+    const { run: id } = lines.headerOf(session) ?? (yield* startRuns(session))
+    return { id, append, find: (machineId) => Effect.sync(() => lines.entryOf(id, machineId)) }
   }, oneAtATime.withPermits(1))
-  return { learn, open }
+
+  const service: Service = { open }
+  return service
 })
 
 /**
- * Remembers for this program alone.
+ * Stores the journal in the memory of this program.
+ *
+ * **Gotchas**
+ *
+ * A program that crashes leaves no trace of its sessions, so the next run may start them a second time.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerMemory: Layer.Layer<FleetJournal> = Layer.effect(
   FleetJournal,
-  make(() => Effect.void),
+  Effect.suspend(() => make(new Lines(), () => Effect.void)),
 )
 
 const decodeKind = Schema.decodeUnknownOption(Schema.Struct({ entry: Schema.String }))
+const decodeVersion = Schema.decodeUnknownOption(Schema.Struct({ version: Schema.Int }))
 const kinds = new Set<string>(Line.members.map(({ fields }) => fields.entry.schema.literal))
 
-/** Why a line can't be passed over: its machine might have the session twice. */
-const refuse = (path: string, { line, value }: JsonLines.DamagedLine) => {
+/** What is wrong with a line that can't be read, and the next step. */
+const problemOf = (value: Option.Option<unknown>): string => {
+  const found = Option.getOrUndefined(Option.flatMap(value, decodeVersion))?.version ?? version
+  if (found > version)
+    return `was written by a newer version of live-response (format ${found}, this one reads up to ${version}); run the newer version`
   const kind = Option.getOrUndefined(Option.flatMap(value, decodeKind))?.entry
-  const detail =
-    kind === undefined || kinds.has(kind)
-      ? `line ${line} is damaged, so its machine might get the session twice; check in the Microsoft Defender portal whether it had one, then correct or delete the line`
-      : `line ${line} is of a kind that this version does not know (${kind}); use the version of live-response that wrote it`
-  return new StoreError({ path, problem: "Failed", detail })
+  return kind === undefined || kinds.has(kind)
+    ? "is damaged, so its machine might get the session twice; check in the Microsoft Defender portal whether it had one, then correct or delete the line"
+    : `is of a kind that this version does not know (${kind}); use the version of live-response that wrote it`
 }
 
+const refuse = (path: string, { line, value }: JsonLines.DamagedLine) =>
+  new StoreError({ path, problem: "Failed", detail: `line ${line} ${problemOf(value)}` })
+
+/** Opens the file and reads its lines. */
+const openFile = Effect.fnUntraced(function* (path: string) {
+  const name = FileName.single.sessions
+  const directory = yield* PrivateDirectory.open(path)
+  const file = yield* JsonLines.open(directory, name, Line)
+  const lines = new Lines()
+  yield* JsonLines.read(directory, name, Line, (damaged) => Effect.fail(refuse(directory.pathOf(name), damaged))).pipe(
+    Stream.runForEach((line) => Effect.sync(() => lines.add(line))),
+  )
+  return yield* make(lines, file.append)
+})
+
 /**
- * Remembers in `<directory>/sessions.jsonl`, which is read when the first session is opened, and made when there was none.
- * What is in it is on the disk before anything is done that it speaks of.
+ * Stores the journal in `<directory>/sessions.jsonl`.
  *
  * **Details**
  *
- * A last line that was cut short, as a crash leaves it, is cut off: nothing was done yet that it speaks of. With any other
- * damaged line, and with one of a kind that a later version writes, opening a session fails with a `StoreError` that
- * names the line. An `open` that failed is tried again at the next call.
+ * The file is created, or read, when the first session is opened. An `open` that failed is repeated at the next call. Each
+ * line has a `version`; lines without one are of version 1.
+ *
+ * A last line that a crash cut short is removed: the action that it announces has not happened yet. With any other line that
+ * can't be read, and with a line of a newer version, `open` fails with a `StoreError` that names the line; the file stays as
+ * it is.
  *
  * @since 0.1.0
  * @category layers
@@ -221,22 +281,11 @@ export const layerFileSystem = ({
     FleetJournal,
     Effect.gen(function* () {
       const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-      const scope = yield* Effect.scope
-      const name = FileName.single.sessions
-      const read = Effect.gen(function* () {
-        const opened = yield* PrivateDirectory.open(directory)
-        const file = yield* JsonLines.open(opened, name, Line)
-        const journal = yield* make(file.append)
-        yield* JsonLines.read(opened, name, Line, (damaged) => Effect.fail(refuse(opened.pathOf(name), damaged))).pipe(
-          Stream.runForEach((line) => Effect.sync(() => journal.learn(line))),
-        )
-        return journal
-      })
-      const journal = yield* Scope.fork(scope).pipe(
-        // A file that could not be read is closed before it is tried again.
+      const journal = yield* Scope.fork(yield* Effect.scope).pipe(
         Effect.flatMap((attempt) =>
-          read.pipe(
-            Effect.provideService(Scope.Scope, attempt),
+          openFile(directory).pipe(
+            Scope.provide(attempt),
+            // Closes a file that could not be read before it is opened again.
             Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause))),
           ),
         ),

@@ -1,32 +1,24 @@
 /**
- * Live response results, as a program wants them: one, or a stream of thousands.
+ * Downloads live response results: one, or a stream of thousands.
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
-import * as Stream from "effect/Stream"
-import * as FileName from "./FileName.ts"
+import type { Counter, Histogram } from "effect/Metric"
+import type { Stream } from "effect/Stream"
 import type { BatchError } from "./BatchError.ts"
-import * as BatchEvent from "./BatchEvent.ts"
-import * as DownloadLimits from "./DownloadLimits.ts"
-import * as Extraction from "./Extraction.ts"
-import { DefectError } from "./DefectError.ts"
-import * as CircuitBreaker from "./internal/circuitBreaker.ts"
-import * as BatchTargets from "./internal/batchTargets.ts"
-import * as BatchTotals from "./internal/batchTotals.ts"
-import { ofBatch, Patience } from "./internal/patience.ts"
-import { foreignText, redact } from "./internal/foreignText.ts"
+import type { BatchEvent } from "./BatchEvent.ts"
+import type * as DownloadLimits from "./DownloadLimits.ts"
+import type * as Extraction from "./Extraction.ts"
+import * as Batch from "./internal/batch.ts"
+import { ofBatch } from "./internal/patience.ts"
+import * as ResultDownload from "./internal/resultDownload.ts"
+import * as ResultMetrics from "./internal/resultMetrics.ts"
 import { Manifest } from "./Manifest.ts"
 import { Quota } from "./Quota.ts"
-import { type Report, Reporter } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
 import * as ScriptResult from "./ScriptResult.ts"
@@ -34,32 +26,48 @@ import type { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
+ * How many results a batch downloads at once by default: 8.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultConcurrency = 8
+
+/**
+ * How long a batch waits for a network that is gone by default: one hour.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultGiveUpAfter: Duration.Duration = ofBatch
+
+/**
  * @since 0.1.0
  * @category options
  */
 export interface BatchOptions {
-  /** How many results are under way at once. By default 8. */
+  /** How many results are downloaded at once. By default `defaultConcurrency`. */
   readonly concurrency?: number | undefined
 
   /**
-   * Also unpacks what is gzip, within these limits, as `<index>.unpacked` beside it. The name inside of it is the
-   * machine's choice, and is not used. By default nothing is unpacked.
+   * Also unpacks gzip files within these limits, as `<index>.unpacked` beside the file. The name inside the file is not
+   * used, because the machine chose it. By default nothing is unpacked.
    */
   readonly extract?: Extraction.Limits | undefined
 
-  /** How much may be downloaded and unpacked, and what stays free on the disk; over `DownloadLimits` in context. */
+  /** How much may be downloaded and unpacked. Replaces some of the `DownloadLimits` in context. */
   readonly limits?: DownloadLimits.Choice | undefined
 
   /**
-   * A target that is over may come again, and is looked at anew. By default one that comes twice is skipped, and each is
-   * remembered for as long as the batch goes.
+   * Downloads a result again if the stream names it again after it has finished. By default a result that was named before
+   * is skipped, and every result is remembered as long as the batch runs.
    */
   readonly again?: boolean | undefined
 
   /**
-   * How long the batch waits where no connection can be made to the API, the sign-in server or the storage: then it ends
-   * with `Outage`. By default one hour. Meanwhile one call at a time tries it, as `Timing.outage` says, with an event
-   * for each attempt.
+   * How long the batch waits if the API, the sign-in server or the storage can't be reached. Then it fails with `Outage`. By
+   * default `defaultGiveUpAfter`. Meanwhile one call at a time tries to connect, as `Timing.outage` says, with an event for
+   * each attempt.
    */
   readonly giveUpAfter?: Duration.Input | undefined
 }
@@ -69,46 +77,90 @@ export interface BatchOptions {
  * @category services
  */
 export interface Service {
-  /** A result's bytes as they come. See `Transfer.bytes`. */
-  readonly bytes: (ref: ResultRef) => Stream.Stream<Uint8Array, DownloadError>
+  /** The bytes of a result as they arrive. See `Transfer.bytes`. */
+  readonly bytes: (ref: ResultRef) => Stream<Uint8Array, DownloadError>
 
   /**
-   * A script's result, decoded as it comes. By default all of its output is there; where that may be hundreds of
-   * megabytes, `limit` is how many characters of it are kept in memory.
+   * The result of a script, decoded as it arrives.
+   *
+   * **Gotchas**
+   *
+   * By default all output is in memory, which may be hundreds of megabytes. `limit` bounds it, in characters.
    */
   readonly script: (
     ref: ResultRef,
     options?: ScriptResult.DecodeStreamOptions,
   ) => Effect.Effect<ScriptResult.Excerpt, DownloadError | ScriptResult.ScriptResultError>
 
-  /** Downloads a result into the store, and goes on with what an earlier download left. */
+  /** Downloads a result into the store, and resumes what an earlier download left. */
   readonly save: (ref: ResultRef) => Effect.Effect<StoredResult, DownloadError | StoreError>
 
   /**
-   * Downloads all results into the store and tells what happens as events; the last one is the summary. Targets are
-   * taken as they are needed, so a stream of a million is as good as a list of ten. What the manifest has is skipped.
+   * Downloads all results into the store, and emits what happens as events.
    *
-   * A target that fails is an event. The stream fails only with what fails every target, after a summary all the same.
+   * **Details**
+   *
+   * - The last event is the summary, also before a failure.
+   * - Results that the manifest has are skipped.
+   * - A result that fails is an event. The stream fails only with an error that concerns every result.
+   * - `refs` is pulled as results are needed, so a stream of a million uses no more memory than a list of ten.
+   *
+   * @example
+   * ```ts
+   * import { LiveResponse } from "@live-response/core/LiveResponse"
+   * import type { ResultRef } from "@live-response/core/ResultRef"
+   * import * as Effect from "effect/Effect"
+   * import * as Stream from "effect/Stream"
+   *
+   * export const failures = (refs: ReadonlyArray<ResultRef>) =>
+   *   LiveResponse.use((live) =>
+   *     live.saveAll(Stream.fromIterable(refs), { concurrency: 4 }).pipe(
+   *       Stream.filter((event) => event.event === "failed"),
+   *       Stream.runForEach((event) => Effect.logError(event.message)),
+   *     ),
+   *   )
+   * ```
    */
   readonly saveAll: <E, R>(
-    refs: Stream.Stream<ResultRef, E, R>,
+    refs: Stream<ResultRef, E, R>,
     options?: BatchOptions,
-  ) => Stream.Stream<BatchEvent.BatchEvent, BatchError | E, R>
+  ) => Stream<BatchEvent, BatchError | E, R>
 }
 
 /**
- * The face of this library.
+ * Downloads live response results. It is the entry point of this library.
  *
  * @since 0.1.0
  * @category services
  */
 export class LiveResponse extends Context.Service<LiveResponse, Service>()("@live-response/core/LiveResponse") {}
 
-/** Shorter pauses are not worth an event. */
-const shortestPause = Duration.seconds(1)
-
-/** An event that happens now. */
-const now = <A>(event: (at: DateTime.Utc) => A) => Effect.map(DateTime.now, event)
+/**
+ * The metrics of results.
+ *
+ * **Details**
+ *
+ * | Metric                          | Kind      | Unit | Attribute                                |
+ * | ------------------------------- | --------- | ---- | ---------------------------------------- |
+ * | `live_response.results`         | counter   |      | `outcome`: completed, failed or skipped  |
+ * | `live_response.bytes`           | counter   | By   |                                          |
+ * | `live_response.links`           | counter   |      |                                          |
+ * | `live_response.retries`         | counter   |      | `cause`: the tag of the error's reason   |
+ * | `live_response.result.duration` | histogram | s    |                                          |
+ *
+ * `bytes` counts bytes that were received, also those that a transfer receives twice. `duration` is that of results that
+ * were completed or failed.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const metrics: {
+  readonly results: Counter<number>
+  readonly bytes: Counter<number>
+  readonly links: Counter<number>
+  readonly retries: Counter<number>
+  readonly duration: Histogram<number>
+} = ResultMetrics.metrics
 
 /**
  * Makes the service.
@@ -118,164 +170,22 @@ const now = <A>(event: (at: DateTime.Utc) => A) => Effect.map(DateTime.now, even
  */
 export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manifest | Quota> = Effect.gen(function* () {
   const transfer = yield* Transfer
-  const store = yield* ResultStore
-  const manifest = yield* Manifest
-  const quota = yield* Quota
-
-  const script: Service["script"] = Effect.fn("LiveResponse.script")((ref, options) =>
-    ScriptResult.decodeStream(transfer.bytes(ref), { limit: Infinity, ...options }),
-  )
-
-  const saveWith = Effect.fn("LiveResponse.save")(function* (ref: ResultRef, received: () => void = () => {}) {
-    const writer = yield* store.open(ref)
-    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) => {
-      received()
-      return Effect.andThen(BatchTotals.download(chunk.bytes.length), writer.write(chunk))
-    }).pipe(
-      // It can't ever be completed within the limit, so that nothing of it is worth its space.
-      Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
-    )
-    return yield* writer.complete
-  }, Effect.scoped)
-
-  const findPresent = Effect.fnUntraced(function* (ref: ResultRef) {
-    const outcome = Option.getOrUndefined(yield* manifest.find(ref))
-    if (outcome?.status !== "completed") return undefined
-    const path = FileName.ofResult(ref, outcome.kind)
-    return (yield* store.has({ path, bytes: outcome.bytes })) ? { path } : undefined
-  })
-
-  /** Unpacks a file that is there, unless that was done before. What it fails with is told. */
-  const extract = Effect.fnUntraced(function* (ref: ResultRef, path: string, limits: Extraction.Limits, tell: Report) {
-    if (FileName.kindOf(ref, path) !== "gz") return
-    const unpacked = FileName.ofResult(ref, "unpacked")
-    if (yield* store.has({ path: unpacked })) return
-    const bytes = Extraction.gunzip(store.read(path), limits, { name: path }).pipe(
-      Stream.tap(({ length }) => BatchTotals.extract(length)),
-    )
-    yield* store.keep(unpacked, bytes).pipe(
-      Effect.flatMap((bytes) => now((at) => BatchEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
-      Effect.catchTag("ExtractionError", (error) =>
-        now((at) => BatchEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error })),
-      ),
-      Effect.flatMap(tell),
-    )
-  })
-
-  /** One target of a batch: everything that happens to it is told, and only what fails every target is a failure. */
-  const saveTold = Effect.fnUntraced(function* (
-    ref: ResultRef,
-    limits: Extraction.Limits | undefined,
-    { gaveUp, isEndedBy, received }: CircuitBreaker.CircuitBreaker,
-    tell: Report,
-  ) {
-    const present = yield* findPresent(ref)
-    if (present !== undefined) {
-      yield* tell(yield* now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "present" })))
-      if (limits !== undefined) yield* extract(ref, present.path, limits, tell)
-      return undefined
-    }
-    let links = 0
-    let attempts = 1
-    const count: Report = (event) => {
-      if (event.event === "linked") links = event.links
-      if (event.event === "retrying" && event.error._tag === "TransferError") attempts++
-      return tell(event)
-    }
-    const failed = (error: BatchEvent.ResultError) =>
-      now((at) => BatchEvent.Failed.make({ at, ...ref, message: error.message, error, links, attempts }))
-    const ended = yield* saveWith(ref, received).pipe(
-      Effect.flatMap((stored) => now((at) => BatchEvent.Completed.make({ at, ...ref, ...stored, links, attempts }))),
-      Effect.catch((error): Effect.Effect<BatchEvent.Failed, BatchError> => {
-        const outage = gaveUp(error)
-        if (outage !== undefined) return Effect.fail(outage)
-        return isEndedBy(error) ? Effect.fail(error) : failed(error)
+  const services = { transfer, store: yield* ResultStore, manifest: yield* Manifest, quota: yield* Quota }
+  return {
+    bytes: transfer.bytes,
+    script: Effect.fn("LiveResponse.script")((ref, options) =>
+      ScriptResult.decodeStream(transfer.bytes(ref), { limit: Infinity, ...options }),
+    ),
+    save: (ref) => ResultMetrics.countedAlone(ResultDownload.download(services, ref)),
+    saveAll: (refs, options) =>
+      Batch.run(services, refs, {
+        concurrency: options?.concurrency ?? defaultConcurrency,
+        extract: options?.extract,
+        limits: options?.limits ?? {},
+        again: options?.again === true,
+        giveUpAfter: Duration.fromInputUnsafe(options?.giveUpAfter ?? defaultGiveUpAfter),
       }),
-      // What came up with one result says nothing of the others.
-      Effect.catchDefect((defect) =>
-        Effect.andThen(
-          Effect.logError(redact(Cause.pretty(Cause.die(defect)))),
-          failed(new DefectError({ result: String(ref), description: foreignText(String(defect)) })),
-        ),
-      ),
-      Effect.provideService(Reporter, count),
-    )
-    // What is on disk is reported, also where another target ends the batch meanwhile, or the manifest can't be written.
-    yield* manifest.append(ended).pipe(Effect.ensuring(tell(ended)), Effect.uninterruptible)
-    if (limits !== undefined && ended.event === "completed") yield* extract(ref, ended.path, limits, tell)
-    return ended
-  })
-
-  const saveAll = <E, R>(
-    refs: Stream.Stream<ResultRef, E, R>,
-    options?: BatchOptions,
-  ): Stream.Stream<BatchEvent.BatchEvent, BatchError | E, R> =>
-    Stream.callback<BatchEvent.BatchEvent, BatchError | E, R>(
-      Effect.fnUntraced(function* (queue) {
-        let summary = BatchEvent.emptySummary
-        const circuitBreaker = CircuitBreaker.make()
-        const seen = new Set<string>()
-        const tell = (event: BatchEvent.BatchEvent) =>
-          Effect.suspend(() => {
-            summary = BatchEvent.tally(summary, event)
-            if (event.event === "linked") circuitBreaker.permitted()
-            if (event.event === "offline" && event.error._tag !== "TransferError")
-              circuitBreaker.targets.isApiGone = true
-            // Interruptible where it waits alone: whoever listened may have left.
-            return Queue.offerUnsafe(queue, event)
-              ? Effect.void
-              : Effect.interruptible(Effect.asVoid(Queue.offer(queue, event)))
-          })
-        const pauses = yield* quota.pauses.pipe(
-          Stream.filter(Duration.isGreaterThanOrEqualTo(shortestPause)),
-          Stream.runForEach((pause) =>
-            Effect.flatMap(
-              now((at) => BatchEvent.Waiting.make({ at, until: DateTime.addDuration(at, pause) })),
-              tell,
-            ),
-          ),
-          Effect.forkScoped({ startImmediately: true }),
-        )
-
-        const exit = yield* refs.pipe(
-          Stream.mapEffect(
-            (ref) => {
-              const key = String(ref)
-              if (seen.has(key)) {
-                const skipped = now((at) => BatchEvent.Skipped.make({ at, ...ref, reason: "duplicate" }))
-                return Effect.flatMap(skipped, tell)
-              }
-              seen.add(key)
-              circuitBreaker.targets.start(key)
-              return Effect.flatMap(saveTold(ref, options?.extract, circuitBreaker, tell), (ended) => {
-                circuitBreaker.targets.finish(key)
-                if (options?.again === true) seen.delete(key)
-                const outage = ended && circuitBreaker.outage(ended.event === "failed" ? ended.error : undefined)
-                return outage === undefined ? Effect.void : Effect.fail(outage)
-              })
-            },
-            { concurrency: options?.concurrency ?? 8, unordered: true },
-          ),
-          Stream.runDrain,
-          // Also where it is the targets that are looked for in vain.
-          Effect.mapError((error): BatchError | E => CircuitBreaker.gaveUp(error) ?? error),
-          Effect.provideService(Reporter, tell),
-          Effect.provideService(BatchTargets.Current, circuitBreaker.targets),
-          Effect.provideService(BatchTotals.BatchTotals, BatchTotals.make()),
-          DownloadLimits.provide(options?.limits ?? {}),
-          Effect.provideService(Patience, Duration.fromInputUnsafe(options?.giveUpAfter ?? ofBatch)),
-          Effect.exit,
-        )
-        // Nothing comes behind the summary, also where others wait for the quota.
-        yield* Fiber.interrupt(pauses)
-        yield* Queue.offer(queue, yield* now((at) => BatchEvent.Summary.make({ ...summary, at })))
-        yield* exit
-        yield* Queue.end(queue)
-      }),
-      { bufferSize: 64, strategy: "suspend" },
-    )
-
-  return { bytes: transfer.bytes, script, save: (ref) => saveWith(ref), saveAll }
+  }
 })
 
 /**

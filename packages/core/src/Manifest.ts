@@ -1,5 +1,5 @@
 /**
- * The list of what a batch has finished, so that the next run does not do it again.
+ * The record of the results that a batch has finished, so that the next run does not download them again.
  *
  * @since 0.1.0
  */
@@ -11,41 +11,18 @@ import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
-import * as BatchEvent from "./BatchEvent.ts"
 import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
+import * as ManifestEntry from "./ManifestEntry.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
+import type * as ResultEvent from "./ResultEvent.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
-import type { StoreError } from "./StoreError.ts"
-
-/** A line of an older version has none. */
-const at = Schema.optionalKey(BatchEvent.Completed.fields.at)
+import { StoreError } from "./StoreError.ts"
 
 /**
- * One line of the manifest: a target that was finished, one way or the other, and when. The last line of a target counts.
- * A line whose `path` is not the one that its result has by its id and index is not an entry: no path is taken from a file.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Entry = Schema.Union([
-  Schema.Struct({ status: Schema.tag("completed"), ...Struct.omit(BatchEvent.Completed.fields, ["event"]), at }).check(
-    Schema.makeFilter((entry) => FileName.kindOf(entry, entry.path) !== undefined || "Expected the path of its result"),
-  ),
-  Schema.Struct({ status: Schema.tag("failed"), ...Struct.omit(BatchEvent.Failed.fields, ["event"]), at }),
-])
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type Entry = typeof Entry.Type
-
-/**
- * What the manifest knows of a target: what its result is, or that it failed.
+ * What the manifest knows of a result: what was stored, or that it failed.
  *
  * @since 0.1.0
  * @category models
@@ -59,41 +36,38 @@ export type Outcome =
  * @category services
  */
 export interface Service {
-  /** What became of a target, if anything did. */
-  readonly find: (ref: ResultRef) => Effect.Effect<Option.Option<Outcome>>
+  /** The last outcome of a result. None if it never finished. */
+  readonly find: (ref: ResultRef) => Effect.Effect<Option.Option<Outcome>, StoreError>
 
-  /** Remembers what became of a target, for this run and for the next. */
-  readonly append: (event: BatchEvent.Completed | BatchEvent.Failed) => Effect.Effect<void, StoreError>
+  /** Records how a result finished, for this run and the next. */
+  readonly append: (event: ResultEvent.Completed | ResultEvent.Failed) => Effect.Effect<void, StoreError>
 
-  /** The targets whose last line says that they failed. */
-  readonly failed: Effect.Effect<ReadonlyArray<ResultRef>>
+  /** The results whose last outcome is a failure. */
+  readonly failed: Effect.Effect<ReadonlyArray<ResultRef>, StoreError>
 }
 
 /**
- * Remembers what a batch has finished.
+ * Records the results that a batch has finished.
  *
  * @since 0.1.0
  * @category services
  */
 export class Manifest extends Context.Service<Manifest, Service>()("@live-response/core/Manifest") {}
 
-const toEntry = (event: BatchEvent.Completed | BatchEvent.Failed): Entry =>
-  event.event === "completed"
-    ? { status: "completed", ...Struct.omit(event, ["event"]) }
-    : { status: "failed", ...Struct.omit(event, ["event"]) }
-
-const outcomeOf = (entry: Entry): Outcome | undefined => {
+const outcomeOf = (entry: ManifestEntry.ManifestEntry): Outcome | undefined => {
   if (entry.status === "failed") return { status: "failed" }
   const { bytes, path, sha256 } = entry
   const kind = FileName.kindOf(entry, path)
   return kind === undefined ? undefined : { status: "completed", kind, bytes, sha256 }
 }
 
-/** The last outcome of each target. What an entry holds beyond that stays in the file. */
+const decodeRef = Schema.decodeSync(ResultRefs.FromString)
+
+/** The last outcome of each result. The rest of an entry is only in the file. */
 const makeIndex = () => {
   const outcomes = new Map<string, Outcome>()
   return {
-    add: (entry: Entry) => {
+    add: (entry: ManifestEntry.ManifestEntry) => {
       const outcome = outcomeOf(entry)
       if (outcome !== undefined) outcomes.set(`${entry.machineActionId}:${entry.index}`, outcome)
     },
@@ -106,73 +80,102 @@ const makeIndex = () => {
   }
 }
 
-const decodeRef = Schema.decodeSync(ResultRefs.FromString)
-
 /**
- * Remembers for this run alone.
+ * Records in memory, for this run alone.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
-  const index = makeIndex()
-  return {
-    find: index.find,
-    failed: index.failed,
-    append: (event) => Effect.sync(() => index.add(toEntry(event))),
-  }
+  const { add, failed, find } = makeIndex()
+  return { find, failed, append: (event) => Effect.sync(() => add(ManifestEntry.fromEvent(event))) }
 })
 
+/** A line that a newer version wrote is not damaged: this version must not repeat work that it records. */
+const refuseNewer = (path: string, { line, value }: JsonLines.DamagedLine): Effect.Effect<void, StoreError> =>
+  Option.match(Option.flatMap(value, ManifestEntry.newerVersion), {
+    onNone: () => Effect.void,
+    onSome: (version) =>
+      Effect.fail(
+        new StoreError({
+          path,
+          problem: "Failed",
+          detail: `line ${line} was written by a newer version of live-response (format ${version}, this one reads up to ${ManifestEntry.version}); run the newer version, or choose another directory`,
+        }),
+      ),
+  })
+
 /**
- * The entries of `<directory>/manifest.jsonl` as they stand there, in order; none where there is no such file. It reads
- * alone: a batch may be writing there.
+ * The entries of `<directory>/manifest.jsonl` in their order. None if there is no such file.
+ *
+ * **Details**
+ *
+ * It only reads, so a batch may write to the directory meanwhile. Damaged lines are skipped; a line of a newer version
+ * fails with a `StoreError` that names it.
  *
  * @since 0.1.0
  * @category reading
  */
-export const entries = (directory: PrivateDirectory.PrivateDirectory): Stream.Stream<Entry, StoreError> =>
-  JsonLines.read(directory, FileName.single.manifest, Entry)
+export const entries = (
+  directory: PrivateDirectory.PrivateDirectory,
+): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> =>
+  JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (damaged) =>
+    refuseNewer(directory.pathOf(FileName.single.manifest), damaged),
+  )
 
 /**
- * An entry of a result that was downloaded.
- *
- * @since 0.1.0
- * @category models
- */
-export type Completed = Extract<Entry, { readonly status: "completed" }>
-
-/**
- * The results that are there, in the order of the lines that say so: of each target the last line counts.
+ * The stored results of a directory. The last line of each result counts, and the results are in the order of these lines.
  *
  * @since 0.1.0
  * @category reading
  */
 export const completed = (
   directory: PrivateDirectory.PrivateDirectory,
-): Effect.Effect<ReadonlyArray<Completed>, StoreError> =>
+): Effect.Effect<ReadonlyArray<ManifestEntry.Completed>, StoreError> =>
   Stream.runFold(
     entries(directory),
-    () => new Map<string, Completed>(),
-    (there, entry) => {
+    () => new Map<string, ManifestEntry.Completed>(),
+    (stored, entry) => {
       const key = `${entry.machineActionId}:${entry.index}`
-      there.delete(key)
-      return entry.status === "completed" ? there.set(key, entry) : there
+      stored.delete(key)
+      return entry.status === "completed" ? stored.set(key, entry) : stored
     },
-  ).pipe(Effect.map((there) => Array.from(there.values())))
+  ).pipe(Effect.map((stored) => Array.from(stored.values())))
 
-/** So many damaged lines are named. */
+/** A warning names this many damaged lines at most. */
 const namedLines = 5
 
 const warning = (path: string, lines: ReadonlyArray<number>): string => {
   const named = lines.slice(0, namedLines).join(", ") + (lines.length > namedLines ? ", …" : "")
   return lines.length === 1
-    ? `${path}: line ${named} is damaged and was passed over; its target is done again`
-    : `${path}: ${lines.length} lines are damaged and were passed over (${named}); their targets are done again`
+    ? `${path}: skipped line ${named}, which is damaged; its result is downloaded again`
+    : `${path}: skipped ${lines.length} damaged lines (${named}); their results are downloaded again`
 }
 
+/** Reads the manifest into an index, and warns once of all damaged lines. */
+const readIndex = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
+  const index = makeIndex()
+  const path = directory.pathOf(FileName.single.manifest)
+  const damaged: Array<number> = []
+  yield* JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (line) => {
+    damaged.push(line.line)
+    return refuseNewer(path, line)
+  }).pipe(Stream.runForEach((entry) => Effect.sync(() => index.add(entry))))
+  if (damaged.length > 0) yield* Effect.logWarning(warning(path, damaged))
+  return index
+})
+
 /**
- * Remembers in `<directory>/manifest.jsonl`, to which it only appends. A last line that was cut short, as a crash leaves
- * it, is cut off. Other damaged lines are passed over with one warning: their targets are done again.
+ * Records in `<directory>/manifest.jsonl`, by appending a line for each result that finishes.
+ *
+ * **Details**
+ *
+ * `ManifestEntry` describes a line. Opening the manifest removes a last line that a crash cut short. Other damaged lines
+ * are skipped with one warning, and their results are downloaded again.
+ *
+ * **Gotchas**
+ *
+ * A line of a newer version fails the layer with a `StoreError` that names the line and leaves the file as it is.
  *
  * @since 0.1.0
  * @category layers
@@ -183,22 +186,16 @@ export const layerFileSystem = (options: {
   Layer.effect(
     Manifest,
     Effect.gen(function* () {
-      const index = makeIndex()
       const directory = yield* PrivateDirectory.open(options.directory)
-      const file = yield* JsonLines.open(directory, FileName.single.manifest, Entry)
-      const damaged: Array<number> = []
-      yield* JsonLines.read(directory, FileName.single.manifest, Entry, ({ line }) =>
-        Effect.sync(() => damaged.push(line)),
-      ).pipe(Stream.runForEach((entry) => Effect.sync(() => index.add(entry))))
-      if (damaged.length > 0) yield* Effect.logWarning(warning(directory.pathOf(FileName.single.manifest), damaged))
-
+      const file = yield* JsonLines.open(directory, FileName.single.manifest, ManifestEntry.ManifestEntry)
+      const { add, failed, find } = yield* readIndex(directory)
       return {
-        find: index.find,
-        failed: index.failed,
+        find,
+        failed,
         append: Effect.fnUntraced(function* (event) {
-          const entry = toEntry(event)
+          const entry = ManifestEntry.fromEvent(event)
           yield* file.append(entry)
-          index.add(entry)
+          add(entry)
         }),
       }
     }),

@@ -1,15 +1,13 @@
 /**
- * Keeps calls within the API's limits: never refused, never idle.
+ * Keeps calls within an API's limits: a call starts as soon as they allow it, and not before.
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
@@ -17,15 +15,16 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { durationHistogram } from "./internal/durationHistogram.ts"
+import * as PermitDispenser from "./internal/permitDispenser.ts"
 import { only } from "./internal/schedule.ts"
-import { WaitingLine } from "./internal/waitingLine.ts"
 import * as QuotaRule from "./QuotaRule.ts"
-import { type Place, type QuotaFull, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
-import type { QuotaStoreError } from "./QuotaStoreError.ts"
+import { type Permit, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
+import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
 import { Timing } from "./Timing.ts"
 
 /**
- * How the quota stands: see `QuotaRule.Status`. `waiting` counts the calls of this program that wait for a place.
+ * The state of a quota: see `QuotaRule.Status`. `waiting` is the number of calls in this program that wait for a permit.
  *
  * @since 0.1.0
  * @category models
@@ -35,44 +34,70 @@ export interface Status extends QuotaRule.Status {
 }
 
 /**
+ * The options of `withPermit`.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface PermitOptions<A, E> {
+  /** Puts the call before those without priority, as for a link that is renewed. By default `false`. */
+  readonly priority?: boolean | undefined
+
+  /** Whether a call with this exit was sent. One that was not sent does not count. By default every call was sent. */
+  readonly isSent?: ((exit: Exit.Exit<A, E>) => boolean) | undefined
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
 export interface Service {
   /**
-   * Runs a call when the quota has a place for it. Callers are served in the order in which they came, but a link that
-   * is made anew goes before new ones. Whoever is interrupted while waiting gives the place back, and so does a call that
-   * was not sent, where `isSent` says so of its exit.
+   * Runs a call once the quota has a permit for it.
+   *
+   * **Details**
+   *
+   * Calls are served in the order in which they came, those with `priority` first. A call that is interrupted while it waits
+   * uses no permit.
    */
-  readonly withPlace: <A, E, R>(
+  readonly withPermit: <A, E, R>(
     call: Effect.Effect<A, E, R>,
-    options?: { readonly first?: boolean; readonly isSent?: (exit: Exit.Exit<A, E>) => boolean },
+    options?: PermitOptions<A, E>,
   ) => Effect.Effect<A, E | QuotaStoreError, R>
 
   /**
-   * The server refused a call all the same: no call starts for this long, also none of those that wait already, and the
-   * log learns of the calls that others must have made.
+   * Records that the server throttled a call (HTTP 429): no call starts for this long, including those that wait already.
+   *
+   * **Details**
+   *
+   * The log adds the calls that others must have made: see `QuotaStore.CallLog.throttled`.
    */
-  readonly refused: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
+  readonly throttled: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
 
-  /** How it stands now. */
+  /** The state of the quota now. */
   readonly status: Effect.Effect<Status, QuotaStoreError>
 
-  /** How long it takes until the last of so many further calls may start, if nobody else calls. */
+  /** The time until the last of `calls` further calls may start, if no other program calls. */
   readonly forecast: (calls: number) => Effect.Effect<Duration.Duration, QuotaStoreError>
 
-  /** The quota of another API: the limits of each are counted apart. It has a log of its own, of the same owner. */
+  /**
+   * The quota of another API, for Microsoft counts each API by itself.
+   *
+   * **Details**
+   *
+   * It has a log of its own in the same store and with the same owner, and lives as long as this quota.
+   */
   readonly ofApi: (api: {
     readonly name: string
     readonly windows: ReadonlyArray<QuotaRule.Window>
   }) => Effect.Effect<Service, QuotaStoreError>
 
-  /** The pauses: an element each time that calls must wait, with the time until the next one may start. */
+  /** An element each time that calls must wait: the time until the next one may start. */
   readonly pauses: Stream.Stream<Duration.Duration>
 }
 
 /**
- * The quota of the download link API.
+ * The quota of the download link API. `ofApi` makes those of other APIs.
  *
  * @since 0.1.0
  * @category services
@@ -80,22 +105,27 @@ export interface Service {
 export class Quota extends Context.Service<Quota, Service>()("@live-response/core/Quota") {}
 
 /**
- * Windows of so many calls a minute and so many an hour, by default the vendor's.
+ * The windows of the download link API: by default Microsoft's limits, 100 calls a minute and 1,500 an hour.
  *
+ * @see `QuotaRule.linkLimits`, the defaults
  * @since 0.1.0
  * @category options
  */
-export const windows = (limits?: {
+export const linkWindows = (limits?: {
   readonly perMinute?: number | undefined
   readonly perHour?: number | undefined
-}): ReadonlyArray<QuotaRule.Window> => [
-  QuotaRule.Window.make({ limit: limits?.perMinute ?? QuotaRule.linkLimits.perMinute, duration: Duration.minutes(1) }),
-  QuotaRule.Window.make({ limit: limits?.perHour ?? QuotaRule.linkLimits.perHour, duration: Duration.hours(1) }),
-]
+}): ReadonlyArray<QuotaRule.Window> =>
+  QuotaRule.windowsOf({
+    perMinute: limits?.perMinute ?? QuotaRule.linkLimits.perMinute,
+    perHour: limits?.perHour ?? QuotaRule.linkLimits.perHour,
+  })
 
 /**
- * Spaces calls evenly: the same windows, and one more that admits a single call in the time that each call has on
- * average. For an app that others use as well: there is always a place for them.
+ * Adds a window that spaces calls evenly: one call in the average interval that the other windows allow.
+ *
+ * **When to use**
+ *
+ * Other programs use the same app without this log: they always find permits left.
  *
  * @example
  * ```ts
@@ -103,7 +133,7 @@ export const windows = (limits?: {
  * import * as Duration from "effect/Duration"
  *
  * // 1,500 an hour is one every 2.4 seconds.
- * console.log(Quota.evenly(Quota.windows()).map(({ duration }) => Duration.toSeconds(duration))) // [ 60, 3600, 2.4 ]
+ * console.log(Quota.evenly(Quota.linkWindows()).map(({ duration }) => Duration.toSeconds(duration))) // [ 60, 3600, 2.4 ]
  * ```
  *
  * @since 0.1.0
@@ -115,137 +145,143 @@ export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<
 }
 
 /**
- * What a quota tells an exporter of metrics, each with the attribute `quota` for its name, and the gauges with `window`:
- * calls that got a place, calls that the server refused, milliseconds that calls waited, calls that wait now, and calls
- * that each window counts. The last is as of the call that ended last.
+ * The metrics of quotas, named as OpenTelemetry names metrics.
+ *
+ * **Details**
+ *
+ * Each has the attribute `quota`, the name of the quota with its owner:
+ *
+ * - `live_response.quota.permits`: calls that got a permit.
+ * - `live_response.quota.throttled`: calls that the server throttled (HTTP 429).
+ * - `live_response.quota.wait.duration`: how long these calls waited for their permit, in seconds.
+ * - `live_response.quota.waiting`: calls that wait for a permit now.
+ * - `live_response.quota.used`: calls that a window counts, with the attribute `window` for its duration, such as `1m`.
+ *
+ * **Gotchas**
+ *
+ * `used` is updated when a call of this program finishes, and when `status` is read.
  *
  * @since 0.1.0
  * @category metrics
  */
 export const metrics = {
-  calls: Metric.counter("live_response_quota_calls", { incremental: true, description: "Calls that got a place" }),
-  refused: Metric.counter("live_response_quota_refused", { incremental: true, description: "Calls answered with 429" }),
-  waited: Metric.timer("live_response_quota_waited", { description: "How long calls waited for a place" }),
-  waiting: Metric.gauge("live_response_quota_waiting", { description: "Calls that wait for a place" }),
-  used: Metric.gauge("live_response_quota_used", { description: "Calls that a window counts" }),
+  permits: Metric.counter("live_response.quota.permits", { incremental: true, description: "Calls that got a permit" }),
+  throttled: Metric.counter("live_response.quota.throttled", {
+    incremental: true,
+    description: "Calls that the server throttled (HTTP 429)",
+  }),
+  waitDuration: durationHistogram("live_response.quota.wait.duration", "How long calls waited for a permit"),
+  waiting: Metric.gauge("live_response.quota.waiting", { description: "Calls that wait for a permit" }),
+  used: Metric.gauge("live_response.quota.used", { description: "Calls that a window counts" }),
+}
+
+/** What one quota measures. */
+const makeMeters = (name: string, windows: ReadonlyArray<QuotaRule.Window>) => {
+  const quota = { quota: name }
+  const permits = Metric.withAttributes(metrics.permits, quota)
+  const waitDuration = Metric.withAttributes(metrics.waitDuration, quota)
+  const waiting = Metric.withAttributes(metrics.waiting, quota)
+  const throttled = Metric.withAttributes(metrics.throttled, quota)
+  const used = windows.map(({ duration }) =>
+    Metric.withAttributes(metrics.used, { ...quota, window: Duration.format(duration) }),
+  )
+  return {
+    permit: (waited: Duration.Duration) =>
+      Effect.andThen(Metric.update(waitDuration, waited), Metric.update(permits, 1)),
+    throttled: Metric.update(throttled, 1),
+    waiting: (calls: number) => Metric.update(waiting, calls),
+    used: (status: Status) =>
+      Effect.forEach(used, (gauge, i) => Metric.update(gauge, status.windows[i]?.used ?? 0), { discard: true }),
+  }
 }
 
 const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error._tag === "QuotaFull"
 
 /**
- * Makes a quota over the log `name` of the store in context. One fiber waits for the next place and hands it to whoever
- * is first at that moment, so a hundred thousand callers cost a queue and not a hundred thousand timers.
+ * The options of `make`.
  *
- * A call is expected to be over within twice the policy's `headTimeout`: see `QuotaStore.LogOptions.lease`.
+ * @since 0.1.0
+ * @category options
+ */
+export interface MakeOptions {
+  /** The name of the log in the store. */
+  readonly name: string
+
+  readonly windows: ReadonlyArray<QuotaRule.Window>
+
+  /** Whose quota it is, before the name. By default none. */
+  readonly owner?: string | undefined
+}
+
+/**
+ * Makes a quota over a log of the store in context.
+ *
+ * **Gotchas**
+ *
+ * A call may take twice `Timing.headTimeout`: after that its permit counts as answered, although it is in flight. See
+ * `QuotaStore.LogOptions.lease`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (options: {
-  readonly name: string
-  readonly windows: ReadonlyArray<QuotaRule.Window>
-  /** Stands before the name. */
-  readonly owner?: string | undefined
-}): Effect.fn.Return<Service, QuotaStoreError, QuotaStore | Scope.Scope> {
+export const make = Effect.fnUntraced(function* (
+  options: MakeOptions,
+): Effect.fn.Return<Service, QuotaStoreError, QuotaStore | Scope.Scope> {
   const { owner, windows } = options
   const name = owner === undefined ? options.name : `${owner} ${options.name}`
   const store = yield* QuotaStore
-  const policy = yield* Timing
-  const lease = Duration.times(Duration.fromInputUnsafe(policy.headTimeout), 2)
-  const log = yield* untilItAnswers(store.open({ name, windows, lease }))
+  const timing = yield* Timing
   const scope = yield* Effect.scope
+  const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
+  const log = yield* untilItAnswers(store.open({ name, windows, lease }))
   const pauses = yield* PubSub.sliding<Duration.Duration>(16)
-  const line = new WaitingLine<Place, QuotaStoreError>()
+  const meters = makeMeters(name, windows)
 
-  const ofThis = { quota: name }
-  const counted = Metric.withAttributes(metrics.calls, ofThis)
-  const refusals = Metric.withAttributes(metrics.refused, ofThis)
-  const waited = Metric.withAttributes(metrics.waited, ofThis)
-  const queued = Metric.withAttributes(metrics.waiting, ofThis)
-  const usedIn = windows.map(({ duration }) =>
-    Metric.withAttributes(metrics.used, { ...ofThis, window: Duration.format(duration) }),
-  )
+  /** Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. */
+  const finish = (update: Effect.Effect<void, QuotaStoreError>) =>
+    update.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(untilItAnswers(update)), scope))))
 
-  /** Ends a place. Nobody waits where the log does not answer: it is told later, and until then the place is taken. */
-  const end = (ending: Effect.Effect<void, QuotaStoreError>) =>
-    ending.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(untilItAnswers(ending)), scope))))
-
-  /** The waiting call that is next gets the permit; if none is left, it goes back. */
-  const handOver = (permit: Place) => Effect.suspend(() => (line.handOver(permit) ? Effect.void : end(permit.giveBack)))
-
-  const takePlace: Effect.Effect<Place, QuotaStoreError> = log.take.pipe(
-    Effect.retry(only(policy.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration))), isFull)),
+  const publishPauses = timing.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration)))
+  const acquire: Effect.Effect<Permit, QuotaStoreError> = log.acquire.pipe(
+    Effect.retry(only(publishPauses, isFull)),
     untilItAnswers,
-    // A policy that ends does not end the waiting.
+    // Waits on where the schedule has finished.
     Effect.catchTag("QuotaFull", ({ retryAfter }) =>
       Effect.delay(
-        Effect.suspend(() => takePlace),
+        Effect.suspend(() => acquire),
         retryAfter,
       ),
     ),
   )
 
-  /** Nobody knows whether there are permits: the waiting calls fail, and later calls try again. */
-  const failAll = (cause: Cause.Cause<QuotaStoreError>) =>
-    Effect.suspend(() => {
-      line.failAll(cause)
-      return Cause.hasDies(cause)
-        ? Effect.logError(`the quota ${name} failed unexpectedly, and with it the calls that waited for it`, cause)
-        : Effect.void
-    })
+  const dispenser = yield* PermitDispenser.make({ name, acquire, release: ({ release }) => finish(release) })
+  const meterWaiting = (entering: number) => Effect.suspend(() => meters.waiting(dispenser.waiting() + entering))
+  const takePermit = (...args: Parameters<typeof dispenser.take>) =>
+    Effect.timed(dispenser.take(...args)).pipe(
+      Effect.tap(([waited]) => meters.permit(waited)),
+      Effect.map(([, permit]) => permit),
+      Effect.ensuring(meterWaiting(0)),
+      (taken) => Effect.andThen(meterWaiting(1), taken),
+    )
 
-  const loop = yield* line.wanted.await.pipe(
-    // Calls that come at the same instant are all in the line before the first of them is served.
-    Effect.andThen(Effect.yieldNow),
-    Effect.andThen(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(takePlace), handOver))),
-    Effect.catchCause(failAll),
-    Effect.forever,
-    Effect.forkScoped,
-  )
-  // Whatever ends it, no call waits for ever.
-  loop.addObserver((exit) => line.close(Exit.isFailure(exit) ? exit.cause : Cause.interrupt()))
+  const status = Effect.map(log.calls, (calls): Status => ({
+    ...QuotaRule.status(windows, calls),
+    waiting: dispenser.waiting(),
+  })).pipe(Effect.tap(meters.used))
 
-  /** Waits for a permit, in its caller's mask. A call that leaves the line with a permit in hand passes it on. */
-  const takeTurn = (urgent: boolean, restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
-    Effect.suspend(() => {
-      const ticket = line.enter(urgent)
-      const leave = Effect.suspend(() => {
-        const permit = line.leave(ticket)
-        return permit === undefined ? Effect.void : handOver(permit)
-      })
-      return restore(Deferred.await(ticket.turn)).pipe(
-        Effect.onError(() => leave),
-        Effect.timed,
-        Effect.tap(([time]) => Effect.andThen(Metric.update(waited, time), Metric.update(counted, 1))),
-        Effect.map(([, permit]) => permit),
-        Effect.ensuring(Effect.suspend(() => Metric.update(queued, line.size))),
-      )
-    })
-
-  const status = Effect.map(log.calls, (calls) => ({ ...QuotaRule.status(windows, calls), waiting: line.size })).pipe(
-    Effect.tap((status) =>
-      Effect.forEach(status.windows, ({ used }, i) => {
-        const gauge = usedIn[i]
-        return gauge === undefined ? Effect.void : Metric.update(gauge, used)
-      }),
-    ),
-  )
-
-  /** No caller waits for it: the log may be in another program. */
-  const refreshGauges = Effect.forkIn(Effect.ignore(status), scope, { startImmediately: true })
+  /** In the background: the log may be in another program, and no caller waits for metrics. */
+  const refreshUsed = Effect.forkIn(Effect.ignore(status), scope, { startImmediately: true })
 
   return {
-    withPlace: (call, options) =>
+    withPermit: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
-        takeTurn(options?.first === true, restore).pipe(
-          Effect.flatMap((place) =>
-            Effect.onExit(restore(call), (exit) =>
-              end(options?.isSent?.(exit) === false ? place.giveBack : place.answered),
-            ),
+        Effect.flatMap(takePermit(options?.priority === true, restore), (permit) =>
+          Effect.onExit(restore(call), (exit) =>
+            finish(options?.isSent?.(exit) === false ? permit.release : permit.answered),
           ),
         ),
-      ).pipe(Effect.tap(() => refreshGauges)),
-    refused: (wait) => Effect.andThen(Metric.update(refusals, 1), untilItAnswers(log.refused(wait))),
+      ).pipe(Effect.tap(() => refreshUsed)),
+    throttled: (wait) => Effect.andThen(meters.throttled, untilItAnswers(log.throttled(wait))),
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),
@@ -256,14 +292,19 @@ export const make = Effect.fnUntraced(function* (options: {
 })
 
 /**
+ * The options of `layer`.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface Options {
-  /** By default the vendor's limits. */
+  /** By default `linkWindows()`, Microsoft's limits. */
   readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
 
-  /** Whose quota it is: the API's limits are for each service, tenant and app. Others have a log of their own. */
+  /**
+   * Whose quota it is. The API counts each service, tenant and app by itself, so each owner has a log of its own. By default
+   * none.
+   */
   readonly owner?: string | undefined
 }
 
@@ -276,8 +317,8 @@ export interface Options {
  * import * as QuotaStore from "@live-response/core/QuotaStore"
  * import * as Layer from "effect/Layer"
  *
- * // Leaves two thirds of the hour to the others who use the same app.
- * export const share = Quota.layer({ windows: Quota.windows({ perHour: 500 }) }).pipe(
+ * // Leaves two thirds of the hour to other users of the same app.
+ * export const share = Quota.layer({ windows: Quota.linkWindows({ perHour: 500 }) }).pipe(
  *   Layer.provide(QuotaStore.layerMemory),
  * )
  * ```
@@ -291,7 +332,7 @@ export const layer = (options?: Options): Layer.Layer<Quota, QuotaStoreError, Qu
     make({
       name: "GetLiveResponseResultDownloadLink",
       owner: options?.owner,
-      windows: options?.windows ?? windows(),
+      windows: options?.windows ?? linkWindows(),
     }),
   )
 
@@ -299,9 +340,13 @@ const limit = (name: string) =>
   Config.schema(Schema.Int.check(Schema.isGreaterThan(0)), name).pipe(Config.withDefault(undefined))
 
 /**
- * The windows from the environment: `LIVE_RESPONSE_WINDOWS` names them all (`100/1 minute,1500/1 hour`), else
- * `LIVE_RESPONSE_PER_MINUTE` and `LIVE_RESPONSE_PER_HOUR` have their limits; where nothing is set, the vendor's. With
- * `LIVE_RESPONSE_POLITE=true` calls are spaced {@link evenly}.
+ * The windows of the download link API from the environment.
+ *
+ * **Details**
+ *
+ * - `LIVE_RESPONSE_WINDOWS` sets all windows (`100/1 minute,1500/1 hour`).
+ * - Otherwise `LIVE_RESPONSE_PER_MINUTE` and `LIVE_RESPONSE_PER_HOUR` set their limits; the defaults are Microsoft's.
+ * - `LIVE_RESPONSE_POLITE=true` spaces calls {@link evenly}.
  *
  * @since 0.1.0
  * @category options
@@ -313,7 +358,7 @@ export const config: Config.Config<ReadonlyArray<QuotaRule.Window>> = Config.all
   polite: Config.Boolean("LIVE_RESPONSE_POLITE").pipe(Config.withDefault(false)),
 }).pipe(
   Config.map(({ all, polite, ...limits }) => {
-    const chosen = all === undefined || all.length === 0 ? windows(limits) : all
+    const chosen = all === undefined || all.length === 0 ? linkWindows(limits) : all
     return polite ? evenly(chosen) : chosen
   }),
 )

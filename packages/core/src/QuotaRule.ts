@@ -1,10 +1,9 @@
 /**
- * The rule by which calls keep within an API's limits, apart from any clock and any store: whoever keeps a log of calls
- * elsewhere than this library does builds on it.
+ * The rule that keeps calls within an API's limits, as pure functions. An implementation of `QuotaStore` builds on it.
  *
- * A call may start while, for each window, (calls in flight) + (answers in the last window) < limit. A call is stamped
- * when its answer arrives: whenever the server counted it, that was earlier than the stamp, and whenever it counts the
- * next one, that is later than its start. So the rule holds without synchronised clocks, and whatever the latency.
+ * A call may start while, for each window, (calls in flight) + (answers in the last window) < limit. A call is stamped when
+ * its answer arrives. The server counted it before that stamp, and counts the next call after that call's start, so the
+ * rule holds at any latency and without synchronised clocks.
  *
  * @since 0.1.0
  */
@@ -18,7 +17,11 @@ import { upperBound } from "./internal/upperBound.ts"
 const isSpan = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(366) })
 
 /**
- * So many calls in any span of this duration, a millisecond to a year.
+ * A rolling window: at most `limit` calls in any span of `duration`.
+ *
+ * **Details**
+ *
+ * `duration` is between a millisecond and 366 days.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +32,7 @@ export class Window extends Schema.Class<Window>("@live-response/core/QuotaRule/
 }) {}
 
 /**
- * The vendor's limits for download links: 100 calls a minute and 1,500 calls an hour.
+ * Microsoft's limits for the download link API: 100 calls a minute and 1,500 calls an hour.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
  * @since 0.1.0
@@ -37,11 +40,26 @@ export class Window extends Schema.Class<Window>("@live-response/core/QuotaRule/
  */
 export const linkLimits = { perMinute: 100, perHour: 1500 } as const
 
+/**
+ * The windows of an API with a limit a minute and a limit an hour.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const windowsOf = (limits: { readonly perMinute: number; readonly perHour: number }): ReadonlyArray<Window> => [
+  Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
+  Window.make({ limit: limits.perHour, duration: Duration.hours(1) }),
+]
+
 const notAWindow = (input: string) =>
   new SchemaIssue.InvalidValue({ message: 'Expected <limit>/<duration>, as in "100/1 minute"' }, input)
 
 /**
- * Decodes `<limit>/<duration>`, as configuration and command lines write a window.
+ * Decodes a window from `<limit>/<duration>`, as configuration and command lines write it.
+ *
+ * **Details**
+ *
+ * The duration is a number and a unit: seconds, minutes, hours or days.
  *
  * @example
  * ```ts
@@ -73,8 +91,12 @@ export const WindowFromString = Schema.String.pipe(
 const millisOf: Readonly<Record<string, number>> = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }
 
 /**
- * What a log knows of the calls at one instant, all in milliseconds of its own clock: how many are in flight, when the
- * answers came (in ascending order), and until when the server wants none.
+ * What a log knows of the calls at one instant.
+ *
+ * **Details**
+ *
+ * Instants are in milliseconds of the log's own clock. `stamps` are the instants of the answers, in ascending order; before
+ * `blockedUntil` no call starts, because the server throttled one.
  *
  * @since 0.1.0
  * @category models
@@ -87,8 +109,12 @@ export interface Calls {
 }
 
 /**
- * How one window stands. `used` counts calls in flight and answers in the last window; the next call may start after
- * `nextSlot`, as far as this window goes.
+ * The state of one window.
+ *
+ * **Details**
+ *
+ * `used` counts calls in flight and answers in the last window. `nextSlot` is the time until this window allows the next
+ * call: zero where it allows one now.
  *
  * @since 0.1.0
  * @category models
@@ -102,7 +128,7 @@ export interface WindowStatus {
 }
 
 /**
- * How a quota stands: each window, and after how long the next call may start.
+ * The state of a quota: that of each window, and the time until all of them allow the next call.
  *
  * @since 0.1.0
  * @category models
@@ -121,12 +147,12 @@ const windowDelay = (window: Window, calls: Calls): number => {
   const excess = usedOf(window, calls) - window.limit
   if (excess < 0) return 0
   const mustLeave = stamps[upperBound(stamps, now - millis) + excess]
-  // Where calls in flight fill the window, the earliest of them answers now at best, and leaves a whole window later.
+  // Calls in flight fill the window: the earliest of them is answered now at best, and leaves a whole window later.
   return mustLeave === undefined ? millis : mustLeave + millis - now
 }
 
 /**
- * Milliseconds until the next call may start, 0 where it may now.
+ * Milliseconds until the next call may start: 0 where it may start now.
  *
  * @since 0.1.0
  * @category arithmetic
@@ -135,7 +161,7 @@ export const delay = (windows: ReadonlyArray<Window>, calls: Calls): number =>
   Math.max(0, calls.blockedUntil - calls.now, ...windows.map((window) => windowDelay(window, calls)))
 
 /**
- * How the windows stand.
+ * The state of the quota.
  *
  * @since 0.1.0
  * @category arithmetic
@@ -155,7 +181,7 @@ export const status = (windows: ReadonlyArray<Window>, calls: Calls): Status => 
 })
 
 /**
- * The longest of the windows, in milliseconds: an answer that is older no longer matters.
+ * The duration of the longest window in milliseconds. Older answers no longer count.
  *
  * @since 0.1.0
  * @category arithmetic
@@ -164,8 +190,7 @@ export const longest = (windows: ReadonlyArray<Window>): number =>
   Math.max(...windows.map(({ duration }) => Duration.toMillis(duration)))
 
 /**
- * Milliseconds until the last of so many further calls may start, if each starts as early as it may and is answered at
- * once.
+ * Milliseconds until the last of `further` calls may start, if each starts as early as it may and is answered at once.
  *
  * @since 0.1.0
  * @category arithmetic
@@ -184,16 +209,21 @@ export const forecast = (windows: ReadonlyArray<Window>, calls: Calls, further: 
 const longestWait = Duration.toMillis(Duration.days(366))
 
 /**
- * How many milliseconds a log holds calls back after a refusal: none where the wait is none or negative, and a year at most.
+ * How long a log blocks calls after a throttled one, in milliseconds: at least 0, at most 366 days.
  *
  * @since 0.1.0
  * @category arithmetic
  */
-export const refusalWait = (wait: Duration.Duration): number =>
+export const throttleWait = (wait: Duration.Duration): number =>
   Math.min(Math.max(0, Duration.toMillis(wait)), longestWait)
 
 /**
- * Which window a refusal is about: the server asks to wait no longer than the window that is full.
+ * The window that a throttled call is about: the server asks to wait no longer than the duration of the full window.
+ *
+ * **Details**
+ *
+ * That is the shortest window that is at least as long as the wait, else the longest; `undefined` where there are no
+ * windows.
  *
  * @since 0.1.0
  * @category arithmetic
@@ -204,14 +234,22 @@ export const fullWindow = (windows: ReadonlyArray<Window>, wait: number): Window
 }
 
 /**
- * The server refused a call for `wait` milliseconds although the log has room: somebody else calls. These are stamps for
- * the calls that it must have made, as many as the full window has room for. When it made them is not known, only that
- * the first leaves the window when the wait is over: they are spread evenly from there until now.
+ * The calls of other programs that a throttled call proves: their stamps, as many as fill the full window.
+ *
+ * **When to use**
+ *
+ * The server throttled a call for `wait` milliseconds although the log counts fewer calls than the limit: another program
+ * uses the same quota without this log.
+ *
+ * **Details**
+ *
+ * All that is known of these calls is that the first one leaves the window at the end of the wait. The stamps are spread
+ * evenly from that instant until now.
  *
  * @since 0.1.0
  * @category arithmetic
  */
-export const phantoms = (windows: ReadonlyArray<Window>, calls: Calls, wait: number): ReadonlyArray<number> => {
+export const inferredCalls = (windows: ReadonlyArray<Window>, calls: Calls, wait: number): ReadonlyArray<number> => {
   const window = fullWindow(windows, wait)
   if (window === undefined) return []
   const missing = Math.max(0, window.limit - usedOf(window, calls))

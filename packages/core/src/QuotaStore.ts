@@ -1,5 +1,5 @@
 /**
- * The log of calls that a quota is kept by: in memory, or where several programs share it.
+ * Stores the logs of calls that quotas count by, in memory or shared by several programs.
  *
  * @since 0.1.0
  */
@@ -8,38 +8,30 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import { upperBound } from "./internal/upperBound.ts"
 import { monotonicMillis } from "./internal/monotonic.ts"
 import { only } from "./internal/schedule.ts"
-import { Wait } from "./internal/wait.ts"
+import { upperBound } from "./internal/upperBound.ts"
 import * as QuotaRule from "./QuotaRule.ts"
-import { QuotaStoreError } from "./QuotaStoreError.ts"
+import { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
 import { Timing } from "./Timing.ts"
 
 /**
- * No call may start now. `retryAfter` is the shortest time after which one may: ask again then.
+ * The permit for one call. Its holder uses exactly one of the two effects, once.
  *
- * @since 0.1.0
- * @category errors
- */
-export class QuotaFull extends Schema.TaggedError<QuotaFull>("@live-response/core/QuotaStore/QuotaFull")("QuotaFull", {
-  retryAfter: Wait,
-}) {}
-
-/**
- * A place for one call. It is ended once, one way or the other. Where no end can be written down, the place's lease makes
- * up for it: then the call counts as answered when that is over.
+ * **Gotchas**
+ *
+ * A permit that is neither answered nor released counts as in flight until its lease has expired, and as answered from
+ * then on.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Place {
-  /** The answer is here: from now on the call counts for a whole window. */
+export interface Permit {
+  /** The answer has arrived: the call counts for a whole window from now on. */
   readonly answered: Effect.Effect<void, QuotaStoreError>
 
-  /** No call was sent. */
-  readonly giveBack: Effect.Effect<void, QuotaStoreError>
+  /** No call was sent: it does not count. */
+  readonly release: Effect.Effect<void, QuotaStoreError>
 }
 
 /**
@@ -49,32 +41,39 @@ export interface Place {
  * @category models
  */
 export interface CallLog {
-  /** Takes a place for one call, or fails with the time to wait. */
-  readonly take: Effect.Effect<Place, QuotaFull | QuotaStoreError>
+  /** Acquires the permit for one call, or fails with the time to wait. */
+  readonly acquire: Effect.Effect<Permit, QuotaFull | QuotaStoreError>
 
   /**
-   * The server refused a call for this long: none starts before, and the calls that others must have made are entered
-   * (see `QuotaRule.phantoms`). With a wait of zero these calls are entered alone. See `QuotaRule.refusalWait`.
+   * Records that the server throttled a call: none starts for this long, and the log adds the calls that others must have
+   * made.
+   *
+   * **Details**
+   *
+   * `QuotaRule.inferredCalls` says which calls these are. A wait of zero adds them and blocks nothing. See
+   * `QuotaRule.throttleWait` for the bounds of a wait.
    */
-  readonly refused: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
+  readonly throttled: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
 
-  /** What it knows now. */
+  /** What the log knows now. */
   readonly calls: Effect.Effect<QuotaRule.Calls, QuotaStoreError>
 }
 
 /**
+ * How to open a log of calls.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface LogOptions {
-  /** The same name is the same log. */
+  /** Programs that open the same name share the log. */
   readonly name: string
 
   readonly windows: ReadonlyArray<QuotaRule.Window>
 
   /**
-   * No call is under way for longer. A place whose holder is gone is in flight until its lease is over, and counts as
-   * answered from then on.
+   * The longest time that a call takes. A permit whose holder is gone counts as in flight until its lease has expired, and
+   * as answered from then on.
    */
   readonly lease: Duration.Duration
 }
@@ -89,15 +88,21 @@ export interface Service {
 }
 
 /**
- * Keeps logs of calls.
+ * Stores logs of calls.
  *
+ * **When to use**
+ *
+ * `layerMemory` for one program that runs alone; `NodeQuotaStore.layer` for the programs of one machine; `RedisQuotaStore`
+ * for programs on several machines.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result for the limits
  * @since 0.1.0
  * @category services
  */
 export class QuotaStore extends Context.Service<QuotaStore, Service>()("@live-response/core/QuotaStore") {}
 
 /**
- * Asks a store again that does not answer now, by `Timing.quotaStore`, and says so in the log each time.
+ * Retries while the store does not answer, by `Timing.quotaStore`, and logs a warning at each retry.
  *
  * @since 0.1.0
  * @category retrying
@@ -116,22 +121,22 @@ export const untilItAnswers = <A, E, R>(
   )
 
 /**
- * Answers that are older than this are dropped from a log that programs share, unless the windows of the program at hand
- * are longer: another one may have longer windows.
+ * How long a shared log stores answers: one day, or the longest window of the program that opened it where that is more.
+ * Another program may have longer windows than this one.
  *
  * @since 0.1.0
  * @category options
  */
 export const retention: Duration.Duration = Duration.days(1)
 
-/** A log in memory, as all who open it share it. */
+/** A log in memory, shared by all who open it. */
 class Memory {
   inFlight = 0
   blockedUntil = 0
   stamps: Array<number> = []
   private span = 0
 
-  /** Answers are kept for the longest window that anybody has. */
+  /** Stores answers for the longest window of all who opened the log. */
   keepFor(span: number): void {
     this.span = Math.max(this.span, span)
   }
@@ -141,13 +146,13 @@ class Memory {
     const isSorted = stamps.every((stamp) => stamp >= last)
     for (const stamp of stamps) this.stamps.push(stamp)
     if (!isSorted) this.stamps.sort((a, b) => a - b)
-    // Dropped by halves, so that a slice costs no more than the calls that it drops.
+    // Drops half of them at a time, so that copying costs no more than the calls dropped.
     const expired = upperBound(this.stamps, now - this.span)
     if (expired * 2 > this.stamps.length) this.stamps = this.stamps.slice(expired)
   }
 }
 
-/** By the monotonic clock, so that one that is set neither brings calls back nor lets them all go. */
+/** Uses the monotonic clock: setting the system clock neither revives calls nor expires them. */
 const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): CallLog => {
   const at = (now: number): QuotaRule.Calls => ({
     now,
@@ -157,35 +162,39 @@ const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): C
   })
   memory.keepFor(QuotaRule.longest(windows))
 
-  const place: Place = {
+  const permit: Permit = {
     answered: Effect.map(monotonicMillis, (now) => {
       memory.inFlight--
       memory.add(now, [now])
     }),
-    giveBack: Effect.sync(() => {
+    release: Effect.sync(() => {
       memory.inFlight--
     }),
   }
 
   return {
-    take: Effect.flatMap(monotonicMillis, (now) => {
+    acquire: Effect.flatMap(monotonicMillis, (now) => {
       const wait = QuotaRule.delay(windows, at(now))
       if (wait > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
       memory.inFlight++
-      return Effect.succeed(place)
+      return Effect.succeed(permit)
     }),
-    refused: (wait) =>
+    throttled: (wait) =>
       Effect.map(monotonicMillis, (now) => {
-        const millis = QuotaRule.refusalWait(wait)
+        const millis = QuotaRule.throttleWait(wait)
         memory.blockedUntil = Math.max(memory.blockedUntil, now + millis)
-        memory.add(now, QuotaRule.phantoms(windows, at(now), millis))
+        memory.add(now, QuotaRule.inferredCalls(windows, at(now), millis))
       }),
     calls: Effect.map(monotonicMillis, at),
   }
 }
 
 /**
- * Keeps the logs in this program's memory. What an earlier run used is not known to it.
+ * Stores the logs in the memory of this program.
+ *
+ * **Gotchas**
+ *
+ * A restarted program knows nothing of the calls of the earlier run, so the API may throttle its first calls.
  *
  * @since 0.1.0
  * @category layers

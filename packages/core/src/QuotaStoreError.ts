@@ -1,13 +1,26 @@
 /**
- * What can go wrong where logs of calls are kept.
+ * What can go wrong with the logs of calls that a quota counts by.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
+import { Wait } from "./internal/wait.ts"
 
 /**
- * The log does not answer now: Redis is away, or another program is writing for long.
+ * No call may start now: the quota is used up, or the server throttles. The next one may start after `retryAfter` at the
+ * earliest.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QuotaFull extends Schema.TaggedError<QuotaFull>("@live-response/core/QuotaStoreError/QuotaFull")(
+  "QuotaFull",
+  { retryAfter: Wait },
+) {}
+
+/**
+ * The log does not answer now: Redis is down, or another program is holding the file.
  *
  * @since 0.1.0
  * @category reasons
@@ -18,7 +31,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 ) {}
 
 /**
- * The log can't be read or written: the disk is full, the directory may not be written, the address is none.
+ * The log can't be read or written: the disk is full, the directory is not writable, or the address is wrong.
  *
  * @since 0.1.0
  * @category reasons
@@ -28,8 +41,8 @@ export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/
 }) {}
 
 /**
- * The log was written by a newer version of this library: its schema is `version`, and this version knows those up to
- * `known`. It is left as it is, because the newer version may be using it.
+ * The log was written by a newer version of this library: its schema is `version`, and this version knows schemas up to
+ * `known`. The log is left as it is, because the newer version may be using it.
  *
  * @since 0.1.0
  * @category reasons
@@ -40,8 +53,8 @@ export class Newer extends Schema.TaggedError<Newer>("@live-response/core/QuotaS
 }) {}
 
 /**
- * The log, or the directory that it is in, is not this user's alone: another user may have prepared it, or it is a link.
- * `description` says what is wrong, and where.
+ * Another user may have prepared the log or its directory, or one of them is a symbolic link. `description` says what is
+ * wrong, and where.
  *
  * @since 0.1.0
  * @category reasons
@@ -52,6 +65,8 @@ export class Untrusted extends Schema.TaggedError<Untrusted>("@live-response/cor
 ) {}
 
 /**
+ * Any reason why a log can't be used.
+ *
  * @since 0.1.0
  * @category reasons
  */
@@ -64,8 +79,12 @@ export const Reason = Schema.Union([Unreachable, Unusable, Newer, Untrusted])
 export type Reason = typeof Reason.Type
 
 /**
- * Nobody knows whether a call may start, so none does, and a batch ends. `store` says where the log is kept, without a
- * password; `advice` is the next step.
+ * The log of calls can't be used, so no call may start.
+ *
+ * **Details**
+ *
+ * `store` says where the log is, without a password; `advice` is the next step. Every call would fail with the same error,
+ * so it ends a batch.
  *
  * @since 0.1.0
  * @category errors
@@ -78,7 +97,7 @@ export class QuotaStoreError extends Schema.TaggedError<QuotaStoreError>("@live-
     return oneLine(`the quota's log in ${this.store} ${problemOf(this.reason)}; ${this.advice}`)
   }
 
-  /** Whether the same may succeed a little later. */
+  /** Whether a retry may succeed. */
   get isRetryable(): boolean {
     return this.reason._tag === "Unreachable"
   }

@@ -1,6 +1,6 @@
 /**
- * Logs of calls in Redis, for programs on many machines that share an app's quota. The time is the server's, so the
- * machines' own clocks do not matter.
+ * Stores logs of calls in Redis, for programs on several machines that share the quota of an app. All times are those of the
+ * Redis server, so the clocks of the machines do not matter.
  *
  * @since 0.1.0
  */
@@ -14,36 +14,41 @@ import * as Schema from "effect/Schema"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
 import { foreignText } from "./internal/foreignText.ts"
 import type * as QuotaRule from "./QuotaRule.ts"
-import { fullWindow, longest, refusalWait } from "./QuotaRule.ts"
-import { type CallLog, QuotaFull, QuotaStore, retention } from "./QuotaStore.ts"
-import { QuotaStoreError, Unreachable } from "./QuotaStoreError.ts"
+import { fullWindow, longest, throttleWait } from "./QuotaRule.ts"
+import { type CallLog, QuotaStore, retention } from "./QuotaStore.ts"
+import { QuotaFull, QuotaStoreError, Unreachable } from "./QuotaStoreError.ts"
 
 /**
+ * The options of `layer`.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface Options {
-  /** What the names of all keys begin with. By default `live-response`. */
+  /** The prefix of all keys. By default `live-response`. */
   readonly prefix?: string | undefined
 
   /** How long Redis may take to answer. By default 10 seconds. */
   readonly timeout?: Duration.Input | undefined
 
-  /** What Redis was sent and may repeat in an error, such as its password: no error shows it. */
+  /** Secrets that Redis may repeat in an error, such as its password: they are removed from messages. By default none. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
 }
 
+type Operation = "acquire" | "answered" | "release" | "throttled" | "calls"
+
 /**
- * Everything that happens to a log, in one script, because all of a take is one step. It begins by counting places whose
- * lease is over as answered. Windows are pairs of limit and milliseconds; see `QuotaRule.delay` for the rule itself.
+ * Every operation on a log, in one script, so that each is atomic. The script first counts permits whose lease has expired as
+ * answered. Windows are pairs of limit and milliseconds; see `QuotaRule.delay` for the rule itself.
  *
- * KEYS: in flight (id, end of its lease), answered (id, instant), blocked until. ARGV: what, retention, id, and then by
- * what is done: lease and windows; nothing; wait and the window that is full.
+ * KEYS: in flight (id, end of its lease), answered (id, instant), blocked until. ARGV: operation, retention, id, and the
+ * arguments of the operation: lease and windows for `acquire`, the wait and the full window for `throttled`, the longest
+ * window for `calls`.
  */
 const script = Redis.script(
-  (name: string, what: string, keep: number, id: string, ...numbers: ReadonlyArray<number>) => [
+  (name: string, operation: Operation, keep: number, id: string, ...numbers: ReadonlyArray<number>) => [
     ...["in-flight", "answered", "blocked"].map((key) => `${name}:${key}`),
-    what,
+    operation,
     keep,
     id,
     ...numbers,
@@ -52,7 +57,7 @@ const script = Redis.script(
     numberOfKeys: 3,
     lua: `
 local inFlight, answered, blocked = KEYS[1], KEYS[2], KEYS[3]
-local what, keep, id = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local operation, keep, id = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 
@@ -65,12 +70,12 @@ local function answer(member, at)
   redis.call('ZADD', answered, number(at), member)
 end
 
-local over = redis.call('ZRANGEBYSCORE', inFlight, '-inf', number(now), 'WITHSCORES')
-for i = 1, #over, 2 do answer(over[i], tonumber(over[i + 1])) end
+local expired = redis.call('ZRANGEBYSCORE', inFlight, '-inf', number(now), 'WITHSCORES')
+for i = 1, #expired, 2 do answer(expired[i], tonumber(expired[i + 1])) end
 redis.call('ZREMRANGEBYSCORE', answered, '-inf', number(now - keep))
 
 local result = {}
-if what == 'take' then
+if operation == 'acquire' then
   local wait = tonumber(redis.call('GET', blocked) or 0) - now
   for i = 5, #ARGV, 2 do
     local limit, millis = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
@@ -83,11 +88,11 @@ if what == 'take' then
   end
   if wait <= 0 then redis.call('ZADD', inFlight, number(now + ARGV[4]), id) end
   result = { number(math.max(wait, 0)) }
-elseif what == 'answered' then
+elseif operation == 'answered' then
   answer(id, now)
-elseif what == 'giveBack' then
+elseif operation == 'release' then
   redis.call('ZREM', inFlight, id)
-elseif what == 'refused' then
+elseif operation == 'throttled' then
   local wait, limit, millis = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
   local untilThen = math.max(now + wait, tonumber(redis.call('GET', blocked) or 0))
   if untilThen > now then redis.call('SET', blocked, number(untilThen), 'PX', math.ceil(untilThen - now)) end
@@ -95,7 +100,7 @@ elseif what == 'refused' then
   for i = 0, missing - 1 do
     redis.call('ZADD', answered, number(now - span * (1 - i / missing)), id .. ':' .. i)
   end
-elseif what == 'calls' then
+elseif operation == 'calls' then
   result = { number(now), tostring(redis.call('ZCARD', inFlight)), redis.call('GET', blocked) or '0' }
   local stamps = redis.call('ZRANGEBYSCORE', answered, '(' .. number(now - ARGV[4]), '+inf', 'WITHSCORES')
   for i = 2, #stamps, 2 do result[#result + 1] = stamps[i] end
@@ -106,7 +111,7 @@ return result`,
   },
 ).withReturnType<unknown>()
 
-/** Instants and waits in milliseconds, and counts. */
+/** Instants and waits in milliseconds, or counts. */
 const decodeNumbers = Schema.decodeUnknownEffect(
   Schema.Array(Schema.FiniteFromString.check(Schema.isBetween({ minimum: 0, maximum: ForeignNumber.lastInstant }))),
 )
@@ -119,7 +124,7 @@ const failed = (description: string) =>
   })
 
 /**
- * What a failure of Redis means for the logs in it.
+ * The error of a quota whose Redis failed.
  *
  * @since 0.1.0
  * @category constructors
@@ -127,7 +132,7 @@ const failed = (description: string) =>
 export const fromRedisError = (
   { cause }: Redis.RedisError,
   options?: {
-    /** What was sent, and the server may repeat: it is removed from the message. */
+    /** Secrets that the server may repeat: they are removed from the message. By default none. */
     readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
   },
 ): QuotaStoreError => {
@@ -138,9 +143,12 @@ export const fromRedisError = (
 const noAnswer = "no answer in time"
 
 /**
- * Keeps the logs in the `Redis` in context: `NodeRedis.layer` of `@effect/platform-node` is one.
+ * Stores the logs in the `Redis` in context, such as that of `NodeRedis.layer` in `@effect/platform-node`.
  *
- * A place whose holder is gone is in flight until its lease is over, for Redis can't know that it is gone.
+ * **Gotchas**
+ *
+ * A permit whose program is gone counts as in flight until its lease has expired, because Redis can't know that the program
+ * is gone.
  *
  * @example
  * ```ts
@@ -161,56 +169,70 @@ export const layer = (options?: Options): Layer.Layer<QuotaStore, never, Redis.R
     Effect.gen(function* () {
       const redis = yield* Redis.Redis
       const timeout = options?.timeout ?? "10 seconds"
-      // One name for each program, and a number for each of its places.
+      // One name for each program, and a number for each of its permits.
       const program = (yield* Random.nextInt).toString(36)
-      let places = 0
-      const nextId = () => `${program}:${places++}`
+      let permits = 0
+      const nextId = () => `${program}:${permits++}`
 
       return {
         open: ({ lease, name, windows }) => {
           const keep = Math.max(Duration.toMillis(retention), longest(windows))
-          const run = (what: string, id: string, ...numbers: ReadonlyArray<number>) =>
+          const run = (operation: Operation, id: string, ...numbers: ReadonlyArray<number>) =>
             redis
-              .eval(script)(`${options?.prefix ?? "live-response"}:{${name}}`, what, keep, id, ...numbers)
+              .eval(script)(`${options?.prefix ?? "live-response"}:{${name}}`, operation, keep, id, ...numbers)
               .pipe(
                 Effect.mapError((error) => fromRedisError(error, options)),
                 Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed(noAnswer)) }),
                 Effect.flatMap((result) => Effect.mapError(decodeNumbers(result), () => failed("an unknown answer"))),
               )
-          const limits = windows.flatMap(({ duration, limit }) => [limit, Duration.toMillis(duration)])
-
-          const log: CallLog = {
-            take: Effect.suspend(() => {
-              const id = nextId()
-              return Effect.flatMap(run("take", id, Duration.toMillis(lease), ...limits), ([wait = 0]) =>
-                wait > 0
-                  ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
-                  : Effect.succeed({
-                      answered: Effect.asVoid(run("answered", id)),
-                      giveBack: Effect.asVoid(run("giveBack", id)),
-                    }),
-              )
-            }),
-            refused: (wait) => {
-              const millis = refusalWait(wait)
-              const full = fullWindow(windows, millis)
-              return full === undefined
-                ? Effect.void
-                : Effect.asVoid(run("refused", nextId(), millis, full.limit, Duration.toMillis(full.duration)))
-            },
-            calls: Effect.map(
-              run("calls", "", longest(windows)),
-              ([now = 0, inFlight = 0, blockedUntil = 0, ...stamps]): QuotaRule.Calls => ({
-                now,
-                inFlight,
-                blockedUntil,
-                stamps,
-              }),
-            ),
-          }
-          // A Redis that can't be used is known from the start.
+          const log = makeLog({ lease, windows, nextId, run })
+          // Fails at once where Redis can't be used.
           return Effect.as(log.calls, log)
         },
       }
     }),
   )
+
+interface LogOptions {
+  readonly lease: Duration.Duration
+  readonly windows: ReadonlyArray<QuotaRule.Window>
+  readonly nextId: () => string
+  readonly run: (
+    operation: Operation,
+    id: string,
+    ...numbers: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyArray<number>, QuotaStoreError>
+}
+
+const makeLog = ({ lease, nextId, run, windows }: LogOptions): CallLog => {
+  const limits = windows.flatMap(({ duration, limit }) => [limit, Duration.toMillis(duration)])
+  return {
+    acquire: Effect.suspend(() => {
+      const id = nextId()
+      return Effect.flatMap(run("acquire", id, Duration.toMillis(lease), ...limits), ([wait = 0]) =>
+        wait > 0
+          ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
+          : Effect.succeed({
+              answered: Effect.asVoid(run("answered", id)),
+              release: Effect.asVoid(run("release", id)),
+            }),
+      )
+    }),
+    throttled: (wait) => {
+      const millis = throttleWait(wait)
+      const full = fullWindow(windows, millis)
+      return full === undefined
+        ? Effect.void
+        : Effect.asVoid(run("throttled", nextId(), millis, full.limit, Duration.toMillis(full.duration)))
+    },
+    calls: Effect.map(
+      run("calls", "", longest(windows)),
+      ([now = 0, inFlight = 0, blockedUntil = 0, ...stamps]): QuotaRule.Calls => ({
+        now,
+        inFlight,
+        blockedUntil,
+        stamps,
+      }),
+    ),
+  }
+}

@@ -1,16 +1,22 @@
 /**
- * Hears what happens to a result on its way home.
+ * Observes what happens to a result while it is downloaded.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { Offline, ResultEvent } from "./BatchEvent.ts"
+import type { Offline } from "./BatchEvent.ts"
+import * as ResultMetrics from "./internal/resultMetrics.ts"
+import type { ResultEvent } from "./ResultEvent.ts"
 
 /**
- * Called with each event of a result, in order, on the fiber that works on it: what it does takes the work's time. Also
- * with what keeps all results waiting, on the fiber that tries the network.
+ * Called with each event of a result, in order.
+ *
+ * **Gotchas**
+ *
+ * It runs on the fiber that downloads the result, so the download waits for it. `Offline` events run on the fiber that
+ * tries to reach the host.
  *
  * @since 0.1.0
  * @category models
@@ -18,7 +24,7 @@ import type { Offline, ResultEvent } from "./BatchEvent.ts"
 export type Report = (event: ResultEvent | Offline) => Effect.Effect<void>
 
 /**
- * The listener in force. By default nobody listens; `LiveResponse.saveAll` listens on behalf of its stream.
+ * The current reporter. By default events are discarded; `LiveResponse.saveAll` emits them in its stream.
  *
  * @example
  * ```ts
@@ -36,13 +42,15 @@ export const Reporter = Context.Reference<Report>("@live-response/core/Reporter"
 })
 
 /**
- * Reports an event to the listener in force.
+ * Reports an event to the current reporter, and counts it in `LiveResponse.metrics`.
  *
  * @since 0.1.0
  * @category reporting
  */
-export const report = (event: ResultEvent | Offline): Effect.Effect<void> =>
-  Effect.flatMap(Reporter, (report) => report(event))
+export const report = (event: ResultEvent | Offline): Effect.Effect<void> => {
+  const reported = Effect.flatMap(Reporter, (report) => report(event))
+  return event.event === "offline" ? reported : Effect.andThen(ResultMetrics.countEvent(event), reported)
+}
 
 /**
  * Reports an event that happens now.

@@ -1,13 +1,16 @@
 /**
- * The bytes of a result under way, each chunk with its place in the whole.
+ * A part of a result in progress: its bytes, and their offset.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * What the storage announced of a result. An absent field was not announced. `md5` is in base64, as the header has it; `fileName` is by its
- * `Content-Disposition`, and never a path.
+ * What the storage announced of a result. An absent field was not announced.
+ *
+ * **Details**
+ *
+ * `md5` is in base64, as the header has it. `fileName` is the name in `Content-Disposition`, for display alone.
  *
  * @since 0.1.0
  * @category models
@@ -20,8 +23,11 @@ export class ResultHead extends Schema.Class<ResultHead>("@live-response/core/Re
 }) {}
 
 /**
- * Bytes that belong at `offset`. An offset of 0 after other chunks means that the transfer started over: what came
- * before is void.
+ * Bytes of a result, at `offset`.
+ *
+ * **Gotchas**
+ *
+ * A chunk with offset 0 after other chunks means that the transfer started over. It replaces the chunks before it.
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +39,7 @@ export interface ResultChunk {
 }
 
 /**
- * What is there already of a result: its first `offset` bytes, of the content that `head` describes.
+ * What was downloaded of a result before: the first `offset` bytes of the content that `head` describes.
  *
  * @since 0.1.0
  * @category models

@@ -1,5 +1,5 @@
 /**
- * What a live response result is called: the machine action it belongs to and the index of the command in it.
+ * The name of a live response result: the id of its machine action, and the index of its command.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import { type Command, hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
 
 /**
- * The place of a command in its machine action, counted from 0.
+ * The index of a command in its machine action, from 0 to 999.
  *
  * @since 0.1.0
  * @category schemas
@@ -19,7 +19,7 @@ import { type Command, hasResult, type MachineAction, MachineActionId } from "./
 export const CommandIndex = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 999 }))
 
 /**
- * Names one result: `machineActionId` and `index`. Printed and parsed as `<machineActionId>:<index>`.
+ * Names one result. It is printed and parsed as `<machineActionId>:<index>`.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ const invalid = (input: string) =>
   new SchemaIssue.InvalidValue({ message: "Expected <machineActionId>:<index>" }, input)
 
 /**
- * Decodes `<machineActionId>:<index>`, as command lines and lists of targets write it, and encodes it again.
+ * A `ResultRef` encoded as `<machineActionId>:<index>`, as command lines and lists of targets have it.
  *
  * @example
  * ```ts
@@ -86,7 +86,11 @@ export const FromString = Schema.String.pipe(
 
 /**
  * Where a result comes from, as far as its machine action says: the machine, and the script that ran or the file that was
- * collected there (`sourcePath`). All of it is text of others: show it, and never use it as a path.
+ * collected there (`sourcePath`).
+ *
+ * **Gotchas**
+ *
+ * Every field is text that others wrote: display it, and never use it as a path.
  *
  * @since 0.1.0
  * @category models
@@ -105,8 +109,11 @@ export const Origin = Schema.Struct({
 export type Origin = typeof Origin.Type
 
 /**
- * A result of a machine action that is known, with its origin. It is accepted wherever a `ResultRef` is; events and
- * manifest lines of the result then name its origin too.
+ * A result with its origin.
+ *
+ * **When to use**
+ *
+ * Use it in place of a `ResultRef` to have the origin in the events and the manifest lines of the result.
  *
  * @since 0.1.0
  * @category models
@@ -114,7 +121,7 @@ export type Origin = typeof Origin.Type
 export class ActionResult extends ResultRef.extend<ActionResult>("@live-response/core/ResultRef/ActionResult")(
   Origin.fields,
 ) {
-  /** As that of a `ResultRef`: results are known by it, whether their origin is known or not. */
+  /** The same as that of a `ResultRef`, so a result has one name with or without its origin. */
   override toString(): string {
     return idAndIndex(this)
   }
@@ -132,8 +139,12 @@ const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Com
 }
 
 /**
- * The results that an action has by now and those that it may have, each with its origin: `MachineAction.hasResult` says
- * which. A command whose index is out of range has no result that could be asked for.
+ * The results of an action that exist or may exist, each with its origin.
+ *
+ * **Details**
+ *
+ * `MachineAction.hasResult` decides which. Commands with an index out of range are left out, because the API cannot be
+ * asked for their results.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Where results are kept.
+ * Stores results: writes them as they are downloaded, checks them, and reads them again.
  *
  * @since 0.1.0
  */
@@ -14,11 +14,12 @@ import type * as Path from "effect/Path"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { DiskSpace } from "./DiskSpace.ts"
-import * as FileName from "./FileName.ts"
-import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
+import type * as FileName from "./FileName.ts"
+import { Hasher } from "./Hasher.ts"
 import * as Inspection from "./internal/inspection.ts"
+import * as FileWriter from "./internal/fileWriter.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
-import * as PartFile from "./internal/partFile.ts"
+import * as MemoryWriter from "./internal/memoryWriter.ts"
 import { SpaceWatch } from "./internal/spaceWatch.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { ResultChunk, ResumePoint } from "./ResultChunk.ts"
@@ -28,7 +29,12 @@ import type * as TransferError from "./TransferError.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 
 /**
- * A result that is kept, whole and checked. `path` is relative to the store.
+ * A result that is stored, complete and checked. `path` is relative to the store.
+ *
+ * **Gotchas**
+ *
+ * `fileName` is the name that the storage or the gzip header announced. The machine chose it: display it, and never use it
+ * as a path.
  *
  * @since 0.1.0
  * @category models
@@ -38,13 +44,16 @@ export interface StoredResult {
   readonly bytes: number
   readonly sha256: string
   readonly etag?: string
-  /** The name that the storage or the gzip header announced: for display alone. */
   readonly fileName?: string
 }
 
 /**
- * Takes the chunks of one result. A writer ends when it completes, or with its scope: one that is left before it completes
- * keeps what it has, for the next one to resume. After a failed write it takes nothing more.
+ * Receives the chunks of one result.
+ *
+ * **Details**
+ *
+ * A writer finishes when it completes or discards the result, or when its scope closes. If its scope closes first, the
+ * store keeps the bytes, and the next writer resumes. After a failed write the writer accepts no more chunks.
  *
  * @since 0.1.0
  * @category models
@@ -53,16 +62,16 @@ export interface ResultWriter {
   /** What an earlier writer left of this result. */
   readonly resume: ResumePoint | undefined
 
-  /** Takes the next chunk. One at offset 0 after others voids them. */
+  /** Appends a chunk. A chunk with offset 0 replaces all chunks before it. */
   readonly write: (chunk: ResultChunk) => Effect.Effect<void, StoreError>
 
   /**
-   * Checks length and MD5 where they were announced, and keeps the result for good. A mismatch discards all of it. The
-   * writer has finished, whatever comes of it.
+   * Checks the length and the MD5 that were announced, and stores the result. If they differ, nothing is stored and the
+   * next writer starts over. The writer has finished, whatever the outcome.
    */
   readonly complete: Effect.Effect<StoredResult, StoreError | TransferError.TransferError>
 
-  /** Gives up: nothing of the result is kept. The writer has finished. */
+  /** Removes all bytes of the result. The writer has finished. */
   readonly discard: Effect.Effect<void, StoreError>
 }
 
@@ -72,29 +81,43 @@ export interface ResultWriter {
  */
 export interface Service {
   /**
-   * Starts to write a result, or resumes it. There is one writer at a time for each result: another call waits until that
-   * writer has completed, or its scope has ended, and then sees what it left.
+   * Starts to write a result, or resumes it.
+   *
+   * **Details**
+   *
+   * A result has one writer at a time. Another call waits until that writer has finished, and then resumes what it left.
    */
   readonly open: (ref: ResultRef) => Effect.Effect<ResultWriter, StoreError, Scope.Scope>
 
-  /** Whether something that was kept is still there, by its path, and by its size where that is known. */
+  /** Whether a stored file exists, and has this size if `bytes` is given. */
   readonly has: (stored: {
     readonly path: string
     readonly bytes?: number | undefined
   }) => Effect.Effect<boolean, StoreError>
 
-  /** The bytes of a result that is kept. */
+  /** The bytes of a stored file. */
   readonly read: (path: string) => Stream.Stream<Uint8Array, StoreError>
 
-  /** Keeps what was made of a result, beside it: whole, or not at all. Gives its size. One call at a time for each path. */
-  readonly keep: <E, R>(
+  /**
+   * Stores a file derived from a result, such as an unpacked one, and returns its size.
+   *
+   * **Details**
+   *
+   * If `bytes` fails, nothing is stored. One call at a time runs for each path.
+   */
+  readonly write: <E, R>(
     path: string,
     bytes: Stream.Stream<Uint8Array, E, R>,
   ) => Effect.Effect<number, StoreError | E, R>
 }
 
 /**
- * Keeps results.
+ * Stores results.
+ *
+ * **When to use**
+ *
+ * Use `layerFileSystem` to store results in a directory, `layerMemory` for tests, and an implementation of your own for
+ * another store.
  *
  * @since 0.1.0
  * @category services
@@ -102,58 +125,72 @@ export interface Service {
 export class ResultStore extends Context.Service<ResultStore, Service>()("@live-response/core/ResultStore") {}
 
 /**
- * What a result is by its first bytes: what the service says of its content types is not relied on. It is the extension
- * of its file.
+ * The kind of a result, by its first bytes. It is the extension of the file.
+ *
+ * **Details**
+ *
+ * The content type of the answer is not used, because the service does not set it reliably.
  *
  * @since 0.1.0
  * @category results
  */
 export const kindOf: (start: Uint8Array) => FileName.Kind = Inspection.kindOf
 
-/** One writer at a time for each result and each path, and each ends with what it completes. */
+const hasFinished = (ref: ResultRef) =>
+  new StoreError({ path: String(ref), problem: "Failed", detail: "this writer has finished; open the result again" })
+
+/** A writer that closes its scope when it completes or discards the result, and accepts nothing afterwards. */
+const closing = (ref: ResultRef, writer: ResultWriter, scope: Scope.Closeable): ResultWriter => {
+  const state = { hasFinished: false }
+  const unlessFinished = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
+    Effect.suspend((): Effect.Effect<A, E | StoreError> => (state.hasFinished ? Effect.fail(hasFinished(ref)) : effect))
+  const finishWith = <A, E>(effect: Effect.Effect<A, E>) =>
+    unlessFinished(
+      Effect.suspend(() => {
+        state.hasFinished = true
+        return Effect.onExit(effect, (exit) => Scope.close(scope, exit))
+      }),
+    )
+  return {
+    resume: writer.resume,
+    write: (chunk) => unlessFinished(writer.write(chunk)),
+    complete: finishWith(writer.complete),
+    discard: finishWith(writer.discard),
+  }
+}
+
+/** Allows one writer at a time for each result and each path. */
 const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return<Service, never, Scope.Scope> {
   const hold = yield* KeyedLock.make
-
-  const openHeld = Effect.fnUntraced(function* (ref: ResultRef, scope: Scope.Closeable) {
-    yield* hold(String(ref))
-    const writer = yield* store.open(ref)
-    let hasFinished = false
-    const unlessFinished = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-      Effect.suspend((): Effect.Effect<A, E | StoreError> => (hasFinished ? Effect.fail(finished(ref)) : effect))
-    const finishWith = <A, E>(effect: Effect.Effect<A, E>) =>
-      unlessFinished(
-        Effect.suspend(() => {
-          hasFinished = true
-          return Effect.onExit(effect, (exit) => Scope.close(scope, exit))
-        }),
-      )
-    return {
-      resume: writer.resume,
-      write: (chunk: ResultChunk) => unlessFinished(writer.write(chunk)),
-      complete: finishWith(writer.complete),
-      discard: finishWith(writer.discard),
-    }
-  })
-
   return {
     ...store,
     open: Effect.fnUntraced(function* (ref) {
       const scope = yield* Scope.fork(yield* Effect.scope)
-      return yield* openHeld(ref, scope).pipe(
+      const writer = yield* Effect.andThen(hold(String(ref)), store.open(ref)).pipe(
         Scope.provide(scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
       )
+      return closing(ref, writer, scope)
     }),
-    keep: (path, bytes) =>
-      Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(path), scope), store.keep(path, bytes))),
+    write: (path, bytes) =>
+      Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(path), scope), store.write(path, bytes))),
   }
 })
 
-const finished = (ref: ResultRef) =>
-  new StoreError({ path: String(ref), problem: "Failed", detail: "this writer has finished; open the result again" })
+const readMemory = (files: ReadonlyMap<string, Uint8Array>, path: string) =>
+  Stream.suspend(() => {
+    const bytes = files.get(path)
+    return bytes === undefined
+      ? Stream.fail(new StoreError({ path, problem: "Failed", detail: "there is no such result" }))
+      : Stream.succeed(bytes)
+  })
 
 /**
- * Keeps results in this program's memory: for tests, and for programs that hand them on.
+ * Stores results in memory.
+ *
+ * **When to use**
+ *
+ * Use it for tests, and for programs that hand results on.
  *
  * @since 0.1.0
  * @category layers
@@ -162,75 +199,32 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
   ResultStore,
   Effect.gen(function* () {
     const hasher = yield* Hasher
-    const files = new Map<string, Uint8Array>()
-    const parts = new Map<string, { readonly resume: ResumePoint; readonly bytes: Uint8Array }>()
-
+    const memory: MemoryWriter.Memory = { files: new Map(), parts: new Map() }
+    const { files } = memory
     return yield* withLocks({
-      open: Effect.fnUntraced(function* (ref) {
-        const inspection = Inspection.make(hasher, ref)
-        const part = parts.get(String(ref))
-        let head = part?.resume.head
-        let bytes: Array<Uint8Array> = []
-        if (part !== undefined) {
-          inspection.start(part.resume.head)
-          inspection.add(part.bytes)
-          bytes.push(part.bytes)
-          parts.delete(String(ref))
-        }
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => {
-            if (head === undefined) return
-            parts.set(String(ref), { resume: { head, offset: inspection.size }, bytes: Bytes.concat(bytes) })
-          }),
-        )
-        return {
-          resume: part?.resume,
-          write: (chunk) =>
-            Effect.sync(() => {
-              if (chunk.offset === 0) {
-                inspection.start(chunk.head)
-                bytes = []
-              }
-              inspection.learn(chunk.head)
-              head = chunk.head
-              inspection.add(chunk.bytes)
-              bytes.push(chunk.bytes)
-            }),
-          complete: Effect.gen(function* () {
-            head = undefined
-            const stored = yield* inspection.finish(Stream.fromIterable(bytes))
-            files.set(stored.path, Bytes.concat(bytes))
-            return stored
-          }),
-          discard: Effect.sync(() => {
-            head = undefined
-          }),
-        }
-      }),
+      open: (ref) => MemoryWriter.open(memory, hasher, ref),
       has: ({ bytes, path }) =>
         Effect.sync(() => {
           const file = files.get(path)
           return file !== undefined && (bytes === undefined || file.length === bytes)
         }),
-      keep: (path, bytes) =>
+      read: (path) => readMemory(files, path),
+      write: (path, bytes) =>
         Effect.map(Stream.runCollect(bytes), (chunks) => {
           const file = Bytes.concat(chunks)
           files.set(path, file)
           return file.length
-        }),
-      read: (path) =>
-        Stream.suspend(() => {
-          const bytes = files.get(path)
-          return bytes === undefined
-            ? Stream.fail(new StoreError({ path, problem: "Failed", detail: "there is no such result" }))
-            : Stream.succeed(bytes)
         }),
     })
   }),
 )
 
 /**
- * What is kept in a directory, to be read alone: another program may be writing there.
+ * Reads the stored files of a directory, and writes nothing.
+ *
+ * **When to use**
+ *
+ * Use it to read results while another program may be writing to the directory.
  *
  * @since 0.1.0
  * @category reading
@@ -244,18 +238,22 @@ export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Servi
 })
 
 /**
- * Keeps results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served. Directories are
- * for their owner alone (0700), and so are files (0600). A directory that another user could change is refused, as
- * `PrivateDirectory.open` does it, and so is each file that is a link.
+ * Stores results as `<directory>/<machineActionId>/<index>.<json|gz|bin>`, the bytes exactly as served.
  *
  * **Details**
  *
- * A result in progress is `<index>.part`, and `<index>.part.json` beside it records what was announced of it and how many
- * of its bytes were flushed to the disk: after a second, and after each 8 MiB. A resume trusts these bytes alone, so
- * neither a crash nor a power cut nor a full disk makes a wrong result, and the last second of a download may come again.
- * A part that an earlier version left starts over. A result is flushed, and as long as what came, before it gets its name.
+ * - Directories are accessible to their owner alone (0700), and so are files (0600). A directory that another user could
+ *   change is refused, as `PrivateDirectory.open` does it, and so is each file that is a link.
+ * - A result in progress is `<index>.part`. `<index>.part.json` beside it records what the storage announced and how many
+ *   bytes were flushed to the disk. Bytes are flushed after a second and after each 8 MiB.
+ * - A resume trusts flushed bytes alone, so no crash, power cut or full disk makes a wrong result. The last second of a
+ *   download may be downloaded again.
+ * - A result is flushed, and its size checked, before it gets its name.
  *
- * One program at a time may write to a directory: in Node `NodeDirectoryLock` sees to that.
+ * **Gotchas**
+ *
+ * Only one program at a time may write to a directory, because two writers of one result damage it. In Node,
+ * `NodeDirectoryLock` ensures that.
  *
  * @since 0.1.0
  * @category layers
@@ -266,7 +264,7 @@ export const layerFileSystem = (options: {
   Layer.effect(
     ResultStore,
     Effect.gen(function* () {
-      const hash = yield* Hasher
+      const hasher = yield* Hasher
       const directory = yield* PrivateDirectory.open(options.directory)
       yield* Effect.mapError(
         FileSystem.FileSystem.use((fs) => fs.access(directory.realPath, { writable: true })),
@@ -274,66 +272,13 @@ export const layerFileSystem = (options: {
       )
       const space = new SpaceWatch(yield* DiskSpace, directory.realPath)
       return yield* withLocks({
-        open: (ref) => openWriter({ directory, ref, hash, space }),
+        open: (ref) => FileWriter.open({ directory, hasher, space }, ref),
         ...reader(directory),
-        keep: Effect.fnUntraced(function* (path, bytes) {
-          const file = yield* space.start()
-          const watched = Stream.tap(bytes, ({ length }) => space.take(file, length))
+        write: Effect.fnUntraced(function* (path, bytes) {
+          const reserved = yield* space.reserve()
+          const watched = Stream.tap(bytes, ({ length }) => space.take(reserved, length))
           return yield* AtomicFile.write(directory, path, watched)
         }, Effect.scoped),
       })
     }),
   )
-
-const openWriter = Effect.fnUntraced(function* ({
-  directory,
-  hash,
-  ref,
-  space,
-}: {
-  readonly directory: PrivateDirectory.PrivateDirectory
-  readonly ref: ResultRef
-  readonly hash: (algorithm: Algorithm) => Hash
-  readonly space: SpaceWatch
-}): Effect.fn.Return<ResultWriter, StoreError, Scope.Scope> {
-  const part = yield* PartFile.open({
-    directory,
-    name: FileName.ofResult(ref, "part"),
-    record: FileName.ofResult(ref, "part.json"),
-  })
-  const file = yield* space.start()
-  const inspection = Inspection.make(hash, ref)
-  const { head } = part
-  if (head !== undefined) {
-    inspection.start(head)
-    yield* Stream.runForEach(PartFile.bytes(part), (bytes) => Effect.sync(() => inspection.add(bytes)))
-  }
-
-  const complete = Effect.gen(function* () {
-    const size = yield* PartFile.finish(part)
-    const stored = yield* inspection.finish(PartFile.bytes(part))
-    yield* inspection.checkFile(size)
-    yield* PartFile.publish(part, stored.path)
-    return stored
-  })
-
-  return {
-    resume: head === undefined ? undefined : { head, offset: inspection.size },
-    write: Effect.fnUntraced(function* (chunk) {
-      const { bytes, head, offset } = chunk
-      yield* space.take(file, bytes.length, head.length === undefined ? bytes.length : head.length - offset)
-      if (offset === 0) {
-        inspection.start(head)
-        yield* PartFile.exclusively(part)(PartFile.startOver(part))
-      }
-      inspection.learn(head)
-      inspection.add(bytes)
-      yield* PartFile.append(part, head, bytes)
-    }),
-    discard: PartFile.exclusively(part)(PartFile.discard(part)),
-    complete: complete.pipe(
-      Effect.tapErrorTag("TransferError", () => PartFile.discard(part)),
-      PartFile.exclusively(part),
-    ),
-  }
-})

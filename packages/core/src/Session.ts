@@ -1,12 +1,12 @@
 /**
- * What a live response session is to do on a machine.
+ * A live response session: what it does on a machine, and what Microsoft allows.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * Puts a file of the library on the machine.
+ * Copies a file of the live response library to the machine.
  *
  * @since 0.1.0
  * @category commands
@@ -16,7 +16,7 @@ export class PutFile extends Schema.TaggedClass<PutFile>("@live-response/core/Se
 }) {}
 
 /**
- * Runs a script of the library, with the arguments as one text.
+ * Runs a script of the live response library. `args` is one string, as on a command line.
  *
  * @since 0.1.0
  * @category commands
@@ -27,7 +27,7 @@ export class RunScript extends Schema.TaggedClass<RunScript>("@live-response/cor
 }) {}
 
 /**
- * Collects a file of the machine, by its full path there.
+ * Collects a file from the machine. `path` is its full path there.
  *
  * @since 0.1.0
  * @category commands
@@ -37,6 +37,8 @@ export class GetFile extends Schema.TaggedClass<GetFile>("@live-response/core/Se
 }) {}
 
 /**
+ * Any command of a session.
+ *
  * @since 0.1.0
  * @category commands
  */
@@ -54,8 +56,11 @@ const isInOrder = (commands: ReadonlyArray<Command>): boolean =>
   commands.every(({ _tag }, i) => i === 0 || order.indexOf(_tag) >= order.indexOf(commands[i - 1]?._tag ?? _tag))
 
 /**
- * The commands of a session, one at least, in the order in which the API takes them: files are put, then scripts run, then
- * files collected; what fails stops what follows. The comment is kept with the machine action.
+ * The commands of a session, at least one, and the comment that Microsoft stores with the machine action.
+ *
+ * **Details**
+ *
+ * The API takes the commands in this order: `PutFile`, `RunScript`, `GetFile`. A command that fails stops those after it.
  *
  * @example
  * ```ts
@@ -83,6 +88,15 @@ export class Session extends Schema.Class<Session>("@live-response/core/Session"
   comment: Schema.NonEmptyString,
 }) {}
 
+/**
+ * Microsoft's limits for the sessions of a tenant: 25 in progress at once, and 10 started in a minute.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @since 0.1.0
+ * @category limits
+ */
+export const limits = { atOnce: 25, perMinute: 10 } as const
+
 const param = (key: string, value: string) => ({ key, value })
 
 const paramsOf = (command: Command) => {
@@ -100,7 +114,7 @@ const paramsOf = (command: Command) => {
 }
 
 /**
- * The body that the API takes.
+ * The body of the request that starts the session.
  *
  * @since 0.1.0
  * @category encoding
@@ -111,7 +125,7 @@ export const toApi = ({ commands, comment }: Session) => ({
 })
 
 /**
- * What a machine must run for the service to begin a session on it, as the vendor's page has it; what has a KB needs it.
+ * The Windows versions on which Microsoft supports live response sessions, with the update that each needs.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What can go wrong where results are kept: the disk is full, the directory may not be written.
+ * The errors of files and directories: a full disk, a directory that is not writable.
  *
  * @since 0.1.0
  */
@@ -8,8 +8,12 @@ import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * What is wrong with the place, in the order in which an operator would ask. `Untrusted` is a directory or a file that
- * another user may have prepared, or that leads elsewhere, such as a symbolic link: `detail` says what is wrong.
+ * The problem with a file or directory.
+ *
+ * **Details**
+ *
+ * `Untrusted` is a file or directory that another user may have prepared, or that leads elsewhere, such as a symbolic link.
+ * `detail` says what is wrong with it.
  *
  * @since 0.1.0
  * @category schemas
@@ -33,14 +37,14 @@ export const Problem = Schema.Literals([
 export type Problem = typeof Problem.Type
 
 const advice: Record<Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" | "Untrusted" | "Failed">, string> = {
-  DiskFull: "the disk is full; free some space and run the same command again, it goes on where it stopped",
+  DiskFull: "the disk is full; free some space and run the same command again: it resumes",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
   TooManyOpenFiles: "too many open files; lower the concurrency, or raise the limit (ulimit -n)",
 }
 
 /**
- * Results can't be kept at `path`. Unlike a failed download this fails every target, so it ends a batch.
+ * A file or directory at `path` can't be used. It concerns every result, so it ends a batch.
  *
  * @since 0.1.0
  * @category errors
@@ -51,10 +55,10 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   detail: Schema.String,
 }) {
   override get message(): string {
-    return oneLine(`${this.path}: ${this.whatNow}`)
+    return oneLine(`${this.path}: ${this.problemAndNextStep}`)
   }
 
-  private get whatNow(): string {
+  private get problemAndNextStep(): string {
     switch (this.problem) {
       case "Untrusted":
       case "Failed":
@@ -64,7 +68,7 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
       case "TotalReached":
         return `${this.detail}, as much as one run may (--max-total); run the same command again: it resumes`
       case "InUse":
-        return `in use by ${this.detail}; wait until that has ended, or choose another directory`
+        return `in use by ${this.detail}; wait until it has finished, or choose another directory`
       default:
         return advice[this.problem]
     }
@@ -86,7 +90,7 @@ const problems: Readonly<Record<string, Problem>> = {
 }
 
 /**
- * Says what a failed file operation at `path` means: by the system's error code, else by the platform's tag.
+ * The error of a failed file operation at `path`, by the error code of the system or else by the tag of the platform.
  *
  * @since 0.1.0
  * @category constructors

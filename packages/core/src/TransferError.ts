@@ -1,5 +1,5 @@
 /**
- * What can go wrong while the bytes of a result come from its storage.
+ * The errors of a download from the storage.
  *
  * @since 0.1.0
  */
@@ -15,8 +15,11 @@ const describe = (answer: { readonly status: number; readonly code?: string }): 
   `HTTP ${answer.status}${answer.code === undefined ? "" : ` ${answer.code}`}`
 
 /**
- * The storage does not take the link any more. A new one is made at once; as a final error it means that the storage
- * refused the new one too.
+ * The storage refused the link, and the link that the API gave after it.
+ *
+ * **Details**
+ *
+ * A link is renewed at once, so an error that is not a retry means that two links were refused.
  *
  * @since 0.1.0
  * @category reasons
@@ -31,8 +34,8 @@ export class LinkRefused extends Schema.TaggedError<LinkRefused>("@live-response
 }
 
 /**
- * The link is not followed: its `host` is a name that resolves to an address of this machine or of a private network, where
- * the API is not.
+ * The link was not followed, because its `host` resolves to an address of this machine or of a private network and that of
+ * the API does not.
  *
  * @since 0.1.0
  * @category reasons
@@ -46,7 +49,7 @@ export class LinkInvalid extends Schema.TaggedError<LinkInvalid>("@live-response
   }
 }
 
-/** What the storage's codes mean where another link would fare no better. */
+/** The storage's codes that a new link does not change, in words. */
 const meanings = new Map(
   Object.entries({
     AuthorizationProtocolMismatch: "the link is not for the protocol that it was used with",
@@ -62,7 +65,7 @@ const meanings = new Map(
 )
 
 /**
- * The storage answered with an error that another link does not cure. The body of that answer is never taken for a result.
+ * The storage answered with an error that a new link does not change. The body of the answer is never stored as a result.
  *
  * @see https://learn.microsoft.com/en-us/rest/api/storageservices/common-rest-api-error-codes
  * @since 0.1.0
@@ -79,7 +82,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/Tr
 }
 
 /**
- * The storage is busy or in trouble: 408, 429 or 5xx. `retryAfter` is what it asked for, if it did.
+ * The storage is unavailable: HTTP 408, 429 or 5xx. `retryAfter` is the wait that it asked for, if it asked for one.
  *
  * @since 0.1.0
  * @category reasons
@@ -94,8 +97,12 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
 }
 
 /**
- * Something between this machine and the storage answered in the storage's place, such as the page of a web gateway. It is
- * never taken for a result. `via` is what names itself in the answer's headers, and `title` the title of the page.
+ * Something between this machine and the storage answered, such as a web gateway with a page. The page is never stored as
+ * a result.
+ *
+ * **Details**
+ *
+ * `via` is the name that the gateway gives itself in the headers, and `title` the title of its page.
  *
  * @since 0.1.0
  * @category reasons
@@ -116,13 +123,16 @@ export class NotFromStorage extends Schema.TaggedError<NotFromStorage>(
       ...(title === undefined ? [] : [`"${title}"`]),
       ...(via === undefined ? [] : [`by ${via}`]),
     ]
-    return `something between this machine and the storage answered in its place (${details.join(", ")}); allow *.blob.core.windows.net there, or run from another network`
+    return `something between this machine and the storage answered instead of it (${details.join(", ")}); allow *.blob.core.windows.net there, or run from another network`
   }
 }
 
 /**
- * The connection could not be made, or broke, or the body ended early. `kind` says why no connection could be made, and
- * `waited` how long one was waited for in vain.
+ * There was no connection, it broke, or the body ended early.
+ *
+ * **Details**
+ *
+ * `kind` says why there was no connection, and `waited` how long the download waited for one before it gave up.
  *
  * @since 0.1.0
  * @category reasons
@@ -142,8 +152,8 @@ export class Broken extends Schema.TaggedError<Broken>("@live-response/core/Tran
 }
 
 /**
- * No byte came for longer than the stall time-out, or fewer came than the minimum rate asks for: then `rate` is how many a
- * second, over `timeout`.
+ * No byte arrived for `timeout`, or bytes arrived more slowly than the minimum rate: then `rate` is the rate over `timeout`,
+ * in bytes a second.
  *
  * @since 0.1.0
  * @category reasons
@@ -155,14 +165,14 @@ export class Stalled extends Schema.TaggedError<Stalled>("@live-response/core/Tr
 }) {
   override get message(): string {
     if (this.rate !== undefined) {
-      return `the download stalled at byte ${this.offset}: only ${Math.round(this.rate)} bytes a second came for ${Duration.format(this.timeout)}`
+      return `the download stalled at byte ${this.offset}: only ${Math.round(this.rate)} bytes a second arrived for ${Duration.format(this.timeout)}`
     }
-    return `the download stalled at byte ${this.offset}: nothing came for ${Duration.format(this.timeout)}`
+    return `the download stalled at byte ${this.offset}: nothing arrived for ${Duration.format(this.timeout)}`
   }
 }
 
 /**
- * The result is larger than `DownloadLimits` allow: `length` is what was announced, where it was.
+ * The result is larger than `DownloadLimits.maxBytes`. `length` is the announced length, if one was announced.
  *
  * @since 0.1.0
  * @category reasons
@@ -173,13 +183,13 @@ export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/
 }) {
   override get message(): string {
     const what = this.length === undefined ? "it is larger" : `it has ${this.length} bytes, more`
-    return `${what} than ${this.limit} bytes, the most that a result may have; nothing was kept, raise the limit (--max-bytes) to download it`
+    return `${what} than ${this.limit} bytes, the most that a result may have; nothing was stored, raise the limit (--max-bytes) to download it`
   }
 }
 
 /**
- * What came is not what was announced: another length, another range, another hash. Or the `file` that it was written to
- * has another size, so that something else wrote to it.
+ * The downloaded bytes do not have the announced length, range or MD5, or the `file` does not have the size of the bytes
+ * that were written to it.
  *
  * @since 0.1.0
  * @category reasons
@@ -191,14 +201,14 @@ export class Mismatch extends Schema.TaggedError<Mismatch>("@live-response/core/
 }) {
   override get message(): string {
     if (this.what === "file") {
-      return `the file has ${this.actual}, written to it were ${this.expected}, so another program writes to it; nothing was kept, run it again when that has finished`
+      return `the file has ${this.actual} but ${this.expected} were written, so another program writes to it; nothing was stored, run it again when that program has finished`
     }
-    return `the ${this.what} of what came is ${this.actual}, announced was ${this.expected}; nothing was kept`
+    return `the ${this.what} of the downloaded bytes is ${this.actual} but the storage announced ${this.expected}; nothing was stored`
   }
 }
 
 /**
- * The result changed in storage after some of it had been handed on, so that it can't be continued.
+ * The result changed in storage after bytes of it were emitted, so the stream can't continue.
  *
  * @since 0.1.0
  * @category reasons
@@ -212,6 +222,8 @@ export class Changed extends Schema.TaggedError<Changed>("@live-response/core/Tr
 }
 
 /**
+ * Any reason of a `TransferError`.
+ *
  * @since 0.1.0
  * @category reasons
  */
@@ -235,7 +247,11 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * A result's bytes did not come. `result` names it as `<machineActionId>:<index>`; the link is not in here.
+ * The bytes of a result could not be downloaded.
+ *
+ * **Details**
+ *
+ * `result` is `<machineActionId>:<index>`. The error never contains the link, which is a secret.
  *
  * @since 0.1.0
  * @category errors
@@ -248,12 +264,12 @@ export class TransferError extends Schema.TaggedError<TransferError>("@live-resp
     return oneLine(`${this.result}: ${this.reason.message}`)
   }
 
-  /** Whether it is this machine that has to be set right: the certificates that it trusts, or its proxy. */
+  /** Whether the cause is the configuration of this machine: the certificates that it trusts, or its proxy. */
   get isLocal(): boolean {
     return this.reason._tag === "Broken" && Connection.isLasting(this.reason.kind)
   }
 
-  /** Whether the same download may go on a little later. */
+  /** Whether a retry may succeed. */
   get isRetryable(): boolean {
     switch (this.reason._tag) {
       case "Unavailable":

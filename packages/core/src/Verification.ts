@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Hasher } from "./Hasher.ts"
-import type * as Manifest from "./Manifest.ts"
+import type * as ManifestEntry from "./ManifestEntry.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { ResultRef } from "./ResultRef.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -107,7 +107,7 @@ export const tally = (summary: Summary, event: Event): Summary =>
  */
 export const whileRead = <E, R, E2, R2>(
   bytes: Stream.Stream<Uint8Array, E, R>,
-  record: Pick<Manifest.Completed, "bytes" | "sha256">,
+  record: Pick<ManifestEntry.Completed, "bytes" | "sha256">,
   onDifference: (message: string) => Effect.Effect<void, E2, R2>,
 ): Stream.Stream<Uint8Array, E | E2, R | R2> =>
   Stream.unwrap(
@@ -157,7 +157,7 @@ const sizeDiffers = (actual: number, expected: number): string =>
  */
 export const verify = (
   directory: PrivateDirectory,
-  { bytes, index, machineActionId, path, sha256 }: Manifest.Completed,
+  { bytes, index, machineActionId, path, sha256 }: ManifestEntry.Completed,
 ): Effect.Effect<Event, StoreError> =>
   Effect.gen(function* () {
     const record = { machineActionId, index, path, bytes, sha256 }

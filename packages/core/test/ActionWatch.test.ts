@@ -36,10 +36,10 @@ interface Call {
   readonly ids: ReadonlyArray<string>
 }
 
-/** What the service has of an action after so many seconds: its status, nothing, or trouble for the whole call. */
+/** What the service has of an action at this second: its status, nothing, or an error for the whole call. */
 type Service = (id: string, at: number) => string | undefined | ApiError
 
-/** A watch over an API of which it is known what it says when, and the calls that it made. */
+/** A watch over a scripted API, and the calls that it makes. */
 const watching = (service: Service, get: Service = () => notFound, isEndless = false) => {
   const lists: Array<Call> = []
   const gets: Array<Call> = []
@@ -57,7 +57,7 @@ const watching = (service: Service, get: Service = () => notFound, isEndless = f
     return actions.toReversed()
   })
   const api = Layer.mock(DefenderApi, {
-    client: HttpClient.make(() => Effect.die("not of use here")),
+    client: HttpClient.make(() => Effect.die("not used here")),
     list: (query) =>
       Stream.unwrap(Effect.map(listed(query), Stream.fromIterable)).pipe(
         Stream.concat(isEndless ? Stream.fail(errorOf(new DefenderError.EndlessList({ pages: 2 }))) : Stream.empty),
@@ -73,8 +73,8 @@ const watching = (service: Service, get: Service = () => notFound, isEndless = f
   return { lists, gets, layer: ActionWatch.layer.pipe(Layer.provide(api)) }
 }
 
-/** All looks at an action, and when; and how that ended. */
-const looks = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
+/** The states of an action with their times, and how the watch ended. */
+const statesOf = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
   const { watch } = yield* ActionWatch.ActionWatch
   const seen: Array<{ readonly at: number; readonly status: string }> = []
   const exit = yield* Stream.runForEach(watch(id), ({ status }) =>
@@ -84,7 +84,7 @@ const looks = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
 })
 
 const lastOf = (id: MachineAction.MachineActionId) =>
-  Effect.map(looks(id), ({ exit, seen }) => ({ exit: exit._tag, status: seen.at(-1)?.status }))
+  Effect.map(statesOf(id), ({ exit, seen }) => ({ exit: exit._tag, status: seen.at(-1)?.status }))
 
 const allOf = (count: number) =>
   Effect.forEach(
@@ -96,10 +96,10 @@ const allOf = (count: number) =>
 const well = { exit: "Success", status: "Succeeded" } as const
 
 describe("ActionWatch.watch", () => {
-  it.effect("tells every look until the action is over, and makes no call after that", () => {
+  it.effect("emits the state at every poll until the action is final, and makes no call after that", () => {
     const { layer, lists } = watching((_, at) => (at < 4 ? "Pending" : at < 10 ? "InProgress" : "Succeeded"))
     return Effect.gen(function* () {
-      const { exit, seen } = yield* inVirtualTime(looks(idAt(0)), "1 hour")
+      const { exit, seen } = yield* inVirtualTime(statesOf(idAt(0)), "1 hour")
       assert.strictEqual(exit._tag, "Success")
       assert.deepStrictEqual(
         seen.map(({ status }) => status),
@@ -109,7 +109,7 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("sees what a list shows that leads back to itself, without a call for it alone", () => {
+  it.effect("reads the actions of a list that leads back to itself, without a call for one action", () => {
     const { gets, layer, lists } = watching((_, at) => (at < 4 ? "InProgress" : "Succeeded"), undefined, true)
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* inVirtualTime(lastOf(idAt(0)), "1 hour"), well)
@@ -118,15 +118,15 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("makes no call while nothing is watched, and looks at once when something is", () => {
+  it.effect("makes no call while nothing is watched, and polls at once when something is", () => {
     const { layer, lists } = watching(() => "Succeeded")
     return Effect.gen(function* () {
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(lists.length, 0)
       for (let n = 1; n <= 3; n++) {
-        const began = (yield* Clock.currentTimeMillis) / 1000
-        const { at } = yield* inVirtualTime(looks(idAt(n)), "10 minutes")
-        assert.isAtMost(at - began, 0.1)
+        const startedAt = (yield* Clock.currentTimeMillis) / 1000
+        const { at } = yield* inVirtualTime(statesOf(idAt(n)), "10 minutes")
+        assert.isAtMost(at - startedAt, 0.1)
         assert.strictEqual(lists.length, n)
       }
     }).pipe(Effect.provide(layer))
@@ -137,7 +137,7 @@ describe("ActionWatch.watch", () => {
     [26, 2],
     [1000, 40],
   ] as const) {
-    it.effect(`looks at ${count} with ${calls} calls, three seconds apart`, () => {
+    it.effect(`polls ${count} actions with ${calls} calls, three seconds apart`, () => {
       const { layer, lists } = watching(() => "Succeeded")
       return Effect.gen(function* () {
         const ends = yield* inVirtualTime(allOf(count))
@@ -153,10 +153,12 @@ describe("ActionWatch.watch", () => {
     })
   }
 
-  it.effect("asks once for an action that several watch, and each of them hears all", () => {
+  it.effect("reads an action once for several callers, and each of them gets every state", () => {
     const { layer, lists } = watching((_, at) => (at < 10 ? "InProgress" : "Succeeded"))
     return Effect.gen(function* () {
-      const all = yield* inVirtualTime(Effect.forEach([idAt(0), idAt(0), idAt(1)], looks, { concurrency: "unbounded" }))
+      const all = yield* inVirtualTime(
+        Effect.forEach([idAt(0), idAt(0), idAt(1)], statesOf, { concurrency: "unbounded" }),
+      )
       assert.deepStrictEqual(
         all.map(({ seen }) => seen.length),
         [5, 5, 5],
@@ -166,7 +168,7 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("whoever is slow sees the last look alone, and the end in any case", () => {
+  it.effect("emits to a slow reader only the last state, and always the final one", () => {
     const { layer } = watching((_, at) => (at < 100 ? "InProgress" : "Succeeded"))
     return Effect.gen(function* () {
       const { watch } = yield* ActionWatch.ActionWatch
@@ -184,14 +186,14 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("makes no call for whoever has left", () => {
+  it.effect("makes no call for a caller that has left", () => {
     const { layer, lists } = watching(() => "InProgress")
     return Effect.gen(function* () {
       const { watch } = yield* ActionWatch.ActionWatch
       const first = yield* inVirtualTime(Stream.runCollect(Stream.take(watch(idAt(0)), 2)), "1 hour")
       assert.strictEqual(first.length, 2)
       assert.strictEqual(lists.length, 2)
-      const watching = yield* Effect.forkChild(Effect.delay(looks(idAt(1)), "1 milli"))
+      const watching = yield* Effect.forkChild(Effect.delay(statesOf(idAt(1)), "1 milli"))
       yield* TestClock.adjust("7 seconds")
       assert.strictEqual(lists.length, 5)
       yield* Fiber.interrupt(watching)
@@ -211,11 +213,11 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("fails with the API's own word for one that stays unknown, and for no other", () => {
+  it.effect("fails with the API's own error for an action that stays unknown, and for no other", () => {
     const { gets, layer } = watching((id, at) => (id === idAt(0) ? undefined : at < 200 ? "InProgress" : "Succeeded"))
     return Effect.gen(function* () {
       const [unknown, other] = yield* inVirtualTime(
-        Effect.all([looks(idAt(0)), lastOf(idAt(1))], { concurrency: "unbounded" }),
+        Effect.all([statesOf(idAt(0)), lastOf(idAt(1))], { concurrency: "unbounded" }),
       )
       assert.include(String(unknown.exit), "HTTP 404")
       assert.isAtLeast(unknown.at, 120)
@@ -225,7 +227,7 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("goes on with an action that the list leaves out for long, where the API knows it", () => {
+  it.effect("continues with an action that the list lacks for long and the API knows", () => {
     const status = (at: number) => (at < 3000 ? "InProgress" : "Succeeded")
     const { layer } = watching(
       (_, at) => (at > 60 && at < 2000 ? undefined : status(at)),
@@ -241,7 +243,7 @@ describe("ActionWatch.watch", () => {
     ["no connection", errorOf(new DefenderError.Unreachable({ description: "reset" }))],
     ["429s", errorOf(new DefenderError.TooManyRequests({ status: 429 }))],
   ] as const) {
-    it.effect(`goes on after an hour of ${what}, once it has seen the action`, () => {
+    it.effect(`continues after an hour of ${what}, once it has read the action`, () => {
       const { layer } = watching((_, at) => (at > 5 && at < 3600 ? error : at < 4000 ? "InProgress" : "Succeeded"))
       return Effect.gen(function* () {
         assert.deepStrictEqual(
@@ -256,7 +258,7 @@ describe("ActionWatch.watch", () => {
     new DefenderError.Unauthorized({ status: 401 }),
     new DefenderError.Forbidden({ status: 403 }),
   ]) {
-    it.effect(`ends with ${reason._tag} for all that are watched`, () => {
+    it.effect(`ends with ${reason._tag} for all watched actions`, () => {
       const { layer, lists } = watching((_, at) => (at > 5 ? errorOf(reason) : "InProgress"))
       return Effect.gen(function* () {
         const ends = yield* inVirtualTime(allOf(30))
@@ -266,7 +268,7 @@ describe("ActionWatch.watch", () => {
     })
   }
 
-  it.effect("looks at them one by one where the list can't be filtered by their ids", () => {
+  it.effect("reads actions one by one if the list can't be filtered by their ids", () => {
     const refused = errorOf(new DefenderError.Refused({ status: 400, code: "ODataError" }))
     const { gets, layer, lists } = watching(
       () => refused,
@@ -284,10 +286,10 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("looks once a minute for a machine that is not there, and often again when it is", () => {
+  it.effect("polls once a minute for an offline machine, and often once it is online", () => {
     const { layer } = watching((_, at) => (at < 3600 ? "Pending" : at < 3720 ? "InProgress" : "Succeeded"))
     return Effect.gen(function* () {
-      const { seen } = yield* inVirtualTime(looks(idAt(0)))
+      const { seen } = yield* inVirtualTime(statesOf(idAt(0)))
       const gaps = seen.slice(1).map(({ at }, i) => at - (seen[i]?.at ?? 0))
       const isWithin = (from: number, to: number) => (_: number, i: number) => {
         const { at } = seen[i] ?? { at: 0 }
@@ -300,10 +302,10 @@ describe("ActionWatch.watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("ends without an error where the policy ends, with the action as it is", () => {
+  it.effect("ends without an error when the schedule has finished, with the last state", () => {
     const { layer } = watching(() => "InProgress")
     return Effect.gen(function* () {
-      const { at, exit, seen } = yield* inVirtualTime(looks(idAt(0)))
+      const { at, exit, seen } = yield* inVirtualTime(statesOf(idAt(0)))
       assert.strictEqual(exit._tag, "Success")
       assert.strictEqual(seen.at(-1)?.status, "InProgress")
       assert.strictEqual(seen.length, 3)
@@ -318,7 +320,7 @@ describe("ActionWatch.watch", () => {
     )
   })
 
-  it.effect("five hundred machines that are not there do not hold up one that is", () => {
+  it.effect("polls one online machine often among five hundred offline machines", () => {
     const { layer, lists } = watching((id, at) =>
       id !== idAt(500) ? "Pending" : at < 1800 ? "InProgress" : "Succeeded",
     )
@@ -328,10 +330,10 @@ describe("ActionWatch.watch", () => {
         yield* Effect.forkChild(Effect.delay(Stream.runDrain(watch(idAt(n))), "1 milli"))
       }
       yield* TestClock.adjust("10 minutes")
-      const { seen } = yield* inVirtualTime(looks(idAt(500)), "30 minutes")
+      const { seen } = yield* inVirtualTime(statesOf(idAt(500)), "30 minutes")
       const gaps = seen.slice(1).map(({ at }, i) => at - (seen[i]?.at ?? 0))
       assert.isAtMost(Math.max(...gaps), 6.001)
-      // Twenty calls a minute at most, and so within the vendor's 1,500 an hour.
+      // Twenty calls a minute at most, so within Microsoft's 1,500 an hour.
       assert.isAtMost(lists.length, 40 * 20 + 1)
     }).pipe(Effect.provide(layer))
   })
@@ -339,18 +341,18 @@ describe("ActionWatch.watch", () => {
 
 describe("Timing.visibleWithin", () => {
   for (const seconds of [1, 10, 120, 300]) {
-    it.effect(`looks until ${seconds} s are over, and not much longer`, () =>
+    it.effect(`polls for ${seconds} s, and not much longer`, () =>
       Effect.gen(function* () {
-        const began = yield* Clock.currentTimeMillis
-        const looks: Array<number> = []
+        const startedAt = yield* Clock.currentTimeMillis
+        const polls: Array<number> = []
         yield* inVirtualTime(
-          Effect.map(Clock.currentTimeMillis, (now) => looks.push((now - began - 1) / 1000)).pipe(
+          Effect.map(Clock.currentTimeMillis, (now) => polls.push((now - startedAt - 1) / 1000)).pipe(
             Effect.repeat(Timing.visibleWithin(Duration.seconds(seconds)).creation),
           ),
         )
-        assert.isAtLeast(looks.at(-1) ?? 0, seconds)
-        assert.isAtMost(looks.at(-1) ?? 0, seconds + 5)
-        assert.isAtMost(Math.max(...looks.slice(1).map((at, i) => at - (looks[i] ?? 0))), Math.min(5, seconds / 4))
+        assert.isAtLeast(polls.at(-1) ?? 0, seconds)
+        assert.isAtMost(polls.at(-1) ?? 0, seconds + 5)
+        assert.isAtMost(Math.max(...polls.slice(1).map((at, i) => at - (polls[i] ?? 0))), Math.min(5, seconds / 4))
       }),
     )
   }

@@ -29,20 +29,20 @@ const forbidden = new DefenderError.DefenderError({
   reason: new DefenderError.Forbidden({ status: 403 }),
 })
 
-/** What a call ends with; the actions are final after so many looks at each. */
+/** How a call ends. */
 const Answer = Schema.Literals(["actions", "actions", "nothing", "forbidden", "defect"])
 
 const yields = (count: number) =>
   Effect.forEach(Array.from({ length: count }), () => Effect.yieldNow, { discard: true })
 
-/** A watch over an API that answers by a script, and then with all actions. */
-const watching = (answers: ReadonlyArray<typeof Answer.Type>, looksOf: (id: string) => number, pause = 0) => {
+/** A watch over an API that answers by a script, then with all actions. An action is final after `pollsOf` polls. */
+const watching = (answers: ReadonlyArray<typeof Answer.Type>, pollsOf: (id: string) => number, pause = 0) => {
   const calls = { count: 0 }
-  const looks = new Map<string, number>()
+  const polls = new Map<string, number>()
   const actionOf = (id: string) => {
-    const seen = (looks.get(id) ?? 0) + 1
-    looks.set(id, seen)
-    return decodeAction({ id, type: "LiveResponse", status: seen >= looksOf(id) ? "Succeeded" : "InProgress" })
+    const seen = (polls.get(id) ?? 0) + 1
+    polls.set(id, seen)
+    return decodeAction({ id, type: "LiveResponse", status: seen >= pollsOf(id) ? "Succeeded" : "InProgress" })
   }
   const answer = Effect.fnUntraced(function* (
     ids: ReadonlyArray<string>,
@@ -54,7 +54,7 @@ const watching = (answers: ReadonlyArray<typeof Answer.Type>, looksOf: (id: stri
     return what === "nothing" ? [] : ids.map(actionOf)
   })
   const api = Layer.mock(DefenderApi, {
-    client: HttpClient.make(() => Effect.die("not of use here")),
+    client: HttpClient.make(() => Effect.die("not used here")),
     list: (query) => {
       const ids = Array.from((query?.filter?.expression ?? "").matchAll(/id eq '([^']*)'/g), ([, id = ""]) => id)
       return Stream.unwrap(Effect.map(answer(ids), Stream.fromIterable))
@@ -69,8 +69,8 @@ const lastOf = (id: MachineAction.MachineActionId) =>
 
 const quiet = Effect.provide(Logger.layer([]))
 
-describe("ActionWatch, and those who watch", () => {
-  /** All comes and goes when a round begins, give or take some steps. */
+describe("ActionWatch and its callers", () => {
+  /** Callers come and leave near the start of a round. */
   const round = 3000
   const watchers = Schema.Array(
     Schema.Struct({
@@ -83,11 +83,11 @@ describe("ActionWatch, and those who watch", () => {
   )
 
   it.effect.prop(
-    "every watch ends, whatever leaves, fails or breaks between any two steps",
+    "ends every watch, whatever is interrupted or fails between two steps",
     [watchers, Schema.Array(Answer), between(1, 3), between(0, 3), between(5, 40)],
-    ([all, answers, looks, pause, steps]) =>
+    ([all, answers, polls, pause, steps]) =>
       Effect.gen(function* () {
-        const { calls, layer } = watching(answers, (id) => (Number.parseInt(id.slice(-2), 16) % looks) + 1, pause)
+        const { calls, layer } = watching(answers, (id) => (Number.parseInt(id.slice(-2), 16) % polls) + 1, pause)
         const batch = Effect.gen(function* () {
           const fibers = yield* Effect.forEach(all, ({ comes, id, later }) =>
             Effect.forkChild(
@@ -106,15 +106,15 @@ describe("ActionWatch, and those who watch", () => {
                 )
           })
           yield* Effect.sleep("30 minutes")
-          const made = calls.count
+          const callsBefore = calls.count
           yield* Effect.sleep("30 minutes")
-          assert.strictEqual(calls.count, made, "a call is made although nobody watches")
+          assert.strictEqual(calls.count, callsBefore, "a call while nothing is watched")
           return fibers.map((fiber) => fiber.pollUnsafe())
         })
         const exits = yield* inVirtualTime(batch, "2 hours").pipe(Effect.provide(layer))
         const mayFail = answers.some((answer) => answer === "forbidden" || answer === "defect")
         for (const [i, exit] of exits.entries()) {
-          assert.isDefined(exit, `watch ${i} waits for ever`)
+          assert.isDefined(exit, `watch ${i} waits forever`)
           if (exit === undefined || all[i]?.leaves !== undefined || mayFail) continue
           assert.isTrue(Exit.isSuccess(exit) && exit.value._tag === "Some" && exit.value.value.isFinal, String(exit))
         }
@@ -122,7 +122,7 @@ describe("ActionWatch, and those who watch", () => {
     { arbitrary: { runs: 200, size: 12 } },
   )
 
-  it.effect("a defect ends the watching of what was looked at, is logged, and others are watched on", () => {
+  it.effect("ends with a defect for the polled actions only, and logs it", () => {
     const errors: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => errors.push(`${logLevel} ${String(message)}`))
     const { layer } = watching(["actions", "defect"], () => 3)
@@ -133,24 +133,24 @@ describe("ActionWatch, and those who watch", () => {
       const next = yield* inVirtualTime(lastOf(idAt(1)), "1 minute")
       assert.strictEqual(next._tag === "Some" && next.value.isFinal, true)
       assert.strictEqual(errors.length, 1)
-      assert.match(errors[0] ?? "", /^Error machine actions could not be looked at/)
+      assert.match(errors[0] ?? "", /^Error machine actions could not be read/)
     }).pipe(Effect.provide(Layer.provideMerge(layer, Logger.layer([logger]))))
   })
 
   it.effect.each([
-    { what: "breaks", rounds: Schedule.modifyDelay(Schedule.forever, () => Effect.die("the policy is broken")) },
+    { what: "breaks", rounds: Schedule.modifyDelay(Schedule.forever, () => Effect.die("the schedule is broken")) },
     { what: "ends", rounds: Schedule.upTo(Schedule.spaced("3 seconds"), { times: 2 }) },
-  ])("where the policy for the rounds $what, so does the watching, now and later", ({ rounds, what }) => {
+  ])("ends every watch if the schedule of the rounds $what", ({ rounds, what }) => {
     const { layer } = watching([], () => 100)
     return Effect.gen(function* () {
       for (let n = 0; n < 2; n++) {
         const exit = yield* Effect.exit(inVirtualTime(Effect.timeout(lastOf(idAt(n)), "1 hour")))
-        assert.include(String(exit), what === "breaks" ? "the policy is broken" : "Success")
+        assert.include(String(exit), what === "breaks" ? "the schedule is broken" : "Success")
       }
     }).pipe(quiet, Effect.provide(layer.pipe(Layer.provide(Timing.layer({ rounds })))))
   })
 
-  it.effect("a watch ends with the service", () => {
+  it.effect("ends a watch with the service", () => {
     const { layer } = watching([], () => 100)
     return Effect.gen(function* () {
       const scope = yield* Scope.make()

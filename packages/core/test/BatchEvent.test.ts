@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import * as ResultEvent from "@live-response/core/ResultEvent"
 import { NotFound, DefenderError } from "@live-response/core/DefenderError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -16,23 +17,23 @@ const at = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
 const result = { at: "2026-11-01T00:00:00.000Z", machineActionId: "988cc94e-7a8f-4b28-ab65-54970c5d5018", index: 0 }
 const answer = { _tag: "DefenderError", operation: "link", reason: { _tag: "NotFound", status: 404 } }
 
-/** Each event, and its line under `--json`. */
+/** Each event, and its line with `--json`. */
 const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json: object }> = [
-  { event: BatchEvent.Linked.make({ at, ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
+  { event: ResultEvent.Linked.make({ at, ...exampleRef, links: 2 }), json: { event: "linked", ...result, links: 2 } },
   {
-    event: BatchEvent.Progress.make({ at, ...exampleRef, bytes: 5, total: 10 }),
+    event: ResultEvent.Progress.make({ at, ...exampleRef, bytes: 5, total: 10 }),
     json: { event: "progress", ...result, bytes: 5, total: 10 },
   },
   {
-    event: BatchEvent.Progress.make({ at, ...exampleRef, bytes: 5 }),
+    event: ResultEvent.Progress.make({ at, ...exampleRef, bytes: 5 }),
     json: { event: "progress", ...result, bytes: 5 },
   },
   {
-    event: BatchEvent.Retrying.make({ at, ...exampleRef, delay: Duration.seconds(2), message: error.message, error }),
+    event: ResultEvent.Retrying.make({ at, ...exampleRef, delay: Duration.seconds(2), message: error.message, error }),
     json: { event: "retrying", ...result, delay: 2000, message: error.message, error: answer },
   },
   {
-    event: BatchEvent.Completed.make({
+    event: ResultEvent.Completed.make({
       at,
       ...exampleRef,
       path: "a/0.gz",
@@ -54,11 +55,11 @@ const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json:
     },
   },
   {
-    event: BatchEvent.Skipped.make({ at, ...exampleRef, reason: "present" }),
+    event: ResultEvent.Skipped.make({ at, ...exampleRef, reason: "present" }),
     json: { event: "skipped", ...result, reason: "present" },
   },
   {
-    event: BatchEvent.Failed.make({ at, ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
+    event: ResultEvent.Failed.make({ at, ...exampleRef, message: error.message, error, links: 0, attempts: 1 }),
     json: { event: "failed", ...result, message: error.message, error: answer, links: 0, attempts: 1 },
   },
   {
@@ -100,7 +101,7 @@ describe("BatchEvent", () => {
       }),
   )
 
-  it.effect("counts into a summary what ended a target, and each link", () =>
+  it.effect("counts finished results and links in the summary", () =>
     Effect.sync(() => {
       const events = [...all, ...all].map(({ event }) => event)
       const summary = events.reduce(BatchEvent.tally, BatchEvent.emptySummary)

@@ -1,4 +1,4 @@
-/** Which errors of targets end a batch: those that all others would have as well, and nothing that one host does. */
+/** Errors of targets end a batch if every other target would fail as well. No single host can end one. */
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
@@ -27,7 +27,7 @@ import { refAt, refsUpTo } from "./support/refs.ts"
 const { inVirtualTime } = LiveResponseTest
 const token = "a-token-for-tests"
 
-/** A storage that does what it likes. It is not the one of the simulator, where all other results are. */
+/** A hostile storage. The other results are in the storage of the simulator. */
 const hostile = "hostile.blob.core.windows.net"
 
 type Answer = HttpServerResponse.HttpServerResponse | { readonly code: string }
@@ -35,11 +35,11 @@ type Answer = HttpServerResponse.HttpServerResponse | { readonly code: string }
 interface World {
   /** How the hostile storage answers, or why there is no connection to it. */
   readonly storage?: (() => Answer) | undefined
-  /** Which targets have their links there. */
+  /** Which targets have links to it. */
   readonly isVictim: (n: number) => boolean
-  /** In place of a link of a victim. */
+  /** Replaces the link of a victim. */
   readonly link?: (() => HttpServerResponse.HttpServerResponse) | undefined
-  /** The storage of the simulator: how long it takes, and what it does in place of an answer. */
+  /** The storage of the simulator: how long it takes, and what it does instead of answering. */
   readonly good?: ((nth: number) => Effect.Effect<Answer | undefined>) | undefined
 }
 
@@ -135,7 +135,7 @@ describe("a link to a storage that is out of reach", () => {
   )
 
   it.effect.each([{ code: "ECONNREFUSED" }, { code: "ENOTFOUND" }])(
-    "fails its own targets alone where there are many of them among others: $code",
+    "fails its own targets alone, even if they are most of the batch: $code",
     (trouble) =>
       Effect.gen(function* () {
         const { exit, summary } = yield* run({ isVictim: (n) => n % 4 < 3, storage: () => trouble })
@@ -158,7 +158,7 @@ describe("a link to a storage that is out of reach", () => {
   )
 
   it.effect.each([{ concurrency: 1 }, { concurrency: 8 }])(
-    "ends the batch where all links are like that: $concurrency at once",
+    "ends the batch if all links lead there: $concurrency at once",
     ({ concurrency }) =>
       Effect.gen(function* () {
         const { exit, summary } = yield* run({ isVictim: () => true }, { concurrency })
@@ -168,7 +168,7 @@ describe("a link to a storage that is out of reach", () => {
   )
 
   it.effect.each([{ concurrency: 1 }, { concurrency: 8 }])(
-    "ends the batch where it is the only storage, and answered before: $concurrency at once",
+    "ends the batch if it is the only storage, even if it answered before: $concurrency at once",
     ({ concurrency }) =>
       Effect.gen(function* () {
         const { exit, summary } = yield* run(
@@ -185,17 +185,20 @@ describe("a link to a storage that is out of reach", () => {
 const answerOf = (text: string, status: number, headers: Record<string, string>) =>
   HttpServerResponse.stream(Stream.succeed(utf8(text)), { status, headers: { etag: '"1"', ...headers } })
 
-describe("a storage that answers, whatever it answers", () => {
+describe("a storage that answers anything", () => {
   it.effect.each([
     { name: "a length that is too large", storage: () => answerOf("", 200, { "content-length": "9" }) },
-    { name: "a part where all was asked for", storage: () => answerOf("a", 206, { "content-range": "bytes 4-4/5" }) },
+    {
+      name: "a range where the whole was requested",
+      storage: () => answerOf("a", 206, { "content-range": "bytes 4-4/5" }),
+    },
     { name: "a gateway's page", storage: () => HttpServerResponse.text("<html>", { contentType: "text/html" }) },
     { name: "links that are refused", storage: () => answerOf("", 403, { "x-ms-error-code": "AuthenticationFailed" }) },
     {
       name: "an account that is disabled",
       storage: () => answerOf("", 403, { "x-ms-error-code": "AccountIsDisabled" }),
     },
-  ])("ends no batch after a result that came: $name", ({ storage }) =>
+  ])("ends no batch after a completed result: $name", ({ storage }) =>
     Effect.gen(function* () {
       const { exit, summary } = yield* run({ isVictim: (n) => n > 0 && n < 40, storage }, { concurrency: 1 })
       assert.deepStrictEqual(exit, Exit.void)
@@ -205,8 +208,8 @@ describe("a storage that answers, whatever it answers", () => {
 
   it.effect.each([
     { name: "links that are refused", storage: () => answerOf("", 403, { "x-ms-error-code": "AuthenticationFailed" }) },
-    { name: "names that nobody knows", storage: () => ({ code: "ENOTFOUND" }) },
-  ])("ends no batch while others are in progress that fare better: $name", ({ storage }) =>
+    { name: "unknown names", storage: () => ({ code: "ENOTFOUND" }) },
+  ])("ends no batch while other results are in progress that succeed: $name", ({ storage }) =>
     Effect.gen(function* () {
       const { exit, summary } = yield* run({
         isVictim: (n) => n > 0 && n < 40,
@@ -218,7 +221,7 @@ describe("a storage that answers, whatever it answers", () => {
     }),
   )
 
-  it.effect("ends the batch where all that were in progress are refused", () =>
+  it.effect("ends the batch if the links of all results in progress are refused", () =>
     Effect.gen(function* () {
       const storage = () => answerOf("", 403, { "x-ms-error-code": "AuthenticationFailed" })
       const { exit, summary } = yield* run({ isVictim: () => true, storage })
@@ -228,11 +231,11 @@ describe("a storage that answers, whatever it answers", () => {
   )
 })
 
-describe("a token that is refused, also after it was renewed", () => {
+describe("a token that is refused even after it was renewed", () => {
   const link = () => HttpServerResponse.jsonUnsafe({ error: { code: "Unauthorized" } }, { status: 401 })
 
   it.effect.each([{ concurrency: 1 }, { concurrency: 8 }])(
-    "is the trouble of one target where others are let in: $concurrency at once",
+    "fails one target alone if others are permitted: $concurrency at once",
     ({ concurrency }) =>
       Effect.gen(function* () {
         const { exit, failed, summary } = yield* run({ isVictim: (n) => n % 20 === 19, link }, { concurrency })
@@ -243,8 +246,8 @@ describe("a token that is refused, also after it was renewed", () => {
   )
 
   it.effect.each([
-    { isVictim: () => true, name: "before any was let in", failures: 0, completed: 0 },
-    { isVictim: (n: number) => n >= 10, name: "for two in a row", failures: 1, completed: 10 },
+    { isVictim: () => true, name: "if none was permitted before", failures: 0, completed: 0 },
+    { isVictim: (n: number) => n >= 10, name: "after two targets in a row", failures: 1, completed: 10 },
   ])("ends the batch: $name", ({ completed, failures, isVictim }) =>
     Effect.gen(function* () {
       const { exit, summary } = yield* run({ isVictim, link }, { concurrency: 1 })

@@ -863,7 +863,7 @@ describe("DefenderApi: other answers", () => {
       const quota = yield* Quota.Quota
       for (const n of [0, 1, 2]) yield* simulator.add(refAt(n), { content: utf8("a") })
       const batch = Effect.gen(function* () {
-        for (let i = 0; i < 100; i++) yield* quota.withPlace(Effect.void)
+        for (let i = 0; i < 100; i++) yield* quota.withPermit(Effect.void)
         yield* Effect.all(
           [api.downloadLink(refAt(0)), api.downloadLink(refAt(1)), api.downloadLink(refAt(2), { again: true })],
           { concurrency: "unbounded" },

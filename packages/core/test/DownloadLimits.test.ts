@@ -25,7 +25,7 @@ import { layerOver } from "./support/world.ts"
 const directory = "/results"
 const { inVirtualTime } = LiveResponseTest
 
-/** A disk on which so many bytes are free, less what is written to it. */
+/** A disk with `free` bytes, less those that are written to it. */
 const world = (disk: Disk, free: () => number = () => Infinity) =>
   LiveResponseTest.layer({
     store: ResultStore.layerFileSystem({ directory }).pipe(
@@ -61,7 +61,7 @@ const add = (ref: ResultRef, content: Uint8Array) =>
   Effect.flatMap(Simulator.Simulator, (simulator) => simulator.add(ref, { content }))
 
 describe("DownloadLimits: maxBytes", () => {
-  it.effect("a result that is announced as larger fails before a byte of it is read, and the others come", () => {
+  it.effect("fails a larger result before its first byte if its length is announced, and downloads the others", () => {
     const disk = makeDisk()
     return Effect.gen(function* () {
       yield* add(refAt(0), patterned(2000))
@@ -74,7 +74,7 @@ describe("DownloadLimits: maxBytes", () => {
     }).pipe(Effect.provide(world(disk)))
   })
 
-  it.effect("one of which nothing is announced fails where it is exceeded, and nothing of it is kept", () => {
+  it.effect("fails a larger result of unknown length at the limit, and stores nothing of it", () => {
     const pulled = { bytes: 0 }
     const endless = Stream.fromEffectRepeat(
       Effect.sync(() => {
@@ -106,7 +106,7 @@ describe("DownloadLimits: maxBytes", () => {
     )
   })
 
-  it.effect("nothing is kept of one that is too large, nor what an earlier run with another limit left of it", () => {
+  it.effect("removes what an earlier run with a higher limit left of a result that is too large", () => {
     const disk = makeDisk()
     return Effect.gen(function* () {
       yield* add(exampleRef, patterned(400_000))
@@ -117,7 +117,7 @@ describe("DownloadLimits: maxBytes", () => {
     }).pipe(Effect.provide(world(disk)))
   })
 
-  it.effect("is a bound for what is read without being stored, too", () =>
+  it.effect("limits a result that is read without being stored", () =>
     Effect.gen(function* () {
       yield* add(exampleRef, patterned(2000))
       const read = Effect.flatMap(Transfer, (transfer) => Stream.runDrain(transfer.bytes(exampleRef)))
@@ -128,7 +128,7 @@ describe("DownloadLimits: maxBytes", () => {
 })
 
 describe("DownloadLimits: maxTotal", () => {
-  it.effect("ends the batch in order, and what has arrived stays: the same batch again resumes", () => {
+  it.effect("ends the batch with a summary, and the same batch again resumes with the stored bytes", () => {
     const disk = makeDisk()
     return Effect.gen(function* () {
       for (const n of [0, 1, 2]) yield* add(refAt(n), patterned(40_000))
@@ -160,10 +160,10 @@ describe("DownloadLimits: minFree", () => {
     }).pipe(Effect.provide(world(disk, () => free)))
   })
 
-  it.effect("counts what is still to come of the results in progress", () => {
+  it.effect("counts the announced bytes of all results in progress", () => {
     const disk = makeDisk()
     return Effect.gen(function* () {
-      // Each of them fits, and both together do not.
+      // Each of them fits alone, and both together do not.
       const store = yield* ResultStore.ResultStore
       const write = (ref: ResultRef) =>
         Effect.flatMap(store.open(ref), (writer) =>
@@ -175,7 +175,7 @@ describe("DownloadLimits: minFree", () => {
     }).pipe(Effect.scoped, DownloadLimits.provide({ minFree: 20_000 }), Effect.provide(world(disk, () => 100_000)))
   })
 
-  it.effect("is checked while a result is written: another program fills the disk, and the part stays", () => {
+  it.effect("is checked while a result is written, and leaves the part if another program fills the disk", () => {
     const disk = makeDisk()
     return Effect.gen(function* () {
       const content = patterned(8_000_000)
@@ -188,7 +188,7 @@ describe("DownloadLimits: minFree", () => {
     }).pipe(
       Effect.provide(
         world(disk, () => {
-          // Twice as fast as this program alone.
+          // Another program writes as much as this one.
           const written = writtenTo(disk)
           return 9e6 - (written > 2e6 ? written * 2 : written)
         }),
@@ -196,7 +196,7 @@ describe("DownloadLimits: minFree", () => {
     )
   })
 
-  it.effect("holds for what is unpacked as well, of which nothing is left then", () => {
+  it.effect("applies to an unpacked file, of which nothing is left", () => {
     const disk = makeDisk()
     const packed = gzipSync(Buffer.from(patterned(3_000_000)))
     return Effect.gen(function* () {
@@ -214,7 +214,7 @@ describe("DownloadLimits: minFree", () => {
 })
 
 describe("DownloadLimits: maxExtractTotal", () => {
-  it.effect("is a bound for all files of a batch, where each of them is small", () => {
+  it.effect("limits all files of a batch together", () => {
     const disk = makeDisk()
     return Effect.gen(function* () {
       for (const n of [0, 1, 2]) yield* add(refAt(n), gzipSync(Buffer.from(patterned(10_000))))
@@ -231,7 +231,7 @@ describe("DownloadLimits: maxExtractTotal", () => {
 describe("Timing.minimumRate", () => {
   const linkAnswer = HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" })
 
-  /** A storage that sends such a piece of a result at each interval, and from where it is asked to. */
+  /** A storage that sends one piece of a result at each interval, from the requested offset. */
   const paced = (interval: Duration.Input, piece: Uint8Array, length: number) => {
     const asked: Array<string | undefined> = []
     const client = HttpClient.make((request, url, signal) =>
@@ -260,7 +260,7 @@ describe("Timing.minimumRate", () => {
       inVirtualTime(Effect.exit(Stream.runForEach(transfer.chunks(exampleRef), () => each)), "10 hours"),
     )
 
-  it.effect("a byte before each stall time-out does not hold a transfer for ever", () => {
+  it.effect("ends a transfer that receives one byte before each stall timeout", () => {
     const { asked, layer } = paced("29 seconds", utf8("x"), 1e9)
     return Effect.gen(function* () {
       const exit = yield* readBy(Effect.void)
@@ -269,7 +269,7 @@ describe("Timing.minimumRate", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a slow network is as good as any, and the time of a slow reader does not count", () => {
+  it.effect("permits a slow network, and does not count the time of a slow reader", () => {
     const { asked, layer } = paced("1 second", patterned(2000), 300_000)
     const pieces = { count: 0 }
     return Effect.gen(function* () {

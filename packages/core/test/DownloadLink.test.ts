@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-/** As the vendor's page has it. */
+/** The example of Microsoft's documentation. */
 const answer = readFileSync(new URL("fixtures/link-answer.txt", import.meta.url), "utf8")
 const example =
   "https://core.windows.net/investigation-actions-data/ID/CustomPlaybookCommandOutput/4ed5e7807ad1fe59b00b664fe06a0f07?se=2021-02-04T16%3A13%3A50Z&sp=r&sv=2019-07-07&sr=b&sig=1dYGe9rPvUlXBPvYSmr6/OLXPY98m8qWqfIQCBbyZTY%3D"
@@ -20,11 +20,11 @@ const signature = "1dYGe9rPvUlXBPvYSmr6"
 const read = (input: string) => Effect.fromOption(DownloadLink.fromString(input))
 const urlOf = (input: string) => Effect.map(read(input), (link) => Redacted.value(link.url))
 
-/** What stands in signatures, encoded and not. */
+/** Characters of signatures, encoded and not. */
 const piece = Arbitrary.schema(Schema.Literals(["a", "Z", "9", "/", "+", "=", "%2F", "%2f", "%2B", "%3D", "%20", "~"]))
 
 describe("DownloadLink", () => {
-  it.effect("is read from the vendor's example", () =>
+  it.effect("reads Microsoft's example", () =>
     Effect.gen(function* () {
       const { value } = yield* Schema.decodeEffect(Schema.fromJsonString(Schema.Struct({ value: Schema.String })))(
         answer,
@@ -35,11 +35,14 @@ describe("DownloadLink", () => {
     }),
   )
 
-  it.effect.prop("is kept byte for byte", [Arbitrary.array(piece, { minLength: 1, maxLength: 40 })], ([pieces]) =>
-    Effect.gen(function* () {
-      const url = `https://example.blob.core.windows.net/r/%41?sp=r&sig=${pieces.join("")}&se=2021-02-04T16%3A13%3A50Z`
-      assert.strictEqual(yield* urlOf(url), url)
-    }),
+  it.effect.prop(
+    "preserves the URL byte for byte",
+    [Arbitrary.array(piece, { minLength: 1, maxLength: 40 })],
+    ([pieces]) =>
+      Effect.gen(function* () {
+        const url = `https://example.blob.core.windows.net/r/%41?sp=r&sig=${pieces.join("")}&se=2021-02-04T16%3A13%3A50Z`
+        assert.strictEqual(yield* urlOf(url), url)
+      }),
   )
 
   it.effect.each([
@@ -47,7 +50,7 @@ describe("DownloadLink", () => {
     { input: `""${example}""` },
     { input: ` "${example}"\r\n` },
     { input: `\t${example} ` },
-  ])("drops stray quotes and space: $input", ({ input }) =>
+  ])("removes quotes and spaces around it: $input", ({ input }) =>
     Effect.gen(function* () {
       assert.strictEqual(yield* urlOf(input), example)
     }),
@@ -57,20 +60,18 @@ describe("DownloadLink", () => {
     { se: "se=2030-01-02T03%3A04%3A05Z", expires: "2030-01-02T03:04:05.000Z" },
     { se: "se=2030-01-02T03:04:05Z", expires: "2030-01-02T03:04:05.000Z" },
     { se: "se=2030-01-02T03%3A04%3A05.1234567Z", expires: "2030-01-02T03:04:05.123Z" },
-  ])("decodes its end: $se", ({ expires, se }) =>
+  ])("decodes its expiry: $se", ({ expires, se }) =>
     Effect.gen(function* () {
       const link = yield* read(`https://example.net/r?sig=a&${se}`)
       assert.deepStrictEqual(Option.map(link.expiresAt, DateTime.formatIso), Option.some(expires))
     }),
   )
 
-  it.effect.each([{ query: "" }, { query: "?se=soon" }, { query: "?se=" }])(
-    "may not tell its end: $query",
-    ({ query }) =>
-      Effect.gen(function* () {
-        const link = yield* read(`https://example.net/r${query}`)
-        assert.isTrue(Option.isNone(link.expiresAt))
-      }),
+  it.effect.each([{ query: "" }, { query: "?se=soon" }, { query: "?se=" }])("may lack an expiry: $query", ({ query }) =>
+    Effect.gen(function* () {
+      const link = yield* read(`https://example.net/r${query}`)
+      assert.isTrue(Option.isNone(link.expiresAt))
+    }),
   )
 
   it.effect.each([
@@ -82,7 +83,7 @@ describe("DownloadLink", () => {
     Effect.gen(function* () {
       const link = yield* Effect.fromOption(DownloadLink.fromString(input, { from: "http://127.0.0.1:8080" }))
       assert.strictEqual(Redacted.value(link.url), input)
-      // An API on the internet has no business to send anybody there.
+      // An API on the internet may not lead there.
       assert.isTrue(Option.isNone(DownloadLink.fromString(input, { from: "https://api.security.microsoft.com" })))
     }),
   )
@@ -127,7 +128,7 @@ describe("DownloadLink", () => {
     "fd.example.net",
   ])("may lead to %s", (host) => Effect.asVoid(read(`https://${host}/r?sig=a`)))
 
-  it.effect("lasts as long as the server says by its own clock", () =>
+  it.effect("is valid as long as the server says by its own clock", () =>
     Effect.gen(function* () {
       const issuedAt = DateTime.make("2021-02-04T15:43:50Z")
       const link = yield* Effect.fromOption(DownloadLink.fromString(example, { issuedAt }))
@@ -136,7 +137,7 @@ describe("DownloadLink", () => {
     }),
   )
 
-  it.effect("has no time left where it had expired when it was given, and none that is negative", () =>
+  it.effect("is valid for zero time, and never less, if it had expired when it was given", () =>
     Effect.gen(function* () {
       const issuedAt = DateTime.make("2021-02-04T17:00:00Z")
       const link = yield* Effect.fromOption(DownloadLink.fromString(example, { issuedAt }))
@@ -165,7 +166,7 @@ describe("DownloadLink", () => {
     }),
   )
 
-  it.effect("is redacted wherever it is printed", () =>
+  it.effect("is redacted in every printed form", () =>
     Effect.gen(function* () {
       const link = yield* read(example)
       const printed = [
@@ -221,11 +222,11 @@ describe("DownloadLink.read", () => {
     "FileServer.CORP",
     "metadata.google.internal.",
     "1.0.0.127.in-addr.arpa",
-  ])("does not lead to %s, though any host is allowed", (host) =>
+  ])("does not lead to %s, even if any host is allowed", (host) =>
     Effect.sync(() => {
       assert.strictEqual(problemOf(host), "private")
       assert.strictEqual(problemOf(host, { hosts: "any" }), "private")
-      // An API that is in a private network itself may lead there.
+      // An API in a private network may lead there.
       assert.isUndefined(problemOf(host, { from: "https://10.0.0.7", hosts: [] }))
     }),
   )
@@ -237,7 +238,7 @@ describe("DownloadLink.read", () => {
     "[2603:1030::1]",
     "168.63.129.17",
     "a.net.",
-  ])("may lead to %s where any host is allowed", (host) =>
+  ])("may lead to %s if any host is allowed", (host) =>
     Effect.sync(() => assert.isUndefined(problemOf(host, { hosts: "any" }))),
   )
 
@@ -268,7 +269,7 @@ describe("DownloadLink.read", () => {
     }),
   )
 
-  it.effect("has no user and no password in it", () =>
+  it.effect("may not contain a user or a password", () =>
     Effect.sync(() => {
       assert.strictEqual(problemOf("user:pass@core.windows.net"), "insecure")
       assert.strictEqual(problemOf("core.windows.net@evil.example.net"), "insecure")
@@ -276,7 +277,7 @@ describe("DownloadLink.read", () => {
   )
 
   it.effect.each([{ hosts: ["*.contoso.com"] }, { hosts: [".contoso.com"] }, { hosts: ["contoso.com."] }])(
-    "may lead to all hosts under one that is allowed: $hosts",
+    "may lead to the subdomains of an allowed host: $hosts",
     ({ hosts }) =>
       Effect.sync(() => {
         assert.isUndefined(problemOf("a.b.contoso.com", { hosts }))

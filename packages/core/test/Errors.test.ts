@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ResultError } from "@live-response/core/BatchEvent"
+import { ResultError } from "@live-response/core/ResultError"
 import * as CredentialError from "@live-response/core/CredentialError"
 import { DefectError } from "@live-response/core/DefectError"
 import * as DefenderError from "@live-response/core/DefenderError"
@@ -133,7 +133,7 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     },
     {
       error: ofTransfer(new TransferError.TooLarge({ limit: 1000, length: 2000 })),
-      says: [/has 2000 bytes/, /1000 bytes/, /nothing was kept/, /--max-bytes/],
+      says: [/has 2000 bytes/, /1000 bytes/, /nothing was stored/, /--max-bytes/],
     },
     {
       error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(60), rate: 3.4 })),
@@ -147,11 +147,11 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     },
     {
       error: ofTransfer(new TransferError.Mismatch({ what: "md5", expected: "abc=", actual: "def=" })),
-      says: [/md5/, /abc=/, /def=/, /nothing was kept/],
+      says: [/md5/, /abc=/, /def=/, /nothing was stored/],
     },
     {
       error: ofTransfer(new TransferError.Mismatch({ what: "file", expected: "8 bytes", actual: "16 bytes" })),
-      says: [/file has 16 bytes/, /8 bytes/, /another program/, /nothing was kept/, /again/],
+      says: [/file has 16 bytes/, /8 bytes/, /another program/, /nothing was stored/, /again/],
     },
     { error: ofTransfer(new TransferError.Changed({ offset: 17 })), says: [/17 bytes/, /read it again/] },
     {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Fleet, type RunOptions } from "@live-response/core/Fleet"
+import { Fleet, metrics, type RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { DefenderApi } from "@live-response/core/DefenderApi"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -10,7 +10,9 @@ import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { earliestEnd, machineAt, machineIds, machines } from "./support/fleets.ts"
 
 const { inVirtualTime } = LiveResponseTest
@@ -22,23 +24,23 @@ const session = Session.Session.make({
 
 const seconds = (n: number) => Duration.seconds(n)
 
-/** Runs the session on all of them and saves every result; when each thing happened, and what the service saw. */
+/** Runs the session on machines and saves every result. Returns the events with their times, and the calls of the service. */
 const collect = Effect.fnUntraced(function* (ids: ReadonlyArray<string>, options?: RunOptions) {
   const { run } = yield* Fleet
   const { saveAll } = yield* LiveResponse
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const events: Array<{ readonly at: number; readonly event: FleetEvent }> = []
   const saved: Array<string> = []
   const results = run(Stream.fromIterable(ids), session, options).pipe(
     Stream.tap((event) =>
-      Effect.map(Clock.currentTimeMillis, (now) => events.push({ at: (now - began) / 1000, event })),
+      Effect.map(Clock.currentTimeMillis, (now) => events.push({ at: (now - startedAt) / 1000, event })),
     ),
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : [])),
   )
   yield* Stream.runForEach(saveAll(results, { concurrency: 16 }), (event) =>
     Effect.sync(() => (event.event === "completed" ? saved.push(`${event.machineActionId}:${event.index}`) : 0)),
   )
-  const took = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const took = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const calls = yield* (yield* Simulator.Simulator).calls
   return { events, saved, took, calls }
 })
@@ -54,13 +56,13 @@ const is =
   (event: FleetEvent): event is Extract<FleetEvent, { readonly event: K }> =>
     event.event === kind
 
-/** The events of one kind, and when they happened. */
+/** The events of one kind with their times. */
 const only = <K extends FleetEvent["event"]>(
   events: ReadonlyArray<{ readonly at: number; readonly event: FleetEvent }>,
   kind: K,
 ) => events.flatMap(({ at, event }) => (is(kind)(event) ? [{ ...event, at }] : []))
 
-/** How many sessions each machine has had, as the service tells it. */
+/** How many sessions each machine has had, according to the service. */
 const sessionsOf = Effect.gen(function* () {
   const api = yield* DefenderApi
   const counts: Record<string, number> = {}
@@ -97,7 +99,7 @@ describe("Fleet.run", () => {
     )
   }
 
-  it.effect("runs the session on each machine once, however often it is named, and saves what it left", () =>
+  it.effect("runs the session once on a machine that is named twice, and saves its results", () =>
     Effect.gen(function* () {
       const { events, saved } = yield* inVirtualTime(collect([...machineIds(3), ...machineIds(3)]))
       assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
@@ -107,7 +109,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(3) })),
   )
 
-  it.effect("does not let machines that are offline keep the others from their turn", () =>
+  it.effect("runs sessions on other machines while some are offline", () =>
     Effect.gen(function* () {
       const { calls, events } = yield* inVirtualTime(collect(machineIds(120)), "3 days")
       const ended = only(events, "ended")
@@ -115,22 +117,22 @@ describe("Fleet.run", () => {
       const online = ended.filter((event) => !isOffline(event))
       assert.strictEqual(online.length, 60)
       assert.strictEqual(only(events, "offline").length, 60)
-      // Twelve minutes for 120 starts, and a minute or two for the last of them.
+      // 120 starts take twelve minutes, and the last sessions a minute or two more.
       assert.isAtMost(Math.max(...online.map(({ at }) => at)), 15 * 60)
       const late = ended.filter(isOffline)
       assert.strictEqual(late.length, 60)
       assert.isAtMost(Math.max(...late.map(({ at }) => at)), 2 * 3600 + 200)
-      // A machine that is not there is looked at once a minute, 25 of them with one call.
+      // Offline machines are polled once a minute, 25 of them with one call.
       assert.isAtMost(calls.filter(({ kind }) => kind === "list").length, 15 * 20 + 4 * 120)
     }).pipe(over({ machines: machines(120, (n) => (n < 60 ? { offline: "2 hours" } : {})) })),
   )
 
-  it.effect("ends at the deadline, tells what goes on, and goes on with it in the next run", () =>
+  it.effect("ends at the deadline, reports unfinished sessions, and waits for them in the next run", () =>
     Effect.gen(function* () {
       const first = yield* inVirtualTime(collect(machineIds(15), { deadline: "30 seconds", sessions: 12 }))
       assert.deepStrictEqual(kinds(first.events), { started: 10, unfinished: 10, notStarted: 5, sessions: 1 })
       assert.strictEqual(first.took >= 30 && first.took < 70, true, `it took ${first.took} s`)
-      assert.include(only(first.events, "unfinished")[0]?.message, "goes on")
+      assert.include(only(first.events, "unfinished")[0]?.message, "continues")
       const second = yield* inVirtualTime(collect(machineIds(15)))
       assert.strictEqual(only(second.events, "started").filter(({ as }) => as === "resumed").length, 10)
       assert.strictEqual(only(second.events, "ended").length, 15)
@@ -138,7 +140,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(15), commandTime: "1 minute" })),
   )
 
-  it.effect("ends when the last session has begun, where nobody waits", () =>
+  it.effect("ends when the last session has started, with `wait: false`", () =>
     Effect.gen(function* () {
       const { events, took } = yield* inVirtualTime(collect(machineIds(12), { wait: false }))
       assert.strictEqual(only(events, "started").length, 12)
@@ -146,7 +148,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(12), commandTime: "1 hour" })),
   )
 
-  it.effect("an answer that got lost is looked for, and no machine has the session twice", () =>
+  it.effect("searches for a session whose answer was lost, and starts none twice", () =>
     Effect.gen(function* () {
       const { events } = yield* inVirtualTime(collect(machineIds(4)))
       assert.strictEqual(only(events, "ended").length, 4)
@@ -165,7 +167,7 @@ describe("Fleet.run", () => {
     ),
   )
 
-  it.effect("gives up a machine whose session is never there, and tries it again in the next run", () =>
+  it.effect("gives up a machine whose requests never arrive, and tries again in the next run", () =>
     Effect.gen(function* () {
       const first = yield* inVirtualTime(collect(machineIds(1)))
       assert.deepStrictEqual(kinds(first.events), { notStarted: 1, sessions: 1 })
@@ -177,7 +179,7 @@ describe("Fleet.run", () => {
     ),
   )
 
-  it.effect("names the session that is in the way, or waits for that one", () =>
+  it.effect("names the session in progress on a machine, or with `adopt` waits for it", () =>
     Effect.gen(function* () {
       const plain = yield* inVirtualTime(collect(machineIds(1)), "1 hour")
       const [refused] = only(plain.events, "notStarted")
@@ -193,7 +195,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(1, () => ({ busy: "2 hours" })) })),
   )
 
-  it.effect("tells what the service refuses, and goes on with the others", () =>
+  it.effect("reports what the service refuses, and runs the other sessions", () =>
     Effect.gen(function* () {
       const { events } = yield* inVirtualTime(collect([...machineIds(3), "f".repeat(40)]))
       assert.deepStrictEqual(kinds(events), { started: 2, ended: 2, notStarted: 2, sessions: 1 })
@@ -203,7 +205,58 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(3, (n) => (n === 0 ? { unsupported: true } : {})) })),
   )
 
-  it.effect("leaves sessions that failed as they are, unless they are wanted again", () =>
+  it.effect("counts sessions by their outcome, and measures how long they took", () =>
+    Effect.gen(function* () {
+      const ids = [...machineIds(4), "f".repeat(40)]
+      const counts = Effect.forEach(["succeeded", "failed", "unfinished", "not_started"], (outcome) =>
+        Effect.map(Metric.value(Metric.withAttributes(metrics.sessions, { outcome })), ({ count }) => count),
+      )
+      yield* inVirtualTime(collect(ids, { deadline: "5 minutes" }))
+      assert.deepStrictEqual(yield* counts, [2, 1, 1, 1])
+      const { count, max, min } = yield* Metric.value(metrics.sessionDuration)
+      assert.strictEqual(count, 3)
+      assert.isAtLeast(min, 30)
+      assert.isAtMost(max, 50)
+      // The sessions of an earlier run are not counted again.
+      yield* inVirtualTime(collect(ids, { deadline: "5 minutes" }))
+      assert.deepStrictEqual(yield* counts, [2, 1, 2, 2])
+    }).pipe(
+      over({
+        machines: machines(4, (n) => (n === 0 ? { fails: "no" } : n === 1 ? { offline: Duration.infinity } : {})),
+      }),
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+    ),
+  )
+
+  it.effect("has a span for the run, and for each session with the ids of its machine and its action", () => {
+    const spans: Array<Tracer.Span> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        spans.push(span)
+        return span
+      },
+    })
+    const named = (name: string) => spans.filter((span) => span.name === name)
+    return Effect.gen(function* () {
+      const { events } = yield* inVirtualTime(collect(machineIds(2)))
+      const started = only(events, "started")
+      assert.strictEqual(named("Fleet.run").length, 1)
+      assert.sameMembers(
+        named("Fleet.startSession").map(({ attributes }) => attributes.get("live_response.machine.id")),
+        machineIds(2),
+      )
+      assert.sameDeepMembers(
+        named("Fleet.followSession").map(({ attributes }) => [
+          attributes.get("live_response.machine.id"),
+          attributes.get("live_response.action.id"),
+        ]),
+        started.map(({ machineActionId, machineId }) => [machineId, machineActionId]),
+      )
+    }).pipe(over({ machines: machines(2) }), Effect.provideService(Tracer.Tracer, tracer))
+  })
+
+  it.effect("leaves failed sessions as they are without `retryFailed`", () =>
     Effect.gen(function* () {
       const first = yield* inVirtualTime(collect(machineIds(2)))
       assert.deepInclude(first.events.at(-1)?.event, { started: 2, succeeded: 1, failed: 1 })
@@ -224,7 +277,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(2, (n) => (n === 0 ? { fails: "no" } : {})) })),
   )
 
-  it.effect("a session of other commands or another comment is another one", () =>
+  it.effect("starts another session for other commands or another comment", () =>
     Effect.gen(function* () {
       const { run } = yield* Fleet
       const other = Session.Session.make({ ...session, comment: "case 4712" })
@@ -235,7 +288,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(1) })),
   )
 
-  it.effect("waits while others have the tenant's sessions", () =>
+  it.effect("waits while other sessions of the tenant use up the limit", () =>
     Effect.gen(function* () {
       const { events } = yield* inVirtualTime(collect(machineIds(40).slice(25)))
       assert.strictEqual(only(events, "ended").length, 15)
@@ -243,7 +296,7 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(40, (n) => (n < 25 ? { busy: "20 minutes" } : {})) })),
   )
 
-  it.effect("ends at once where running sessions is not permitted", () =>
+  it.effect("ends at once without the permission to run sessions", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(inVirtualTime(collect(machineIds(100))))
       assert.include(String(exit), "permission is missing")

@@ -1,4 +1,4 @@
-/** Runs that are killed, answers that get lost, and a service that goes on meanwhile. */
+/** Runs that are killed and answers that are lost, while the service keeps running. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fleet, type RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
@@ -18,7 +18,7 @@ import {
   kinds,
   mostAtOnce,
   once,
-  outliving,
+  overService,
   page,
   program,
   refusal,
@@ -31,7 +31,7 @@ import {
 
 const { inVirtualTime } = LiveResponseTest
 
-/** A network and a service that fail every now and then, in every way. */
+/** A network and a service with random failures of all kinds. */
 const storm =
   (roll: () => number) =>
   ({ kind }: Sent): Weather => {
@@ -50,9 +50,9 @@ const storm =
     return luck < 0.1 ? { ...way, answer: "no connection" } : way
   }
 
-describe("Fleet.run, killed again and again", () => {
+describe("Fleet.run that is killed repeatedly", () => {
   for (const seed of [1, 2, 3, 4, 5, 6]) {
-    it.effect(`with one journal every machine has one session (${seed})`, () =>
+    it.effect(`gives every machine one session (${seed})`, () =>
       Effect.gen(function* () {
         const roll = seededRandom(seed)
         const ids = machineIds(20)
@@ -65,7 +65,7 @@ describe("Fleet.run, killed again and again", () => {
               yield* Fiber.interrupt(running)
               yield* Effect.sleep(roll() < 0.5 ? 0 : 60_000 * roll())
             }
-            // A machine that has no session after three attempts is the next run's.
+            // The next run tries a machine without a session after three attempts.
             do {
               events.length = 0
               yield* Effect.ignore(run(storm(roll), ids, {}, events))
@@ -77,26 +77,26 @@ describe("Fleet.run, killed again and again", () => {
         assert.deepInclude(summary, { event: "sessions", succeeded: 20, failed: 0, unfinished: 0, notStarted: 0 })
         const ended = new Set(events.flatMap((event) => (event.event === "ended" ? [event.machineId] : [])))
         assert.strictEqual(ended.size, 20)
-      }).pipe(outliving({ machines: machines(20), commandTime: "3 seconds", visibleAfter: "40 seconds" })),
+      }).pipe(overService({ machines: machines(20), commandTime: "3 seconds", visibleAfter: "40 seconds" })),
     )
   }
 })
 
-/** A machine whose entries are cut off anywhere: what is written of the last one, and then nothing any more. */
-describe("Fleet.run, when the power goes in the middle of a line of the journal", () => {
+/** A power cut at any byte of the journal: the last entry is cut short, and nothing is written after it. */
+describe("Fleet.run with a power cut in the middle of a journal line", () => {
   const journal = (disk: Disk) => FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(disk.layer))
 
-  it.effect("every machine has one session all the same", () =>
+  it.effect("gives every machine one session", () =>
     Effect.gen(function* () {
       const healthy = makeDisk()
       const count = 2
       const whole = run(() => ({}), machineIds(count)).pipe(Effect.provide(journal(healthy), { local: true }))
-      yield* inVirtualTime(whole.pipe(outliving({ machines: machines(count), commandTime: "3 seconds" })))
+      yield* inVirtualTime(whole.pipe(overService({ machines: machines(count), commandTime: "3 seconds" })))
       const length = healthy.files.get("/state/sessions.jsonl")?.length ?? 0
       assert.isAtLeast(length, 1000)
-      for (let room = 0; room < length; room += 31) {
+      for (let space = 0; space < length; space += 31) {
         const disk = makeDisk()
-        disk.room = room
+        disk.freeBytes = space
         disk.full = "dies"
         yield* Effect.gen(function* () {
           const first = yield* Effect.exit(
@@ -105,15 +105,15 @@ describe("Fleet.run, when the power goes in the middle of a line of the journal"
               "1 hour",
             ),
           )
-          assert.strictEqual(first._tag, "Failure", `power cut after ${room} bytes`)
-          disk.room = Infinity
+          assert.strictEqual(first._tag, "Failure", `power cut after ${space} bytes`)
+          disk.freeBytes = Infinity
           const events = yield* inVirtualTime(
             run(() => ({}), machineIds(count)).pipe(Effect.provide(journal(disk), { local: true })),
             "1 hour",
           )
-          assert.strictEqual(kinds(events)["ended"], count, `power cut after ${room} bytes`)
-          assert.deepStrictEqual(yield* sessionsOf, once(count), `power cut after ${room} bytes`)
-        }).pipe(outliving({ machines: machines(count), commandTime: "3 seconds" }))
+          assert.strictEqual(kinds(events)["ended"], count, `power cut after ${space} bytes`)
+          assert.deepStrictEqual(yield* sessionsOf, once(count), `power cut after ${space} bytes`)
+        }).pipe(overService({ machines: machines(count), commandTime: "3 seconds" }))
       }
     }),
   )
@@ -121,26 +121,27 @@ describe("Fleet.run, when the power goes in the middle of a line of the journal"
 
 const minute = 60_000
 
-/** Trouble for one kind of call, until so long after the test has begun. */
+/** Trouble for one kind of call, until this long after the start. */
 const until = (end: number, kind: Sent["kind"], trouble: Weather) =>
   Effect.map(Clock.Clock, (clock) => {
-    const began = clock.currentTimeMillisUnsafe()
-    return (sent: Sent): Weather => (sent.kind === kind && clock.currentTimeMillisUnsafe() - began < end ? trouble : {})
+    const startedAt = clock.currentTimeMillisUnsafe()
+    return (sent: Sent): Weather =>
+      sent.kind === kind && clock.currentTimeMillisUnsafe() - startedAt < end ? trouble : {}
   })
 
-describe("Fleet.run, over a service that fails", () => {
-  it.effect("never has more sessions under way than it may, whatever becomes of their answers", () =>
+describe("Fleet.run over a service that fails", () => {
+  it.effect("never exceeds the limit of sessions in progress, even if answers are lost", () =>
     Effect.gen(function* () {
       const roll = seededRandom(7)
       const events = yield* inVirtualTime(run(storm(roll), machineIds(40), { sessions: 4 }))
       assert.strictEqual(kinds(events)["ended"], 40)
       assert.deepStrictEqual(yield* sessionsOf, once(40))
       assert.isAtMost(yield* mostAtOnce, 4)
-      // The service itself would have let more of them in.
-    }).pipe(outliving({ machines: machines(40), commandTime: "50 seconds", sessions: 1000 })),
+      // The service itself allows more.
+    }).pipe(overService({ machines: machines(40), commandTime: "50 seconds", sessions: 1000 })),
   )
 
-  it.effect("waits with new sessions while those of an earlier run are more than there may be", () =>
+  it.effect("starts no new session while those of an earlier run exceed the limit", () =>
     Effect.gen(function* () {
       yield* inVirtualTime(
         run(() => ({}), machineIds(12), { wait: false }),
@@ -150,33 +151,35 @@ describe("Fleet.run, over a service that fails", () => {
       const events = yield* inVirtualTime(run(() => ({}), machineIds(20), { sessions: 4 }))
       assert.strictEqual(kinds(events)["ended"], 20)
       const sessions = (yield* (yield* Simulator.Simulator).actions).map((action) => ({
-        began: Date.parse(String(action["creationDateTimeUtc"])),
+        startedAt: Date.parse(String(action["creationDateTimeUtc"])),
         ended: Date.parse(String(action["lastUpdateDateTimeUtc"])),
       }))
-      const isNew = ({ began }: { readonly began: number }) => began > 2 * minute
-      for (const { began } of sessions.filter(isNew)) {
-        assert.isAtMost(sessions.filter((other) => other.began <= began && began < other.ended).length, 4)
+      const isNew = ({ startedAt }: { readonly startedAt: number }) => startedAt > 2 * minute
+      for (const { startedAt } of sessions.filter(isNew)) {
+        assert.isAtMost(sessions.filter((other) => other.startedAt <= startedAt && startedAt < other.ended).length, 4)
       }
       assert.strictEqual(sessions.filter(isNew).length, 8)
-    }).pipe(outliving({ machines: machines(20), commandTime: "5 minutes", sessions: 1000 })),
+    }).pipe(overService({ machines: machines(20), commandTime: "5 minutes", sessions: 1000 })),
   )
 
-  it.effect("ends after ten machines in a row without a connection, and the next run knows what is in doubt", () =>
-    Effect.gen(function* () {
-      const events: Array<FleetEvent> = []
-      const nowhere = (): Weather => ({ instead: "no connection" })
-      const exit = yield* Effect.exit(inVirtualTime(run(nowhere, machineIds(30), {}, events)))
-      assert.include(String(exit), "10 in a row failed like this")
-      assert.deepStrictEqual(kinds(events), { notStarted: 10, sessions: 1 })
-      assert.deepInclude(events.at(-1), { event: "sessions", started: 0, notStarted: 10 })
-      const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
-      assert.strictEqual(kinds(next)["ended"], 30)
-      assert.deepStrictEqual(yield* sessionsOf, once(30))
-    }).pipe(outliving({ machines: machines(30) })),
+  it.effect(
+    "ends after ten machines in a row without a connection, and records the sessions that may have started",
+    () =>
+      Effect.gen(function* () {
+        const events: Array<FleetEvent> = []
+        const nowhere = (): Weather => ({ instead: "no connection" })
+        const exit = yield* Effect.exit(inVirtualTime(run(nowhere, machineIds(30), {}, events)))
+        assert.include(String(exit), "10 in a row failed like this")
+        assert.deepStrictEqual(kinds(events), { notStarted: 10, sessions: 1 })
+        assert.deepInclude(events.at(-1), { event: "sessions", started: 0, notStarted: 10 })
+        const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
+        assert.strictEqual(kinds(next)["ended"], 30)
+        assert.deepStrictEqual(yield* sessionsOf, once(30))
+      }).pipe(overService({ machines: machines(30) })),
   )
 
   for (const sessions of [25, 1]) {
-    it.effect(`ends where sessions may be run and not be looked at, with few of them begun: ${sessions} at once`, () =>
+    it.effect(`ends soon without the permission to read actions, with few sessions started: ${sessions} at once`, () =>
       Effect.gen(function* () {
         const events: Array<FleetEvent> = []
         const blind = ({ kind }: Sent): Weather => (kind === "list" ? { instead: refusal(403, "Forbidden") } : {})
@@ -184,11 +187,11 @@ describe("Fleet.run, over a service that fails", () => {
         assert.include(String(exit), "permission is missing")
         assert.strictEqual(events.at(-1)?.event, "sessions")
         assert.isAtMost(Object.keys(yield* sessionsOf).length, 10)
-      }).pipe(outliving({ machines: machines(200) })),
+      }).pipe(overService({ machines: machines(200) })),
     )
   }
 
-  it.effect("ends where the token is refused in the middle, with the summary last, and the next run goes on", () =>
+  it.effect("ends with the summary when the token is refused in the middle, and resumes in the next run", () =>
     Effect.gen(function* () {
       const events: Array<FleetEvent> = []
       const revoked = ({ kind, nth }: Sent): Weather =>
@@ -200,7 +203,7 @@ describe("Fleet.run, over a service that fails", () => {
       const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
       assert.strictEqual(kinds(next)["ended"], 30)
       assert.deepStrictEqual(yield* sessionsOf, once(30))
-    }).pipe(outliving({ machines: machines(30), commandTime: "25 seconds" })),
+    }).pipe(overService({ machines: machines(30), commandTime: "25 seconds" })),
   )
 
   for (const [what, trouble] of [
@@ -212,7 +215,7 @@ describe("Fleet.run, over a service that fails", () => {
     ["429s without", { instead: refusal(429, "TooManyRequests") }],
     ["no connection", { instead: "no connection" }],
   ] as const) {
-    it.effect(`goes on where nothing could be listed for half an hour: ${what}`, () =>
+    it.effect(`continues after half an hour without a list: ${what}`, () =>
       Effect.gen(function* () {
         const first = yield* inVirtualTime(
           run(() => ({}), machineIds(8), { deadline: "10 seconds" }),
@@ -220,39 +223,39 @@ describe("Fleet.run, over a service that fails", () => {
         )
         assert.strictEqual(kinds(first)["unfinished"], 8)
         const clock = yield* Clock.Clock
-        const began = clock.currentTimeMillisUnsafe()
+        const startedAt = clock.currentTimeMillisUnsafe()
         const isDown = () => {
-          const since = clock.currentTimeMillisUnsafe() - began
+          const since = clock.currentTimeMillisUnsafe() - startedAt
           return since > minute && since < 31 * minute
         }
         const events = yield* inVirtualTime(
           run(({ kind }) => (kind === "list" && isDown() ? trouble : {}), machineIds(8)),
         )
         assert.deepStrictEqual(kinds(events), { started: 8, ended: 8, sessions: 1 })
-      }).pipe(outliving({ machines: machines(8), commandTime: "5 minutes" })),
+      }).pipe(overService({ machines: machines(8), commandTime: "5 minutes" })),
     )
   }
 
-  it.effect("gives the place of a machine that was refused to the next one", () =>
+  it.effect("starts the next session in place of a refused one", () =>
     Effect.gen(function* () {
       const isEven = (url: URL) => /[02468ace]\/runliveresponse$/.test(url.pathname)
       const picky = ({ kind, url }: Sent): Weather =>
         kind === "run" && isEven(url) ? { instead: refusal(400, "InvalidInput") } : {}
       const events = yield* inVirtualTime(run(picky, machineIds(40), { sessions: 2 }))
       assert.deepStrictEqual(kinds(events), { started: 20, ended: 20, notStarted: 20, sessions: 1 })
-    }).pipe(outliving({ machines: machines(40), commandTime: "5 seconds" })),
+    }).pipe(overService({ machines: machines(40), commandTime: "5 seconds" })),
   )
 
-  it.effect("finds a session at the last moment at which it may become visible", () =>
+  it.effect("finds a session that becomes visible at the last moment", () =>
     Effect.gen(function* () {
       const lost = yield* until(minute, "run", { answer: "no connection" })
       const events = yield* inVirtualTime(run(lost, machineIds(3)))
       assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
       assert.deepStrictEqual(yield* sessionsOf, once(3))
-    }).pipe(outliving({ machines: machines(3), commandTime: "1 second", visibleAfter: "2 minutes" })),
+    }).pipe(overService({ machines: machines(3), commandTime: "1 second", visibleAfter: "2 minutes" })),
   )
 
-  it.effect("takes a session with another mark for somebody else's, also where the comment is its own", () =>
+  it.effect("treats a session with another mark as somebody else's, even with the same comment", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       yield* simulator.addAction({
@@ -264,25 +267,25 @@ describe("Fleet.run, over a service that fails", () => {
         creationDateTimeUtc: "2026-11-01T00:00:00Z",
         commands: [],
       })
-      // The first request never arrives, so there is none but the other's.
+      // The first request never arrives, so the only session is somebody else's.
       const events = yield* inVirtualTime(
         run(({ kind, nth }) => (kind === "run" && nth === 0 ? { instead: "no connection" } : {}), machineIds(1)),
       )
       const [started] = events
       assert.deepInclude(started, { event: "started", as: "new" })
       assert.strictEqual(kinds(events)["ended"], 1)
-    }).pipe(outliving({ machines: machines(1) })),
+    }).pipe(overService({ machines: machines(1) })),
   )
 
-  it.effect("takes its own session that is in the way for what it is: the request arrived twice", () =>
+  it.effect("recognizes its own session in progress after a request arrived twice", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const twice = ({ kind }: Sent): Weather => (kind === "run" ? { answer: "no connection", after: "1 second" } : {})
       const first = yield* inVirtualTime(Effect.timeoutOption(run(twice, machineIds(1)), "500 millis"), "10 seconds")
       assert.isTrue(Option.isNone(first))
-      const [begun] = yield* simulator.actions
-      const refused = refusal(400, "ActiveRequestAlreadyExists", `in progress, active action id: ${begun?.id}`)
-      // The list does not have it, the service has.
+      const [action] = yield* simulator.actions
+      const refused = refusal(400, "ActiveRequestAlreadyExists", `in progress, active action id: ${action?.id}`)
+      // The list does not have the session, and the service has it.
       const events = yield* inVirtualTime(
         run(
           ({ kind, nth }) =>
@@ -297,11 +300,11 @@ describe("Fleet.run, over a service that fails", () => {
       const started = events.flatMap((event) => (event.event === "started" ? [event] : []))
       assert.deepStrictEqual(
         started.map(({ as, machineActionId }) => [as, String(machineActionId)]),
-        [["resumed", begun?.id]],
+        [["resumed", action?.id]],
       )
       assert.strictEqual(kinds(events)["ended"], 1)
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(outliving({ machines: machines(1), commandTime: "30 minutes" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "30 minutes" })),
   )
 })
 
@@ -312,8 +315,8 @@ const entriesOf = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   return entries.flatMap((entry) => (Option.isSome(entry) ? [entry.value.entry] : []))
 })
 
-describe("Fleet.run, and what it remembers", () => {
-  it.effect("has nothing in doubt that never was asked for, whether the deadline came or the end", () =>
+describe("The journal of Fleet.run", () => {
+  it.effect("has no doubtful entry of a session that was never requested, after a deadline or an interruption", () =>
     Effect.gen(function* () {
       const late = Stream.fromIterable(machineIds(100)).pipe(
         Stream.mapEffect((id) => Effect.delay(Effect.succeed(id), "1 second")),
@@ -322,27 +325,27 @@ describe("Fleet.run, and what it remembers", () => {
       assert.isAtLeast(kinds(events)["notStarted"] ?? 0, 90)
       const inDoubt = (yield* entriesOf(machineIds(100))).filter((entry) => entry === "starting")
       assert.isAtMost(inDoubt.length, 10)
-    }).pipe(outliving({ machines: machines(100), commandTime: "1 second" })),
+    }).pipe(overService({ machines: machines(100), commandTime: "1 second" })),
   )
 
-  it.effect("says at once that another session is in the way, also where the API does not show that one", () =>
+  it.effect("reports at once that another session is in progress, even if the API does not show that one", () =>
     Effect.gen(function* () {
       const message = "Action is already in progress, active action id: 988cc94e-7a8f-4b28-ab65-54970c5d5018"
       const busy = ({ kind }: Sent): Weather =>
         kind === "run" ? { instead: refusal(400, "ActiveRequestAlreadyExists", message) } : {}
-      const began = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeMillis
       const [event] = yield* inVirtualTime(
         Effect.tap(run(busy, machineIds(1)), () =>
-          Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost(now - began, 30_000)),
+          Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost(now - startedAt, 30_000)),
         ),
       )
       assert.include(event?.event === "notStarted" ? event.message : "", "another session is under way")
-    }).pipe(outliving({ machines: machines(1) })),
+    }).pipe(overService({ machines: machines(1) })),
   )
 })
 
-describe("Fleet.run, whoever reads it", () => {
-  it.effect("makes no call and begins no session after its reader has left", () =>
+describe("Fleet.run and its reader", () => {
+  it.effect("makes no call and starts no session after its reader has left", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const leaving = Effect.gen(function* () {
@@ -358,10 +361,10 @@ describe("Fleet.run, whoever reads it", () => {
       const next = yield* inVirtualTime(run(() => ({}), machineIds(50)))
       assert.strictEqual(kinds(next)["ended"], 50)
       assert.deepStrictEqual(yield* sessionsOf, once(50))
-    }).pipe(outliving({ machines: machines(50), commandTime: "20 seconds" })),
+    }).pipe(overService({ machines: machines(50), commandTime: "20 seconds" })),
   )
 
-  it.effect("does not wait for a reader that is slow, and loses no event", () =>
+  it.effect("does not wait for a slow reader within its buffer, and loses no event", () =>
     Effect.gen(function* () {
       const events: Array<FleetEvent> = []
       const slow = Effect.gen(function* () {
@@ -375,14 +378,14 @@ describe("Fleet.run, whoever reads it", () => {
       })
       yield* inVirtualTime(Effect.provide(slow, program(), { local: true }))
       assert.deepStrictEqual(kinds(events), { started: 25, ended: 25, sessions: 1 })
-      const began = (yield* (yield* Simulator.Simulator).actions).map((action) =>
+      const startedAt = (yield* (yield* Simulator.Simulator).actions).map((action) =>
         Date.parse(String(action["creationDateTimeUtc"])),
       )
-      assert.isAtMost(Math.max(...began), 3 * minute)
-    }).pipe(outliving({ machines: machines(25), commandTime: "20 seconds" })),
+      assert.isAtMost(Math.max(...startedAt), 3 * minute)
+    }).pipe(overService({ machines: machines(25), commandTime: "20 seconds" })),
   )
 
-  it.effect("fails with what the machines fail with, after the summary of what has begun", () =>
+  it.effect("fails with the error of the list of machines, after the summary", () =>
     Effect.gen(function* () {
       const events: Array<FleetEvent> = []
       const broken = Stream.concat(
@@ -392,10 +395,10 @@ describe("Fleet.run, whoever reads it", () => {
       const exit = yield* Effect.exit(inVirtualTime(run(() => ({}), broken, {}, events)))
       assert.include(String(exit), "line 4 is broken")
       assert.deepInclude(events.at(-1), { event: "sessions", started: 3 })
-    }).pipe(outliving({ machines: machines(3) })),
+    }).pipe(overService({ machines: machines(3) })),
   )
 
-  it.effect("takes a machine once that is named again at any time", () =>
+  it.effect("runs a machine once, whenever it is named again", () =>
     Effect.gen(function* () {
       const names = Stream.fromIterable([...machineIds(3), ...machineIds(3), ...machineIds(5), ...machineIds(5)]).pipe(
         Stream.mapEffect((id) => Effect.delay(Effect.succeed(id), "7 seconds")),
@@ -403,12 +406,12 @@ describe("Fleet.run, whoever reads it", () => {
       const events = yield* inVirtualTime(run(() => ({ before: "3 seconds" }), names))
       assert.deepStrictEqual(kinds(events), { started: 5, ended: 5, sessions: 1 })
       assert.deepStrictEqual(yield* sessionsOf, once(5))
-    }).pipe(outliving({ machines: machines(5), commandTime: "5 seconds" })),
+    }).pipe(overService({ machines: machines(5), commandTime: "5 seconds" })),
   )
 })
 
-/** The answer to each first request is lost, so the list alone tells whether there is a session. */
-describe("Fleet.run, where the record of a session is odd", () => {
+/** The answer to each first request is lost, so only the list shows whether there is a session. */
+describe("Fleet.run with an odd record of a session", () => {
   const runs = (ids: ReadonlyArray<string>, odd: Weather["odd"], options: RunOptions = {}) =>
     run(
       ({ kind, nth }: Sent): Weather =>
@@ -424,23 +427,23 @@ describe("Fleet.run, where the record of a session is odd", () => {
         const events = yield* inVirtualTime(runs(["ab".repeat(20)], odd, { deadline: "1 hour" }))
         assert.deepInclude(kinds(events), { started: 1 })
         assert.deepStrictEqual(yield* sessionsOf, { ["ab".repeat(20)]: 1 })
-      }).pipe(outliving({ machines: [{ id: "ab".repeat(20), name: "ws-0" }], commandTime: "3 seconds" })),
+      }).pipe(overService({ machines: [{ id: "ab".repeat(20), name: "ws-0" }], commandTime: "3 seconds" })),
   )
 
   it.effect.each([{ id: null }, { id: "not a GUID" }, { commands: 5 }])(
-    "does not start another one where it can't be read, and the next run finds out: %j",
+    "starts no second session while the record can't be read, and the next run finds the session: %j",
     (odd) =>
       Effect.gen(function* () {
         const events = yield* inVirtualTime(runs(machineIds(1), odd))
         assert.deepInclude(kinds(events), { notStarted: 1 })
         const reason = events.flatMap((event) => (event.event === "notStarted" ? [event.message] : [])).join()
-        assert.include(reason, "whether live response has begun")
+        assert.include(reason, "whether live response has started")
         assert.include(reason, "record 1 of the list")
         assert.deepStrictEqual(yield* sessionsOf, once(1))
 
         const later = yield* inVirtualTime(run(() => ({}), machineIds(1)))
         assert.deepInclude(kinds(later), { started: 1, ended: 1 })
         assert.deepStrictEqual(yield* sessionsOf, once(1))
-      }).pipe(outliving({ machines: machines(1), commandTime: "3 seconds" })),
+      }).pipe(overService({ machines: machines(1), commandTime: "3 seconds" })),
   )
 })

@@ -20,7 +20,7 @@ import {
   kinds,
   mostAtOnce,
   once,
-  outliving,
+  overService,
   page,
   program,
   refusal,
@@ -37,8 +37,8 @@ const decodeId = Schema.decodeSync(MachineAction.MachineActionId)
 const idAt = (n: number) => decodeId(`00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`)
 const decodeAction = Schema.decodeUnknownSync(MachineAction.FromApi)
 
-describe("Fleet.run, at its edges", () => {
-  it.effect("looks often at one that is under way, also among two thousand machines that are not there", () => {
+describe("Fleet.run in edge cases", () => {
+  it.effect("polls a session in progress often, even among two thousand offline machines", () => {
     const api = Layer.mock(DefenderApi, {
       client: HttpClient.make(() => Effect.die("not of use here")),
       list: (query) =>
@@ -67,7 +67,7 @@ describe("Fleet.run, at its edges", () => {
     }).pipe(Effect.provide(ActionWatch.layer.pipe(Layer.provide(api))))
   })
 
-  it.effect("hears out at the deadline what was sent, and tells no session as not begun that is", () =>
+  it.effect("waits at the deadline for requests that were sent, and reports no started session as not started", () =>
     Effect.gen(function* () {
       const slow = (): Weather => ({ before: "200 millis", after: "200 millis" })
       const events = yield* inVirtualTime(run(slow, machineIds(3), { deadline: "300 millis" }))
@@ -77,46 +77,46 @@ describe("Fleet.run, at its edges", () => {
         notStarted.filter((id) => id in had),
         [],
       )
-    }).pipe(outliving({ machines: machines(3), commandTime: "1 hour" })),
+    }).pipe(overService({ machines: machines(3), commandTime: "1 hour" })),
   )
 
-  it.effect("does not search beyond the deadline", () =>
+  it.effect("stops searching at the deadline", () =>
     Effect.gen(function* () {
       const { open } = yield* FleetJournal.FleetJournal
       const { append, id } = yield* open(session)
       yield* append(FleetJournal.Starting.make({ run: id, machineId: machineIds(1)[0] ?? "", mark: "0123" }))
-      const began = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeMillis
       yield* inVirtualTime(
         Effect.andThen(
           run(() => ({}), machineIds(1), { deadline: "10 seconds" }),
-          Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost((now - began) / 1000, 20)),
+          Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost((now - startedAt) / 1000, 20)),
         ),
       )
-    }).pipe(outliving({ machines: machines(1) })),
+    }).pipe(overService({ machines: machines(1) })),
   )
 
-  it.effect("has no more sessions under way than it may where the list is down and running is not", () =>
+  it.effect("keeps the limit of sessions in progress while the list fails and starting works", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      const began = clock.currentTimeMillisUnsafe()
+      const startedAt = clock.currentTimeMillisUnsafe()
       const down = ({ kind }: Sent): Weather =>
-        kind === "list" && clock.currentTimeMillisUnsafe() - began < 15 * 60_000 ? { instead: page(503, "") } : {}
+        kind === "list" && clock.currentTimeMillisUnsafe() - startedAt < 15 * 60_000 ? { instead: page(503, "") } : {}
       const events = yield* inVirtualTime(run(down, machineIds(15), { sessions: 5 }))
       assert.isAtMost(yield* mostAtOnce, 5)
       assert.strictEqual(kinds(events)["ended"], 15)
-    }).pipe(outliving({ machines: machines(15), commandTime: "20 minutes", sessions: 1000 })),
+    }).pipe(overService({ machines: machines(15), commandTime: "20 minutes", sessions: 1000 })),
   )
 
-  it.effect("outlives a gateway's page in place of a list", () =>
+  it.effect("continues after a gateway's page in place of a list", () =>
     Effect.gen(function* () {
       const once = ({ kind, nth }: Sent): Weather =>
         kind === "list" && nth === 5 ? { instead: page(200, "<html>please wait</html>") } : {}
       const events = yield* inVirtualTime(run(once, machineIds(5)))
       assert.strictEqual(kinds(events)["ended"], 5)
-    }).pipe(outliving({ machines: machines(5), commandTime: "2 minutes" })),
+    }).pipe(overService({ machines: machines(5), commandTime: "2 minutes" })),
   )
 
-  it.effect("outlives a list that leaves an action out, and an API that does not answer for it", () =>
+  it.effect("continues while the list lacks an action and the API does not answer for it", () =>
     Effect.gen(function* () {
       const weather = ({ kind, nth }: Sent): Weather =>
         kind === "list" && nth > 5 && nth < 100
@@ -126,10 +126,10 @@ describe("Fleet.run, at its edges", () => {
             : {}
       const events = yield* inVirtualTime(run(weather, machineIds(1)))
       assert.strictEqual(kinds(events)["ended"], 1)
-    }).pipe(outliving({ machines: machines(1), commandTime: "30 minutes" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "30 minutes" })),
   )
 
-  it.effect("makes no call once nothing is watched", () =>
+  it.effect("makes no call while nothing is watched", () =>
     Effect.gen(function* () {
       let calls = 0
       const down = ({ kind, nth }: Sent): Weather => {
@@ -144,21 +144,21 @@ describe("Fleet.run, at its edges", () => {
         return calls - before
       })
       assert.strictEqual(yield* inVirtualTime(Effect.provide(leaving, program(down), { local: true })), 0)
-    }).pipe(outliving({ machines: machines(3), commandTime: "10 minutes" })),
+    }).pipe(overService({ machines: machines(3), commandTime: "10 minutes" })),
   )
 
-  it.effect("begins no second session where a gateway asked twice and the API does not say what is in the way", () =>
+  it.effect("starts no second session after a gateway sent the request twice, if the refusal names no action", () =>
     Effect.gen(function* () {
-      // A gateway sends the request twice; the answer to the second is what comes back.
+      // A gateway sends the request twice, and returns the answer to the second one.
       const twice = ({ kind }: Sent): Weather =>
         kind === "run" ? { answer: refusal(400, "ActiveRequestAlreadyExists", "Action is already in progress.") } : {}
       yield* inVirtualTime(run(twice, machineIds(1)))
       yield* inVirtualTime(run(() => ({}), machineIds(1)))
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(outliving({ machines: machines(1), commandTime: "30 seconds" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "30 seconds" })),
   )
 
-  it.effect("nor where the API does say it", () =>
+  it.effect("starts no second session after a gateway sent the request twice, if the refusal names the action", () =>
     Effect.gen(function* () {
       yield* inVirtualTime(
         run(({ kind }) => (kind === "run" ? { isRepeated: true } : {}), machineIds(1)),
@@ -166,13 +166,13 @@ describe("Fleet.run, at its edges", () => {
       )
       yield* inVirtualTime(run(() => ({}), machineIds(1)))
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(outliving({ machines: machines(1), commandTime: "30 seconds" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "30 seconds" })),
   )
 
   const unnamed = refusal(400, "ActiveRequestAlreadyExists", "Action is already in progress.")
   const refused = ({ kind }: Sent): Weather => (kind === "run" ? { answer: unnamed } : {})
 
-  it.effect("adopts a session that the refusal does not name, where the list has it", () =>
+  it.effect("adopts a session that the list has and the refusal does not name", () =>
     Effect.gen(function* () {
       const events = yield* inVirtualTime(run(refused, machineIds(2), { adopt: true }))
       assert.deepStrictEqual(
@@ -182,25 +182,25 @@ describe("Fleet.run, at its edges", () => {
       const comments = events.flatMap((event) => (event.event === "ended" ? [event.action.requestorComment] : []))
       assert.deepStrictEqual(comments, ["somebody else's", "somebody else's"])
       assert.deepStrictEqual(yield* sessionsOf, {})
-    }).pipe(outliving({ machines: machines(2, () => ({ busy: "2 hours" })), visibleAfter: 0 })),
+    }).pipe(overService({ machines: machines(2, () => ({ busy: "2 hours" })), visibleAfter: 0 })),
   )
 
   for (const [what, adopt, busy] of [
     ["that has finished", true, "1 minute"],
     ["without being asked to", false, "2 hours"],
   ] as const) {
-    it.effect(`adopts no session ${what}, and says that one is in the way`, () =>
+    it.effect(`adopts no session ${what}, and reports that one is in progress`, () =>
       Effect.gen(function* () {
         yield* inVirtualTime(Effect.sleep("2 minutes"), "3 minutes")
         const unsent = ({ kind }: Sent): Weather => (kind === "run" ? { instead: unnamed } : {})
         const events = yield* inVirtualTime(run(unsent, machineIds(1), { adopt }), "1 hour")
         assert.deepStrictEqual(kinds(events), { notStarted: 1, sessions: 1 })
         assert.include(events[0]?.event === "notStarted" ? events[0].message : "", "another session is under way")
-      }).pipe(outliving({ machines: machines(1, () => ({ busy })) })),
+      }).pipe(overService({ machines: machines(1, () => ({ busy })) })),
     )
   }
 
-  it.effect("takes its own session for its own, also where it may adopt and the refusal names none", () =>
+  it.effect("recognizes its own session with `adopt`, even if the refusal names none", () =>
     Effect.gen(function* () {
       const events = yield* inVirtualTime(run(refused, machineIds(1), { adopt: true }))
       assert.deepStrictEqual(
@@ -208,10 +208,10 @@ describe("Fleet.run, at its edges", () => {
         ["resumed"],
       )
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(outliving({ machines: machines(1), commandTime: "30 minutes", visibleAfter: 0 })),
+    }).pipe(overService({ machines: machines(1), commandTime: "30 minutes", visibleAfter: 0 })),
   )
 
-  it.effect("nor for a session that is too new to be known", () =>
+  it.effect("recognizes its own session with `adopt`, even if the API does not know it yet", () =>
     Effect.gen(function* () {
       yield* inVirtualTime(
         run(() => ({}), machineIds(1), { wait: false }),
@@ -219,18 +219,18 @@ describe("Fleet.run, at its edges", () => {
       )
       yield* inVirtualTime(run(() => ({}), machineIds(1), { retryFailed: true }))
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(outliving({ machines: machines(1), commandTime: "5 seconds", visibleAfter: "90 seconds" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "5 seconds", visibleAfter: "90 seconds" })),
   )
 
-  it.effect("takes an id that is written in two ways for one machine", () =>
+  it.effect("treats two spellings of an id as one machine", () =>
     Effect.gen(function* () {
       const id = "ab".repeat(20)
       const events = yield* inVirtualTime(run(() => ({}), [id, id.toUpperCase()]))
       assert.strictEqual(kinds(events)["started"], 1)
-    }).pipe(outliving({ machines: [{ id: "ab".repeat(20) }, { id: "AB".repeat(20) }] })),
+    }).pipe(overService({ machines: [{ id: "ab".repeat(20) }, { id: "AB".repeat(20) }] })),
   )
 
-  it.effect("has a summary where the journal can't be opened", () =>
+  it.effect("emits a summary if the journal can't be opened", () =>
     Effect.gen(function* () {
       const events: Array<FleetEvent> = []
       const broken = new StoreError({ path: "/state", problem: "NotWritable", detail: "" })
@@ -240,10 +240,10 @@ describe("Fleet.run, at its edges", () => {
         ),
       )
       assert.strictEqual(events.at(-1)?.event, "sessions")
-    }).pipe(outliving({ machines: machines(1) })),
+    }).pipe(overService({ machines: machines(1) })),
   )
 
-  it.effect("asks for no result whose index is none", () =>
+  it.effect("requests no result with an invalid index", () =>
     Effect.sync(() => {
       const action = decodeAction({
         id: idAt(0),
@@ -255,18 +255,18 @@ describe("Fleet.run, at its edges", () => {
     }),
   )
 
-  it.effect("counts sessions of earlier runs among those that there are", () =>
+  it.effect("counts the sessions of earlier runs", () =>
     Effect.gen(function* () {
       yield* inVirtualTime(run(() => ({}), machineIds(3)))
       const summary = (yield* inVirtualTime(run(() => ({}), machineIds(3)))).at(-1)
       assert.deepInclude(summary, { event: "sessions", started: 3, succeeded: 3 })
-    }).pipe(outliving({ machines: machines(3) })),
+    }).pipe(overService({ machines: machines(3) })),
   )
 
-  it.effect("counts sessions that nobody waits for as unfinished", () =>
+  it.effect("counts sessions as unfinished with `wait: false`", () =>
     Effect.gen(function* () {
       const summary = (yield* inVirtualTime(run(() => ({}), machineIds(3), { wait: false }))).at(-1)
       assert.deepInclude(summary, { event: "sessions", started: 3, unfinished: 3 })
-    }).pipe(outliving({ machines: machines(3), commandTime: "1 hour" })),
+    }).pipe(overService({ machines: machines(3), commandTime: "1 hour" })),
   )
 })

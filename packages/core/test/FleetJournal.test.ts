@@ -19,7 +19,7 @@ import { session } from "./support/network.ts"
 const directory = "/state"
 const path = `${directory}/sessions.jsonl`
 
-/** One program: the journal is opened, used, and closed. */
+/** Opens the journal, uses it and closes it, as one program does. */
 const inRun = <A, E, R>(disk: Disk, use: (journal: FleetJournal.Service) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(FleetJournal.FleetJournal, use).pipe(
     Effect.provide(FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(disk.layer)), {
@@ -50,7 +50,7 @@ const action = Schema.decodeUnknownSync(MachineAction.FromApi)({
   ],
 })
 
-/** One of each kind: of a machine of its own each, or all of one. */
+/** An entry of each kind, by default each of another machine. */
 const entriesOf = (run: string, of: (n: number) => string = machineAt): ReadonlyArray<FleetJournal.Entry> => [
   FleetJournal.Starting.make({ run, machineId: of(0), mark: "0123456789abcdef" }),
   FleetJournal.Started.make({ run, machineId: of(1), machineActionId: action.id }),
@@ -85,7 +85,7 @@ const layers = {
 
 for (const [name, layer] of Object.entries(layers)) {
   describe(`FleetJournal.${name}`, () => {
-    it.effect("knows what was appended, and the last of each machine counts", () =>
+    it.effect("finds the last entry of each machine", () =>
       Effect.gen(function* () {
         const { open } = yield* FleetJournal.FleetJournal
         const run = yield* open(session)
@@ -97,7 +97,7 @@ for (const [name, layer] of Object.entries(layers)) {
       }).pipe(Effect.provide(layer())),
     )
 
-    it.effect("knows a machine in whatever case its id is written", () =>
+    it.effect("finds a machine in whatever case its id is written", () =>
       Effect.gen(function* () {
         const { open } = yield* FleetJournal.FleetJournal
         const run = yield* open(session)
@@ -106,7 +106,7 @@ for (const [name, layer] of Object.entries(layers)) {
       }).pipe(Effect.provide(layer())),
     )
 
-    it.effect("goes by commands and comment, and keeps sessions apart", () =>
+    it.effect("has one id for the same commands and comment, and another for others", () =>
       Effect.gen(function* () {
         const { open } = yield* FleetJournal.FleetJournal
         const ids: Array<string> = []
@@ -123,10 +123,10 @@ for (const [name, layer] of Object.entries(layers)) {
   })
 }
 
-const begin = (run: FleetJournal.Run) =>
+const appendStarting = (run: FleetJournal.Run) =>
   run.append(FleetJournal.Starting.make({ run: run.id, machineId: machineAt(0), mark: "0123" }))
 
-const isKnownToTheNext = (disk: Disk) =>
+const isKnownInNextRun = (disk: Disk) =>
   inRun(disk, ({ open }) =>
     Effect.map(
       Effect.flatMap(open(session), ({ find }) => find(machineAt(0))),
@@ -134,7 +134,7 @@ const isKnownToTheNext = (disk: Disk) =>
     ),
   )
 
-/** A journal with a session and an entry, to which a test adds lines. */
+/** A journal with a session and one entry. Tests add lines to it. */
 const withOneMachine = Effect.gen(function* () {
   const disk = makeDisk()
   yield* inRun(disk, ({ open }) =>
@@ -150,8 +150,8 @@ const withOneMachine = Effect.gen(function* () {
   return { disk, add, known }
 })
 
-describe("FleetJournal.layerFileSystem, in the next program", () => {
-  it.effect("opened, interrupted and opened again, it tells the next program what was begun", () =>
+describe("FleetJournal.layerFileSystem in the next program", () => {
+  it.effect("has the entries after an interrupted `open`", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inRun(disk, ({ open }) =>
@@ -159,28 +159,28 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
           const opening = yield* Effect.forkChild(open(session), { startImmediately: true })
           while (!disk.files.has("/state/sessions.jsonl")) yield* Effect.yieldNow
           yield* Fiber.interrupt(opening)
-          yield* begin(yield* open(session))
+          yield* appendStarting(yield* open(session))
         }),
       )
-      assert.isTrue(yield* isKnownToTheNext(disk))
+      assert.isTrue(yield* isKnownInNextRun(disk))
     }),
   )
 
-  it.effect("opened twice at once, it has one name for the session", () =>
+  it.effect("has one id for a session that is opened twice at once", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inRun(disk, ({ open }) =>
         Effect.gen(function* () {
           const runs = yield* Effect.all([open(session), open(session)], { concurrency: 2 })
           assert.strictEqual(runs[0].id, runs[1].id)
-          yield* begin(runs[1])
+          yield* appendStarting(runs[1])
         }),
       )
-      assert.isTrue(yield* isKnownToTheNext(disk))
+      assert.isTrue(yield* isKnownInNextRun(disk))
     }),
   )
 
-  it.effect("has every session and every entry as they were", () =>
+  it.effect("has every session and every entry", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const sessions = [session, other, long, withoutArgs]
@@ -203,7 +203,7 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
     }),
   )
 
-  it.effect("cut off at any byte, it has what was whole, goes by the same names, and goes on", () =>
+  it.effect("has the whole lines of a file that was cut off at any byte, and appends to it", () =>
     Effect.gen(function* () {
       const whole = makeDisk()
       const ids = yield* inRun(whole, ({ open }) =>
@@ -244,12 +244,12 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
     }),
   )
 
-  it.effect("passes over entries of sessions that it does not know, and blank lines", () =>
+  it.effect("ignores blank lines, and entries of sessions that it does not know", () =>
     Effect.gen(function* () {
       const { disk, add, known } = yield* withOneMachine
       add("", "  ", JSON.stringify({ entry: "starting", run: "0000", machineId: machineAt(0), mark: "ab" }))
       assert.strictEqual(Option.getOrUndefined(yield* known)?.entry, "notStarted")
-      assert.isTrue(yield* isKnownToTheNext(disk))
+      assert.isTrue(yield* isKnownInNextRun(disk))
     }),
   )
 
@@ -260,7 +260,7 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
       line: `{"entry":"starting","run":"ab","machineId":"cd"}`,
       says: "is damaged",
     },
-    { what: "what is no entry", line: "[]", says: "line 3 is damaged" },
+    { what: "a line that is not an entry", line: "[]", says: "line 3 is damaged" },
     { what: "zeros, as a power cut leaves them", line: "\0\0\0\0", says: "check in the Microsoft Defender portal" },
     { what: "an entry of a later version", line: `{"entry":"paused","run":"ab"}`, says: "line 3 is of a kind" },
     {
@@ -268,7 +268,7 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
       line: `{"entry":"paused","run":"ab"}`,
       says: "(paused); use the version",
     },
-  ])("refuses a damaged line in the middle, with its number and the next step: $what", ({ line, says }) =>
+  ])("refuses a damaged line with its number and the next step: $what", ({ line, says }) =>
     Effect.gen(function* () {
       const { add, disk, known } = yield* withOneMachine
       const before = disk.files.get(path)
@@ -283,7 +283,7 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
     }),
   )
 
-  it.effect("is opened again after it could not be opened, and nothing is open of the failure", () =>
+  it.effect("opens the file again after a failure, which leaves no file open", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       for (const method of ["makeDirectory", "open", "syncDirectory", "read", "write", "sync"]) {
@@ -297,20 +297,20 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
             assert.strictEqual((yield* open(other)).id, (yield* open(other)).id)
           }),
         )
-        yield* inRun(disk, ({ open }) => Effect.flatMap(open(session), begin))
+        yield* inRun(disk, ({ open }) => Effect.flatMap(open(session), appendStarting))
         disk.files.set(path, utf8(new TextDecoder().decode(disk.files.get(path)).replace(/^[^\n]*4712[^\n]*\n/m, "")))
       }
-      assert.isTrue(yield* isKnownToTheNext(disk))
+      assert.isTrue(yield* isKnownInNextRun(disk))
     }),
   )
 
-  it.effect("does not know what could not be written", () =>
+  it.effect("does not find an entry that could not be written", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inRun(disk, ({ open }) =>
         Effect.gen(function* () {
           const run = yield* open(session)
-          disk.room = 10
+          disk.freeBytes = 10
           const starting = FleetJournal.Starting.make({ run: run.id, machineId: machineAt(0), mark: "ab" })
           assert.deepInclude(yield* Effect.flip(run.append(starting)), { path, problem: "DiskFull" })
           assert.deepStrictEqual(yield* run.find(machineAt(0)), Option.none())
@@ -328,11 +328,86 @@ describe("FleetJournal.layerFileSystem, in the next program", () => {
   )
 })
 
+/** What version 0.1.0 wrote, before lines had a version. */
+const firstFormat = [
+  `{"entry":"run","run":"73e5e903afa0a50a","commands":[{"_tag":"RunScript","scriptName":"collect.ps1"}],"comment":"case 4711"}`,
+  `{"entry":"starting","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000000","at":"2026-11-20T08:00:00.000Z","mark":"0123456789abcdef"}`,
+  `{"entry":"started","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000001","at":"2026-11-20T08:00:00.000Z","machineActionId":"988cc94e-7a8f-4b28-ab65-54970c5d5018"}`,
+  `{"entry":"notStarted","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000002","at":"2026-11-20T08:00:00.000Z"}`,
+  `{"entry":"ended","run":"73e5e903afa0a50a","machineId":"0000000000000000000000000000000000000003","at":"2026-11-20T08:00:00.000Z","action":{"id":"988cc94e-7a8f-4b28-ab65-54970c5d5018","type":"LiveResponse","status":"Succeeded","machineId":"0000000000000000000000000000000000000003","computerDnsName":"ws-3","requestor":"o'brien@contoso.com","requestorComment":"case 4711 [live-response 0123456789abcdef]","created":"2026-11-01T00:00:00.123Z","updated":"2026-11-01T00:01:00.000Z","commands":[{"index":0,"type":"RunScript","status":"Completed","params":{"ScriptName":"collect.ps1"},"startTime":"2026-11-01T00:00:30.000Z","errors":[]}]}}`,
+].join("\n")
+
+/** Lines that this version could read, were they not of a newer one. */
+const newerLines = [
+  { what: "a session", line: { entry: "run", run: "ab", commands: session.commands, comment: "case 1" } },
+  { what: "an entry that it knows", line: { entry: "notStarted", run: "ab", machineId: machineAt(1) } },
+  { what: "an entry with another field", line: { entry: "notStarted", run: "ab", machineId: machineAt(1), more: 1 } },
+  { what: "an entry that it does not know", line: { entry: "paused" } },
+]
+
+describe("The format of sessions.jsonl", () => {
+  it.effect("has a version in each line", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* inRun(disk, ({ open }) =>
+        Effect.flatMap(open(session), (run) => Effect.forEach(entriesOf(run.id), run.append)),
+      )
+      const lines = new TextDecoder().decode(disk.files.get(path)).trim().split("\n")
+      assert.strictEqual(lines.length, 5)
+      for (const line of lines) assert.match(line, /^\{"entry":"[a-zA-Z]+","version":1,/)
+    }),
+  )
+
+  it.effect("reads lines without a version, and appends to them", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      disk.files.set(path, utf8(`${firstFormat}\n`))
+      yield* inRun(disk, ({ open }) =>
+        Effect.gen(function* () {
+          const run = yield* open(session)
+          assert.strictEqual(run.id, "73e5e903afa0a50a")
+          const found = yield* Effect.forEach([0, 1, 2, 3], (n) => run.find(machineAt(n)))
+          assert.deepStrictEqual(
+            found.map((entry) => Option.getOrUndefined(entry)?.entry),
+            ["starting", "started", "notStarted", "ended"],
+          )
+          yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(4) }))
+        }),
+      )
+      const text = new TextDecoder().decode(disk.files.get(path))
+      assert.isTrue(text.startsWith(`${firstFormat}\n{"entry":"notStarted","version":1,`), text)
+    }),
+  )
+
+  it.effect.each(newerLines)("refuses $what of a newer version by name, and leaves the file as it is", ({ line }) =>
+    Effect.gen(function* () {
+      const { add, disk, known } = yield* withOneMachine
+      add(JSON.stringify({ ...line, version: 2 }))
+      const before = disk.files.get(path)
+      const { message } = yield* Effect.flip(known)
+      assert.strictEqual(
+        message,
+        `${path}: line 3 was written by a newer version of live-response (format 2, this one reads up to 1); run the newer version`,
+      )
+      assert.deepStrictEqual(disk.files.get(path), before)
+      assert.strictEqual(disk.files.size, 1)
+    }),
+  )
+
+  it.effect.each([0, -1, 1.5, "1", null])("treats a line with the version %j as damaged", (version) =>
+    Effect.gen(function* () {
+      const { add, known } = yield* withOneMachine
+      add(JSON.stringify({ entry: "notStarted", run: "ab", machineId: machineAt(1), version }))
+      assert.include((yield* Effect.flip(known)).message, "line 3 is damaged")
+    }),
+  )
+})
+
 const faults: ReadonlyArray<Fault> = ["short", "ENOSPC", "EIO", "EMFILE", "EACCES", "crash"]
 
 /**
- * A disk on which about one in `every` operations goes wrong, from a crash on all of them. That a directory can't be flushed
- * for want of permission is no fault of a disk: it is what platforms say that need no such flush.
+ * A disk on which about one in `every` operations fails, and all of them after a crash. Missing permission to flush a
+ * directory is not a fault: platforms that need no such flush answer that.
  */
 const trouble =
   (roll: () => number, every: number): Disk["fault"] =>
@@ -343,9 +418,9 @@ const trouble =
     return isFlush && fault === "EACCES" ? "none" : fault
   }
 
-describe("FleetJournal.layerFileSystem, on a disk that fails", () => {
+describe("FleetJournal.layerFileSystem on a disk that fails", () => {
   it.effect.prop(
-    "has every entry that was appended, whatever fails, and fails itself never",
+    "has every entry that was appended, whatever fails, and never throws",
     [Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })))],
     ([seed]) =>
       Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** A run whose network is gone. */
+/** A run whose network is down. */
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionWatch from "@live-response/core/ActionWatch"
 import * as Credential from "@live-response/core/Credential"
@@ -16,7 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { failureOf } from "./support/events.ts"
 import { machineIds, machines } from "./support/fleets.ts"
-import { kinds, once, outliving, session, sessionsOf, token } from "./support/network.ts"
+import { kinds, once, overService, session, sessionsOf, token } from "./support/network.ts"
 import { wire } from "./support/wire.ts"
 
 const minute = 60_000
@@ -31,7 +31,7 @@ const world = ({ layer }: ReturnType<typeof wire>) =>
 const goneBetween = (from: number, to: number) =>
   wire(({ at }) => (at >= from && at < to ? { code: "ECONNREFUSED" } : undefined))
 
-/** Runs a session on so many machines, and hears what is said of the network. */
+/** Runs a session on machines, and records the reports about the network. */
 const runOn = (count: number, net: ReturnType<typeof wire>, options: Fleet.RunOptions = {}) =>
   Effect.gen(function* () {
     const events: Array<FleetEvent> = []
@@ -50,8 +50,8 @@ const runOn = (count: number, net: ReturnType<typeof wire>, options: Fleet.RunOp
     return { events, exit, offline, took }
   }).pipe(Effect.provide(world(net), { local: true }), (effect) => LiveResponseTest.inVirtualTime(effect, "2 days"))
 
-describe("Fleet.run, while the network is gone", () => {
-  it.effect("waits for it, and starts the other sessions then", () => {
+describe("Fleet.run while the network is down", () => {
+  it.effect("waits for the network, then starts the other sessions", () => {
     const net = goneBetween(2 * minute, 12 * minute)
     return Effect.gen(function* () {
       const { events, exit, offline } = yield* runOn(30, net)
@@ -59,25 +59,22 @@ describe("Fleet.run, while the network is gone", () => {
       assert.deepStrictEqual(kinds(events), { started: 30, ended: 30, sessions: 1 })
       assert.deepStrictEqual(yield* sessionsOf, once(30))
       assert.include(offline[0], "the API can't be reached")
-    }).pipe(outliving({ machines: machines(30), commandTime: "3 seconds" }))
+    }).pipe(overService({ machines: machines(30), commandTime: "3 seconds" }))
   })
 
-  it.effect(
-    "ends after giveUpAfter also where nothing but its sessions is watched, and says when it tries again",
-    () => {
-      const net = goneBetween(5 * minute, 600 * minute)
-      return Effect.gen(function* () {
-        const { exit, offline, took } = yield* runOn(3, net, { giveUpAfter: "10 minutes" })
-        assert.include((yield* failureOf(exit)).message, "gave up after 10m")
-        assert.isAtMost(Duration.toMinutes(took), 17)
-        // At growing intervals of a minute at most.
-        assert.isAtLeast(offline.length, 5)
-        assert.isAtMost(offline.length, 20)
-      }).pipe(outliving({ machines: machines(3), commandTime: "2 hours" }))
-    },
-  )
+  it.effect("ends after `giveUpAfter` while it only watches sessions, and reports when it tries again", () => {
+    const net = goneBetween(5 * minute, 600 * minute)
+    return Effect.gen(function* () {
+      const { exit, offline, took } = yield* runOn(3, net, { giveUpAfter: "10 minutes" })
+      assert.include((yield* failureOf(exit)).message, "gave up after 10m")
+      assert.isAtMost(Duration.toMinutes(took), 17)
+      // The intervals grow up to a minute.
+      assert.isAtLeast(offline.length, 5)
+      assert.isAtMost(offline.length, 20)
+    }).pipe(overService({ machines: machines(3), commandTime: "2 hours" }))
+  })
 
-  it.effect("ends after giveUpAfter, and what was not sent is not searched", () => {
+  it.effect("ends after `giveUpAfter`, and the next run does not search for requests that were not sent", () => {
     const net = goneBetween(0, 60 * minute)
     return Effect.gen(function* () {
       const { events, exit, took } = yield* runOn(3, net, { giveUpAfter: "10 minutes" })
@@ -87,11 +84,11 @@ describe("Fleet.run, while the network is gone", () => {
       assert.isNotEmpty(messages)
       for (const message of messages) assert.notInclude(message, "not known")
 
-      // It was not in doubt, so the next run asks for it at once.
+      // No session can exist, so the next run requests it at once.
       const later = yield* runOn(3, goneBetween(0, 0))
       assert.deepInclude(kinds(later.events), { started: 3, ended: 3 })
       assert.deepStrictEqual(yield* sessionsOf, once(3))
-    }).pipe(outliving({ machines: machines(3), commandTime: "3 seconds" }))
+    }).pipe(overService({ machines: machines(3), commandTime: "3 seconds" }))
   })
 
   it.effect("ends soon after its deadline", () => {
@@ -101,6 +98,6 @@ describe("Fleet.run, while the network is gone", () => {
       assert.isTrue(Exit.isSuccess(exit))
       assert.isAtMost(Duration.toMinutes(took), 14)
       assert.deepInclude(kinds(events), { notStarted: 3 })
-    }).pipe(outliving({ machines: machines(3), commandTime: "3 seconds" }))
+    }).pipe(overService({ machines: machines(3), commandTime: "3 seconds" }))
   })
 })

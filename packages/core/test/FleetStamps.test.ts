@@ -1,4 +1,4 @@
-/** When things are said to have happened, and what a run does where its clock or its reader stands still. */
+/** The times of events and entries, machines that sleep, and readers that stop reading. */
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchError } from "@live-response/core/BatchError"
 import { Fleet } from "@live-response/core/Fleet"
@@ -17,7 +17,7 @@ import { machineIds, machines } from "./support/fleets.ts"
 import {
   kinds,
   once,
-  outliving,
+  overService,
   page,
   program,
   run,
@@ -31,8 +31,8 @@ const { inVirtualTime } = LiveResponseTest
 
 const toJson = Schema.encodeEffect(Schema.fromJsonString(FleetEvent.FleetEvent))
 
-describe("Fleet.run, and when it was", () => {
-  it.effect("every event has the instant at which it was made, also where it is read later", () =>
+describe("The times of Fleet.run", () => {
+  it.effect("has in every event the time at which it happened, even if it is read later", () =>
     Effect.gen(function* () {
       const seen: Array<{ readonly made: number; readonly read: number; readonly event: string }> = []
       const reading = Effect.gen(function* () {
@@ -56,17 +56,17 @@ describe("Fleet.run, and when it was", () => {
         ["started", "started", "started", "ended", "ended", "ended", "sessions"],
       )
       const started = seen.filter(({ event }) => event === "started")
-      // All three start in the first second; the third is read two minutes later.
+      // All three start in the first second. The third event is read two minutes later.
       for (const { made } of started) assert.isAtMost(made, 1000)
       assert.isAtLeast(started[2]?.read ?? 0, 120_000)
       for (const { made } of seen.filter(({ event }) => event === "ended")) {
         assert.isAtLeast(made, 5000)
         assert.isAtMost(made, 30_000)
       }
-    }).pipe(outliving({ machines: machines(3), commandTime: "5 seconds" })),
+    }).pipe(overService({ machines: machines(3), commandTime: "5 seconds" })),
   )
 
-  it.effect("every entry of the journal has it, and one of an older version that has none is read", () =>
+  it.effect("has the time in every entry of the journal, and reads entries of an older version without it", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const journal = FleetJournal.layerFileSystem({ directory: "/state" }).pipe(Layer.provide(disk.layer))
@@ -83,12 +83,12 @@ describe("Fleet.run, and when it was", () => {
       const events = yield* inVirtualTime(runOnce(), "1 hour")
       assert.deepStrictEqual(kinds(events), { ended: 2, sessions: 1 })
       assert.deepStrictEqual(yield* sessionsOf, once(2))
-    }).pipe(outliving({ machines: machines(2), commandTime: "5 seconds" })),
+    }).pipe(overService({ machines: machines(2), commandTime: "5 seconds" })),
   )
 })
 
-describe("Fleet.run, on a machine that sleeps", () => {
-  /** A clock that this machine's sleep moves on, or part of it, and a journal that falls asleep while it writes. */
+describe("Fleet.run on a machine that sleeps", () => {
+  /** A clock of which some parts count the sleep of this machine, and a journal whose machine sleeps while it writes. */
   const sleeping = Effect.fnUntraced(function* (moves: "wall" | "monotonic", sleeps: number) {
     const clock = yield* Clock.Clock
     const { open } = yield* FleetJournal.FleetJournal
@@ -125,7 +125,7 @@ describe("Fleet.run, on a machine that sleeps", () => {
   })
 
   it.effect.each(["wall", "monotonic"] as const)(
-    "writes again that a session starts, where the %s clock says that it slept before the request was sent",
+    "writes the entry again if, by the %s clock, the machine slept before the request was sent",
     (moves) =>
       Effect.gen(function* () {
         const { entries, events } = yield* sleeping(moves, 2)
@@ -136,29 +136,29 @@ describe("Fleet.run, on a machine that sleeps", () => {
         assert.deepStrictEqual(kinds(events), { started: 1, ended: 1, sessions: 1 })
         if (moves === "wall") assert.isAtLeast(entries[2]?.at ?? 0, 2 * 3_600_000)
         assert.deepStrictEqual(yield* sessionsOf, once(1))
-      }).pipe(outliving({ machines: machines(1) })),
+      }).pipe(overService({ machines: machines(1) })),
   )
 
-  it.effect("writes it once where it did not sleep, and not for ever where each entry takes long", () =>
+  it.effect("writes the entry once without sleep, and a few times if each entry takes long", () =>
     Effect.gen(function* () {
       const awake = yield* sleeping("wall", 0)
       assert.deepStrictEqual(
         awake.entries.map(({ entry }) => entry),
         ["starting", "started", "ended"],
       )
-    }).pipe(outliving({ machines: machines(1) })),
+    }).pipe(overService({ machines: machines(1) })),
   )
 
-  it.effect("starts the session in the end where each entry takes long", () =>
+  it.effect("starts the session even if each entry takes long", () =>
     Effect.gen(function* () {
       const { entries, events } = yield* sleeping("wall", 1000)
       assert.strictEqual(entries.filter(({ entry }) => entry === "starting").length, 5)
       assert.strictEqual(kinds(events)["ended"], 1)
-    }).pipe(outliving({ machines: machines(1) })),
+    }).pipe(overService({ machines: machines(1) })),
   )
 })
 
-describe("Fleet.run, and a reader that stands still", () => {
+describe("Fleet.run with a reader that stops reading", () => {
   const all = Stream.fromIterable(machineIds(300))
   const reading = <A, E>(use: (events: Stream.Stream<FleetEvent.FleetEvent, BatchError>) => Effect.Effect<A, E>) =>
     Effect.provide(
@@ -167,7 +167,7 @@ describe("Fleet.run, and a reader that stands still", () => {
       { local: true },
     )
 
-  it.effect("starts no further sessions while its events are not read, and loses none of them", () =>
+  it.effect("starts no further sessions while its events are not read, and loses none of the events", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const events: Array<FleetEvent.FleetEvent> = []
@@ -188,10 +188,10 @@ describe("Fleet.run, and a reader that stands still", () => {
       assert.deepStrictEqual(kinds(events), { started: 300, ended: 300, sessions: 1 })
       assert.deepInclude(events.at(-1), { event: "sessions", started: 300, succeeded: 300, unfinished: 0 })
       assert.deepStrictEqual(yield* sessionsOf, once(300))
-    }).pipe(outliving({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
+    }).pipe(overService({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
   )
 
-  it.effect("ends with a reader that leaves while its events wait", () =>
+  it.effect("ends when its reader leaves while events are buffered", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const late = (event: FleetEvent.FleetEvent) => Effect.delay(Effect.succeed(event), "3 hours")
@@ -203,11 +203,11 @@ describe("Fleet.run, and a reader that stands still", () => {
       const calls = (yield* simulator.calls).length
       yield* inVirtualTime(Effect.sleep("3 hours"))
       assert.strictEqual((yield* simulator.calls).length, calls)
-    }).pipe(outliving({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
+    }).pipe(overService({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
   )
 
   for (const seconds of [190, 200, 260]) {
-    it.effect(`reports what it counts, also where an error ends it after ${seconds} s`, () =>
+    it.effect(`emits the events that it counts, even if an error ends it after ${seconds} s`, () =>
       Effect.gen(function* () {
         const clock = yield* Clock.Clock
         const events: Array<FleetEvent.FleetEvent> = []
@@ -222,7 +222,7 @@ describe("Fleet.run, and a reader that stands still", () => {
         const { ended: succeeded = 0, notStarted = 0, sessions, started = 0 } = kinds(events)
         assert.strictEqual(sessions, 1)
         assert.deepInclude(events.at(-1), { event: "sessions", started, succeeded, notStarted })
-      }).pipe(outliving({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
+      }).pipe(overService({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
     )
   }
 })

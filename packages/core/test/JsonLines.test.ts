@@ -155,10 +155,10 @@ describe("JsonLines", () => {
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* append(disk, entry(0))
-      disk.room = 5
+      disk.freeBytes = 5
       const error = yield* Effect.flip(append(disk, entry(1)))
       assert.deepInclude(error, { path, problem: "DiskFull" })
-      disk.room = Infinity
+      disk.freeBytes = Infinity
       yield* append(disk, entry(2))
       assert.deepStrictEqual(yield* read(disk), [entry(0), entry(2)])
     }),
@@ -168,9 +168,9 @@ describe("JsonLines", () => {
     Effect.gen(function* () {
       const disk = makeDisk()
       const file = yield* openFile.pipe(Effect.provide(disk.layer))
-      disk.room = 4
+      disk.freeBytes = 4
       yield* Effect.ignore(file.append(entry(1)))
-      disk.room = Infinity
+      disk.freeBytes = Infinity
       yield* file.append(entry(2))
       assert.deepStrictEqual(yield* read(disk), [entry(2)])
     }),

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import * as ResultEvent from "@live-response/core/ResultEvent"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import {
   DefenderError,
@@ -53,7 +54,7 @@ const add = (ref: ResultRefs.ResultRef, result: Simulator.Result) =>
   Effect.flatMap(Simulator.Simulator, (simulator) => simulator.add(ref, result))
 const calls = Effect.flatMap(Simulator.Simulator, (simulator) => simulator.calls)
 
-/** Runs a batch to its end, and gives its events with its exit. */
+/** Runs a batch, and returns its events and its exit. */
 const run = Effect.fnUntraced(function* <E, R>(
   refs: Stream.Stream<ResultRefs.ResultRef, E, R>,
   options?: LiveResponse.BatchOptions,
@@ -73,7 +74,7 @@ const runAll = (refs: Iterable<ResultRefs.ResultRef>, options?: LiveResponse.Bat
 
 const names = (events: ReadonlyArray<BatchEvent.BatchEvent>) => events.map(({ event }) => event)
 
-/** The summary, which is last, and the only one. */
+/** The summary: the last event, and the only one of its kind. */
 const summaryOf = (events: ReadonlyArray<BatchEvent.BatchEvent>) => {
   const summaries = events.flatMap((event) => (event.event === "summary" ? [event] : []))
   assert.strictEqual(summaries.length, 1)
@@ -81,14 +82,14 @@ const summaryOf = (events: ReadonlyArray<BatchEvent.BatchEvent>) => {
   return Struct.omit(summaries[0] ?? BatchEvent.emptySummary, ["at"])
 }
 
-/** The library over a transfer of the test's own. */
+/** The library over a transfer that the test provides. */
 const layerOver = (
   chunks: (ref: ResultRefs.ResultRef) => Effect.Effect<Uint8Array, DownloadError>,
   stores: Layer.Layer<ResultStore.ResultStore | Manifest.Manifest> = Layer.merge(
     ResultStore.layerMemory,
     Manifest.layerMemory,
   ),
-  windows = Quota.windows(),
+  windows = Quota.linkWindows(),
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(
@@ -108,7 +109,7 @@ const apiError = (reason: DefenderError["reason"]) => new DefenderError({ operat
 const diskFull = new StoreError({ path: "/results", problem: "DiskFull", detail: "ENOSPC" })
 
 describe("LiveResponse.saveAll", () => {
-  it.effect("tells what happens to a result in order, and sums up at the end", () =>
+  it.effect("emits the events of a result in order, and the summary last", () =>
     Effect.gen(function* () {
       const content = patterned(50_000)
       yield* add(exampleRef, { content, blobFaults: [{ fault: "expire" }, { fault: "cut", after: 20_000 }] })
@@ -140,7 +141,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("counts downloads, and not calls for a link, as attempts", () =>
+  it.effect("counts downloads as attempts, and not calls for a link", () =>
     Effect.gen(function* () {
       yield* add(exampleRef, {
         content: utf8("a"),
@@ -152,7 +153,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("counts everything that there is in the summary", () =>
+  it.effect("counts completed, skipped and failed results, bytes and links in the summary", () =>
     Effect.gen(function* () {
       for (const n of [0, 1, 2]) yield* add(refAt(n), { content: patterned(10 + n) })
       yield* runAll([refAt(0)])
@@ -171,7 +172,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is a summary alone where there is nothing to do", () =>
+  it.effect("emits a summary alone if there are no targets", () =>
     Effect.gen(function* () {
       const { events, exit } = yield* runAll([])
       assert.deepStrictEqual(exit, Exit.void)
@@ -181,7 +182,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("skips what is here from an earlier run without a call", () =>
+  it.effect("skips results of an earlier run without a call", () =>
     Effect.gen(function* () {
       const refs = refsUpTo(20)
       for (const ref of refs) yield* add(ref, { content: utf8("a") })
@@ -193,7 +194,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("knows a result by its target and by its machine action for the same one", () =>
+  it.effect("treats a result with and without its origin as the same", () =>
     Effect.gen(function* () {
       yield* add(exampleRef, { content: utf8("a") })
       const found = ResultRefs.ActionResult.make({ ...exampleRef, script: "collect.ps1" })
@@ -205,12 +206,12 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("downloads again what the manifest has and the store has not", () =>
+  it.effect("downloads a result again that the manifest has and the store lacks", () =>
     Effect.gen(function* () {
       const manifest = yield* Manifest.Manifest
       yield* add(exampleRef, { content: utf8("hello") })
       yield* manifest.append(
-        BatchEvent.Completed.make({
+        ResultEvent.Completed.make({
           at,
           ...exampleRef,
           path: `${exampleRef.machineActionId}/0.bin`,
@@ -225,7 +226,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("tries again in the next run what failed in this one", () =>
+  it.effect("retries in the next run what failed in this one", () =>
     Effect.gen(function* () {
       const manifest = yield* Manifest.Manifest
       yield* runAll([exampleRef])
@@ -237,7 +238,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("goes on with the others when one fails", () =>
+  it.effect("continues with the other results when one fails", () =>
     Effect.gen(function* () {
       const refs = refsUpTo(30)
       for (const [n, ref] of refs.entries()) {
@@ -270,13 +271,13 @@ describe("LiveResponse.saveAll", () => {
     { name: "Forbidden", error: apiError(new Forbidden({ status: 403 })) },
     { name: "Unauthorized", error: apiError(new Unauthorized({ status: 401 })) },
     { name: "CredentialError", error: new CredentialError({ reason: new Missing() }) },
-  ])("ends with what fails every target, after a summary: $name", ({ error }) =>
+  ])("ends with an error that concerns every target, after a summary: $name", ({ error }) =>
     Effect.gen(function* () {
       const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 2 })
       assert.strictEqual(yield* failureOf(exit), error)
       assert.deepInclude(summaryOf(events), { completed: 10, failed: 0 })
       assert.isFalse(names(events).includes("failed"))
-      // The target may be tried again: it is not one that failed.
+      // The target is not recorded as failed, because it may succeed in another run.
       const manifest = yield* Manifest.Manifest
       assert.deepStrictEqual(yield* manifest.failed, [])
     }).pipe(
@@ -300,7 +301,7 @@ describe("LiveResponse.saveAll", () => {
         reason: new Mismatch({ what: "md5", expected: "a", actual: "b" }),
       }),
     },
-  ])("does not end with what fails one target: $name", ({ error }) =>
+  ])("continues after an error that concerns one target: $name", ({ error }) =>
     Effect.gen(function* () {
       const { events, exit } = yield* runAll(refsUpTo(10))
       assert.deepStrictEqual(exit, Exit.void)
@@ -313,14 +314,14 @@ describe("LiveResponse.saveAll", () => {
     const forbid = { fault: "status", status: 403, code: "Forbidden" } as const
     const disallow = { fault: "status", status: 403, code: "DisallowedOperation" } as const
 
-    /** Puts so many results there, some of which can't be linked to. */
+    /** Adds `count` results, of which the API forbids some. */
     const addAll = (refs: ReadonlyArray<ResultRefs.ResultRef>, faultOf: (n: number) => Simulator.Fault | undefined) =>
       Effect.forEach(refs, (ref, n) => {
         const fault = faultOf(n)
         return add(ref, { content: utf8("a"), ...(fault === undefined ? {} : { linkFaults: [fault] }) })
       })
 
-    /** The results that failed, by what they failed with. */
+    /** The results that failed, by their errors. */
     const failures = (events: ReadonlyArray<BatchEvent.BatchEvent>) =>
       events.flatMap((event) =>
         event.event === "failed" && event.error._tag === "DefenderError"
@@ -329,7 +330,7 @@ describe("LiveResponse.saveAll", () => {
       )
 
     it.effect.each([{ concurrency: 1 }, { concurrency: 8 }, { concurrency: 256 }])(
-      "goes on where it is one among others: $concurrency at once",
+      "continues if one among others is forbidden: $concurrency at once",
       ({ concurrency }) =>
         Effect.gen(function* () {
           const refs = refsUpTo(40)
@@ -343,7 +344,7 @@ describe("LiveResponse.saveAll", () => {
         }).pipe(Effect.provide(world)),
     )
 
-    it.effect("ends where it is the first one", () =>
+    it.effect("ends if the first one is forbidden", () =>
       Effect.gen(function* () {
         const refs = refsUpTo(40)
         yield* addAll(refs, (n) => (n === 0 ? forbid : undefined))
@@ -354,7 +355,7 @@ describe("LiveResponse.saveAll", () => {
       }).pipe(Effect.provide(world)),
     )
 
-    it.effect("ends where eight come in a row after one that was granted", () =>
+    it.effect("ends after eight forbidden results in a row, even if one was permitted before", () =>
       Effect.gen(function* () {
         const refs = refsUpTo(40)
         yield* addAll(refs, (n) => (n === 0 ? undefined : forbid))
@@ -366,7 +367,7 @@ describe("LiveResponse.saveAll", () => {
       }).pipe(Effect.provide(world)),
     )
 
-    it.effect("goes on where seven come in a row, again and again", () =>
+    it.effect("continues after seven forbidden results in a row, several times", () =>
       Effect.gen(function* () {
         const refs = refsUpTo(40)
         yield* addAll(refs, (n) => (n % 8 === 0 ? undefined : forbid))
@@ -376,7 +377,7 @@ describe("LiveResponse.saveAll", () => {
       }).pipe(Effect.provide(world)),
     )
 
-    it.effect("goes on where the operation is not allowed for a result, be it the first one or all", () =>
+    it.effect("continues if the operation is not allowed for a result, whether for the first or for all", () =>
       Effect.gen(function* () {
         const refs = refsUpTo(40)
         yield* addAll(refs, (n) => (n < 20 ? disallow : undefined))
@@ -393,10 +394,10 @@ describe("LiveResponse.saveAll", () => {
     it.effect.each([
       { name: "answers at once", latency: undefined },
       { name: "answers after a while", latency: Effect.sleep("200 millis") },
-    ])("makes few calls where all are forbidden, however many results are under way: $name", ({ latency }) => {
-      let begun = 0
+    ])("makes few calls if all results are forbidden, at any concurrency: $name", ({ latency }) => {
+      let startedCalls = 0
       const counted = Effect.suspend(() => {
-        begun++
+        startedCalls++
         return latency ?? Effect.void
       })
       return Effect.gen(function* () {
@@ -406,12 +407,12 @@ describe("LiveResponse.saveAll", () => {
         const error = yield* failureOf(exit)
         assert.strictEqual(error._tag === "DefenderError" ? error.reason._tag : error._tag, "Forbidden")
         assert.deepInclude(summaryOf(events), { completed: 0 })
-        assert.isAtLeast(begun, 1)
-        assert.isAtMost(begun, 16)
+        assert.isAtLeast(startedCalls, 1)
+        assert.isAtMost(startedCalls, 16)
       }).pipe(Effect.provide(LiveResponseTest.layer({ latency: counted })))
     })
 
-    it.effect("has all of them once the calls are let in, however many are under way", () =>
+    it.effect("downloads all results once calls are permitted, at any concurrency", () =>
       Effect.gen(function* () {
         const refs = refsUpTo(300)
         yield* addAll(refs, () => undefined)
@@ -429,7 +430,7 @@ describe("LiveResponse.saveAll", () => {
   })
 
   it.effect.each([{ error: unreachable }, { error: noStorage }])(
-    "ends when ten results in a row failed without a connection: $error._tag",
+    "ends after ten results in a row without a connection: $error._tag",
     ({ error }) =>
       Effect.gen(function* () {
         const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 2 })
@@ -450,7 +451,7 @@ describe("LiveResponse.saveAll", () => {
     it.effect.each([
       { name: "closed to this network", error: closed, targets: 3 },
       { name: "disabled", error: disabled, targets: 5 },
-    ])("ends where none ever worked: $name", ({ error, targets }) =>
+    ])("ends if no link ever worked: $name", ({ error, targets }) =>
       Effect.gen(function* () {
         const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 1 })
         const refused = yield* failureOf(exit)
@@ -460,7 +461,7 @@ describe("LiveResponse.saveAll", () => {
       }).pipe(Effect.provide(layerOver(() => Effect.fail(error)))),
     )
 
-    it.effect("never ends after one that worked", () =>
+    it.effect("never ends after a link that worked", () =>
       Effect.gen(function* () {
         const { events, exit } = yield* runAll(refsUpTo(100), { concurrency: 1 })
         assert.deepStrictEqual(exit, Exit.void)
@@ -473,7 +474,7 @@ describe("LiveResponse.saveAll", () => {
     )
   })
 
-  it.effect("ends where something else answers in the storage's place ten times in a row", () => {
+  it.effect("ends after ten answers in a row that are not from the storage", () => {
     const gateway = new TransferError({ result: "a", reason: new NotFromStorage({ status: 200 }) })
     return Effect.gen(function* () {
       const { exit } = yield* runAll(refsUpTo(1000), { concurrency: 1 })
@@ -481,7 +482,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.fail(gateway))))
   })
 
-  it.effect("says of each event when it happened", () =>
+  it.effect("has the time of each event", () =>
     Effect.gen(function* () {
       for (const ref of refsUpTo(150)) {
         yield* add(ref, { content: patterned(50_000), blobFaults: [{ fault: "cut", after: 20_000 }] })
@@ -500,7 +501,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("goes on while some of them have a connection, whatever comes of it", () =>
+  it.effect("continues while some results reach a server, whatever its answer", () =>
     Effect.gen(function* () {
       const { events, exit } = yield* runAll(refsUpTo(200), { concurrency: 3 })
       assert.deepStrictEqual(exit, Exit.void)
@@ -517,7 +518,7 @@ describe("LiveResponse.saveAll", () => {
     ),
   )
 
-  it.effect("ends where results can't be kept", () => {
+  it.effect("ends if results can't be stored", () => {
     const full = Layer.succeed(ResultStore.ResultStore, {
       open: () =>
         Effect.succeed({
@@ -528,7 +529,7 @@ describe("LiveResponse.saveAll", () => {
         }),
       has: () => Effect.succeed(false),
       read: () => Stream.empty,
-      keep: () => Effect.fail(diskFull),
+      write: () => Effect.fail(diskFull),
     })
     return Effect.gen(function* () {
       const { events, exit } = yield* runAll(refsUpTo(100))
@@ -537,12 +538,12 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), Layer.merge(full, Manifest.layerMemory))))
   })
 
-  it.effect("counts what is on disk where another target ends the batch before its event was sent", () => {
+  it.effect("counts a stored result even if another target ends the batch before its event was emitted", () => {
     const written: Array<string> = []
     const refused = apiError(new Unauthorized({ status: 401 }))
     const slow = Layer.succeed(Manifest.Manifest, {
       find: () => Effect.succeedNone,
-      // Written, and then made durable.
+      // The bytes are written, and then flushed.
       append: (outcome) =>
         Effect.andThen(
           Effect.sync(() => written.push(outcome.event)),
@@ -569,7 +570,7 @@ describe("LiveResponse.saveAll", () => {
     )
   })
 
-  it.effect("ends where the manifest can't be written", () => {
+  it.effect("ends if the manifest can't be written", () => {
     const full = Layer.succeed(Manifest.Manifest, {
       find: () => Effect.succeedNone,
       append: () => Effect.fail(diskFull),
@@ -582,7 +583,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), Layer.merge(ResultStore.layerMemory, full))))
   })
 
-  it.effect("ends with what the targets fail with, after a summary", () =>
+  it.effect("ends with the error of the stream of targets, after a summary", () =>
     Effect.gen(function* () {
       const { events, exit } = yield* run(
         Stream.concat(Stream.fromIterable(refsUpTo(5)), Stream.fail("the list can't be read" as const)),
@@ -592,7 +593,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
   )
 
-  it.effect("tells the summary also to a reader that is late", () =>
+  it.effect("emits the summary to a reader that is late", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const refs = Stream.concat(Stream.fromIterable(refsUpTo(200)), Stream.fail("broken" as const))
@@ -613,7 +614,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
   )
 
-  it.effect("is read no further ahead than it must be", () => {
+  it.effect("pulls targets no faster than it downloads them", () => {
     let pulled = 0
     const refs = Stream.range(0, 999_999).pipe(
       Stream.rechunk(1),
@@ -640,7 +641,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")))))
   })
 
-  it.effect("takes a stream without an end", () =>
+  it.effect("accepts an endless stream of targets", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       let n = 0
@@ -654,7 +655,7 @@ describe("LiveResponse.saveAll", () => {
     { concurrency: 1, most: 1 },
     { concurrency: 3, most: 3 },
     { concurrency: undefined, most: 8 },
-  ])("has as many results under way as it is told: $concurrency", ({ concurrency, most }) => {
+  ])("downloads as many results at once as the options say: $concurrency", ({ concurrency, most }) => {
     let now = 0
     let peak = 0
     const download = Effect.acquireUseRelease(
@@ -672,7 +673,7 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(layerOver(() => download)))
   })
 
-  it.effect("does not wait for the slowest", () =>
+  it.effect("does not wait for the slowest result", () =>
     Effect.gen(function* () {
       const { events } = yield* runAll(refsUpTo(20), { concurrency: 2 })
       const completed = events.flatMap((event) =>
@@ -689,27 +690,27 @@ describe("LiveResponse.saveAll", () => {
     ),
   )
 
-  it.effect("tells of pauses for the quota, and until when", () =>
+  it.effect("emits each wait for the quota, and when it ends", () =>
     Effect.gen(function* () {
       const refs = refsUpTo(250)
       for (const ref of refs) yield* add(ref, { content: utf8("a") })
       const { events } = yield* runAll(refs)
       assert.strictEqual(summaryOf(events).completed, 250)
       const waiting = events.flatMap((event) => (event.event === "waiting" ? [event] : []))
-      const began = (yield* calls)[0]?.at ?? 0
+      const startedAt = (yield* calls)[0]?.at ?? 0
       assert.deepStrictEqual(
-        waiting.map(({ until }) => (until.epochMilliseconds - began) / 1000),
+        waiting.map(({ until }) => (until.epochMilliseconds - startedAt) / 1000),
         [60, 120],
       )
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("keeps the summary last, also when others use the quota and the reader is slow", () =>
+  it.effect("emits the summary last, even if other programs use the quota and the reader is slow", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const quota = yield* Quota.Quota
-      const other = Effect.forever(Effect.andThen(quota.withPlace(Effect.void), Effect.sleep("1 second")))
-      // Somewhere among these the batch ends at the moment at which there is no room for another event.
+      const other = Effect.forever(Effect.andThen(quota.withPermit(Effect.void), Effect.sleep("1 second")))
+      // With one of these counts the batch ends when the queue of events is full.
       let waited = 0
       for (let count = 124; count <= 132; count++) {
         const events: Array<BatchEvent.BatchEvent> = []
@@ -731,13 +732,13 @@ describe("LiveResponse.saveAll", () => {
         layerOver(
           () => Effect.succeed(utf8("a")),
           Layer.merge(ResultStore.layerMemory, Manifest.layerMemory),
-          Quota.windows({ perMinute: 1, perHour: 60 }),
+          Quota.linkWindows({ perMinute: 1, perHour: 60 }),
         ),
       ),
     ),
   )
 
-  it.effect("has no link and no token in what it tells", () =>
+  it.effect("emits no link and no token", () =>
     Effect.gen(function* () {
       const refs = refsUpTo(5)
       for (const [n, ref] of refs.entries()) {
@@ -758,7 +759,7 @@ describe("LiveResponse.saveAll", () => {
 })
 
 describe("LiveResponse.saveAll over the API", () => {
-  /** Keeps results, and takes its time. */
+  /** A store that is slow. */
   const slow = Layer.effect(
     ResultStore.ResultStore,
     Effect.map(ResultStore.ResultStore, (store) => ({
@@ -771,7 +772,7 @@ describe("LiveResponse.saveAll over the API", () => {
     })),
   ).pipe(Layer.provide(ResultStore.layerMemory))
 
-  it.effect("asks for a link only when its download can begin, so that none expires unread", () =>
+  it.effect("requests a link only when its download can start, so no link expires unused", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const refs = refsUpTo(30)
@@ -800,8 +801,8 @@ describe("LiveResponse.saveAll over the API", () => {
   )
 })
 
-describe("LiveResponse.saveAll, interrupted", () => {
-  it.effect("ends at once, and keeps what it has", () =>
+describe("LiveResponse.saveAll, when it is interrupted", () => {
+  it.effect("ends at once, and stores what it received", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const manifest = yield* Manifest.Manifest
@@ -822,10 +823,10 @@ describe("LiveResponse.saveAll, interrupted", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.succeed(utf8("a")), "1 second")))),
   )
 
-  it.effect.each([1, 10, 64, 65, 100])("ends also when its reader leaves with events unread, after %i", (taken) =>
+  it.effect.each([1, 10, 64, 65, 100])("ends when its reader leaves with events unread, after %i", (taken) =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
-      // Reads slowly, so that the batch is ahead and waits for its reader.
+      // The reader is slow, so the batch waits for it.
       const events = live.saveAll(Stream.fromIterable(refsUpTo(1000))).pipe(
         Stream.tap(() => Effect.sleep("1 second")),
         Stream.take(taken),
@@ -835,7 +836,7 @@ describe("LiveResponse.saveAll, interrupted", () => {
     }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a"))))),
   )
 
-  it.effect("goes on in the next run with the bytes that it had", () =>
+  it.effect("resumes in the next run with the stored bytes", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const content = patterned(50_000)
@@ -861,7 +862,7 @@ describe("LiveResponse.saveAll, interrupted", () => {
 })
 
 describe("LiveResponse, one result", () => {
-  it.effect("decodes the script of the vendor's page", () =>
+  it.effect("decodes the script result of Microsoft's documentation", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       yield* add(exampleRef, {
@@ -874,7 +875,7 @@ describe("LiveResponse, one result", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("decodes a script's result that is gzip", () =>
+  it.effect("decodes a script result that is gzip", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       yield* add(exampleRef, { content: gzipSync('{"script_name":"a.ps1","exit_code":"3","script_output":"packed"}') })
@@ -883,7 +884,7 @@ describe("LiveResponse, one result", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("says that a result is no script's", () =>
+  it.effect("fails if a result is not of a script", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       yield* add(exampleRef, { content: Uint8Array.of(0x1f, 0x8b, 8, 0) })
@@ -892,7 +893,7 @@ describe("LiveResponse, one result", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("gives its bytes", () =>
+  it.effect("emits the bytes of a result", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       yield* add(exampleRef, { content: patterned(40_000) })
@@ -903,7 +904,7 @@ describe("LiveResponse, one result", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is saved, and goes on after a failure with the bytes that it had", () =>
+  it.effect("saves a result, and resumes after a failure with the stored bytes", () =>
     Effect.gen(function* () {
       const live = yield* LiveResponse.LiveResponse
       const content = patterned(50_000)
@@ -928,7 +929,7 @@ describe("LiveResponse, one result", () => {
   )
 })
 
-describe("LiveResponse, results of a machine action that is known", () => {
+describe("LiveResponse, results with an origin", () => {
   const action = Schema.decodeUnknownSync(MachineAction.FromApi)({
     id: exampleRef.machineActionId,
     type: "LiveResponse",
@@ -960,7 +961,7 @@ describe("LiveResponse, results of a machine action that is known", () => {
     return [{ machineId, machineName, script, sourcePath }]
   }
 
-  it.effect("name in their events where they come from, whether they are there or not", () =>
+  it.effect("have their origin in their events, whether they are completed or failed", () =>
     Effect.gen(function* () {
       yield* add(exampleRef, { content: utf8("{}") })
       const { events } = yield* runAll(ResultRefs.ofAction(action))

@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import { utf8 } from "./support/bytes.ts"
 import { refsUpTo } from "./support/refs.ts"
 
-/** Downloads some results, and gives the events with the time that it took. */
+/** Downloads some results, and returns the events and the time that it took. */
 const saveAll = (count: number) =>
   Effect.gen(function* () {
     const simulator = yield* Simulator
@@ -27,13 +27,13 @@ const saveAll = (count: number) =>
   }).pipe((effect) => LiveResponseTest.inVirtualTime(effect))
 
 describe("LiveResponseTest.layer", () => {
-  it.effect("stores in the store of its options", () => {
+  it.effect("uses the store of its options", () => {
     const full = new StoreError({ path: "/full", problem: "DiskFull", detail: "ENOSPC" })
     const store = Layer.succeed(ResultStore.ResultStore, {
       open: () => Effect.fail(full),
       has: () => Effect.succeed(false),
       read: () => Stream.empty,
-      keep: () => Effect.fail(full),
+      write: () => Effect.fail(full),
     })
     return Effect.gen(function* () {
       const { events } = yield* saveAll(1)
@@ -41,7 +41,7 @@ describe("LiveResponseTest.layer", () => {
     }).pipe(Effect.provide(LiveResponseTest.layer({ store })))
   })
 
-  it.effect("keeps within the windows of its options", () => {
+  it.effect("uses the quota windows of its options", () => {
     const windows = [QuotaRule.Window.make({ limit: 2, duration: Duration.minutes(10) })]
     return Effect.gen(function* () {
       const { millis } = yield* saveAll(5)
@@ -54,7 +54,7 @@ describe("LiveResponseTest.layer", () => {
     }).pipe(Effect.provide(LiveResponseTest.layer({ windows })))
   })
 
-  it.effect("has memory and the windows of the service without them", () =>
+  it.effect("uses memory and the windows of the service by default", () =>
     Effect.gen(function* () {
       const { events, millis } = yield* saveAll(5)
       assert.strictEqual(events._tag, "Success")

@@ -38,26 +38,26 @@ const quotaOf = (windows: ReadonlyArray<Limit>) =>
 
 const onePerSecond = quotaOf([{ limit: 1, millis: 1000 }])
 
-/** The most calls that any rolling window of this length has seen. */
+/** The largest number of calls in any rolling window of this length. */
 const most = (instants: ReadonlyArray<number>, millis: number): number =>
   Math.max(0, ...instants.map((end) => instants.filter((at) => at > end - millis && at <= end).length))
 
-/** Hundreds that are woken at once may be at work for longer than the clock waits by default, on a machine that is busy. */
+/** Hundreds of fibers that resume at once can take longer than the clock waits by default. */
 const patientClock = TestClock.layer({ warningDelay: "1 minute" })
 
-/** Notes who calls and when. */
+/** Records who calls, and when. */
 const makeJournal = Effect.gen(function* () {
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const entries: Array<readonly [who: string, at: number]> = []
   const note = (who: string) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
-      entries.push([who, now - began])
+      entries.push([who, now - startedAt])
     })
   return { entries, note }
 })
 
 describe("Quota", () => {
-  /** A server that refuses what is over the limit in any rolling window, and counts whatever comes. */
+  /** A server that throttles calls over the limit of a rolling window, and counts those too. */
   const makeServer = (windows: ReadonlyArray<Limit>) => {
     const seen: Array<{ readonly at: number; readonly own: boolean; readonly wait: number }> = []
     return {
@@ -81,13 +81,13 @@ describe("Quota", () => {
       pause: between(0, 4000),
       there: latency,
       back: latency,
-      first: Schema.Boolean,
+      priority: Schema.Boolean,
       leaves: Schema.UndefinedOr(between(0, 60_000)),
     }),
   )
   const someWindows = Schema.NonEmptyArray(Schema.Struct({ limit: between(1, 6), millis: between(2000, 60_000) }))
 
-  /** Callers come, wait, call, are refused and call again, or leave; others call as well, and nobody knows of them. */
+  /** Callers wait, call, repeat a throttled call, or are interrupted, while unknown callers use the same quota. */
   const runBatch = Effect.fnUntraced(function* (
     windows: ReadonlyArray<Limit>,
     calls: typeof callers.Type,
@@ -97,9 +97,9 @@ describe("Quota", () => {
     const server = makeServer(windows)
     const blocks: Array<{ readonly from: number; readonly until: number }> = []
     const starts: Array<number> = []
-    const call = ({ back, first, there }: (typeof calls)[number]) =>
+    const call = ({ back, priority, there }: (typeof calls)[number]) =>
       quota
-        .withPlace(
+        .withPermit(
           Effect.gen(function* () {
             starts.push(yield* Clock.currentTimeMillis)
             yield* Effect.sleep(there)
@@ -107,14 +107,14 @@ describe("Quota", () => {
             yield* Effect.sleep(back)
             return wait
           }),
-          { first },
+          { priority },
         )
         .pipe(
           Effect.tap((wait) => {
             if (wait === 0) return Effect.void
             return Effect.flatMap(Clock.currentTimeMillis, (from) => {
               blocks.push({ from, until: from + wait })
-              return quota.refused(Duration.millis(wait))
+              return quota.throttled(Duration.millis(wait))
             })
           }),
           Effect.repeat({ while: (wait) => wait > 0 }),
@@ -139,7 +139,7 @@ describe("Quota", () => {
   }, Effect.scoped)
 
   it.effect.prop(
-    "is never refused where nobody else calls, whatever the arrivals, latencies and interruptions",
+    "is never throttled without other callers, whatever the arrivals, latencies and interruptions",
     [someWindows, callers],
     ([windows, calls]) =>
       Effect.gen(function* () {
@@ -163,7 +163,7 @@ describe("Quota", () => {
   )
 
   it.effect.prop(
-    "honours each refusal where others call: nothing starts meanwhile, its own calls keep the limits, and all are served",
+    "starts no call while it is throttled, keeps the limits, and serves all calls, whatever other callers do",
     [someWindows, callers, Schema.Array(between(0, 10_000))],
     ([windows, calls, foreign]) =>
       Effect.gen(function* () {
@@ -198,7 +198,7 @@ describe("Quota", () => {
   )
 
   it.effect.prop(
-    "forecasts what really happens",
+    "forecasts when the last call starts",
     [
       Schema.NonEmptyArray(Schema.Struct({ limit: between(1, 6), millis: between(10, 400) })),
       Schema.Array(between(0, 100)),
@@ -208,14 +208,14 @@ describe("Quota", () => {
       Effect.gen(function* () {
         const quota = yield* quotaOf(windows)
         const batch = Effect.gen(function* () {
-          for (const pause of before) yield* Effect.andThen(Effect.sleep(pause), quota.withPlace(Effect.void))
-          const began = yield* Clock.currentTimeMillis
+          for (const pause of before) yield* Effect.andThen(Effect.sleep(pause), quota.withPermit(Effect.void))
+          const startedAt = yield* Clock.currentTimeMillis
           const forecast = Duration.toMillis(yield* quota.forecast(calls))
           const starts = yield* Effect.all(
-            Array.from({ length: calls }, () => quota.withPlace(Clock.currentTimeMillis)),
+            Array.from({ length: calls }, () => quota.withPermit(Clock.currentTimeMillis)),
             { concurrency: "unbounded" },
           )
-          return { forecast, took: Math.max(...starts) - began }
+          return { forecast, took: Math.max(...starts) - startedAt }
         })
         const { forecast, took } = yield* inVirtualTime(batch, "1 hour")
         assert.strictEqual(took, forecast)
@@ -223,7 +223,7 @@ describe("Quota", () => {
     { arbitrary: { runs: 60 } },
   )
 
-  it.effect("keeps both windows", () =>
+  it.effect("keeps the limits of both windows", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([
         { limit: 2, millis: 1000 },
@@ -232,7 +232,7 @@ describe("Quota", () => {
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
         Effect.all(
-          Array.from({ length: 11 }, () => quota.withPlace(note("call"))),
+          Array.from({ length: 11 }, () => quota.withPermit(note("call"))),
           { concurrency: "unbounded" },
         ),
       )
@@ -243,12 +243,12 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("serves callers in the order in which they came", () =>
+  it.effect("serves calls in the order in which they came", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 3, millis: 1000 }])
       const { entries, note } = yield* makeJournal
       const names = Array.from({ length: 10 }, (_, i) => `caller ${i}`)
-      yield* inVirtualTime(Effect.forEach(names, (name) => quota.withPlace(note(name)), { concurrency: "unbounded" }))
+      yield* inVirtualTime(Effect.forEach(names, (name) => quota.withPermit(note(name)), { concurrency: "unbounded" }))
       assert.deepStrictEqual(
         entries.map(([who]) => who),
         names,
@@ -256,11 +256,11 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("lets a link that is made anew go before new ones, in their own order", () =>
+  it.effect("serves calls with priority first, in their own order", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
-      const call = (who: string, first = false) => Effect.forkChild(quota.withPlace(note(who), { first }))
+      const call = (who: string, priority = false) => Effect.forkChild(quota.withPermit(note(who), { priority }))
       const batch = Effect.gen(function* () {
         const fibers = [
           yield* call("a"),
@@ -289,13 +289,13 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("gives the place of an interrupted waiter to the next one", () =>
+  it.effect("serves the next call in place of an interrupted one", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
-      const call = (who: string) => Effect.forkChild(quota.withPlace(note(who)))
+      const call = (who: string) => Effect.forkChild(quota.withPermit(note(who)))
       const batch = Effect.gen(function* () {
-        yield* quota.withPlace(note("a"))
+        yield* quota.withPermit(note("a"))
         const b = yield* call("b")
         const c = yield* call("c")
         const d = yield* call("d")
@@ -319,15 +319,17 @@ describe("Quota", () => {
   )
 
   it.effect.prop(
-    "loses no turn when waiters are interrupted, not even at the instant of their turn",
+    "loses no permit when waiting calls are interrupted, not even at the instant when they get it",
     [Schema.Array(Schema.UndefinedOr(between(0, 12))), between(5, 40)],
-    // Fibers yield to each other after so few steps that an interruption comes between any two of them.
+    // Fibers yield after few steps, so that interruptions come between any two of them.
     ([interrupts, steps]) =>
       Effect.gen(function* () {
         const quota = yield* quotaOf([{ limit: 1, millis: 4 }])
         const { entries, note } = yield* makeJournal
         const batch = Effect.gen(function* () {
-          const fibers = yield* Effect.forEach(interrupts, (_, i) => Effect.forkChild(quota.withPlace(note(String(i)))))
+          const fibers = yield* Effect.forEach(interrupts, (_, i) =>
+            Effect.forkChild(quota.withPermit(note(String(i)))),
+          )
           const killers = yield* Effect.forEach(fibers, (fiber, i) => {
             const after = interrupts[i]
             return Effect.forkChild(
@@ -337,7 +339,7 @@ describe("Quota", () => {
           yield* Fiber.awaitAll([...fibers, ...killers])
         })
         yield* inVirtualTime(batch, "1 minute")
-        // Whoever was not interrupted had its turn, and as long as somebody waited no turn was left out.
+        // Every call that was not interrupted was served, and no permit was unused while a call waited.
         const served = entries.map(([who]) => Number(who))
         assert.deepStrictEqual(
           served,
@@ -346,7 +348,7 @@ describe("Quota", () => {
         for (const [i, after] of interrupts.entries()) if (after === undefined) assert.include(served, i)
         assert.deepStrictEqual(
           entries.map(([, at]) => at - 1),
-          entries.map((_, turn) => turn * 4),
+          entries.map((_, i) => i * 4),
         )
         assert.strictEqual((yield* quota.status).waiting, 0)
         assert.strictEqual((yield* quota.status).windows[0]?.used, 0)
@@ -354,29 +356,29 @@ describe("Quota", () => {
     { arbitrary: { runs: 400 } },
   )
 
-  it.effect("keeps the place of a call that was begun, interrupted or failed", () =>
+  it.effect("counts a call that was interrupted or that failed", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])
       const batch = Effect.gen(function* () {
-        const began = yield* Clock.currentTimeMillis
-        const hanging = yield* Effect.forkChild(quota.withPlace(Effect.never))
+        const startedAt = yield* Clock.currentTimeMillis
+        const hanging = yield* Effect.forkChild(quota.withPermit(Effect.never))
         yield* Effect.sleep(100)
         yield* Fiber.interrupt(hanging)
-        yield* Effect.flip(quota.withPlace(Effect.fail("refused")))
+        yield* Effect.flip(quota.withPermit(Effect.fail("failed")))
         assert.strictEqual((yield* quota.status).windows[0]?.used, 2)
-        yield* quota.withPlace(Effect.void)
-        return (yield* Clock.currentTimeMillis) - began
+        yield* quota.withPermit(Effect.void)
+        return (yield* Clock.currentTimeMillis) - startedAt
       })
       assert.strictEqual(yield* inVirtualTime(batch), 1100)
     }),
   )
 
-  it.effect("counts a call that is under way, however long it takes", () =>
+  it.effect("counts a call in progress, however long it takes", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
-        Effect.all([quota.withPlace(Effect.sleep(5000)), quota.withPlace(note("second"))], {
+        Effect.all([quota.withPermit(Effect.sleep(5000)), quota.withPermit(note("second"))], {
           concurrency: "unbounded",
         }),
       )
@@ -384,15 +386,15 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("holds back those who wait already when it is blocked", () =>
+  it.effect("holds back the waiting calls while it is throttled", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
       const batch = Effect.gen(function* () {
-        yield* quota.withPlace(note("a"))
-        const waiting = yield* Effect.forEach(["b", "c"], (who) => Effect.forkChild(quota.withPlace(note(who))))
+        yield* quota.withPermit(note("a"))
+        const waiting = yield* Effect.forEach(["b", "c"], (who) => Effect.forkChild(quota.withPermit(note(who))))
         yield* Effect.sleep(500)
-        yield* quota.refused(Duration.seconds(5))
+        yield* quota.throttled(Duration.seconds(5))
         yield* Fiber.awaitAll(waiting)
       })
       yield* inVirtualTime(batch)
@@ -407,7 +409,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("tells of each pause, and how long it is", () =>
+  it.effect("publishes each pause with its length", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])
       const pauses: Array<number> = []
@@ -416,21 +418,21 @@ describe("Quota", () => {
         Effect.forkScoped,
       )
       const batch = Effect.gen(function* () {
-        yield* Effect.all([quota.withPlace(Effect.void), quota.withPlace(Effect.void)])
+        yield* Effect.all([quota.withPermit(Effect.void), quota.withPermit(Effect.void)])
         yield* Effect.sleep(400)
-        yield* quota.withPlace(Effect.void)
+        yield* quota.withPermit(Effect.void)
       })
       yield* inVirtualTime(batch)
       assert.deepStrictEqual(pauses, [600])
     }),
   )
 
-  it.effect("waits by its policy, and also on where that ends", () =>
+  it.effect("waits by its schedule, and continues when the schedule has finished", () =>
     Effect.gen(function* () {
       const quota = yield* onePerSecond
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
-        Effect.forEach(["a", "b", "c"], (who) => quota.withPlace(note(who)), { concurrency: "unbounded" }),
+        Effect.forEach(["a", "b", "c"], (who) => quota.withPermit(note(who)), { concurrency: "unbounded" }),
       )
       assert.deepStrictEqual(
         entries.map(([who, at]) => [who, at - 1]),
@@ -443,13 +445,13 @@ describe("Quota", () => {
     }).pipe(Effect.provide(Timing.layer({ quota: Schedule.recurs(0) }))),
   )
 
-  it.effect("has thousands of callers wait, and serves them in two turns", () =>
+  it.effect("serves thousands of waiting calls in two windows", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 1000, millis: 1000 }])
       const { entries, note } = yield* makeJournal
       const batch = Effect.gen(function* () {
         const fibers = yield* Effect.forEach(Array.from({ length: 2000 }), () =>
-          Effect.forkChild(quota.withPlace(note("call"))),
+          Effect.forkChild(quota.withPermit(note("call"))),
         )
         yield* Effect.sleep(500)
         assert.strictEqual(entries.length, 1000)
@@ -462,7 +464,7 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("spaces calls evenly where others use the app: one in each average interval", () =>
+  it.effect("spaces calls evenly: one in each average interval", () =>
     Effect.gen(function* () {
       const windows = Quota.evenly(
         toWindows([
@@ -473,7 +475,7 @@ describe("Quota", () => {
       const quota = yield* Quota.make({ name: "test", windows }).pipe(Effect.provide(QuotaStore.layerMemory))
       const { entries, note } = yield* makeJournal
       yield* inVirtualTime(
-        Effect.forEach(["a", "b", "c", "d"], (who) => quota.withPlace(note(who)), { concurrency: "unbounded" }),
+        Effect.forEach(["a", "b", "c", "d"], (who) => quota.withPermit(note(who)), { concurrency: "unbounded" }),
       )
       assert.deepStrictEqual(
         entries.map(([, at]) => at - 1),
@@ -482,14 +484,14 @@ describe("Quota", () => {
     }),
   )
 
-  it.effect("tells how it stands, to who asks and to whoever collects metrics", () =>
+  it.effect("has a status, and metrics", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([
         { limit: 2, millis: 1000 },
         { limit: 5, millis: 60_000 },
       ])
       const batch = Effect.gen(function* () {
-        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPermit(Effect.void)))
         yield* Effect.sleep(400)
         const { nextSlot, waiting, windows } = yield* quota.status
         assert.deepStrictEqual(
@@ -501,21 +503,21 @@ describe("Quota", () => {
         )
         assert.deepStrictEqual([Duration.toMillis(nextSlot), waiting], [600, 1])
         yield* Fiber.awaitAll(fibers)
-        yield* quota.refused(Duration.millis(1))
+        yield* quota.throttled(Duration.millis(1))
       })
       yield* inVirtualTime(batch)
       const { metrics } = Quota
       const of = { quota: "test" }
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.calls, of)), { count: 3 })
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.refused, of)), { count: 1 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.permits, of)), { count: 3 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.throttled, of)), { count: 1 })
       assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waiting, of)), { value: 0 })
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waited, of)), { count: 3, max: 1000 })
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waitDuration, of)), { count: 3, max: 1 })
       const used = (window: string) => Metric.value(Metric.withAttributes(metrics.used, { ...of, window }))
       assert.deepStrictEqual([yield* used("1s"), yield* used("1m")], [{ value: 1 }, { value: 3 }])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
-  it.effect("takes its limits from the environment", () =>
+  it.effect("reads its limits from the environment", () =>
     Effect.gen(function* () {
       const read = (env: Record<string, string>) =>
         Effect.flatMap(Quota.Quota, (quota) => quota.status).pipe(
@@ -559,7 +561,7 @@ describe("Quota", () => {
   it.effect.each([
     { calls: 1500, seconds: 840 },
     { calls: 3000, seconds: 3600 + 840 },
-  ])("makes $calls links in $seconds s, and none is refused", ({ calls, seconds }) =>
+  ])("gets $calls links in $seconds s, and none is throttled", ({ calls, seconds }) =>
     Effect.gen(function* () {
       const simulator = yield* Simulator
       const api = yield* DefenderApi
@@ -573,7 +575,7 @@ describe("Quota", () => {
     }).pipe(Effect.provide(LiveResponseTest.layer().pipe(Layer.provideMerge(patientClock)))),
   )
 
-  it.effect("is not refused either when answers take their time, each another one", () => {
+  it.effect("is not throttled at varying latencies either", () => {
     let calls = 0
     const latency = Effect.suspend(() => Effect.sleep(50 + ((calls++ * 7919) % 350)))
     return Effect.gen(function* () {
@@ -587,7 +589,7 @@ describe("Quota", () => {
       assert.deepStrictEqual(new Set(seen.map(({ status }) => status)), new Set([200]))
       const took = (seen.at(-1)?.at ?? 0) - (seen[0]?.at ?? 0)
       assert.isAtLeast(took, 3_600_000)
-      // A call counts from its answer on: that costs the latency once a window.
+      // A call counts from its answer on, which costs the latency once in each window.
       assert.isAtMost(took, 3_600_000 + 20 * 400)
     }).pipe(Effect.provide(LiveResponseTest.layer({ latency }).pipe(Layer.provideMerge(patientClock))))
   })

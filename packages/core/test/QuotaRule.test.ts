@@ -18,7 +18,7 @@ const toStamps = (gaps: ReadonlyArray<number>) => {
   return gaps.map((gap) => (at += gap))
 }
 
-const vendorWindows = toWindows([
+const linkWindows = toWindows([
   { limit: 100, millis: 60_000 },
   { limit: 1500, millis: 3_600_000 },
 ])
@@ -27,14 +27,14 @@ const idle: QuotaRule.Calls = { now: 0, inFlight: 0, stamps: [], blockedUntil: 0
 
 describe("QuotaRule.delay", () => {
   it.effect.prop(
-    "is the shortest wait after which every window has a place",
+    "is the shortest wait after which every window allows a call",
     [anyWindows, gaps, between(0, 8), between(0, 200)],
     ([anyWindows, gaps, inFlight, since]) =>
       Effect.sync(() => {
         const windows = toWindows(anyWindows)
         const stamps = toStamps(gaps)
         const now = (stamps.at(-1) ?? 0) + since
-        // The rule as it is written, tried for each millisecond. Calls in flight are answered now at best.
+        // The rule, tried for each millisecond. Calls in flight are answered now at best.
         const answered = [...stamps, ...Array.from({ length: inFlight }, () => now)]
         const free = (at: number) =>
           anyWindows.every(({ limit, millis }) => answered.filter((stamp) => stamp > at - millis).length < limit)
@@ -48,7 +48,7 @@ describe("QuotaRule.delay", () => {
 
 describe("QuotaRule.forecast", () => {
   it.effect.prop(
-    "is when the last of the calls starts, if each starts as early as it may and is answered at once",
+    "is the start of the last call, if each starts as early as it may and is answered at once",
     [anyWindows, gaps, between(0, 4), between(0, 200), between(1, 40)],
     ([anyWindows, gaps, inFlight, since, calls]) =>
       Effect.sync(() => {
@@ -66,19 +66,19 @@ describe("QuotaRule.forecast", () => {
     { arbitrary: { runs: 300 } },
   )
 
-  it.effect("is the law of both windows for the vendor's limits", () =>
+  it.effect("follows from both windows of Microsoft's limits", () =>
     Effect.sync(() => {
       for (const calls of [1, 100, 101, 200, 1500, 1501, 3000, 10_000, 10_001]) {
         const seconds = 3600 * Math.floor((calls - 1) / 1500) + 60 * Math.floor(((calls - 1) % 1500) / 100)
-        assert.strictEqual(QuotaRule.forecast(vendorWindows, idle, calls), seconds * 1000, `${calls} calls`)
+        assert.strictEqual(QuotaRule.forecast(linkWindows, idle, calls), seconds * 1000, `${calls} calls`)
       }
-      assert.strictEqual(QuotaRule.forecast(vendorWindows, idle, 0), 0)
+      assert.strictEqual(QuotaRule.forecast(linkWindows, idle, 0), 0)
     }),
   )
 })
 
 describe("QuotaRule.status", () => {
-  it.effect("tells of each window what is used, what is free, and when the next call may start", () =>
+  it.effect("has for each window what is used, what is free, and when the next call may start", () =>
     Effect.sync(() => {
       const windows = toWindows([
         { limit: 3, millis: 1000 },
@@ -100,37 +100,37 @@ describe("QuotaRule.status", () => {
   )
 })
 
-describe("QuotaRule.phantoms", () => {
-  const { phantoms } = QuotaRule
+describe("QuotaRule.inferredCalls", () => {
+  const { inferredCalls } = QuotaRule
   const stamps = Array.from({ length: 60 }, (_, i) => 3_590_000 + i * 100)
   const now = 3_600_000
   const calls = { now, inFlight: 5, stamps, blockedUntil: 0 }
 
-  it.effect("fill the window that is full at the server: a short wait is about the minute", () =>
+  it.effect("fill the minute after a wait of less than a minute", () =>
     Effect.sync(() => {
-      const others = phantoms(vendorWindows, calls, 8000)
+      const others = inferredCalls(linkWindows, calls, 8000)
       assert.strictEqual(others.length, 100 - 60 - 5)
-      // The first leaves when the server says.
+      // The first one leaves the window when the server says.
       assert.strictEqual((others[0] ?? 0) + 60_000, now + 8000)
     }),
   )
 
-  it.effect("fill the hour where the wait is longer than a minute", () =>
+  it.effect("fill the hour after a wait of more than a minute", () =>
     Effect.sync(() => {
-      const others = phantoms(vendorWindows, calls, 61_000)
+      const others = inferredCalls(linkWindows, calls, 61_000)
       assert.strictEqual(others.length, 1500 - 60 - 5)
       assert.strictEqual((others[0] ?? 0) + 3_600_000, now + 61_000)
-      const day = phantoms(vendorWindows, calls, 86_400_000)
+      const day = inferredCalls(linkWindows, calls, 86_400_000)
       assert.deepStrictEqual(new Set(day), new Set([now]))
     }),
   )
 
-  it.effect("are none where the log has no room either", () =>
-    Effect.sync(() => assert.deepStrictEqual(phantoms(vendorWindows, { ...calls, inFlight: 40 }, 8000), [])),
+  it.effect("are none where the log is full already", () =>
+    Effect.sync(() => assert.deepStrictEqual(inferredCalls(linkWindows, { ...calls, inFlight: 40 }, 8000), [])),
   )
 
   it.effect.prop(
-    "leave the log full, with the next place when the server says",
+    "fill the log until the time that the server says",
     [anyWindows, gaps, between(0, 8), between(0, 200), between(1, 400)],
     ([anyWindows, gaps, inFlight, since, wait]) =>
       Effect.sync(() => {
@@ -138,7 +138,7 @@ describe("QuotaRule.phantoms", () => {
         const stamps = toStamps(gaps)
         const now = (stamps.at(-1) ?? 0) + since
         const calls = { now, inFlight, stamps, blockedUntil: 0 }
-        const others = phantoms(windows, calls, wait)
+        const others = inferredCalls(windows, calls, wait)
         assert.deepStrictEqual(
           others,
           others.toSorted((a, b) => a - b),
@@ -148,7 +148,7 @@ describe("QuotaRule.phantoms", () => {
         const after = { ...calls, stamps: [...stamps, ...others].toSorted((a, b) => a - b) }
         const status = QuotaRule.status(windows, after).windows.find(({ duration }) => duration === full?.duration)
         assert.strictEqual(status?.free, 0)
-        // Where others filled it up, their first call leaves then; where this program did, it knows better.
+        // Calls of this program have stamps of their own, so the wait is exact only without them.
         if (others.length > 0 && inFlight + stamps.length === 0) {
           const millis = Duration.toMillis(status?.duration ?? 0)
           assert.closeTo(

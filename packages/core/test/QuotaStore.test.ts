@@ -14,31 +14,31 @@ const openLog = (windows: ReadonlyArray<QuotaRule.Window>) =>
     store.open({ name: "test", windows, lease: Duration.minutes(2) }),
   ).pipe(Effect.provide(QuotaStore.layerMemory))
 
-/** What every store must do is in `packages/node/test/support/QuotaStoreSuite.ts`; this is what memory alone can. */
+/** What only the store in memory does. `packages/node/test/support/QuotaStoreSuite.ts` has the tests of every store. */
 describe("QuotaStore.layerMemory", () => {
   it.effect("never lets more than the limit into a window, not even by a fraction of a millisecond", () =>
     Effect.gen(function* () {
       const log = yield* openLog(toWindows([{ limit: 1, millis: 1000 }]))
       yield* TestClock.adjust(0.9)
-      yield* (yield* log.take).answered
+      yield* (yield* log.acquire).answered
       // 999.1 milliseconds later.
       yield* TestClock.adjust(999.1)
-      yield* Effect.flip(log.take)
+      yield* Effect.flip(log.acquire)
     }),
   )
 
-  it.effect("is not moved by a clock that is set", () =>
+  it.effect("does not depend on the system clock", () =>
     Effect.gen(function* () {
       const log = yield* openLog(toWindows([{ limit: 1, millis: 1000 }]))
       yield* TestClock.setTime(1_000_000)
-      yield* (yield* log.take).answered
+      yield* (yield* log.acquire).answered
       yield* TestClock.setTime(0)
-      const full = yield* Effect.flip(log.take)
+      const full = yield* Effect.flip(log.acquire)
       assert.deepInclude(full, { _tag: "QuotaFull", retryAfter: Duration.seconds(1) })
     }),
   )
 
-  it.effect("keeps its count over far more calls than a window holds", () =>
+  it.effect("counts right over many more calls than a window has", () =>
     Effect.gen(function* () {
       const log = yield* openLog(
         toWindows([
@@ -48,10 +48,10 @@ describe("QuotaStore.layerMemory", () => {
       )
       let taken = 0
       for (let at = 0; at < 10_000; at += 5) {
-        const place = yield* Effect.option(log.take)
-        if (Option.isSome(place)) {
+        const permit = yield* Effect.option(log.acquire)
+        if (Option.isSome(permit)) {
           taken++
-          yield* place.value.answered
+          yield* permit.value.answered
         }
         yield* TestClock.adjust(5)
       }

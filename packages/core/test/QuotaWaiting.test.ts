@@ -5,7 +5,7 @@ import { MachineActionId } from "@live-response/core/MachineAction"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { QuotaStoreError, Unusable } from "@live-response/core/QuotaStoreError"
+import { QuotaFull, QuotaStoreError, Unusable } from "@live-response/core/QuotaStoreError"
 import * as Timing from "@live-response/core/Timing"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -25,7 +25,7 @@ import { TestClock } from "effect/testing"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
-/** What the store does with a take, whatever permits it has. */
+/** How the store answers an `acquire`. */
 const Answer = Schema.Literals(["by the rule", "by the rule", "by the rule", "unusable", "defect"])
 
 const unusable = new QuotaStoreError({
@@ -34,7 +34,7 @@ const unusable = new QuotaStoreError({
   advice: "free some space",
 })
 
-/** A store of so many permits, which counts what becomes of them. A permit that ends twice makes it negative. */
+/** A store with `limit` permits that counts what happens to them. A permit that is ended twice makes the difference negative. */
 const makeStore = (limit: number, answers: ReadonlyArray<typeof Answer.Type>, yields: number) => {
   const pause = Effect.forEach(Array.from({ length: yields }), () => Effect.yieldNow, { discard: true })
   const seen = { taken: 0, ended: 0, atOnce: 0, takes: 0 }
@@ -42,21 +42,21 @@ const makeStore = (limit: number, answers: ReadonlyArray<typeof Answer.Type>, yi
     pause,
     Effect.sync(() => void seen.ended++),
   )
-  const take = Effect.suspend((): Effect.Effect<QuotaStore.Place, QuotaStore.QuotaFull | QuotaStoreError> => {
+  const acquire = Effect.suspend((): Effect.Effect<QuotaStore.Permit, QuotaFull | QuotaStoreError> => {
     const answer = answers[seen.takes++] ?? "by the rule"
     if (answer === "unusable") return Effect.fail(unusable)
     if (answer === "defect") return Effect.die("the store is broken")
     if (seen.taken - seen.ended >= limit) {
-      return Effect.fail(new QuotaStore.QuotaFull({ retryAfter: Duration.millis(1) }))
+      return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(1) }))
     }
     seen.taken++
     seen.atOnce = Math.max(seen.atOnce, seen.taken - seen.ended)
-    return Effect.succeed({ answered: end, giveBack: end })
+    return Effect.succeed({ answered: end, release: end })
   })
   const log: QuotaStore.CallLog = {
-    // A permit is taken in one step, as by a transaction.
-    take: Effect.andThen(pause, take),
-    refused: () => Effect.void,
+    // One step, as in a transaction.
+    acquire: Effect.andThen(pause, acquire),
+    throttled: () => Effect.void,
     calls: Effect.succeed({ now: 0, inFlight: 0, stamps: [], blockedUntil: 0 }),
   }
   return { seen, layer: Layer.succeed(QuotaStore.QuotaStore, { open: () => Effect.succeed(log) }) }
@@ -77,18 +77,18 @@ const afterYields = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
     effect,
   )
 
-describe("Quota, and its waiting calls", () => {
+describe("Quota with waiting calls", () => {
   const callers = Schema.Array(
     Schema.Struct({
       comes: between(0, 12),
       takes: between(0, 4),
-      first: Schema.Boolean,
+      priority: Schema.Boolean,
       leaves: Schema.UndefinedOr(between(0, 40)),
     }),
   )
 
   it.effect.prop(
-    "every waiting call ends and every permit is ended once, whatever interrupts, fails or breaks between any two steps",
+    "serves or fails every waiting call, and ends every permit once, whatever is interrupted or fails between two steps",
     [callers, Schema.Array(Answer), between(1, 3), between(0, 3), between(5, 40)],
     ([calls, answers, limit, yields, steps]) =>
       Effect.gen(function* () {
@@ -99,8 +99,8 @@ describe("Quota, and its waiting calls", () => {
           fewest.waiting = Math.min(fewest.waiting, waiting)
         })
         const batch = Effect.gen(function* () {
-          const fibers = yield* Effect.forEach(calls, ({ comes, first, takes }) =>
-            Effect.forkChild(afterYields(comes, quota.withPlace(afterYields(takes, look), { first }))),
+          const fibers = yield* Effect.forEach(calls, ({ comes, priority, takes }) =>
+            Effect.forkChild(afterYields(comes, quota.withPermit(afterYields(takes, look), { priority }))),
           )
           yield* Effect.forEach(calls, ({ comes, leaves }, i) => {
             const fiber = fibers[i]
@@ -114,7 +114,7 @@ describe("Quota, and its waiting calls", () => {
         })
         const exits = yield* inVirtualTime(batch, "1 minute")
         for (const [i, exit] of exits.entries()) {
-          assert.isDefined(exit, `call ${i} waits for ever`)
+          assert.isDefined(exit, `call ${i} waits forever`)
           if (exit === undefined || Exit.isSuccess(exit)) continue
           const isExpected =
             calls[i]?.leaves !== undefined || answers.some((answer) => answer === "unusable" || answer === "defect")
@@ -124,7 +124,7 @@ describe("Quota, and its waiting calls", () => {
         assert.isAtLeast(fewest.waiting, 0)
         assert.strictEqual(seen.ended, seen.taken)
         assert.isAtMost(seen.atOnce, limit)
-        // Nothing goes on once nobody waits.
+        // The store is not used any more once no call waits.
         const { takes } = seen
         yield* TestClock.adjust("1 hour")
         assert.strictEqual(seen.takes, takes)
@@ -132,20 +132,20 @@ describe("Quota, and its waiting calls", () => {
     { arbitrary: { runs: 400, size: 12 } },
   )
 
-  it.effect("a defect of the store fails the calls that wait, is logged, and later calls are served", () =>
+  it.effect("fails the waiting calls with a defect of the store, logs it, and serves later calls", () =>
     Effect.gen(function* () {
       const errors: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => errors.push(`${logLevel} ${String(message)}`))
       const { layer, seen } = makeStore(5, ["defect"], 0)
       yield* Effect.gen(function* () {
         const quota = yield* quotaOver(layer)
-        const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPermit(Effect.void)))
         yield* TestClock.adjust("1 milli")
         for (const call of calls) {
           const exit = call.pollUnsafe()
           assert.include(String(exit), "the store is broken")
         }
-        assert.strictEqual(yield* inVirtualTime(quota.withPlace(Effect.succeed("served"))), "served")
+        assert.strictEqual(yield* inVirtualTime(quota.withPermit(Effect.succeed("served"))), "served")
       }).pipe(Effect.provide(Logger.layer([logger])))
       assert.strictEqual(errors.length, 1)
       assert.match(errors[0] ?? "", /^Error the quota test failed unexpectedly/)
@@ -153,35 +153,35 @@ describe("Quota, and its waiting calls", () => {
     }),
   )
 
-  it.effect("a defect of the policy fails the calls that wait", () =>
+  it.effect("fails the waiting calls with a defect of the schedule", () =>
     Effect.gen(function* () {
       const { layer } = makeStore(1, [], 0)
 
-      const broken = Schedule.modifyDelay(Schedule.forever, () => Effect.die("the policy is broken"))
+      const broken = Schedule.modifyDelay(Schedule.forever, () => Effect.die("the schedule is broken"))
       const quota = yield* quotaOver(layer).pipe(
         Effect.provideService(Timing.Timing, {
           ...Timing.defaults,
-          quota: Schedule.setInputType<QuotaStore.QuotaFull>()(broken),
+          quota: Schedule.setInputType<QuotaFull>()(broken),
         }),
       )
-      yield* Effect.forkChild(quota.withPlace(Effect.never))
+      yield* Effect.forkChild(quota.withPermit(Effect.never))
       yield* TestClock.adjust("1 milli")
-      const waiting = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const waiting = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
-      assert.include(String(waiting.pollUnsafe()), "the policy is broken")
+      assert.include(String(waiting.pollUnsafe()), "the schedule is broken")
     }).pipe(Effect.scoped, quiet),
   )
 
-  it.effect("calls that wait when the quota's scope ends are interrupted, and so are those that come later", () =>
+  it.effect("interrupts the waiting calls when its scope closes, and every later call", () =>
     Effect.gen(function* () {
       const { layer } = makeStore(0, [], 0)
       const scope = yield* Scope.make()
       const quota = yield* Scope.provide(quotaOver(layer), scope)
-      const waiting = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const waiting = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 milli")
-      const late = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const late = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       for (const call of [waiting, late]) {
         const exit = call.pollUnsafe()
@@ -191,18 +191,18 @@ describe("Quota, and its waiting calls", () => {
   )
 })
 
-describe("Quota, and a scope that has ended", () => {
-  it.effect.each(["at once", "later"])("calls that come after its scope ended %s do not wait", (when) =>
+describe("Quota after its scope has closed", () => {
+  it.effect.each(["at once", "later"])("fails calls without waiting if the scope was closed %s", (when) =>
     Effect.gen(function* () {
       const { layer } = makeStore(1, [], 0)
       const scope = yield* Scope.make()
       const quota = yield* Scope.provide(quotaOver(layer), scope)
       if (when === "later") yield* TestClock.adjust("1 milli")
       yield* Scope.close(scope, Exit.void)
-      const late = yield* Effect.forkChild(quota.withPlace(Effect.void))
+      const late = yield* Effect.forkChild(quota.withPermit(Effect.void))
       yield* TestClock.adjust("1 milli")
       const other = yield* Effect.forkChild(
-        Effect.flatMap(quota.ofApi({ name: "other", windows }), (other) => other.withPlace(Effect.void)),
+        Effect.flatMap(quota.ofApi({ name: "other", windows }), (other) => other.withPermit(Effect.void)),
       )
       yield* TestClock.adjust("1 milli")
       yield* TestClock.adjust("1 milli")
@@ -212,8 +212,8 @@ describe("Quota, and a scope that has ended", () => {
   )
 })
 
-describe("DefenderApi, and the quotas of its other calls", () => {
-  /** A store whose log of one API can't be opened at first, and takes its time. */
+describe("The quotas of DefenderApi", () => {
+  /** A store where one log takes a second to open, and fails the first time. */
   const failingOnce = (opens: Array<string>) =>
     Layer.effect(
       QuotaStore.QuotaStore,
@@ -227,35 +227,32 @@ describe("DefenderApi, and the quotas of its other calls", () => {
       })),
     ).pipe(Layer.provide(QuotaStore.layerMemory))
 
-  it.effect(
-    "a log that could not be opened is opened again by the next call, and once for all who call together",
-    () => {
-      const opens: Array<string> = []
-      const layer = DefenderApi.layer({ base: "http://127.0.0.1" }).pipe(
-        Layer.provide([Simulator.layerHttpClient, Quota.layer().pipe(Layer.provide(failingOnce(opens)))]),
-        Layer.provide(Credential.layerToken(Redacted.make("token"))),
-        Layer.provide(Simulator.layer({ tokens: ["token"] })),
+  it.effect("open a log again that failed to open, once for all calls at the same time", () => {
+    const opens: Array<string> = []
+    const layer = DefenderApi.layer({ base: "http://127.0.0.1" }).pipe(
+      Layer.provide([Simulator.layerHttpClient, Quota.layer().pipe(Layer.provide(failingOnce(opens)))]),
+      Layer.provide(Credential.layerToken(Redacted.make("token"))),
+      Layer.provide(Simulator.layer({ tokens: ["token"] })),
+    )
+    return Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const together = Effect.all(
+        Array.from({ length: 5 }, () => Effect.flip(api.get(idOfNone))),
+        { concurrency: "unbounded" },
       )
-      return Effect.gen(function* () {
-        const api = yield* DefenderApi.DefenderApi
-        const together = Effect.all(
-          Array.from({ length: 5 }, () => Effect.flip(api.get(idOfNone))),
-          { concurrency: "unbounded" },
-        )
-        const first = yield* inVirtualTime(together)
-        assert.deepStrictEqual(
-          first.map(({ _tag }) => _tag),
-          Array.from({ length: 5 }, () => "QuotaStoreError"),
-        )
-        assert.strictEqual(opens.length, 1)
-        const second = yield* inVirtualTime(together)
-        assert.deepStrictEqual(
-          second.map((error) => (error._tag === "DefenderError" ? error.reason._tag : error._tag)),
-          Array.from({ length: 5 }, () => "NotFound"),
-        )
-        yield* inVirtualTime(together)
-        assert.strictEqual(opens.length, 2)
-      }).pipe(Effect.provide(layer))
-    },
-  )
+      const first = yield* inVirtualTime(together)
+      assert.deepStrictEqual(
+        first.map(({ _tag }) => _tag),
+        Array.from({ length: 5 }, () => "QuotaStoreError"),
+      )
+      assert.strictEqual(opens.length, 1)
+      const second = yield* inVirtualTime(together)
+      assert.deepStrictEqual(
+        second.map((error) => (error._tag === "DefenderError" ? error.reason._tag : error._tag)),
+        Array.from({ length: 5 }, () => "NotFound"),
+      )
+      yield* inVirtualTime(together)
+      assert.strictEqual(opens.length, 2)
+    }).pipe(Effect.provide(layer))
+  })
 })

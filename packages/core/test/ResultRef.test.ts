@@ -16,7 +16,7 @@ const guid = Arbitrary.map(Arbitrary.array(digit, { minLength: 32, maxLength: 32
 const index = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 999 }))
 
 describe("ResultRef", () => {
-  it.effect("is read and printed as id:index", () =>
+  it.effect("is parsed and printed as id:index", () =>
     Effect.gen(function* () {
       const ref = yield* decode(`${id}:7`)
       assert.strictEqual<string>(ref.machineActionId, id)
@@ -26,7 +26,7 @@ describe("ResultRef", () => {
     }),
   )
 
-  it.effect("is printed as id:index also where its origin is known", () =>
+  it.effect("is printed as id:index even with an origin", () =>
     Effect.gen(function* () {
       const ref = ActionResult.make({ ...(yield* decode(`${id}:7`)), machineName: "C-Lab-31" })
       assert.strictEqual(String(ref), `${id}:7`)
@@ -34,13 +34,13 @@ describe("ResultRef", () => {
     }),
   )
 
-  it.effect("is the same result however its id was typed", () =>
+  it.effect("names the same result in upper and lower case", () =>
     Effect.gen(function* () {
       assert.strictEqual(String(yield* decode(`${id.toUpperCase()}:0`)), String(yield* decode(`${id}:0`)))
     }),
   )
 
-  it.effect.prop("comes back from its text", [guid, index], ([guid, index]) =>
+  it.effect.prop("is parsed from what it prints", [guid, index], ([guid, index]) =>
     Effect.gen(function* () {
       const ref = yield* decode(`${guid}:${index}`)
       assert.strictEqual(yield* encode(ref), `${guid.toLowerCase()}:${index}`)
@@ -48,7 +48,7 @@ describe("ResultRef", () => {
     }),
   )
 
-  it.effect("reads a number with zeros before it as that number", () =>
+  it.effect("ignores leading zeros of an index", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* decode(`${id}:007`)).index, 7)
     }),
@@ -81,7 +81,7 @@ describe("ResultRef", () => {
     }),
   )
 
-  it.effect("can't be made of an index that is none", () =>
+  it.effect("rejects an index that is out of range", () =>
     Effect.gen(function* () {
       const machineActionId = yield* Schema.decodeEffect(MachineActionId)(id)
       for (const index of [-1, 1000, 0.5, Number.NaN]) {

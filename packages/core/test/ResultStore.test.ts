@@ -1,6 +1,6 @@
 /**
- * The store in memory, and the one on a disk that fails. Both stores are put through their paces together in
- * `packages/node/test/ResultStore.test.ts`.
+ * The store in memory, and the store on a disk that fails. `packages/node/test/ResultStore.test.ts` tests what both do
+ * alike.
  */
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
@@ -31,7 +31,7 @@ const readAll = (path: string) =>
   Effect.flatMap(ResultStore.ResultStore, (store) => Effect.map(Stream.runCollect(store.read(path)), joined))
 
 describe("ResultStore.layerMemory", () => {
-  it.effect("keeps a result by what it is", () =>
+  it.effect("stores a result by its kind", () =>
     Effect.gen(function* () {
       const store = yield* ResultStore.ResultStore
       for (const [bytes, extension] of [
@@ -53,7 +53,7 @@ describe("ResultStore.layerMemory", () => {
     }).pipe(Effect.provide(ResultStore.layerMemory)),
   )
 
-  it.effect("goes on with what an earlier writer left", () =>
+  it.effect("resumes what an earlier writer left", () =>
     Effect.gen(function* () {
       const left = Effect.gen(function* () {
         const writer = yield* open
@@ -70,7 +70,7 @@ describe("ResultStore.layerMemory", () => {
     }).pipe(Effect.provide(ResultStore.layerMemory)),
   )
 
-  it.effect("keeps nothing of what is not what was announced", () =>
+  it.effect("stores nothing if the bytes are not what was announced", () =>
     Effect.gen(function* () {
       const attempt = Effect.gen(function* () {
         const writer = yield* open
@@ -83,7 +83,7 @@ describe("ResultStore.layerMemory", () => {
     }).pipe(Effect.provide(ResultStore.layerMemory)),
   )
 
-  it.effect("does not read what it has not", () =>
+  it.effect("fails to read a file that it does not have", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(readAll("nothing/0.bin"))
       assert.isTrue(Exit.isFailure(exit))
@@ -98,7 +98,7 @@ const binPath = `${directory}/${exampleRef.machineActionId}/0.bin`
 
 const onDisk = (disk: Disk) => ResultStore.layerFileSystem({ directory }).pipe(Layer.provide(disk.layer))
 
-/** One program: a store of its own, in which one writer is open, until its scope ends or it crashes. */
+/** One program with a store and one open writer, until its scope closes or it crashes. */
 const inWriter = <A, E>(disk: Disk, use: (writer: ResultStore.ResultWriter) => Effect.Effect<A, E, Scope.Scope>) =>
   Effect.scoped(Effect.flatMap(open, use)).pipe(Effect.provide(onDisk(disk), { local: true }))
 
@@ -117,8 +117,8 @@ const writeFrom = Effect.fnUntraced(function* (writer: ResultStore.ResultWriter,
   }
 })
 
-describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
-  it.effect("does not read a record that is larger than any is, and starts over", () =>
+describe("ResultStore.layerFileSystem: what a resume may trust", () => {
+  it.effect("ignores a record that is too large, and starts over", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, (writer) => writeFrom(writer, 0, 2_000_000))
@@ -130,21 +130,21 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
     }),
   )
 
-  it.effect("flushes a small result that comes fast once, and needs no record of it", () =>
+  it.effect("flushes a small result once, and needs no record of it", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, (writer) =>
         Effect.andThen(writer.write({ head, offset: 0, bytes: content }), writer.complete),
       )
       assert.strictEqual(countOf(disk, "sync"), 1)
-      // The directory of the results, for that of the action, and this one for the result.
+      // The directory of results for the one of the action, and that one for the result.
       assert.strictEqual(countOf(disk, "syncDirectory"), 2)
       assert.isFalse(disk.operations.some(({ method, path }) => method === "open" && path.startsWith(recordPath)))
       assert.deepStrictEqual(disk.paths(), [binPath])
     }),
   )
 
-  it.effect("records what came a second later, and nothing while nothing comes", () =>
+  it.effect("records bytes a second later, and nothing while none arrive", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, (writer) =>
@@ -163,7 +163,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
     }),
   )
 
-  it.effect("flushes each 8 MiB, and not each chunk, and a crash leaves that", () =>
+  it.effect("flushes each 8 MiB and not each chunk, and a crash leaves the flushed bytes", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const crashed = yield* Scope.make()
@@ -188,7 +188,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
     }),
   )
 
-  it.effect("cuts off what was written and never flushed", () =>
+  it.effect("cuts off bytes that were written and never flushed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       disk.files.set(partPath, Uint8Array.from([...content.subarray(0, 300), ...new Uint8Array(200)]))
@@ -239,7 +239,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
     )
   }
 
-  it.effect("takes bytes of other content never for those of a record that a power cut brings back", () =>
+  it.effect("never resumes other content with a record that a power cut restored", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, ({ write }) => write({ head, offset: 0, bytes: content.subarray(0, 400) }))
@@ -248,14 +248,14 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
       const writer = yield* open.pipe(Scope.provide(crashed), Effect.provide(onDisk(disk), { local: true }))
       yield* writer.write({ head: largeHead, offset: 0, bytes: large.subarray(0, 2_000_000) })
       assert.strictEqual(disk.files.get(partPath)?.length, 2_000_000)
-      // The names are those that were flushed, the bytes those that were written.
+      // The names are those that were flushed, and the bytes those that were written.
       disk.powerCut(() => 0.9)
       assert.strictEqual(disk.files.get(partPath)?.length, 2_000_000)
       yield* inWriter(disk, ({ resume }) => Effect.sync(() => assert.isUndefined(resume)))
     }),
   )
 
-  it.effect("does not hold a result that could not be opened", () =>
+  it.effect("releases a result that could not be opened", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, ({ write }) => write({ head, offset: 0, bytes: content.subarray(0, 400) }))
@@ -271,7 +271,7 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
     }),
   )
 
-  it.effect("says that another program has written into the file, and keeps nothing of it", () =>
+  it.effect("fails if another program wrote to the file, and stores nothing", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const error = yield* inWriter(disk, (writer) =>
@@ -286,14 +286,14 @@ describe("ResultStore.layerFileSystem, and what a resume may trust", () => {
         }),
       )
       assert.strictEqual(error._tag === "TransferError" && error.reason._tag, "Mismatch")
-      assert.include(error.message, "the file has 2000 bytes, written to it were 1000")
+      assert.include(error.message, "the file has 2000 bytes but 1000 bytes were written")
       assert.deepStrictEqual(disk.paths(), [])
     }),
   )
 })
 
-describe("ResultStore.layerFileSystem, after a write that failed", () => {
-  it.effect("writes nothing more, and leaves what was flushed before", () =>
+describe("ResultStore.layerFileSystem: after a failed write", () => {
+  it.effect("writes nothing more, and leaves the flushed bytes", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, (writer) =>
@@ -314,7 +314,7 @@ describe("ResultStore.layerFileSystem, after a write that failed", () => {
     }),
   )
 
-  it.effect("leaves no record where the time to flush comes while it completes", () =>
+  it.effect("leaves no record if a flush is due while it completes", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, (writer) =>
@@ -329,7 +329,7 @@ describe("ResultStore.layerFileSystem, after a write that failed", () => {
     }),
   )
 
-  it.effect("takes nothing after it has finished", () =>
+  it.effect("accepts no chunk after it has finished", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* inWriter(disk, (writer) =>
@@ -346,7 +346,7 @@ describe("ResultStore.layerFileSystem, after a write that failed", () => {
     }),
   )
 
-  it.effect("keeps the result that is there where its record can't be removed", () =>
+  it.effect("stores the result even if its record can't be removed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const complete = (writer: ResultStore.ResultWriter) =>
@@ -369,7 +369,7 @@ const faults: ReadonlyArray<Fault> = ["short", "ENOSPC", "EIO", "EMFILE", "crash
 const isSame = (file: Uint8Array | undefined, bytes: Uint8Array) =>
   file !== undefined && Buffer.compare(file, bytes) === 0
 
-/** Two contents that the storage may have, the second one as long as the first or not. */
+/** Two contents that the storage may have, of the same length or not. */
 const contentsOf = (roll: () => number) =>
   [0, 1].map((version) => {
     const length = roll() < 0.03 ? 1_200_000 + Math.floor(1_000_000 * roll()) : Math.floor(3000 * roll())
@@ -377,7 +377,7 @@ const contentsOf = (roll: () => number) =>
     return { bytes, head: ResultHead.make({ length, etag: `"${version}"` }) }
   })
 
-/** Downloads as `Transfer` does: from where an earlier writer left the same content, else from the start. */
+/** Downloads as `Transfer` does: resumes the same content, and starts over with another. */
 const download = Effect.fnUntraced(function* (
   writer: ResultStore.ResultWriter,
   { bytes, head }: { readonly bytes: Uint8Array; readonly head: ResultHead },
@@ -395,9 +395,9 @@ const download = Effect.fnUntraced(function* (
   }
 })
 
-describe("ResultStore.layerFileSystem, on a disk that fails", () => {
+describe("ResultStore.layerFileSystem: on a disk that fails", () => {
   it.effect.prop(
-    "has the right bytes in the end or an error, whatever fails, crashes or loses power",
+    "stores the right bytes or fails, through any failed write, crash or power cut",
     [Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })))],
     ([seed]) =>
       Effect.gen(function* () {
@@ -410,7 +410,7 @@ describe("ResultStore.layerFileSystem, on a disk that fails", () => {
           readonly bytes: Uint8Array | undefined
           readonly content: Uint8Array
         }> = []
-        /** A program that fails may have replaced the result, with all of the other content. */
+        /** A program that fails may have replaced the result with the whole other content. */
         const assertStored = (when: string) => {
           const file = disk.files.get(binPath)
           const isWhole = contents.some(({ bytes }) => isSame(file, bytes))

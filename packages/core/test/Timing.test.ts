@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DefenderError from "@live-response/core/DefenderError"
-import { QuotaFull } from "@live-response/core/QuotaStore"
+import { QuotaFull } from "@live-response/core/QuotaStoreError"
 import * as Timing from "@live-response/core/Timing"
 import * as TransferError from "@live-response/core/TransferError"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { ResultEvent } from "@live-response/core/ResultEvent"
 import type { ResultChunk, ResumePoint } from "@live-response/core/ResultChunk"
 import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
@@ -31,12 +31,12 @@ const chunksOf = (resume?: ResumePoint) =>
   Effect.flatMap(Transfer, (transfer) => Stream.runCollect(transfer.chunks(exampleRef, resume)))
 const bytesOf = Effect.flatMap(Transfer, (transfer) => Stream.runCollect(transfer.bytes(exampleRef)))
 
-/** Puts the chunks where they belong, as a store does. A gap fails the test. */
+/** Assembles the chunks as a store does. A gap fails the test. */
 const placed = (chunks: ReadonlyArray<ResultChunk>, resumed: ReadonlyArray<number> = []): ReadonlyArray<number> => {
   let content = [...resumed]
   for (const { bytes, offset } of chunks) {
     if (offset === 0) content = []
-    assert.strictEqual(offset, content.length, "a chunk goes on where the one before it ended")
+    assert.strictEqual(offset, content.length, "a chunk starts where the one before it ended")
     content.push(...bytes)
   }
   return content
@@ -52,7 +52,7 @@ const linkCount = Effect.gen(function* () {
 })
 const rangesAsked = Effect.map(blobCalls, (calls) => calls.map(({ headers }) => headers.range))
 
-/** Downloads the content through these faults. */
+/** Downloads the content with these faults. */
 const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault>) =>
   Effect.gen(function* () {
     const simulator = yield* Simulator.Simulator
@@ -67,7 +67,7 @@ const reasonOf = <A, E extends { readonly reason: unknown }>(exit: Exit.Exit<A, 
   Effect.map(failureOf(exit), ({ reason }) => reason)
 
 describe("Transfer: the request", () => {
-  it.effect("asks for the link as it is, with no bearer and no trace headers", () =>
+  it.effect("requests the link unchanged, without a bearer token or trace headers", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(utf8("hello"), [])
       assert.deepStrictEqual(placed(yield* exit), joined([utf8("hello")]))
@@ -84,7 +84,7 @@ describe("Transfer: the request", () => {
     }).pipe(Effect.withSpan("a trace of the caller's"), Effect.provide(world)),
   )
 
-  it.effect("tells what was announced with each chunk", () =>
+  it.effect("has what the storage announced with each chunk", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(utf8("hello"), [])
       const [chunk] = yield* exit
@@ -99,13 +99,13 @@ describe("Transfer: a body that breaks", () => {
   const small = patterned(40)
 
   it.effect.each(Array.from({ length: small.length + 1 }, (_, cut) => ({ cut })))(
-    "goes on where it was cut, at byte $cut",
+    "resumes where it was cut, at byte $cut",
     ({ cut }) =>
       Effect.gen(function* () {
         const { events, exit } = yield* download(small, [{ fault: "cut", after: cut }])
         const chunks = yield* exit
         assert.deepStrictEqual(placed(chunks), joined([small]))
-        // No byte is asked for twice, and none is given twice.
+        // No byte is requested twice, and none is emitted twice.
         assert.strictEqual(
           chunks.reduce((sum, { bytes }) => sum + bytes.length, 0),
           small.length,
@@ -126,7 +126,7 @@ describe("Transfer: a body that breaks", () => {
   )
 
   it.effect.prop(
-    "goes on however often it is cut, as long as it gets further",
+    "resumes after any number of cuts, as long as each attempt gets further",
     [
       Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 }))), {
         maxLength: 12,
@@ -141,7 +141,7 @@ describe("Transfer: a body that breaks", () => {
         )
         const bytes = joined((yield* exit).map(({ bytes }) => bytes))
         assert.deepStrictEqual(bytes, joined([content]))
-        // Each request begins exactly where the one before it was cut.
+        // Each request starts exactly where the one before it was cut.
         let offset = 0
         const expected: Array<string | undefined> = [undefined]
         for (const cut of cuts) {
@@ -154,7 +154,7 @@ describe("Transfer: a body that breaks", () => {
     { arbitrary: { runs: 30 } },
   )
 
-  it.effect("gives whoever reads bytes each byte once", () =>
+  it.effect("emits each byte once to a reader of bytes", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const content = patterned(50_000)
@@ -166,7 +166,7 @@ describe("Transfer: a body that breaks", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is given up after five retries without a byte", () =>
+  it.effect("fails after five retries without a byte", () =>
     Effect.gen(function* () {
       const { events, exit } = yield* download(
         small,
@@ -179,7 +179,7 @@ describe("Transfer: a body that breaks", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is given up after five retries without a byte more than before", () =>
+  it.effect("fails after five retries that get no further", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(small, [
         { fault: "cut", after: 10 },
@@ -191,18 +191,18 @@ describe("Transfer: a body that breaks", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is given up where it starts over again and again and gets no further", () =>
+  it.effect("fails if it starts over repeatedly and gets no further", () =>
     Effect.gen(function* () {
       const whole = { fault: "status", status: 416, code: "InvalidRange" } as const
       const faults = Array.from({ length: 40 }, () => [{ fault: "cut", after: 10 }, whole] as const).flat()
       const { exit } = yield* download(small, faults)
       assert.strictEqual((yield* reasonOf(exit))._tag, "Broken")
-      // Each retry is two requests: one that is refused, and one for the whole.
+      // Each retry is two requests: one that is refused, and one for the whole result.
       assert.isAtMost((yield* blobCalls).length, 14)
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("has as many retries again once it got further", () =>
+  it.effect("has all retries again once it got further", () =>
     Effect.gen(function* () {
       const stuck = Array.from({ length: 5 }, () => ({ fault: "cut", after: 0 }) as const)
       const { exit } = yield* download(small, [
@@ -215,7 +215,7 @@ describe("Transfer: a body that breaks", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is retried as a replaced policy says", () =>
+  it.effect("is retried as the Timing in context says", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(
         small,
@@ -227,10 +227,10 @@ describe("Transfer: a body that breaks", () => {
   )
 })
 
-describe("Transfer: a link that dies", () => {
+describe("Transfer: a link that expires", () => {
   const content = patterned(1000)
 
-  it.effect("is made anew at once", () =>
+  it.effect("is renewed at once", () =>
     Effect.gen(function* () {
       const { events, exit } = yield* download(content, [{ fault: "expire" }])
       assert.deepStrictEqual(placed(yield* exit), joined([content]))
@@ -245,7 +245,7 @@ describe("Transfer: a link that dies", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is final when the new one is refused too, after exactly two links", () =>
+  it.effect("fails after exactly two links if the new one is refused too", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(content, [{ fault: "expire" }, { fault: "expire" }])
       const reason = yield* reasonOf(exit)
@@ -255,7 +255,7 @@ describe("Transfer: a link that dies", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("continues at its offset with the new one", () =>
+  it.effect("resumes at its offset with the new link", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(content, [{ fault: "cut", after: 300 }, { fault: "expire" }])
       assert.deepStrictEqual(placed(yield* exit), joined([content]))
@@ -264,7 +264,7 @@ describe("Transfer: a link that dies", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is made anew each time, as long as bytes come between", () =>
+  it.effect("is renewed each time, as long as bytes arrive in between", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(content, [
         { fault: "cut", after: 300 },
@@ -279,7 +279,7 @@ describe("Transfer: a link that dies", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is not used when its time is over, and is until then", () =>
+  it.effect("is used until it expires, and not after that", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const transfer = yield* Transfer
@@ -287,7 +287,7 @@ describe("Transfer: a link that dies", () => {
         content: patterned(40_000),
         blobFaults: [{ fault: "cut", after: 20_000 }],
       })
-      // Reads slowly: the connection breaks when the link has been dead for long.
+      // The reader is slow: the connection breaks long after the link has expired.
       const slowly = transfer.chunks(exampleRef).pipe(
         Stream.tap(() => Effect.sleep("20 minutes")),
         Stream.runCollect,
@@ -306,7 +306,7 @@ describe("Transfer: a link that dies", () => {
   it.effect.each([
     { skew: "ahead", date: "Tue, 24 Nov 1992 06:00:00 GMT", se: "1992-11-24T06:30:00Z" },
     { skew: "behind", date: "Tue, 24 Nov 2026 06:00:00 GMT", se: "2026-11-24T06:30:00Z" },
-  ])("lives by the server's clock, where that of this machine is years $skew", ({ date, se }) =>
+  ])("expires by the server's clock, even if that of this machine is years $skew", ({ date, se }) =>
     Effect.gen(function* () {
       const asked: Array<string> = []
       const client = HttpClient.make((request, url) =>
@@ -347,10 +347,10 @@ describe("Transfer: a link that dies", () => {
 })
 
 describe("Transfer: a body that stalls", () => {
-  it.effect("goes on after thirty seconds without a byte", () =>
+  it.effect("resumes after thirty seconds without a byte", () =>
     Effect.gen(function* () {
       const content = patterned(50_000)
-      const began = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeMillis
       const { events, exit } = yield* download(content, [{ fault: "stall", after: 20_000 }])
       assert.deepStrictEqual(placed(yield* exit), joined([content]))
       const [event] = retrying(events)
@@ -359,13 +359,13 @@ describe("Transfer: a body that stalls", () => {
       assert.strictEqual(reason?._tag === "Stalled" && Duration.toSeconds(reason.timeout), 30)
       const [, second] = yield* blobCalls
       assert.strictEqual(second?.headers.range, "bytes=20000-")
-      const noticed = (second?.at ?? 0) - began
+      const noticed = (second?.at ?? 0) - startedAt
       assert.isAtLeast(noticed, 30_000)
       assert.isAtMost(noticed, 40_000)
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is noticed before the first byte as well", () =>
+  it.effect("is detected before the first byte as well", () =>
     Effect.gen(function* () {
       const { events, exit } = yield* download(patterned(10), [{ fault: "stall", after: 0 }])
       assert.deepStrictEqual(placed(yield* exit), joined([patterned(10)]))
@@ -373,7 +373,7 @@ describe("Transfer: a body that stalls", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("is given up after five retries without a byte more", () =>
+  it.effect("fails after five retries without another byte", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(
         patterned(10),
@@ -384,7 +384,7 @@ describe("Transfer: a body that stalls", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("does not stall because its reader takes its time", () =>
+  it.effect("is not a stall if its reader is slow", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const transfer = yield* Transfer
@@ -401,12 +401,12 @@ describe("Transfer: a body that stalls", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("keeps to a stall time-out of the program's own", () =>
+  it.effect("uses the stall timeout of the Timing in context", () =>
     Effect.gen(function* () {
-      const began = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeMillis
       yield* download(patterned(10), [{ fault: "stall", after: 5 }])
       const [, second] = yield* blobCalls
-      assert.isAtMost((second?.at ?? 0) - began, 5000)
+      assert.isAtMost((second?.at ?? 0) - startedAt, 5000)
     }).pipe(
       Effect.provide(
         world.pipe(Layer.provide(Timing.layer({ stallTimeout: "2 seconds", transfer: Schedule.spaced("1 second") }))),
@@ -414,7 +414,7 @@ describe("Transfer: a body that stalls", () => {
     ),
   )
 
-  it.effect("goes on where the head of an answer does not come", () => {
+  it.effect("retries if the head of an answer does not arrive", () => {
     let answers = 0
     const latency = Effect.suspend(() => (++answers === 2 ? Effect.never : Effect.void))
     return Effect.gen(function* () {
@@ -425,7 +425,7 @@ describe("Transfer: a body that stalls", () => {
     }).pipe(Effect.provide(LiveResponseTest.layer({ latency })))
   })
 
-  it.effect("tells of its progress about once a second", () =>
+  it.effect("reports its progress about once a second", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const transfer = yield* Transfer
@@ -436,10 +436,10 @@ describe("Transfer: a body that stalls", () => {
         Stream.runDrain,
       )
       const { events } = yield* inVirtualTime(withEvents(slowly))
-      const told = events.flatMap((event) => (event.event === "progress" ? [event] : []))
-      assert.isAtLeast(told.length, 2)
-      assert.isAtMost(told.length, 4)
-      for (const { bytes, total } of told) {
+      const reported = events.flatMap((event) => (event.event === "progress" ? [event] : []))
+      assert.isAtLeast(reported.length, 2)
+      assert.isAtMost(reported.length, 4)
+      for (const { bytes, total } of reported) {
         assert.strictEqual(total, content.length)
         assert.isAbove(bytes, 0)
       }
@@ -450,7 +450,7 @@ describe("Transfer: a body that stalls", () => {
 describe("Transfer: a storage that does not continue", () => {
   const content = patterned(50_000)
 
-  it.effect("starts over where the range is ignored", () =>
+  it.effect("starts over if the range is ignored", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(content, [{ fault: "cut", after: 20_000 }, { fault: "ignoreRange" }])
       const chunks = yield* exit
@@ -475,7 +475,7 @@ describe("Transfer: a storage that does not continue", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  /** Cuts the first download, and puts another content there before the next request. */
+  /** Cuts the first download, and replaces the content before the next request. */
   const changeMeanwhile = <A, E, R>(effect: Effect.Effect<A, E, R>, after: Uint8Array) =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
@@ -487,7 +487,7 @@ describe("Transfer: a storage that does not continue", () => {
       )
     })
 
-  it.effect("starts over where the result has another ETag", () =>
+  it.effect("starts over if the result has another ETag", () =>
     Effect.gen(function* () {
       const other = patterned(60_000, 5)
       const { exit } = yield* changeMeanwhile(chunksOf(), other)
@@ -502,14 +502,14 @@ describe("Transfer: a storage that does not continue", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("starts over where the result is shorter than what came already", () =>
+  it.effect("starts over if the result is shorter than the received bytes", () =>
     Effect.gen(function* () {
       const { exit } = yield* changeMeanwhile(chunksOf(), utf8("short"))
       assert.deepStrictEqual(placed(yield* exit), joined([utf8("short")]))
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("can't take bytes back that were handed on, and says so", () =>
+  it.effect("fails with Changed if bytes were emitted to a reader of bytes", () =>
     Effect.gen(function* () {
       const { exit } = yield* changeMeanwhile(bytesOf, patterned(60_000, 5))
       const reason = yield* reasonOf(exit)
@@ -517,7 +517,7 @@ describe("Transfer: a storage that does not continue", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("has nothing to take back before the first byte", () =>
+  it.effect("starts over for a reader of bytes before the first byte", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       yield* simulator.add(exampleRef, { content, blobFaults: [{ fault: "cut", after: 0 }, { fault: "expire" }] })
@@ -533,7 +533,7 @@ describe("Transfer: a storage that does not continue", () => {
 })
 
 describe("Transfer: other answers", () => {
-  it.effect.each([408, 429, 500, 502, 503, 504])("asks again after %i", (status) =>
+  it.effect.each([408, 429, 500, 502, 503, 504])("retries after %i", (status) =>
     Effect.gen(function* () {
       const { exit } = yield* download(utf8("hello"), [{ fault: "status", status, code: "ServerBusy" }])
       assert.deepStrictEqual(placed(yield* exit), joined([utf8("hello")]))
@@ -542,7 +542,7 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("gives up on a storage that stays unavailable", () =>
+  it.effect("fails if the storage stays unavailable", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(
         utf8("hello"),
@@ -559,7 +559,7 @@ describe("Transfer: other answers", () => {
     { status: 409, code: "BlobArchived" },
     { status: 412, code: "ConditionNotMet" },
     { status: 416, code: "InvalidRange" },
-  ])("asks once where the answer is $status, and takes no error for a result", ({ code, status }) =>
+  ])("does not retry $status, and stores no error as a result", ({ code, status }) =>
     Effect.gen(function* () {
       const { events, exit } = yield* download(utf8("hello"), [{ fault: "status", status, code }])
       assert.deepInclude(yield* reasonOf(exit), { _tag: "Refused", status, code })
@@ -568,7 +568,7 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("does not follow a redirect, which the storage never sends", () => {
+  it.effect("does not follow a redirect", () => {
     const { layer, requests } = scripted(
       HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.empty({ status: 302, headers: { location: "https://elsewhere.example.net/" } }),
@@ -580,7 +580,7 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("gives an empty result as one empty chunk", () =>
+  it.effect("emits an empty result as one empty chunk", () =>
     Effect.gen(function* () {
       const { exit } = yield* download(new Uint8Array(), [])
       const chunks = yield* exit
@@ -591,7 +591,7 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("refuses more than was announced", () => {
+  it.effect("fails if more bytes arrive than were announced", () => {
     const { layer } = scripted(
       HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.stream(Stream.make(patterned(6)), { contentLength: 5 }),
@@ -602,7 +602,7 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("takes less than was announced for a broken body", () => {
+  it.effect("resumes if fewer bytes arrive than were announced", () => {
     const etag = { etag: `"0x1"` }
     const { layer, requests } = scripted(
       HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
@@ -624,7 +624,7 @@ describe("Transfer: other answers", () => {
     { name: "another start", contentRange: "bytes 3-9/10" },
     { name: "another length", contentRange: "bytes 4-9/11" },
     { name: "nothing", contentRange: "" },
-  ])("starts over where a 206 announces $name", ({ contentRange }) => {
+  ])("starts over if a 206 announces $name", ({ contentRange }) => {
     const etag = { etag: `"0x1"` }
     const { layer } = scripted(
       HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
@@ -641,7 +641,7 @@ describe("Transfer: other answers", () => {
   })
 
   it.effect.each([{ etag: undefined }, { etag: `W/"0x1"` }])(
-    "does not go on with a content that no strong ETag promises: $etag",
+    "does not resume without a strong ETag: $etag",
     ({ etag }) => {
       const headers = etag === undefined ? {} : { etag }
       const answers = () =>
@@ -656,14 +656,14 @@ describe("Transfer: other answers", () => {
         assert.deepStrictEqual(placed(chunks), joined([patterned(10, 9)]))
         assert.isUndefined(chunked.requests[2]?.request.headers.range)
         assert.isUndefined(chunked.requests[2]?.request.headers["if-match"])
-        // Whoever reads bytes would get the beginning of the one and the rest of the other.
+        // A reader of bytes would get the start of one content and the rest of another.
         const exit = yield* Effect.exit(inVirtualTime(bytesOf)).pipe(Effect.provide(layerOver(answers().layer)))
         assert.deepInclude(yield* reasonOf(exit), { _tag: "Changed", offset: 4 })
       })
     },
   )
 
-  it.effect("takes a body of unknown length to its end", () => {
+  it.effect("reads a body of unknown length to its end", () => {
     const { layer } = scripted(
       HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
       HttpServerResponse.stream(Stream.make(utf8("one "), utf8("two"))),
@@ -675,7 +675,7 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("fails with what the API says where there is no link", () =>
+  it.effect("fails with the error of the API if there is no link", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
       assert.strictEqual((yield* reasonOf(exit))._tag, "NotFound")
@@ -686,7 +686,7 @@ describe("Transfer: other answers", () => {
 
 const linkAnswer = HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" })
 
-describe("Transfer: what answers in the storage's place", () => {
+describe("Transfer: an answer that is not from the storage", () => {
   const page = (status: number, headers: Record<string, string> = {}) =>
     HttpServerResponse.text("<html><head><title>Access\n blocked\u202e</title></head></html>", {
       status,
@@ -703,15 +703,15 @@ describe("Transfer: what answers in the storage's place", () => {
     { name: "a page", answer: page(200) },
     { name: "a page with a web server's ETag", answer: page(200, { etag: '"65f1c2a4-9c"' }) },
     { name: "a page with a weak ETag", answer: page(200, { etag: 'W/"9c-18e"' }) },
-    { name: "a page that forbids it", answer: page(403) },
-    { name: "a page for what is not there", answer: page(404) },
-    { name: "a page where a part was asked for", answer: page(206) },
-    { name: "a network that wants a sign-in", answer: HttpServerResponse.text("sign in", { status: 511 }) },
+    { name: "a page that forbids the download", answer: page(403) },
+    { name: "a page for a missing file", answer: page(404) },
+    { name: "a page where a range was requested", answer: page(206) },
+    { name: "a network that requires a sign-in", answer: HttpServerResponse.text("sign in", { status: 511 }) },
     {
       name: "a redirect to a sign-in",
       answer: HttpServerResponse.empty({ status: 302, headers: { location: "https://gateway.example.net/" } }),
     },
-  ])("is not a result, and costs no second link: $name", ({ answer }) => {
+  ])("is not stored as a result, and needs no second link: $name", ({ answer }) => {
     const { layer, requests } = scripted(linkAnswer, answer)
     return Effect.gen(function* () {
       const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
@@ -720,7 +720,7 @@ describe("Transfer: what answers in the storage's place", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("is named by what its head and its page tell, in one line", () => {
+  it.effect("is described by its headers and its page, in one line", () => {
     const { layer } = scripted(linkAnswer, page(200))
     return Effect.gen(function* () {
       const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
@@ -729,7 +729,7 @@ describe("Transfer: what answers in the storage's place", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("is asked past: the result comes once it is gone", () => {
+  it.effect("is retried, and the result arrives once the gateway is gone", () => {
     const { layer } = scripted(linkAnswer, page(200), page(200), HttpServerResponse.uint8Array(utf8("result")))
     return Effect.gen(function* () {
       assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), joined([utf8("result")]))
@@ -739,7 +739,7 @@ describe("Transfer: what answers in the storage's place", () => {
   it.effect.each([
     { name: "a page", answer: page(200) },
     { name: "JSON of another length", answer: HttpServerResponse.jsonUnsafe({ error: "blocked" }) },
-  ])("does not void what came already: $name", ({ answer }) => {
+  ])("does not discard the received bytes: $name", ({ answer }) => {
     const { layer, requests } = scripted(
       linkAnswer,
       cutAt4,
@@ -758,7 +758,7 @@ describe("Transfer: what answers in the storage's place", () => {
   })
 
   it.effect.each([{ "x-ms-request-id": "43f4cb08" }, { etag: `"0x1"` }])(
-    "is known from a result that is a page itself, by the storage's marks: %o",
+    "is reported apart from a result that is a page itself, by the headers of the storage: %o",
     (marks) => {
       const { layer } = scripted(linkAnswer, page(200, marks))
       return Effect.gen(function* () {
@@ -780,7 +780,7 @@ describe("Transfer: a storage that refuses the link", () => {
     { code: "PublicAccessNotPermitted", says: "without a signature" },
     { code: "AccountIsDisabled", says: "is disabled" },
     { code: "SomethingNew", says: "HTTP 403 SomethingNew" },
-  ])("is not asked with a second one where that cures nothing: $code", ({ code, says }) => {
+  ])("is not asked again with a new link if that changes nothing: $code", ({ code, says }) => {
     const { layer, requests } = scripted(linkAnswer, refusal(code))
     return Effect.gen(function* () {
       const error = yield* failureOf(yield* Effect.exit(inVirtualTime(chunksOf())))
@@ -794,15 +794,15 @@ describe("Transfer: a storage that refuses the link", () => {
 describe("Transfer: bounds of reads", () => {
   const head = (status: number) => ({ status, headers: { "x-ms-request-id": "a" } })
   const forever = Stream.concat(Stream.make(utf8("<Error>")), Stream.never)
-  /** A byte comes before each stall time-out. */
+  /** A byte arrives before each stall timeout. */
   const trickle = Stream.tick("29 seconds").pipe(Stream.map(() => utf8("x")))
 
   it.effect.each([
     { name: "that never ends", body: forever, status: 404 },
     { name: "that trickles", body: trickle, status: 404 },
-    { name: "that never ends, of a link that expired", body: forever, status: 403 },
-    { name: "that never ends, where the range does not hold", body: forever, status: 416 },
-  ])("an error body $name does not hold a transfer up", ({ body, status }) => {
+    { name: "that never ends, after an expired link", body: forever, status: 403 },
+    { name: "that never ends, after a range that can't be satisfied", body: forever, status: 416 },
+  ])("an error body $name does not delay a transfer", ({ body, status }) => {
     const { layer } = scripted(linkAnswer, HttpServerResponse.stream(body, head(status)))
     return Effect.gen(function* () {
       const [took, exit] = yield* inVirtualTime(Effect.timed(Effect.exit(chunksOf())))
@@ -812,10 +812,10 @@ describe("Transfer: bounds of reads", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("a stall is seen also where somebody sets the clock of the machine", () =>
+  it.effect("a stall is detected even if the clock of the machine is set", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      // The time of the wall stands still.
+      // The wall clock stands still.
       const stopped: Clock.Clock = {
         currentTimeMillisUnsafe: () => 0,
         currentTimeMillis: Effect.succeed(0),
@@ -834,7 +834,7 @@ describe("Transfer: bounds of reads", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("waits as long as a busy storage asks, and not more often than it must", () => {
+  it.effect("waits as long as a busy storage asks, and retries no more often", () => {
     const busy = (after: string) =>
       HttpServerResponse.empty({ status: 503, headers: { "x-ms-error-code": "ServerBusy", "retry-after": after } })
     const { layer } = scripted(
@@ -866,7 +866,7 @@ describe("Transfer: a resume point", () => {
       (calls) => calls.slice(before),
     )
 
-  it.effect("asks for the rest alone", () =>
+  it.effect("requests only the missing bytes", () =>
     Effect.gen(function* () {
       const { before, head } = yield* addAndLook
       const chunks = yield* inVirtualTime(chunksOf({ head, offset: 30_000 }))
@@ -879,7 +879,7 @@ describe("Transfer: a resume point", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("at the end is no request at all", () =>
+  it.effect("makes no request if no bytes are missing", () =>
     Effect.gen(function* () {
       const { before, head } = yield* addAndLook
       assert.deepStrictEqual(yield* inVirtualTime(chunksOf({ head, offset: content.length })), [])
@@ -887,7 +887,7 @@ describe("Transfer: a resume point", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("of another content starts over", () =>
+  it.effect("starts over if the content changed", () =>
     Effect.gen(function* () {
       const { before, head } = yield* addAndLook
       const chunks = yield* inVirtualTime(chunksOf({ head: { ...head, etag: `"0xOLD"` }, offset: 30_000 }))
@@ -899,20 +899,18 @@ describe("Transfer: a resume point", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect.each([{ etag: undefined }, { etag: `W/"0x1"` }])(
-    "that no strong ETag stands for starts over: $etag",
-    ({ etag }) =>
-      Effect.gen(function* () {
-        const { before, head } = yield* addAndLook
-        const known = { length: head.length ?? 0, ...(etag === undefined ? {} : { etag }) }
-        const chunks = yield* inVirtualTime(chunksOf({ head: known, offset: 30_000 }))
-        assert.deepStrictEqual(placed(chunks), joined([content]))
-        const [, blob] = yield* callsSince(before)
-        assert.isUndefined(blob?.headers.range)
-      }).pipe(Effect.provide(world)),
+  it.effect.each([{ etag: undefined }, { etag: `W/"0x1"` }])("starts over without a strong ETag: $etag", ({ etag }) =>
+    Effect.gen(function* () {
+      const { before, head } = yield* addAndLook
+      const known = { length: head.length ?? 0, ...(etag === undefined ? {} : { etag }) }
+      const chunks = yield* inVirtualTime(chunksOf({ head: known, offset: 30_000 }))
+      assert.deepStrictEqual(placed(chunks), joined([content]))
+      const [, blob] = yield* callsSince(before)
+      assert.isUndefined(blob?.headers.range)
+    }).pipe(Effect.provide(world)),
   )
 
-  it.effect("goes on in its turn where the rest breaks", () =>
+  it.effect("resumes again if the rest breaks", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       yield* simulator.add(exampleRef, { content, blobFaults: [{ fault: "none" }, { fault: "cut", after: 5000 }] })

@@ -1,5 +1,5 @@
 /**
- * The quota by the wall clock: real sockets, the simulated service behind them, and no 429.
+ * The quota in real time: over real sockets to the simulated service, without a 429.
  *
  *     node packages/node/bench/quotaWall.ts
  */
@@ -27,7 +27,7 @@ const bound = 60 * Math.floor((calls - 1) / limits.perMinute)
 const token = "a-token-for-tests"
 const seconds = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e9)
 
-/** When each call went to the transport, in seconds of the monotonic clock. */
+/** When each call was handed to the transport, in seconds of the monotonic clock. */
 const starts: Array<number> = []
 
 const noted = HttpClient.tapRequest(() => Effect.map(seconds, (now) => starts.push(now)))
@@ -40,29 +40,29 @@ const layerApi = Layer.unwrap(
   Layer.provide([
     NodeTransport.layer,
     Credential.layerToken(Redacted.make(token)),
-    Quota.layer({ windows: Quota.windows(limits) }).pipe(Layer.provide(QuotaStore.layerMemory)),
+    Quota.layer({ windows: Quota.linkWindows(limits) }).pipe(Layer.provide(QuotaStore.layerMemory)),
   ]),
   Layer.provide(SimulatorServer.layer()),
   Layer.provideMerge(Simulator.layer({ ...limits, tokens: [token] })),
 )
 
 const main = Effect.gen(function* () {
-  yield* Console.log(`By the wall clock: ${calls} links at ${limits.perMinute} a minute take ${bound / 60} minutes.`)
+  yield* Console.log(`In real time: ${calls} links at ${limits.perMinute} a minute take ${bound / 60} minutes.`)
   const api = yield* DefenderApi.DefenderApi
   const simulator = yield* Simulator.Simulator
   const refs = yield* Effect.forEach(Array.from({ length: calls }), (_, index) =>
     Schema.decodeEffect(ResultRef.FromString)(`988cc94e-7a8f-4b28-ab65-54970c5d5018:${index}`),
   )
   yield* Effect.forEach(refs, (ref) => simulator.add(ref, { content: new TextEncoder().encode(String(ref)) }))
-  const began = yield* seconds
+  const startedAt = yield* seconds
   yield* Effect.forEach(refs, (ref) => api.downloadLink(ref), { concurrency: "unbounded", discard: true })
-  const last = Math.max(...starts) - began
-  const refused = (yield* simulator.calls).filter(({ status }) => status === 429).length
+  const last = Math.max(...starts) - startedAt
+  const throttled = (yield* simulator.calls).filter(({ status }) => status === 429).length
   yield* Console.log(
     [
       "| calls | sent | bound, s | last start, s | ratio | 429 |",
       "| ----: | ---: | -------: | ------------: | ----: | --: |",
-      `| ${calls} | ${starts.length} | ${bound} | ${last.toFixed(3)} | ${(last / bound).toFixed(4)} | ${refused} |`,
+      `| ${calls} | ${starts.length} | ${bound} | ${last.toFixed(3)} | ${(last / bound).toFixed(4)} | ${throttled} |`,
     ].join("\n"),
   )
 })

@@ -1,5 +1,5 @@
 /**
- * One program at a time in a directory of results.
+ * Lets one program at a time use a directory of results.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ const decodeOwner = Schema.decodeUnknownSync(
   Schema.UndefinedOr(Schema.Struct({ pid: Schema.Int, host: Schema.String })),
 )
 
-/** Where it can't be read, its owner is just writing it. */
+/** The process that holds the lock, as a message names it. It is unknown while that process is writing its name. */
 const ownerOf = (database: DatabaseSync): string => {
   const read = Result.try(() => decodeOwner(database.prepare("SELECT pid, host FROM owner").get()))
   const owner = Result.getOrElse(read, () => undefined)
@@ -31,8 +31,8 @@ const ownerOf = (database: DatabaseSync): string => {
 }
 
 /**
- * Writes down who has the lock, and keeps it: the transaction stays open, others may read meanwhile, and the system ends
- * it with the process.
+ * Stores this process as the owner, and takes the lock: the transaction stays open until the system ends it with the process.
+ * Other processes can read the owner meanwhile.
  */
 const take = (database: DatabaseSync): void => {
   Sqlite.transaction(database, () => {
@@ -44,8 +44,13 @@ const take = (database: DatabaseSync): void => {
 }
 
 /**
- * Holds `<directory>/.lock` until the scope ends, and removes it then. Where another process has it, it fails and names
- * that one. The lock is SQLite's, and so the system's: it ends with its process, however that ends, and is never stale.
+ * Holds `<directory>/.lock` until the scope ends, then removes it. It fails with `InUse` if another process holds the lock,
+ * and names that process.
+ *
+ * **Details**
+ *
+ * SQLite takes the lock from the operating system, which releases it when the process ends in any way. So a lock is never
+ * stale.
  *
  * @since 0.1.0
  * @category layers
@@ -75,7 +80,7 @@ export const layer = (options: {
           try: () => take(database),
           catch: (cause) => (Sqlite.isBusy(cause) ? inUse(ownerOf(database)) : failed(cause)),
         })
-        // Who had it may have removed the file after it was opened here: then it is nobody's lock.
+        // Its former owner may have removed the file after it was opened here. Then it locks nothing.
         if (!Equal.equals(opened, yield* inode)) return false
         yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
         return true

@@ -1,5 +1,5 @@
 /**
- * How much space a file system has left, as Node knows it.
+ * The free space of a file system in Node.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ const make: Service = {
 }
 
 /**
- * Asks the system (`statfs`) each time.
+ * Asks the system for the free space (`statfs`) each time.
  *
  * @since 0.1.0
  * @category layers

@@ -38,64 +38,70 @@ import * as NodeTransport from "./NodeTransport.ts"
 import * as NodeUser from "./NodeUser.ts"
 
 /**
+ * How the API is called.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface ApiOptions {
-  /** Base of the API's addresses. By default that of the commercial cloud. */
+  /** The base URL of the API. By default that of the commercial cloud. */
   readonly endpoint?: string | undefined
 
   /**
-   * The hosts that links to results may lead to, each with all hosts under it. By default `DownloadLink.storageHosts`. `any`
-   * is every host, also one that resolves to an address of a private network.
+   * The hosts that download links may lead to, with their subdomains. By default `DownloadLink.storageHosts`. `any` allows
+   * every host, also one that resolves to an address of a private network.
    */
   readonly storageHosts?: ReadonlyArray<string> | "any" | undefined
 
-  /** The quota's windows. By default the vendor's: 100 calls a minute, 1,500 an hour. */
+  /** The windows of the quota for download links. By default Microsoft's limits: 100 calls a minute and 1,500 an hour. */
   readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
 
-  /** How many sessions may be begun. By default the vendor's limit, ten a minute. */
+  /** The windows of the quota for new sessions. By default Microsoft's limit: ten a minute. */
   readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
 
-  /** Whose calls they are: tenant and app, in any form. The quota of each owner at each endpoint is kept apart. */
+  /** The tenant and app that make the calls, in any form. Each owner has a quota of its own at each endpoint. */
   readonly owner?: string | undefined
 
   /**
-   * How long an action that was just begun may be unknown to the API, by default two minutes. Below 20 seconds, results are
-   * asked for after a quarter of that, and not after five seconds.
+   * How long the API may not know an action that was just started. By default two minutes. Results are requested five seconds
+   * after an action has finished, or after a quarter of this time if that is less.
    */
   readonly visibleWithin?: Duration.Input | undefined
 
-  /** How often whoever follows machine actions looks for new ones. By default once a minute. */
+  /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
 
 /**
+ * How results are downloaded.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface TransferOptions extends ApiOptions {
-  /** How long a transfer may go without a byte. By default 30 seconds. */
+  /** How long a transfer may receive no byte. By default 30 seconds. */
   readonly stallTimeout?: Duration.Input | undefined
 
-  /** How many bytes a second must come on average over a minute. By default 1,000; with 0 there is no minimum. */
+  /** The minimum rate of a transfer over a minute, in bytes a second. By default 1,000. With 0 there is no minimum. */
   readonly minimumRate?: number | undefined
 }
 
 /**
+ * How results are downloaded, and where they are stored.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface Options extends TransferOptions {
-  /** Where results and their manifest are kept. */
+  /** The directory of results and their manifest. */
   readonly directory: string
 
-  /** Where it is remembered what sessions were begun. By default in the same directory. */
+  /** The directory of the journal of started sessions. By default the directory of results. */
   readonly journal?: string | undefined
 }
 
 /**
- * What the layers of this module provide: the face, and the rooms below it.
+ * What `layer` provides: `LiveResponse`, and the services that it is built on.
  *
  * @since 0.1.0
  * @category models
@@ -111,7 +117,11 @@ export type Services =
   | Manifest.Manifest
 
 /**
- * The API alone, for what needs no directory of results.
+ * The API alone.
+ *
+ * **When to use**
+ *
+ * Use it in a program that downloads no results, and so needs no directory.
  *
  * @since 0.1.0
  * @category layers
@@ -125,10 +135,10 @@ export const layerApi = (
     storageHosts: options.storageHosts,
   }).pipe(
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide([NodeTransport.layer, waits(options)]),
+    Layer.provide([NodeTransport.layer, timing(options)]),
   )
 
-const waits = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
+const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
   Timing.layer({
     ...(followEvery === undefined ? {} : Timing.followEvery(followEvery)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
@@ -137,7 +147,11 @@ const waits = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: Transf
   })
 
 /**
- * The API and the bytes of results, for what keeps none of them and so needs no directory.
+ * The API, and the bytes of results.
+ *
+ * **When to use**
+ *
+ * Use it in a program that stores no results, and so needs no directory.
  *
  * @since 0.1.0
  * @category layers
@@ -149,9 +163,12 @@ export const layerTransfer = (
   QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore
 > =>
-  Transfer.layer.pipe(Layer.provideMerge(layerApi(options)), Layer.provide([storageTransport(options), waits(options)]))
+  Transfer.layer.pipe(
+    Layer.provideMerge(layerApi(options)),
+    Layer.provide([storageTransport(options), timing(options)]),
+  )
 
-/** An API in a private network gives links there as well. */
+/** An API in a private network gives links to that network. */
 const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: ApiOptions) => {
   const api = new URL(endpoint)
   return storageHosts === "any" || PrivateHost.isPrivate(api)
@@ -160,7 +177,11 @@ const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: Ap
 }
 
 /**
- * Everything but the credential and the place where the quota's log is kept.
+ * Everything but the credential and the store of the quota.
+ *
+ * **Details**
+ *
+ * The directory of results is locked for this program with `NodeDirectoryLock`, and so is that of the journal.
  *
  * @example
  * ```ts
@@ -182,14 +203,14 @@ export const layer = (
   options: Options,
 ): Layer.Layer<Services, StoreError | QuotaStoreError | Config.ConfigError, Credential | QuotaStore> => {
   const { directory, journal = directory } = options
-  // The lock before the manifest is read: whoever had it until now wrote there.
+  // The lock comes before the manifest is read, because the last program that had it wrote there.
   const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
     Layer.provide(NodeDirectoryLock.layer({ directory })),
     Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer, NodeDiskSpace.layer]),
   )
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
-      // One lock for both: a second one would be refused.
+      // One lock for both, because a second lock of the same directory fails.
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
   ).pipe(Layer.provide([NodeServices.layer, NodeUser.layer]))
@@ -197,12 +218,12 @@ export const layer = (
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
     Layer.provideMerge(Layer.merge(stores, sessions)),
-    // In force for the program as well: it follows machine actions by them.
-    Layer.provideMerge(waits(options)),
+    // The program needs the timing as well, to follow machine actions.
+    Layer.provideMerge(timing(options)),
   )
 }
 
-/** Also where one of them is a link to the other. Both are there then. */
+/** Whether both are one directory, also if one is a link to the other. It creates both. */
 const isSameDirectory = Effect.fnUntraced(function* (one: string, other: string) {
   if (resolve(one) === resolve(other)) return true
   return (yield* PrivateDirectory.open(one)).realPath === (yield* PrivateDirectory.open(other)).realPath
@@ -212,8 +233,12 @@ const layerJournal = (directory: string) =>
   FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(NodeDirectoryLock.layer({ directory })))
 
 /**
- * Sessions on many machines, for what keeps no results. What was begun is remembered in the journal, and one program at
- * a time works there; without one it is remembered for this program alone.
+ * Sessions on many machines, without results.
+ *
+ * **Details**
+ *
+ * Started sessions are recorded in the journal, whose directory is locked for this program. Without `journal` they are
+ * recorded in memory.
  *
  * @since 0.1.0
  * @category layers
@@ -234,12 +259,12 @@ export const layerFleet = (
         : Layer.provide(layerJournal(journal), [NodeServices.layer, NodeUser.layer]),
     ]),
     Layer.provideMerge(layerApi(options)),
-    Layer.provide(waits(options)),
+    Layer.provide(timing(options)),
   )
 }
 
 /**
- * Whose quota the calls at an endpoint count for.
+ * The owner of the quota that calls at an endpoint count for.
  *
  * @since 0.1.0
  * @category options
@@ -252,7 +277,7 @@ export const quotaOwner = ({
 
 const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(7) })
 
-/** A wait of nothing would be no wait but a loop, and one without an end a stop. */
+/** A wait of zero would be a busy loop, and an endless one would never continue. */
 const Wait = Schema.DurationFromString.check(
   Schema.makeFilter(
     (duration: Duration.Duration) =>
@@ -265,7 +290,7 @@ const Rate = Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximu
 
 const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
 
-/** A host, or a domain with all hosts in it. An empty name would be all of them. */
+/** A host with its subdomains. An empty name would allow every host. */
 const StorageHost = Schema.String.check(
   Schema.isPattern(/^(\*?\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, {
     expected: "a host such as example.blob.core.windows.net, or any",
@@ -273,18 +298,28 @@ const StorageHost = Schema.String.check(
 )
 
 /**
- * What the environment says of the API and of the waits: the cloud as `Cloud.config` reads it (`LIVE_RESPONSE_CLOUD`,
- * `LIVE_RESPONSE_ENDPOINT`), the hosts that links may lead to (`LIVE_RESPONSE_STORAGE_HOSTS`, separated by commas; `any` is
- * every host), whose calls they are as `NodeCredential.owner` finds it, `LIVE_RESPONSE_STALL_TIMEOUT` (`30
- * seconds`), `LIVE_RESPONSE_MIN_RATE` (`1000`, in bytes a second), `LIVE_RESPONSE_VISIBLE_WITHIN` (`2 minutes`), `LIVE_RESPONSE_FOLLOW_EVERY` (`1 minute`) and
- * `LIVE_RESPONSE_RUN_WINDOWS` (`10/1 minute`).
+ * The options that the environment sets.
+ *
+ * **Details**
+ *
+ * | Variable                                        | Option                                        | Example      |
+ * | ----------------------------------------------- | --------------------------------------------- | ------------ |
+ * | `LIVE_RESPONSE_CLOUD`, `LIVE_RESPONSE_ENDPOINT` | `endpoint`, as `Cloud.config` reads it        |              |
+ * | `LIVE_RESPONSE_STORAGE_HOSTS`                   | `storageHosts`, separated by commas, or `any` |              |
+ * | `LIVE_RESPONSE_STALL_TIMEOUT`                   | `stallTimeout`                                | `30 seconds` |
+ * | `LIVE_RESPONSE_MIN_RATE`                        | `minimumRate`, in bytes a second              | `1000`       |
+ * | `LIVE_RESPONSE_VISIBLE_WITHIN`                  | `visibleWithin`                               | `2 minutes`  |
+ * | `LIVE_RESPONSE_FOLLOW_EVERY`                    | `followEvery`                                 | `1 minute`   |
+ * | `LIVE_RESPONSE_RUN_WINDOWS`                     | `runWindows`, separated by commas             | `10/1 minute` |
+ *
+ * `owner` is that of `NodeCredential.owner`. A variable that is not set leaves the default.
  *
  * @since 0.1.0
  * @category options
  */
 export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config.ConfigError> = Effect.gen(
   function* () {
-    const { cloud, storageHosts, ...waits } = yield* Config.all({
+    const { cloud, storageHosts, ...options } = yield* Config.all({
       cloud: Cloud.config,
       storageHosts: Config.Array(StorageHost, "LIVE_RESPONSE_STORAGE_HOSTS").pipe(Config.withDefault(undefined)),
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
@@ -296,7 +331,7 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
       ),
     })
     return {
-      ...waits,
+      ...options,
       endpoint: cloud.base,
       storageHosts: storageHosts?.includes("any") === true ? "any" : storageHosts,
       owner: yield* NodeCredential.owner,
@@ -309,7 +344,7 @@ const configured = Effect.gen(function* () {
 })
 
 /**
- * The API and the bytes of results, from the environment, as `layerConfig` reads it.
+ * The API, and the bytes of results, configured by the environment as `layerConfig` reads it.
  *
  * @since 0.1.0
  * @category layers
@@ -322,9 +357,14 @@ export const layerTransferConfig: Layer.Layer<
 )
 
 /**
- * Everything, from the environment: the sign-in as `NodeCredential.layerConfig` finds it, the API and the waits as
- * `environment` reads them, `LIVE_RESPONSE_OUT` for the directory, by default `live-response-results`; the quota's windows
- * as `Quota.config` reads them, and its log as `NodeQuotaStore.layerConfig` keeps it.
+ * Everything, configured by the environment.
+ *
+ * **Details**
+ *
+ * - the options as `environment` reads them
+ * - the credential as `NodeCredential.layerConfig` finds it
+ * - the windows of the quota as `Quota.config` reads them, and its store as `NodeQuotaStore.layerConfig` opens it
+ * - `LIVE_RESPONSE_OUT` is the directory of results, by default `live-response-results`
  *
  * @since 0.1.0
  * @category layers

@@ -1,18 +1,15 @@
 /**
- * Logs of calls that outlive a program: on this machine, in SQLite, or in Redis for many machines.
+ * Stores logs of calls so that they survive a program: in SQLite for the programs of one machine, or in Redis for those of
+ * several machines.
  *
  * @since 0.1.0
  */
-import { hostname } from "node:os"
-import type { DatabaseSync } from "node:sqlite"
 import type * as NodeRedisModule from "@effect/platform-node/NodeRedis"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as FileName from "@live-response/core/FileName"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
-import type { Calls } from "@live-response/core/QuotaRule"
-import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { Newer, QuotaStoreError, Unreachable, Untrusted, Unusable } from "@live-response/core/QuotaStoreError"
+import { QuotaStoreError, Untrusted, Unusable } from "@live-response/core/QuotaStoreError"
 import * as RedisQuotaStore from "@live-response/core/RedisQuotaStore"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Clock from "effect/Clock"
@@ -27,65 +24,25 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as UserDirectories from "effect/persistence/UserDirectories"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import * as Sqlite from "./internal/sqlite.ts"
+import * as QuotaDatabase from "./internal/quotaDatabase.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeUser from "./NodeUser.ts"
 
 /**
+ * The options of `layer`.
+ *
  * @since 0.1.0
  * @category options
  */
 export interface Options {
-  /** Where `quota.sqlite` is kept. */
+  /** The directory of `quota.sqlite`. */
   readonly directory: string
 }
 
-const schemaVersion = 1
-
-/**
- * A row of `calls` is an answer that came `at`, or, with a `holder`, a call in flight since `at`, for `lease` at most.
- * In `blocks`, the server wants no calls for `wait` from `at` on. All in milliseconds since 1970.
- */
-const schema = `
-  CREATE TABLE calls (id INTEGER PRIMARY KEY, log TEXT NOT NULL, at REAL NOT NULL, lease REAL NOT NULL, holder TEXT) STRICT;
-  CREATE INDEX calls_by_log ON calls (log, at);
-  CREATE TABLE blocks (log TEXT PRIMARY KEY, at REAL NOT NULL, wait REAL NOT NULL) STRICT;
-  PRAGMA user_version = ${schemaVersion};
-`
-
-const decodeStamps = Schema.decodeUnknownSync(
-  Schema.Struct({ stamps: Schema.fromJsonString(Schema.Array(Schema.Finite)) }),
-)
-const decodeInFlight = Schema.decodeUnknownSync(
-  Schema.Array(Schema.Struct({ id: Schema.Int, at: Schema.Finite, lease: Schema.Finite, holder: Schema.String })),
-)
-const decodeBlock = Schema.decodeUnknownSync(Schema.UndefinedOr(Schema.Struct({ until: Schema.Finite })))
-const decodeCheck = Schema.decodeUnknownSync(Schema.Struct({ version: Schema.Int, verdict: Schema.String }))
-
-const errorAt =
-  (path: string) =>
-  (cause: unknown): QuotaStoreError => {
-    const description = Sqlite.messageOf(cause)
-    return Sqlite.isBusy(cause)
-      ? new QuotaStoreError({
-          store: path,
-          reason: new Unreachable({ description }),
-          advice: "another program holds it",
-        })
-      : new QuotaStoreError({
-          store: path,
-          reason: new Unusable({ description }),
-          advice: "free some space, or name another directory for it with XDG_STATE_HOME",
-        })
-  }
-
-/** Where a directory or a file can't be used. */
+/** The error of a directory or a file that can't be used. */
 const unusable = (path: string, { message, problem }: StoreError): QuotaStoreError =>
   problem === "Untrusted"
     ? new QuotaStoreError({
@@ -93,138 +50,48 @@ const unusable = (path: string, { message, problem }: StoreError): QuotaStoreErr
         reason: new Untrusted({ description: message }),
         advice: "or name another directory for it with XDG_STATE_HOME",
       })
-    : errorAt(path)(message)
+    : QuotaDatabase.errorAt(path)(message)
 
-/** Its bytes are not a log of ours: not SQLite's, or damaged. */
-class Broken extends Schema.TaggedError<Broken>("@live-response/node/NodeQuotaStore/Broken")("Broken", {
-  description: Schema.String,
-}) {}
+/** Opens the database. One that is not usable is closed at once, because SQLite removes files by name as it closes. */
+const open = (directory: string) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    return yield* PrivateDirectory.open(directory).pipe(
+      Effect.flatMap(QuotaDatabase.open),
+      Scope.provide(scope),
+      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+    )
+  }).pipe(QuotaStore.untilItAnswers)
 
-/** What went wrong while a file was opened. */
-const brokenOr =
-  (path: string) =>
-  (cause: unknown): Broken | QuotaStoreError =>
-    Sqlite.isBroken(cause) ? new Broken({ description: Sqlite.messageOf(cause) }) : errorAt(path)(cause)
-
-const newer = (path: string, version: number) =>
-  new QuotaStoreError({
-    store: path,
-    reason: new Newer({ version, known: schemaVersion }),
-    advice: "upgrade this program, or choose another state directory with XDG_STATE_HOME",
+/** Renames a broken database, one program at a time, unless another program has done so already. */
+const setAside = Effect.fnUntraced(function* (directory: string) {
+  yield* Effect.retry(Layer.build(NodeDirectoryLock.layer({ directory })), {
+    while: ({ problem }) => problem === "InUse",
+    schedule: Schedule.spaced("50 millis"),
+    times: 200,
   })
-
-/** Looks at a file, and starts it where it is new. Gives what is wrong with it. */
-const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError | undefined =>
-  Sqlite.transaction(database, () => {
-    const pragmas =
-      "SELECT user_version AS version, quick_check AS verdict FROM pragma_user_version, pragma_quick_check"
-    const { verdict, version } = decodeCheck(database.prepare(pragmas).get())
-    if (verdict !== "ok") return new Broken({ description: `it is damaged: ${verdict}` })
-    if (version > schemaVersion) return newer(path, version)
-    if (version === 0) database.exec(schema)
-    return undefined
-  })
-
-/** Opens what is there, or begins it. */
-const openDatabase = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
-  const path = directory.pathOf(FileName.single.quota)
-  const database = yield* Sqlite.open(directory, FileName.single.quota, { timeout: 250, onError: brokenOr(path) })
-  const problem = yield* Effect.try({
-    try: () => {
-      const problem = check(database, path)
-      // A crash of the program at any instant leaves the file whole. One that is not ours to write is left as it is.
-      if (problem === undefined) database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-      return problem
-    },
-    catch: brokenOr(path),
-  })
-  if (problem !== undefined) return yield* problem
-  return database
-})
-
-/** A program on this machine that is gone can't answer any more; of other machines nothing is known. */
-const isGone = (holder: string): boolean => {
-  const [pid = "", host] = holder.split("@")
-  if (host !== hostname() || Number(pid) === process.pid) return false
-  const alive = Result.try(() => process.kill(Number(pid), 0))
-  return Result.isFailure(alive) && Predicate.hasProperty(alive.failure, "code") && alive.failure.code === "ESRCH"
-}
-
-const makeLog = (
-  database: DatabaseSync,
-  path: string,
-  clock: Clock.Clock,
-  { lease, name, windows }: QuotaStore.LogOptions,
-): QuotaStore.CallLog => {
-  const span = QuotaRule.longest(windows)
-  const keep = Math.max(span, Duration.toMillis(QuotaStore.retention))
-  const sql = (text: string) => database.prepare(text)
-
-  const callsSetBack = sql("UPDATE calls SET at = :now WHERE log = :name AND at > :now")
-  const blocksSetBack = sql("UPDATE blocks SET at = :now WHERE log = :name AND at > :now")
-  const inFlight = sql("SELECT id, at, lease, holder FROM calls WHERE log = ? AND holder IS NOT NULL")
-  const endAt = sql("UPDATE calls SET at = ?, lease = 0, holder = NULL WHERE id = ?")
-  const stamps = sql(
-    "SELECT json_group_array(at) AS stamps FROM (SELECT at FROM calls WHERE log = ? AND holder IS NULL AND at > ? ORDER BY at)",
+  const broken = yield* Effect.scoped(open(directory)).pipe(
+    Effect.as(undefined),
+    Effect.catchTag("Broken", (broken) => Effect.succeed(broken)),
   )
-  const block = sql("SELECT at + wait AS until FROM blocks WHERE log = ?")
-  const setBlock = sql("INSERT OR REPLACE INTO blocks (log, at, wait) VALUES (?, ?, ?)")
-  const insert = sql("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
-  const remove = sql("DELETE FROM calls WHERE id = ?")
-
-  // Of all logs, and now alone: it looks at every row.
-  sql("DELETE FROM calls WHERE at + lease <= ?").run(clock.currentTimeMillisUnsafe() - keep)
-
-  /** What is known now, once places that nobody will end are ended. A clock that was set back has no calls ahead. */
-  const settle = (): Calls => {
-    // Read inside the transaction, so that no other program's calls are ahead of it.
-    const now = clock.currentTimeMillisUnsafe()
-    callsSetBack.run({ name, now })
-    blocksSetBack.run({ name, now })
-    let under = 0
-    for (const { at, holder, id, lease } of decodeInFlight(inFlight.all(name))) {
-      if (at + lease <= now) endAt.run(at + lease, id)
-      else if (isGone(holder)) endAt.run(now, id)
-      else under++
-    }
-    return {
-      now,
-      inFlight: under,
-      stamps: decodeStamps(stamps.get(name, now - span)).stamps,
-      blockedUntil: decodeBlock(block.get(name))?.until ?? 0,
-    }
-  }
-
-  const transaction = <A>(body: (calls: Calls) => A): Effect.Effect<A, QuotaStoreError> =>
-    Effect.try({ try: () => Sqlite.transaction(database, () => body(settle())), catch: errorAt(path) })
-
-  const placeOf = (id: number | bigint): QuotaStore.Place => ({
-    answered: Effect.asVoid(transaction(({ now }) => endAt.run(now, id))),
-    giveBack: Effect.asVoid(transaction(() => remove.run(id))),
-  })
-
-  return {
-    take: transaction((calls) => {
-      const wait = QuotaRule.delay(windows, calls)
-      if (wait > 0) return Effect.fail(new QuotaStore.QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
-      const holder = `${process.pid}@${hostname()}`
-      return Effect.succeed(placeOf(insert.run(name, calls.now, Duration.toMillis(lease), holder).lastInsertRowid))
-    }).pipe(Effect.flatten),
-    refused: (wait) =>
-      transaction((calls) => {
-        const millis = QuotaRule.refusalWait(wait)
-        if (calls.now + millis > calls.blockedUntil) setBlock.run(name, calls.now, millis)
-        for (const at of QuotaRule.phantoms(windows, calls, millis)) insert.run(name, at, 0, null)
-      }),
-    calls: transaction((calls) => calls),
-  }
-}
+  if (broken === undefined) return
+  const { quota } = FileName.single
+  const files = yield* PrivateDirectory.open(directory)
+  const aside = FileName.brokenOf(quota, DateTime.formatIso(yield* DateTime.now).replaceAll(":", ""))
+  yield* Effect.forEach(FileName.ofDatabase(quota).slice(1), files.remove, { discard: true })
+  yield* files.rename(quota, aside)
+  yield* Effect.logWarning(
+    `the quota's log was broken (${broken.description}) and is now ${files.pathOf(aside)}; what was used before is not known`,
+  )
+}, Effect.scoped)
 
 /**
- * Keeps the logs in `<directory>/quota.sqlite`, where all programs of this machine share them, and the next run finds
- * what this one used. The file is for its owner alone. A place whose program is gone counts as answered when the next
- * program looks. A file that is broken is set aside, with a warning; one of a newer version is left as it is, and
- * fails with reason `Newer`.
+ * Stores the logs in `<directory>/quota.sqlite`, which the programs of this machine share and the next run reads.
+ *
+ * **Details**
+ *
+ * Only the owner can read the file. A permit whose program is gone counts as answered as soon as another program looks. A
+ * broken file is renamed, with a warning. A file of a newer version is left as it is, and fails with the reason `Newer`.
  *
  * @since 0.1.0
  * @category layers
@@ -236,57 +103,28 @@ export const layer = ({
     QuotaStore.QuotaStore,
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-      const { quota } = FileName.single
-      const path = (yield* Path.Path).join(directory, quota)
-
-      /** A file that is not usable is closed at once: SQLite removes what belongs to its name when it closes it. */
-      const open = Effect.gen(function* () {
-        const scope = yield* Scope.fork(yield* Effect.scope)
-        return yield* PrivateDirectory.open(directory).pipe(
-          Effect.flatMap(openDatabase),
-          Scope.provide(scope),
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-        )
-      }).pipe(QuotaStore.untilItAnswers)
-
-      /** By one program at a time, and only where no other one has done it already. */
-      const setAside = Effect.gen(function* () {
-        yield* Effect.retry(Layer.build(NodeDirectoryLock.layer({ directory })), {
-          while: ({ problem }) => problem === "InUse",
-          schedule: Schedule.spaced("50 millis"),
-          times: 200,
-        })
-        const broken = yield* Effect.scoped(open).pipe(
-          Effect.as(undefined),
-          Effect.catchTag("Broken", (broken) => Effect.succeed(broken)),
-        )
-        if (broken === undefined) return
-        const files = yield* PrivateDirectory.open(directory)
-        const aside = FileName.brokenOf(quota, DateTime.formatIso(yield* DateTime.now).replaceAll(":", ""))
-        yield* Effect.forEach(FileName.ofDatabase(quota).slice(1), files.remove, { discard: true })
-        yield* files.rename(quota, aside)
-        yield* Effect.logWarning(
-          `the quota's log was broken (${broken.description}) and is now ${files.pathOf(aside)}; what was used before is not known`,
-        )
-      }).pipe(Effect.scoped)
-
-      const database = yield* open.pipe(
-        Effect.catchTag("Broken", () => Effect.andThen(setAside, open)),
+      const path = (yield* Path.Path).join(directory, FileName.single.quota)
+      const errorAt = QuotaDatabase.errorAt(path)
+      const database = yield* open(directory).pipe(
+        Effect.catchTag("Broken", () => Effect.andThen(setAside(directory), open(directory))),
         Effect.catchTags({
-          Broken: ({ description }) => Effect.fail(errorAt(path)(description)),
+          Broken: ({ description }) => Effect.fail(errorAt(description)),
           StoreError: (error) => Effect.fail(unusable(path, error)),
         }),
-        Effect.provide(context),
       )
       return {
-        open: (options) => Effect.try({ try: () => makeLog(database, path, clock, options), catch: errorAt(path) }),
+        open: (options) =>
+          Effect.try({ try: () => QuotaDatabase.makeLog(database, path, clock, options), catch: errorAt }),
       }
     }),
   ).pipe(Layer.provide(NodeUser.layer))
 
 /**
- * Keeps the logs in Redis, at `redis://` or `rediss://`. What speaks to it is loaded only when it is used.
+ * Stores the logs in Redis, at a `redis://` or `rediss://` URL.
+ *
+ * **Details**
+ *
+ * The Redis client is loaded when the layer is built, so a program that does not use Redis starts without it.
  *
  * @since 0.1.0
  * @category layers
@@ -300,7 +138,7 @@ export const layerRedis = (
       if (!/^rediss?:\/\/\S+$/.test(Redacted.value(url)) || !URL.canParse(Redacted.value(url))) {
         return yield* new QuotaStoreError({
           store: "Redis",
-          reason: new Unusable({ description: "its address is no redis:// or rediss:// URL" }),
+          reason: new Unusable({ description: "its address is not a redis:// or rediss:// URL" }),
           advice: "set LIVE_RESPONSE_REDIS_URL as in redis://:password@host:6379/0",
         })
       }
@@ -317,14 +155,14 @@ export const layerRedis = (
   )
 
 /**
- * A server that accepts and then says nothing, or nothing that Redis says, fails the first connection after the time-out.
- * Later the pings keep a connection in use, and one that breaks is made again.
+ * A server that accepts the first connection and does not answer as Redis does fails the layer after the time-out. Later,
+ * pings keep the connection in use, and a broken one is replaced.
  */
 const redisLayer = ({ layer }: typeof NodeRedisModule, url: string, timeout: number) => {
   let isConnected = false
   return layer({
     url,
-    // Without a connection a command fails at once, and is reported and repeated by the quota's own policy.
+    // Without a connection a command fails at once, and `Timing.quotaStore` reports and repeats it.
     disableOfflineQueue: true,
     pingInterval: timeout / 3,
     socket: {
@@ -335,16 +173,24 @@ const redisLayer = ({ layer }: typeof NodeRedisModule, url: string, timeout: num
   }).pipe(Layer.tap(() => Effect.sync(() => (isConnected = true))))
 }
 
-/** The URL itself, and the password in it, as it is and as it is sent. */
+/** The URL itself, and its password. */
 const secretsOf = (url: Redacted.Redacted<string>): ReadonlyArray<Redacted.Redacted<string>> => {
   const { password } = new URL(Redacted.value(url))
   return [url, Redacted.make(password)]
 }
 
 /**
- * Where the environment says: in Redis at `LIVE_RESPONSE_REDIS_URL`, if that is set, else in the user's directory for
- * state (`XDG_STATE_HOME` holds). Where nothing can be kept there, the logs are kept in memory, with a warning. A log that
- * another program holds, that a newer version wrote, or that another user can change, is an error: others use it, and this run has to count with them.
+ * Stores the logs where the environment says.
+ *
+ * **Details**
+ *
+ * In Redis if `LIVE_RESPONSE_REDIS_URL` is set, else in the user's state directory (`XDG_STATE_HOME`). Where no file can be
+ * stored there, it warns and stores the logs in memory.
+ *
+ * **Gotchas**
+ *
+ * A log that another program holds, that a newer version wrote, or that another user can change is an error and not replaced
+ * by memory: other programs use it, and this one must count their calls.
  *
  * @since 0.1.0
  * @category layers

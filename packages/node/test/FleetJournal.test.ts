@@ -1,4 +1,4 @@
-/** The journal on a real disk. What is in its lines is tested in `packages/core/test/FleetJournal.test.ts`. */
+/** The journal on a real disk. `packages/core/test/FleetJournal.test.ts` tests its lines. */
 import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { tempDirectory } from "./support/samples.ts"
 
-/** One program: the journal is opened, used, and closed. */
+/** Opens the journal, uses it and closes it, as one program does. */
 const inRun = <A, E, R>(directory: string, use: (journal: FleetJournal.Service) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(FleetJournal.FleetJournal, use).pipe(
     Effect.provide(FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(NodeServices.layer)), {
@@ -53,7 +53,7 @@ const known = (directory: string, ...machines: ReadonlyArray<number>) =>
 const pathIn = (directory: string) => join(directory, "sessions.jsonl")
 
 describe("FleetJournal.layerFileSystem", () => {
-  it.live("remembers from one program to the next, for its owner alone, in directories that it makes", () =>
+  it.live("has the entries of the last program, in private directories that it creates", () =>
     Effect.gen(function* () {
       const directory = join(yield* tempDirectory, "a", "b")
       const first = yield* append(directory, 0, 1, 2)
@@ -65,7 +65,7 @@ describe("FleetJournal.layerFileSystem", () => {
     }),
   )
 
-  it.live("has a line for each of many that append at once", () =>
+  it.live("has a line for each of many entries that are appended at once", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const machines = Array.from({ length: 200 }, (_, n) => n)
@@ -75,7 +75,7 @@ describe("FleetJournal.layerFileSystem", () => {
     }),
   )
 
-  it.live("goes on after a last line that is torn anywhere, in a line of its own", () =>
+  it.live("appends in a new line after a last line that was cut anywhere", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* append(directory, 0)
@@ -91,7 +91,7 @@ describe("FleetJournal.layerFileSystem", () => {
     }),
   )
 
-  it.live("a header that is torn is no session, and the next one is", () =>
+  it.live("starts a new session after a header that was cut", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const first = yield* append(directory)
@@ -102,7 +102,7 @@ describe("FleetJournal.layerFileSystem", () => {
     }),
   )
 
-  it.live("says of which path it is that it can't be written", () =>
+  it.live("names the path that can't be written", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       writeFileSync(join(directory, "file"), "")
@@ -115,7 +115,7 @@ describe("FleetJournal.layerFileSystem", () => {
 describe("JsonLines.read", () => {
   const Entry = Schema.Struct({ n: Schema.Int, text: Schema.String })
 
-  it.live("has lines that are longer than what is read at once, and one that lacks its end", () =>
+  it.live("reads lines that are longer than a chunk, and one without a line feed", () =>
     Effect.gen(function* () {
       const directory = yield* PrivateDirectory.open(yield* tempDirectory)
       const name = "entries.jsonl"

@@ -2,9 +2,11 @@ import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } fr
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Completed, Failed } from "@live-response/core/BatchEvent"
+import { Completed, Failed } from "@live-response/core/ResultEvent"
 import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as Manifest from "@live-response/core/Manifest"
+import * as ManifestEntry from "@live-response/core/ManifestEntry"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as DateTime from "effect/DateTime"
@@ -53,7 +55,7 @@ const there = (bytes = 5) => Option.some({ status: "completed" as const, kind: "
 const decodeLine = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
 describe("Manifest.layerFileSystem", () => {
-  it.live("remembers from one run to the next", () =>
+  it.live("records outcomes for the next run", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* append(directory, completed(refAt(0)), failed(refAt(1)))
@@ -66,7 +68,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("goes by the last line of a target", () =>
+  it.live("takes the last line of each result", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* append(directory, failed(refAt(0)), completed(refAt(1), 5))
@@ -78,7 +80,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("knows in a run what was appended in it", () =>
+  it.live("knows what this run appended", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* inRun(
@@ -94,7 +96,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("writes a line a target, with what the command line promises", () =>
+  it.live("writes one line for each result, with the documented fields", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* append(directory, completed(refAt(12)), failed(refAt(13), "first\nsecond"))
@@ -107,6 +109,7 @@ describe("Manifest.layerFileSystem", () => {
         machineActionId: refAt(12).machineActionId,
         index: 2,
         status: "completed",
+        version: 1,
         path: `${refAt(12).machineActionId}/2.bin`,
         bytes: 5,
         sha256: "ab",
@@ -120,7 +123,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("is for its owner alone, and so is a directory that it makes", () =>
+  it.live("gives the file and the directory it creates to their owner alone", () =>
     Effect.gen(function* () {
       const directory = join(yield* tempDirectory, "results")
       const before = process.umask(0o000)
@@ -133,7 +136,7 @@ describe("Manifest.layerFileSystem", () => {
   )
 
   it.live.each(Array.from({ length: 6 }, (_, i) => ({ cut: [1, 2, 10, 60, 120, 200][i] ?? 1 })))(
-    "passes over a last line that was cut short by $cut bytes, and goes on below it",
+    "removes a last line that was cut short by $cut bytes, and appends after the line before it",
     ({ cut }) =>
       Effect.gen(function* () {
         const directory = yield* tempDirectory
@@ -143,13 +146,13 @@ describe("Manifest.layerFileSystem", () => {
         writeFileSync(path, whole.subarray(0, whole.length - cut))
         yield* append(directory, completed(refAt(2)))
         assert.deepStrictEqual(yield* find(directory, 0), there())
-        // A line without its line feed is whole all the same; one without its end is not.
+        // A line that lacks only its line feed is complete.
         assert.deepStrictEqual(yield* find(directory, 1), cut === 1 ? there() : Option.none())
         assert.deepStrictEqual(yield* find(directory, 2), there())
       }),
   )
 
-  it.live("appends only, and leaves every line as it is", () =>
+  it.live("only appends, and changes no line", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const path = join(directory, "manifest.jsonl")
@@ -163,7 +166,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("passes over lines that it does not know", () =>
+  it.live("skips lines that are not entries", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const path = join(directory, "manifest.jsonl")
@@ -178,7 +181,6 @@ describe("Manifest.layerFileSystem", () => {
         "null",
         "{}",
         "\u0000\u0000\u0000",
-        `{"version":2}`,
         other(1, (line) => line.replace("completed", "archived")),
         other(2, (line) => line.replace(/"machineActionId":"[^"]*"/, `"machineActionId":"../../etc"`)),
         other(3, (line) => line.replace(`"bytes":5`, `"bytes":"5"`)),
@@ -195,7 +197,51 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("warns once of the lines that it passed over, and not of one that a crash tore", () =>
+  it.live("reads the lines of release 0.1.0, which have no version", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const sample = readFileSync(new URL("fixtures/manifest-0.1.0.jsonl", import.meta.url), "utf8")
+      writeFileSync(join(directory, "manifest.jsonl"), sample)
+      const lines = yield* Effect.forEach(sample.trimEnd().split("\n"), (line) => decodeLine(line))
+      const count = (status: string) => lines.filter((line) => line["status"] === status).length
+      assert.deepStrictEqual([count("completed"), count("failed")], [8, 1])
+
+      assert.deepStrictEqual(yield* warningsOf(inRun(directory, () => Effect.void)), [])
+      assert.deepStrictEqual(yield* failedIn(directory), ["00000000-5a11-4000-8000-ffffffffffff:0"])
+      const stored = yield* Effect.flatMap(PrivateDirectory.open(directory), Manifest.completed).pipe(
+        Effect.provide(NodeServices.layer),
+      )
+      // Every field of a line is read, so that nothing of it is lost where it is shown.
+      const encoded = yield* Effect.forEach(stored, (entry) => Schema.encodeEffect(ManifestEntry.ManifestEntry)(entry))
+      assert.deepStrictEqual(
+        encoded,
+        lines.filter((line) => line["status"] === "completed"),
+      )
+      yield* append(directory, completed(refAt(0)))
+      assert.isTrue(readFileSync(join(directory, "manifest.jsonl"), "utf8").startsWith(sample))
+    }),
+  )
+
+  it.live("refuses a line of a newer version by name, and leaves the file in place", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const path = join(directory, "manifest.jsonl")
+      yield* append(directory, completed(refAt(0)))
+      const line = readFileSync(path, "utf8")
+      const newer = `${line}half\n${line.replace(`"version":1`, `"version":2`)}`
+      writeFileSync(path, newer)
+      const message = `${path}: line 3 was written by a newer version of live-response (format 2, this one reads up to 1); run the newer version, or choose another directory`
+      assert.strictEqual((yield* Effect.flip(failedIn(directory))).message, message)
+      const reading = Effect.flatMap(PrivateDirectory.open(directory), Manifest.completed).pipe(
+        Effect.provide(NodeServices.layer),
+      )
+      assert.strictEqual((yield* Effect.flip(reading)).message, message)
+      assert.strictEqual(readFileSync(path, "utf8"), newer)
+      assert.deepStrictEqual(readdirSync(directory), ["manifest.jsonl"])
+    }),
+  )
+
+  it.live("warns once of all damaged lines, and not of a last line that a crash cut short", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const path = join(directory, "manifest.jsonl")
@@ -205,17 +251,17 @@ describe("Manifest.layerFileSystem", () => {
       assert.deepStrictEqual(yield* warningsOf(opened), [])
       appendFileSync(path, `half\n`)
       assert.deepStrictEqual(yield* warningsOf(opened), [
-        `${path}: line 3 is damaged and was passed over; its target is done again`,
+        `${path}: skipped line 3, which is damaged; its result is downloaded again`,
       ])
       appendFileSync(path, "half\n".repeat(6))
       assert.deepStrictEqual(yield* warningsOf(opened), [
-        `${path}: 7 lines are damaged and were passed over (3, 4, 5, 6, 7, …); their targets are done again`,
+        `${path}: skipped 7 damaged lines (3, 4, 5, 6, 7, …); their results are downloaded again`,
       ])
       assert.deepStrictEqual(yield* find(directory, 0), there())
     }),
   )
 
-  it.live("keeps lines apart that many write at once", () =>
+  it.live("writes whole lines when many results finish at once", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* inRun(directory, (manifest) =>
@@ -239,7 +285,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("reads a file that is longer than one read, in any script", () =>
+  it.live("reads a file that is longer than one read, with multi-byte text", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* append(
@@ -251,7 +297,7 @@ describe("Manifest.layerFileSystem", () => {
     }),
   )
 
-  it.live("says where it can't be", () =>
+  it.live("fails with the problem if the directory is a file", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       writeFileSync(join(directory, "file"), "")

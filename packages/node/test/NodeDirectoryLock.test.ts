@@ -32,7 +32,7 @@ const holdElsewhere = (directory: string) =>
   )
 
 describe("NodeDirectoryLock", () => {
-  it.live("refuses a second process, and names the first", () =>
+  it.live("refuses a second process, and names the first one", () =>
     Effect.gen(function* () {
       const directory = join(yield* tempDirectory, "results")
       const { pid } = yield* holdElsewhere(directory)
@@ -42,7 +42,7 @@ describe("NodeDirectoryLock", () => {
     }),
   )
 
-  it.live("is free again when its process crashed", () =>
+  it.live("is free after its process has crashed", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const { kill } = yield* holdElsewhere(directory)
@@ -52,7 +52,7 @@ describe("NodeDirectoryLock", () => {
     }),
   )
 
-  it.effect("is given back, and is for its owner alone", () =>
+  it.effect("is released with its scope, and private to its owner", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* Effect.scoped(hold(directory))
@@ -69,7 +69,7 @@ describe("NodeDirectoryLock", () => {
   it.effect.each([
     "CREATE TRIGGER t BEFORE INSERT ON owner BEGIN SELECT 1; END",
     "DROP TABLE owner; CREATE VIEW owner AS SELECT 1 AS pid, 'somebody' AS host",
-  ])("runs nothing that a prepared file holds: %s", (sql) =>
+  ])("runs nothing in a prepared file: %s", (sql) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const path = join(directory, ".lock")
@@ -78,14 +78,14 @@ describe("NodeDirectoryLock", () => {
       database.exec(`CREATE TABLE owner (pid INTEGER, host TEXT); ${sql}`)
       database.close()
       const error = yield* Effect.flip(Effect.scoped(hold(directory)))
-      assert.match(error.message, /\.lock: it has triggers or views, which no file of ours has; remove it/)
+      assert.match(error.message, /\.lock: it has triggers or views, which no file of live-response has; remove it/)
     }),
   )
 
-  it.effect("says what is wrong with a directory that can't be locked", () =>
+  it.effect("names the problem of a directory that can't be locked", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
-      writeFileSync(join(directory, ".lock"), "this is no lock. ".repeat(100))
+      writeFileSync(join(directory, ".lock"), "this is not a lock. ".repeat(100))
       const broken = yield* Effect.flip(Effect.scoped(hold(directory)))
       assert.match(broken.message, /\.lock: file is not a database/)
       const nowhere = yield* Effect.flip(Effect.scoped(hold("/proc/nowhere")))

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
-import { Quota, windows } from "@live-response/core/Quota"
+import { linkWindows, Quota } from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Timing from "@live-response/core/Timing"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -51,7 +51,7 @@ const addAll = Effect.gen(function* () {
 })
 
 describe("NodeLiveResponse.layer", () => {
-  it.live("brings results home, and does not bring them twice", () =>
+  it.live("downloads results, and does not download them twice", () =>
     Effect.gen(function* () {
       const directory = join(yield* tempDirectory, "results")
       const endpoint = yield* endpointOf
@@ -66,8 +66,8 @@ describe("NodeLiveResponse.layer", () => {
         const path = join(ofAction, names[n] ?? "")
         assert.isTrue(readFileSync(path).equals(content), names[n])
         assert.strictEqual((statSync(path).mode & 0o777).toString(8), "600")
-        const told = first.find((event) => event.event === "completed" && event.index === n)
-        assert.deepInclude(told, {
+        const reported = first.find((event) => event.event === "completed" && event.index === n)
+        assert.deepInclude(reported, {
           path: `${refAt(n).machineActionId}/${names[n]}`,
           bytes: content.length,
           sha256: createHash("sha256").update(content).digest("hex"),
@@ -77,7 +77,7 @@ describe("NodeLiveResponse.layer", () => {
       assert.strictEqual(manifest.trimEnd().split("\n").length, 6)
       assert.notMatch(manifest, /sig=|Bearer|"token"/)
 
-      // Another run is another layer: it knows what is on the disk alone.
+      // Another run is another layer, which only knows what is on the disk.
       const before = (yield* simulator.calls).length
       yield* simulator.add(refAt(5), { content: utf8("here now") })
       const second = yield* saveAll(6).pipe(Effect.provide(layerOf({ directory, endpoint })))
@@ -87,7 +87,7 @@ describe("NodeLiveResponse.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(server)),
   )
 
-  it.live("saves a result once that is saved twice at once: both have its hash, and the file is as long as it is", () =>
+  it.live("stores one file if a result is saved twice at once, and both calls return its hash", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const endpoint = yield* endpointOf
@@ -104,7 +104,7 @@ describe("NodeLiveResponse.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(server)),
   )
 
-  it.live("goes on after an interruption with the bytes on the disk", () =>
+  it.live("resumes after an interruption with the bytes on the disk", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const endpoint = yield* endpointOf
@@ -137,7 +137,7 @@ describe("NodeLiveResponse.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(server)),
   )
 
-  it.live("keeps to the limits and the stall time-out that it is given", () =>
+  it.live("uses the limits and the stall timeout of its options", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const endpoint = yield* endpointOf
@@ -146,7 +146,7 @@ describe("NodeLiveResponse.layer", () => {
       const options = {
         directory,
         endpoint,
-        windows: windows({ perMinute: 7, perHour: 70 }),
+        windows: linkWindows({ perMinute: 7, perHour: 70 }),
         stallTimeout: "200 millis",
       } as const
       const { duration, limits } = yield* Effect.gen(function* () {
@@ -156,12 +156,12 @@ describe("NodeLiveResponse.layer", () => {
         return { duration, limits: windows.map(({ limit }) => limit) }
       }).pipe(Effect.provide(layerOf(options)))
       assert.deepStrictEqual(limits, [7, 70])
-      // By default a stall is noticed after half a minute.
+      // By default a stall is detected after half a minute.
       assert.isBelow(Duration.toMillis(duration), 30_000)
     }).pipe(Effect.scoped, Effect.provide(server)),
   )
 
-  it.live("says at once where results can't be kept", () =>
+  it.live("fails at once if results can't be stored", () =>
     Effect.gen(function* () {
       const error = yield* saveAll(1).pipe(
         Effect.provide(layerOf({ directory: "/proc/live-response", endpoint: "http://127.0.0.1:1" })),
@@ -172,14 +172,14 @@ describe("NodeLiveResponse.layer", () => {
   )
 })
 
-describe("NodeLiveResponse.layer, and its journal", () => {
+describe("NodeLiveResponse.layer: the journal", () => {
   it.live.each([
     { what: "is", directory: "results", journal: "results" },
     { what: "is another name of", directory: "results", journal: "a/../results/" },
     { what: "is a link to", directory: "results", journal: "link" },
     { what: "is what a link leads to in", directory: "link", journal: "results" },
     { what: "is in a linked directory of", directory: "results", journal: "link/../results" },
-  ])("takes one lock where the journal's directory $what the directory of results", ({ directory, journal }) =>
+  ])("takes one lock if the journal's directory $what the directory of results", ({ directory, journal }) =>
     Effect.gen(function* () {
       const root = yield* tempDirectory
       symlinkSync("results", join(root, "link"))
@@ -189,7 +189,7 @@ describe("NodeLiveResponse.layer, and its journal", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("takes a lock for each where they are two", () =>
+  it.live("takes two locks if they are two directories", () =>
     Effect.gen(function* () {
       const root = yield* tempDirectory
       const [directory, journal] = [join(root, "results"), join(root, "journal")]
@@ -204,7 +204,7 @@ describe("NodeLiveResponse.layerConfig", () => {
   const under = (env: Record<string, string>) =>
     NodeLiveResponse.layerConfig.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))))
 
-  it.live("takes everything from the environment", () =>
+  it.live("is configured by the environment", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* addAll
@@ -243,7 +243,7 @@ describe("NodeLiveResponse.layerConfig", () => {
     { name: "LIVE_RESPONSE_FOLLOW_EVERY", value: "99999999999 days" },
     { name: "LIVE_RESPONSE_STORAGE_HOSTS", value: "https://storage.example.net/" },
     { name: "LIVE_RESPONSE_STORAGE_HOSTS", value: "contoso.com,." },
-  ])("says what is wrong with $name", ({ name, value }) =>
+  ])("fails with the name of a variable that is wrong: $name", ({ name, value }) =>
     Effect.gen(function* () {
       const root = yield* tempDirectory
       const directory = join(root, "results")
@@ -269,7 +269,7 @@ describe("NodeLiveResponse.layerConfig", () => {
     }).pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env)))),
   )
 
-  it.live("needs somebody to sign in", () =>
+  it.live("fails without a credential", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const error = yield* saveAll(1).pipe(

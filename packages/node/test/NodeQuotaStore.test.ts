@@ -31,9 +31,9 @@ suite("QuotaStore.layerMemory", QuotaStore.layerMemory, "virtual")
 suite("NodeQuotaStore.layer", fresh, "virtual")
 
 const minute = toWindows([3, 60_000])
-const named = (lease = Duration.minutes(2)) => openLog(minute, { name: "kept", lease })
+const named = (lease = Duration.minutes(2)) => openLog(minute, { name: "stored", lease })
 
-/** As a newer version of this program would leave the file. */
+/** Makes the file that of a newer version. */
 const asNewer = (path: string) => {
   const database = new DatabaseSync(path)
   database.exec("PRAGMA user_version = 99")
@@ -41,7 +41,7 @@ const asNewer = (path: string) => {
 }
 
 describe("NodeQuotaStore.layer", () => {
-  it.effect("knows in the next run what this one used, and until when the server wants no calls", () =>
+  it.effect("has the calls and the throttling of the last run", () =>
     Effect.gen(function* () {
       const store = onThisMachine(yield* tempDirectory)
       yield* Effect.flatMap(named(), call).pipe(Effect.provide(store))
@@ -49,7 +49,7 @@ describe("NodeQuotaStore.layer", () => {
       yield* Effect.gen(function* () {
         const log = yield* named()
         assert.deepStrictEqual(yield* usedIn(log, minute), [1])
-        yield* log.refused(Duration.minutes(10))
+        yield* log.throttled(Duration.minutes(10))
       }).pipe(Effect.provide(store))
       yield* Effect.gen(function* () {
         const log = yield* named()
@@ -66,22 +66,22 @@ describe("NodeQuotaStore.layer", () => {
       const other = yield* named().pipe(Effect.provide(yield* Layer.build(onThisMachine(directory))))
       yield* call(one)
       yield* call(other)
-      const place = yield* one.take
+      const permit = yield* one.acquire
       assert.strictEqual(yield* waitOf(other), 60_000)
-      yield* place.giveBack
+      yield* permit.release
       yield* call(other)
       assert.deepStrictEqual(yield* usedIn(one, minute), [3])
     }),
   )
 
-  /** A place whose program ended with this code, or lives, and how that looks in the file. */
+  /** A file with a permit of this holder. */
   const holding = Effect.fnUntraced(function* (directory: string, holder: string) {
     yield* Effect.scoped(Layer.build(onThisMachine(directory)))
     const database = new DatabaseSync(join(directory, "quota.sqlite"))
     database
       .prepare("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
       .run(
-        "kept",
+        "stored",
         yield* TestClock.testClockWith((clock) => Effect.sync(() => clock.currentTimeMillisUnsafe())),
         120_000,
         holder,
@@ -94,7 +94,7 @@ describe("NodeQuotaStore.layer", () => {
     child.once("exit", () => resume(Effect.succeed(child.pid ?? 0)))
   })
 
-  it.effect("counts the call of a program that crashed as answered when it finds out", () =>
+  it.effect("counts the call of a crashed program as answered once it notices", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* holding(directory, `${yield* endedProcess}@${hostname()}`)
@@ -111,9 +111,9 @@ describe("NodeQuotaStore.layer", () => {
   )
 
   it.effect.each([
-    { who: "a program that lives", holder: `1@${hostname()}` },
-    { who: "a program of another machine", holder: `999999999@another-machine` },
-  ])("leaves the place of $who alone until its lease is over, and counts it as answered then", ({ holder }) =>
+    { who: "a running program", holder: `1@${hostname()}` },
+    { who: "a program on another machine", holder: `999999999@another-machine` },
+  ])("counts the permit of $who as in flight until its lease has expired, and as answered then", ({ holder }) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* holding(directory, holder)
@@ -132,25 +132,25 @@ describe("NodeQuotaStore.layer", () => {
     }),
   )
 
-  it.effect("counts a call whose answer comes after its lease from then on, and once", () =>
+  it.effect("counts a call that is answered after its lease once, from the answer on", () =>
     Effect.gen(function* () {
       const log = yield* named(Duration.seconds(1))
-      const place = yield* log.take
+      const permit = yield* log.acquire
       yield* TestClock.adjust(30_000)
       assert.deepStrictEqual(yield* usedIn(log, minute), [1])
-      yield* place.answered
+      yield* permit.answered
       yield* TestClock.adjust(59_999)
       assert.deepStrictEqual(yield* usedIn(log, minute), [1])
     }).pipe(Effect.provide(fresh)),
   )
 
-  it.effect("holds calls back for a window at most when the clock is set back", () =>
+  it.effect("blocks calls for a window at most after the clock was set back", () =>
     Effect.gen(function* () {
       const log = yield* named()
       yield* TestClock.setTime(10_000_000)
       yield* call(log)
-      yield* log.take
-      yield* log.refused(Duration.seconds(5))
+      yield* log.acquire
+      yield* log.throttled(Duration.seconds(5))
       yield* TestClock.setTime(1_000_000)
       assert.strictEqual(yield* waitOf(log), 60_000)
       yield* TestClock.adjust(60_000)
@@ -159,7 +159,7 @@ describe("NodeQuotaStore.layer", () => {
     }).pipe(Effect.provide(fresh)),
   )
 
-  it.effect("forgets what no window counts any more", () =>
+  it.effect("removes calls that no window counts", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* Effect.gen(function* () {
@@ -173,7 +173,7 @@ describe("NodeQuotaStore.layer", () => {
     }),
   )
 
-  it.effect("is for its owner alone", () =>
+  it.effect("is private to its owner", () =>
     Effect.gen(function* () {
       const directory = join(yield* tempDirectory, "a", "b")
       const modes = yield* Effect.gen(function* () {
@@ -187,10 +187,10 @@ describe("NodeQuotaStore.layer", () => {
 
   const write = (bytes: Uint8Array | string) => (path: string) => writeFileSync(path, bytes)
   it.effect.each([
-    { what: "text", breaks: write("this is no database. ".repeat(100)) },
+    { what: "text", breaks: write("this is not a database. ".repeat(100)) },
     { what: "half of a file", breaks: (path: string) => truncateSync(path, 5000) },
     { what: "a file with a hole", breaks: (path: string) => write(readFileSync(path).fill(0, 4096, 8192))(path) },
-  ])("sets a broken file aside, with a warning, and goes on: $what", ({ breaks }) =>
+  ])("renames a broken file with a warning, and creates a new one: $what", ({ breaks }) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const path = join(directory, "quota.sqlite")
@@ -233,41 +233,67 @@ describe("NodeQuotaStore.layer", () => {
     }),
   )
 
-  it.live.each([5, 6, 261, 262, 517, 773])(
-    "waits while SQLite answers with code %i, whatever it is asked for",
-    (errcode) =>
-      Effect.gen(function* () {
-        const directory = yield* tempDirectory
-        const busy = Object.assign(new Error("database is locked"), { code: "ERR_SQLITE_ERROR", errcode })
-        const { exec } = DatabaseSync.prototype
-        const refused = new Set<string>(["ROLLBACK"])
-        const spy = vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function (this: DatabaseSync, sql) {
-          // Each statement is refused the first time.
-          if (!refused.has(sql)) {
-            refused.add(sql)
-            throw busy
-          }
-          return exec.call(this, sql)
-        })
-        yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
-        const warnings = yield* warningsOf(
-          Effect.gen(function* () {
-            const quota = yield* Quota.make({ name: "kept", windows: minute })
-            for (const sql of ["BEGIN IMMEDIATE", "COMMIT"]) refused.delete(sql)
-            assert.strictEqual(yield* quota.withPlace(Effect.succeed("called")), "called")
-            refused.delete("COMMIT")
-            assert.strictEqual((yield* QuotaStore.untilItAnswers(quota.status)).waiting, 0)
-          }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory))),
-        )
-        assert.isAtLeast(warnings.length, 7)
-        for (const warning of warnings) assert.include(warning, "does not answer (database is locked)")
-      }).pipe(Effect.scoped, Effect.provide(Timing.layer({ quotaStore: Schedule.spaced("1 millis") }))),
-  )
-
-  it.live("sets a broken file aside once, where several programs find it at the same time", () =>
+  it.effect.each([
+    { what: "a view", changes: "CREATE VIEW waits AS SELECT log, wait FROM blocks" },
+    { what: "a trigger", changes: "CREATE TRIGGER t AFTER INSERT ON calls BEGIN SELECT 1; END" },
+    { what: "other tables", changes: "DROP TABLE calls; CREATE TABLE permits (id INTEGER PRIMARY KEY) STRICT" },
+    {
+      what: "a schema that this SQLite can't read",
+      changes: "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE calls (at TIME) NEWER'",
+    },
+  ])("does not rename a file of a newer version that has $what", ({ changes }) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
-      writeFileSync(join(directory, "quota.sqlite"), "this is no database. ".repeat(100))
+      const path = join(directory, "quota.sqlite")
+      yield* Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory)))
+      const database = new DatabaseSync(path, { defensive: false })
+      database.exec(`PRAGMA user_version = 99; ${changes}`)
+      database.close()
+      const before = readFileSync(path)
+      const error = yield* Effect.flip(named().pipe(Effect.provide(onThisMachine(directory))))
+      assert.deepInclude(error, { _tag: "QuotaStoreError", store: path })
+      assert.include(error.message, "was written by a newer version of live-response (schema 99, this one knows 1)")
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.includes("broken")),
+        [],
+      )
+      assert.isTrue(readFileSync(path).equals(before))
+    }),
+  )
+
+  it.live.each([5, 6, 261, 262, 517, 773])("waits while SQLite answers any statement with code %i", (errcode) =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const busy = Object.assign(new Error("database is locked"), { code: "ERR_SQLITE_ERROR", errcode })
+      const { exec } = DatabaseSync.prototype
+      const refused = new Set<string>(["ROLLBACK"])
+      const spy = vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function (this: DatabaseSync, sql) {
+        // Each statement fails the first time.
+        if (!refused.has(sql)) {
+          refused.add(sql)
+          throw busy
+        }
+        return exec.call(this, sql)
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
+      const warnings = yield* warningsOf(
+        Effect.gen(function* () {
+          const quota = yield* Quota.make({ name: "stored", windows: minute })
+          for (const sql of ["BEGIN IMMEDIATE", "COMMIT"]) refused.delete(sql)
+          assert.strictEqual(yield* quota.withPermit(Effect.succeed("called")), "called")
+          refused.delete("COMMIT")
+          assert.strictEqual((yield* QuotaStore.untilItAnswers(quota.status)).waiting, 0)
+        }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory))),
+      )
+      assert.isAtLeast(warnings.length, 7)
+      for (const warning of warnings) assert.include(warning, "does not answer (database is locked)")
+    }).pipe(Effect.scoped, Effect.provide(Timing.layer({ quotaStore: Schedule.spaced("1 millis") }))),
+  )
+
+  it.live("renames a broken file once if several programs find it at the same time", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      writeFileSync(join(directory, "quota.sqlite"), "this is not a database. ".repeat(100))
       const warnings = yield* warningsOf(
         Effect.forEach(
           [1, 2, 3],
@@ -286,10 +312,10 @@ describe("NodeQuotaStore.layer", () => {
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* Effect.gen(function* () {
-        const quota = yield* Quota.make({ name: "kept", windows: minute })
+        const quota = yield* Quota.make({ name: "stored", windows: minute })
         const other = new DatabaseSync(join(directory, "quota.sqlite"))
         other.exec("BEGIN IMMEDIATE")
-        const fiber = yield* Effect.forkChild(quota.withPlace(Effect.succeed("called")))
+        const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
         yield* Effect.sleep("600 millis")
         assert.isUndefined(fiber.pollUnsafe())
         other.exec("COMMIT")
@@ -304,7 +330,7 @@ describe("NodeQuotaStore.layerConfig", () => {
   const under = (env: Record<string, string>) =>
     NodeQuotaStore.layerConfig.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))))
 
-  it.effect("keeps the log in the user's directory for state", () =>
+  it.effect("stores the log in the user's state directory", () =>
     Effect.gen(function* () {
       const home = yield* tempDirectory
       yield* Effect.flatMap(named(), call).pipe(Effect.provide(under({ XDG_STATE_HOME: join(home, "state") })))
@@ -314,7 +340,7 @@ describe("NodeQuotaStore.layerConfig", () => {
     }),
   )
 
-  it.effect("goes on in memory where nothing can be kept, with a warning", () =>
+  it.effect("stores the log in memory, with a warning, if no file can be stored", () =>
     Effect.gen(function* () {
       const home = yield* tempDirectory
       writeFileSync(join(home, "file"), "")
@@ -332,7 +358,7 @@ describe("NodeQuotaStore.layerConfig", () => {
     }),
   )
 
-  it.effect("does not go on in memory where a newer version keeps the log", () =>
+  it.effect("fails instead of using memory if a newer version wrote the log", () =>
     Effect.gen(function* () {
       const home = yield* tempDirectory
       const env = under({ XDG_STATE_HOME: home })
@@ -344,10 +370,10 @@ describe("NodeQuotaStore.layerConfig", () => {
   )
 
   it.live.each([
-    { url: "http://127.0.0.1", says: /no redis:\/\/ or rediss:\/\/ URL/ },
-    { url: "redis://:secret@127.0.0.1:99999", says: /no redis:\/\/ or rediss:\/\/ URL/ },
+    { url: "http://127.0.0.1", says: /not a redis:\/\/ or rediss:\/\/ URL/ },
+    { url: "redis://:secret@127.0.0.1:99999", says: /not a redis:\/\/ or rediss:\/\/ URL/ },
     { url: "redis://:secret@127.0.0.1:1", says: /ECONNREFUSED/ },
-  ])("says at once what is wrong with a Redis at $url", ({ says, url }) =>
+  ])("names at once the problem of a Redis at $url", ({ says, url }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(named().pipe(Effect.provide(under({ LIVE_RESPONSE_REDIS_URL: url }))))
       assert.strictEqual(error._tag, "QuotaStoreError")
@@ -358,7 +384,7 @@ describe("NodeQuotaStore.layerConfig", () => {
   )
 })
 
-/** A server that answers whatever it is sent with this. */
+/** A server that answers everything by `answer`. */
 const answering = (answer: (received: string) => string | undefined) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
@@ -383,19 +409,19 @@ const answering = (answer: (received: string) => string | undefined) =>
     ({ close }) => Effect.sync(close),
   )
 
-describe("NodeQuotaStore.layerRedis, where something else answers", () => {
+describe("NodeQuotaStore.layerRedis with a server that is not Redis", () => {
   const password = "pass-word/4711"
 
   it.live.each([
-    { name: "a server that says nothing", answer: () => undefined, says: /\(no answer in time\)/ },
+    { name: "a server that does not answer", answer: () => undefined, says: /\(no answer in time\)/ },
     { name: "a web server", answer: () => "HTTP/1.1 400 Bad Request\r\n\r\n", says: /\(no answer in time\)/ },
     { name: "noise", answer: () => "\u0000\u0001\r\n", says: /\(no answer in time\)/ },
     {
-      name: "an error that repeats what was sent",
+      name: "an error that repeats the command",
       answer: (received: string) => `-ERR unknown command ${JSON.stringify(received)}\r\n`,
       says: /ERR unknown command .*<redacted>/,
     },
-  ])("fails in time, and shows no password: $name", ({ answer, says }) =>
+  ])("fails in time without the password: $name", ({ answer, says }) =>
     Effect.gen(function* () {
       const { port } = yield* answering(answer)
       const url = Redacted.make(`redis://:${encodeURIComponent(password)}@127.0.0.1:${port}`)
@@ -416,7 +442,7 @@ describe("RedisQuotaStore", () => {
 })
 
 shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", (it) => {
-  it.effect("shares a log with other programs, which may be on other machines", () =>
+  it.effect("shares a log with programs on other machines", () =>
     Effect.gen(function* () {
       const { url } = yield* Redis.RedisServer
       const open = Effect.flatMap(Layer.build(NodeQuotaStore.layerRedis(Redacted.make(url))), (store) =>
@@ -425,30 +451,30 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
       const [one, other] = [yield* open, yield* open]
       yield* call(one)
       yield* call(other)
-      const place = yield* one.take
+      const permit = yield* one.acquire
       assert.isAtMost(yield* waitOf(other), 60_000)
-      yield* place.giveBack
+      yield* permit.release
       yield* call(other)
       assert.deepStrictEqual(yield* usedIn(one, minute), [3])
     }),
   )
 
-  it.effect("counts a place as answered when its lease is over", () =>
+  it.effect("counts a permit as answered when its lease has expired", () =>
     Effect.gen(function* () {
       const windows = toWindows([1, 4000])
       const log = yield* openLog(windows, { lease: Duration.seconds(2) })
-      const place = yield* log.take
+      const permit = yield* log.acquire
       assert.strictEqual(yield* waitOf(log), 4000)
       const soon = Schedule.spaced("20 millis")
       const { stamps } = yield* Effect.repeat(log.calls, { until: ({ inFlight }) => inFlight === 0, schedule: soon })
       assert.strictEqual(stamps.length, 1)
       yield* Effect.repeat(usedIn(log, windows), { until: ([used]) => used === 0, schedule: soon })
-      yield* place.answered
+      yield* permit.answered
       assert.deepStrictEqual(yield* usedIn(log, windows), [1])
     }).pipe(Effect.provide(inRedis)),
   )
 
-  it.effect("says what is wrong with a password, and not which it was", () =>
+  it.effect("reports a wrong password without showing it", () =>
     Effect.gen(function* () {
       const { password, url } = yield* Redis.RedisServer
       const wrong = Redacted.make(url.replace(password, "another-secret"))
@@ -458,16 +484,16 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
     }),
   )
 
-  it.effect("waits while Redis is away, says so, and goes on", () =>
+  it.effect("waits with a warning while Redis is down", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.RedisServer
       const policy = Timing.layer({ quotaStore: Schedule.spaced("100 millis") })
       const warnings = yield* warningsOf(
         Effect.gen(function* () {
           const quota = yield* Quota.make({ name: "away", windows: minute })
-          yield* quota.withPlace(Effect.void)
+          yield* quota.withPermit(Effect.void)
           yield* redis.stop
-          const fiber = yield* Effect.forkChild(quota.withPlace(Effect.succeed("called")))
+          const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
           yield* Effect.sleep("500 millis")
           assert.isUndefined(fiber.pollUnsafe())
           assert.strictEqual((yield* Effect.flip(quota.status))._tag, "QuotaStoreError")
@@ -479,19 +505,19 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
     }),
   )
 
-  it.effect("gives up in the end, and tells everybody who waits", () =>
+  it.effect("fails every waiting call when it gives up", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.RedisServer
       const policy = Timing.layer({ quotaStore: Schedule.upTo(Schedule.spaced("50 millis"), { times: 3 }) })
       yield* Effect.gen(function* () {
         const quota = yield* Quota.make({ name: "gone", windows: minute })
         yield* redis.stop
-        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPlace(Effect.void)))
+        const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(quota.withPermit(Effect.void)))
         for (const fiber of fibers) {
           assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "QuotaStoreError")
         }
         yield* redis.start
-        yield* Effect.retry(quota.withPlace(Effect.void), Schedule.spaced("100 millis"))
+        yield* Effect.retry(quota.withPermit(Effect.void), Schedule.spaced("100 millis"))
         assert.strictEqual((yield* quota.status).waiting, 0)
       }).pipe(Effect.scoped, Effect.provide([inRedis, policy, Logger.layer([])]))
     }),

@@ -61,7 +61,7 @@ const libraryAt = (base: string, policies = impatient) =>
       Layer.mergeAll(
         ResultStore.layerMemory.pipe(Layer.provide(NodeHasher.layer)),
         Manifest.layerMemory,
-        Quota.layer({ windows: Quota.windows({ perMinute: 100_000, perHour: 100_000 }) }).pipe(
+        Quota.layer({ windows: Quota.linkWindows({ perMinute: 100_000, perHour: 100_000 }) }).pipe(
           Layer.provide(QuotaStore.layerMemory),
         ),
       ),

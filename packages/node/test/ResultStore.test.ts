@@ -21,14 +21,14 @@ suite("ResultStore.layerFileSystem", Layer.unwrap(Effect.map(tempDirectory, stor
 const ref = refAt(0)
 const content = patterned(5000)
 const head = ResultHead.make({ length: content.length, etag: `"0x1"` })
-/** What an earlier writer has flushed, of this content. */
+/** The record of what an earlier writer flushed of this content. */
 const recordOf = (durable: number) => JSON.stringify({ ...head, durable })
 const headJson = recordOf(content.length)
 const open = Effect.flatMap(ResultStore.ResultStore, (store) => store.open(ref))
 
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
-/** A directory with these files of the result in it, as a crash may leave them. */
+/** A directory with these files of the result, as a crash may leave them. */
 const leftOver = (files: Record<string, Uint8Array | string>) =>
   Effect.map(tempDirectory, (directory) => {
     const ofAction = join(directory, ref.machineActionId)
@@ -38,7 +38,7 @@ const leftOver = (files: Record<string, Uint8Array | string>) =>
   })
 
 describe("ResultStore.layerFileSystem: files", () => {
-  it.live("are for their owner alone", () =>
+  it.live("are accessible to their owner alone", () =>
     Effect.gen(function* () {
       const directory = join(yield* tempDirectory, "a", "b")
       const ofAction = join(directory, ref.machineActionId)
@@ -64,7 +64,7 @@ describe("ResultStore.layerFileSystem: files", () => {
     }),
   )
 
-  it.live("are the bytes exactly as served, and nothing else is left", () =>
+  it.live("are the bytes exactly as served, and the only files", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* Effect.gen(function* () {
@@ -78,7 +78,7 @@ describe("ResultStore.layerFileSystem: files", () => {
     }),
   )
 
-  it.live("are safe to print on a terminal where the storage's own words are in them", () =>
+  it.live("are safe to print on a terminal if they contain text of the storage", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const hostile = ResultHead.make({ length: content.length, etag: '"\u009b2J\u202E"' })
@@ -97,7 +97,7 @@ describe("ResultStore.layerFileSystem: files", () => {
     }),
   )
 
-  it.live("get their name only when they are whole", () =>
+  it.live("get their name only when they are complete", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* Effect.gen(function* () {
@@ -108,7 +108,7 @@ describe("ResultStore.layerFileSystem: files", () => {
     }),
   )
 
-  it.live("are gone after a mismatch, also those of earlier writers", () =>
+  it.live("are removed after a mismatch, even those of earlier writers", () =>
     Effect.gen(function* () {
       const { directory, ofAction } = yield* leftOver({ "0.part": content, "0.part.json": headJson })
       const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
@@ -120,12 +120,12 @@ describe("ResultStore.layerFileSystem: files", () => {
 })
 
 describe("ResultStore.layerFileSystem: a crash", () => {
-  it.live("leaves what was flushed, and the next run goes on with it", () =>
+  it.live("leaves the flushed bytes, and the next run resumes them", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const large = patterned(9_500_000)
       const announced = ResultHead.make({ length: large.length, etag: `"0x1"` })
-      // A scope that is never closed: nobody tidies up, as when the process is killed.
+      // The scope is never closed, so nothing is cleaned up, as if the process were killed.
       const crashed = yield* Scope.make()
       const before = yield* open.pipe(Scope.provide(crashed), Effect.provide(storeIn(directory)))
       for (let offset = 0; offset < 9_000_000; offset += 100_000) {
@@ -143,7 +143,7 @@ describe("ResultStore.layerFileSystem: a crash", () => {
     }),
   )
 
-  it.live("between the last byte and the name costs nothing", () =>
+  it.live("after the last byte and before the name costs no download", () =>
     Effect.gen(function* () {
       const { directory, ofAction } = yield* leftOver({ "0.part": content, "0.part.json": headJson })
       const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
@@ -154,7 +154,7 @@ describe("ResultStore.layerFileSystem: a crash", () => {
     }),
   )
 
-  it.live("between the name and the end of the old head does no harm", () =>
+  it.live("after the name and before the record is removed does no harm", () =>
     Effect.gen(function* () {
       const { directory, ofAction } = yield* leftOver({ "0.bin": content, "0.part.json": headJson })
       const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
@@ -164,15 +164,15 @@ describe("ResultStore.layerFileSystem: a crash", () => {
   )
 
   it.live.each<{ readonly name: string; readonly files: Record<string, Uint8Array | string> }>([
-    { name: "bytes of which nobody knows what they are", files: { "0.part": content } },
-    { name: "a head and no bytes", files: { "0.part.json": headJson } },
+    { name: "bytes without a record", files: { "0.part": content } },
+    { name: "a record without bytes", files: { "0.part.json": headJson } },
     { name: "more bytes than were announced", files: { "0.part": patterned(5001), "0.part.json": recordOf(5001) } },
     { name: "fewer bytes than were flushed", files: { "0.part": content.subarray(1), "0.part.json": headJson } },
-    { name: "a head of an earlier version", files: { "0.part": content, "0.part.json": JSON.stringify(head) } },
-    { name: "a head that was cut short", files: { "0.part": content, "0.part.json": headJson.slice(0, 12) } },
-    { name: "a head of another shape", files: { "0.part": content, "0.part.json": `{"length":"many"}` } },
-    { name: "an empty head", files: { "0.part": content, "0.part.json": "" } },
-  ])("may leave what is no use, and the result starts from the beginning: $name", ({ files }) =>
+    { name: "a record of an earlier version", files: { "0.part": content, "0.part.json": JSON.stringify(head) } },
+    { name: "a record that was cut short", files: { "0.part": content, "0.part.json": headJson.slice(0, 12) } },
+    { name: "a record with other fields", files: { "0.part": content, "0.part.json": `{"length":"many"}` } },
+    { name: "an empty record", files: { "0.part": content, "0.part.json": "" } },
+  ])("may leave files that can't be resumed, and the result starts over: $name", ({ files }) =>
     Effect.gen(function* () {
       const { directory, ofAction } = yield* leftOver(files)
       const writer = yield* open.pipe(Effect.provide(storeIn(directory)))
@@ -187,10 +187,10 @@ describe("ResultStore.layerFileSystem: a crash", () => {
   )
 })
 
-describe("ResultStore.layerFileSystem: a place that is no good", () => {
+describe("ResultStore.layerFileSystem: a directory that can't be used", () => {
   const failureIn = (directory: string) => ResultStore.ResultStore.pipe(Effect.provide(storeIn(directory)), Effect.flip)
 
-  it.live("is a file", () =>
+  it.live("fails if it is a file", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       writeFileSync(join(directory, "file"), "")
@@ -203,7 +203,7 @@ describe("ResultStore.layerFileSystem: a place that is no good", () => {
     }),
   )
 
-  it.live("can't be made, and that is told", () =>
+  it.live("fails if it can't be created", () =>
     Effect.gen(function* () {
       const error = yield* failureIn("/proc/live-response/results")
       assert.strictEqual(error._tag, "StoreError")
@@ -211,12 +211,12 @@ describe("ResultStore.layerFileSystem: a place that is no good", () => {
     }),
   )
 
-  it.live("is not there any more when a result comes", () =>
+  it.live("fails if it was replaced before a result arrives", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const error = yield* Effect.gen(function* () {
         const writer = yield* open
-        // A file where the directory of the machine action is needed.
+        // There is a file where the directory of the machine action is needed.
         writeFileSync(join(directory, ref.machineActionId), "")
         yield* writer.write({ head, offset: 0, bytes: patterned(2_000_000) })
       }).pipe(Effect.scoped, Effect.provide(storeIn(directory)), Effect.flip)
@@ -224,7 +224,7 @@ describe("ResultStore.layerFileSystem: a place that is no good", () => {
     }),
   )
 
-  it.live("may not be written to", () =>
+  it.live("fails if it is not writable", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const closed = join(directory, "closed")
@@ -233,7 +233,7 @@ describe("ResultStore.layerFileSystem: a place that is no good", () => {
       const result = yield* Effect.result(
         ResultStore.ResultStore.pipe(Effect.provide(storeIn(join(closed, "results")))),
       )
-      // For root every directory is open.
+      // Root may write to every directory.
       if (process.getuid?.() === 0) assert.strictEqual(result._tag, "Success")
       else assert.strictEqual(result._tag === "Failure" && result.failure.problem, "NotWritable")
     }),

@@ -1,4 +1,4 @@
-/** Blobs in the vendor's own emulator: real shared access signatures, that really expire. */
+/** Blobs in Microsoft's own emulator, with real shared access signatures that really expire. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
@@ -30,7 +30,7 @@ const libraryOf = (options: NodeLiveResponse.Options) =>
 
 const inAnHour = () => DateTime.addDuration(DateTime.nowUnsafe(), "1 hour")
 
-/** Saves result 7, whose first download breaks after 100,000 bytes; `meanwhile` runs before it goes on. */
+/** Saves result 7, whose first download breaks after 100,000 bytes. `meanwhile` runs before it resumes. */
 const saveThroughCut = Effect.fnUntraced(function* (
   content: Uint8Array,
   options: { readonly expires: (nth: number) => DateTime.DateTime; readonly meanwhile: Effect.Effect<void> },
@@ -63,7 +63,7 @@ const saveThroughCut = Effect.fnUntraced(function* (
 })
 
 layer(Azurite.layer, { excludeTestServices: true, timeout: "2 minutes" })("Azurite", (it) => {
-  it.effect("serves what its signatures open, and a link that is dead when it comes is made anew", () =>
+  it.effect("serves signed links, and a link that is expired on arrival is renewed", () =>
     Effect.gen(function* () {
       const azurite = yield* Azurite
       const refs = refsUpTo(4)
@@ -90,7 +90,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "2 minutes" })("Azuri
     }),
   )
 
-  it.effect("goes on with Range and If-Match after a cut", () =>
+  it.effect("resumes with Range and If-Match after a cut", () =>
     Effect.gen(function* () {
       const content = patterned(300_000)
       const { bytes, links, reasons, seen, statuses, stored } = yield* saveThroughCut(content, {
@@ -108,7 +108,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "2 minutes" })("Azuri
     }),
   )
 
-  it.effect("starts over after a cut where the blob was written anew meanwhile", () =>
+  it.effect("starts over after a cut if the blob was replaced meanwhile", () =>
     Effect.gen(function* () {
       const azurite = yield* Azurite
       const other = patterned(250_000, 9)
@@ -123,7 +123,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "2 minutes" })("Azuri
     }),
   )
 
-  it.effect("makes a link anew that expired under way, and goes on where it was", () =>
+  it.effect("renews a link that expired in progress, and resumes at the offset", () =>
     Effect.gen(function* () {
       const content = patterned(300_000)
       let expires = inAnHour()
@@ -132,7 +132,7 @@ layer(Azurite.layer, { excludeTestServices: true, timeout: "2 minutes" })("Azuri
         return expires
       }
       const untilExpired = Effect.gen(function* () {
-        // Signatures are good to the second.
+        // Signatures expire to the second.
         const left = DateTime.distance(yield* DateTime.now, DateTime.addDuration(expires, "1 second"))
         yield* Effect.sleep(Duration.max(left, Duration.zero))
       })

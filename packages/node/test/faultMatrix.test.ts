@@ -1,4 +1,4 @@
-/** Every fault of the tables in `support/`, and the page `docs/faults.md` that is made of what came of them. */
+/** Every fault of the tables in `support/`, and the page `docs/faults.md`, which has their outcomes. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -25,19 +25,19 @@ describe("a fault", { concurrent: true }, () => {
 describe("the page of faults", () => {
   const path = fileURLToPath(new URL("../../../docs/faults.md", import.meta.url))
 
-  it("has a row for each, and each is another", () => {
+  it("has one row for each fault", () => {
     assert.isAtLeast(faults.length, 45)
     assert.strictEqual(new Set(faults.map(({ name }) => name)).size, faults.length)
   })
 
-  it("says what was measured", () => {
+  it("has the measured outcomes", () => {
     const measured = faults.flatMap(({ name }) => rows.get(name) ?? [])
     const text = page(measured)
     if (process.env.FAULTS_UPDATE === "1") {
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, text)
     }
-    assert.strictEqual(measured.length, faults.length, "a fault went wrong, or was not run")
+    assert.strictEqual(measured.length, faults.length, "a fault failed, or was not run")
     assert.strictEqual(readFileSync(path, "utf8"), text, "run it with FAULTS_UPDATE=1")
   })
 })

@@ -2,6 +2,7 @@
  * What a person wants to know of a batch under way, folded from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import type * as ResultEvent from "@live-response/core/ResultEvent"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type { FleetProgress } from "./FleetProgress.ts"
@@ -44,7 +45,7 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   look: undefined,
 })
 
-const keyOf = (event: BatchEvent.ResultEvent) => `${event.machineActionId}:${event.index}`
+const keyOf = (event: ResultEvent.ResultEvent) => `${event.machineActionId}:${event.index}`
 
 export const update = (view: DownloadProgress, event: BatchEvent.BatchEvent): void => {
   switch (event.event) {

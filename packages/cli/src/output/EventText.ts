@@ -1,7 +1,8 @@
 /**
  * Events of a batch as lines for whoever looks into how it works: with `--verbose`.
  */
-import type { BatchEvent, Completed } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import type { Completed } from "@live-response/core/ResultEvent"
 import * as Format from "./Format.ts"
 
 /** A line, where there is one. It holds no link: events have none. */

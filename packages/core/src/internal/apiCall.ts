@@ -159,7 +159,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     const { operation, quota } = call
     // Signed in before there is a place: who can't sign in needs none, and a sign-in that takes its time holds none.
     yield* admission.warn(yield* token, call.permission)
-    const { bearer, response } = yield* quota.withPlace(send(call, check), { first: call.first === true, isSent })
+    const { bearer, response } = yield* quota.withPermit(send(call, check), { priority: call.first === true, isSent })
     const body = yield* bodyOf(call, response)
     if (response.status < 300 || response.status === 404) yield* admission.prove
     const isDone = response.status === 200 || response.status === 201
@@ -190,7 +190,7 @@ export const make = Effect.fnUntraced(function* (client: HttpClient.HttpClient) 
     /** The policy's delay holds up the quota, and with it every call; this one then queues like the others. */
     const throttled = policy.throttled.pipe(
       told,
-      Schedule.tap(({ duration }) => call.quota.refused(duration)),
+      Schedule.tap(({ duration }) => call.quota.throttled(duration)),
       Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
     )
     const gaveUp = (last: Disconnectable, waited: Duration.Duration): Disconnectable =>

@@ -1,6 +1,6 @@
 /**
- * The targets of a batch in progress, and what each of them waits for: a storage that does not answer is the trouble of its
- * own targets for as long as any other target makes progress.
+ * The targets of a batch in progress, and the storage that each of them waits for. A storage that does not answer concerns
+ * its own targets, as long as any other target makes progress.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -10,26 +10,29 @@ interface Target {
   storage: string | undefined
   /** Its storage has not answered yet. */
   isWaiting: boolean
-  /** How many answers, and waits in vain, there were when it asked its storage. */
-  since: { readonly answers: number; readonly waits: number }
+  /** How many answers and outages there were when it asked its storage. */
+  since: { readonly answers: number; readonly outages: number }
 }
 
 /**
- * What a wait in vain means. `alone`: another target made progress meanwhile. `doubtful`: none did, but another storage
- * answered last time, or a target does not wait for a storage.
+ * Whom an outage of a storage concerns.
+ *
+ * - `this target`: another target made progress meanwhile
+ * - `uncertain`: none did, but another storage answered its last request, or a target does not wait for a storage
+ * - `all targets`: nothing else can make progress
  */
-type InVain = "alone" | "doubtful" | "for all"
+type Concern = "this target" | "uncertain" | "all targets"
 
 export class BatchTargets {
-  /** A byte of any result came: no network and no account is closed to this machine. */
+  /** Bytes of any result arrived, so neither the network nor the account is closed to this machine. */
   hasBytes = false
-  /** The API is out of reach, so that those who wait for it make no progress either. */
+  /** The API is out of reach, so targets that wait for it make no progress either. */
   isApiGone = false
   private answers = 0
-  /** Waits in vain, one after the other: those that went on at the same time are one. */
-  private waits = 0
+  /** Outages one after the other. Those at the same time count once. */
+  private outages = 0
   private readonly targets = new Map<string, Target>()
-  /** The storages that answered last time. */
+  /** The storages that answered their last request. */
   private readonly answering = new Set<string>()
 
   start(result: string): void {
@@ -41,7 +44,7 @@ export class BatchTargets {
   }
 
   private get now(): Target["since"] {
-    return { answers: this.answers, waits: this.waits }
+    return { answers: this.answers, outages: this.outages }
   }
 
   get inProgress(): ReadonlySet<string> {
@@ -73,30 +76,30 @@ export class BatchTargets {
     this.answers++
   }
 
-  /** A target waited for its storage in vain: what that means for the others. */
-  waitedInVain(result: string): InVain {
+  /** A target gave up waiting for its storage. Whom that concerns. */
+  gaveUp(result: string): Concern {
     const target = this.targets.get(result)
-    if (target?.storage === undefined) return "for all"
+    if (target?.storage === undefined) return "all targets"
     this.answering.delete(target.storage)
-    if (this.answers > target.since.answers) return "alone"
-    const isHope = this.answering.size > 0 || this.isAnyAtWork(result)
-    if (this.isApiGone || !isHope) return "for all"
-    if (target.since.waits < this.waits) return "alone"
-    this.waits++
-    return "doubtful"
+    if (this.answers > target.since.answers) return "this target"
+    const mayProgress = this.answering.size > 0 || this.isOtherAtWork(result)
+    if (this.isApiGone || !mayProgress) return "all targets"
+    if (target.since.outages < this.outages) return "this target"
+    this.outages++
+    return "uncertain"
   }
 
-  private isAnyAtWork(except: string): boolean {
+  private isOtherAtWork(except: string): boolean {
     return Array.from(this.targets).some(([result, { isWaiting }]) => result !== except && !isWaiting)
   }
 }
 
-/** Those of the batch in progress. Outside of one there are none. */
+/** The targets of the current batch. Outside a batch there are none. */
 export const Current = Context.Reference<BatchTargets | undefined>("@live-response/core/internal/BatchTargets", {
   defaultValue: () => undefined,
 })
 
-/** Runs a request to a storage as one of a target of the batch. */
+/** Records that a target asks its storage, and that it was answered. */
 export const asking =
   (result: string, storage: string) =>
   <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -1,4 +1,4 @@
-/** How much a batch has downloaded and unpacked in all. */
+/** How many bytes a batch has downloaded and unpacked in all. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { DownloadLimits } from "../DownloadLimits.ts"
@@ -12,13 +12,13 @@ interface Totals {
 
 export const make = (): Totals => ({ downloaded: 0, extracted: 0 })
 
-/** Those of the batch in progress. Outside of one nothing is counted. */
+/** The totals of the current batch. Outside a batch nothing is counted. */
 export const BatchTotals = Context.Reference<Totals | undefined>("@live-response/core/internal/BatchTotals", {
   defaultValue: () => undefined,
 })
 
-/** Counts bytes before they are stored. It fails with what ends the batch, where they are more than it may download. */
-export const download = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void, StoreError> {
+/** Counts bytes before they are stored. Fails if the batch has downloaded more than `maxTotal`, which ends the batch. */
+export const countDownloaded = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void, StoreError> {
   const totals = yield* BatchTotals
   if (totals === undefined) return
   const { maxTotal } = yield* DownloadLimits
@@ -28,8 +28,8 @@ export const download = Effect.fnUntraced(function* (bytes: number): Effect.fn.R
   return yield* new StoreError({ path: "this batch", problem: "TotalReached", detail })
 })
 
-/** Counts bytes that come out of a file. It fails where they are more than may come out of all of a batch's files. */
-export const extract = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void, ExtractionError> {
+/** Counts unpacked bytes. Fails if the batch has unpacked more than `maxExtractTotal`. */
+export const countExtracted = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void, ExtractionError> {
   const totals = yield* BatchTotals
   if (totals === undefined) return
   const { maxExtractTotal } = yield* DownloadLimits

@@ -14,13 +14,13 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 
-/** What is here already of the result. */
+/** What was received of the result so far. */
 export interface Present {
   readonly head: ResultHead | undefined
   readonly offset: number
 }
 
-/** With what an answer is read: this machine's clock, and the secrets that a server may repeat. */
+/** What reading an answer needs: this machine's clock, and the secrets that a server may repeat. */
 export interface Reading {
   readonly now: DateTime.Utc
   readonly secrets: Secrets
@@ -29,20 +29,20 @@ export interface Reading {
 export type Meaning =
   /** Its body is the rest of the result, or all of it. */
   | { readonly _tag: "Body"; readonly head: ResultHead }
-  /** Its body is all of the result: what is here is void. */
+  /** Its body is all of the result, and replaces what was received. */
   | { readonly _tag: "StartOver"; readonly head: ResultHead }
-  /** The storage does not continue what is here: the whole is to be asked for. */
+  /** The storage does not continue what was received: request all of the result. */
   | { readonly _tag: "AskForWhole" }
   | { readonly _tag: "Failed"; readonly reason: TransferError.Reason }
-  /** It is not an answer of the storage. */
+  /** It is not from the storage. */
   | { readonly _tag: "Foreign" }
 
-/** Every answer of the storage has one of these or an ETag, and a gateway's page has none. */
+/** Every answer of the storage has one of these headers or an ETag. The page of a gateway has none of them. */
 const marks = ["x-ms-request-id", "x-ms-version", "x-ms-error-code"]
 
 const isPage = ({ headers }: Answer): boolean => /^(text\/html|application\/xhtml)/i.test(headers["content-type"] ?? "")
 
-/** Web servers give their pages ETags as well, but of another form than the storage's. */
+/** Web servers set ETags on their pages as well, but in another form than the storage. */
 const hasMark = (answer: Answer): boolean => {
   const etag = answer.headers["etag"]
   const isStorages = etag !== undefined && (!isPage(answer) || /^"0x[0-9a-f]+"$/i.test(etag))
@@ -52,8 +52,8 @@ const hasMark = (answer: Answer): boolean => {
 const unavailable = new Set([408, 429, 500, 502, 503, 504])
 
 /**
- * Whether something else answered in the storage's place: a page for a person, a redirect to one, or content without the
- * ETag that the storage gave before.
+ * Whether something other than the storage answered: with a page, with a redirect, or with content that lacks the ETag that
+ * the storage sent before.
  */
 const isForeign = (answer: Answer, { head }: Present): boolean => {
   const { status } = answer
@@ -63,15 +63,20 @@ const isForeign = (answer: Answer, { head }: Present): boolean => {
   )
 }
 
-/** What an answer means for whoever has this much of the result. */
+/** What an answer means for a transfer that has received this much. */
 export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Reading): Meaning => {
   const { status } = answer
   if (isForeign(answer, present)) return { _tag: "Foreign" }
   if (status === 200) return { _tag: present.offset === 0 ? "Body" : "StartOver", head: headOf(answer, secrets) }
   if (present.offset === 0) {
-    // A part that nobody asked for is not a beginning.
+    // A range that was not requested may not be the start of the result.
     return status === 206
-      ? failed(new TransferError.Broken({ offset: 0, description: "a part came where the whole was asked for" }))
+      ? failed(
+          new TransferError.Broken({
+            offset: 0,
+            description: "the storage sent a range, and the whole result was requested",
+          }),
+        )
       : failed(refusalOf(answer, present, { now, secrets }))
   }
   if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, headOf(answer, secrets)) }
@@ -80,7 +85,7 @@ export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Re
     : failed(refusalOf(answer, present, { now, secrets }))
 }
 
-/** What answered in the storage's place, as far as its head and its page tell. */
+/** Describes what answered instead of the storage, by its headers and its page. */
 export const foreign = ({ headers, status }: Answer, body: string, secrets: Secrets): TransferError.NotFromStorage => {
   const contentType = short(headers["content-type"], secrets)
   const via = short(headers["via"] ?? headers["server"], secrets)
@@ -93,7 +98,7 @@ export const foreign = ({ headers, status }: Answer, body: string, secrets: Secr
   })
 }
 
-/** A text of others, as far as it fits a message. */
+/** Foreign text, shortened for a message. */
 const short = (text = "", secrets: Secrets): string | undefined => {
   const line = foreignText(text.replaceAll(/\p{Cf}/gu, ""), secrets, 80)
   return line === "" ? undefined : line
@@ -101,11 +106,11 @@ const short = (text = "", secrets: Secrets): string | undefined => {
 
 const failed = (reason: TransferError.Reason): Meaning => ({ _tag: "Failed", reason })
 
-/** What was announced twice is the same. */
+/** Whether what was announced twice is the same. */
 const agrees = (announced: string | undefined, known: string | undefined): boolean =>
   announced === undefined || known === undefined || announced === known
 
-/** Whether an answer continues exactly where the bytes here end, with the same content. */
+/** Whether an answer continues exactly after the received bytes, with the same content. */
 const continues = ({ headers, status }: Answer, { head, offset }: Present): boolean => {
   const { start, total } = ForeignNumber.contentRange(headers["content-range"])
   return (
@@ -117,11 +122,11 @@ const continues = ({ headers, status }: Answer, { head, offset }: Present): bool
   )
 }
 
-/** A part may announce the MD5 of the whole where the whole did not. */
+/** An answer to a range may announce the MD5 of the whole, which the first answer did not. */
 const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead =>
   ResultHead.make({ ...head, ...(head?.md5 !== undefined || md5 === undefined ? {} : { md5 }) })
 
-/** A header that repeats a secret is treated as absent: what it says goes into the manifest. */
+/** A header that repeats a secret counts as absent, because its value would be written to the manifest. */
 const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
   const clean = (text: string | undefined) => (text === undefined || holdsSecret(text, secrets) ? undefined : text)
   const etag = clean(headers["etag"])
@@ -136,7 +141,7 @@ const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
   })
 }
 
-/** The codes of a 403 that a renewed link may cure. The last is Azurite's, and that of a closed storage. */
+/** The codes of a 403 that a renewed link may change. The last is that of Azurite and of a closed storage. */
 const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
 
 const refusalOf = (

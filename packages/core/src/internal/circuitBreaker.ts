@@ -1,27 +1,28 @@
-/** When the errors of a batch's targets are no longer theirs alone. */
+/** Decides when the errors of a batch's targets end the batch, because every other target would fail as well. */
 import { Outage, StorageRefused } from "../BatchError.ts"
-import type { ResultError } from "../BatchEvent.ts"
+import type { DefectError } from "../DefectError.ts"
 import { DefenderError } from "../DefenderError.ts"
+import type { ResultError } from "../ResultError.ts"
 import type { TransferError } from "../TransferError.ts"
 import { BatchTargets } from "./batchTargets.ts"
 
-/** So many targets without an answer, one after the other, are not an accident of any of them. */
+/** This many targets in a row without an answer are an outage, not an accident of each of them. */
 const outageAfter = 10
 
 /**
- * Where the API let a call in before, one that it forbids is that of a machine which this user may not see. So many of
- * them, one after the other, are a permission that was taken away.
+ * How many refusals in a row by the API mean that access was taken away. Before, one 403 may concern a machine that the
+ * user may not see, and one 401 may concern its own target.
  */
-const deniedAfter = 8
+const deniedAfter = { Forbidden: 8, Unauthorized: 2 }
 
-/** The same of a token that was renewed and refused all the same. One may be about its own target. */
-const unauthorizedAfter = 2
-
-/** So many fresh links, one after the other, that a storage refuses which never took one: it is closed to this network. */
+/** This many useless links in a row mean that the storage is closed to this network, if none ever worked. */
 const refusedAfter = 5
 
-/** Whether every other target would fail with this as well, whatever was before. */
-const endsAnyBatch = (error: ResultError): boolean => {
+/** The typed errors of a target, any of which may end the batch. */
+type TargetError = Exclude<ResultError, DefectError>
+
+/** Whether the error concerns every target, whatever happened before. */
+const concernsAll = (error: TargetError): boolean => {
   switch (error._tag) {
     case "CredentialError":
     case "QuotaStoreError":
@@ -31,30 +32,29 @@ const endsAnyBatch = (error: ResultError): boolean => {
       return error.isLocal || isUnknownName(error)
     case "TransferError":
       return error.isLocal
-    case "DefectError":
-      return false
   }
 }
 
-/** The API was never reached by this name. Once it was, a name that is not known is a network that is gone. */
+/** The API was never reached by this name. If it was reached before, an unknown name is a network that is gone. */
 const isUnknownName = ({ reason }: DefenderError): boolean =>
   reason._tag === "Unreachable" && reason.kind === "name" && reason.waited === undefined
 
-/** Whether there was no answer at all: of the API, or no connection to the storage. */
+/** Whether there was no answer of the API, or no connection to the storage. */
 const isWithoutAnswer = ({ reason }: DefenderError | TransferError): boolean =>
   reason._tag === "Unreachable" || (reason._tag === "Broken" && reason.kind !== undefined)
 
-const afterWaiting = (last: DefenderError | TransferError): Outage | undefined => {
+/** The outage that an error reports, if its call waited for a connection as long as the batch allows. */
+const outageOf = (last: DefenderError | TransferError): Outage | undefined => {
   const { reason } = last
   const waited = reason._tag === "Unreachable" || reason._tag === "Broken" ? reason.waited : undefined
   return waited === undefined ? undefined : new Outage({ failures: 1, last, waited })
 }
 
-/** The end of a batch that has waited for the API in vain. */
+/** The outage of the API that an error reports, if it is one. */
 export const gaveUp = (error: unknown): Outage | undefined =>
-  error instanceof DefenderError ? afterWaiting(error) : undefined
+  error instanceof DefenderError ? outageOf(error) : undefined
 
-/** How many fresh links of one target were of no use. One is renewed once, where that may help. */
+/** How many links of one target were useless. A link that may be renewed was renewed once. */
 const uselessLinks = ({ reason }: DefenderError | TransferError): number => {
   switch (reason._tag) {
     case "LinkRefused":
@@ -69,103 +69,112 @@ const uselessLinks = ({ reason }: DefenderError | TransferError): number => {
   }
 }
 
-/** The same trouble of targets one after the other. Those that were in progress at the first of them may fare better. */
+/** The same error of several targets in a row. Targets that were in progress at the first of them may still succeed. */
 interface Streak {
   count: number
   readonly peers: ReadonlySet<string>
 }
 
-/** What one batch has learned. */
-export const make = () => {
-  const targets = new BatchTargets()
-  const known = { isPermitted: false, denials: { Forbidden: 0, Unauthorized: 0 } }
-  const streaks: { refused: Streak | undefined; silent: Streak | undefined } = { refused: undefined, silent: undefined }
-
-  /** Adds to a streak. Gives its length, once the targets that were in progress at its start have had their turn. */
-  const extend = (of: "refused" | "silent", by: number): number => {
-    const streak = (streaks[of] ??= { count: 0, peers: targets.inProgress })
-    streak.count += by
-    return Array.from(streak.peers).some((result) => targets.isInProgress(result)) ? 0 : streak.count
+/** What one batch has learned from its targets. */
+export class CircuitBreaker {
+  readonly targets = new BatchTargets()
+  private isPermitted = false
+  private denials = { Forbidden: 0, Unauthorized: 0 }
+  private readonly streaks: { refused: Streak | undefined; unanswered: Streak | undefined } = {
+    refused: undefined,
+    unanswered: undefined,
   }
 
-  const endStreaks = (): void => {
-    streaks.refused = undefined
-    streaks.silent = undefined
+  /** The API permitted a call. */
+  permitted(): void {
+    this.isPermitted = true
+    this.denials = { Forbidden: 0, Unauthorized: 0 }
+    this.targets.isApiGone = false
   }
 
-  const refused = (error: DefenderError | TransferError): StorageRefused | undefined => {
-    const links = uselessLinks(error)
-    if (links === 0) {
-      streaks.refused = undefined
-      return undefined
+  /** Bytes of a result arrived. */
+  received(): void {
+    this.targets.received()
+    this.resetStreaks()
+  }
+
+  /** Whether the error of one target ends the batch. Call it once for each error. */
+  readonly isEndedBy = (error: TargetError): boolean => {
+    const tag = error._tag === "DefenderError" ? error.reason._tag : undefined
+    if (tag !== "Forbidden" && tag !== "Unauthorized") return concernsAll(error)
+    this.denials[tag]++
+    return !this.isPermitted || this.denials[tag] >= deniedAfter[tag]
+  }
+
+  /** The outage that ends the batch, if that is what the error of one target means after its wait for a connection. */
+  gaveUp(error: TargetError): Outage | undefined {
+    if (error._tag === "DefenderError") return outageOf(error)
+    if (error._tag !== "TransferError") return undefined
+    const outage = outageOf(error)
+    if (outage === undefined) return undefined
+    switch (this.targets.gaveUp(error.result)) {
+      case "all targets":
+        return outage
+      case "uncertain":
+        return this.unanswered(error)
+      case "this target":
+        return undefined
     }
-    const inAll = extend("refused", links)
-    return !targets.hasBytes && inAll >= refusedAfter ? new StorageRefused({ links: inAll, last: error }) : undefined
   }
 
-  const silent = (error: DefenderError | TransferError): Outage | undefined => {
-    const failures = extend("silent", 1)
-    return failures >= outageAfter ? new Outage({ failures, last: error }) : undefined
-  }
-
-  /** What the error of one target means for the others. */
-  const learn = (error: DefenderError | TransferError): Outage | StorageRefused | undefined => {
-    if (error._tag === "TransferError" || error.reason._tag === "LinkNotFollowed") {
-      const closed = refused(error)
-      if (closed !== undefined) return closed
-    }
-    if (error._tag === "DefenderError") targets.isApiGone = error.reason._tag === "Unreachable"
-    const outage = afterWaiting(error)
-    // What the wait for a storage means was said when it ended.
-    if (outage !== undefined) return error._tag === "DefenderError" ? outage : undefined
-    // A gateway that lets no byte of any result through is as good as no network.
-    const isClosed = error.reason._tag === "NotFromStorage" && !targets.hasBytes
-    if (isClosed || isWithoutAnswer(error)) return silent(error)
-    streaks.silent = undefined
+  /** A target has finished, with or without an error. The error that ends the batch, if that means one. */
+  outage(error: ResultError | undefined): Outage | StorageRefused | undefined {
+    if (error?._tag === "DefenderError" || error?._tag === "TransferError") return this.learn(error)
+    if (error === undefined) this.targets.received()
+    this.resetStreaks()
     return undefined
   }
 
-  return {
-    targets,
+  /** What the error of a finished target means for the others. */
+  private learn(error: DefenderError | TransferError): Outage | StorageRefused | undefined {
+    if (error._tag === "TransferError" || error.reason._tag === "LinkNotFollowed") {
+      const closed = this.refused(error)
+      if (closed !== undefined) return closed
+    }
+    if (error._tag === "DefenderError") this.targets.isApiGone = error.reason._tag === "Unreachable"
+    const outage = outageOf(error)
+    // `gaveUp` has decided what the outage of a storage means.
+    if (outage !== undefined) return error._tag === "DefenderError" ? outage : undefined
+    // A gateway that lets no byte of any result through is as good as no network.
+    const isClosed = error.reason._tag === "NotFromStorage" && !this.targets.hasBytes
+    if (isClosed || isWithoutAnswer(error)) return this.unanswered(error)
+    this.streaks.unanswered = undefined
+    return undefined
+  }
 
-    /** The API let a call in. */
-    permitted: (): void => {
-      known.isPermitted = true
-      known.denials = { Forbidden: 0, Unauthorized: 0 }
-      targets.isApiGone = false
-    },
-
-    /** Bytes of a result came. */
-    received: (): void => {
-      targets.received()
-      endStreaks()
-    },
-
-    /** Whether the batch ends with an error of one target. Each error is asked about once. */
-    isEndedBy: (error: ResultError): boolean => {
-      const tag = error._tag === "DefenderError" ? error.reason._tag : undefined
-      if (tag !== "Forbidden" && tag !== "Unauthorized") return endsAnyBatch(error)
-      known.denials[tag]++
-      return !known.isPermitted || known.denials[tag] >= (tag === "Forbidden" ? deniedAfter : unauthorizedAfter)
-    },
-
-    /** A target has failed, maybe after a wait in vain: the end of the batch, where that is one for all. */
-    gaveUp: (error: ResultError): Outage | undefined => {
-      if (error._tag === "DefenderError") return afterWaiting(error)
-      if (error._tag !== "TransferError") return undefined
-      const outage = afterWaiting(error)
-      const meaning = outage === undefined ? "alone" : targets.waitedInVain(error.result)
-      return meaning === "for all" ? outage : meaning === "doubtful" ? silent(error) : undefined
-    },
-
-    /** A target has finished, with or without an error: what ends the batch, if there is anything that does. */
-    outage: (error: ResultError | undefined): Outage | StorageRefused | undefined => {
-      if (error?._tag === "DefenderError" || error?._tag === "TransferError") return learn(error)
-      if (error === undefined) targets.received()
-      endStreaks()
+  private refused(error: DefenderError | TransferError): StorageRefused | undefined {
+    const links = uselessLinks(error)
+    if (links === 0) {
+      this.streaks.refused = undefined
       return undefined
-    },
+    }
+    const total = this.extend("refused", links)
+    return !this.targets.hasBytes && total >= refusedAfter
+      ? new StorageRefused({ links: total, last: error })
+      : undefined
+  }
+
+  private unanswered(error: DefenderError | TransferError): Outage | undefined {
+    const failures = this.extend("unanswered", 1)
+    return failures >= outageAfter ? new Outage({ failures, last: error }) : undefined
+  }
+
+  /** Extends a streak. Returns its length once the targets that were in progress at its start have finished, else 0. */
+  private extend(name: "refused" | "unanswered", by: number): number {
+    const streak = (this.streaks[name] ??= { count: 0, peers: this.targets.inProgress })
+    streak.count += by
+    return Array.from(streak.peers).some((result) => this.targets.isInProgress(result)) ? 0 : streak.count
+  }
+
+  private resetStreaks(): void {
+    this.streaks.refused = undefined
+    this.streaks.unanswered = undefined
   }
 }
 
-export type CircuitBreaker = ReturnType<typeof make>
+export const make = (): CircuitBreaker => new CircuitBreaker()

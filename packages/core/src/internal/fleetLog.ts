@@ -1,4 +1,4 @@
-/** What a run writes in its journal and reports to its reader, each with the instant at which it was made. */
+/** Writes the journal entries of a run and emits its events, each with the current time. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type { FleetEvent } from "../FleetEvent.ts"
@@ -10,6 +10,9 @@ interface OfMachine {
   readonly at: DateTime.Utc
 }
 
+/** An event of a machine, less its machine and its time. */
+export type ToEvent = (of: OfMachine) => FleetEvent
+
 export interface FleetLog {
   readonly record: (
     machineId: string,
@@ -17,7 +20,7 @@ export interface FleetLog {
   ) => Effect.Effect<void, StoreError>
 
   /** Waits while the reader is slow. */
-  readonly emit: (machineId: string, toEvent: (of: OfMachine) => FleetEvent) => Effect.Effect<void>
+  readonly emit: (machineId: string, toEvent: ToEvent) => Effect.Effect<void>
 }
 
 export const make = (journal: FleetJournal.Run, send: (event: FleetEvent) => Effect.Effect<unknown>): FleetLog => ({

@@ -1,4 +1,4 @@
-/** One run of a session on many machines: what is done about each of them, and what the machines share. */
+/** One run of a session on many machines: what happens on each machine, and what the machines share. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -12,20 +12,20 @@ import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../Timing.ts"
 import type { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
+import type { Policies } from "../Timing.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
-import { randomHex } from "./randomHex.ts"
 import * as SessionFollow from "./sessionFollow.ts"
+import * as SessionMark from "./sessionMark.ts"
 import * as SessionSlots from "./sessionSlots.ts"
 import * as SessionStart from "./sessionStart.ts"
 
 export interface Options {
   readonly api: DefenderApi
   readonly watch: ActionWatch["watch"]
-  readonly policy: Policies
+  readonly timing: Policies
   readonly journal: FleetJournal.Run
   readonly session: Session
   readonly sessions: number
@@ -39,83 +39,87 @@ export interface Options {
 /** What the machines of a run share. */
 interface Shared extends Options, FleetLog.FleetLog, SessionStart.SessionStart {
   readonly circuitBreaker: CircuitBreaker.CircuitBreaker
-  readonly places: ReturnType<typeof SessionSlots.make>
+  readonly slots: SessionSlots.SessionSlots
   readonly follow: SessionFollow.SessionFollow
-  /** Sessions that are followed, and those that an earlier run may have started and that are searched. */
+  /** The sessions that are followed. */
   readonly following: FiberSet.FiberSet<void, BatchError>
+  /** The searches for sessions that an earlier run may have started. */
   readonly searching: FiberSet.FiberSet<void, BatchError>
+  /** Succeeds at the deadline, or never. */
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
 
 const isDenied = (error: ApiError): boolean => error._tag === "DefenderError" && error.isDenied
 
-type ToEvent = Parameters<FleetLog.FleetLog["emit"]>[1]
-
 const notStarted =
-  (message: string, error?: ApiError): ToEvent =>
+  (message: string, error?: ApiError): FleetLog.ToEvent =>
   (of) =>
     FleetEvent.NotStarted.make({ ...of, message, ...(error === undefined ? {} : { error }) })
 
-/** What is wrong with one machine is an event, unless it is wrong with all. */
-const orReport =
+/** Emits the error of a machine as an event. Fails only with an error that ends the run. */
+const reportError =
   (
     { circuitBreaker, emit }: Shared,
     machineId: string,
-    toEvent: (error: ApiError) => ToEvent,
-    endsAll: (error: ApiError) => boolean = circuitBreaker.isEndedBy,
+    toEvent: (error: ApiError) => FleetLog.ToEvent,
+    endsRun: (error: ApiError) => boolean = circuitBreaker.isEndedBy,
   ) =>
   (effect: Effect.Effect<void, ApiError | StoreError>): Effect.Effect<void, BatchError> =>
     effect.pipe(
       Effect.catch((error): Effect.Effect<void, BatchError> => {
-        if (error._tag === "StoreError" || endsAll(error)) return Effect.fail(error)
+        if (error._tag === "StoreError" || endsRun(error)) return Effect.fail(error)
         const outage = circuitBreaker.outage(error)
         return Effect.andThen(emit(machineId, toEvent(error)), outage === undefined ? Effect.void : Effect.fail(outage))
       }),
     )
 
-/** Follows a session from its beginning to its end. */
-const followOne = (shared: Shared, machineId: string, id: MachineActionId, place: SessionSlots.Place) => {
+const reportNotStarted = (shared: Shared, machineId: string, effect: Effect.Effect<void, ApiError | StoreError>) =>
+  effect.pipe(reportError(shared, machineId, (error) => notStarted(error.message, error)))
+
+/** Follows a session until it finishes. */
+const followOne = (shared: Shared, machineId: string, id: MachineActionId, slot: SessionSlots.Slot) => {
   const { circuitBreaker, follow, isWaiting } = shared
-  return follow(machineId, id, place).pipe(
-    // Who does not wait need not look.
+  return follow(machineId, id, slot).pipe(
+    // A run that does not wait needs no permission to read actions.
     Effect.catchIf(
       (error) => !isWaiting && error._tag !== "StoreError",
       () => Effect.void,
     ),
-    orReport(
+    reportError(
       shared,
       machineId,
       (error) => SessionFollow.unfinished(id, error.message, error),
-      // Who may not look at one may look at none.
+      // Without the permission to read one action, none can be read.
       (error) => isDenied(error) || circuitBreaker.isEndedBy(error),
     ),
   )
 }
 
-/** The machine has a session: it is written down, reported and followed. */
-const join = Effect.fnUntraced(function* (
+/** Records and reports that the machine has a session, and follows the session in the background. */
+const followFound = Effect.fnUntraced(function* (
   shared: Shared,
   machineId: string,
   { as, id }: SessionStart.Found,
-  place: SessionSlots.Place,
+  slot: SessionSlots.Slot,
 ) {
   const { circuitBreaker, emit, following, record } = shared
   yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
   yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
-  yield* FiberSet.run(following, followOne(shared, machineId, id, place))
+  yield* FiberSet.run(following, followOne(shared, machineId, id, slot))
 })
 
 const resume = (shared: Shared, machineId: string, found: SessionStart.Found) =>
-  Effect.flatMap(shared.places.join, (place) => join(shared, machineId, found, place))
+  Effect.flatMap(shared.slots.occupy, (slot) => followFound(shared, machineId, found, slot))
 
 /**
- * The deadline ends the wait for a turn. What was sent by then is heard out: it may have started. Where that did not
- * arrive, it is not sent again. Whether it is sent or the deadline came is decided in one step.
+ * Requests a session once a slot is free. The deadline ends the wait for the slot. A request that was sent by then is waited
+ * for, because the session may have started; one that did not arrive is not sent again. `maySend` decides in one step
+ * whether the request is sent or the deadline has passed.
  */
 const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, mark: string) {
-  const { atDeadline, emit, places } = shared
+  const { atDeadline, emit, slots } = shared
   const state = { wasSent: false, isExpired: false, refused: Latch.makeUnsafe(false) }
   const maySend = () => {
     if (state.isExpired) state.refused.openUnsafe()
@@ -127,26 +131,26 @@ const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, ma
     return Effect.as(state.wasSent ? state.refused.await : Effect.void, none)
   })
   const started = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(places.take(restore), (place) =>
+    Effect.flatMap(slots.acquire(restore), (slot) =>
       restore(shared.start(machineId, mark, maySend)).pipe(
-        Effect.map((found) => Option.some({ found, place })),
-        Effect.onError(() => place.leave),
+        Effect.map((found) => Option.some({ found, slot })),
+        Effect.onError(() => slot.release),
       ),
     ),
   ).pipe(Effect.raceFirst(expired))
-  if (Option.isSome(started)) return yield* join(shared, machineId, started.value.found, started.value.place)
+  if (Option.isSome(started)) return yield* followFound(shared, machineId, started.value.found, started.value.slot)
   yield* emit(machineId, notStarted(`live response on ${machineId}: no session yet at the deadline`))
 })
 
 const startFresh = (shared: Shared, machineId: string) =>
-  Effect.flatMap(randomHex(16), (mark) => start(shared, machineId, mark))
+  Effect.flatMap(SessionMark.make, (mark) => start(shared, machineId, mark))
 
-/** An earlier run asked for it, and did not live to hear what became of that. */
+/** An earlier run requested the session and did not record the result. */
 const resumeOrStart = Effect.fnUntraced(function* (shared: Shared, machineId: string, mark: string) {
   const { atDeadline, emit, search } = shared
   const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark)), atDeadline)
   if (Option.isNone(known)) {
-    const inDoubt = `live response on ${machineId}: whether it has begun is not known yet at the deadline`
+    const inDoubt = `live response on ${machineId}: whether it has started is not known yet at the deadline`
     yield* emit(machineId, notStarted(inDoubt))
     return
   }
@@ -156,14 +160,16 @@ const resumeOrStart = Effect.fnUntraced(function* (shared: Shared, machineId: st
   })
 })
 
-/** Whether the API does not know of an action that has started, and no longer only not yet. */
+/** Whether the API does not know an action that has started, and no longer may know it only later. */
 const isGone = ({ watch }: Shared, id: MachineActionId) =>
   Stream.runHead(watch(id)).pipe(
     Effect.as(false),
     Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(true)),
   )
 
-const runMachine = Effect.fnUntraced(function* (shared: Shared, machineId: string) {
+/** Does what the journal decides about a machine. */
+const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, machineId: string) {
+  yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
   const { emit, journal, searching } = shared
   const decision = SessionStart.decide(Option.getOrUndefined(yield* journal.find(machineId)), shared)
   switch (decision.what) {
@@ -174,55 +180,61 @@ const runMachine = Effect.fnUntraced(function* (shared: Shared, machineId: strin
         ? startFresh(shared, machineId)
         : resume(shared, machineId, { id: decision.id, as: "resumed" })
     case "search":
-      // It takes its time, and others need not wait for it.
-      yield* FiberSet.run(searching, reported(shared, machineId, resumeOrStart(shared, machineId, decision.mark)))
+      // In the background: a search takes minutes, and other machines need not wait for it.
+      yield* FiberSet.run(
+        searching,
+        reportNotStarted(shared, machineId, resumeOrStart(shared, machineId, decision.mark)),
+      )
       return
     case "report":
       yield* emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action: decision.action, earlier: true }))
   }
 })
 
-const reported = (shared: Shared, machineId: string, effect: Effect.Effect<void, ApiError | StoreError>) =>
-  effect.pipe(orReport(shared, machineId, (error) => notStarted(error.message, error)))
-
-/** Makes a run. Its fibers end with the scope. */
-export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<
-  {
-    readonly runMachine: (machineId: string) => Effect.Effect<void, BatchError>
-    readonly ended: Effect.Effect<void>
-    readonly failed: Effect.Effect<void, BatchError>
-  },
-  never,
-  Scope.Scope
-> {
-  const { deadline, isWaiting, journal, policy, send } = options
+/** An effect that succeeds at the deadline. */
+const makeDeadline = Effect.fnUntraced(function* (deadline: Duration.Input | undefined) {
   const expired = yield* Latch.make(false)
   if (deadline !== undefined) yield* Effect.forkScoped(Effect.delay(expired.open, deadline))
-  const atDeadline = Effect.as(expired.await, Option.none<never>())
+  return Effect.as(expired.await, Option.none<never>())
+})
+
+/** A run that has started. */
+export interface FleetRun {
+  /** Runs the session on a machine, once for each machine. */
+  readonly runMachine: (machineId: string) => Effect.Effect<void, BatchError>
+  /** Waits until all sessions have finished, or without `isWaiting` until they have started. */
+  readonly finished: Effect.Effect<void>
+  /** Fails with the first error that ends the run. */
+  readonly failed: Effect.Effect<void, BatchError>
+}
+
+/** Makes a run. Its fibers end with the scope. */
+export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<FleetRun, never, Scope.Scope> {
+  const { deadline, isWaiting, journal, send, sessions, timing } = options
+  const atDeadline = yield* makeDeadline(deadline)
   const log = FleetLog.make(journal, send)
+  const following = yield* FiberSet.make<void, BatchError>()
+  const searching = yield* FiberSet.make<void, BatchError>()
   const shared: Shared = {
     ...options,
     ...log,
     ...SessionStart.make({ ...options, record: log.record }),
     atDeadline,
     circuitBreaker: CircuitBreaker.make(),
-    places: SessionSlots.make(Math.max(1, options.sessions)),
-    follow: SessionFollow.make({ ...options, ...log, settling: policy.settling, atDeadline }),
-    following: yield* FiberSet.make<void, BatchError>(),
-    searching: yield* FiberSet.make<void, BatchError>(),
+    slots: SessionSlots.make(Math.max(1, sessions)),
+    follow: SessionFollow.make({ ...options, ...log, settling: timing.settling, atDeadline }),
+    following,
+    searching,
   }
-  const { following, searching } = shared
   const seen = new Set<string>()
   return {
-    /** Does what the journal says is to be done about a machine, once for each. */
     runMachine: (text) => {
       const machineId = text.toLowerCase()
       if (seen.has(machineId)) return Effect.void
       seen.add(machineId)
-      return reported(shared, machineId, runMachine(shared, machineId))
+      return reportNotStarted(shared, machineId, runMachine(shared, machineId))
     },
-    /** Ends with the last session, or with what ends them all. */
-    ended: Effect.andThen(FiberSet.awaitEmpty(searching), isWaiting ? FiberSet.awaitEmpty(following) : Effect.void),
+    finished: Effect.andThen(FiberSet.awaitEmpty(searching), isWaiting ? FiberSet.awaitEmpty(following) : Effect.void),
     failed: Effect.raceFirst(FiberSet.join(searching), FiberSet.join(following)),
   }
 })

@@ -1,3 +1,4 @@
+/** Counts, hashes and checks the bytes of a result. It is the same for every store, and does not know where bytes go. */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
@@ -16,78 +17,107 @@ export const kindOf = (start: Uint8Array): FileName.Kind => {
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
 
-/** How much of the beginning tells what a result is, and what it was called. */
+/** The kind of a result and its original name are in its first bytes. */
 const startLength = OriginalName.gzipHeaderLength
 
+type Hasher = (algorithm: Algorithm) => Hash
+
+/** What is known of the bytes so far. */
 interface State {
   head: ResultHead
   size: number
   start: Uint8Array
-  sha256: Hash
-  md5: Hash | undefined
+  readonly sha256: Hash
+  readonly md5: Hash | undefined
 }
 
-const mismatch = (ref: ResultRef, what: TransferError.Mismatch["what"], expected: string, actual: string) =>
-  new TransferError.TransferError({
-    result: String(ref),
-    reason: new TransferError.Mismatch({ what, expected, actual }),
-  })
+/** MD5 is costly, so it is computed only if there is one to compare with. */
+const startState = (hasher: Hasher, head: ResultHead): State => ({
+  head,
+  size: 0,
+  start: new Uint8Array(),
+  sha256: hasher("SHA-256"),
+  md5: head.md5 === undefined ? undefined : hasher("MD5"),
+})
 
-/** What every store does alike: counts, hashes, checks. It knows nothing of where the bytes go. */
-export const make = (hash: (algorithm: Algorithm) => Hash, ref: ResultRef) => {
-  /** MD5 is costly, so it is computed only where there is one to compare with. */
-  const startWith = (head: ResultHead): State => ({
-    head,
-    size: 0,
-    start: new Uint8Array(),
-    sha256: hash("SHA-256"),
-    md5: head.md5 === undefined ? undefined : hash("MD5"),
-  })
-  let state = startWith(ResultHead.make({}))
+export class Inspection {
+  private readonly hasher: Hasher
+  private readonly ref: ResultRef
+  private state: State
 
-  return {
-    get size() {
-      return state.size
-    },
-    /** Starts, or starts over. */
-    start: (announced: ResultHead) => {
-      state = startWith(announced)
-    },
-    /** What was announced of the same content later on. */
-    learn: (announced: ResultHead) => {
-      state.head = announced
-    },
-    add: (bytes: Uint8Array) => {
-      if (state.size < startLength) {
-        state.start = Bytes.concat([state.start, bytes.subarray(0, startLength - state.size)])
-      }
-      state.sha256.update(bytes)
-      state.md5?.update(bytes)
-      state.size += bytes.length
-    },
-    /** `all` is read where the MD5 was announced only after the first bytes. */
-    finish: Effect.fnUntraced(function* <E, R>(all: Stream.Stream<Uint8Array, E, R>) {
-      const { head, md5, sha256, size, start } = state
+  constructor(hasher: Hasher, ref: ResultRef) {
+    this.hasher = hasher
+    this.ref = ref
+    this.state = startState(hasher, ResultHead.make({}))
+  }
+
+  get size(): number {
+    return this.state.size
+  }
+
+  /** Starts, or starts over, with what the storage announced of the content. */
+  start(head: ResultHead): void {
+    this.state = startState(this.hasher, head)
+  }
+
+  /** Replaces what the storage announced of the same content. */
+  announce(head: ResultHead): void {
+    this.state.head = head
+  }
+
+  add(bytes: Uint8Array): void {
+    const { state } = this
+    if (state.size < startLength) {
+      state.start = Bytes.concat([state.start, bytes.subarray(0, startLength - state.size)])
+    }
+    state.sha256.update(bytes)
+    state.md5?.update(bytes)
+    state.size += bytes.length
+  }
+
+  /** Checks the result and describes it. `all` is read only if its MD5 was announced after its first bytes. */
+  finish<E, R>(all: Stream.Stream<Uint8Array, E, R>) {
+    const { head, sha256, size, start } = this.state
+    return Effect.gen({ self: this }, function* () {
       if (head.length !== undefined && head.length !== size) {
-        return yield* mismatch(ref, "length", `${head.length} bytes`, `${size} bytes`)
+        return yield* this.mismatch("length", `${head.length} bytes`, `${size} bytes`)
       }
-      if (head.md5 !== undefined) {
-        const computed = md5 ?? hash("MD5")
-        if (md5 === undefined) yield* Stream.runForEach(all, (bytes) => Effect.sync(() => computed.update(bytes)))
-        const actual = Base64.encode(computed.digest())
-        if (actual !== head.md5) return yield* mismatch(ref, "md5", head.md5, actual)
-      }
+      if (head.md5 !== undefined) yield* this.checkMd5(head.md5, all)
       const fileName = head.fileName ?? Option.getOrUndefined(OriginalName.fromGzip(start))
       return {
-        path: FileName.ofResult(ref, kindOf(start)),
+        path: FileName.ofResult(this.ref, kindOf(start)),
         bytes: size,
         sha256: Hex.encode(sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
         ...(fileName === undefined ? {} : { fileName }),
       }
-    }),
-    /** A file that is not as long as what was counted on the way to it holds something else as well, or lacks some of it. */
-    checkFile: (size: number) =>
-      size === state.size ? Effect.void : Effect.fail(mismatch(ref, "file", `${state.size} bytes`, `${size} bytes`)),
+    })
+  }
+
+  /** Checks that a file is as long as the bytes that were written to it. Otherwise something else wrote to it. */
+  checkFile(size: number): Effect.Effect<void, TransferError.TransferError> {
+    const expected = this.state.size
+    return size === expected ? Effect.void : Effect.fail(this.mismatch("file", `${expected} bytes`, `${size} bytes`))
+  }
+
+  private checkMd5<E, R>(
+    announced: string,
+    all: Stream.Stream<Uint8Array, E, R>,
+  ): Effect.Effect<void, TransferError.TransferError | E, R> {
+    const { md5 } = this.state
+    const hash = md5 ?? this.hasher("MD5")
+    const hashAll =
+      md5 === undefined ? Stream.runForEach(all, (bytes) => Effect.sync(() => hash.update(bytes))) : Effect.void
+    return Effect.flatMap(hashAll, () => {
+      const actual = Base64.encode(hash.digest())
+      return actual === announced ? Effect.void : Effect.fail(this.mismatch("md5", announced, actual))
+    })
+  }
+
+  private mismatch(what: TransferError.Mismatch["what"], expected: string, actual: string) {
+    return new TransferError.TransferError({
+      result: String(this.ref),
+      reason: new TransferError.Mismatch({ what, expected, actual }),
+    })
   }
 }

@@ -8,16 +8,16 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as AtomicFile from "../AtomicFile.ts"
 import * as FileName from "../FileName.ts"
 import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import { ResultHead } from "../ResultChunk.ts"
 import { fromPlatformError, StoreError } from "../StoreError.ts"
 import * as TerminalText from "../TerminalText.ts"
-import * as AtomicFile from "../AtomicFile.ts"
 
 /**
- * Stands beside a part: what its bytes are the beginning of, and how many of them were flushed to the disk before this was
- * written. Earlier versions did not flush and did not say, so nothing of their parts is trusted.
+ * The file beside a part: what the storage announced of the result, and how many bytes of the part were flushed to the disk
+ * before the record was written. The first releases did not flush and wrote no `durable`, so their parts start over.
  */
 const Record = Schema.fromJsonString(
   Schema.Struct({
@@ -28,53 +28,53 @@ const Record = Schema.fromJsonString(
 const decodeRecord = Schema.decodeUnknownOption(Record)
 const encodeRecord = Schema.encodeEffect(Record)
 
-/** So many bytes are gathered before they are written: a write for each chunk off the wire would cost half as much again. */
-const gatherLength = 1024 * 1024
+/** Bytes are written in pieces of this length: a write for each chunk off the wire would cost half as much again. */
+const bufferLength = 1024 * 1024
 
-/** So many bytes are written before they are flushed to the disk, or what came within a second. */
+/** Bytes are flushed to the disk after this many, or after a second. */
 const flushLength = 8 * 1024 * 1024
 
-/** A record holds a few headers of an answer. */
+/** A record holds a few headers of an answer, and is shorter than this. */
 export const longestRecord = 64 * 1024
 
-export interface Place {
+/** Where a part and its record are. */
+export interface Location {
   readonly directory: PrivateDirectory
-  /** The names of the part and of its record. */
   readonly name: string
   readonly record: string
 }
 
-export interface PartFile extends Place {
-  /** The file stays open after the scope of its writer has ended, for what is to be written then. */
+export interface PartFile extends Location {
+  /** Of the open file, which is written to once more after the scope of its writer has closed. */
   readonly scope: Scope.Closeable
   readonly lock: Semaphore.Semaphore
   file: FileSystem.File | undefined
-  /** What the bytes are the beginning of. */
+  /** What the storage announced of the content. */
   head: ResultHead | undefined
-  gathered: Array<Uint8Array>
-  gatheredLength: number
+  buffer: Array<Uint8Array>
+  bufferedLength: number
   /** How many bytes were written. */
   size: number
-  /** How many of them were flushed: no record says more. */
+  /** How many of them were flushed. No record says more. */
   durable: number
-  /** Whether there may be a record. */
+  /** Whether a record may exist. */
   hasRecord: boolean
-  /** After it nothing is written any more: what a failed write has left is not known. */
+  /** The first failure. Nothing is written after it, because what a failed write left is not known. */
   failure: StoreError | undefined
   isPublished: boolean
 }
 
-/** What is done to the open file, whose failures name it. */
-const at =
-  ({ directory, name }: Place) =>
+/** Names the part in failures of an operation on its open file. */
+const inPart =
+  ({ directory, name }: Location) =>
   <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
     Effect.mapError(effect, fromPlatformError(directory.pathOf(name)))
 
 const sizeOf = (file: FileSystem.File) => Effect.map(file.stat, ({ size }) => Number(size))
 
 /**
- * One operation at a time, and none after one that failed. Uninterruptible, because a write that was started happens
- * whether anybody waits for it or not.
+ * Runs one operation at a time, and none after one that failed. It is uninterruptible, because a write that has started
+ * happens whether its fiber waits for it or not.
  */
 export const exclusively =
   (part: PartFile) =>
@@ -89,48 +89,52 @@ export const exclusively =
       Effect.uninterruptible,
     )
 
-/** The file, made when it is first needed. Behind what is trusted of it there may be bytes that never were flushed. */
+/** Opens the file on first use, and cuts off bytes that were never flushed. */
 const openFile = Effect.fnUntraced(function* (part: PartFile) {
   if (part.file !== undefined) return part.file
   yield* part.directory.makeDirectoryOf(part.name)
   const file = yield* part.directory.append(part.name).pipe(Scope.provide(part.scope))
-  if ((yield* sizeOf(file).pipe(at(part))) > part.size) yield* file.truncate(part.size).pipe(at(part))
+  if ((yield* sizeOf(file).pipe(inPart(part))) > part.size) yield* file.truncate(part.size).pipe(inPart(part))
   part.file = file
   return file
 })
 
-const dropGathered = (part: PartFile) => {
-  part.gathered = []
-  part.gatheredLength = 0
+const clearBuffer = (part: PartFile) => {
+  part.buffer = []
+  part.bufferedLength = 0
 }
 
-const writeGathered = Effect.fnUntraced(function* (part: PartFile) {
-  if (part.gatheredLength === 0) return
+const writeBuffer = Effect.fnUntraced(function* (part: PartFile) {
+  if (part.bufferedLength === 0) return
   const file = yield* openFile(part)
-  const bytes = Bytes.concat(part.gathered)
-  dropGathered(part)
-  yield* file.writeAll(bytes).pipe(at(part))
+  const bytes = Bytes.concat(part.buffer)
+  clearBuffer(part)
+  yield* file.writeAll(bytes).pipe(inPart(part))
   part.size += bytes.length
 })
 
-/** Flushes what came and then records it: in the other order a power cut would leave a record of bytes that are not there. */
-const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
-  // Its turn may come when the result has its name already.
-  if (part.isPublished) return
-  yield* writeGathered(part)
-  const { directory, head, record, size } = part
-  if (head === undefined || size === part.durable) return
-  const file = yield* openFile(part)
-  yield* file.sync.pipe(at(part))
-  // What another program wrote into it is nothing to resume from; `publish` will say so.
-  if ((yield* sizeOf(file).pipe(at(part))) !== size) return
-  part.durable = size
-  part.hasRecord = true
-  const json = yield* Effect.orDie(encodeRecord({ ...head, durable: size }))
+const writeRecord = Effect.fnUntraced(function* ({ directory, durable, record }: PartFile, head: ResultHead) {
+  const json = yield* Effect.orDie(encodeRecord({ ...head, durable }))
   yield* AtomicFile.write(directory, record, Stream.encodeText(Stream.succeed(TerminalText.escapeJson(json))))
 })
 
-/** Also from a disk that loses power: bytes of another content may come under the part's name after it. */
+/** Flushes the bytes and then records them. In the other order a power cut would leave a record of missing bytes. */
+const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
+  // It may have waited for the lock until the result was published.
+  if (part.isPublished) return
+  yield* writeBuffer(part)
+  const { head, size } = part
+  if (head === undefined || size === part.durable) return
+  const file = yield* openFile(part)
+  yield* file.sync.pipe(inPart(part))
+  // Another program wrote to the file: do not record it. `Inspection.checkFile` reports it at the end.
+  if ((yield* sizeOf(file).pipe(inPart(part))) !== size) return
+  part.durable = size
+  part.hasRecord = true
+  yield* writeRecord(part, head)
+})
+
+/** The removal is flushed as well: afterwards the part may hold other content, which the record must not describe. */
 const removeRecord = Effect.fnUntraced(function* (part: PartFile) {
   if (!part.hasRecord) return
   yield* part.directory.remove(part.record)
@@ -138,8 +142,8 @@ const removeRecord = Effect.fnUntraced(function* (part: PartFile) {
   part.hasRecord = false
 })
 
-const forget = Effect.fnUntraced(function* (part: PartFile) {
-  dropGathered(part)
+const reset = Effect.fnUntraced(function* (part: PartFile) {
+  clearBuffer(part)
   part.head = undefined
   yield* removeRecord(part)
   part.size = 0
@@ -148,62 +152,62 @@ const forget = Effect.fnUntraced(function* (part: PartFile) {
 
 /** Removes the part and its record. */
 export const discard = Effect.fnUntraced(function* (part: PartFile) {
-  yield* forget(part)
+  yield* reset(part)
   yield* part.directory.remove(part.name)
 })
 
-/** Empties the part: other content follows. */
+/** Empties the part for other content. */
 export const startOver = Effect.fnUntraced(function* (part: PartFile) {
-  yield* forget(part)
-  if (part.file !== undefined) yield* part.file.truncate(0).pipe(at(part))
+  yield* reset(part)
+  if (part.file !== undefined) yield* part.file.truncate(0).pipe(inPart(part))
 })
 
-/** Takes the next bytes. They are written when enough of them are there, and flushed at the latest a second later. */
+/** Appends bytes. They are written once the buffer is full, and flushed a second later at the latest. */
 export const append = (part: PartFile, head: ResultHead, bytes: Uint8Array): Effect.Effect<void, StoreError> =>
   Effect.suspend(() => {
     if (part.failure !== undefined) return Effect.fail(part.failure)
     part.head = head
-    part.gathered.push(bytes)
-    part.gatheredLength += bytes.length
-    return part.gatheredLength < gatherLength ? Effect.void : exclusively(part)(writeThrough(part))
+    part.buffer.push(bytes)
+    part.bufferedLength += bytes.length
+    return part.bufferedLength < bufferLength ? Effect.void : exclusively(part)(writeThrough(part))
   })
 
 const writeThrough = Effect.fnUntraced(function* (part: PartFile) {
-  yield* writeGathered(part)
+  yield* writeBuffer(part)
   if (part.size - part.durable >= flushLength) yield* checkpoint(part)
 })
 
-/** Its bytes from the disk, without what may be behind them. */
+/** The written bytes, read from the disk, without any that another program appended. */
 export const bytes = (part: PartFile): Stream.Stream<Uint8Array, StoreError> =>
   part.directory.read(part.name, { bytesToRead: part.size })
 
-/** Writes what is gathered, and gives the size of the file. */
+/** Writes the buffer, and returns the size of the file. */
 export const finish = Effect.fnUntraced(function* (part: PartFile) {
-  yield* writeGathered(part)
-  return yield* sizeOf(yield* openFile(part)).pipe(at(part))
+  yield* writeBuffer(part)
+  return yield* sizeOf(yield* openFile(part)).pipe(inPart(part))
 })
 
-/** Gives the part its name as a result. */
+/** Gives the part the name of its result. */
 export const publish = Effect.fnUntraced(function* (part: PartFile, name: string) {
   const file = yield* openFile(part)
   part.isPublished = true
   yield* AtomicFile.publish(part.directory, file, part.name, name)
-  // The result is there. A record without its part is nothing that is resumed, and the next writer removes it.
+  // The result is stored. A record without a part is never resumed, and the next writer removes it.
   yield* Effect.ignore(removeRecord(part))
 })
 
-/** The bytes of a failed writer end where the record says, and those of one that was left are recorded. */
+/** Records what a writer left. After a failure it cuts the part back to what is recorded. */
 const close = (part: PartFile) =>
   Effect.gen(function* () {
     if (part.isPublished) return
     yield* Effect.ignore(exclusively(part)(checkpoint(part)))
-    // A resume cuts it off as well, where this fails.
+    // If this fails, the next writer cuts it back.
     if (part.failure !== undefined && part.file !== undefined) yield* Effect.ignore(part.file.truncate(part.durable))
   }).pipe(Effect.onExit((exit) => Scope.close(part.scope, exit)))
 
 /**
- * What an earlier writer recorded and left. Only what is missing, or is no record, counts as nothing: another error may
- * pass, and a part that was discarded for it is lost.
+ * Reads what an earlier writer recorded. A missing or unreadable record counts as none. Other errors fail, because they may
+ * be temporary, and a part that starts over is lost.
  */
 const readRecord = Effect.fnUntraced(function* (part: PartFile) {
   const json = Option.getOrUndefined(yield* part.directory.readString(part.record, longestRecord))
@@ -213,23 +217,25 @@ const readRecord = Effect.fnUntraced(function* (part: PartFile) {
   const record = Option.getOrUndefined(decodeRecord(json))
   if (info === undefined || record === undefined) return
   const { durable = 0, ...head } = record
-  // A file that is shorter than what was flushed of it has lost bytes. What is appended to it would be taken for those.
+  // The file is shorter than what was flushed, so it lost bytes: do not append to it.
   if (durable > Math.min(Number(info.size), head.length ?? Infinity)) return
   part.head = ResultHead.make(head)
   part.size = durable
   part.durable = durable
 })
 
-/** Opens the part of a result with what an earlier writer left of it that can be trusted, or else with nothing. */
-export const open = Effect.fnUntraced(function* (place: Place): Effect.fn.Return<PartFile, StoreError, Scope.Scope> {
+/** Opens the part of a result, with the bytes of an earlier writer that can be trusted. */
+export const open = Effect.fnUntraced(function* (
+  location: Location,
+): Effect.fn.Return<PartFile, StoreError, Scope.Scope> {
   const part: PartFile = {
-    ...place,
+    ...location,
     scope: yield* Scope.make(),
     lock: yield* Semaphore.make(1),
     file: undefined,
     head: undefined,
-    gathered: [],
-    gatheredLength: 0,
+    buffer: [],
+    bufferedLength: 0,
     size: 0,
     durable: 0,
     hasRecord: false,
@@ -238,10 +244,10 @@ export const open = Effect.fnUntraced(function* (place: Place): Effect.fn.Return
   }
   yield* readRecord(part)
   if (part.size === 0) yield* discard(part)
-  // A crash may leave a record that was not whole yet.
+  // A crash may leave an unfinished record.
   yield* part.directory.remove(FileName.partOf(part.record))
   yield* Effect.addFinalizer(() => close(part))
-  // A body may be quiet for long: what came is on the disk a second later, whatever becomes of this program.
+  // A body may pause for long: what has arrived is on the disk a second later, even if this program is killed.
   yield* exclusively(part)(checkpoint(part)).pipe(
     Effect.delay("1 second"),
     Effect.forever,

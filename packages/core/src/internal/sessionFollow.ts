@@ -1,4 +1,4 @@
-/** Follows sessions that have started, to their end or to the deadline. */
+/** Follows sessions that have started until they finish, or until the deadline. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -9,16 +9,17 @@ import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import type { Policies } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
-import type { FleetLog } from "./fleetLog.ts"
-import type { Place } from "./sessionSlots.ts"
+import type { FleetLog, ToEvent } from "./fleetLog.ts"
+import * as SessionMeters from "./sessionMeters.ts"
+import type { Slot } from "./sessionSlots.ts"
 
 export interface Options extends FleetLog, ActionWatch, Pick<Policies, "settling"> {
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
 
 export const unfinished =
-  (id: MachineActionId, message: string, error?: ApiError) =>
-  (of: { readonly machineId: string } & Pick<FleetEvent.Unfinished, "at">): FleetEvent.Unfinished =>
+  (id: MachineActionId, message: string, error?: ApiError): ToEvent =>
+  (of) =>
     FleetEvent.Unfinished.make({
       ...of,
       machineActionId: id,
@@ -26,31 +27,34 @@ export const unfinished =
       ...(error === undefined ? {} : { error }),
     })
 
-/** Makes the function that follows one session. It fails where the session can't be looked at. */
+/** Makes the function that follows one session. It fails where the API can't be asked for the session. */
 export const make = ({ atDeadline, emit, record, settling, watch }: Options) => {
-  const looked = (machineId: string, place: Place) => (action: MachineAction) =>
-    Effect.flatMap(place.look(action), (change) => {
+  const update = (machineId: string, slot: Slot) => (action: MachineAction) =>
+    Effect.flatMap(slot.update(action), (change) => {
       if (change === undefined) return Effect.void
       const event = change === "offline" ? FleetEvent.Offline : FleetEvent.Online
       return emit(machineId, (of) => event.make({ ...of, machineActionId: action.id }))
     })
 
-  return Effect.fnUntraced(function* (
+  return Effect.fn("Fleet.followSession")(function* (
     machineId: string,
     id: MachineActionId,
-    place: Place,
+    slot: Slot,
   ): Effect.fn.Return<void, ApiError | StoreError> {
-    const last = yield* watch(id).pipe(
-      Stream.tap(looked(machineId, place)),
+    yield* Effect.annotateCurrentSpan({ "live_response.machine.id": machineId, "live_response.action.id": id })
+    const [duration, last] = yield* watch(id).pipe(
+      Stream.tap(update(machineId, slot)),
       Stream.runLast,
       Effect.raceFirst(atDeadline),
-      Effect.ensuring(place.leave),
+      Effect.ensuring(slot.release),
+      Effect.timed,
     )
     const action = Option.getOrUndefined(last)
     if (action?.isFinal !== true) {
-      yield* emit(machineId, unfinished(id, `machine action ${id} is not over yet, and goes on`))
+      yield* emit(machineId, unfinished(id, `machine action ${id} has not finished yet, and continues`))
       return
     }
+    yield* SessionMeters.finished(duration)
     yield* record(machineId, (of) => FleetJournal.Ended.make({ ...of, action }))
     yield* Effect.sleep(settling)
     yield* emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action, earlier: false }))

@@ -1,4 +1,4 @@
-/** Searches the list of actions for sessions on machines: many searches with one call. */
+/** Searches the list of actions for sessions on machines: one call serves many searches. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,22 +13,18 @@ import * as ApiCall from "./apiCall.ts"
 import * as RecordList from "./recordList.ts"
 
 class Search extends Request.Class<
-  { readonly machineId: string; readonly isSearched: (action: MachineAction) => boolean },
+  { readonly machineId: string; readonly matches: (action: MachineAction) => boolean },
   Option.Option<MachineAction>,
   ApiError
 > {}
 
-/** With the type, an expression of so many machines stays below the 100 nodes that a service of OData takes. */
+type Entry = Request.Entry<Search>
+
+/** With the type, an expression of 20 machines stays below the 100 nodes that an OData service accepts. */
 const machinesInOneCall = 20
 
-/** What is asked for within this time is asked for together. */
+/** Searches that start within this time share a call. */
 const gathering = "1 second"
-
-/** Whether the comment of an action holds the mark of a session. */
-export const hasMark =
-  (mark: string) =>
-  ({ requestorComment }: MachineAction): boolean =>
-    requestorComment?.includes(mark) === true
 
 /** Whether an action is in progress on a machine. */
 export const isInProgressOn =
@@ -36,38 +32,43 @@ export const isInProgressOn =
   (action: MachineAction): boolean =>
     action.machineId?.toLowerCase() === machineId && !action.isFinal
 
-/** What is not in the list is not there only where all of the list can be read. */
+/** An action that is not listed does not exist only if every record of the list can be read. */
 const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Option<MachineAction>, ApiError> =>
   unreadable.length === 0
     ? Exit.succeed(Option.none())
     : Exit.fail(ApiCall.unexpected("list of machine actions", RecordList.describe(unreadable)))
 
+/** Completes the searches whose action is on a page, and removes them from `open`. */
+const completeFound = (open: Set<Entry>, actions: ReadonlyArray<MachineAction>) => {
+  for (const action of actions) {
+    for (const entry of open) {
+      if (!entry.request.matches(action)) continue
+      open.delete(entry)
+      entry.completeUnsafe(Exit.succeed(Option.some(action)))
+    }
+  }
+}
+
 /**
- * Makes the function that looks once for a live response action of a machine, the first that is searched. It fails where
- * the action is not found, but may be one of the records that can't be read.
+ * Makes the function that searches once for a live response action of a machine, and returns the first match. It fails
+ * where no action matches and one of the records can't be read.
  */
 export const make = (api: DefenderApi) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
     const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", ...machines))
-    const left = new Set(entries)
+    const open = new Set(entries)
     const unreadable: Array<Unreadable> = []
     return Stream.runForEach(api.pages({ filter }), (page) =>
       Effect.sync(() => {
         unreadable.push(...page.unreadable)
-        for (const action of page.actions) {
-          for (const entry of left) {
-            if (!entry.request.isSearched(action)) continue
-            left.delete(entry)
-            entry.completeUnsafe(Exit.succeed(Option.some(action)))
-          }
-        }
+        completeFound(open, page.actions)
       }),
     ).pipe(
       Effect.andThen(
         Effect.sync(() => {
           const exit = notFound(unreadable)
-          for (const entry of left) entry.completeUnsafe(exit)
+          for (const entry of open) entry.completeUnsafe(exit)
         }),
       ),
     )
@@ -75,9 +76,9 @@ export const make = (api: DefenderApi) => {
 
   return (
     machineId: string,
-    isSearched: (action: MachineAction) => boolean,
+    matches: (action: MachineAction) => boolean,
   ): Effect.Effect<Option.Option<MachineAction>, ApiError> =>
-    Effect.request(new Search({ machineId, isSearched }), resolver)
+    Effect.request(new Search({ machineId, matches }), resolver)
 }
 
 export type Find = ReturnType<typeof make>

@@ -1,4 +1,4 @@
-/** How many sessions are under way, of those that may be. */
+/** Limits how many sessions are in progress at once. */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -7,81 +7,94 @@ import type { MachineAction } from "../MachineAction.ts"
 import { absentAfter } from "../Timing.ts"
 import { WaitingLine } from "./waitingLine.ts"
 
-/** The place of one session. */
-export interface Place {
-  /** What a look at its action says of it: nothing new, that its machine is not there, or that it is there again. */
-  readonly look: (action: MachineAction) => Effect.Effect<"offline" | "online" | undefined>
+/** The slot of one session. */
+export interface Slot {
+  /** Takes the current state of the session's action. Returns a change: the machine went offline, or came back online. */
+  readonly update: (action: MachineAction) => Effect.Effect<"offline" | "online" | undefined>
 
-  readonly leave: Effect.Effect<void>
+  readonly release: Effect.Effect<void>
+}
+
+interface State {
+  readonly startedAt: number
+  isHeld: boolean
+  isAbsent: boolean
+}
+
+/** What the state of an action changes about a session. */
+const changeOf = ({ isAbsent, startedAt }: State, { status }: MachineAction, now: number) => {
+  if (isAbsent) return status === "InProgress" ? "online" : undefined
+  const isLate = status === "Pending" && now - startedAt >= Duration.toMillis(absentAfter)
+  return isLate ? "offline" : undefined
 }
 
 /**
- * A session whose machine is not there gives its place to another: it would keep it for days. When it begins after all
- * nobody can hold it back, so there may be more than the limit, and none is let in until there are fewer.
+ * A session whose machine is offline releases its slot, because it may be pending for days. It takes a slot again when it
+ * starts after all. That can exceed the limit; then no other session starts until there are fewer.
  */
 export const make = (limit: number) => {
-  const line = new WaitingLine<"a place", never>()
+  const line = new WaitingLine<"slot", never>()
   let held = 0
 
-  const letIn = () => {
+  const grant = () => {
     while (held < limit && line.size > 0) {
       held++
-      line.handOver("a place")
+      line.grant("slot")
     }
   }
   const release = () => {
     held--
-    letIn()
+    grant()
   }
 
-  /** The place of a session that is counted in. */
-  const place = Effect.map(Clock.currentTimeMillis, (began): Place => {
-    let isHeld = true
-    let isAbsent = false
-    const leave = () => {
-      if (!isHeld) return
-      isHeld = false
+  /** The slot of a session that `held` counts already. */
+  const slot = Effect.map(Clock.currentTimeMillis, (startedAt): Slot => {
+    const state: State = { startedAt, isHeld: true, isAbsent: false }
+    const releaseOnce = () => {
+      if (!state.isHeld) return
+      state.isHeld = false
       release()
     }
     return {
-      leave: Effect.sync(leave),
-      look: ({ status }) =>
+      release: Effect.sync(releaseOnce),
+      update: (action) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
-          if (isAbsent && status === "InProgress") {
-            isAbsent = false
-            isHeld = true
+          const change = changeOf(state, action, now)
+          if (change === undefined) return undefined
+          state.isAbsent = change === "offline"
+          if (state.isAbsent) releaseOnce()
+          else {
+            state.isHeld = true
             held++
-            return "online"
           }
-          if (isAbsent || status !== "Pending" || now - began < Duration.toMillis(absentAfter)) return undefined
-          isAbsent = true
-          leave()
-          return "offline"
+          return change
         }),
     }
   })
 
   return {
-    /** Waits for a place, in its caller's mask: who is interrupted has none. */
-    take: (restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<Place> =>
+    /** Waits for a slot in its caller's mask. An interrupted caller has none. */
+    acquire: (restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<Slot> =>
       Effect.suspend(() => {
         const ticket = line.enter(false)
-        letIn()
+        grant()
         const leave = Effect.sync(() => {
           if (line.leave(ticket) !== undefined) release()
         })
         return Effect.andThen(
-          Effect.onError(restore(Deferred.await(ticket.turn)), () => leave),
-          place,
+          Effect.onError(restore(Deferred.await(ticket.granted)), () => leave),
+          slot,
         )
       }),
 
-    /** For a session that is under way already. */
-    join: Effect.uninterruptible(
+    /** The slot of a session that is in progress already. It does not wait. */
+    occupy: Effect.uninterruptible(
       Effect.suspend(() => {
         held++
-        return place
+        return slot
       }),
     ),
   }
 }
+
+export type SessionSlots = ReturnType<typeof make>

@@ -1,12 +1,13 @@
 /**
- * Starts sessions, and no machine has the same one twice. The rule stands here alone:
+ * Starts sessions so that no machine gets the same one twice. This module is the only home of the rule:
  *
- * - What the journal knows of a machine decides what is done about it: `decide`.
- * - Before a request is sent, the journal says so (`starting`), with a mark that the session's comment holds as well.
- * - A request is sent once. Where no clear answer comes, the list of actions is searched for the mark, for as long as a new
- *   action may be unknown to the API. Only what is not found then may be asked for again, and `notStarted` says so first.
- * - Where another session is in progress on the machine, it may be this one: a gateway may have sent the request twice.
- *   What can't be told apart stays `starting`, and the next run searches it.
+ * - What the journal knows of a machine decides what to do: `decide`.
+ * - Before a request is sent, the journal says so (`starting`), with a mark that the session's comment contains too.
+ * - A request is sent once. Where no clear answer arrives, the list of actions is searched for the mark, for as long as the
+ *   API may not know a new action yet. Only a session that is not found then may be requested again, and the journal says
+ *   so first (`notStarted`).
+ * - Another session in progress on the machine may be the same one, because a gateway may send a request twice. While that
+ *   is unknown the journal keeps `starting`, and the next run searches for the session.
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -18,21 +19,22 @@ import * as DefenderError from "../DefenderError.ts"
 import type * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../Timing.ts"
-import { Session } from "../Session.ts"
+import type { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
+import type { Policies } from "../Timing.ts"
 import type { FleetLog } from "./fleetLog.ts"
 import { only } from "./schedule.ts"
+import * as SessionMark from "./sessionMark.ts"
 import * as SessionSearch from "./sessionSearch.ts"
 import { startStopwatch } from "./stopwatch.ts"
 
-/** What is done about a machine. */
+/** What to do about a machine. */
 export type Decision =
-  /** It has no session: it is asked for. */
+  /** It has no session: request one. */
   | { readonly what: "start" }
-  /** An earlier run asked for it, and nobody knows what became of that: it is searched before it is asked for. */
+  /** An earlier run requested the session and did not record the result: search for it before requesting it again. */
   | { readonly what: "search"; readonly mark: string }
-  /** It has a session. With `ifKnown` it is asked for again where the API does not know the action any more. */
+  /** It has a session. With `ifKnown`, request a new one where the API does not know the action any more. */
   | { readonly what: "resume"; readonly id: MachineActionId; readonly ifKnown: boolean }
   /** Its session finished in an earlier run. */
   | { readonly what: "report"; readonly action: MachineAction }
@@ -53,47 +55,56 @@ export const decide = (known: FleetJournal.Entry | undefined, options: { readonl
   }
 }
 
-/** A session that is there. */
+/** A session that exists. */
 export interface Found {
   readonly id: MachineActionId
   readonly as: FleetEvent.Started["as"]
 }
 
-/** An entry that was written longer than this before its request is sent is written again. */
+/** An entry that is older than this when its request is sent is written again. */
 const freshFor = Duration.toMillis("3 seconds")
 
-/** A disk on which each entry takes longer does not hold a session up for ever. */
+/** The session is requested after this many entries, even if the disk takes longer for each. */
 const entriesAtMost = 5
 
-/** Nothing was sent where no connection was made. */
+/** Whether the request was never sent, for lack of a connection. */
 const isUnsent = ({ reason }: DefenderError.DefenderError): boolean =>
   reason._tag === "Unreachable" && reason.kind !== undefined
 
-/** Whether the session may have started all the same: only a clear word says that it was not. */
+/** Whether the session may have started despite the error. Only a clear refusal says that it has not. */
 const isLost = (error: ApiError): error is DefenderError.DefenderError =>
   error._tag === "DefenderError" && !isUnsent(error) && (error.isRetryable || error.reason._tag === "UnexpectedAnswer")
 
-/** Why the API refused it, where another session is in progress on the machine. */
+/** The reason of a refusal because another session is in progress on the machine. */
 const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
   error._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists" ? error.reason : undefined
 
 const isDenied = (error: ApiError): boolean => error._tag === "DefenderError" && error.isDenied
 
-/** No answer came, and the API does not know of the session: it may be asked for again. */
+/** No answer arrived, and the API does not know the session: it may be requested again. */
 class NeverStarted extends Data.TaggedError("NeverStarted")<{ readonly lost: DefenderError.DefenderError }> {}
 
 const isNeverStarted = (error: ApiError | StoreError | NeverStarted) => error._tag === "NeverStarted"
 
 export interface Options {
   readonly api: DefenderApi
-  readonly policy: Pick<Policies, "creation" | "start">
+  readonly timing: Pick<Policies, "creation" | "start">
   readonly session: Session
-  /** Another's session that is in progress on the machine takes the place of this one. */
+  /** Whether a session of somebody else that is in progress on the machine counts in place of this one. */
   readonly adopt: boolean
   readonly record: FleetLog["record"]
 }
 
-/** The action on a machine whose comment has the mark; nothing, once it is sure that the API would know of it. */
+/** Says what an error leaves unknown. */
+const inDoubt = (machineId: string, error: ApiError): ApiError =>
+  error._tag === "DefenderError"
+    ? new DefenderError.DefenderError({
+        operation: `whether live response has started on ${machineId} is not known: ${error.operation}`,
+        reason: error.reason,
+      })
+    : error
+
+/** Makes the search for the action with a mark. It finds none only once the API would know the action. */
 const makeSearch =
   (find: SessionSearch.Find, creation: Policies["creation"]) =>
   (machineId: string, mark: string): Effect.Effect<Option.Option<Found>, ApiError> => {
@@ -102,15 +113,8 @@ const makeSearch =
       reason: new DefenderError.NotFound({ status: 404 }),
     })
     const isMissing = (error: ApiError): error is DefenderError.DefenderError => error === missing
-    return find(machineId, SessionSearch.hasMark(mark)).pipe(
-      Effect.mapError((error) =>
-        error._tag === "DefenderError"
-          ? new DefenderError.DefenderError({
-              operation: `whether live response has begun on ${machineId} is not known: ${error.operation}`,
-              reason: error.reason,
-            })
-          : error,
-      ),
+    return find(machineId, SessionMark.isOn(mark)).pipe(
+      Effect.mapError((error) => inDoubt(machineId, error)),
       Effect.flatMap(
         Option.match({
           onNone: () => Effect.fail(missing),
@@ -123,49 +127,50 @@ const makeSearch =
     )
   }
 
-type Other = Found | "another" | "unknown"
+/** What the session in progress on a machine is: one that counts, another one, or unknown. */
+type InProgress = Found | "another" | "unknown"
 
 /**
- * The session in progress may be the one that was asked for. Else it takes the place of that one, where it may. Who may
- * not look can't tell them apart, and takes it for another's.
+ * Makes the function that says what the session in progress is: the requested one, or with `adopt` one that replaces it.
+ * Without the permission to read actions it counts as another one.
  */
 const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
-  const named = (id: MachineActionId, mark: string): Effect.Effect<Other, ApiError> =>
-    Effect.map(api.get(id), (action) => (SessionSearch.hasMark(mark)(action) ? { id, as: "resumed" } : "another"))
+  const byId = (id: MachineActionId, mark: string): Effect.Effect<InProgress, ApiError> =>
+    Effect.map(api.get(id), (action) => (SessionMark.isOn(mark)(action) ? { id, as: "resumed" } : "another"))
 
-  /** The refusal does not name it: the list may have it. One that may be this one's is not taken for another's. */
-  const listed = (machineId: string, mark: string): Effect.Effect<Other, ApiError> =>
+  /** The refusal does not name the action, so it is searched for. If it is not found it may be the requested one. */
+  const bySearch = (machineId: string, mark: string): Effect.Effect<InProgress, ApiError> =>
     Effect.all(
       [
-        find(machineId, SessionSearch.hasMark(mark)),
+        find(machineId, SessionMark.isOn(mark)),
         adopt ? find(machineId, SessionSearch.isInProgressOn(machineId)) : Effect.succeedNone,
       ],
       { concurrency: "unbounded" },
     ).pipe(
-      Effect.map(([own, other]): Other => {
+      Effect.map(([own, other]): InProgress => {
         if (Option.isSome(own)) return { id: own.value.id, as: "resumed" }
         return Option.isSome(other) ? { id: other.value.id, as: "adopted" } : "unknown"
       }),
     )
 
   return Effect.fnUntraced(function* (id: MachineActionId | undefined, machineId: string, mark: string) {
-    const other = yield* (id === undefined ? listed(machineId, mark) : named(id, mark)).pipe(
-      Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<Other>("unknown")),
-      Effect.catchIf(isDenied, () => Effect.succeed<Other>("another")),
+    const found = yield* (id === undefined ? bySearch(machineId, mark) : byId(id, mark)).pipe(
+      Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<InProgress>("unknown")),
+      Effect.catchIf(isDenied, () => Effect.succeed<InProgress>("another")),
     )
-    if (typeof other === "object" || id === undefined || !adopt) return other
+    if (typeof found === "object" || id === undefined || !adopt) return found
     return { id, as: "adopted" } satisfies Found
   })
 }
 
-/** Makes the functions that search a session and that ask for one. */
+/** Makes the functions that search for a session and that request one. */
 export const make = (options: Options) => {
-  const { api, policy, record, session } = options
+  const { api, record, session, timing } = options
   const find = SessionSearch.make(api)
-  const search = makeSearch(find, policy.creation)
+  const search = makeSearch(find, timing.creation)
   const identify = makeIdentify(options, find)
 
-  /** Written right before the request is sent: an earlier run's request is searched by the time of its entry. */
+  /** Records right before the request is sent, because a later run searches by the time of the entry. */
   const recordStarting = (machineId: string, mark: string) =>
     Effect.gen(function* () {
       const elapsed = yield* startStopwatch
@@ -174,18 +179,17 @@ export const make = (options: Options) => {
     }).pipe(Effect.repeat({ while: (elapsed) => elapsed > freshFor, times: entriesAtMost - 1 }), Effect.asVoid)
 
   const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
-    const marked = Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
-    const answer = yield* Effect.result(api.run(machineId, marked, { begin }))
+    const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), { begin }))
     if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
-    const other = busy(error)
-    if (other !== undefined) {
-      const found = yield* identify(other.machineActionId, machineId, mark)
-      // What is not known may be this one's, and the next run finds out.
-      if (found === "unknown") return yield* error
-      if (found !== "another") return found
+    const refused = busy(error)
+    if (refused !== undefined) {
+      const inProgress = yield* identify(refused.machineActionId, machineId, mark)
+      // It may be the requested one: the next run searches for it.
+      if (inProgress === "unknown") return yield* error
+      if (inProgress !== "another") return inProgress
     }
     const found = isLost(error) ? yield* search(machineId, mark) : Option.none()
     if (Option.isSome(found)) return found.value
@@ -197,12 +201,12 @@ export const make = (options: Options) => {
     search,
 
     /**
-     * Asks for the session. Where no answer comes, it first finds out what became of it. `maySend` is called right before
-     * the journal and the API are: where it says no, neither hears of the session, and the effect waits to be interrupted.
+     * Requests the session. Where no answer arrives, it searches for the session first. `maySend` is called right before the
+     * journal and the API are: where it says no, neither is used, and the effect waits to be interrupted.
      */
     start: (machineId: string, mark: string, maySend: () => boolean): Effect.Effect<Found, ApiError | StoreError> =>
       requestOnce(machineId, mark, maySend).pipe(
-        Effect.retry({ schedule: policy.start, while: isNeverStarted }),
+        Effect.retry({ schedule: timing.start, while: isNeverStarted }),
         Effect.catchTag("NeverStarted", ({ lost }) => Effect.fail(lost)),
       ),
   }

@@ -1,4 +1,4 @@
-/** Keeps disk space free: for this program's downloads together, and for everything else on the machine. */
+/** Keeps disk space free, counting all downloads of this program together. */
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -6,18 +6,18 @@ import type { Service, Space } from "../DiskSpace.ts"
 import { defaultMinFree, DownloadLimits } from "../DownloadLimits.ts"
 import { StoreError } from "../StoreError.ts"
 
-/** So many bytes are written before the system is asked again. */
+/** The system is asked again after this many written bytes. */
 const checkLength = 1024 * 1024
 
-/** A file that is being written. */
-export interface Writing {
+/** The space that a file in progress needs. */
+export interface Reservation {
   /** How many more bytes were announced for it. */
   expected: number
   /** How many bytes were written since the system was asked. */
   unchecked: number
 }
 
-/** Whether enough stays free where as many bytes as are `expected` are still to be written. */
+/** Whether enough space stays free if `expected` more bytes are written. */
 export const fits = ({ free, total }: Space, minFree: number | undefined, expected: number): boolean =>
   free - expected >= (minFree ?? defaultMinFree(total))
 
@@ -29,9 +29,9 @@ const tooLittle = (path: string, { free, total }: Space, minFree: number | undef
   return new StoreError({ path, problem: "LowDiskSpace", detail: `${size(free)} are free, ${floor}${more}` })
 }
 
-/** Watches over all that is written to a directory. */
+/** Watches all that is written to a directory. */
 export class SpaceWatch {
-  private readonly writing = new Set<Writing>()
+  private readonly reservations = new Set<Reservation>()
   private readonly space: Effect.Effect<Option.Option<Space>>
   private readonly directory: string
 
@@ -40,35 +40,35 @@ export class SpaceWatch {
     this.directory = directory
   }
 
-  /** What is written until the scope ends. */
-  start() {
+  /** Reserves space for one file until the scope closes. It starts with nothing. */
+  reserve() {
     return Effect.acquireRelease(
       Effect.sync(() => {
-        const file: Writing = { expected: 0, unchecked: Infinity }
-        this.writing.add(file)
-        return file
+        const reservation: Reservation = { expected: 0, unchecked: Infinity }
+        this.reservations.add(reservation)
+        return reservation
       }),
-      (file) => Effect.sync(() => this.writing.delete(file)),
+      (reservation) => Effect.sync(() => this.reservations.delete(reservation)),
     )
   }
 
   /**
-   * So many bytes are about to be written to `file`, of which `left` are announced with all that follow. It fails where
-   * they, and what is announced of the other files, do not fit. The system is asked before the first bytes, and then after
-   * each MiB.
+   * Call it before `bytes` bytes are written to a file of which `left` bytes are still to come, these included. It fails if
+   * they do not fit together with what is still to come of all other files. The system is asked before the first bytes and
+   * then after each MiB.
    */
-  take(file: Writing, bytes: number, left = bytes): Effect.Effect<void, StoreError> {
+  take(reservation: Reservation, bytes: number, left = bytes): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
-      file.expected = left
-      file.unchecked += bytes
-      if (file.unchecked < checkLength) return Effect.void
-      file.unchecked = 0
+      reservation.expected = left
+      reservation.unchecked += bytes
+      if (reservation.unchecked < checkLength) return Effect.void
+      reservation.unchecked = 0
       return this.check
     })
   }
 
   private get check(): Effect.Effect<void, StoreError> {
-    const expected = Array.from(this.writing).reduce((sum, file) => sum + file.expected, 0)
+    const expected = Array.from(this.reservations).reduce((sum, reservation) => sum + reservation.expected, 0)
     return Effect.flatMap(Effect.zip(DownloadLimits, this.space), ([{ minFree }, space]) =>
       Option.isNone(space) || fits(space.value, minFree, expected)
         ? Effect.void

@@ -1,3 +1,4 @@
+/** Closes the connection under a read that receives nothing, or too little, for too long. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,20 +8,25 @@ import * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
 import * as Pace from "./pace.ts"
 
-/** Why a connection was closed: how long it was quiet, or what came during how long. */
+/** Why a connection was closed: nothing arrived for `timeout`, or bytes arrived at only `rate` during it. */
 export interface Stall {
   readonly timeout: Duration.Duration
   readonly rate?: number
 }
 
+export interface Limits {
+  readonly timeout: Duration.Duration
+  readonly minimum: Pace.Minimum
+}
+
 export interface StallWatch {
-  /** Why it closed the connection, where it did. */
-  readonly stalled: () => Stall | undefined
-  /** A read of bytes that is watched. */
+  /** Why it closed the connection, if it did. */
+  readonly stall: () => Stall | undefined
+  /** Watches a read of bytes. */
   readonly during: <A extends ReadonlyArray<Uint8Array>, E, R>(read: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** What a read may do to a connection: it has lasted so long, and this is the window in which it is the last. */
+/** Whether a read that has lasted `waited` milliseconds has stalled. `window` is the pace including that read. */
 export const stallOf = (
   { waited, window }: { readonly waited: number; readonly window: Pace.Window },
   timeout: number,
@@ -32,46 +38,51 @@ export const stallOf = (
     : undefined
 }
 
+const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, { length }) => sum + length, 0)
+
 /**
- * Closes the connection under a read that takes longer than the time-out, or where the reads bring too few bytes for the
- * time that they take. One fiber watches all reads: a timer round each would cost more than the read. Only the time of a
- * read counts, not that of its reader before the next.
+ * Watches the reads of one connection.
+ *
+ * One fiber watches all reads, because a timer around each would cost more than the read. Only the time inside reads
+ * counts, not the time that the consumer takes between them.
  */
 export const make = Effect.fnUntraced(function* (
   connection: Scope.Closeable,
   pace: Pace.Pace,
-  limits: { readonly timeout: Duration.Duration; readonly minimum: Pace.Minimum },
+  { minimum, timeout }: Limits,
 ): Effect.fn.Return<StallWatch, never, Scope.Scope> {
   const clock = yield* Clock.Clock
-  const timeout = Duration.toMillis(limits.timeout)
-  const state: { readSince: number | undefined; stall: Stall | undefined } = { readSince: undefined, stall: undefined }
+  const timeoutMillis = Duration.toMillis(timeout)
+  const state: { readStartedAt: number | undefined; stall: Stall | undefined } = {
+    readStartedAt: undefined,
+    stall: undefined,
+  }
 
-  const waited = () => (state.readSince === undefined ? 0 : monotonicMillisUnsafe(clock) - state.readSince)
-  const look = Effect.sync(() => {
-    if (state.readSince === undefined) return false
-    const since = waited()
-    state.stall = stallOf({ waited: since, window: pace.during(since) }, timeout, limits.minimum)
+  const waited = () => (state.readStartedAt === undefined ? 0 : monotonicMillisUnsafe(clock) - state.readStartedAt)
+  const hasStalled = Effect.sync(() => {
+    if (state.readStartedAt === undefined) return false
+    const sinceStart = waited()
+    state.stall = stallOf({ waited: sinceStart, window: pace.during(sinceStart) }, timeoutMillis, minimum)
     return state.stall !== undefined
   })
   const close = Effect.suspend(() => {
-    if (state.stall?.rate !== undefined) pace.endSlow()
+    if (state.stall?.rate !== undefined) pace.stopSlow()
     return Scope.close(connection, Exit.void)
   })
-  yield* look.pipe(
-    Effect.repeat({ schedule: Schedule.spaced(Duration.millis(timeout / 4)), until: (stalled) => stalled }),
+  yield* hasStalled.pipe(
+    Effect.repeat({ schedule: Schedule.spaced(Duration.millis(timeoutMillis / 4)), until: (stalled) => stalled }),
     Effect.andThen(close),
     Effect.forkScoped,
   )
 
   return {
-    stalled: () => state.stall,
+    stall: () => state.stall,
     during: (read) =>
       Effect.suspend(() => {
-        state.readSince = monotonicMillisUnsafe(clock)
+        state.readStartedAt = monotonicMillisUnsafe(clock)
         return Effect.onExit(read, (exit) => {
-          const bytes = Exit.isSuccess(exit) ? exit.value.reduce((sum, { length }) => sum + length, 0) : 0
-          if (state.stall === undefined) pace.add(waited(), bytes, limits.minimum)
-          state.readSince = undefined
+          if (state.stall === undefined) pace.add(waited(), Exit.isSuccess(exit) ? lengthOf(exit.value) : 0, minimum)
+          state.readStartedAt = undefined
           return Effect.void
         })
       }),

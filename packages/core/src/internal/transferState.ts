@@ -1,19 +1,25 @@
 import type { DownloadLink } from "../DownloadLink.ts"
 import type { ResultHead, ResumePoint } from "../ResultChunk.ts"
+import type { ResultRef } from "../ResultRef.ts"
 import { Pace } from "./pace.ts"
 
-/** What is known of one transfer, through all the attempts that it is made of. */
+/** One transfer, through all its attempts. */
 export class TransferState {
-  link: { readonly link: DownloadLink; readonly since: number } | undefined
+  readonly ref: ResultRef
+  /** The current link, and when it was received by the monotonic clock. */
+  link: { readonly link: DownloadLink; readonly receivedAt: number } | undefined
+  /** How many links the API gave for this transfer. */
   links = 0
+  /** What the storage announced of the bytes before `offset`. */
   head: ResultHead | undefined
   offset: number
-  /** How fast its bytes have come of late. */
+  /** How fast bytes arrive. */
   readonly pace = new Pace()
-  /** The furthest that any attempt came: who comes further has made progress. */
+  /** The largest offset that any attempt reached. */
   furthest = 0
 
-  constructor(resume: ResumePoint | undefined) {
+  constructor(ref: ResultRef, resume: ResumePoint | undefined) {
+    this.ref = ref
     this.head = resume?.head
     this.offset = resume?.offset ?? 0
     if (this.offset === 0) this.startOver()
@@ -28,7 +34,7 @@ export class TransferState {
     return this.head?.length !== undefined && this.head.length === this.offset
   }
 
-  /** Whether an attempt came further than all before it, and not at a trickle. Asked once after each failure. */
+  /** Whether the last attempt got further than all before it, and not too slowly. Call it once after each failure. */
   advanced(): boolean {
     const advanced = this.offset > this.furthest && !this.pace.isTooSlow
     this.pace.isTooSlow = false
@@ -37,6 +43,6 @@ export class TransferState {
   }
 }
 
-/** A weak ETag does not promise that bytes belong together. */
+/** The ETag, if it is strong: a weak one does not promise that bytes are of the same content. */
 export const strongEtag = (head: ResultHead | undefined): string | undefined =>
   head?.etag?.startsWith("W/") === true ? undefined : head?.etag

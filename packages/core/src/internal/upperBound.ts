@@ -1,4 +1,4 @@
-/** Index of the first number that is greater than `bound`, among numbers in ascending order. */
+/** The index of the first number greater than `bound`, in ascending numbers. */
 export const upperBound = (numbers: ReadonlyArray<number>, bound: number): number => {
   let low = 0
   let high = numbers.length

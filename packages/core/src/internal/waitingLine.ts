@@ -1,20 +1,20 @@
-/** The calls that wait for a permit: who is next, and who owns a permit that was handed over. */
+/** The calls that wait for a permit: which one is next, and which one owns a permit that was granted. */
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as MutableList from "effect/MutableList"
 
-/** One waiting call. Its turn ends the waiting: with a permit, which it owns from then on, or with the reason why not. */
+/** One waiting call. `granted` completes with the permit, which the call owns from then on, or fails. */
 export interface Ticket<Permit, E> {
-  readonly turn: Deferred.Deferred<Permit, E>
+  readonly granted: Deferred.Deferred<Permit, E>
   permit: Permit | undefined
   isWaiting: boolean
 }
 
 /**
- * Every transition is one synchronous step, so no interruption and no other fiber comes between a decision and what
- * follows from it. Each is complete before a waiting call is resumed: that one may enter again at once.
+ * Every method is one synchronous step, so no interruption and no other fiber comes between a decision and its effects.
+ * Each step is complete before a waiting call resumes, because that call may enter again at once.
  */
 export class WaitingLine<Permit, E> {
   /** Open while a call waits. */
@@ -30,12 +30,12 @@ export class WaitingLine<Permit, E> {
     return this.waiting
   }
 
-  /** Takes the last place, or the last one among the urgent calls. In a line that is closed its turn has come already. */
+  /** Queues a call last, or last among the urgent ones. In a closed line it fails at once. */
   enter(isUrgent: boolean): Ticket<Permit, E> {
-    const ticket: Ticket<Permit, E> = { turn: Deferred.makeUnsafe(), permit: undefined, isWaiting: true }
+    const ticket: Ticket<Permit, E> = { granted: Deferred.makeUnsafe(), permit: undefined, isWaiting: true }
     if (this.closed !== undefined) {
       ticket.isWaiting = false
-      Deferred.doneUnsafe(ticket.turn, Exit.failCause(this.closed))
+      Deferred.doneUnsafe(ticket.granted, Exit.failCause(this.closed))
       return ticket
     }
     MutableList.append(isUrgent ? this.urgent : this.others, ticket)
@@ -44,42 +44,41 @@ export class WaitingLine<Permit, E> {
     return ticket
   }
 
-  /** Ends the waiting of a call that is interrupted. The permit that it owned by then is the caller's to hand over, once. */
+  /** Removes an interrupted call. Returns the permit that it owned by then, once: the caller passes it on. */
   leave(ticket: Ticket<Permit, E>): Permit | undefined {
-    if (ticket.isWaiting) this.resign(ticket)
+    if (ticket.isWaiting) this.settle(ticket)
     const { permit } = ticket
     ticket.permit = undefined
     return permit
   }
 
-  /** Gives the permit to the call that is next. Returns whether there was one. */
-  handOver(permit: Permit): boolean {
+  /** Grants the permit to the next call. Returns whether there was one. */
+  grant(permit: Permit): boolean {
     const ticket = this.next()
     if (ticket === undefined) return false
-    this.resign(ticket)
+    this.settle(ticket)
     ticket.permit = permit
-    Deferred.doneUnsafe(ticket.turn, Exit.succeed(permit))
+    Deferred.doneUnsafe(ticket.granted, Exit.succeed(permit))
     return true
   }
 
-  /** Fails the calls that wait now. Returns how many. */
-  failAll(cause: Cause.Cause<E>): number {
+  /** Fails the calls that wait now. */
+  failAll(cause: Cause.Cause<E>): void {
     const failing: Array<Ticket<Permit, E>> = []
     for (let ticket = this.next(); ticket !== undefined; ticket = this.next()) {
-      this.resign(ticket)
+      this.settle(ticket)
       failing.push(ticket)
     }
-    for (const { turn } of failing) Deferred.doneUnsafe(turn, Exit.failCause(cause))
-    return failing.length
+    for (const { granted } of failing) Deferred.doneUnsafe(granted, Exit.failCause(cause))
   }
 
-  /** Fails the calls that wait now, and all that come later. */
+  /** Fails the calls that wait now, and every later one. */
   close(cause: Cause.Cause<E>): void {
     this.closed = cause
     this.failAll(cause)
   }
 
-  /** The call that is next, taken out of its list. */
+  /** Takes the next waiting call out of its list. */
   private next(): Ticket<Permit, E> | undefined {
     for (;;) {
       const ticket = MutableList.take(this.urgent.length > 0 ? this.urgent : this.others)
@@ -88,7 +87,8 @@ export class WaitingLine<Permit, E> {
     }
   }
 
-  private resign(ticket: Ticket<Permit, E>): void {
+  /** Counts a call as no longer waiting. */
+  private settle(ticket: Ticket<Permit, E>): void {
     ticket.isWaiting = false
     this.waiting--
     if (this.waiting === 0) this.wanted.closeUnsafe()

@@ -1,4 +1,4 @@
-/** The machine actions that are watched: which of them are looked at next, and what ends their watching. */
+/** The machine actions that are watched: which of them are due for a poll, and when their watching ends. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
@@ -9,22 +9,23 @@ import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 /** One action, as one caller watches it. */
 export interface Watched<E> {
   readonly id: MachineActionId
-  /** Sliding: a caller that is slow sees the last look alone. */
+  /** Sliding: a slow caller gets the last state only. */
   readonly queue: Queue.Queue<MachineAction, E | Cause.Done>
+  /** When it is due for the next poll, in milliseconds. */
   due: number
-  /** At the last look there was something to wait for that may come at any moment. */
+  /** Its state may change at any moment, so it is due in each round. */
   isUrgent: boolean
 }
 
-/** An expression of so many comparisons has 99 nodes, and 100 is what a service of OData takes unless it says otherwise. */
+/** A filter of 25 ids has 99 nodes. An OData service accepts 100 unless it says otherwise. */
 export const idsInOneCall = 25
 
-/** However many are urgent, the others get their turn as well. */
+/** Limits the urgent actions in a call, so that the others are polled too. */
 const urgentInOneCall = 20
 
 /**
- * What one call looks at: nothing where none is due, else also those that are due soon. So they gather, and cost no calls
- * of their own.
+ * The actions for one call: none where no action is due. Otherwise the call is filled with those that are due soon, so that
+ * they cost no calls of their own.
  */
 export const pickDue = <W extends Pick<Watched<never>, "due" | "isUrgent">>(
   watched: Iterable<W>,
@@ -43,7 +44,7 @@ export const pickDue = <W extends Pick<Watched<never>, "due" | "isUrgent">>(
   return picked.some(({ due }) => due <= now) ? picked : []
 }
 
-/** Every transition is one synchronous step, and is complete before a caller is resumed: that one may leave at once. */
+/** Every method is one synchronous step, complete before a caller resumes, because that caller may leave at once. */
 export class WatchList<W extends Watched<E>, E> {
   /** Open while something is watched. */
   readonly wanted = Latch.makeUnsafe(false)
@@ -58,7 +59,7 @@ export class WatchList<W extends Watched<E>, E> {
     return this.watched
   }
 
-  /** In a list that is closed its watching ends at once. */
+  /** Adds a caller. In a closed list its watching ends at once. */
   add(one: W): void {
     if (this.closed !== undefined) return endQueue(one, this.closed)
     this.watched.add(one)
@@ -66,7 +67,7 @@ export class WatchList<W extends Watched<E>, E> {
     this.wanted.openUnsafe()
   }
 
-  /** A caller left, or its watching ended. */
+  /** Removes a caller that left, or that has its final state. */
   remove(one: W): void {
     if (!this.watched.delete(one) || this.watched.size > 0) return
     this.wanted.closeUnsafe()
@@ -78,18 +79,19 @@ export class WatchList<W extends Watched<E>, E> {
     one.isUrgent = Duration.isZero(delay)
   }
 
-  /** Reports a look. One at a final action is the last. */
+  /** Reports the state of an action. A final one is the last. */
   report(one: W, action: MachineAction): void {
     Queue.offerUnsafe(one.queue, action)
     if (action.isFinal) this.end(one, Exit.void)
   }
 
+  /** Ends the watching of one caller. */
   end(one: W, exit: Exit.Exit<unknown, E>): void {
     this.remove(one)
     endQueue(one, exit)
   }
 
-  /** Ends the watching of all, and of whatever is added later. */
+  /** Ends the watching of all callers, and of those that are added later. */
   close(exit: Exit.Exit<unknown, E>): void {
     this.closed = exit
     for (const one of Array.from(this.watched)) this.end(one, exit)

@@ -32,8 +32,8 @@ export interface Disk {
   /** How many files are open at this moment. */
   readonly openFiles: () => number
   /** So many more bytes are taken; of a write that is longer only these, and it fails. */
-  room: number
-  /** What becomes of a write for which there is no room: an error, or the end of the program. */
+  freeBytes: number
+  /** How a write ends that exceeds `freeBytes`: with an error, or with the end of the program. */
   full: "fails" | "dies"
   /** What becomes of an operation that would succeed. */
   fault: (operation: Operation) => Fault
@@ -152,10 +152,10 @@ export const makeDisk = (): Disk => {
     Effect.suspend(() => {
       const half = Math.floor(bytes.length / 2)
       const limit =
-        fault === "none" ? disk.room : fault === "short" || fault === "crash" ? Math.min(half, disk.room) : 0
+        fault === "none" ? disk.freeBytes : fault === "short" || fault === "crash" ? Math.min(half, disk.freeBytes) : 0
       const taken = bytes.subarray(0, limit)
       inode.bytes = appended(inode.bytes, taken)
-      disk.room -= taken.length
+      disk.freeBytes -= taken.length
       if (fault === "crash") return Effect.die("the program has crashed")
       if (fault === "none" && taken.length === bytes.length) return Effect.void
       if (disk.full === "dies") return Effect.die("the power is gone")
@@ -311,7 +311,7 @@ export const makeDisk = (): Disk => {
     flushed: { get: (path) => names.get(path)?.flushed.length },
     operations: [],
     openFiles: () => openFiles,
-    room: Infinity,
+    freeBytes: Infinity,
     full: "fails",
     fault: () => "none",
     restart: () => void program++,

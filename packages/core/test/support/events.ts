@@ -1,4 +1,4 @@
-import type { ResultEvent } from "@live-response/core/BatchEvent"
+import type { ResultEvent } from "@live-response/core/ResultEvent"
 import { Reporter } from "@live-response/core/Reporter"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"

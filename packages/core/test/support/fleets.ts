@@ -8,13 +8,13 @@ export const machines = (count: number, of: (n: number) => Partial<Simulator.Mac
   Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}`, ...of(n) }))
 
 /**
- * When the last of so many sessions of one length (seconds) is over, if none waits for anything but the limits: 10 begin in
- * any minute, and 25 are under way at once.
+ * When the last of `count` sessions finishes, in seconds, if only the limits hold them up: 10 start in a minute, and 25 are in
+ * progress at once. Each takes `length` seconds.
  */
 export const earliestEnd = (count: number, length: number): number => {
-  const began: Array<number> = []
+  const startedAt: Array<number> = []
   for (let n = 0; n < count; n++) {
-    began.push(Math.max(0, (began[n - 10] ?? -60) + 60, (began[n - 25] ?? -length) + length))
+    startedAt.push(Math.max(0, (startedAt[n - 10] ?? -60) + 60, (startedAt[n - 25] ?? -length) + length))
   }
-  return Math.max(...began) + length
+  return Math.max(...startedAt) + length
 }

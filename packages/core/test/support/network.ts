@@ -150,8 +150,8 @@ export const mostAtOnce = Effect.gen(function* () {
   return Math.max(...changes.toSorted((a, b) => a.at - b.at || a.by - b.by).map(({ by }) => (now += by)))
 })
 
-/** What outlives a program. */
-export const outliving = (options: Simulator.Options) =>
+/** Provides what survives a program: the simulated service, the journal and the quota. */
+export const overService = (options: Simulator.Options) =>
   Effect.provide(
     Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
   )

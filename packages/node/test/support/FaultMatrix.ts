@@ -1,11 +1,12 @@
 /**
- * Measures what the library makes of a fault: over sockets, onto a disk, and with every byte compared.
+ * Measures how the library handles a fault: over sockets, onto a disk, and with every byte compared.
  */
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
-import type { BatchEvent, ResultError } from "@live-response/core/BatchEvent"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import type { ResultError } from "@live-response/core/ResultError"
 import * as Credential from "@live-response/core/Credential"
 import type { BatchError } from "@live-response/core/BatchError"
 import * as LiveResponse from "@live-response/core/LiveResponse"
@@ -23,17 +24,17 @@ import * as Stream from "effect/Stream"
 import * as FaultServer from "./FaultServer.ts"
 import { patterned, refsUpTo, tempDirectory } from "./samples.ts"
 
-/** What came of a fault. */
+/** The outcome of a fault. */
 export interface Measured {
-  /** Of each result: `whole`, or its error. */
+  /** `whole` or the error of each result. */
   readonly outcomes: ReadonlyArray<string>
   /** Bytes of results that the storage sent. */
   readonly fetched: number
-  /** Links that were made. */
+  /** Links that the API gave. */
   readonly links: number
   /** Calls of the API. */
   readonly calls: number
-  /** Where each request for bytes began, result by result. */
+  /** The offset of each request for bytes, result by result. */
   readonly asked: ReadonlyArray<number>
 }
 
@@ -42,17 +43,17 @@ export interface Fault {
   readonly name: string
   /** How it is injected. */
   readonly how: string
-  /** The results of the batch: one that is `content`, if nothing is said. */
+  /** The results of the batch. By default one, which is `content`. */
   readonly scripts?: ReadonlyArray<Partial<FaultServer.Script>>
-  /** The address of the API, where that is not the server's. */
+  /** The address of the API. By default that of the server. */
   readonly endpoint?: string
   /** How often the batch is run. */
   readonly runs?: number
-  /** Gives up on what hangs after three seconds: a machine that is loaded hangs for a while as well. */
+  /** Detects a stall after three seconds, and not less, because a machine under load stalls as well. */
   readonly impatient?: boolean
-  /** What must be on the disk of results that are whole, where that is not what the storage held last. */
+  /** The content on the disk. By default the last content of the storage. */
   readonly arrives?: Uint8Array
-  /** Unless said otherwise: the result is whole, by one link and one call for each link. */
+  /** By default the result is whole, with one link and one call for each link. */
   readonly expected: Partial<Measured> & Pick<Measured, "fetched" | "asked">
 }
 
@@ -61,13 +62,13 @@ export const half = size / 2
 export const content = patterned(size)
 export const otherContent = patterned(50_000, 5)
 
-/** So many answers alike. */
+/** The same value `count` times. */
 export const times = <A>(count: number, spoil: A): ReadonlyArray<A> => Array.from({ length: count }, () => spoil)
 
-/** How often in a row the library tries again here without having come further. */
+/** How many retries without progress the library makes here. */
 export const retries = { api: 2, transfer: 3 }
 
-/** How long the batch waits here for a network that is gone. */
+/** How long a batch waits here for a network that is gone. */
 const patience = Duration.millis(100)
 
 const library = (
@@ -79,7 +80,7 @@ const library = (
     api: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.api }),
     transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: retries.transfer }),
     outage: Schedule.spaced("10 millis"),
-    // What the API asks for is waited for; where it asks for nothing, a test has no time to lose.
+    // The library waits as long as the API asks. Without such a wait the test is quick.
     throttled: Timing.defaults.throttled.pipe(
       Schedule.modifyDelay(({ duration, input: { reason } }) =>
         Effect.succeed("retryAfter" in reason ? duration : Duration.millis(10)),
@@ -94,8 +95,8 @@ const library = (
   )
 }
 
-/** The store as it is, which tells the server what it was given. */
-const tellingStore = (server: FaultServer.FaultServer) =>
+/** The store in context, which reports to the server what it has written. */
+const reportingStore = (server: FaultServer.FaultServer) =>
   Layer.effect(
     ResultStore,
     Effect.map(ResultStore, (store) => ({
@@ -109,7 +110,7 @@ const tellingStore = (server: FaultServer.FaultServer) =>
     })),
   )
 
-/** An error in a few words that are the same on every machine. */
+/** An error in words that are the same on every machine. */
 const label = (error: ResultError | BatchError): string => {
   if (error._tag !== "TransferError" && error._tag !== "DefenderError") return error._tag
   const { reason } = error
@@ -127,7 +128,7 @@ const outcomeOf = (events: ReadonlyArray<BatchEvent>, result: string): string | 
   return undefined
 }
 
-/** Runs the batch of a fault, and checks what is alike for all of them. */
+/** Runs the batch of a fault, and checks what holds for every fault. */
 export const measure = Effect.fnUntraced(function* (fault: Fault) {
   const refs = refsUpTo(fault.scripts?.length ?? 1)
   const scripts = refs.map((_, n) => ({ contents: [content], ...fault.scripts?.[n] }))
@@ -141,8 +142,8 @@ export const measure = Effect.fnUntraced(function* (fault: Fault) {
       Stream.runForEach((event) => Effect.sync(() => events.push(event))),
       Effect.exit,
     )
-    // Nothing that was asked for still comes, as long as the library is at work.
-    yield* Effect.sync(server.underWay).pipe(
+    // The answers end while the library still runs, so the bytes that it requested are counted.
+    yield* Effect.sync(server.inProgress).pipe(
       Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced("5 millis") }),
     )
     return { events, exit }
@@ -151,7 +152,7 @@ export const measure = Effect.fnUntraced(function* (fault: Fault) {
       library(
         { directory, endpoint: fault.endpoint ?? server.endpoint },
         fault.impatient === true,
-        tellingStore(server),
+        reportingStore(server),
       ),
     ),
   )
@@ -181,7 +182,7 @@ export const measure = Effect.fnUntraced(function* (fault: Fault) {
   return { measured, needed: sum(wanted.map(({ length }) => length)) }
 }, Effect.scoped)
 
-/** What the row says must come of it. */
+/** The outcome that a row expects. */
 export const expectedOf = ({ expected, scripts }: Fault): Measured => ({
   outcomes: times(scripts?.length ?? 1, "whole"),
   links: 1,
@@ -189,7 +190,7 @@ export const expectedOf = ({ expected, scripts }: Fault): Measured => ({
   ...expected,
 })
 
-/** Every whole result is there to the byte, nothing else has the name of one, and no secret is in any file. */
+/** Checks that each whole result is stored to the byte, no other file has the name of a result, and no file has a secret. */
 const assertDisk = (directory: string, whole: ReadonlyMap<string, Uint8Array>) => {
   const files = readdirSync(directory, { recursive: true, encoding: "utf8" }).sort()
   const named = files.filter((file) => /^[0-9a-f-]{36}\/\d+\.(json|gz|bin)$/.test(file))
@@ -218,7 +219,7 @@ const manifestOf = (directory: string) => readFileSync(join(directory, "manifest
 
 const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((sum, n) => sum + n, 0)
 
-/** A row that was run. */
+/** A row with its measured outcome. */
 export interface Row extends Pick<Measured, "outcomes" | "fetched" | "links"> {
   readonly fault: Fault
   readonly needed: number
@@ -251,13 +252,16 @@ export const page = (rows: ReadonlyArray<Row>): string =>
   [
     "# Faults",
     "",
-    `What becomes of a batch of results that meets a fault: ${rows.length} of them, each on real sockets, with the API and the`,
-    "storage apart. Where the outcome is every byte, the file was compared to the byte with what the storage holds; where",
-    "it is an error, nothing stands under the result's name. Bytes fetched are those of results that the storage sent;",
-    `bodies of errors are not counted. What fails is tried again ${retries.transfer} times here (${retries.api} times at the API) without progress,`,
-    "against 5 and 8 by default, and a network that is gone is waited for a tenth of a second, against an hour. This page is written by",
-    "`FAULTS_UPDATE=1 npx vitest run --config vitest.workspace.ts packages/node/test/faultMatrix.test.ts`; without the",
-    "variable the same test fails where the page is not what it measures.",
+    `How a batch of results handles ${rows.length} faults, each measured on real sockets, with an API and a storage of its own.`,
+    "",
+    "- Outcome: `every byte` means that the file was compared byte by byte with the content of the storage. With an error, no",
+    "  file has the name of the result.",
+    "- Bytes fetched: bytes of results that the storage sent, without the bodies of errors.",
+    `- Retries without progress: ${retries.transfer} for a download and ${retries.api} for a call of the API, where the defaults are 5 and 8.`,
+    "- Wait for a network that is gone: a tenth of a second, where the default is an hour.",
+    "",
+    "`FAULTS_UPDATE=1 npx vitest run --config vitest.workspace.ts packages/node/test/faultMatrix.test.ts` writes this page.",
+    "Without the variable the same test fails if the page is not what it measures.",
     "",
     ...table([
       ["fault", "injected how", "outcome", "bytes fetched / needed", "links used"],

@@ -1,6 +1,6 @@
 /**
- * A Defender API and a blob storage on sockets of their own, whose answers a test spoils one by one. It shares no code
- * with the library. What is cut or held ends only when the client has all bytes before, so that a run is like any other.
+ * A Defender API and a blob storage on sockets of their own, whose answers a test changes one by one. It shares no code with
+ * the library. A body that is cut or held ends only when the client has received all bytes before, so every run is alike.
  */
 import { createHash } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
@@ -8,39 +8,39 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** A server's answer. Without a `content-length` among its headers it comes in chunks. */
+/** An answer. Without a `content-length` header it is sent in chunks. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
-  /** So many zeros follow the body, or as many as the client takes. */
+  /** How many zeros follow the body, unless the client closes the connection. */
   readonly padding?: number
-  /** Where it ends before its end, and how. */
+  /** Where the body is cut, and how. */
   readonly breaks?: { readonly after: number | "no head"; readonly by: "FIN" | "RST" | "silence" }
-  /** What is written to the socket in its stead. */
+  /** What is written to the socket instead of the answer. */
   readonly raw?: Uint8Array
-  /** It is the page of a gateway, and none of its bytes are a result's. */
+  /** It is the page of a gateway, whose bytes do not count as those of a result. */
   readonly isPage?: true
-  /** The link that was used is dead from now on. */
+  /** The link of the request has expired from now on. */
   readonly killsLink?: boolean
-  /** A call for a link that comes sooner than so many milliseconds after this answer is too early. */
+  /** A call for a link is too early if it arrives sooner than this many milliseconds after the answer. */
   readonly notBefore?: number
 }
 
-/** What an answer is made with. */
+/** The servers that an answer may refer to. */
 export interface Around {
-  /** An address in the storage that is good for the result that was asked about, with this expiry. */
+  /** A link to the requested result, which works until `expires`. */
   readonly link: (expires: DateTime.DateTime) => string
-  /** A server that nobody has a reason to ask. */
+  /** A server that no client has a reason to call. */
   readonly elsewhere: string
 }
 
-/** Makes a bad answer of a good one. */
+/** Turns a good answer into a bad one. */
 export type Spoil = (good: Answer, around: Around) => Answer
 
-/** A result, and what becomes of the first, second and further calls for its link and requests for its bytes. */
+/** A result, and how the first, second and further calls for its link and requests for its bytes are answered. */
 export interface Script {
-  /** What the storage holds at the first, second and further requests. The last one stays. */
+  /** The content at the first, second and further requests. The last one stays. */
   readonly contents: ReadonlyArray<Uint8Array>
   readonly api?: ReadonlyArray<Spoil>
   readonly blob?: ReadonlyArray<Spoil>
@@ -48,19 +48,19 @@ export interface Script {
 
 export interface FaultServer {
   readonly endpoint: string
-  /** For a result: how often the API was asked for a link, how many it gave, and where each request for bytes began. */
+  /** What was requested of a result: calls for a link, links, and the offset of each request for bytes. */
   readonly seen: (result: string) => {
     readonly calls: number
     readonly links: number
     readonly asked: ReadonlyArray<number>
-    /** Bytes of bodies of 200 and 206. */
+    /** Bytes sent with status 200 and 206. */
     readonly sent: number
   }
-  /** What no client may do: in a sentence each. */
+  /** What the client did that it may not do, one sentence each. */
   readonly offences: ReadonlyArray<string>
-  /** How many answers are neither at their end nor given up by the client. */
-  readonly underWay: () => number
-  /** The client has so many bytes more of a result. */
+  /** How many answers are in progress. */
+  readonly inProgress: () => number
+  /** The client has stored this many more bytes of a result. */
   readonly received: (result: string, bytes: number) => void
 }
 
@@ -72,7 +72,7 @@ export const linkBody = (link: string): Uint8Array => Buffer.from(JSON.stringify
 
 export const inMinutes = (minutes: number): DateTime.Utc => DateTime.add(DateTime.nowUnsafe(), { minutes })
 
-/** As a header has it. */
+/** A date as a header has it. */
 export const httpDate = (date: DateTime.DateTime): string => DateTime.toDateUtc(date).toUTCString()
 
 export const error = (status: number, code: string): Answer => {
@@ -80,122 +80,132 @@ export const error = (status: number, code: string): Answer => {
   return { status, headers: { "content-length": String(body.length), "x-ms-error-code": code }, body }
 }
 
-export const deadLink: Answer = { ...error(403, "AuthenticationFailed"), killsLink: true }
+export const expiredLink: Answer = { ...error(403, "AuthenticationFailed"), killsLink: true }
 
-/** How far out of its time a call may be: a timer of the client is no better. */
+/** How early a call may be, in milliseconds: the timers of the client are not more precise. */
 const tolerance = 20
 
+/** What happened to one result. */
 interface State {
   readonly script: Script
   readonly linked: Set<string>
-  readonly dead: Set<string>
+  readonly expired: Set<string>
   readonly asked: Array<number>
   answered: number
   calls: number
   sent: number
   received: number
   notBefore: number
+  /** A cut that waits until the client has received the bytes before it. */
   waiting: { readonly until: number; readonly stop: () => void } | undefined
 }
 
-/** Serves until the scope ends. */
-export const make = Effect.fnUntraced(function* (
-  scripts: ReadonlyMap<string, Script>,
-): Effect.fn.Return<FaultServer, never, Scope.Scope> {
-  const offences: Array<string> = []
-  const underWay = new Set<ServerResponse>()
-  const states = new Map(
-    Array.from(scripts, ([result, script]): [string, State] => [
-      result,
-      {
-        script,
-        linked: new Set(),
-        dead: new Set(),
-        asked: [],
-        answered: 0,
-        calls: 0,
-        sent: 0,
-        received: 0,
-        notBefore: 0,
-        waiting: undefined,
-      },
-    ]),
-  )
+const startState = (script: Script): State => ({
+  script,
+  linked: new Set(),
+  expired: new Set(),
+  asked: [],
+  answered: 0,
+  calls: 0,
+  sent: 0,
+  received: 0,
+  notBefore: 0,
+  waiting: undefined,
+})
 
-  /** Without a state it is of the API, and nobody counts what the client has of it. */
-  const send = (response: ServerResponse, answer: Answer, state?: State) => {
-    const { socket } = response
-    if (socket === null) return
-    const { body, breaks, headers, padding = 0, raw, status } = answer
-    const count = (bytes: Uint8Array) => {
-      if (state !== undefined && answer.isPage !== true && (status === 200 || status === 206))
-        state.sent += bytes.length
-    }
-    underWay.add(response)
-    response.on("close", () => underWay.delete(response))
-    response.on("error", () => socket.destroy())
-    const stop = () => {
-      if (breaks?.by === "FIN") socket.end()
-      if (breaks?.by === "RST") socket.resetAndDestroy()
-    }
-    if (raw !== undefined) {
-      count(body)
-      socket.end(raw)
-      return
-    }
-    if (breaks?.after === "no head") return stop()
-    response.sendDate = headers.date === undefined
-    response.writeHead(status, headers)
-    response.flushHeaders()
-    const part = body.subarray(0, breaks?.after)
-    count(part)
-    if (breaks !== undefined) {
-      if (state !== undefined) state.waiting = { until: state.received + part.length, stop }
-      const written = () => (state === undefined ? stop() : goOn(state))
-      if (part.length === 0) setImmediate(written)
-      else response.write(part, written)
-    } else if (padding === 0) {
-      response.end(part)
-    } else {
-      response.write(part)
-      pad(response, padding)
-    }
+/** What all results share. */
+interface Servers {
+  readonly states: ReadonlyMap<string, State>
+  readonly offences: Array<string>
+  readonly inProgress: Set<ServerResponse>
+  /** The origins of the servers. */
+  readonly elsewhere: string
+  readonly storage: string
+}
+
+/** Cuts a body once the client has received the bytes before the cut. */
+const cutIfDue = (state: State) => {
+  const { waiting } = state
+  if (waiting === undefined || state.received < waiting.until) return
+  state.waiting = undefined
+  waiting.stop()
+}
+
+const count = (state: State | undefined, { isPage, status }: Answer, bytes: Uint8Array) => {
+  if (state !== undefined && isPage !== true && (status === 200 || status === 206)) state.sent += bytes.length
+}
+
+/** Sends an answer. Without a state it is an answer of the API, whose bytes are not counted. */
+const send = (inProgress: Set<ServerResponse>, response: ServerResponse, answer: Answer, state?: State) => {
+  const { socket } = response
+  if (socket === null) return
+  const { body, breaks, headers, padding = 0, raw, status } = answer
+  inProgress.add(response)
+  response.on("close", () => inProgress.delete(response))
+  response.on("error", () => socket.destroy())
+  const stop = () => {
+    if (breaks?.by === "FIN") socket.end()
+    if (breaks?.by === "RST") socket.resetAndDestroy()
   }
-
-  const goOn = (state: State) => {
-    const { waiting } = state
-    if (waiting === undefined || state.received < waiting.until) return
-    state.waiting = undefined
-    waiting.stop()
+  if (raw !== undefined) {
+    count(state, answer, body)
+    socket.end(raw)
+    return
   }
+  if (breaks?.after === "no head") return stop()
+  response.sendDate = headers.date === undefined
+  response.writeHead(status, headers)
+  response.flushHeaders()
+  const part = body.subarray(0, breaks?.after)
+  count(state, answer, part)
+  if (breaks !== undefined) {
+    if (state !== undefined) state.waiting = { until: state.received + part.length, stop }
+    const written = () => (state === undefined ? stop() : cutIfDue(state))
+    if (part.length === 0) setImmediate(written)
+    else response.write(part, written)
+  } else if (padding === 0) {
+    response.end(part)
+  } else {
+    response.write(part)
+    pad(response, padding)
+  }
+}
 
-  const elsewhere = yield* listen(({ headers, url }, response) => {
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+const serveElsewhere =
+  (offences: Array<string>): Handler =>
+  ({ headers, url }, response) => {
     offences.push(`asked elsewhere for ${url}${headers.authorization === undefined ? "" : ", with a bearer"}`)
     response.end()
-  })
+  }
 
-  const storage = yield* listen((request, response) => {
+const serveStorage =
+  ({ elsewhere, inProgress, offences, states }: Omit<Servers, "storage">): Handler =>
+  (request, response) => {
     const url = request.url ?? ""
     const state = states.get(decodeURIComponent(url.split("?")[0] ?? "").slice(1))
     if (request.headers.authorization !== undefined) offences.push("the storage was given a bearer")
     if (request.headers["accept-encoding"] !== "identity") offences.push("other encodings than identity were allowed")
     if (state === undefined || !state.linked.has(url)) {
-      offences.push(`the storage was asked with a link that is none: ${url}`)
+      offences.push(`the storage was asked without a link: ${url}`)
       response.destroy()
       return
     }
     const offset = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0)
     state.asked.push(offset)
-    if (state.dead.has(url)) return send(response, deadLink, state)
+    if (state.expired.has(url)) return send(inProgress, response, expiredLink, state)
     const nth = state.answered++
     const content = state.script.contents[nth] ?? state.script.contents.at(-1) ?? new Uint8Array()
     const good = blobAnswer(content, offset, request)
     const answer = state.script.blob?.[nth]?.(good, { link: () => url, elsewhere }) ?? good
-    if (answer.killsLink === true) state.dead.add(url)
-    send(response, answer, state)
-  })
+    if (answer.killsLink === true) state.expired.add(url)
+    send(inProgress, response, answer, state)
+  }
 
-  const endpoint = yield* listen((request, response) => {
+const serveApi =
+  ({ elsewhere, inProgress, offences, states, storage }: Servers): Handler =>
+  (request, response) => {
     const [, id, index] = linkPath.exec(request.url ?? "") ?? []
     const result = `${id}:${index}`
     const state = states.get(result)
@@ -216,29 +226,37 @@ export const make = Effect.fnUntraced(function* (
     const spoil = state.script.api?.[nth] ?? ((_, { link }) => linkAnswer(link(inMinutes(30))))
     const answer = spoil(linkAnswer(""), { link, elsewhere })
     if (answer.notBefore !== undefined) state.notBefore = now + answer.notBefore
-    send(response, answer)
-  })
-
-  const seen: FaultServer["seen"] = (result) => {
-    const state = states.get(result)
-    return {
-      calls: state?.calls ?? 0,
-      links: state?.linked.size ?? 0,
-      asked: state?.asked ?? [],
-      sent: state?.sent ?? 0,
-    }
+    send(inProgress, response, answer)
   }
 
+/** Serves until the scope closes. */
+export const make = Effect.fnUntraced(function* (
+  scripts: ReadonlyMap<string, Script>,
+): Effect.fn.Return<FaultServer, never, Scope.Scope> {
+  const states = new Map(Array.from(scripts, ([result, script]) => [result, startState(script)]))
+  const offences: Array<string> = []
+  const inProgress = new Set<ServerResponse>()
+  const elsewhere = yield* listen(serveElsewhere(offences))
+  const storage = yield* listen(serveStorage({ states, offences, inProgress, elsewhere }))
+  const endpoint = yield* listen(serveApi({ states, offences, inProgress, elsewhere, storage }))
   return {
     endpoint,
-    seen,
     offences,
-    underWay: () => underWay.size,
+    seen: (result) => {
+      const state = states.get(result)
+      return {
+        calls: state?.calls ?? 0,
+        links: state?.linked.size ?? 0,
+        asked: state?.asked ?? [],
+        sent: state?.sent ?? 0,
+      }
+    },
+    inProgress: () => inProgress.size,
     received: (result, bytes) => {
       const state = states.get(result)
       if (state === undefined) return
       state.received += bytes
-      goOn(state)
+      cutIfDue(state)
     },
   }
 })
@@ -251,7 +269,7 @@ export const linkAnswer = (link: string): Answer => ({
   body: linkBody(link),
 })
 
-/** What the storage answers where nothing is wrong: the whole, what is missing, or why not. */
+/** The good answer of the storage: all bytes, the missing bytes, or the error of the request. */
 const blobAnswer = (content: Uint8Array, offset: number, { headers }: IncomingMessage): Answer => {
   const etag = `"${createHash("sha1").update(content).digest("hex").slice(0, 16)}"`
   if (headers["if-match"] !== undefined && headers["if-match"] !== etag) return error(412, "ConditionNotMet")
@@ -264,7 +282,7 @@ const blobAnswer = (content: Uint8Array, offset: number, { headers }: IncomingMe
   return { status: 206, headers: { etag, "content-length": String(body.length), "content-range": range }, body }
 }
 
-/** Writes zeros as fast as the client takes them. */
+/** Writes zeros as fast as the client reads them. */
 const pad = (response: ServerResponse, padding: number) => {
   const zeros = new Uint8Array(64 * 1024)
   let left = padding
@@ -279,8 +297,8 @@ const pad = (response: ServerResponse, padding: number) => {
   write()
 }
 
-/** Listens on a free port of this machine until the scope ends, and gives the origin. */
-const listen = (handle: (request: IncomingMessage, response: ServerResponse) => void) =>
+/** Listens on a free port of this machine until the scope closes, and returns the origin. */
+const listen = (handle: Handler) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly origin: string; readonly close: () => void }>((resume) => {
       const server = createServer(handle)

@@ -1,4 +1,4 @@
-/** What spoils an answer. */
+/** Ways to spoil an answer. */
 import type { Answer, Spoil } from "./FaultServer.ts"
 
 export const instead =
@@ -21,40 +21,40 @@ export const headers =
   (more: Readonly<Record<string, string>>): Spoil =>
   (answer) => ({ ...answer, headers: { ...answer.headers, ...more } })
 
-/** One after the other. */
+/** Several, one after the other. */
 export const all =
   (...spoils: ReadonlyArray<Spoil>): Spoil =>
   (answer, around) =>
     spoils.reduce((answer, spoil) => spoil(answer, around), answer)
 
-/** The connection is lost in answer to the request, or there is no answer at all. */
+/** The connection is closed before the head, or there is no answer at all. */
 export const noHead =
   (by: "FIN" | "RST" | "silence"): Spoil =>
   (answer) => ({ ...answer, breaks: { after: "no head", by } })
 
-/** Sends this in the answer's stead. */
+/** Sends this text instead of the answer. */
 export const raw =
   (text: string, body: Uint8Array = new Uint8Array()): Spoil =>
   () => ({ status: 200, headers: {}, body, raw: Buffer.concat([Buffer.from(text), body]) })
 
-/** The body is this one, with its length. */
+/** Has another body, with its length. */
 export const body =
   (bytes: Uint8Array): Spoil =>
   (answer) => ({ ...answer, headers: { ...answer.headers, "content-length": String(bytes.length) }, body: bytes })
 
-/** Comes with another status. */
+/** Has another status. */
 export const status =
   (status: number): Spoil =>
   (answer) => ({ ...answer, status })
 
-/** More is announced than comes, and the connection stays open. */
+/** Announces more than it sends, and leaves the connection open. */
 export const endless: Spoil = (answer) => ({
   ...answer,
   headers: { ...answer.headers, "content-length": String(answer.body.length + 1000) },
   breaks: { after: answer.body.length, by: "silence" },
 })
 
-/** More zeros follow than any client should take of an error. */
+/** Has more zeros after the body than any client should read of an error. */
 export const vast: Spoil = (answer) => ({
   ...answer,
   headers: { ...answer.headers, "content-length": String(answer.body.length + padding) },

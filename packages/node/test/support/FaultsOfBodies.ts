@@ -1,10 +1,10 @@
-/** Bodies that are not what was asked for, or not what was announced. */
+/** Bodies that are not what was requested or announced. */
 import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
 import { error, md5, type Spoil } from "./FaultServer.ts"
 import { patterned } from "./samples.ts"
 import { all, body, cut, headers, instead, raw, status, without } from "./FaultSpoils.ts"
 
-/** Cuts the body half way, and then answers the resuming request so. */
+/** Cuts the body half way, and answers the request that resumes it like this. */
 const resumedBy = (...spoils: ReadonlyArray<Spoil>) => [{ blob: [cut(half), ...spoils] }]
 
 const range = (start: number, total: number) => headers({ "content-range": `bytes ${start}-${total - 1}/${total}` })
@@ -53,7 +53,7 @@ export const ranges: ReadonlyArray<Fault> = [
     expected: { outcomes: ["TransferError Mismatch of length"], fetched: size + 10, asked: [0, half] },
   },
   {
-    name: "a part, where the whole was asked for",
+    name: "a range, where the whole was requested",
     how: "206 with the second half",
     scripts: [
       {
@@ -63,7 +63,7 @@ export const ranges: ReadonlyArray<Fault> = [
     expected: { fetched: half + size, asked: [0, 0] },
   },
   {
-    name: "a result replaced under way",
+    name: "a result replaced in progress",
     how: "cut half way; the content, its length and its ETag are others now: 412",
     scripts: [{ contents: [content, otherContent], blob: [cut(half)] }],
     expected: { fetched: half + otherContent.length, asked: [0, half, 0] },
@@ -83,7 +83,7 @@ export const ranges: ReadonlyArray<Fault> = [
     expected: startedOver,
   },
   {
-    name: "a result that shrank under way",
+    name: "a result that shrank in progress",
     how: "cut half way; 416",
     scripts: resumedBy(instead(error(416, "InvalidRange"))),
     expected: { fetched: half + size, asked: [0, half, 0] },
@@ -108,13 +108,13 @@ export const ranges: ReadonlyArray<Fault> = [
   },
   {
     name: "no ETag, cut half way",
-    how: "FIN; nothing tells whether the rest belongs to it",
+    how: "FIN; nothing shows whether the rest is of the same content",
     scripts: [{ blob: [all(without("etag"), cut(half))] }],
     expected: { fetched: half + size, asked: [0, 0] },
   },
   {
     name: "a weak ETag, cut half way",
-    how: 'FIN; `W/"1"` promises nothing of the bytes',
+    how: 'FIN; `W/"1"` does not promise the same bytes',
     scripts: [{ blob: [all(headers({ etag: 'W/"1"' }), cut(half))] }],
     expected: { fetched: half + size, asked: [0, 0] },
   },
@@ -130,7 +130,7 @@ export const ranges: ReadonlyArray<Fault> = [
   },
 ]
 
-/** What is announced of 60,000 bytes. */
+/** Announces this of 60,000 bytes. */
 const announced = (length: number) => headers({ "content-length": String(length) })
 
 const closing = (bytes: Uint8Array) =>
@@ -141,7 +141,7 @@ const tooLong = all(announced(size + 10), cut(size))
 export const announcements: ReadonlyArray<Fault> = [
   {
     name: "ten bytes fewer announced than sent",
-    how: "`Content-Length` of 59,990; nothing else tells what is right",
+    how: "`Content-Length` of 59,990; nothing else shows the right length",
     scripts: [{ blob: [announced(size - 10)] }],
     arrives: content.subarray(0, size - 10),
     expected: { fetched: size, asked: [0] },

@@ -2,7 +2,7 @@
 import { gzipSync } from "node:zlib"
 import * as DateTime from "effect/DateTime"
 import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
-import { type Answer, deadLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
+import { type Answer, expiredLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
 import { all, body, cut, endless, headers, instead, noHead, raw, vast } from "./FaultSpoils.ts"
 import { patterned } from "./samples.ts"
 
@@ -32,10 +32,10 @@ const blockPage =
     }
   }
 
-/** Whole after all: nothing was fetched in vain. */
+/** Whole, and no byte was fetched twice. */
 const atOnce = { fetched: size, asked: [0] }
 
-/** Nothing was asked of the storage. */
+/** Without a request to the storage. */
 const never = { fetched: 0, asked: [] }
 
 const zipped = new Uint8Array(gzipSync(content))
@@ -67,20 +67,20 @@ export const storage: ReadonlyArray<Fault> = [
   },
   {
     name: "an error of 64 MiB that is final",
-    how: "404 with a vast body; its connection is let go",
+    how: "404 with a vast body; its connection is closed",
     scripts: [{ blob: [all(instead(error(404, "BlobNotFound")), vast)] }],
     expected: { outcomes: ["TransferError Refused 404"], fetched: 0, asked: [0] },
   },
   {
     name: "an error of 64 MiB that passes",
-    how: "503 with a vast body, once; its connection is let go",
+    how: "503 with a vast body, once; its connection is closed",
     scripts: [{ blob: [all(instead(error(503, "ServerBusy")), vast)] }],
     expected: { fetched: size, asked: [0, 0] },
   },
   {
-    name: "a dead link of 64 MiB",
-    how: "403 with a vast body, once; its connection is let go",
-    scripts: [{ blob: [all(instead(deadLink), vast)] }],
+    name: "an expired link with a body of 64 MiB",
+    how: "403 with a vast body, once; its connection is closed",
+    scripts: [{ blob: [all(instead(expiredLink), vast)] }],
     expected: { fetched: size, links: 2, asked: [0, 0] },
   },
   {
@@ -90,7 +90,7 @@ export const storage: ReadonlyArray<Fault> = [
     expected: { fetched: size, asked: [0, 0] },
   },
   {
-    name: "a web gateway in the storage's place",
+    name: "a web gateway instead of the storage",
     how: "200 `text/html` with neither ETag nor `x-ms-request-id`, once",
     scripts: [{ blob: [blockPage(200)] }],
     expected: { fetched: size, asked: [0, 0] },
@@ -103,7 +103,7 @@ export const storage: ReadonlyArray<Fault> = [
   },
   {
     name: "a web gateway in the middle",
-    how: "cut half way, then the same once; what came is kept",
+    how: "cut half way, then the same once; the received bytes are resumed",
     scripts: [{ blob: [cut(half), blockPage(200)] }],
     expected: { fetched: size, asked: [0, half, half] },
   },
@@ -114,13 +114,13 @@ export const storage: ReadonlyArray<Fault> = [
     expected: { fetched: size, asked: [0, 0] },
   },
   {
-    name: "a network that wants a sign-in",
+    name: "a network that requires a sign-in",
     how: "511 once",
     scripts: [{ blob: [blockPage(511)] }],
     expected: { fetched: size, asked: [0, 0] },
   },
   ...["AuthorizationProtocolMismatch", "AccountIsDisabled"].map((code) => ({
-    name: `a 403 that another link does not cure: ${code}`,
+    name: `a 403 that a new link does not change: ${code}`,
     how: `403 \`${code}\`; asked once, and no link is renewed`,
     scripts: [{ blob: [instead(error(403, code))] }],
     expected: { outcomes: ["TransferError Refused 403"], fetched: 0, asked: [0] },
@@ -132,13 +132,13 @@ export const storage: ReadonlyArray<Fault> = [
     expected: { outcomes: ["TransferError Refused 404"], fetched: 0, asked: [0] },
   },
   {
-    name: "an encoding that nobody asked for",
-    how: "`Content-Encoding: gzip`; what is served is kept as it is",
+    name: "an encoding that was not requested",
+    how: "`Content-Encoding: gzip`; the bytes are stored as served",
     scripts: [{ contents: [zipped], blob: [headers({ "content-encoding": "gzip" })] }],
     expected: { fetched: zipped.length, asked: [0] },
   },
   {
-    name: "an encoding that nobody asked for, cut half way",
+    name: "an encoding that was not requested, cut half way",
     how: "`Content-Encoding: gzip`, FIN after 200 bytes",
     scripts: [{ contents: [zipped], blob: [all(headers({ "content-encoding": "gzip" }), cut(200))] }],
     expected: { fetched: zipped.length, asked: [0, 200] },
@@ -151,9 +151,9 @@ export const storage: ReadonlyArray<Fault> = [
   },
   {
     name: "three results at once, each with a fault of its own",
-    how: "a dead link; a cut half way; 503 once",
+    how: "an expired link; a cut half way; 503 once",
     scripts: [
-      { blob: [instead(deadLink)] },
+      { blob: [instead(expiredLink)] },
       { contents: [otherContent], blob: [cut(otherContent.length / 2)] },
       { contents: [patterned(40_000, 9)], blob: [instead(error(503, "ServerBusy"))] },
     ],
@@ -176,7 +176,7 @@ export const storage: ReadonlyArray<Fault> = [
   },
 ]
 
-/** 429, and the API counts a call that comes before `wait` milliseconds are over. */
+/** 429. The server reports a call that arrives within `wait` milliseconds. */
 const throttle = (answer: Answer, wait: number): Answer => ({ ...answer, notBefore: wait })
 
 const quotaExceeded = (message: string, more: Answer["headers"] = {}) =>
@@ -185,7 +185,7 @@ const quotaExceeded = (message: string, more: Answer["headers"] = {}) =>
 export const api: ReadonlyArray<Fault> = [
   {
     name: "401 from the API, once",
-    how: "401; the token is fetched anew",
+    how: "401; the token is renewed",
     scripts: [{ api: [instead(apiError(401, "Unauthorized"))] }],
     expected: { ...atOnce, calls: 2 },
   },
@@ -249,13 +249,13 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...atOnce, calls: 2 },
   },
   {
-    name: "429 that tells it in words",
+    name: "429 with the wait in words",
     how: "429, `You can send requests again in 1 seconds.`; not asked sooner",
     scripts: [{ api: [instead(throttle(quotaExceeded("You can send requests again in 1 seconds."), 1000))] }],
     expected: { ...atOnce, calls: 2 },
   },
   {
-    name: "429 that tells nothing",
+    name: "429 without a wait",
     how: "429 once; asked again after a while",
     scripts: [{ api: [instead(quotaExceeded(""))] }],
     expected: { ...atOnce, calls: 2 },
@@ -274,7 +274,7 @@ export const api: ReadonlyArray<Fault> = [
   },
   {
     name: "an API error of 64 MiB",
-    how: "500 with a vast body, once; its connection is let go",
+    how: "500 with a vast body, once; its connection is closed",
     scripts: [{ api: [all(instead(apiError(500, "InternalError")), vast)] }],
     expected: { ...atOnce, calls: 2 },
   },
@@ -285,20 +285,20 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...never, outcomes: ["DefenderError NotFound 404"], links: 0, calls: 1 },
   },
   {
-    name: "503 with a time to wait from the API",
+    name: "503 with a wait from the API",
     how: "503 with `Retry-After: 1`; not asked sooner",
     scripts: [{ api: [instead(throttle(apiError(503, "ServiceUnavailable", "", { "retry-after": "1" }), 1000))] }],
     expected: { ...atOnce, calls: 2 },
   },
   {
-    name: "503 with an absurd time to wait from the API",
+    name: "503 with an absurd wait from the API",
     how: "503 with `Retry-After` of 400 digits, once; it is as good as none",
     scripts: [{ api: [instead(apiError(503, "ServiceUnavailable", "", { "retry-after": "9".repeat(400) }))] }],
     expected: { ...atOnce, calls: 2 },
   },
   {
-    name: "an API where nobody listens",
-    how: "a port without a server; waited for as long as was asked for",
+    name: "an API on a closed port",
+    how: "a port without a server; the batch waits as long as its option says",
     endpoint: "http://127.0.0.1:1",
     expected: { ...never, outcomes: ["the batch ends: Outage"], links: 0, calls: 0 },
   },
@@ -335,20 +335,20 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...atOnce, calls: 2 },
   },
   {
-    name: "an answer of the API that is no HTTP",
+    name: "an answer of the API that is not HTTP",
     how: "the greeting of an SSH server, once",
     scripts: [{ api: [raw("SSH-2.0-OpenSSH_9.6\r\n")] }],
     expected: { ...atOnce, calls: 2 },
   },
   {
-    name: "an answer that is no JSON",
+    name: "an answer that is not JSON",
     how: "200 with the page of a proxy",
     scripts: [{ api: [body(Buffer.from("<html>Sign in to the network</html>"))] }],
     expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
   },
   {
     name: "an answer of 64 MiB",
-    how: "200 with a vast body; its connection is let go",
+    how: "200 with a vast body; its connection is closed",
     scripts: [{ api: [vast] }],
     expected: { ...never, outcomes: ["DefenderError UnexpectedAnswer"], links: 0, calls: 1 },
   },
@@ -363,12 +363,12 @@ export const api: ReadonlyArray<Fault> = [
 /** The API gives this link. */
 const linkTo = (link: string) => instead(linkAnswer(link))
 
-/** What is wrong with the link itself is known before anybody is asked. */
+/** The link itself is wrong, so no host is called. */
 const unusable = {
   expected: { ...never, outcomes: ["DefenderError LinkNotFollowed"], links: 0, calls: 1 },
 }
 
-/** A host is asked, and there is no connection. */
+/** There is no connection to the host of the link. */
 const unreachable = { expected: { ...never, outcomes: ["the batch ends: Outage"], links: 0, calls: 1 } }
 
 export const destinations: ReadonlyArray<Fault> = [
@@ -385,7 +385,7 @@ export const destinations: ReadonlyArray<Fault> = [
     ...unusable,
   },
   {
-    name: "a link that is none",
+    name: "a link that is empty",
     how: "an empty text",
     scripts: [{ api: [linkTo("")] }],
     ...unusable,
@@ -403,13 +403,13 @@ export const destinations: ReadonlyArray<Fault> = [
     expected: { ...never, outcomes: ["TransferError Broken"], links: 0, calls: 1 },
   },
   {
-    name: "a storage where nobody listens",
-    how: "a port without a server; waited for as long as was asked for",
+    name: "a storage on a closed port",
+    how: "a port without a server; the batch waits as long as its option says",
     scripts: [{ api: [linkTo("http://127.0.0.1:1/r?sig=a")] }],
     ...unreachable,
   },
   {
-    name: "one of three results at a storage where nobody listens",
+    name: "one of three results at a storage on a closed port",
     how: "a port without a server for the second; the others come",
     scripts: [{}, { api: [linkTo("http://127.0.0.1:1/r?sig=a")] }, {}],
     expected: {
@@ -427,7 +427,7 @@ export const destinations: ReadonlyArray<Fault> = [
     expected: { ...never, outcomes: ["the batch ends: Outage"] },
   },
   {
-    name: "a storage that is there again in the next run",
+    name: "a storage that is back in the next run",
     how: "a port without a server; run again",
     scripts: [{ api: [linkTo("http://127.0.0.1:1/r?sig=a")] }],
     runs: 2,

@@ -1,14 +1,14 @@
-/** Links that die, and connections that break or stall. */
+/** Links that expire, and connections that break or stall. */
 import * as DateTime from "effect/DateTime"
 import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
-import { deadLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
+import { expiredLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
 import { all, cut, headers, instead, noHead, raw } from "./FaultSpoils.ts"
 import { patterned } from "./samples.ts"
 
-const expired = instead(deadLink)
+const expired = instead(expiredLink)
 const busy = instead(error(503, "ServerBusy"))
 
-/** A link by a server whose clock is wrong by so many hours, with so many minutes to live. */
+/** A link by a server whose clock is wrong by this many hours, valid for this many minutes. */
 const linkBy =
   (hours: number, minutes: number): Spoil =>
   (_, { link }) => {
@@ -45,13 +45,13 @@ export const links: ReadonlyArray<Fault> = [
     expected: { fetched: size, links: 4, asked: [0, 1, 1, 2, 2, 3, 3].map((n) => n * tenth) },
   },
   {
-    name: "a fresh link that is refused as well",
+    name: "a new link that is refused as well",
     how: "403 for ever",
     scripts: [{ blob: times(20, expired) }],
     expected: { outcomes: ["TransferError LinkRefused 403"], fetched: 0, links: 2, asked: [0, 0] },
   },
   {
-    name: "dead links and a busy storage in turn, for ever",
+    name: "expired links and a busy storage in turn, for ever",
     how: "403, 503, 403, 503 and so on",
     scripts: [{ blob: times(10, [expired, busy]).flat() }],
     expected: {
@@ -62,7 +62,7 @@ export const links: ReadonlyArray<Fault> = [
     },
   },
   {
-    name: "a link whose time is over by the server's clock",
+    name: "a link that has expired by the server's clock",
     how: "`se` is the `Date` of the link's answer; cut half way",
     scripts: [{ api: [linkBy(0, 0)], blob: [cut(half)] }],
     expected: { fetched: size, links: 2, asked: [0, half] },
@@ -136,7 +136,7 @@ export const breaks: ReadonlyArray<Fault> = [
     expected: { fetched: size, asked: [0, 0] },
   },
   {
-    name: "an answer that is no HTTP",
+    name: "an answer that is not HTTP",
     how: "the greeting of an SSH server",
     scripts: [{ blob: [raw("SSH-2.0-OpenSSH_9.6\r\n")] }],
     expected: { fetched: size, asked: [0, 0] },

@@ -1,4 +1,4 @@
-/** What every store of calls must do. */
+/** The tests of every quota store. */
 import { assert, describe, it } from "@effect/vitest"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
@@ -18,7 +18,7 @@ export const toWindows = (
 
 let names = 0
 
-/** Opens a log that no other test has, under a lease that no test outlives. */
+/** Opens a log of its own, with a lease that is longer than any test. */
 export const openLog = (
   windows: ReadonlyArray<QuotaRule.Window>,
   options?: Partial<QuotaStore.LogOptions>,
@@ -27,12 +27,12 @@ export const openLog = (
     store.open({ name: `a log of tests ${names++}`, windows, lease: Duration.minutes(2), ...options }),
   )
 
-/** Takes a place and ends it at once. */
-export const call = (log: QuotaStore.CallLog) => Effect.flatMap(log.take, (place) => place.answered)
+/** Acquires a permit and answers it at once. */
+export const call = (log: QuotaStore.CallLog) => Effect.flatMap(log.acquire, (permit) => permit.answered)
 
-/** How long a log that is full says to wait. */
+/** How long a full log asks to wait. */
 export const waitOf = (log: QuotaStore.CallLog) =>
-  Effect.flip(log.take).pipe(
+  Effect.flip(log.acquire).pipe(
     Effect.map((error) => (error._tag === "QuotaFull" ? Duration.toMillis(error.retryAfter) : Number.NaN)),
   )
 
@@ -43,8 +43,8 @@ const minute = 60_000
 const hour = 3_600_000
 
 /**
- * `clock` says whose time a store goes by: the test's, in which nothing passes but what is let pass, or a server's own.
- * Where it is a server's, no test says more of a time than holds on however slow a machine.
+ * `clock` is the clock of a store: `virtual` for the test's, `real` for that of a server. With a real clock no test expects
+ * more of a time than a slow machine can keep.
  */
 export const suite = (
   name: string,
@@ -54,11 +54,11 @@ export const suite = (
   const test = clock === "virtual" ? it.effect : it.live
   const pass = (millis: number) => (clock === "virtual" ? TestClock.adjust(millis) : Effect.sleep(millis))
   const slack = clock === "virtual" ? 0 : 30_000
-  /** What passes between two calls in real time is nothing to a window of some seconds. */
+  /** Windows of some seconds: the real time between two calls does not matter then. */
   const unit = clock === "virtual" ? 1 : 10
 
   describe(name, { concurrent: clock === "real" }, () => {
-    test("gives as many places as the window has, and then says how long to wait", () =>
+    test("grants as many permits as the window has, then says how long to wait", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, minute]))
         for (let i = 0; i < 3; i++) yield* call(log)
@@ -67,7 +67,7 @@ export const suite = (
         assert.isAtLeast(wait, minute - slack)
       }).pipe(Effect.provide(layer)))
 
-    test("keeps all windows", () =>
+    test("keeps the limits of all windows", () =>
       Effect.gen(function* () {
         const windows = toWindows([2, 300 * unit], [3, hour])
         const log = yield* openLog(windows)
@@ -82,7 +82,7 @@ export const suite = (
         assert.deepStrictEqual(yield* usedIn(log, windows), [0, 3])
       }).pipe(Effect.provide(layer)))
 
-    test("has a place again when it said that it would have one", () =>
+    test("grants a permit after the time that it asked to wait", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([2, 400 * unit]))
         yield* call(log)
@@ -94,31 +94,31 @@ export const suite = (
         yield* call(log)
       }).pipe(Effect.provide(layer)))
 
-    test("counts a call from its answer on, however long it was under way", () =>
+    test("counts a call from its answer on, however long it took", () =>
       Effect.gen(function* () {
         const windows = toWindows([1, 200 * unit])
         const log = yield* openLog(windows)
-        const place = yield* log.take
+        const permit = yield* log.acquire
         yield* pass(500 * unit)
         assert.deepStrictEqual(yield* usedIn(log, windows), [1])
         assert.strictEqual(yield* waitOf(log), 200 * unit)
-        yield* place.answered
+        yield* permit.answered
         yield* pass(200 * unit)
         yield* call(log)
       }).pipe(Effect.provide(layer)))
 
-    test("takes a place back that was not used", () =>
+    test("does not count a released permit", () =>
       Effect.gen(function* () {
         const windows = toWindows([1, minute])
         const log = yield* openLog(windows)
-        const place = yield* log.take
-        yield* place.giveBack
+        const permit = yield* log.acquire
+        yield* permit.release
         assert.deepStrictEqual(yield* usedIn(log, windows), [0])
         yield* call(log)
         assert.deepStrictEqual(yield* usedIn(log, windows), [1])
       }).pipe(Effect.provide(layer)))
 
-    test("is the same log under the same name, also by other windows, and another under another", () =>
+    test("shares the log of a name between different windows, and has another log for another name", () =>
       Effect.gen(function* () {
         const [small, large] = [toWindows([1, minute]), toWindows([3, hour])]
         const name = `shared ${names++}`
@@ -126,13 +126,13 @@ export const suite = (
         yield* waitOf(yield* openLog(small, { name }))
         const log = yield* openLog(large, { name })
         yield* call(log)
-        yield* log.take
+        yield* log.acquire
         yield* waitOf(log)
         assert.deepStrictEqual(yield* usedIn(log, [...small, ...large]), [3, 3])
         assert.deepStrictEqual(yield* usedIn(yield* openLog(small), small), [0])
       }).pipe(Effect.provide(layer)))
 
-    test("knows of an hour when somebody else has only a minute's window", () =>
+    test("stores the calls of an hour while another program has a shorter window", () =>
       Effect.gen(function* () {
         const name = `shared ${names++}`
         const [seconds, hours] = [toWindows([1, 100 * unit]), toWindows([2, hour])]
@@ -142,11 +142,11 @@ export const suite = (
         assert.isAtLeast(yield* waitOf(yield* openLog(hours, { name })), hour - 150 * unit - slack)
       }).pipe(Effect.provide(layer)))
 
-    test("starts no call while the server wants none, and a shorter wait does not end a longer one", () =>
+    test("grants no permit while it is throttled, and a shorter wait does not end a longer one", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, 200 * unit]))
-        yield* log.refused(Duration.millis(800 * unit))
-        yield* log.refused(Duration.millis(100 * unit))
+        yield* log.throttled(Duration.millis(800 * unit))
+        yield* log.throttled(Duration.millis(100 * unit))
         const wait = yield* waitOf(log)
         assert.isAtMost(wait, 800 * unit)
         assert.isAbove(wait, clock === "virtual" ? 799 : 0)
@@ -154,16 +154,16 @@ export const suite = (
         yield* call(log)
       }).pipe(Effect.provide(layer)))
 
-    test("enters the calls of others where the server refuses one while there is room", () =>
+    test("adds the calls of others after a throttled call, if the window is not full", () =>
       Effect.gen(function* () {
         const windows = toWindows([10, minute], [50, hour])
         const log = yield* openLog(windows)
         for (let i = 0; i < 3; i++) yield* call(log)
-        yield* log.refused(Duration.seconds(20))
+        yield* log.throttled(Duration.seconds(20))
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 10])
-        yield* log.refused(Duration.seconds(10))
+        yield* log.throttled(Duration.seconds(10))
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 10])
-        // The first of them leaves when the server said, and the others one after the other until the minute is over.
+        // The first of them leaves when the server said, the others one by one until the end of the minute.
         const { now, stamps } = yield* log.calls
         const leave = stamps.map((at) => at + minute - now)
         const spread = Array.from({ length: 7 }, (_, i) => 20_000 + (40_000 * i) / 7)
@@ -171,7 +171,7 @@ export const suite = (
           assert.isAtMost(leave[i] ?? 0, expected + 1)
           assert.isAtLeast(leave[i] ?? 0, expected - slack - 1)
         }
-        yield* log.refused(Duration.minutes(5))
+        yield* log.throttled(Duration.minutes(5))
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 50])
       }).pipe(Effect.provide(layer)))
 
@@ -179,12 +179,12 @@ export const suite = (
       ["of zero", Duration.zero],
       ["that is negative", Duration.seconds(-5)],
     ] as const) {
-      test(`enters the calls of others after a wait ${what}, and holds no call back`, () =>
+      test(`adds the calls of others after a wait ${what}, and blocks no call`, () =>
         Effect.gen(function* () {
           const windows = toWindows([10, minute], [50, hour])
           const log = yield* openLog(windows)
           for (let i = 0; i < 3; i++) yield* call(log)
-          yield* log.refused(wait)
+          yield* log.throttled(wait)
           const [used = 0] = yield* usedIn(log, windows)
           // The first of them leaves at once, and each of the other six a seventh of a minute later.
           assert.isAtMost(used, 9)
@@ -193,20 +193,20 @@ export const suite = (
         }).pipe(Effect.provide(layer)))
     }
 
-    test("holds calls back for a year at most", () =>
+    test("blocks calls for a year at most", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, minute]))
-        yield* log.refused(Duration.infinity)
+        yield* log.throttled(Duration.infinity)
         const wait = yield* waitOf(log)
         assert.isAtMost(wait, 366 * 24 * hour)
         assert.isAtLeast(wait, 366 * 24 * hour - slack)
       }).pipe(Effect.provide(layer)))
 
-    const step = Schema.Literals(["take", "take", "take", "answer", "giveBack", "pass", "refused"])
+    const step = Schema.Literals(["acquire", "acquire", "acquire", "answer", "release", "pass", "throttled"])
     const few = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 }))
     const short = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: clock === "virtual" ? 400 : 40 }))
     test.prop(
-      "gives places by the rule, whatever happens in whatever order",
+      "grants permits by the rule, in any order of operations",
       [
         Arbitrary.array(Arbitrary.schema(Schema.Struct({ limit: few, millis: short })), { minLength: 1, maxLength: 3 }),
         Arbitrary.array(Arbitrary.schema(Schema.Struct({ step, millis: short })), { maxLength: 25 }),
@@ -215,19 +215,19 @@ export const suite = (
         Effect.gen(function* () {
           const windows = toWindows(...limits.map(({ limit, millis }) => [limit, millis] as const))
           const log = yield* openLog(windows)
-          const places: Array<QuotaStore.Place> = []
+          const permits: Array<QuotaStore.Permit> = []
           for (const { millis, step } of steps) {
             if (step === "pass") yield* pass(millis)
-            else if (step === "refused") yield* log.refused(Duration.millis(millis))
-            else if (step === "answer") yield* places.shift()?.answered ?? Effect.void
-            else if (step === "giveBack") yield* places.shift()?.giveBack ?? Effect.void
+            else if (step === "throttled") yield* log.throttled(Duration.millis(millis))
+            else if (step === "answer") yield* permits.shift()?.answered ?? Effect.void
+            else if (step === "release") yield* permits.shift()?.release ?? Effect.void
             else {
-              // Whatever time passes meanwhile, the rule gives no more before than after.
+              // Time may pass meanwhile: the rule allows no more before than after.
               const before = QuotaRule.delay(windows, yield* log.calls)
-              const taken = yield* Effect.exit(log.take)
+              const taken = yield* Effect.exit(log.acquire)
               const after = yield* log.calls
               if (Exit.isSuccess(taken)) {
-                places.push(taken.value)
+                permits.push(taken.value)
                 assert.strictEqual(QuotaRule.delay(windows, { ...after, inFlight: after.inFlight - 1 }), 0)
               } else {
                 const error = yield* Effect.flip(taken)

@@ -1,4 +1,4 @@
-/** What every store of results must do. */
+/** What every store of results does. */
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { ResultHead } from "@live-response/core/ResultChunk"
@@ -28,7 +28,7 @@ const readAll = (path: string) =>
     Effect.map(Stream.runCollect(store.read(path)), (chunks) => Buffer.concat(chunks)),
   )
 
-/** Writes from one place to another, and leaves. */
+/** Writes the bytes from one offset to another, and leaves. */
 const writeAndLeave = (bytes: Uint8Array, from: number, to: number, announced = head) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -63,7 +63,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("tells size, hash and ETag of what it keeps", () =>
+    it.live("returns size, hash and ETag of a stored result", () =>
       Effect.gen(function* () {
         const writer = yield* open
         assert.isUndefined(writer.resume)
@@ -77,7 +77,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("has what it keeps, by path and size", () =>
+    it.live("has a stored result, by path and size", () =>
       Effect.gen(function* () {
         const store = yield* ResultStore.ResultStore
         assert.isFalse(yield* store.has({ path: `${ref.machineActionId}/0.bin`, bytes: content.length }))
@@ -92,7 +92,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("does not read what it has not", () =>
+    it.live("fails to read a file that it does not have", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(readAll(`${ref.machineActionId}/0.bin`))
         assert.strictEqual(error._tag, "StoreError")
@@ -100,7 +100,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.provide(layer)),
     )
 
-    it.live("goes on with what an earlier writer left", () =>
+    it.live("resumes what an earlier writer left", () =>
       Effect.gen(function* () {
         yield* writeAndLeave(content, 0, 2000)
         const writer = yield* open
@@ -113,7 +113,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("may be left at the very end", () =>
+    it.live("resumes after the last byte", () =>
       Effect.gen(function* () {
         yield* writeAndLeave(content, 0, content.length)
         const writer = yield* open
@@ -124,7 +124,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("keeps what it has when nobody writes", () =>
+    it.live("keeps the bytes of a result when a writer writes nothing", () =>
       Effect.gen(function* () {
         yield* writeAndLeave(content, 0, 2000)
         for (let i = 0; i < 3; i++) yield* Effect.scoped(open)
@@ -134,7 +134,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
 
     const lengths = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 900_000 }))
     it.live.prop(
-      "keeps the same bytes however they are cut, and however often its writers leave",
+      "stores the same bytes however they are cut, and however often its writers leave",
       [Arbitrary.array(Arbitrary.schema(Schema.Struct({ length: lengths, leave: Schema.Boolean })), { maxLength: 8 })],
       ([pieces]) =>
         Effect.gen(function* () {
@@ -167,7 +167,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       { arbitrary: { runs: 15 } },
     )
 
-    it.live("starts over where a chunk does", () =>
+    it.live("starts over with a chunk at offset 0", () =>
       Effect.gen(function* () {
         const other = patterned(3000, 9)
         const announced = ResultHead.make({ length: other.length, etag: `"0x2"`, md5: hashed("md5", other, "base64") })
@@ -181,7 +181,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("starts over also where an earlier writer had left something, and may be left again", () =>
+    it.live("starts over after an earlier writer, and may be resumed again", () =>
       Effect.gen(function* () {
         const other = patterned(3000, 9)
         const announced = ResultHead.make({ length: other.length, etag: `"0x2"` })
@@ -195,7 +195,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("starts over in the middle of something large", () =>
+    it.live("starts over in the middle of a large result", () =>
       Effect.gen(function* () {
         const large = patterned(3_000_000)
         const other = patterned(2_500_000, 9)
@@ -215,7 +215,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
         announced: ResultHead.make({ length: content.length, md5: hashed("md5", utf8("a"), "base64") }),
         mismatch: "md5",
       },
-    ])("keeps nothing of what is not what was announced: $what", ({ announced, mismatch }) =>
+    ])("stores nothing if the bytes are not what was announced: $what", ({ announced, mismatch }) =>
       Effect.gen(function* () {
         const store = yield* ResultStore.ResultStore
         const attempt = Effect.gen(function* () {
@@ -232,7 +232,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("checks an MD5 over what earlier writers left as well", () =>
+    it.live("checks an MD5 over the bytes of earlier writers as well", () =>
       Effect.gen(function* () {
         const announced = ResultHead.make({
           length: content.length,
@@ -250,7 +250,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("replaces what it kept before", () =>
+    it.live("replaces a stored result", () =>
       Effect.gen(function* () {
         for (const bytes of [content, patterned(100, 3)]) {
           const writer = yield* open
@@ -261,7 +261,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("keeps many at once apart", () =>
+    it.live("writes many results at once", () =>
       Effect.gen(function* () {
         const store = yield* ResultStore.ResultStore
         const one = Effect.fnUntraced(function* (n: number) {
@@ -284,7 +284,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.provide(layer)),
     )
 
-    it.live("has one writer at a time for a result: another waits, and sees what was left", () =>
+    it.live("has one writer at a time for a result: another waits, and resumes what was left", () =>
       Effect.gen(function* () {
         const first = yield* Scope.make()
         const writer = yield* Scope.provide(open, first)
@@ -309,7 +309,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.provide(layer)),
     )
 
-    it.live("keeps the same bytes where many write the same result at once", () =>
+    it.live("stores the same bytes if many write the same result at once", () =>
       Effect.gen(function* () {
         const one = Effect.gen(function* () {
           const writer = yield* open
@@ -330,7 +330,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.provide(layer)),
     )
 
-    it.live("does not wait any more when it is interrupted, or the one before fails, or has completed", () =>
+    it.live("stops waiting when it is interrupted, or when the writer before it fails or completes", () =>
       Effect.gen(function* () {
         const first = yield* Scope.make()
         const writer = yield* Scope.provide(open, first)
@@ -338,7 +338,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
         yield* Fiber.interrupt(waiting)
         yield* writer.write({ head, offset: 0, bytes: content.subarray(1) })
         assert.strictEqual((yield* Effect.flip(writer.complete))._tag, "TransferError")
-        // The scope of the first one has not ended.
+        // The scope of the first writer is still open.
         const next = yield* open
         assert.isUndefined(next.resume)
         yield* next.write({ head, offset: 0, bytes: content })
@@ -348,7 +348,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("keeps one of two that are kept under one path at once, whole", () =>
+    it.live("stores one of two files whole if both are written to one path at once", () =>
       Effect.gen(function* () {
         const store = yield* ResultStore.ResultStore
         const path = `${ref.machineActionId}/0.unpacked`
@@ -356,7 +356,7 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
         yield* writer.write({ head: none, offset: 0, bytes: content })
         yield* writer.complete
         const keep = (bytes: Uint8Array) =>
-          store.keep(
+          store.write(
             path,
             Stream.fromIterable([bytes.subarray(0, 1000), bytes.subarray(1000)]).pipe(
               Stream.tap(() => Effect.yieldNow),

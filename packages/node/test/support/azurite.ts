@@ -1,4 +1,4 @@
-/** The vendor's own emulator of its storage: it checks signatures, their time, ranges and conditions for real. */
+/** Azurite, Microsoft's emulator of its storage. It checks signatures, their expiry, ranges and conditions. */
 import { spawn } from "node:child_process"
 import { createHmac } from "node:crypto"
 import { createServer, type IncomingMessage, request as httpRequest } from "node:http"
@@ -26,7 +26,7 @@ const container = "results"
 
 const sign = (text: string) => createHmac("sha256", key).update(text, "utf8").digest("base64")
 
-/** Starts Azurite on a free port until the scope ends, and gives its address. */
+/** Starts Azurite on a free port until the scope closes, and returns its address. */
 const start = Effect.acquireRelease(
   Effect.callback<{ readonly origin: string; readonly stop: () => void }>((resume) => {
     const bin = join(dirname(createRequire(import.meta.url).resolve("azurite/package.json")), "dist/src/blob/main.js")
@@ -50,7 +50,7 @@ interface PutOptions {
   readonly headers?: Record<string, string>
 }
 
-/** One request under the account's own key. */
+/** One request with the key of the account. */
 const signed = Effect.fnUntraced(function* (origin: string, path: string, options: PutOptions) {
   const bytes = options.bytes ?? new Uint8Array()
   const headers = {
@@ -77,10 +77,10 @@ const signed = Effect.fnUntraced(function* (origin: string, path: string, option
 interface Shape {
   readonly origin: string
 
-  /** Puts a blob there, or another in its place. */
+  /** Stores a blob, or replaces one. */
   readonly put: (blob: string, bytes: Uint8Array) => Effect.Effect<void>
 
-  /** A link that may read one blob until `expires`, as the service makes them. */
+  /** A link that may read one blob until `expires`, as the service gives it. */
   readonly link: (blob: string, expires: DateTime.DateTime, origin?: string) => string
 }
 
@@ -108,7 +108,7 @@ export class Azurite extends Context.Service<Azurite, Shape>()("@live-response/n
   ).pipe(Layer.provide(NodeTransport.layer))
 }
 
-/** Listens on a free port until the scope ends. Gives the origin. */
+/** Listens on a free port until the scope closes, and returns the origin. */
 const listen = (server: ReturnType<typeof createServer>): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<string>((resume) => {
@@ -124,13 +124,13 @@ const listen = (server: ReturnType<typeof createServer>): Effect.Effect<string, 
       }),
   )
 
-/** The API, as far as links go: answers with this link, given the index and how often it was asked for. */
+/** The link call of the API. It answers with the link that `link` returns for an index and the number of the call. */
 export const serveLinks = (link: (index: string, nth: number) => string) => {
   const asked: Array<string> = []
   const server = createServer((request, response) => {
     const index = /\(index=(\d+)\)/.exec(request.url ?? "")?.[1] ?? ""
     asked.push(index)
-    // Who does not say what time it is leaves it to the storage to say when a link is dead.
+    // Without a `Date` only the storage knows when a link has expired.
     response.sendDate = false
     const value = link(index, asked.filter((one) => one === index).length)
     response.end(JSON.stringify({ "@odata.context": "…$metadata#Edm.String", value }))
@@ -145,7 +145,7 @@ interface Seen {
   readonly ifMatch: string | undefined
 }
 
-/** Stands before Azurite, notes what is asked and answered, and breaks the first body after so many bytes. */
+/** A proxy of Azurite that records requests and answers, and breaks the first body after a number of bytes. */
 export const serveCut = (origin: string, cut: number) => {
   const seen: Array<Seen> = []
   const header = (value: string | ReadonlyArray<string> | undefined) =>

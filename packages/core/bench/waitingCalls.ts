@@ -1,8 +1,8 @@
 /**
- * What callers cost that wait in the quota at once: bytes of heap each, and microseconds a grant, from the place to the
- * end of the call. Both are flat, or the queue is no queue.
+ * What calls that wait for a permit cost: bytes of heap each, and microseconds from the permit to the end of the call. Both
+ * stay the same however many calls wait.
  *
- *     node packages/core/bench/waiters.ts
+ *     node packages/core/bench/waitingCalls.ts
  */
 import { memoryUsage } from "node:process"
 import { setFlagsFromString } from "node:v8"
@@ -25,16 +25,16 @@ import { figure, table } from "./table.ts"
 const sizes = [1000, 10_000, 100_000]
 const perSecond = 1000
 
-/** Few callers are measured more often, so that the figure is no accident. */
+/** Small sizes are measured more often, because their figures vary more. */
 const roundsOf = (callers: number) => Math.min(20, Math.ceil(300_000 / callers))
 
-// A context that is made after the flag is set has the function, so that no flag is needed to start this.
+// A context that is created after the flag is set has the function, so node needs no flag.
 setFlagsFromString("--expose-gc")
 const collect: unknown = runInNewContext("gc")
 if (!Predicate.isFunction(collect)) throw new Error("this engine has no gc")
 
 const heap = Effect.sync(() => {
-  // What the first round only frees for the second would count as negative bytes.
+  // The second collection frees what the first one only prepared. Otherwise it would count as negative bytes.
   collect()
   collect()
   return memoryUsage().heapUsed
@@ -42,7 +42,7 @@ const heap = Effect.sync(() => {
 
 const liveMicros = Effect.map(TestClock.withLive(Clock.monotonicTimeNanos), (nanos) => Number(nanos) / 1000)
 
-/** Forks the callers, and lets them run up to where they wait. */
+/** Forks the callers, and lets them run until they wait. */
 const forkAll = Effect.fnUntraced(function* <A, E, R>(callers: number, caller: Effect.Effect<A, E, R>) {
   const fibers: Array<Fiber.Fiber<A, E>> = []
   for (let i = 0; i < callers; i++) fibers.push(yield* Effect.forkChild(caller))
@@ -50,7 +50,7 @@ const forkAll = Effect.fnUntraced(function* <A, E, R>(callers: number, caller: E
   return fibers
 })
 
-/** Bytes of heap that each caller takes while it waits. */
+/** Bytes of heap that each caller uses while it waits. */
 const bytesEach = Effect.fnUntraced(function* <A, E, R>(callers: number, caller: Effect.Effect<A, E, R>) {
   const before = yield* heap
   const fibers = yield* forkAll(callers, caller)
@@ -59,14 +59,14 @@ const bytesEach = Effect.fnUntraced(function* <A, E, R>(callers: number, caller:
   return bytes
 })
 
-/** The least that can wait: a fiber with a deferred of its own. What the quota adds is what lies above. */
+/** The smallest thing that can wait: a fiber with a deferred of its own. The quota's cost is the difference to it. */
 const bare = Effect.suspend(() => Deferred.await(Deferred.makeUnsafe<void>()))
 
-/** Calls that do nothing, over a quota whose window is full: everybody waits. */
+/** Calls that do nothing, over a quota whose window is full, so that every call waits. */
 const makeCall = Effect.gen(function* () {
   const window = QuotaRule.Window.make({ limit: perSecond, duration: Duration.seconds(1) })
   const quota = yield* Quota.make({ name: "bench", windows: [window] })
-  const call = quota.withPlace(Effect.void)
+  const call = quota.withPermit(Effect.void)
   yield* Effect.forEach(Array.from({ length: perSecond }), () => call, { discard: true })
   return { call, waiting: Effect.map(quota.status, ({ waiting }) => waiting) }
 })
@@ -76,14 +76,14 @@ const bytes = Effect.fnUntraced(function* (callers: number) {
   return { bare: yield* bytesEach(callers, bare), inQuota: yield* bytesEach(callers, call) }
 })
 
-/** Apart from the bytes: right after a full collection code runs slower. */
+/** Measured apart from the bytes, because code runs slower right after a full collection. */
 const micros = Effect.fnUntraced(function* (callers: number) {
   const { call, waiting } = yield* makeCall
   const fibers = yield* forkAll(callers, call)
-  if ((yield* waiting) !== callers) return yield* Effect.die("not all of them wait")
-  const began = yield* liveMicros
+  if ((yield* waiting) !== callers) return yield* Effect.die("not all of the calls wait")
+  const startedAt = yield* liveMicros
   yield* Fiber.joinAll(fibers)
-  return ((yield* liveMicros) - began) / callers
+  return ((yield* liveMicros) - startedAt) / callers
 })
 
 const rounds = <A, E>(
@@ -100,7 +100,7 @@ const median = (values: ReadonlyArray<number>): number =>
 
 const row = Effect.fnUntraced(function* (callers: number) {
   const times = yield* rounds(roundsOf(callers), micros(callers))
-  // The most, not the median: rounds come out in one of two sizes, some 15 % apart, and the larger one is the cost.
+  // The maximum, not the median: rounds have one of two sizes, some 15 % apart, and the larger one is the cost.
   const heaps = yield* rounds(5, bytes(callers))
   return [
     figure(callers),
@@ -111,15 +111,15 @@ const row = Effect.fnUntraced(function* (callers: number) {
   ]
 })
 
-const head = ["waiting at once", "bytes a waiter, most", "of these the bare fiber", "µs a grant, median", "best"]
+const head = ["waiting at once", "bytes a call, most", "of these the bare fiber", "µs a permit, median", "best"]
 
 const main = Effect.gen(function* () {
-  // The compiler has seen everything before anything is measured.
+  // Lets the engine compile everything before anything is measured.
   yield* rounds(5, micros(10_000))
   const rows = yield* Effect.forEach(sizes, row)
   yield* Console.log(table(head, rows))
   yield* Console.log(`
-${figure(perSecond)} places a second, in virtual time. A grant is all of a call that does nothing: turn, call, stamp, metrics.`)
+${figure(perSecond)} permits a second, in virtual time. The time is all of a call that does nothing: permit, call, stamp, metrics.`)
 })
 
 await Effect.runPromise(main)

@@ -1,0 +1,144 @@
+/** Requests the missing bytes of a result from its storage. */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { DefenderApi } from "../DefenderApi.ts"
+import * as DownloadLink from "../DownloadLink.ts"
+import { reportNow } from "../Reporter.ts"
+import { Linked } from "../ResultEvent.ts"
+import { Timing } from "../Timing.ts"
+import * as TransferError from "../TransferError.ts"
+import * as BatchTargets from "./batchTargets.ts"
+import * as BlobAnswer from "./blobAnswer.ts"
+import { secretsOfLink } from "./foreignText.ts"
+import * as Http from "./http.ts"
+import { monotonicMillis } from "./monotonic.ts"
+import * as NetworkGate from "./networkGate.ts"
+import * as TransferFailure from "./transferFailure.ts"
+import { strongEtag, type TransferState } from "./transferState.ts"
+
+export interface BlobClient {
+  /**
+   * An answer whose body is the rest of the result. If the storage does not continue the transfer, the transfer starts
+   * over, and the body is all of the result.
+   */
+  readonly open: (
+    transfer: TransferState,
+  ) => Effect.Effect<HttpClientResponse, TransferFailure.DownloadError, Scope.Scope>
+}
+
+/** `identity`, because offsets, lengths and hashes are those of the stored bytes. */
+const requestOf = ({ url }: DownloadLink.DownloadLink, { head, offset }: TransferState) => {
+  const etag = strongEtag(head)
+  return HttpClientRequest.get(Redacted.value(url), {
+    headers: {
+      "accept-encoding": "identity",
+      ...(offset > 0 && etag !== undefined ? { range: `bytes=${offset}-`, "if-match": etag } : {}),
+    },
+  })
+}
+
+const originOf = ({ url }: DownloadLink.DownloadLink): string => new URL(Redacted.value(url)).origin
+
+const gaveUp = (error: TransferError.TransferError, waited: Duration.Duration): TransferError.TransferError =>
+  error.reason._tag === "Broken"
+    ? new TransferError.TransferError({
+        result: error.result,
+        reason: new TransferError.Broken({ ...error.reason, waited }),
+      })
+    : error
+
+/** One gate for each storage host, because one host may be in reach while another is not. */
+const makeGates = Effect.map(Timing, (timing) => {
+  const gates = new Map<string, NetworkGate.Gate<TransferError.TransferError>>()
+  return Effect.fnUntraced(function* (origin: string) {
+    const known = gates.get(origin)
+    if (known !== undefined) return known
+    const gate = yield* Effect.provideService(NetworkGate.make(TransferFailure.gateOptions), Timing, timing)
+    gates.set(origin, gate)
+    return gate
+  })
+})
+
+/** Makes the client. It sends no bearer token and no trace headers. */
+export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {
+  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+  const api = yield* DefenderApi
+  const { headTimeout } = yield* Timing
+  const gateOf = yield* makeGates
+
+  /** The current link, or a new one if there is none or it has expired. A new link is used whatever it says. */
+  const linkOf = Effect.fnUntraced(function* (transfer: TransferState) {
+    const { link: current, links, ref } = transfer
+    if (current !== undefined) {
+      const age = Duration.millis((yield* monotonicMillis) - current.receivedAt)
+      if (DownloadLink.isUsable(current.link, age)) return current.link
+    }
+    const link = yield* api.downloadLink(ref, { again: links > 0 })
+    transfer.link = { link, receivedAt: yield* monotonicMillis }
+    transfer.links++
+    yield* reportNow((at) => Linked.make({ at, ...ref, links: transfer.links }))
+    return link
+  })
+
+  /** One request. `check` fails if the host went out of reach while the link was renewed. */
+  const send = Effect.fnUntraced(function* (
+    transfer: TransferState,
+    check: Effect.Effect<void, TransferError.TransferError>,
+  ) {
+    const link = yield* linkOf(transfer)
+    yield* check
+    return yield* Http.execute(client, requestOf(link, transfer), headTimeout).pipe(
+      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+      Effect.mapError((trouble) => TransferFailure.ofConnection(transfer, link, trouble)),
+    )
+  })
+
+  /** Requests the missing bytes once the host is in reach. */
+  const request = Effect.fnUntraced(function* (transfer: TransferState) {
+    const origin = originOf(yield* linkOf(transfer))
+    const gate = yield* gateOf(origin)
+    const throughGate = gate.through((check) => send(transfer, check), gaveUp)
+    return yield* BatchTargets.asking(String(transfer.ref), origin)(throughGate)
+  })
+
+  const open = (
+    transfer: TransferState,
+  ): Effect.Effect<HttpClientResponse, TransferFailure.DownloadError, Scope.Scope> =>
+    Effect.gen(function* () {
+      // Only a strong ETag promises that the next bytes belong to those received.
+      if (strongEtag(transfer.head) === undefined) transfer.startOver()
+      const response = yield* request(transfer)
+      const secrets = transfer.link === undefined ? [] : secretsOfLink(transfer.link.link.url)
+      const meaning = BlobAnswer.meaningOf(response, transfer, { now: yield* DateTime.now, secrets })
+      switch (meaning._tag) {
+        case "StartOver":
+          transfer.startOver()
+          transfer.head = meaning.head
+          return response
+        case "Body":
+          transfer.head = meaning.head
+          return response
+        case "AskForWhole":
+          yield* Http.errorText(response)
+          transfer.startOver()
+          return yield* open(transfer)
+        case "Foreign": {
+          const page = yield* Http.errorText(response)
+          return yield* TransferFailure.make(transfer.ref, BlobAnswer.foreign(response, page, secrets))
+        }
+        case "Failed":
+          yield* Http.errorText(response)
+          // The link has expired, or its key was changed: the API gives a new one.
+          if (meaning.reason._tag === "LinkRefused") transfer.link = undefined
+          return yield* TransferFailure.make(transfer.ref, meaning.reason)
+      }
+    })
+
+  return { open }
+})

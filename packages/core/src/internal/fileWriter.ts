@@ -1,0 +1,66 @@
+/** Writes results to files. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as FileName from "../FileName.ts"
+import type { Algorithm, Hash } from "../Hasher.ts"
+import type { PrivateDirectory } from "../PrivateDirectory.ts"
+import type { ResultChunk } from "../ResultChunk.ts"
+import type { ResultRef } from "../ResultRef.ts"
+import { Inspection } from "./inspection.ts"
+import * as PartFile from "./partFile.ts"
+import type { SpaceWatch } from "./spaceWatch.ts"
+
+export interface Files {
+  readonly directory: PrivateDirectory
+  readonly hasher: (algorithm: Algorithm) => Hash
+  readonly space: SpaceWatch
+}
+
+/** Reads what an earlier writer left. */
+const inspectPart = Effect.fnUntraced(function* (part: PartFile.PartFile, inspection: Inspection) {
+  if (part.head === undefined) return undefined
+  inspection.start(part.head)
+  yield* Stream.runForEach(PartFile.bytes(part), (bytes) => Effect.sync(() => inspection.add(bytes)))
+  return { head: part.head, offset: inspection.size }
+})
+
+/** Checks the part and gives it the name of the result. A part that is not what was announced is removed. */
+const complete = (part: PartFile.PartFile, inspection: Inspection) =>
+  Effect.gen(function* () {
+    const size = yield* PartFile.finish(part)
+    const stored = yield* inspection.finish(PartFile.bytes(part))
+    yield* inspection.checkFile(size)
+    yield* PartFile.publish(part, stored.path)
+    return stored
+  }).pipe(
+    Effect.tapErrorTag("TransferError", () => PartFile.discard(part)),
+    PartFile.exclusively(part),
+  )
+
+export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: Files, ref: ResultRef) {
+  const part = yield* PartFile.open({
+    directory,
+    name: FileName.ofResult(ref, "part"),
+    record: FileName.ofResult(ref, "part.json"),
+  })
+  const reserved = yield* space.reserve()
+  const inspection = new Inspection(hasher, ref)
+  const resume = yield* inspectPart(part, inspection)
+
+  return {
+    resume,
+    write: Effect.fnUntraced(function* ({ bytes, head, offset }: ResultChunk) {
+      const left = head.length === undefined ? bytes.length : head.length - offset
+      yield* space.take(reserved, bytes.length, left)
+      if (offset === 0) {
+        inspection.start(head)
+        yield* PartFile.exclusively(part)(PartFile.startOver(part))
+      }
+      inspection.announce(head)
+      inspection.add(bytes)
+      yield* PartFile.append(part, head, bytes)
+    }),
+    complete: complete(part, inspection),
+    discard: PartFile.exclusively(part)(PartFile.discard(part)),
+  }
+})

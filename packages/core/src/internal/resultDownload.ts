@@ -1,0 +1,159 @@
+/** Downloads one result: alone, or as a part of a batch. */
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { BatchError } from "../BatchError.ts"
+import { DefectError } from "../DefectError.ts"
+import * as Extraction from "../Extraction.ts"
+import * as FileName from "../FileName.ts"
+import type { Service as Manifest } from "../Manifest.ts"
+import { report, Reporter, reportNow } from "../Reporter.ts"
+import type { ResultError } from "../ResultError.ts"
+import * as ResultEvent from "../ResultEvent.ts"
+import type { ActionResult, ResultRef } from "../ResultRef.ts"
+import type { Service as ResultStore } from "../ResultStore.ts"
+import type { Service as Transfer } from "../Transfer.ts"
+import * as BatchTotals from "./batchTotals.ts"
+import type { CircuitBreaker } from "./circuitBreaker.ts"
+import { foreignText, redact } from "./foreignText.ts"
+import * as ResultMetrics from "./resultMetrics.ts"
+
+export interface Services {
+  readonly transfer: Transfer
+  readonly store: ResultStore
+  readonly manifest: Manifest
+}
+
+/** The links and downloads that a result needed so far. */
+interface Counts {
+  links: number
+  attempts: number
+}
+
+const spanAttributes = (ref: ResultRef | ActionResult) => ({
+  "live_response.action.id": ref.machineActionId,
+  "live_response.command.index": ref.index,
+  ...("machineId" in ref && ref.machineId !== undefined ? { "live_response.machine.id": ref.machineId } : {}),
+})
+
+/** Counts the links and attempts of a result by its events. The span of the result has the current attempt. */
+const counting =
+  (counts: Counts) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.updateService(effect, Reporter, (report) => (event) => {
+      if (event.event === "linked") counts.links = event.links
+      if (event.event !== "retrying" || event.error._tag !== "TransferError") return report(event)
+      counts.attempts++
+      return Effect.andThen(Effect.annotateCurrentSpan("live_response.attempt", counts.attempts), report(event))
+    })
+
+/** Downloads a result into the store, and resumes what an earlier download left. Calls `onBytes` when bytes arrive. */
+export const download = (
+  { store, transfer }: Omit<Services, "manifest">,
+  ref: ResultRef,
+  counts: Counts = { links: 0, attempts: 1 },
+  onBytes: () => void = () => {},
+) =>
+  Effect.gen(function* () {
+    const writer = yield* store.open(ref)
+    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) => {
+      onBytes()
+      return Effect.andThen(BatchTotals.countDownloaded(chunk.bytes.length), writer.write(chunk))
+    }).pipe(
+      // It can never be completed within the limit, so its bytes only use space.
+      Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
+    )
+    return yield* writer.complete
+  }).pipe(
+    Effect.scoped,
+    counting(counts),
+    ResultMetrics.timed,
+    Effect.withSpan(
+      "LiveResponse.save",
+      { attributes: { ...spanAttributes(ref), "live_response.attempt": counts.attempts } },
+      { captureStackTrace: false },
+    ),
+  )
+
+/** The path of a result that an earlier run stored, if the file is still there. */
+const findStored = Effect.fnUntraced(function* ({ manifest, store }: Services, ref: ResultRef) {
+  const outcome = Option.getOrUndefined(yield* manifest.find(ref))
+  if (outcome?.status !== "completed") return undefined
+  const path = FileName.ofResult(ref, outcome.kind)
+  return (yield* store.has({ path, bytes: outcome.bytes })) ? path : undefined
+})
+
+/** Unpacks a stored file, unless it is not gzip or was unpacked before. A failure is reported. */
+const extract = Effect.fnUntraced(function* (
+  { store }: Services,
+  ref: ResultRef,
+  path: string,
+  limits: Extraction.Limits | undefined,
+) {
+  if (limits === undefined || FileName.kindOf(ref, path) !== "gz") return
+  const unpacked = FileName.ofResult(ref, "unpacked")
+  if (yield* store.has({ path: unpacked })) return
+  const bytes = Extraction.gunzip(store.read(path), limits, { name: path }).pipe(
+    Stream.tap(({ length }) => BatchTotals.countExtracted(length)),
+  )
+  yield* store.write(unpacked, bytes).pipe(
+    Effect.flatMap((bytes) => reportNow((at) => ResultEvent.Extracted.make({ at, ...ref, path: unpacked, bytes }))),
+    Effect.catchTag("ExtractionError", (error) =>
+      reportNow((at) =>
+        ResultEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error }),
+      ),
+    ),
+  )
+})
+
+/** Logs a defect, which concerns this result alone, and makes it an error. */
+const toDefectError = Effect.fnUntraced(function* (ref: ResultRef, defect: unknown) {
+  yield* Effect.logError(redact(Cause.pretty(Cause.die(defect))))
+  return new DefectError({ result: String(ref), description: foreignText(String(defect)) })
+})
+
+/** Downloads a result. It fails only with an error that ends the batch; any other error becomes an event. */
+const downloadToEvent = Effect.fnUntraced(function* (
+  services: Services,
+  ref: ResultRef,
+  breaker: CircuitBreaker,
+): Effect.fn.Return<ResultEvent.Completed | ResultEvent.Failed, BatchError> {
+  const counts: Counts = { links: 0, attempts: 1 }
+  const failed = (error: ResultError) =>
+    Effect.map(DateTime.now, (at) => ResultEvent.Failed.make({ at, ...ref, message: error.message, error, ...counts }))
+  return yield* download(services, ref, counts, () => breaker.received()).pipe(
+    Effect.flatMap((stored) =>
+      Effect.map(DateTime.now, (at) => ResultEvent.Completed.make({ at, ...ref, ...stored, ...counts })),
+    ),
+    Effect.catch((error): Effect.Effect<ResultEvent.Failed, BatchError> => {
+      const outage = breaker.gaveUp(error)
+      if (outage !== undefined) return Effect.fail(outage)
+      return breaker.isEndedBy(error) ? Effect.fail(error) : failed(error)
+    }),
+    Effect.catchDefect((defect) => Effect.flatMap(toDefectError(ref, defect), failed)),
+  )
+})
+
+/**
+ * Downloads one result of a batch, unless an earlier run stored it, and reports how it finished. It fails only with an
+ * error that ends the batch.
+ */
+export const downloadInBatch = Effect.fnUntraced(function* (
+  services: Services,
+  ref: ResultRef,
+  options: { readonly breaker: CircuitBreaker; readonly extract: Extraction.Limits | undefined },
+) {
+  const stored = yield* findStored(services, ref)
+  if (stored !== undefined) {
+    yield* reportNow((at) => ResultEvent.Skipped.make({ at, ...ref, reason: "present" }))
+    yield* extract(services, ref, stored, options.extract)
+    return undefined
+  }
+  const finished = yield* downloadToEvent(services, ref, options.breaker)
+  // A stored result is reported even if another result ends the batch meanwhile, or the manifest can't be written.
+  yield* services.manifest.append(finished).pipe(Effect.ensuring(report(finished)), Effect.uninterruptible)
+  if (finished.event === "completed") yield* extract(services, ref, finished.path, options.extract)
+  return finished
+})
