@@ -1,7 +1,7 @@
 /**
  * What discovery costs: `download --since 24h` of a thousand and of five thousand actions of three commands each, from a
- * service that lists two hundred on a page. The program is a process of its own, and tells what of its heap is alive; what
- * is told of the calls is what the service saw.
+ * service that lists two hundred on a page. The program is a process of its own, and reports its live heap; what
+ * is reported of the calls is what the service saw.
  *
  *     node packages/cli/bench/discovery.ts
  */
@@ -36,7 +36,7 @@ const content = new TextEncoder().encode(
   `{"script_name":"a.ps1","exit_code":0,"script_output":"ok","script_errors":""}`,
 )
 
-/** Fills a service with sessions that are over. */
+/** Fills a service with finished sessions. */
 const serve = Effect.fnUntraced(function* (count: number) {
   const simulator = yield* Simulator.make({
     pageSize,
@@ -66,7 +66,7 @@ const serve = Effect.fnUntraced(function* (count: number) {
 })
 
 /** In the program itself: once a second what is alive of its heap, on stderr, where nothing else is. */
-const tellHeap = `data:text/javascript,${encodeURIComponent(
+const reportHeap = `data:text/javascript,${encodeURIComponent(
   "setInterval(() => { gc(); process.stderr.write(`${process.memoryUsage().heapUsed}\\n`) }, 1000).unref()",
 )}`
 
@@ -75,7 +75,7 @@ const download = Effect.fnUntraced(function* (endpoint: string, directory: strin
   const args = ["download", "--since", "24h", "--out", join(directory, "results"), "-j", "16", "--quiet"]
   const child = spawn(
     process.execPath,
-    ["--expose-gc", "--import", tellHeap, main, ...args, "--window", "10000/1 second", "--endpoint", endpoint],
+    ["--expose-gc", "--import", reportHeap, main, ...args, "--window", "10000/1 second", "--endpoint", endpoint],
     { env: { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: directory, LIVE_RESPONSE_TOKEN: "token" } },
   )
   let said = ""
@@ -90,9 +90,9 @@ const measure = Effect.fnUntraced(function* (count: number) {
   const directory = mkdtempSync(join(tmpdir(), "live-response-bench-"))
   yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(directory, { recursive: true, force: true })))
   const { endpoint, simulator } = yield* serve(count)
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const memory = yield* download(endpoint, directory)
-  const took = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const took = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const calls = yield* simulator.calls
   const lists = calls.flatMap(({ kind }, i) => (kind === "list" ? [i] : []))
   const firstResult = calls.findIndex(({ kind }) => kind === "blob")

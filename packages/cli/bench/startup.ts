@@ -28,9 +28,9 @@ const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>)
   })
 
 const timed = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) {
-  const began = yield* Clock.currentTimeNanos
+  const startedAt = yield* Clock.currentTimeNanos
   yield* run(args, env)
-  return Number((yield* Clock.currentTimeNanos) - began) / 1e6
+  return Number((yield* Clock.currentTimeNanos) - startedAt) / 1e6
 })
 
 const median = (values: ReadonlyArray<number>): number =>

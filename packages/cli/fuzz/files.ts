@@ -1,8 +1,8 @@
 /** Results, and the files in a directory of results. */
 import { gunzipSync, gzipSync } from "node:zlib"
-import * as ActionFeed from "@live-response/core/ActionFeed"
 import * as Extraction from "@live-response/core/Extraction"
 import * as FleetJournal from "@live-response/core/FleetJournal"
+import * as FollowPosition from "@live-response/core/FollowPosition"
 import * as Manifest from "@live-response/core/Manifest"
 import { FromString } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
@@ -12,6 +12,7 @@ import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
@@ -34,7 +35,7 @@ const script: Target = {
       const streamed = yield* Effect.result(ScriptResult.decodeStream(pieces, { limit: 1000 }))
       yield* promise(whole._tag === streamed._tag, "what is cut into pieces reads as something else")
       if (streamed._tag === "Success") {
-        yield* promise(streamed.success.output.length <= 1000, "more is kept than the limit")
+        yield* promise(streamed.success.output.length <= 1000, "more is returned than the limit")
       }
       yield* anyAnswer(Stream.runDrain(ScriptResult.output(pieces)))
       yield* anyAnswer(Stream.runDrain(ScriptResult.errors(pieces)))
@@ -181,12 +182,24 @@ const record: Target = {
     ),
 }
 
-const decodePosition = Schema.decodeUnknownOption(Schema.fromJsonString(ActionFeed.Position))
+const position = `{"what":["type LiveResponse"],"position":{"since":"2026-11-24T10:00:00.000Z","open":["${ref.machineActionId}"]}}`
 
 const follow: Target = {
   name: "follow",
-  corpus: [`{"since":"2026-11-24T10:00:00.000Z","open":["${ref.machineActionId}"]}`],
-  run: (input) => anyAnswer(Effect.sync(() => decodePosition(Buffer.from(input).toString()))),
+  corpus: [`{"version":1,"positions":[${position}]}`, `{"positions":[${position}]}`, '{"version":2}'],
+  run: (input) =>
+    Effect.flatMap(FollowPosition.FollowPosition, ({ find }) =>
+      find(FollowPosition.makeKey({ type: ["LiveResponse"] })),
+    ).pipe(
+      // A file that is set aside is a warning, which is of no interest here.
+      Effect.provide(
+        Layer.mergeAll(
+          Layer.provide(FollowPosition.layerFileSystem({ directory: "/r" }), readOnly(input)),
+          Logger.layer([]),
+        ),
+      ),
+      anyAnswer,
+    ),
 }
 
 export const files: ReadonlyArray<Target> = [script, gzip, manifest, journal, record, follow]

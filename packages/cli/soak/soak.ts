@@ -17,7 +17,7 @@ import * as Samples from "../test/support/Samples.ts"
 import * as FaultProxy from "./FaultProxy.ts"
 
 const count = Number(process.argv[2] ?? 2000)
-/** Never reached; only after a 429 the program takes it to be used up by others, and goes on at its pace. */
+/** Never reached; only after a 429 the program assumes that others used it up, and continues at its pace. */
 const limit = 5000
 const mostKills = 500
 
@@ -145,8 +145,8 @@ const soak = Effect.gen(function* () {
 
   /**
    * What has to be sent again, for all results that are not done: how far each had come in the process that was killed,
-   * beyond what was flushed of its part. That is what bodies under way had on the wire and in memory; it is also what a
-   * result held that was whole and not yet in the manifest, or that waited to go on after a fault.
+   * beyond what was flushed of its part. That is what bodies in progress had on the wire and in memory; it is also what a
+   * result held that was whole and not yet in the manifest, or that waited to resume after a fault.
    */
   const lost = () => {
     const done = completed(box)
@@ -178,11 +178,11 @@ const soak = Effect.gen(function* () {
     return ended
   }).pipe(Effect.scoped)
 
-  const began = yield* Clock.currentTimeMillis
+  const startedAt = yield* Clock.currentTimeMillis
   const ended = yield* runOnce.pipe(
     Effect.repeat({ while: ({ exitCode }) => exitCode === null && inFlight.length < mostKills }),
   )
-  const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+  const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
 
   // What is to be, and what is
 

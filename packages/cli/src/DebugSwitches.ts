@@ -1,39 +1,47 @@
 /**
- * Switches of Node that print what goes over the wire, links and tokens among it. Node reads them before this program
- * starts, so that they can't be turned off here.
+ * Switches of Node and of Azure's libraries that print what goes over the wire or the environment, secrets among it. Node
+ * reads its own before this program starts, so that they can't be turned off here.
  */
 
-/** The parts of Node and of undici that print addresses, headers or bytes of a connection. */
-const sections = ["http", "http2", "https", "net", "stream", "tls", "undici", "fetch", "quic"]
-const native = ["HTTP2SESSION", "HTTP2STREAM", "HTTP", "TLS", "CRYPTO", "QUIC"]
+/**
+ * What Node may print, because it is about files, modules and timers alone. All else is refused, also what later versions
+ * of Node or a library may add.
+ */
+const harmless = {
+  NODE_DEBUG: ["esm", "fs", "module", "source_map", "timer"],
+  NODE_DEBUG_NATIVE: ["module"],
+} as const
 
-/** Whether the text is one that the pattern means, in which `*` stands for any characters. */
-const isLike = (pattern: string, text: string): boolean => {
-  const [first = "", ...others] = pattern.split("*")
-  const last = others.pop()
-  if (last === undefined) return text === first
-  if (!text.startsWith(first)) return false
-  let end = first.length
-  for (const part of others) {
-    const start = text.indexOf(part, end)
-    if (start < 0) return false
-    end = start + part.length
-  }
-  return end + last.length <= text.length && text.endsWith(last)
-}
+type Environment = Readonly<Record<string, string | undefined>>
 
-/** Names separated by commas, in any case. */
-const isNamed = (names: string, section: string): boolean =>
-  names.split(",").some((name) => isLike(name.trim().toLowerCase(), section.toLowerCase()))
+const sectionsOf = (text = ""): ReadonlyArray<string> =>
+  text
+    .split(",")
+    .map((section) => section.trim().toLowerCase())
+    .filter((section) => section !== "")
+
+const refusedSwitch = (env: Environment): string | undefined =>
+  Object.entries(harmless).find(([name, allowed]) =>
+    sectionsOf(env[name]).some((section) => !allowed.some((one) => one === section)),
+  )?.[0]
+
+/** Azure's libraries print the address of the proxy as it is. */
+const hasProxyPassword = (env: Environment): boolean =>
+  ["HTTP_PROXY", "HTTPS_PROXY"].flatMap((name) => [env[name], env[name.toLowerCase()]]).some((it) => it?.includes("@"))
 
 /** What is wrong with the environment, in a sentence, if anything is. */
-export const problemOf = (env: Readonly<Record<string, string | undefined>>): string | undefined => {
-  const switches = [
-    { name: "NODE_DEBUG", sections },
-    { name: "NODE_DEBUG_NATIVE", sections: native },
-  ]
-  const found = switches.find(({ name, sections }) => sections.some((section) => isNamed(env[name] ?? "", section)))
-  return found === undefined
-    ? undefined
-    : `${found.name} prints links and tokens, which are secrets; unset it, and use --verbose to see the calls without them`
+export const problemOf = (env: Environment): string | undefined => {
+  const name = refusedSwitch(env)
+  if (name !== undefined) {
+    return `${name} prints links and tokens, which are secrets; unset it, and use --verbose to see the calls without them`
+  }
+  return (env.AZURE_LOG_LEVEL ?? "") !== "" && hasProxyPassword(env)
+    ? "AZURE_LOG_LEVEL prints the proxy's password; unset it, or use a proxy without a password"
+    : undefined
 }
+
+/**
+ * A switch of the libraries that sign in, which print the proxy's password. They read it when they are loaded, so that
+ * it has no effect once it is removed. Many have it set for something else, so that it is not refused.
+ */
+export const librarySwitch = "DEBUG"

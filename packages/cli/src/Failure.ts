@@ -1,16 +1,14 @@
 /**
- * How a command ends: its message, and the exit code that scripts see.
+ * How a command fails: its message, in one line, and its exit code.
  */
 import type { BatchError } from "@live-response/core/BatchError"
 import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { exitCode } from "./ExitCode.ts"
 
-/** What the exit codes mean. 0 is success, 130 is an interruption; 141 is what a shell says of a closed pipe (SIGPIPE). */
-export const exitCode = { someFailed: 1, usage: 2, signIn: 3, machine: 4, closedPipe: 141 } as const
-
-/** Ends the program with a code. The message, if there is one, is one line on stderr. */
+/** Ends the program with a code. The message, if there is one, is printed on standard error. */
 export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Failure")("Failure", {
   code: Schema.Literals(Object.values(exitCode)),
   text: Schema.optionalKey(Schema.String),
@@ -26,19 +24,22 @@ export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Fai
 /** The command line is wrong. */
 export const usage = (text: string): Failure => new Failure({ code: exitCode.usage, text })
 
-/** Who is signed in may not do it, or nobody is. */
+/** Nobody is signed in, or a permission is missing. */
 export const signIn = (text: string): Failure => new Failure({ code: exitCode.signIn, text })
 
 /** This machine does not allow it. */
 export const machine = (text: string): Failure => new Failure({ code: exitCode.machine, text })
 
-/** The reader of standard output has ended. Most of them, such as `head`, had all they wanted, so that nothing is said. */
+/** The work failed, for another reason than the ones above. */
+export const failed = (text: string): Failure => new Failure({ code: exitCode.someFailed, text })
+
+/** The reader of standard output has closed it. Most readers, such as `head`, have read all they want: no message. */
 export const closedPipe = new Failure({ code: exitCode.closedPipe })
 
-/** Some targets failed; each was told about when it did. */
+/** Some targets failed. Each failure was reported when it happened, so there is no message. */
 export const someFailed = new Failure({ code: exitCode.someFailed })
 
-/** What ended a whole command. */
+/** The failure for an error that ended a whole command. */
 export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure => {
   switch (error._tag) {
     case "Failure":
@@ -51,12 +52,10 @@ export const fromError = (error: BatchError | Config.ConfigError | Failure): Fai
     case "DefenderError":
     case "TransferError":
       if (error.isLocal) return machine(error.message)
-      return error._tag === "DefenderError" && error.isDenied
-        ? signIn(error.message)
-        : new Failure({ code: exitCode.someFailed, text: error.message })
+      return error._tag === "DefenderError" && error.isDenied ? signIn(error.message) : failed(error.message)
     case "Outage":
     case "StorageRefused":
-      return new Failure({ code: exitCode.someFailed, text: error.message })
+      return failed(error.message)
     case "CredentialError":
       return error.isLocal ? machine(error.message) : signIn(error.message)
   }
@@ -64,7 +63,7 @@ export const fromError = (error: BatchError | Config.ConfigError | Failure): Fai
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The variable that is wrong, and what it should be. What it is may be a secret. */
+/** The name of the wrong variable, and what is expected. Its value may be a secret, and is not shown. */
 const configMessage = ({ cause, message }: Config.ConfigError): string => {
   if (cause._tag !== "SchemaError") return message
   const [issue] = issuesOf(cause.issue).issues

@@ -1,5 +1,5 @@
 /**
- * `live-response`: the root of the commands, and how a run of it ends.
+ * `live-response`: all commands, their common flags, and how the program exits.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as TerminalText from "@live-response/core/TerminalText"
@@ -19,34 +19,35 @@ import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
-import { actions } from "./commands/actions.ts"
-import { auth } from "./commands/auth.ts"
-import { demo } from "./commands/demo.ts"
-import { download } from "./commands/download.ts"
-import { link } from "./commands/link.ts"
-import { quota } from "./commands/quota.ts"
-import { results } from "./commands/results.ts"
-import { run as runSessions } from "./commands/run.ts"
-import { show } from "./commands/show.ts"
-import { simulate } from "./commands/simulate.ts"
-import { verify } from "./commands/verify.ts"
+import { actions } from "./commands/actions/command.ts"
+import { auth } from "./commands/auth/command.ts"
+import { demo } from "./commands/demo/command.ts"
+import { download } from "./commands/download/command.ts"
+import { link } from "./commands/link/command.ts"
+import { quota } from "./commands/quota/command.ts"
+import { results } from "./commands/results/command.ts"
+import { run as runSessions } from "./commands/run/command.ts"
+import { show } from "./commands/show/command.ts"
+import { simulate } from "./commands/simulate/command.ts"
+import { verify } from "./commands/verify/command.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
-import { exitCode, Failure, usage } from "./Failure.ts"
+import { exitCode } from "./ExitCode.ts"
+import { Failure, usage } from "./Failure.ts"
 import * as Messages from "./output/Messages.ts"
+import { printable } from "./output/Printable.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
-import { printable } from "./Printable.ts"
 
 /** The short form of `--log-level debug`. */
 const Verbose = GlobalFlag.Setting("verbose")({
   flag: Flag.Boolean("verbose").pipe(
     Flag.withDefault(false),
-    Flag.withDescription("Also print calls, waits, retries, renewed links and sizes (the same as --log-level debug)"),
+    Flag.withDescription("Print API calls, waits, retries, renewed links and sizes; the same as --log-level debug"),
   ),
 })
 
 export const command = Command.make("live-response").pipe(
   Command.withDescription(
-    "Brings Microsoft Defender for Endpoint live response results home: within the API's quota, through links that expire, and on from where it stopped.",
+    "Download results of Microsoft Defender for Endpoint live response: stay within the API's quota, renew expired links, and resume where a download stopped.",
   ),
   Command.withSubcommands([runSessions, download, show, results, verify, link, actions, auth, quota, simulate, demo]),
   Command.provide(
@@ -59,7 +60,7 @@ export const command = Command.make("live-response").pipe(
   Command.withGlobalFlags([Verbose]),
 )
 
-/** Help as it is; a mistake in one line, with the way to the help, where the default would print the help first. */
+/** Prints a usage error in one line with a hint at the help, where Effect's default prints the whole help first. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
@@ -71,14 +72,15 @@ const presenter: CliOutput.Presenter = {
       : CliOutput.defaultPresenter.present(event),
 }
 
-/** What stands behind these is a text, also where it begins with a dash, as a script's arguments do. */
-const texts = new Set(["--args", "--comment", "--get-file", "--put-file", "--script"])
+/** Flags whose value may begin with a dash, as a script's arguments do. */
+const textFlags = new Set(["--args", "--comment", "--get-file", "--put-file", "--script"])
 
-const withTexts = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+/** Joins such flags with their values, so that the values are not parsed as flags. */
+const joinTextFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   const joined: Array<string> = []
   for (let i = 0; i < args.length; i++) {
     const [flag = "", text] = args.slice(i, i + 2)
-    const isText = texts.has(flag) && text !== undefined
+    const isText = textFlags.has(flag) && text !== undefined
     joined.push(isText ? `${flag}=${text}` : flag)
     if (isText) i++
   }
@@ -90,20 +92,20 @@ export const run = (args: ReadonlyArray<string>) =>
   Effect.suspend(() => {
     const problem = DebugSwitches.problemOf(process.env)
     return problem === undefined
-      ? Command.runWith(command, { version: packageJson.version })(withTexts(args))
+      ? Command.runWith(command, { version: packageJson.version })(joinTextFlags(args))
       : Effect.fail(usage(problem))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     StandardOutput.whileOpen,
-    // What failed for that reason says no more than that reason.
+    // If standard output failed, other errors are consequences of it.
     Effect.mapError((error) => StandardOutput.problem() ?? error),
     Effect.tapError((error) =>
       error instanceof Failure && error.message !== ""
         ? Console.error(`live-response: ${printable(error.message)}`)
         : Effect.void,
     ),
-    // Nothing ends without a word.
+    // A bug is reported too: no failure is silent.
     Effect.tapDefect((defect) =>
       Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
@@ -117,12 +119,12 @@ export const run = (args: ReadonlyArray<string>) =>
   )
 
 /**
- * 130 for an interruption, the failure's own code, 2 for a command line that was not understood, 1 for a bug; and what did
- * not arrive is no success.
+ * Exits with the code of the failure; 130 after Ctrl-C, 2 for a command line that can't be parsed, 1 for a bug. Success
+ * without complete standard output is a failure too.
  */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
-  if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? 0)
-  if (Cause.hasInterruptsOnly(exit.cause)) return onExit(130)
+  if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? exitCode.success)
+  if (Cause.hasInterruptsOnly(exit.cause)) return onExit(exitCode.interrupted)
   if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
   const error = Cause.squash(exit.cause)
   onExit(error instanceof Failure ? error.code : exitCode.usage)

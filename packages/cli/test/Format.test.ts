@@ -23,7 +23,7 @@ describe("a time of day", () => {
     ["Europe/Berlin", "00:04:05 UTC+2", "2026-07-02 00:04:05 UTC+2", "Thu 2 Jul"],
     ["America/New_York", "18:04:05 UTC-4", "2026-07-01 18:04:05 UTC-4", "Wed 1 Jul"],
     ["Asia/Kolkata", "03:34:05 UTC+5:30", "2026-07-02 03:34:05 UTC+5:30", "Thu 2 Jul"],
-  ])("says its zone: %s", (zone, time, dateAndTime, day) =>
+  ])("has its zone: %s", (zone, time, dateAndTime, day) =>
     inZone(zone, () => {
       assert.strictEqual(Format.timeOfDay(summer), time)
       assert.strictEqual(Format.dateAndTime(summer), dateAndTime)
@@ -31,7 +31,7 @@ describe("a time of day", () => {
     }),
   )
 
-  it("tells the hour apart that is there twice in autumn", () =>
+  it("distinguishes the hour that occurs twice in autumn", () =>
     inZone("Europe/Berlin", () => {
       const [first, second] = ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"].map((iso) =>
         Format.timeOfDay(DateTime.makeUnsafe(iso)),
@@ -39,7 +39,7 @@ describe("a time of day", () => {
       assert.deepStrictEqual([first, second], ["02:30:00 UTC+2", "02:30:00 UTC+1"])
     }))
 
-  it("has its milliseconds where they are asked for", () =>
+  it("has milliseconds on request", () =>
     inZone("UTC", () =>
       assert.strictEqual(Format.timeOfDay(summer, { fractionalSecondDigits: 3 }), "22:04:05.678 UTC"),
     ))
@@ -68,14 +68,14 @@ describe("sizes, durations and counts", () => {
     assert.strictEqual(Format.duration(Duration.fromInputUnsafe(duration)), text),
   )
 
-  it("has commas, and an s where there is not one", () => {
+  it("has commas, and an s unless it is one", () => {
     assert.deepStrictEqual(
       [0, 1, 12_345].map((n) => Format.counted(n, "link")),
       ["0 links", "1 link", "12,345 links"],
     )
   })
 
-  it("draws a bar of one width, however much is done", () => {
+  it("draws a bar of constant width", () => {
     assert.deepStrictEqual(
       [0, 1, 2, 9].map((part) => Format.bar(part, 2, 4)),
       ["░░░░", "██░░", "████", "████"],

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import * as KnownWords from "../src/KnownWords.ts"
+import * as KnownWords from "../src/input/KnownWords.ts"
 
-/** The word, and what is warned of it. */
+/** The word, and the warnings about it. */
 const canonical = (field: KnownWords.Field, text: string) =>
   Effect.gen(function* () {
     const warnings: Array<string> = []
@@ -13,7 +13,7 @@ const canonical = (field: KnownWords.Field, text: string) =>
   })
 
 describe("a word of the API", () => {
-  it.effect("is known in any case, and sent as the API spells it", () =>
+  it.effect("is known in any case, and is sent as the API spells it", () =>
     Effect.gen(function* () {
       for (const field of ["status", "type"] as const) {
         for (const word of KnownWords.knownWords[field]) {
@@ -25,7 +25,7 @@ describe("a word of the API", () => {
     }),
   )
 
-  it.effect("that is unknown is sent as it is, with the one that may be meant and all that are known", () =>
+  it.effect("that is unknown is sent unchanged, with a warning that suggests a word and lists the known words", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* canonical("status", "Suceeded"), {
         word: "Suceeded",
@@ -50,7 +50,7 @@ describe("a word of the API", () => {
     ["type", "Unisolated", "Unisolate"],
     ["status", "done", undefined],
     ["type", "x".repeat(100_000), undefined],
-  ] as const)("%s %s may be meant for %s", (field, text, word) =>
+  ] as const)("suggests for %s %s: %s", (field, text, word) =>
     assert.strictEqual(KnownWords.nearest(field, text), word),
   )
 })

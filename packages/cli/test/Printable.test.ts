@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { printable, printableJson, printableText } from "../src/Printable.ts"
+import { printable, printableJson, printableText } from "../src/output/Printable.ts"
 
 /** What a terminal obeys, but for tabs and line feeds. */
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\p{Cf}\u2028\u2029]/u
@@ -10,14 +10,14 @@ const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\p{Cf}\u2028\u2029]/u
 const hostile = "\u001b[2J\u009b31m\u0007\u202eevil\u200b\u2028\u0000\u{E0001}"
 
 describe("printable", () => {
-  it("is one line, with a mark for each character that a terminal obeys", () => {
+  it("is one line, with a replacement for each control character", () => {
     assert.strictEqual(printable("a\tb\r\nc"), "a b  c")
     assert.strictEqual(printable("\u001b[2J\u202e"), "\uFFFD[2J\uFFFD")
     assert.notMatch(printable(hostile), obeyed)
     assert.strictEqual(printable("Höst 名前 🙂"), "Höst 名前 🙂")
   })
 
-  it.effect.prop("has nothing that a terminal obeys, whatever the text", [Schema.String, Schema.String], ([a, b]) =>
+  it.effect.prop("has no control characters, whatever the text", [Schema.String, Schema.String], ([a, b]) =>
     Effect.sync(() => {
       const line = printable(`${a}${hostile}${b}`)
       assert.notMatch(line, obeyed)
@@ -28,7 +28,7 @@ describe("printable", () => {
 
 describe("printableText", () => {
   it.effect.prop(
-    "is the same however the text is cut, keeps tabs and lines, and makes CRLF one line feed",
+    "is the same however the text is split, keeps tabs and lines, and turns CRLF into one line feed",
     [Schema.Array(Schema.Literals(["a", "\r", "\n", "\t", "\u001b", "\u202e", "é"]))],
     ([characters]) =>
       Effect.gen(function* () {
@@ -43,7 +43,7 @@ describe("printableText", () => {
 })
 
 describe("printableJson", () => {
-  it.effect.prop("means the same, with nothing raw that a terminal obeys", [Schema.String], ([text]) =>
+  it.effect.prop("has the same meaning, with control characters escaped", [Schema.String], ([text]) =>
     Effect.sync(() => {
       const json = printableJson(JSON.stringify({ text: `${text}${hostile}` }))
       assert.notMatch(json, obeyed)

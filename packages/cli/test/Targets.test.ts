@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Machines from "../src/Machines.ts"
-import * as Targets from "../src/Targets.ts"
+import * as Machines from "../src/input/Machines.ts"
+import * as Targets from "../src/input/Targets.ts"
 
 const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
 
 describe("a target", () => {
-  /** The results that a text stands for; all of an action as its id alone. */
+  /** The results that a text names; a whole action as its id. */
   const parsed = (text: string) =>
     Result.match(Targets.parse(text), {
       onFailure: (message) => message,
@@ -40,36 +40,36 @@ describe("a target", () => {
     `${id}x`,
     "../../etc/passwd:0",
     `{${id}}:0`,
-  ])("is not %s", (text) => assert.match(String(parsed(text)), /is no target; a target is <machine action id>/))
+  ])("is not %s", (text) => assert.match(String(parsed(text)), /is not a target; use <machine action id>/))
 
-  it("is repeated with nothing that a terminal obeys, and not at any length", () => {
+  it("is quoted in the message without control characters, and shortened", () => {
     const message = String(parsed(`\u001b[2J${"x".repeat(10_000)}`))
     assert.notInclude(message, "\u001b")
     assert.isBelow(message.length, 300)
   })
 
-  it.effect("that is an argument and wrong is a usage error", () =>
+  it.effect("that is invalid is a usage error as an argument", () =>
     Effect.gen(function* () {
       assert.lengthOf(yield* Targets.fromArguments([`${id}:0-1`, id]), 3)
       const error = yield* Effect.flip(Targets.fromArguments([id, "nonsense"]))
       assert.strictEqual(error.code, 2)
-      assert.match(error.message, /^"nonsense" is no target/)
+      assert.match(error.message, /^"nonsense" is not a target/)
     }),
   )
 })
 
 describe("a machine", () => {
-  it.effect("is an id of 40 digits in any case, or a name as it is written", () =>
+  it.effect("is an id of 40 digits in any case, or a name, which stays unchanged", () =>
     Effect.gen(function* () {
       const machines = yield* Machines.fromArguments(["A".repeat(40), " WS-1.Contoso.com "])
       assert.deepStrictEqual(machines, ["a".repeat(40), new Machines.Named({ name: "WS-1.Contoso.com" })])
     }),
   )
 
-  it.effect("is nothing else", () =>
+  it.effect("is not anything else", () =>
     Effect.gen(function* () {
       for (const text of ["", "1", "-ws", "ws 1", "ws;1", "10.0.0.1", "a".repeat(256)]) {
-        assert.match((yield* Effect.flip(Machines.fromArguments([text]))).message, /is no machine; a machine is its id/)
+        assert.match((yield* Effect.flip(Machines.fromArguments([text]))).message, /is not a machine; use its id/)
       }
     }),
   )

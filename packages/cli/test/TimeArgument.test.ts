@@ -2,15 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as TimeArgument from "../src/TimeArgument.ts"
+import * as TimeArgument from "../src/input/TimeArgument.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
 
-describe("a time of the past", () => {
+describe("a time in the past", () => {
   const instant = (text: string) =>
     Option.match(TimeArgument.parsePast(text, now), {
       onNone: () => "none",
-      onSome: (when) => DateTime.formatIso(TimeArgument.ago(when, now)),
+      onSome: (time) => DateTime.formatIso(TimeArgument.instantOf(time, now)),
     })
 
   it.each([
@@ -21,7 +21,7 @@ describe("a time of the past", () => {
     ["3653d", "2016-11-23T10:00:00.000Z"],
     ["2026-11-24", "2026-11-24T00:00:00.000Z"],
     ["2026-11-24T09:00:00+01:00", "2026-11-24T08:00:00.000Z"],
-    // Today already, where the day begins earlier than in UTC.
+    // East of UTC it may be this day already.
     ["2026-11-25", "2026-11-25T00:00:00.000Z"],
   ])("is %s", (text, at) => assert.strictEqual(instant(text), at))
 
@@ -50,7 +50,7 @@ describe("a time of the past", () => {
   ])("is not %s", (text) => assert.strictEqual(instant(text), "none"))
 })
 
-describe("a time to come", () => {
+describe("a time in the future", () => {
   const seconds = (text: string) =>
     Option.getOrUndefined(Option.map(TimeArgument.parseFuture(text, now), Duration.toSeconds))
 

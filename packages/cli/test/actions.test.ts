@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/CliInProcess.ts"
 import * as InProcess from "./support/InProcess.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const machineId = "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378"
 
@@ -46,7 +46,7 @@ const text = (content: string) => ({ content: new TextEncoder().encode(content) 
 
 /** A simulated service with some actions of the last days, and the environment of who may use it. */
 const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
-  const { env, simulator } = yield* Simulated.serve(options)
+  const { env, simulator } = yield* ServedSimulator.serve(options)
   const now = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)
   const ago = (hours: number) => DateTime.formatIso(DateTime.subtract(now, { hours }))
   const addResult = Effect.fnUntraced(function* (n: number, index: number) {
@@ -56,10 +56,10 @@ const serve = Effect.fnUntraced(function* (options?: Simulator.Options) {
 })
 
 const countOf = (simulator: Simulator.Service, kind: Simulator.Call["kind"]) =>
-  Effect.map(Simulated.answered(simulator, kind), ({ length }) => length)
+  Effect.map(ServedSimulator.answered(simulator, kind), ({ length }) => length)
 
 describe("actions list", () => {
-  it.live("shows what is meant, newest first, and asks once for each page", () =>
+  it.live("lists the selected actions, newest first, with one request for each page", () =>
     Effect.gen(function* () {
       const { ago, env, simulator } = yield* serve({ pageSize: 2 })
       for (const [n, hours] of [1, 2, 3, 30].entries()) yield* simulator.addAction(failedSession(n, ago(hours)))
@@ -113,7 +113,7 @@ describe("actions list", () => {
     }),
   )
 
-  it.live("fits a terminal", () =>
+  it.live("fits the width of a terminal", () =>
     Effect.gen(function* () {
       const { ago, env, simulator } = yield* serve()
       yield* simulator.addAction(failedSession(0, ago(1), { computerDnsName: `工作站${"x".repeat(100)}` }))
@@ -136,7 +136,7 @@ describe("actions list", () => {
     }),
   )
 
-  it.live("says what a filter is that the API can't read, and that nobody may list", () =>
+  it.live("reports a filter that the API can't read, and a missing permission", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const box = yield* Cli.sandbox
@@ -154,7 +154,7 @@ describe("actions list", () => {
 })
 
 describe("actions get, wait and cancel", () => {
-  it.live("shows an action, what its commands are, and where there is a result", () =>
+  it.live("shows an action, its commands, and which of them have a result", () =>
     Effect.gen(function* () {
       const { ago, env, simulator } = yield* serve()
       yield* simulator.addAction(failedSession(0, ago(1)))
@@ -168,7 +168,7 @@ describe("actions get, wait and cancel", () => {
     }),
   )
 
-  it.live("an unknown action is not found, and exit 1", () =>
+  it.live("reports an unknown action, and exits with 1", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const box = yield* Cli.sandbox
@@ -179,7 +179,7 @@ describe("actions get, wait and cancel", () => {
     }),
   )
 
-  it.live("waits for the end, which is the exit code", () =>
+  it.live("waits until the action has finished, and exits by its status", () =>
     Effect.gen(function* () {
       const { ago, env, simulator } = yield* serve()
       yield* simulator.addAction(failedSession(0, ago(1)))
@@ -190,7 +190,7 @@ describe("actions get, wait and cancel", () => {
     }),
   )
 
-  it.live("says what it waits for, and how long, unless that has finished", () =>
+  it.live("reports what it waits for, and for how long, unless the action has finished", () =>
     Effect.gen(function* () {
       const { ago, env, simulator } = yield* serve()
       const box = yield* Cli.sandbox
@@ -205,7 +205,7 @@ describe("actions get, wait and cancel", () => {
       const [says, failed] = unknown.stderr.split("\n")
       assert.strictEqual(
         says,
-        `live-response: the API does not know ${idAt(0)}; a new one may take a while to appear, so it is searched for 1 s`,
+        `live-response: the API does not know ${idAt(0)}; a new action may take a while to appear, so it is searched for 1 s`,
       )
       assert.match(failed ?? "", /^live-response: machine action [0-9a-f-]+: not found/)
 
@@ -224,7 +224,7 @@ describe("actions get, wait and cancel", () => {
     }),
   )
 
-  it.live("an action that can't be cancelled says so", () =>
+  it.live("reports an action that can't be cancelled", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const box = yield* Cli.sandbox
@@ -235,8 +235,8 @@ describe("actions get, wait and cancel", () => {
   )
 })
 
-describe("download of what is looked for", () => {
-  it.live("an id alone is every result of the action", () =>
+describe("download of actions and selections", () => {
+  it.live("downloads every result of an action from its id", () =>
     Effect.gen(function* () {
       const { addResult, ago, env, simulator } = yield* serve()
       yield* simulator.addAction(failedSession(0, ago(1)))
@@ -251,7 +251,7 @@ describe("download of what is looked for", () => {
     }),
   )
 
-  it.live("an id that is unknown, has no result, or has not all of them yet, is a target that failed", () =>
+  it.live("counts an id that is unknown, has no result, or lacks some yet as a failed target", () =>
     Effect.gen(function* () {
       const { addResult, ago, env, simulator } = yield* serve()
       yield* simulator.addAction(failedSession(1, ago(1), { commands: [commandOf("PutFile", "Completed", 0)] }))
@@ -264,7 +264,10 @@ describe("download of what is looked for", () => {
       assert.strictEqual(ended.exitCode, 1)
       assert.match(ended.stderr, /^failed: [0-9a-f-]+0: not found/m)
       assert.match(ended.stderr, /^failed: [0-9a-f-]+1: none of its commands has a result/m)
-      assert.match(ended.stderr, /^failed: [0-9a-f-]+2: 1 of its commands have no result yet, it is InProgress/m)
+      assert.match(
+        ended.stderr,
+        /^failed: [0-9a-f-]+2: 1 of its commands have no result yet, its status is InProgress/m,
+      )
       const events = ended.stdout
         .trimEnd()
         .split("\n")
@@ -273,26 +276,38 @@ describe("download of what is looked for", () => {
     }),
   )
 
-  it.live("a filter's results come while its pages are read, once for each, and a second run has them all", () =>
-    Effect.gen(function* () {
-      const { addResult, ago, env, simulator } = yield* serve({ pageSize: 3, perMinute: 1000 })
-      for (let n = 0; n < 12; n++) {
-        yield* simulator.addAction(failedSession(n, ago(n + 1)))
-        yield* addResult(n, 1)
-      }
-      const box = yield* Cli.sandbox
-      const args = ["download", "--since", "10h", "--type", "LiveResponse", "--out", "results", "--per-minute", "1000"]
-      const first = yield* box.run({ args: [...args, "-j", "1", "--json"], env })
-      assert.strictEqual(first.exitCode, 0, first.stderr)
-      assert.include(first.stdout, '"completed":9')
-      const calls = yield* simulator.calls
-      const kinds = calls.map(({ kind }) => kind)
-      assert.strictEqual(kinds.filter((kind) => kind === "list").length, 3)
-      assert.isBelow(kinds.indexOf("blob"), kinds.lastIndexOf("list"))
+  it.live(
+    "downloads a selection's results while its pages are read, each once, and a second run finds all present",
+    () =>
+      Effect.gen(function* () {
+        const { addResult, ago, env, simulator } = yield* serve({ pageSize: 3, perMinute: 1000 })
+        for (let n = 0; n < 12; n++) {
+          yield* simulator.addAction(failedSession(n, ago(n + 1)))
+          yield* addResult(n, 1)
+        }
+        const box = yield* Cli.sandbox
+        const args = [
+          "download",
+          "--since",
+          "10h",
+          "--type",
+          "LiveResponse",
+          "--out",
+          "results",
+          "--per-minute",
+          "1000",
+        ]
+        const first = yield* box.run({ args: [...args, "-j", "1", "--json"], env })
+        assert.strictEqual(first.exitCode, 0, first.stderr)
+        assert.include(first.stdout, '"completed":9')
+        const calls = yield* simulator.calls
+        const kinds = calls.map(({ kind }) => kind)
+        assert.strictEqual(kinds.filter((kind) => kind === "list").length, 3)
+        assert.isBelow(kinds.indexOf("blob"), kinds.lastIndexOf("list"))
 
-      const again = yield* box.run({ args: [...args, "--json"], env })
-      assert.include(again.stdout, '"skipped":9')
-      assert.strictEqual(yield* countOf(simulator, "link"), 9)
-    }),
+        const again = yield* box.run({ args: [...args, "--json"], env })
+        assert.include(again.stdout, '"skipped":9')
+        assert.strictEqual(yield* countOf(simulator, "link"), 9)
+      }),
   )
 })

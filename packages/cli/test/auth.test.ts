@@ -36,7 +36,7 @@ const check = (token: string, ...args: ReadonlyArray<string>): Cli.Command => ({
 })
 
 describe("auth check", () => {
-  it.live("shows whose token it is, what it permits, and that it suffices", () =>
+  it.live("shows the token's owner, its permissions, and that they suffice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const token = tokenOf({ roles: ["Machine.Read.All", "Alert.Read.All"], exp: (yield* now) + hour })
@@ -48,8 +48,8 @@ describe("auth check", () => {
       assert.match(ended.stdout, /^token +app-only$/m)
       assert.match(ended.stdout, /^roles +Machine\.Read\.All, Alert\.Read\.All$/m)
       assert.match(ended.stdout, /^expires +\d{4}-.*, in (59 min|1 h)$/m)
-      assert.match(ended.stdout, /^download +may be used$/m)
-      assert.notMatch(ended.stdout, /^mind/m)
+      assert.match(ended.stdout, /^download +permitted$/m)
+      assert.notMatch(ended.stdout, /^warning/m)
       assert.notInclude(ended.stdout, "a-signature-that-is-secret")
       assert.strictEqual(ended.exitCode, 0)
       assert.deepStrictEqual(box.entries(), [])
@@ -68,7 +68,7 @@ describe("auth check", () => {
       claims: { scp: "Alert.Read", upn: "ann@contoso" },
       says: /download +the user's token lacks Machine\.LiveResponse/,
     },
-  ])("ends with 3 where it suffices for nothing: $name", ({ claims, says }) =>
+  ])("exits with 3 if the token does not suffice for any command: $name", ({ claims, says }) =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(check(tokenOf(claims)))
@@ -78,14 +78,14 @@ describe("auth check", () => {
     }),
   )
 
-  it.live("minds a token that has expired, and one for another API", () =>
+  it.live("warns of a token that has expired, and of one for another API", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const claims = { scp: "Machine.LiveResponse", exp: (yield* now) - hour, aud: "https://graph.microsoft.com" }
       const ended = yield* box.run(check(tokenOf(claims)))
       assert.match(ended.stdout, /^scopes +Machine\.LiveResponse$/m)
-      assert.match(ended.stdout, /^mind +the token expired at /m)
-      assert.match(ended.stdout, /^mind +the token is for https:\/\/graph\.microsoft\.com/m)
+      assert.match(ended.stdout, /^warning +the token expired at /m)
+      assert.match(ended.stdout, /^warning +the token is for https:\/\/graph\.microsoft\.com/m)
       assert.match(ended.stdout, / UTC, expired$/m)
     }),
   )
@@ -119,16 +119,16 @@ describe("auth check", () => {
     }),
   )
 
-  it.live("says what it can of a token that says nothing", () =>
+  it.live("shows what is known if the token is not readable", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(check("opaque"))
-      assert.match(ended.stdout, /says nothing of itself/)
+      assert.match(ended.stdout, /not readable, so its permissions are unknown/)
       assert.strictEqual(ended.exitCode, 0)
     }),
   )
 
-  it.live("reads a token file, and takes no other sign-in beside it", () =>
+  it.live("reads a token file, and refuses another sign-in beside it", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       box.write("token", `${tokenOf({ tid: "of the file", roles: ["Machine.Read.All"] })}\n`)
@@ -156,7 +156,7 @@ describe("auth check", () => {
     ["--cloud", "mars"],
     ["--authority", "http://login.example"],
     ["--endpoint", "ftp://api.example"],
-  ])("%s %s is a mistake", (args) =>
+  ])("%s %s is a usage error", (args) =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(check("opaque", ...args))
@@ -166,8 +166,8 @@ describe("auth check", () => {
   )
 })
 
-describe("a token that does not suffice", () => {
-  it.live("is told about before the first call, and the API has the last word", () =>
+describe("a token without the permission", () => {
+  it.live("is reported before the first call, but the API decides", () =>
     Effect.gen(function* () {
       const samples = Samples.samples(1)
       const bearer = tokenOf({ roles: ["Alert.Read.All"] })
@@ -179,7 +179,7 @@ describe("a token that does not suffice", () => {
     }),
   )
 
-  it.live("ends a batch of hundreds with 3, after sixteen calls at most", () =>
+  it.live("ends a batch of hundreds with exit code 3, after sixteen calls at most", () =>
     Effect.gen(function* () {
       const samples = Samples.samples(300)
       const denied = ReferenceServer.apiError(403, "Forbidden", "The application does not have the required roles.")
@@ -194,7 +194,7 @@ describe("a token that does not suffice", () => {
   )
 })
 
-describe("a sign-in of a batch", () => {
+describe("the sign-in of a batch", () => {
   /** API, sign-in and storage over TLS, and the environment of an app that signs in there. */
   const serve = Effect.fnUntraced(function* (count: number, options: Simulator.Options) {
     const tls = yield* Certificate.selfSigned
@@ -216,7 +216,7 @@ describe("a sign-in of a batch", () => {
     return { env, simulator, targets: samples.map(({ target }) => target) }
   })
 
-  it.live("outlives its token: a 401 gets a new one, and nothing fails", () =>
+  it.live("renews its token after a 401, and nothing fails", () =>
     Effect.gen(function* () {
       const { env, simulator, targets } = yield* serve(40, {
         tokenLifetime: "2 seconds",
@@ -236,7 +236,7 @@ describe("a sign-in of a batch", () => {
     }),
   )
 
-  it.live("by a device code asks on stderr, and leaves stdout to the events", () =>
+  it.live("by device code asks on stderr, and leaves stdout to the events", () =>
     Effect.gen(function* () {
       const { env, targets } = yield* serve(2, { deviceUser: { after: 1 } })
       const box = yield* Cli.sandbox
@@ -251,7 +251,7 @@ describe("a sign-in of a batch", () => {
     }),
   )
 
-  it.live("that is refused is one line and exit 3, and leaves nothing behind", () =>
+  it.live("that is refused is one line and exit code 3, and leaves no files", () =>
     Effect.gen(function* () {
       const { env, targets } = yield* serve(1, { app: { clientId: "a-1", clientSecret: "right" } })
       const box = yield* Cli.sandbox
@@ -265,8 +265,8 @@ describe("a sign-in of a batch", () => {
   )
 })
 
-describe("what is loaded", () => {
-  const preload = `--import=${fileURLToPath(new URL("support/loaded.mjs", import.meta.url))}`
+describe("loaded modules", () => {
+  const preload = `--import=${fileURLToPath(new URL("support/recordModules.mjs", import.meta.url))}`
 
   const loadedBy = Effect.fnUntraced(function* (command: Cli.Command) {
     const box = yield* Cli.sandbox
@@ -280,7 +280,7 @@ describe("what is loaded", () => {
     }
   })
 
-  it.live("help loads nothing that calls the API", () =>
+  it.live("help loads no module that calls the API", () =>
     Effect.gen(function* () {
       for (const args of [["--help"], ["run", "--help"], ["download", "--help"], ["actions", "list", "--help"]]) {
         const { api, ended } = yield* loadedBy({ args })
@@ -290,7 +290,7 @@ describe("what is loaded", () => {
     }),
   )
 
-  it.live("help and a token as it is load nothing of @azure/identity, and a sign-in does", () =>
+  it.live("help and a given token load nothing of @azure/identity, but a sign-in does", () =>
     Effect.gen(function* () {
       const samples = Samples.samples(1)
       const server = yield* ReferenceServer.make({ results: Samples.resultsOf(samples) })

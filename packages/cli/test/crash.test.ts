@@ -47,7 +47,7 @@ const download = (
 ) => Cli.download(server, "--window", "1000/1 minute", ...args, ...samples.map(({ target }) => target))
 
 describe("a batch that is killed", { concurrent: true }, () => {
-  it.live("again and again, has every result whole and completed once in the end", () =>
+  it.live("again and again has every result whole, and completed once, in the end", () =>
     Effect.gen(function* () {
       const samples = Samples.samples(60)
       let calls = 0
@@ -76,7 +76,7 @@ describe("a batch that is killed", { concurrent: true }, () => {
     }).pipe(Random.withSeed("crash")),
   )
 
-  it.live("at half of a result goes on there: the other half costs at most 0.52 of its bytes", () =>
+  it.live("in the middle of a result resumes there: the other half costs at most 0.52 of its bytes", () =>
     Effect.gen(function* () {
       const size = 8_000_000
       const [id, bytes] = [Samples.action(0), Samples.noise(size, 3)]
@@ -223,8 +223,8 @@ const states: ReadonlyArray<State> = [
   },
 ]
 
-describe("what a crash leaves", { concurrent: true }, () => {
-  it.live.each(states)("is mended by the next run: $name", ({ leave, sent, statuses }) =>
+describe("the state after a crash", { concurrent: true }, () => {
+  it.live.each(states)("is repaired by the next run: $name", ({ leave, sent, statuses }) =>
     Effect.gen(function* () {
       if (one === undefined || two === undefined || last === undefined) return assert.fail("three samples")
       const samples = [one, two, last]

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/Cli.ts"
 
-describe("what there is to try without a tenant", { concurrent: true }, () => {
-  it.live("demo downloads a batch in which everything goes wrong, and nothing of it twice", () =>
+describe("demo and simulate", { concurrent: true }, () => {
+  it.live("demo downloads a batch with every fault, and nothing twice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const first = yield* box.run({ args: ["demo", "--out", "results"] })
@@ -19,7 +19,7 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
       for (const { bytes, path } of completed) assert.strictEqual(box.sizeOf(String(path)), bytes)
       assert.isTrue(
         completed.some(({ links }) => links === 2),
-        "no link was dead on arrival",
+        "no link had expired on arrival",
       )
       assert.isTrue(
         completed.some(({ attempts }) => attempts === 3),
@@ -29,12 +29,12 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
 
       const again = yield* box.run({ args: ["demo", "--out", "results"] })
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /\n0 downloaded \(0 B\), 60 were here already, 1 failed; 0 links /)
+      assert.match(again.stdout, /\n0 downloaded \(0 B\), 60 already present, 1 failed; 0 links /)
       assert.deepStrictEqual(box.files(), files)
     }),
   )
 
-  it.live("demo --run runs a script on machines of all kinds, and downloads what it left", () =>
+  it.live("demo --run runs a script on machines of all kinds, and downloads its results", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run({ args: ["demo", "--run", "--out", "results"] })
@@ -42,19 +42,19 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
       assert.match(ended.stdout, /\n7 sessions succeeded, 1 failed; 2 machines without a session in \d+ (s|min)\.\n/)
       assert.match(ended.stdout, /\n15 downloaded /)
       assert.match(ended.stderr, /another session is under way on the machine/)
-      assert.match(ended.stderr, /live response is for machines with Windows 11;/)
+      assert.match(ended.stderr, /live response needs machines with Windows 11;/)
       const [table] = /live-response results \S+/.exec(ended.stdout) ?? []
       const results = yield* box.run({ args: table?.split(" ").slice(1) ?? [] })
-      assert.match(results.stdout, /^8 script results, a row each,/)
+      assert.match(results.stdout, /^8 script results, one row each,/)
     }),
   )
 
-  it.live("simulate serves what its own words say, and Ctrl-C ends it", () =>
+  it.live("simulate serves what its output says, and ends with Ctrl-C", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const simulator = yield* box.start({ args: ["simulate", "--results", "7"] })
       yield* Cli.until(
-        () => simulator.stdout().includes("Ctrl-C ends it."),
+        () => simulator.stdout().includes("Press Ctrl-C to stop it."),
         () => `what to do\n${simulator.stdout()}\n${simulator.stderr()}`,
       )
       const commands = simulator
@@ -95,12 +95,12 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
-  it.live("simulate keeps the limits that it is given, and the batch waits as it is told", () =>
+  it.live("simulate enforces the given limits, and the batch waits as the answers demand", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const simulator = yield* box.start({ args: ["simulate", "--per-minute", "3", "--results", "6"] })
       yield* Cli.until(
-        () => simulator.stdout().includes("Ctrl-C ends it."),
+        () => simulator.stdout().includes("Press Ctrl-C to stop it."),
         () => "what to do",
       )
       const endpoint = /LIVE_RESPONSE_ENDPOINT=(\S+) LIVE_RESPONSE_TOKEN=(\S+)/.exec(simulator.stdout())
@@ -123,12 +123,12 @@ describe("what there is to try without a tenant", { concurrent: true }, () => {
     }),
   )
 
-  it.live("simulate says in one line that its port is taken", () =>
+  it.live("simulate reports a port that is in use in one line", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const first = yield* box.start({ args: ["simulate"] })
       yield* Cli.until(
-        () => first.stdout().includes("Ctrl-C ends it."),
+        () => first.stdout().includes("Press Ctrl-C to stop it."),
         () => "what to do",
       )
       const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(first.stdout())?.[1] ?? ""

@@ -80,7 +80,7 @@ const assertNoSecrets = (server: ReferenceServer.ReferenceServer, out: string, .
 }
 
 describe("download", () => {
-  it.live("brings sixty results home whole, with a link each, and a second run calls nobody", () =>
+  it.live("downloads sixty results whole, with one link each, and a second run makes no call", () =>
     Effect.gen(function* () {
       const { box, download, env, out, server } = yield* world({ results: sixty })
       const first = yield* box.run({
@@ -128,7 +128,7 @@ describe("download", () => {
     }),
   )
 
-  it.live("makes a dead link anew, goes on where a body broke, and waits as a 429 asks", () =>
+  it.live("renews an expired link, resumes where a body broke, and waits as a 429 demands", () =>
     Effect.gen(function* () {
       const target = (i: number) => `${id(0)}:${i}`
       const results = Object.fromEntries(
@@ -175,7 +175,7 @@ describe("download", () => {
     }),
   )
 
-  it.live("ends the batch at once where the token is refused, and says nothing secret", () =>
+  it.live("ends the batch at once if the token is refused, and shows no secret", () =>
     Effect.gen(function* () {
       const { box, env, out, server } = yield* world({ results: sixty })
       const args = ["download", "-o", "out", ...Object.keys(sixty)]
@@ -188,7 +188,7 @@ describe("download", () => {
     }),
   )
 
-  it.live("does not carry the bearer along a redirect", () =>
+  it.live("does not send the bearer to a redirect", () =>
     Effect.gen(function* () {
       const elsewhere = yield* ReferenceServer.make({ results: {} })
       const { download, server } = yield* world({
@@ -202,7 +202,7 @@ describe("download", () => {
     }),
   )
 
-  it.live("keeps what it has when it is interrupted, and goes on there", () =>
+  it.live("keeps partial results when it is interrupted, and resumes there", () =>
     Effect.gen(function* () {
       const target = `${id(0)}:0`
       const bytes = pattern(3_000_000, 7)
@@ -231,7 +231,7 @@ describe("download", () => {
   )
 })
 
-describe("bad input", () => {
+describe("invalid input", () => {
   const good = `${id(0)}:0`
   const token = { LIVE_RESPONSE_TOKEN: "t" }
 
@@ -247,7 +247,7 @@ describe("bad input", () => {
       name: "no target",
       args: ["foo"],
       code: 2,
-      says: /"foo" is no target; a target is <machine action id>, or <machine action id>:<index>/,
+      says: /"foo" is not a target; use <machine action id> or <machine action id>:<index>/,
     },
     {
       name: "a missing list",
@@ -273,7 +273,7 @@ describe("bad input", () => {
       says: /file\/below: there is a file where a directory is needed/,
     },
     {
-      name: "a directory that can't be made",
+      name: "a directory that can't be created",
       args: [good, "-o", "/proc/nope"],
       env: token,
       code: 4,
@@ -281,7 +281,7 @@ describe("bad input", () => {
     },
   ]
   for (const { args, code, env, name, says } of cases) {
-    it.live(`${name} is one line and exit ${code}`, () =>
+    it.live(`${name} is one line and exit code ${code}`, () =>
       Effect.gen(function* () {
         const box = yield* Cli.sandbox
         box.write("file", "")
@@ -298,7 +298,7 @@ describe("bad input", () => {
     )
   }
 
-  it.live("a broken line is named by its number, and the others come", () =>
+  it.live("reports a broken line by its number, and downloads the others", () =>
     Effect.gen(function* () {
       const { box, download, out } = yield* world({ results: sixty })
       box.write(
@@ -308,7 +308,7 @@ describe("bad input", () => {
       box.write("list.csv", `index,machineActionId\n5,"${id(0)}"\n1,${id(0)}\n`)
       const ended = yield* download("--from", "list.txt", "--from", "list.csv")
       assert.strictEqual(ended.exitCode, 1)
-      assert.match(ended.stderr, /list.txt, line 4: "what is this" is no target/)
+      assert.match(ended.stderr, /list.txt, line 4: "what is this" is not a target/)
       assert.deepStrictEqual(
         manifestOf(out)
           .map(({ index }) => index)

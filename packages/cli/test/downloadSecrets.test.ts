@@ -38,7 +38,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
     }),
   )
 
-  it.effect("is on the disk byte for byte, named after the first bytes, and nothing else is", () =>
+  it.effect("writes each result byte for byte, named after its first bytes, and nothing else", () =>
     Effect.gen(function* () {
       const { box } = yield* Batch
       assert.deepStrictEqual(box.files(), [...samples.map(({ path }) => path), "manifest.jsonl"].sort())
@@ -48,7 +48,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
     }),
   )
 
-  it.effect("takes one link and one download a result", () =>
+  it.effect("needs one link and one download for each result", () =>
     Effect.gen(function* () {
       const { server } = yield* Batch
       for (const target of targets) {
@@ -64,7 +64,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
     }),
   )
 
-  it.effect("shows the bearer to the API, and neither it nor the trace to the storage", () =>
+  it.effect("sends the bearer to the API, and neither it nor trace headers to the storage", () =>
     Effect.gen(function* () {
       const { server } = yield* Batch
       for (const { headers } of server.linkCalls()) {
@@ -87,7 +87,7 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
     }),
   )
 
-  it.effect("keeps what it brings for its owner alone", () =>
+  it.effect("writes files that only their owner can read", () =>
     Effect.gen(function* () {
       const { box } = yield* Batch
       for (const path of box.files()) assert.strictEqual(box.mode(`results/${path}`), 0o600, path)
@@ -120,27 +120,27 @@ layer(Batch.layer, { excludeTestServices: true })("a batch of sixty results", (i
     }),
   )
 
-  it.effect("gives no secret away", () =>
+  it.effect("shows no secret", () =>
     Effect.gen(function* () {
       const { box, ended, server } = yield* Batch
       Cli.assertNoSecrets(box, server, ended)
     }),
   )
 
-  it.effect("is not fetched a second time", () =>
+  it.effect("does not download a result twice", () =>
     Effect.gen(function* () {
       const { box, server } = yield* Batch
       const requests = server.requests.length
       const manifest = box.read("results/manifest.jsonl")
       const again = yield* box.run(Cli.download(server, ...targets))
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^0 downloaded \(0 B\), 60 were here already; 0 links/)
+      assert.match(again.stdout, /^0 downloaded \(0 B\), 60 already present; 0 links/)
       assert.strictEqual(server.requests.length, requests)
       assert.isTrue(box.read("results/manifest.jsonl").equals(manifest))
     }),
   )
 
-  it.effect("is fetched again where its file is gone or was cut, and only there", () =>
+  it.effect("downloads a result again only if its file is missing or truncated", () =>
     Effect.gen(function* () {
       const { box, server } = yield* Batch
       const [, , gone, cut] = samples
@@ -165,7 +165,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
   const results = Samples.resultsOf(few)
   const fewTargets = few.map(({ target }) => target)
 
-  it.live("stay secret where the token is refused", () =>
+  it.live("stay secret if the token is refused", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -179,7 +179,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("stay secret where the token can't even be sent", () =>
+  it.live("stay secret if the token can't be sent", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -191,7 +191,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("stay secret where the storage refuses, breaks or talks of them", () =>
+  it.live("stay secret if the storage refuses them, breaks, or repeats them", () =>
     Effect.gen(function* () {
       const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
         results,
@@ -210,7 +210,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("do not travel on to where the API redirects", () =>
+  it.live("are not sent where the API redirects", () =>
     Effect.gen(function* () {
       const statuses = [301, 302, 303, 307, 308]
       const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
@@ -228,7 +228,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("do not travel on to where the storage redirects, nor is that answer a result", () =>
+  it.live("are not sent where the storage redirects, and that answer is not a result", () =>
     Effect.gen(function* () {
       const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
         results,
@@ -248,7 +248,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("are not sent in the clear to another machine, nor to what is no address", () =>
+  it.live("are not sent unencrypted to another machine, or to an invalid address", () =>
     Effect.gen(function* () {
       const links = [
         "http://storage.example/r?sig=a/b%3D",
@@ -272,7 +272,7 @@ describe("a bearer and a link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("are taken in stray quotes, as a sibling call of the API has them", () =>
+  it.live("are accepted in stray quotes, as a similar call of the API has them", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results, linkValue: (link) => `"${link}"` })
       const box = yield* Cli.sandbox

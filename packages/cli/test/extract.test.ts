@@ -29,7 +29,7 @@ const results = {
 }
 
 describe("--extract", { concurrent: true }, () => {
-  it.live("unpacks what is gzip beside the raw file, under no name but its own", () =>
+  it.live("unpacks gzip beside the original file, under a name of its own", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -55,7 +55,7 @@ describe("--extract", { concurrent: true }, () => {
     }),
   )
 
-  it.live("does not unpack a bomb or a damaged file, says so, and keeps both as they came", () =>
+  it.live("reports a bomb and a damaged file without unpacking them, and keeps both unchanged", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -80,7 +80,7 @@ describe("--extract", { concurrent: true }, () => {
     }),
   )
 
-  it.live("has a limit of the user's own", () =>
+  it.live("has a limit that the user sets", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -94,7 +94,7 @@ describe("--extract", { concurrent: true }, () => {
     }),
   )
 
-  it.live("unpacks what is here from an earlier run as well, and once", () =>
+  it.live("unpacks files of an earlier run too, once", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -118,7 +118,7 @@ describe("--strict", { concurrent: true }, () => {
       box.write("list.txt", `# today\n${at(0)}\nnonsense\n${at(4)}\n`)
       const ended = yield* box.run(Cli.download(server, "--strict", "-j", "1", "--from", "list.txt"))
       assert.strictEqual(ended.exitCode, 2)
-      assert.match(ended.stderr, /^live-response: list\.txt, line 3: "nonsense" is no target; [^\n]*\n$/)
+      assert.match(ended.stderr, /^live-response: list\.txt, line 3: "nonsense" is not a target; [^\n]*\n$/)
       assert.isAtMost(server.linkCalls().length, 1)
     }),
   )

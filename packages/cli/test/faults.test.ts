@@ -55,13 +55,13 @@ const assertArrived = ({ box, ended, entry }: Outcome, bytes = content) => {
   assertNothingLeft(box, true)
 }
 
-/** It failed: that is told, in the manifest too, and there is nothing that could be taken for the result. */
+/** It failed: standard error and the manifest say so, and no file could be mistaken for the result. */
 const assertFailed = ({ box, ended, entry }: Outcome, message: RegExp) => {
   assert.strictEqual(ended.exitCode, 1, ended.stderr)
-  const told = ended.stderr.split("\n").filter((line) => line.startsWith("failed: "))
-  assert.strictEqual(told.length, 1, ended.stderr)
-  assert.match(told[0] ?? "", message)
-  assert.include(told[0], unlucky)
+  const reported = ended.stderr.split("\n").filter((line) => line.startsWith("failed: "))
+  assert.strictEqual(reported.length, 1, ended.stderr)
+  assert.match(reported[0] ?? "", message)
+  assert.include(reported[0], unlucky)
   assert.match(ended.stdout, /^5 downloaded \(50\.0 kB\), 1 failed; /)
   assert.strictEqual(entry?.status, "failed")
   assert.match(String(entry?.message), message)
@@ -82,7 +82,7 @@ const first =
 
 describe("faults", { concurrent: true }, () => {
   // It takes half a minute, so it is the first: the others happen meanwhile.
-  it.live("a body that never gets any further fails, and leaves nothing under its name", () =>
+  it.live("a body that makes no progress fails, and leaves no file under its name", () =>
     Effect.gen(function* () {
       const outcome = yield* downloadAll({
         onBlob: first(Infinity, (nth) => ({ breakAfter: nth === 1 ? 100_000 : 0 })),
@@ -97,7 +97,7 @@ describe("faults", { concurrent: true }, () => {
   )
 
   describe("links", () => {
-    it.live("one that expired before its first byte is made anew, once", () =>
+    it.live("one that expired before its first byte is renewed once", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ onBlob: first(1, () => ({ expire: true })) })
         const { entry, server } = outcome
@@ -109,7 +109,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("all that are dead on arrival are made anew, each once", () =>
+    it.live("all that expired before use are renewed once each", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ onBlob: ({ nth }) => (nth === 1 ? { expire: true } : undefined) })
         assertArrived(outcome)
@@ -117,7 +117,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("a 403 for the fresh one as well is final", () =>
+    it.live("a 403 for the renewed link too is final", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ onBlob: first(Infinity, () => ({ expire: true })) })
         assertFailed(outcome, /HTTP 403 AuthenticationFailed/)
@@ -126,7 +126,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one that expired in the middle of a result is made anew, and the rest comes through it", () =>
+    it.live("one that expired in the middle of a result is renewed, and the rest is downloaded with the new link", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           onBlob: first(2, (nth) => (nth === 1 ? { breakAfter: 3_500_000 } : { expire: true })),
@@ -141,7 +141,7 @@ describe("faults", { concurrent: true }, () => {
   })
 
   describe("bodies", () => {
-    it.live("one that breaks goes on by Range where it broke, through the same link", () =>
+    it.live("one that breaks resumes there by Range, with the same link", () =>
       Effect.gen(function* () {
         const broken = 3_500_000
         const outcome = yield* downloadAll({ onBlob: first(1, () => ({ breakAfter: broken })) })
@@ -164,7 +164,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one that breaks again and again arrives as long as it gets on", () =>
+    it.live("one that breaks again and again arrives as long as it makes progress", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ onBlob: first(3, () => ({ breakAfter: 1_500_000 })) })
         assertArrived(outcome)
@@ -177,7 +177,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one that was replaced after it broke starts over, and is the new one from end to end", () =>
+    it.live("one that was replaced after it broke restarts, and is entirely the new content", () =>
       Effect.gen(function* () {
         const replacement = Samples.noise(3_900_000, 8)
         const server: ReferenceServer.ReferenceServer = yield* ReferenceServer.make({
@@ -202,7 +202,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one of which the storage sends everything where the rest was asked for is right all the same", () =>
+    it.live("one that the storage sends in full instead of the requested range is correct", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           onBlob: first(2, (nth) => (nth === 1 ? { breakAfter: 3_500_000 } : { ignoreRange: true })),
@@ -215,7 +215,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one that breaks before its first byte is asked for again", () =>
+    it.live("one that breaks before its first byte is requested again", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ onBlob: first(2, () => ({ breakAfter: 0 })) })
         assertArrived(outcome)
@@ -226,7 +226,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one with another MD5 than announced fails, and leaves nothing at all", () =>
+    it.live("one with another MD5 than announced fails, and leaves no file", () =>
       Effect.gen(function* () {
         const wrong = ReferenceServer.md5(Samples.noise(1))
         const outcome = yield* downloadAll({ results: { ...results, [unlucky]: { bytes: content, md5: wrong } } })
@@ -238,7 +238,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("one that has no MD5 arrives", () =>
+    it.live("one without an MD5 is downloaded", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           results: { ...results, [unlucky]: { bytes: content, md5: null } },
@@ -260,7 +260,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("a storage that is busy for a moment is asked again, through the same link", () =>
+    it.live("a storage that is busy is asked again, with the same link", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           onBlob: first(1, () => ReferenceServer.blobError(503, "ServerBusy", "The server is busy.")),
@@ -270,7 +270,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("what failed is fetched by the next run, and only that", () =>
+    it.live("the next run downloads only what failed", () =>
       Effect.gen(function* () {
         const server = yield* ReferenceServer.make({
           results,
@@ -286,7 +286,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("what failed is added by --retry-failed, without being named", () =>
+    it.live("--retry-failed adds what failed without naming it", () =>
       Effect.gen(function* () {
         const server = yield* ReferenceServer.make({
           results,
@@ -314,7 +314,7 @@ describe("faults", { concurrent: true }, () => {
       ["as a header", { "retry-after": "2" }],
       ["in its message alone", {}],
     ] as const
-    it.live.each(cases)("a 429 that says %s when to come back holds every call up for so long", ([, headers]) =>
+    it.live.each(cases)("a 429 that states %s when to retry delays every call until then", ([, headers]) =>
       Effect.gen(function* () {
         const concurrency = 2
         const outcome = yield* downloadAll(
@@ -327,14 +327,14 @@ describe("faults", { concurrent: true }, () => {
         const refused = calls.find(({ status }) => status === 429)
         assert.isDefined(refused)
         const since = calls.filter((call) => call !== refused && call.at >= refused.at).map(({ at }) => at - refused.at)
-        // Whoever was on the way already when the answer came is not to blame.
+        // Calls that were in progress when the answer arrived do not count.
         assert.isAtMost(since.filter((after) => after < 1990).length, concurrency - 1, since.join())
         assert.isTrue(since.some((after) => after >= 1990))
         assert.strictEqual(calls.length, targets.length + 1)
       }),
     )
 
-    it.live("windows that are narrower than this program knows are learnt from the answers", () =>
+    it.live("windows smaller than the configured ones are learnt from the answers", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ windows: [{ limit: 3, seconds: 5 }], retryAfterHeader: false }, "-j", "2")
         assertArrived(outcome)
@@ -356,7 +356,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("is asked again after it hung up without an answer", () =>
+    it.live("is asked again after it closed the connection without an answer", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({ onLink: first(1, () => "hang up" as const) })
         assertArrived(outcome)
@@ -364,7 +364,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("is asked once for what it does not know", () =>
+    it.live("is asked once for an unknown result", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           onLink: first(Infinity, () =>
@@ -376,7 +376,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("is asked once for what it does not accept", () =>
+    it.live("is asked once for a request that it refuses", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           onLink: first(Infinity, () => ReferenceServer.apiError(400, "InvalidInput", "PutFile has no result")),
@@ -386,7 +386,7 @@ describe("faults", { concurrent: true }, () => {
       }),
     )
 
-    it.live("gives something else than a link, and that is said", () =>
+    it.live("is reported if it answers something else than a link", () =>
       Effect.gen(function* () {
         const outcome = yield* downloadAll({
           onLink: first(Infinity, () => ({
@@ -407,7 +407,7 @@ describe("faults", { concurrent: true }, () => {
       [401, ReferenceServer.apiError(401, "Unauthorized", "The token has expired."), /refused the token/],
       [403, ReferenceServer.apiError(403, "MissingRoles", "The application has no roles."), /permission is missing/],
     ] as const
-    it.live.each(answers)("a %i of the API, after a few calls and in one line", ([status, answer, message]) =>
+    it.live.each(answers)("a %i of the API ends it after a few calls, with one line", ([status, answer, message]) =>
       Effect.gen(function* () {
         const server = yield* ReferenceServer.make({ results: {}, onLink: () => answer })
         const box = yield* Cli.sandbox

@@ -7,13 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
 import * as Terminal from "./support/Terminal.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
 
 const decodeRef = Schema.decodeSync(FromString)
 
-/** A session as it is by now, with one result. */
+/** A session with its present status, and its one result. */
 const put = Effect.fnUntraced(function* (
   simulator: Simulator.Service,
   n: number,
@@ -51,9 +51,9 @@ const follow = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<st
 const here = (box: Cli.Sandbox, ...ns: ReadonlyArray<number>) => ns.every((n) => box.sizeOf(`${idAt(n)}/0.bin`) > 0)
 
 describe("download --follow", { concurrent: true }, () => {
-  it.live("has what there is and what comes, and goes on where it was when it is killed and begun again", () =>
+  it.live("downloads existing and new results, and resumes after it was killed", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       yield* put(simulator, 1, "Succeeded", { hours: 2 })
       yield* put(simulator, 2, "Pending")
       yield* put(simulator, 3, "Succeeded", { hours: 30 })
@@ -78,7 +78,7 @@ describe("download --follow", { concurrent: true }, () => {
       yield* first.signal("SIGKILL")
       yield* first.ended
 
-      // Ended while nobody watched, and created so while nobody watched.
+      // One finished, and one was created, while no program watched.
       yield* put(simulator, 6, "Succeeded")
       yield* put(simulator, 7, "Succeeded")
       const second = yield* box.start(follow(env, "--json", "--since", "1m"))
@@ -93,7 +93,7 @@ describe("download --follow", { concurrent: true }, () => {
       const events = Cli.ndjson(ended.stdout)
       assert.deepInclude(events.at(-1), { event: "summary", completed: 2, failed: 0 })
       assert.isFalse(here(box, 3) || here(box, 4))
-      const links = yield* Simulated.answered(simulator, "link")
+      const links = yield* ServedSimulator.answered(simulator, "link")
       assert.strictEqual(links.length, 5)
       assert.deepStrictEqual(
         box.files().filter((file) => !file.includes("/")),
@@ -102,9 +102,9 @@ describe("download --follow", { concurrent: true }, () => {
     }),
   )
 
-  it.live("has a line for each result, and on a terminal the last look and the next one", () =>
+  it.live("prints a line for each result, and on a terminal the last search and the next one", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       const box = yield* Cli.sandbox
       const command = { ...follow(env), patience: "20 seconds" } as const
       const terminal = yield* box.onTerminal(
@@ -116,13 +116,13 @@ describe("download --follow", { concurrent: true }, () => {
           () => Terminal.screen(terminal.output(), 120).some((line) => what.test(line)),
           () => `${what}\n${Terminal.screen(terminal.output(), 120).join("\n")}`,
         )
-      yield* shown(/^Watch +last look at \d\d:\d\d:\d\d UTC, next look at \d\d:\d\d:\d\d UTC \(in 1 s\)$/)
+      yield* shown(/^Watch +last search at \d\d:\d\d:\d\d UTC, next search at \d\d:\d\d:\d\d UTC \(in 1 s\)$/)
       yield* put(simulator, 1, "Succeeded")
       yield* shown(/^[\d-]{10} [\d:]{8} UTC {2}[0-9a-f-]{36}\/0\.bin {2}11 B$/)
       yield* terminal.type("\u0003")
       assert.strictEqual((yield* terminal.ended).exitCode, 130)
 
-      // To a pipe as well, where there is no screen.
+      // The same to a pipe.
       yield* put(simulator, 2, "Succeeded")
       const running = yield* box.start(follow(env))
       yield* Cli.until(
@@ -135,9 +135,9 @@ describe("download --follow", { concurrent: true }, () => {
     }),
   )
 
-  it.live("follows what is meant alone, whose status is looked at when it is over", () =>
+  it.live("downloads selected actions only, and compares their status when they are final", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       yield* put(simulator, 1, "Pending")
       yield* put(simulator, 2, "Succeeded", { requestor: "somebody@contoso.com" })
       yield* put(simulator, 3, "Failed")
@@ -159,13 +159,13 @@ describe("download --follow", { concurrent: true }, () => {
     }),
   )
 
-  it.live("says what does not go with it, and ends where the API is not there or nobody may", () =>
+  it.live("rejects arguments that contradict it, and fails if the token is refused", () =>
     Effect.gen(function* () {
-      const { env } = yield* Simulated.serve()
+      const { env } = yield* ServedSimulator.serve()
       const box = yield* Cli.sandbox
       const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
         [[`${idAt(1)}:0`], /--follow finds what it downloads/],
-        [["--filter", "status eq 'Succeeded'"], /name a status by --status/],
+        [["--filter", "status eq 'Succeeded'"], /select a status with --status/],
       ]
       for (const [args, message] of cases) {
         const ended = yield* box.run(follow(env, ...args))

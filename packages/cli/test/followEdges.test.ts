@@ -1,5 +1,5 @@
 /**
- * `download --follow` as a SOC leaves it running: killed, shut out, told that it may not, and without a disk.
+ * `download --follow` as a SOC leaves it running: killed, without a service, with a refused token, on a full disk.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/Cli.ts"
-import * as Interposed from "./support/Interposed.ts"
+import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`
 
@@ -19,7 +19,7 @@ const decodeRef = Schema.decodeSync(FromString)
 const outputOf = (n: number) =>
   JSON.stringify({ script_name: "a.ps1", exit_code: 0, script_output: `result of ${n}`, script_errors: "" })
 
-/** A session as it is by now, with two results of three commands. */
+/** A session with its present status, and two results of its three commands. */
 const put = Effect.fnUntraced(function* (
   simulator: Simulator.Service,
   n: number,
@@ -36,7 +36,7 @@ const put = Effect.fnUntraced(function* (
     machineId: "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378",
     computerDnsName: `ws-${n}.contoso.com`,
     creationDateTimeUtc: DateTime.formatIso(now),
-    // Long over: a test does not wait for results to settle.
+    // Final for long, so that a test does not wait for results to settle.
     lastUpdateDateTimeUtc: DateTime.formatIso(DateTime.subtract(now, { hours: 1 })),
     commands: ["PutFile", "RunScript", "RunScript"].map((type, index) => ({
       index,
@@ -57,7 +57,7 @@ const follow = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<st
   env: { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" },
 })
 
-/** The results are on a disk of 160 kB, which no other process sees and which is gone after it, but for what it remembered. */
+/** Runs with its results on a disk of 160 kB of its own. Only `follow.json` is copied to it and from it. */
 const onSmallDisk = (command: Cli.Command): Cli.Command =>
   Cli.inShell(
     command,
@@ -69,7 +69,7 @@ const onSmallDisk = (command: Cli.Command): Cli.Command =>
       exit "$code"' shell "$@"`,
   )
 
-/** Whether both results are there. */
+/** Whether both results are stored. */
 const isHere = (box: Cli.Sandbox, n: number) => [1, 2].every((index) => box.sizeOf(`${idAt(n)}/${index}.json`) > 0)
 
 const wait = (box: Cli.Sandbox, running: Cli.Running, ...ns: ReadonlyArray<number>) =>
@@ -78,7 +78,7 @@ const wait = (box: Cli.Sandbox, running: Cli.Running, ...ns: ReadonlyArray<numbe
     () => `the results of ${ns}\n${running.stderr()}`,
   )
 
-const remembered = (box: Cli.Sandbox) =>
+const positionsFile = (box: Cli.Sandbox) =>
   box.entries().includes("results") && box.files().includes("follow.json")
     ? box.read("results/follow.json").toString()
     : ""
@@ -89,7 +89,7 @@ const countOf = (box: Cli.Sandbox) =>
 const completed = (box: Cli.Sandbox) =>
   Cli.ndjson(box.read("results/manifest.jsonl").toString()).filter(({ status }) => status === "completed")
 
-/** Until a gateway has answered in the service's place. */
+/** Waits until a call was answered with 503. */
 const untilRefused = (simulator: Simulator.Service) =>
   Effect.repeat(simulator.calls, {
     until: (calls) => calls.some(({ status }) => status === 503),
@@ -98,11 +98,11 @@ const untilRefused = (simulator: Simulator.Service) =>
 
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
 
-// The longest first: five at a time are run.
+// The longest come first: five run at a time.
 describe("download --follow, left running", { concurrent: true }, () => {
-  it.live("has every result once and whole, however often it is killed", () =>
+  it.live("downloads every result once and whole, however often it is killed", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Interposed.serve({ latency: Effect.sleep("20 millis") })
+      const { env, simulator } = yield* InterceptedSimulator.serve({ latency: Effect.sleep("20 millis") })
       const box = yield* Cli.sandbox
       yield* put(simulator, 0, "Pending")
       let n = 1
@@ -111,7 +111,7 @@ describe("download --follow, left running", { concurrent: true }, () => {
         const before = countOf(box)
         const running = yield* box.start(follow(env, "-j", "2"))
         yield* Effect.repeat(more, { times: 5 })
-        // Killed with some under way, and at another place each time.
+        // Killed with some in progress, and at another point each time.
         yield* Cli.until(
           () => countOf(box) >= before + results,
           () => `${results} more results\n${running.stderr()}`,
@@ -124,13 +124,13 @@ describe("download --follow, left running", { concurrent: true }, () => {
       const last = yield* box.start(follow(env, "--json"))
       yield* wait(box, last, ...upTo(n))
       yield* Cli.until(
-        () => /"open":\[\]/.test(remembered(box)),
-        () => `nothing open\n${remembered(box)}`,
+        () => /"open":\[\]/.test(positionsFile(box)),
+        () => `nothing open\n${positionsFile(box)}`,
       )
       yield* last.signal("SIGTERM")
       const ended = yield* last.ended
       assert.strictEqual(ended.exitCode, 130)
-      assert.match(ended.stderr, /^goes on where it was, with what was created since [\d: -]+ UTC\n$/)
+      assert.match(ended.stderr, /^resumes with actions created since [\d: -]+ UTC\n$/)
       const events = Cli.ndjson(ended.stdout)
       assert.strictEqual(events.filter(({ event }) => event === "summary").length, 1)
       assert.deepInclude(events.at(-1), { event: "summary", failed: 0 })
@@ -143,7 +143,7 @@ describe("download --follow, left running", { concurrent: true }, () => {
       assert.strictEqual(new Set(keys).size, keys.length)
       assert.strictEqual(keys.length, 2 * n)
       assert.isFalse(box.files().some((file) => file.endsWith(".part")))
-      // The machines' names are there for each, and each once.
+      // Each action is recorded once, with the name of its machine.
       const results = yield* box.run({ args: ["results", "results"] })
       assert.strictEqual(results.stdout.split("\n")[0]?.split(",")[0], `${2 * n} script results`)
       assert.notInclude(results.stdout, "not known")
@@ -153,9 +153,9 @@ describe("download --follow, left running", { concurrent: true }, () => {
     }),
   )
 
-  it.live("waits for a service that is gone, and has what ended meanwhile", () =>
+  it.live("waits for a service that is gone, and then downloads what finished meanwhile", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve()
+      const service = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       yield* put(service.simulator, 1, "Succeeded")
       yield* put(service.simulator, 2, "Pending")
@@ -166,7 +166,7 @@ describe("download --follow, left running", { concurrent: true }, () => {
       yield* put(service.simulator, 3, "Succeeded")
       yield* Cli.until(
         () => service.missed() > 0,
-        () => `somebody who misses it\n${running.stderr()}`,
+        () => `a call that finds no service\n${running.stderr()}`,
       )
       yield* service.comeBack
       yield* wait(box, running, 2, 3)
@@ -181,17 +181,17 @@ describe("download --follow, left running", { concurrent: true }, () => {
     }),
   )
 
-  it.live("keeps an action open for the next one where one of its results failed, and that one has it", () =>
+  it.live("holds an action open if one of its results failed, and the next run downloads it", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Interposed.serve()
+      const { env, simulator } = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       yield* put(simulator, 1, "Succeeded", { results: { linkFaults: [{ fault: "status", status: 400 }] } })
       yield* put(simulator, 2, "Succeeded")
       const first = yield* box.start(follow(env))
       yield* wait(box, first, 2)
       yield* Cli.until(
-        () => remembered(box).includes(`"open":["${idAt(1)}"]`),
-        () => `what is open\n${remembered(box)}`,
+        () => positionsFile(box).includes(`"open":["${idAt(1)}"]`),
+        () => `what is open\n${positionsFile(box)}`,
       )
       yield* first.signal("SIGKILL")
       yield* first.ended
@@ -199,15 +199,15 @@ describe("download --follow, left running", { concurrent: true }, () => {
       const second = yield* box.start(follow(env))
       yield* wait(box, second, 1)
       yield* Cli.until(
-        () => remembered(box).includes('"open":[]'),
-        () => `nothing open\n${remembered(box)}`,
+        () => positionsFile(box).includes('"open":[]'),
+        () => `nothing open\n${positionsFile(box)}`,
       )
     }),
   )
 
-  it.live("ends at once where its token is refused, and lets nobody else into its directory", () =>
+  it.live("exits at once if its token is refused, and locks its directory until then", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve()
+      const service = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       yield* put(service.simulator, 1, "Succeeded")
       yield* put(service.simulator, 2, "Pending")
@@ -221,16 +221,16 @@ describe("download --follow, left running", { concurrent: true }, () => {
       assert.strictEqual(ended.exitCode, 3)
       assert.match(ended.stderr, /^live-response: [^\n]+ the API refused the token [^\n]+; sign in again[^\n]+\n$/)
       assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), { event: "summary", completed: 2, failed: 0 })
-      assert.include(remembered(box), idAt(2))
+      assert.include(positionsFile(box), idAt(2))
     }),
   )
 
-  it.live("ends where the disk is full, and what it remembered stays as it was", () =>
+  it.live("exits if the disk is full, and leaves its position as it was", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Interposed.serve()
+      const { env, simulator } = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       yield* put(simulator, 1, "Succeeded")
-      // So long that it does not fit on the disk twice.
+      // So long that two copies do not fit on the disk.
       const position = { since: "2026-01-01T00:00:00.000Z", open: Array.from({ length: 2000 }, (_, n) => idAt(n + 7)) }
       const before = JSON.stringify({ positions: [{ what: ["type LiveResponse"], position }] })
       box.write("before.json", before)
@@ -241,42 +241,42 @@ describe("download --follow, left running", { concurrent: true }, () => {
     }),
   )
 
-  it.live("fetches again what failed, as soon as it may be there", () =>
+  it.live("downloads a failed result again when it may exist", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Interposed.serve()
+      const { env, simulator } = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       const absent = { fault: "status", status: 404, code: "ResourceNotFound" } as const
       yield* put(simulator, 1, "Succeeded", { results: { linkFaults: [absent, absent] } })
       const running = yield* box.start(follow(env))
       yield* wait(box, running, 1)
       yield* Cli.until(
-        () => remembered(box).includes('"open":[]'),
-        () => `nothing open\n${remembered(box)}`,
+        () => positionsFile(box).includes('"open":[]'),
+        () => `nothing open\n${positionsFile(box)}`,
       )
     }),
   )
 
-  it.live("remembers each selection apart, and says so where it can't read what it remembered", () =>
+  it.live("stores a position for each selection, and warns if it cannot read them", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Interposed.serve()
+      const { env, simulator } = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       yield* put(simulator, 1, "Pending")
       const until = Effect.fnUntraced(function* (args: ReadonlyArray<string>, text: string, says = "") {
         const running = yield* box.start(follow(env, ...args))
         yield* Cli.until(
-          () => remembered(box).includes(text) && running.stderr().includes(says),
-          () => `${text}\n${remembered(box)}${running.stderr()}`,
+          () => positionsFile(box).includes(text) && running.stderr().includes(says),
+          () => `${text}\n${positionsFile(box)}${running.stderr()}`,
         )
         yield* running.signal("SIGINT")
         return (yield* running.ended).stderr
       })
       yield* until([], idAt(1))
       yield* until(["--requestor", "x", "--machine", "ws-9"], "requestor x")
-      assert.include(remembered(box), `"open":["${idAt(1)}"]`)
-      yield* until(["--machine", "ws-9", "--requestor", "x"], "requestor x", "goes on where it was")
+      assert.include(positionsFile(box), `"open":["${idAt(1)}"]`)
+      yield* until(["--machine", "ws-9", "--requestor", "x"], "requestor x", "resumes with actions created since")
 
-      box.write("results/follow.json", remembered(box).slice(0, -9))
-      const said = yield* until([], '{"positions":[{', "follow.json.broken")
+      box.write("results/follow.json", positionsFile(box).slice(0, -9))
+      const said = yield* until([], '{"version":1,"positions":[{', "follow.json.broken")
       assert.match(
         said,
         /^live-response: results\/follow\.json is broken, and is now results\/follow\.json\.broken; [^\n]+\n/,
@@ -284,24 +284,24 @@ describe("download --follow, left running", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes no status of what is not over, and any text in a filter", () =>
+  it.live("rejects a status that is not final, and accepts any text in a filter", () =>
     Effect.gen(function* () {
-      const { env } = yield* Interposed.serve()
+      const { env } = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       const ended = yield* box.run(follow(env, "--status", "pending"))
       assert.strictEqual(ended.exitCode, 2)
-      assert.match(ended.stderr, /name no status that is not/)
+      assert.match(ended.stderr, /leave out --status Pending/)
       const running = yield* box.start(follow(env, "--filter", "requestor eq 'status@contoso.com'"))
       yield* Cli.until(
-        () => remembered(box).includes("status@contoso.com"),
-        () => `a first look\n${running.stderr()}`,
+        () => positionsFile(box).includes("status@contoso.com"),
+        () => `a first search\n${running.stderr()}`,
       )
     }),
   )
 
-  it.live("goes from where it is told: so long ago, or a date", () =>
+  it.live("starts where --since says: a duration ago, or a date", () =>
     Effect.gen(function* () {
-      const { env } = yield* Interposed.serve()
+      const { env } = yield* InterceptedSimulator.serve()
       const box = yield* Cli.sandbox
       for (const since of ["yesterday", "24", "2026-13-45"]) {
         const ended = yield* box.run(follow(env, "--since", since))
@@ -311,17 +311,17 @@ describe("download --follow, left running", { concurrent: true }, () => {
       assert.deepStrictEqual(box.entries(), [])
       const running = yield* box.start(follow(env, "--since", "2026-02-03"))
       yield* Cli.until(
-        () => remembered(box).includes('"since":"2026-02-03T00:00:00.000Z"'),
-        () => `a position\n${remembered(box)}\n${running.stderr()}`,
+        () => positionsFile(box).includes('"since":"2026-02-03T00:00:00.000Z"'),
+        () => `a position\n${positionsFile(box)}\n${running.stderr()}`,
       )
     }),
   )
 })
 
 describe("download --since", () => {
-  it.live("asks for sessions alone, once for each page, and knows their machines afterwards", () =>
+  it.live("lists sessions only, with one call for each page, and records their machines", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Interposed.serve({ pageSize: 2 })
+      const { env, simulator } = yield* InterceptedSimulator.serve({ pageSize: 2 })
       const box = yield* Cli.sandbox
       for (const n of upTo(5)) yield* put(simulator, n, "Succeeded")
       yield* put(simulator, 5, "Succeeded", { type: "Isolate" })

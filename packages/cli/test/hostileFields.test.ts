@@ -5,7 +5,7 @@ import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/CliInProcess.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 /** Tabs and line feeds are between fields and records. */
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\p{Cf}\u2028\u2029]/u
@@ -117,7 +117,7 @@ const commands: ReadonlyArray<ReadonlyArray<string>> = [
 describe("hostile fields", () => {
   it.live("of actions, results, arguments and addresses are printed safely by every command", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       yield* simulator.addAction(action)
       yield* simulator.addAction(unreadable)
       yield* simulator.addAction({ ...action, id: id.replace("988c", "988d"), commands: hostile })
@@ -156,7 +156,7 @@ describe("hostile fields", () => {
 
   it.live("that repeat the token are in no output and in no file", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* Simulated.serve()
+      const { env, simulator } = yield* ServedSimulator.serve()
       const token = env.LIVE_RESPONSE_TOKEN
       const repeating = (value: unknown): unknown =>
         JSON.parse(JSON.stringify(value).replaceAll(asJson(hostile), token))
@@ -201,16 +201,18 @@ describe("an address with a password in it", () => {
     { env: { LIVE_RESPONSE_AUDIENCE: "https://user:hunter22@example.com" }, names: "LIVE_RESPONSE_AUDIENCE" },
     { flags: ["--endpoint", "https://user:hunter22@api.example.com"], names: "--endpoint" },
     { flags: ["--authority", "https://user:hunter22@login.example.com"], names: "--authority" },
-  ])("is a usage error that names the setting, and not what it is: $names", ({ env = {}, flags = [], names }) =>
-    Effect.gen(function* () {
-      const box = yield* Cli.sandbox
-      for (const args of [["quota"], ["auth", "check"], ["actions", "list"], ["download", `${id}:0`]]) {
-        const ended = yield* box.run({ args: [...args, ...flags], env: { LIVE_RESPONSE_TOKEN: "token", ...env } })
-        assert.strictEqual(ended.exitCode, 2)
-        assert.include(ended.stderr, names)
-        assert.include(ended.stderr, "without a user or a password")
-        assert.notInclude(ended.stderr + ended.stdout, "hunter22")
-      }
-    }),
+  ])(
+    "is a usage error that names the setting, but does not show its value: $names",
+    ({ env = {}, flags = [], names }) =>
+      Effect.gen(function* () {
+        const box = yield* Cli.sandbox
+        for (const args of [["quota"], ["auth", "check"], ["actions", "list"], ["download", `${id}:0`]]) {
+          const ended = yield* box.run({ args: [...args, ...flags], env: { LIVE_RESPONSE_TOKEN: "token", ...env } })
+          assert.strictEqual(ended.exitCode, 2)
+          assert.include(ended.stderr, names)
+          assert.include(ended.stderr, "without a user or a password")
+          assert.notInclude(ended.stderr + ended.stdout, "hunter22")
+        }
+      }),
   )
 })

@@ -60,7 +60,7 @@ const assertFetched = (outcome: Outcome, targets: ReadonlyArray<string>) => {
 }
 
 describe("targets", { concurrent: true }, () => {
-  it.live("are one and the same in upper and in lower case, and are fetched once", () =>
+  it.live("are the same in upper and lower case, and are downloaded once", () =>
     Effect.gen(function* () {
       const lower = action(0)
       const upper = lower.toUpperCase()
@@ -79,7 +79,7 @@ describe("targets", { concurrent: true }, () => {
     }),
   )
 
-  it.live("are lists: files, standard input, and what a process substitution gives, which is read once", () =>
+  it.live("can be lists: files, standard input, and a process substitution, which is read once", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -99,7 +99,7 @@ describe("targets", { concurrent: true }, () => {
     }),
   )
 
-  it.live("are taken from a stream while it lasts", () =>
+  it.live("are read from a stream as they arrive", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -125,7 +125,7 @@ describe("a broken line", { concurrent: true }, () => {
       .split("\n")
       .map((line) => /^failed: ([\w. ]+), line (\d+): ./.exec(line)?.slice(1).join(" ") ?? line)
 
-  it.live("is named with its number, and the others arrive", () =>
+  it.live("is reported with its number, and the others are downloaded", () =>
     Effect.gen(function* () {
       const outcome = yield* downloadLists({
         "lines.txt": `${action(0)}:0\n\n# note\nnonsense\n${action(0)}:1\n${action(0)}:2-1\n${action(1)}:0\n`,
@@ -153,7 +153,7 @@ describe("a broken line", { concurrent: true }, () => {
     }),
   )
 
-  it.live("of standard input is named too, once, and printed without what a terminal would obey", () =>
+  it.live("of standard input is reported too, once, and without control characters", () =>
     Effect.gen(function* () {
       const stdin = `${action(0)}:0\n\u001b[2J\u009b31m\u202eevil\u0007${"x".repeat(5000)}\n`
       const { ended } = yield* downloadLists({}, stdin)
@@ -177,7 +177,7 @@ describe("a broken line", { concurrent: true }, () => {
   )
 })
 
-describe("a command line that is wrong", { concurrent: true }, () => {
+describe("an invalid command line", { concurrent: true }, () => {
   const id = action(0)
   const target = `${id}:0`
   const from = (...args: ReadonlyArray<string>) => ["download", ...args]
@@ -187,12 +187,12 @@ describe("a command line that is wrong", { concurrent: true }, () => {
     readonly [what: string, exitCode: number, args: ReadonlyArray<string>, says: RegExp, env?: Record<string, string>]
   > = [
     ["no target", 2, from(), /--from/],
-    ["a target that is no GUID", 2, from("988cc94e:0"), /"988cc94e:0" is no target/],
+    ["a target that is not a GUID", 2, from("988cc94e:0"), /"988cc94e:0" is not a target/],
     [
       "one bad target among good ones",
       2,
       from(target, "../../etc/passwd:0", target),
-      /"\.\.\/\.\.\/etc\/passwd:0" is no target/,
+      /"\.\.\/\.\.\/etc\/passwd:0" is not a target/,
     ],
     ["a list that is not there", 2, from("--from", "nowhere.txt"), /nowhere\.txt/],
     ["a list that is a directory", 2, from("--from", "."), /can't read \./],
@@ -201,11 +201,11 @@ describe("a command line that is wrong", { concurrent: true }, () => {
       "a list with another header",
       2,
       from(target, "--from", "wrong.csv"),
-      /wrong\.csv, line 1: the header has no column/,
+      /wrong\.csv, line 1: the header "[^\n]*" has no column/,
     ],
     ["a server in the clear", 2, from(target, "--endpoint", "http://example.com"), /https/],
     [
-      "a server in the clear, in the environment",
+      "a server without TLS, in the environment",
       2,
       from(target),
       /https/,
@@ -223,10 +223,10 @@ describe("a command line that is wrong", { concurrent: true }, () => {
       { LIVE_RESPONSE_TOKEN: "", AZURE_TENANT_ID: "t", AZURE_CLIENT_ID: "c" },
     ],
     ["a directory below a file", 4, from(target, "--out", "file/results"), /file\/results/],
-    ["a directory where none can be made", 4, from(target, "--out", "/proc/nope"), /\/proc\/nope/],
-    ["a directory far below where none can be made", 4, from(target, "--out", "/proc/nope/a/b"), /\/proc\/nope/],
+    ["a directory that can't be created", 4, from(target, "--out", "/proc/nope"), /\/proc\/nope/],
+    ["a directory far below one that can't be created", 4, from(target, "--out", "/proc/nope/a/b"), /\/proc\/nope/],
   ]
-  it.live.each(cases)("%s: exit code %i and a line that says it", ([, exitCode, args, says, env]) =>
+  it.live.each(cases)("%s: exit code %i and one line with the reason", ([, exitCode, args, says, env]) =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox

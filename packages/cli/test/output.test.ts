@@ -12,7 +12,7 @@ const results = Samples.resultsOf(samples)
 const total = samples.reduce((sum, { bytes }) => sum + bytes.length, 0)
 const missing = `${Samples.action(99)}:0`
 
-/** One of some size, for whoever wants to stop in the middle of it. */
+/** A result that is large enough to stop in the middle of it. */
 const large = `${Samples.action(50)}:0`
 const largeBytes = Samples.noise(4_000_000, 50)
 
@@ -22,7 +22,7 @@ const idOf = (target: string) => {
 }
 
 describe("--json", { concurrent: true }, () => {
-  it.live("prints events alone on stdout, and the summary last", () =>
+  it.live("prints only events on stdout, and the summary last", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({
         results,
@@ -92,7 +92,7 @@ describe("--json", { concurrent: true }, () => {
     }),
   )
 
-  it.live("tells of progress and of what is there already", () =>
+  it.live("has events for progress and for results that are present", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({
         results: { [large]: { bytes: largeBytes } },
@@ -121,7 +121,7 @@ describe("--json", { concurrent: true }, () => {
     }),
   )
 
-  it.live("tells of waiting for the quota, and ends with the summary where it is interrupted", () =>
+  it.live("has events for waits for the quota, and ends with the summary after Ctrl-C", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -142,7 +142,7 @@ describe("--json", { concurrent: true }, () => {
     }),
   )
 
-  it.live("gives nothing to a terminal that the terminal would obey", () =>
+  it.live("prints no control characters to a terminal", () =>
     Effect.gen(function* () {
       const { server } = yield* hostile
       const box = yield* Cli.sandbox
@@ -153,7 +153,7 @@ describe("--json", { concurrent: true }, () => {
     }),
   )
 
-  it.live("can be read on a terminal: the progress does not wipe it away", () =>
+  it.live("can be read on a terminal: the progress does not overwrite it", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results, onBlob: () => ({ holdAfter: 0 }) })
       const box = yield* Cli.sandbox
@@ -181,7 +181,7 @@ describe("--json", { concurrent: true }, () => {
 })
 
 describe("for people and logs", { concurrent: true }, () => {
-  it.live("the summary is on stdout, and what failed on stderr", () =>
+  it.live("the summary is on stdout, and failures are on stderr", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -197,7 +197,7 @@ describe("for people and logs", { concurrent: true }, () => {
     }),
   )
 
-  it.live("--quiet prints what failed and nothing else", () =>
+  it.live("--quiet prints only failures", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -210,7 +210,7 @@ describe("for people and logs", { concurrent: true }, () => {
     }),
   )
 
-  it.live("an answer of the server is printed without what a terminal would obey, in one line", () =>
+  it.live("an answer of the server is printed in one line, without control characters", () =>
     Effect.gen(function* () {
       const { server } = yield* hostile
       const box = yield* Cli.sandbox
@@ -225,7 +225,7 @@ describe("for people and logs", { concurrent: true }, () => {
     }),
   )
 
-  it.live("a pause between attempts is told in words that people use as well", () =>
+  it.live("a wait between attempts has a line in plain words", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({
         results,
@@ -240,11 +240,11 @@ describe("for people and logs", { concurrent: true }, () => {
       )
       yield* running.signal("SIGINT")
       const { stderr } = yield* running.ended
-      assert.match(stderr, /^again in \d+ ?s: [^\n]*HTTP 503/)
+      assert.match(stderr, /^retrying in \d+ ?s: [^\n]*HTTP 503/)
     }),
   )
 
-  it.live("a pause that the API asks for is told in words that people use", () =>
+  it.live("a wait that the API demands has a line in plain words", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({
         results,
@@ -256,11 +256,11 @@ describe("for people and logs", { concurrent: true }, () => {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, targets[0] ?? ""))
       assert.strictEqual(ended.exitCode, 0)
-      assert.match(ended.stderr, /^again in 6\s?s: [^\n]*HTTP 429/)
+      assert.match(ended.stderr, /^retrying in 6\s?s: [^\n]*HTTP 429/)
     }),
   )
 
-  it.live("--help, --version and --completions answer on stdout", () =>
+  it.live("--help, --version and --completions print on stdout", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const help = yield* box.run({ args: ["--help"] })
@@ -337,12 +337,12 @@ describe("--verbose, or --log-level debug", { concurrent: true }, () => {
   )
 })
 
-describe("whoever ends before it", { concurrent: true }, () => {
+describe("a reader that closes its end", { concurrent: true }, () => {
   /** Its own exit code, and what came out of the pipe. */
   const pipedInto = (command: Cli.Command, into: string) =>
     Cli.inShell(command, `"$@" | ${into}; echo "\${PIPESTATUS[0]}" >&2`)
 
-  it.live("keeps what is in progress, is told so in one line, and the same command resumes", () =>
+  it.live("keeps partial results, says so in one line, and the same command resumes", () =>
     Effect.gen(function* () {
       const { box, command, server } = yield* holdingLarge
       // The first of them stops in its middle, with the reader of its events gone.
@@ -363,7 +363,7 @@ describe("whoever ends before it", { concurrent: true }, () => {
     }),
   )
 
-  it.live("gets 141 from what only reads and prints, and no word", () =>
+  it.live("ends commands that only read and print with 141, without a message", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(pipedInto({ args: ["download", "--help"] }, "true"))
@@ -371,7 +371,7 @@ describe("whoever ends before it", { concurrent: true }, () => {
     }),
   )
 
-  it.live("is no matter where it read stderr alone: the work goes on", () =>
+  it.live("does not end the work if it read only stderr", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -381,7 +381,7 @@ describe("whoever ends before it", { concurrent: true }, () => {
     }),
   )
 
-  it.live("a full disk behind stdout is this machine's trouble: exit code 4", () =>
+  it.live("a full disk behind stdout is a failure of this machine: exit code 4", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })
       const box = yield* Cli.sandbox
@@ -393,7 +393,7 @@ describe("whoever ends before it", { concurrent: true }, () => {
 })
 
 describe("on a terminal", { concurrent: true }, () => {
-  it.live.each([80, 40])("of %i columns there is a bar, the quota and the next link, and then the summary", (columns) =>
+  it.live.each([80, 40])("of %i columns shows a bar, the quota and the next link, and then the summary", (columns) =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({
         results: { ...results, [large]: { bytes: largeBytes } },
@@ -425,7 +425,7 @@ describe("on a terminal", { concurrent: true }, () => {
     }),
   )
 
-  it.live("what failed stays to be read, above the progress", () =>
+  it.live("failures stay readable above the progress", () =>
     Effect.gen(function* () {
       const { server } = yield* hostile
       const box = yield* Cli.sandbox
@@ -439,7 +439,7 @@ describe("on a terminal", { concurrent: true }, () => {
     }),
   )
 
-  it.live("Ctrl-C ends it, with the cursor shown and what to do next", () =>
+  it.live("Ctrl-C shows the cursor and the next step", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({
         results: { [large]: { bytes: largeBytes } },
@@ -460,8 +460,8 @@ describe("on a terminal", { concurrent: true }, () => {
   )
 })
 
-describe("interrupted", { concurrent: true }, () => {
-  it.live("it keeps what it has, says so, and goes on there when it is started again", () =>
+describe("an interrupted download", { concurrent: true }, () => {
+  it.live("keeps partial results, says so, and resumes when it is started again", () =>
     Effect.gen(function* () {
       const { box, command, server } = yield* holdingLarge
       const running = yield* box.start(command)
@@ -481,7 +481,7 @@ describe("interrupted", { concurrent: true }, () => {
       const requests = server.requests.length
       const again = yield* box.run(command)
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 link /)
+      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 already present; 1 link /)
       assert.deepStrictEqual(
         server.requests.slice(requests).map(({ headers, status }) => [status, headers.range]),
         [
@@ -497,7 +497,7 @@ describe("interrupted", { concurrent: true }, () => {
     }),
   )
 
-  it.live("the hard way, as by a crash, it goes on there just as well", () =>
+  it.live("resumes after a kill too", () =>
     Effect.gen(function* () {
       const { box, command, server } = yield* holdingLarge
       const running = yield* box.start(command)
@@ -511,7 +511,7 @@ describe("interrupted", { concurrent: true }, () => {
       const requests = server.requests.length
       const again = yield* box.run(command)
       assert.strictEqual(again.exitCode, 0, again.stderr)
-      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 were here already; 1 link /)
+      assert.match(again.stdout, /^1 downloaded \(4\.0 MB\), 12 already present; 1 link /)
       assert.match(server.requests.slice(requests).at(-1)?.headers.range ?? "", /^bytes=\d{7}-$/)
       assert.isTrue(box.read(largePath).equals(largeBytes))
     }),

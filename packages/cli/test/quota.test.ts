@@ -87,7 +87,7 @@ const quota = (
   env: { LIVE_RESPONSE_TOKEN: server.bearer },
 })
 
-/** What `quota --json` says, in a line and without a word on stderr. */
+/** The output of `quota --json`, which is one line, with nothing on stderr. */
 const reportOf = Effect.fnUntraced(function* (box: Cli.Sandbox, command: Cli.Command) {
   const { exitCode, stderr, stdout } = yield* box.run({ ...command, args: [...command.args, "--json"] })
   assert.deepStrictEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" })
@@ -140,7 +140,7 @@ const warningsOf = ({ stderr }: Pick<Cli.Ended, "stderr">): ReadonlyArray<string
 }
 
 describe("a run", { concurrent: true }, () => {
-  it.live("over far more results than its windows hold is never refused", () =>
+  it.live("of far more results than its windows allow is never throttled", () =>
     Effect.gen(function* () {
       const windows = [
         { limit: 30, seconds: 5 },
@@ -157,7 +157,7 @@ describe("a run", { concurrent: true }, () => {
     }),
   )
 
-  it.live("that is polite spaces its calls", () =>
+  it.live("with --polite spaces its calls", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 5, seconds: 5 }]
       const { samples, server } = yield* serve(4, windows)
@@ -171,7 +171,7 @@ describe("a run", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes its windows from the environment, and tells with --json until when it waits", () =>
+  it.live("takes its windows from the environment, and reports with --json until when it waits", () =>
     Effect.gen(function* () {
       const { samples, server } = yield* serve(8, [])
       const box = yield* Cli.sandbox
@@ -192,7 +192,7 @@ describe("a run", { concurrent: true }, () => {
     }),
   )
 
-  it.live("shows on a terminal how much of a window is used, and goes on", () =>
+  it.live("shows on a terminal how much of a window is used, and continues", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 5, seconds: 10 }]
       const { samples, server } = yield* serve(7, windows)
@@ -213,7 +213,7 @@ describe("a run", { concurrent: true }, () => {
 })
 
 describe("programs that share a state directory", { concurrent: true }, () => {
-  it.live("keep within the window together, two at once", () =>
+  it.live("stay within the window together, two at once", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 10, seconds: 2 }]
       const { samples, server } = yield* serve(20, windows)
@@ -231,7 +231,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
     }),
   )
 
-  it.live("may each be the first that makes it", () =>
+  it.live("can create it at the same time", () =>
     Effect.gen(function* () {
       const { server } = yield* serve(0, [])
       const box = yield* Cli.sandbox
@@ -251,7 +251,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
     }),
   )
 
-  it.live("know of the calls of one that was killed, again and again", () =>
+  it.live("count the calls of one that was killed, again and again", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 10, seconds: 2 }]
       let running: Cli.Running | undefined
@@ -279,7 +279,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
       const calls = server.linkCalls().length
       assert.isAbove(calls, samples.length)
       Cli.assertNoSecrets(box, server, ended)
-      // No call is forgotten, and none is still thought to be under way.
+      // No call is forgotten, and none is still counted as in progress.
       const longAndShort = [3600, 0.001].map((seconds) => ({ limit: 99, seconds }))
       const [inAnHour = 0, ...underWay] = yield* usedOf(box, quota(server, longAndShort))
       assert.isAtLeast(inAnHour, calls)
@@ -297,7 +297,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
     return { box, server, samples, again: download(server, samples.slice(10), windows, "--json", "-j", "1") }
   })
 
-  it.live("know what an earlier one used, and wait", () =>
+  it.live("count the calls of an earlier one, and wait", () =>
     Effect.gen(function* () {
       const { again, box, server } = yield* oneAfterTheOther()
       const running = yield* box.start(again)
@@ -316,10 +316,10 @@ describe("programs that share a state directory", { concurrent: true }, () => {
     }),
   )
 
-  it.live("would be refused if they did not share it, and would cope", () =>
+  it.live("would be throttled if they did not share it, and would succeed", () =>
     Effect.gen(function* () {
       const { again, box, samples, server } = yield* oneAfterTheOther({
-        windows: ReferenceServer.vendorWindows,
+        windows: ReferenceServer.microsoftWindows,
         // As the window would refuse it, but not for an hour.
         onLink: ({ total }) =>
           total === 11 ? ReferenceServer.apiError(429, "429", "Slow down.", { "retry-after": "1" }) : undefined,
@@ -332,9 +332,9 @@ describe("programs that share a state directory", { concurrent: true }, () => {
     }),
   )
 
-  it.live("know as well that the server wants no calls", () =>
+  it.live("wait together after the server throttled one of them", () =>
     Effect.gen(function* () {
-      const { samples, server } = yield* serve(2, ReferenceServer.vendorWindows, {
+      const { samples, server } = yield* serve(2, ReferenceServer.microsoftWindows, {
         onLink: ({ total }) =>
           total === 1 ? ReferenceServer.apiError(429, "429", "Slow down.", { "retry-after": "4" }) : undefined,
       })
@@ -352,7 +352,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
     }),
   )
 
-  it.live("count a run that was interrupted by its calls, and by no more", () =>
+  it.live("count only the calls that an interrupted run made", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 5, seconds: 600 }]
       const { samples, server } = yield* serve(9, windows)
@@ -371,7 +371,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
   )
 })
 
-describe("a log that is broken", { concurrent: true }, () => {
+describe("a broken quota store", { concurrent: true }, () => {
   const garbage: ReadonlyArray<readonly [name: string, content: (box: Cli.Sandbox) => Effect.Effect<Uint8Array>]> = [
     ["noise", () => Effect.succeed(Samples.noise(10_000))],
     [
@@ -385,7 +385,7 @@ describe("a log that is broken", { concurrent: true }, () => {
     ],
   ]
 
-  it.live.each(garbage)("by %s is kept aside, with a warning, and another one is begun", ([, contentOf]) =>
+  it.live.each(garbage)("by %s is set aside, with a warning, and a new one is created", ([, contentOf]) =>
     Effect.gen(function* () {
       const windows = [{ limit: 9, seconds: 600 }]
       const { samples, server } = yield* serve(3, windows)
@@ -407,7 +407,7 @@ describe("a log that is broken", { concurrent: true }, () => {
     }),
   )
 
-  it.live("by the database of a newer version ends the run, which names it and leaves it as it is", () =>
+  it.live("by the database of a newer version ends the run with its name, and stays unchanged", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 9, seconds: 600 }]
       const { samples, server } = yield* serve(1, windows)
@@ -428,7 +428,7 @@ describe("a log that is broken", { concurrent: true }, () => {
     }),
   )
 
-  it.live("by a directory that can't be made is told, and the run goes on without it", () =>
+  it.live("by a directory that can't be created is reported, and the run continues without it", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 2, seconds: 2 }]
       const { samples, server } = yield* serve(3, windows)
@@ -446,7 +446,7 @@ describe("a log that is broken", { concurrent: true }, () => {
   )
 })
 
-/** Nobody waited for the lease of a place that was lost: that is two minutes long. */
+/** No call waited for the lease of a lost permit, which is two minutes long. */
 const assertNoLease = (server: ReferenceServer.ReferenceServer) => {
   const [first, last] = [server.linkCalls().at(0), server.linkCalls().at(-1)]
   assert.isBelow((last?.at ?? Infinity) - (first?.at ?? 0), 120_000)
@@ -459,8 +459,8 @@ const holdLog = (box: Cli.Sandbox): (() => void) => {
   return () => database.close()
 }
 
-describe("a log that another program holds", { concurrent: true }, () => {
-  it.live("is waited for at the start: nobody goes on without it", () =>
+describe("a quota store that another program locks", { concurrent: true }, () => {
+  it.live("is waited for at the start: no call starts without it", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 4, seconds: 6 }]
       const { samples, server } = yield* serve(5, windows)
@@ -481,7 +481,7 @@ describe("a log that another program holds", { concurrent: true }, () => {
     }),
   )
 
-  it.live("is waited for in the middle", () =>
+  it.live("is waited for in the middle of a run", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 4, seconds: 10 }]
       const { samples, server } = yield* serve(6, windows)
@@ -505,7 +505,7 @@ describe("a log that another program holds", { concurrent: true }, () => {
     }),
   )
 
-  it.live("while an answer comes loses no place", () =>
+  it.live("while an answer arrives loses no permit", () =>
     Effect.gen(function* () {
       const windows = [{ limit: 1, seconds: 1 }]
       const box = yield* Cli.sandbox
@@ -546,9 +546,9 @@ describe("live-response quota", { concurrent: true }, () => {
     { limit: 10, seconds: 3600 },
   ]
 
-  /** Ten calls were made a moment ago. No more will be. */
+  /** Ten calls have just finished, and no others follow. */
   const used = Effect.gen(function* () {
-    const { samples, server } = yield* serve(10, ReferenceServer.vendorWindows, { bearer })
+    const { samples, server } = yield* serve(10, ReferenceServer.microsoftWindows, { bearer })
     const box = yield* Cli.sandbox
     assertEnded(yield* box.run(download(server, samples, [])))
     const requests = server.requests.length
@@ -557,7 +557,7 @@ describe("live-response quota", { concurrent: true }, () => {
     return { server, box }
   })
 
-  it.live("says how much is used and free, and when the next link can be had, and the last", () =>
+  it.live("shows how much is used and free, and when the next and the last link can be requested", () =>
     Effect.gen(function* () {
       const { box, server } = yield* used
       const text = yield* box.run(quota(server, windows, "--for", "25"))
@@ -569,7 +569,7 @@ describe("live-response quota", { concurrent: true }, () => {
       assert.match(text.stdout, /^25 links: [^\n]*\d\d:\d\d:\d\d UTC \(in (3 h|2 h 5\d min)\)/m)
       Cli.assertNoSecrets(box, server, text)
 
-      const began = yield* now
+      const startedAt = yield* now
       const report = yield* reportOf(box, quota(server, windows, "--for", "25"))
       const ended = yield* now
       assert.deepStrictEqual(
@@ -580,7 +580,7 @@ describe("live-response quota", { concurrent: true }, () => {
         ],
       )
       const [minute, hour] = report.windows
-      assert.isAtLeast(millisOf(minute?.nextSlot), began)
+      assert.isAtLeast(millisOf(minute?.nextSlot), startedAt)
       assert.isAtMost(millisOf(minute?.nextSlot), ended)
       const first = server.linkCalls()[0]?.at ?? 0
       for (const nextSlot of [hour?.nextSlot, report.nextSlot]) {
@@ -593,7 +593,7 @@ describe("live-response quota", { concurrent: true }, () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("keeps endpoints, tenants and apps apart, and knows them however they sign in", () =>
+  it.live("keeps endpoints, tenants and apps apart, whatever their kind of sign-in", () =>
     Effect.gen(function* () {
       const { box, server } = yield* used
       const usedBy = (env: Readonly<Record<string, string>>, endpoint = server.endpoint) =>
@@ -620,7 +620,7 @@ describe("live-response quota", { concurrent: true }, () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("does not end without a word, not even over a window without end", () =>
+  it.live("prints something even for an endless window", () =>
     Effect.gen(function* () {
       const { box, server } = yield* used
       const { stderr, stdout } = yield* box.run(quota(server, [], "--window", "10/999999999 days"))
@@ -628,7 +628,7 @@ describe("live-response quota", { concurrent: true }, () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("prints nothing of a token that a terminal would obey", () =>
+  it.live("prints no control characters of a token", () =>
     Effect.gen(function* () {
       const { server } = yield* serve(0, [])
       const box = yield* Cli.sandbox
@@ -705,12 +705,12 @@ describe("live-response quota", { concurrent: true }, () => {
   )
 })
 
-describe("a quota that is nonsense", { concurrent: true }, () => {
+describe("an invalid quota", { concurrent: true }, () => {
   const cases: ReadonlyArray<
     readonly [what: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, culprit: RegExp]
   > = [
     [
-      "a window that is none, beside a good one",
+      "an invalid window beside a valid one",
       ["--window", "5/5 seconds", "--window", "nonsense"],
       {},
       /--window.*nonsense/,
@@ -721,7 +721,7 @@ describe("a quota that is nonsense", { concurrent: true }, () => {
     ["a limit in the environment", [], { LIVE_RESPONSE_PER_HOUR: "0" }, /LIVE_RESPONSE_PER_HOUR/],
     ["politeness in the environment", [], { LIVE_RESPONSE_POLITE: "perhaps" }, /LIVE_RESPONSE_POLITE/],
   ]
-  it.live.each(cases)("by %s: exit code 2 and a line that says it", ([, args, env, culprit]) =>
+  it.live.each(cases)("by %s exits with 2 and one line with the reason", ([, args, env, culprit]) =>
     Effect.gen(function* () {
       const { samples, server } = yield* serve(1, [])
       const box = yield* Cli.sandbox
@@ -736,14 +736,14 @@ describe("a quota that is nonsense", { concurrent: true }, () => {
   )
 })
 
-describe("in Redis", { concurrent: true }, () => {
+describe("a quota store in Redis", { concurrent: true }, () => {
   const assertNoPassword = (box: Cli.Sandbox, { password }: Pick<Redis.Service, "password">, ended: Cli.Ended) => {
     for (const text of [ended.stdout, ended.stderr, ...box.files(box.root).map((path) => box.read(path))]) {
       assert.isFalse(Buffer.from(text).includes(password))
     }
   }
 
-  it.live("programs with state directories of their own share the quota", () =>
+  it.live("is shared by programs with different state directories", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
       const windows = [{ limit: 10, seconds: 2 }]
@@ -767,7 +767,7 @@ describe("in Redis", { concurrent: true }, () => {
     }),
   )
 
-  it.live("that is not there, or not ours: exit code 4 and a line that says it", () =>
+  it.live("that is missing, or of another program, exits with 4 and one line with the reason", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
       const { samples, server } = yield* serve(1, [])
@@ -784,7 +784,7 @@ describe("in Redis", { concurrent: true }, () => {
     }),
   )
 
-  it.live("that drops its connections while an answer comes: no place is lost", () =>
+  it.live("that drops its connections while an answer arrives loses no permit", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
       const run = Effect.runSyncWith(yield* Effect.context<never>())
@@ -805,7 +805,7 @@ describe("in Redis", { concurrent: true }, () => {
     }),
   )
 
-  it.live("that dies in the middle and comes back: the batch goes on", () =>
+  it.live("that restarts in the middle does not end the batch", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
       const run = Effect.runForkWith(yield* Effect.context<never>())
@@ -839,7 +839,7 @@ describe("in Redis", { concurrent: true }, () => {
     }),
   )
 
-  it.live("that hangs holds the end of a run up, and a second Ctrl-C does not wait for it", () =>
+  it.live("that hangs delays the end of a run, but a second Ctrl-C does not wait for it", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
       const run = Effect.runSyncWith(yield* Effect.context<never>())

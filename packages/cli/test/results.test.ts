@@ -108,7 +108,7 @@ const anyCell = Arbitrary.array(
 ).pipe(Arbitrary.map((pieces) => pieces.join("").replaceAll("\u0000", "")))
 
 describe("results", () => {
-  it.live("has a row for what is known, whatever the exit code is, and for what is gzip or in another encoding", () =>
+  it.live("has a row for each script result, whatever its exit code, compression or encoding", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(scriptBytes().toString(), "utf16le")])
@@ -143,7 +143,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("has a row for each script result, in the manifest's order, with its machine where that is known", () =>
+  it.live("has rows in the manifest's order, with the machine if it is known", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const first = scriptBytes({
@@ -174,15 +174,15 @@ describe("results", () => {
       assert.strictEqual(
         stdout,
         [
-          "4 script results, a row each, in results/results.csv and results/results.jsonl.",
-          "The machine's name is not known for 2 of them: live-response download ID, an id alone, looks it up.",
+          "4 script results, one row each, in results/results.csv and results/results.jsonl.",
+          "The machine's name is unknown for 2 of them; live-response download <machine action id> looks it up.",
           "",
         ].join("\n"),
       )
-      // Files are read several at once, and so told of in any order.
+      // Several files are read at once, so the order of the messages varies.
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
         `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; the bytes are kept as they came`,
-        `live-response: no row for ${pathOf(8)}: it is not there any more, or not as it was; live-response download ${Samples.action(8)}:0`,
+        `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
       ])
 
       const rows = jsonLines(box)
@@ -232,7 +232,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("needs neither sign-in nor lock: a download may be at work", () =>
+  it.live("needs neither sign-in nor lock: a download may be in progress", () =>
     Effect.gen(function* () {
       const script = `${Samples.action(0)}:0`
       const held = `${Samples.action(1)}:0`
@@ -245,7 +245,7 @@ describe("results", () => {
       const download = yield* box.start(Cli.download(server, held))
       yield* Cli.until(
         () => server.held() === 1,
-        () => "the download to be under way",
+        () => "the download to start",
       )
 
       assert.strictEqual((yield* box.run(results)).exitCode, 0)
@@ -256,7 +256,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("runs no formula and obeys no escape", () =>
+  it.live("has no formula and no control characters", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       fill(box, [
@@ -288,7 +288,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("no cell is a formula for a reader with another delimiter, behind whatever quotes and blanks", () =>
+  it.live("no cell is a formula for a reader with another delimiter, after any quotes and blanks", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const delimiters = [",", ";", "|", ":", "^", "~", " "]
@@ -314,7 +314,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("no cell is ever a formula, whatever a machine writes, and those that could be none are as they are", () =>
+  it.live("no cell is a formula, whatever a machine writes, and harmless cells stay unchanged", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const harmless = ["", "a", "a=b", "a-b", "2026-11-24", "-5", "3.25", "'a", "Größe 中文 😀", "x; y"]
@@ -339,7 +339,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("says what has no manifest, and makes nothing", () =>
+  it.live("reports a directory without a manifest, and creates nothing", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       box.write("file", "")
@@ -357,7 +357,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("writes each file whole, or leaves it as it was", () =>
+  it.live("writes each file completely, or leaves it unchanged", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       fill(box, [[0, scriptBytes()]])
@@ -374,7 +374,7 @@ describe("results", () => {
     }),
   )
 
-  it.live("two at once write whole files, from results larger than their memory", () =>
+  it.live("two runs at once write complete files, from results larger than their memory", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const large = scriptBytes({ script_output: "x".repeat(110_000_000) })

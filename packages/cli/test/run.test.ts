@@ -4,14 +4,14 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/Cli.ts"
-import * as Interposed from "./support/Interposed.ts"
+import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 describe("run", { concurrent: true }, () => {
-  it.live("is the whole story in one command, and the same command again has nothing to do", () =>
+  it.live("runs, waits and downloads in one command, and the same command again has nothing to do", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(4) })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4) })
       const box = yield* Cli.sandbox
       box.write("machines.txt", `# hosts\n${ids(3).join("\n")}\n\n${machineAt(0).toUpperCase()}\n`)
       box.write("more.csv", `name,machineId\nws-3,${machineAt(3)}\n`)
@@ -65,34 +65,37 @@ describe("run", { concurrent: true }, () => {
     }),
   )
 
-  it.live("killed again and again, gives no machine the script twice, and has every result in the end", () =>
+  it.live("killed again and again runs the script on no machine twice, and has every result in the end", () =>
     Effect.gen(function* () {
       const count = 40
       const delay = Effect.flatMap(Random.nextIntBetween(0, 80), (millis) => Effect.sleep(millis))
       // It does not get to the end before it is killed: the service keeps it waiting.
       const answering = yield* Latch.make(true)
       const latency = Effect.andThen(delay, answering.await)
-      const service = yield* Simulated.serve({ ...quick, machines: machines(count), latency })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(count), latency })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(count).join("\n"))
       const command = {
         args: ["run", "--machines", "machines.txt", ...script, "--download", "results", "-j", "16"],
         env: { ...service.env, ...env },
       }
-      let begun = 0
-      const asked = Effect.map(Simulated.answered(service.simulator, "run"), ({ length }) => (begun = length))
+      let startedCount = 0
+      const asked = Effect.map(
+        ServedSimulator.answered(service.simulator, "run"),
+        ({ length }) => (startedCount = length),
+      )
       for (let kills = 0; kills < 7; kills++) {
         const target = (yield* asked) + (yield* Random.nextIntBetween(1, 5))
         yield* answering.open
         const running = yield* box.start(command)
         yield* Effect.repeat(Effect.andThen(asked, Effect.sleep("1 millis")), {
-          until: () => begun >= target || running.stdout() !== "",
+          until: () => startedCount >= target || running.stdout() !== "",
         })
         yield* Effect.sleep(yield* Random.nextIntBetween(0, 60))
         yield* answering.close
         yield* running.signal("SIGKILL")
         const { exitCode } = yield* running.ended
-        assert.isNull(exitCode, `it ended before it was killed, with ${begun} sessions`)
+        assert.isNull(exitCode, `it ended before it was killed, with ${startedCount} sessions`)
       }
       yield* answering.open
       const ended = yield* box.run(command)
@@ -104,49 +107,51 @@ describe("run", { concurrent: true }, () => {
     }).pipe(Random.withSeed("run")),
   )
 
-  it.live("without --wait ends when all have begun, a line each; with it when all are over", () =>
-    Effect.gen(function* () {
-      const service = yield* Interposed.serve({ ...quick, machines: machines(2), commandTime: "1 hour" })
-      const box = yield* Cli.sandbox
-      const command = (...args: ReadonlyArray<string>) => ({
-        args: ["run", ...ids(2), ...script, ...args],
-        env: { ...service.env, ...env },
-      })
-      const run = (...args: ReadonlyArray<string>) => box.run(command(...args))
-      const begun = yield* run()
-      assert.strictEqual(begun.exitCode, 0, begun.stderr)
-      const lines = begun.stdout.trimEnd().split("\n")
-      assert.deepStrictEqual(
-        lines.map((line) => line.split("\t").slice(1)).sort(),
-        ids(2).map((id) => ["Started", id]),
-      )
-      assert.include(begun.stderr, "2 sessions begun")
+  it.live(
+    "without --wait ends when all sessions have started, with one line each; with --wait when all have finished",
+    () =>
+      Effect.gen(function* () {
+        const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(2), commandTime: "1 hour" })
+        const box = yield* Cli.sandbox
+        const command = (...args: ReadonlyArray<string>) => ({
+          args: ["run", ...ids(2), ...script, ...args],
+          env: { ...service.env, ...env },
+        })
+        const run = (...args: ReadonlyArray<string>) => box.run(command(...args))
+        const started = yield* run()
+        assert.strictEqual(started.exitCode, 0, started.stderr)
+        const lines = started.stdout.trimEnd().split("\n")
+        assert.deepStrictEqual(
+          lines.map((line) => line.split("\t").slice(1)).sort(),
+          ids(2).map((id) => ["Started", id]),
+        )
+        assert.include(started.stderr, "2 sessions started")
 
-      const busy = yield* run("--wait")
-      assert.strictEqual(busy.exitCode, 1)
-      const actionId = lines.find((line) => line.endsWith(machineAt(0)))?.slice(0, 36)
-      assert.include(
-        busy.stderr,
-        `(machine action ${actionId}); wait until it is over, or cancel it (--adopt waits for it`,
-      )
+        const busy = yield* run("--wait")
+        assert.strictEqual(busy.exitCode, 1)
+        const actionId = lines.find((line) => line.endsWith(machineAt(0)))?.slice(0, 36)
+        assert.include(
+          busy.stderr,
+          `(machine action ${actionId}); wait until it is over, or cancel it (--adopt waits for that session`,
+        )
 
-      const lists = Simulated.answered(service.simulator, "list")
-      const before = (yield* lists).length
-      const waiting = yield* box.start(command("--wait", "--adopt"))
-      // It has seen that the sessions are in progress.
-      yield* Effect.repeat(lists, { until: ({ length }) => length > before, schedule: Schedule.spaced("10 millis") })
-      yield* service.pass("1 hour")
-      const adopted = yield* waiting.ended
-      assert.strictEqual(adopted.exitCode, 0, adopted.stderr)
-      assert.deepStrictEqual(
-        adopted.stdout
-          .trimEnd()
-          .split("\n")
-          .map((line) => line.split("\t").slice(0, 2))
-          .sort(),
-        lines.map((line) => [line.slice(0, 36), "Succeeded"]).sort(),
-      )
-      assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(2)].sort())
-    }),
+        const lists = ServedSimulator.answered(service.simulator, "list")
+        const before = (yield* lists).length
+        const waiting = yield* box.start(command("--wait", "--adopt"))
+        // It has seen that the sessions are in progress.
+        yield* Effect.repeat(lists, { until: ({ length }) => length > before, schedule: Schedule.spaced("10 millis") })
+        yield* service.pass("1 hour")
+        const adopted = yield* waiting.ended
+        assert.strictEqual(adopted.exitCode, 0, adopted.stderr)
+        assert.deepStrictEqual(
+          adopted.stdout
+            .trimEnd()
+            .split("\n")
+            .map((line) => line.split("\t").slice(0, 2))
+            .sort(),
+          lines.map((line) => [line.slice(0, 36), "Succeeded"]).sort(),
+        )
+        assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(2)].sort())
+      }),
   )
 })

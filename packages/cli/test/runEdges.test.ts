@@ -9,20 +9,20 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/Cli.ts"
-import * as Interposed from "./support/Interposed.ts"
+import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
-import * as Simulated from "./support/Simulated.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
 import * as Terminal from "./support/Terminal.ts"
 
 const countOf = (simulator: Simulator.Service, kind: Simulator.Call["kind"]) =>
-  Effect.map(Simulated.answered(simulator, kind), ({ length }) => length)
+  Effect.map(ServedSimulator.answered(simulator, kind), ({ length }) => length)
 
 /** Neither in what was printed nor in any file. Files are for their owner alone. */
 const assertDiscreet = (box: Cli.Sandbox, directory: string, { stderr, stdout }: Cli.Ended) => {
   const files = box.files(box.path(directory)).map((file) => `${directory}/${file}`)
   for (const file of files) assert.strictEqual(box.mode(file), 0o600, file)
   for (const text of [stdout, stderr, ...files.map((file) => box.read(file).toString())]) {
-    assert.notInclude(text, Interposed.bearer)
+    assert.notInclude(text, InterceptedSimulator.bearer)
     assert.notInclude(text, "sig=")
   }
 }
@@ -36,23 +36,27 @@ const assertHarmless = (text: string) => {
 }
 
 // The longest first: five at a time are run.
-describe("run in the middle of the night", { concurrent: true }, () => {
-  it.live("waits for a service that goes away in the middle, and gives no machine a second session", () =>
+describe("run, left alone", { concurrent: true }, () => {
+  it.live("waits for a service that is down for a while, and gives no machine a second session", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({ ...quick, machines: machines(24), latency: Effect.sleep("100 millis") })
+      const service = yield* InterceptedSimulator.serve({
+        ...quick,
+        machines: machines(24),
+        latency: Effect.sleep("100 millis"),
+      })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(24).join("\n"))
       const running = yield* box.start({
         args: ["run", "--machines", "machines.txt", ...script, "--wait"],
         env: { ...service.env, ...env },
       })
-      let begun = 0
+      let startedCount = 0
       yield* Effect.repeat(
         Effect.andThen(
-          Effect.map(sessions(service.simulator), ({ length }) => (begun = length)),
+          Effect.map(sessions(service.simulator), ({ length }) => (startedCount = length)),
           Effect.sleep("5 millis"),
         ),
-        { until: () => begun >= 4 },
+        { until: () => startedCount >= 4 },
       )
       yield* service.goAway
       yield* Cli.until(
@@ -70,22 +74,22 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("ends with Ctrl-C in order, with a second one at once, and goes on where it was", () =>
+  it.live("ends in order with Ctrl-C, at once with a second one, and resumes", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({ ...quick, machines: machines(8), commandTime: "1 hour" })
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(8), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(8).join("\n"))
       const command = {
         args: ["run", "--machines", "machines.txt", ...script, "--download", "results", "--json"],
         env: { ...service.env, ...env },
       }
-      const begun = (running: Cli.Running, count: number) =>
+      const untilStarted = (running: Cli.Running, count: number) =>
         Cli.until(
           () => running.stdout().split("\n").length > count,
           () => `${count} sessions\n${running.stdout()}${running.stderr()}`,
         )
       const first = yield* box.start(command)
-      yield* begun(first, 3)
+      yield* untilStarted(first, 3)
       const other = yield* box.run(command)
       assert.strictEqual(other.exitCode, 4)
       assert.match(other.stderr, new RegExp(`^live-response: results: in use by process ${first.pid} on [^\n]+\n$`))
@@ -100,7 +104,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       )
 
       const second = yield* box.start(command)
-      yield* begun(second, 1)
+      yield* untilStarted(second, 1)
       yield* second.signal("SIGINT")
       yield* second.signal("SIGINT")
       assert.strictEqual((yield* second.ended).exitCode, 130)
@@ -115,9 +119,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("begins again where it failed with --retry-failed alone", () =>
+  it.live("starts failed sessions again only with --retry-failed", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({
+      const service = yield* InterceptedSimulator.serve({
         ...quick,
         machines: machines(2, (n) => (n === 1 ? { fails: "No." } : {})),
         commandTime: "1 hour",
@@ -140,7 +144,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         first.stderr,
         /^failed: ws-1\.contoso\.com: machine action [0-9a-f-]{36} is Failed: RunScript collect\.ps1: No\.$/m,
       )
-      assert.include(first.stderr, "unless with --retry-failed")
+      assert.include(first.stderr, "only with --retry-failed")
 
       const again = yield* run("--wait")
       assert.strictEqual(again.exitCode, 1)
@@ -154,9 +158,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("starts nothing where a line of sessions.jsonl is damaged, and says which and what to do", () =>
+  it.live("starts nothing if a line of sessions.jsonl is damaged, and reports the line and the next step", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(3), commandTime: "5 seconds" })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(3), commandTime: "5 seconds" })
       const box = yield* Cli.sandbox
       const command = { args: ["run", ...ids(3), ...script, "--journal", "journal"], env: { ...service.env, ...env } }
       const first = yield* box.run(command)
@@ -172,10 +176,10 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("waits for the session in the way with --adopt, and for who is offline until the deadline", () =>
+  it.live("waits for another session with --adopt, and for an offline machine until the deadline", () =>
     Effect.gen(function* () {
       const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "1 hour" }, 1: { offline: "3 days" } }
-      const service = yield* Interposed.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(3, (n) => of[n] ?? {}) })
       const [others] = yield* sessions(service.simulator)
       const box = yield* Cli.sandbox
       const command = {
@@ -216,7 +220,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       assert.match(
         ended.stderr,
         new RegExp(
-          `^not over: live response on ${machineAt(1)}: machine action [0-9a-f-]{36} has not finished yet, and continues\n`,
+          `^not finished: live response on ${machineAt(1)}: machine action [0-9a-f-]{36} has not finished yet, and continues\n`,
           "m",
         ),
       )
@@ -224,9 +228,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("shows nothing that a terminal obeys, whatever machines and the service are called and say", () =>
+  it.live("prints no control characters, whatever the names of machines and the answers of the service", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({
+      const service = yield* InterceptedSimulator.serve({
         ...quick,
         machines: machines(3, (n) => ({ name: `ws-${n}${hostile}`, ...(n === 1 ? { fails: `no ${hostile}` } : {}) })),
       })
@@ -254,9 +258,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("without the permission ends at once, after a few calls, and the next run is not kept from anything", () =>
+  it.live("without the permission ends after a few calls, and the next run can start every session", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({ ...quick, machines: machines(30) })
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(30) })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(30).join("\n"))
       yield* service.refuse((request) =>
@@ -269,7 +273,7 @@ describe("run in the middle of the night", { concurrent: true }, () => {
         env: { ...service.env, ...env },
       })
       assert.strictEqual(ended.exitCode, 3)
-      // Four are under way before the first answer, and another one may begin before it is understood.
+      // Four calls are in progress before the first answer, and another may start before it is read.
       assert.isAtMost(service.refused(), 8)
       assert.match(ended.stderr, /^live-response: [^\n]*403 Forbidden[^\n]*it takes Machine\.LiveResponse/m)
       assert.strictEqual(ended.stdout, "")
@@ -285,9 +289,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("who may begin sessions but not look at them is told so, and who may look later goes on with those", () =>
+  it.live("reports a missing permission to read actions, and resumes the sessions when it is granted", () =>
     Effect.gen(function* () {
-      const service = yield* Interposed.serve({ ...quick, machines: machines(10) })
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(10) })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(10).join("\n"))
       const run = (...more: ReadonlyArray<string>) =>
@@ -300,8 +304,8 @@ describe("run in the middle of the night", { concurrent: true }, () => {
           ? { status: 403, code: "Forbidden", message: "The application lacks a role." }
           : undefined,
       )
-      const begun = yield* run()
-      assert.strictEqual(begun.exitCode, 0, begun.stderr)
+      const started = yield* run()
+      assert.strictEqual(started.exitCode, 0, started.stderr)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(10)].sort())
 
       const denied = yield* run("--wait")
@@ -320,25 +324,32 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("says in one line what is wrong with the command line, and calls nobody", () =>
+  it.live("reports an invalid command line in one line, and makes no call", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(1) })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(1) })
       const box = yield* Cli.sandbox
       box.write("useless.csv", "Device ID,Name\nws-0,one\n")
       const wrong: ReadonlyArray<readonly [says: string, ...args: ReadonlyArray<string>]> = [
-        ["nothing to run on; name a MACHINE", ...script],
-        ["nothing to run; name a --script", machineAt(0)],
-        ['"ws 0" is no machine; a machine is its id', "ws 0", ...script],
-        ["--args are a script's: name it with --script", machineAt(0), "--args", "-Quick", "--get-file", "C:\\a"],
+        ["no machine to run on; name a MACHINE", ...script],
+        ["nothing to run; add --script NAME", machineAt(0)],
+        ['"ws 0" is not a machine; use its id', "ws 0", ...script],
+        [
+          "--args are the arguments of a script: add --script NAME",
+          machineAt(0),
+          "--args",
+          "-Quick",
+          "--get-file",
+          "C:\\a",
+        ],
         ["--comment, --put-file, --script and --get-file can't be empty", machineAt(0), ...script, "--comment", ""],
         ['--deadline: "tomorrow". Expected: how long', machineAt(0), ...script, "--deadline", "tomorrow"],
         ['--sessions: "0". Expected: a whole number from 1', machineAt(0), ...script, "--sessions", "0"],
         ['--deadline: "2020-01-01". Expected: how long', machineAt(0), ...script, "--deadline", "2020-01-01"],
-        ["--extract is for what is downloaded", machineAt(0), ...script, "--extract"],
-        ["--retry-failed needs to know what failed", machineAt(0), ...script, "--retry-failed"],
+        ["--extract unpacks downloaded files: add --download DIR", machineAt(0), ...script, "--extract"],
+        ["--retry-failed reads which sessions failed from a journal", machineAt(0), ...script, "--retry-failed"],
         ["--download. Expected: a directory", machineAt(0), ...script, "--download", ""],
         [
-          "useless.csv, line 1: the header has no column machineId",
+          "has no column machineId; expected one machine per line",
           machineAt(0),
           "--machines",
           "useless.csv",
@@ -359,10 +370,10 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes lists as people and programs write them, each machine once, and tells of each broken line", () =>
+  it.live("accepts lists as people and programs write them, runs each machine once, and reports each broken line", () =>
     Effect.gen(function* () {
       // None has finished before all have started, on however slow a machine.
-      const service = yield* Simulated.serve({ ...quick, machines: machines(7), commandTime: "1 hour" })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(7), commandTime: "1 hour" })
       const box = yield* Cli.sandbox
       const [a, b, c, d, e, f, g] = ids(7)
       box.write(
@@ -398,10 +409,10 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes machines by their names, where one alone has it", () =>
+  it.live("accepts a name that exactly one machine has", () =>
     Effect.gen(function* () {
       const twins = { name: "twin.contoso.com" }
-      const service = yield* Simulated.serve({ ...quick, machines: machines(4, (n) => (n > 1 ? twins : {})) })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4, (n) => (n > 1 ? twins : {})) })
       const box = yield* Cli.sandbox
       box.write("hosts.csv", "machineId\nWS-1.contoso.com\nws-9.contoso.com\ntwin.contoso.com\n")
       const ended = yield* box.run({
@@ -410,9 +421,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
       })
       assert.strictEqual(ended.exitCode, 1)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), ids(2))
-      assert.match(ended.stderr, /^failed: no machine is called ws-9\.contoso\.com: [^\n]+\n/m)
-      const which = `take the id of the one that is meant, of ${machineAt(2)}, ${machineAt(3)}`
-      assert.include(ended.stderr, `failed: 2 machines are called twin.contoso.com: ${which}\n`)
+      assert.match(ended.stderr, /^failed: no machine has the name ws-9\.contoso\.com: [^\n]+\n/m)
+      const which = `use the id of the right one: ${machineAt(2)}, ${machineAt(3)}`
+      assert.include(ended.stderr, `failed: 2 machines have the name twin.contoso.com: ${which}\n`)
       const events = Cli.ndjson(ended.stdout)
       assert.deepStrictEqual(
         events.flatMap(({ event, machineName }) => (event === "notStarted" ? [machineName] : [])),
@@ -422,9 +433,9 @@ describe("run in the middle of the night", { concurrent: true }, () => {
     }),
   )
 
-  it.live("flows into other programs, is silent when it is asked to be, and passes arguments on as they are", () =>
+  it.live("can be piped, is silent with --quiet, and passes arguments on unchanged", () =>
     Effect.gen(function* () {
-      const service = yield* Simulated.serve({ ...quick, machines: machines(21), sessions: 100 })
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(21), sessions: 100 })
       const box = yield* Cli.sandbox
       box.write("machines.txt", ids(20).join("\n"))
       const args = ["run", "--machines", "machines.txt", ...script]

@@ -22,7 +22,7 @@ const valueOf = (path: string, name: string) => {
 }
 
 describe("SECURITY.md", () => {
-  it("names tests that exist for its promises, and each promise has one", () => {
+  it("names a test for each promise, and each of these tests exists", () => {
     const promises = page.slice(page.indexOf("## What is promised"), page.indexOf("## Bounds")).split("\n")
     const unproved = promises.filter(
       (line) => line.startsWith("- ") && !/`[^`]+\.test\.(ts|mjs)`|the table below/.test(line),
@@ -39,7 +39,7 @@ describe("SECURITY.md", () => {
     )
   })
 
-  it("has the bounds that the code has", () => {
+  it("states the bounds of the code", () => {
     const rows = Array.from(page.matchAll(/\| +([\d,]+(?: \w+)?) +\| `([^`]+)` `(\w+)` +\|/g))
     assert.isAtLeast(rows.length, 25)
     for (const [, bound = "", path = "", name = ""] of rows) {
@@ -47,7 +47,7 @@ describe("SECURITY.md", () => {
     }
   })
 
-  it("the fuzzers run in CI, with a seed that is the same each time", () => {
+  it("says that the fuzzers run in CI with a fixed seed", () => {
     assert.match(read(".ci/run"), /^npm run fuzz -- --seconds 60 --seed 1 /m)
   })
 })

@@ -28,7 +28,7 @@ const scriptBytes = (fields: Readonly<Record<string, unknown>> = {}) =>
     }),
   )
 
-/** What a terminal would obey, in every disguise: escapes, C1, bidi marks, bells, line separators. */
+/** Everything that controls a terminal: escapes, C1, bidi marks, bells, line separators. */
 const hostile = "\u001b[2J\u009b31m\u202Ered\u0007\u2028\u200F\u0000\u007f"
 
 const hostileOutput = `one\r\n\ttwo ${hostile}\rthree\nÄ😀 four`
@@ -46,7 +46,7 @@ const environment = ({ bearer, endpoint }: ReferenceServer.ReferenceServer) => (
 
 const isUnsafe = (text: string) => /[^\P{Cc}\t\n]|[\p{Cf}\u2028\u2029]/u.test(text)
 
-/** Anything, and what a terminal obeys more often than chance has it. NULs are no text to the library. */
+/** Any text, with more control characters than chance has. The library removes NULs. */
 const anyText = Arbitrary.array(
   Arbitrary.schema(
     Schema.Union([
@@ -67,7 +67,7 @@ const unchanged = (text: string) =>
 const oneLine = /^[^\n]+\n$/
 
 describe("show", { concurrent: true }, () => {
-  it.live("prints the output from the API, safe for a terminal, and keeps nothing", () =>
+  it.live("prints the output from the API, safe for a terminal, and stores nothing", () =>
     Effect.gen(function* () {
       const api = yield* server({
         [target(0)]: scriptBytes({ exit_code: -4, script_output: hostileOutput, script_errors: "no\nway" }),
@@ -79,7 +79,7 @@ describe("show", { concurrent: true }, () => {
       assert.strictEqual(stdout, `one\n\ttwo ${unseen}[2J${unseen}31m${unseen}red${unseen.repeat(4)} three\nÄ😀 four\n`)
       assert.deepStrictEqual(stderr.split("\n"), [
         "live-response: the script's exit code is -4",
-        `live-response: the script has errors as well, 6 characters: live-response show ${target(0)} --errors`,
+        `live-response: the script has errors too, 6 characters; show them with live-response show ${target(0)} --errors`,
         "",
       ])
       assert.deepStrictEqual(box.entries(), [])
@@ -87,7 +87,7 @@ describe("show", { concurrent: true }, () => {
     }),
   )
 
-  it.live("prints the errors, all of it as JSON, and the bytes as they are", () =>
+  it.live("prints the errors, everything as JSON, and the bytes unchanged", () =>
     Effect.gen(function* () {
       const bytes = scriptBytes({ script_output: hostileOutput, script_errors: `no ${hostile}\r\n` })
       const api = yield* server({ [target(3)]: bytes })
@@ -121,7 +121,7 @@ describe("show", { concurrent: true }, () => {
     }),
   )
 
-  it.live("of any text it leaves out what a terminal obeys, and nothing else", () =>
+  it.live("removes control characters from any text, and nothing else", () =>
     Effect.gen(function* () {
       const texts = yield* Arbitrary.sampleEffect(anyText, { count: 2000 })
       const lines = "a\r\n".repeat(200_000)
@@ -136,7 +136,7 @@ describe("show", { concurrent: true }, () => {
     }),
   )
 
-  it.live("takes what is on the disk, without sign-in and lock: a download may be at work", () =>
+  it.live("reads the result from disk without sign-in or lock: a download may be in progress", () =>
     Effect.gen(function* () {
       const held = target(1)
       const api = yield* server(
@@ -148,7 +148,7 @@ describe("show", { concurrent: true }, () => {
       const download = yield* box.start(Cli.download(api, held))
       yield* Cli.until(
         () => api.held() === 1,
-        () => "the download to be under way",
+        () => "the download to start",
       )
       const calls = api.requests.length
 
@@ -162,7 +162,7 @@ describe("show", { concurrent: true }, () => {
       const collected = yield* box.run({ args: ["show", target(2), "--out", "results"] })
       assert.strictEqual(
         collected.stderr,
-        `live-response: ${target(2)}: no script's result but a collected file (gzip, 10.0 kB); it is in results/${id}/2.gz\n`,
+        `live-response: ${target(2)}: not a script's result but a collected file (gzip, 10.0 kB); it is in results/${id}/2.gz\n`,
       )
       assert.strictEqual(collected.exitCode, 1)
       assert.strictEqual(api.requests.length, calls)
@@ -176,7 +176,7 @@ describe("show", { concurrent: true }, () => {
     }),
   )
 
-  it.live("asks the API where the file is gone, or not as large as the manifest says", () =>
+  it.live("asks the API if the file is missing, or has another size than in the manifest", () =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: scriptBytes() })
       const box = yield* Cli.sandbox
@@ -189,15 +189,19 @@ describe("show", { concurrent: true }, () => {
   )
 
   it.live.each([
-    { what: "gzip", bytes: gzipSync("a"), says: /no script's result but a collected file \(gzip\); fetch it with / },
-    { what: "nothing", bytes: new Uint8Array(), says: /another file \(neither JSON nor gzip\); fetch it with / },
+    {
+      what: "gzip",
+      bytes: gzipSync("a"),
+      says: /not a script's result but a collected file \(gzip\); download it with /,
+    },
+    { what: "nothing", bytes: new Uint8Array(), says: /another file \(neither JSON nor gzip\); download it with / },
     {
       what: "other JSON",
       bytes: Buffer.from('{"a":1}'),
-      says: /JSON that is no script's result \(exit_code is missing\)/,
+      says: /JSON that is not a script's result \(exit_code is missing\)/,
     },
-    { what: "half of one", bytes: scriptBytes().subarray(0, 60), says: /JSON that is no script's result \(/ },
-  ])("says what it is where it is no script's result: $what", ({ bytes, says }) =>
+    { what: "half of one", bytes: scriptBytes().subarray(0, 60), says: /JSON that is not a script's result \(/ },
+  ])("says what the result is if it is not a script's: $what", ({ bytes, says }) =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: bytes })
       const box = yield* Cli.sandbox
@@ -205,13 +209,13 @@ describe("show", { concurrent: true }, () => {
         const { exitCode, stderr } = yield* box.run({ args: ["show", target(0), ...flags], env: environment(api) })
         assert.match(stderr, oneLine)
         assert.match(stderr, says)
-        assert.include(stderr, `live-response download ${target(0)}, or with --raw > FILE`)
+        assert.include(stderr, `live-response download ${target(0)}, or use --raw > FILE`)
         assert.strictEqual(exitCode, 1)
       }
     }),
   )
 
-  it.live("says in one line what is not found, and what names no result", () =>
+  it.live("reports an unknown result and an invalid one in one line", () =>
     Effect.gen(function* () {
       const api = yield* server({})
       const box = yield* Cli.sandbox
@@ -228,7 +232,7 @@ describe("show", { concurrent: true }, () => {
     }),
   )
 
-  it.live("shows a result that is larger than its memory, and ends in silence where nobody reads on", () =>
+  it.live("shows a result that is larger than its memory, and ends silently if its reader stops", () =>
     Effect.gen(function* () {
       const line = `${"x".repeat(98)}\r\n`
       const bytes = scriptBytes({ script_output: line.repeat(450_000), script_errors: "late" })
@@ -249,7 +253,7 @@ describe("show", { concurrent: true }, () => {
     }),
   )
 
-  it.live("on a terminal nothing is obeyed, and raw bytes are refused", () =>
+  it.live("prints no control characters to a terminal, and refuses raw bytes", () =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: scriptBytes({ script_output: hostileOutput }) })
       const box = yield* Cli.sandbox
@@ -259,7 +263,10 @@ describe("show", { concurrent: true }, () => {
           ({ ended }) => ended,
         )
       const refused = yield* show("--raw")
-      assert.match(refused.output, /^live-response: --raw is not for a terminal[^\n]*> FILE[^\n]*\n$/)
+      assert.match(
+        refused.output,
+        /^live-response: --raw could print control characters to the terminal[^\n]*> FILE[^\n]*\n$/,
+      )
       assert.strictEqual(refused.exitCode, 2)
       assert.strictEqual(api.requests.length, 0)
 
@@ -273,7 +280,7 @@ describe("show", { concurrent: true }, () => {
 })
 
 describe("link", { concurrent: true }, () => {
-  it.live("prints the bare link, and says beside it that it is a secret, and until when", () =>
+  it.live("prints only the link on stdout, and on stderr that it is a secret, and until when", () =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: scriptBytes() })
       const box = yield* Cli.sandbox
@@ -285,14 +292,14 @@ describe("link", { concurrent: true }, () => {
       assert.strictEqual(body, scriptBytes().toString())
       assert.match(
         stderr,
-        /^live-response: this link is a secret: whoever has it can read the result, until \d\d:\d\d:\d\d UTC \(in (29|30) min\); keep it out of tickets, chats and logs\n$/,
+        /^live-response: this link is a secret: anybody who has it can read the result, until \d\d:\d\d:\d\d UTC \(in (29|30) min\); keep it out of tickets, chats and logs\n$/,
       )
       assert.deepStrictEqual(box.entries(), [])
       Cli.assertNoSecrets({ ...box, out: box.root }, api, { stdout: "", stderr })
     }),
   )
 
-  it.live("is one object with --json", () =>
+  it.live("prints one object with --json", () =>
     Effect.gen(function* () {
       const api = yield* server({ [target(2)]: scriptBytes() })
       const box = yield* Cli.sandbox
@@ -307,7 +314,7 @@ describe("link", { concurrent: true }, () => {
     }),
   )
 
-  it.live("says what is not found, who may not, and why it waits", () =>
+  it.live("reports an unknown result, a missing permission, and waits", () =>
     Effect.gen(function* () {
       const api = yield* server({ [target(0)]: scriptBytes() })
       const box = yield* Cli.sandbox

@@ -44,7 +44,7 @@ const inOrder = (stdout: string) =>
   [...Cli.ndjson(stdout)].sort((a, b) => Number(a["index"] ?? 1000) - Number(b["index"] ?? 1000))
 
 describe("verify", () => {
-  it.live("finds what was downloaded unchanged, and writes nothing", () =>
+  it.live("finds downloaded results unchanged, and writes nothing", () =>
     Effect.gen(function* () {
       const { box } = yield* downloaded
       const before = box.files(box.root)
@@ -66,7 +66,7 @@ describe("verify", () => {
     }),
   )
 
-  it.live("names each file that differs, is missing or is a link, looks at the rest, and exits with 1", () =>
+  it.live("reports each file that differs, is missing or is a link, checks the rest, and exits with 1", () =>
     Effect.gen(function* () {
       const { box } = yield* downloaded
       const changed = script("FIRST")
@@ -87,7 +87,10 @@ describe("verify", () => {
       ])
       const lines = stderr.trimEnd().split("\n").sort()
       assert.strictEqual(lines.length, 4, stderr)
-      assert.include(stderr, `live-response: ${paths[2]} is missing; live-response download ${target(2)}\n`)
+      assert.include(
+        stderr,
+        `live-response: ${paths[2]} is missing; download it again: live-response download ${target(2)}\n`,
+      )
       for (const index of [0, 1, 3]) {
         assert.include(
           stderr,
@@ -100,7 +103,7 @@ describe("verify", () => {
     }),
   )
 
-  it.live("works while a download is in progress there, and looks at what has its record", () =>
+  it.live("works while a download is in progress, and checks what the manifest records", () =>
     Effect.gen(function* () {
       const held = target(1)
       const server = yield* ReferenceServer.make({
@@ -119,7 +122,7 @@ describe("verify", () => {
     }),
   )
 
-  it.live("takes the last line of a target, and of those that failed none", () =>
+  it.live("uses the last record of a target, and ignores failed ones", () =>
     Effect.gen(function* () {
       const { box } = yield* downloaded
       const lines = box.read("results/manifest.jsonl").toString()
@@ -129,7 +132,7 @@ describe("verify", () => {
     }),
   )
 
-  it.live("says where there is nothing to verify, and what can't be read", () =>
+  it.live("reports a directory with nothing to verify, and what can't be read", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       mkdirSync(box.path("empty"))
@@ -142,8 +145,8 @@ describe("verify", () => {
   )
 })
 
-describe("a result that is not what was downloaded", () => {
-  it.live("has no row in results, which says so", () =>
+describe("a result that has changed", () => {
+  it.live("has no row in results, which reports it", () =>
     Effect.gen(function* () {
       const { box } = yield* downloaded
       box.write(`results/${paths[0]}`, script("FIRST"))
@@ -165,7 +168,7 @@ describe("a result that is not what was downloaded", () => {
         const { exitCode, stderr, stdout } = yield* box.run(show)
         assert.match(
           stderr,
-          new RegExp(`^live-response: results/${paths[0]} is not as it was: its SHA-256 is [^\n]*\n$`),
+          new RegExp(`^live-response: results/${paths[0]} differs from what was downloaded: its SHA-256 is [^\n]*\n$`),
         )
         assert.include(stdout, "FIRST")
         assert.strictEqual(exitCode, 0)

@@ -1,8 +1,9 @@
 /**
- * Machine actions as they end, for as long as somebody listens.
+ * A stream of machine actions, each emitted once it is final.
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,9 +22,10 @@ import { type MachineAction, MachineActionId } from "./MachineAction.ts"
 import { Timing } from "./Timing.ts"
 
 /**
- * How far a feed has come: actions created before `since` were told and handled, but for those that are `open`. It encodes
- * to JSON, to go on from there another day.
+ * How far a feed has come: every action created before `since` is handled, except those in `open`. It encodes to JSON, so
+ * that a later feed can resume from it.
  *
+ * @see {@link FollowPosition} stores positions
  * @since 0.1.0
  * @category models
  */
@@ -33,15 +35,15 @@ export class Position extends Schema.Class<Position>("@live-response/core/Action
 }) {}
 
 /**
- * A machine action that is over.
+ * A machine action that is final.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Over {
+export interface FinishedAction {
   readonly action: MachineAction
 
-  /** Says that all is done that there was to do: the positions from now on do not hold it open. */
+  /** Marks the action as handled: positions reported from now on no longer hold it open. */
   readonly handled: Effect.Effect<void>
 }
 
@@ -49,30 +51,230 @@ export interface Over {
  * @since 0.1.0
  * @category options
  */
-export interface FollowOptions<E, R> {
-  /** Which actions are meant. Neither by status nor by time: an action that is not over yet is to be known as well. */
+export interface Options<E, R> {
+  /**
+   * Selects actions. It must compare neither the status nor the creation time: the feed also has to see actions that are
+   * still in progress.
+   */
   readonly filter?: ActionFilter.ActionFilter | undefined
 
-  /** Where to begin. */
+  /** The position to resume from. */
   readonly from: Position
 
-  /** Hears after each round how far it has come. */
-  readonly remember?: ((position: Position) => Effect.Effect<void, E, R>) | undefined
+  /** Called after each round with the position reached. The next round starts when it returns. */
+  readonly onPosition?: ((position: Position) => Effect.Effect<void, E, R>) | undefined
+
+  /** The number of final actions held in memory until they are taken. By default 5,000. */
+  readonly bufferSize?: number | undefined
 }
 
-/** For so long an action may appear in the list behind others that were created later. */
-const lateness = Duration.minutes(10)
+/** The list may show an action this long after others that were created later. */
+const maxListDelay = Duration.minutes(10)
+
+const defaultBufferSize = 5000
+
+/** What one feed knows. */
+interface State {
+  readonly bufferSize: number
+
+  /** The actions that were seen and are not handled. */
+  readonly open: Set<MachineActionId>
+
+  /** When each action was created that the list may show again, in epoch milliseconds. */
+  readonly listed: Map<MachineActionId, number>
+
+  since: DateTime.Utc
+
+  /** How many final actions wait for their results to settle. */
+  settling: number
+
+  /** A page was not read because the buffer was full. */
+  isBehind: boolean
+
+  /** A list has been read. */
+  isReached: boolean
+
+  /** The last list failed, and that was reported. */
+  isFailing: boolean
+}
+
+const makeState = ({
+  from,
+  bufferSize = defaultBufferSize,
+}: Pick<Options<never, never>, "bufferSize" | "from">): State => ({
+  bufferSize,
+  open: new Set(from.open),
+  listed: new Map(from.open.map((id) => [id, DateTime.toEpochMillis(from.since)])),
+  since: from.since,
+  settling: 0,
+  isBehind: false,
+  isReached: false,
+  isFailing: false,
+})
+
+const positionOf = ({ open, since }: State) => Position.make({ since, open: Array.from(open) })
+
+/** The whole list was read: what was created well before the newest action is not listed again. */
+const advance = (state: State, newest: DateTime.Utc, now: DateTime.Utc): void => {
+  // An action that claims to be created in the future advances nothing.
+  const latest = DateTime.subtractDuration(DateTime.min(newest, now), maxListDelay)
+  state.since = DateTime.max(state.since, latest)
+  const since = DateTime.toEpochMillis(state.since)
+  for (const [id, created] of state.listed) if (created < since) state.listed.delete(id)
+}
 
 const sinceFilter = (since: DateTime.Utc, filter: ActionFilter.ActionFilter | undefined) =>
   filter === undefined ? ActionFilter.since(since) : ActionFilter.all(ActionFilter.since(since), filter)
 
+/** How final actions reach the reader of the feed. */
+const makeOutput = Effect.fnUntraced(function* <E>(state: State) {
+  const { settling } = yield* Timing
+  const queue = yield* Queue.unbounded<FinishedAction, ApiError | E | Cause.Done>()
+
+  const emit = (action: MachineAction) =>
+    Effect.asVoid(Queue.offer(queue, { action, handled: Effect.sync(() => state.open.delete(action.id)) }))
+
+  return {
+    queue,
+    emit,
+
+    /**
+     * Emits an action that has just become final: its results may not be there yet. The action counts as buffered from
+     * the call on, before the effect runs.
+     */
+    emitSettled: (action: MachineAction) => {
+      state.settling++
+      return Effect.delay(emit(action), settling).pipe(Effect.ensuring(Effect.sync(() => state.settling--)))
+    },
+
+    /** How many final actions are in memory. */
+    buffered: () => Queue.sizeUnsafe(queue) + state.settling,
+  }
+})
+
+/** The fibers that wait for actions, each for one. */
+const makeWatching = Effect.fnUntraced(function* <E>(
+  state: State,
+  output: Effect.Success<ReturnType<typeof makeOutput<E>>>,
+) {
+  const { watch } = yield* ActionWatch
+  const { settling } = yield* Timing
+  const fibers = yield* FiberSet.make<void, ApiError>()
+
+  const abandon = (id: MachineActionId, why: string) => {
+    state.open.delete(id)
+    return Effect.logWarning(`machine action ${id} is no longer watched: ${why}`)
+  }
+
+  const untilFinal = (id: MachineActionId): Effect.Effect<void, ApiError> =>
+    watch(id).pipe(
+      Stream.runLast,
+      Effect.map(Option.getOrUndefined),
+      Effect.flatMap((last) =>
+        last?.isFinal === true ? output.emitSettled(last) : abandon(id, "it has not finished for days"),
+      ),
+      Effect.catchReason("DefenderError", "NotFound", ({ message }) => abandon(id, message)),
+    )
+
+  const run = (effect: Effect.Effect<void, ApiError>) => Effect.asVoid(FiberSet.run(fibers, effect))
+
+  return {
+    watch: (id: MachineActionId) => run(untilFinal(id)),
+
+    /** Emits a final action of the list, at once if its results have had the time to appear. */
+    emitListed: Effect.fnUntraced(function* (action: MachineAction) {
+      const settled = DateTime.subtractDuration(yield* DateTime.now, settling)
+      const { updated } = action
+      const isFresh = state.isReached || (updated !== undefined && DateTime.isGreaterThan(updated, settled))
+      yield* isFresh ? run(output.emitSettled(action)) : output.emit(action)
+    }),
+
+    /** Fails with the first failure of a watched action. */
+    failure: FiberSet.join(fibers),
+  }
+})
+
+const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
+  const api = yield* DefenderApi
+  const patience = yield* Patience
+  const timing = yield* Timing
+  const state = makeState(options)
+  const output = yield* makeOutput<E>(state)
+  const watching = yield* makeWatching(state, output)
+
+  const receive = (action: MachineAction, created: DateTime.Utc) => {
+    const isKnown = state.listed.has(action.id)
+    state.listed.set(action.id, DateTime.toEpochMillis(created))
+    if (isKnown) return Effect.void
+    state.open.add(action.id)
+    return action.isFinal ? watching.emitListed(action) : watching.watch(action.id)
+  }
+
+  /** Reads the list from its start, up to the action for which the buffer has no space. */
+  const readList = Effect.gen(function* () {
+    let newest = state.since
+    state.isBehind = false
+    yield* Stream.runForEachWhile(api.list({ filter: sinceFilter(state.since, options.filter) }), (action) => {
+      if (output.buffered() >= state.bufferSize) {
+        state.isBehind = true
+        return Effect.succeed(false)
+      }
+      const created = action.created ?? state.since
+      newest = DateTime.max(newest, created)
+      return Effect.as(receive(action, created), true)
+    })
+    state.isReached = true
+    state.isFailing = false
+    if (!state.isBehind) advance(state, newest, yield* DateTime.now)
+  })
+
+  const onListError = (error: ApiError) => {
+    // All that an endless list shows has been received.
+    if (error._tag === "DefenderError" && error.reason._tag === "EndlessList") state.isReached = true
+    if (!state.isReached || !isPassing(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
+      return Effect.fail(error)
+    }
+    if (state.isFailing) return Effect.void
+    state.isFailing = true
+    return Effect.logWarning(`${error.message}; it is tried again`)
+  }
+
+  // A list that did not fit is read again from its start, so only once half of the buffer has been taken.
+  const hasSpace = () => !state.isBehind || output.buffered() <= state.bufferSize / 2
+
+  const round = Effect.suspend(() => (hasSpace() ? readList.pipe(Effect.catch(onListError)) : Effect.void)).pipe(
+    Effect.andThen(Effect.suspend(() => options.onPosition?.(positionOf(state)) ?? Effect.void)),
+  )
+
+  const run = Effect.forEach(options.from.open, watching.watch, { discard: true }).pipe(
+    Effect.andThen(Effect.raceFirst(Effect.repeat(round, timing.follow), watching.failure)),
+  )
+  return { queue: output.queue, run }
+})
+
 /**
- * Each machine action that is meant, once it is over: those that there are, and then for ever those that come. New ones
- * are looked for in rounds, with one list call a page of what is new; those that are not over are watched. Trouble on the
- * way to the API, once it was reached, is warned of and outlived.
+ * Emits each selected machine action once it is final: first those that exist, then new ones for as long as the stream
+ * runs.
  *
- * Nothing is lost and little told twice: what was not `handled` when a program ended is told again to the next one that
- * begins at the last position that was remembered.
+ * **When to use**
+ *
+ * For a program that reacts to finished actions. {@link Follow} does so to download their results, and stores the
+ * position.
+ *
+ * **Details**
+ *
+ * New actions are searched in rounds (`Timing.follow`, by default once a minute), with one list call for each page.
+ * `ActionWatch` watches those that are still in progress. An action that has just become final is emitted after
+ * `Timing.settling`, because its results may not be there yet. Once a list has been read, transient errors of the API are
+ * logged, and the next round tries again.
+ *
+ * Delivery is at least once: an action that was not `handled` when the program stopped is emitted again by a feed that
+ * resumes from the last reported position, and so are handled ones created in the ten minutes before `since` of it.
+ *
+ * Memory is bounded: when `bufferSize` final actions have not been taken, the list is read no further until half of them
+ * are. Positions are still reported. Of actions that are in progress or not handled only the id is held.
+ *
+ * **Example** (Reporting every finished session of the last day, and new ones)
  *
  * @example
  * ```ts
@@ -83,9 +285,9 @@ const sinceFilter = (since: DateTime.Utc, filter: ActionFilter.ActionFilter | un
  * import * as Effect from "effect/Effect"
  * import * as Stream from "effect/Stream"
  *
- * export const tellAll = Effect.gen(function* () {
+ * export const reportAll = Effect.gen(function* () {
  *   const since = DateTime.subtract(yield* DateTime.now, { hours: 24 })
- *   const feed = ActionFeed.follow({
+ *   const feed = ActionFeed.stream({
  *     filter: ActionFilter.is("type", "LiveResponse"),
  *     from: ActionFeed.Position.make({ since, open: [] }),
  *   })
@@ -98,94 +300,14 @@ const sinceFilter = (since: DateTime.Utc, filter: ActionFilter.ActionFilter | un
  * @since 0.1.0
  * @category constructors
  */
-export const follow = <E = never, R = never>(
-  options: FollowOptions<E, R>,
-): Stream.Stream<Over, ApiError | E, DefenderApi | ActionWatch | R> =>
-  Stream.callback<Over, ApiError | E, DefenderApi | ActionWatch | R>(
-    Effect.fnUntraced(function* (queue) {
-      const api = yield* DefenderApi
-      const { watch } = yield* ActionWatch
-      const policy = yield* Timing
-      const patience = yield* Patience
-      const watching = yield* FiberSet.make<void, ApiError>()
-      const open = new Set(options.from.open)
-      let { since } = options.from
-      // When each was created, as far as a list may still show it.
-      const known = new Map(options.from.open.map((id) => [id, DateTime.toEpochMillis(since)]))
-      let isReached = false
-      let isTroubled = false
-
-      const tell = (action: MachineAction) =>
-        Effect.asVoid(Queue.offer(queue, { action, handled: Effect.sync(() => open.delete(action.id)) }))
-
-      const giveUp = (id: MachineActionId, why: string) => {
-        open.delete(id)
-        return Effect.logWarning(`machine action ${id} is not watched any more: ${why}`)
-      }
-
-      const untilOver = (id: MachineActionId): Effect.Effect<void, ApiError> =>
-        watch(id).pipe(
-          Stream.runLast,
-          Effect.map(Option.getOrUndefined),
-          Effect.flatMap((last) =>
-            last?.isFinal === true
-              ? Effect.delay(tell(last), policy.settling)
-              : giveUp(id, "it has not been over for days"),
-          ),
-          Effect.catchReason("DefenderError", "NotFound", ({ message }) => giveUp(id, message)),
-        )
-
-      const watchIt = (id: MachineActionId) => Effect.asVoid(FiberSet.run(watching, untilOver(id)))
-
-      /** Its results may not be there yet where it was over just now. */
-      const tellFinal = Effect.fnUntraced(function* (action: MachineAction) {
-        const settled = DateTime.subtractDuration(yield* DateTime.now, policy.settling)
-        const { updated } = action
-        const isFresh = isReached || (updated !== undefined && DateTime.isGreaterThan(updated, settled))
-        yield* isFresh
-          ? Effect.asVoid(FiberSet.run(watching, Effect.delay(tell(action), policy.settling)))
-          : tell(action)
-      })
-
-      const look = Effect.gen(function* () {
-        let newest = since
-        yield* Stream.runForEach(api.list({ filter: sinceFilter(since, options.filter) }), (action) => {
-          const created = action.created ?? since
-          newest = DateTime.max(newest, created)
-          const isKnown = known.has(action.id)
-          known.set(action.id, DateTime.toEpochMillis(created))
-          if (isKnown) return Effect.void
-          open.add(action.id)
-          return action.isFinal ? tellFinal(action) : watchIt(action.id)
-        })
-        isReached = true
-        isTroubled = false
-        // What claims to come from the future moves nothing on.
-        newest = DateTime.min(newest, yield* DateTime.now)
-        since = DateTime.max(since, DateTime.subtractDuration(newest, lateness))
-        for (const [id, created] of known) if (created < DateTime.toEpochMillis(since)) known.delete(id)
-      }).pipe(
-        Effect.catch((error) => {
-          // Everything that it shows was emitted.
-          if (error._tag === "DefenderError" && error.reason._tag === "EndlessList") isReached = true
-          if (!isReached || !isPassing(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
-            return Effect.fail(error)
-          }
-          if (isTroubled) return Effect.void
-          isTroubled = true
-          return Effect.logWarning(`${error.message}; it is tried again`)
-        }),
-      )
-
-      const remember = Effect.suspend(
-        () => options.remember?.(Position.make({ since, open: [...open] })) ?? Effect.void,
-      )
-
-      yield* Effect.forEach(options.from.open, watchIt, { discard: true })
-      yield* Effect.andThen(look, remember).pipe(
-        Effect.repeat(policy.follow),
-        Effect.raceFirst(FiberSet.join(watching)),
-      )
-      yield* Queue.end(queue)
+export const stream = <E = never, R = never>(
+  options: Options<E, R>,
+): Stream.Stream<FinishedAction, ApiError | E, DefenderApi | ActionWatch | R> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const { queue, run } = yield* make(options)
+      yield* Effect.forkScoped(Queue.into(run, queue))
+      // One by one: what the reader has not asked for stays in the queue, where it is counted.
+      return Stream.fromEffectRepeat(Queue.take(queue))
     }),
   )

@@ -48,7 +48,7 @@ export interface Policies {
 
   /**
    * A server in trouble that says when to ask again (`Retry-After` with 408 or 5xx, and with 429 from the storage). The
-   * input has what it asked for.
+   * input has what it asked for. By default a call waits for an hour in all, so that no server holds a run with it.
    */
   readonly busy: Schedule.Schedule<unknown, DefenderError | TransferError>
 
@@ -113,8 +113,10 @@ export interface Policies {
 const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
-/** No server holds a call up for longer. */
-const longestAsked = Duration.hours(1)
+/** In seconds: no answer holds a call up for longer, and a server in trouble not with all its answers. */
+const longestHold = 3600
+
+const longestAsked = Duration.seconds(longestHold)
 
 /** How long the server asked to wait, within bounds. */
 const askedFor = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
@@ -168,8 +170,8 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
  * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
  * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
  * half a minute: eight times, and five times for transfers. A server that says when to ask again is asked then, and not
- * sooner; what servers ask for holds up to an hour. A host out of reach is tried after a second, doubled up to a minute:
- * for five seconds, or as long as a batch has patience. The body of an API answer may take ten minutes, and a result
+ * sooner; what servers ask for holds up to an hour, and where they are in trouble an hour for all waits of a call. A host
+ * out of reach is tried after a second, doubled up to a minute: for five seconds, or as long as a batch has patience. The body of an API answer may take ten minutes, and a result
  * comes at 1,000 bytes a second at least. A sign-in is tried three times within seconds, its renewal
  * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
  * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
@@ -193,9 +195,11 @@ export const defaults: Policies = {
   busy: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")]).pipe(
     Schedule.jittered,
     Schedule.setInputType<DefenderError | TransferError>(),
-    Schedule.modifyDelay(({ duration, input }) =>
-      Effect.succeed(Duration.max(duration, askedFor(input) ?? Duration.zero)),
-    ),
+    Schedule.modifyDelay(({ duration, elapsed, input }) => {
+      const left = Duration.subtract(longestAsked, Duration.millis(elapsed))
+      return Effect.succeed(Duration.min(Duration.max(duration, askedFor(input) ?? Duration.zero), left))
+    }),
+    Schedule.while(({ elapsed }) => Effect.succeed(elapsed < Duration.toMillis(longestAsked))),
     Schedule.upTo({ times: 20 }),
   ),
   outage: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]),

@@ -16,7 +16,7 @@ const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0
 
 const at = (seconds: number) => DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000))
 
-/** A session that was created so many seconds after the clock's beginning. */
+/** A session that was created this many seconds after the epoch. */
 const session = (n: number, status: string, created: number, more: Readonly<Record<string, unknown>> = {}) => ({
   id: idAt(n),
   type: "LiveResponse",
@@ -31,7 +31,7 @@ const beginning = ActionFeed.Position.make({ since: DateTime.makeUnsafe(0), open
 const put = (action: Simulator.ActionRecord) =>
   Effect.flatMap(Simulator.Simulator, (simulator) => simulator.addAction(action))
 
-/** Follows while the test does other things. What was told, and how far it has come. */
+/** Reads the feed while the test does other things: gives what was emitted, and the last position. */
 const follow = Effect.fnUntraced(function* (
   options: {
     readonly from?: ActionFeed.Position
@@ -39,12 +39,12 @@ const follow = Effect.fnUntraced(function* (
     readonly isHandled?: (n: number) => boolean
   } = {},
 ) {
-  const told: Array<readonly [n: number, status: string, seconds: number]> = []
+  const emitted: Array<readonly [n: number, status: string, seconds: number]> = []
   let position = beginning
-  const feed = ActionFeed.follow({
+  const feed = ActionFeed.stream({
     filter: options.filter,
     from: options.from ?? beginning,
-    remember: (now) =>
+    onPosition: (now) =>
       Effect.sync(() => {
         position = now
       }),
@@ -53,7 +53,7 @@ const follow = Effect.fnUntraced(function* (
     Stream.runForEach(({ action, handled }) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const n = Number(action.id.slice(-6))
-        told.push([n, action.status, Math.round(now / 1000)])
+        emitted.push([n, action.status, Math.round(now / 1000)])
         return options.isHandled?.(n) === false ? Effect.void : handled
       }),
     ),
@@ -61,7 +61,7 @@ const follow = Effect.fnUntraced(function* (
     Effect.forkScoped,
   )
   return {
-    told,
+    emitted,
     fiber,
     position: () => position,
     open: () => position.open.map((id) => Number(id.slice(-6))).toSorted(),
@@ -75,19 +75,19 @@ const isList = ({ kind }: Simulator.Call) => kind === "list"
 
 const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) => Effect.map(calls, (all) => all.filter(isList)))
 
-describe("ActionFeed.follow", () => {
-  it.effect("tells what is over, and what comes, each once", () =>
+describe("ActionFeed.stream", () => {
+  it.effect("emits final actions that exist, then new ones, each once", () =>
     Effect.gen(function* () {
       yield* pass("1 hour")
       yield* put(session(1, "Succeeded", 3000))
       yield* put(session(2, "Failed", 3100))
-      const { fiber, told } = yield* follow()
+      const { fiber, emitted } = yield* follow()
       yield* pass("30 seconds")
-      assert.deepStrictEqual(told.map(([n]) => n).sort(), [1, 2])
+      assert.deepStrictEqual(emitted.map(([n]) => n).sort(), [1, 2])
       yield* put(session(3, "Cancelled", 3660))
       yield* pass("10 minutes")
-      assert.deepStrictEqual(told[2]?.slice(0, 2), [3, "Cancelled"])
-      assert.strictEqual(told.length, 3)
+      assert.deepStrictEqual(emitted[2]?.slice(0, 2), [3, "Cancelled"])
+      assert.strictEqual(emitted.length, 3)
       assert.strictEqual((yield* listCalls).length, 11)
       yield* Fiber.interrupt(fiber)
       yield* pass("10 minutes")
@@ -95,27 +95,27 @@ describe("ActionFeed.follow", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("waits for what is not over, and then until its results are there", () =>
+  it.effect("waits until an action is final, and then until its results have settled", () =>
     Effect.gen(function* () {
       yield* put(session(1, "InProgress", 0))
       yield* put(session(2, "Pending", 0))
       yield* put(session(3, "Succeeded", 0, { lastUpdateDateTimeUtc: at(0) }))
-      const { open, told } = yield* follow()
+      const { open, emitted } = yield* follow()
       yield* pass("2 minutes")
-      assert.deepStrictEqual(told, [[3, "Succeeded", 5]])
+      assert.deepStrictEqual(emitted, [[3, "Succeeded", 5]])
       assert.deepStrictEqual(open(), [1, 2])
       yield* put(session(1, "Succeeded", 0))
       yield* pass("10 seconds")
-      assert.deepStrictEqual(told[1]?.slice(0, 2), [1, "Succeeded"])
+      assert.deepStrictEqual(emitted[1]?.slice(0, 2), [1, "Succeeded"])
       yield* pass("3 hours")
       yield* put(session(2, "TimeOut", 0))
       yield* pass("2 minutes")
-      assert.deepStrictEqual(told[2]?.slice(0, 2), [2, "TimeOut"])
+      assert.deepStrictEqual(emitted[2]?.slice(0, 2), [2, "TimeOut"])
       assert.deepStrictEqual(open(), [])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("goes on where it was: what was handled is not told again, and nothing else is lost", () =>
+  it.effect("resumes from a position and misses nothing", () =>
     Effect.gen(function* () {
       yield* pass("1 hour")
       for (const n of [1, 2, 3]) yield* put(session(n, "Succeeded", 3500 + n))
@@ -131,24 +131,24 @@ describe("ActionFeed.follow", () => {
       yield* pass("1 hour")
       const second = yield* follow({ from: first.position() })
       yield* pass("3 minutes")
-      // Those within ten minutes of the newest one are told again: a list may be behind.
-      assert.deepStrictEqual(second.told.map(([n]) => n).sort(), [1, 2, 3, 4, 5])
+      // Actions created within ten minutes of the newest one are emitted again: the list may show some late.
+      assert.deepStrictEqual(second.emitted.map(([n]) => n).sort(), [1, 2, 3, 4, 5])
       const third = yield* follow({ from: second.position() })
       yield* pass("3 minutes")
-      assert.deepStrictEqual(third.told.map(([n]) => n).sort(), [1, 2, 3, 4, 5])
+      assert.deepStrictEqual(third.emitted.map(([n]) => n).sort(), [1, 2, 3, 4, 5])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("sees what the list shows late, and forgets what is long over", () =>
+  it.effect("emits what the list shows late, and forgets what is long final", () =>
     Effect.gen(function* () {
       yield* pass("1 day")
       yield* put(session(1, "Succeeded", 86_000))
-      const { open, since, told } = yield* follow()
+      const { open, since, emitted } = yield* follow()
       yield* pass("5 minutes")
       yield* put(session(2, "Succeeded", 85_500))
       yield* pass("2 minutes")
       assert.deepStrictEqual(
-        told.map(([n]) => n),
+        emitted.map(([n]) => n),
         [1, 2],
       )
       for (const n of [3, 4, 5, 6, 7, 8]) {
@@ -157,7 +157,7 @@ describe("ActionFeed.follow", () => {
       }
       yield* pass("2 minutes")
       assert.deepStrictEqual(
-        told.map(([n]) => n),
+        emitted.map(([n]) => n),
         [1, 2, 3, 4, 5, 6, 7, 8],
       )
       assert.deepStrictEqual(open(), [])
@@ -165,24 +165,24 @@ describe("ActionFeed.follow", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("asks for what is meant alone", () =>
+  it.effect("lists selected actions only", () =>
     Effect.gen(function* () {
       yield* put(session(1, "Succeeded", 0, { requestor: "ann" }))
       yield* put(session(2, "Succeeded", 0, { requestor: "bob" }))
-      const { told } = yield* follow({ filter: ActionFilter.is("requestor", "bob") })
+      const { emitted } = yield* follow({ filter: ActionFilter.is("requestor", "bob") })
       yield* pass("2 minutes")
       assert.deepStrictEqual(
-        told.map(([n]) => n),
+        emitted.map(([n]) => n),
         [2],
       )
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("outlives an hour without the API once it was reached", () =>
+  it.effect("survives an hour without the API, once it was reached", () =>
     Effect.gen(function* () {
       yield* put(session(1, "Succeeded", 0))
       yield* put(session(2, "Pending", 0))
-      const { told } = yield* follow()
+      const { emitted } = yield* follow()
       yield* pass("1 minute")
       const simulator = yield* Simulator.Simulator
       yield* simulator.outage(true)
@@ -190,44 +190,44 @@ describe("ActionFeed.follow", () => {
       yield* put(session(2, "Succeeded", 0))
       yield* put(session(3, "Succeeded", 60))
       assert.deepStrictEqual(
-        told.map(([n]) => n),
+        emitted.map(([n]) => n),
         [1],
       )
       yield* simulator.outage(false)
       yield* pass("5 minutes")
-      assert.deepStrictEqual(told.map(([n]) => n).sort(), [1, 2, 3])
+      assert.deepStrictEqual(emitted.map(([n]) => n).sort(), [1, 2, 3])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("is not moved on by what claims to come from the future", () =>
+  it.effect("advances its position past no action that claims to be created in the future", () =>
     Effect.gen(function* () {
       yield* pass("1 hour")
       yield* put(session(1, "Succeeded", 1_000_000))
-      const { told } = yield* follow()
+      const { emitted } = yield* follow()
       yield* pass("5 minutes")
       yield* put(session(2, "Succeeded", 3800))
       yield* pass("5 minutes")
       assert.deepStrictEqual(
-        told.map(([n]) => n),
+        emitted.map(([n]) => n),
         [1, 2],
       )
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("reads pages, and lets what is new settle whatever this machine's clock says", () =>
+  it.effect("reads pages, and lets results of new actions settle whatever the clock of this computer says", () =>
     Effect.gen(function* () {
       yield* pass("1 hour")
       for (const n of [1, 2, 3]) yield* put(session(n, "Succeeded", 3000 + n))
-      const { told } = yield* follow()
+      const { emitted } = yield* follow()
       yield* pass("30 seconds")
-      assert.strictEqual(told.length, 3)
+      assert.strictEqual(emitted.length, 3)
       yield* put(session(4, "Succeeded", 3620, { lastUpdateDateTimeUtc: at(3000) }))
       yield* pass("2 minutes")
-      assert.deepStrictEqual(told[3], [4, "Succeeded", 3665])
+      assert.deepStrictEqual(emitted[3], [4, "Succeeded", 3665])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer({ pageSize: 2 }))),
   )
 
-  it.effect("fails where the API is not there from the start", () =>
+  it.effect("fails if the API was never reached", () =>
     Effect.gen(function* () {
       yield* (yield* Simulator.Simulator).outage(true)
       const { fiber } = yield* follow()
@@ -237,7 +237,7 @@ describe("ActionFeed.follow", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("a position comes back from JSON", () =>
+  it.effect("round-trips a position through JSON", () =>
     Effect.gen(function* () {
       const schema = Schema.fromJsonString(ActionFeed.Position)
       const json = `{"since":"2026-11-24T10:00:00.000Z","open":["${idAt(1)}"]}`

@@ -26,7 +26,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 const ascending = (numbers: Iterable<number>) => [...numbers].toSorted((a, b) => a - b)
 
-/** A session that was created, and changed, so many seconds after the clock's beginning. */
+/** A session that was created, and changed, this many seconds after the epoch. */
 const put = (n: number, status: string, created: number, updated = created) =>
   Effect.flatMap(Simulator.Simulator, (simulator) =>
     simulator.addAction({
@@ -45,16 +45,18 @@ const beginning = `{"since":"${at(0)}","open":[]}`
 
 const positionOf = Schema.decodeEffect(Position)
 
-/** Follows from a position as a file has it, and does with each action what the test does. */
+/** Reads the feed from a position in JSON, and handles each action as the test says. */
 const follow = Effect.fnUntraced(function* (
   from: string,
   keep: (n: number) => Effect.Effect<void> = () => Effect.void,
+  bufferSize?: number,
 ) {
-  const told: Array<number> = []
+  const emitted: Array<number> = []
   let position = from
-  const feed = ActionFeed.follow({
+  const feed = ActionFeed.stream({
     from: yield* positionOf(from),
-    remember: (now) =>
+    bufferSize,
+    onPosition: (now) =>
       Effect.map(Schema.encodeEffect(Position)(now), (json) => {
         position = json
       }),
@@ -62,14 +64,14 @@ const follow = Effect.fnUntraced(function* (
   const fiber = yield* feed.pipe(
     Stream.runForEach(({ action, handled }) => {
       const n = numberOf(action.id)
-      told.push(n)
+      emitted.push(n)
       return Effect.andThen(keep(n), handled)
     }),
     Effect.delay("1 milli"),
     Effect.forkScoped,
   )
   return {
-    told,
+    emitted,
     fiber,
     position: () => position,
     open: Effect.suspend(() => Effect.map(positionOf(position), ({ open }) => ascending(open.map(numberOf)))),
@@ -82,7 +84,7 @@ const listCalls = Effect.flatMap(Simulator.Simulator, ({ calls }) =>
   Effect.map(calls, (all) => all.filter(({ kind }) => kind === "list")),
 )
 
-/** The service, with somebody in between who has lists refused, or lead back to themselves. */
+/** The service behind a client whose lists fail, or lead back to themselves. */
 const between = (refuse: (expression: string) => ApiError | undefined) =>
   Layer.fresh(ActionWatch.layer).pipe(
     Layer.provideMerge(
@@ -106,19 +108,19 @@ const between = (refuse: (expression: string) => ApiError | undefined) =>
 const apiError = (reason: DefenderError.Reason) =>
   new DefenderError.DefenderError({ operation: "list of machine actions", reason })
 
-describe("ActionFeed.follow at its edges", () => {
-  it.effect("loses nothing however often it is killed", () =>
+describe("ActionFeed.stream at its limits", () => {
+  it.effect("misses nothing however often it is killed", () =>
     Effect.gen(function* () {
       const random = seededRandom(7)
       const lastsUntil = 2 * 3600
       const sessions = upTo(60).map((n) => {
         const created = Math.floor(random() * lastsUntil)
-        // Some are in the list as late as can be, some begin where a machine comes back, and some are over at once.
+        // Some are listed as late as possible, some wait for a machine to come back, and some are final at once.
         const listed = created + Math.floor(random() < 0.2 ? random() * 540 : random() * 5)
         return { n, created, listed, over: listed + Math.floor(random() ** 3 * 3600) }
       })
       const kept = new Set<number>()
-      // Killed in the middle of it, it has done nothing.
+      // A kill while it waits leaves nothing behind.
       const keep = (n: number) =>
         Effect.delay(
           Effect.sync(() => void kept.add(n)),
@@ -148,30 +150,30 @@ describe("ActionFeed.follow at its edges", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("has what a list shows that leads back to itself, from the first one on, and looks again", () =>
+  it.effect("emits what an endless list shows, also at the first round, and searches again", () =>
     Effect.gen(function* () {
       for (const n of upTo(3)) yield* put(n, "Succeeded", n)
-      const { fiber, told } = yield* follow(beginning)
+      const { fiber, emitted } = yield* follow(beginning)
       yield* pass("5 minutes")
       yield* put(3, "Succeeded", 300)
       yield* pass("5 minutes")
-      assert.deepStrictEqual(ascending(told), upTo(4))
+      assert.deepStrictEqual(ascending(emitted), upTo(4))
       assert.isUndefined(fiber.pollUnsafe())
       assert.isAtMost((yield* listCalls).length, 12)
     }).pipe(Effect.scoped, Effect.provide(between(() => apiError(new DefenderError.EndlessList({ pages: 2 }))))),
   )
 
-  it.effect("sees each once where pages shift while they are read", () =>
+  it.effect("emits each action once while pages shift", () =>
     Effect.gen(function* () {
       for (const n of upTo(9)) yield* put(n, "Succeeded", n)
-      const { told } = yield* follow(beginning)
-      // Each page takes ten seconds; the newest come first, and so push the others on to the next page.
+      const { emitted } = yield* follow(beginning)
+      // Each page takes ten seconds. The newest actions come first, and push the others on to the next page.
       for (const n of [9, 10, 11]) {
         yield* pass("10 seconds")
         yield* put(n, "Succeeded", n)
       }
       yield* pass("5 minutes")
-      assert.deepStrictEqual(ascending(told), upTo(12))
+      assert.deepStrictEqual(ascending(emitted), upTo(12))
     }).pipe(
       Effect.scoped,
       Effect.provide(
@@ -183,7 +185,7 @@ describe("ActionFeed.follow at its edges", () => {
     ),
   )
 
-  it.effect("has five thousand at once with one call, and knows all the while how far it has come", () =>
+  it.effect("emits five thousand actions from one call, and reports its position meanwhile", () =>
     Effect.gen(function* () {
       for (const n of upTo(5000)) yield* put(n, "Succeeded", 0)
       const running = yield* follow(beginning, () => Effect.sleep("100 millis"))
@@ -193,19 +195,64 @@ describe("ActionFeed.follow at its edges", () => {
       assert.isAbove(length, 2000)
       assert.isBelow(length, 3000)
       yield* pass("5 minutes")
-      assert.strictEqual(new Set(running.told).size, 5000)
-      assert.strictEqual(running.told.length, 5000)
+      assert.strictEqual(new Set(running.emitted).size, 5000)
+      assert.strictEqual(running.emitted.length, 5000)
       assert.deepStrictEqual(yield* running.open, [])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("keeps within the quota with a thousand that were open", () =>
+  it.effect("reads the list no further while its buffer is full, and still reports its position", () =>
+    Effect.gen(function* () {
+      for (const n of upTo(100)) yield* put(n, "Succeeded", n)
+      yield* pass("10 minutes")
+      const first = yield* follow(beginning, () => Effect.never, 20)
+      yield* pass("30 minutes")
+      // Two pages fit, and the third one has the first action that does not.
+      assert.strictEqual((yield* listCalls).length, 3)
+      assert.strictEqual(first.emitted.length, 1)
+      assert.isAtMost((yield* first.open).length, 21)
+      assert.strictEqual((yield* positionOf(first.position())).since.epochMilliseconds, 0)
+      yield* Fiber.interrupt(first.fiber)
+
+      const second = yield* follow(first.position(), () => Effect.sleep("2 seconds"), 20)
+      yield* pass("3 minutes")
+      yield* Fiber.interrupt(second.fiber)
+      assert.isBelow(second.emitted.length, 100)
+      const third = yield* follow(second.position(), () => Effect.sleep("2 seconds"), 20)
+      yield* pass("1 hour")
+      assert.strictEqual(new Set(third.emitted).size, third.emitted.length)
+      assert.deepStrictEqual(ascending(new Set([...second.emitted, ...third.emitted])), upTo(100))
+      assert.deepStrictEqual(yield* third.open, [])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer({ pageSize: 10 }))),
+  )
+
+  for (const seed of [1, 2, 3]) {
+    it.effect(`misses nothing with a buffer of five while new actions arrive (${seed})`, () =>
+      Effect.gen(function* () {
+        const random = seededRandom(seed)
+        yield* pass("1 hour")
+        for (const n of upTo(40)) yield* put(n, "Succeeded", n)
+        const running = yield* follow(beginning, () => Effect.sleep(20_000 * random()), 5)
+        for (let n = 40; n < 60; n++) {
+          const now = (yield* Clock.currentTimeMillis) / 1000
+          yield* put(n, random() < 0.5 ? "Succeeded" : "Pending", now)
+          yield* pass(60_000 * random())
+          yield* put(n, "Succeeded", now, (yield* Clock.currentTimeMillis) / 1000)
+        }
+        yield* pass("1 hour")
+        assert.deepStrictEqual(ascending(running.emitted), upTo(60))
+        assert.deepStrictEqual(yield* running.open, [])
+      }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer({ pageSize: 3 }))),
+    )
+  }
+
+  it.effect("stays within the quota with a thousand open actions", () =>
     Effect.gen(function* () {
       for (const n of upTo(1000)) yield* put(n, n < 900 ? "Succeeded" : "Pending", 0)
       const open = upTo(1000).map((n) => `"${idAt(n)}"`)
       const running = yield* follow(`{"since":"${at(3600)}","open":[${open}]}`)
       yield* pass("5 minutes")
-      assert.deepStrictEqual(ascending(running.told), upTo(900))
+      assert.deepStrictEqual(ascending(running.emitted), upTo(900))
       yield* pass("55 minutes")
       const calls = yield* listCalls
       assert.isTrue(calls.every(({ status }) => status === 200))
@@ -214,21 +261,21 @@ describe("ActionFeed.follow at its edges", () => {
         ...calls.map(({ at }) => calls.filter((call) => call.at >= at && call.at < at + 60_000).length),
       )
       assert.isAtMost(mostInAMinute, 22)
-      assert.deepStrictEqual(ascending(running.told), upTo(900))
+      assert.deepStrictEqual(ascending(running.emitted), upTo(900))
       assert.strictEqual((yield* running.open).length, 100)
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("tells once what was open and is in the list as well", () =>
+  it.effect("emits once an action that was open and is listed as well", () =>
     Effect.gen(function* () {
       yield* put(1, "Succeeded", 0)
-      const { told } = yield* follow(`{"since":"${at(0)}","open":["${idAt(1)}"]}`)
+      const { emitted } = yield* follow(`{"since":"${at(0)}","open":["${idAt(1)}"]}`)
       yield* pass("5 minutes")
-      assert.deepStrictEqual(told, [1])
+      assert.deepStrictEqual(emitted, [1])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("gives up what is gone, and goes on", () =>
+  it.effect("abandons an action that is gone, and continues", () =>
     Effect.gen(function* () {
       const running = yield* follow(`{"since":"${at(0)}","open":["${idAt(1)}"]}`)
       yield* pass("1 minute")
@@ -237,7 +284,7 @@ describe("ActionFeed.follow at its edges", () => {
       assert.deepStrictEqual(yield* running.open, [])
       yield* put(2, "Succeeded", 300)
       yield* pass("2 minutes")
-      assert.deepStrictEqual(running.told, [2])
+      assert.deepStrictEqual(running.emitted, [2])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
@@ -245,10 +292,10 @@ describe("ActionFeed.follow at its edges", () => {
     ["the service's clock is ahead", 3600],
     ["the service's clock is behind", -3600],
   ] as const) {
-    it.effect(`tells what comes, also where ${which}`, () =>
+    it.effect(`emits new actions when ${which}`, () =>
       Effect.gen(function* () {
         yield* pass("1 day")
-        const { told } = yield* follow(`{"since":"${at(0)}","open":[]}`)
+        const { emitted } = yield* follow(`{"since":"${at(0)}","open":[]}`)
         for (const n of [1, 2, 3]) {
           const now = (yield* Clock.currentTimeMillis) / 1000 + skew
           yield* put(n, "Succeeded", now - 1, now)
@@ -257,24 +304,24 @@ describe("ActionFeed.follow at its edges", () => {
           yield* put(n + 10, "Succeeded", now, now + 120)
         }
         yield* pass("2 minutes")
-        assert.deepStrictEqual(ascending(told), [1, 2, 3, 11, 12, 13])
+        assert.deepStrictEqual(ascending(emitted), [1, 2, 3, 11, 12, 13])
       }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
     )
   }
 
-  it.effect("outlives a quota that others have used up", () => {
+  it.effect("survives a quota that others have used up", () => {
     let isUsed = false
     return Effect.gen(function* () {
       yield* put(1, "Succeeded", 0)
-      const { told } = yield* follow(beginning)
+      const { emitted } = yield* follow(beginning)
       yield* pass("90 seconds")
       isUsed = true
       yield* put(2, "Succeeded", 90)
       yield* pass("3 hours")
-      assert.deepStrictEqual(told, [1])
+      assert.deepStrictEqual(emitted, [1])
       isUsed = false
       yield* pass("90 seconds")
-      assert.deepStrictEqual(told, [1, 2])
+      assert.deepStrictEqual(emitted, [1, 2])
     }).pipe(
       Effect.scoped,
       Effect.provide(
@@ -283,11 +330,11 @@ describe("ActionFeed.follow at its edges", () => {
     )
   })
 
-  for (const [whose, part] of [
-    ["who looks for new ones", "creationDateTimeUtc"],
-    ["who looks at what is open", "id eq"],
+  for (const [call, part] of [
+    ["the search for new actions", "creationDateTimeUtc"],
+    ["the watch of open actions", "id eq"],
   ] as const) {
-    it.effect(`ends at once where the token is refused, with ${whose}`, () => {
+    it.effect(`fails at once if the token is refused to ${call}`, () => {
       let isRefused = false
       return Effect.gen(function* () {
         yield* put(1, "Pending", 0)
@@ -297,7 +344,7 @@ describe("ActionFeed.follow at its edges", () => {
         isRefused = true
         yield* pass("2 minutes")
         assert.include(String(running.fiber.pollUnsafe()), "the API refused the token")
-        // What was open is so for the next one.
+        // It stays open for the next run.
         assert.deepStrictEqual(yield* running.open, [1])
         const calls = (yield* listCalls).length
         yield* pass("10 minutes")
@@ -315,10 +362,10 @@ describe("ActionFeed.follow at its edges", () => {
     })
   }
 
-  it.effect("ends with what ended who remembers it", () =>
+  it.effect("fails with the error of `onPosition`", () =>
     Effect.gen(function* () {
       yield* put(1, "Succeeded", 0)
-      const feed = ActionFeed.follow({ from: yield* positionOf(beginning), remember: () => Effect.fail("full") })
+      const feed = ActionFeed.stream({ from: yield* positionOf(beginning), onPosition: () => Effect.fail("full") })
       const exit = yield* LiveResponseTest.inVirtualTime(Effect.flip(Stream.runDrain(feed)))
       assert.strictEqual(exit, "full")
     }).pipe(Effect.provide(LiveResponseTest.layer())),

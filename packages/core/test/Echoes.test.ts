@@ -18,6 +18,7 @@ import * as Transfer from "@live-response/core/Transfer"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as Exit from "effect/Exit"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
@@ -333,4 +334,29 @@ describe("TerminalText.withoutSecrets", () => {
       }),
     { arbitrary: { runs: 300 } },
   )
+})
+
+describe("a secret in base64", () => {
+  const password = "pass?word>4711~ÿ"
+  const base64 = (text: string) => Base64.encode(text)
+
+  it("is removed with what stands beside it, whatever it is encoded with", () => {
+    for (const around of ["", "a", "me:", "user:"]) {
+      for (const behind of ["", "1", "22", "\r\nnext"]) {
+        const text = base64(`${around}${password}${behind}`)
+        const urlSafe = text.replaceAll("+", "-").replaceAll("/", "_")
+        for (const form of [text, text.replaceAll("=", ""), urlSafe, encodeURIComponent(text)]) {
+          const shown = TerminalText.withoutSecrets(`no: ${form} or ${form}.`, [Redacted.make(password)])
+          assert.strictEqual(shown, "no: <redacted> or <redacted>.", `${around}${behind}`)
+        }
+      }
+    }
+  })
+
+  it("is not found in other words, and a long text takes no time", () => {
+    const text = "the quota of this app is used up, try again in 5 seconds"
+    assert.strictEqual(TerminalText.withoutSecrets(text, [Redacted.make("abcd"), Redacted.make(password)]), text)
+    const hostile = base64(password.repeat(2000))
+    assert.notInclude(TerminalText.withoutSecrets(hostile, [Redacted.make(password)]), hostile.slice(0, 40))
+  })
 })

@@ -94,6 +94,23 @@ describe("Timing", () => {
     }),
   )
 
+  it.effect.each<{ readonly asks: Duration.Input; readonly delays: Array<number> }>([
+    { asks: "1 day", delays: [3600] },
+    { asks: "25 minutes", delays: [1500, 1500, 600] },
+  ])("waits for an hour in all for a server in trouble that asks for $asks each time", ({ asks, delays }) =>
+    Effect.gen(function* () {
+      const busy = new TransferError.TransferError({
+        result: "a",
+        reason: new TransferError.Unavailable({ status: 503, retryAfter: Duration.fromInputUnsafe(asks) }),
+      })
+      const waited = yield* delaysOf(Timing.defaults.busy, () => busy)
+      assert.deepStrictEqual(
+        waited.map((delay) => delay / 1000),
+        delays,
+      )
+    }),
+  )
+
   it.effect("waits for the quota as long as the quota says, however often", () =>
     Effect.gen(function* () {
       const waits = Array.from({ length: 100 }, (_, i) => 100 + i)

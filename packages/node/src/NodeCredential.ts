@@ -25,6 +25,7 @@ import { inTime } from "./internal/inTime.ts"
 import { lastConnection } from "./internal/lastConnection.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { slowDownPolicy } from "./internal/slowDown.ts"
+import * as NodeEnvironment from "./NodeEnvironment.ts"
 
 /**
  * The ways to sign in:
@@ -108,8 +109,11 @@ const fromAzure = (
     Effect.gen(function* () {
       const identity = yield* loadIdentity
       const proxies = yield* Effect.mapError(Proxy.variables, ({ message }) => missing(message))
+      const inEnvironment = yield* Effect.mapError(NodeEnvironment.secrets, ({ message }) => missing(message))
       const connection = lastConnection()
-      const onError = toCredentialError(needs, connection.error)
+      // A program that signs in has the environment as well, and may write it into its error.
+      const secrets = [...(needs.secrets ?? []), ...inEnvironment]
+      const onError = toCredentialError({ ...needs, secrets }, connection.error)
       const authority = Cloud.withoutTrailingSlash(cloud.authority)
       const createOne = () => {
         const credential = create(identity, commonOptions(authority, Proxy.ofSignIn(proxies), connection.policy))
@@ -208,8 +212,9 @@ export const layerManagedIdentity = (
       isLocal: true,
       patience,
     },
-    ({ ManagedIdentityCredential }, { proxyOptions, retryOptions }) =>
+    ({ ManagedIdentityCredential }, { additionalPolicies, proxyOptions, retryOptions }) =>
       new ManagedIdentityCredential({
+        additionalPolicies,
         retryOptions,
         ...(proxyOptions === undefined ? {} : { proxyOptions }),
         ...(options.clientId === undefined ? {} : { clientId: options.clientId }),

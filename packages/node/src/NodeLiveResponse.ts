@@ -12,6 +12,7 @@ import type { CredentialError } from "@live-response/core/CredentialError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Fleet from "@live-response/core/Fleet"
 import * as FleetJournal from "@live-response/core/FleetJournal"
+import * as FollowPosition from "@live-response/core/FollowPosition"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -115,6 +116,7 @@ export type Services =
   | Quota.Quota
   | ResultStore.ResultStore
   | Manifest.Manifest
+  | FollowPosition.FollowPosition
 
 /**
  * The API alone.
@@ -204,7 +206,11 @@ export const layer = (
 ): Layer.Layer<Services, StoreError | QuotaStoreError | Config.ConfigError, Credential | QuotaStore> => {
   const { directory, journal = directory } = options
   // The lock comes before the manifest is read, because the last program that had it wrote there.
-  const stores = Layer.mergeAll(ResultStore.layerFileSystem(options), Manifest.layerFileSystem(options)).pipe(
+  const stores = Layer.mergeAll(
+    ResultStore.layerFileSystem(options),
+    Manifest.layerFileSystem(options),
+    FollowPosition.layerFileSystem(options),
+  ).pipe(
     Layer.provide(NodeDirectoryLock.layer({ directory })),
     Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer, NodeDiskSpace.layer]),
   )

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as NodeRedisModule from "@effect/platform-node/NodeRedis"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as FileName from "@live-response/core/FileName"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -20,14 +19,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as UserDirectories from "effect/persistence/UserDirectories"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { invalidVariable } from "./internal/invalidVariable.ts"
 import * as QuotaDatabase from "./internal/quotaDatabase.ts"
+import * as RedisAddress from "./internal/redisAddress.ts"
+import * as RedisConnection from "./internal/redisConnection.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeUser from "./NodeUser.ts"
 
@@ -135,49 +136,33 @@ export const layerRedis = (
 ): Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      if (!/^rediss?:\/\/\S+$/.test(Redacted.value(url)) || !URL.canParse(Redacted.value(url))) {
-        return yield* new QuotaStoreError({
-          store: "Redis",
-          reason: new Unusable({ description: "its address is not a redis:// or rediss:// URL" }),
-          advice: "set LIVE_RESPONSE_REDIS_URL as in redis://:password@host:6379/0",
-        })
-      }
-      const NodeRedis = yield* Effect.promise(() => import("@effect/platform-node/NodeRedis"))
-      const secrets = secretsOf(url)
+      const address = yield* Effect.mapError(Effect.fromOption(RedisAddress.parse(url)), () => invalidAddress)
+      const { createClient } = yield* Effect.promise(() => import("redis"))
+      const secrets = [url, ...(address.password === undefined ? [] : [address.password])]
       const timeout = options?.timeout ?? "10 seconds"
-      const millis = Duration.toMillis(Duration.fromInputUnsafe(timeout))
-      const redis = redisLayer(NodeRedis, Redacted.value(url), millis).pipe(
-        Layer.provide(Layer.succeed(Logger.CurrentLoggers, new Set())),
+      const redis = RedisConnection.layer(createClient, address, Duration.fromInputUnsafe(timeout)).pipe(
         Layer.catch((error) => Layer.effectContext(Effect.fail(RedisQuotaStore.fromRedisError(error, { secrets })))),
       )
       return RedisQuotaStore.layer({ secrets, timeout }).pipe(Layer.provide(redis))
     }),
   )
 
-/**
- * A server that accepts the first connection and does not answer as Redis does fails the layer after the time-out. Later,
- * pings keep the connection in use, and a broken one is replaced.
- */
-const redisLayer = ({ layer }: typeof NodeRedisModule, url: string, timeout: number) => {
-  let isConnected = false
-  return layer({
-    url,
-    // Without a connection a command fails at once, and `Timing.quotaStore` reports and repeats it.
-    disableOfflineQueue: true,
-    pingInterval: timeout / 3,
-    socket: {
-      connectTimeout: timeout,
-      socketTimeout: timeout,
-      reconnectStrategy: (retries, cause) => (isConnected ? Math.min(2 ** retries * 50, 2000) : cause),
-    },
-  }).pipe(Layer.tap(() => Effect.sync(() => (isConnected = true))))
-}
+const invalidAddress = new QuotaStoreError({
+  store: "Redis",
+  reason: new Unusable({ description: `its address ${RedisAddress.expected}` }),
+  advice: "correct LIVE_RESPONSE_REDIS_URL",
+})
 
-/** The URL itself, and its password. */
-const secretsOf = (url: Redacted.Redacted<string>): ReadonlyArray<Redacted.Redacted<string>> => {
-  const { password } = new URL(Redacted.value(url))
-  return [url, Redacted.make(password)]
-}
+const redisVariable = "LIVE_RESPONSE_REDIS_URL"
+
+/** An address that can't be read is a mistake in the environment, and not a log that can't be used. */
+const redisUrl = Config.option(Config.Redacted(redisVariable)).pipe(
+  Config.mapEffect((url) =>
+    Option.isSome(url) && Option.isNone(RedisAddress.parse(url.value))
+      ? Effect.fail(invalidVariable(redisVariable, RedisAddress.expected))
+      : Effect.succeed(url),
+  ),
+)
 
 /**
  * Stores the logs where the environment says.
@@ -197,7 +182,7 @@ const secretsOf = (url: Redacted.Redacted<string>): ReadonlyArray<Redacted.Redac
  */
 export const layerConfig: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError | Config.ConfigError> = Layer.unwrap(
   Effect.gen(function* () {
-    const url = yield* Config.option(Config.Redacted("LIVE_RESPONSE_REDIS_URL"))
+    const url = yield* redisUrl
     if (Option.isSome(url)) return layerRedis(url.value)
     return Layer.unwrap(Effect.map(stateDirectory, (directory) => layer({ directory }))).pipe(
       Layer.catch((error) =>

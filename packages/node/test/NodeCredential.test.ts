@@ -102,7 +102,10 @@ const fixed = { LIVE_RESPONSE_TOKEN: "eyJ0" }
 const auth = (kind: NodeCredential.Kind) => ({ LIVE_RESPONSE_AUTH: kind })
 
 const retryOptions = { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 }
-const additionalPolicies = [{ policy: { name: "lastConnection" }, position: "perRetry" }]
+const additionalPolicies = ["lastConnection", "boundedAnswer"].map((name) => ({
+  policy: { name },
+  position: "perRetry",
+}))
 const commercial = {
   additionalPolicies,
   authorityHost: "https://login.microsoftonline.com",
@@ -311,12 +314,16 @@ describe("NodeCredential.layerConfig", () => {
       name: "WorkloadIdentityCredential",
       given: (common) => [{ ...common, tenantId: "tenant", clientId: "client", tokenFilePath: "/run/federated" }],
     },
-    { kind: "managed-identity", name: "ManagedIdentityCredential", given: () => [{ retryOptions }] },
+    {
+      kind: "managed-identity",
+      name: "ManagedIdentityCredential",
+      given: () => [{ additionalPolicies, retryOptions }],
+    },
     {
       kind: "managed-identity",
       env: app,
       name: "ManagedIdentityCredential",
-      given: () => [{ retryOptions, clientId: "client" }],
+      given: () => [{ additionalPolicies, retryOptions, clientId: "client" }],
     },
     { kind: "cli", name: "AzureCliCredential", given: () => [{ processTimeoutInMs: 20_000 }] },
     {
@@ -392,7 +399,9 @@ describe("NodeCredential.layerConfig", () => {
         ].map((name) => [name, ""]),
       )
       assert.deepInclude(yield* madeUnder(empty), { name: "DefaultAzureCredential", given: [commercial] })
-      assert.deepInclude(yield* madeUnder({ ...empty, ...auth("managed-identity") }), { given: [{ retryOptions }] })
+      assert.deepInclude(yield* madeUnder({ ...empty, ...auth("managed-identity") }), {
+        given: [{ additionalPolicies, retryOptions }],
+      })
       const withCertificate = { ...empty, ...ids, ...certificate }
       assert.deepInclude(yield* madeUnder(withCertificate), { name: "ClientCertificateCredential" })
       assert.notInclude(JSON.stringify(azure.made.at(-1)), "certificatePassword")
@@ -487,7 +496,7 @@ describe("NodeCredential.layerConfig", () => {
       const { given } = yield* madeUnder({ ...app, ...env })
       assert.deepStrictEqual(given, ["tenant", "client", "secret", { ...commercial, proxyOptions }])
       const identity = yield* madeUnder({ ...auth("managed-identity"), ...env })
-      assert.deepStrictEqual(identity.given, [{ retryOptions, proxyOptions }])
+      assert.deepStrictEqual(identity.given, [{ additionalPolicies, retryOptions, proxyOptions }])
     }),
   )
 

@@ -12,6 +12,7 @@ import * as Timing from "@live-response/core/Timing"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Redis from "@live-response/node/testing/RedisServer"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -369,33 +370,63 @@ describe("NodeQuotaStore.layerConfig", () => {
     }),
   )
 
-  it.live.each([
-    { url: "http://127.0.0.1", says: /not a redis:\/\/ or rediss:\/\/ URL/ },
-    { url: "redis://:secret@127.0.0.1:99999", says: /not a redis:\/\/ or rediss:\/\/ URL/ },
-    { url: "redis://:secret@127.0.0.1:1", says: /ECONNREFUSED/ },
-  ])("names at once the problem of a Redis at $url", ({ says, url }) =>
+  it.live("reports at once that nothing listens at the address of Redis", () =>
+    Effect.gen(function* () {
+      const env = { LIVE_RESPONSE_REDIS_URL: "redis://:secret@127.0.0.1:1" }
+      const error = yield* Effect.flip(named().pipe(Effect.provide(under(env))))
+      assert.strictEqual(error._tag, "QuotaStoreError")
+      assert.match(error.message, /ECONNREFUSED.*LIVE_RESPONSE_REDIS_URL/)
+      assert.notInclude(error.message, "secret")
+    }),
+  )
+
+  const mistyped = [
+    "http://127.0.0.1",
+    "redis://",
+    "redis:///0",
+    "redis://:secret@127.0.0.1:99999",
+    "redis://:secret@127.0.0.1:1/text",
+    "redis://:secret@127.0.0.1:1/0/1",
+    "redis://:secret@127.0.0.1:1/-1",
+    "redis://:secret%zz@127.0.0.1:1",
+    "redis://us%er:secret@127.0.0.1:1",
+    "redis://:secret@127.0.0.1:1/ 0",
+  ]
+
+  it.live.each(mistyped)("names the variable, and not its value, where the address of Redis is %s", (url) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(named().pipe(Effect.provide(under({ LIVE_RESPONSE_REDIS_URL: url }))))
-      assert.strictEqual(error._tag, "QuotaStoreError")
-      assert.match(error.message, says)
-      assert.include(error.message, "LIVE_RESPONSE_REDIS_URL")
-      assert.notInclude(error.message, "secret")
+      assert.strictEqual(error._tag, "ConfigError")
+      assert.include(String(error), "LIVE_RESPONSE_REDIS_URL")
+      assert.include(String(error), "is not an address of Redis")
+      assert.notInclude(String(error), "secret")
+      const direct = yield* Effect.flip(
+        openLog(minute).pipe(Effect.provide(NodeQuotaStore.layerRedis(Redacted.make(url)))),
+      )
+      assert.strictEqual(direct._tag, "QuotaStoreError")
+      assert.notInclude(direct.message, "secret")
     }),
   )
 })
 
 /** A server that answers everything by `answer`. */
 const answering = (answer: (received: string) => string | undefined) =>
+  serving((socket) =>
+    socket.on("data", (data) => {
+      const text = answer(String(data))
+      if (text !== undefined) socket.write(text)
+    }),
+  )
+
+/** A server that does this with each connection. */
+const serving = (serve: (socket: Socket) => void) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
       const sockets = new Set<Socket>()
       const server = createServer((socket) => {
         sockets.add(socket)
         socket.on("error", () => {})
-        socket.on("data", (data) => {
-          const text = answer(String(data))
-          if (text !== undefined) socket.write(text)
-        })
+        serve(socket)
       })
       const close = () => {
         for (const socket of sockets) socket.destroy()
@@ -431,6 +462,68 @@ describe("NodeQuotaStore.layerRedis with a server that is not Redis", () => {
       assert.match(error.message, says)
       assert.match(error.message, /is it up, and is the address right\? \(LIVE_RESPONSE_REDIS_URL\)$/)
       assert.notInclude(error.message, "4711")
+    }),
+  )
+})
+
+/** Says this at once, and then something every few milliseconds. */
+const talking = (first: string, then: string) => (socket: Socket) => {
+  socket.write(first)
+  const more = Effect.sync(() => socket.write(then))
+  const fiber = Effect.runFork(Effect.repeat(more, Schedule.spaced("20 millis")))
+  socket.on("close", () => fiber.interruptUnsafe())
+}
+
+describe("NodeQuotaStore.layerRedis, where the server does not stop talking", () => {
+  const talkers = [
+    { name: "a line without an end", serve: talking("+", "x") },
+    { name: "a long text, byte by byte", serve: talking("$9999999999\r\n", "x") },
+    { name: "a long list", serve: talking("*2000000000\r\n", ":1\r\n") },
+    { name: "a deep list", serve: talking("*1\r\n".repeat(500_000), "*1\r\n") },
+    { name: "messages that nobody asked for", serve: talking("", ">2\r\n+a\r\n+b\r\n") },
+    {
+      name: "a line without an end, as soon as it has let the client in",
+      serve: (socket: Socket) => {
+        socket.on("data", (data) => {
+          const text = String(data)
+          if (text.includes("SCRIPT")) talking("+", "x")(socket)
+          else socket.write("+OK\r\n".repeat(text.match(/^\*/gm)?.length ?? 1))
+        })
+      },
+    },
+  ]
+
+  it.live.each(talkers)("ends the wait in time, and closes the connection: $name", ({ serve }) =>
+    Effect.gen(function* () {
+      const closed: Array<Deferred.Deferred<void>> = []
+      const { port } = yield* serving((socket) => {
+        const isClosed = Deferred.makeUnsafe<void>()
+        closed.push(isClosed)
+        socket.once("close", () => Deferred.doneUnsafe(isClosed, Effect.void))
+        serve(socket)
+      })
+      const store = NodeQuotaStore.layerRedis(Redacted.make(`redis://127.0.0.1:${port}`), { timeout: "300 millis" })
+      const error = yield* Effect.flip(openLog(minute).pipe(Effect.provide(store)))
+      assert.match(error.message, /no answer in time/)
+      assert.isAtLeast(closed.length, 1)
+      yield* Effect.forEach(closed, Deferred.await)
+    }),
+  )
+
+  it.live("can be interrupted meanwhile", () =>
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<void>()
+      const asked = yield* Deferred.make<void>()
+      const { port } = yield* serving((socket) => {
+        talking("+", "x")(socket)
+        socket.once("data", () => Deferred.doneUnsafe(asked, Effect.void))
+        socket.once("close", () => Deferred.doneUnsafe(closed, Effect.void))
+      })
+      const store = NodeQuotaStore.layerRedis(Redacted.make(`redis://127.0.0.1:${port}`), { timeout: "1 hour" })
+      const fiber = yield* Effect.forkChild(openLog(minute).pipe(Effect.provide(store)))
+      yield* Deferred.await(asked)
+      yield* Fiber.interrupt(fiber)
+      yield* Deferred.await(closed)
     }),
   )
 })

@@ -307,13 +307,14 @@ describe("NodeTransport: proxies", () => {
       const base = yield* serve((_, response) => response.writeHead(404).end())
       const error = yield* linkFailure(base, {
         HTTP_PROXY: proxy.address,
-        NO_PROXY: "10.0.0.0/8,fd00::/8, 127.0.0.1",
+        NO_PROXY: "10.0.0.0/8,fd00::/8, http://me:Secret99@h/8, 127.0.0.1",
       }).pipe(Effect.provide(Logger.layer([logger])))
       assert.strictEqual(reasonOf(error)?._tag, "NotFound")
       assert.strictEqual(proxy.asked(), 0)
       const ofRanges = warnings.filter((warning) => warning.startsWith("NO_PROXY"))
       assert.strictEqual(ofRanges.length, 1, warnings.join("\n"))
       assert.include(ofRanges[0], "10.0.0.0/8, fd00::/8")
+      assert.notInclude(warnings.join("\n"), "Secret99")
     }).pipe(Effect.scoped),
   )
 

@@ -4,7 +4,8 @@
  */
 import { spawn } from "node:child_process"
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
-import { createServer as createHttpServer, type Server } from "node:http"
+import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http"
+import { createServer as createHttpsServer } from "node:https"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -18,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import type * as Scope from "effect/Scope"
@@ -443,6 +445,55 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
       }),
   )
 
+  /** A server whose answers to requests for this path are written by `write`. */
+  const answering = Effect.fnUntraced(function* (path: RegExp, write: (response: ServerResponse) => void) {
+    const tls = yield* Certificate
+    const server = createHttpsServer(tls, (request, response) => {
+      if (path.test(request.url ?? "")) return write(response.on("error", () => {}))
+      const base = `https://${request.headers.host}/${tenantId}`
+      const endpoints = { token_endpoint: `${base}/token`, authorization_endpoint: `${base}/authorize` }
+      return response.end(JSON.stringify({ ...endpoints, issuer: base, jwks_uri: `${base}/keys` }))
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () => Effect.sync(() => server.closeAllConnections()),
+    )
+    const address = server.address()
+    return {
+      NODE_EXTRA_CA_CERTS: tls.path,
+      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${Predicate.isObject(address) ? address.port : 0}`,
+      AZURE_TENANT_ID: tenantId,
+      AZURE_CLIENT_ID: clientId,
+      ...secret,
+    }
+  })
+
+  it.effect.each([/openid-configuration/, /token/])("ends an answer to %s that is larger than any", (path) =>
+    Effect.gen(function* () {
+      let sent = 0
+      const chunk = Buffer.alloc(64 * 1024, " ")
+      const env = yield* answering(path, (response) => {
+        const flood = () => {
+          do sent += chunk.length
+          while (response.write(chunk))
+        }
+        response.on("drain", flood)
+        flood()
+      })
+      const refused = yield* signIn(env, "token", "linger")
+      assertMessage(refused, "Unreachable", /can't be reached \(the answer has more than 1048576 bytes\)/)
+      assert.isBelow(sent, 100 * 1024 * 1024)
+    }),
+  )
+
+  it.effect("ends the requests of a sign-in that nobody waits for any more", () =>
+    Effect.gen(function* () {
+      const env = yield* answering(/token/, trickle)
+      const refused = yield* signIn(env, "token", "linger")
+      assertMessage(refused, "Unreachable", /can't be reached \(no answer within 10s\)/)
+    }),
+  )
+
   it.effect("as whoever is signed in with az login", () =>
     Effect.gen(function* () {
       const directory = yield* temporary
@@ -462,7 +513,35 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
       assertMessage(signedOut, "Missing", /az login/)
     }),
   )
+
+  it.effect("shows no secret of the environment that a program repeats", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      writeFileSync(join(directory, "az"), `#!/bin/sh\necho "ERROR: AADSTS1 got $(env | tr '\\n' ' ')" >&2; exit 1\n`)
+      chmodSync(join(directory, "az"), 0o755)
+      const refused = yield* signIn({
+        LIVE_RESPONSE_AUTH: "cli",
+        LIVE_RESPONSE_TOKEN: "Secret99-token",
+        LIVE_RESPONSE_REDIS_URL: "redis://:Secret99-redis@redis.contoso.com",
+        AZURE_CLIENT_SECRET: "Secret99-app",
+        AZURE_CLIENT_CERTIFICATE_PASSWORD: "Secret99-certificate",
+        AZURE_PASSWORD: "Secret99-user",
+        HTTPS_PROXY: "http://me:Secret99-proxy@127.0.0.1:1",
+        PATH: [directory, "/usr/bin", "/bin"].join(delimiter),
+      })
+      assert.include(refused.stdout + refused.stderr, "AADSTS1")
+      assert.include(refused.stdout, "<redacted>")
+      assert.notInclude(refused.stdout + refused.stderr, "Secret99")
+    }),
+  )
 })
+
+/** A byte now and then, for ever. */
+const trickle = (response: ServerResponse) => {
+  const more = Effect.sync(() => response.write(" "))
+  const fiber = Effect.runFork(Effect.repeat(more, Schedule.spaced("100 millis")))
+  response.on("close", () => fiber.interruptUnsafe())
+}
 
 const closedPort = Effect.callback<number>((resume) => {
   const server = createServer().listen(0, "127.0.0.1", () => {

@@ -4,8 +4,8 @@
 import { styleText } from "node:util"
 import type * as MachineAction from "@live-response/core/MachineAction"
 import type * as DateTime from "effect/DateTime"
-import { printable } from "../Printable.ts"
 import * as Format from "./Format.ts"
+import { printable } from "./Printable.ts"
 import type * as Table from "./Table.ts"
 
 type Colour = "green" | "red" | "yellow" | "gray"
@@ -19,7 +19,7 @@ const colours: Readonly<Record<string, Colour>> = {
   InProgress: "yellow",
 }
 
-/** Where there is no terminal, or nobody wants colours, there are none. */
+/** Colours a status, unless standard output is not a terminal, or colours are turned off (NO_COLOR). */
 export const paintStatus = (status: string, text: string): string => {
   const colour = colours[status]
   return colour === undefined ? text : styleText(colour, text, { stream: process.stdout })
@@ -40,7 +40,7 @@ export const describeCommand = (command: MachineAction.Command): string =>
 const commandsOf = ({ commands, type }: MachineAction.MachineAction): string =>
   commands.length === 0 ? printable(type) : commands.map(describeCommand).join(", ")
 
-/** What every table of them begins with. */
+/** The first columns of every table of actions. */
 export const idAndStatus: ReadonlyArray<Table.Column<{ readonly id: string; readonly status: string }>> = [
   { title: "ID", width: 36, text: ({ id }) => id },
   {

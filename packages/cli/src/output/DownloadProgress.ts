@@ -1,5 +1,5 @@
 /**
- * What a person wants to know of a batch under way, folded from its events.
+ * The progress of a batch, counted from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
 import type * as ResultEvent from "@live-response/core/ResultEvent"
@@ -7,17 +7,18 @@ import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type { FleetProgress } from "./FleetProgress.ts"
 
+/** How far the download of one result is. */
 export interface Transfer {
   readonly bytes: number
   readonly total: number | undefined
 }
 
-/** Everything that is shown. It is changed in place: a batch has millions of events. */
+/** It is mutable, because a batch has millions of events. */
 export interface DownloadProgress {
   summary: BatchEvent.Summary
-  /** How many targets there are, where that is known. */
+  /** The number of targets, if it is known. */
   total: number | undefined
-  /** Downloads that have been under way long enough to tell of their progress. */
+  /** Downloads that take long enough to report progress. */
   readonly transfers: Map<string, Transfer>
   retries: number
   /** Commands that turned out to have no result. */
@@ -25,9 +26,9 @@ export interface DownloadProgress {
   /** Collected files that were not unpacked. */
   notExtracted: number
   interrupted: boolean
-  /** When new machine actions were last searched for, and how long after that they are again, where they are followed. */
-  look: { readonly last: DateTime.Utc; readonly next: Duration.Duration } | undefined
-  /** The machines that a session is run on, where that is what is done. */
+  /** With `--follow`: when new machine actions were last searched for, and the time until the next search. */
+  search: { readonly last: DateTime.Utc; readonly next: Duration.Duration } | undefined
+  /** With `run`: the machines. */
   readonly fleet: FleetProgress | undefined
   /** Whether results are downloaded. */
   readonly isSaving: boolean
@@ -42,31 +43,31 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   absent: 0,
   notExtracted: 0,
   interrupted: false,
-  look: undefined,
+  search: undefined,
 })
 
 const keyOf = (event: ResultEvent.ResultEvent) => `${event.machineActionId}:${event.index}`
 
-export const update = (view: DownloadProgress, event: BatchEvent.BatchEvent): void => {
+export const update = (progress: DownloadProgress, event: BatchEvent.BatchEvent): void => {
   switch (event.event) {
     case "progress":
-      view.transfers.set(keyOf(event), { bytes: event.bytes, total: event.total })
+      progress.transfers.set(keyOf(event), { bytes: event.bytes, total: event.total })
       return
     case "retrying":
-      view.retries++
+      progress.retries++
       return
     case "notExtracted":
-      view.notExtracted++
+      progress.notExtracted++
       return
     case "completed":
     case "failed":
     case "skipped":
-      if (event.event === "skipped" && event.reason === "absent") view.absent++
-      view.transfers.delete(keyOf(event))
-      view.summary = BatchEvent.tally(view.summary, event)
+      if (event.event === "skipped" && event.reason === "absent") progress.absent++
+      progress.transfers.delete(keyOf(event))
+      progress.summary = BatchEvent.tally(progress.summary, event)
       return
     case "linked":
-      view.summary = BatchEvent.tally(view.summary, event)
+      progress.summary = BatchEvent.tally(progress.summary, event)
       return
     case "extracted":
     case "waiting":
@@ -76,9 +77,10 @@ export const update = (view: DownloadProgress, event: BatchEvent.BatchEvent): vo
   }
 }
 
-/** A broken line counts as a target that failed. */
-export const addBadTarget = (view: DownloadProgress): void => {
-  view.summary = BatchEvent.Summary.make({ ...view.summary, failed: view.summary.failed + 1 })
+/** Counts a broken line of a list as a failed target. */
+export const addBadTarget = (progress: DownloadProgress): void => {
+  progress.summary = BatchEvent.Summary.make({ ...progress.summary, failed: progress.summary.failed + 1 })
 }
 
+/** The number of targets that are done. */
 export const finished = ({ summary }: DownloadProgress): number => summary.completed + summary.skipped + summary.failed

@@ -1,16 +1,16 @@
 /**
- * What a person wants to know of sessions on many machines, folded from their events.
+ * The progress of sessions on many machines, counted from their events.
  */
 import * as FleetEvent from "@live-response/core/FleetEvent"
 
-/** It is changed in place, as the view of a batch is. */
+/** It is mutable, as the progress of a batch is. */
 export interface FleetProgress {
   sessions: FleetEvent.Counts
-  /** How many machines there are, where that is known. */
+  /** The number of machines, if it is known. */
   total: number | undefined
-  /** Sessions that are not over, on machines that are there. */
+  /** Sessions in progress, on machines that are online. */
   running: number
-  /** The machines that are waited for. */
+  /** Machines that are offline, and that their sessions wait for. */
   readonly offline: Set<string>
 }
 
@@ -21,24 +21,24 @@ export const make = (): FleetProgress => ({
   offline: new Set(),
 })
 
-export const update = (view: FleetProgress, event: FleetEvent.FleetEvent): void => {
-  view.sessions = FleetEvent.tally(view.sessions, event)
+export const update = (fleet: FleetProgress, event: FleetEvent.FleetEvent): void => {
+  fleet.sessions = FleetEvent.tally(fleet.sessions, event)
   switch (event.event) {
     case "started":
-      view.running++
+      fleet.running++
       return
     case "offline":
-      view.offline.add(event.machineId)
-      view.running--
+      fleet.offline.add(event.machineId)
+      fleet.running--
       return
     case "online":
-      view.offline.delete(event.machineId)
-      view.running++
+      fleet.offline.delete(event.machineId)
+      fleet.running++
       return
     case "ended":
     case "unfinished": {
       const isEarlier = event.event === "ended" && event.earlier
-      if (!isEarlier && !view.offline.delete(event.machineId)) view.running--
+      if (!isEarlier && !fleet.offline.delete(event.machineId)) fleet.running--
       return
     }
     case "notStarted":
@@ -47,19 +47,19 @@ export const update = (view: FleetProgress, event: FleetEvent.FleetEvent): void 
   }
 }
 
-/** A machine that is none counts as one without a session. */
-export const addBadMachine = (view: FleetProgress): void => {
-  const { sessions } = view
-  view.sessions = { ...sessions, notStarted: sessions.notStarted + 1 }
+/** Counts a machine that can't be found as one without a session. */
+export const addBadMachine = (fleet: FleetProgress): void => {
+  const { sessions } = fleet
+  fleet.sessions = { ...sessions, notStarted: sessions.notStarted + 1 }
 }
 
-/** Machines of which there is nothing more to expect. */
+/** The number of machines that are done. */
 export const finished = ({ sessions }: FleetProgress): number =>
   sessions.succeeded + sessions.failed + sessions.unfinished + sessions.notStarted
 
-/** Machines whose turn has not come. */
-export const left = (view: FleetProgress): number =>
-  Math.max(0, (view.total ?? 0) - finished(view) - view.running - view.offline.size)
+/** The number of machines that wait for a session to start. */
+export const left = (fleet: FleetProgress): number =>
+  Math.max(0, (fleet.total ?? 0) - finished(fleet) - fleet.running - fleet.offline.size)
 
 export const failed = ({ sessions }: FleetProgress): boolean =>
   sessions.failed + sessions.unfinished + sessions.notStarted > 0

@@ -4,12 +4,13 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 
+/** 1,500 */
 export const count = (n: number): string => n.toLocaleString("en-US")
 
 /** 1 link, 2 links. */
 export const counted = (n: number, what: string): string => `${count(n)} ${what}${n === 1 ? "" : "s"}`
 
-/** 1.2 GB: powers of ten, as storage is sold and `ls -h --si` prints it. */
+/** 1.2 GB: powers of ten, as `ls -h --si` prints sizes. */
 export const bytes = (n: number): string => {
   const units = ["B", "kB", "MB", "GB", "TB"]
   const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, n)) / 3))
@@ -17,7 +18,7 @@ export const bytes = (n: number): string => {
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
 }
 
-/** 42 s, 12 min, 6 h 9 min, 27 d 18 h: no more than a glance can take. */
+/** 42 s, 12 min, 6 h 9 min, 27 d 18 h: two units at most. */
 export const duration = (input: Duration.Duration): string => {
   const seconds = Math.ceil(Duration.toSeconds(input))
   if (seconds < 60) return `${seconds} s`
@@ -29,8 +30,8 @@ export const duration = (input: Duration.Duration): string => {
 }
 
 /**
- * Times of day are those of this machine, each with its zone: what two people compare are often two zones, and an hour that
- * is there twice in autumn is told apart.
+ * The offset of the local time zone. Each time has it, because colleagues may be in other zones, and because in autumn one
+ * hour occurs twice.
  */
 const zoneOf = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { timeZoneName: "shortOffset", locale: "en-GB" }).replace(
@@ -62,6 +63,14 @@ const date = (instant: DateTime.DateTime): string =>
 export const day = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { weekday: "short", day: "numeric", month: "short", locale: "en-GB" })
 
+/** 14:05:09 UTC+1 (in 42 s), with the day if it is more than a day away. */
+export const instantAfter = (now: DateTime.Utc, after: Duration.Duration): string => {
+  const instant = DateTime.addDuration(now, after)
+  const isFar = Duration.toHours(after) >= 24
+  return `${isFar ? `${day(instant)} ` : ""}${timeOfDay(instant)} (in ${duration(after)})`
+}
+
+/** A gauge: ████░░░░ */
 export const bar = (part: number, whole: number, width: number): string => {
   const filled = whole === 0 ? 0 : Math.round(Math.min(1, part / whole) * width)
   return "█".repeat(filled) + "░".repeat(width - filled)

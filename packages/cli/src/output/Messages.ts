@@ -1,35 +1,36 @@
 /**
- * What is said on stderr, one line each: plainly, or above what is drawn there.
+ * Messages on standard error, one line each: written directly, or above the progress that is drawn there.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
-import { printable } from "../Printable.ts"
 import * as Format from "./Format.ts"
+import { printable } from "./Printable.ts"
 
 type Write = (line: string) => void
 
+/** The process has one standard error, and so one way to write to it. */
 let current: Write = (line) => void process.stderr.write(`${line}\n`)
 
 export const write = (line: string): Effect.Effect<void> => Effect.sync(() => current(line))
 
-/** Until the scope ends, all lines go this way. There is one stderr, and so one way. */
-export const through = (way: Write): Effect.Effect<void, never, Scope.Scope> =>
+/** Writes all messages in another way until the scope closes. */
+export const through = (other: Write): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const before = current
-      current = way
-      return before
+      const previous = current
+      current = other
+      return previous
     }),
-    (before) =>
+    (previous) =>
       Effect.sync(() => {
-        current = before
+        current = previous
       }),
   ).pipe(Effect.asVoid)
 
-/** Warnings are messages of the program; what is said below them, where it is asked for, says when and how much it matters. */
+/** Writes log entries: warnings and errors as messages of the program, others with their time and level. */
 export const logger = Logger.make<unknown, void>(({ date, logLevel, message }) => {
   const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
   const text = printable(parts.map(String).join(" "))

@@ -1,5 +1,5 @@
 /**
- * Why nothing happens.
+ * Messages while a command waits for the quota, so that it does not seem to hang.
  */
 import { Quota } from "@live-response/core/Quota"
 import * as DateTime from "effect/DateTime"
@@ -9,8 +9,8 @@ import * as Stream from "effect/Stream"
 import * as Format from "./Format.ts"
 import * as Messages from "./Messages.ts"
 
-/** Until the scope ends, who waits for the quota is told so: a batch may be at work that has used it up. */
-export const tell = Effect.gen(function* () {
+/** Reports each wait for the quota until the scope closes: another program may have used it up. */
+export const report = Effect.gen(function* () {
   const { pauses } = yield* Quota
   yield* pauses.pipe(
     Stream.filter(Duration.isGreaterThanOrEqualTo(Duration.seconds(1))),

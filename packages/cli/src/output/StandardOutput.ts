@@ -1,10 +1,10 @@
 /**
- * Standard output that can't be written any more: its reader has ended, as `head` does, or the disk behind it is full.
+ * Errors of standard output: its reader has closed it, as `head` does, or the disk behind it is full.
  */
 import * as Effect from "effect/Effect"
 import { closedPipe, type Failure, machine } from "../Failure.ts"
 
-/** There is one stdout, and so one state of it. */
+/** The process has one standard output, and so one state of it. */
 let failure: Failure | undefined
 
 const failureOf = (error: NodeJS.ErrnoException): Failure =>
@@ -12,22 +12,22 @@ const failureOf = (error: NodeJS.ErrnoException): Failure =>
     ? closedPipe
     : machine(`can't write to standard output (${error.code ?? error.message})`)
 
-/** What is wrong with it, once something is. */
+/** The first error of standard output, if it had any. */
 export const problem = (): Failure | undefined => failure
 
-/** Remembers for the rest of the process what is wrong, also where nobody waits for it: an error without a listener would end it. */
+/** Listens for errors for the rest of the process. An error that nobody listens for would end it. */
 export const listen = (): void => {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     failure ??= failureOf(error)
   })
-  // There is nowhere left to say that stderr is closed, and the work is not done for its sake.
+  // If standard error is closed, there is no place to say so; the work is still done.
   process.stderr.on("error", () => undefined)
 }
 
-/** Everything was taken that was written; an error comes a tick later. */
+/** Waits until everything was written; an error comes one tick later. */
 const flushed = Effect.callback<void>((resume) => void process.stdout.write("", () => resume(Effect.yieldNow)))
 
-/** Interrupts an effect when its output can't be written any more, waits until that has ended in order, and fails. */
+/** Interrupts an effect when its output can't be written any more, waits for its finalizers, and fails. */
 export const whileOpen = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Failure, R> =>
   Effect.raceFirst(
     Effect.tap(effect, () => flushed),

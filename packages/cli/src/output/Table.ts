@@ -1,5 +1,5 @@
 /**
- * Rows that fit a terminal, one at a time: a list of thousands is shown as it comes.
+ * Tables that fit a terminal, printed row by row: a list of thousands is shown as it arrives.
  */
 import cliTruncate from "cli-truncate"
 import stringWidth from "string-width"
@@ -18,9 +18,9 @@ const fit = (text: string, width: number): string => {
   return cut + " ".repeat(Math.max(0, width - stringWidth(cut)))
 }
 
-/** Columns in the order of their worth, as many as there is room for; the last one has what is left. */
-export const fitting = <A>(columns: ReadonlyArray<Column<A>>, room: number): ReadonlyArray<Column<A>> => {
-  let left = room
+/** The first columns that fit the width, which are the most important ones. The last of them gets the remaining width. */
+export const fitting = <A>(columns: ReadonlyArray<Column<A>>, width: number): ReadonlyArray<Column<A>> => {
+  let left = width
   const shown: Array<Column<A>> = []
   for (const column of columns) {
     if (shown.length > 0 && column.width + gap.length > left) break
@@ -47,6 +47,6 @@ export const row = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
     .join(gap)
     .trimEnd()
 
-/** All columns, for programs. */
+/** A row with all columns, separated by tabs, for other programs. */
 export const tabbed = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
   columns.map(({ text }) => text(of).replaceAll("\t", " ")).join("\t")

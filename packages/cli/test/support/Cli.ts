@@ -94,7 +94,7 @@ export interface Sandbox {
 }
 
 /**
- * How long anything may take. It is not an assertion: a test that waits in vain says for what, shortly before it would
+ * How long anything may take. It is not an assertion: a test that waits too long says for what, shortly before it would
  * time out. That something is quick is shown by what did not happen meanwhile.
  */
 const defaultPatience = "150 seconds"
@@ -146,7 +146,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
       Effect.sync(() => spawn(...argv(command), options(command))),
       endNow,
     )
-    // Who ends without having read its input is no error of ours.
+    // A program may end without having read its input.
     child.stdin.on("error", () => child.stdin.destroy())
     const { stdin = "" } = command
     if (typeof stdin === "string") child.stdin.end(stdin)
@@ -262,7 +262,7 @@ export const until = (
 ): Effect.Effect<void> =>
   Effect.sync(holds).pipe(
     Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.die(`waited in vain for ${what()}`) }),
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.die(`waited too long for ${what()}`) }),
     Effect.asVoid,
   )
 
@@ -286,7 +286,7 @@ export const timeless = (
     return rest
   })
 
-/** That no link and no token got out: not printed, and in no file, not even one that is kept apart from the results. */
+/** Asserts that no link and no token was printed or written to a file, in the state directory neither. */
 export const assertNoSecrets = (box: Sandbox, server: ReferenceServer, ended: Omit<Ended, "exitCode">): void => {
   const places = new Map<string, Uint8Array | string>([
     ["stdout", ended.stdout],

@@ -22,7 +22,7 @@ export const script = ["--script", "collect.ps1"]
 
 const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
 
-/** The sessions that the service has begun, first to last. */
+/** The sessions that the service has started, first to last. */
 export const sessions = (simulator: Simulator.Service) =>
   simulator.actions.pipe(Effect.flatMap(Effect.forEach((action) => decodeAction(action))))
 

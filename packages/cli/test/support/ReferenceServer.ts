@@ -1,9 +1,9 @@
 /**
- * A Defender API and an Azure Blob storage after the vendor's documents, and after nothing else.
+ * A Defender API and an Azure Blob storage, written only from Microsoft's documentation.
  *
- * The project has a simulator of its own, made by whoever made the client: where both misread a document alike, a test
+ * The project has a simulator of its own, written by the authors of the client: if both misread a document alike, a test
  * over it is green. This server shares no code with the project; it is plain `node:http`, the API and the storage are two
- * origins as they are in life, and every request is kept, so that a test can say what went over the wire.
+ * origins as they are in life, and it records every request, so that a test can check what was sent.
  */
 import { createHash, randomBytes } from "node:crypto"
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
@@ -49,9 +49,9 @@ export interface Options {
   readonly results: Readonly<Record<string, Result>>
   /** The token that is taken. */
   readonly bearer?: string
-  /** Rolling windows in which so many link calls are allowed, refused ones counted. By default the vendor's two. */
+  /** Rolling windows of allowed link calls; throttled calls count too. By default Microsoft's two. */
   readonly windows?: ReadonlyArray<{ readonly limit: number; readonly seconds: number }>
-  /** Whether a 429 has a `Retry-After`, or tells it in its message alone. */
+  /** Whether a 429 has a `Retry-After`, or only a message with the time. */
   readonly retryAfterHeader?: boolean
   /** How many seconds a link is good for. */
   readonly linkLifetime?: number
@@ -67,7 +67,7 @@ export interface Recorded {
   readonly side: "api" | "blob"
   /** When it came, in milliseconds. */
   readonly at: number
-  /** What it was about, `<id>:<index>`; empty where that can't be told. */
+  /** What it was about, `<id>:<index>`; empty if that is unknown. */
   readonly result: string
   readonly method: string
   readonly url: string
@@ -93,11 +93,11 @@ export interface ReferenceServer {
   readonly signatures: () => ReadonlyArray<string>
   /** How many bodies are held at the moment. */
   readonly held: () => number
-  /** Lets the bodies go on that are held: to their ends, or by so many bytes. */
+  /** Releases the bodies that are held: completely, or by a number of bytes. */
   readonly release: (bytes?: number) => void
 }
 
-export const vendorWindows = [
+export const microsoftWindows = [
   { limit: 100, seconds: 60 },
   { limit: 1500, seconds: 3600 },
 ]
@@ -177,7 +177,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options,
 ): Effect.fn.Return<ReferenceServer, never, Scope.Scope> {
   const bearer = options.bearer ?? `reference-bearer-${randomBytes(8).toString("hex")}`
-  const windows = options.windows ?? vendorWindows
+  const windows = options.windows ?? microsoftWindows
   const results = new Map(Object.entries(options.results))
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()

@@ -15,7 +15,7 @@ export const noise = (length: number, seed = 0): Uint8Array => {
   return createCipheriv("aes-256-ctr", Buffer.alloc(32), iv).update(Buffer.alloc(length))
 }
 
-/** A script's result as the vendor's own example has it, which is not quite JSON: a line feed and NULs in a string. */
+/** A script's result as in Microsoft's own example, which is not quite JSON: a line feed and NULs in a string. */
 export const script = (n: number): Uint8Array =>
   Buffer.from(
     `{"script_name":"collect-${n}.ps1","exit_code":0,"script_output":"Höst WS-${n}\nC:\\\\x.zip\\u0000","script_errors":""}`,

@@ -2,6 +2,8 @@
  * Text that servers wrote, where it becomes part of an error or of a record: one line of bounded length without secrets. A
  * server may repeat the token, the link or the password that it was sent, and error pages of gateways do.
  */
+import * as Base64 from "effect/encoding/Base64"
+import * as Base64Url from "effect/encoding/Base64Url"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -36,10 +38,41 @@ const forms = (secrets: Secrets): ReadonlyArray<string> => {
   return [...new Set(all)].filter(({ length }) => length >= shortest).toSorted((a, b) => b.length - a.length)
 }
 
+/** Base64 takes three bytes at a time, so that a shorter part of it is found in too many words. */
+const shortestBase64 = 8
+
+/** The parts of a secret's base64 that are the same whatever stands before and behind the secret, as in `user:secret`. */
+const base64Forms = (secrets: Secrets): ReadonlyArray<string> => {
+  const inner = secrets.map(Redacted.value).flatMap((text) => {
+    const bytes = new TextEncoder().encode(text)
+    return [0, 1, 2].map((start) => bytes.subarray(start, bytes.length - ((bytes.length - start) % 3)))
+  })
+  const encoded = inner.flatMap((bytes) => [Base64.encode(bytes), Base64Url.encode(bytes)])
+  const all = encoded.flatMap((text) => [text, ...Option.toArray(encode(text))])
+  return [...new Set(all)].filter(({ length }) => length >= shortestBase64)
+}
+
+const isOfWord = (character: string): boolean => /[\w+/=%-]/.test(character)
+
+/** The text with a mark in place of each word that holds the part: what stands beside it has the secret's other bytes. */
+const withoutWords = (text: string, part: string): string => {
+  const kept: Array<string> = []
+  let from = 0
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, from)) {
+    let [start, end] = [at, at + part.length]
+    while (start > from && isOfWord(text.charAt(start - 1))) start--
+    while (end < text.length && isOfWord(text.charAt(end))) end++
+    kept.push(text.slice(from, start), mark)
+    from = end
+  }
+  return [...kept, text.slice(from)].join("")
+}
+
 /** The text with a mark in place of each of the secrets, and of what looks like one. */
 export const redact = (text: string, secrets: Secrets = []): string => {
   const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
-  return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), known)
+  const withoutBase64 = base64Forms(secrets).reduce(withoutWords, known)
+  return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), withoutBase64)
 }
 
 /** Whether JSON may hold a secret: as it is, or with escapes in it. */

@@ -14,6 +14,7 @@ import * as Credential from "../Credential.ts"
 import * as DefenderApi from "../DefenderApi.ts"
 import * as Fleet from "../Fleet.ts"
 import * as FleetJournal from "../FleetJournal.ts"
+import * as FollowPosition from "../FollowPosition.ts"
 import * as LiveResponse from "../LiveResponse.ts"
 import * as Manifest from "../Manifest.ts"
 import * as Quota from "../Quota.ts"
@@ -81,6 +82,7 @@ export const layer = (options?: Options) =>
         options?.store ?? ResultStore.layerMemory,
         Manifest.layerMemory,
         FleetJournal.layerMemory,
+        FollowPosition.layerMemory,
         Simulator.layer({ ...options, tokens: [token, ...(options?.tokens ?? [])] }),
       ),
     ),

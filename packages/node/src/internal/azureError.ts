@@ -76,7 +76,7 @@ export interface Needs {
   readonly isLocal?: boolean
   /** How long a token may take. By default as long as it does: it is a user's. */
   readonly patience?: Duration.Duration
-  /** What is sent to sign in, and an answer may repeat. */
+  /** What an answer may repeat: what is sent to sign in, and what a program that signs in inherits. */
   readonly secrets?: Secrets
 }
 

@@ -1,12 +1,13 @@
 /** What the credentials of `@azure/identity` have in common. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
+import { boundedAnswer } from "./boundedAnswer.ts"
 import type { AdditionalPolicy, LastConnection } from "./lastConnection.ts"
 import type * as Proxy from "./proxy.ts"
 
 /** The vendor's own servers; any other has no directory of servers to be looked up in. */
 const knownAuthorities = new Set(["https://login.microsoftonline.com", "https://login.microsoftonline.us"])
 
-const watching = (policy: LastConnection["policy"]): AdditionalPolicy => ({ policy, position: "perRetry" })
+const inEachAttempt = (policy: LastConnection["policy"]): AdditionalPolicy => ({ policy, position: "perRetry" })
 
 export interface CommonOptions extends Pick<ClientSecretCredentialOptions, "proxyOptions"> {
   readonly additionalPolicies: Array<AdditionalPolicy>
@@ -21,7 +22,7 @@ export const commonOptions = (
   policy: LastConnection["policy"],
 ): CommonOptions => ({
   ...proxy,
-  additionalPolicies: [watching(policy)],
+  additionalPolicies: [policy, boundedAnswer].map(inEachAttempt),
   authorityHost: authority,
   disableInstanceDiscovery: !knownAuthorities.has(authority),
   // Who waits is at the screen. A longer patience, in the middle of a batch, is Timing's.

@@ -3,8 +3,7 @@ import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
+import { invalidVariable } from "./invalidVariable.ts"
 
 /** Who uses a proxy decodes its user and its password. */
 const decodePart = Option.liftThrowable(decodeURIComponent)
@@ -20,19 +19,12 @@ export const parse = (text: string): Option.Option<string> => {
   return isProxy ? Option.some(url.href) : Option.none()
 }
 
-/** Names the variable alone: what it holds may be a password. */
-const invalid = (name: string) =>
-  new Config.ConfigError(
-    new Schema.SchemaError(
-      new SchemaIssue.Pointer(
-        [name],
-        new SchemaIssue.InvalidValue({ message: "is not a proxy, such as http://proxy.contoso.com:8080" }),
-      ),
-    ),
-  )
-
 const proxyOf = (name: string, text: string): Effect.Effect<string, Config.ConfigError> =>
-  text === "" ? Effect.succeed("") : Effect.mapError(Effect.fromOption(parse(text)), () => invalid(name))
+  text === ""
+    ? Effect.succeed("")
+    : Effect.mapError(Effect.fromOption(parse(text)), () =>
+        invalidVariable(name, "is not a proxy, such as http://proxy.contoso.com:8080"),
+      )
 
 const variable = (name: string) =>
   Config.String(name).pipe(
@@ -73,6 +65,6 @@ export const ofSignIn = ({
   return { proxyOptions }
 }
 
-/** Ranges of addresses, which hosts are not compared with: hosts have names here. */
+/** Ranges of addresses, which hosts are not compared with: hosts have names here. What is no address may be a password. */
 export const ranges = (noProxy: string): ReadonlyArray<string> =>
-  noProxy.split(/[,\s]+/).filter((entry) => /\/\d+$/.test(entry))
+  noProxy.split(/[,\s]+/).filter((entry) => /^[\da-f.:[\]]+\/\d+$/i.test(entry))

@@ -1,7 +1,7 @@
 /**
  * A program that signs in as its environment says: `token` asks for a token, `refused` says that the API refused the last
  * one, `later` has this machine's clock go on by an hour. It prints a line of JSON for each token, or for the error that
- * ended it.
+ * ended it. With `linger` it ends by itself, which a request that nobody waits for any more would prevent.
  */
 import * as AccessToken from "@live-response/core/AccessToken"
 import { Credential } from "@live-response/core/Credential"
@@ -28,7 +28,7 @@ const program = Effect.gen(function* () {
       yield* credential.invalidate(last)
     } else if (step === "later") {
       hours++
-    } else {
+    } else if (step === "token") {
       last = yield* credential.token
       const token = Redacted.value(last)
       yield* Console.log(JSON.stringify({ token, claims: Option.getOrUndefined(AccessToken.claims(last)) }))
@@ -43,4 +43,4 @@ const program = Effect.gen(function* () {
 
 await Effect.runPromise(program)
 // A request that nobody waits for any more is no reason to stay.
-process.exit()
+if (!process.argv.includes("linger")) process.exit()

@@ -1,0 +1,34 @@
+/**
+ * Searches the API for the machine actions of a selection.
+ */
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import type { MachineAction } from "@live-response/core/MachineAction"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Selection from "../flags/Selection.ts"
+import { printable } from "../output/Printable.ts"
+import type { BadTarget } from "../input/Targets.ts"
+
+/** A record of the list that can't be read. It may be selected: nobody knows. */
+const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
+  message: printable(DefenderApi.describeUnreadable(record)),
+  ...(record.id === undefined ? {} : { machineActionId: printable(record.id) }),
+})
+
+/** The selected actions in the API's order. Records that can't be read are reported, because they may be selected. */
+export const search = (
+  selection: Selection.Selection,
+  reportBad: (record: BadTarget) => Effect.Effect<void>,
+): Stream.Stream<MachineAction, DefenderApi.ApiError, DefenderApi.DefenderApi> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const api = yield* DefenderApi.DefenderApi
+      const filter = Selection.filterOf(selection, yield* DateTime.now)
+      return api.pages({ filter }).pipe(
+        Stream.tap(({ unreadable }) => Effect.forEach(unreadable.map(badRecord), reportBad, { discard: true })),
+        Stream.flatMap(({ actions }) => Stream.fromIterable(actions)),
+        Stream.filter((action) => Selection.matches(selection, action)),
+      )
+    }),
+  )

@@ -1,0 +1,133 @@
+/**
+ * What `live-response actions` does: lists, shows, waits for and cancels machine actions.
+ */
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import * as MachineAction from "@live-response/core/MachineAction"
+import * as Timing from "@live-response/core/Timing"
+import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as ActionSearch from "../../api/ActionSearch.ts"
+import * as Failure from "../../Failure.ts"
+import type { Selection } from "../../flags/Selection.ts"
+import * as ActionText from "../../output/ActionText.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as Table from "../../output/Table.ts"
+
+/** The API of the environment's cloud, with its sign-in. */
+export const layer = Layer.unwrap(Effect.map(NodeLiveResponse.environment, NodeLiveResponse.layerApi)).pipe(
+  Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
+)
+
+const encode = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))
+
+const toJson = (action: MachineAction.MachineAction) => Effect.map(Effect.orDie(encode(action)), printableJson)
+
+/**
+ * On a terminal a table that fits its width; elsewhere all columns, separated by tabs. Fails at the end if a record could
+ * not be read.
+ */
+export const list = Effect.fnUntraced(function* (
+  selection: Selection,
+  options: { readonly limit: Option.Option<number>; readonly json: boolean },
+) {
+  let unreadable = 0
+  const actions = ActionSearch.search(selection, ({ message }) => {
+    unreadable++
+    return Messages.write(`live-response: ${printable(message)}`)
+  })
+  const listed = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
+  yield* Stream.runForEach(listed, yield* makePrinter(options.json))
+  if (unreadable > 0) return yield* Failure.someFailed
+})
+
+/** Prints an action in one line. */
+const makePrinter = Effect.fnUntraced(function* (json: boolean) {
+  if (json) return (action: MachineAction.MachineAction) => Effect.flatMap(toJson(action), Console.log)
+  if (!process.stdout.isTTY) {
+    return (action: MachineAction.MachineAction) => Console.log(Table.tabbed(ActionText.columns, action))
+  }
+  const columns = Table.fitting(ActionText.columns, process.stdout.columns)
+  yield* Console.log(Table.header(columns))
+  return (action: MachineAction.MachineAction) => Console.log(Table.row(columns, action))
+})
+
+/** Prints everything that is known of an action. */
+const show = (action: MachineAction.MachineAction, json: boolean) =>
+  json ? Effect.flatMap(toJson(action), Console.log) : Console.log(details(action))
+
+const details = (action: MachineAction.MachineAction): string =>
+  [
+    ["id", action.id],
+    ["type", printable(action.type)],
+    ["status", ActionText.paintStatus(action.status, printable(action.status))],
+    [
+      "machine",
+      [
+        ActionText.nameOf(action),
+        ...(action.computerDnsName === undefined ? [] : [printable(action.machineId ?? "")]),
+      ].join("  "),
+    ],
+    ["requested by", printable(action.requestor ?? "")],
+    ["comment", printable(action.requestorComment ?? "")],
+    ["cancelled by", printable(action.cancellationRequestor ?? "")],
+    ["because", printable(action.cancellationComment ?? "")],
+    ["created", ActionText.instantOf(action.created)],
+    ["updated", ActionText.instantOf(action.updated)],
+    ...action.commands.map((command) => [
+      `command ${command.index}`,
+      `${ActionText.describeCommand(command)}, ${printable(command.status)}${resultOf(action, command)}${command.errors.map((error) => `; ${printable(error)}`).join("")}`,
+    ]),
+  ]
+    .filter(([, value]) => value !== "")
+    .map(([name = "", value = ""]) => `${name.padEnd(12)} ${value}`)
+    .join("\n")
+
+const resultOf = (action: MachineAction.MachineAction, command: MachineAction.Command): string => {
+  const result = MachineAction.hasResult(action, command)
+  return result === "yes" || result === "maybe" ? `: download ${action.id}:${command.index}` : ""
+}
+
+export const get = Effect.fnUntraced(function* (id: MachineAction.MachineActionId, json: boolean) {
+  yield* show(yield* (yield* DefenderApi.DefenderApi).get(id), json)
+})
+
+/** What is waited for, and for how long; none if the action has finished. */
+const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId) {
+  const action = yield* Effect.flatMap(DefenderApi.DefenderApi, (api) => api.get(id)).pipe(
+    Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(undefined)),
+  )
+  if (action === undefined) {
+    const { visibleWithin = Timing.defaultVisibleWithin } = yield* NodeLiveResponse.environment
+    const patience = Format.duration(Duration.fromInputUnsafe(visibleWithin))
+    return `the API does not know ${id}; a new action may take a while to appear, so it is searched for ${patience}`
+  }
+  if (action.isFinal) return undefined
+  const machine = ActionText.nameOf(action)
+  return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to 3 days`
+})
+
+/** Waits until an action has finished. Fails unless it succeeded. */
+export const wait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId, json: boolean) {
+  const waiting = yield* describeWait(id)
+  if (waiting !== undefined) yield* Messages.write(`live-response: ${waiting}`)
+  const action = yield* (yield* DefenderApi.DefenderApi).wait(id)
+  yield* show(action, json)
+  if (action.status !== "Succeeded") return yield* Failure.someFailed
+})
+
+export const cancel = Effect.fnUntraced(function* (
+  id: MachineAction.MachineActionId,
+  options: { readonly comment: string; readonly json: boolean },
+) {
+  yield* show(yield* (yield* DefenderApi.DefenderApi).cancel(id, options.comment), options.json)
+})

@@ -1,0 +1,85 @@
+/**
+ * What `live-response auth check` does: shows who is signed in, and which commands the token suffices for.
+ */
+import * as AccessToken from "@live-response/core/AccessToken"
+import * as Cloud from "@live-response/core/Cloud"
+import { Credential } from "@live-response/core/Credential"
+import * as Permission from "@live-response/core/Permission"
+import * as NodeCredential from "@live-response/node/NodeCredential"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Failure from "../../Failure.ts"
+import * as Format from "../../output/Format.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+
+/** The commands that call the API, and what each needs. */
+const commands = {
+  download: Permission.results,
+  run: Permission.run,
+  actions: Permission.actions,
+  "actions cancel": Permission.run,
+}
+
+export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
+  const cloud = yield* Cloud.config
+  const token = yield* Effect.flatMap(Credential, ({ token }) => token).pipe(Effect.provide(NodeCredential.layerConfig))
+  const now = yield* DateTime.now
+  const claims = AccessToken.claims(token)
+  const report = Option.getOrUndefined(Option.map(claims, (claims) => describe(claims, now)))
+
+  yield* Console.log(
+    json ? printableJson(JSON.stringify({ ...cloud, ...report })) : lines(cloud, report, now).map(printable).join("\n"),
+  )
+  if (report !== undefined && !Object.values(report.commands).some(({ suffices }) => suffices)) {
+    return yield* Failure.signIn(
+      "signed in, but the token does not suffice for any command; grant the permissions above",
+    )
+  }
+}, Effect.mapError(Failure.fromError))
+
+const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
+  tenant: claims.tid,
+  app: AccessToken.app(claims),
+  user: claims.upn,
+  token: AccessToken.kind(claims),
+  permissions: AccessToken.permissions(claims),
+  tokenAudience: claims.aud,
+  expires: Option.getOrUndefined(AccessToken.expiry(claims)),
+  doubts: AccessToken.doubts(claims, now),
+  commands: Object.fromEntries(
+    Object.entries(commands).map(([name, permission]) => {
+      const missing = Permission.missing(claims, permission)
+      return [name, { suffices: missing === undefined, missing }]
+    }),
+  ),
+})
+
+const row = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name.padEnd(14)} ${value}`])
+
+const lines = (
+  cloud: Cloud.Cloud,
+  report: ReturnType<typeof describe> | undefined,
+  now: DateTime.Utc,
+): ReadonlyArray<string> => {
+  const where = [...row("API", cloud.base), ...row("signed in at", cloud.authority)]
+  if (report === undefined) return [...where, ...row("token", "not readable, so its permissions are unknown")]
+  return [
+    ...where,
+    ...row("tenant", report.tenant),
+    ...row("app", report.app),
+    ...row("user", report.user),
+    ...row("token", report.token),
+    ...row(report.token === "app-only" ? "roles" : "scopes", report.permissions.join(", ") || "none"),
+    ...row("audience", report.tokenAudience),
+    ...row("expires", report.expires && expiry(report.expires, now)),
+    ...report.doubts.flatMap((doubt) => row("warning", doubt)),
+    ...Object.entries(report.commands).flatMap(([name, { missing }]) => row(name, missing ?? "permitted")),
+  ]
+}
+
+const expiry = (instant: DateTime.Utc, now: DateTime.Utc): string =>
+  DateTime.isGreaterThan(instant, now)
+    ? `${Format.dateAndTime(instant)}, in ${Format.duration(DateTime.distance(now, instant))}`
+    : `${Format.dateAndTime(instant)}, expired`

@@ -1,0 +1,73 @@
+/**
+ * `actions.jsonl`: the machine actions whose results are in a directory. `live-response results` takes the machines' names
+ * from it.
+ */
+import * as AbsentResult from "@live-response/core/AbsentResult"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import * as FileName from "@live-response/core/FileName"
+import * as JsonLines from "@live-response/core/JsonLines"
+import { hasResult, MachineAction } from "@live-response/core/MachineAction"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
+import type { StoreError } from "@live-response/core/StoreError"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+
+/** The stored actions of a directory. */
+export const read = (files: PrivateDirectory.PrivateDirectory): Stream.Stream<MachineAction, StoreError> =>
+  JsonLines.read(files, FileName.single.actions, MachineAction)
+
+const keyOf = (machineActionId: string, index: number) => `${machineActionId}:${index}`
+
+/** Opens the file of a directory. It is created with the first action, and has each action once. */
+export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
+  const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
+  const opened = yield* Effect.gen(function* () {
+    const files = yield* PrivateDirectory.open(directory)
+    const ids = new Set<string>()
+    yield* Stream.runForEach(read(files), ({ id }) => Effect.sync(() => ids.add(id)))
+    const { append } = yield* JsonLines.open(files, FileName.single.actions, MachineAction)
+    return { append, ids }
+  }).pipe(Effect.provide(context), Effect.cached)
+
+  const seen = {
+    /** Commands that may have no result. */
+    uncertain: new Set<string>(),
+    /** The number of actions with commands that have not finished, whose results are left out. */
+    unfinished: 0,
+  }
+
+  const store = Effect.fnUntraced(function* (action: MachineAction) {
+    for (const index of AbsentResult.possible(action)) seen.uncertain.add(keyOf(action.id, index))
+    const { append, ids } = yield* opened
+    if (ids.has(action.id)) return
+    ids.add(action.id)
+    yield* append(action)
+  })
+
+  return {
+    store,
+
+    /** The results of actions, each of which is stored. */
+    resultsOf: <E, R>(actions: Stream.Stream<MachineAction, E, R>): Stream.Stream<ResultRef, E | StoreError, R> =>
+      actions.pipe(
+        Stream.tap(store),
+        Stream.tap((action) =>
+          Effect.sync(() => {
+            if (action.commands.some((command) => hasResult(action, command) === "not yet")) seen.unfinished++
+          }),
+        ),
+        Stream.flatMap((action) => Stream.fromIterable(ofAction(action))),
+      ),
+
+    /** The number of actions whose results were left out, because commands of them have not finished. */
+    unfinished: () => seen.unfinished,
+
+    /** Turns a failure into a skip if it is a 404 of a command that may have no result. */
+    classify: (event: BatchEvent): BatchEvent =>
+      AbsentResult.settle(event, ({ index, machineActionId }) => seen.uncertain.has(keyOf(machineActionId, index))),
+  }
+})

@@ -1,0 +1,76 @@
+/**
+ * `live-response download --follow`: downloads every result of the selected actions until it is interrupted. The next run
+ * resumes.
+ */
+import * as Follow from "@live-response/core/Follow"
+import * as FollowPosition from "@live-response/core/FollowPosition"
+import type { Window } from "@live-response/core/QuotaRule"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Failure from "../../Failure.ts"
+import * as DownloadFlags from "../../flags/Download.ts"
+import * as Selection from "../../flags/Selection.ts"
+import * as TimeArgument from "../../input/TimeArgument.ts"
+import * as EventOutput from "../../output/EventOutput.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable } from "../../output/Printable.ts"
+import * as ActionsFile from "./actionsFile.ts"
+import * as Environment from "./environment.ts"
+
+export interface Options extends EventOutput.Options, DownloadFlags.Options {
+  readonly directory: string
+  readonly selection: Selection.Selection
+  readonly windows: ReadonlyArray<Window>
+}
+
+/** How far back to start where `--since` is not given. */
+const defaultSince = Duration.hours(24)
+
+const startOf = ({ since }: Selection.Selection) =>
+  Effect.map(DateTime.now, (now) =>
+    TimeArgument.instantOf(
+      Option.getOrElse(since, () => defaultSince),
+      now,
+    ),
+  )
+
+/** Runs until it is interrupted or an error ends it. */
+export const run = (options: Options) =>
+  follow(options).pipe(Effect.scoped, Effect.provide(Environment.layer(options)), Effect.mapError(Failure.fromError))
+
+const follow = Effect.fnUntraced(function* (options: Options) {
+  const output = yield* EventOutput.make({ ...options, isFollowing: true })
+  const actionsFile = yield* ActionsFile.make(options)
+  const selection = Selection.ofSessions(options.selection)
+  const { filter, isSelected } = Selection.toFollow(selection, yield* DateTime.now)
+
+  const show = (event: Follow.Event) => {
+    switch (event.event) {
+      case "resumed":
+        return options.quiet
+          ? Effect.void
+          : Messages.write(`resumes with actions created since ${Format.dateAndTime(event.since)}`)
+      case "searched":
+        return output.reportSearch(DateTime.distance(event.at, event.next))
+      case "gaveUp":
+        return Messages.write(
+          `gave up ${event.machineActionId}:${event.index} after a day; run the same command again to download it`,
+        )
+      case "unavailable":
+        return Messages.write(`waiting: ${printable(event.message)}`)
+      default:
+        return output.reportEvent(event)
+    }
+  }
+
+  yield* Follow.run({
+    ...DownloadFlags.batchOptions(options),
+    selection: { key: FollowPosition.Key.make(Selection.keyOf(selection)), filter, isSelected },
+    since: yield* startOf(selection),
+    onAction: actionsFile.store,
+  }).pipe(Stream.runForEach(show), output.during)
+})

@@ -1,0 +1,108 @@
+/**
+ * What `live-response download` does: downloads the results of targets, lists and a selection, and reports the events.
+ * With `--follow`, `follow.ts` does it.
+ */
+import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
+import { LiveResponse } from "@live-response/core/LiveResponse"
+import { Manifest } from "@live-response/core/Manifest"
+import type { Window } from "@live-response/core/QuotaRule"
+import type { ResultRef } from "@live-response/core/ResultRef"
+import type { StoreError } from "@live-response/core/StoreError"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as ActionSearch from "../../api/ActionSearch.ts"
+import * as Lookup from "../../api/Lookup.ts"
+import * as Failure from "../../Failure.ts"
+import * as Download from "../../flags/Download.ts"
+import * as Selection from "../../flags/Selection.ts"
+import * as Lists from "../../input/Lists.ts"
+import * as Targets from "../../input/Targets.ts"
+import * as EventOutput from "../../output/EventOutput.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import * as ActionsFile from "./actionsFile.ts"
+import * as Environment from "./environment.ts"
+
+export interface Options extends EventOutput.Options, Download.Options {
+  readonly directory: string
+  readonly lists: ReadonlyArray<string>
+  /** Also the results of the selected machine actions, if any flag selects some. */
+  readonly selection: Selection.Selection
+  readonly windows: ReadonlyArray<Window>
+  readonly retryFailed: boolean
+  /** Whether a broken line of a list ends the command. */
+  readonly strict: boolean
+}
+
+/** Downloads everything that the options name. Fails with what ended the batch, or if a target failed. */
+export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
+  yield* Lists.checkAll(Targets.fromList)(options.lists)
+  yield* downloadAll(named, options).pipe(Effect.scoped, Effect.provide(Environment.layer(options)))
+}, Effect.mapError(Failure.fromError))
+
+const downloadAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
+  const output = yield* EventOutput.make(options)
+  const actionsFile = yield* ActionsFile.make(options)
+  const live = yield* LiveResponse
+  const manifest = yield* Manifest
+
+  const failed = options.retryFailed ? yield* manifest.failed : []
+  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...named, ...failed]).pipe(
+    Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
+  )
+  const isSelecting = Selection.isSelecting(options.selection)
+  if (!isSelecting) yield* countTargets(targets, options.lists, output)
+
+  // A page of actions is requested when the results of the previous page are in progress.
+  const selected = isSelecting
+    ? actionsFile.resultsOf(ActionSearch.search(Selection.ofSessions(options.selection), output.reportBadTarget))
+    : Stream.empty
+  const refs = targets.pipe(
+    Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
+      Targets.isWholeAction(target) ? Lookup.resultsOf(target.id, actionsFile.store) : Stream.succeed(target),
+    ),
+    Stream.flatMap((target) => {
+      if (!Targets.isBadTarget(target)) return Stream.succeed(target)
+      return options.strict
+        ? Stream.fail(Failure.usage(target.message))
+        : Stream.drain(Stream.fromEffect(output.reportBadTarget(target)))
+    }),
+    Stream.concat(selected),
+  )
+  yield* live.saveAll(refs, Download.batchOptions(options)).pipe(
+    Stream.map(actionsFile.classify),
+    Stream.runForEach(output.reportEvent),
+    Effect.tap(() => reportUnfinished(actionsFile.unfinished())),
+    output.during,
+  )
+  if (output.hasFailed()) return yield* Failure.someFailed
+})
+
+/**
+ * Reads the targets once in the background to count them, so that the progress shows a total from the start. Lists that
+ * can be read only once are not counted, and neither are whole actions, whose results are not known yet.
+ */
+const countTargets = Effect.fnUntraced(function* <E, R>(
+  targets: Stream.Stream<Targets.Target | Targets.BadTarget, E, R>,
+  lists: ReadonlyArray<string>,
+  output: EventOutput.EventOutput,
+) {
+  const isRepeatable = (yield* Effect.forEach(lists, Lists.isRepeatable)).every(Boolean)
+  if (!isRepeatable) return
+  yield* Stream.runFold(
+    targets,
+    (): number | undefined => 0,
+    (count, target) => (count === undefined || Targets.isWholeAction(target) ? undefined : count + 1),
+  ).pipe(
+    Effect.map((count) => (count === undefined ? undefined : output.setTotal(count))),
+    Effect.ignore,
+    Effect.forkScoped,
+  )
+})
+
+const reportUnfinished = (count: number) =>
+  count === 0
+    ? Effect.void
+    : Messages.write(
+        `${Format.counted(count, "session")} not finished yet: run the same command again later for the rest of the results`,
+      )

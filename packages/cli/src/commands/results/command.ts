@@ -1,0 +1,25 @@
+/**
+ * `live-response results`
+ */
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Directory from "../../flags/Directory.ts"
+import * as Printing from "../../flags/Printing.ts"
+
+/** Help and usage errors do not load what reads results. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
+
+export const results = Command.make(
+  "results",
+  { ...Directory.parameters, json: Printing.json },
+  Effect.fnUntraced(function* (options) {
+    const handler = yield* loadHandler
+    yield* handler.write(Directory.given(options), options)
+  }),
+).pipe(
+  Command.withShortDescription("Write a table of all script results in a directory"),
+  Command.withDescription(
+    "Write a table of all script results in a directory, one row each, to its results.csv and results.jsonl. Makes no API call. A download may be in progress in the directory.",
+  ),
+  Command.withExamples([{ command: "live-response results case-4711", description: "The table of a case" }]),
+)

@@ -1,0 +1,151 @@
+/**
+ * What `live-response results` does: writes the script results of a directory as a table, `results.csv` for people and
+ * `results.jsonl` for programs.
+ */
+import * as AtomicFile from "@live-response/core/AtomicFile"
+import * as FileName from "@live-response/core/FileName"
+import * as JsonLines from "@live-response/core/JsonLines"
+import type { MachineActionId } from "@live-response/core/MachineAction"
+import * as Manifest from "@live-response/core/Manifest"
+import type * as ManifestEntry from "@live-response/core/ManifestEntry"
+import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
+import * as ResultStore from "@live-response/core/ResultStore"
+import * as ScriptResult from "@live-response/core/ScriptResult"
+import * as Verification from "@live-response/core/Verification"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Csv from "effect/encoding/Csv"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Failure from "../../Failure.ts"
+import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as ActionsFile from "../download/actionsFile.ts"
+import * as Columns from "./columns.ts"
+
+/** A file differs from what was downloaded. */
+class Changed extends Schema.TaggedError<Changed>("@live-response/cli/Results/Changed")("Changed", {
+  message: Schema.String,
+}) {}
+
+/** Without it, spreadsheets decode the file with a legacy encoding. */
+const byteOrderMark = "\uFEFF"
+
+/** How many files are read at once. */
+const concurrency = 8
+
+/** Writes the table of a directory, and reports where it is. */
+export const write = Effect.fnUntraced(function* (directory: string, { json }: { readonly json: boolean }) {
+  const files = yield* ResultsDirectory.open(directory)
+  const completed = yield* Manifest.completed(files)
+  const counts = { rows: 0, unnamed: 0 }
+  const rows = Stream.tap(readRows(files, completed, yield* knownActions(files, completed)), ({ machineName }) =>
+    Effect.sync(() => {
+      counts.rows++
+      if (machineName === "") counts.unnamed++
+    }),
+  )
+  const { resultsLines, resultsTable } = FileName.single
+  yield* writeJsonLines(files, resultsLines, rows)
+  // The lines that were just written are read again, so that memory does not grow with the number of rows.
+  yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
+  const report = { ...counts, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
+  yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary(report))
+}, Effect.mapError(Failure.fromError))
+
+const writeJsonLines = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stream<Columns.Row, E, R>) =>
+  writeFile(
+    files,
+    name,
+    rows.pipe(
+      Stream.mapEffect((row) => Effect.orDie(Columns.encodeRow(row))),
+      Stream.map((line) => `${printableJson(line)}\n`),
+    ),
+  )
+
+const writeCsv = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stream<Columns.Row, E, R>) => {
+  const header = Stream.succeed<ReadonlyArray<string>>(Columns.columns)
+  const lines = Stream.concat(header, Stream.map(rows, Columns.cellsOf)).pipe(
+    Stream.pipeThroughChannel(Csv.encodeString()),
+  )
+  return writeFile(files, name, Stream.concat(Stream.succeed(byteOrderMark), lines))
+}
+
+/** Replaces a file in one step. Two runs at once do not write to the same temporary file. */
+const writeFile = <E, R>(files: PrivateDirectory, name: string, text: Stream.Stream<string, E, R>) =>
+  AtomicFile.write(files, name, Stream.encodeText(text), FileName.partOf(name, process.pid))
+
+/** What `actions.jsonl` says of the actions of these results. */
+const knownActions = (files: PrivateDirectory, completed: ReadonlyArray<ManifestEntry.Completed>) => {
+  const wanted = new Set(completed.map(({ machineActionId }) => machineActionId))
+  return Stream.runFold(
+    Stream.filter(ActionsFile.read(files), ({ id }) => wanted.has(id)),
+    () => new Map<MachineActionId, Columns.KnownAction>(),
+    (known, { commands, computerDnsName = "", id, machineId = "" }) => {
+      const types = new Map(commands.map(({ index, type }) => [index, type]))
+      return known.set(id, { machineId, machineName: computerDnsName, types })
+    },
+  )
+}
+
+const readRows = (
+  files: PrivateDirectory,
+  completed: ReadonlyArray<ManifestEntry.Completed>,
+  known: ReadonlyMap<MachineActionId, Columns.KnownAction>,
+) =>
+  Stream.fromIterable(completed).pipe(
+    Stream.mapEffect((entry) => readRow(files, entry, known.get(entry.machineActionId)), { concurrency }),
+    Stream.flattenIterable,
+  )
+
+/**
+ * Reads a result, and returns its row, or no row if it is not a script's result: its content decides, which may be gzip or
+ * in another encoding. A missing row is reported if a script's result was expected: its command ran a script, or the
+ * command is unknown and the result is JSON.
+ */
+const readRow = Effect.fnUntraced(function* (
+  files: PrivateDirectory,
+  entry: ManifestEntry.Completed,
+  known: Columns.KnownAction | undefined,
+) {
+  const { bytes, index, machineActionId, path, sha256 } = entry
+  const type = known?.types.get(index) ?? ""
+  if (type === "GetFile") return []
+  const isExpected = type === "RunScript" || (type === "" && path.endsWith(".json"))
+  const reportMissing = (why: string) =>
+    isExpected ? Messages.write(printable(`live-response: no row for ${path}: ${why}`)) : Effect.void
+  const store = ResultStore.reader(files)
+  if (!(yield* store.has({ path, bytes }))) {
+    yield* reportMissing(
+      `the file is missing or has another size; download it again: live-response download ${machineActionId}:${index}`,
+    )
+    return []
+  }
+  const verified = Verification.whileRead(store.read(path), { bytes, sha256 }, (message) =>
+    Effect.fail(new Changed({ message })),
+  )
+  return yield* ScriptResult.decodeStream(verified, { limit: Columns.startLimit }).pipe(
+    Effect.map((script) => [Columns.rowOf(entry, script, known)]),
+    Effect.catchTags({
+      ScriptResultError: ({ message }) => Effect.as(reportMissing(message), []),
+      Changed: ({ message }) => Effect.as(reportMissing(message), []),
+    }),
+  )
+})
+
+const summary = (report: {
+  readonly rows: number
+  readonly unnamed: number
+  readonly csv: string
+  readonly jsonl: string
+}): string =>
+  [
+    `${Format.counted(report.rows, "script result")}, one row each, in ${printable(report.csv)} and ${printable(report.jsonl)}.`,
+    ...(report.unnamed === 0
+      ? []
+      : [
+          `The machine's name is unknown for ${Format.count(report.unnamed)} of them; live-response download <machine action id> looks it up.`,
+        ]),
+  ].join("\n")

@@ -1,0 +1,168 @@
+/**
+ * `live-response run`
+ */
+import * as Permission from "@live-response/core/Permission"
+import * as Session from "@live-response/core/Session"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Failure from "../../Failure.ts"
+import * as Download from "../../flags/Download.ts"
+import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Printing from "../../flags/Printing.ts"
+import * as Quota from "../../flags/Quota.ts"
+import * as SignIn from "../../flags/SignIn.ts"
+import * as Machines from "../../input/Machines.ts"
+import * as TimeArgument from "../../input/TimeArgument.ts"
+
+/** Help and usage errors do not load what calls the API. */
+const loadHandler = Effect.promise(() => import("./handler.ts"))
+
+const defaultComment = "live-response run"
+
+const parameters = {
+  machines: Argument.String("machine").pipe(
+    Argument.variadic(),
+    Argument.withMetavar("MACHINE"),
+    Argument.withDescription("A machine's id, or its full DNS name, such as ws-1.contoso.com"),
+  ),
+  lists: FlagTypes.lists(
+    "machines",
+    "A list of machines: one per line, JSON lines, or .csv with the column machineId; - is standard input; may be repeated",
+  ),
+  putFiles: FlagTypes.texts("put-file", "NAME", "First put this file of the library on the machine; may be repeated"),
+  script: Flag.String("script").pipe(
+    Flag.optional,
+    Flag.withMetavar("NAME"),
+    FlagTypes.describe("Then run this script of the library"),
+  ),
+  args: Flag.String("args").pipe(
+    Flag.optional,
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("Arguments of the script, as one text"),
+  ),
+  getFiles: FlagTypes.texts(
+    "get-file",
+    "PATH",
+    "Then collect this file from the machine, by its full path there; may be repeated",
+  ),
+  comment: Flag.String("comment").pipe(
+    Flag.withDefault(defaultComment),
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("The reason, which is stored with the machine action", { default: defaultComment }),
+  ),
+  wait: FlagTypes.toggle("wait", "Wait until all sessions have finished; without it, until all sessions have started"),
+  download: FlagTypes.directory("download", "Wait, and download each session's results into DIR when it has finished"),
+  journal: FlagTypes.directory(
+    "journal",
+    "Record the started sessions in DIR, so that the same command starts none of them again",
+    { default: "the directory of --download" },
+  ),
+  adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),
+  retryFailed: FlagTypes.toggle("retry-failed", "Start a new session where the session of an earlier run failed"),
+  deadline: FlagTypes.time(
+    "deadline",
+    TimeArgument.parseFuture,
+    "how long from now, such as 90m, 24h, 3d, or a date to come, such as 2027-01-31: at most ten years",
+  ).pipe(
+    FlagTypes.describe("How long to wait for sessions", {
+      values: "90m, 24h or 3d from now, or a date such as 2027-01-31",
+      default: "until the service gives up, after three days for a machine that is offline",
+    }),
+  ),
+  sessions: Flag.Int("sessions").pipe(
+    FlagTypes.between(1, 1000),
+    Flag.optional,
+    Flag.withMetavar("N"),
+    FlagTypes.describe("How many sessions are in progress at once", {
+      values: FlagTypes.range(1, 1000),
+      default: "25, Microsoft's limit for a tenant",
+    }),
+  ),
+  ...Download.flags,
+  ...SignIn.flags,
+  ...SignIn.storageHosts,
+  ...Quota.flags,
+  ...Printing.flags,
+}
+
+type Options = Command.Command.Config.Infer<typeof parameters>
+
+/** What is wrong with a combination of flags, if anything is. */
+const problemOf = (options: Options): string | undefined => {
+  const isDownloading = Option.isSome(options.download)
+  if (options.extract && !isDownloading) return "--extract unpacks downloaded files: add --download DIR"
+  if (options.retryFailed && !isDownloading && Option.isNone(options.journal)) {
+    return "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR"
+  }
+  return undefined
+}
+
+/** The session that the flags describe. */
+const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: Options) {
+  if (Option.isSome(args) && Option.isNone(script)) {
+    return yield* Failure.usage("--args are the arguments of a script: add --script NAME")
+  }
+  if ([comment, ...putFiles, ...getFiles, ...Option.toArray(script)].includes("")) {
+    return yield* Failure.usage("--comment, --put-file, --script and --get-file can't be empty")
+  }
+  const [first, ...rest]: ReadonlyArray<Session.Command> = [
+    ...putFiles.map((fileName) => Session.PutFile.make({ fileName })),
+    ...Option.toArray(script).map((scriptName) =>
+      Session.RunScript.make({ scriptName, ...(Option.isSome(args) ? { args: args.value } : {}) }),
+    ),
+    ...getFiles.map((path) => Session.GetFile.make({ path })),
+  ]
+  if (first === undefined) {
+    return yield* Failure.usage("nothing to run; add --script NAME, --put-file NAME or --get-file PATH")
+  }
+  return Session.Session.make({ commands: [first, ...rest], comment })
+})
+
+export const run = Command.make(
+  "run",
+  parameters,
+  Effect.fnUntraced(function* (options) {
+    const machines = yield* Machines.fromArguments(options.machines)
+    if (machines.length === 0 && options.lists.length === 0) {
+      return yield* Failure.usage(
+        "no machine to run on; name a MACHINE, or a list of machines with --machines FILE (- is standard input)",
+      )
+    }
+    const session = yield* sessionOf(options)
+    const problem = problemOf(options)
+    if (problem !== undefined) return yield* Failure.usage(problem)
+    const environment = yield* SignIn.environment(options)
+    const windows = yield* Quota.windows(options)
+    const handler = yield* loadHandler
+    yield* handler
+      .run(machines, {
+        ...options,
+        session,
+        windows,
+        directory: Option.getOrUndefined(options.download),
+        journal: Option.getOrUndefined(options.journal),
+        wait: options.wait || Option.isSome(options.download),
+        deadline: Option.getOrUndefined(options.deadline),
+        sessions: Option.getOrUndefined(options.sessions),
+      })
+      .pipe(Effect.provide(environment))
+  }),
+).pipe(
+  Command.withShortDescription("Run a script or other commands on machines, and download the results"),
+  Command.withDescription(
+    `Run a live response session on machines, within the service's limits. No machine gets the session twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}. Machines must run ${Session.supportedWindows.join("; ")}.`,
+  ),
+  Command.withExamples([
+    {
+      command: "live-response run --machines hosts.txt --script collect.ps1 --download case-4711",
+      description: "Run, wait and download; the same command again resumes",
+    },
+    {
+      command: "live-response run 1e5bc9d7e413ddd7902c2932e418702b84d0cc07 --get-file 'C:\\Temp\\a.log' --wait",
+      description: "One machine",
+    },
+  ]),
+)

@@ -1,0 +1,81 @@
+/**
+ * What `live-response verify` does: checks that the results of a directory are unchanged.
+ */
+import * as Manifest from "@live-response/core/Manifest"
+import * as Verification from "@live-response/core/Verification"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Failure from "../../Failure.ts"
+import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as ProgressDisplay from "../../output/ProgressDisplay.ts"
+
+/** How many files are read at once: enough to keep a disk busy. */
+const concurrency = 4
+
+const encode = Schema.encodeEffect(
+  Schema.fromJsonString(Schema.Union([...Verification.Event.members, Verification.Summary])),
+)
+
+const toJson = (event: Verification.Event | Verification.Summary) =>
+  Effect.map(Effect.orDie(encode(event)), printableJson)
+
+/** Compares every result in the manifest with its file. Fails if one differs or is missing. */
+export const verify = Effect.fnUntraced(
+  function* (directory: string, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
+    const files = yield* ResultsDirectory.open(directory)
+    const records = yield* Manifest.completed(files)
+    let summary = Verification.emptySummary
+
+    // The display has a scope of its own, which closes before the summary: what is drawn is erased.
+    const display = yield* Scope.fork(yield* Effect.scope)
+    const line = Effect.sync(() => progressLine(summary, records.length))
+    const print = quiet
+      ? Console.log
+      : yield* Scope.provide(ProgressDisplay.show({ line, lines: () => Effect.map(line, (line) => [line]) }), display)
+
+    yield* Stream.fromIterable(records).pipe(
+      Stream.mapEffect((record) => Verification.verify(files, record), { concurrency, unordered: true }),
+      Stream.runForEach(
+        Effect.fnUntraced(function* (event) {
+          summary = Verification.tally(summary, event)
+          const problem = problemOf(event)
+          if (problem !== undefined) yield* Messages.write(`live-response: ${printable(problem)}`)
+          if (json) yield* print(yield* toJson(event))
+        }),
+      ),
+      Effect.ensuring(Scope.close(display, Exit.void)),
+    )
+
+    if (json) yield* Console.log(yield* toJson(summary))
+    else if (!quiet) yield* Console.log(summaryText(summary))
+    if (summary.differs + summary.missing > 0) return yield* Failure.someFailed
+  },
+  Effect.scoped,
+  Effect.mapError(Failure.fromError),
+)
+
+const problemOf = (event: Verification.Event): string | undefined => {
+  switch (event.event) {
+    case "verified":
+      return undefined
+    case "differs":
+      return `${event.path} differs from its record in the manifest: ${event.message}`
+    case "missing":
+      return `${event.path} is missing; download it again: live-response download ${event.machineActionId}:${event.index}`
+  }
+}
+
+const counts = ({ bytes, differs, missing, verified }: Verification.Summary): string =>
+  `${Format.count(verified)} verified (${Format.bytes(bytes)}), ${Format.count(differs)} ${differs === 1 ? "differs" : "differ"}, ${Format.count(missing)} missing`
+
+const progressLine = (summary: Verification.Summary, total: number): string =>
+  `${Format.count(summary.verified + summary.differs + summary.missing)} of ${Format.count(total)} results: ${counts(summary)}`
+
+const summaryText = (summary: Verification.Summary): string => `${counts(summary)}.`

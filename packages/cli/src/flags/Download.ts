@@ -1,0 +1,70 @@
+/**
+ * Flags for how results are downloaded: concurrency, limits, unpacking and patience. `download` and `run` have them.
+ */
+import * as DownloadLimits from "@live-response/core/DownloadLimits"
+import * as Extraction from "@live-response/core/Extraction"
+import type { BatchOptions } from "@live-response/core/LiveResponse"
+import type * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import * as FlagTypes from "./FlagTypes.ts"
+
+const { defaultMinFree, defaults } = DownloadLimits
+
+const gigabytes = (bytes: number): string => (Number.isFinite(bytes) ? `${bytes / 1e9} GB` : "unlimited")
+
+export const flags = {
+  concurrency: Flag.Int("concurrency").pipe(
+    FlagTypes.between(1, 256),
+    Flag.withAlias("j"),
+    Flag.optional,
+    Flag.withMetavar("N"),
+    FlagTypes.describe("How many results are downloaded at once", { values: FlagTypes.range(1, 256), default: 8 }),
+  ),
+  extract: FlagTypes.toggle(
+    "extract",
+    "Also unpack collected files (gzip), as <index>.unpacked beside the original file",
+  ),
+  maxExtract: FlagTypes.size("max-extract", 1, "The largest size of one unpacked file", {
+    default: gigabytes(Extraction.defaultLimits.maxBytes),
+  }),
+  maxExtractTotal: FlagTypes.size("max-extract-total", 1, "The largest size of all files that one run unpacks", {
+    default: gigabytes(defaults.maxExtractTotal),
+    env: "LIVE_RESPONSE_MAX_EXTRACT_TOTAL",
+  }),
+  maxBytes: FlagTypes.size("max-bytes", 1, "The largest result that is downloaded", {
+    default: gigabytes(defaults.maxBytes),
+    env: "LIVE_RESPONSE_MAX_BYTES",
+  }),
+  maxTotal: FlagTypes.size("max-total", 1, "Stop after one run has downloaded this much; the next run resumes", {
+    default: gigabytes(defaults.maxTotal),
+    env: "LIVE_RESPONSE_MAX_TOTAL",
+  }),
+  minFree: FlagTypes.size("min-free", 0, "How much disk space stays free", {
+    default: `${gigabytes(defaultMinFree(Infinity))}, or 5 % of a disk smaller than 20 GB`,
+    env: "LIVE_RESPONSE_MIN_FREE",
+  }),
+  giveUpAfter: FlagTypes.duration("give-up-after", "How long to wait for a network that is down", {
+    default: "1h, unlimited with --follow",
+  }),
+}
+
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+/** The options of the library. What is not given is the library's default. */
+export const batchOptions = (options: Options): BatchOptions => ({
+  concurrency: Option.getOrUndefined(options.concurrency),
+  giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
+  extract: options.extract
+    ? {
+        ...Extraction.defaultLimits,
+        maxBytes: Option.getOrElse(options.maxExtract, () => Extraction.defaultLimits.maxBytes),
+      }
+    : undefined,
+  limits: {
+    maxBytes: Option.getOrUndefined(options.maxBytes),
+    maxTotal: Option.getOrUndefined(options.maxTotal),
+    minFree: Option.getOrUndefined(options.minFree),
+    maxExtractTotal: Option.getOrUndefined(options.maxExtractTotal),
+  },
+})

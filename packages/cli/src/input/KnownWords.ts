@@ -1,0 +1,57 @@
+/**
+ * The words of `--status` and `--type`. Microsoft may add words, so an unknown word is a warning, not an error.
+ */
+import * as Effect from "effect/Effect"
+import { printable } from "../output/Printable.ts"
+
+/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction */
+export const knownWords = {
+  status: ["Pending", "InProgress", "Succeeded", "Failed", "TimeOut", "Cancelled"],
+  type: [
+    "RunAntiVirusScan",
+    "Offboard",
+    "LiveResponse",
+    "CollectInvestigationPackage",
+    "Isolate",
+    "Unisolate",
+    "StopAndQuarantineFile",
+    "RestrictCodeExecution",
+    "UnrestrictCodeExecution",
+  ],
+} as const
+
+export type Field = keyof typeof knownWords
+
+/** How many characters must be inserted, removed or replaced to turn one text into the other (Levenshtein distance). */
+const distance = (one: string, other: string): number => {
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i)
+  for (const [i, character] of Array.from(one).entries()) {
+    const next = [i + 1]
+    for (let j = 0; j < other.length; j++) {
+      const replaced = (row[j] ?? 0) + (character === other[j] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[other.length] ?? 0
+}
+
+/** The known word that a text probably means: at most a third of its characters differ. */
+export const nearest = (field: Field, text: string): string | undefined => {
+  const [best] = knownWords[field]
+    .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase()) }))
+    .toSorted((a, b) => a.distance - b.distance)
+  return best !== undefined && best.distance * 3 <= best.word.length ? best.word : undefined
+}
+
+/** A word as the API spells it. An unknown word stays unchanged, with a warning. */
+export const canonical = Effect.fnUntraced(function* (field: Field, text: string): Effect.fn.Return<string> {
+  const known = knownWords[field].find((word) => word.toLowerCase() === text.toLowerCase())
+  if (known !== undefined) return known
+  const meant = nearest(field, text)
+  const hint = meant === undefined ? "" : ` Did you mean ${meant}?`
+  yield* Effect.logWarning(
+    `unknown ${field} "${printable(text.slice(0, 80))}": nothing may match.${hint} Known: ${knownWords[field].join(", ")}`,
+  )
+  return text
+})

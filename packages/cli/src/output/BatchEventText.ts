@@ -1,0 +1,72 @@
+/**
+ * Events of a batch in words: the lines on standard error, and those of `--verbose` and `--follow`.
+ */
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import type { Completed } from "@live-response/core/ResultEvent"
+import * as Duration from "effect/Duration"
+import * as Format from "./Format.ts"
+import { printable } from "./Printable.ts"
+
+const keyOf = (event: { readonly machineActionId: string; readonly index: number }): string =>
+  `${event.machineActionId}:${event.index}`
+
+/** Shorter delays before a retry are not worth a line. */
+const longDelay = Duration.seconds(5)
+
+/** The message on standard error; none for events that need no attention. With `--quiet`, only errors have one. */
+export const message = (event: BatchEvent, { quiet }: { readonly quiet: boolean }): string | undefined => {
+  switch (event.event) {
+    case "failed":
+      return `failed: ${printable(event.message)}`
+    case "skipped":
+      return event.reason === "absent"
+        ? `${keyOf(event)} has no result: the API answered 404, and this program does not know the status of its command`
+        : undefined
+    case "notExtracted":
+      return printable(event.message)
+    case "retrying":
+      return quiet || Duration.isLessThan(event.delay, longDelay)
+        ? undefined
+        : `retrying in ${Format.duration(event.delay)}: ${printable(event.message)}`
+    case "offline":
+      return quiet
+        ? undefined
+        : `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`
+    case "linked":
+    case "progress":
+    case "completed":
+    case "extracted":
+    case "waiting":
+    case "summary":
+      return undefined
+  }
+}
+
+/** The line of `--verbose`. It has no link: events have none. */
+export const verbose = (event: BatchEvent): string | undefined => {
+  switch (event.event) {
+    case "linked":
+      return `${keyOf(event)}: ${event.links === 1 ? "link created" : `link renewed (link ${event.links})`}`
+    case "progress":
+      return `${keyOf(event)}: ${Format.bytes(event.bytes)}${event.total === undefined ? "" : ` of ${Format.bytes(event.total)}`}`
+    case "retrying":
+      return `retry in ${Format.duration(event.delay)}: ${event.message}`
+    case "completed":
+      return `${keyOf(event)}: completed, ${Format.count(event.bytes)} bytes, ${Format.counted(event.links, "link")}, ${Format.counted(event.attempts, "attempt")}`
+    case "skipped":
+      return `${keyOf(event)}: skipped, ${event.reason}`
+    case "extracted":
+      return `${keyOf(event)}: extracted, ${Format.count(event.bytes)} bytes`
+    case "waiting":
+      return `the quota is used up until ${Format.timeOfDay(event.until)}`
+    case "failed":
+    case "notExtracted":
+    case "offline":
+    case "summary":
+      return undefined
+  }
+}
+
+/** The line of `--follow` for a downloaded result. */
+export const downloaded = (event: Completed): string =>
+  printable(`${Format.dateAndTime(event.at)}  ${event.path}  ${Format.bytes(event.bytes)}`)

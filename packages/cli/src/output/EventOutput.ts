@@ -1,0 +1,209 @@
+/**
+ * Where the events of `download` and `run` go: progress and messages to standard error; the summary, or with `--json` the
+ * events, to standard output.
+ */
+import { BatchEvent, Summary } from "@live-response/core/BatchEvent"
+import * as FleetEvent from "@live-response/core/FleetEvent"
+import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as BatchEventText from "./BatchEventText.ts"
+import * as DownloadProgress from "./DownloadProgress.ts"
+import * as FleetEventText from "./FleetEventText.ts"
+import * as FleetProgress from "./FleetProgress.ts"
+import * as Messages from "./Messages.ts"
+import { printable, printableJson } from "./Printable.ts"
+import * as ProgressDisplay from "./ProgressDisplay.ts"
+import * as ProgressText from "./ProgressText.ts"
+import * as StandardOutput from "./StandardOutput.ts"
+import * as SummaryText from "./SummaryText.ts"
+
+export interface Options {
+  readonly json: boolean
+  readonly quiet: boolean
+  /** The directory of the results, if results are downloaded. */
+  readonly directory?: string | undefined
+  /** Whether the same command can resume this one. By default it can. */
+  readonly isResumable?: boolean | undefined
+  /** Whether each downloaded result has a line: `--follow` has no end at which they are counted. By default not. */
+  readonly isFollowing?: boolean | undefined
+}
+
+/** What should name a target or a machine and does not, with the fields of its event. */
+export interface BadInput {
+  readonly message: string
+}
+
+const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent.FleetEvent])))
+
+const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
+  Effect.map(Effect.orDie(encodeEvent(event)), printableJson)
+
+/** What the display shows beside the progress. It is read once a second at most: the quota store may be on another host. */
+const makeMoment = Effect.fnUntraced(function* (
+  progress: DownloadProgress.DownloadProgress,
+  elapsed: Effect.Effect<Duration.Duration>,
+) {
+  const quota = yield* Quota
+
+  /** The quota or the downloads, whichever takes longer. */
+  const remaining = Effect.fnUntraced(function* (status: QuotaStatus) {
+    const done = DownloadProgress.finished(progress)
+    const left = (progress.total ?? 0) - done
+    if (done === 0 || left <= 0) return Option.none<Duration.Duration>()
+    const byQuota = yield* quota.forecast(left)
+    const byPace = Duration.times(yield* elapsed, left / done)
+    return Option.some(Duration.isZero(status.nextSlot) ? Duration.max(byQuota, byPace) : byQuota)
+  })
+
+  const known = Effect.gen(function* () {
+    const status = yield* quota.status
+    return { status, remaining: yield* remaining(status) }
+  })
+
+  return yield* Effect.cachedWithTTL(
+    Effect.gen(function* () {
+      const now = yield* DateTime.now
+      // If the quota store does not answer, the rest is shown without it.
+      const read = yield* Effect.option(known)
+      return {
+        now,
+        quota: Option.map(read, ({ status }) => status),
+        remaining: Option.flatMap(read, ({ remaining }) => remaining),
+      }
+    }),
+    "1 second",
+  )
+})
+
+/** What the reports share. */
+interface State {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly isFollowing: boolean
+  readonly progress: DownloadProgress.DownloadProgress
+  readonly fleet: FleetProgress.FleetProgress | undefined
+  readonly print: ProgressDisplay.Print
+}
+
+/** What should name something and does not: a message, and with `--json` an event. */
+const reportBad = Effect.fnUntraced(function* (state: State, event: "failed" | "notStarted", bad: BadInput) {
+  yield* Messages.write(`failed: ${printable(bad.message)}`)
+  if (!state.json) return
+  const at = DateTime.formatIso(yield* DateTime.now)
+  yield* state.print(printableJson(JSON.stringify({ event, at, ...bad })))
+})
+
+const makeReports = (state: State) => ({
+  /** Shows that new machine actions were searched for just now, and are again after `next`. */
+  reportSearch: (next: Duration.Duration) =>
+    Effect.map(DateTime.now, (last) => {
+      state.progress.search = { last, next }
+    }),
+
+  reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
+    const { isFollowing, json, print, progress, quiet } = state
+    DownloadProgress.update(progress, event)
+    const verbose = BatchEventText.verbose(event)
+    if (verbose !== undefined) yield* Effect.logDebug(verbose)
+    if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
+    const message = BatchEventText.message(event, { quiet })
+    if (message !== undefined) yield* Messages.write(message)
+    if (json && event.event !== "summary") yield* print(yield* toJson(event))
+  }),
+
+  reportFleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
+    if (state.fleet !== undefined) FleetProgress.update(state.fleet, event)
+    const message = FleetEventText.message(event)
+    if (message !== undefined) yield* Messages.write(message)
+    if (state.json && event.event !== "sessions") yield* state.print(yield* toJson(event))
+  }),
+
+  reportBadMachine: Effect.fnUntraced(function* (machine: BadInput) {
+    if (state.fleet !== undefined) FleetProgress.addBadMachine(state.fleet)
+    yield* reportBad(state, "notStarted", machine)
+  }),
+
+  reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
+    DownloadProgress.addBadTarget(state.progress)
+    yield* reportBad(state, "failed", target)
+  }),
+})
+
+/** Prints the summary: with `--json` as events, else as text, unless `--quiet`. */
+const printSummary = Effect.fnUntraced(function* (
+  { fleet, json, progress, quiet }: State,
+  options: SummaryText.Options,
+) {
+  const text = SummaryText.lines(progress, options)
+  if (StandardOutput.problem() !== undefined) {
+    return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
+  }
+  if (json && fleet !== undefined) {
+    yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
+  }
+  if (json && progress.isSaving) {
+    yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))
+  }
+  if (json || quiet) return
+  // If no results are downloaded, standard output has only the line of each session.
+  yield* progress.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
+})
+
+/** Shows the progress until the scope closes. */
+export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
+  const { directory = "", isFollowing = false, isResumable = true, json, quiet } = options
+  const progress = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
+  const startedAt = yield* Clock.currentTimeMillis
+  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
+  const moment = yield* makeMoment(progress, elapsed)
+
+  // The display has a scope of its own, which closes before the summary: what is drawn is erased.
+  const display = yield* Scope.fork(yield* Effect.scope)
+  const print = yield* quiet
+    ? Effect.succeed(Console.log)
+    : Scope.provide(
+        ProgressDisplay.show({
+          lines: (columns) => Effect.map(moment, (moment) => ProgressText.lines(progress, moment, columns)),
+          line: Effect.map(moment, (moment) => ProgressText.line(progress, moment)),
+        }),
+        display,
+      )
+
+  const state: State = { json, quiet, isFollowing, progress, fleet, print }
+  const finish = Effect.gen(function* () {
+    yield* Scope.close(display, Exit.void)
+    yield* printSummary(state, { directory: printable(directory), isResumable, took: yield* elapsed })
+  })
+
+  return {
+    ...makeReports(state),
+
+    /** Sets the number of targets. */
+    setTotal: (total: number) => {
+      progress.total = total
+    },
+
+    hasFailed: () =>
+      progress.summary.failed > 0 || progress.notExtracted > 0 || (fleet !== undefined && FleetProgress.failed(fleet)),
+
+    /** Prints a line on standard output, which the display does not overwrite. */
+    print,
+
+    /** Shows the work while it runs, then prints the summary: also after a failure or Ctrl-C. */
+    during: <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      work.pipe(
+        Effect.onInterrupt(() => Effect.sync(() => (progress.interrupted = true))),
+        Effect.ensuring(finish),
+      ),
+  }
+})
+
+export type EventOutput = Effect.Success<ReturnType<typeof make>>

@@ -1,0 +1,140 @@
+/**
+ * The text of the progress display: pure, so that it is tested without a terminal. `ProgressDisplay.ts` draws it.
+ */
+import type * as Quota from "@live-response/core/Quota"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { type DownloadProgress, finished, type Transfer } from "./DownloadProgress.ts"
+import * as FleetProgress from "./FleetProgress.ts"
+import * as Format from "./Format.ts"
+import * as QuotaText from "./QuotaText.ts"
+
+/** What the display shows beside the progress itself. */
+export interface Moment {
+  readonly now: DateTime.Utc
+  /** None if the quota store does not answer. */
+  readonly quota: Option.Option<Quota.Status>
+  /** The estimated time until the batch has finished, if it can be estimated. */
+  readonly remaining: Option.Option<Duration.Duration>
+}
+
+const labelWidth = 9
+
+/** Lines under one label, which stands in the first of them. */
+const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.map((line, i) => `${(i === 0 ? label : "").padEnd(labelWidth)}${line}`)
+
+const quotaLines = ({ now, quota }: Moment, width: number, columns: number): ReadonlyArray<string> =>
+  Option.match(quota, {
+    onNone: () => [QuotaText.unknown],
+    onSome: (status) => {
+      const windows = status.windows.map(
+        (window) => `${Format.bar(window.used, window.limit, width)} ${QuotaText.used(window)}`,
+      )
+      const oneLine = windows.join("   ")
+      return [
+        ...(oneLine.length < columns - labelWidth ? [oneLine] : windows),
+        `${QuotaText.nextLink(now, status)}${status.waiting === 0 ? "" : `, ${Format.count(status.waiting)} waiting`}`,
+      ]
+    },
+  })
+
+/** A count that is left out if it is zero. */
+const unlessZero = (n: number, what: string): string => (n === 0 ? "" : `   ${Format.count(n)} ${what}`)
+
+const ofTotal = (total: number | undefined): string => (total === undefined ? "" : ` of ${Format.count(total)}`)
+
+const resultCounts = (progress: DownloadProgress): string => {
+  const { bytes, failed, skipped } = progress.summary
+  const done = `${Format.count(finished(progress))}${ofTotal(progress.total)} done   ${Format.bytes(bytes)}`
+  return [
+    done,
+    unlessZero(failed, "failed"),
+    unlessZero(skipped - progress.absent, "already present"),
+    unlessZero(progress.retries, progress.retries === 1 ? "retry" : "retries"),
+  ].join("")
+}
+
+const machineCounts = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
+  const { failed, notStarted, unfinished } = fleet.sessions
+  return [
+    `${Format.count(FleetProgress.finished(fleet))}${ofTotal(fleet.total)} finished`,
+    unlessZero(fleet.running, "running"),
+    unlessZero(fleet.offline.size, "offline"),
+    unlessZero(failed, "failed"),
+    unlessZero(unfinished, "no longer waited for"),
+    unlessZero(notStarted, "without a session"),
+    unlessZero(FleetProgress.left(fleet), "waiting"),
+  ].filter((text) => text !== "")
+}
+
+const machineLines = (fleet: FleetProgress.FleetProgress, width: number, columns: number): ReadonlyArray<string> => {
+  const [finished, ...others] = machineCounts(fleet)
+  const gauge = `${Format.bar(FleetProgress.finished(fleet), fleet.total ?? 0, width)}   ${finished}`
+  const oneLine = `${gauge}${others.join("")}`
+  return oneLine.length < columns - labelWidth ? [oneLine] : [gauge, ...others.map((other) => other.trimStart())]
+}
+
+const searchLines = ({ search }: DownloadProgress, { now }: Moment): ReadonlyArray<string> => {
+  if (search === undefined) return []
+  const left = Duration.subtract(search.next, DateTime.distance(search.last, now))
+  const next = Duration.isGreaterThan(left, Duration.zero)
+    ? `next search at ${Format.instantAfter(now, left)}`
+    : "searching now"
+  return [`last search at ${Format.timeOfDay(search.last)}, ${next}`]
+}
+
+const transferLine = ([name, { bytes, total }]: readonly [string, Transfer], width: number): string =>
+  total === undefined
+    ? `${name}   ${Format.bytes(bytes)}`
+    : `${name}   ${Format.bar(bytes, total, width)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
+
+const resultLines = (progress: DownloadProgress, width: number): ReadonlyArray<string> => {
+  const done = finished(progress)
+  const percent = progress.total === undefined ? "" : `${Math.floor((100 * done) / Math.max(1, progress.total))} %   `
+  return [`${Format.bar(done, progress.total ?? 0, width)}   ${percent}${resultCounts(progress)}`]
+}
+
+/** The lines for a terminal of this width. */
+export const lines = (progress: DownloadProgress, moment: Moment, columns: number): ReadonlyArray<string> => {
+  const width = columns < 80 ? 12 : 24
+  const { fleet } = progress
+  const saving = () => [
+    ...labelled("Results", resultLines(progress, width)),
+    ...labelled("Watch", searchLines(progress, moment)),
+    ...labelled("Quota", quotaLines(moment, width / 3, columns)),
+    ...labelled(
+      "",
+      Array.from(progress.transfers)
+        .slice(0, 4)
+        .map((transfer) => transferLine(transfer, width / 3)),
+    ),
+    ...labelled(
+      "Ends",
+      Option.toArray(moment.remaining).map((remaining) => `about ${Format.instantAfter(moment.now, remaining)}`),
+    ),
+  ]
+  const drawn = [
+    ...(fleet === undefined ? [] : labelled("Machines", machineLines(fleet, width, columns))),
+    ...(progress.isSaving ? saving() : []),
+  ]
+  return drawn.map((line) => line.slice(0, Math.max(1, columns - 1)))
+}
+
+/** The progress in one line, for logs. The time is added by the log. */
+export const line = (progress: DownloadProgress, moment: Moment): string => {
+  const quota = Option.match(moment.quota, {
+    onNone: () => QuotaText.unknown,
+    onSome: (status) => `${status.windows.map(QuotaText.used).join(", ")}, ${QuotaText.nextLink(moment.now, status)}`,
+  })
+  const ends = Option.match(moment.remaining, {
+    onNone: () => "",
+    onSome: (remaining) => `; ends about ${Format.instantAfter(moment.now, remaining)}`,
+  })
+  const parts = [
+    ...(progress.fleet === undefined ? [] : [`machines ${machineCounts(progress.fleet).join("")}`]),
+    ...(progress.isSaving ? [`${resultCounts(progress)}; quota ${quota}${ends}`] : []),
+  ]
+  return parts.join("; ")
+}

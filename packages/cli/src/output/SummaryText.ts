@@ -1,0 +1,103 @@
+/**
+ * The summary at the end of a command: what was done, and what to do next.
+ */
+import type * as Duration from "effect/Duration"
+import type { DownloadProgress } from "./DownloadProgress.ts"
+import * as FleetProgress from "./FleetProgress.ts"
+import * as Format from "./Format.ts"
+
+export interface Options {
+  readonly directory: string
+  readonly took: Duration.Duration
+  /** Whether a journal or manifest lets the same command resume. */
+  readonly isResumable: boolean
+}
+
+/** The lines of the summary. */
+export const lines = (progress: DownloadProgress, options: Options): ReadonlyArray<string> => {
+  const { fleet, isSaving } = progress
+  const took = Format.duration(options.took)
+  const done = [
+    ...(fleet === undefined ? [] : [`${sessions(fleet)} in ${took}.`]),
+    ...(isSaving ? [`${results(progress)} in ${took}.`] : []),
+    ...(hasResults(progress) ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
+  ]
+  return [
+    ...done.map((line, i) => (i === 0 && progress.interrupted ? `Interrupted: ${line}` : line)),
+    ...(fleet !== undefined && progress.interrupted ? howToCancel(fleet) : []),
+    ...(options.isResumable
+      ? howToResume(progress)
+      : fleet === undefined
+        ? []
+        : whatContinues(fleet, progress.interrupted)),
+  ]
+}
+
+const hasResults = ({ isSaving, summary }: DownloadProgress): boolean =>
+  isSaving && summary.completed + summary.skipped > 0
+
+const results = ({ absent, notExtracted, summary }: DownloadProgress): string => {
+  const { bytes, completed, failed, links, skipped } = summary
+  const parts = [
+    `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
+    ...(skipped === absent ? [] : [`${Format.count(skipped - absent)} already present`]),
+    ...(absent === 0 ? [] : [`${Format.count(absent)} without a result`]),
+    ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
+    ...(notExtracted === 0 ? [] : [`${Format.count(notExtracted)} not unpacked`]),
+  ]
+  return `${parts.join(", ")}; ${Format.counted(links, "link")}`
+}
+
+/** Sessions that are in progress at the service, as far as is known. */
+const inProgress = ({ offline, running, sessions }: FleetProgress.FleetProgress): number =>
+  running + offline.size + sessions.unfinished
+
+const sessions = (fleet: FleetProgress.FleetProgress): string => {
+  const { failed, notStarted, succeeded } = fleet.sessions
+  const open = inProgress(fleet)
+  const isOnlyStarted = succeeded + failed === 0 && open > 0
+  const parts = [
+    isOnlyStarted ? `${Format.counted(open, "session")} started` : `${Format.counted(succeeded, "session")} succeeded`,
+    ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
+    ...(open === 0 || isOnlyStarted ? [] : [`${Format.count(open)} not finished yet`]),
+  ]
+  const left = FleetProgress.left(fleet)
+  const rest = [
+    ...(notStarted === 0 ? [] : [`; ${Format.counted(notStarted, "machine")} without a session`]),
+    ...(left === 0 ? [] : [`; ${Format.counted(left, "machine")} not tried`]),
+  ]
+  return `${parts.join(", ")}${rest.join("")}`
+}
+
+/** Ctrl-C ends this program but no session, which the user may want to end too. */
+const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
+  const open = inProgress(fleet)
+  if (open === 0) return []
+  return [
+    `${Format.counted(open, "session")} ${open === 1 ? "continues" : "continue"} at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress.`,
+  ]
+}
+
+const howToResume = ({ fleet, interrupted, summary }: DownloadProgress): ReadonlyArray<string> => {
+  const hasMore = fleet !== undefined && inProgress(fleet) + fleet.sessions.notStarted + FleetProgress.left(fleet) > 0
+  const next =
+    interrupted && fleet !== undefined && inProgress(fleet) > 0
+      ? "resumes watching them, and starts what is left"
+      : "resumes where it stopped, and retries what failed"
+  return [
+    ...(interrupted || summary.failed > 0 || hasMore ? [`Run the same command again: it ${next}.`] : []),
+    ...(fleet !== undefined && fleet.sessions.failed > 0
+      ? ["Failed sessions are started again only with --retry-failed."]
+      : []),
+  ]
+}
+
+/** Without a journal nothing can be resumed. */
+const whatContinues = (fleet: FleetProgress.FleetProgress, isReported: boolean): ReadonlyArray<string> => [
+  ...(inProgress(fleet) === 0 || isReported
+    ? []
+    : ["Unfinished sessions continue at the service: see live-response actions list."]),
+  ...(fleet.sessions.started === 0
+    ? []
+    : ["No journal was written (--journal DIR): running the same command again starts new sessions."]),
+]

@@ -1,0 +1,96 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ResultEvent from "@live-response/core/ResultEvent"
+import * as FleetEvent from "@live-response/core/FleetEvent"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as ProgressText from "../src/output/ProgressText.ts"
+import { batch, completed, ended, fleetOf, id, moment, now, ref, started } from "./support/ProgressSamples.ts"
+
+describe("the progress display", () => {
+  const view = batch(
+    [
+      ResultEvent.Linked.make({ at: now, ...ref(1), links: 1 }),
+      completed(1),
+      ResultEvent.Skipped.make({ at: now, ...ref(2), reason: "present" }),
+      ResultEvent.Progress.make({ at: now, ...ref(3), bytes: 1000, total: 4000 }),
+      ResultEvent.Progress.make({ at: now, ...ref(4), bytes: 1000 }),
+    ],
+    { total: 8 },
+  )
+
+  it("shows what is done, the quota, the downloads in progress and when they end", () => {
+    assert.deepStrictEqual(ProgressText.lines(view, moment(), 90), [
+      "Results  ██████░░░░░░░░░░░░░░░░░░   25 %   2 of 8 done   1.5 MB   1 already present",
+      "Quota    ████████ 100/100 this minute",
+      "         █░░░░░░░ 150/1,500 this hour",
+      "         ░░░░░░░░ 0/20 in any 10 s",
+      "         next link at 10:00:42 UTC (in 42 s), 3 waiting",
+      `         ${ref(3)}   ██░░░░░░ 1.0 kB of 4.0 kB`,
+      `         ${ref(4)}   1.0 kB`,
+      "Ends     about 10:10:00 UTC (in 10 min)",
+    ])
+  })
+
+  it("fits any terminal", () => {
+    for (const columns of [1, 10, 40, 79, 80, 200]) {
+      for (const line of ProgressText.lines(view, moment(), columns)) assert.isBelow(line.length, Math.max(2, columns))
+    }
+  })
+
+  it("says that the quota is unknown, and leaves out what can't be estimated", () => {
+    const lines = ProgressText.lines(batch([]), moment({ quota: Option.none(), remaining: Option.none() }), 80)
+    assert.deepStrictEqual(lines, [
+      "Results  ░░░░░░░░░░░░░░░░░░░░░░░░   0 done   0 B",
+      "Quota    unknown: the quota store does not answer",
+    ])
+  })
+
+  it("names the day of a time more than a day away", () => {
+    const lines = ProgressText.lines(view, moment({ remaining: Option.some(Duration.hours(49)) }), 100)
+    assert.include(lines.at(-1) ?? "", "about Thu 26 Nov 11:00:00 UTC (in 2 d 1 h)")
+  })
+
+  it("shows the last and the next search of --follow", () => {
+    const search = (ago: Duration.Duration) => ({
+      last: DateTime.subtractDuration(now, ago),
+      next: Duration.minutes(1),
+    })
+    const watch = (ago: Duration.Duration) =>
+      ProgressText.lines(batch([], { search: search(ago) }), moment(), 100).filter((line) => line.startsWith("Watch"))
+    assert.deepStrictEqual(watch(Duration.seconds(18)), [
+      "Watch    last search at 09:59:42 UTC, next search at 10:00:42 UTC (in 42 s)",
+    ])
+    assert.deepStrictEqual(watch(Duration.seconds(61)), ["Watch    last search at 09:58:59 UTC, searching now"])
+  })
+
+  it("shows machines on as many lines as they need", () => {
+    const fleet = fleetOf(
+      [
+        started(1),
+        started(2),
+        FleetEvent.Offline.make({ at: now, machineId: "m2", machineActionId: id(2) }),
+        started(3),
+        ended(3, "Failed"),
+      ],
+      5,
+    )
+    const view = batch([], { fleet, isSaving: false })
+    assert.deepStrictEqual(ProgressText.lines(view, moment(), 120), [
+      "Machines █████░░░░░░░░░░░░░░░░░░░   1 of 5 finished   1 running   1 offline   1 failed   2 waiting",
+    ])
+    assert.deepStrictEqual(ProgressText.lines(view, moment(), 70).slice(1), [
+      "         1 running",
+      "         1 offline",
+      "         1 failed",
+      "         2 waiting",
+    ])
+  })
+
+  it("is one line in a log", () => {
+    assert.strictEqual(
+      ProgressText.line(view, moment()),
+      "2 of 8 done   1.5 MB   1 already present; quota 100/100 this minute, 150/1,500 this hour, 0/20 in any 10 s, next link at 10:00:42 UTC (in 42 s); ends about 10:10:00 UTC (in 10 min)",
+    )
+  })
+})

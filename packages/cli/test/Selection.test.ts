@@ -1,0 +1,124 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as MachineAction from "@live-response/core/MachineAction"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Selection from "../src/flags/Selection.ts"
+
+const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
+const machineId = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
+
+const nothing: Selection.Selection = {
+  since: Option.none(),
+  status: [],
+  type: [],
+  machine: [],
+  requestor: [],
+  filter: Option.none(),
+}
+
+/** Each field with a value. The type demands every field. */
+const each: Selection.Selection = {
+  since: Option.some(Duration.hours(24)),
+  status: ["Failed"],
+  type: ["Isolate"],
+  machine: [machineId],
+  requestor: ["soc@contoso.com"],
+  filter: Option.some("scope eq 'Full'"),
+}
+
+/** A selection by one field. */
+const only = (field: keyof Selection.Selection): Selection.Selection => ({ ...nothing, [field]: each[field] })
+
+const fields = Object.keys(Selection.flags).filter((name): name is keyof Selection.Selection => name in nothing)
+
+const filterOf = (selection: Selection.Selection) => Selection.filterOf(selection, now)?.expression
+
+const action = (fields: Partial<MachineAction.MachineAction>) =>
+  MachineAction.MachineAction.make({
+    id: Schema.decodeSync(MachineAction.MachineActionId)("988cc94e-7a8f-4b28-ab65-54970c5d5018"),
+    type: "LiveResponse",
+    status: "Succeeded",
+    commands: [],
+    ...fields,
+  })
+
+describe("a selection", () => {
+  it("has a flag for each field", () => assert.deepStrictEqual(fields, Object.keys(nothing)))
+
+  it("selects something as soon as one field is given", () => {
+    assert.isFalse(Selection.isSelecting(nothing))
+    for (const field of fields) assert.isTrue(Selection.isSelecting(only(field)), field)
+  })
+
+  it("filters by each field", () => {
+    assert.isUndefined(filterOf(nothing))
+    assert.deepStrictEqual(
+      fields.map((field) => filterOf(only(field))),
+      [
+        "creationDateTimeUtc ge 2026-11-23T10:00:00.000Z",
+        "status eq 'Failed'",
+        "type eq 'Isolate'",
+        `machineId eq '${machineId}'`,
+        "requestor eq 'soc@contoso.com'",
+        "scope eq 'Full'",
+      ],
+    )
+  })
+
+  it("filters by machine in this program if a machine is given by name", () => {
+    const byName = { ...nothing, machine: ["WS-1", machineId.toUpperCase()] }
+    assert.isUndefined(filterOf(byName))
+    assert.isTrue(Selection.matches(byName, action({ computerDnsName: "ws-1.contoso.com" })))
+    assert.isTrue(Selection.matches(byName, action({ machineId })))
+    assert.isFalse(Selection.matches(byName, action({ computerDnsName: "ws-10.contoso.com" })))
+    assert.isTrue(Selection.matches(nothing, action({ computerDnsName: "ws-10.contoso.com" })))
+  })
+
+  it("checks the status in this program while it follows, and asks the API for no time", () => {
+    const { filter, isSelected } = Selection.toFollow({ ...each, status: ["failed"] }, now)
+    assert.notMatch(filter?.expression ?? "", /status|creationDateTimeUtc/)
+    assert.isTrue(isSelected(action({ machineId, status: "Failed" })))
+    assert.isFalse(isSelected(action({ machineId, status: "Succeeded" })))
+  })
+})
+
+describe("the key of a selection", () => {
+  it("is different for each field, but the same for any --since", () => {
+    for (const field of fields) {
+      const assertion = field === "since" ? assert.deepStrictEqual : assert.notDeepEqual
+      assertion(Selection.keyOf(only(field)), Selection.keyOf(nothing), field)
+    }
+    assert.lengthOf(new Set(fields.map((field) => Selection.keyOf(only(field)).join("\n"))), fields.length)
+  })
+
+  it("is written in follow.json as version 0.1.0 wrote it", () => {
+    assert.deepStrictEqual(Selection.keyOf(Selection.ofSessions(nothing)), ["type LiveResponse"])
+    assert.deepStrictEqual(
+      Selection.keyOf({ ...each, status: ["Succeeded", "Failed"], machine: ["ws-9", machineId] }),
+      [
+        "filter scope eq 'Full'",
+        `machine ${machineId}`,
+        "machine ws-9",
+        "requestor soc@contoso.com",
+        "status Failed",
+        "status Succeeded",
+        "type Isolate",
+      ],
+    )
+  })
+
+  const texts = Schema.Array(Schema.String)
+
+  it.prop("is the same for any order of the values", [texts, texts, texts], ([status, machine, requestor]) => {
+    const selection = { ...nothing, status, machine, requestor }
+    const reversed = {
+      ...nothing,
+      status: status.toReversed(),
+      machine: machine.toReversed(),
+      requestor: requestor.toReversed(),
+    }
+    assert.deepStrictEqual(Selection.keyOf(reversed), Selection.keyOf(selection))
+  })
+})

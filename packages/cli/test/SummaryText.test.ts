@@ -1,0 +1,62 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ResultEvent from "@live-response/core/ResultEvent"
+import * as Duration from "effect/Duration"
+import * as DownloadProgress from "../src/output/DownloadProgress.ts"
+import * as SummaryText from "../src/output/SummaryText.ts"
+import { batch, completed, ended, fleetOf, now, ref, started } from "./support/ProgressSamples.ts"
+
+describe("the summary", () => {
+  const summary = (progress: DownloadProgress.DownloadProgress, isResumable = true) =>
+    SummaryText.lines(progress, { directory: "out", took: Duration.seconds(5), isResumable })
+
+  it("names the directory of the results only if there are results", () => {
+    const where = "The results are in out, listed in its manifest.jsonl."
+    assert.deepStrictEqual(summary(batch([])), ["0 downloaded (0 B); 0 links in 5 s."])
+    assert.deepStrictEqual(summary(batch([completed(1)])), ["1 downloaded (1.5 MB); 0 links in 5 s.", where])
+    assert.include(summary(batch([ResultEvent.Skipped.make({ at: now, ...ref(1), reason: "present" })])), where)
+    const failed = batch([])
+    DownloadProgress.addBadTarget(failed)
+    assert.deepStrictEqual(summary(failed), [
+      "0 downloaded (0 B), 1 failed; 0 links in 5 s.",
+      "Run the same command again: it resumes where it stopped, and retries what failed.",
+    ])
+  })
+
+  it("counts files that were not unpacked, and says that it was interrupted", () => {
+    assert.deepStrictEqual(summary(batch([completed(1)], { notExtracted: 1, interrupted: true })), [
+      "Interrupted: 1 downloaded (1.5 MB), 1 not unpacked; 0 links in 5 s.",
+      "The results are in out, listed in its manifest.jsonl.",
+      "Run the same command again: it resumes where it stopped, and retries what failed.",
+    ])
+  })
+
+  it("says after Ctrl-C that sessions continue, how to resume and how to cancel them", () => {
+    const events = [started(1), started(2), ended(2, "Succeeded"), started(3)]
+    const view = (interrupted: boolean) => batch([], { fleet: fleetOf(events, 4), isSaving: false, interrupted })
+    const cancel =
+      "2 sessions continue at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress."
+    assert.deepStrictEqual(summary(view(true)), [
+      "Interrupted: 1 session succeeded, 2 not finished yet; 1 machine not tried in 5 s.",
+      cancel,
+      "Run the same command again: it resumes watching them, and starts what is left.",
+    ])
+    assert.deepStrictEqual(summary(view(true), false), [
+      "Interrupted: 1 session succeeded, 2 not finished yet; 1 machine not tried in 5 s.",
+      cancel,
+      "No journal was written (--journal DIR): running the same command again starts new sessions.",
+    ])
+    assert.deepStrictEqual(summary(view(false), false).slice(1), [
+      "Unfinished sessions continue at the service: see live-response actions list.",
+      "No journal was written (--journal DIR): running the same command again starts new sessions.",
+    ])
+  })
+
+  it("does not mention sessions that continue if there are none", () => {
+    const view = batch([], { fleet: fleetOf([started(1), ended(1, "Failed")]), isSaving: false, interrupted: true })
+    assert.deepStrictEqual(summary(view), [
+      "Interrupted: 0 sessions succeeded, 1 failed in 5 s.",
+      "Run the same command again: it resumes where it stopped, and retries what failed.",
+      "Failed sessions are started again only with --retry-failed.",
+    ])
+  })
+})
