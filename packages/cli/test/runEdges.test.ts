@@ -275,7 +275,7 @@ describe("run, left alone", { concurrent: true }, () => {
       assert.strictEqual(ended.exitCode, 3)
       // Four calls are in progress before the first answer, and another may start before it is read.
       assert.isAtMost(service.refused(), 8)
-      assert.match(ended.stderr, /^live-response: [^\n]*403 Forbidden[^\n]*it takes Machine\.LiveResponse/m)
+      assert.match(ended.stderr, /^live-response: [^\n]*403 Forbidden[^\n]*the call needs Machine\.LiveResponse/m)
       assert.strictEqual(ended.stdout, "")
       assertDiscreet(box, "journal", ended)
 
@@ -310,7 +310,7 @@ describe("run, left alone", { concurrent: true }, () => {
 
       const denied = yield* run("--wait")
       assert.strictEqual(denied.exitCode, 3, denied.stderr)
-      assert.match(denied.stderr, /^live-response: [^\n]*it takes Machine\.Read\.All or Machine\.ReadWrite\.All/m)
+      assert.match(denied.stderr, /^live-response: [^\n]*the call needs Machine\.Read\.All or Machine\.ReadWrite\.All/m)
       assert.isAtMost(service.refused(), 8)
       assertDiscreet(box, "journal", denied)
 

@@ -1,5 +1,5 @@
 /**
- * What an access token says of itself. It is a hint and never more: nobody but the API can tell whether it is true.
+ * The claims of an access token. They are hints: only the API can verify them.
  *
  * @since 0.1.0
  */
@@ -12,12 +12,16 @@ import * as Schema from "effect/Schema"
 import * as Lenient from "./internal/lenient.ts"
 
 /**
- * - `tid`: the tenant it is for
- * - `appid` (version 1) or `azp` (version 2): the app that asked for it
- * - `aud`: the API it is for
- * - `roles`: what an app may do; `scp`: what it may do for a user, parted by spaces; `upn`: that user
- * - `idtyp`: `app` in some tokens that are no user's
- * - `exp`: when it expires, in seconds since 1970
+ * The claims that this library reads.
+ *
+ * **Details**
+ *
+ * - `tid`: the tenant
+ * - `appid` (version 1) or `azp` (version 2): the app that requested the token
+ * - `aud`: the API that the token is for
+ * - `roles`: the permissions of an app; `scp`: its permissions on behalf of a user, separated by spaces; `upn`: that user
+ * - `idtyp`: `app` in some tokens that an app got for itself
+ * - `exp`: when the token expires, in seconds since 1970
  *
  * @see https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference
  * @since 0.1.0
@@ -43,13 +47,13 @@ export type Claims = typeof Claims.Type
 
 const decodeObject = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
-/** What is text in a value that is a list or one item; `undefined` where nothing is. */
+/** The texts in a value that is a list or one item; `undefined` where there is none. */
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined => {
   const texts = (Array.isArray(value) ? value : [value]).flatMap((item) => Lenient.text(item) ?? [])
   return texts.length === 0 && !Array.isArray(value) ? undefined : texts
 }
 
-/** Each claim by itself: one of an unexpected type is left out, and costs the others nothing. */
+/** Each claim is read by itself: one of an unexpected type is left out, and costs the others nothing. */
 const claimsOf = (values: Readonly<Record<string, unknown>>): Claims => {
   const textOf = (name: string) => Lenient.text(Lenient.member(values, name))
   const listOf = (name: string) => textsOf(Lenient.member(values, name))
@@ -68,7 +72,8 @@ const claimsOf = (values: Readonly<Record<string, unknown>>): Claims => {
 }
 
 /**
- * The claims of a token, unchecked. A token that is not a JWT has none, and a claim of an unexpected type is left out.
+ * Decodes the claims of a token, without verifying them. A token that is not a JWT has none, and a claim of an unexpected
+ * type is left out.
  *
  * @example
  * ```ts
@@ -90,7 +95,7 @@ export const claims = (token: Redacted.Redacted<string>): Option.Option<Claims> 
   )
 
 /**
- * The app that asked for the token.
+ * The app that requested the token.
  *
  * @since 0.1.0
  * @category decoding
@@ -98,7 +103,7 @@ export const claims = (token: Redacted.Redacted<string>): Option.Option<Claims> 
 export const app = (claims: Claims): string | undefined => claims.appid ?? claims.azp
 
 /**
- * Whose token it is: an app's own (`app-only`), or an app's that acts for a user (`delegated`).
+ * Whether an app got the token for itself (`app-only`) or on behalf of a user (`delegated`).
  *
  * @since 0.1.0
  * @category decoding
@@ -107,7 +112,7 @@ export const kind = (claims: Claims): "app-only" | "delegated" =>
   claims.idtyp !== "app" && claims.scp !== undefined ? "delegated" : "app-only"
 
 /**
- * What the token permits: the roles of an app, or the scopes in which it acts for a user.
+ * The permissions of the token: the roles of an app, or its scopes on behalf of a user.
  *
  * @since 0.1.0
  * @category decoding
@@ -116,7 +121,7 @@ export const permissions = (claims: Claims): ReadonlyArray<string> =>
   kind(claims) === "app-only" ? (claims.roles ?? []) : (claims.scp?.split(" ").filter((scope) => scope !== "") ?? [])
 
 /**
- * When the token expires, if it says so.
+ * When the token expires, where it says so.
  *
  * @since 0.1.0
  * @category decoding
@@ -124,7 +129,7 @@ export const permissions = (claims: Claims): ReadonlyArray<string> =>
 export const expiry = (claims: Claims): Option.Option<DateTime.Utc> =>
   claims.exp === undefined ? Option.none() : DateTime.make(claims.exp * 1000)
 
-/** The API's app id in Entra, which some tokens name in place of its address, and an address that its oldest samples ask for. */
+/** The API's app id in Entra, which some tokens name in place of its address, and the address in Microsoft's oldest samples. */
 const otherNames = new Set([
   "fc780465-2017-40d4-a0c5-307022471b92",
   "https://securitycenter.onmicrosoft.com/windowsatpservice",
@@ -135,8 +140,8 @@ const isDefender = (audience: string): boolean =>
   /^https:\/\/([a-z-]+\.)*(securitycenter\.(microsoft|windows)|security\.microsoft)\.(com|us)\/?$/.test(audience)
 
 /**
- * What speaks against the token before it is used, in sentences for a person: that it has expired by this machine's
- * clock, or is for another API than Defender's.
+ * Reasons why the API may refuse the token, in sentences for a person: it has expired by this machine's clock, or is for
+ * another API than Defender's.
  *
  * @since 0.1.0
  * @category decoding

@@ -14,10 +14,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "./ActionFilter.ts"
 import { ActionWatch } from "./ActionWatch.ts"
-import { isPassing } from "./BatchError.ts"
+import { isTransient } from "./BatchError.ts"
 import { gaveUp } from "./internal/circuitBreaker.ts"
 import { Patience } from "./internal/patience.ts"
-import { type ApiError, DefenderApi } from "./DefenderApi.ts"
+import type { ApiError } from "./ApiError.ts"
+import { DefenderApi } from "./DefenderApi.ts"
 import { type MachineAction, MachineActionId } from "./MachineAction.ts"
 import { Timing } from "./Timing.ts"
 
@@ -231,7 +232,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
   const onListError = (error: ApiError) => {
     // All that an endless list shows has been received.
     if (error._tag === "DefenderError" && error.reason._tag === "EndlessList") state.isReached = true
-    if (!state.isReached || !isPassing(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
+    if (!state.isReached || !isTransient(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
       return Effect.fail(error)
     }
     if (state.isFailing) return Effect.void

@@ -1,6 +1,6 @@
 /**
- * Which machine actions are wanted, as the API's `$filter` says it. Values are quoted, so that none of them can become a
- * part of the expression.
+ * Selects machine actions by the API's `$filter`. Values are quoted, so that none of them can become a part of the
+ * expression.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as DateTime from "effect/DateTime"
 import { quoted } from "./internal/text.ts"
 
 /**
- * An expression of OData, of the fields that the vendor documents.
+ * An OData expression over the fields that Microsoft documents.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples
  * @since 0.1.0
@@ -19,7 +19,7 @@ export interface ActionFilter {
 }
 
 /**
- * The fields that can be compared with a text.
+ * The fields that can be compared with text.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
  * @since 0.1.0
@@ -28,7 +28,7 @@ export interface ActionFilter {
 export type Field = "id" | "status" | "machineId" | "type" | "requestor"
 
 /**
- * An expression as it is: the way out for what is not here. Nothing in it is escaped.
+ * An expression that is sent unchanged, for what the other functions can't express. Nothing in it is escaped.
  *
  * @since 0.1.0
  * @category constructors
@@ -36,7 +36,7 @@ export type Field = "id" | "status" | "machineId" | "type" | "requestor"
 export const raw = (expression: string): ActionFilter => ({ expression })
 
 /**
- * A field that has this value, or one of these.
+ * Matches actions whose field has this value, or one of these.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export const is = (field: Field, ...values: readonly [string, ...ReadonlyArray<s
 }
 
 /**
- * Actions that were created at this instant or later.
+ * Matches actions that were created at this instant or later.
  *
  * @since 0.1.0
  * @category constructors
@@ -64,7 +64,7 @@ export const since = (instant: DateTime.DateTime): ActionFilter =>
   raw(`creationDateTimeUtc ge ${DateTime.formatIso(instant)}`)
 
 /**
- * Actions that were created before this instant.
+ * Matches actions that were created before this instant.
  *
  * @since 0.1.0
  * @category constructors
@@ -73,7 +73,7 @@ export const before = (instant: DateTime.DateTime): ActionFilter =>
   raw(`creationDateTimeUtc lt ${DateTime.formatIso(instant)}`)
 
 /**
- * Actions that all of these let through. One that is raw stands in brackets of its own.
+ * Matches actions that match all of these. Each expression stands in brackets of its own.
  *
  * @example
  * ```ts

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as ApiError from "./ApiError.ts"
 import { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
@@ -69,21 +70,20 @@ export type BatchError =
   | StorageRefused
 
 /**
- * Whether it is the network's, the API's or another service's trouble, and not about what was asked for: whoever is left
- * running waits until it is over.
+ * Whether the error is about the network or a service in trouble, and not about what was asked for. A program that keeps
+ * running starts the batch again later.
  *
  * @since 0.1.0
- * @category checking
+ * @category predicates
  */
-export const isPassing = (error: BatchError): boolean => {
+export const isTransient = (error: BatchError): boolean => {
   switch (error._tag) {
     case "Outage":
       return true
     case "DefenderError":
-      return error.isPassing
     case "CredentialError":
     case "QuotaStoreError":
-      return error.isRetryable
+      return ApiError.isTransient(error)
     case "TransferError":
       return error.isRetryable
     case "StoreError":

@@ -1,6 +1,6 @@
 /**
- * Signing in as an app with its secret, over any `HttpClient`: for Deno, Bun and workers, where nothing but core is
- * wanted. On Node, `NodeCredential` has this and every other way.
+ * Signs in as an app with its secret, over any `HttpClient`: for Deno, Bun and workers. On Node, `NodeCredential` has this
+ * and every other way to sign in.
  *
  * @since 0.1.0
  */
@@ -32,7 +32,7 @@ export interface Options {
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
 
-  /** Where to sign in, and for what. By default the commercial cloud. */
+  /** The sign-in server and the audience. By default those of the commercial cloud. */
   readonly cloud?: Pick<Cloud.Cloud, "authority" | "audience"> | undefined
 }
 
@@ -40,17 +40,17 @@ const decodeToken = Schema.decodeUnknownOption(
   Schema.fromJsonString(
     Schema.Struct({
       access_token: Schema.NonEmptyString,
-      // The older endpoint has it in text.
+      // The older endpoint sends it as text.
       expires_in: Schema.Union([Schema.Finite, Schema.FiniteFromString]),
     }),
   ),
 )
 
-/** What an answer may hold at most: a token is some thousand bytes. */
+/** A token is some thousand bytes. */
 const bodyLimit = 256 * 1024
 
 /**
- * Makes the credential. Tokens are kept and renewed as `Credential.make` does it.
+ * Creates the credential. Its tokens are cached and renewed as `Credential.make` does it.
  *
  * @see https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow
  * @since 0.1.0
@@ -63,7 +63,7 @@ export const make = Effect.fnUntraced(function* (
   const { headTimeout, stallTimeout } = yield* Timing
   const { audience, authority } = options.cloud ?? Cloud.commercial
 
-  const ask = (claims: string | undefined) =>
+  const request = (claims: string | undefined) =>
     Http.exchange(
       client,
       HttpClientRequest.post(`${authority}/${encodeURIComponent(options.tenantId)}/oauth2/v2.0/token`).pipe(
@@ -87,10 +87,10 @@ export const make = Effect.fnUntraced(function* (
       const {
         body,
         response: { status },
-      } = yield* ask(claims)
+      } = yield* request(claims)
       const issued = status === 200 ? decodeToken(body) : Option.none()
       if (Option.isSome(issued)) {
-        // From when it was asked for: the way back counts for the token's life.
+        // Its lifetime counts from the request, so that the time of the answer is not added to it.
         return {
           token: Redacted.make(issued.value.access_token),
           expires: now + ForeignNumber.lifetime(issued.value.expires_in),
@@ -134,8 +134,8 @@ export const layer = (options: Options): Layer.Layer<Credential.Credential, neve
   Layer.effect(Credential.Credential, make(options))
 
 /**
- * The credential from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, in the cloud that `Cloud.config`
- * tells. Fails with reason `Missing` where one of the three is.
+ * The credential from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, in the cloud of `Cloud.config`. Fails
+ * with reason `Missing` where one of the three is not set.
  *
  * @since 0.1.0
  * @category layers

@@ -1,17 +1,22 @@
 /**
- * Where the Defender API is, where to sign in for it, and what a token for it is called.
+ * Microsoft's clouds: the address of the Defender API, the sign-in server, and the audience of tokens.
  *
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import * as SecureUrl from "./internal/secureUrl.ts"
 import { withoutEnd } from "./internal/text.ts"
 
 /**
- * The address of an API or of a sign-in server, without a slash at the end. https everywhere; plain http on this machine
- * alone, because a bearer token goes there. It has no user and no password in it, because it is shown.
+ * The address of an API or of a sign-in server.
+ *
+ * **Details**
+ *
+ * It is https, because a token is sent there; plain http is for this machine alone. It has no user and no password,
+ * because it is shown in messages.
  *
  * @since 0.1.0
  * @category schemas
@@ -22,13 +27,13 @@ export const Endpoint = Schema.String.check(
   }),
 )
 
-/** It is shown as well. */
+/** It is shown in messages as well. */
 const Audience = Schema.NonEmptyString.check(
   Schema.isPattern(/^(?!.*:\/\/[^/]*@)/s, { expected: "a URI without a user or a password" }),
 )
 
 /**
- * One of the vendor's clouds.
+ * One of Microsoft's clouds.
  *
  * @since 0.1.0
  * @category models
@@ -40,22 +45,25 @@ export interface Cloud {
   /** Base of the sign-in server's addresses. */
   readonly authority: string
 
-  /** What tokens are asked for: this with `/.default` behind it. */
+  /** The audience of tokens. Their scope is this, followed by `/.default`. */
   readonly audience: string
 }
 
 const commercialAuthority = "https://login.microsoftonline.com"
 const commercialAudience = "https://api.securitycenter.microsoft.com"
 
-/** A cloud of the commercial sign-in, by the host of its API. */
+/** A region of the commercial cloud. */
 const region = (base: string): Cloud => ({ base, authority: commercialAuthority, audience: commercialAudience })
 
 const government = (base: string, authority: string): Cloud => ({ base, authority, audience: base })
 
 /**
- * Every cloud by its name: `commercial` by its newer host, the regions that are nearer to some, and those of the US
- * government. The host of the vendor's older pages, `https://api.securitycenter.microsoft.com`, is the same service as
- * `commercial`: choose it as a base where it is wanted.
+ * Every cloud by its name: `commercial`, its regions, and the clouds of the US government.
+ *
+ * **Details**
+ *
+ * Microsoft's older pages name the host `https://api.securitycenter.microsoft.com`, which is the same service as
+ * `commercial`.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-list
  * @see https://learn.microsoft.com/en-us/defender-endpoint/gov
@@ -81,27 +89,18 @@ export const clouds = {
  * @since 0.1.0
  * @category schemas
  */
-export const Name = Schema.Literals([
-  "commercial",
-  "us",
-  "eu",
-  "uk",
-  "au",
-  "swa",
-  "ina",
-  "gcc",
-  "gcc-high",
-  "dod",
-] satisfies ReadonlyArray<keyof typeof clouds>)
+export const Name = Schema.Literals(Struct.keys(clouds))
 
 /**
+ * The name of a cloud.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Name = typeof Name.Type
 
 /**
- * The commercial cloud: what is used where none is chosen.
+ * The commercial cloud, which is the default.
  *
  * @since 0.1.0
  * @category clouds
@@ -109,7 +108,7 @@ export type Name = typeof Name.Type
 export const commercial: Cloud = clouds.commercial
 
 /**
- * An address without the slashes at its end, so that a path can be appended, and so that one service has one name.
+ * Removes the slashes at the end of an address, so that a path can be appended and one service has one name.
  *
  * @example
  * ```ts
@@ -124,9 +123,12 @@ export const commercial: Cloud = clouds.commercial
 export const withoutTrailingSlash = (url: string): string => withoutEnd(url, "/")
 
 /**
- * The cloud that the environment chooses: `LIVE_RESPONSE_CLOUD` by its name, by default `commercial`; of which
- * `LIVE_RESPONSE_ENDPOINT` replaces the API's base, `AZURE_AUTHORITY_HOST` the sign-in server, and
- * `LIVE_RESPONSE_AUDIENCE` what tokens are asked for.
+ * The cloud that the environment chooses.
+ *
+ * **Details**
+ *
+ * `LIVE_RESPONSE_CLOUD` is the name of a cloud, by default `commercial`. `LIVE_RESPONSE_ENDPOINT` replaces the base of its
+ * API, `AZURE_AUTHORITY_HOST` its sign-in server, and `LIVE_RESPONSE_AUDIENCE` its audience.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * How this program signs in.
+ * The credential that this program signs in with.
  *
  * @since 0.1.0
  */
@@ -12,26 +12,30 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
 import { only } from "./internal/schedule.ts"
-import { Timing } from "./Timing.ts"
+import { type Settings, Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
 
 /**
+ * Provides and renews bearer tokens.
+ *
  * @since 0.1.0
  * @category services
  */
 export interface Service {
-  /** A bearer token for the API. Cheap to ask for: a token is kept until shortly before it expires. */
+  /** A bearer token for the API. Reading it is cheap: a token is cached until shortly before it expires. */
   readonly token: Effect.Effect<Redacted.Redacted<string>, CredentialError>
 
   /**
-   * Forgets this token where it is still the one that is given out, so that the next one is new. For a token that the
-   * API refused: many calls may say so of the same one, and the first of them has it renewed. `claims` is what the next
-   * one must have, where the API says so (a claims challenge), as JSON text.
+   * Drops a token that the API refused, so that the next one is new.
+   *
+   * **Details**
+   *
+   * Many calls may report the same token, and only the first report counts. `claims` are the claims that the next token
+   * must have, as JSON text, where the API says so (a claims challenge).
    */
   readonly invalidate: (
     refused: Redacted.Redacted<string>,
@@ -40,8 +44,8 @@ export interface Service {
 }
 
 /**
- * Gives the bearer token that the API wants. core has layers that need no dependency; `@live-response/node` has the
- * rest through `@azure/identity`.
+ * The credential that this program signs in with. The layers of this package need no dependency; `@live-response/node` has
+ * every other way to sign in through `@azure/identity`.
  *
  * @since 0.1.0
  * @category services
@@ -49,7 +53,11 @@ export interface Service {
 export class Credential extends Context.Service<Credential, Service>()("@live-response/core/Credential") {}
 
 /**
- * A token as it is, from wherever it was had. It can't be renewed: after an hour the batch ends.
+ * A fixed token, from any source.
+ *
+ * **Gotchas**
+ *
+ * It can't be renewed, so that a batch stops when it expires, usually after an hour.
  *
  * @example
  * ```ts
@@ -66,7 +74,7 @@ export const layerToken = (token: Redacted.Redacted<string>): Layer.Layer<Creden
   Layer.succeed(Credential, { token: Effect.succeed(token), invalidate: () => Effect.void })
 
 /**
- * A token from `Config`, by default from `LIVE_RESPONSE_TOKEN`. Fails with reason `Missing` where there is none.
+ * A fixed token from `Config`, by default from `LIVE_RESPONSE_TOKEN`. Fails with reason `Missing` where it is not set.
  *
  * @since 0.1.0
  * @category layers
@@ -82,8 +90,12 @@ export const layerTokenConfig = (
   )
 
 /**
- * A token from a file that somebody else keeps fresh: it is read for every call, so that a new one is used at once. The
- * file may be UTF-8 or UTF-16, as PowerShell writes it. Logs a warning if others on this machine may open the file.
+ * A token from a file that another program renews.
+ *
+ * **Details**
+ *
+ * The file is read for every call, so that a new token is used at once. It may be UTF-8 or UTF-16, as PowerShell writes it.
+ * A warning is logged if others on this machine may open the file.
  *
  * @since 0.1.0
  * @category layers
@@ -112,7 +124,7 @@ const missing = (description?: string) =>
   new CredentialError({ reason: new Missing(description === undefined ? {} : { description }) })
 
 /**
- * A token that was issued, and until when it is good, in milliseconds since 1970.
+ * A token, and when it expires in milliseconds since 1970.
  *
  * @since 0.1.0
  * @category models
@@ -122,41 +134,63 @@ export interface Issued {
   readonly expires: number
 }
 
-/** Renewed in the background from here on, and waited for a little before the end. */
-const ahead = 5 * 60 * 1000
+/**
+ * What is known of the token before: whether the API refused it, so that it must not be issued again, and the claims that
+ * the next one must have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Previous {
+  readonly refused: boolean
+  readonly claims?: string | undefined
+}
+
+/** A token is renewed in the background from here on, and calls wait for the new one a little before the end. */
+const renewAhead = 5 * 60 * 1000
 const margin = 2 * 60 * 1000
 
-/** How long a token is used in any case: where this machine's clock is wrong, it seems to be old at once. */
+/** How long a token is used in any case: it seems expired at once where this machine's clock is wrong. */
 const shortestUse = 60 * 1000
 
-/** So long after a renewal in the background comes the next one, where the token is still the old one. */
-const pause = 30 * 1000
+/** The time between two renewals in the background, while the token is still the old one. */
+const renewalPause = 30 * 1000
 
-/** How long a call waits for a new token while the old one is still good. */
-const patienceOfCall = 10 * 1000
+/** How long a call waits for a new token while the old one is still valid. */
+const callPatience = 10 * 1000
 
-interface Kept extends Issued {
+interface Cached extends Issued {
   readonly usableUntil: number
   readonly renewAt: number
 }
 
-const keep = ({ token, ...issued }: Issued, now: number): Kept => {
+const cache = ({ token, ...issued }: Issued, now: number): Cached => {
   const expires = ForeignNumber.instant(issued.expires)
   const life = Math.max(0, expires - now)
   return {
     token,
     expires,
     usableUntil: Math.max(expires - Math.min(margin, life / 4), now + shortestUse),
-    renewAt: Math.max(expires - ahead, now + Math.max(life / 2, pause)),
+    renewAt: Math.max(expires - renewAhead, now + Math.max(life / 2, renewalPause)),
   }
 }
 
+/** What a credential knows. One renewal runs at a time. */
+interface State {
+  cached: Cached | undefined
+  refused: { readonly token: string; readonly claims: string | undefined } | undefined
+  hasWarned: boolean
+  renewal: Deferred.Deferred<Cached, CredentialError> | undefined
+}
+
 /**
- * A credential that keeps what `issue` gives. One request at a time asks for a token. Five minutes before it expires it
- * is renewed in the background, so that no call waits; two minutes before, calls wait for the new one. A sign-in server
- * that is out of reach is asked again as `Timing` says. The first failure of a renewal is logged as a warning.
- * `issue` hears whether the API refused the last token, which is not to be given again, and which claims the next one
- * must have.
+ * Creates a credential that caches and renews what `issue` returns.
+ *
+ * **Details**
+ *
+ * One request for a token runs at a time. Five minutes before a token expires it is renewed in the background; two minutes
+ * before, calls wait for the new one. While the sign-in server can't be reached it is asked again as `Timing.signIn` and
+ * `Timing.renewal` say. The first failure of a renewal is logged as a warning.
  *
  * @example
  * ```ts
@@ -176,96 +210,107 @@ const keep = ({ token, ...issued }: Issued, now: number): Kept => {
  * @category constructors
  */
 export const make = Effect.fnUntraced(function* (
-  issue: (last: {
-    readonly refused: boolean
-    readonly claims?: string | undefined
-  }) => Effect.Effect<Issued, CredentialError>,
+  issue: (previous: Previous) => Effect.Effect<Issued, CredentialError>,
 ): Effect.fn.Return<Service, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  const policy = yield* Timing
-  let kept: Kept | undefined
-  let refused: { readonly token: string; readonly claims: string | undefined } | undefined
-  let isWarned = false
-  let underWay: Deferred.Deferred<Kept, CredentialError> | undefined
+  const timing = yield* Timing
+  const state: State = { cached: undefined, refused: undefined, hasWarned: false, renewal: undefined }
+  const renewal = sharedRenewal(state, renew(state, issue, timing), scope)
+  const renewed = Effect.flatMap(renewal, Deferred.await)
+  return {
+    token: Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const { cached } = state
+      if (cached === undefined || now >= Math.max(cached.expires, cached.usableUntil)) return (yield* renewed).token
+      if (now >= cached.usableUntil) return (yield* renewedOrCached(state, renewed, cached, now)).token
+      if (now >= cached.renewAt) {
+        state.cached = { ...cached, renewAt: now + renewalPause }
+        yield* renewal
+      }
+      return cached.token
+    }),
+    invalidate: (token, options) =>
+      Effect.sync(() => {
+        if (state.cached === undefined || Redacted.value(state.cached.token) !== Redacted.value(token)) return
+        state.cached = undefined
+        state.refused = { token: Redacted.value(token), claims: options?.claims }
+      }),
+  }
+})
 
-  /** Warns once until a renewal succeeds, and only while the old token serves: after that the calls fail. */
-  const warn = Effect.fnUntraced(function* (error: CredentialError) {
-    if (isWarned || kept === undefined || (yield* Clock.currentTimeMillis) >= kept.expires) return
-    isWarned = true
-    const end = DateTime.formatIso(DateTime.makeUnsafe(kept.expires))
-    yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
-  })
+/** Requests a token and caches it. */
+const renew = Effect.fnUntraced(function* (
+  state: State,
+  issue: (previous: Previous) => Effect.Effect<Issued, CredentialError>,
+  timing: Pick<Settings, "signIn" | "renewal">,
+) {
+  // A credential that has signed in once is worth more patience than one whose server may be mistyped.
+  const schedule = state.cached === undefined && state.refused === undefined ? timing.signIn : timing.renewal
+  const request = (previous: Previous) =>
+    Effect.suspend(() => issue(previous)).pipe(
+      Effect.tapError((error) => warn(state, error)),
+      Effect.retry(only(schedule, isRetryable)),
+    )
+  const first = yield* request({ refused: state.refused !== undefined, claims: state.refused?.claims })
+  // A token that the API refused in the meantime comes again from a cache of the credential.
+  const isRefused = Redacted.value(first.token) === state.refused?.token
+  const issued = isRefused ? yield* request({ refused: true, claims: state.refused?.claims }) : first
+  const cached = cache(issued, yield* Clock.currentTimeMillis)
+  state.cached = cached
+  state.refused = undefined
+  state.hasWarned = false
+  return cached
+})
 
-  const ask = (last: Parameters<typeof issue>[0], policy: Schedule.Schedule<unknown, CredentialError>) =>
-    Effect.suspend(() => issue(last)).pipe(Effect.tapError(warn), Effect.retry(only(policy, isRetryable)))
+/** Warns once until a renewal succeeds, and only while the old token is valid: after that the calls fail. */
+const warn = Effect.fnUntraced(function* (state: State, error: CredentialError) {
+  const { cached } = state
+  if (state.hasWarned || cached === undefined || (yield* Clock.currentTimeMillis) >= cached.expires) return
+  state.hasWarned = true
+  const end = DateTime.formatIso(DateTime.makeUnsafe(cached.expires))
+  yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
+})
 
-  const renew = Effect.gen(function* () {
-    // Who was signed in once is worth more patience than who may have mistyped the server's name.
-    const patience = kept === undefined && refused === undefined ? policy.signIn : policy.renewal
-    const first = yield* ask({ refused: refused !== undefined, claims: refused?.claims }, patience)
-    // Refused meanwhile, it would be given again out of a cache.
-    const isRefused = Redacted.value(first.token) === refused?.token
-    const issued = isRefused ? yield* ask({ refused: true, claims: refused?.claims }, patience) : first
-    kept = keep(issued, yield* Clock.currentTimeMillis)
-    refused = undefined
-    isWarned = false
-    return kept
-  })
-
-  /** One request at a time, for all who ask: it belongs to none of them, and ends with the scope. */
-  const renewal = Effect.suspend(() => {
-    if (underWay !== undefined) return Effect.succeed(underWay)
-    const answer = Deferred.makeUnsafe<Kept, CredentialError>()
-    underWay = answer
+/** Starts a renewal, or joins the one in progress. It belongs to no call, and stops with the scope. */
+const sharedRenewal = (state: State, renew: Effect.Effect<Cached, CredentialError>, scope: Scope.Scope) =>
+  Effect.suspend(() => {
+    if (state.renewal !== undefined) return Effect.succeed(state.renewal)
+    const answer = Deferred.makeUnsafe<Cached, CredentialError>()
+    state.renewal = answer
     return Effect.map(Effect.forkIn(renew, scope), (fiber) => {
-      // Also where the scope has ended, and the fiber never starts.
+      // An observer also hears of a fiber that never starts, because the scope was closed.
       fiber.addObserver((exit) => {
-        underWay = undefined
+        state.renewal = undefined
         Deferred.doneUnsafe(answer, exit)
       })
       return answer
     })
   }).pipe(Effect.uninterruptible)
 
-  /** Until its very end the old token is better than none; who could not renew it now is not asked by every call. */
-  const waitShortly = (old: Kept, now: number) => {
-    const goOn = Effect.sync(() => {
-      if (kept === old) kept = { ...old, usableUntil: Math.min(old.expires, now + pause) }
-      return old
-    })
-    return renewal.pipe(
-      Effect.flatMap(Deferred.await),
-      Effect.timeoutOrElse({ duration: Math.min(patienceOfCall, old.expires - now), orElse: () => goOn }),
-      Effect.catch(() => goOn),
-    )
-  }
-
-  return {
-    token: Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      if (kept === undefined || now >= Math.max(kept.expires, kept.usableUntil)) {
-        return (yield* Effect.flatMap(renewal, Deferred.await)).token
-      }
-      if (now >= kept.usableUntil) return (yield* waitShortly(kept, now)).token
-      if (now >= kept.renewAt) {
-        kept = { ...kept, renewAt: now + pause }
-        yield* renewal
-      }
-      return kept.token
-    }),
-    invalidate: (token, options) =>
-      Effect.sync(() => {
-        if (kept === undefined || Redacted.value(kept.token) !== Redacted.value(token)) return
-        kept = undefined
-        refused = { token: Redacted.value(token), claims: options?.claims }
-      }),
-  }
-})
+/** The new token where it comes soon, else the old one: it is valid to its end. Calls then wait again after a pause. */
+const renewedOrCached = (
+  state: State,
+  renewed: Effect.Effect<Cached, CredentialError>,
+  cached: Cached,
+  now: number,
+): Effect.Effect<Cached> => {
+  const useCached = Effect.sync(() => {
+    if (state.cached === cached) {
+      state.cached = { ...cached, usableUntil: Math.min(cached.expires, now + renewalPause) }
+    }
+    return cached
+  })
+  return renewed.pipe(
+    Effect.timeoutOrElse({ duration: Math.min(callPatience, cached.expires - now), orElse: () => useCached }),
+    Effect.catch(() => useCached),
+  )
+}
 
 const isRetryable = (error: CredentialError): error is CredentialError => error.isRetryable
 
 /**
- * What `@azure/identity` and others call a token credential. `getToken` rejects, or gives null, where there is no token.
+ * A token credential of `@azure/identity`, or of anything with the same shape. `getToken` rejects, or resolves to null,
+ * where there is no token.
  *
  * @since 0.1.0
  * @category models
@@ -284,21 +329,21 @@ export interface TokenCredential {
 export interface TokenCredentialOptions {
   readonly credential: TokenCredential
 
-  /** The audience with `/.default` behind it. */
+  /** The audience, followed by `/.default`. */
   readonly scope: string
 
-  /** Says what a rejection means. By default it is a refusal, with the first line of the rejection. */
+  /** Maps a rejection to an error. By default it is a refusal, with the first line of the rejection. */
   readonly onError?: ((cause: unknown) => CredentialError) | undefined
 
   /**
-   * Used once the API refused a token: a credential that does not give it again out of a cache of its own. By default
-   * the same one.
+   * Creates the credential that is used after the API refused a token. It must not return that token from a cache of its
+   * own. By default the same credential is used.
    */
   readonly afterRefusal?: (() => TokenCredential) | undefined
 }
 
 /**
- * Makes a credential of anything with `getToken(scopes)`; it is kept and renewed as {@link make} does it.
+ * Creates a credential from anything with `getToken(scopes)`. Its tokens are cached and renewed as {@link make} does it.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What can go wrong while signing in.
+ * The errors of signing in.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import { foreignText } from "./internal/foreignText.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * There is nothing to sign in with. `description` says what is missing, where one way to sign in was chosen.
+ * There is no credential to sign in with. `description` says what is missing, where one way to sign in was chosen.
  *
  * @since 0.1.0
  * @category reasons
@@ -26,8 +26,11 @@ export class Missing extends Schema.TaggedError<Missing>("@live-response/core/Cr
 }
 
 /**
- * The identity provider refused: wrong secret, unknown app, unknown tenant. `error` is the name that OAuth gives it,
- * `code` the number that Entra gives it (AADSTS), `description` its own first sentence.
+ * Entra refused the sign-in: a wrong secret, an unknown app, an unknown tenant.
+ *
+ * **Details**
+ *
+ * `error` is the error of OAuth, `code` is Entra's number (AADSTS), and `description` is Entra's first sentence.
  *
  * @see https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
  * @since 0.1.0
@@ -47,7 +50,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/Cr
 }
 
 /**
- * There is a token, and it can't be sent or read.
+ * There is a token, but it can't be sent or read.
  *
  * @since 0.1.0
  * @category reasons
@@ -61,7 +64,7 @@ export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/
 }
 
 /**
- * The identity provider can't be reached, or is in trouble itself. `kind` says why there is no connection, where that is
+ * The sign-in server can't be reached, or is in trouble itself. `kind` says why there is no connection, where that is
  * known.
  *
  * @since 0.1.0
@@ -81,19 +84,23 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 }
 
 /**
+ * Every reason that a sign-in fails for.
+ *
  * @since 0.1.0
  * @category reasons
  */
 export const Reason = Schema.Union([Missing, Refused, Unusable, Unreachable])
 
 /**
+ * Any reason that a sign-in fails for.
+ *
  * @since 0.1.0
  * @category reasons
  */
 export type Reason = typeof Reason.Type
 
 /**
- * No token could be had. It fails every target, so it ends a batch.
+ * No token could be obtained. Every target of a batch needs one, so that this error ends a batch.
  *
  * @since 0.1.0
  * @category errors
@@ -106,20 +113,24 @@ export class CredentialError extends Schema.TaggedError<CredentialError>("@live-
     return oneLine(this.reason.message)
   }
 
-  /** Whether it is this machine that has to be set right: the certificates that it trusts, or its proxy. */
+  /** Whether this machine must be corrected: the certificates that it trusts, or its proxy. */
   get isLocal(): boolean {
     return this.reason._tag === "Unreachable" && Connection.isLasting(this.reason.kind)
   }
 
-  /** Whether signing in may succeed a little later. */
+  /** Whether the sign-in may succeed shortly. */
   get isRetryable(): boolean {
     return this.reason._tag === "Unreachable" && !this.isLocal
   }
 }
 
 /**
- * What a refusal means, from the error that OAuth names and the description that Entra gives it: its code, its first
- * sentence and its correlation id. `temporarily_unavailable` and `server_error` are no refusals.
+ * Creates the error for an answer of Entra, from the error of OAuth and Entra's description.
+ *
+ * **Details**
+ *
+ * Code, first sentence and correlation id are taken from the description. `temporarily_unavailable` and `server_error` say
+ * that Entra is in trouble, so that their reason is `Unreachable`.
  *
  * @since 0.1.0
  * @category constructors
@@ -128,7 +139,7 @@ export const fromEntra = (answer: {
   readonly error: string
   readonly description?: string | undefined
   readonly correlationId?: string | undefined
-  /** What was sent, and the answer may repeat: it is removed from every text. */
+  /** What was sent and the answer may repeat. It is removed from every text. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
 }): CredentialError => {
   const clean = (text: string) => foreignText(text, answer.secrets)

@@ -1,5 +1,5 @@
 /**
- * A fault of this library that came up while one result was downloaded.
+ * The error of a bug in this library.
  *
  * @since 0.1.0
  */
@@ -7,8 +7,12 @@ import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * A defect, which nothing in this library should have: report it. It is about the result that it came up with
- * (`<machineActionId>:<index>`), so that the other results of a batch are downloaded all the same. The log has its cause.
+ * A bug of this library stopped the download of one result: report it.
+ *
+ * **Details**
+ *
+ * `result` is the result (`<machineActionId>:<index>`); the other results of the batch are downloaded. The log has the
+ * cause.
  *
  * @since 0.1.0
  * @category errors

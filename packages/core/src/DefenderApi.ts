@@ -3,77 +3,71 @@
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import { Retrying } from "./ResultEvent.ts"
+import type * as Stream from "effect/Stream"
 import type * as ActionFilter from "./ActionFilter.ts"
+import type { ApiError } from "./ApiError.ts"
+import { Retrying } from "./ResultEvent.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
-import { DefenderError, EndlessList, LinkNotFollowed } from "./DefenderError.ts"
+import { DefenderError, LinkNotFollowed } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
+import * as ActionCalls from "./internal/actionCalls.ts"
+import * as ActionPages from "./internal/actionPages.ts"
 import * as ApiCall from "./internal/apiCall.ts"
-import { cachedSuccess } from "./internal/cachedSuccess.ts"
-import * as PageText from "./internal/pageText.ts"
-import * as PageWalk from "./internal/pageWalk.ts"
+import { type Api, make as makeEndpoints } from "./internal/apiEndpoints.ts"
+import * as ApiErrors from "./internal/apiErrors.ts"
+import * as ForeignRequest from "./internal/foreignRequest.ts"
+import { bodyWithoutSecrets } from "./internal/foreignText.ts"
 import * as RecordList from "./internal/recordList.ts"
+import type * as Machine from "./Machine.ts"
+import type * as MachineAction from "./MachineAction.ts"
 import * as Permission from "./Permission.ts"
-import * as Machine from "./Machine.ts"
-import * as MachineAction from "./MachineAction.ts"
-import { Quota } from "./Quota.ts"
-import * as QuotaRule from "./QuotaRule.ts"
+import { Quota, type Service as QuotaService } from "./Quota.ts"
+import type * as QuotaRule from "./QuotaRule.ts"
 import { reportNow } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
-import { Timing } from "./Timing.ts"
-import * as Session from "./Session.ts"
-import { only } from "./internal/schedule.ts"
-import { quoted } from "./internal/text.ts"
+import type * as Session from "./Session.ts"
+import * as Timing from "./Timing.ts"
 
 /**
- * Everything that a call can fail with: no token, no place in the quota's log, or what the API says.
+ * The calls. Each one signs in, waits for its quota, and is retried as `Timing` says: after a 429 as long as the API asks
+ * for, after a 401 with a new token, and after trouble on the way or at the API.
  *
- * @since 0.1.0
- * @category errors
- */
-export type ApiError = ApiCall.ApiError
-
-/**
  * @since 0.1.0
  * @category services
  */
 export interface Service {
   /**
-   * Makes a link to a result. It waits for the quota, and calls again where that may help: after a 429 as long as the
-   * API asks for, after a 401 with a new token, after trouble on the way or at the API. `again` says that an earlier
-   * link was lost, so that this call goes before those for new links.
+   * Creates a download link for a result. `isRenewal` says that an earlier link was lost, so that the call goes before
+   * those for first links.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
    */
   readonly downloadLink: (
     ref: ResultRef,
-    options?: { readonly again?: boolean },
+    options?: { readonly isRenewal?: boolean },
   ) => Effect.Effect<DownloadLink.DownloadLink, ApiError>
 
   /**
-   * Machine actions, page by page. Each page is one call, which is made when the page is asked for.
+   * Lists machine actions, page by page. Each page is one call, which is sent when the page is asked for.
    *
    * **Details**
    *
-   * An action that an earlier page of the same walk had is left out: pages shift while actions are added. A record that
-   * can't be read is in `unreadable`, and costs the others nothing. `next` is the address of the following page, with
-   * which a later call resumes from there; it is always on this API's own server. Where `pageSize` is given and the API
-   * names no next page behind a full one, the next page is asked for by `$skip`.
+   * Pages shift while actions are added, so that an action of an earlier page of the same walk is left out. A record that
+   * can't be read is in `unreadable`, and costs the others nothing. `next` is the address of the following page, from which
+   * a later call resumes; it is always on this API's own server. Where `pageSize` is set and the API names no page after a
+   * full one, the next page is requested by `$skip`.
    *
    * **Gotchas**
    *
@@ -83,19 +77,22 @@ export interface Service {
    */
   readonly pages: (query?: ListQuery) => Stream.Stream<Page, ApiError>
 
-  /** The same, action by action. Records that can't be read are reported in a warning, once each. */
+  /** Lists machine actions, one by one. Records that can't be read are logged as warnings, once each. */
   readonly list: (query?: ListQuery) => Stream.Stream<MachineAction.MachineAction, ApiError>
 
   /**
-   * A machine action as it is now.
+   * Reads a machine action as it is now.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object
    */
   readonly get: (id: MachineAction.MachineActionId) => Effect.Effect<MachineAction.MachineAction, ApiError>
 
   /**
-   * The machines of a name, which is a DNS name (FQDN): none, one, or several where a machine was set up again. The name is
-   * sent as it is written and, where there is no such machine, once more in lower case; answers are compared without
+   * Finds the machines with this DNS name (FQDN): none, one, or several where a machine was set up again.
+   *
+   * **Details**
+   *
+   * The name is sent as it is written and, where no machine has it, once more in lower case. Answers are compared without
    * regard to case.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines
@@ -103,25 +100,32 @@ export interface Service {
   readonly machinesOf: (name: string) => Effect.Effect<ReadonlyArray<Machine.Machine>, ApiError>
 
   /**
-   * Waits until a machine action is over, and gives it; or gives it as it is when the policy for that ends. One that was
-   * just made may be unknown for two minutes.
+   * Polls a machine action until it is final, or until `Timing.poll` stops, and returns it as it is then. A new action may
+   * be unknown to the API for two minutes.
    */
   readonly wait: (id: MachineAction.MachineActionId) => Effect.Effect<MachineAction.MachineAction, ApiError>
 
   /**
-   * Runs a session's commands on a machine. Where no answer comes nobody knows whether it was begun, so it is not asked
-   * for twice. `begin` is done when its turn has come, right before it is sent; where that fails nothing is sent.
+   * Runs the commands of a session on a machine.
+   *
+   * **Details**
+   *
+   * `beforeSend` runs once the quota has a permit, right before the call is sent. Where it fails nothing is sent.
+   *
+   * **Gotchas**
+   *
+   * Where no answer comes the session may have started, so that the call is not repeated.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
    */
   readonly run: <E = never>(
     machineId: string,
     session: Session.Session,
-    options?: { readonly begin?: Effect.Effect<void, E> },
+    options?: { readonly beforeSend?: Effect.Effect<void, E> },
   ) => Effect.Effect<MachineAction.MachineAction, ApiError | E>
 
   /**
-   * Cancels a machine action that is not over.
+   * Cancels a machine action that is not final.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action
    */
@@ -130,7 +134,60 @@ export interface Service {
     comment: string,
   ) => Effect.Effect<MachineAction.MachineAction, ApiError>
 
-  /** The HTTP client as it is, without the bearer: the way out for what this service does not have. */
+  /**
+   * Sends a request that this library has no call for, with everything that its own calls have: the token, a quota, the
+   * retries, and typed errors without secrets.
+   *
+   * **Details**
+   *
+   * The address of the request is a path of the API (`/api/alerts`) or an address on its server. The answer's body is read
+   * as text before the effect succeeds, up to `bodyLimit`. Any 2xx is a success; everything else is a `DefenderError`.
+   * Where no answer comes `GET`, `HEAD` and `OPTIONS` are repeated, and other methods only with `isRepeatable`.
+   *
+   * **Gotchas**
+   *
+   * The token is sent to the API's own server alone. A request for another server fails with reason `OtherServer`, and a
+   * redirect is not followed.
+   *
+   * @example
+   * ```ts
+   * import { DefenderApi } from "@live-response/core/DefenderApi"
+   * import * as Permission from "@live-response/core/Permission"
+   * import { Quota } from "@live-response/core/Quota"
+   * import * as QuotaRule from "@live-response/core/QuotaRule"
+   * import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+   * import * as Duration from "effect/Duration"
+   * import * as Effect from "effect/Effect"
+   * import * as HttpClientRequest from "effect/http/HttpClientRequest"
+   * import * as HttpClientResponse from "effect/http/HttpClientResponse"
+   * import * as Schema from "effect/Schema"
+   *
+   * const Machines = Schema.Struct({ value: Schema.Array(Schema.Struct({ id: Schema.String })) })
+   *
+   * const countMachines = Effect.gen(function* () {
+   *   const api = yield* DefenderApi
+   *   const quota = yield* (yield* Quota).ofApi({
+   *     name: "ListMachines",
+   *     windows: [QuotaRule.Window.make({ limit: 100, duration: Duration.minutes(1) })],
+   *   })
+   *   const response = yield* api.execute(HttpClientRequest.get("/api/machines"), {
+   *     operation: "ListMachines",
+   *     permission: Permission.actions,
+   *     quota,
+   *   })
+   *   return (yield* HttpClientResponse.schemaBodyJson(Machines)(response)).value.length
+   * })
+   *
+   * const simulator = LiveResponseTest.layer({ machines: [{ id: "1e5bc9d7e413ddd7902c2932e418702b84d0cc07" }] })
+   * console.log(await Effect.runPromise(Effect.provide(countMachines, simulator))) // 1
+   * ```
+   */
+  readonly execute: (
+    request: HttpClientRequest.HttpClientRequest,
+    options: ExecuteOptions,
+  ) => Effect.Effect<HttpClientResponse, ApiError>
+
+  /** The HTTP client that the calls are sent with, without the token. */
   readonly client: HttpClient.HttpClient
 }
 
@@ -141,15 +198,36 @@ export interface Service {
 export interface ListQuery {
   readonly filter?: ActionFilter.ActionFilter | undefined
 
-  /** How many actions a page has at most: 10,000 is the vendor's limit. By default the API decides. */
+  /** How many actions a page has at most. Microsoft's limit is 10,000. By default the API decides. */
   readonly pageSize?: number | undefined
 
-  /** The `next` of an earlier page, to go on from there. It holds the filter as well. */
+  /** The `next` of an earlier page, to resume from there. It includes the filter. */
   readonly from?: string | undefined
 }
 
 /**
- * A record of a list that can't be read: its place in the page, counted from 0, its id where it has one, and what is
+ * @since 0.1.0
+ * @category options
+ */
+export interface ExecuteOptions {
+  /** The name of the call for errors and metrics: one of a few, without ids, such as `ListAlerts`. */
+  readonly operation: string
+
+  /** What the token must permit. A warning is logged where its claims do not, and a 403 names it. */
+  readonly permission: Permission.Permission
+
+  /** The quota that counts the call. The quota of another API comes from `Quota.ofApi`. */
+  readonly quota: QuotaService
+
+  /** How many bytes the answer may have. By default 1 MiB. */
+  readonly bodyLimit?: number | undefined
+
+  /** Whether the call may be repeated where no answer came. By default `GET`, `HEAD` and `OPTIONS` are. */
+  readonly isRepeatable?: boolean | undefined
+}
+
+/**
+ * A record of a list that can't be read: its position in the page, counted from 0, its id where it has one, and what is
  * wrong with it.
  *
  * @since 0.1.0
@@ -158,7 +236,7 @@ export interface ListQuery {
 export type Unreadable = RecordList.Unreadable
 
 /**
- * In a sentence for a person.
+ * Describes a record that can't be read, in a sentence for a person.
  *
  * @since 0.1.0
  * @category formatting
@@ -166,46 +244,21 @@ export type Unreadable = RecordList.Unreadable
 export const describeUnreadable: (record: Unreadable) => string = RecordList.describeOne
 
 /**
+ * A page of machine actions: those that no earlier page had, the records that can't be read, and the address of the
+ * following page (`next`) where there is one.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Page {
-  readonly actions: ReadonlyArray<MachineAction.MachineAction>
-  readonly unreadable: ReadonlyArray<Unreadable>
-  readonly next?: string
-}
+export type Page = ActionPages.Page
 
 /**
- * The API as typed calls. Each call keeps within its quota, and is the one place where 401, 429 and 5xx are handled.
+ * The API as typed calls. This is the one place where 401, 429 and 5xx are handled.
  *
  * @since 0.1.0
  * @category services
  */
 export class DefenderApi extends Context.Service<DefenderApi, Service>()("@live-response/core/DefenderApi") {}
-
-const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
-
-const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
-
-/** A page holds 10,000 actions at most, of some two thousand bytes each. */
-const pageLimit = 64 * 1024 * 1024
-
-/** One action: its commands may have many errors. */
-const actionLimit = 1024 * 1024
-
-/** Microsoft's limits for each of the other APIs. */
-const windows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
-const runWindow = QuotaRule.Window.make({ limit: Session.limits.perMinute, duration: Duration.minutes(1) })
-const limits = {
-  list: { name: "ListMachineActions", windows },
-  get: { name: "GetMachineAction", windows },
-  machines: { name: "ListMachines", windows },
-  run: { name: "RunLiveResponse", windows: [runWindow] },
-  cancel: { name: "CancelMachineAction", windows },
-}
-
-/** What an answer may hold at most: a link is some hundred bytes, an error a few thousand. */
-const bodyLimit = 64 * 1024
 
 /**
  * @since 0.1.0
@@ -216,20 +269,37 @@ export interface Options {
   readonly base?: string | undefined
 
   /**
-   * The hosts that links may lead to, each with all hosts under it, or `any`. By default `DownloadLink.storageHosts`. An API
-   * in a private network may also give links there.
+   * The hosts that links may lead to, each with all hosts under it, or `any`. By default `DownloadLink.storageHosts`. The
+   * links of an API in a private network may also lead into that network.
    */
   readonly storageHosts?: ReadonlyArray<string> | "any" | undefined
 
-  /** How many sessions may be begun. By default the vendor's limit, ten a minute. */
+  /** How many sessions may start. By default 10 a minute, which is Microsoft's limit. */
   readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
 
-  /** Changes the HTTP client, for instance to add a header. The bearer is not set yet when it runs. */
+  /** Changes the HTTP client, for instance to add a header. It runs before the token is set. */
   readonly transformClient?: ((client: HttpClient.HttpClient) => HttpClient.HttpClient) | undefined
+
+  /** Sends the headers that name the trace (`traceparent`, `b3`) to the API. By default no server gets them. */
+  readonly sendsTraceHeaders?: boolean | undefined
 }
 
 /**
- * Makes the service from explicit options.
+ * The metrics of API calls, as OpenTelemetry names them.
+ *
+ * **Details**
+ *
+ * `duration` (`live_response.api.duration`) is a histogram in seconds, from the request of each attempt to the end of its
+ * answer. It has the attributes `operation`, such as `GetMachineAction`, and `status`: the HTTP status, or `none` where no
+ * answer came.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const metrics = { duration: ApiCall.duration }
+
+/**
+ * Creates the service from explicit options.
  *
  * @since 0.1.0
  * @category constructors
@@ -238,198 +308,87 @@ export const make = Effect.fnUntraced(function* (
   options?: Options,
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient | Credential | Quota> {
   const client = (options?.transformClient ?? identity)(yield* HttpClient.HttpClient)
-  const base = Cloud.withoutTrailingSlash(options?.base ?? Cloud.commercial.base)
-  const hosts = options?.storageHosts ?? DownloadLink.storageHosts
-  const quota = yield* Quota
-  const call = yield* ApiCall.make(client)
-  const { creation, poll } = yield* Timing
-  const quotas = {
-    list: yield* cachedSuccess(quota.ofApi(limits.list)),
-    get: yield* cachedSuccess(quota.ofApi(limits.get)),
-    machines: yield* cachedSuccess(quota.ofApi(limits.machines)),
-    run: yield* cachedSuccess(quota.ofApi({ ...limits.run, windows: options?.runWindows ?? limits.run.windows })),
-    cancel: yield* cachedSuccess(quota.ofApi(limits.cancel)),
+  const api: Api = {
+    base: Cloud.withoutTrailingSlash(options?.base ?? Cloud.commercial.base),
+    call: yield* ApiCall.make(client, options),
+    endpoints: yield* makeEndpoints(yield* Quota, options?.runWindows),
+    timing: yield* Timing.perCall,
   }
-  const actionUrl = (id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`
-
-  /** One call whose answer is a list. */
-  const listOf = Effect.fnUntraced(function* <A extends { readonly id: string }>(
-    of: Omit<ApiCall.Call, "bodyLimit" | "permission">,
-    fromApi: (value: unknown) => Result.Result<A, string>,
-  ) {
-    const answer = yield* call({ ...of, permission: Permission.actions, bodyLimit: pageLimit, isRecordList: true })
-    return yield* Effect.mapError(RecordList.decode(answer, fromApi), (problem) =>
-      ApiCall.unexpected(of.operation, problem),
-    )
-  })
-
-  const page = Effect.fn("DefenderApi.page")(function* (walk: PageWalk.PageWalk, address: string) {
-    const operation = "list of machine actions"
-    const endless = () => new DefenderError({ operation, reason: new EndlessList({ pages: walk.pages }) })
-    if (!walk.enter(address)) return yield* endless()
-    const list = yield* listOf(
-      {
-        operation,
-        request: HttpClientRequest.get(address, { acceptJson: true }),
-        quota: yield* quotas.list,
-        retrying: tellLong,
-      },
-      MachineAction.fromApi,
-    )
-    const step = walk.take(address, list)
-    if (step === undefined) return yield* endless()
-    const [actions, unreadable] = Arr.partition(step.fresh, ({ record }) => record)
-    const next = Option.getOrUndefined(Option.flatMap(step.next, Result.getSuccess))
-    const page: Page = { actions, unreadable, ...(next === undefined ? {} : { next }) }
-    // What is wrong with the next address is no reason to lose this page.
-    return [[page], step.next] as const
-  })
-
   const pages: Service["pages"] = (query) =>
-    Stream.suspend(() => {
-      const walk = new PageWalk.PageWalk(base)
-      const first = PageWalk.firstAddress(base, paramsOf(query))
-      const start = query?.from === undefined ? Result.succeed(first) : PageWalk.resolve(query.from, base, first)
-      return Stream.paginate(start, (address) =>
-        Effect.flatMap(unexpectedly("list of machine actions", address), (address) => page(walk, address)),
-      )
-    })
-
-  /** Records that can't be read are reported once: whoever watches asks for the same list every few seconds. */
-  const reported = new Set<string>()
-  const reportUnreadable = ({ unreadable }: Page) => {
-    const fresh = unreadable.filter(({ description, id }) => !reported.has(id ?? description))
-    if (fresh.length === 0) return Effect.void
-    if (reported.size > 10_000) reported.clear()
-    for (const { description, id } of fresh) reported.add(id ?? description)
-    return Effect.logWarning(RecordList.describe(fresh))
-  }
-
-  /** One call whose answer is a machine action. */
-  const action = Effect.fnUntraced(function* <E = never>(of: Omit<ApiCall.Call<E>, "bodyLimit">) {
-    const { body, clean } = yield* call({ ...of, bodyLimit: actionLimit })
-    const value = Result.map(PageText.readWhole(body), clean)
-    return yield* unexpectedly(of.operation, Result.flatMap(value, MachineAction.fromApi))
-  })
-
-  const machinesNamed = Effect.fnUntraced(
-    function* (name: string) {
-      const operation = `machine ${name}`
-      const filter = encodeURIComponent(`computerDnsName eq ${quoted(name)}`)
-      const { items } = yield* listOf(
-        {
-          operation,
-          request: HttpClientRequest.get(`${base}/api/machines?$filter=${filter}`, { acceptJson: true }),
-          quota: yield* quotas.machines,
-        },
-        Machine.fromApi,
-      )
-      const [machines, unreadable] = Arr.partition(items, ({ record }) => record)
-      if (unreadable.length > 0) return yield* ApiCall.unexpected(operation, RecordList.describe(unreadable))
-      return machines.filter(({ computerDnsName }) => computerDnsName === undefined || isSame(computerDnsName, name))
-    },
-    Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<ReadonlyArray<Machine.Machine>>([])),
-  )
-
-  const get: Service["get"] = Effect.fn("DefenderApi.get")(function* (id) {
-    return yield* action({
-      operation: `machine action ${id}`,
-      request: HttpClientRequest.get(actionUrl(id), { acceptJson: true }),
-      permission: Permission.actions,
-      quota: yield* quotas.get,
-      ifMissing: "check the id",
-    })
-  })
-
+    ActionPages.pages({ ...api, endpoint: api.endpoints.list }, { parameters: parametersOf(query), from: query?.from })
+  const actionsOf = ActionPages.actionsOf()
   return {
     client,
     pages,
-    list: (query) =>
-      Stream.flatMap(Stream.tap(pages(query), reportUnreadable), ({ actions }) => Stream.fromIterable(actions)),
-    get,
-    machinesOf: Effect.fn("DefenderApi.machinesOf")(function* (name) {
-      const machines = yield* machinesNamed(name)
-      const lower = name.toLowerCase()
-      return machines.length > 0 || lower === name ? machines : yield* machinesNamed(lower)
-    }),
-    wait: Effect.fn("DefenderApi.wait")((id) =>
-      get(id).pipe(
-        Effect.retry(only(creation, ApiCall.hasReason("NotFound"))),
-        Effect.repeat({ schedule: Schedule.passthrough(poll), until: ({ isFinal }) => isFinal }),
-      ),
-    ),
-    run: Effect.fn("DefenderApi.run")(function* <E = never>(
-      machineId: string,
-      session: Session.Session,
-      options?: { readonly begin?: Effect.Effect<void, E> },
-    ) {
-      return yield* action<E>({
-        operation: `live response on ${machineId}`,
-        request: HttpClientRequest.post(`${base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
-          acceptJson: true,
-        }).pipe(HttpClientRequest.bodyJsonUnsafe(Session.toApi(session))),
-        permission: Permission.run,
-        quota: yield* quotas.run,
-        isOnce: true,
-        begin: options?.begin,
-        ifMissing: "check the machine's id: this tenant has no such machine, or it is not to be seen",
-      })
-    }),
-    cancel: Effect.fn("DefenderApi.cancel")(function* (id, comment) {
-      return yield* action({
-        operation: `cancellation of ${id}`,
-        request: HttpClientRequest.post(`${actionUrl(id)}/cancel`, { acceptJson: true }).pipe(
-          HttpClientRequest.bodyJsonUnsafe({ Comment: comment }),
-        ),
-        permission: Permission.run,
-        quota: yield* quotas.cancel,
-        ifMissing: "check the id",
-      })
-    }),
-    downloadLink: Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
-      const operation = `link of ${ref}`
-      const {
-        body,
-        clean,
-        date: issuedAt,
-      } = yield* call({
-        operation,
-        request: HttpClientRequest.get(
-          `${base}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
-          { acceptJson: true },
-        ),
-        permission: Permission.results,
-        quota,
-        bodyLimit,
-        first: options?.again === true,
-        retrying: (error, delay) =>
-          reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
-      })
-      const answer = yield* decodeJson(body).pipe(
-        Effect.flatMap((value) => decodeLinkAnswer(clean(value))),
-        Effect.mapError(() => ApiCall.unexpected(operation, "no link in the body")),
-      )
-      const link = DownloadLink.read(answer.value, { issuedAt, from: base, hosts })
-      return yield* Effect.mapError(
-        Effect.fromResult(link),
-        (why) => new DefenderError({ operation, reason: new LinkNotFollowed(why) }),
-      )
-    }),
+    list: (query) => actionsOf(pages(query)),
+    get: ActionCalls.get(api),
+    machinesOf: ActionCalls.machinesOf(api),
+    wait: ActionCalls.wait(api),
+    run: ActionCalls.run(api),
+    cancel: ActionCalls.cancel(api),
+    downloadLink: downloadLink(api, options?.storageHosts ?? DownloadLink.storageHosts),
+    execute: execute(api),
   }
 })
 
-/** A list has no listener of its own: whoever waits for it is told why. */
-const tellLong = (error: DefenderError, delay: Duration.Duration) =>
-  Duration.isLessThan(delay, Duration.seconds(5))
-    ? Effect.void
-    : Effect.logWarning(`again in ${Math.round(Duration.toSeconds(delay))} s: ${error.message}`)
+/** A link is some hundred bytes, and an error a few thousand. */
+const linkLimit = 64 * 1024
 
-const unexpectedly = <A>(operation: string, result: Result.Result<A, string>): Effect.Effect<A, DefenderError> =>
-  Effect.mapError(Effect.fromResult(result), (problem) => ApiCall.unexpected(operation, problem))
+const defaultBodyLimit = 1024 * 1024
 
-const isSame = (left: string, right: string): boolean => left.toLowerCase() === right.toLowerCase()
+const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
 
-const paramsOf = (query: ListQuery | undefined): ReadonlyArray<string> => [
+const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
+
+const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["downloadLink"] =>
+  Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
+    const { index, machineActionId } = ref
+    yield* Effect.annotateCurrentSpan({
+      "live_response.action.id": machineActionId,
+      "live_response.command.index": index,
+    })
+    const operation = `link of ${ref}`
+    const { body, redact, response } = yield* api.call({
+      ...api.endpoints.link,
+      operation,
+      request: HttpClientRequest.get(
+        `${api.base}/api/machineactions/${machineActionId}/GetLiveResponseResultDownloadLink(index=${index})`,
+        { acceptJson: true },
+      ),
+      permission: Permission.results,
+      bodyLimit: linkLimit,
+      isUrgent: options?.isRenewal === true,
+      onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
+    })
+    const { value } = yield* decodeJson(body).pipe(
+      Effect.flatMap((json) => decodeLinkAnswer(redact(json))),
+      Effect.mapError(() => ApiErrors.unexpected(operation, "no link in the body")),
+    )
+    const issuedAt = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
+    const link = DownloadLink.read(value, { issuedAt, from: api.base, hosts })
+    return yield* Effect.mapError(
+      Effect.fromResult(link),
+      (problem) => new DefenderError({ operation, reason: new LinkNotFollowed(problem) }),
+    )
+  })
+
+const execute = (api: Api): Service["execute"] =>
+  Effect.fn("DefenderApi.execute")(function* (request, options) {
+    const { operation, permission, quota } = options
+    const { body, response, secrets } = yield* api.call({
+      name: operation,
+      operation,
+      request: yield* ForeignRequest.resolve(operation, request, api.base),
+      permission,
+      quota,
+      bodyLimit: options.bodyLimit ?? defaultBodyLimit,
+      acceptsAny2xx: true,
+      isOnce: !(options.isRepeatable ?? ForeignRequest.isSafe(request)),
+    })
+    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, body))
+  })
+
+const parametersOf = (query: ListQuery | undefined): ReadonlyArray<string> => [
   ...(query?.filter === undefined ? [] : [`$filter=${encodeURIComponent(query.filter.expression)}`]),
   ...(query?.pageSize === undefined ? [] : [`$top=${query.pageSize}`]),
 ]
@@ -444,7 +403,7 @@ export const layer = (options?: Options): Layer.Layer<DefenderApi, never, HttpCl
   Layer.effect(DefenderApi, make(options))
 
 /**
- * The service with its address from `LIVE_RESPONSE_ENDPOINT`, where that is set.
+ * The service with its address from `LIVE_RESPONSE_ENDPOINT`. By default that of the commercial cloud.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * What can go wrong between this program and the Defender for Endpoint API.
+ * The errors of calls to the Defender for Endpoint API.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import { Wait } from "./internal/wait.ts"
 import { MachineActionId } from "./MachineAction.ts"
 import * as Permission from "./Permission.ts"
 
-/** What the API says of an error: its code, its sentence, and the correlation id that support asks for. */
+/** What the API says about an error: its code, its sentence, and the correlation id that Microsoft's support asks for. */
 const answer = {
   status: Schema.Int,
   code: Schema.optionalKey(Schema.String),
@@ -35,8 +35,12 @@ const describe = (answer: Answer): string =>
   ].join("")
 
 /**
- * The API does not take the token, even a new one. `challenge` is set where it asks for a token with other claims, as
- * conditional access does: this credential could not get one.
+ * The API does not accept the token, nor a renewed one (401).
+ *
+ * **Details**
+ *
+ * `challenge` is set where the API asks for a token with other claims, as conditional access does, and this credential
+ * could not get one.
  *
  * @see https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
  * @since 0.1.0
@@ -55,7 +59,7 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>("@live-respon
 }
 
 /**
- * The token is good, but the app or user may not do this. `permission` is what it takes, in words.
+ * The token is valid, but the app or user lacks the permission (403), which `permission` names.
  *
  * @since 0.1.0
  * @category reasons
@@ -66,13 +70,12 @@ export class Forbidden extends Schema.TaggedError<Forbidden>("@live-response/cor
 ) {
   override get message(): string {
     const permission = this.permission ?? Permission.describe(Permission.results)
-    return `permission is missing (${describe(this)}); it takes ${permission}`
+    return `permission is missing (${describe(this)}); the call needs ${permission}`
   }
 }
 
 /**
- * What was asked for is unknown: the machine, the machine action, or a result at this index. `advice` is what to do about
- * it.
+ * The machine, the machine action or the result at this index does not exist (404). `advice` is the next step.
  *
  * @since 0.1.0
  * @category reasons
@@ -88,7 +91,7 @@ export class NotFound extends Schema.TaggedError<NotFound>("@live-response/core/
 }
 
 /**
- * The API does not accept the request, and would not accept it a second time.
+ * The API refused the request, and would refuse it again (another 4xx).
  *
  * @since 0.1.0
  * @category reasons
@@ -103,7 +106,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/core/De
 }
 
 /**
- * Another session is under way on the machine: `machineActionId` is its action, where the API says it.
+ * Another session is in progress on the machine. `machineActionId` is its action, where the API names it.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
@@ -114,12 +117,12 @@ export class ActiveRequestAlreadyExists extends Schema.TaggedError<ActiveRequest
 )("ActiveRequestAlreadyExists", { ...answer, machineActionId: Schema.optionalKey(MachineActionId) }) {
   override get message(): string {
     const which = this.machineActionId === undefined ? describe(this) : `machine action ${this.machineActionId}`
-    return `another session is under way on the machine (${which}); wait until it is over, or cancel it`
+    return `another session is in progress on the machine (${which}); wait until it has finished, or cancel it`
   }
 }
 
 /**
- * The quota is used up, here or by somebody else who shares it. `retryAfter` is what the API asked for, if it did.
+ * The API throttled the call, still after all retries (429). `retryAfter` is the wait that it asked for, if it did.
  *
  * @since 0.1.0
  * @category reasons
@@ -129,12 +132,12 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>(
 )("TooManyRequests", { ...answer, retryAfter: Schema.optionalKey(Wait) }) {
   override get message(): string {
     const hint = this.retryAfter === undefined ? "" : `, again in ${Duration.format(this.retryAfter)}`
-    return `too many requests${hint} (${describe(this)}); who else uses this app's quota?`
+    return `too many requests${hint} (${describe(this)}); check what else uses this app's quota`
   }
 }
 
 /**
- * The API is in trouble: 408 or 5xx, still after all retries. `retryAfter` is what the API asked for, if it did.
+ * The API is in trouble, still after all retries (408 or 5xx). `retryAfter` is the wait that it asked for, if it did.
  *
  * @since 0.1.0
  * @category reasons
@@ -149,9 +152,12 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
 }
 
 /**
- * No answer at all: name resolution, connection, TLS, or a time-out. `kind` says why no connection could be made, and so
- * that the request was not sent; without it a connection broke or no answer came, and the request may have been handled.
- * `waited` is how long a connection was waited for in vain.
+ * The API gave no answer: name resolution, connection, TLS, or a time-out.
+ *
+ * **Details**
+ *
+ * `kind` says why no connection could be opened, so that the request was not sent. Without it the connection broke or no
+ * answer came, and the API may have handled the request. `waited` is how long the call waited for a connection.
  *
  * @since 0.1.0
  * @category reasons
@@ -170,7 +176,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 }
 
 /**
- * An answer that is none of the API's: an unknown status, or a body of another shape.
+ * The answer is not one that the API gives: it has an unknown status, or a body of another shape.
  *
  * @since 0.1.0
  * @category reasons
@@ -184,7 +190,7 @@ export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>(
 }
 
 /**
- * A list whose pages lead back to earlier ones, so that it would never end. Everything before that was emitted.
+ * The pages of a list lead back to earlier ones, so that the list would never end. Everything before that was emitted.
  *
  * @since 0.1.0
  * @category reasons
@@ -199,8 +205,12 @@ export class EndlessList extends Schema.TaggedError<EndlessList>("@live-response
 }
 
 /**
- * The API gave a link that is not followed, because of its `host`: it is not https, it is private where the API is not, or
- * it is not a storage host that is known.
+ * The API gave a link that is not followed, because of its `host`.
+ *
+ * **Details**
+ *
+ * `problem` is `insecure` where the link is not https, `private` where it leads to this machine or a private network and
+ * the API is not there, and `unknown` where its host is not a known storage host.
  *
  * @since 0.1.0
  * @category reasons
@@ -215,16 +225,33 @@ export class LinkNotFollowed extends Schema.TaggedError<LinkNotFollowed>(
     const link = `the API gave a link${this.host === undefined ? "" : ` to ${this.host}`}`
     switch (this.problem) {
       case "insecure":
-        return `${link} that is not https, so that it is not followed; is the endpoint the Defender API?`
+        return `${link} that is not https, and it is not followed; is the endpoint the Defender API?`
       case "private":
-        return `${link}, which is this machine or a private network where the API is not, so that it is not followed; is the endpoint the Defender API?`
+        return `${link}, which is this machine or a private network where the API is not, and it is not followed; is the endpoint the Defender API?`
       case "unknown":
-        return `${link}, which is not a known storage host, so that it is not followed; if it is right, set LIVE_RESPONSE_STORAGE_HOSTS=${this.host ?? "HOST"} or use --any-storage-host`
+        return `${link}, which is not a known storage host, and it is not followed; if the host is right, set LIVE_RESPONSE_STORAGE_HOSTS=${this.host ?? "HOST"} or use --any-storage-host`
     }
   }
 }
 
 /**
+ * The program asked `DefenderApi.execute` for an address on another server, which must not get the token. Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class OtherServer extends Schema.TaggedError<OtherServer>("@live-response/core/DefenderError/OtherServer")(
+  "OtherServer",
+  { host: Schema.String },
+) {
+  override get message(): string {
+    return `the request is for ${this.host}, which is not the API, and the token goes to the API alone; use a path such as /api/alerts`
+  }
+}
+
+/**
+ * Every reason that a call fails for.
+ *
  * @since 0.1.0
  * @category reasons
  */
@@ -240,17 +267,24 @@ export const Reason = Schema.Union([
   UnexpectedAnswer,
   LinkNotFollowed,
   EndlessList,
+  OtherServer,
 ])
 
 /**
+ * Any reason that a call fails for.
+ *
  * @since 0.1.0
  * @category reasons
  */
 export type Reason = typeof Reason.Type
 
 /**
- * A call to the Defender API failed. `operation` says which, `reason` says why: catch one reason with
- * `Effect.catchReason`. Nothing in it is a secret, so it may be logged and encoded.
+ * A call to the Defender API failed.
+ *
+ * **Details**
+ *
+ * `operation` names the call, and `reason` says why it failed: catch one reason with `Effect.catchReason`. Nothing in the
+ * error is a secret, so that it may be logged and encoded.
  *
  * @example
  * ```ts
@@ -279,18 +313,18 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
     return oneLine(`${this.operation}: ${this.reason.message}`)
   }
 
-  /** Whether it is about who is signed in: another call of theirs would fare no better. */
+  /** Whether the error is about the app or user that is signed in, so that its other calls would fail as well. */
   get isDenied(): boolean {
     return this.reason._tag === "Unauthorized" || this.reason._tag === "Forbidden"
   }
 
-  /** Whether it is this machine that has to be set right: the certificates that it trusts, or its proxy. */
+  /** Whether this machine must be corrected: the certificates that it trusts, or its proxy. */
   get isLocal(): boolean {
     return this.reason._tag === "Unreachable" && Connection.isLasting(this.reason.kind)
   }
 
-  /** Whether it says nothing of what was asked for, as a gateway's page doesn't: another day the same call may succeed. */
-  get isPassing(): boolean {
+  /** Whether the error says nothing about what was asked for, as a gateway's page does not: the call may succeed another day. */
+  get isTransient(): boolean {
     switch (this.reason._tag) {
       case "TooManyRequests":
       case "UnexpectedAnswer":
@@ -301,7 +335,7 @@ export class DefenderError extends Schema.TaggedError<DefenderError>("@live-resp
     }
   }
 
-  /** Whether the same call may succeed a little later. */
+  /** Whether the same call may succeed shortly. */
   get isRetryable(): boolean {
     switch (this.reason._tag) {
       case "Unavailable":

@@ -17,7 +17,7 @@ import * as AbsentResult from "./AbsentResult.ts"
 import * as ActionFeed from "./ActionFeed.ts"
 import type { ActionFilter } from "./ActionFilter.ts"
 import type { ActionWatch } from "./ActionWatch.ts"
-import { type BatchError, isPassing, type StorageRefused } from "./BatchError.ts"
+import { type BatchError, isTransient, type StorageRefused } from "./BatchError.ts"
 import type * as BatchEvent from "./BatchEvent.ts"
 import type { Failed } from "./ResultEvent.ts"
 import type { DefenderApi } from "./DefenderApi.ts"
@@ -133,7 +133,7 @@ const makeTracker = Effect.gen(function* () {
     retryLater: Effect.fnUntraced(function* (ref: ResultRef): Effect.fn.Return<boolean> {
       const result = results.get(String(ref))
       if (result === undefined) return true
-      const step = (result.retry ??= yield* Schedule.toStep(timing.again))
+      const step = (result.retry ??= yield* Schedule.toStep(timing.retryFailed))
       return yield* Pull.matchEffect(step(yield* Clock.currentTimeMillis, undefined), {
         onSuccess: ([, delay]) => Effect.as(FiberSet.run(delays, Effect.delay(Queue.offer(due, ref), delay)), true),
         onFailure: Effect.failCause,
@@ -235,7 +235,7 @@ const attempt = Effect.fnUntraced(function* <R>(options: Options<R>, onReached: 
 
 /** Whether waiting may help. It does not if the network was down for `giveUpAfter`. */
 const isWorthWaiting = (error: BatchError): boolean =>
-  isPassing(error) && !(error._tag === "Outage" && error.waited !== undefined)
+  isTransient(error) && !(error._tag === "Outage" && error.waited !== undefined)
 
 const unavailable = (error: Exclude<BatchError, StorageRefused>) => {
   const cause = error._tag === "Outage" ? error.last : error
@@ -254,7 +254,7 @@ const unavailable = (error: Exclude<BatchError, StorageRefused>) => {
  * **Details**
  *
  * Each result is downloaded once: what the manifest has is skipped. A result that failed is downloaded again as
- * `Timing.again` says, by default after a minute, doubled up to an hour, 30 times; a result that the API refuses is left
+ * `Timing.retryFailed` says, by default after a minute, doubled up to an hour, 30 times; a result that the API refuses is left
  * to the next run.
  *
  * The position is saved under the key of the selection after each search for new actions. An action is handled when the

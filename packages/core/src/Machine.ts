@@ -1,5 +1,5 @@
 /**
- * Machines, as the API knows them.
+ * The machines of the API.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,12 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Lenient from "./internal/lenient.ts"
 
 /**
- * A machine. Its id is 40 hexadecimal digits; its name is its DNS name (FQDN), in the case in which the API has it. A machine
- * that was set up again has another id, and maybe the same name.
+ * A machine.
+ *
+ * **Details**
+ *
+ * Its id is 40 hexadecimal digits. Its name is its DNS name (FQDN), in the case that the API uses. A machine that was set up
+ * again has another id, and may have the same name.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machine
  * @since 0.1.0
@@ -26,7 +30,7 @@ export class Machine extends Schema.Class<Machine>("@live-response/core/Machine"
 
 /**
  * Decodes a machine in the API's own shape, or says in a few words why it can't be read. Only `id` is required; any other
- * member of an unexpected type is absent. It never throws.
+ * member of an unexpected type is left out. It never throws.
  *
  * @example
  * ```ts
@@ -55,7 +59,7 @@ export const fromApi = (value: unknown): Result.Result<Machine, string> => {
 }
 
 /**
- * A machine in the API's own shape, decoded as `fromApi` does it. It is read and never written.
+ * The schema of a machine in the API's own shape, which decodes as `fromApi` does. It is for decoding alone.
  *
  * @example
  * ```ts

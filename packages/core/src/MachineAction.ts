@@ -1,6 +1,6 @@
 /**
- * Machine actions: what Defender for Endpoint was asked to do on a machine. A live response session is one of them, and
- * each of its commands may have a result.
+ * Machine actions: what Defender for Endpoint does on a machine. A live response session is one, and each of its commands
+ * may have a result.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Lenient from "./internal/lenient.ts"
 
 /**
- * The id of a machine action, a GUID. Decoding puts it in lower case, so that one action is one directory and one
+ * The id of a machine action, which is a GUID. Decoding puts it in lower case, so that one action has one directory and one
  * manifest entry, however its id was typed.
  *
  * @example
@@ -36,15 +36,21 @@ export const MachineActionId = Schema.String.pipe(
 )
 
 /**
+ * The id of a machine action.
+ *
  * @since 0.1.0
  * @category models
  */
 export type MachineActionId = typeof MachineActionId.Type
 
 /**
- * One command of a live response session. `type` is `RunScript`, `GetFile` or `PutFile`, `status` is `Created`,
- * `Completed` or `Failed`; both are Microsoft's words, and words that are new are kept as they are. Where the API says
- * none, they are `""`. `params` are the command's own, such as `ScriptName`, `Args` and `Path`.
+ * One command of a live response session.
+ *
+ * **Details**
+ *
+ * `type` is `RunScript`, `GetFile` or `PutFile`, and `status` is `Created`, `Completed` or `Failed`. Words that Microsoft adds
+ * later pass unchanged; a missing one is `""`. `params` are the parameters of the command, such as `ScriptName`, `Args` and
+ * `Path`.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
@@ -61,8 +67,12 @@ export class Command extends Schema.Class<Command>("@live-response/core/MachineA
 }) {}
 
 /**
- * A machine action. `type` and `status` are Microsoft's words, and words that are new are kept as they are. What the API
- * leaves out or sends as null is absent, but for these two, which are `""` then.
+ * A machine action.
+ *
+ * **Details**
+ *
+ * Words of `type` and `status` that Microsoft adds later pass unchanged; a missing one is `""`. Any other member that the
+ * API leaves out or sends as null is absent.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction
  * @since 0.1.0
@@ -84,8 +94,8 @@ export class MachineAction extends Schema.Class<MachineAction>("@live-response/c
   commands: Schema.Array(Command),
 }) {
   /**
-   * Whether the API will not change it any more: it is `Succeeded`, `Failed`, `TimeOut` or `Cancelled`. With a status that
-   * is new, an action is final once each of its commands has finished.
+   * Whether the action has finished: it is `Succeeded`, `Failed`, `TimeOut` or `Cancelled`. With an unknown status it is
+   * final once each of its commands has finished.
    */
   get isFinal(): boolean {
     if (statuses.final.has(this.status)) return true
@@ -105,13 +115,15 @@ const isFinished = ({ status }: Command): boolean => status === "Completed" || s
 /**
  * Whether a command has a result:
  *
- * - `yes`: it has finished. A script that failed has a result too, which says why.
- * - `not yet`: it may have one when it has finished
- * - `never`: it put a file on the machine, it did not run, or it failed to get a file
- * - `maybe`: the API describes it in words that are not known here, on an action that is not in progress. Ask for the
- *   link: a 404 means that there is no result.
+ * - `yes`: the command has finished. A script that failed has a result too, which says why.
+ * - `not yet`: the command may have one when it has finished
+ * - `never`: the command put a file on the machine, did not run, or failed to get a file
+ * - `maybe`: the action is not in progress, and the API describes the command in unknown words. Request the link: a 404
+ *   means that there is no result.
  *
- * This is the one place that decides it. An action whose type the API does not say counts as a live response session.
+ * **Details**
+ *
+ * An action without a type counts as a live response session.
  *
  * @since 0.1.0
  * @category results
@@ -130,7 +142,7 @@ export const hasResult = (action: MachineAction, command: Command): "yes" | "not
   }
 }
 
-/** Microsoft's own spelling of a word that came in another case. A word that is not known here is kept as it is. */
+/** Puts a word into Microsoft's own spelling, whatever its case. An unknown word passes unchanged. */
 const spelled = (...words: ReadonlyArray<string>) => {
   const known = new Map(words.map((word) => [word.toLowerCase(), word]))
   return (value: unknown): string => {
@@ -157,12 +169,12 @@ const paramsOf = (value: unknown): Record<string, string> =>
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
 
-/** A command of which nothing can be read still has its place in the list, at which its result can be asked for. */
-const commandFromApi = (value: unknown, place: number): Command => {
+/** A command that can't be read still has a position in the list, by which its result can be requested. */
+const commandFromApi = (value: unknown, position: number): Command => {
   const index = Lenient.wholeNumber(Lenient.member(value, "index"))
   const command = Lenient.member(value, "command")
   return Command.make({
-    index: index === undefined || index < 0 ? place : index,
+    index: index === undefined || index < 0 ? position : index,
     type: commandTypeOf(Lenient.member(command, "type")),
     status: commandStatusOf(Lenient.member(value, "commandStatus")),
     params: paramsOf(Lenient.member(command, "params")),
@@ -180,14 +192,13 @@ const commandFromApi = (value: unknown, place: number): Command => {
  * **Details**
  *
  * Only `id` is required. Known words are put into Microsoft's own spelling, whatever their case; a `type` or `status`
- * that is missing or not text is `""`. A command that can't be read is one without type, status and parameters, at its
- * place in the list. Numbers that come as text and texts that come as numbers are converted; any other member of an
+ * that is missing or not text is `""`. A command that can't be read has no type, status and parameters, and keeps its
+ * position in the list. Numbers that arrive as text and texts that arrive as numbers are converted; any other member of an
  * unexpected type is absent.
  *
  * **Gotchas**
  *
- * `commands` that are neither a list nor null make the action unreadable: without them nobody can say whether it has
- * results.
+ * An action whose `commands` are neither a list nor null can't be read, because its results would be missed.
  *
  * @example
  * ```ts
@@ -222,7 +233,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
         cancellationRequestor: Lenient.text(of("cancellationRequestor")),
         cancellationComment: Lenient.text(of("cancellationComment")),
         created: Lenient.instant(of("creationDateTimeUtc")),
-        // One and the same: lists say it without "Date".
+        // The same field, which lists name without "Date".
         updated: Lenient.instant(of("lastUpdateDateTimeUtc")) ?? Lenient.instant(of("lastUpdateTimeUtc")),
         errorHResult: Lenient.number(of("errorHResult")),
       }),
@@ -232,8 +243,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
 }
 
 /**
- * A machine action in the API's own shape, with its drifting names, types and nulls, decoded as `fromApi` does it. It is
- * read and never written.
+ * The schema of a machine action in the API's own shape, which decodes as `fromApi` does. It is for decoding alone.
  *
  * @example
  * ```ts

@@ -1,14 +1,13 @@
 /**
- * What the API asks of who calls it. What a token says of itself tells beforehand whether that is there; the API has the
- * last word.
+ * The permissions that API calls need. The claims of a token are a hint whether it has them; the API decides.
  *
  * @since 0.1.0
  */
 import * as AccessToken from "./AccessToken.ts"
 
 /**
- * The permissions for one kind of call. Any one of them suffices: an app needs one of `application`, an app that acts for
- * a user one of `delegated`.
+ * The permissions for one kind of call. One of them suffices: of `application` for an app, of `delegated` for an app that
+ * acts on behalf of a user.
  *
  * @since 0.1.0
  * @category models
@@ -19,7 +18,7 @@ export interface Permission {
 }
 
 /**
- * To make links to results.
+ * To create download links for results.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
  * @since 0.1.0
@@ -31,7 +30,7 @@ export const results: Permission = {
 }
 
 /**
- * To list machine actions, and to look at one; and to find machines by their names.
+ * To list and read machine actions, and to find machines by name.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
  * @since 0.1.0
@@ -53,7 +52,7 @@ export const actions: Permission = {
 export const run: Permission = { application: ["Machine.LiveResponse"], delegated: ["Machine.LiveResponse"] }
 
 /**
- * In words, for a person.
+ * Describes a permission for a person.
  *
  * @since 0.1.0
  * @category formatting
@@ -64,8 +63,11 @@ export const describe = ({ application, delegated }: Permission): string => {
 }
 
 /**
- * What a token lacks, in a sentence that says where it is granted; nothing where it has enough. The claims are a hint: the
- * API may see it otherwise.
+ * Says which permission a token lacks, and where it is granted. `undefined` where the token has enough.
+ *
+ * **Gotchas**
+ *
+ * The claims are a hint: the API may decide otherwise.
  *
  * @example
  * ```ts
@@ -76,7 +78,7 @@ export const describe = ({ application, delegated }: Permission): string => {
  * ```
  *
  * @since 0.1.0
- * @category checking
+ * @category predicates
  */
 export const missing = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
   const granted = AccessToken.permissions(claims)

@@ -1,6 +1,6 @@
 /**
- * Hosts that are not on the internet: this machine, private networks, and what a cloud keeps for itself. A link of an API
- * on the internet leads to none of them.
+ * Hosts that are not on the internet: this machine, private networks, and the internal services of a cloud. The links of an
+ * API on the internet lead to none of them.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 
-/** Addresses that are not routed on the internet, and those at which clouds give away credentials. */
+/** Addresses that are not routed on the internet, and those at which clouds hand out credentials. */
 const networks = [
   "0.0.0.0/8",
   "10.0.0.0/8",
@@ -23,7 +23,7 @@ const networks = [
   "198.18.0.0/15",
   "198.51.100.0/24",
   "203.0.113.0/24",
-  // From multicast on: reserved, and broadcast.
+  // Multicast, reserved, and broadcast.
   "224.0.0.0/3",
   // Azure's wire server.
   "168.63.129.16/32",
@@ -43,7 +43,7 @@ const networks = [
   "ff00::/8",
 ].map(IpNetwork.fromStringUnsafe)
 
-/** Networks whose last four bytes are the IPv4 address that is meant: IPv4-mapped, and NAT64. */
+/** Networks whose last four bytes are an IPv4 address: IPv4-mapped, and NAT64. */
 const embedding = ["::ffff:0:0/96", "64:ff9b::/96"].map(IpNetwork.fromStringUnsafe)
 
 const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
@@ -54,8 +54,12 @@ const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
 }
 
 /**
- * Whether an IP address is one of this machine, of a private network or of none at all. Of an IPv6 address that stands for
- * an IPv4 address (IPv4-mapped, NAT64), that one decides. A text that is not an address is private.
+ * Whether an IP address belongs to this machine, to a private network, or to no host on the internet.
+ *
+ * **Details**
+ *
+ * An IPv6 address that stands for an IPv4 address (IPv4-mapped, NAT64) is private where that one is. 6to4 and Teredo
+ * addresses are private. A text that is not an address is private.
  *
  * @example
  * ```ts
@@ -66,7 +70,7 @@ const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
  * ```
  *
  * @since 0.1.0
- * @category checking
+ * @category predicates
  */
 export const isPrivateAddress = (address: string): boolean =>
   Result.match(NetAddress.ipFromString(address.split("%", 1).join()), {
@@ -74,12 +78,17 @@ export const isPrivateAddress = (address: string): boolean =>
     onSuccess: (ip) => networks.some(IpNetwork.contains(ipv4In(ip))),
   })
 
-/** Names that no name server of the internet knows, or should. */
+/** Domains that no name server of the internet knows, or should know. */
 const localName = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|private|arpa|localdomain|test|invalid|onion)$/
 
 /**
- * Whether the host of a URL is private, as far as it tells by itself: a private address, a name without a dot, or one
- * under a domain that is not of the internet. What a name resolves to only a connection knows.
+ * Whether the host of a URL is private: a private address, a name without a dot, or a name under a domain that is not on
+ * the internet.
+ *
+ * **Gotchas**
+ *
+ * A public name may resolve to a private address, which only the transport sees: `NodeTransport.layerPublic` checks the
+ * address that it connects to.
  *
  * @example
  * ```ts
@@ -90,7 +99,7 @@ const localName = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|privat
  * ```
  *
  * @since 0.1.0
- * @category checking
+ * @category predicates
  */
 export const isPrivate = ({ hostname }: URL): boolean => {
   if (hostname.startsWith("[")) return isPrivateAddress(hostname.slice(1, -1))
@@ -100,9 +109,9 @@ export const isPrivate = ({ hostname }: URL): boolean => {
 }
 
 /**
- * The `code` of the error with which a transport refuses to connect to a name that resolves to a private address.
+ * The `code` of the error of a transport that refuses to connect to a name, because it resolves to a private address.
  *
  * @since 0.1.0
- * @category checking
+ * @category predicates
  */
 export const errorCode = "ERR_PRIVATE_ADDRESS"

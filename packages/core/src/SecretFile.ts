@@ -1,5 +1,5 @@
 /**
- * Files that hold a secret: a token, the secret of an app, its private key.
+ * Files that hold a secret: a token, or the secret or the private key of an app.
  *
  * @since 0.1.0
  */
@@ -10,16 +10,16 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as TextEncoding from "./TextEncoding.ts"
 
-/** Whatever the group or everybody may do. */
+/** The permissions of the group and of everybody. */
 const ofOthers = 0o077
 
 /**
- * Logs a warning if others on this machine may read or write the file, and how to forbid that. A file that can't be looked
- * at is left to whoever reads it.
+ * Logs a warning if others on this machine may read or write the file, with the command that forbids it. A file that does
+ * not exist fails where it is read.
  *
  * **Gotchas**
  *
- * Windows has no such modes: where `Path` is provided and is that of Windows, nothing is checked.
+ * Windows has no such modes, so that nothing is checked where the `Path` of Windows is provided.
  *
  * @since 0.1.0
  * @category checking
@@ -36,7 +36,7 @@ export const warnIfShared = Effect.fnUntraced(function* (
 })
 
 /**
- * Reads the secret in a file, without white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.
+ * Reads the secret in a file, without the white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.
  *
  * @since 0.1.0
  * @category reading

@@ -1,6 +1,5 @@
 /**
- * When this library waits, and for how long: each wait is a `Schedule`, all of them stand here, and any of them can be
- * replaced by a layer.
+ * How long this library waits, and how often it retries: every wait is a `Schedule`, and every one has a default.
  *
  * @since 0.1.0
  */
@@ -17,9 +16,13 @@ import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 
 /**
- * So many bytes a second, on average over a window, or a transfer counts as stalled: a byte now and then would hold it for
- * ever. Only the time that is spent waiting for bytes counts, through all attempts of a transfer. What a transfer got in
- * such a window is no progress for the `transfer` policy. A rate of 0 is no minimum.
+ * The average rate below which a transfer counts as stalled.
+ *
+ * **Details**
+ *
+ * The average is taken over a window of this length. Only the time spent waiting for bytes counts, through all attempts of
+ * a transfer. Bytes that arrive in a window below the rate are not progress for `Settings.transfer`. A rate of 0 turns the
+ * check off.
  *
  * @since 0.1.0
  * @category models
@@ -30,71 +33,70 @@ export interface MinimumRate {
 }
 
 /**
+ * Every wait of this library. {@link defaults} lists the values.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Policies {
-  /** Waiting for a place in the quota. The input says how long, and only the quota's log knows that. */
+export interface Settings {
+  /** Waits for a permit of the quota. The input says how long, which only the quota's log knows. */
   readonly quota: Schedule.Schedule<unknown, QuotaFull>
 
-  /** Asking the quota's log again that could not be read or written. */
+  /** Retries a read or a write of the quota's log that failed. */
   readonly quotaStore: Schedule.Schedule<unknown, QuotaStoreError>
 
-  /**
-   * After a 429: how long no call starts. The input says what the API asked for, if it did; the attempts are those of
-   * one call.
-   */
+  /** Holds up every call of a quota after a 429. The input has the wait that the API asked for; attempts are those of one call. */
   readonly throttled: Schedule.Schedule<unknown, DefenderError>
 
   /**
-   * A server in trouble that says when to ask again (`Retry-After` with 408 or 5xx, and with 429 from the storage). The
-   * input has what it asked for. By default a call waits for an hour in all, so that no server holds a run with it.
+   * Retries where a server in trouble says when (`Retry-After` with 408 or 5xx, and with 429 from the storage). By default a
+   * call waits for an hour in all, so that no server holds up a run.
    */
   readonly busy: Schedule.Schedule<unknown, DefenderError | TransferError>
 
-  /** Trying a host again that no connection can be made to. One call at a time does so, and all others wait for it. */
+  /** Tries a host again that can't be connected to. One call at a time tries it, and the others wait for that one. */
   readonly outage: Schedule.Schedule<unknown, ResultError>
 
-  /** How long a call waits for such a host. A batch has a patience of its own: see `BatchOptions.giveUpAfter`. */
+  /** How long a call waits for such a host. A batch has its own limit: see `BatchOptions.giveUpAfter`. */
   readonly giveUpAfter: Duration.Input
 
-  /** Calling the API again that was unavailable, or whose answer did not come. */
+  /** Retries an API call that the API was unavailable for, or that got no answer. */
   readonly api: Schedule.Schedule<unknown, DefenderError>
 
-  /** Making a new link when the storage refused one. Begins anew once a link has brought bytes. */
+  /** Renews a link that the storage refused. Restarts once a link has delivered bytes. */
   readonly link: Schedule.Schedule<unknown, TransferError>
 
-  /** Going on with a transfer that broke or stalled. Begins anew whenever the transfer got further than before. */
+  /** Resumes a transfer that broke or stalled. Restarts whenever the transfer has made progress. */
   readonly transfer: Schedule.Schedule<unknown, TransferError>
 
-  /** Asking a sign-in server again that is out of reach, before there was any token: who waits for it is at the screen. */
+  /** Retries the first sign-in while the sign-in server can't be reached. It is short: a person is waiting at the screen. */
   readonly signIn: Schedule.Schedule<unknown, CredentialError>
 
-  /** The same, where a token is to be renewed: in the middle of a batch that has been going for an hour. */
+  /** Retries the renewal of a token. It is patient: a batch may have been running for an hour. */
   readonly renewal: Schedule.Schedule<unknown, CredentialError>
 
-  /** Looking again at a machine action that is not over. Where it ends, the waiting ends. */
+  /** Polls one machine action until it is final. Waiting stops where the schedule stops. */
   readonly poll: Schedule.Schedule<unknown, MachineAction>
 
-  /** The same for each of many that are watched together: a wait of nothing is until the next round. */
+  /** Polls each of many machine actions that are watched together. A delay of zero means the next of the `rounds`. */
   readonly watch: Schedule.Schedule<unknown, MachineAction>
 
-  /** The rounds in which those are looked at that are due, with a call for 25 of them. */
+  /** Spaces the rounds of a watch. Each round reads up to 25 actions that are due, with one call. */
   readonly rounds: Schedule.Schedule<unknown>
 
-  /** Looking for new machine actions, for whoever follows them. */
+  /** Searches for new machine actions while they are followed. */
   readonly follow: Schedule.Schedule<unknown>
 
-  /** Downloading a result again that failed, for whoever follows them. */
-  readonly again: Schedule.Schedule<unknown>
+  /** Downloads a failed result again while machine actions are followed. */
+  readonly retryFailed: Schedule.Schedule<unknown>
 
-  /** Looking again for a machine action that was just made: for a while the API may not know it yet. */
+  /** Polls a machine action that was just created: the API may not know it yet. */
   readonly creation: Schedule.Schedule<unknown, DefenderError>
 
-  /** Running a session again that the API was asked for in vain: no answer came, and the session is not there. */
-  readonly start: Schedule.Schedule<unknown>
+  /** Runs a session again that got no answer from the API and that the API does not have. */
+  readonly restart: Schedule.Schedule<unknown>
 
-  /** How long after a machine action is over its results may not be there yet. */
+  /** How long the results of a machine action may be missing after it has finished. */
   readonly settling: Duration.Input
 
   /** How long to wait for the head of an answer. */
@@ -103,10 +105,10 @@ export interface Policies {
   /** How long a body may go without a byte. */
   readonly stallTimeout: Duration.Input
 
-  /** How slowly the bytes of a result may come. */
+  /** How slowly the bytes of a result may arrive. */
   readonly minimumRate: MinimumRate
 
-  /** How long the body of an answer of the API may take in all. A result may take as long as bytes come. */
+  /** How long the whole body of an API answer may take. A result may take as long as its bytes arrive. */
   readonly bodyTimeout: Duration.Input
 }
 
@@ -116,26 +118,32 @@ const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
 /** In seconds: no answer holds a call up for longer, and a server in trouble not with all its answers. */
 const longestHold = 3600
 
-const longestAsked = Duration.seconds(longestHold)
+const longestRequestedWait = Duration.seconds(longestHold)
 
-/** How long the server asked to wait, within bounds. */
-const askedFor = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
-  "retryAfter" in reason && reason.retryAfter !== undefined ? Duration.min(reason.retryAfter, longestAsked) : undefined
+/** The wait that the server asked for, within bounds. */
+const requestedWait = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
+  "retryAfter" in reason && reason.retryAfter !== undefined
+    ? Duration.min(reason.retryAfter, longestRequestedWait)
+    : undefined
 
 /**
- * How long a new machine action may be unknown to the API, where nothing else is provided: two minutes.
+ * How long a new machine action may be unknown to the API by default: two minutes.
  *
  * @since 0.1.0
- * @category policies
+ * @category settings
  */
 export const defaultVisibleWithin: Duration.Duration = Duration.minutes(2)
 
 /**
- * For an API that knows of what is new within this time: how long an action that was just begun is looked for, and how long
- * the results of one that is over are waited for.
+ * The settings for an API that shows new machine actions and new results within this time.
+ *
+ * **Details**
+ *
+ * `creation` polls a new action for this long, in steps of a quarter of it and at most five seconds. `settling` is one
+ * such step.
  *
  * @since 0.1.0
- * @category policies
+ * @category settings
  */
 export const visibleWithin = (duration: Duration.Input) => {
   const whole = Duration.fromInputUnsafe(duration)
@@ -143,45 +151,70 @@ export const visibleWithin = (duration: Duration.Input) => {
   return {
     creation: Schedule.spaced(step).pipe(Schedule.upTo({ duration: whole })),
     settling: step,
-  } satisfies Partial<Policies>
+  } satisfies Partial<Settings>
 }
 
 /**
- * For whoever follows machine actions: how often new ones are looked for, and results that failed fetched again.
+ * The settings for following machine actions at this interval.
+ *
+ * **Details**
+ *
+ * `follow` searches for new actions at the interval. `retryFailed` starts with the interval, doubles it up to an hour, and
+ * stops after 30 attempts.
  *
  * @since 0.1.0
- * @category policies
+ * @category settings
  */
 export const followEvery = (duration: Duration.Input) =>
   ({
     follow: Schedule.spaced(duration),
-    again: Schedule.min([Schedule.exponential(duration), Schedule.spaced("1 hour")]).pipe(Schedule.upTo({ times: 30 })),
-  }) satisfies Partial<Policies>
+    retryFailed: Schedule.min([Schedule.exponential(duration), Schedule.spaced("1 hour")]).pipe(
+      Schedule.upTo({ times: 30 }),
+    ),
+  }) satisfies Partial<Settings>
 
 /**
- * A machine that has not begun a session by then is not there: whoever waits for it need not look often.
+ * How long a session may be pending before its machine counts as absent: two minutes. An absent machine is polled less
+ * often.
  *
  * @since 0.1.0
- * @category policies
+ * @category settings
  */
 export const absentAfter: Duration.Duration = Duration.minutes(2)
 
 /**
- * What is used where nothing else is provided: the quota's own answer; what a 429 asks for, or five seconds doubled up
- * to five minutes; a new link once for each refusal; for the API, the quota's log and transfers a second, doubled up to
- * half a minute: eight times, and five times for transfers. A server that says when to ask again is asked then, and not
- * sooner; what servers ask for holds up to an hour, and where they are in trouble an hour for all waits of a call. A host
- * out of reach is tried after a second, doubled up to a minute: for five seconds, or as long as a batch has patience. The body of an API answer may take ten minutes, and a result
- * comes at 1,000 bytes a second at least. A sign-in is tried three times within seconds, its renewal
- * for some nine minutes. A machine action is looked at every 15 seconds for three days, as long as the vendor waits for a
- * machine, and looked for during two minutes; of many that are watched, 25 every three seconds, and those whose machine has
- * not been there for two minutes once a minute. New ones are looked for once a minute, and their results that failed
- * fetched again after a minute, doubled up to an hour, for a day. A session that got lost is begun three times at most.
+ * The settings that apply where nothing else is provided.
+ *
+ * **Details**
+ *
+ * | setting                                  | default                                                          |
+ * | ---------------------------------------- | ---------------------------------------------------------------- |
+ * | `quota`                                  | the wait that the quota's log says, without end                  |
+ * | `quotaStore`, `api`                      | 1 s, doubled up to 30 s, 8 times                                 |
+ * | `throttled`                              | what the API asks for, else 5 s doubled up to 5 min; 20 times    |
+ * | `busy`                                   | 1 s doubled up to 30 s, or longer where asked; 20 times, 1 h in all |
+ * | `outage`, `giveUpAfter`                  | 1 s, doubled up to 1 min, for 5 s                                |
+ * | `link`                                   | at once, once                                                    |
+ * | `transfer`                               | 1 s, doubled up to 30 s, 5 times                                 |
+ * | `signIn`                                 | 500 ms, doubled up to 2 s, twice                                 |
+ * | `renewal`                                | 1 s, doubled up to 30 s, 20 times                                |
+ * | `poll`                                   | 15 s for 3 days, as long as Microsoft waits for a machine        |
+ * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an absent machine; for 4 days   |
+ * | `follow`, `retryFailed`                  | `followEvery("1 minute")`                                        |
+ * | `creation`, `settling`                   | `visibleWithin("2 minutes")`                                     |
+ * | `restart`                                | at once, twice                                                   |
+ * | `headTimeout`                            | 1 min                                                            |
+ * | `stallTimeout`                           | 30 s                                                             |
+ * | `minimumRate`                            | 1,000 bytes a second over 1 min                                  |
+ * | `bodyTimeout`                            | 10 min                                                           |
+ *
+ * Delays that double have a jitter of a fifth, `throttled`, `outage` and `retryFailed` aside. A server can ask for an hour
+ * at most, and a server in trouble for an hour in all.
  *
  * @since 0.1.0
- * @category policies
+ * @category settings
  */
-export const defaults: Policies = {
+export const defaults: Settings = {
   quota: Schedule.forever.pipe(
     Schedule.setInputType<QuotaFull>(),
     Schedule.modifyDelay(({ input }) => Effect.succeed(input.retryAfter)),
@@ -189,17 +222,17 @@ export const defaults: Policies = {
   quotaStore: backOff("1 second", "30 seconds", 8),
   throttled: Schedule.min([Schedule.exponential("5 seconds"), Schedule.spaced("5 minutes")]).pipe(
     Schedule.setInputType<DefenderError>(),
-    Schedule.modifyDelay(({ duration, input }) => Effect.succeed(askedFor(input) ?? duration)),
+    Schedule.modifyDelay(({ duration, input }) => Effect.succeed(requestedWait(input) ?? duration)),
     Schedule.upTo({ times: 20 }),
   ),
   busy: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")]).pipe(
     Schedule.jittered,
     Schedule.setInputType<DefenderError | TransferError>(),
     Schedule.modifyDelay(({ duration, elapsed, input }) => {
-      const left = Duration.subtract(longestAsked, Duration.millis(elapsed))
-      return Effect.succeed(Duration.min(Duration.max(duration, askedFor(input) ?? Duration.zero), left))
+      const left = Duration.subtract(longestRequestedWait, Duration.millis(elapsed))
+      return Effect.succeed(Duration.min(Duration.max(duration, requestedWait(input) ?? Duration.zero), left))
     }),
-    Schedule.while(({ elapsed }) => Effect.succeed(elapsed < Duration.toMillis(longestAsked))),
+    Schedule.while(({ elapsed }) => Effect.succeed(elapsed < Duration.toMillis(longestRequestedWait))),
     Schedule.upTo({ times: 20 }),
   ),
   outage: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]),
@@ -222,7 +255,7 @@ export const defaults: Policies = {
   rounds: Schedule.spaced("3 seconds"),
   ...followEvery("1 minute"),
   ...visibleWithin(defaultVisibleWithin),
-  start: Schedule.recurs(2),
+  restart: Schedule.recurs(2),
   headTimeout: "1 minute",
   stallTimeout: "30 seconds",
   minimumRate: { bytesPerSecond: 1000, over: "1 minute" },
@@ -230,32 +263,96 @@ export const defaults: Policies = {
 }
 
 /**
- * The policies in force. They have defaults, so a program that is content needs to provide nothing.
+ * The settings in force, by default {@link defaults}. A service reads them when its layer is built.
+ *
+ * @see {@link layer} for replacing some of them
+ * @see {@link with} for replacing some of them around one effect
+ * @since 0.1.0
+ * @category references
+ */
+export const Timing = Context.Reference<Settings>("@live-response/core/Timing", {
+  defaultValue: () => defaults,
+})
+
+/**
+ * Replaces some of the settings for the layers that it is provided to.
  *
  * @example
  * ```ts
  * import * as Timing from "@live-response/core/Timing"
  * import * as Schedule from "effect/Schedule"
  *
- * // Never gives up on a transfer that breaks, and asks every ten seconds.
+ * // Never gives up on a transfer that breaks, and resumes it every ten seconds.
  * export const patient = Timing.layer({ transfer: Schedule.spaced("10 seconds") })
  * ```
  *
  * @since 0.1.0
- * @category references
- */
-export const Timing = Context.Reference<Policies>("@live-response/core/Timing", {
-  defaultValue: () => defaults,
-})
-
-/**
- * Replaces some of the policies.
- *
- * @since 0.1.0
  * @category layers
  */
-export const layer = (policies: Partial<Policies>): Layer.Layer<never> =>
+export const layer = (settings: Partial<Settings>): Layer.Layer<never> =>
   Layer.effect(
     Timing,
-    Effect.map(Timing, (current) => ({ ...current, ...policies })),
+    Effect.map(Timing, (current) => ({ ...current, ...settings })),
   )
+
+const none: Partial<Settings> = {}
+
+/** What `with` replaces around the calls of this fiber. */
+const Overrides = Context.Reference<Partial<Settings>>("@live-response/core/Timing/Overrides", {
+  defaultValue: () => none,
+})
+
+const with_ =
+  (settings: Partial<Settings>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      Effect.updateService(Timing, (current) => ({ ...current, ...settings })),
+      Effect.updateService(Overrides, (current) => ({ ...current, ...settings })),
+    )
+
+export {
+  /**
+   * Replaces some of the settings for the calls inside an effect, whatever the services were built with.
+   *
+   * **When to use**
+   *
+   * Use for one call that needs more or less patience than the others. Use {@link layer} for a whole program.
+   *
+   * **Gotchas**
+   *
+   * It holds for what a call waits for itself: `api`, `busy`, `throttled`, `outage`, `giveUpAfter`, `poll`, `creation` and
+   * the time-outs of API calls. What calls share keeps the settings of its layer: the quota, sign-ins and watches.
+   *
+   * @example
+   * ```ts
+   * import { DefenderApi } from "@live-response/core/DefenderApi"
+   * import type { MachineActionId } from "@live-response/core/MachineAction"
+   * import * as Timing from "@live-response/core/Timing"
+   * import * as Effect from "effect/Effect"
+   * import * as Schedule from "effect/Schedule"
+   *
+   * // Fails at once where the API is unavailable.
+   * export const status = (id: MachineActionId) =>
+   *   Effect.flatMap(DefenderApi, (api) => api.get(id)).pipe(Timing.with({ api: Schedule.recurs(0) }))
+   * ```
+   *
+   * @since 0.1.0
+   * @category combinators
+   */
+  with_ as with,
+}
+
+/**
+ * Captures the settings that a service is built with. The effect inside gives them to one call, with what {@link with}
+ * replaces around that call.
+ *
+ * **When to use**
+ *
+ * Use in the constructor of a service, in place of reading {@link Timing}.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const perCall: Effect.Effect<Effect.Effect<Settings>> = Effect.map(Timing, (built) =>
+  Effect.map(Overrides, (overrides) => (overrides === none ? built : { ...built, ...overrides })),
+)

@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import type { DefenderApi } from "./DefenderApi.ts"
 import * as BlobClient from "./internal/blobClient.ts"
 import * as ResultBody from "./internal/resultBody.ts"
-import { anewOnProgress, either, only } from "./internal/schedule.ts"
+import { restartOnProgress, either, only } from "./internal/schedule.ts"
 import * as TransferFailure from "./internal/transferFailure.ts"
 import { strongEtag, TransferState } from "./internal/transferState.ts"
 import { reportNow } from "./Reporter.ts"
@@ -150,7 +150,7 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
         Stream.retry(
           reported(
             ref,
-            anewOnProgress(byError, () => transfer.advanced()),
+            restartOnProgress(byError, () => transfer.advanced()),
           ),
         ),
       )

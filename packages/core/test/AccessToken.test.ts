@@ -23,7 +23,7 @@ describe("AccessToken", () => {
     }),
   )
 
-  it.effect("reads claims in any script, and of any length", () =>
+  it.effect("reads claims in any script and of any length", () =>
     Effect.sync(() => {
       for (const upn of ["jörg@contoso.com", "ゆき@contoso.com", "a", "ab", "abc", "abcd", "???>>>"]) {
         assert.deepStrictEqual(AccessToken.claims(tokenOf({ upn })), Option.some({ upn }))
@@ -31,7 +31,7 @@ describe("AccessToken", () => {
     }),
   )
 
-  it.effect("drops the claims that it does not know", () =>
+  it.effect("leaves out unknown claims", () =>
     Effect.sync(() => {
       assert.deepStrictEqual(
         AccessToken.claims(tokenOf(JSON.stringify({ tid: "contoso", nbf: 1, wids: ["a"] }))),
@@ -45,8 +45,8 @@ describe("AccessToken", () => {
     { name: "an empty one", token: Redacted.make("") },
     { name: "dots alone", token: Redacted.make("..") },
     { name: "one that is not in base64url", token: Redacted.make("a.{}.c") },
-    { name: "one that is no JSON", token: tokenOf("claims") },
-    { name: "one that is no object", token: tokenOf("null") },
+    { name: "one that is not JSON", token: tokenOf("claims") },
+    { name: "one that is not an object", token: tokenOf("null") },
     { name: "a list", token: tokenOf("[]") },
   ])("has no claims where the token is $name", ({ token }) =>
     Effect.sync(() => {
@@ -79,14 +79,19 @@ describe("AccessToken", () => {
     }),
   )
 
-  it.effect.prop("reads any claims without a defect", [Schema.Json, Schema.Json, Schema.Json], ([roles, exp, aud]) =>
-    Effect.sync(() => {
-      const claims = Option.getOrThrow(AccessToken.claims(tokenOf(JSON.stringify({ tid: "contoso", roles, exp, aud }))))
-      assert.strictEqual(claims.tid, "contoso")
-      assert.isArray(AccessToken.permissions(claims))
-      assert.isArray(AccessToken.doubts(claims, DateTime.makeUnsafe(0)))
-      AccessToken.expiry(claims)
-    }),
+  it.effect.prop(
+    "reads arbitrary claims without a defect",
+    [Schema.Json, Schema.Json, Schema.Json],
+    ([roles, exp, aud]) =>
+      Effect.sync(() => {
+        const claims = Option.getOrThrow(
+          AccessToken.claims(tokenOf(JSON.stringify({ tid: "contoso", roles, exp, aud }))),
+        )
+        assert.strictEqual(claims.tid, "contoso")
+        assert.isArray(AccessToken.permissions(claims))
+        assert.isArray(AccessToken.doubts(claims, DateTime.makeUnsafe(0)))
+        AccessToken.expiry(claims)
+      }),
   )
 
   it.effect.each<{
@@ -101,14 +106,14 @@ describe("AccessToken", () => {
     { claims: { scp: " a  b ", roles: ["c"] }, kind: "delegated", permissions: ["a", "b"] },
     { claims: { idtyp: "user", scp: "a" }, kind: "delegated", permissions: ["a"] },
     { claims: { scp: "" }, kind: "delegated", permissions: [] },
-  ])("knows whom a token is for, and what it permits: $claims", ({ claims, kind, permissions }) =>
+  ])("reads the kind and the permissions of a token: $claims", ({ claims, kind, permissions }) =>
     Effect.sync(() => {
       assert.strictEqual(AccessToken.kind(claims), kind)
       assert.deepStrictEqual(AccessToken.permissions(claims), permissions)
     }),
   )
 
-  it.effect("knows the app by either claim", () =>
+  it.effect("reads the app from either claim", () =>
     Effect.sync(() => {
       assert.strictEqual(AccessToken.app({ appid: "a" }), "a")
       assert.strictEqual(AccessToken.app({ azp: "b" }), "b")
@@ -134,7 +139,7 @@ describe("AccessToken.doubts", () => {
     { aud: "fc780465-2017-40d4-a0c5-307022471b92" },
     { aud: "https://securitycenter.onmicrosoft.com/windowsatpservice" },
     { aud: "https://securitycenter.onmicrosoft.com/windowsatpservice/" },
-  ])("are none about a token for $aud", ({ aud }) =>
+  ])("do not include a token for $aud", ({ aud }) =>
     Effect.sync(() => {
       assert.deepStrictEqual(AccessToken.doubts(aud === undefined ? {} : { aud }, now), [])
     }),
@@ -151,7 +156,7 @@ describe("AccessToken.doubts", () => {
     { aud: "https://notsecuritycenter.microsoft.com" },
     { aud: "http://api.securitycenter.microsoft.com" },
     { aud: "" },
-  ])("are there about a token for '$aud'", ({ aud }) =>
+  ])("include a token for '$aud'", ({ aud }) =>
     Effect.sync(() => {
       assert.deepStrictEqual(AccessToken.doubts({ aud }, now), [
         `the token is for ${aud}, which is not the Defender API: was it asked for with the right audience?`,
@@ -165,7 +170,7 @@ describe("AccessToken.doubts", () => {
     { exp: seconds, expired: false },
     { exp: seconds + 3600, expired: false },
     { exp: 1e300, expired: false },
-  ])("are there about a token that expired, by this machine's clock: $exp", ({ exp, expired }) =>
+  ])("include a token that has expired by this machine's clock: $exp", ({ exp, expired }) =>
     Effect.sync(() => {
       const doubts = AccessToken.doubts({ exp }, now)
       assert.strictEqual(doubts.length, expired ? 1 : 0)

@@ -11,24 +11,24 @@ const text = Arbitrary.schema(Schema.String)
 const outside = (expression: string) => expression.replaceAll(/'(?:[^']|'')*'/g, "?")
 
 describe("ActionFilter", () => {
-  it.effect.prop("no value can become a part of the expression", [text, text], ([a, b]) =>
+  it.effect.prop("quotes every value, so that none becomes a part of the expression", [text, text], ([a, b]) =>
     Effect.sync(() => {
       assert.strictEqual(outside(ActionFilter.is("requestor", a).expression), "requestor eq ?")
       assert.strictEqual(outside(ActionFilter.is("machineId", a, b).expression), "(machineId eq ? or machineId eq ?)")
     }),
   )
 
-  it("keeps a value as it is but for its quotes", () => {
+  it("changes nothing in a value but its quotes", () => {
     assert.strictEqual(ActionFilter.is("status", "x' or 'a' eq 'a").expression, "status eq 'x'' or ''a'' eq ''a'")
   })
 
-  it("has a time without quotes", () => {
+  it("writes a time without quotes", () => {
     const instant = DateTime.makeUnsafe("2026-11-01T00:00:00Z")
     assert.strictEqual(ActionFilter.since(instant).expression, "creationDateTimeUtc ge 2026-11-01T00:00:00.000Z")
     assert.strictEqual(ActionFilter.before(instant).expression, "creationDateTimeUtc lt 2026-11-01T00:00:00.000Z")
   })
 
-  it("puts each of several into brackets, for one may hold an or", () => {
+  it("puts each of several expressions in brackets, because one may have an or in it", () => {
     const either = ActionFilter.raw("status eq 'Failed' or status eq 'TimeOut'")
     assert.strictEqual(ActionFilter.all(either), either)
     assert.strictEqual(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionWatch from "@live-response/core/ActionWatch"
-import { type ApiError, DefenderApi, type ListQuery } from "@live-response/core/DefenderApi"
+import type { ApiError } from "@live-response/core/ApiError"
+import { DefenderApi, type ListQuery } from "@live-response/core/DefenderApi"
 import * as DefenderError from "@live-response/core/DefenderError"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"

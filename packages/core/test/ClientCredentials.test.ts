@@ -57,7 +57,7 @@ const formOf = (request: HttpClientRequest | undefined) => {
     : undefined
 }
 
-/** The sign-in's error with these answers of the server, and how often it was asked. */
+/** The error of the sign-in with these answers of the server, and the number of requests. */
 const failing = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>
   Effect.gen(function* () {
     const { layer, requests } = scripted(...answers)
@@ -81,7 +81,7 @@ const tokenCalls = Effect.flatMap(Simulator.Simulator, (simulator) => simulator.
 )
 
 describe("ClientCredentials: the call", () => {
-  it.effect("asks for the claims that the API wants, once", () => {
+  it.effect("requests the claims that the API demands, once", () => {
     const issue = (n: number) => json(200, { token_type: "Bearer", expires_in: 3599, access_token: `issued-${n}` })
     const { layer, requests } = scripted(issue(1), issue(2), issue(3))
     return Effect.gen(function* () {
@@ -97,7 +97,7 @@ describe("ClientCredentials: the call", () => {
     }).pipe(inVirtualTime, Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
-  it.effect("is what the vendor's page says", () => {
+  it.effect("sends the request of Microsoft's page", () => {
     const { layer, requests } = scripted(good)
     return Effect.gen(function* () {
       assert.strictEqual(yield* token, "issued")
@@ -116,22 +116,19 @@ describe("ClientCredentials: the call", () => {
     }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
-  it.effect(
-    "goes to the cloud that is given, for its audience, and to no other tenant than the one that is named",
-    () => {
-      const { layer, requests } = scripted(good)
-      const options = { ...app, tenantId: "../common?x=#", cloud: Cloud.clouds["gcc-high"] }
-      return Effect.gen(function* () {
-        yield* token
-        assert.strictEqual(requests[0]?.url, "https://login.microsoftonline.us/..%2Fcommon%3Fx%3D%23/oauth2/v2.0/token")
-        assert.deepInclude(formOf(requests[0]?.request), {
-          scope: "https://api-gov.securitycenter.microsoft.us/.default",
-        })
-      }).pipe(Effect.provide(ClientCredentials.layer(options).pipe(Layer.provide(layer))))
-    },
-  )
+  it.effect("signs in at the server of its cloud, for its audience and its tenant", () => {
+    const { layer, requests } = scripted(good)
+    const options = { ...app, tenantId: "../common?x=#", cloud: Cloud.clouds["gcc-high"] }
+    return Effect.gen(function* () {
+      yield* token
+      assert.strictEqual(requests[0]?.url, "https://login.microsoftonline.us/..%2Fcommon%3Fx%3D%23/oauth2/v2.0/token")
+      assert.deepInclude(formOf(requests[0]?.request), {
+        scope: "https://api-gov.securitycenter.microsoft.us/.default",
+      })
+    }).pipe(Effect.provide(ClientCredentials.layer(options).pipe(Layer.provide(layer))))
+  })
 
-  it.effect("is made once for all, and again in the last five minutes of the token's hour", () => {
+  it.effect("requests one token for all calls, and the next one five minutes before the first expires", () => {
     const { layer, requests } = scripted(good)
     return Effect.gen(function* () {
       yield* Effect.all(
@@ -149,14 +146,14 @@ describe("ClientCredentials: the call", () => {
     }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
-  it.effect("takes a token whose life is text", () => {
+  it.effect("accepts a lifetime that arrives as text", () => {
     const { layer } = scripted(json(200, { access_token: "issued", expires_in: "3599" }))
     return Effect.gen(function* () {
       assert.strictEqual(yield* token, "issued")
     }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
-  it.effect("counts a token's life from when it was asked for", () => {
+  it.effect("counts the lifetime of a token from its request", () => {
     let asked = 0
     const slow = HttpClient.make((request) =>
       Effect.gen(function* () {
@@ -186,7 +183,7 @@ describe("ClientCredentials: the call", () => {
 })
 
 describe("ClientCredentials over the simulated Entra", () => {
-  it.effect("has a token for the app, the tenant and the audience", () =>
+  it.effect("gets a token for the app, the tenant and the audience", () =>
     Effect.gen(function* () {
       const claims = Option.getOrThrow(AccessToken.claims(Redacted.make(yield* token)))
       assert.deepInclude(claims, {
@@ -198,7 +195,7 @@ describe("ClientCredentials over the simulated Entra", () => {
     }).pipe(Effect.provide(overSimulator({}))),
   )
 
-  it.effect("has a new token where the API refused one", () =>
+  it.effect("gets a new token after the API refused one", () =>
     Effect.gen(function* () {
       const credential = yield* Credential
       const first = yield* credential.token
@@ -226,7 +223,7 @@ describe("ClientCredentials over the simulated Entra", () => {
       options: {},
       simulated: { app: { clientId: app.clientId, clientSecret: secret, secretExpired: true } },
       reason: { error: "invalid_client", code: 7000222 },
-      says: /AADSTS7000222: .*; make a new one in Entra/,
+      says: /AADSTS7000222: .*; create a new one in Entra/,
     },
     {
       name: "an unknown app",
@@ -241,7 +238,7 @@ describe("ClientCredentials over the simulated Entra", () => {
       reason: { code: 90002 },
       says: /AADSTS90002: Tenant 'nowhere' not found; check the tenant \(AZURE_TENANT_ID\)/,
     },
-  ])("tells $name in one line, with what to do, and asks once", ({ options, reason, says, simulated }) =>
+  ])("reports $name on one line, with the next step, and does not retry", ({ options, reason, says, simulated }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(token)
       assert.deepInclude(error.reason, {
@@ -256,7 +253,7 @@ describe("ClientCredentials over the simulated Entra", () => {
     }).pipe(Effect.provide(overSimulator(options, simulated))),
   )
 
-  it.effect("asks again where the server is in trouble", () =>
+  it.effect("retries while the server is in trouble", () =>
     Effect.gen(function* () {
       assert.isNotEmpty(yield* inVirtualTime(token, "1 minute"))
       assert.deepStrictEqual(yield* tokenCalls, [503, 429, 200])
@@ -303,11 +300,11 @@ describe("ClientCredentials: other answers", () => {
     },
     { name: "an error of another shape", answer: json(400, { error: { code: "Bad" } }), says: "HTTP 400" },
     {
-      name: "trouble that Entra tells",
+      name: "trouble that Entra reports",
       answer: refusal(400, "temporarily_unavailable", "AADSTS90033: A transient error has occurred. Trace ID: 1"),
       says: "AADSTS90033: A transient error has occurred.",
     },
-  ])("takes $name for a server that can't be reached, and asks again", ({ answer, says }) =>
+  ])("treats $name as a server that can't be reached, and retries", ({ answer, says }) =>
     Effect.gen(function* () {
       const { calls, error } = yield* failing(answer)
       assert.strictEqual(error.reason._tag, "Unreachable")
@@ -319,7 +316,7 @@ describe("ClientCredentials: other answers", () => {
     }),
   )
 
-  it.effect("takes a proxy's 407 for what no wait cures, and says what to type", () =>
+  it.effect("does not retry after a proxy's 407, and says what to type", () =>
     Effect.gen(function* () {
       const { calls, error } = yield* failing(html(407))
       assert.deepInclude(error.reason, { _tag: "Unreachable", kind: "proxy" })
@@ -329,7 +326,7 @@ describe("ClientCredentials: other answers", () => {
     }),
   )
 
-  it.effect("takes what comes after trouble", () => {
+  it.effect("gets the token that comes after trouble", () => {
     const { layer, requests } = scripted(html(503), good)
     return Effect.gen(function* () {
       assert.strictEqual(yield* inVirtualTime(token, "5 seconds"), "issued")
@@ -337,7 +334,7 @@ describe("ClientCredentials: other answers", () => {
     }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
-  it.effect("asks as often as a replaced policy says", () => {
+  it.effect("retries as often as Timing says", () => {
     const { layer, requests } = scripted(html(503))
     return Effect.gen(function* () {
       yield* Effect.flip(token)
@@ -349,7 +346,7 @@ describe("ClientCredentials: other answers", () => {
     )
   })
 
-  it.effect("takes a refusal without a description by its name, and asks once", () =>
+  it.effect("does not retry a refusal without a description", () =>
     Effect.gen(function* () {
       const { calls, error } = yield* failing(json(401, { error: "invalid_client" }))
       assert.strictEqual(error.message, "sign-in was refused: invalid_client; check the app's secret or certificate")
@@ -357,14 +354,14 @@ describe("ClientCredentials: other answers", () => {
     }),
   )
 
-  it.effect("tells the correlation id of the answer, also where the description has none", () =>
+  it.effect("shows the correlation id of the answer, also where the description has none", () =>
     Effect.gen(function* () {
       const { error } = yield* failing(refusal(401, "invalid_client", "AADSTS7000215: No."))
       assert.match(error.message, / \(correlation id 43f4cb08-8fac-4b65-9db1-745c2ae65f3a\)$/)
     }),
   )
 
-  it.effect("tells a description of many lines in one", () =>
+  it.effect("puts a description of many lines on one line", () =>
     Effect.gen(function* () {
       const description =
         "AADSTS7000215: Invalid client secret provided. Ensure it is the value.\r\nTrace ID: 1\r\nCorrelation ID: 2\r\nTimestamp: 2026-11-01 00:00:00Z"
@@ -374,7 +371,7 @@ describe("ClientCredentials: other answers", () => {
     }),
   )
 
-  it.effect("does not read an answer without an end", () => {
+  it.effect("stops reading an endless answer", () => {
     const { body, pulled } = endless()
     return Effect.gen(function* () {
       const { calls, error } = yield* failing(HttpServerResponse.stream(body, { status: 200 }))
@@ -383,7 +380,7 @@ describe("ClientCredentials: other answers", () => {
     })
   })
 
-  it.effect("does not wait for an answer for longer than a minute", () => {
+  it.effect("waits for an answer for a minute at most", () => {
     let asked = 0
     const silent = HttpClient.make(() => {
       asked++
@@ -403,7 +400,7 @@ describe("ClientCredentials: other answers", () => {
 describe("ClientCredentials: the secret", () => {
   const everything = (value: unknown) => inspect(value, { depth: 12, showHidden: true, maxArrayLength: null })
 
-  /** A network that is not there, and says what it was asked to send. */
+  /** A network that is gone, whose error repeats what it was to send. */
   const talkative = Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request) =>
@@ -466,7 +463,7 @@ describe("ClientCredentials.layerConfig", () => {
       return yield* Effect.flip(exit)
     })
 
-  it.effect("signs in as AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET say", () =>
+  it.effect("signs in with AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET", () =>
     Effect.gen(function* () {
       const { exit, requests } = yield* under(environment)
       assert.strictEqual(yield* exit, "issued")
@@ -491,7 +488,7 @@ describe("ClientCredentials.layerConfig", () => {
       origin: "https://login.example.net/",
       audience: "api://defender",
     },
-  ])("signs in where the cloud says, and for what: $env", ({ audience, env, origin }) =>
+  ])("signs in at the server of the cloud, for its audience: $env", ({ audience, env, origin }) =>
     Effect.gen(function* () {
       const { requests } = yield* under({ ...environment, ...env })
       assert.strictEqual(requests[0]?.url, `${origin}${app.tenantId}/oauth2/v2.0/token`)
@@ -504,7 +501,7 @@ describe("ClientCredentials.layerConfig", () => {
       { name, what: "not set", env: Object.fromEntries(Object.entries(environment).filter(([key]) => key !== name)) },
       { name, what: "empty", env: { ...environment, [name]: "" } },
     ]),
-  )("says what it takes where $name is $what", ({ env }) =>
+  )("names the variables to set where $name is $what", ({ env }) =>
     Effect.gen(function* () {
       const error = yield* errorUnder(env)
       assert.strictEqual(error._tag, "CredentialError")
@@ -515,7 +512,7 @@ describe("ClientCredentials.layerConfig", () => {
   )
 
   it.effect.each([{ LIVE_RESPONSE_CLOUD: "mars" }, { AZURE_AUTHORITY_HOST: "http://login.example.net" }])(
-    "sends the secret nowhere else than to a cloud that is known, over https: %j",
+    "sends the secret to a known cloud over https alone: %j",
     (env) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* errorUnder({ ...environment, ...env }))._tag, "ConfigError")

@@ -40,21 +40,21 @@ describe("Cloud", () => {
     },
   ]
 
-  it.effect.each(table)("is where the vendor says: $name", ({ name, ...cloud }) =>
+  it.effect.each(table)("has the addresses that Microsoft documents: $name", ({ name, ...cloud }) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(Cloud.clouds[name], cloud)
       assert.deepStrictEqual(yield* chosen({ LIVE_RESPONSE_CLOUD: name }), cloud)
     }),
   )
 
-  it.effect("has a name for each cloud, and a cloud for each name", () =>
+  it.effect("has one name for each cloud", () =>
     Effect.sync(() => {
       assert.deepStrictEqual([...Cloud.Name.literals].sort(), Object.keys(Cloud.clouds).sort())
       assert.deepStrictEqual(table.map(({ name }) => name).sort(), Object.keys(Cloud.clouds).sort())
     }),
   )
 
-  it.effect("is the commercial one where none is chosen", () =>
+  it.effect("is the commercial cloud by default", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* chosen({}), Cloud.commercial)
       assert.deepStrictEqual(Cloud.commercial, Cloud.clouds.commercial)
@@ -80,7 +80,7 @@ describe("Cloud", () => {
       cloud: { ...gov, authority: "http://localhost:8080" },
     },
     "its audience": { env: { LIVE_RESPONSE_AUDIENCE: audience }, cloud: { ...gov, audience } },
-    "an audience that is no address": {
+    "an audience that is not an address": {
       env: { LIVE_RESPONSE_AUDIENCE: "fc780465-2017-40d4-a0c5-307022471b92" },
       cloud: { ...gov, audience: "fc780465-2017-40d4-a0c5-307022471b92" },
     },
@@ -98,7 +98,7 @@ describe("Cloud", () => {
     },
   }
 
-  it.effect.each(Object.entries(changed))("is replaced in part: %s", ([, { cloud, env }]) =>
+  it.effect.each(Object.entries(changed))("can be replaced in part: %s", ([, { cloud, env }]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* chosen({ LIVE_RESPONSE_CLOUD: "gcc-high", ...env }), cloud)
     }),
@@ -114,13 +114,15 @@ describe("Cloud", () => {
     { variable: "LIVE_RESPONSE_CLOUD", value: "mars" },
     { variable: "LIVE_RESPONSE_CLOUD", value: "GCC-High" },
     { variable: "LIVE_RESPONSE_CLOUD", value: "constructor" },
-  ])("is not what nobody should send a token to, or nobody knows: $variable=$value", ({ value, variable }) =>
-    Effect.gen(function* () {
-      const error = yield* Effect.flip(chosen({ [variable]: value }))
-      assert.strictEqual(error._tag, "ConfigError")
-      assert.include(error.message, variable)
-      if (variable !== "LIVE_RESPONSE_CLOUD") assert.include(error.message, "https")
-      else for (const name of Cloud.Name.literals) assert.include(error.message, name)
-    }),
+  ])(
+    "rejects an unknown cloud and an address that no token should be sent to: $variable=$value",
+    ({ value, variable }) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(chosen({ [variable]: value }))
+        assert.strictEqual(error._tag, "ConfigError")
+        assert.include(error.message, variable)
+        if (variable !== "LIVE_RESPONSE_CLOUD") assert.include(error.message, "https")
+        else for (const name of Cloud.Name.literals) assert.include(error.message, name)
+      }),
   )
 })

@@ -28,15 +28,15 @@ const missing = new CredentialError({ reason: new Missing() })
 const unusable = new CredentialError({ reason: new Unusable({ description: "no JSON" }) })
 
 interface SignIn {
-  /** How long each token is good, from when it was asked for. */
+  /** The lifetime of each token, from its request. */
   readonly lifetime?: number
-  /** How long each renewal takes. The first token is there at once. */
+  /** How long each renewal takes. The first token arrives at once. */
   readonly latency?: Duration.Input
-  /** What an attempt, counted from 1, fails with. */
+  /** The error of an attempt, counted from 1. */
   readonly fails?: (attempt: number) => CredentialError | undefined
 }
 
-/** A credential over a sign-in server of the test's own, which gives `token-1`, `token-2`, … by the number of the attempt. */
+/** A credential over a sign-in server of the test's own, which issues `token-1`, `token-2`, … by the number of the attempt. */
 const signedIn = Effect.fnUntraced(function* ({ fails, latency, lifetime = hour }: SignIn) {
   const attempts: Array<{ readonly at: number; readonly refused: boolean }> = []
   const service = yield* Credential.make(
@@ -59,7 +59,7 @@ const signedIn = Effect.fnUntraced(function* ({ fails, latency, lifetime = hour 
 /** Fails on every attempt but the first. */
 const onceOnly = (error: CredentialError) => (attempt: number) => (attempt === 1 ? undefined : error)
 
-/** Lets what goes on in the background begin, and end where it waits for nothing. */
+/** Lets fibers in the background start, and finish where they do not wait. */
 const aMoment = TestClock.adjust("1 milli")
 
 const failing = (getToken: () => Promise<null>, onError?: (cause: unknown) => CredentialError) =>
@@ -73,7 +73,7 @@ const failing = (getToken: () => Promise<null>, onError?: (cause: unknown) => Cr
   )
 
 describe("Credential.make", () => {
-  it.effect("keeps a token until five minutes before it expires", () =>
+  it.effect("caches a token until five minutes before it expires", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({})
       assert.strictEqual(yield* token, "token-1")
@@ -86,7 +86,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("renews it in the background from then on, and gives the old one meanwhile", () =>
+  it.effect("then renews it in the background, and returns the old one until the new one is there", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ latency: "10 seconds" })
       yield* token
@@ -104,7 +104,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("keeps the new one as long as the first", () =>
+  it.effect("caches the new token as long as the first", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({})
       yield* token
@@ -117,7 +117,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("has calls wait for the new one from two minutes before it expires", () =>
+  it.effect("lets calls wait for the new token from two minutes before the old one expires", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ latency: "9 seconds" })
       yield* token
@@ -131,7 +131,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("has calls wait for a renewal that began in the background, and begins no second one", () =>
+  it.effect("lets calls wait for a renewal that started in the background, and starts no second one", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ latency: "98 seconds" })
       yield* token
@@ -147,7 +147,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("waits ten seconds while the old one is good, and then not again for half a minute", () =>
+  it.effect("waits ten seconds while the old token is valid, and not again for half a minute", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ latency: "30 seconds" })
       yield* token
@@ -164,7 +164,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("goes on with the old one until its end where it can't be renewed", () =>
+  it.effect("uses the old token until it expires where it can't be renewed", () =>
     Effect.gen(function* () {
       const { token } = yield* signedIn({ fails: onceOnly(refused) })
       yield* token
@@ -177,7 +177,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("goes on with the old one until its end where the sign-in server is out of reach for an hour", () =>
+  it.effect("uses the old token until it expires where the sign-in server can't be reached for an hour", () =>
     Effect.gen(function* () {
       const { token } = yield* signedIn({ fails: onceOnly(unreachable) })
       yield* token
@@ -190,7 +190,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("renews again in the background 30 seconds after that failed", () =>
+  it.effect("renews again in the background 30 seconds after a failure", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ fails: (attempt) => (attempt === 2 ? refused : undefined) })
       yield* token
@@ -210,7 +210,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("ends a renewal in the background with its scope", () =>
+  it.effect("stops a renewal in the background with its scope", () =>
     Effect.gen(function* () {
       let asked = 0
       let isInterrupted = false
@@ -237,7 +237,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("a call that comes after its scope ended does not wait", () =>
+  it.effect("does not let a call wait once its scope is closed", () =>
     Effect.gen(function* () {
       const { token } = yield* Effect.scoped(
         Credential.make(() => Effect.succeed({ token: Redacted.make("token-1"), expires: hour })),
@@ -248,7 +248,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("asks once for all who want a token at the same time", () =>
+  it.effect("requests one token for all calls that need it at the same time", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({})
       const tokens = yield* Effect.all(
@@ -260,7 +260,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("gives the others their token where one of those who wait is interrupted, be it the first", () =>
+  it.effect("still returns the token to the other calls when one of them is interrupted, even the first", () =>
     Effect.gen(function* () {
       let asked = 0
       const service = yield* Credential.make(() =>
@@ -273,7 +273,7 @@ describe("Credential.make", () => {
       const calls = yield* Effect.forEach([0, 1, 2], () => Effect.forkChild(service.token))
       yield* TestClock.adjust("5 seconds")
       const [first, second, third] = calls
-      if (first === undefined || second === undefined || third === undefined) return assert.fail("three were begun")
+      if (first === undefined || second === undefined || third === undefined) return assert.fail("three were started")
       yield* Fiber.interrupt(first)
       yield* Fiber.interrupt(third)
       yield* TestClock.adjust("5 seconds")
@@ -282,7 +282,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("warns of a renewal that fails in the background, once until one succeeds", () =>
+  it.effect("warns of a failed renewal in the background, once until one succeeds", () =>
     Effect.gen(function* () {
       const logs: Array<string> = []
       yield* Effect.gen(function* () {
@@ -312,7 +312,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("warns already while the sign-in server is asked again, and not where no token is left", () =>
+  it.effect("warns while the sign-in is being retried, and not where no token is left", () =>
     Effect.gen(function* () {
       const logs: Array<string> = []
       yield* Effect.gen(function* () {
@@ -331,7 +331,7 @@ describe("Credential.make", () => {
   )
 
   it.effect.each(Array.from({ length: 60 }, (_, n) => n + 3))(
-    "renews it also where its fiber is made to pause for others, after %i steps",
+    "renews it whenever the scheduler pauses its fiber, here after %i steps",
     (steps) =>
       Effect.gen(function* () {
         let issued = 0
@@ -349,7 +349,7 @@ describe("Credential.make", () => {
       }).pipe(Effect.provideService(Scheduler.MaxOpsBeforeYield, steps)),
   )
 
-  it.effect("renews a token of a minute in the background, so that no call waits", () =>
+  it.effect("renews a token of one minute in the background, so that no call waits", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ lifetime: minute, latency: "10 seconds" })
       yield* token
@@ -364,7 +364,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("keeps a short-lived token for half its life, and has calls wait in its last quarter", () =>
+  it.effect("caches a short-lived token for half its life, and lets calls wait in its last quarter", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ lifetime: 4 * minute, latency: "70 seconds" })
       yield* token
@@ -390,7 +390,7 @@ describe("Credential.make", () => {
     { name: "an hour ago", lifetime: -hour },
     { name: "now", lifetime: 0 },
     { name: "in ten seconds", lifetime: 10_000 },
-  ])("uses a token for a minute that by a wrong clock expired $name", ({ lifetime }) =>
+  ])("uses a token for a minute that a wrong clock says has expired $name", ({ lifetime }) =>
     Effect.gen(function* () {
       yield* TestClock.setTime(10 * hour)
       const { attempts, token } = yield* signedIn({ lifetime, fails: onceOnly(refused) })
@@ -409,7 +409,7 @@ describe("Credential.make", () => {
     }),
   )
 
-  it.effect("does not ask for a token with each call where the clock is wrong", () =>
+  it.effect("does not request a token for each call where the clock is wrong", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ lifetime: -hour })
       for (let call = 0; call < 600; call++) {
@@ -421,10 +421,10 @@ describe("Credential.make", () => {
   )
 })
 
-describe("Credential.make: a sign-in server that is out of reach", () => {
+describe("Credential.make: a sign-in server that can't be reached", () => {
   const policy = Timing.layer({ signIn: Schedule.recurs(2), renewal: Schedule.recurs(4) })
 
-  it.effect("is asked again as the policy for a sign-in says, and for a renewal as that for renewals does", () =>
+  it.effect("is retried as Timing.signIn says, and for a renewal as Timing.renewal says", () =>
     Effect.gen(function* () {
       let isUp = false
       const { attempts, invalidate, token } = yield* signedIn({ fails: () => (isUp ? undefined : unreachable) })
@@ -439,7 +439,7 @@ describe("Credential.make: a sign-in server that is out of reach", () => {
     }).pipe(Effect.provide(policy)),
   )
 
-  it.effect("is asked again in the background as well", () =>
+  it.effect("is retried in the background as well", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({
         fails: (attempt) => (attempt > 1 && attempt < 5 ? unreachable : undefined),
@@ -453,7 +453,7 @@ describe("Credential.make: a sign-in server that is out of reach", () => {
     }).pipe(Effect.provide(policy)),
   )
 
-  it.effect("gives a token as soon as it is back", () =>
+  it.effect("issues a token as soon as it can be reached again", () =>
     Effect.gen(function* () {
       const { attempts, token } = yield* signedIn({ fails: (attempt) => (attempt < 3 ? unreachable : undefined) })
       assert.strictEqual(yield* inVirtualTime(token, "10 seconds"), "token-3")
@@ -461,7 +461,7 @@ describe("Credential.make: a sign-in server that is out of reach", () => {
     }),
   )
 
-  it.effect("is asked three times within seconds at first, and for some nine minutes later", () =>
+  it.effect("is tried three times within seconds at first, and for some nine minutes later", () =>
     Effect.gen(function* () {
       let isUp = false
       const { attempts, invalidate, token } = yield* signedIn({ fails: () => (isUp ? undefined : unreachable) })
@@ -471,15 +471,15 @@ describe("Credential.make: a sign-in server that is out of reach", () => {
       yield* token
       isUp = false
       yield* invalidate("token-4")
-      const began = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeMillis
       yield* inVirtualTime(Effect.flip(token), "15 minutes")
       assert.strictEqual(attempts.length, 4 + 21)
-      assert.closeTo((attempts.at(-1)?.at ?? 0) - began, 9 * minute, 2 * minute)
+      assert.closeTo((attempts.at(-1)?.at ?? 0) - startedAt, 9 * minute, 2 * minute)
     }),
   )
 
   it.effect.each([{ error: refused }, { error: missing }, { error: unusable }])(
-    "is the only trouble that is worth another try: $error.reason._tag",
+    "is the only failure that is retried: $error.reason._tag",
     ({ error }) =>
       Effect.gen(function* () {
         let isUp = false
@@ -497,7 +497,7 @@ describe("Credential.make: a sign-in server that is out of reach", () => {
 })
 
 describe("Credential.make: a token that the API refused", () => {
-  it.effect("is renewed, and whoever issues it hears why", () =>
+  it.effect("is renewed, and the issuer learns why", () =>
     Effect.gen(function* () {
       const { attempts, invalidate, token } = yield* signedIn({})
       yield* token
@@ -513,7 +513,7 @@ describe("Credential.make: a token that the API refused", () => {
     }),
   )
 
-  it.effect("is renewed once, however many calls say so", () =>
+  it.effect("is renewed once, however many calls report it", () =>
     Effect.gen(function* () {
       const { attempts, invalidate, token } = yield* signedIn({})
       yield* token
@@ -525,7 +525,7 @@ describe("Credential.make: a token that the API refused", () => {
     }),
   )
 
-  it.effect("is renewed once where twenty calls say so at the same time", () =>
+  it.effect("is renewed once where twenty calls report it at the same time", () =>
     Effect.gen(function* () {
       const { attempts, invalidate, token } = yield* signedIn({ latency: "1 second" })
       yield* token
@@ -538,7 +538,7 @@ describe("Credential.make: a token that the API refused", () => {
     }),
   )
 
-  it.effect("is kept where it was another one, or where there is none yet", () =>
+  it.effect("is not dropped where another token was reported, or none was issued yet", () =>
     Effect.gen(function* () {
       const { attempts, invalidate, token } = yield* signedIn({})
       yield* invalidate("token-1")
@@ -550,7 +550,7 @@ describe("Credential.make: a token that the API refused", () => {
     }),
   )
 
-  it.effect("is not given again by a renewal that was under way when it was refused", () =>
+  it.effect("is not returned by a renewal that was in progress when it was refused", () =>
     Effect.gen(function* () {
       let asked = 0
       // It has a cache of its own, and leaves it out only where it hears of a refusal.
@@ -569,7 +569,7 @@ describe("Credential.make: a token that the API refused", () => {
     }),
   )
 
-  it.effect("is not gone back to where there is no new one", () =>
+  it.effect("is not used again where there is no new one", () =>
     Effect.gen(function* () {
       const { attempts, invalidate, token } = yield* signedIn({
         fails: (attempt) => (attempt === 2 ? refused : undefined),
@@ -598,7 +598,7 @@ describe("Credential.fromTokenCredential", () => {
     return { scopes, credential }
   }
 
-  it.effect("asks for the scope, and keeps the token until it expires", () =>
+  it.effect("requests the scope, and caches the token until it expires", () =>
     Effect.gen(function* () {
       const { credential, scopes } = giving("token")
       const { token } = yield* Credential.fromTokenCredential({ scope, credential })
@@ -609,7 +609,7 @@ describe("Credential.fromTokenCredential", () => {
     }),
   )
 
-  it.effect("asks another credential once the API refused a token", () =>
+  it.effect("uses another credential after the API refused a token", () =>
     Effect.gen(function* () {
       const cached = giving("cached")
       const fresh = giving("fresh")
@@ -634,7 +634,7 @@ describe("Credential.fromTokenCredential", () => {
     }),
   )
 
-  it.effect("asks the same one where there is no other", () =>
+  it.effect("uses the same credential where there is no other", () =>
     Effect.gen(function* () {
       const { credential } = giving("token")
       const { invalidate, token } = yield* Credential.fromTokenCredential({ scope, credential })
@@ -643,7 +643,7 @@ describe("Credential.fromTokenCredential", () => {
     }),
   )
 
-  it.effect("asks again after a failure", () =>
+  it.effect("retries after a failure", () =>
     Effect.gen(function* () {
       let asked = 0
       const service = yield* Credential.fromTokenCredential({
@@ -662,14 +662,14 @@ describe("Credential.fromTokenCredential", () => {
     }),
   )
 
-  it.effect("has no token where the credential has none", () =>
+  it.effect("fails where the credential has no token", () =>
     Effect.gen(function* () {
       const error = yield* failing(() => Promise.resolve(null))
       assert.strictEqual(error.reason._tag, "Missing")
     }),
   )
 
-  it.effect("takes what is thrown for a rejection", () =>
+  it.effect("treats what is thrown as a rejection", () =>
     Effect.gen(function* () {
       const error = yield* failing(() => {
         throw new Error("AADSTS7000215: Invalid client secret provided. Trace ID: 1")
@@ -678,7 +678,7 @@ describe("Credential.fromTokenCredential", () => {
     }),
   )
 
-  it.effect("lets the owner of the credential say what a rejection means", () =>
+  it.effect("maps a rejection as its option says", () =>
     Effect.gen(function* () {
       let asked = 0
       const error = yield* failing(
@@ -697,7 +697,7 @@ describe("Credential.fromTokenCredential", () => {
 describe("Credential.layerTokenConfig", () => {
   const environment = (env: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromUnknown(env))
 
-  it.effect("takes a token as it is from LIVE_RESPONSE_TOKEN, and never prints it", () =>
+  it.effect("reads a token from LIVE_RESPONSE_TOKEN, and never prints it", () =>
     Effect.gen(function* () {
       const { invalidate, token } = yield* Credential.Credential
       const given = yield* token
@@ -710,7 +710,7 @@ describe("Credential.layerTokenConfig", () => {
     ),
   )
 
-  it.effect("says that it is missing where it is", () =>
+  it.effect("says that the variable is missing", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.provide(Credential.Credential, Credential.layerTokenConfig()))
       assert.strictEqual(error.reason._tag, "Missing")
@@ -770,7 +770,7 @@ describe("Credential.layerTokenFile", () => {
     }).pipe(Effect.provide(overFile(() => content))),
   )
 
-  it.effect("goes on once the file is there again", () => {
+  it.effect("continues once the file is there again", () => {
     let content: string | undefined
     return Effect.gen(function* () {
       const { token } = yield* Credential.Credential
@@ -788,7 +788,7 @@ describe("Credential.layerTokenFile", () => {
       content: " \r\n\n",
       says: `no credential; the token file ${path} is empty`,
     },
-  ])("says so where the file $name", ({ content, says }) =>
+  ])("fails with the reason where the file $name", ({ content, says }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip((yield* Credential.Credential).token)
       assert.strictEqual(error.reason._tag, "Missing")

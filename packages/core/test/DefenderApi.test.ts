@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as AccessToken from "@live-response/core/AccessToken"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Quota from "@live-response/core/Quota"
@@ -48,9 +49,9 @@ const good = HttpServerResponse.text(page, { contentType: "application/json" })
 const link = Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(exampleRef))
 const linkUrl = Effect.map(link, ({ url }) => Redacted.value(url))
 
-const reasonOf = <A>(exit: Exit.Exit<A, DefenderApi.ApiError>) => Effect.map(failureOf(exit), (error) => error.reason)
+const reasonOf = <A>(exit: Exit.Exit<A, ApiError>) => Effect.map(failureOf(exit), (error) => error.reason)
 
-/** Asks a scripted API for the link, in virtual time. */
+/** Requests the link from a scripted API, in virtual time. */
 const ask = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>
   Effect.gen(function* () {
     const { layer, requests } = scripted(...answers)
@@ -58,7 +59,7 @@ const ask = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =
     return { exit, events, calls: requests.length }
   })
 
-/** Asks the simulator for a link that has these faults. */
+/** Requests a link with these faults from the simulator. */
 const askWithFaults = (linkFaults: ReadonlyArray<Simulator.Fault>) =>
   Effect.gen(function* () {
     const simulator = yield* Simulator.Simulator
@@ -75,7 +76,7 @@ const askWithFaults = (linkFaults: ReadonlyArray<Simulator.Fault>) =>
   })
 
 describe("DefenderApi: the call", () => {
-  it.effect("is what the vendor's page says, and reads the page's answer", () => {
+  it.effect("sends the request of Microsoft's page, and reads the page's answer", () => {
     const { layer, requests } = scripted(good)
     const world = layerOver(layer, { base: "https://api.securitycenter.microsoft.com" })
     return Effect.gen(function* () {
@@ -98,7 +99,7 @@ describe("DefenderApi: the call", () => {
     { base: undefined, origin: "https://api.security.microsoft.com/" },
     { base: "https://eu.api.security.microsoft.com/", origin: "https://eu.api.security.microsoft.com/" },
     { base: "https://gateway.example.net/defender//", origin: "https://gateway.example.net/defender/" },
-  ])("goes to the base that is given: $base", ({ base, origin }) => {
+  ])("is sent to the base of its options: $base", ({ base, origin }) => {
     const { layer, requests } = scripted(good)
     return Effect.gen(function* () {
       yield* inVirtualTime(Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(refAt(7))))
@@ -109,7 +110,7 @@ describe("DefenderApi: the call", () => {
     }).pipe(Effect.provide(layerOver(layer, { base })))
   })
 
-  it.effect("goes to LIVE_RESPONSE_ENDPOINT where that is set, and never in clear over a network", () => {
+  it.effect("is sent to LIVE_RESPONSE_ENDPOINT, and never without TLS over a network", () => {
     const { layer, requests } = scripted(good)
     const world = (env: Record<string, string>) =>
       DefenderApi.layerConfig().pipe(
@@ -140,7 +141,7 @@ describe("DefenderApi: the call", () => {
     })
   })
 
-  it.effect("lets the owner change the client, which does not see the bearer", () => {
+  it.effect("applies transformClient, which does not see the token", () => {
     const { layer, requests } = scripted(good)
     const seen: Array<string | undefined> = []
     const transformClient = (client: HttpClient.HttpClient) =>
@@ -161,7 +162,7 @@ describe("DefenderApi: the call", () => {
     }).pipe(Effect.provide(layerOver(layer, { transformClient })))
   })
 
-  it.effect("drops the stray quotes of a sibling call", () =>
+  it.effect("removes the stray quotes of a link", () =>
     Effect.gen(function* () {
       const { exit } = yield* ask(json(200, { value: `"${pageLink}"` }))
       assert.deepStrictEqual(exit, Exit.succeed(pageLink))
@@ -177,7 +178,7 @@ describe("DefenderApi: 401", () => {
       Layer.provideMerge(Simulator.layer({ tokens })),
     )
 
-  it.effect("once: gives the token up and succeeds with a new one", () => {
+  it.effect("once: drops the token and succeeds with a new one", () => {
     const credential = countingCredential()
     return Effect.gen(function* () {
       const { exit, statuses, calls } = yield* askWithFaults([])
@@ -198,12 +199,12 @@ describe("DefenderApi: 401", () => {
       const reason = yield* reasonOf(exit)
       assert.strictEqual(reason._tag, "Unauthorized")
       assert.deepStrictEqual(statuses, [401, 401])
-      // Each call asks before it waits for a place, and once more when it has one: a token is cheap to ask for.
+      // Each call reads the token before it waits for a permit, and once more when it has one: reading it is cheap.
       assert.strictEqual(credential.asked(), 4)
     }).pipe(Effect.provide(worldOf(credential.layer, ["another"])))
   })
 
-  it.effect("is not asked for at all where there is no token", () => {
+  it.effect("sends nothing without a token", () => {
     const missing = new CredentialError({ reason: new Missing() })
     const credential = Layer.succeed(Credential.Credential, {
       token: Effect.fail(missing),
@@ -216,7 +217,7 @@ describe("DefenderApi: 401", () => {
     }).pipe(Effect.provide(worldOf(credential, [])))
   })
 
-  it.effect("renews a token once, however many calls meet a 401 with it", () => {
+  it.effect("renews a token once, however many calls get a 401 with it", () => {
     let issued = 0
     const credential = Layer.effect(
       Credential.Credential,
@@ -256,7 +257,7 @@ describe("DefenderApi: 401", () => {
 })
 
 describe("DefenderApi: the quota", () => {
-  it.effect("counts every call that was sent, also those that a 401 answered", () => {
+  it.effect("counts every call that was sent, also those with a 401", () => {
     const { layer, requests } = scripted(good, apiError(401, "Unauthorized", "Expired."), good)
     const world = DefenderApi.layer().pipe(
       Layer.provide([layer, countingCredential().layer]),
@@ -273,7 +274,7 @@ describe("DefenderApi: the quota", () => {
     }).pipe(Effect.provide(world))
   })
 
-  it.effect("counts the calls of twenty that meet a 401 at the same time, and those with the new token", () => {
+  it.effect("counts twenty calls that get a 401 at the same time, and those with the new token", () => {
     let sent = 0
     let issued = 0
     const transport = HttpClient.make((request) =>
@@ -308,8 +309,8 @@ describe("DefenderApi: the quota", () => {
   })
 })
 
-describe("DefenderApi: before any call was let in", () => {
-  /** An API that answers each call after a second, and notes how many it has at once. */
+describe("DefenderApi: before the API has accepted a call", () => {
+  /** An API that answers each call after a second, and records how many it has at once. */
   const slow = (answerOf: (call: number) => HttpServerResponse.HttpServerResponse) => {
     const starts: Array<{ readonly at: number; readonly inFlight: number }> = []
     let inFlight = 0
@@ -329,7 +330,7 @@ describe("DefenderApi: before any call was let in", () => {
 
   const forty = Effect.replicateEffect(Effect.exit(link), 40, { concurrency: "unbounded" })
 
-  it.effect.each([400, 401, 403, 409])("four are under way at most where all are answered with %i", (status) => {
+  it.effect.each([400, 401, 403, 409])("has four calls in flight at most where all get a %i", (status) => {
     const { starts, world } = slow(() => apiError(status, "Code", "Sentence."))
     return Effect.gen(function* () {
       // No answer of the first forty lets in more of the second.
@@ -342,7 +343,7 @@ describe("DefenderApi: before any call was let in", () => {
   it.effect.each([
     { name: "a link", answer: good },
     { name: "404", answer: apiError(404, "ResourceNotFound", "Not found.") },
-  ])("as many are under way as are wanted once one was answered with $name", ({ answer }) => {
+  ])("has no limit once the API has answered a call with $name", ({ answer }) => {
     const { starts, world } = slow((call) => (call === 3 ? answer : apiError(403, "Forbidden", "No.")))
     return Effect.gen(function* () {
       yield* inVirtualTime(forty, "2 minutes")
@@ -353,7 +354,7 @@ describe("DefenderApi: before any call was let in", () => {
     }).pipe(Effect.provide(world))
   })
 
-  it.effect("those who wait go on at once when one was let in", () => {
+  it.effect("sends the waiting calls at once when one was accepted", () => {
     const { starts, world } = slow(() => good)
     return Effect.gen(function* () {
       const [time] = yield* inVirtualTime(Effect.timed(forty), "2 minutes")
@@ -364,7 +365,7 @@ describe("DefenderApi: before any call was let in", () => {
   })
 })
 
-describe("DefenderApi: what a token says of itself", () => {
+describe("DefenderApi: the claims of a token", () => {
   const now = DateTime.makeUnsafe("2026-11-01T12:00:00Z")
   const fine: AccessToken.Claims = {
     aud: "https://api.securitycenter.microsoft.com",
@@ -372,7 +373,7 @@ describe("DefenderApi: what a token says of itself", () => {
     exp: DateTime.toEpochMillis(now) / 1000 + 3600,
   }
 
-  /** Makes three rounds of four calls with this token, and gives the warnings and the calls in their order. */
+  /** Makes three rounds of four calls with this token. Returns the warnings and the calls in their order. */
   const heardOf = Effect.fnUntraced(function* (token: Redacted.Redacted<string>) {
     const heard: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => heard.push(`${logLevel}: ${String(message)}`))
@@ -421,7 +422,7 @@ describe("DefenderApi: what a token says of itself", () => {
       claims: { aud: "https://graph.microsoft.com", exp: 1_700_000_000 },
       says: [/expired at/, /is for https:\/\/graph/, /lacks Machine\.Read\.All/],
     },
-  ])("is warned of once, before the first call, where $name", ({ claims, says }) =>
+  ])("warn once, before the first call, where $name", ({ claims, says }) =>
     Effect.gen(function* () {
       const { before, warnings } = yield* heardOf(tokenOf(claims))
       assert.deepStrictEqual(before, warnings)
@@ -430,7 +431,7 @@ describe("DefenderApi: what a token says of itself", () => {
     }),
   )
 
-  it.effect("is warned of once for each permission that it lacks, and once of what speaks against all of it", () => {
+  it.effect("warn once of each missing permission, and once of what concerns every call", () => {
     const warnings: Array<string> = []
     const logger = Logger.make(({ message }) => warnings.push(String(message)))
     const token = tokenOf({ aud: "https://graph.microsoft.com", scp: "Machine.LiveResponse" })
@@ -455,22 +456,22 @@ describe("DefenderApi: what a token says of itself", () => {
     },
     { name: "an opaque one", token: Redacted.make("an-opaque-token") },
     { name: "one of three parts that are none of a JWT's", token: Redacted.make("a.b.c") },
-    { name: "one whose claims are no JSON", token: tokenOf("claims") },
-  ])("is not warned of with $name", ({ token }) =>
+    { name: "one whose claims are not JSON", token: tokenOf("claims") },
+  ])("do not warn for $name", ({ token }) =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* heardOf(token)).warnings, [])
     }),
   )
 })
 
-describe("DefenderApi: what a server asks for", () => {
+describe("DefenderApi: the wait that a server asks for", () => {
   const waited = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>
     Effect.map(
       Effect.provide(inVirtualTime(Effect.timed(linkUrl)), layerOver(scripted(...answers, good).layer)),
       ([duration]) => Duration.toSeconds(duration),
     )
 
-  it.effect.each([408, 500, 503])("is waited for at least, with %i", (status) =>
+  it.effect.each([408, 500, 503])("is the shortest wait after a %i", (status) =>
     Effect.gen(function* () {
       const seconds = yield* waited(
         ...Array.from({ length: 10 }, () => apiError(status, "x", "y", { "retry-after": "40" })),
@@ -486,7 +487,7 @@ describe("DefenderApi: what a server asks for", () => {
     { header: "01:00:03.5", seconds: 3600 },
     { header: "86400", seconds: 3600 },
     { header: "9".repeat(400), seconds: 5 },
-  ])("is read from $header, and holds for an hour at most", ({ header, seconds }) =>
+  ])("is read from $header, and is an hour at most", ({ header, seconds }) =>
     Effect.gen(function* () {
       assert.closeTo(yield* waited(apiError(429, "429", "no", { "retry-after": header })), seconds, 0.1)
     }),
@@ -516,7 +517,7 @@ describe("DefenderApi: bounds of reads", () => {
   it.effect.each([
     { name: "never ends", body: forever },
     { name: "trickles", body: trickle },
-  ])("an error body that $name costs seconds, and its status holds", ({ body }) =>
+  ])("takes seconds for an error body that $name, and uses its status", ({ body }) =>
     Effect.gen(function* () {
       const { layer } = scripted(HttpServerResponse.stream(body, { status: 404 }))
       const [took, exit] = yield* inVirtualTime(Effect.timed(Effect.exit(link))).pipe(Effect.provide(layerOver(layer)))
@@ -525,7 +526,7 @@ describe("DefenderApi: bounds of reads", () => {
     }),
   )
 
-  it.effect("a page may take minutes, as long as bytes come", () =>
+  it.effect("lets a page take minutes, as long as bytes arrive", () =>
     Effect.gen(function* () {
       const body = Stream.concat(Stream.take(trickle, 12), Stream.make(utf8(`{"value":[]}`)))
       const [took, exit] = yield* runList(body)
@@ -537,7 +538,7 @@ describe("DefenderApi: bounds of reads", () => {
   it.effect.each([
     { name: "stalls", body: forever, within: 35, says: "nothing came for 30s" },
     { name: "trickles for ever", body: trickle, within: 601, says: "took longer than 10m" },
-  ])("a page that $name is given up", ({ body, says, within }) =>
+  ])("gives up a page that $name", ({ body, says, within }) =>
     Effect.gen(function* () {
       const [took, exit] = yield* runList(body)
       assert.include((yield* failureOf(exit)).message, says)
@@ -556,7 +557,7 @@ describe("DefenderApi: a claims challenge", () => {
       },
     })
 
-  /** A credential of Azure's shape, which notes what it is asked for. */
+  /** A credential of Azure's shape, which records its requests. */
   const noting = () => {
     const asked: Array<string | undefined> = []
     const credential: Credential.TokenCredential = {
@@ -568,7 +569,7 @@ describe("DefenderApi: a claims challenge", () => {
     return { asked, layer: Credential.layerTokenCredential({ credential, scope: "x/.default" }) }
   }
 
-  it.effect("is met with one token that has the claims", () => {
+  it.effect("gets one token that has the claims", () => {
     const { asked, layer: credential } = noting()
     const { layer, requests } = scripted(challenge(btoa(claims)), good)
     return Effect.gen(function* () {
@@ -579,7 +580,7 @@ describe("DefenderApi: a claims challenge", () => {
   })
 
   it.effect.each([{ encoded: "not base64 ¡" }, { encoded: btoa("no JSON") }, { encoded: btoa("x".repeat(20_000)) }])(
-    "that can't be read is a 401 like any other: $encoded",
+    "is a 401 like any other where it can't be read: $encoded",
     ({ encoded }) => {
       const { asked, layer: credential } = noting()
       const { layer } = scripted(challenge(encoded), good)
@@ -590,7 +591,7 @@ describe("DefenderApi: a claims challenge", () => {
     },
   )
 
-  it.effect("that a token as it is can't meet says that conditional access asks for another sign-in", () => {
+  it.effect("fails with a fixed token, and says that conditional access asks for another sign-in", () => {
     const { layer } = scripted(challenge(btoa(claims)))
     return Effect.gen(function* () {
       const error = yield* Effect.flip(inVirtualTime(link))
@@ -644,28 +645,28 @@ describe("DefenderApi: 429", () => {
     }),
   )
 
-  it.effect("goes by the header where the message says something else", () =>
+  it.effect("prefers the header to the message", () =>
     Effect.gen(function* () {
       const refusal = apiError(429, "429", "You can send requests again in 8 seconds.", { "retry-after": "30" })
       assert.strictEqual(yield* waitOf(scripted(refusal, good)), 30)
     }),
   )
 
-  it.effect("goes by the message where the header says nothing that can be read", () =>
+  it.effect("uses the message where the header can't be read", () =>
     Effect.gen(function* () {
       const refusal = apiError(429, "429", "You can send requests again in 8 seconds.", { "retry-after": "soon" })
       assert.strictEqual(yield* waitOf(scripted(refusal, good)), 8)
     }),
   )
 
-  it.effect("waits five seconds, then twice as long, where nothing says how long", () =>
+  it.effect("waits five seconds, then twice as long, where the answer does not say", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* waitOf(answersAfter({}, {}, {})), 5 + 10 + 20)
     }),
   )
 
   it.effect.each([{ header: "1.5" }, { header: "-5" }, { header: "0" }, { header: "Wed, 01 Jul 2026 00:00:00 GMT" }])(
-    "does not hammer whatever the header says: $header",
+    "never hammers the API, whatever the header says: $header",
     ({ header }) =>
       Effect.gen(function* () {
         yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-01T00:00:00Z")))
@@ -673,13 +674,13 @@ describe("DefenderApi: 429", () => {
       }),
   )
 
-  it.effect("waits for an hour at most", () =>
+  it.effect("waits an hour at most", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* waitOf(answersAfter({ "retry-after": "360000" })), 3600)
     }),
   )
 
-  it.effect("reads a body that is no JSON as a 429 all the same", () =>
+  it.effect("is a 429 also where the body is not JSON", () =>
     Effect.gen(function* () {
       const refusal = HttpServerResponse.text("<html>Too many requests</html>", { status: 429 })
       assert.strictEqual(yield* waitOf(scripted(refusal, good)), 5)
@@ -698,9 +699,9 @@ describe("DefenderApi: 429", () => {
       )
       yield* inVirtualTime(Effect.all([api.downloadLink(refAt(0)), later], { concurrency: "unbounded" }))
       const calls = yield* simulator.calls
-      const began = calls[0]?.at ?? 0
+      const startedAt = calls[0]?.at ?? 0
       assert.deepStrictEqual(
-        calls.map(({ at, status }) => [status, at - began]),
+        calls.map(({ at, status }) => [status, at - startedAt]),
         [
           [429, 0],
           [200, 60_000],
@@ -712,7 +713,7 @@ describe("DefenderApi: 429", () => {
     }).pipe(Effect.provide(world)),
   )
 
-  it.effect("gives up in the end, and says so", () =>
+  it.effect("gives up after its last retry, with the reason", () =>
     Effect.gen(function* () {
       const { calls, events, exit } = yield* ask(apiError(429, "429", "again in 8 seconds"))
       const reason = yield* reasonOf(exit)
@@ -724,7 +725,7 @@ describe("DefenderApi: 429", () => {
 })
 
 describe("DefenderApi: other answers", () => {
-  it.effect.each([408, 500, 502, 503, 504])("calls again after %i", (status) =>
+  it.effect.each([408, 500, 502, 503, 504])("retries after %i", (status) =>
     Effect.gen(function* () {
       const { events, exit, statuses } = yield* askWithFaults([
         { fault: "status", status },
@@ -754,7 +755,7 @@ describe("DefenderApi: other answers", () => {
     }),
   )
 
-  it.effect("calls as often as a replaced policy says", () => {
+  it.effect("retries as often as Timing says", () => {
     const { layer, requests } = scripted(apiError(503, "ServiceUnavailable", "Down."))
     return Effect.gen(function* () {
       yield* Effect.flip(inVirtualTime(link))
@@ -769,7 +770,7 @@ describe("DefenderApi: other answers", () => {
     { status: 409, reason: "Refused" },
     { status: 302, reason: "UnexpectedAnswer" },
     { status: 204, reason: "UnexpectedAnswer" },
-  ])("asks once where the answer is $status", ({ reason, status }) =>
+  ])("does not retry a $status", ({ reason, status }) =>
     Effect.gen(function* () {
       const { calls, events, exit } = yield* ask(
         status === 204 || status === 302
@@ -782,7 +783,7 @@ describe("DefenderApi: other answers", () => {
     }),
   )
 
-  it.effect("names the result that it was asked for", () =>
+  it.effect("names the result in the error", () =>
     Effect.gen(function* () {
       const { exit } = yield* ask(apiError(404, "ResourceNotFound", "Not found."))
       assert.match((yield* failureOf(exit)).message, /^link of 988cc94e-7a8f-4b28-ab65-54970c5d5018:0: /)
@@ -798,7 +799,7 @@ describe("DefenderApi: other answers", () => {
     { name: "a link in clear", body: `{"value":"http://example.net/r?sig=a"}`, tag: "LinkNotFollowed" },
     { name: "a text that is not a link", body: `{"value":"pending"}`, tag: "LinkNotFollowed" },
     { name: "a link to a file", body: `{"value":"file:///etc/passwd"}`, tag: "LinkNotFollowed" },
-  ])("does not expect $name", ({ body, tag = "UnexpectedAnswer" }) =>
+  ])("reports an unexpected answer: $name", ({ body, tag = "UnexpectedAnswer" }) =>
     Effect.gen(function* () {
       const { calls, exit } = yield* ask(HttpServerResponse.text(body))
       const error = yield* failureOf(exit)
@@ -808,7 +809,7 @@ describe("DefenderApi: other answers", () => {
     }),
   )
 
-  it.effect("does not read an error to its end", () => {
+  it.effect("reads no more than the start of an error", () => {
     const { body, pulled } = endless()
     return Effect.gen(function* () {
       const { exit } = yield* ask(HttpServerResponse.stream(body, { status: 400 }))
@@ -817,7 +818,7 @@ describe("DefenderApi: other answers", () => {
     })
   })
 
-  it.effect("calls again where no answer comes for a minute", () => {
+  it.effect("retries where no answer comes for a minute", () => {
     let answers = 0
     const latency = Effect.suspend(() => (++answers === 1 ? Effect.never : Effect.void))
     return Effect.gen(function* () {
@@ -830,7 +831,7 @@ describe("DefenderApi: other answers", () => {
     }).pipe(Effect.provide(LiveResponseTest.layer({ latency })))
   })
 
-  it.effect("calls again where the API can't be reached, and says why without saying where", () => {
+  it.effect("retries where the API can't be reached, and reports why without the address", () => {
     let calls = 0
     const transport = HttpClient.make((request) =>
       Effect.suspend(() => {
@@ -856,7 +857,7 @@ describe("DefenderApi: other answers", () => {
     }).pipe(Effect.provide(layerOver(Layer.succeed(HttpClient.HttpClient, transport))))
   })
 
-  it.effect("lets a link that is made anew go first", () =>
+  it.effect("sends the renewal of a link before other calls", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const api = yield* DefenderApi.DefenderApi
@@ -865,7 +866,7 @@ describe("DefenderApi: other answers", () => {
       const batch = Effect.gen(function* () {
         for (let i = 0; i < 100; i++) yield* quota.withPermit(Effect.void)
         yield* Effect.all(
-          [api.downloadLink(refAt(0)), api.downloadLink(refAt(1)), api.downloadLink(refAt(2), { again: true })],
+          [api.downloadLink(refAt(0)), api.downloadLink(refAt(1)), api.downloadLink(refAt(2), { isRenewal: true })],
           { concurrency: "unbounded" },
         )
       })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionFilter from "@live-response/core/ActionFilter"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import { MachineActionId } from "@live-response/core/MachineAction"
 import * as Timing from "@live-response/core/Timing"
@@ -33,7 +34,7 @@ const apiError = (status: number, code: string, headers?: Record<string, string>
 
 const base = "https://api.example"
 
-/** Runs it over a scripted API, in virtual time: how it ended, and what was sent. */
+/** Runs a call over a scripted API, in virtual time. Returns its result and the requests. */
 const over = <A, E>(
   use: (api: DefenderApi.Service) => Effect.Effect<A, E>,
   ...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>
@@ -53,7 +54,7 @@ describe("DefenderApi.list", () => {
       ...(next === undefined ? {} : { "@odata.nextLink": next }),
     })
 
-  it.effect("asks for a page when it is wanted, and once for each", () =>
+  it.effect("requests each page once, when it is pulled", () =>
     Effect.gen(function* () {
       const pages = [
         pageOf(0, 3, `${base}/api/machineactions?$skip=3`),
@@ -72,7 +73,7 @@ describe("DefenderApi.list", () => {
     }),
   )
 
-  it.effect("says in each page where the next one is, and goes on from there", () =>
+  it.effect("names the next page in each page, and resumes from there", () =>
     Effect.gen(function* () {
       const next = `${base}/api/machineactions?$filter=x&$skip=2`
       const first = yield* over((api) => Stream.runHead(api.pages()), pageOf(0, 2, next))
@@ -83,7 +84,7 @@ describe("DefenderApi.list", () => {
     }),
   )
 
-  it.effect("sends the filter encoded, so that nothing in it ends it", () =>
+  it.effect("encodes the filter, so that nothing in it ends it", () =>
     Effect.gen(function* () {
       const filter = ActionFilter.is("requestor", "o'brien&$top=1@contoso.com")
       const { requests } = yield* over((api) => Stream.runDrain(api.list({ filter, pageSize: 100 })), pageOf(0, 0))
@@ -93,7 +94,7 @@ describe("DefenderApi.list", () => {
     }),
   )
 
-  it.effect("takes the bearer to no other server, whatever a page says", () =>
+  it.effect("sends the token to no other server, whatever a page says", () =>
     Effect.gen(function* () {
       const elsewhere = "https://evil.example/machineactions?$skip=1"
       const { exit, requests } = yield* over((api) => Stream.runDrain(api.list()), pageOf(0, 1, elsewhere))
@@ -110,7 +111,7 @@ describe("DefenderApi.list", () => {
     }),
   )
 
-  it.effect("goes on after a 503 and a 429 with the page that it was at", () =>
+  it.effect("resumes with the same page after a 503 and a 429", () =>
     Effect.gen(function* () {
       const next = `${base}/api/machineactions?$skip=1`
       const answers = [
@@ -130,7 +131,7 @@ describe("DefenderApi.list", () => {
 })
 
 describe("DefenderApi.wait", () => {
-  it.effect("looks until it is over, and bears that it is not known at first", () =>
+  it.effect("polls until the action is final, also where it is unknown at first", () =>
     Effect.gen(function* () {
       const unknown = apiError(404, "ResourceNotFound")
       const answers = [unknown, unknown, json(action("Pending")), json(action("InProgress")), json(action("TimeOut"))]
@@ -141,7 +142,7 @@ describe("DefenderApi.wait", () => {
     }),
   )
 
-  it.effect("gives up one that stays unknown after two minutes", () =>
+  it.effect("gives up after two minutes on an action that stays unknown", () =>
     Effect.gen(function* () {
       const unknown = Array.from({ length: 60 }, () => apiError(404, "ResourceNotFound"))
       const { exit, requests } = yield* over((api) => api.wait(id), ...unknown)
@@ -151,7 +152,7 @@ describe("DefenderApi.wait", () => {
     }),
   )
 
-  it.effect("gives it as it is when the policy ends", () =>
+  it.effect("returns the action as it is when the schedule stops", () =>
     Effect.gen(function* () {
       const pending = Array.from({ length: 5 }, () => json(action("Pending")))
       const impatient = Timing.layer({ poll: Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 2 })) })
@@ -169,7 +170,7 @@ describe("DefenderApi.machinesOf", () => {
   const machineId = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
   const filterOf = ({ url }: { readonly url: string }) => new URL(url).searchParams.get("$filter")
 
-  it.effect("asks for a name that can't become a part of the filter, as it is written, and bears nulls", () =>
+  it.effect("quotes the name in the filter, sends it as written, and tolerates nulls", () =>
     Effect.gen(function* () {
       const value = [
         { id: machineId, computerDnsName: "ws'1", lastSeen: "2026-08-02T14:55:03.7791856Z" },
@@ -189,7 +190,7 @@ describe("DefenderApi.machinesOf", () => {
     }),
   )
 
-  it.effect("asks once more in lower case where there is no such machine, and takes no other machine for it", () =>
+  it.effect("asks once more in lower case where no machine is found, and returns no other machine", () =>
     Effect.gen(function* () {
       const found = json({ value: [{ id: machineId, computerDnsName: "c-lab-31" }] })
       const none = json({ value: [{ id: "2".repeat(40), computerDnsName: "another" }] })
@@ -207,14 +208,14 @@ describe("DefenderApi.machinesOf", () => {
     }),
   )
 
-  it.effect("a 404 means that there is no such machine", () =>
+  it.effect("returns no machine after a 404", () =>
     Effect.gen(function* () {
       const { result } = yield* over((api) => api.machinesOf("ws-1"), apiError(404, "ResourceNotFound"))
       assert.deepStrictEqual(result, [])
     }),
   )
 
-  it.effect("fails where a machine of the name can't be read: nobody knows which is meant", () =>
+  it.effect("fails where a machine of that name can't be read, because it may be the right one", () =>
     Effect.gen(function* () {
       const value = [
         { id: machineId, computerDnsName: "ws-1" },
@@ -237,7 +238,7 @@ describe("DefenderApi.run and cancel", () => {
     comment: "case 4711",
   })
 
-  it("sends the commands as the API takes them", () => {
+  it("sends the commands in the API's own shape", () => {
     assert.deepStrictEqual(Session.toApi(session), {
       Commands: [
         { type: "PutFile", params: [{ key: "FileName", value: "a.exe" }] },
@@ -255,7 +256,7 @@ describe("DefenderApi.run and cancel", () => {
     })
   })
 
-  it.effect("a session in another order, or of nothing, is none", () =>
+  it.effect("accepts no session without commands or in another order", () =>
     Effect.gen(function* () {
       const decode = Schema.decodeUnknownEffect(Session.Session)
       const put = { _tag: "PutFile", fileName: "a" }
@@ -268,7 +269,7 @@ describe("DefenderApi.run and cancel", () => {
     }),
   )
 
-  it.effect("begins a session, with 201 or 200", () =>
+  it.effect("starts a session, with 201 or 200", () =>
     Effect.gen(function* () {
       for (const status of [200, 201]) {
         const { requests, result } = yield* over((api) => api.run("m/1", session), json(action("Pending"), status))
@@ -279,28 +280,28 @@ describe("DefenderApi.run and cancel", () => {
     }),
   )
 
-  it.effect("asks again where nothing was begun, and not where that is not known", () =>
+  it.effect("repeats a call that started nothing, and not one that may have started a session", () =>
     Effect.gen(function* () {
       const throttled = apiError(429, "429", { "retry-after": "9" })
-      const begun = yield* over((api) => api.run("m", session), throttled, json(action("Pending"), 201))
-      assert.strictEqual(begun.result?.status, "Pending")
+      const started = yield* over((api) => api.run("m", session), throttled, json(action("Pending"), 201))
+      assert.strictEqual(started.result?.status, "Pending")
       const unsure = yield* over((api) => api.run("m", session), apiError(503, "Busy"), json(action("Pending"), 201))
       assert.strictEqual(unsure.exit._tag, "Failure")
       assert.strictEqual(unsure.requests.length, 1)
     }),
   )
 
-  it.effect("begins ten sessions a minute, while other calls have limits of their own", () =>
+  it.effect("starts ten sessions a minute, while other calls have limits of their own", () =>
     Effect.gen(function* () {
       const answers = Array.from({ length: 25 }, () => json(action("Pending"), 201))
       const { result } = yield* over(
         (api) =>
           Effect.gen(function* () {
-            const began = yield* Clock.currentTimeMillis
-            const at = (call: Effect.Effect<unknown, DefenderApi.ApiError>) =>
+            const startedAt = yield* Clock.currentTimeMillis
+            const at = (call: Effect.Effect<unknown, ApiError>) =>
               Effect.andThen(
                 call,
-                Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now - began) / 1000)),
+                Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now - startedAt) / 1000)),
               )
             const runs = Effect.all(
               Array.from({ length: 12 }, () => at(api.run("m", session))),

@@ -1,9 +1,10 @@
-/** What a server repeats of what it was sent is in no error, no event and no manifest. */
+/** What a server repeats of a request is in no error, no event and no manifest. */
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as ClientCredentials from "@live-response/core/ClientCredentials"
 import * as Credential from "@live-response/core/Credential"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as MachineAction from "@live-response/core/MachineAction"
@@ -44,7 +45,7 @@ const signature = "1dYG/OLX+ZTY0123456789abcdefghijklmnopqrst%3D"
 const link = `https://example.blob.core.windows.net/r/4ed5?se=2030-02-04T16%3A13%3A50Z&sp=r&sig=${signature}`
 const linkAnswer = HttpServerResponse.jsonUnsafe({ value: link })
 
-/** In any of the forms in which a server may repeat them. */
+/** Each form that a server may repeat a secret in. */
 const forms = [token, signature].flatMap((secret) => [
   secret,
   decodeURIComponent(secret),
@@ -56,7 +57,7 @@ const assertClean = (seen: unknown) => {
   for (const form of forms) assert.isFalse(text.includes(form), `${form} is in ${text}`)
 }
 
-/** What a span shows to a collector of them: not what the effect was successful with. */
+/** What a span shows to a collector, which is not the value of its effect. */
 const exported = ({ attributes, name, status }: Tracer.Span) => ({
   name,
   attributes: [...attributes],
@@ -98,19 +99,21 @@ const save = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) 
   }).pipe(Effect.provide([world, Logger.layer([logger])]))
 }
 
-describe("a server that repeats what it was sent", () => {
+describe("a server that repeats what was sent", () => {
   const error = { code: `Bad ${token}`, message: `no: Authorization: Bearer ${token}`, target: token }
   const echoes = [link, signature, decodeURIComponent(signature), `?sig=${signature}`]
 
-  it.effect.each([400, 401, 403, 404, 409, 429, 500, 503])("shows no token: the API, in an error %s", (status) =>
-    Effect.gen(function* () {
-      const events = yield* save(HttpServerResponse.jsonUnsafe({ error }, { status }))
-      assert.isAbove(events.length, 0)
-    }),
+  it.effect.each([400, 401, 403, 404, 409, 429, 500, 503])(
+    "shows no token where the API repeats it in an error %s",
+    (status) =>
+      Effect.gen(function* () {
+        const events = yield* save(HttpServerResponse.jsonUnsafe({ error }, { status }))
+        assert.isAbove(events.length, 0)
+      }),
   )
 
   it.effect.each(echoes.flatMap((echo) => [200, 206, 403, 404, 503, 302].map((status) => ({ echo, status }))))(
-    "shows no link: the storage, in its headers and its page ($status: $echo)",
+    "shows no link where the storage repeats it in its headers and its page ($status: $echo)",
     ({ echo, status }) => {
       const headers = {
         etag: `"${echo}"`,
@@ -130,7 +133,7 @@ describe("a server that repeats what it was sent", () => {
     },
   )
 
-  it.effect("has an ETag that is as good as none where it repeats the link", () =>
+  it.effect("has no usable ETag where the ETag repeats the link", () =>
     Effect.gen(function* () {
       const events = yield* save(
         linkAnswer,
@@ -142,7 +145,7 @@ describe("a server that repeats what it was sent", () => {
     }),
   )
 
-  it.effect("shows no secret of the app: the sign-in server", () => {
+  it.effect("shows no secret of the app where the sign-in server repeats it", () => {
     const secret = "s3cret~of/the+app"
     const description = `AADSTS7000215: Invalid client secret ${secret} (${encodeURIComponent(secret)}) provided.`
     const { layer } = scripted(
@@ -250,7 +253,7 @@ describe("a record that repeats the token", () => {
       const { logger, logs } = recording()
       return Effect.gen(function* () {
         const api = yield* DefenderApi.DefenderApi
-        const calls: ReadonlyArray<Effect.Effect<unknown, DefenderApi.ApiError>> = [
+        const calls: ReadonlyArray<Effect.Effect<unknown, ApiError>> = [
           Stream.runCollect(Stream.take(api.pages(), 1)),
           Stream.runCollect(api.list()),
           api.get(exampleRef.machineActionId),
@@ -320,7 +323,7 @@ describe("TerminalText.withoutSecrets", () => {
   )
 
   it.effect.prop(
-    "is one bounded line without the secret, wherever it stands and whatever it is",
+    "is one bounded line without the secret, wherever and whatever the secret is",
     [Schema.String, Schema.String, Schema.String],
     ([before, random, after]) =>
       Effect.sync(() => {

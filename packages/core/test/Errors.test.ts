@@ -25,7 +25,7 @@ const ofQuotaStore = (reason: QuotaStoreError.Reason) =>
 const ofStore = (problem: StoreError.Problem) =>
   new StoreError.StoreError({ path: "/results/a", problem, detail: "EIO: i/o error" })
 
-/** Every reason that there is, and what an operator must find in its message. */
+/** Every reason, and what an operator must find in its message. */
 const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyArray<RegExp>; readonly again?: true }> =
   [
     {
@@ -51,18 +51,18 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
         new DefenderError.ActiveRequestAlreadyExists({ ...answer, machineActionId: exampleRef.machineActionId }),
       ),
       says: [
-        /another session is under way/,
+        /another session is in progress/,
         /machine action 988cc94e-7a8f-4b28-ab65-54970c5d5018/,
         /wait until .*cancel/,
       ],
     },
     {
       error: ofApi(new DefenderError.ActiveRequestAlreadyExists(answer)),
-      says: [/another session is under way/, /HTTP 400 InvalidInput: No such thing\./],
+      says: [/another session is in progress/, /HTTP 400 InvalidInput: No such thing\./],
     },
     {
       error: ofApi(new DefenderError.TooManyRequests({ status: 429, retryAfter: Duration.seconds(8) })),
-      says: [/HTTP 429/, /again in 8s/, /who else/],
+      says: [/HTTP 429/, /again in 8s/, /check what else/],
     },
     { error: ofApi(new DefenderError.TooManyRequests({ status: 429 })), says: [/^(?!.*again in).*HTTP 429/] },
     {
@@ -90,6 +90,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     },
     { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
     { error: ofApi(new DefenderError.EndlessList({ pages: 3 })), says: [/page 3/, /narrow the list/] },
+    {
+      error: ofApi(new DefenderError.OtherServer({ host: "evil.example.net" })),
+      says: [/evil\.example\.net/, /use a path/],
+    },
     {
       error: ofTransfer(new TransferError.LinkRefused({ status: 403, code: "AuthenticationFailed" })),
       says: [/^988cc94e.*:0: /, /HTTP 403 AuthenticationFailed/, /expired/],
@@ -247,7 +251,7 @@ const tagOf = (error: ResultError) => {
 
 describe("errors", () => {
   it.effect.each(all.map((one) => ({ ...one, name: tagOf(one.error) })))(
-    "say in one line what is wrong: $name",
+    "have a message of one line with the problem and the next step: $name",
     ({ error, says }) =>
       Effect.sync(() => {
         assert.notMatch(error.message, /[\r\n]/)
@@ -255,7 +259,7 @@ describe("errors", () => {
       }),
   )
 
-  it.effect("say it in one line whatever the other side says", () =>
+  it.effect("have a message of one line whatever the server says", () =>
     Effect.sync(() => {
       const hostile = {
         status: 400,
@@ -272,7 +276,7 @@ describe("errors", () => {
     }),
   )
 
-  it.effect("are all in the table above", () =>
+  it.effect("are all in the table of this test", () =>
     Effect.sync(() => {
       const reasons = {
         DefenderError: DefenderError.Reason.members,
@@ -289,7 +293,7 @@ describe("errors", () => {
     }),
   )
 
-  it.effect.each(all.map((one) => ({ ...one, name: tagOf(one.error) })))("come back from JSON: $name", ({ error }) =>
+  it.effect.each(all.map((one) => ({ ...one, name: tagOf(one.error) })))("survive JSON: $name", ({ error }) =>
     Effect.gen(function* () {
       const json = yield* encode(error)
       const back = yield* decode(json)
@@ -300,7 +304,7 @@ describe("errors", () => {
   )
 
   it.effect.prop(
-    "come back from JSON whatever is in them",
+    "survive JSON whatever is in them",
     [anyError],
     ([error]) =>
       Effect.gen(function* () {
@@ -312,7 +316,7 @@ describe("errors", () => {
     { arbitrary: { runs: 300 } },
   )
 
-  it.effect("are retryable only where a second try may help", () =>
+  it.effect("are retryable only where a retry may help", () =>
     Effect.sync(() => {
       for (const { again, error } of all) {
         if (!("isRetryable" in error) || error._tag === "QuotaStoreError") continue
@@ -321,7 +325,7 @@ describe("errors", () => {
     }),
   )
 
-  it.effect("are caught by their reason", () =>
+  it.effect("can be caught by their reason", () =>
     Effect.gen(function* () {
       const caught = yield* Effect.fail(ofApi(new DefenderError.NotFound({ status: 404 }))).pipe(
         Effect.catchReason("DefenderError", "NotFound", (reason) => Effect.succeed(reason.status)),
@@ -354,7 +358,7 @@ describe("CredentialError.fromEntra", () => {
       error: "invalid_client",
       description: `AADSTS7000222: The provided client secret keys for app 'a' are expired. Visit the Azure portal to create new keys for your app.\r\n${tail.replaceAll(/ (?=Correlation|Timestamp)/g, "\r\n")}`,
       reason: { code: 7000222, correlationId },
-      message: `sign-in was refused: AADSTS7000222: The provided client secret keys for app 'a' are expired; make a new one in Entra: app registrations, certificates & secrets (correlation id ${correlationId})`,
+      message: `sign-in was refused: AADSTS7000222: The provided client secret keys for app 'a' are expired; create a new one in Entra: app registrations, certificates & secrets (correlation id ${correlationId})`,
     },
     {
       name: "an unknown app",
@@ -418,7 +422,7 @@ describe("CredentialError.fromEntra", () => {
       reason: { description: "no" },
       message: "sign-in was refused: no; check the tenant, the app and its secret",
     },
-  ])("says in one line what is wrong and what to do: $name", ({ description, error, message, reason }) =>
+  ])("says the problem and the next step in one line: $name", ({ description, error, message, reason }) =>
     Effect.sync(() => {
       const refusal = CredentialError.fromEntra({ error, description })
       assert.deepInclude(refusal.reason, { _tag: "Refused", error, ...reason })
@@ -429,7 +433,7 @@ describe("CredentialError.fromEntra", () => {
     }),
   )
 
-  it.effect("takes the correlation id of the answer before that of its text", () =>
+  it.effect("prefers the correlation id of the answer to that of its text", () =>
     Effect.sync(() => {
       const { message } = CredentialError.fromEntra({
         error: "invalid_client",
@@ -441,7 +445,7 @@ describe("CredentialError.fromEntra", () => {
   )
 
   it.effect.each([{ error: "temporarily_unavailable" }, { error: "server_error" }])(
-    "takes $error for trouble that may pass",
+    "treats $error as trouble that may pass",
     ({ error }) =>
       Effect.sync(() => {
         const trouble = CredentialError.fromEntra({
@@ -457,7 +461,7 @@ describe("CredentialError.fromEntra", () => {
       }),
   )
 
-  it.effect("copes with a code that is too long for a number", () =>
+  it.effect("accepts a code that is too long for a number", () =>
     Effect.sync(() => {
       const { message } = CredentialError.fromEntra({
         error: "invalid_client",
@@ -496,7 +500,7 @@ describe("StoreError.fromPlatformError", () => {
     { code: "EIO", tag: "Unknown", problem: "Failed" },
     { code: "ENOENT", tag: "NotFound", problem: "Failed" },
     { code: undefined, tag: "Unknown", problem: "Failed" },
-  ])("takes $code ($tag) for $problem", ({ code, problem, tag }) =>
+  ])("maps $code ($tag) to $problem", ({ code, problem, tag }) =>
     Effect.sync(() => {
       const error = StoreError.fromPlatformError("/results/a")(systemError(code, tag))
       assert.strictEqual(error.problem, problem)
@@ -506,7 +510,7 @@ describe("StoreError.fromPlatformError", () => {
     }),
   )
 
-  it.effect("goes by what happened and not by what the path is called", () =>
+  it.effect("depends on what happened and not on the name of the path", () =>
     Effect.sync(() => {
       for (const name of ["ENOSPC", "PermissionDenied", "EACCES", "EEXIST"]) {
         const path = `/srv/${name}/0.part`

@@ -185,7 +185,7 @@ describe("Fleet.run", () => {
       const [refused] = only(plain.events, "notStarted")
       assert.match(
         refused?.message ?? "",
-        /another session is under way on the machine \(machine action [0-9a-f-]{36}\)/,
+        /another session is in progress on the machine \(machine action [0-9a-f-]{36}\)/,
       )
       const adopting = yield* inVirtualTime(collect(machineIds(1), { adopt: true }))
       assert.strictEqual(only(adopting.events, "started")[0]?.as, "adopted")

@@ -339,7 +339,7 @@ describe("The journal of Fleet.run", () => {
           Effect.map(Clock.currentTimeMillis, (now) => assert.isAtMost(now - startedAt, 30_000)),
         ),
       )
-      assert.include(event?.event === "notStarted" ? event.message : "", "another session is under way")
+      assert.include(event?.event === "notStarted" ? event.message : "", "another session is in progress")
     }).pipe(overService({ machines: machines(1) })),
   )
 })

@@ -195,7 +195,7 @@ describe("Fleet.run in edge cases", () => {
         const unsent = ({ kind }: Sent): Weather => (kind === "run" ? { instead: unnamed } : {})
         const events = yield* inVirtualTime(run(unsent, machineIds(1), { adopt }), "1 hour")
         assert.deepStrictEqual(kinds(events), { notStarted: 1, sessions: 1 })
-        assert.include(events[0]?.event === "notStarted" ? events[0].message : "", "another session is under way")
+        assert.include(events[0]?.event === "notStarted" ? events[0].message : "", "another session is in progress")
       }).pipe(overService({ machines: machines(1, () => ({ busy })) })),
     )
   }

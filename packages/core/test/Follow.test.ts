@@ -242,7 +242,10 @@ describe("Follow.run", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(
-        Layer.mergeAll(layer, Timing.layer({ again: Schedule.spaced("1 minute").pipe(Schedule.upTo({ times: 2 })) })),
+        Layer.mergeAll(
+          layer,
+          Timing.layer({ retryFailed: Schedule.spaced("1 minute").pipe(Schedule.upTo({ times: 2 })) }),
+        ),
       ),
     ),
   )

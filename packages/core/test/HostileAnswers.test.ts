@@ -1,8 +1,9 @@
-/** What servers answer that mean harm, or are broken: one target has it, and the others know nothing of it. */
+/** Answers of hostile and of broken servers. One target gets them, and the others must not notice. */
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as ClientCredentials from "@live-response/core/ClientCredentials"
 import * as Credential from "@live-response/core/Credential"
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import { MachineActionId } from "@live-response/core/MachineAction"
@@ -38,13 +39,13 @@ import { layerOver } from "./support/world.ts"
 const { inVirtualTime } = LiveResponseTest
 const token = "a-token-for-tests"
 
-/** What the victim's link or its storage answers in place of the service. */
+/** What replaces the answers of the victim's link or of its storage. */
 interface Attack {
   readonly at: "link" | "blob"
   readonly answer: () => HttpServerResponse.HttpServerResponse
 }
 
-/** The way to the simulator, on which every answer for one target is replaced. */
+/** A transport to the simulator that replaces every answer for one target. */
 const attacked = (victim: ResultRef, { answer, at }: Attack) =>
   Layer.effect(
     HttpClient.HttpClient,
@@ -81,7 +82,7 @@ const world = (victim: ResultRef, attack: Attack) =>
     Layer.provideMerge(Simulator.layer({ tokens: [token] })),
   )
 
-/** Twenty results, of which one is attacked: its action has no other result. */
+/** Twenty results. The attacked one is the only result of its action. */
 const others = refsUpTo(19)
 const victim = refsUpTo(100).at(-1) ?? exampleRef
 
@@ -101,7 +102,7 @@ const saveAll = Effect.gen(function* () {
   return { exit, failed, completed }
 })
 
-/** The others are downloaded, the batch ends as it should, and nothing is called a bug. */
+/** Asserts that the others are downloaded, that the batch finishes, and that nothing is called a bug. */
 const assertHarmless = Effect.fnUntraced(function* (attack: Attack) {
   const { logger, logs } = recording()
   const { completed, exit, failed } = yield* Effect.provide(saveAll, [world(victim, attack), Logger.layer([logger])])
@@ -215,12 +216,12 @@ const errorStatus = Arbitrary.schema(
   Schema.Literals([201, 204, 206, 302, 304, 400, 404, 408, 409, 412, 416, 429, 500, 503, 511]),
 )
 
-/** Good as often as not. */
+/** A good value, or a hostile one. */
 const status = Arbitrary.flatMap(Arbitrary.schema(Schema.Boolean), (isGood): Arbitrary.Arbitrary<number> =>
   isGood ? Arbitrary.Constant(200) : errorStatus,
 )
 
-/** JSON as a server may send it: also numbers that are none of JavaScript's. */
+/** JSON as a server may send it, with numbers that JavaScript does not have. */
 const hostileJson = Arbitrary.flatMap(
   Arbitrary.schema(Schema.Literals(["json", "text", "1e400", "-9007199254740993"])),
   (kind) => {
@@ -293,7 +294,7 @@ const body = Arbitrary.map(
   },
 )
 
-describe("a defect that comes up with one target", () => {
+describe("a defect in one target", () => {
   const link = "https://storage.example.net/r?sp=r&sig=c2lnbmF0dXJlLW9mLWEtbGluaw%3D%3D"
   const { logger, logs } = recording()
   const broken = Layer.effect(
@@ -313,7 +314,7 @@ describe("a defect that comes up with one target", () => {
     Layer.provideMerge(Simulator.layer({ tokens: [token] })),
   )
 
-  it.effect("is the error of that target alone, without the link, and the log has its cause", () =>
+  it.effect("is the error of that target alone, without the link, and its cause is logged", () =>
     Effect.gen(function* () {
       const { completed, exit, failed } = yield* saveAll
       assert.deepStrictEqual(exit, Exit.void)
@@ -329,16 +330,16 @@ describe("a defect that comes up with one target", () => {
   )
 })
 
-describe("whatever the answer for one target is", () => {
+describe("any answer for one target", () => {
   it.effect.prop(
-    "the storage's costs the others nothing",
+    "from the storage costs the other targets nothing",
     [status, headers, Arbitrary.schema(Schema.String)],
     ([status, headers, text]) => assertHarmless({ at: "blob", answer: () => answerOf(text, status, headers) }),
     { arbitrary: { runs: 100 }, timeout: 120_000 },
   )
 
   it.effect.prop(
-    "the API's costs the others nothing",
+    "from the API costs the other targets nothing",
     [status, headers, body],
     ([status, headers, text]) => assertHarmless({ at: "link", answer: () => answerOf(text, status, headers) }),
     { arbitrary: { runs: 100 }, timeout: 120_000 },
@@ -359,18 +360,18 @@ const tokenAnswer = Arbitrary.map(
 const assertNoDefect = <A, E>(exit: Exit.Exit<A, E>) =>
   assert.isFalse(Exit.isFailure(exit) && Cause.hasDies(exit.cause), String(exit))
 
-describe("whatever a server answers", () => {
+describe("any answer of a server", () => {
   const id = Schema.decodeSync(MachineActionId)("988cc94e-7a8f-4b28-ab65-54970c5d5018")
   const machine = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
 
   it.effect.prop(
-    "no call of the API has a defect",
+    "causes no defect in a call of the API",
     [status, headers, body],
     ([status, headers, text]) => {
       const { layer } = scripted(answerOf(text, status, headers))
       return Effect.gen(function* () {
         const api = yield* DefenderApi.DefenderApi
-        const calls: ReadonlyArray<Effect.Effect<unknown, DefenderApi.ApiError>> = [
+        const calls: ReadonlyArray<Effect.Effect<unknown, ApiError>> = [
           Stream.runDrain(api.list()),
           api.get(id),
           api.machinesOf("ws-1.contoso.com"),
@@ -389,7 +390,7 @@ describe("whatever a server answers", () => {
   )
 
   it.effect.prop(
-    "no sign-in has a defect",
+    "causes no defect in a sign-in",
     [status, headers, tokenAnswer],
     ([status, headers, text]) => {
       const { layer } = scripted(answerOf(text, status, headers))

@@ -14,7 +14,7 @@ const asked = <A, E>(ask: (api: DefenderApi.Service) => Effect.Effect<A, E>, bod
     Effect.provide(layerOver(scripted(HttpServerResponse.text(body, { status })).layer)),
   )
 
-/** What a call for an action makes of an answer. */
+/** The outcome of a call for an action with this answer. */
 const get = (body: string, status?: number) => asked((api) => api.get(exampleRef.machineActionId), body, status)
 
 /** An action with another member. */
@@ -49,7 +49,7 @@ describe("an answer of the API", () => {
     }),
   )
 
-  it.effect("is not parsed as an error where it has more values than any page", () =>
+  it.effect("is not parsed as an error where it has more values than any page has", () =>
     Effect.gen(function* () {
       const many = `{"error":{"code":"BadRequest","message":"owned","other":[${"[],".repeat(2_500_001)}[]]}}`
       const error = yield* Effect.flip(asked((api) => Stream.runCollect(api.list()), many, 400))
@@ -58,7 +58,7 @@ describe("an answer of the API", () => {
     }),
   )
 
-  it.effect("is not parsed as an error either: its status alone counts", () =>
+  it.effect("is not parsed as an error where it is nested too deep, so that its status alone counts", () =>
     Effect.gen(function* () {
       const deep = `{"error":{"code":"BadRequest","message":"owned","other":${nested(64)}}}`
       const reason = yield* reasonOf(deep, 400)

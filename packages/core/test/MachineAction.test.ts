@@ -23,7 +23,7 @@ describe("MachineActionId", () => {
     }),
   )
 
-  it.effect.prop("takes any GUID in any case, and gives back what it decoded to", [guid], ([typed]) =>
+  it.effect.prop("accepts any GUID in any case, and encodes what it decoded to", [guid], ([typed]) =>
     Effect.gen(function* () {
       const id = yield* decode(typed)
       assert.strictEqual<string>(id, typed.toLowerCase())
@@ -56,7 +56,7 @@ const decodeAction = Schema.decodeUnknownEffect(MachineAction.FromApi)
 
 const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
 
-/** As the vendor's page has it, with everything that drifts. */
+/** The action of Microsoft's page, with everything that drifts. */
 const answer = {
   "@odata.context": "https://api.security.microsoft.com/api/$metadata#MachineActions/$entity",
   id: id.toUpperCase(),
@@ -99,7 +99,7 @@ const answer = {
 }
 
 describe("MachineAction.FromApi", () => {
-  it.effect("decodes the vendor's own shape", () =>
+  it.effect("decodes Microsoft's own shape", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction(answer)
       assert.strictEqual<string>(action.id, id)
@@ -113,7 +113,7 @@ describe("MachineAction.FromApi", () => {
     }),
   )
 
-  it.effect("takes the name that lists have for the last update, times without a zone, and words that are new", () =>
+  it.effect("accepts the lists' name of the last update, times without a zone, and new words", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction({
         id,
@@ -140,14 +140,14 @@ describe("MachineAction.FromApi", () => {
     { status: "CompletedWithErrors", words: ["Completed", "Created"], isFinal: false },
     { status: "CompletedWithErrors", words: [], isFinal: false },
     { status: null, words: ["Completed"], isFinal: true },
-  ])("is final where it says so, and with a new status once all commands have finished: $status, $words", (of) =>
+  ])("is final by its status, and with an unknown status once all commands have finished: $status, $words", (of) =>
     Effect.gen(function* () {
       const commands = of.words.map((commandStatus) => ({ commandStatus, command: { type: "RunScript" } }))
       assert.strictEqual((yield* decodeAction({ ...answer, status: of.status, commands })).isFinal, of.isFinal)
     }),
   )
 
-  it.effect("reads odd members as what they mean", () =>
+  it.effect("reads members of unexpected types by their meaning", () =>
     Effect.gen(function* () {
       const odd = {
         index: "1",
@@ -180,7 +180,7 @@ describe("MachineAction.FromApi", () => {
     }),
   )
 
-  it.effect("encodes as events print it, and decodes that again", () =>
+  it.effect("encodes as events print it, and decodes the result", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction(answer)
       const json = yield* Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))(action)
@@ -244,14 +244,14 @@ describe("MachineAction.hasResult", () => {
     { type: null, expected: "yes" },
     { type: "Isolate", expected: "never" },
     { type: "BrandNew", expected: "never" },
-  ])("of an action of type $type: $expected", ({ expected, type }) =>
+  ])("is $expected for an action of type $type", ({ expected, type }) =>
     Effect.gen(function* () {
       const action = yield* decodeAction({ ...answer, type })
       assert.strictEqual(action.commands[0] && MachineAction.hasResult(action, action.commands[0]), expected)
     }),
   )
 
-  it.effect("no other action has any", () =>
+  it.effect("is never for any other action", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction({ ...answer, type: "Isolate" })
       const results = action.commands.map((command) => MachineAction.hasResult(action, command))

@@ -1,4 +1,4 @@
-/** What becomes of a network that is gone, and of one that never lets anybody through. */
+/** Networks that are lost for a while, and networks that never let a call through. */
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as Credential from "@live-response/core/Credential"
@@ -37,7 +37,7 @@ const minute = 60_000
 const world = (
   { layer }: ReturnType<typeof wire>,
   credential: Layer.Layer<Credential.Credential> = Credential.layerToken(Redacted.make(token)),
-  policies: Partial<Timing.Policies> = {},
+  policies: Partial<Timing.Settings> = {},
 ) =>
   LiveResponse.layer.pipe(
     Layer.provideMerge(Transfer.layer),
@@ -80,9 +80,9 @@ const run = Effect.fnUntraced(function* (count: number, options: LiveResponse.Ba
   return { exit, summary, offline, events, used: status.windows[1]?.used ?? 0 }
 })
 
-describe("a batch whose network is gone", () => {
+describe("a batch that has lost its network", () => {
   it.effect.each([{ concurrency: 1 }, { concurrency: 64 }])(
-    "waits until it is back, with as many attempts for one as for all: $concurrency at once",
+    "waits until the network is back, with as many attempts for all calls as for one: $concurrency at once",
     ({ concurrency }) => {
       const net = wire(goneBetween(0, 30 * minute))
       return Effect.gen(function* () {
@@ -101,7 +101,7 @@ describe("a batch whose network is gone", () => {
     },
   )
 
-  it.effect("counts no call in the quota that never reached the API", () => {
+  it.effect("counts no call that never reached the API in the quota", () => {
     const net = wire(goneBetween(0, 30 * minute))
     return Effect.gen(function* () {
       const { used } = yield* run(64, { concurrency: 64 })
@@ -111,23 +111,23 @@ describe("a batch whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("gives up after as long as it was asked to wait, and no target has failed", () => {
+  it.effect("gives up after giveUpAfter, and no target has failed", () => {
     const net = wire(() => refused)
     return Effect.gen(function* () {
-      const began = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeMillis
       const { events, exit, summary } = yield* run(64, { concurrency: 8, giveUpAfter: "10 minutes" })
       const outage = yield* failureOf(exit)
       assert.deepInclude(outage, { _tag: "Outage", failures: 1 })
       assert.include(String(outage), "gave up after 10m: run it again when the network is back")
       assert.deepInclude(summary, { completed: 0, failed: 0 })
       assert.isFalse(events.some(({ event }) => event === "failed"))
-      const last = Math.max(...net.attempts.map(({ at }) => at)) - began
+      const last = Math.max(...net.attempts.map(({ at }) => at)) - startedAt
       assert.isAtLeast(last, 9 * minute)
       assert.isAtMost(last, 10 * minute + 1)
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("waits for as long as it takes where it was asked to", () => {
+  it.effect("waits without end where giveUpAfter is infinite", () => {
     const net = wire(goneBetween(0, 26 * 60 * minute))
     return Effect.gen(function* () {
       const { exit, summary } = yield* run(20, { giveUpAfter: Duration.infinity })
@@ -136,7 +136,7 @@ describe("a batch whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("waits for an hour where nobody says how long", () => {
+  it.effect("waits for an hour by default", () => {
     const net = wire(() => refused)
     return Effect.gen(function* () {
       const { exit } = yield* run(3)
@@ -146,7 +146,7 @@ describe("a batch whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("waits for the storage alone, and makes no link twice for it", () => {
+  it.effect("waits for the storage alone, and requests no second link", () => {
     const net = wire(({ at, isStorage }) => (isStorage && at < 20 * minute ? refused : undefined))
     return Effect.gen(function* () {
       const { exit, offline, summary } = yield* run(64, { concurrency: 64 })
@@ -158,7 +158,7 @@ describe("a batch whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("renews a link that expired meanwhile", () => {
+  it.effect("renews a link that expired in the meantime", () => {
     const net = wire(({ at, isStorage }) => (isStorage && at < 50 * minute ? refused : undefined))
     return Effect.gen(function* () {
       const { exit, summary } = yield* run(1)
@@ -167,7 +167,7 @@ describe("a batch whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("takes a name that was known before for a network that is gone", () => {
+  it.effect("treats a name that resolved before as a lost network", () => {
     const net = wire((_, nth) => (nth > 1 && nth < 9 ? { code: "ENOTFOUND" } : undefined))
     return Effect.gen(function* () {
       const { exit, summary } = yield* run(8, { concurrency: 1 })
@@ -176,7 +176,7 @@ describe("a batch whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("waits for the sign-in server as well, once it had a token", () => {
+  it.effect("waits for the sign-in server as well, once it has signed in", () => {
     const net = wire(() => undefined)
     let asked = 0
     const noSignIn = new CredentialError({ reason: new Unreachable({ description: "ENOTFOUND login" }) })
@@ -196,7 +196,7 @@ describe("a batch whose network is gone", () => {
   })
 })
 
-describe("a connection that no wait brings about", () => {
+describe("a connection that no wait can open", () => {
   it.effect.each([
     { code: "SELF_SIGNED_CERT_IN_CHAIN", kind: "certificate" },
     { code: "ERR_TLS_CERT_ALTNAME_INVALID", kind: "certificate" },
@@ -204,7 +204,7 @@ describe("a connection that no wait brings about", () => {
     { code: "UND_ERR_ABORTED", message: "Proxy response (407) !== 200 when HTTP Tunneling", kind: "proxy" },
     { code: "UND_ERR_INVALID_ARG", message: "Proxy Authentication Required (407)", kind: "proxy" },
     { code: "ENOTFOUND", kind: "name" },
-  ])("ends the batch at once, after one attempt: $code", ({ kind, ...trouble }) => {
+  ])("stops the batch at once, after one attempt: $code", ({ kind, ...trouble }) => {
     const net = wire((): Trouble => trouble)
     return Effect.gen(function* () {
       const { exit, offline, summary } = yield* run(100, { concurrency: 1 })
@@ -218,7 +218,7 @@ describe("a connection that no wait brings about", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("of the storage ends the batch as well", () => {
+  it.effect("to the storage stops the batch as well", () => {
     const net = wire(({ isStorage }) => (isStorage ? { code: "CERT_HAS_EXPIRED" } : undefined))
     return Effect.gen(function* () {
       const { exit, summary } = yield* run(100, { concurrency: 1 })
@@ -229,7 +229,7 @@ describe("a connection that no wait brings about", () => {
   })
 })
 
-describe("one call whose network is gone", () => {
+describe("one call that has lost its network", () => {
   it.effect.each([{ code: "ECONNREFUSED" }, { code: "EAI_AGAIN" }, { code: "UND_ERR_CONNECT_TIMEOUT" }])(
     "fails within seconds: $code",
     (trouble) => {
@@ -245,7 +245,7 @@ describe("one call whose network is gone", () => {
     },
   )
 
-  it.effect("fails within seconds beside many others that nobody has let in yet", () => {
+  it.effect("fails within seconds beside many others that the API has not accepted yet", () => {
     const net = wire(() => refused)
     return Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
@@ -260,7 +260,7 @@ describe("one call whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("names itself, and not the call that tried the network for it", () => {
+  it.effect("names itself in its error, and not the call that tried the network for it", () => {
     const net = wire(() => refused)
     return Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
@@ -273,7 +273,7 @@ describe("one call whose network is gone", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("does not stand in the way of the next one", () => {
+  it.effect("does not delay the next call", () => {
     const net = wire(goneBetween(0, 20_000))
     return Effect.gen(function* () {
       yield* addAll(1)
@@ -291,7 +291,7 @@ describe("one call whose network is gone", () => {
   })
 })
 
-describe("a connection that breaks once it was made", () => {
+describe("a connection that breaks after it was opened", () => {
   const session = Session.Session.make({ commands: [Session.RunScript.make({ scriptName: "a.ps1" })], comment: "case" })
   const runOnce = Effect.gen(function* () {
     const api = yield* DefenderApi.DefenderApi
@@ -304,7 +304,7 @@ describe("a connection that breaks once it was made", () => {
       { code, message: `read ${code}` },
       { code, message: `write ${code}` },
     ]),
-  )("does not have a session asked for twice: $message", (trouble) => {
+  )("does not start a session twice: $message", (trouble) => {
     const net = wire(() => trouble)
     return Effect.gen(function* () {
       yield* runOnce
@@ -312,7 +312,7 @@ describe("a connection that breaks once it was made", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("is another thing than one that could not be made, through which nothing was sent", () => {
+  it.effect("differs from one that could not be opened, through which nothing was sent", () => {
     const net = wire(() => ({ code: "ETIMEDOUT" }))
     return Effect.gen(function* () {
       yield* runOnce
@@ -323,7 +323,7 @@ describe("a connection that breaks once it was made", () => {
 
 describe("the call that tries the network", () => {
   it.effect.prop(
-    "has a successor, whoever is interrupted and however fibers are scheduled",
+    "has a successor, whichever call is interrupted and however fibers are scheduled",
     [
       Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 300_000 }))), {
         minLength: 1,

@@ -30,7 +30,7 @@ const record = (n: number, over: object = {}) => ({
 
 type Answers = (url: URL) => object | string
 
-/** Walks through a list of a service: what came, how it ended, and what was asked for and warned of. */
+/** Walks through the list of a service. Returns the actions, the exit, the requests and the warnings. */
 const walk = (answers: Answers, query?: DefenderApi.ListQuery, times = 1) =>
   Effect.gen(function* () {
     const requests: Array<string> = []
@@ -108,7 +108,7 @@ describe("A record of a list", () => {
     { over: { id: null }, why: "record 2 of the list can't be read: its id is not a GUID" },
     { over: { id: "x\ny" }, why: "record 2 of the list (x y) can't be read: its id is not a GUID" },
     { over: odd("none"), why: `record 2 of the list (${idOf(1)}) can't be read: its commands are not a list` },
-  ])("that can't be read is reported once, and costs the others nothing: $why", ({ over, why }) =>
+  ])("is reported once where it can't be read, and costs the others nothing: $why", ({ over, why }) =>
     Effect.gen(function* () {
       const { exit, ids, warnings } = yield* walk(withOdd(over))
       assert.strictEqual(exit._tag, "Success")
@@ -117,14 +117,14 @@ describe("A record of a list", () => {
     }),
   )
 
-  it.effect("that can't be read is reported once, however often its list is asked for", () =>
+  it.effect("is reported once where it can't be read, however often its list is requested", () =>
     Effect.gen(function* () {
       const { ids, warnings } = yield* walk(withOdd(odd("none")), undefined, 3)
       assert.deepStrictEqual([ids.length, warnings.length], [9, 1])
     }),
   )
 
-  it.effect("that is not JSON at all costs the others nothing", () =>
+  it.effect("costs the others nothing where it is not JSON", () =>
     Effect.gen(function* () {
       const [first = "", second = ""] = [record(0), record(1)].map((value) => JSON.stringify(value))
       const deep = "[".repeat(5000) + "]".repeat(5000)
@@ -148,7 +148,7 @@ describe("A record of a list", () => {
   )
 
   it.effect.prop(
-    "is anything, and never costs its neighbours anything",
+    "may be anything, and costs its neighbours nothing",
     [Arbitrary.schema(Schema.Array(Schema.Json))],
     ([values]) =>
       Effect.gen(function* () {
@@ -161,7 +161,7 @@ describe("A record of a list", () => {
   )
 
   it.effect.prop(
-    "has members that are anything but its id",
+    "may have any members but its id",
     [
       Arbitrary.schema(
         Schema.Struct({
@@ -211,7 +211,7 @@ describe("A page", () => {
     { body: '{"value":[{}{}]}', why: "it ends too early" },
     { body: '{"value":[] "x":1}', why: "it is not JSON at character 12" },
     { body: '{"value":[],"@odata.nextLink":5}', why: "the address of the next page is not text" },
-  ])("that is none is an error that says why: $body", ({ body, why }) =>
+  ])("fails with the reason where it is not a page: $body", ({ body, why }) =>
     Effect.gen(function* () {
       const { exit } = yield* walk(() => body)
       assert.strictEqual(exit._tag, "Failure")
@@ -219,7 +219,7 @@ describe("A page", () => {
     }),
   )
 
-  it.effect("lets others have their turn while it is decoded, however long it is", () =>
+  it.effect("lets other fibers run while it is decoded, however long it is", () =>
     Effect.gen(function* () {
       const turnsDuring = Effect.fnUntraced(function* (count: number) {
         const requestorComment = "x".repeat(2000)
@@ -244,7 +244,7 @@ describe("A page", () => {
     }),
   )
 
-  it.effect.prop("is any text, and never a defect", [Schema.String, Schema.Json], ([text, json]) =>
+  it.effect.prop("may be any text, and is never a defect", [Schema.String, Schema.Json], ([text, json]) =>
     Effect.gen(function* () {
       for (const body of [text, JSON.stringify(json), `{"value":${text}}`, `{"value":[${text}`, `{${text}:[]}`]) {
         const exit = yield* Effect.exit(collectPage(body))
@@ -262,7 +262,7 @@ describe("A walk through the pages", () => {
     return { value: all.slice(skip, skip + 2), ...(skip < 2 ? { "@odata.nextLink": link(skip + 2) } : {}) }
   }
 
-  it.effect.each([{ link: "" }, { link: " \t" }, { link: null }])("ends where the next link is '$link'", ({ link }) =>
+  it.effect.each([{ link: "" }, { link: " \t" }, { link: null }])("stops where the next link is '$link'", ({ link }) =>
     Effect.gen(function* () {
       const { exit, ids, requests } = yield* walk(() => ({ value: all, "@odata.nextLink": link }))
       assert.strictEqual(exit._tag, "Success")
@@ -291,7 +291,7 @@ describe("A walk through the pages", () => {
   )
 
   it.effect.each([{ link: 5 }, { link: "https://evil.example/x" }, { link: "https://" }])(
-    "gives all of a page whose next link is $link, and then fails",
+    "emits all of a page whose next link is $link, and then fails",
     ({ link }) =>
       Effect.gen(function* () {
         const { exit, ids, requests } = yield* walk(() => ({ value: all, "@odata.nextLink": link }))
@@ -300,7 +300,7 @@ describe("A walk through the pages", () => {
       }),
   )
 
-  it.effect("ends with an error where its pages lead in a circle", () =>
+  it.effect("fails where its pages lead in a circle", () =>
     Effect.gen(function* () {
       const { exit, ids, requests } = yield* walk((url) => ({
         value: all.slice(skipOf(url), skipOf(url) + 2),
@@ -312,7 +312,7 @@ describe("A walk through the pages", () => {
     }),
   )
 
-  it.effect("ends with an error where a link is mangled, so that the same page comes for ever", () =>
+  it.effect("fails where a mangled link leads to the same page for ever", () =>
     Effect.gen(function* () {
       let calls = 0
       const { exit, ids, requests } = yield* walk(() => ({
@@ -325,7 +325,7 @@ describe("A walk through the pages", () => {
     }),
   )
 
-  it.effect("ends with an error where a page names itself, even if each call brings something new", () =>
+  it.effect("fails where a page links to itself, even if each call has something new", () =>
     Effect.gen(function* () {
       let n = 0
       const { exit, ids, requests } = yield* walk(() => ({
@@ -338,7 +338,7 @@ describe("A walk through the pages", () => {
     }),
   )
 
-  it.effect("gives an action once that pages repeat, because others were added before it", () =>
+  it.effect("emits an action once that pages repeat because others were added before it", () =>
     Effect.gen(function* () {
       const { exit, ids } = yield* walk((url) =>
         skipOf(url) === 0
@@ -350,7 +350,7 @@ describe("A walk through the pages", () => {
     }),
   )
 
-  it.effect("asks for what is behind a full page, where a page size was asked for and no link comes", () =>
+  it.effect("requests the page after a full one, where a page size is set and no link comes", () =>
     Effect.gen(function* () {
       const { exit, ids, requests } = yield* walk(
         (url) => ({ value: all.slice(skipOf(url), skipOf(url) + Number(url.searchParams.get("$top"))) }),
@@ -365,7 +365,7 @@ describe("A walk through the pages", () => {
     }),
   )
 
-  it.effect("does not take pages for new whose records all can't be read", () =>
+  it.effect("does not count pages as new that have only unreadable records", () =>
     Effect.gen(function* () {
       const { exit, requests, warnings } = yield* walk((url) => ({
         value: [null, { id: 5 }],

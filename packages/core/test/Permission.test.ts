@@ -20,7 +20,7 @@ describe("Permission.missing", () => {
     { name: "an app with live response, to run", claims: app("Machine.LiveResponse"), to: run },
     { name: "a user with live response, to run", claims: user("Machine.LiveResponse"), to: run },
     { name: "an app that says that it is one", claims: { idtyp: "app", ...app("Machine.Read.All") }, to: results },
-  ])("is nothing for $name", ({ claims, to }) =>
+  ])("is undefined for $name", ({ claims, to }) =>
     Effect.sync(() => {
       assert.isUndefined(Permission.missing(claims, to))
     }),
@@ -103,7 +103,7 @@ describe("Permission.missing", () => {
       says: "the user's token lacks Machine.LiveResponse;",
       type: "delegated",
     },
-  ])("says what it is, and where it is granted: $name", ({ claims, says, to, type }) =>
+  ])("names the permission, and where it is granted: $name", ({ claims, says, to, type }) =>
     Effect.sync(() => {
       const sentence = Permission.missing(claims, to) ?? ""
       assert.isTrue(sentence.startsWith(says), sentence)
@@ -121,7 +121,7 @@ describe("Permission.missing", () => {
       words: "Machine.Read.All or Machine.ReadWrite.All (apps), or Machine.Read or Machine.ReadWrite (users)",
     },
     { permission: Permission.run, words: "Machine.LiveResponse" },
-  ])("is told in words: $words", ({ permission, words }) =>
+  ])("has a description: $words", ({ permission, words }) =>
     Effect.sync(() => {
       assert.strictEqual(Permission.describe(permission), words)
     }),

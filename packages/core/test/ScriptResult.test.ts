@@ -587,7 +587,7 @@ describe("ScriptResult as a stream", () => {
     },
     { name: "cut short", text: '{"a":1', description: "it ends at character 6, before the closing brace" },
     { name: "a wrong word", text: '{"a":nil}', description: "no number and no word of JSON ends at character 8" },
-    { name: "a wrong escape", text: '{"a":"\\W"}', description: "\\W is no escape, at character 7" },
+    { name: "a wrong escape", text: '{"a":"\\W"}', description: "\\W is not an escape, at character 7" },
     { name: "a comma too many", text: '{"a":1,}', description: "} is out of place at character 7" },
     {
       name: "a deep nest",

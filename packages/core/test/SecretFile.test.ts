@@ -27,7 +27,7 @@ const info = (mode: number, type: FileSystem.File.Type = "File"): FileSystem.Fil
   blocks: Option.none(),
 })
 
-/** What is logged while the token of such a file is read three times. */
+/** The log while the token of such a file is read three times. */
 const warnings = Effect.fnUntraced(function* (
   file: FileSystem.File.Info,
   platform: Layer.Layer<Path.Path> = Path.layer,
@@ -45,21 +45,23 @@ const warnings = Effect.fnUntraced(function* (
 })
 
 describe("a token file", () => {
-  it.effect.each([0o100_644, 0o640, 0o604, 0o620, 0o602, 0o666])("that others may open is warned of once: %o", (mode) =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* warnings(info(mode)), [
-        `${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`,
-      ])
-    }),
+  it.effect.each([0o100_644, 0o640, 0o604, 0o620, 0o602, 0o666])(
+    "causes one warning where others may open it: %o",
+    (mode) =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* warnings(info(mode)), [
+          `${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`,
+        ])
+      }),
   )
 
-  it.effect.each([0o100_600, 0o400, 0o700])("of its owner alone is not: %o", (mode) =>
+  it.effect.each([0o100_600, 0o400, 0o700])("causes no warning where its owner alone may open it: %o", (mode) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* warnings(info(mode)), [])
     }),
   )
 
-  it.effect("is not where there are no modes, as on Windows, and where it is no file", () =>
+  it.effect("causes no warning without modes, as on Windows, and where it is not a file", () =>
     Effect.gen(function* () {
       const windows = Layer.effect(
         Path.Path,

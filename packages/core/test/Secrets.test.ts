@@ -17,7 +17,7 @@ import { recording } from "./support/recording.ts"
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent.BatchEvent))
 
-/** What whoever looks closely can see of a value. */
+/** Everything that an inspection of a value shows. */
 const everything = (value: unknown) => inspect(value, { depth: 12, showHidden: true, maxArrayLength: null })
 
 describe("secrets", () => {

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 
-/** Fails under a policy until the policy gives up. Gives the delays between the attempts, in milliseconds. */
+/** Fails until the schedule gives up. Returns the delays between the attempts, in milliseconds. */
 const delaysOf = <E>(policy: Schedule.Schedule<unknown, E>, failure: (attempt: number) => E) =>
   Effect.gen(function* () {
     const at: Array<number> = []
@@ -46,19 +46,19 @@ const assertAbout = (delays: ReadonlyArray<number>, seconds: ReadonlyArray<numbe
 }
 
 describe("Timing", () => {
-  it.effect("calls the API again after a second, doubled up to half a minute, eight times", () =>
+  it.effect("retries an API call after a second, doubled up to half a minute, eight times", () =>
     Effect.gen(function* () {
       assertAbout(yield* delaysOf(Timing.defaults.api, () => unavailable), [1, 2, 4, 8, 16, 30, 30, 30])
     }),
   )
 
-  it.effect("goes on with a transfer after a second, doubled, five times", () =>
+  it.effect("resumes a transfer after a second, doubled, five times", () =>
     Effect.gen(function* () {
       assertAbout(yield* delaysOf(Timing.defaults.transfer, () => broken), [1, 2, 4, 8, 16])
     }),
   )
 
-  it.effect("does not let all who failed together come back together", () =>
+  it.effect("spreads the retries of calls that failed together", () =>
     Effect.gen(function* () {
       const first = yield* delaysOf(Timing.defaults.transfer, () => broken)
       const second = yield* delaysOf(Timing.defaults.transfer, () => broken)
@@ -66,7 +66,7 @@ describe("Timing", () => {
     }),
   )
 
-  it.effect("makes a refused link anew at once, and once", () =>
+  it.effect("renews a refused link at once, and once", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* delaysOf(Timing.defaults.link, () => broken), [0])
     }),
@@ -82,7 +82,7 @@ describe("Timing", () => {
     }),
   )
 
-  it.effect("waits after a 429 as long as the API asks for, but an hour at most", () =>
+  it.effect("waits after a 429 as long as the API asks for, an hour at most", () =>
     Effect.gen(function* () {
       const hints: ReadonlyArray<Duration.Input> = ["8 seconds", "1 second", "10 minutes", "59 minutes", "3 days"]
       const delays = yield* delaysOf(Timing.defaults.throttled, (attempt) => tooMany(hints[attempt - 1]))
@@ -111,7 +111,7 @@ describe("Timing", () => {
     }),
   )
 
-  it.effect("waits for the quota as long as the quota says, however often", () =>
+  it.effect("waits for the quota as long and as often as the quota says", () =>
     Effect.gen(function* () {
       const waits = Array.from({ length: 100 }, (_, i) => 100 + i)
       const delays = yield* delaysOf(
@@ -122,7 +122,7 @@ describe("Timing", () => {
     }),
   )
 
-  it.effect("is the default where nothing is provided", () =>
+  it.effect("has defaults where nothing is provided", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Timing.Timing, Timing.defaults)
       assert.strictEqual(Duration.toSeconds(Timing.defaults.headTimeout), 60)
@@ -130,7 +130,7 @@ describe("Timing", () => {
     }),
   )
 
-  it.effect("is replaced policy by policy", () =>
+  it.effect("is replaced setting by setting", () =>
     Effect.gen(function* () {
       const policy = yield* Timing.Timing
       assert.strictEqual(policy.stallTimeout, "5 seconds")
@@ -144,5 +144,31 @@ describe("Timing", () => {
         ),
       ),
     ),
+  )
+
+  it.effect("is replaced around one effect, for the services that were built without it as well", () =>
+    Effect.gen(function* () {
+      const settings = yield* Timing.perCall
+      assert.strictEqual(yield* settings, Timing.defaults)
+      const patient = Timing.with({ giveUpAfter: "1 hour" })
+      assert.strictEqual((yield* patient(settings)).giveUpAfter, "1 hour")
+      assert.strictEqual((yield* patient(settings)).api, Timing.defaults.api)
+      assert.strictEqual((yield* patient(Timing.Timing)).giveUpAfter, "1 hour")
+      const inner = yield* settings.pipe(
+        Timing.with({ giveUpAfter: "1 minute" }),
+        Timing.with({ stallTimeout: 5 }),
+        patient,
+      )
+      assert.deepInclude(inner, { giveUpAfter: "1 minute", stallTimeout: 5 })
+      assert.strictEqual(yield* settings, Timing.defaults)
+    }),
+  )
+
+  it.effect("keeps the settings of the layer that `with` does not replace", () =>
+    Effect.gen(function* () {
+      const settings = yield* Timing.perCall.pipe(Effect.provide(Timing.layer({ stallTimeout: "5 seconds" })))
+      const current = yield* Timing.with({ giveUpAfter: "1 hour" })(settings)
+      assert.deepInclude(current, { giveUpAfter: "1 hour", stallTimeout: "5 seconds" })
+    }),
   )
 })

@@ -1,65 +1,51 @@
 /**
- * Signing in on Node: every way that `@azure/identity` has, which is loaded only when it is used.
+ * Signs in on Node: with a token, or in any way that `@azure/identity` has.
  *
  * @since 0.1.0
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import * as AccessToken from "@live-response/core/AccessToken"
-import * as Cloud from "@live-response/core/Cloud"
+import type * as Cloud from "@live-response/core/Cloud"
 import * as Credential from "@live-response/core/Credential"
-import { CredentialError, Missing } from "@live-response/core/CredentialError"
+import type { CredentialError } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-import { type Needs, toCredentialError } from "./internal/azureError.ts"
-import { type CommonOptions, commonOptions } from "./internal/azureOptions.ts"
-import { inTime } from "./internal/inTime.ts"
-import { lastConnection } from "./internal/lastConnection.ts"
+import * as AzureCredential from "./internal/azureCredential.ts"
 import * as Proxy from "./internal/proxy.ts"
+import * as SignInSettings from "./internal/signInSettings.ts"
 import { slowDownPolicy } from "./internal/slowDown.ts"
-import * as NodeEnvironment from "./NodeEnvironment.ts"
 
 /**
  * The ways to sign in:
  *
- * - `token`: with a bearer token as it is
- * - `default`: whatever the environment has, as `DefaultAzureCredential` looks for it
+ * - `token`: with a fixed bearer token
+ * - `default`: with what the environment has, as `DefaultAzureCredential` searches it
  * - `secret`, `certificate`: as an app
- * - `managed-identity`, `workload-identity`: as what runs on Azure, or in a cluster that Entra trusts
- * - `cli`: as whoever is signed in with `az login`
- * - `device-code`, `browser`: as a user who is there
+ * - `managed-identity`, `workload-identity`: as a machine on Azure, or as a workload that Entra trusts
+ * - `cli`: as the user or app that `az login` signed in
+ * - `device-code`, `browser`: as a user who is present
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Kind = Schema.Literals([
-  "token",
-  "default",
-  "secret",
-  "certificate",
-  "managed-identity",
-  "workload-identity",
-  "cli",
-  "device-code",
-  "browser",
-])
+export const Kind = SignInSettings.Kind
 
 /**
+ * A way to sign in.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Kind = typeof Kind.Type
 
 /**
- * Where to sign in, and for what.
+ * The sign-in server, and the audience of tokens.
  *
  * @since 0.1.0
  * @category options
@@ -70,6 +56,8 @@ export interface CloudOptions {
 }
 
 /**
+ * The app that signs in.
+ *
  * @since 0.1.0
  * @category options
  */
@@ -79,8 +67,12 @@ export interface AppOptions extends CloudOptions {
 }
 
 /**
- * A user's sign-in. Without a tenant it is that of the user's organization, without an app that of Azure's own tools,
- * which few tenants let near this API.
+ * The sign-in of a user.
+ *
+ * **Details**
+ *
+ * By default the tenant is that of the user's organization, and the app is that of Azure's own tools. Few tenants permit
+ * that app to call this API.
  *
  * @since 0.1.0
  * @category options
@@ -89,50 +81,6 @@ export interface UserOptions extends CloudOptions {
   readonly tenantId?: string | undefined
   readonly clientId?: string | undefined
 }
-
-const loadIdentity = Effect.promise(() => import("@azure/identity"))
-
-type Identity = Effect.Success<typeof loadIdentity>
-
-/** How long one sign-in may take that asks nobody. */
-const patience = Duration.seconds(10)
-
-/** A credential of `@azure/identity`; `needs` tells what to do for whoever does not have what it takes. */
-const fromAzure = (
-  { cloud = Cloud.commercial }: CloudOptions,
-  needs: Needs,
-  create: (identity: Identity, options: CommonOptions) => Credential.TokenCredential,
-  /** What is used once a token was refused: by default another credential, for one keeps its tokens. */
-  afterRefusal?: (first: Credential.TokenCredential) => Credential.TokenCredential,
-): Layer.Layer<Credential.Credential, CredentialError> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const identity = yield* loadIdentity
-      const proxies = yield* Effect.mapError(Proxy.variables, ({ message }) => missing(message))
-      const inEnvironment = yield* Effect.mapError(NodeEnvironment.secrets, ({ message }) => missing(message))
-      const connection = lastConnection()
-      // A program that signs in has the environment as well, and may write it into its error.
-      const secrets = [...(needs.secrets ?? []), ...inEnvironment]
-      const onError = toCredentialError({ ...needs, secrets }, connection.error)
-      const authority = Cloud.withoutTrailingSlash(cloud.authority)
-      const createOne = () => {
-        const credential = create(identity, commonOptions(authority, Proxy.ofSignIn(proxies), connection.policy))
-        return needs.patience === undefined ? credential : inTime(credential, needs.patience)
-      }
-      const credential = yield* Effect.try({ try: createOne, catch: onError })
-      return Credential.layerTokenCredential({
-        credential,
-        scope: `${cloud.audience}/.default`,
-        onError,
-        afterRefusal: () => afterRefusal?.(credential) ?? createOne(),
-      })
-    }),
-  )
-
-/** A user need not sign in again: claims, even none, make it get another token for the same user. */
-const sameUser = (first: Credential.TokenCredential): Credential.TokenCredential => ({
-  getToken: (scopes, options) => first.getToken(scopes, { claims: '{"access_token":{}}', ...options }),
-})
 
 /**
  * Signs in as an app, with its secret.
@@ -152,18 +100,28 @@ const sameUser = (first: Credential.TokenCredential): Credential.TokenCredential
  * @since 0.1.0
  * @category layers
  */
-export const layerClientSecret = (
-  options: AppOptions & { readonly clientSecret: Redacted.Redacted<string> },
-): Layer.Layer<Credential.Credential, CredentialError> =>
-  fromAzure(
-    options,
-    { hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID", patience, secrets: [options.clientSecret] },
-    ({ ClientSecretCredential }, common) =>
-      new ClientSecretCredential(options.tenantId, options.clientId, Redacted.value(options.clientSecret), common),
-  )
+export const layerClientSecret = ({
+  clientId,
+  clientSecret,
+  cloud,
+  tenantId,
+}: AppOptions & { readonly clientSecret: Redacted.Redacted<string> }): Layer.Layer<
+  Credential.Credential,
+  CredentialError
+> =>
+  AzureCredential.layer({
+    cloud,
+    needs: {
+      hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID",
+      patience: AzureCredential.patience,
+      secrets: [clientSecret],
+    },
+    create: ({ ClientSecretCredential }, common) =>
+      new ClientSecretCredential(tenantId, clientId, Redacted.value(clientSecret), common),
+  })
 
 /**
- * Signs in as an app, with its certificate: a PEM file that holds the certificate and its private key.
+ * Signs in as an app, with its certificate: a PEM file that has the certificate and its private key.
  *
  * @since 0.1.0
  * @category layers
@@ -171,19 +129,19 @@ export const layerClientSecret = (
 export const layerClientCertificate = (
   options: AppOptions & {
     readonly certificatePath: string
-    /** Of the private key, where it has one. */
+    /** The password of the private key, where it has one. */
     readonly password?: Redacted.Redacted<string> | undefined
     /** Sends the chain as well, for apps that trust an issuer. By default it does not. */
     readonly sendChain?: boolean | undefined
   },
 ): Layer.Layer<Credential.Credential, CredentialError> =>
-  fromAzure(
-    options,
-    {
+  AzureCredential.layer({
+    cloud: options.cloud,
+    needs: {
       hint: `the certificate ${options.certificatePath} can't be used; check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD`,
-      patience,
+      patience: AzureCredential.patience,
     },
-    ({ ClientCertificateCredential }, common) =>
+    create: ({ ClientCertificateCredential }, common) =>
       new ClientCertificateCredential(
         options.tenantId,
         options.clientId,
@@ -193,57 +151,66 @@ export const layerClientCertificate = (
         },
         { ...common, sendCertificateChain: options.sendChain === true },
       ),
-  )
+  })
 
 /**
- * Signs in as the identity of the Azure machine that this runs on: the machine's own, or the one with this client id.
- * Where the API refuses its token there is no other until that one expires, for Azure keeps it.
+ * Signs in as the managed identity of the Azure machine that this runs on: the machine's own, or the one with this client
+ * id.
+ *
+ * **Gotchas**
+ *
+ * Azure caches its token, so that a token that the API refused can't be replaced until it expires.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerManagedIdentity = (
-  options: CloudOptions & { readonly clientId?: string | undefined } = {},
-): Layer.Layer<Credential.Credential, CredentialError> =>
-  fromAzure(
-    options,
-    {
+export const layerManagedIdentity = ({
+  clientId,
+  cloud,
+}: CloudOptions & { readonly clientId?: string | undefined } = {}): Layer.Layer<
+  Credential.Credential,
+  CredentialError
+> =>
+  AzureCredential.layer({
+    cloud,
+    needs: {
       hint: "there is no managed identity here; it is for machines of Azure, with AZURE_CLIENT_ID where it is user-assigned",
       isLocal: true,
-      patience,
+      patience: AzureCredential.patience,
     },
-    ({ ManagedIdentityCredential }, { additionalPolicies, proxyOptions, retryOptions }) =>
+    create: ({ ManagedIdentityCredential }, { additionalPolicies, proxyOptions, retryOptions }) =>
       new ManagedIdentityCredential({
         additionalPolicies,
         retryOptions,
         ...(proxyOptions === undefined ? {} : { proxyOptions }),
-        ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
+        ...(clientId === undefined ? {} : { clientId }),
       }),
-  )
+  })
 
 /**
- * Signs in as an app, with a token of a cluster or a pipeline that Entra trusts. The file is read again for each sign-in.
+ * Signs in as an app, with the token of a cluster or a pipeline that Entra trusts. The file is read for each sign-in.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerWorkloadIdentity = (
-  options: AppOptions & { readonly tokenFile: string },
-): Layer.Layer<Credential.Credential, CredentialError> =>
-  fromAzure(
-    options,
-    { hint: `can't sign in with ${options.tokenFile}; check AZURE_FEDERATED_TOKEN_FILE`, patience },
-    ({ WorkloadIdentityCredential }, common) =>
-      new WorkloadIdentityCredential({
-        ...common,
-        tenantId: options.tenantId,
-        clientId: options.clientId,
-        tokenFilePath: options.tokenFile,
-      }),
-  )
+export const layerWorkloadIdentity = ({
+  clientId,
+  cloud,
+  tenantId,
+  tokenFile,
+}: AppOptions & { readonly tokenFile: string }): Layer.Layer<Credential.Credential, CredentialError> =>
+  AzureCredential.layer({
+    cloud,
+    needs: {
+      hint: `can't sign in with ${tokenFile}; check AZURE_FEDERATED_TOKEN_FILE`,
+      patience: AzureCredential.patience,
+    },
+    create: ({ WorkloadIdentityCredential }, common) =>
+      new WorkloadIdentityCredential({ ...common, tenantId, clientId, tokenFilePath: tokenFile }),
+  })
 
 /**
- * Signs in as whoever is signed in with `az login`.
+ * Signs in as the user or app that `az login` signed in.
  *
  * @since 0.1.0
  * @category layers
@@ -251,15 +218,15 @@ export const layerWorkloadIdentity = (
 export const layerAzureCli = (
   options: CloudOptions & { readonly tenantId?: string | undefined } = {},
 ): Layer.Layer<Credential.Credential, CredentialError> =>
-  fromAzure(
-    options,
-    { hint: "install the Azure CLI, and sign in with az login", isLocal: true },
-    ({ AzureCliCredential }) => new AzureCliCredential({ processTimeoutInMs: 20_000, ...ids(options) }),
-  )
+  AzureCredential.layer({
+    cloud: options.cloud,
+    needs: { hint: "install the Azure CLI, and sign in with az login", isLocal: true },
+    create: ({ AzureCliCredential }) => new AzureCliCredential({ processTimeoutInMs: 20_000, ...idsOf(options) }),
+  })
 
 /**
- * How a user who is to sign in is told what to do: the sentence with the address and the code that Entra writes, or that a
- * browser opens. By default it goes to stderr.
+ * Shows a user the next step of a sign-in: Entra's sentence with the address and the code, or that a browser opens. By
+ * default it writes to stderr.
  *
  * @since 0.1.0
  * @category references
@@ -269,8 +236,8 @@ export const Prompt = Context.Reference<(message: string) => Effect.Effect<void>
   { defaultValue: () => (message) => Console.error(message) },
 )
 
-/** For the callbacks of a credential, which know nothing of effects. */
-const prompting = (
+/** The prompt as a callback: the credentials of `@azure/identity` do not know effects. */
+const withPrompt = (
   use: (prompt: (message: string) => void) => Layer.Layer<Credential.Credential, CredentialError>,
 ): Layer.Layer<Credential.Credential, CredentialError> =>
   Layer.unwrap(
@@ -282,26 +249,26 @@ const prompting = (
   )
 
 /**
- * Signs in a user by a code, which is typed into a browser on any machine. {@link Prompt} asks for it.
+ * Signs in a user by a code that is typed into a browser on any machine. {@link Prompt} shows the code.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
-  prompting((prompt) =>
-    fromAzure(
-      options,
-      { hint: "the sign-in by a device code did not end; try again" },
-      ({ DeviceCodeCredential }, common) =>
+  withPrompt((prompt) =>
+    AzureCredential.layer({
+      cloud: options.cloud,
+      needs: { hint: "the sign-in by a device code did not end; try again" },
+      create: ({ DeviceCodeCredential }, common) =>
         new DeviceCodeCredential({
           ...common,
-          ...ids(options),
+          ...idsOf(options),
           additionalPolicies: [...common.additionalPolicies, { policy: slowDownPolicy(), position: "perCall" }],
-          // Where Entra gives no code there is nothing to say, and the refusal follows.
+          // Where Entra gives no code there is nothing to show, and the refusal follows.
           userPromptCallback: ({ message }) => (message ? prompt(message) : undefined),
         }),
-      sameUser,
-    ),
+      afterRefusal: AzureCredential.sameUser,
+    }),
   )
 
 /**
@@ -311,12 +278,12 @@ export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credenti
  * @category layers
  */
 export const layerBrowser = (options: UserOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
-  prompting((prompt) =>
-    fromAzure(
-      options,
-      { hint: "the sign-in in a browser did not end; where there is no browser, use a device code" },
-      ({ InteractiveBrowserCredential }, common) => {
-        const credential = new InteractiveBrowserCredential({ ...common, ...ids(options) })
+  withPrompt((prompt) =>
+    AzureCredential.layer({
+      cloud: options.cloud,
+      needs: { hint: "the sign-in in a browser did not end; where there is no browser, use a device code" },
+      create: ({ InteractiveBrowserCredential }, common) => {
+        const credential = new InteractiveBrowserCredential({ ...common, ...idsOf(options) })
         return {
           getToken: (scopes, options) => {
             prompt("A browser opens for the sign-in. Where there is none, use a device code.")
@@ -324,117 +291,47 @@ export const layerBrowser = (options: UserOptions = {}): Layer.Layer<Credential.
           },
         }
       },
-      sameUser,
-    ),
+      afterRefusal: AzureCredential.sameUser,
+    }),
   )
 
-const ids = (options: UserOptions) => ({
-  ...(options.tenantId === undefined ? {} : { tenantId: options.tenantId }),
-  ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
+const idsOf = ({ clientId, tenantId }: UserOptions) => ({
+  ...(tenantId === undefined ? {} : { tenantId }),
+  ...(clientId === undefined ? {} : { clientId }),
 })
 
 /**
- * Signs in with whatever `DefaultAzureCredential` finds: the environment, an identity of Azure, a tool of a developer. It
- * reads the process's own environment, and signs in at once: whether there is anything is not known before.
+ * Signs in with what `DefaultAzureCredential` finds: the environment, a managed identity, or a tool of a developer.
+ *
+ * **Gotchas**
+ *
+ * It reads the environment of the process itself, and signs in when the layer is built: only that shows whether there is a
+ * credential.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerDefault = (options: CloudOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
-  fromAzure(
-    options,
-    { isLocal: true, patience: Duration.times(patience, 2) },
-    ({ DefaultAzureCredential }, common) => new DefaultAzureCredential(common),
-  ).pipe(Layer.tap((context) => Context.get(context, Credential.Credential).token))
+  AzureCredential.layer({
+    cloud: options.cloud,
+    needs: { isLocal: true, patience: Duration.times(AzureCredential.patience, 2) },
+    create: ({ DefaultAzureCredential }, common) => new DefaultAzureCredential(common),
+  }).pipe(Layer.tap((context) => Context.get(context, Credential.Credential).token))
 
-/** An empty variable is none, as Azure's own tools see it. */
-const optional = (name: string) =>
-  Config.String(name).pipe(
-    Config.withDefault(""),
-    Config.map((text) => (text === "" ? undefined : text)),
-  )
-
-const secret = (name: string) => Config.map(optional(name), (text) => (text === undefined ? text : Redacted.make(text)))
-
-const settings = Config.all({
-  kind: Config.schema(Kind, "LIVE_RESPONSE_AUTH").pipe(Config.withDefault(undefined)),
-  token: secret("LIVE_RESPONSE_TOKEN"),
-  tokenFile: optional("LIVE_RESPONSE_TOKEN_FILE"),
-  cloud: Cloud.config,
-  tenantId: optional("AZURE_TENANT_ID"),
-  clientId: optional("AZURE_CLIENT_ID"),
-  clientSecret: secret("AZURE_CLIENT_SECRET"),
-  clientSecretFile: optional("AZURE_CLIENT_SECRET_FILE"),
-  certificatePath: optional("AZURE_CLIENT_CERTIFICATE_PATH"),
-  certificatePassword: secret("AZURE_CLIENT_CERTIFICATE_PASSWORD"),
-  sendChain: Config.Boolean("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").pipe(Config.withDefault(false)),
-  federatedTokenFile: optional("AZURE_FEDERATED_TOKEN_FILE"),
-})
-
-type Settings = Config.Success<typeof settings>
-
-const missing = (description: string) => new CredentialError({ reason: new Missing({ description }) })
-
-/** What a kind needs of the environment, or which of it is missing. */
-const required = <A extends Readonly<Record<string, unknown>>>(
-  variables: A,
-): Effect.Effect<{ readonly [K in keyof A]: Exclude<A[K], undefined> }, CredentialError> => {
-  const absent = Object.keys(variables).filter((name) => variables[name] === undefined)
-  return isComplete(variables) ? Effect.succeed(variables) : Effect.fail(missing(`set ${absent.join(", ")}`))
-}
-
-const isComplete = <A extends Readonly<Record<string, unknown>>>(
-  variables: A,
-): variables is A & { readonly [K in keyof A]: Exclude<A[K], undefined> } =>
-  Object.values(variables).every((value) => value !== undefined)
-
-/** The kind that the environment means where none is chosen: what it holds a secret for. */
-const kindOf = (settings: Settings): Kind => {
-  if (settings.kind !== undefined && settings.kind !== "default") return settings.kind
-  if (settings.kind === undefined && (settings.token ?? settings.tokenFile) !== undefined) return "token"
-  if (settings.clientSecret !== undefined || settings.clientSecretFile !== undefined) return "secret"
-  if (settings.certificatePath !== undefined) return "certificate"
-  return settings.federatedTokenFile === undefined ? "default" : "workload-identity"
-}
-
-const readSecret = Effect.fnUntraced(function* (settings: Settings) {
-  if (settings.clientSecret !== undefined) return settings.clientSecret
-  const path = settings.clientSecretFile
-  if (path === undefined) return undefined
-  yield* SecretFile.warnIfShared(path)
-  const text = yield* Effect.mapError(SecretFile.read(path), (error) =>
-    missing(`can't read ${path} (${error.reason._tag}); check AZURE_CLIENT_SECRET_FILE`),
-  )
-  return Redacted.make(text)
-})
-
-const layerOf = Effect.fnUntraced(function* (settings: Settings) {
-  const { certificatePassword: password, clientId, cloud, sendChain, tenantId } = settings
-  const ids = { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId }
-  switch (kindOf(settings)) {
-    case "token": {
-      if (settings.tokenFile !== undefined) return Credential.layerTokenFile(settings.tokenFile)
-      const { LIVE_RESPONSE_TOKEN: token } = yield* required({ LIVE_RESPONSE_TOKEN: settings.token })
-      return Credential.layerToken(token)
-    }
+/** The layer of the way that the environment chooses. */
+const layerOf = Effect.fnUntraced(function* (settings: SignInSettings.Settings) {
+  const { clientId, cloud, tenantId } = settings
+  switch (SignInSettings.kindOf(settings)) {
+    case "token":
+      return yield* tokenLayer(settings)
     case "default":
       return layerDefault({ cloud })
-    case "secret": {
-      const app = yield* required({ ...ids, AZURE_CLIENT_SECRET: yield* readSecret(settings) })
-      return layerClientSecret({ ...appOf(app, cloud), clientSecret: app.AZURE_CLIENT_SECRET })
-    }
-    case "certificate": {
-      const app = yield* required({ ...ids, AZURE_CLIENT_CERTIFICATE_PATH: settings.certificatePath })
-      const certificatePath = app.AZURE_CLIENT_CERTIFICATE_PATH
-      yield* SecretFile.warnIfShared(certificatePath)
-      return layerClientCertificate({ ...appOf(app, cloud), certificatePath, password, sendChain })
-    }
+    case "secret":
+    case "certificate":
+    case "workload-identity":
+      return yield* appLayer(settings)
     case "managed-identity":
       return layerManagedIdentity({ cloud, clientId })
-    case "workload-identity": {
-      const app = yield* required({ ...ids, AZURE_FEDERATED_TOKEN_FILE: settings.federatedTokenFile })
-      return layerWorkloadIdentity({ ...appOf(app, cloud), tokenFile: app.AZURE_FEDERATED_TOKEN_FILE })
-    }
     case "cli":
       return layerAzureCli({ cloud, tenantId })
     case "device-code":
@@ -444,54 +341,74 @@ const layerOf = Effect.fnUntraced(function* (settings: Settings) {
   }
 })
 
+const tokenLayer = Effect.fnUntraced(function* ({ token, tokenFile }: SignInSettings.Settings) {
+  if (tokenFile !== undefined) return Credential.layerTokenFile(tokenFile)
+  const variables = yield* SignInSettings.required({ LIVE_RESPONSE_TOKEN: token })
+  return Credential.layerToken(variables.LIVE_RESPONSE_TOKEN)
+})
+
+const appLayer = Effect.fnUntraced(function* (settings: SignInSettings.Settings) {
+  const { certificatePassword: password, cloud, sendChain } = settings
+  const ids = { AZURE_TENANT_ID: settings.tenantId, AZURE_CLIENT_ID: settings.clientId }
+  switch (SignInSettings.kindOf(settings)) {
+    case "certificate": {
+      const path = { AZURE_CLIENT_CERTIFICATE_PATH: settings.certificatePath }
+      const app = yield* SignInSettings.required({ ...ids, ...path })
+      const certificatePath = app.AZURE_CLIENT_CERTIFICATE_PATH
+      yield* SecretFile.warnIfShared(certificatePath)
+      return layerClientCertificate({ ...appOf(app, cloud), certificatePath, password, sendChain })
+    }
+    case "workload-identity": {
+      const file = { AZURE_FEDERATED_TOKEN_FILE: settings.federatedTokenFile }
+      const app = yield* SignInSettings.required({ ...ids, ...file })
+      return layerWorkloadIdentity({ ...appOf(app, cloud), tokenFile: app.AZURE_FEDERATED_TOKEN_FILE })
+    }
+    default: {
+      const secret = { AZURE_CLIENT_SECRET: yield* SignInSettings.clientSecret(settings) }
+      const app = yield* SignInSettings.required({ ...ids, ...secret })
+      return layerClientSecret({ ...appOf(app, cloud), clientSecret: app.AZURE_CLIENT_SECRET })
+    }
+  }
+})
+
 const appOf = (
   ids: { readonly AZURE_TENANT_ID: string; readonly AZURE_CLIENT_ID: string },
   cloud: Cloud.Cloud,
 ): AppOptions => ({ cloud, tenantId: ids.AZURE_TENANT_ID, clientId: ids.AZURE_CLIENT_ID })
 
 /**
- * Signs in as the environment says. `LIVE_RESPONSE_AUTH` is the {@link Kind}. Without it
- * `LIVE_RESPONSE_TOKEN_FILE` is a file that holds a bearer token, and `LIVE_RESPONSE_TOKEN` one as it is; else the `AZURE_*` variables say which kind it is,
- * as they do for every tool of Azure, with the secret also from `AZURE_CLIENT_SECRET_FILE`; and where they do not,
- * `DefaultAzureCredential` looks further. The cloud is that of `Cloud.config`.
+ * Signs in as the environment says.
+ *
+ * **Details**
+ *
+ * `LIVE_RESPONSE_AUTH` is the {@link Kind}. Without it `LIVE_RESPONSE_TOKEN_FILE` (a file with a bearer token) or
+ * `LIVE_RESPONSE_TOKEN` (a bearer token) is used; else the `AZURE_*` variables decide, as for every tool of Azure, with the
+ * secret also from `AZURE_CLIENT_SECRET_FILE`; else `DefaultAzureCredential` searches further. The cloud is that of
+ * `Cloud.config`.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig: Layer.Layer<Credential.Credential, CredentialError | Config.ConfigError> = Layer.unwrap(
-  // A proxy that is none is a mistake in the environment, and not a credential that is missing.
+  // A proxy that can't be parsed is a mistake in the environment, and not a missing credential.
   Effect.flatMap(
-    Effect.tap(settings, () => Proxy.variables),
+    Effect.tap(SignInSettings.config, () => Proxy.variables),
     layerOf,
   ),
 ).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
-/** The app by which Azure's own tools sign in. */
-const azureCliApp = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-
-const ownerOf = (tenant: string | undefined, app: string | undefined) =>
-  `tenant ${tenant ?? "unknown"}, app ${app ?? "unknown"}`.toLowerCase()
-
 /**
- * Whose calls those of {@link layerConfig} are, as far as the environment tells without signing in: tenant and app, from
- * the claims of a token, or from `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. A quota is kept for each of them apart; all of
- * whom nothing is known share one.
+ * The tenant and the app that the calls of {@link layerConfig} belong to, as far as the environment says without a sign-in.
+ *
+ * **Details**
+ *
+ * They come from the claims of a token, or from `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. Each owner has a quota of its own;
+ * all unknown owners share one.
  *
  * @since 0.1.0
  * @category options
  */
-export const owner: Effect.Effect<string, Config.ConfigError> = Effect.gen(function* () {
-  const chosen = yield* settings
-  const kind = kindOf(chosen)
-  if (kind !== "token") return ownerOf(chosen.tenantId, kind === "cli" ? azureCliApp : chosen.clientId)
-  const token = chosen.tokenFile === undefined ? chosen.token : yield* readToken(chosen.tokenFile)
-  const claims = Option.getOrUndefined(Option.flatMap(Option.fromNullishOr(token), AccessToken.claims))
-  return ownerOf(claims?.tid, claims === undefined ? undefined : AccessToken.app(claims))
-}).pipe(Effect.provide(NodeFileSystem.layer))
-
-/** A file that can't be read says so when it is signed in with. */
-const readToken = (path: string) =>
-  SecretFile.read(path).pipe(
-    Effect.map((text) => Redacted.make(text)),
-    Effect.orElseSucceed(() => Redacted.make("")),
-  )
+export const owner: Effect.Effect<string, Config.ConfigError> = Effect.flatMap(
+  SignInSettings.config,
+  SignInSettings.ownerOf,
+).pipe(Effect.provide(NodeFileSystem.layer))

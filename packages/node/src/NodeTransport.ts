@@ -1,5 +1,5 @@
 /**
- * HTTP by undici, set up for long downloads from many hosts.
+ * The HTTP client of Node (undici), tuned for long downloads from many hosts.
  *
  * @since 0.1.0
  */
@@ -16,12 +16,12 @@ import * as Layer from "effect/Layer"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
 
-/** How much of a body is read ahead: fewer, larger chunks cost a fifth less than the default 64 KiB. */
+/** How much of a body is read ahead. Fewer, larger chunks cost a fifth less than the default of 64 KiB. */
 const highWaterMark = 1024 * 1024
 
 const timeouts = { connectTimeout: 30_000, keepAliveTimeout: 10_000 }
 
-/** Many who need this work behind a proxy. `connect` is about connections without one. */
+/** The connections, through a proxy where the environment has one. `connect` is for those without a proxy. */
 const dispatcher = (connect?: { readonly lookup: LookupFunction }) =>
   Effect.flatMap(Proxy.variables, (proxies) =>
     Effect.acquireRelease(
@@ -41,7 +41,7 @@ const warnOfRanges = Effect.flatMap(Proxy.variables, ({ noProxy }) => {
       )
 })
 
-/** Secrets are in queries and headers, so that a line has neither, but for the range that a transfer resumes with. */
+/** A line of the log has no query and no header, because they hold secrets. The range of a transfer is not one. */
 const describe = ({ headers, method, url }: HttpClientRequest): string => {
   const address = URL.parse(url)
   const range = headers.range === undefined ? "" : ` ${headers.range}`
@@ -70,18 +70,18 @@ const layerOver = (make: ReturnType<typeof dispatcher>) =>
   )
 
 /**
- * The `HttpClient` of this package. Connections are kept alive between downloads; redirects are not followed.
+ * The `HttpClient` of this package. It reuses connections for later downloads, and follows no redirects.
  *
  * **Details**
  *
- * Each request is a line at log level `Debug`: its method, its address without the query, its range, the status, how long
- * the answer took to start, and its length. It holds neither a link nor a token.
+ * Each request is a line at log level `Debug`: its method, its address without the query, its range, the status, the time
+ * until the answer started, and its length. The line has neither a link nor a token.
  *
- * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` hold, and their lower-case names before them. A proxy without a scheme
- * (`host:port`) is one over http. `NO_PROXY` has names of hosts, separated by commas: `contoso.com` and `.contoso.com` are
- * the domain with all hosts in it, `*` is every host. A range of addresses there (`10.0.0.0/8`) is warned of and ignored.
+ * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply; their lower-case names take precedence. A proxy without a scheme
+ * (`host:port`) is one over http. `NO_PROXY` is a list of hosts, separated by commas: `contoso.com` and `.contoso.com` are
+ * the domain with all its hosts, `*` is every host. A range of addresses (`10.0.0.0/8`) is ignored, with a warning.
  *
- * Fails with a `ConfigError` that names the variable, and not its value, where a proxy can't be parsed.
+ * A proxy that can't be parsed fails with a `ConfigError` that names the variable, and not its value.
  *
  * @since 0.1.0
  * @category layers
@@ -91,13 +91,16 @@ export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = lay
 )
 
 /**
- * The same, for links that an API on the internet gives: it does not connect to a name that resolves to an address of this
- * machine or of a private network, unless it is the API's own (`apiHost`). The address that it connects to is the one that
- * was checked.
+ * The `HttpClient` for an API on the internet, whose links must not lead into a private network.
+ *
+ * **Details**
+ *
+ * Like {@link layer}, but it does not connect to a name that resolves to an address of this machine or of a private
+ * network, unless the name is the API's own host (`apiHost`). It connects to the address that was checked.
  *
  * **Gotchas**
  *
- * Behind a proxy the proxy resolves the name, so that the proxy alone can refuse such an address.
+ * A proxy resolves names itself, so that behind one the proxy alone can refuse such an address.
  *
  * @since 0.1.0
  * @category layers

@@ -22,7 +22,7 @@ interface Made {
 }
 
 interface Asked {
-  /** The number of the credential among those that were made, counted from 0. */
+  /** The number of the credential in the order of their creation, counted from 0. */
   readonly by: number
   readonly scope: unknown
   readonly claims: unknown
@@ -79,11 +79,11 @@ const tokenUnder = (env: Environment) =>
 const refusalUnder = (env: Environment) =>
   Effect.flip(Effect.catchTag(tokenUnder(env), "ConfigError", (error) => Effect.die(error)))
 
-/** Gives `issued-1`, `issued-2`, … by the number of tokens that were asked for. */
+/** Issues `issued-1`, `issued-2`, … in the order of the requests. */
 const issue = () =>
   Promise.resolve({ token: `issued-${azure.asked.length}`, expiresOnTimestamp: Number.MAX_SAFE_INTEGER })
 
-/** Signs in, and gives what was made for that: its class, and what the constructor was given, as JSON has it. */
+/** Signs in. Returns the credential that was created: its class, and the arguments of its constructor as JSON. */
 const madeUnder = Effect.fnUntraced(function* (env: Environment) {
   azure.answer = issue
   const before = azure.made.length
@@ -117,7 +117,7 @@ const slowDown = {
   additionalPolicies: [...additionalPolicies, { policy: { name: "deviceCodeSlowDown" }, position: "perCall" }],
 }
 
-/** A token that says this of itself. */
+/** A token with these claims. */
 const tokenOf = (claims: object) => `e30.${Base64Url.encode(JSON.stringify(claims))}.c2ln`
 
 const fileOf = (content: string | Uint8Array) =>
@@ -128,7 +128,7 @@ const fileOf = (content: string | Uint8Array) =>
   })
 
 describe("NodeCredential.layerConfig, without @azure/identity", () => {
-  it.live("takes LIVE_RESPONSE_TOKEN as it is", () =>
+  it.live("uses LIVE_RESPONSE_TOKEN unchanged", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* tokenUnder(fixed), "eyJ0")
       assert.strictEqual(yield* tokenUnder({ ...fixed, ...app }), "eyJ0")
@@ -137,7 +137,7 @@ describe("NodeCredential.layerConfig, without @azure/identity", () => {
     }),
   )
 
-  it.live("reads LIVE_RESPONSE_TOKEN_FILE for every call, and rather than a token that is fixed", () =>
+  it.live("reads LIVE_RESPONSE_TOKEN_FILE for every call, and prefers it to a fixed token", () =>
     Effect.gen(function* () {
       const path = yield* fileOf("token-1\n")
       yield* Effect.gen(function* () {
@@ -151,7 +151,7 @@ describe("NodeCredential.layerConfig, without @azure/identity", () => {
     }),
   )
 
-  it.live("says which file it can't read", () =>
+  it.live("names the token file that it can't read", () =>
     Effect.gen(function* () {
       const absent = join(yield* tempDirectory, "absent")
       const error = yield* refusalUnder({ LIVE_RESPONSE_TOKEN_FILE: absent })
@@ -192,7 +192,7 @@ describe("NodeCredential.layerConfig, without @azure/identity", () => {
     }),
   )
 
-  it.live("says which file of a secret it can't read", () =>
+  it.live("names the secret file that it can't read", () =>
     Effect.gen(function* () {
       const absent = join(yield* tempDirectory, "absent")
       const error = yield* refusalUnder({ ...ids, AZURE_CLIENT_SECRET_FILE: absent })
@@ -209,7 +209,7 @@ describe("NodeCredential.layerConfig, without @azure/identity", () => {
     { LIVE_RESPONSE_AUTH: "password" },
     { LIVE_RESPONSE_CLOUD: "mars" },
     { AZURE_AUTHORITY_HOST: "http://login.example.net" },
-  ])("is refused by what no variable may be: %j", (env) =>
+  ])("rejects invalid variables: %j", (env) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(tokenUnder({ ...app, ...env }))
       assert.strictEqual(error._tag, "ConfigError")
@@ -250,7 +250,7 @@ describe("NodeCredential.owner", () => {
     }),
   )
 
-  it.live("is who the token of a file is for", () =>
+  it.live("comes from the claims of a token file", () =>
     Effect.gen(function* () {
       const token = `\uFEFF${tokenOf({ tid: "t", appid: "of the file" })}\n`
       const path = yield* fileOf(Buffer.from(token, "utf16le"))
@@ -260,7 +260,7 @@ describe("NodeCredential.owner", () => {
     }),
   )
 
-  it.live("is nobody's where a variable is what none may be", () =>
+  it.live("fails where a variable has an invalid value", () =>
     Effect.gen(function* () {
       const env = environment({ LIVE_RESPONSE_AUTH: "password" })
       assert.strictEqual((yield* Effect.flip(Effect.provide(NodeCredential.owner, env)))._tag, "ConfigError")
@@ -347,7 +347,7 @@ describe("NodeCredential.layerConfig", () => {
       given: (common) => [{ ...common, tenantId: "tenant", clientId: "client" }],
     },
     { kind: "default", env: { ...ids, ...fixed }, name: "DefaultAzureCredential", given: (common) => [common] },
-  ])("makes what LIVE_RESPONSE_AUTH says, in each cloud: $kind, $env", ({ env, given, kind, name }) =>
+  ])("creates the credential that LIVE_RESPONSE_AUTH says, in each cloud: $kind, $env", ({ env, given, kind, name }) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* madeUnder({ ...env, ...auth(kind) }), {
         name,
@@ -379,13 +379,13 @@ describe("NodeCredential.layerConfig", () => {
       env: { ...ids, ...federated, AZURE_CLIENT_SECRET: "", AZURE_CLIENT_CERTIFICATE_PATH: "" },
       name: "WorkloadIdentityCredential",
     },
-  ])("makes what the variables mean where no kind is chosen: $name for $env", ({ env, name }) =>
+  ])("creates the credential that the variables mean where no kind is chosen: $name for $env", ({ env, name }) =>
     Effect.gen(function* () {
       assert.strictEqual((yield* madeUnder(env)).name, name)
     }),
   )
 
-  it.live("takes an empty variable for one that is not set", () =>
+  it.live("treats an empty variable as not set", () =>
     Effect.gen(function* () {
       const empty = Object.fromEntries(
         [
@@ -409,7 +409,7 @@ describe("NodeCredential.layerConfig", () => {
   )
 
   it.live.each(["AZURE_AUTHORITY_HOST", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"])(
-    "takes an empty variable for one that is not set: %s",
+    "treats an empty variable as not set: %s",
     (name) =>
       Effect.gen(function* () {
         assert.deepInclude(yield* madeUnder({ ...app, [name]: "" }), {
@@ -418,7 +418,7 @@ describe("NodeCredential.layerConfig", () => {
       }),
   )
 
-  it.live("reads the secret from AZURE_CLIENT_SECRET_FILE, where it is not in AZURE_CLIENT_SECRET", () =>
+  it.live("reads the secret from AZURE_CLIENT_SECRET_FILE where AZURE_CLIENT_SECRET is not set", () =>
     Effect.gen(function* () {
       const path = yield* fileOf("of the file\n")
       const env = { ...ids, AZURE_CLIENT_SECRET_FILE: path }
@@ -435,7 +435,7 @@ describe("NodeCredential.layerConfig", () => {
     }),
   )
 
-  it.live("warns of a secret that others on this machine may open, in whatever file it is", () =>
+  it.live("warns of any secret file that others on this machine may open", () =>
     Effect.gen(function* () {
       for (const variable of [
         "LIVE_RESPONSE_TOKEN_FILE",
@@ -466,7 +466,7 @@ describe("NodeCredential.layerConfig", () => {
     }),
   )
 
-  it.live("goes to AZURE_AUTHORITY_HOST, and looks a server up only where it is the vendor's", () =>
+  it.live("signs in at AZURE_AUTHORITY_HOST, and looks up Microsoft's servers alone", () =>
     Effect.gen(function* () {
       for (const [host, authorityHost, disableInstanceDiscovery] of [
         ["https://login.microsoftonline.us/", "https://login.microsoftonline.us", false],
@@ -490,7 +490,7 @@ describe("NodeCredential.layerConfig", () => {
       user: "me",
       pass: "p%40ss",
     },
-  ])("signs in through the proxy that results come through: $env", ({ env, host, pass = "", port, user = "" }) =>
+  ])("signs in through the proxy of the downloads: $env", ({ env, host, pass = "", port, user = "" }) =>
     Effect.gen(function* () {
       const proxyOptions = { host, port, username: user, password: pass }
       const { given } = yield* madeUnder({ ...app, ...env })
@@ -500,7 +500,7 @@ describe("NodeCredential.layerConfig", () => {
     }),
   )
 
-  it.live("names a proxy that can't be parsed without its value", () =>
+  it.live("names the variable of a proxy that can't be parsed, without its value", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(tokenUnder({ ...app, HTTPS_PROXY: "http://user:geheim@" }))
       assert.strictEqual(error._tag, "ConfigError")
@@ -509,14 +509,14 @@ describe("NodeCredential.layerConfig", () => {
     }),
   )
 
-  it.live("asks for LIVE_RESPONSE_AUDIENCE", () =>
+  it.live("requests the audience LIVE_RESPONSE_AUDIENCE", () =>
     Effect.gen(function* () {
       const { scope } = yield* madeUnder({ ...app, LIVE_RESPONSE_AUDIENCE: "https://api.example.net/" })
       assert.strictEqual(scope, "https://api.example.net/.default")
     }),
   )
 
-  it.live("asks a new credential once the API refused a token, for an old one would give it again", () =>
+  it.live("uses a new credential after the API refused a token, because the old one caches it", () =>
     Effect.gen(function* () {
       azure.answer = issue
       yield* Effect.gen(function* () {
@@ -532,30 +532,28 @@ describe("NodeCredential.layerConfig", () => {
     }),
   )
 
-  it.live.each(["device-code", "browser"] as const)(
-    "keeps the user who signed in where a token was refused: %s",
-    (kind) =>
-      Effect.gen(function* () {
-        azure.answer = issue
-        yield* Effect.gen(function* () {
-          const { invalidate, token } = yield* Credential
-          const first = yield* token
-          const before = azure.made.length
-          assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: undefined })
-          yield* invalidate(first)
-          yield* token
-          assert.strictEqual(azure.made.length, before)
-          assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: '{"access_token":{}}' })
-          // What the API asks for goes before that.
-          const claims = '{"access_token":{"nbf":{"essential":true}}}'
-          yield* invalidate(yield* token, { claims })
-          yield* token
-          assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims })
-        }).pipe(Effect.provide(withEnvironment(auth(kind))))
-      }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
+  it.live.each(["device-code", "browser"] as const)("does not ask the user again after a refused token: %s", (kind) =>
+    Effect.gen(function* () {
+      azure.answer = issue
+      yield* Effect.gen(function* () {
+        const { invalidate, token } = yield* Credential
+        const first = yield* token
+        const before = azure.made.length
+        assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: undefined })
+        yield* invalidate(first)
+        yield* token
+        assert.strictEqual(azure.made.length, before)
+        assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims: '{"access_token":{}}' })
+        // What the API asks for goes before that.
+        const claims = '{"access_token":{"nbf":{"essential":true}}}'
+        yield* invalidate(yield* token, { claims })
+        yield* token
+        assert.deepInclude(azure.asked.at(-1), { by: before - 1, claims })
+      }).pipe(Effect.provide(withEnvironment(auth(kind))))
+    }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
   )
 
-  it.live("signs in at once where nobody knows whether there is anything to sign in with, and else when asked", () =>
+  it.live("signs in at once where only that shows whether there is a credential, and else with the first call", () =>
     Effect.gen(function* () {
       azure.answer = issue
       for (const [env, calls] of [
@@ -573,19 +571,19 @@ describe("NodeCredential.layerConfig", () => {
 describe("NodeCredential.Prompt", () => {
   const prompting = (env: Environment, then: Effect.Effect<void>) =>
     Effect.gen(function* () {
-      const told: Array<string> = []
+      const prompts: Array<string> = []
       azure.answer = issue
       yield* Effect.andThen(tokenUnder(env), then).pipe(
         Effect.provideService(NodeCredential.Prompt, (message) =>
           Effect.sync(() => {
-            told.push(message)
+            prompts.push(message)
           }),
         ),
       )
-      return told
+      return prompts
     })
 
-  it.live("says where a device code is typed in", () =>
+  it.live("shows where to type the device code", () =>
     Effect.gen(function* () {
       const show = Effect.sync(() => {
         const options = azure.made.at(-1)?.args[0]
@@ -599,9 +597,9 @@ describe("NodeCredential.Prompt", () => {
 
   it.live("says that a browser opens", () =>
     Effect.gen(function* () {
-      const told = yield* prompting(auth("browser"), Effect.void)
-      assert.strictEqual(told.length, 1)
-      assert.include(told[0], "browser")
+      const prompts = yield* prompting(auth("browser"), Effect.void)
+      assert.strictEqual(prompts.length, 1)
+      assert.include(prompts[0], "browser")
     }),
   )
 })
@@ -623,7 +621,7 @@ describe("NodeCredential.layerClientSecret", () => {
     Effect.flip,
   )
 
-  it.live("goes to an authority with slashes at its end as to one without", () =>
+  it.live("ignores slashes at the end of an authority", () =>
     Effect.gen(function* () {
       azure.answer = issue
       const cloud = { ...gcc, authority: "https://login.microsoftonline.us//" }
@@ -639,7 +637,7 @@ describe("NodeCredential.layerClientSecret", () => {
     }),
   )
 
-  it.live("tells a refusal in the words of the identity provider, in one line", () =>
+  it.live("reports a refusal in Entra's words, on one line", () =>
     Effect.gen(function* () {
       const { AuthenticationError } = yield* Effect.promise(() => import("@azure/identity"))
       azure.answer = () =>
@@ -671,7 +669,7 @@ describe("NodeCredential.layerClientSecret", () => {
     }),
   )
 
-  it.live("takes an AADSTS code for a refusal wherever it stands", () =>
+  it.live("recognizes a refusal by an AADSTS code, wherever it stands", () =>
     Effect.gen(function* () {
       azure.answer = () => Promise.reject(new Error("invalid_grant: AADSTS700016: Application was not found.\nmore"))
       const error = yield* failure
@@ -681,7 +679,7 @@ describe("NodeCredential.layerClientSecret", () => {
     }),
   )
 
-  it.live("takes trouble of the network for a server that can't be reached, and asks again", () =>
+  it.live("reports a network error as a server that can't be reached, and retries", () =>
     Effect.gen(function* () {
       const cause = Object.assign(new Error("getaddrinfo ENOTFOUND login.example.net"), { code: "ENOTFOUND" })
       azure.answer = () => Promise.reject(new Error("ClientSecretCredential authentication failed.", { cause }))
@@ -693,7 +691,7 @@ describe("NodeCredential.layerClientSecret", () => {
     }),
   )
 
-  it.live("says of anything else what to check", () =>
+  it.live("says what to check after any other error", () =>
     Effect.gen(function* () {
       azure.answer = () => Promise.reject(new Error("Invalid tenant id provided. More of it."))
       const before = azure.asked.length
@@ -708,7 +706,7 @@ describe("NodeCredential.layerClientSecret", () => {
   )
 })
 
-describe("NodeCredential, where a way to sign in is not there", () => {
+describe("NodeCredential, where a credential is missing", () => {
   it.live.each<{ readonly kind: NodeCredential.Kind; readonly says: RegExp }>([
     { kind: "managed-identity", says: /there is no managed identity here; .*AZURE_CLIENT_ID/ },
     { kind: "cli", says: /install the Azure CLI, and sign in with az login/ },
@@ -717,7 +715,7 @@ describe("NodeCredential, where a way to sign in is not there", () => {
     { kind: "browser", says: /where there is no browser, use a device code/ },
     { kind: "workload-identity", says: /\/run\/federated; check AZURE_FEDERATED_TOKEN_FILE/ },
     { kind: "certificate", says: /\/run\/app\.pem can't be used; check AZURE_CLIENT_CERTIFICATE_PATH/ },
-  ])("$kind says what it takes", ({ kind, says }) =>
+  ])("says what $kind needs", ({ kind, says }) =>
     Effect.gen(function* () {
       azure.answer = () => Promise.reject(new Error("It is not here.\nAt all."))
       const error = yield* refusalUnder({
@@ -731,7 +729,7 @@ describe("NodeCredential, where a way to sign in is not there", () => {
     }).pipe(Effect.provideService(NodeCredential.Prompt, () => Effect.void)),
   )
 
-  it.live.each(["managed-identity", "cli", "default"] as const)("no network is worth a word of %s", (kind) =>
+  it.live.each(["managed-identity", "cli", "default"] as const)("does not mention the network for %s", (kind) =>
     Effect.gen(function* () {
       const nobody = Object.assign(new Error("connect EHOSTUNREACH 169.254.169.254"), { code: "EHOSTUNREACH" })
       azure.answer = () => Promise.reject(nobody)

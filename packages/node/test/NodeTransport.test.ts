@@ -42,15 +42,15 @@ import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/sampl
 
 const ref = refAt(0)
 
-/** Retries at once: a test has no time to lose. */
-const impatient: Partial<Timing.Policies> = {
+/** Retries at once. */
+const impatient: Partial<Timing.Settings> = {
   outage: Schedule.spaced("10 millis"),
   giveUpAfter: "100 millis",
   api: Schedule.upTo(Schedule.spaced("10 millis"), { times: 2 }),
   transfer: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }),
 }
 
-/** Notices a stall soon, where there is one. A machine that is loaded is silent for a while as well. */
+/** Notices a stall soon, but not the silence of a loaded machine. */
 const noticing = { ...impatient, stallTimeout: "2 seconds" } as const
 
 const libraryAt = (base: string, policies = impatient) =>
@@ -78,7 +78,7 @@ const world = (options?: Simulator.Options, policies = impatient) =>
     Layer.provideMerge(Simulator.layer({ tokens: ["token"], perMinute: 100_000, perHour: 100_000, ...options })),
   )
 
-/** A server of the test's own, until the scope ends. Gives its address. */
+/** Starts a server until the scope closes. Returns its address. */
 const serve = (listener: RequestListener, tls?: TlsOptions) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly base: string; readonly close: () => void }>((resume) => {
@@ -96,7 +96,7 @@ const serve = (listener: RequestListener, tls?: TlsOptions) =>
     ({ close }) => Effect.sync(close),
   ).pipe(Effect.map(({ base }) => base))
 
-/** Counts the connections that servers of this process take, from now until the scope ends. */
+/** Counts the connections to servers of this process, until the scope closes. */
 const countConnections = Effect.gen(function* () {
   const sockets = new Set<Socket>()
   const onSocket = (message: unknown) => {
@@ -129,7 +129,7 @@ const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault
     const transfer = yield* Transfer.Transfer
     yield* simulator.add(ref, { content, blobFaults })
     const events: Array<BatchEvent> = []
-    const began = yield* Clock.currentTimeMillis
+    const startedAt = yield* Clock.currentTimeMillis
     const bytes = yield* transfer.bytes(ref).pipe(
       Stream.runCollect,
       Effect.provideService(Reporter, (event) => Effect.sync(() => events.push(event))),
@@ -137,7 +137,7 @@ const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault
     const blobs = (yield* simulator.calls).filter(({ kind }) => kind === "blob")
     assert.isTrue(Buffer.concat(bytes).equals(content), "the bytes are whole")
     return {
-      took: (yield* Clock.currentTimeMillis) - began,
+      took: (yield* Clock.currentTimeMillis) - startedAt,
       blobs,
       ranges: blobs.map(({ headers }) => headers.range),
       reasons: events.flatMap((event) =>
@@ -149,19 +149,19 @@ const download = (content: Uint8Array, blobFaults: ReadonlyArray<Simulator.Fault
 describe("NodeTransport: faults on a socket", () => {
   const content = patterned(300_000)
 
-  it.live("a body that is cut goes on at its offset", () =>
+  it.live("resumes a body that was cut at its offset", () =>
     Effect.gen(function* () {
       const { ranges, reasons } = yield* download(content, [{ fault: "cut", after: 100_000 }])
       const [reason] = reasons
       assert.strictEqual(reason?._tag, "Broken")
-      // What came of the body before the connection broke is kept, to the byte.
+      // Every byte that came before the connection broke is used.
       const offset = reason?._tag === "Broken" ? reason.offset : 0
       assert.isAtMost(offset, 100_000)
       assert.deepStrictEqual(ranges, [undefined, offset === 0 ? undefined : `bytes=${offset}-`])
     }).pipe(Effect.provide(world())),
   )
 
-  it.live("a body that is cut again and again gets there", () =>
+  it.live("completes a body that is cut again and again", () =>
     Effect.gen(function* () {
       const { ranges } = yield* download(
         content,
@@ -171,7 +171,7 @@ describe("NodeTransport: faults on a socket", () => {
     }).pipe(Effect.provide(world())),
   )
 
-  it.live("a body that stalls is given up, and goes on over another connection", () =>
+  it.live("resumes a body that stalled over another connection", () =>
     Effect.gen(function* () {
       const connections = yield* countConnections
       const { ranges, reasons, took } = yield* download(content, [{ fault: "stall", after: 100_000 }])
@@ -183,7 +183,7 @@ describe("NodeTransport: faults on a socket", () => {
     }).pipe(Effect.scoped, Effect.provide(world({}, noticing))),
   )
 
-  it.live("a link that is dead is made anew", () =>
+  it.live("renews an expired link", () =>
     Effect.gen(function* () {
       const { blobs, reasons } = yield* download(content, [{ fault: "expire" }])
       assert.deepInclude(reasons[0], { _tag: "LinkRefused", code: "AuthenticationFailed" })
@@ -194,7 +194,7 @@ describe("NodeTransport: faults on a socket", () => {
     }).pipe(Effect.provide(world())),
   )
 
-  it.live("a link whose time is over is made anew before it is refused", () =>
+  it.live("renews a link that has expired before the storage refuses it", () =>
     Effect.gen(function* () {
       const { blobs } = yield* download(content, [{ fault: "stall", after: 100_000 }, { fault: "none" }])
       // The link was good for four seconds; the stall took longer.
@@ -206,14 +206,14 @@ describe("NodeTransport: faults on a socket", () => {
     }).pipe(Effect.provide(world({ linkLifetime: "4 seconds" }, { ...impatient, stallTimeout: "5 seconds" }))),
   )
 
-  it.live("an empty result is no trouble", () =>
+  it.live("downloads an empty result", () =>
     Effect.gen(function* () {
       const { blobs } = yield* download(new Uint8Array(), [])
       assert.strictEqual(blobs.length, 1)
     }).pipe(Effect.provide(world())),
   )
 
-  it.live("what is asked for over the wire is what the vendor documents", () =>
+  it.live("sends over the wire what Microsoft documents", () =>
     Effect.gen(function* () {
       yield* download(utf8("hello"), [])
       const [link, blob] = yield* (yield* Simulator.Simulator).calls
@@ -228,7 +228,7 @@ describe("NodeTransport: faults on a socket", () => {
     }).pipe(Effect.withSpan("a trace of the caller's"), Effect.provide(world())),
   )
 
-  it.live("a server that is not there is unreachable, and its address is no secret", () =>
+  it.live("reports a server that can't be reached, without secrets of its address", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip((yield* DefenderApi.DefenderApi).downloadLink(ref))
       assert.strictEqual(error.reason._tag, "Unreachable")
@@ -237,7 +237,7 @@ describe("NodeTransport: faults on a socket", () => {
   )
 })
 
-/** A proxy that refuses to connect, until the scope ends. */
+/** A proxy that refuses to connect, until the scope closes. */
 const refusingProxy = (status: number) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly address: string; readonly asked: () => number; readonly close: () => void }>(
@@ -289,7 +289,7 @@ describe("NodeTransport: proxies", () => {
     { name: "a proxy without a scheme", base: "https://api.invalid", variable: "HTTPS_PROXY", scheme: "" },
     { name: "the lower-case name", base: "https://api.invalid", variable: "https_proxy", scheme: "" },
     { name: "a call without TLS", base: "http://127.0.0.1:1", variable: "HTTP_PROXY", scheme: "" },
-  ])("that want credentials end a call at once: $name", ({ base, scheme, variable }) =>
+  ])("that demand credentials fail a call at once: $name", ({ base, scheme, variable }) =>
     Effect.gen(function* () {
       const proxy = yield* refusingProxy(407)
       const error = yield* linkFailure(base, { [variable]: `${scheme}${proxy.address}` })
@@ -299,7 +299,7 @@ describe("NodeTransport: proxies", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("are passed by for the hosts of NO_PROXY, and a range of addresses there is warned of", () =>
+  it.live("are not used for the hosts of NO_PROXY, with a warning for a range of addresses there", () =>
     Effect.gen(function* () {
       const warnings: Array<string> = []
       const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(String(message)))
@@ -333,7 +333,7 @@ describe("NodeTransport: proxies", () => {
     }),
   )
 
-  it.live("that are named by an empty variable are none", () =>
+  it.live("are not used where their variable is empty", () =>
     Effect.gen(function* () {
       const base = yield* serve((_, response) => response.writeHead(404).end())
       const error = yield* linkFailure(base, { HTTP_PROXY: "", http_proxy: " " })
@@ -343,7 +343,7 @@ describe("NodeTransport: proxies", () => {
 })
 
 describe("NodeTransport: certificates", () => {
-  it.live("that this machine does not trust end a call at once, with what to type", () =>
+  it.live("fail a call at once where this machine does not trust them, with what to type", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")]
@@ -366,7 +366,7 @@ describe("NodeTransport: certificates", () => {
 })
 
 describe("NodeTransport: connections", () => {
-  it.live("are used again: many small results come over few", () =>
+  it.live("are reused: few are enough for many small results", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       const live = yield* LiveResponse.LiveResponse
@@ -380,7 +380,7 @@ describe("NodeTransport: connections", () => {
     }).pipe(Effect.scoped, Effect.provide(world())),
   )
 
-  it.live("are let go when the layer is", () =>
+  it.live("are closed with the layer", () =>
     Effect.gen(function* () {
       const connections = yield* countConnections
       const base = yield* serve((_, response) => response.writeHead(404).end())
@@ -431,7 +431,7 @@ describe("NodeTransport: connections", () => {
   it.live.each([
     { where: "API", path: "/api/" },
     { where: "storage", path: "/blob" },
-  ])("are not held by an error without an end of the $where", ({ path }) =>
+  ])("are not held by an endless error of the $where", ({ path }) =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
       const base = yield* serve((request, response) => {
@@ -474,7 +474,7 @@ describe("NodeTransport: connections", () => {
     }).pipe(Effect.scoped, Effect.provide(world({}, { stallTimeout: "1 hour" }))),
   )
 
-  it.live("go nowhere that a redirect points to", () =>
+  it.live("do not follow a redirect", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
       const elsewhere = yield* serve((request, response) => {
@@ -515,7 +515,7 @@ describe("NodeTransport.layerPublic", () => {
     }).pipe(Effect.provide(NodeTransport.layerPublic({ apiHost: "api.security.microsoft.com" }))),
   )
 
-  it.live("connects to the API's own host, wherever it is, as the other does to every name", () =>
+  it.live("connects to the API's own host wherever it is, as NodeTransport.layer does to every name", () =>
     Effect.gen(function* () {
       const { url } = yield* named
       const text = (name: string) => Effect.flatMap(HttpClient.get(url(name)), (response) => response.text)

@@ -52,7 +52,7 @@ interface Ended {
   readonly seconds: number
 }
 
-/** It does not wait as MSAL would, for minutes. The rest is what a process needs on a loaded machine. */
+/** MSAL itself would wait for minutes. The rest is what a process needs on a loaded machine. */
 const soon = 60
 
 /** More processes at a time would wait for a processor, and not for the server. */
@@ -61,7 +61,7 @@ const atATime = Semaphore.makeUnsafe(4)
 /** Runs the program with nothing but this environment. */
 const signIn = (env: Readonly<Record<string, string>>, ...steps: ReadonlyArray<string>) =>
   Effect.callback<Ended>((resume) => {
-    const began = performance.now()
+    const startedAt = performance.now()
     const child = spawn(process.execPath, [program, ...(steps.length === 0 ? ["token"] : steps)], {
       env: { PATH: "/nowhere", ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -75,13 +75,13 @@ const signIn = (env: Readonly<Record<string, string>>, ...steps: ReadonlyArray<s
         .trim()
         .split("\n")
         .filter((line) => line !== "")
-      const seconds = (performance.now() - began) / 1000
+      const seconds = (performance.now() - startedAt) / 1000
       resume(Effect.succeed({ lines: lines.map((line) => decodeLine(line)), stdout, stderr, seconds }))
     })
     return Effect.sync(() => child.kill("SIGKILL"))
   }).pipe(atATime.withPermit)
 
-/** An Entra that has this app, and the environment of who signs in there. */
+/** An Entra that has this app, and the environment of a program that signs in there. */
 const serve = Effect.fnUntraced(function* (
   options?: Simulator.Options,
 ): Effect.fn.Return<
@@ -110,7 +110,7 @@ const serve = Effect.fnUntraced(function* (
 const secret = { AZURE_CLIENT_SECRET: clientSecret }
 const device = { LIVE_RESPONSE_AUTH: "device-code" }
 
-/** The user is asked, once. */
+/** The user was prompted once. */
 const prompted = /^To sign in, use a web browser to open the page \S+ and enter the code \w+[^\n]*\n$/
 
 const tokensOf = ({ lines, stderr, stdout }: Ended) =>
@@ -121,7 +121,7 @@ const tokensOf = ({ lines, stderr, stdout }: Ended) =>
 
 const correlation = "43f4cb08-8fac-4b65-9db1-745c2ae65f3a"
 
-/** One line that a person can act on, and nothing that is nobody's business. */
+/** One line that a person can act on, without secrets. */
 const assertMessage = ({ lines, stderr, stdout }: Ended, reason: string, says: RegExp) => {
   const message = lines[0]?.message ?? ""
   assert.strictEqual(lines[0]?.error, reason, `${stdout}${stderr}`)
@@ -151,7 +151,7 @@ const temporary = Effect.acquireRelease(
 )
 
 layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signing in with @azure/identity", (it) => {
-  it.effect("with a secret, from the environment or from a file", () =>
+  it.effect("works with a secret, from the environment or from a file", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const path = join(yield* temporary, "secret")
@@ -171,7 +171,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("for the audience of the cloud", () =>
+  it.effect("requests the audience of the cloud", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const { lines } = yield* signIn({ ...env, ...secret, LIVE_RESPONSE_CLOUD: "gcc" })
@@ -179,7 +179,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("says which of secret, app and tenant is wrong", () =>
+  it.effect("names which of secret, app and tenant is wrong", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const expired = yield* serve({ app: { clientId, tenantId, clientSecret, secretExpired: true } })
@@ -197,7 +197,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
         "Refused",
         /AADSTS7000215: Invalid client secret provided; take the secret's value, not its id/,
       )
-      assertMessage(old, "Refused", /AADSTS7000222: .* expired; make a new one in Entra/)
+      assertMessage(old, "Refused", /AADSTS7000222: .* expired; create a new one in Entra/)
       assertMessage(app, "Refused", /AADSTS700016: Application with identifier '4711'.*AZURE_CLIENT_ID/)
       assertMessage(tenant, "Refused", /AADSTS90002: Tenant 'nobody.example' not found; check the tenant/)
       for (const { lines, seconds } of [wrong, old, app, tenant]) {
@@ -207,7 +207,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("with a certificate, whose assertion the server verifies", () =>
+  it.effect("works with a certificate, whose assertion the server verifies", () =>
     Effect.gen(function* () {
       const own = yield* Certificates.selfSigned
       const other = yield* Certificates.selfSigned
@@ -234,7 +234,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("with the token of a cluster", () =>
+  it.effect("works with the token of a cluster", () =>
     Effect.gen(function* () {
       const { env } = yield* serve({ app: { clientId, tenantId, federatedToken: "of-the-cluster" } })
       const directory = yield* temporary
@@ -251,13 +251,13 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("with a device code, however slowly the server wants to be asked", () =>
+  it.effect("works with a device code, however slowly the server wants to be polled", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* serve({ deviceUser: { slowDown: true, after: 1 } })
       const { lines, stderr, stdout } = yield* signIn({ ...env, ...device })
       assert.match(stderr, prompted)
       assert.deepInclude(lines[0]?.claims, { upn: "analyst@contoso.com" }, stdout)
-      // Who is to slow down waits five seconds more; the server would refuse again whoever comes earlier.
+      // After slow_down a poll waits five seconds more; the server would refuse an earlier one again.
       const polls = (yield* simulator.calls).filter(({ url }) => url.includes("/token"))
       assert.deepStrictEqual(
         polls.map(({ status }) => status),
@@ -266,7 +266,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("with a device code once: neither a refused token nor one whose time is over asks the user again", () =>
+  it.effect("asks the user for a device code once, also after a refused and after an expired token", () =>
     Effect.gen(function* () {
       const { env } = yield* serve({ deviceUser: { after: 1 } })
       const ended = yield* signIn({ ...env, ...device }, "token", "token", "later", "token", "refused", "token")
@@ -293,7 +293,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
       options: { app: { clientId, tenantId, publicClient: false } },
       says: /AADSTS7000218: .*; allow public client flows for the app.*\(correlation id 43f4cb08-/,
     },
-  ])("says what came of a device code: $name", ({ options, says }) =>
+  ])("reports the outcome of a device code: $name", ({ options, says }) =>
     Effect.gen(function* () {
       const { env } = yield* serve(options)
       const ended = yield* signIn({ ...env, ...device })
@@ -317,7 +317,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("gets another token after a refused one, and not the same one out of a cache", () =>
+  it.effect("gets another token after a refused one, and not the same one from a cache", () =>
     Effect.gen(function* () {
       const { env } = yield* serve()
       const tokens = tokensOf(yield* signIn({ ...env, ...secret }, "token", "refused", "token", "token"))
@@ -326,7 +326,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("goes through an outage that is short, and tells of one that is not", () =>
+  it.effect("waits through a short outage, and reports a longer one", () =>
     Effect.gen(function* () {
       const down = { fault: "status", status: 503 } as const
       const short = yield* serve({ tokenFaults: [down, down] })
@@ -343,7 +343,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("tells trouble from a refusal, also where MSAL answers itself with what it remembers of it", () =>
+  it.effect("distinguishes trouble from a refusal, also where MSAL answers from its own cache", () =>
     Effect.gen(function* () {
       const always = (fault: Simulator.Fault) => serve({ tokenFaults: Array.from({ length: 50 }, () => fault) })
       const unavailable = yield* always({ fault: "status", status: 503, code: "temporarily_unavailable" })
@@ -362,7 +362,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("does not wait for a server that takes the request and says nothing", () =>
+  it.effect("does not wait for a server that accepts the request and sends nothing", () =>
     Effect.gen(function* () {
       const { env } = yield* serve({ tokenFaults: [{ fault: "stall", after: 0 }] })
       const { lines, seconds, stdout } = yield* signIn({ ...env, ...secret })
@@ -372,7 +372,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("renews a token whose time is over, and not before", () =>
+  it.effect("renews an expired token, and no other", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* serve()
       const [first, again, later, laterAgain] = tokensOf(
@@ -385,7 +385,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("leaves nothing on the disk", () =>
+  it.effect("writes nothing to the disk", () =>
     Effect.gen(function* () {
       const { env } = yield* serve({ deviceUser: {} })
       const home = yield* temporary
@@ -401,7 +401,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("says in seconds that there is no server, and no way to sign in", () =>
+  it.effect("reports within seconds that there is no server, and no credential", () =>
     Effect.gen(function* () {
       const { path } = yield* Certificate
       const app = { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, NODE_EXTRA_CA_CERTS: path }
@@ -424,13 +424,13 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
   )
 
   it.effect(
-    "says what to set where the certificate of the sign-in server is not trusted, or a proxy wants credentials",
+    "says what to set where the sign-in server's certificate is not trusted, or a proxy demands credentials",
     () =>
       Effect.gen(function* () {
         const { env } = yield* serve()
         const { AZURE_AUTHORITY_HOST = "", ...others } = env
         const proxy = yield* refusingProxy
-        const [untrusted, refused, vendors] = yield* Effect.all(
+        const [untrusted, refused, microsoft] = yield* Effect.all(
           [
             signIn({ ...others, ...secret, AZURE_AUTHORITY_HOST, NODE_EXTRA_CA_CERTS: "" }),
             signIn({ ...env, ...secret, HTTPS_PROXY: proxy }),
@@ -439,7 +439,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
           { concurrency: 2 },
         )
         assertMessage(untrusted, "Unreachable", /certificate.*set NODE_EXTRA_CA_CERTS=/)
-        for (const one of [refused, vendors]) {
+        for (const one of [refused, microsoft]) {
           assertMessage(one, "Unreachable", /HTTP 407.*HTTPS_PROXY=http:\/\/user:password@host:port/)
         }
       }),
@@ -494,7 +494,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     }),
   )
 
-  it.effect("as whoever is signed in with az login", () =>
+  it.effect("works as the user of az login", () =>
     Effect.gen(function* () {
       const directory = yield* temporary
       const az = (name: string, script: string) => {

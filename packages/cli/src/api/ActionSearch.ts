@@ -1,6 +1,7 @@
 /**
  * Searches the API for the machine actions of a selection.
  */
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import * as DateTime from "effect/DateTime"
@@ -20,7 +21,7 @@ const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
 export const search = (
   selection: Selection.Selection,
   reportBad: (record: BadTarget) => Effect.Effect<void>,
-): Stream.Stream<MachineAction, DefenderApi.ApiError, DefenderApi.DefenderApi> =>
+): Stream.Stream<MachineAction, ApiError, DefenderApi.DefenderApi> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi

@@ -1,6 +1,7 @@
 /**
  * Asks the API what an id or a name stands for: the results of a machine action, and the machine with a DNS name.
  */
+import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import type { DefenderError } from "@live-response/core/DefenderError"
 import * as MachineAction from "@live-response/core/MachineAction"
@@ -20,7 +21,7 @@ const concernsOne = ({ isDenied, reason }: DefenderError): boolean =>
 export const resultsOf = <E>(
   id: MachineAction.MachineActionId,
   store: (action: MachineAction.MachineAction) => Effect.Effect<void, E>,
-): Stream.Stream<ResultRefs.ResultRef | BadTarget, DefenderApi.ApiError | E, DefenderApi.DefenderApi> => {
+): Stream.Stream<ResultRefs.ResultRef | BadTarget, ApiError | E, DefenderApi.DefenderApi> => {
   const bad = (message: string): BadTarget => ({ machineActionId: id, message: `${id}: ${message}` })
   return Stream.fromIterableEffect(
     Effect.gen(function* () {
@@ -49,7 +50,7 @@ export const resultsOf = <E>(
 /** The id of the machine with a name. If several machines have it, only the user knows which one is meant. */
 export const machineIdOf = Effect.fnUntraced(function* (
   machine: Machines.Machine,
-): Effect.fn.Return<string | Machines.BadMachine, DefenderApi.ApiError, DefenderApi.DefenderApi> {
+): Effect.fn.Return<string | Machines.BadMachine, ApiError, DefenderApi.DefenderApi> {
   if (typeof machine === "string") return machine
   const { name } = machine
   const bad = (message: string): Machines.BadMachine => ({ machineName: name, message: printable(message) })

@@ -79,7 +79,7 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
       const age = Duration.millis((yield* monotonicMillis) - current.receivedAt)
       if (DownloadLink.isUsable(current.link, age)) return current.link
     }
-    const link = yield* api.downloadLink(ref, { again: links > 0 })
+    const link = yield* api.downloadLink(ref, { isRenewal: links > 0 })
     transfer.link = { link, receivedAt: yield* monotonicMillis }
     transfer.links++
     yield* reportNow((at) => Linked.make({ at, ...ref, links: transfer.links }))

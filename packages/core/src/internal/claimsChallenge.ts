@@ -4,14 +4,14 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-/** No challenge is longer: a header of that size is refused by most servers. */
+/** Most servers refuse a header of this size, so that no challenge is longer. */
 const longest = 16 * 1024
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
 /**
- * The claims that a token must have by a 401's `WWW-Authenticate`, as JSON text: what `getToken(scopes, { claims })` and
- * the token endpoint of Entra take.
+ * The claims that the `WWW-Authenticate` header of a 401 demands, as the JSON text that `getToken(scopes, { claims })` and
+ * the token endpoint of Entra accept.
  *
  * @see https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
  */

@@ -1,4 +1,4 @@
-/** Why there is no connection, by the codes that runtimes put on their errors. */
+/** Why there is no connection, by the error codes of the runtimes. */
 import type { HttpClientError } from "effect/http/HttpClientError"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -6,18 +6,18 @@ import * as PrivateHost from "../PrivateHost.ts"
 import { foreignText } from "./foreignText.ts"
 
 /**
- * What kept a connection from being made, so that no byte of the request was sent:
+ * Why a connection could not be opened, so that no byte of the request was sent:
  *
- * - `certificate`: the server's certificate is not trusted by this machine
+ * - `certificate`: this machine does not trust the server's certificate
  * - `proxy`: the proxy refuses to connect
- * - `name`: the name is not known
- * - `connection`: anything else, such as a port where nobody listens
+ * - `name`: the name does not resolve
+ * - `connection`: anything else, such as a port that is not open
  */
 export const Cause = Schema.Literals(["certificate", "proxy", "name", "connection"])
 
 export type Cause = typeof Cause.Type
 
-/** A transport error in a few words, and its cause where it says that nothing was sent. */
+/** A transport error in a few words, with its cause where nothing was sent. */
 export interface Trouble {
   readonly description: string
   readonly cause?: Cause
@@ -25,10 +25,10 @@ export interface Trouble {
   readonly isPrivate?: true
 }
 
-/** A certificate or a proxy is for a person to set right: no wait cures it. */
+/** A person must correct a certificate or a proxy: no wait cures it. */
 export const isLasting = (cause: Cause | undefined): boolean => cause === "certificate" || cause === "proxy"
 
-/** The innermost cause of a transport error. Nothing of the request is in its words: its URL may be a secret. */
+/** The innermost cause of a transport error. Its words have nothing of the request, whose URL may be a secret. */
 export const troubleOf = (error: HttpClientError): Trouble => {
   const inner = innermost(error.reason.cause)
   if (inner === undefined) return { description: error.reason._tag }
@@ -39,7 +39,7 @@ export const troubleOf = (error: HttpClientError): Trouble => {
   return cause === undefined ? { description } : { description, cause }
 }
 
-/** What to do about it, as it can be typed. */
+/** The next step, as it can be typed. */
 export const nextStep = (cause: Cause): string => {
   switch (cause) {
     case "certificate":
@@ -66,19 +66,19 @@ const withoutUrls = (text: string): string => foreignText(text.replaceAll(/\bhtt
 const certificate =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|CRL_)/
 
-const neverConnected =
+const whileConnecting =
   /^(ECONNREFUSED|EAI_\w+|ENETUNREACH|EHOSTUNREACH|ENETDOWN|EHOSTDOWN|EADDRNOTAVAIL|ETIMEDOUT|EPROTO|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_UNSUPPORTED_PROTOCOL|ERR_SSL_\w*HANDSHAKE\w*)$/
 
-/** A connection that was made may end with the same codes, when a request was sent through it already. */
-const inUse = /^(read|write) (?!EPROTO)/
+/** An open connection breaks with the same codes, when a request may have been sent already. */
+const whileOpen = /^(read|write) (?!EPROTO)/
 
 const causeOf = (code: string, message: string): Cause | undefined => {
   const [, tunnel] = /^Proxy response \((\d+)\)/.exec(message) ?? []
-  // A gateway that is in trouble itself is not a proxy that refuses.
+  // A gateway in trouble is not a proxy that refuses.
   if (tunnel !== undefined) return Number(tunnel) >= 500 ? "connection" : "proxy"
   if (message.startsWith("Proxy Authentication Required")) return "proxy"
   if (certificate.test(code)) return "certificate"
   if (code === "ENOTFOUND") return "name"
-  if (inUse.test(message)) return undefined
-  return neverConnected.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined
+  if (whileOpen.test(message)) return undefined
+  return whileConnecting.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined
 }

@@ -1,4 +1,4 @@
-/** What Entra's refusals mean. */
+/** What the errors of Entra mean. */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
@@ -15,11 +15,11 @@ export const decodeErrorAnswer = Schema.decodeUnknownOption(Schema.fromJsonStrin
 export const codeOf = (text: string): Option.Option<number> =>
   Option.map(Option.fromNullishOr(/AADSTS(\d{1,9})(?!\d)/.exec(text)?.[1]), Number)
 
-/** The correlation id that Entra puts behind its sentences. */
+/** The correlation id that follows Entra's sentences. */
 export const correlationIdOf = (text: string): Option.Option<string> =>
   Option.fromNullishOr(/Correlation ID: ([0-9a-f-]+)/i.exec(text)?.[1])
 
-/** The first sentence, from the code on: what is before it and behind it is for programs. */
+/** The first sentence, from the code on. What surrounds it is for programs. */
 export const firstSentence = (text: string): string =>
   text
     .replace(/^.*?(?=AADSTS)/s, "")
@@ -27,10 +27,10 @@ export const firstSentence = (text: string): string =>
     .join()
     .trim()
 
-/** What to do about a code. Those that are not here are explained by Entra's own page. */
+/** The next step for a code. Entra's own page explains the others. */
 const byCode: Readonly<Record<number, string>> = {
   7000215: "take the secret's value, not its id",
-  7000222: "make a new one in Entra: app registrations, certificates & secrets",
+  7000222: "create a new one in Entra: app registrations, certificates & secrets",
   7000112: "the app is disabled; enable it in Entra: enterprise applications",
   7000218: "allow public client flows for the app in Entra: app registrations, authentication",
   700016: "check the app (AZURE_CLIENT_ID), and that it is in this tenant (AZURE_TENANT_ID)",
@@ -41,13 +41,13 @@ const byCode: Readonly<Record<number, string>> = {
   900023: "check the tenant (AZURE_TENANT_ID): its id, or a domain of it",
   500011: "check the audience and the cloud; is Defender for Endpoint set up in this tenant?",
   50105: "assign the user to the app in Entra: enterprise applications",
-  53003: "conditional access forbids it; ask who keeps its policies",
+  53003: "conditional access forbids it; ask the administrator of its policies",
   65001: "ask an administrator to consent to the app's permissions",
   70021: "check issuer, subject and audience of the app's federated credential",
   50034: "check the user's name and the tenant (AZURE_TENANT_ID)",
 }
 
-/** What to do about an error whose code is not known. */
+/** The next step for an error without a known code. */
 const byError = new Map(
   Object.entries({
     invalid_client: "check the app's secret or certificate",
@@ -62,7 +62,7 @@ const byError = new Map(
   }),
 )
 
-/** What to do about a refusal. */
+/** The next step after a refusal. */
 export const nextStep = (error: string, code: number | undefined): string =>
   (code === undefined ? undefined : byCode[code]) ??
   byError.get(error) ??
@@ -70,5 +70,5 @@ export const nextStep = (error: string, code: number | undefined): string =>
     ? "check the tenant, the app and its secret"
     : `see https://login.microsoftonline.com/error?code=${code}`)
 
-/** Whether it is Entra that is in trouble, and not who signs in. */
+/** Whether Entra itself is in trouble. */
 export const isTrouble = (error: string): boolean => error === "temporarily_unavailable" || error === "server_error"

@@ -8,13 +8,14 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Service as ActionWatch } from "../ActionWatch.ts"
 import type { BatchError } from "../BatchError.ts"
-import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
+import type { ApiError } from "../ApiError.ts"
+import type { Service as DefenderApi } from "../DefenderApi.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineActionId } from "../MachineAction.ts"
 import type { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
-import type { Policies } from "../Timing.ts"
+import type { Settings } from "../Timing.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
 import * as SessionFollow from "./sessionFollow.ts"
@@ -25,7 +26,7 @@ import * as SessionStart from "./sessionStart.ts"
 export interface Options {
   readonly api: DefenderApi
   readonly watch: ActionWatch["watch"]
-  readonly timing: Policies
+  readonly timing: Settings
   readonly journal: FleetJournal.Run
   readonly session: Session
   readonly sessions: number

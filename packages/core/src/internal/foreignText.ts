@@ -1,6 +1,6 @@
 /**
- * Text that servers wrote, where it becomes part of an error or of a record: one line of bounded length without secrets. A
- * server may repeat the token, the link or the password that it was sent, and error pages of gateways do.
+ * Text of servers, where it becomes part of an error or of a record: one line of bounded length, without secrets. A server
+ * may repeat the token, the link or the password that it was sent, and the error pages of gateways do.
  */
 import * as Base64 from "effect/encoding/Base64"
 import * as Base64Url from "effect/encoding/Base64Url"
@@ -12,15 +12,15 @@ import { oneLine } from "./text.ts"
 
 export type Secrets = ReadonlyArray<Redacted.Redacted<string>>
 
-/** Longer texts of servers say nothing more to a person. */
+/** A longer text says nothing more to a person. */
 const longest = 1000
 
-/** A shorter text is found in too many words: with it nothing could be read. */
+/** A shorter text is a part of too many words: redacting it would leave nothing to read. */
 const shortest = 4
 
 const mark = "<redacted>"
 
-/** What is a secret by its look: a signature, a bearer token, a JWT, a password in a URL. */
+/** What looks like a secret: a signature, a bearer token, a JWT, a password in a URL. */
 const looks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\bsig(?:=|%3D))[^&\s"'<>]+/gi, `$1${mark}`],
   [/\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{16,}/gi, `$1$2${mark}`],
@@ -31,7 +31,7 @@ const looks: ReadonlyArray<readonly [RegExp, string]> = [
 const decode = Option.liftThrowable(decodeURIComponent)
 const encode = Option.liftThrowable(encodeURIComponent)
 
-/** A secret in each form that a server may repeat it in. The longest is first, so that none leaves a part of another. */
+/** Each form that a server may repeat a secret in. The longest is first, so that none leaves a part of another. */
 const forms = (secrets: Secrets): ReadonlyArray<string> => {
   const texts = secrets.map(Redacted.value).flatMap((text) => [text, ...Option.toArray(decode(text))])
   const all = texts.flatMap((text) => [text, ...Option.toArray(encode(text)), JSON.stringify(text).slice(1, -1)])
@@ -68,51 +68,63 @@ const withoutWords = (text: string, part: string): string => {
   return [...kept, text.slice(from)].join("")
 }
 
-/** The text with a mark in place of each of the secrets, and of what looks like one. */
+/** Replaces each of the secrets, and what looks like one, with a mark. */
 export const redact = (text: string, secrets: Secrets = []): string => {
   const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
   const withoutBase64 = base64Forms(secrets).reduce(withoutWords, known)
   return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), withoutBase64)
 }
 
-/** Whether JSON may hold a secret: as it is, or with escapes in it. */
+/** Whether JSON may hold a secret: unchanged, or with escapes in it. */
 const mayHold = (json: string, known: ReadonlyArray<string>): boolean =>
   ["\\u", "\\/", ...known].some((part) => json.includes(part))
 
 /**
- * Makes the function that removes secrets from every text of the values that were read from this JSON, names of members
- * included. A value that holds none is given as it is. What merely looks like a secret stays: an address of a next page may.
+ * Returns the function that removes secrets from every text in the values of this JSON, names of members included. A value
+ * without secrets is returned unchanged. What only looks like a secret stays: the address of a next page may.
  */
 export const withoutSecrets = (secrets: Secrets, json: string): ((value: unknown) => unknown) => {
   const known = forms(secrets)
-  // A page has 10,000 records: all of them are searched at once first.
-  if (!mayHold(json, known)) return identity
-  const clean = (value: unknown): unknown => {
-    if (typeof value === "string") return known.reduce(replaced, value)
-    if (Array.isArray(value)) {
-      const items = value.map(clean)
-      return items.some((item, n) => item !== value[n]) ? items : value
-    }
-    if (!Predicate.isReadonlyObject(value)) return value
-    let isChanged = false
-    const entries = Object.entries(value).map(([key, inner]) => {
-      const entry = [known.reduce(replaced, key), clean(inner)] as const
-      if (entry[0] !== key || entry[1] !== inner) isChanged = true
-      return entry
-    })
-    return isChanged ? Object.fromEntries(entries) : value
+  // A page has 10,000 records: its whole text is searched once before any of them.
+  return mayHold(json, known) ? (value) => redactValue(value, known) : identity
+}
+
+const redactValue = (value: unknown, known: ReadonlyArray<string>): unknown => {
+  if (typeof value === "string") return redactKnown(value, known)
+  if (Array.isArray(value)) {
+    const items = value.map((item) => redactValue(item, known))
+    return items.some((item, i) => item !== value[i]) ? items : value
   }
-  return clean
+  if (!Predicate.isReadonlyObject(value)) return value
+  const entries = Object.entries(value)
+  const redacted = entries.map(([key, inner]) => [redactKnown(key, known), redactValue(inner, known)] as const)
+  const isSame = redacted.every(([key, inner], i) => key === entries[i]?.[0] && inner === entries[i]?.[1])
+  return isSame ? value : Object.fromEntries(redacted)
 }
 
 /** Most texts of a record are shorter than any token. */
-const replaced = (text: string, form: string): string =>
-  text.length >= form.length && text.includes(form) ? text.replaceAll(form, mark) : text
+const redactKnown = (text: string, known: ReadonlyArray<string>): string =>
+  known.reduce(
+    (rest, form) => (rest.length >= form.length && rest.includes(form) ? rest.replaceAll(form, mark) : rest),
+    text,
+  )
 
-/** Whether a secret is in the text, so that what the text stands for is not to be stored. */
+/** A body without secrets, whether it is JSON or not. One without secrets is returned unchanged. */
+export const bodyWithoutSecrets = (secrets: Secrets, body: string): string => {
+  const text = redactKnown(body, forms(secrets))
+  const redact = withoutSecrets(secrets, text)
+  if (redact === identity) return text
+  const value = Option.getOrUndefined(parse(text))
+  const redacted = redact(value)
+  return redacted === value ? text : JSON.stringify(redacted)
+}
+
+const parse = Option.liftThrowable((json: string): unknown => JSON.parse(json))
+
+/** Whether the text has a secret in it, so that it must not be stored. */
 export const holdsSecret = (text: string, secrets: Secrets): boolean => redact(text, secrets) !== text
 
-/** A text for an error. Secrets are removed before it is cut: half of one is one. */
+/** A text for an error. Secrets are removed before it is cut, because half of a secret is one as well. */
 export const foreignText = (text: string, secrets: Secrets = [], limit = longest): string => {
   const line = oneLine(redact(text.slice(0, 64 * 1024), secrets))
   return line.length > limit ? `${line.slice(0, limit)}…` : line

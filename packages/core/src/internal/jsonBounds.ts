@@ -1,6 +1,6 @@
-/** Bounds for JSON of others, checked before it is parsed: as values, 60 MB of brackets need 3 GB of memory. */
+/** Bounds for foreign JSON, which are checked before it is parsed: 60 MB of brackets would need 3 GB of memory. */
 
-/** The API's answers are six deep. */
+/** The API's answers nest six deep. */
 const deepest = 64
 
 /** The fullest page has 10,000 actions of some hundred values each. */
@@ -13,14 +13,14 @@ const comma = 0x2c
 const isOpening = (code: number) => code === 0x5b || code === 0x7b
 const isClosing = (code: number) => code === 0x5d || code === 0x7d
 
-/** Where a string ends that starts there. */
+/** The position of the closing quote of the string that starts there. */
 const endOfString = (json: string, start: number): number => {
   let at = start + 1
   while (at < json.length && json.charCodeAt(at) !== quote) at += json.charCodeAt(at) === backslash ? 2 : 1
   return at
 }
 
-/** Which bound the text of JSON exceeds, in a few words. It need not be JSON: what is wrong with it is left to the parser. */
+/** Says in a few words which bound the text exceeds. Text that is not JSON is left to the parser. */
 export const excess = (json: string): string | undefined => {
   let depth = 0
   let values = 0

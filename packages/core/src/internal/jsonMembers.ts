@@ -1,22 +1,22 @@
-/** What a member of the object has for a value. What is inside of `nested` is checked and skipped. */
+/** The value of a member. The contents of `nested` are checked and skipped. */
 export type Value = "string" | "nested" | number | boolean | null
 
 export interface Handler {
-  /** A member's value begins, or is there as a whole where it is no string. */
+  /** The value of a member. The text of a string follows. */
   readonly value: (key: string, value: Value) => void
-  /** More of the string that was announced last. */
+  /** A piece of the string that was announced last. */
   readonly text: (piece: string) => void
   /** That string is complete. */
   readonly textEnd: () => void
 }
 
-/** Each answers with what is wrong, and is not to be asked again then. */
+/** Each function returns what is wrong. After that the parser must not be used. */
 export interface Parser {
   readonly push: (text: string) => string | undefined
   readonly end: () => string | undefined
 }
 
-/** Longer keys are cut, longer numbers and deeper nesting are refused: memory has a bound whatever comes. */
+/** Longer keys are cut, and longer numbers and deeper nesting are refused, so that memory is bounded. */
 const longestKey = 64
 const longestToken = 1000
 const deepest = 10_000
@@ -29,7 +29,7 @@ const words = new Map<string, Value>([
   ["null", null],
 ])
 
-/** What is meant, by the code of what stands behind a backslash. */
+/** The meaning of an escape, by the code of the character after its backslash. */
 const escapes: Array<string> = Array.from({ length: 128 }, (_, code) => {
   const i = '"\\/bfnrt'.indexOf(String.fromCharCode(code))
   return i < 0 ? "" : '"\\/\b\f\n\r\t'.charAt(i)
@@ -46,11 +46,11 @@ const hexDigit = (code: number): number => {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }
 
-/** A character as a message may have it. What is not ASCII could do anything to a terminal. */
+/** A character for a message. What is not ASCII could control a terminal. */
 const show = (character: string): string =>
   /^[!-~]$/.test(character) ? character : `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`
 
-/** `first*` is where a closing bracket may stand as well. */
+/** What is expected next. After an opening bracket (`first…`) that may be its closing one. */
 type Mode =
   | "start"
   | "firstKey"
@@ -66,233 +66,262 @@ type Mode =
   | "token"
 
 /**
- * Reads the JSON text of one object in pieces that are cut anywhere, and tells of its own members, not of nested ones.
- * What `JSON.parse` takes comes out as it does there. Taken as well are raw control characters inside strings, and NULs
- * and any white space behind the object. A NUL inside of an escape is passed over: it is the other half of UTF-16.
+ * Reads the JSON text of one object in pieces that are cut anywhere, and reports the object's own members, not nested ones.
+ *
+ * What `JSON.parse` accepts has the same meaning here. Raw control characters inside strings are accepted as well, and so
+ * are NULs and any white space after the object. A NUL inside an escape is skipped: it is the other half of UTF-16.
  *
  * A piece is held until it is read, and so is its part of a member's text: pieces should be of a moderate length.
  */
-export const make = (handler: Handler): Parser => {
-  let mode: Mode = "start"
-  /** Of each bracket that is open, whether it is one of an array. */
-  const nesting: Array<boolean> = []
-  let isKey = false
-  let key = ""
-  let token = ""
-  let pieces: Array<string> = []
-  /** The escape `\uXXXX` under way: its value and the number of its digits. */
-  let unit = 0
-  let digits = 0
-  /** The piece under way, how many characters came before it, and where its next quote and backslash are. */
-  let text = ""
-  let before = 0
-  let quote = -1
-  let backslash = -1
+export const make = (handler: Handler): Parser => new MemberParser(handler)
 
-  const wrong = (what: string, i: number): string => `${what} at character ${before + i}`
+class MemberParser implements Parser {
+  private readonly handler: Handler
+  private mode: Mode = "start"
+  /** For each open bracket, whether it opens an array. */
+  private readonly nesting: Array<boolean> = []
+  private isKey = false
+  private key = ""
+  private token = ""
+  private pieces: Array<string> = []
+  /** The escape `\uXXXX` that is being read: its value and the number of its digits. */
+  private unit = 0
+  private digits = 0
+  /** The piece that is being read, the number of characters before it, and the positions of its next quote and backslash. */
+  private piece = ""
+  private before = 0
+  private quote = -1
+  private backslash = -1
 
-  const unexpected = (i: number): string => wrong(`${show(text.charAt(i))} is out of place`, i)
-
-  const add = (piece: string): void => {
-    if (nesting.length > 1) return
-    if (!isKey) pieces.push(piece)
-    else if (key.length < longestKey) key += piece.slice(0, longestKey)
+  constructor(handler: Handler) {
+    this.handler = handler
   }
 
-  const flush = (): void => {
-    const [only = ""] = pieces
-    if (pieces.length > 0) handler.text(pieces.length === 1 ? only : pieces.join(""))
-    pieces = []
-  }
-
-  const value = (of: Value): void => {
-    if (nesting.length === 1) handler.value(key, of)
-  }
-
-  const open = (isArray: boolean, i: number): string | undefined => {
-    if (nesting.length === deepest) return wrong(`nested more than ${deepest} deep`, i)
-    value("nested")
-    nesting.push(isArray)
-    mode = isArray ? "firstItem" : "firstKey"
+  push(piece: string): string | undefined {
+    this.piece = piece
+    this.quote = -1
+    this.backslash = -1
+    let i = 0
+    while (i < piece.length) {
+      let problem: string | undefined
+      if (this.mode === "string") i = this.readString(i)
+      else {
+        const code = piece.charCodeAt(i)
+        if ((this.mode === "value" || this.mode === "firstItem") && isTokenCode(code)) {
+          this.mode = "token"
+          this.token = ""
+        }
+        if (this.mode === "token") {
+          i = this.readToken(i)
+          problem = this.endToken(i)
+        } else {
+          problem =
+            this.mode === "escape" || this.mode === "unicode" ? this.readEscape(code, i) : this.readStructure(code, i)
+          i++
+        }
+      }
+      if (problem !== undefined) return problem
+    }
+    this.flush()
+    this.before += piece.length
+    this.piece = ""
     return undefined
   }
 
-  const close = (): void => {
-    nesting.pop()
-    mode = nesting.length === 0 ? "done" : "next"
+  end(): string | undefined {
+    if (this.mode === "done") return undefined
+    return this.mode === "start" ? "it is empty" : `it ends at character ${this.before}, before the closing brace`
   }
 
-  const structure = (code: number, i: number): string | undefined => {
+  private wrong(what: string, i: number): string {
+    return `${what} at character ${this.before + i}`
+  }
+
+  private unexpected(i: number): string {
+    return this.wrong(`${show(this.piece.charAt(i))} is out of place`, i)
+  }
+
+  private add(text: string): void {
+    if (this.nesting.length > 1) return
+    if (!this.isKey) this.pieces.push(text)
+    else if (this.key.length < longestKey) this.key += text.slice(0, longestKey)
+  }
+
+  private flush(): void {
+    const { pieces } = this
+    const [only = ""] = pieces
+    if (pieces.length > 0) this.handler.text(pieces.length === 1 ? only : pieces.join(""))
+    this.pieces = []
+  }
+
+  private report(value: Value): void {
+    if (this.nesting.length === 1) this.handler.value(this.key, value)
+  }
+
+  private open(isArray: boolean, i: number): string | undefined {
+    if (this.nesting.length === deepest) return this.wrong(`nested more than ${deepest} deep`, i)
+    this.report("nested")
+    this.nesting.push(isArray)
+    this.mode = isArray ? "firstItem" : "firstKey"
+    return undefined
+  }
+
+  private close(): void {
+    this.nesting.pop()
+    this.mode = this.nesting.length === 0 ? "done" : "next"
+  }
+
+  private readStructure(code: number, i: number): string | undefined {
     if (isSpace(code)) return undefined
-    switch (mode) {
+    switch (this.mode) {
       case "start":
-        if (code !== 123) return wrong(`begins with ${show(text.charAt(i))} and not with {,`, i)
-        nesting.push(false)
-        mode = "firstKey"
+        if (code !== 123) return this.wrong(`begins with ${show(this.piece.charAt(i))} and not with {,`, i)
+        this.nesting.push(false)
+        this.mode = "firstKey"
         return undefined
       case "firstKey":
       case "key":
-        if (code === 125 && mode === "firstKey") close()
-        else if (code === 34) {
-          isKey = true
-          if (nesting.length === 1) key = ""
-          mode = "string"
-        } else return unexpected(i)
+        if (code === 125 && this.mode === "firstKey") this.close()
+        else if (code === 34) this.startKey()
+        else return this.unexpected(i)
         return undefined
       case "colon":
-        if (code !== 58) return unexpected(i)
-        mode = "value"
+        if (code !== 58) return this.unexpected(i)
+        this.mode = "value"
         return undefined
       case "next":
-        if (code === 44) mode = nesting.at(-1) === true ? "value" : "key"
-        else if (code === (nesting.at(-1) === true ? 93 : 125)) close()
-        else return unexpected(i)
+        if (code === 44) this.mode = this.nesting.at(-1) === true ? "value" : "key"
+        else if (code === (this.nesting.at(-1) === true ? 93 : 125)) this.close()
+        else return this.unexpected(i)
         return undefined
       case "done":
-        return code === 0 || text.charAt(i).trim() === ""
+        return code === 0 || this.piece.charAt(i).trim() === ""
           ? undefined
-          : wrong(`${show(text.charAt(i))} behind the closing brace,`, i)
+          : this.wrong(`${show(this.piece.charAt(i))} behind the closing brace,`, i)
       default:
-        if (code === 34) {
-          isKey = false
-          value("string")
-          mode = "string"
-        } else if (code === 123) return open(false, i)
-        else if (code === 91) return open(true, i)
-        else if (code === 93 && mode === "firstItem") close()
-        else return unexpected(i)
-        return undefined
+        return this.readValue(code, i)
     }
   }
 
-  /** Takes an escape that is complete in this piece, from behind its backslash, and tells where it ends; or else -1. */
-  const wholeEscape = (from: number): number => {
-    const code = text.charCodeAt(from)
-    const meant = escapes[code] ?? ""
-    if (meant !== "") {
-      add(meant)
-      return from + 1
-    }
-    if (code !== 117 || from + 5 > text.length) return -1
-    let unit = 0
-    for (let i = from + 1; i < from + 5; i++) {
-      const digit = hexDigit(text.charCodeAt(i))
-      if (digit < 0) return -1
-      unit = unit * 16 + digit
-    }
-    add(String.fromCharCode(unit))
-    return from + 5
+  private startKey(): void {
+    this.isKey = true
+    if (this.nesting.length === 1) this.key = ""
+    this.mode = "string"
   }
 
-  /** To the closing quote, to an escape that is not as usual, or to the end. */
-  const readString = (start: number): number => {
+  private readValue(code: number, i: number): string | undefined {
+    if (code === 34) {
+      this.isKey = false
+      this.report("string")
+      this.mode = "string"
+    } else if (code === 123) return this.open(false, i)
+    else if (code === 91) return this.open(true, i)
+    else if (code === 93 && this.mode === "firstItem") this.close()
+    else return this.unexpected(i)
+    return undefined
+  }
+
+  /** Reads to the closing quote, to an escape that {@link wholeEscape} can't read, or to the end of the piece. */
+  private readString(start: number): number {
+    const { piece } = this
     let from = start
-    while (from < text.length) {
-      if (quote < from) quote = text.indexOf('"', from)
-      if (quote < 0) quote = text.length
-      if (backslash < from) backslash = text.indexOf("\\", from)
-      if (backslash < 0) backslash = text.length
-      const to = Math.min(quote, backslash)
-      if (to > from) add(text.slice(from, to))
-      if (to === text.length) return to
-      if (to === quote) {
-        endString()
+    while (from < piece.length) {
+      if (this.quote < from) this.quote = piece.indexOf('"', from)
+      if (this.quote < 0) this.quote = piece.length
+      if (this.backslash < from) this.backslash = piece.indexOf("\\", from)
+      if (this.backslash < 0) this.backslash = piece.length
+      const to = Math.min(this.quote, this.backslash)
+      if (to > from) this.add(piece.slice(from, to))
+      if (to === piece.length) return to
+      if (to === this.quote) {
+        this.endString()
         return to + 1
       }
-      from = wholeEscape(to + 1)
+      from = this.wholeEscape(to + 1)
       if (from < 0) {
-        mode = "escape"
+        this.mode = "escape"
         return to + 1
       }
     }
     return from
   }
 
-  const endString = (): void => {
-    mode = isKey ? "colon" : "next"
-    if (isKey || nesting.length > 1) return
-    flush()
-    handler.textEnd()
+  private endString(): void {
+    this.mode = this.isKey ? "colon" : "next"
+    if (this.isKey || this.nesting.length > 1) return
+    this.flush()
+    this.handler.textEnd()
   }
 
-  const readEscape = (code: number, i: number): string | undefined => {
-    if (code === 0) return undefined
-    if (mode === "escape") {
-      const character = text.charAt(i)
-      const meant = code < 32 ? `\\${character}` : (escapes[code] ?? "")
-      if (code === 117) {
-        mode = "unicode"
-        unit = 0
-        digits = 0
-      } else if (meant === "") return wrong(`\\${show(character)} is no escape,`, i)
-      else {
-        add(meant)
-        mode = "string"
-      }
-      return undefined
+  /** Reads an escape that this piece has as a whole, from after its backslash. Returns its end, or -1. */
+  private wholeEscape(from: number): number {
+    const { piece } = this
+    const code = piece.charCodeAt(from)
+    const meaning = escapes[code] ?? ""
+    if (meaning !== "") {
+      this.add(meaning)
+      return from + 1
     }
-    const digit = hexDigit(code)
-    if (digit < 0) return wrong(`${show(text.charAt(i))} is no hexadecimal digit,`, i)
-    unit = unit * 16 + digit
-    if (++digits === 4) {
-      add(String.fromCharCode(unit))
-      mode = "string"
+    if (code !== 117 || from + 5 > piece.length) return -1
+    let unit = 0
+    for (let i = from + 1; i < from + 5; i++) {
+      const digit = hexDigit(piece.charCodeAt(i))
+      if (digit < 0) return -1
+      unit = unit * 16 + digit
+    }
+    this.add(String.fromCharCode(unit))
+    return from + 5
+  }
+
+  /** Reads one character of an escape. */
+  private readEscape(code: number, i: number): string | undefined {
+    if (code === 0) return undefined
+    return this.mode === "escape" ? this.startEscape(code, i) : this.readUnicode(code, i)
+  }
+
+  private startEscape(code: number, i: number): string | undefined {
+    const character = this.piece.charAt(i)
+    const meaning = code < 32 ? `\\${character}` : (escapes[code] ?? "")
+    if (code === 117) {
+      this.mode = "unicode"
+      this.unit = 0
+      this.digits = 0
+    } else if (meaning === "") return this.wrong(`\\${show(character)} is not an escape,`, i)
+    else {
+      this.add(meaning)
+      this.mode = "string"
     }
     return undefined
   }
 
-  /** A number or a word, from the piece's place `from` on: as far as it goes, and complete where the piece goes on. */
-  const readToken = (from: number): number => {
+  private readUnicode(code: number, i: number): string | undefined {
+    const digit = hexDigit(code)
+    if (digit < 0) return this.wrong(`${show(this.piece.charAt(i))} is not a hexadecimal digit,`, i)
+    this.unit = this.unit * 16 + digit
+    if (++this.digits === 4) {
+      this.add(String.fromCharCode(this.unit))
+      this.mode = "string"
+    }
+    return undefined
+  }
+
+  /** Reads a number or a word. It is complete where the piece has more characters. */
+  private readToken(from: number): number {
+    const { piece } = this
     let to = from
-    while (to < text.length && isTokenCode(text.charCodeAt(to))) to++
-    token += text.slice(from, Math.min(to, from + longestToken + 1))
-    if (to < text.length) mode = "next"
+    while (to < piece.length && isTokenCode(piece.charCodeAt(to))) to++
+    this.token += piece.slice(from, Math.min(to, from + longestToken + 1))
+    if (to < piece.length) this.mode = "next"
     return to
   }
 
-  const endToken = (i: number): string | undefined => {
-    if (token.length > longestToken) return wrong(`a number of more than ${longestToken} characters`, i)
-    if (mode === "token") return undefined
+  private endToken(i: number): string | undefined {
+    const { token } = this
+    if (token.length > longestToken) return this.wrong(`a number of more than ${longestToken} characters`, i)
+    if (this.mode === "token") return undefined
     const word = words.get(token)
-    if (word === undefined && !number.test(token)) return wrong("no number and no word of JSON ends", i)
-    value(word === undefined ? Number(token) : word)
+    if (word === undefined && !number.test(token)) return this.wrong("no number and no word of JSON ends", i)
+    this.report(word === undefined ? Number(token) : word)
     return undefined
   }
-
-  const push = (piece: string): string | undefined => {
-    text = piece
-    quote = -1
-    backslash = -1
-    let i = 0
-    while (i < text.length) {
-      let problem: string | undefined
-      if (mode === "string") i = readString(i)
-      else {
-        const code = text.charCodeAt(i)
-        if ((mode === "value" || mode === "firstItem") && isTokenCode(code)) {
-          mode = "token"
-          token = ""
-        }
-        if (mode === "token") {
-          i = readToken(i)
-          problem = endToken(i)
-        } else {
-          problem = mode === "escape" || mode === "unicode" ? readEscape(code, i) : structure(code, i)
-          i++
-        }
-      }
-      if (problem !== undefined) return problem
-    }
-    flush()
-    before += text.length
-    text = ""
-    return undefined
-  }
-
-  const end = (): string | undefined => {
-    if (mode === "done") return undefined
-    return mode === "start" ? "it is empty" : `it ends at character ${before}, before the closing brace`
-  }
-
-  return { push, end }
 }

@@ -1,9 +1,9 @@
-/** What can be read from a member of an answer whose type drifts. Each function is total: what it can't read is absent. */
+/** Reads members of answers whose types drift. No function throws: what it can't read is absent. */
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 
-/** An own member of an object: nothing that every object inherits. */
+/** An own member of an object, not an inherited one. */
 export const member = (value: unknown, key: string): unknown =>
   Predicate.isReadonlyObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
@@ -29,15 +29,15 @@ export const number = (value: unknown): number | undefined => {
   return typeof parsed === "number" && Number.isFinite(parsed) ? parsed + 0 : undefined
 }
 
-/** The same where it is a whole number. */
+/** A number that is whole. */
 export const wholeNumber = (value: unknown): number | undefined => {
   const parsed = number(value)
   return Number.isSafeInteger(parsed) ? parsed : undefined
 }
 
 /**
- * An instant of up to seven digits of a second, with or without a zone: without one it is UTC. Its year has four digits, so
- * that what is computed from it is an instant as well.
+ * An instant with up to seven digits of a second. Without a time zone it is UTC. Its year has four digits, so that what is
+ * computed from it is an instant as well.
  */
 export const instant = (value: unknown): DateTime.Utc | undefined =>
   typeof value === "string"
@@ -52,7 +52,7 @@ export const instant = (value: unknown): DateTime.Utc | undefined =>
 const firstInstant = -62_135_596_800_000
 const endOfYears = 253_402_300_800_000
 
-/** The members that are there. */
+/** The members that are neither null nor undefined. */
 export const present = <A extends Readonly<Record<string, unknown>>>(
   fields: A,
 ): { readonly [K in keyof A]?: NonNullable<A[K]> } => {

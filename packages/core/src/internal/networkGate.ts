@@ -1,6 +1,6 @@
 /**
- * The gate before a host. Where no connection can be made, one call at a time tries it again and all others wait, so that
- * an outage costs as few attempts with a thousand calls as with one.
+ * The gate before a host. While no connection can be opened to it, one call at a time tries and all others wait, so that an
+ * outage costs as few attempts with a thousand calls as with one.
  */
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -13,20 +13,20 @@ import * as Schedule from "effect/Schedule"
 import { Offline } from "../BatchEvent.ts"
 import type { ResultError } from "../ResultError.ts"
 import { report } from "../Reporter.ts"
-import { Timing } from "../Timing.ts"
+import * as Timing from "../Timing.ts"
 import { type Cause, isLasting } from "./connection.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { Patience } from "./patience.ts"
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ResultError, never, never>>>
 
-/** The host is out of reach. */
+/** The host can't be reached. */
 interface Outage<E> {
   error: E
-  /** Where the policy stands: it belongs to the outage, whoever tries. */
+  /** How far the schedule has come. It belongs to the outage, whichever call tries. */
   step: Step | undefined
   isProbed: boolean
-  /** Done when the host is in reach again, or the call that tried has gone. */
+  /** Done when the host can be reached again, or the call that tried has left. */
   changed: Deferred.Deferred<void>
 }
 
@@ -36,23 +36,23 @@ type Role<E> =
   | { readonly does: "probe"; readonly outage: Outage<E> }
   | { readonly does: "wait"; readonly outage: Outage<E>; readonly changed: Deferred.Deferred<void> }
 
-/** What is known of a host. Every decision is made here, at once. */
+/** What is known of a host. Every decision is taken here, in one step. */
 export class HostState<E> {
   hasAnswered = false
   outage: Outage<E> | undefined
   waiting = 0
 
-  /** The first call that comes to a closed gate tries the host, the others wait. */
+  /** The first call at a closed gate tries the host, the others wait. */
   claim(): Role<E> {
     const { outage } = this
     if (outage === undefined) return { does: "call" }
-    // What is waited for is fixed here: it may be replaced before the wait begins.
+    // `changed` is captured here, because it may be replaced before the wait starts.
     if (outage.isProbed) return { does: "wait", outage, changed: outage.changed }
     outage.isProbed = true
     return { does: "probe", outage }
   }
 
-  /** The call that tried has gone: another one tries. */
+  /** The call that tried has left: another one tries. */
   release(role: Role<E>): void {
     if (role.does !== "probe") return
     const { changed } = role.outage
@@ -61,7 +61,7 @@ export class HostState<E> {
     Deferred.doneUnsafe(changed, Effect.void)
   }
 
-  /** An answer came: all may call. */
+  /** The host answered: every call may be sent. */
   answered(): void {
     const { outage } = this
     this.hasAnswered = true
@@ -69,7 +69,7 @@ export class HostState<E> {
     if (outage !== undefined) Deferred.doneUnsafe(outage.changed, Effect.void)
   }
 
-  /** Learns of a failure. Gives whether it closes the gate: then the call waits. */
+  /** Takes a failure in. Returns whether it closes the gate, so that the call waits. */
   failed(error: E, said: "answered" | Cause | undefined): boolean {
     if (said === "answered") this.answered()
     if (said === undefined || said === "answered" || !this.isCurable(said)) return false
@@ -82,13 +82,13 @@ export class HostState<E> {
     this.waiting++
   }
 
-  /** Once nobody waits nobody knows how the host is: the next call finds out. */
+  /** Once no call waits, nobody knows whether the host can be reached: the next call finds out. */
   leave(): void {
     this.waiting--
     if (this.waiting === 0) this.outage = undefined
   }
 
-  /** Whether waiting may cure it. A name that was never known is a mistake; one that was is a network that is gone. */
+  /** Whether waiting may cure it. A name that never resolved is a mistake; one that did is a lost network. */
   isCurable(cause: Cause): boolean {
     return !isLasting(cause) && (cause !== "name" || this.hasAnswered)
   }
@@ -98,128 +98,165 @@ export interface Options<E> {
   readonly isMine: (error: unknown) => error is E
   /** What an error says of the host: that it answered, why there is no connection, or nothing. */
   readonly says: (error: E, state: { readonly hasAnswered: boolean }) => "answered" | Cause | undefined
-  /** Who can't be reached, and why, in a few words. */
+  /** Which host can't be reached, and why, in a few words. */
   readonly summary: (error: E) => string
 }
 
+/** A call that runs `check` right before it is sent. The check fails where the gate was closed in the meantime. */
+type Call<A, E, E2, R> = (check: Effect.Effect<void, E>) => Effect.Effect<A, E | E2, R>
+
 export interface Gate<E> {
   /**
-   * Makes a call once the host may be in reach. Where there is no connection it waits and makes the call again, for as long
-   * as its fiber has patience, and then fails with `gaveUp`. The call does its `check` right before it is sent: that fails
-   * where the gate was closed while the call was held up.
+   * Runs a call. Where no connection can be opened it waits and runs the call again, for as long as its fiber has patience,
+   * and then fails with `gaveUp`.
    */
   readonly through: <A, E2, R>(
-    call: (check: Effect.Effect<void, E>) => Effect.Effect<A, E | E2, R>,
+    call: Call<A, E, E2, R>,
     gaveUp: (last: E, waited: Duration.Duration) => E,
   ) => Effect.Effect<A, E | E2, R>
 }
 
-/** Makes the gate of one host. */
+/** The gate of one host, with what it knows of it. */
+interface Host<E> extends Options<E> {
+  readonly state: HostState<E>
+  readonly timing: Effect.Effect<Timing.Settings>
+}
+
+/** The patience of a call that waits. */
+interface Waiting<E> {
+  readonly schedule: Timing.Settings["outage"]
+  /** In milliseconds. */
+  readonly timeLeft: Effect.Effect<number>
+  readonly giveUp: (outage: Outage<E>) => Effect.Effect<never, E>
+}
+
+/** Creates the gate of one host. */
 export const make = Effect.fnUntraced(function* <E extends ResultError>(
   options: Options<E>,
 ): Effect.fn.Return<Gate<E>> {
-  const policy = yield* Timing
   const state = new HostState<E>()
-  const check = Effect.suspend((): Effect.Effect<void, E> =>
-    state.outage === undefined ? Effect.void : Effect.fail(state.outage.error),
-  )
-
-  /** One attempt: its answer, or why there is no connection. What waiting does not cure is the call's failure. */
-  const attempt = <A, E2, R>(call: Effect.Effect<A, E | E2, R>): Effect.Effect<Result.Result<A, E>, E | E2, R> =>
-    Effect.matchEffect(call, {
-      onSuccess: (answer) =>
-        Effect.sync(() => {
-          state.answered()
-          return Result.succeed(answer)
-        }),
-      onFailure: (error) =>
-        options.isMine(error) && state.failed(error, options.says(error, state))
-          ? Effect.succeed(Result.fail(error))
-          : Effect.fail(error),
-    })
-
-  /** The time until the next attempt, which is reported. */
-  const nextDelay = Effect.fnUntraced(function* (outage: Outage<E>, left: number) {
-    outage.step ??= yield* Schedule.toStep(policy.outage)
-    const planned = yield* Pull.matchEffect(outage.step(yield* monotonicMillis, outage.error), {
-      onSuccess: ([, delay]) => Effect.succeedSome(delay),
-      onFailure: Effect.die,
-      onDone: () => Effect.succeedNone,
-    })
-    const delay = Option.map(planned, (delay) => Duration.min(delay, Duration.millis(left)))
-    if (Option.isSome(delay)) {
-      const at = yield* DateTime.now
-      const { error } = outage
-      const until = DateTime.addDuration(at, delay.value)
-      yield* report(Offline.make({ at, until, message: options.summary(error), error }))
-    }
-    return delay
-  })
-
-  const waitAndCall = Effect.fnUntraced(function* <A, E2, R>(
-    call: (check: Effect.Effect<void, E>) => Effect.Effect<A, E | E2, R>,
-    gaveUp: (last: E, waited: Duration.Duration) => E,
-  ): Effect.fn.Return<A, E | E2, R> {
-    const patience = Duration.toMillis((yield* Patience) ?? Duration.fromInputUnsafe(policy.giveUpAfter))
-    const since = yield* monotonicMillis
-    const timeLeft = Effect.map(monotonicMillis, (now) => Math.max(0, since + patience - now))
-    const giveUp = ({ error }: Outage<E>): Effect.Effect<never, E> =>
-      Effect.flatMap(monotonicMillis, (now) => Effect.fail(gaveUp(error, Duration.millis(now - since))))
-
-    const probe = Effect.fnUntraced(function* (outage: Outage<E>): Effect.fn.Return<Result.Result<A, E>, E | E2, R> {
-      for (;;) {
-        const left = yield* timeLeft
-        const delay = left === 0 ? Option.none() : yield* nextDelay(outage, left)
-        if (Option.isNone(delay)) return yield* giveUp(outage)
-        yield* Effect.raceFirst(Effect.sleep(delay.value), Deferred.await(outage.changed))
-        const result = yield* attempt(call(Effect.void))
-        // Another outage, where the host was in reach meanwhile, is anybody's to try.
-        if (Result.isSuccess(result) || state.outage !== outage) return result
-      }
-    })
-
-    const wait = (outage: Outage<E>, changed: Deferred.Deferred<void>): Effect.Effect<Result.Result<A, E>, E> =>
-      Effect.flatMap(timeLeft, (left) =>
-        Deferred.await(changed).pipe(
-          Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => giveUp(outage) }),
-          Effect.map(() => Result.fail(outage.error)),
-        ),
-      )
-
-    const play = (role: Role<E>): Effect.Effect<Result.Result<A, E>, E | E2, R> => {
-      switch (role.does) {
-        case "call":
-          return attempt(call(check))
-        case "probe":
-          return probe(role.outage)
-        case "wait":
-          return wait(role.outage, role.changed)
-      }
-    }
-
-    for (;;) {
-      const result = yield* Effect.acquireUseRelease(
-        Effect.sync(() => state.claim()),
-        play,
-        (role) => Effect.sync(() => state.release(role)),
-      )
-      if (Result.isSuccess(result)) return result.success
-    }
-  })
-
+  const host: Host<E> = { ...options, state, timing: yield* Timing.perCall }
   return {
     through: (call, gaveUp) => {
       const wait = Effect.acquireUseRelease(
         Effect.sync(() => state.enter()),
-        () => waitAndCall(call, gaveUp),
+        () => waitAndCall(host, call, gaveUp),
         () => Effect.sync(() => state.leave()),
       )
       return Effect.suspend(() => {
         if (state.outage !== undefined) return wait
-        return Effect.flatMap(attempt(call(check)), (first) =>
+        return Effect.flatMap(attempt(host, call(checkOf(host))), (first) =>
           Result.isSuccess(first) ? Effect.succeed(first.success) : wait,
         )
       })
     },
   }
 })
+
+const checkOf = <E>({ state }: Host<E>): Effect.Effect<void, E> =>
+  Effect.suspend(() => (state.outage === undefined ? Effect.void : Effect.fail(state.outage.error)))
+
+/** One attempt: its answer, or why there is no connection. What no wait cures is the failure of the call. */
+const attempt = <A, E, E2, R>(
+  { isMine, says, state }: Host<E>,
+  call: Effect.Effect<A, E | E2, R>,
+): Effect.Effect<Result.Result<A, E>, E | E2, R> =>
+  Effect.matchEffect(call, {
+    onSuccess: (answer) =>
+      Effect.sync(() => {
+        state.answered()
+        return Result.succeed(answer)
+      }),
+    onFailure: (error) =>
+      isMine(error) && state.failed(error, says(error, state))
+        ? Effect.succeed(Result.fail(error))
+        : Effect.fail(error),
+  })
+
+const waitAndCall = Effect.fnUntraced(function* <A, E extends ResultError, E2, R>(
+  host: Host<E>,
+  call: Call<A, E, E2, R>,
+  gaveUp: (last: E, waited: Duration.Duration) => E,
+): Effect.fn.Return<A, E | E2, R> {
+  const settings = yield* host.timing
+  const patience = Duration.toMillis((yield* Patience) ?? Duration.fromInputUnsafe(settings.giveUpAfter))
+  const since = yield* monotonicMillis
+  const waiting: Waiting<E> = {
+    schedule: settings.outage,
+    timeLeft: Effect.map(monotonicMillis, (now) => Math.max(0, since + patience - now)),
+    giveUp: ({ error }) =>
+      Effect.flatMap(monotonicMillis, (now) => Effect.fail(gaveUp(error, Duration.millis(now - since)))),
+  }
+  const play = (role: Role<E>): Effect.Effect<Result.Result<A, E>, E | E2, R> => {
+    switch (role.does) {
+      case "call":
+        return attempt(host, call(checkOf(host)))
+      case "probe":
+        return probe(host, waiting, role.outage, call(Effect.void))
+      case "wait":
+        return waitForChange(waiting, role.outage, role.changed)
+    }
+  }
+  for (;;) {
+    const result = yield* Effect.acquireUseRelease(
+      Effect.sync(() => host.state.claim()),
+      play,
+      (role) => Effect.sync(() => host.state.release(role)),
+    )
+    if (Result.isSuccess(result)) return result.success
+  }
+})
+
+/** Tries the host until it can be reached. */
+const probe = Effect.fnUntraced(function* <A, E extends ResultError, E2, R>(
+  host: Host<E>,
+  waiting: Waiting<E>,
+  outage: Outage<E>,
+  call: Effect.Effect<A, E | E2, R>,
+): Effect.fn.Return<Result.Result<A, E>, E | E2, R> {
+  for (;;) {
+    const left = yield* waiting.timeLeft
+    const delay = left === 0 ? Option.none() : yield* nextDelay(host, waiting, outage, left)
+    if (Option.isNone(delay)) return yield* waiting.giveUp(outage)
+    yield* Effect.raceFirst(Effect.sleep(delay.value), Deferred.await(outage.changed))
+    const result = yield* attempt(host, call)
+    // A new outage, after the host could be reached in between, is any call's to try.
+    if (Result.isSuccess(result) || host.state.outage !== outage) return result
+  }
+})
+
+/** The time until the next attempt, which is reported. None where the schedule has stopped. */
+const nextDelay = Effect.fnUntraced(function* <E extends ResultError>(
+  { summary }: Host<E>,
+  { schedule }: Waiting<E>,
+  outage: Outage<E>,
+  left: number,
+) {
+  outage.step ??= yield* Schedule.toStep(schedule)
+  const planned = yield* Pull.matchEffect(outage.step(yield* monotonicMillis, outage.error), {
+    onSuccess: ([, delay]) => Effect.succeedSome(delay),
+    onFailure: Effect.die,
+    onDone: () => Effect.succeedNone,
+  })
+  const delay = Option.map(planned, (delay) => Duration.min(delay, Duration.millis(left)))
+  if (Option.isSome(delay)) {
+    const at = yield* DateTime.now
+    const { error } = outage
+    const until = DateTime.addDuration(at, delay.value)
+    yield* report(Offline.make({ at, until, message: summary(error), error }))
+  }
+  return delay
+})
+
+/** Waits for the call that tries the host. */
+const waitForChange = <E>(
+  { giveUp, timeLeft }: Waiting<E>,
+  outage: Outage<E>,
+  changed: Deferred.Deferred<void>,
+): Effect.Effect<Result.Result<never, E>, E> =>
+  Effect.flatMap(timeLeft, (left) =>
+    Deferred.await(changed).pipe(
+      Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => giveUp(outage) }),
+      Effect.map(() => Result.fail(outage.error)),
+    ),
+  )

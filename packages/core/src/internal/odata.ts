@@ -1,4 +1,4 @@
-/** The part of OData's `$filter` that the vendor documents, for the simulator: comparisons, `and`, `or`, brackets. */
+/** The part of OData's `$filter` that Microsoft documents, for the simulator: comparisons, `and`, `or`, brackets. */
 
 type Row = Readonly<Record<string, unknown>>
 type Test = (row: Row) => boolean
@@ -10,7 +10,7 @@ const tokens = (text: string): ReadonlyArray<string> | undefined => {
 
 const valueOf = (token: string): string => (token.startsWith("'") ? token.slice(1, -1).replaceAll("''", "'") : token)
 
-/** Times are compared as times, whatever digits they have; all else as text. */
+/** Times are compared as times, whatever digits they have, and everything else as text. */
 const order = (actual: unknown, wanted: string): number => {
   const text = String(actual ?? "")
   if (/^\d{4}-/.test(wanted)) {
@@ -29,7 +29,7 @@ const operators: Readonly<Record<string, (order: number) => boolean>> = {
   lt: (order) => order < 0,
 }
 
-/** What a filter lets through, or nothing where it can't be read or names another field. */
+/** The test that a filter stands for. `undefined` where the filter can't be parsed or names another field. */
 export const parseFilter = (text: string, fields: ReadonlySet<string>): Test | undefined => {
   const all = tokens(text)
   if (all === undefined) return undefined

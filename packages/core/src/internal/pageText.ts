@@ -1,6 +1,6 @@
 /**
- * The text of a page, cut into its records before any of them is parsed: one that is not JSON costs the others nothing, and
- * no step of the work is longer than a record.
+ * The text of a page, which is cut into records before any of them is parsed: a record that is not JSON costs the others
+ * nothing, and no step takes longer than one record.
  */
 import * as Result from "effect/Result"
 
@@ -11,7 +11,7 @@ export interface Span {
   readonly depth: number
 }
 
-/** A record of two thousand bytes nests four deep. Bounds in memory and time, whatever comes. */
+/** The bounds of a record in memory and time. A usual record has two thousand bytes and nests four deep. */
 const deepest = 64
 const longest = 1024 * 1024
 
@@ -23,7 +23,7 @@ const skipSpace = (text: string, from: number): number => {
   return at
 }
 
-/** Behind the string whose opening quote is at `from`, or -1 where the text ends inside of it. */
+/** The position after the string whose opening quote is at `from`, or -1 where the text ends inside it. */
 const endOfString = (text: string, from: number): number => {
   for (let quote = text.indexOf('"', from + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let before = quote
@@ -33,7 +33,7 @@ const endOfString = (text: string, from: number): number => {
   return -1
 }
 
-/** The value that begins at `from`. It ends where it begins, or before that, where there is none or the text ends inside. */
+/** The value that starts at `from`. Its `to` is not after its `from` where there is no value or the text ends inside it. */
 const spanOf = (text: string, from: number): Span => {
   let depth = 0
   let most = 0
@@ -54,7 +54,7 @@ const spanOf = (text: string, from: number): Span => {
   return { from, to: depth === 0 ? at : -1, depth: most }
 }
 
-/** The items of the array whose opening bracket is at `from`; gives where it ends, or -1. */
+/** The items of the array whose opening bracket is at `from`. Returns the position after it, or -1. */
 function* items(text: string, from: number): Generator<Span, number> {
   let at = skipSpace(text, from + 1)
   if (text.charAt(at) === "]") return at + 1
@@ -72,21 +72,21 @@ function* items(text: string, from: number): Generator<Span, number> {
 const parse = (text: string): Result.Result<unknown, string> =>
   Result.try({ try: (): unknown => JSON.parse(text), catch: () => "it is not JSON" })
 
-/** A record as JSON has it, or what is wrong with it. */
+/** Parses a record, or says what is wrong with it. */
 export const read = (text: string, { depth, from, to }: Span): Result.Result<unknown, string> => {
   if (depth > deepest) return Result.fail(`it nests more than ${deepest} deep`)
   if (to - from > longest) return Result.fail(`it is longer than ${longest} characters`)
   return parse(text.slice(from, to))
 }
 
-/** A text that is one record. */
+/** Parses a text that is one record. */
 export const readWhole = (text: string): Result.Result<unknown, string> => read(text, spanOf(text, skipSpace(text, 0)))
 
 const nameOf = (value: unknown): string => (value === null || value === undefined ? "null" : `a ${typeof value}`)
 
 /**
- * The records of a page, which are the items of its member `value`; at the end its other members that matter, or why the
- * whole of it is not a page.
+ * The records of a page, which are the items of its member `value`. Returns the link to the next page, or why the text is
+ * not a page.
  */
 export function* records(text: string): Generator<Span, Result.Result<{ readonly nextLink: unknown }, string>> {
   const cut = (at: number) => Result.fail(at >= text.length ? "it ends too early" : `it is not JSON at character ${at}`)

@@ -1,4 +1,4 @@
-/** A walk through the pages of a list: where the next page is, and whether the walk still gets anywhere. */
+/** A walk through the pages of a list: where the next page is, and whether the walk makes progress. */
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as ForeignNumber from "./foreignNumber.ts"
@@ -10,8 +10,8 @@ export const firstAddress = (base: string, params: ReadonlyArray<string>): strin
   `${base}${path}${params.length === 0 ? "" : `?${params.join("&")}`}`
 
 /**
- * An address of the list, on the base's own server: nothing else is asked, for the bearer goes along. A link to the list
- * on another server, such as that of the region, is followed here.
+ * An address of the list on the base's own server, because the token is sent with it. A link to the list on another server,
+ * such as that of a region, leads to the list here.
  */
 export const resolve = (link: string, base: string, from: string): Result.Result<string, string> => {
   const [origin, text] = [URL.parse(base)?.origin, link.trim()]
@@ -23,8 +23,8 @@ export const resolve = (link: string, base: string, from: string): Result.Result
   return here === undefined ? Result.fail("the next page is at another server") : Result.succeed(here.href)
 }
 
-/** Behind a page that is as long as `$top` asks for there may be more, although the answer has no link to it. */
-const behindFullPage = (address: string, count: number): Option.Option<string> => {
+/** A page that is as long as `$top` says may have a next one, although the answer has no link to it. */
+const afterFullPage = (address: string, count: number): Option.Option<string> => {
   const url = URL.parse(address)
   const top = ForeignNumber.count(url?.searchParams.get("$top") ?? undefined) ?? 0
   if (url === null || !(top > 0) || count < top) return Option.none()
@@ -36,14 +36,14 @@ const behindFullPage = (address: string, count: number): Option.Option<string> =
   return Option.some(`${address.split("?", 1).join()}?${[...others, `$skip=${skip + count}`].join("&")}`)
 }
 
-/** Where the page behind this one is, if there is one; or what is wrong with its address. */
+/** The address of the next page, where there is one, or what is wrong with it. */
 export const nextAddress = (
   address: string,
   base: string,
   { items, nextLink }: RecordList<unknown>,
 ): Option.Option<Result.Result<string, string>> => {
   if (nextLink === undefined || nextLink === null) {
-    return Option.map(behindFullPage(address, items.length), (next) => Result.succeed(next))
+    return Option.map(afterFullPage(address, items.length), (next) => Result.succeed(next))
   }
   if (typeof nextLink !== "string") return Option.some(Result.fail("the address of the next page is not text"))
   return nextLink.trim() === "" ? Option.none() : Option.some(resolve(nextLink, base, address))
@@ -55,7 +55,7 @@ export interface Step<A> {
   readonly next: ReturnType<typeof nextAddress>
 }
 
-/** One walk. It remembers what it saw, so that one which does not get any further ends. */
+/** One walk. It remembers what it has seen, so that a walk without progress stops. */
 export class PageWalk {
   private readonly addresses = new Set<string>()
   private readonly keys = new Set<string>()
@@ -65,19 +65,19 @@ export class PageWalk {
     this.base = base
   }
 
-  /** How many pages there were. */
+  /** How many pages the walk has had. */
   get pages(): number {
     return this.addresses.size
   }
 
-  /** Whether a page is another than those before. */
+  /** Enters a page. Returns whether it is a new one. */
   enter(address: string): boolean {
     const isNew = !this.addresses.has(address)
     this.addresses.add(address)
     return isNew
   }
 
-  /** Takes the page that came from an address. `undefined` is one that brings nothing new and yet is not the last. */
+  /** Takes in the page of an address. `undefined` where it has nothing new and is still not the last one. */
   take<A>(address: string, page: RecordList<A>): Step<A> | undefined {
     const fresh = page.items.filter(({ key }) => {
       const isNew = !this.keys.has(key)

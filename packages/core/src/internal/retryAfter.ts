@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as ForeignNumber from "./foreignNumber.ts"
 
 /**
- * How long a server asks to wait: `Retry-After` in seconds, as a time span (`00:00:03`) or as a date, else the seconds in
+ * The wait that a server asks for: `Retry-After` in seconds, as a time span (`00:00:03`) or as a date, else the seconds in
  * its message.
  */
 export const parse = (answer: {

@@ -1,14 +1,22 @@
+import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+/** Whether a host is this machine. A URL has its IPv6 addresses in brackets. */
+const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" ||
+  Result.match(NetAddress.ipFromString(hostname.replace(/^\[(.*)\]$/, "$1")), {
+    onFailure: () => false,
+    onSuccess: NetAddress.isLoopback,
+  })
 
 /**
- * Parses a URL that a secret may be sent to: https anywhere, plain http on this machine alone. One with a user or a password
- * in it is not one: it would be shown wherever the address is.
+ * Parses a URL that a secret may be sent to: https anywhere, plain http on this machine alone. A URL with a user or a
+ * password is not one, because it would be shown in messages.
  */
 export const parse = (input: string): Option.Option<URL> => {
   const url = URL.parse(input)
   if (url === null || url.username !== "" || url.password !== "") return Option.none()
-  const allowed = url.protocol === "https:" || (url.protocol === "http:" && loopback.test(url.hostname))
-  return allowed ? Option.some(url) : Option.none()
+  const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
+  return isAllowed ? Option.some(url) : Option.none()
 }

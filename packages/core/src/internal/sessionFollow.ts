@@ -3,17 +3,17 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Service as ActionWatch } from "../ActionWatch.ts"
-import type { ApiError } from "../DefenderApi.ts"
+import type { ApiError } from "../ApiError.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
-import type { Policies } from "../Timing.ts"
+import type { Settings } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog, ToEvent } from "./fleetLog.ts"
 import * as SessionMeters from "./sessionMeters.ts"
 import type { Slot } from "./sessionSlots.ts"
 
-export interface Options extends FleetLog, ActionWatch, Pick<Policies, "settling"> {
+export interface Options extends FleetLog, ActionWatch, Pick<Settings, "settling"> {
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
 

@@ -7,9 +7,10 @@ import * as Request from "effect/Request"
 import * as RequestResolver from "effect/RequestResolver"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "../ActionFilter.ts"
-import type { ApiError, Service as DefenderApi, Unreadable } from "../DefenderApi.ts"
+import type { ApiError } from "../ApiError.ts"
+import type { Service as DefenderApi, Unreadable } from "../DefenderApi.ts"
 import type { MachineAction } from "../MachineAction.ts"
-import * as ApiCall from "./apiCall.ts"
+import * as ApiErrors from "./apiErrors.ts"
 import * as RecordList from "./recordList.ts"
 
 class Search extends Request.Class<
@@ -36,7 +37,7 @@ export const isInProgressOn =
 const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Option<MachineAction>, ApiError> =>
   unreadable.length === 0
     ? Exit.succeed(Option.none())
-    : Exit.fail(ApiCall.unexpected("list of machine actions", RecordList.describe(unreadable)))
+    : Exit.fail(ApiErrors.unexpected("list of machine actions", RecordList.describe(unreadable)))
 
 /** Completes the searches whose action is on a page, and removes them from `open`. */
 const completeFound = (open: Set<Entry>, actions: ReadonlyArray<MachineAction>) => {

@@ -14,14 +14,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
+import type { ApiError } from "../ApiError.ts"
+import type { Service as DefenderApi } from "../DefenderApi.ts"
 import * as DefenderError from "../DefenderError.ts"
 import type * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import type { Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
-import type { Policies } from "../Timing.ts"
+import type { Settings } from "../Timing.ts"
 import type { FleetLog } from "./fleetLog.ts"
 import { only } from "./schedule.ts"
 import * as SessionMark from "./sessionMark.ts"
@@ -88,7 +89,7 @@ const isNeverStarted = (error: ApiError | StoreError | NeverStarted) => error._t
 
 export interface Options {
   readonly api: DefenderApi
-  readonly timing: Pick<Policies, "creation" | "start">
+  readonly timing: Pick<Settings, "creation" | "restart">
   readonly session: Session
   /** Whether a session of somebody else that is in progress on the machine counts in place of this one. */
   readonly adopt: boolean
@@ -106,7 +107,7 @@ const inDoubt = (machineId: string, error: ApiError): ApiError =>
 
 /** Makes the search for the action with a mark. It finds none only once the API would know the action. */
 const makeSearch =
-  (find: SessionSearch.Find, creation: Policies["creation"]) =>
+  (find: SessionSearch.Find, creation: Settings["creation"]) =>
   (machineId: string, mark: string): Effect.Effect<Option.Option<Found>, ApiError> => {
     const missing = new DefenderError.DefenderError({
       operation: `live response on ${machineId}`,
@@ -180,7 +181,7 @@ export const make = (options: Options) => {
 
   const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
-    const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), { begin }))
+    const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), { beforeSend: begin }))
     if (Result.isSuccess(answer)) return { id: answer.success.id, as: "new" } satisfies Found
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
@@ -206,7 +207,7 @@ export const make = (options: Options) => {
      */
     start: (machineId: string, mark: string, maySend: () => boolean): Effect.Effect<Found, ApiError | StoreError> =>
       requestOnce(machineId, mark, maySend).pipe(
-        Effect.retry({ schedule: timing.start, while: isNeverStarted }),
+        Effect.retry({ schedule: timing.restart, while: isNeverStarted }),
         Effect.catchTag("NeverStarted", ({ lost }) => Effect.fail(lost)),
       ),
   }

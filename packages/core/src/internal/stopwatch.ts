@@ -2,11 +2,12 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
 /**
- * Starts a stopwatch that also counts the time in which this machine slept. Its effect gives the milliseconds since then.
+ * Starts a stopwatch that also counts the time in which this machine slept. The inner effect returns the milliseconds since
+ * the start.
  *
- * A monotonic clock does not count a suspension everywhere: on Linux it is `CLOCK_MONOTONIC`, which stands still. The
- * wall clock counts it, and may be set. The larger of both is too large after the clock was set forward, and too small
- * only where it was set back by as much as the machine slept.
+ * A monotonic clock does not count a suspension everywhere: on Linux it is `CLOCK_MONOTONIC`, which stands still. The wall
+ * clock counts it, but it may be set. The larger of the two is too large after the clock was set forward, and too small only
+ * where it was set back by as long as the machine slept.
  */
 export const startStopwatch: Effect.Effect<Effect.Effect<number>> = Effect.map(Clock.Clock, (clock) => {
   const wall = clock.currentTimeMillisUnsafe()

@@ -1,6 +1,6 @@
 /**
- * Text of others in one line: line breaks and all other control characters become spaces, and what can't be seen but turns
- * the direction of text is marked.
+ * Puts foreign text on one line: line breaks and other control characters become spaces, and invisible characters that
+ * change the direction of text are marked.
  */
 export const oneLine = (text: string): string =>
   text
@@ -9,8 +9,8 @@ export const oneLine = (text: string): string =>
     .trim()
 
 /**
- * A text without this character at its end, however often it stands there. An expression such as `/x+$/` would take the
- * square of the time, because it searches the end from each such character in the text.
+ * Removes a character from the end of a text, however often it stands there. An expression such as `/x+$/` takes quadratic
+ * time, because it searches the end from each such character in the text.
  */
 export const withoutEnd = (text: string, character: string): string => {
   let end = text.length
@@ -18,5 +18,5 @@ export const withoutEnd = (text: string, character: string): string => {
   return text.slice(0, end)
 }
 
-/** A text in an expression of OData, of which no text can become a part. */
+/** Quotes a text for an OData expression, so that it can't become a part of the expression. */
 export const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`

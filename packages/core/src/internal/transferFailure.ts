@@ -1,6 +1,6 @@
 /** Makes the errors of a transfer, and says which of them are retried. */
 import * as Redacted from "effect/Redacted"
-import type { ApiError } from "../DefenderApi.ts"
+import type { ApiError } from "../ApiError.ts"
 import type { DownloadLink } from "../DownloadLink.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import * as TransferError from "../TransferError.ts"

@@ -7,12 +7,13 @@ import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import * as ActionFilter from "../ActionFilter.ts"
-import { isPassing } from "../BatchError.ts"
-import type { ApiError, Service as DefenderApi } from "../DefenderApi.ts"
+import { isTransient } from "../ApiError.ts"
+import type { ApiError } from "../ApiError.ts"
+import type { Service as DefenderApi } from "../DefenderApi.ts"
 import * as DefenderError from "../DefenderError.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import { type Report, Reporter } from "../Reporter.ts"
-import * as ApiCall from "./apiCall.ts"
+import * as ApiErrors from "./apiErrors.ts"
 import { gaveUp } from "./circuitBreaker.ts"
 import { Patience } from "./patience.ts"
 import * as WatchList from "./watchList.ts"
@@ -83,7 +84,7 @@ const reportMissing = (round: Round, one: Watched, now: number) => {
       onSuccess: (action) => report(round, one, action, now),
       onFailure: (error) =>
         Effect.sync(() =>
-          isPassing(error) ? list.postpone(one, now, askAgainAfter) : list.end(one, Exit.fail(error)),
+          isTransient(error) ? list.postpone(one, now, askAgainAfter) : list.end(one, Exit.fail(error)),
         ),
     }),
   )
@@ -98,7 +99,7 @@ const read = ({ api, isOneByOne }: Round, ids: Ids): Effect.Effect<ReadonlyArray
       )
     : api.list({ filter: ActionFilter.is("id", ...ids) }).pipe(
         // The filter names the ids, so the pages before the error have all of them.
-        Stream.catchIf(ApiCall.hasReason("EndlessList"), () => Stream.empty),
+        Stream.catchIf(ApiErrors.hasReason("EndlessList"), () => Stream.empty),
         Stream.runCollect,
       )
 
@@ -115,7 +116,7 @@ const trouble = (round: Round, polled: ReadonlyArray<Watched>, error: ApiError) 
   if (gaveUp(error) !== undefined) {
     return Effect.sync(() => endAll(round, Array.from(round.list.all), Exit.fail(error)))
   }
-  if (!isPassing(error)) return Effect.sync(() => endAll(round, polled, Exit.fail(error)))
+  if (!isTransient(error)) return Effect.sync(() => endAll(round, polled, Exit.fail(error)))
   if (round.isTroubled) return Effect.void
   round.isTroubled = true
   return Effect.logWarning(`machine actions can't be read: ${error.message}; retrying`)

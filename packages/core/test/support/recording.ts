@@ -1,7 +1,7 @@
 import * as Logger from "effect/Logger"
 import * as Tracer from "effect/Tracer"
 
-/** A tracer and a logger that keep all that they are told. */
+/** A tracer and a logger that record everything. */
 export const recording = () => {
   const spans: Array<Tracer.Span> = []
   const logs: Array<unknown> = []

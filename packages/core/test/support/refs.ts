@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 
 const decode = Schema.decodeSync(FromString)
 
-/** The result of the vendor's page. */
+/** The result of Microsoft's page. */
 export const exampleRef: ResultRef = decode("988cc94e-7a8f-4b28-ab65-54970c5d5018:0")
 
 /** As many different results as a test wants, ten to a machine action. */

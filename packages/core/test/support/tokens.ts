@@ -2,7 +2,7 @@ import type { Claims } from "@live-response/core/AccessToken"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Redacted from "effect/Redacted"
 
-/** A token that says this of itself. Nobody has signed it. */
+/** An unsigned token with these claims. */
 export const tokenOf = (claims: Claims | string): Redacted.Redacted<string> =>
   Redacted.make(
     [

@@ -14,7 +14,7 @@ export interface CountingCredential {
   readonly invalidated: () => number
 }
 
-/** A credential whose token is new after each time that the one before was refused: `token-0`, `token-1`, … */
+/** A credential with a new token after each refused one: `token-0`, `token-1`, … */
 export const countingCredential = (): CountingCredential => {
   let asked = 0
   let invalidated = 0

@@ -1,4 +1,4 @@
-/** What `@azure/identity` rejects with, in this library's terms. */
+/** Maps the rejections of `@azure/identity` to the errors of this library. */
 import { CredentialError, fromEntra, Missing, Unreachable } from "@live-response/core/CredentialError"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Duration from "effect/Duration"
@@ -6,7 +6,7 @@ import * as Predicate from "effect/Predicate"
 import { proxyCode } from "./lastConnection.ts"
 import type * as Redacted from "effect/Redacted"
 
-/** An error, then what caused it, outermost first. */
+/** An error and its causes, the outermost first. */
 const causes = (error: unknown): ReadonlyArray<unknown> => {
   if (!Predicate.isObject(error)) return [error]
   const inner = Predicate.hasProperty(error, "errors") && Array.isArray(error.errors) ? error.errors : []
@@ -29,7 +29,7 @@ const firstSentence = (error: unknown, secrets: Secrets): string =>
 
 type Secrets = ReadonlyArray<Redacted.Redacted<string>>
 
-/** What Entra said, by whichever of its three shapes the error has. */
+/** Entra's refusal, in any of the three shapes that an error has it in. */
 const refusal = (error: unknown, secrets: Secrets): CredentialError | undefined => {
   const answer = Predicate.hasProperty(error, "errorResponse") ? error.errorResponse : error
   const name = text(answer, "error") ?? text(answer, "errorCode")
@@ -38,9 +38,9 @@ const refusal = (error: unknown, secrets: Secrets): CredentialError | undefined 
   if (status !== undefined) return unreachable(`HTTP ${status}`, status === "407" ? "proxy" : undefined)
   const [, ended, why] = /^post_request_failed: (\w+)(?:: (.*))?/s.exec(description) ?? []
   if (ended !== undefined) return fromEntra({ error: ended, description: why, secrets })
-  // By MSAL's own clock.
+  // MSAL decides this by its own clock.
   if (name === "device_code_expired") return fromEntra({ error: "expired_token", description: "the code has expired" })
-  // For a minute MSAL answers itself, in the words of a server that was in trouble, and with its numbers for a name.
+  // For a minute after trouble of the server MSAL answers itself, with the old description and numbers for an error.
   const isEcho = /^[\d ]*$/.test(name ?? "-")
   if (isEcho && description.includes("AADSTS"))
     return fromEntra({ error: "temporarily_unavailable", description, secrets })
@@ -49,13 +49,13 @@ const refusal = (error: unknown, secrets: Secrets): CredentialError | undefined 
   return fromEntra({ error: name ?? "unknown_error", description, correlationId, secrets })
 }
 
-/** MSAL's codes for a server that is not there, or answers nothing that makes sense. */
+/** MSAL's codes for a server that can't be reached, or whose answer makes no sense. */
 const isNoAnswer = (error: unknown): boolean =>
   /^(network_error|endpoints_resolution_error|openid_config_error)\b/.test(messageOf(error))
 
 const isCertificateCode = (code: string): boolean => code.includes("CERT") || code.startsWith("UNABLE_TO_")
 
-/** A code of Node's for a connection: an error of the system, or of a certificate. */
+/** Whether a code of Node is about a connection: an error of the system, or of a certificate. */
 const isNetworkCode = (code: string): boolean => /^(?!EISDIR)E[A-Z]+$/.test(code) || isCertificateCode(code)
 
 const isNetwork = (error: unknown): boolean =>
@@ -64,36 +64,36 @@ const isNetwork = (error: unknown): boolean =>
 const unreachable = (description: string, kind?: Unreachable["kind"]) =>
   new CredentialError({ reason: new Unreachable({ description, ...(kind === undefined ? {} : { kind }) }) })
 
-/** A wait that was given up, in the form of an error of the network. */
+/** The error of a sign-in that took too long, in the form of a network error. */
 export const noAnswer = (patience: Duration.Duration): Error =>
   Object.assign(new Error(`no answer within ${Duration.format(patience)}`), { code: "ETIMEDOUT" })
 
-/** What one way to sign in takes. */
+/** What a way to sign in needs. */
 export interface Needs {
-  /** What to do for whoever does not have it. By default the ways that there are. */
+  /** The next step where it is missing. By default it names the usual ways to sign in. */
   readonly hint?: string
-  /** It is on this machine, or it is not: no network of it is worth a word. */
+  /** The credential is on this machine, so that errors of its network say nothing. */
   readonly isLocal?: boolean
-  /** How long a token may take. By default as long as it does: it is a user's. */
+  /** How long a token may take. By default there is no limit, because a user may be signing in. */
   readonly patience?: Duration.Duration
-  /** What an answer may repeat: what is sent to sign in, and what a program that signs in inherits. */
+  /** The secrets that an answer may repeat: those that are sent, and those that a program that signs in inherits. */
   readonly secrets?: Secrets
 }
 
 /**
- * A refusal in Entra's own words; a network that is not there; else what this way to sign in takes. `noConnection` is why
- * the last request found no connection.
+ * Maps a rejection: to a refusal in Entra's own words, to a network that can't be reached, else to what this way to sign in
+ * needs. `noConnection` returns why the last request got no connection.
  */
 export const toCredentialError =
   ({ hint, isLocal, secrets = [] }: Needs, noConnection: () => unknown) =>
   (error: unknown): CredentialError => {
     const all = causes(error)
     const said = all.flatMap((cause) => refusal(cause, secrets) ?? [])
-    // Of a server in trouble only the innermost error says so. On this machine it is one of several that were tried.
+    // Only the innermost error says that a server is in trouble. A local credential is one of several that were tried.
     const one = said.find(({ reason }) => reason._tag === (isLocal === true ? "Refused" : "Unreachable"))
     const refused = one ?? (isLocal === true ? undefined : said[0])
     if (refused !== undefined) return refused
-    // A file that is not there has a code as well, and a path.
+    // The error of a missing file has a code as well, but also a path.
     const network = all.findLast((cause) => isNetwork(cause) && text(cause, "path") === undefined)
     if (network !== undefined && isLocal !== true) return noAnswerOf(network, noConnection(), secrets)
     return new CredentialError({
@@ -101,7 +101,7 @@ export const toCredentialError =
     })
   }
 
-/** MSAL's own words say less than none. */
+/** The error of the connection, because MSAL's own words say nothing about it. */
 const noAnswerOf = (error: unknown, noConnection: unknown, secrets: Secrets): CredentialError => {
   const innermost = causes(isNoAnswer(error) ? noConnection : error).at(-1)
   if (innermost === undefined) return unreachable("it does not answer, or does not know the tenant")

@@ -1,11 +1,12 @@
-/** What the credentials of `@azure/identity` have in common. */
+/** The options that the credentials of `@azure/identity` share. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
+import * as Cloud from "@live-response/core/Cloud"
 import { boundedAnswer } from "./boundedAnswer.ts"
 import type { AdditionalPolicy, LastConnection } from "./lastConnection.ts"
 import type * as Proxy from "./proxy.ts"
 
-/** The vendor's own servers; any other has no directory of servers to be looked up in. */
-const knownAuthorities = new Set(["https://login.microsoftonline.com", "https://login.microsoftonline.us"])
+/** Microsoft's own servers. No other server is in the directory that `@azure/identity` would look it up in. */
+const knownAuthorities = new Set(Object.values(Cloud.clouds).map(({ authority }) => authority))
 
 const inEachAttempt = (policy: LastConnection["policy"]): AdditionalPolicy => ({ policy, position: "perRetry" })
 
@@ -25,6 +26,6 @@ export const commonOptions = (
   additionalPolicies: [policy, boundedAnswer].map(inEachAttempt),
   authorityHost: authority,
   disableInstanceDiscovery: !knownAuthorities.has(authority),
-  // Who waits is at the screen. A longer patience, in the middle of a batch, is Timing's.
+  // A person may be waiting at the screen. In the middle of a batch `Timing.renewal` is more patient.
   retryOptions: { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 },
 })

@@ -8,8 +8,8 @@ import { noAnswer } from "./azureError.ts"
 export const deadline = new AsyncLocalStorage<AbortSignal>()
 
 /**
- * A credential that does not wait for ever. A server that takes a connection and says nothing holds `@azure/identity` for
- * as long as it likes, and one that asks for two minutes of patience is given them without a word.
+ * Limits how long a credential waits. `@azure/identity` has no limit for a server that accepts a connection and sends
+ * nothing, and waits for as long as a server asks, without reporting it.
  */
 export const inTime = (credential: TokenCredential, patience: Duration.Duration): TokenCredential => ({
   getToken: (scopes, options) =>

@@ -6,16 +6,16 @@ type Policy = AdditionalPolicy["policy"]
 
 export interface LastConnection {
   readonly policy: Policy
-  /** Why the last request found no connection, if it found none. */
+  /** Why the last request got no connection, where it got none. */
   readonly error: () => unknown
 }
 
-/** The code of a proxy that wants other credentials. */
+/** The code of the error for a proxy that demands other credentials. */
 export const proxyCode = "ERR_PROXY_AUTHENTICATION"
 
 const refusedByProxy = (): Error => Object.assign(new Error("the proxy answered HTTP 407"), { code: proxyCode })
 
-/** Remembers why a request found no connection: MSAL (7.2) says only that there was no answer. */
+/** Remembers why a request got no connection: MSAL (7.2) says only that there was no answer. */
 export const lastConnection = (): LastConnection => {
   let last: unknown
   return {

@@ -1,14 +1,14 @@
-/** The proxy variables, as other programs read them. */
+/** The proxy variables of the environment, as other programs read them. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { invalidVariable } from "./invalidVariable.ts"
 
-/** Who uses a proxy decodes its user and its password. */
+/** Users and passwords are decoded where the proxy is used, so that they must be decodable. */
 const decodePart = Option.liftThrowable(decodeURIComponent)
 
-/** `host:port` is a proxy over http. */
+/** Parses a proxy. `host:port` is one over http. */
 export const parse = (text: string): Option.Option<string> => {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`)
   const isProxy =
@@ -32,7 +32,7 @@ const variable = (name: string) =>
     Config.map((text) => text.trim()),
   )
 
-/** The variable by either name: the lower-case one goes first. An empty one is not set. */
+/** The variable under either of its names, the lower-case one first. An empty variable is not set. */
 const either = (name: string) =>
   Config.all([variable(name.toLowerCase()), variable(name)]).pipe(
     Config.map(([lower, upper]) => (lower === "" ? { name, text: upper } : { name: name.toLowerCase(), text: lower })),
@@ -40,14 +40,14 @@ const either = (name: string) =>
 
 const proxy = (name: string) => Config.mapEffect(either(name), ({ name, text }) => proxyOf(name, text))
 
-/** An empty text is none of them. */
+/** The variables. An empty text stands for one that is not set. */
 export const variables = Config.all({
   httpProxy: proxy("HTTP_PROXY"),
   httpsProxy: proxy("HTTPS_PROXY"),
   noProxy: Config.map(either("NO_PROXY"), ({ text }) => text),
 })
 
-/** The proxy of a sign-in, which is over TLS, in the form that `@azure/identity` takes; it reads `NO_PROXY` itself. */
+/** The proxy of a sign-in, which is over TLS, in the form of `@azure/identity`, which reads `NO_PROXY` itself. */
 export const ofSignIn = ({
   httpProxy,
   httpsProxy,
@@ -65,6 +65,6 @@ export const ofSignIn = ({
   return { proxyOptions }
 }
 
-/** Ranges of addresses, which hosts are not compared with: hosts have names here. What is no address may be a password. */
+/** The ranges of addresses in `NO_PROXY`, which have no effect. Any other entry may hold a password, and is not repeated. */
 export const ranges = (noProxy: string): ReadonlyArray<string> =>
   noProxy.split(/[,\s]+/).filter((entry) => /^[\da-f.:[\]]+\/\d+$/i.test(entry))

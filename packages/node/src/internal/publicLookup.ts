@@ -1,16 +1,15 @@
-/** Name resolution that leads to the internet alone: the address that is connected to is the one that was checked. */
+/** Resolves names to addresses on the internet alone. The transport connects to the address that was checked. */
 import { lookup } from "node:dns"
 import type { LookupFunction } from "node:net"
 import { networkInterfaces } from "node:os"
 import * as PrivateHost from "@live-response/core/PrivateHost"
 
-/** Whether an address is this machine's, also where it is one of the internet. */
+/** Whether an address belongs to this machine. It may be one on the internet. */
 const isOwn = (address: string): boolean =>
   Object.values(networkInterfaces()).some((own) => own?.some((one) => one.address === address) === true)
 
 /**
- * Fails for a name of which any address is private: what else it resolves to may be for show. The API's own host is called
- * anyway, wherever it is.
+ * Fails for a name that has any private address: its public ones may be a decoy. The API's own host may have any address.
  */
 export const publicLookup =
   (apiHost: string): LookupFunction =>

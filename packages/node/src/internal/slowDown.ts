@@ -13,16 +13,19 @@ const decode = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Struct({ error: Schema.String, error_description: Schema.optional(Schema.String) })),
 )
 
-/** The error of an answer, with what Entra says about it: MSAL passes on no more than the name. */
+/** The error of an answer together with its description, because MSAL passes on the error alone. */
 const withDescription = ({ error, error_description }: Option.Option.Value<ReturnType<typeof decode>>) =>
   error_description === undefined ? error : `${error}: ${error_description}`
 
 const isAskingForCode = (url: string): boolean => /\/devicecode(\?|$)/.test(url)
 
 /**
- * Entra asks whoever polls for a device code too often to slow down, by five seconds each time. MSAL (7.2) takes that for
- * a refusal, and the sign-in is lost: here it becomes the answer that MSAL knows, and the pause is kept. Of a real refusal
- * MSAL drops the description, and one of the code itself it does not see: it polls with no code, and is refused here.
+ * Corrects what MSAL (7.2) makes of three answers to a sign-in by device code.
+ *
+ * - `slow_down`: Entra asks for five more seconds between polls. MSAL takes it for a refusal. It becomes
+ *   `authorization_pending`, and the polls wait longer.
+ * - A refusal: MSAL drops its description, which becomes a part of the error.
+ * - A refusal of the code itself: MSAL does not notice it and polls without a code. The polls get that refusal.
  *
  * @see https://www.rfc-editor.org/rfc/rfc8628#section-3.5
  */

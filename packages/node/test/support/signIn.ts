@@ -1,7 +1,7 @@
 /**
- * A program that signs in as its environment says: `token` asks for a token, `refused` says that the API refused the last
- * one, `later` has this machine's clock go on by an hour. It prints a line of JSON for each token, or for the error that
- * ended it. With `linger` it ends by itself, which a request that nobody waits for any more would prevent.
+ * A program that signs in as its environment says: `token` requests a token, `refused` reports that the API refused the last
+ * one, `later` sets this machine's clock forward by an hour. It prints a line of JSON for each token, or for the error that
+ * stopped it. With `linger` it ends by itself, which an abandoned request would prevent.
  */
 import * as AccessToken from "@live-response/core/AccessToken"
 import { Credential } from "@live-response/core/Credential"
@@ -42,5 +42,5 @@ const program = Effect.gen(function* () {
 )
 
 await Effect.runPromise(program)
-// A request that nobody waits for any more is no reason to stay.
+// An abandoned request must not keep the program running.
 if (!process.argv.includes("linger")) process.exit()

@@ -2,7 +2,8 @@
  * What `live-response download` does: downloads the results of targets, lists and a selection, and reports the events.
  * With `--follow`, `follow.ts` does it.
  */
-import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
+import type { ApiError } from "@live-response/core/ApiError"
+import type { DefenderApi } from "@live-response/core/DefenderApi"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"

@@ -2,7 +2,8 @@
  * What `live-response run` does: runs a session on each machine and, with `--download`, downloads its results when it has
  * finished.
  */
-import type { ApiError, DefenderApi } from "@live-response/core/DefenderApi"
+import type { ApiError } from "@live-response/core/ApiError"
+import type { DefenderApi } from "@live-response/core/DefenderApi"
 import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { LiveResponse } from "@live-response/core/LiveResponse"

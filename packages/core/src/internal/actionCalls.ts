@@ -1,0 +1,108 @@
+/** The calls about one machine or one machine action. */
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Machine from "../Machine.ts"
+import * as MachineAction from "../MachineAction.ts"
+import * as Permission from "../Permission.ts"
+import * as Session from "../Session.ts"
+import * as ApiCall from "./apiCall.ts"
+import type { Api } from "./apiEndpoints.ts"
+import * as ApiErrors from "./apiErrors.ts"
+import * as PageText from "./pageText.ts"
+import * as RecordList from "./recordList.ts"
+import { only } from "./schedule.ts"
+import { quoted } from "./text.ts"
+
+/** An action may have commands with many errors. */
+const actionLimit = 1024 * 1024
+
+const actionUrl = ({ base }: Api, id: MachineAction.MachineActionId) => `${base}/api/machineactions/${id}`
+
+/** Makes a call whose answer is a machine action. */
+const actionCall = Effect.fnUntraced(function* <E = never>({ call }: Api, of: Omit<ApiCall.Call<E>, "bodyLimit">) {
+  const { body, redact } = yield* call({ ...of, bodyLimit: actionLimit })
+  const value = Result.map(PageText.readWhole(body), redact)
+  return yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi))
+})
+
+export const get = (api: Api) =>
+  Effect.fn("DefenderApi.get")(function* (id: MachineAction.MachineActionId) {
+    yield* Effect.annotateCurrentSpan("live_response.action.id", id)
+    return yield* actionCall(api, {
+      ...(yield* api.endpoints.get),
+      operation: `machine action ${id}`,
+      request: HttpClientRequest.get(actionUrl(api, id), { acceptJson: true }),
+      permission: Permission.actions,
+      ifMissing: "check the id",
+    })
+  })
+
+export const wait = (api: Api) =>
+  Effect.fn("DefenderApi.wait")(function* (id: MachineAction.MachineActionId) {
+    yield* Effect.annotateCurrentSpan("live_response.action.id", id)
+    const { creation, poll } = yield* api.timing
+    return yield* get(api)(id).pipe(
+      Effect.retry(only(creation, ApiErrors.hasReason("NotFound"))),
+      Effect.repeat({ schedule: Schedule.passthrough(poll), until: ({ isFinal }) => isFinal }),
+    )
+  })
+
+const machinesNamed = Effect.fnUntraced(
+  function* (api: Api, name: string) {
+    const operation = `machine ${name}`
+    const filter = encodeURIComponent(`computerDnsName eq ${quoted(name)}`)
+    const request = HttpClientRequest.get(`${api.base}/api/machines?$filter=${filter}`, { acceptJson: true })
+    const of = { ...(yield* api.endpoints.machines), operation, request, permission: Permission.actions }
+    const { items } = yield* ApiCall.records(api.call, of, Machine.fromApi)
+    const [machines, unreadable] = Arr.partition(items, ({ record }) => record)
+    if (unreadable.length > 0) return yield* ApiErrors.unexpected(operation, RecordList.describe(unreadable))
+    return machines.filter(({ computerDnsName }) => computerDnsName === undefined || isSame(computerDnsName, name))
+  },
+  Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<ReadonlyArray<Machine.Machine>>([])),
+)
+
+const isSame = (left: string, right: string): boolean => left.toLowerCase() === right.toLowerCase()
+
+export const machinesOf = (api: Api) =>
+  Effect.fn("DefenderApi.machinesOf")(function* (name: string) {
+    const machines = yield* machinesNamed(api, name)
+    const lower = name.toLowerCase()
+    return machines.length > 0 || lower === name ? machines : yield* machinesNamed(api, lower)
+  })
+
+export const run = (api: Api) =>
+  Effect.fn("DefenderApi.run")(function* <E = never>(
+    machineId: string,
+    session: Session.Session,
+    options?: { readonly beforeSend?: Effect.Effect<void, E> },
+  ) {
+    yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
+    return yield* actionCall<E>(api, {
+      ...(yield* api.endpoints.run),
+      operation: `live response on ${machineId}`,
+      request: HttpClientRequest.post(`${api.base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
+        acceptJson: true,
+      }).pipe(HttpClientRequest.bodyJsonUnsafe(Session.toApi(session))),
+      permission: Permission.run,
+      isOnce: true,
+      beforeSend: options?.beforeSend,
+      ifMissing: "check the machine's id: this tenant has no such machine, or it is not to be seen",
+    })
+  })
+
+export const cancel = (api: Api) =>
+  Effect.fn("DefenderApi.cancel")(function* (id: MachineAction.MachineActionId, comment: string) {
+    yield* Effect.annotateCurrentSpan("live_response.action.id", id)
+    return yield* actionCall(api, {
+      ...(yield* api.endpoints.cancel),
+      operation: `cancellation of ${id}`,
+      request: HttpClientRequest.post(`${actionUrl(api, id)}/cancel`, { acceptJson: true }).pipe(
+        HttpClientRequest.bodyJsonUnsafe({ Comment: comment }),
+      ),
+      permission: Permission.run,
+      ifMissing: "check the id",
+    })
+  })

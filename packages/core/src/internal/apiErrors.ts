@@ -1,0 +1,113 @@
+/** What an answer of the API that is not a success means. Every decision here is pure. */
+import type * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import * as Option from "effect/Option"
+import type * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as DefenderError from "../DefenderError.ts"
+import { MachineActionId } from "../MachineAction.ts"
+import * as Permission from "../Permission.ts"
+import * as ClaimsChallenge from "./claimsChallenge.ts"
+import type { Trouble } from "./connection.ts"
+import { foreignText, foreignTexts, type Secrets } from "./foreignText.ts"
+import * as RetryAfter from "./retryAfter.ts"
+
+export const hasReason =
+  (tag: DefenderError.Reason["_tag"]) =>
+  (error: unknown): error is DefenderError.DefenderError =>
+    error instanceof DefenderError.DefenderError && error.reason._tag === tag
+
+export const unexpected = (operation: string, description: string): DefenderError.DefenderError =>
+  new DefenderError.DefenderError({
+    operation,
+    reason: new DefenderError.UnexpectedAnswer({ description: foreignText(description) }),
+  })
+
+/** What can't be read of an answer is the failure of the call. */
+export const orUnexpected = <A>(
+  operation: string,
+  result: Result.Result<A, string>,
+): Effect.Effect<A, DefenderError.DefenderError> =>
+  Effect.mapError(Effect.fromResult(result), (problem) => unexpected(operation, problem))
+
+export const unreachable =
+  (operation: string) =>
+  ({ cause, description }: Trouble): DefenderError.DefenderError =>
+    new DefenderError.DefenderError({
+      operation,
+      reason: new DefenderError.Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }),
+    })
+
+const decodeErrorAnswer = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({
+      error: Schema.Struct({
+        code: Schema.optional(Schema.String),
+        message: Schema.optional(Schema.String),
+        target: Schema.optional(Schema.String),
+      }),
+    }),
+  ),
+)
+
+/** What a call adds to the reason of its failure. */
+export interface Context {
+  readonly permission: Permission.Permission
+  /** What to do about a 404. */
+  readonly ifMissing?: string
+  readonly now: DateTime.Utc
+  /** What was sent, and must not be in the error although the answer may repeat it. */
+  readonly secrets: Secrets
+}
+
+/** The reason that an answer gives. `body` is what came of its body. */
+export const reasonOf = (response: HttpClientResponse, body: string, context: Context): DefenderError.Reason => {
+  const { status } = response
+  const error = Option.getOrUndefined(decodeErrorAnswer(body))?.error
+  const texts = { code: error?.code, detail: error?.message, correlationId: error?.target }
+  const answer = { status, ...foreignTexts(texts, context.secrets) }
+  const retryAfter = RetryAfter.parse({
+    header: response.headers["retry-after"],
+    detail: error?.message,
+    now: context.now,
+  })
+  const busy = { ...answer, ...(Option.isSome(retryAfter) ? { retryAfter: retryAfter.value } : {}) }
+  switch (status) {
+    case 401: {
+      const isChallenge = Option.isSome(ClaimsChallenge.parse(response.headers["www-authenticate"]))
+      return new DefenderError.Unauthorized({ ...answer, ...(isChallenge ? { challenge: "insufficient_claims" } : {}) })
+    }
+    case 403:
+      return answer.code === "DisallowedOperation"
+        ? new DefenderError.Refused(answer)
+        : new DefenderError.Forbidden({ ...answer, permission: Permission.describe(context.permission) })
+    case 404:
+      return new DefenderError.NotFound({
+        ...answer,
+        ...(context.ifMissing === undefined ? {} : { advice: context.ifMissing }),
+      })
+    case 407:
+      return new DefenderError.Unreachable({ description: "the proxy answered HTTP 407", kind: "proxy" })
+    case 408:
+      return new DefenderError.Unavailable(busy)
+    case 429:
+      return new DefenderError.TooManyRequests(busy)
+  }
+  if (answer.code === "ActiveRequestAlreadyExists") {
+    const machineActionId = activeAction(error?.message)
+    return new DefenderError.ActiveRequestAlreadyExists({
+      ...answer,
+      ...(Option.isSome(machineActionId) ? { machineActionId: machineActionId.value } : {}),
+    })
+  }
+  if (status >= 500) return new DefenderError.Unavailable(busy)
+  if (status >= 400) return new DefenderError.Refused(answer)
+  return new DefenderError.UnexpectedAnswer({ description: `HTTP ${status}` })
+}
+
+/** The action that is in the way: only the message of the error names it. */
+const activeAction = (detail = ""): Option.Option<MachineActionId> =>
+  decodeId(/active action id: *([0-9a-f-]{36})/i.exec(detail)?.[1])
+
+const decodeId = Schema.decodeUnknownOption(MachineActionId)
