@@ -96,24 +96,17 @@ describe("variables", () => {
   })
 })
 
-/** Every command line that has a help of its own. */
-const commands = [
-  [],
-  ...["download", "run", "show", "results", "verify", "link", "actions", "auth", "quota", "simulate", "demo"],
-  ...["actions list", "actions get", "actions wait", "actions cancel", "auth check"],
-].map((command) => (typeof command === "string" ? command.split(" ") : command))
+/** The help of a command and of those below it. */
+const helpOf = (command: ReadonlyArray<string>): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    const { exitCode, stdout } = yield* InProcess.run([...command, "--help"])
+    assert.strictEqual(exitCode, 0, command.join(" "))
+    const [, listed = ""] = stdout.split("SUBCOMMANDS\n")
+    const below = yield* Effect.forEach(matches(listed, /^ {2}(\w+) /gm), (name) => helpOf([...command, name]))
+    return [stdout, ...below].join("\n")
+  })
 
-/** The flags of the program, as its help has them. */
-const flags = Effect.map(
-  Effect.forEach(commands, (command) => InProcess.run([...command, "--help"])),
-  (outcomes) => {
-    assert.deepStrictEqual(
-      outcomes.map(({ exitCode }) => exitCode),
-      commands.map(() => 0),
-    )
-    return matches(outcomes.map(({ stdout }) => stdout).join("\n"), /(?<![\w-])(--[a-z][a-z-]*)/g)
-  },
-)
+const flags = Effect.map(helpOf([]), (help) => matches(help, /(?<![\w-])(--[a-z][a-z-]*)/g))
 
 describe("flags", () => {
   it.effect("on a page are flags of the program, and each flag of the program is on a page", () =>

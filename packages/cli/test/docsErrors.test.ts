@@ -18,18 +18,9 @@ const sentences = (parts: ReadonlyArray<Docs.Literal>): ReadonlyArray<string> =>
 const absent = (parts: Iterable<string>) => Array.from(new Set(parts)).filter((part) => !text.includes(part))
 
 /** The modules whose every sentence is a message. */
-const errorModules = [
-  ...[
-    "DefenderError",
-    "TransferError",
-    "CredentialError",
-    "StoreError",
-    "QuotaStoreError",
-    "BatchError",
-    "DefectError",
-  ],
-  ...["internal/connection"],
-].map((name) => `packages/core/src/${name}.ts`)
+const errorModules = find(
+  "packages/core/src/{Defender,Transfer,Credential,Store,QuotaStore,Batch,Defect}Error.ts",
+).concat("packages/core/src/internal/connection.ts")
 
 /** Sentences of code that are not shown: schema ids, or words that a program decides by. */
 const isShown = (part: string) => !part.startsWith("@") && !/^(Proxy Authentication Required)/.test(part)

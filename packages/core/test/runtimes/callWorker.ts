@@ -1,4 +1,4 @@
-/** Calls a worker as its runtime does: once, for a result of a simulated API on a socket. Prints how many bytes it streams. */
+/** Calls a worker as its runtime does, for results of a simulated API on a socket. Prints the status and size of each answer. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
@@ -6,11 +6,8 @@ import * as Runtime from "./runtime.ts"
 import * as Samples from "./samples.ts"
 
 export interface Worker {
-  readonly fetch: (request: Request, env: Readonly<Record<string, string>>) => Promise<Response>
+  readonly fetch: (request: Request, env: Readonly<Record<string, string>>) => Response
 }
-
-/** The result of the samples whose first link has expired. */
-const expired = Samples.samples[7]
 
 export const callWorker = Effect.fnUntraced(function* (worker: Worker) {
   const { handler } = yield* Samples.make
@@ -26,10 +23,12 @@ export const callWorker = Effect.fnUntraced(function* (worker: Worker) {
     AZURE_CLIENT_ID: "evidence",
     AZURE_CLIENT_SECRET: "a-secret-for-runtimes",
   }
-  const fetch = (path: string) =>
-    Effect.promise(() => worker.fetch(new Request(`http://worker.example/${path}`), environment))
-  const found = yield* fetch(String(expired?.ref))
-  const { byteLength } = yield* Effect.promise(() => found.arrayBuffer())
-  const missing = yield* fetch("nonsense")
-  yield* Console.log(`${found.status} ${byteLength} ${missing.status}`)
+  const fetch = Effect.fnUntraced(function* (path: string) {
+    const response = worker.fetch(new Request(`http://worker.example/${path}`), environment)
+    const { byteLength } = yield* Effect.promise(() => response.arrayBuffer())
+    return `${response.status} ${byteLength}`
+  })
+  const paths = [...Samples.samples.slice(6, 9).map(({ ref }) => String(ref)), "nonsense"]
+  const answers = yield* Effect.forEach(paths, fetch, { concurrency: "unbounded" })
+  yield* Console.log(answers.join(", "))
 }, Effect.scoped)
