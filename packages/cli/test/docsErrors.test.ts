@@ -22,6 +22,9 @@ const errorModules = find(
   "packages/core/src/{Defender,Transfer,Credential,Store,QuotaStore,Batch,Defect}Error.ts",
 ).concat("packages/core/src/internal/connection.ts")
 
+/** The modules whose every sentence is a part of a message. */
+const adviceModules = ["packages/core/src/internal/entraErrors.ts", "packages/core/src/internal/trust.ts"]
+
 /** Sentences of code that are not shown: schema ids, or words that a program decides by. */
 const isShown = (part: string) => !part.startsWith("@") && !/^(Proxy Authentication Required)/.test(part)
 
@@ -69,7 +72,9 @@ describe("docs/errors.md", () => {
   })
 
   it("has every message of a typed error", () => {
-    const parts = errorModules.flatMap((path) => sentences(Docs.literals(Docs.withoutComments(read(path)))))
+    const parts = [...errorModules, ...adviceModules].flatMap((path) =>
+      sentences(Docs.literals(Docs.withoutComments(read(path)))),
+    )
     assert.isAbove(parts.length, 60)
     assert.deepStrictEqual(absent(parts.filter(isShown)), [])
   })
@@ -77,6 +82,20 @@ describe("docs/errors.md", () => {
   it("has every message of the command line", () => {
     const parts = find("packages/cli/src/**/*.ts").flatMap(cliMessages)
     assert.isAbove(parts.length, 30)
+    assert.deepStrictEqual(absent(parts), [])
+  })
+
+  it("has every warning, and what each way to sign in needs", () => {
+    const places = /\b(?:logWarning\(|hint:|untrusted\(\w+,|missing\()\s*(?=["`])/g
+    const parts = Docs.sources.flatMap((path) => {
+      const source = Docs.withoutComments(read(path))
+      return sentences(
+        Array.from(source.matchAll(places), ({ 0: place, index }) =>
+          Docs.literalAt(source, index + place.length),
+        ).filter((literal) => literal !== undefined),
+      )
+    })
+    assert.isAbove(parts.length, 15)
     assert.deepStrictEqual(absent(parts), [])
   })
 
