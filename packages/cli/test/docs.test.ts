@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as FileName from "@live-response/core/FileName"
 import * as ManifestEntry from "@live-response/core/ManifestEntry"
 import * as Effect from "effect/Effect"
+import * as Columns from "../src/commands/results/columns.ts"
 import * as Docs from "./support/Docs.ts"
 import * as InProcess from "./support/InProcess.ts"
 
@@ -186,6 +187,17 @@ describe("docs/files.md", () => {
       matches(cell, /`(\w+)`/g),
     )
     assert.deepStrictEqual(rows.toSorted(), Array.from(new Set(fields)).toSorted())
+  })
+
+  it("has the columns of results.csv, in their order", () => {
+    const rows = Array.from(section("results.csv").matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
+    assert.deepStrictEqual(rows, Columns.columns)
+  })
+
+  it("has the kinds of lines of the journal", () => {
+    const kinds = matches(read("packages/core/src/FleetJournal.ts"), /entry: Schema\.tag\("(\w+)"\)/g)
+    assert.isAbove(kinds.length, 3)
+    assert.deepStrictEqual(missing(matches(section("sessions.jsonl"), /^\| `(\w+)` +\|/gm), ["entry"]), kinds)
   })
 
   it("has the version of each format", () => {
