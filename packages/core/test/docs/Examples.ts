@@ -58,11 +58,12 @@ const homes = {
   "packages/core/": "packages/core/test/docs",
   "packages/node/": "packages/node/test",
   "packages/cli/": "packages/cli/test",
+  "docs/": "packages/core/test/docs",
   "README.md": "packages/cli/test",
 }
 
 const write = () => {
-  const sources = globSync(["packages/*/src/**/*.ts", "README.md"], { cwd: root }).sort()
+  const sources = globSync(["packages/*/src/**/*.ts", "docs/*.md", "README.md"], { cwd: root }).sort()
   const examples = sources.flatMap(examplesOf)
   const directories: Array<string> = []
   const files = new Map<string, Example>()

@@ -1,0 +1,218 @@
+/** What the pages mention exists, and what exists is on a page. */
+import { existsSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as FileName from "@live-response/core/FileName"
+import * as ManifestEntry from "@live-response/core/ManifestEntry"
+import * as Effect from "effect/Effect"
+import * as Columns from "../src/commands/results/columns.ts"
+import * as Docs from "./support/Docs.ts"
+import * as InProcess from "./support/InProcess.ts"
+
+const { find, matches, missing, pages, read, sources } = Docs
+
+const everyPage = pages.map(read).join("\n")
+const everySource = [...sources, ...find("scripts/*.mjs")].map(read).join("\n")
+
+/** Each page's own problems, with its name. */
+const inPages = (problemsOf: (text: string, page: string) => ReadonlyArray<string>): ReadonlyArray<string> =>
+  pages.flatMap((page) => problemsOf(read(page), page).map((problem) => `${page}: ${problem}`))
+
+/** The anchors of a page, as GitHub makes them from its headings. */
+const anchorsOf = (page: string): ReadonlyArray<string> =>
+  matches(read(page).replaceAll(/```.*?```/gs, ""), /^#+ (.*)$/gm).map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  )
+
+/** What is wrong with a link of a page. */
+const problemOfLink = (page: string, link: string): string | undefined => {
+  const [path = "", anchor] = link.split("#")
+  const target = path === "" ? page : join(dirname(page), path)
+  if (!existsSync(join(Docs.root, target))) return `${link} leads nowhere`
+  return anchor === undefined || anchorsOf(target).includes(anchor) ? undefined : `${link}: there is no such heading`
+}
+
+describe("the pages", () => {
+  it("link to pages and headings that exist", () => {
+    const problems = inPages((text, page) =>
+      matches(text, /\]\((?!https?:)([^)\s]+)\)/g).flatMap((link) => problemOfLink(page, link) ?? []),
+    )
+    assert.deepStrictEqual(problems, [])
+  })
+
+  it("name files that exist", () => {
+    const problems = inPages((text) =>
+      matches(text, /(?<![\w/.@-])((?:packages|scripts|docs|\.ci)\/[\w./*<>-]*[\w/>*])/g).filter(
+        (path) => find(path.replaceAll(/<\w+>/g, "*")).length === 0,
+      ),
+    )
+    assert.deepStrictEqual(problems, [])
+  })
+
+  it("name commands of package.json that exist", () => {
+    const named = matches(everyPage, /\bnpm run ([\w:]+)/g)
+    assert.deepStrictEqual(missing(named, matches(read("package.json"), /^ {4}"([\w:]+)": "/gm)), [])
+  })
+
+  it("name modules of the packages that exist", () => {
+    const problems = inPages((text) =>
+      matches(text, /@live-response\/(\w+\/(?:testing\/)?[A-Z]\w*)/g).filter((module) => {
+        const [name = "", ...path] = module.split("/")
+        return !existsSync(join(Docs.root, "packages", name, "src", `${path.join("/")}.ts`))
+      }),
+    )
+    assert.deepStrictEqual(problems, [])
+  })
+
+  it("name members of modules that exist", () => {
+    const problems = inPages((text) =>
+      matches(text, /`((?:[A-Z]\w+)\.\w+)[^`\w]?[^`]*`/g).filter((name) => {
+        const [module = "", member = ""] = name.split(".")
+        const files = sources.filter((path) => path.endsWith(`/${module}.ts`))
+        const isMember = files.some((path) => read(path).includes(member))
+        // Spans and permissions look the same.
+        return files.length > 0 && member !== "ts" && !isMember && !everySource.includes(`"${name}"`)
+      }),
+    )
+    assert.deepStrictEqual(problems, [])
+  })
+
+  it("have a README of one screen", () => {
+    assert.isAtMost(read("README.md").trimEnd().split("\n").length, 120)
+  })
+})
+
+describe("variables", () => {
+  const pattern = /\b((?:LIVE_RESPONSE|AZURE)_[A-Z_]*[A-Z])\b/g
+
+  it("on a page are read by the program", () => {
+    assert.deepStrictEqual(missing(matches(everyPage, pattern), matches(everySource, pattern)), [])
+  })
+
+  it("that the program reads are on a page", () => {
+    assert.deepStrictEqual(missing(matches(everySource, pattern), matches(everyPage, pattern)), [])
+  })
+})
+
+/** The help of a command and of those below it. */
+const helpOf = (command: ReadonlyArray<string>): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    const { exitCode, stdout } = yield* InProcess.run([...command, "--help"])
+    assert.strictEqual(exitCode, 0, command.join(" "))
+    const [, listed = ""] = stdout.split("SUBCOMMANDS\n")
+    const below = yield* Effect.forEach(matches(listed, /^ {2}(\w+) /gm), (name) => helpOf([...command, name]))
+    return [stdout, ...below].join("\n")
+  })
+
+const flags = Effect.map(helpOf([]), (help) => matches(help, /(?<![\w-])(--[a-z][a-z-]*)/g))
+
+describe("flags", () => {
+  it.effect("on a page are flags of the program, and each flag of the program is on a page", () =>
+    Effect.gen(function* () {
+      // Lines that start another program have flags of that program.
+      const text = everyPage.replaceAll(/^.*\b(?:npm run|npx vitest|git) .*$/gm, "")
+      const documented = matches(text, /(?<![\w-])(--[a-z][a-z-]*)/g)
+      const known = yield* flags
+      assert.deepStrictEqual(missing(documented, known), [])
+      assert.deepStrictEqual(missing(known, documented), [])
+    }),
+  )
+})
+
+describe("docs/architecture.md", () => {
+  const page = read("docs/architecture.md")
+
+  it("has a row for each module of core, and no other row", () => {
+    const modules = find("packages/core/src/*.ts").map((path) => path.replace(/^.*\/|\.ts$/g, ""))
+    const core = page.slice(page.indexOf("## Core"), page.indexOf("## Decisions"))
+    const rows = Array.from(core.matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
+    assert.deepStrictEqual(rows.toSorted(), modules.toSorted())
+  })
+
+  it("follows download --from through at most twelve files, each imported by one before it", () => {
+    const way = Array.from(page.matchAll(/^\d+\. `(packages\/[^`]+)`/gm), ([, path = ""]) => path)
+    assert.isAtMost(way.length, 12)
+    assert.isAbove(way.length, 5)
+    const imports = (path: string, other: string) => {
+      const name = other.replace(/^.*\//, "")
+      const specifiers = matches(read(path), /(?:from |import\()"([^"]+)"/g)
+      return specifiers.some((specifier) => {
+        const [core] = matches(specifier, /^@live-response\/core\/(.*)$/g)
+        return core === undefined
+          ? specifier.endsWith(name) && join(dirname(path), specifier) === other
+          : other === `packages/core/src/${core}.ts`
+      })
+    }
+    const unlinked = way.slice(1).filter((path, i) => !way.slice(0, i + 1).some((before) => imports(before, path)))
+    assert.deepStrictEqual(unlinked, [])
+  })
+})
+
+describe("docs/embedding.md", () => {
+  const page = read("docs/embedding.md")
+  const text = sources.map((path) => Docs.withoutComments(read(path))).join("\n")
+
+  it("has every metric and attribute, and no other", () => {
+    const pattern = /(live_response\.[a-z_.]+[a-z])/g
+    assert.deepStrictEqual(matches(page, pattern), matches(text, pattern))
+  })
+
+  it("has every span, and no other", () => {
+    const spans = matches(text, /(?:withSpan|Effect\.fn)\(\s*"([^"]+)"/g)
+    const section = page.slice(page.indexOf("### Spans"), page.indexOf("## Deno"))
+    assert.deepStrictEqual(matches(section, /`([A-Z]\w+\.\w+)`/g), spans)
+  })
+})
+
+describe("docs/files.md", () => {
+  const page = read("docs/files.md")
+  const section = (heading: string) => page.split(/^#+ /m).find((part) => part.startsWith(heading)) ?? ""
+
+  it("has a section for each file of a directory", () => {
+    const headings = matches(page, /^#+ (.*)$/gm).join("\n")
+    assert.deepStrictEqual(
+      Object.values(FileName.single).filter((name) => !headings.includes(name)),
+      [],
+    )
+    const endings = matches(section("Results"), /^\| `([\w.]+)` +\|/gm)
+    assert.deepStrictEqual(endings, FileName.endings.toSorted())
+  })
+
+  it("has the fields and the version of a line of the manifest", () => {
+    const fields = [ManifestEntry.Completed, ManifestEntry.Failed].flatMap(({ fields }) => Object.keys(fields))
+    const rows = matches(section("manifest.jsonl"), /^\| ((?:`\w+`(?:, )?)+) +\|/gm).flatMap((cell) =>
+      matches(cell, /`(\w+)`/g),
+    )
+    assert.deepStrictEqual(rows.toSorted(), Array.from(new Set(fields)).toSorted())
+  })
+
+  it("has the columns of results.csv, in their order", () => {
+    const rows = Array.from(section("results.csv").matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
+    assert.deepStrictEqual(rows, Columns.columns)
+  })
+
+  it("has the kinds of lines of the journal", () => {
+    const kinds = matches(read("packages/core/src/FleetJournal.ts"), /entry: Schema\.tag\("(\w+)"\)/g)
+    assert.isAbove(kinds.length, 3)
+    assert.deepStrictEqual(missing(matches(section("sessions.jsonl"), /^\| `(\w+)` +\|/gm), ["entry"]), kinds)
+  })
+
+  it("has the version of each format", () => {
+    const formats = [
+      ["manifest.jsonl", "packages/core/src/ManifestEntry.ts"],
+      ["sessions.jsonl", "packages/core/src/FleetJournal.ts"],
+      ["follow.json", "packages/core/src/FollowPosition.ts"],
+    ] as const
+    const stated = formats.map(([name]) => {
+      const row = page.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? ""
+      return [name, ...matches(row.split("|")[2] ?? "", /^ (\d+)/g)]
+    })
+    assert.deepStrictEqual(
+      stated,
+      formats.map(([name, path]) => [name, ...matches(read(path), /^(?:export )?const version = (\d+)$/gm)]),
+    )
+  })
+})
