@@ -20,12 +20,17 @@ const recorded = { ...ResultRef.fields, path: Schema.String, bytes: Schema.Int, 
 /**
  * The file is what was downloaded.
  *
+ * **Gotchas**
+ *
+ * With `unchecked` it may still be incomplete, because the storage announced neither the length of the result nor an MD5.
+ *
  * @since 0.1.0
  * @category events
  */
 export class Verified extends Schema.Class<Verified>("@live-response/core/Verification/Verified")({
   event: Schema.tag("verified"),
   ...recorded,
+  unchecked: Schema.optionalKey(Schema.Literal(true)),
 }) {}
 
 /**
@@ -52,7 +57,8 @@ export class Missing extends Schema.Class<Missing>("@live-response/core/Verifica
 }) {}
 
 /**
- * How many files are verified, differ and are missing. `bytes` counts those that are verified.
+ * How many files are verified, differ and are missing. `bytes` counts those that are verified. `unchecked` says how many of
+ * them are marked as `unchecked`; it is absent if none is.
  *
  * @since 0.1.0
  * @category events
@@ -63,6 +69,7 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/Verifica
   differs: Schema.Int,
   missing: Schema.Int,
   bytes: Schema.Int,
+  unchecked: Schema.optionalKey(Schema.Int),
 }) {}
 
 /**
@@ -96,6 +103,7 @@ export const tally = (summary: Summary, event: Event): Summary =>
     ...summary,
     [event.event]: summary[event.event] + 1,
     bytes: summary.bytes + (event.event === "verified" ? event.bytes : 0),
+    ...(event.event === "verified" && event.unchecked === true ? { unchecked: (summary.unchecked ?? 0) + 1 } : {}),
   })
 
 /**
@@ -157,7 +165,7 @@ const sizeDiffers = (actual: number, expected: number): string =>
  */
 export const verify = (
   directory: PrivateDirectory,
-  { bytes, index, machineActionId, path, sha256 }: ManifestEntry.Completed,
+  { bytes, index, machineActionId, path, sha256, unchecked }: ManifestEntry.Completed,
 ): Effect.Effect<Event, StoreError> =>
   Effect.gen(function* () {
     const record = { machineActionId, index, path, bytes, sha256 }
@@ -169,7 +177,8 @@ export const verify = (
     yield* Stream.runDrain(
       whileRead(directory.read(path), record, (message) => Effect.sync(() => (difference = message))),
     )
-    return difference === undefined ? Verified.make(record) : Differs.make({ ...record, message: difference })
+    if (difference !== undefined) return Differs.make({ ...record, message: difference })
+    return Verified.make({ ...record, ...(unchecked === undefined ? {} : { unchecked }) })
   }).pipe(
     // A file that is a link, or another user's, is a finding: the others are looked at all the same.
     Effect.catchIf(
