@@ -30,6 +30,15 @@ describe("the summary", () => {
     ])
   })
 
+  it("counts unchecked results, and says what that means", () => {
+    const unchecked = ResultEvent.Completed.make({ ...completed(2), unchecked: true })
+    assert.deepStrictEqual(summary(batch([completed(1), unchecked])), [
+      "2 downloaded (3.0 MB), 1 of them unchecked; 0 links in 5 s.",
+      "Unchecked results may be incomplete, because the storage announced neither their length nor an MD5.",
+      "The results are in out, listed in its manifest.jsonl.",
+    ])
+  })
+
   it("says after Ctrl-C that sessions continue, how to resume and how to cancel them", () => {
     const events = [started(1), started(2), ended(2, "Succeeded"), started(3)]
     const view = (interrupted: boolean) => batch([], { fleet: fleetOf(events, 4), isSaving: false, interrupted })

@@ -187,6 +187,45 @@ describe("verify", () => {
     }),
   )
 
+  it.live("reports results as unchecked whose storage announced neither a length nor an MD5", () =>
+    Effect.gen(function* () {
+      const [bytes = Buffer.from("")] = contents
+      const server = yield* ReferenceServer.make({
+        results: { [target(0)]: { bytes, md5: null }, [target(2)]: { bytes: Buffer.from("plain") } },
+        onBlob: ({ result }) => (result === target(0) ? { withoutLength: true } : undefined),
+      })
+      const box = yield* Cli.sandbox
+      const download = yield* box.run(Cli.download(server, "--json", target(0), target(2)))
+      assert.strictEqual(download.exitCode, 0, download.stderr)
+      const [warning, ...others] = download.stderr.split("\n").filter((line) => line.includes("unchecked"))
+      assert.deepStrictEqual(others, [])
+      assert.match(warning ?? "", new RegExp(`^${target(0)} is unchecked: .*; download it into another directory`))
+      const marks = Cli.ndjson(download.stdout).flatMap(({ event, index, unchecked }) =>
+        event === "completed" || event === "summary" ? [{ event, index, unchecked }] : [],
+      )
+      assert.sameDeepMembers(marks, [
+        { event: "completed", index: 0, unchecked: true },
+        { event: "completed", index: 2, unchecked: undefined },
+        { event: "summary", index: undefined, unchecked: 1 },
+      ])
+      const records = Cli.ndjson(box.read("results/manifest.jsonl").toString())
+      assert.strictEqual(records.find(({ index }) => index === 0)?.["unchecked"], true)
+
+      const text = yield* box.run(verify())
+      assert.deepStrictEqual(
+        [text.exitCode, text.stdout, text.stderr],
+        [
+          0,
+          `2 verified (${bytes.length + 5} B), 1 of them unchecked, 0 differ, 0 missing.\n`,
+          `live-response: ${paths[0]} is unchanged since its download, but may be incomplete: the storage announced neither its length nor an MD5\n`,
+        ],
+      )
+      const json = inOrder((yield* box.run(verify("--json"))).stdout)
+      assert.deepStrictEqual(json[0], { event: "verified", ...recordOf(0), unchecked: true })
+      assert.deepInclude(json.at(-1), { verified: 2, unchecked: 1 })
+    }),
+  )
+
   it.live("works while a download is in progress, and checks what the manifest records", () =>
     Effect.gen(function* () {
       const held = target(1)

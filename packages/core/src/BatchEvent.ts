@@ -49,7 +49,8 @@ export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEve
  *
  * **Details**
  *
- * `bytes` counts the results that this run completed.
+ * `bytes` counts the results that this run completed. `unchecked` says how many of them are marked as `unchecked`; it is
+ * absent if none is.
  *
  * @since 0.1.0
  * @category events
@@ -61,6 +62,7 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/BatchEve
   failed: Schema.Int,
   bytes: Schema.Int,
   links: Schema.Int,
+  unchecked: Schema.optionalKey(Schema.Int),
   at,
 }) {}
 
@@ -105,7 +107,13 @@ export const tally = (summary: Summary, event: BatchEvent): Summary => {
     case "linked":
       return Summary.make({ ...summary, at, links: summary.links + 1 })
     case "completed":
-      return Summary.make({ ...summary, at, completed: summary.completed + 1, bytes: summary.bytes + event.bytes })
+      return Summary.make({
+        ...summary,
+        at,
+        completed: summary.completed + 1,
+        bytes: summary.bytes + event.bytes,
+        ...(event.unchecked === true ? { unchecked: (summary.unchecked ?? 0) + 1 } : {}),
+      })
     case "skipped":
       return Summary.make({ ...summary, at, skipped: summary.skipped + 1 })
     case "failed":

@@ -68,7 +68,7 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/Result
 }) {}
 
 /**
- * The result is stored, complete and checked.
+ * The result is stored, complete and checked unless `unchecked` is set.
  *
  * **Details**
  *
@@ -78,8 +78,7 @@ export class Retrying extends Schema.Class<Retrying>("@live-response/core/Result
  * **Gotchas**
  *
  * `fileName` is the name that the storage or the gzip header announced. The machine chose it: display it, and never use it
- * as a path. With `unchecked` the result may be incomplete, because the storage announced neither its length nor an MD5; a
- * warning is logged.
+ * as a path. With `unchecked` the result may be incomplete, because the storage announced neither its length nor an MD5.
  *
  * @since 0.1.0
  * @category events

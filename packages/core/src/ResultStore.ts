@@ -29,7 +29,7 @@ import type * as TransferError from "./TransferError.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 
 /**
- * A result that is stored, complete and checked. `path` is relative to the store.
+ * A result that is stored, complete and checked unless `unchecked` is set. `path` is relative to the store.
  *
  * **Gotchas**
  *

@@ -22,12 +22,17 @@ const recorded = { ...ResultRef.fields, path: Schema.String, bytes: Schema.Int, 
 /**
  * The file is what was downloaded.
  *
+ * **Gotchas**
+ *
+ * With `unchecked` it may still be incomplete, because the storage announced neither the length of the result nor an MD5.
+ *
  * @since 0.1.0
  * @category events
  */
 export class Verified extends Schema.Class<Verified>("@live-response/core/Verification/Verified")({
   event: Schema.tag("verified"),
   ...recorded,
+  unchecked: Schema.optionalKey(Schema.Literal(true)),
 }) {}
 
 /**
@@ -77,7 +82,8 @@ export class Damaged extends Schema.Class<Damaged>("@live-response/core/Verifica
 
 /**
  * How many files are verified, differ, are missing and are not recorded, and how many lines of the manifest are damaged.
- * `bytes` counts the files that are verified.
+ * `bytes` counts the files that are verified. `unchecked` says how many of them are marked as `unchecked`; it is absent if
+ * none is.
  *
  * @since 0.1.0
  * @category events
@@ -90,6 +96,7 @@ export class Summary extends Schema.Class<Summary>("@live-response/core/Verifica
   unrecorded: Schema.Int,
   damaged: Schema.Int,
   bytes: Schema.Int,
+  unchecked: Schema.optionalKey(Schema.Int),
 }) {}
 
 /**
@@ -139,6 +146,7 @@ export const tally = (summary: Summary, event: Event): Summary =>
     ...summary,
     [event.event]: summary[event.event] + 1,
     bytes: summary.bytes + (event.event === "verified" ? event.bytes : 0),
+    ...(event.event === "verified" && event.unchecked === true ? { unchecked: (summary.unchecked ?? 0) + 1 } : {}),
   })
 
 /**
@@ -200,7 +208,7 @@ const sizeDiffers = (actual: number, expected: number): string =>
  */
 export const verify = (
   directory: PrivateDirectory,
-  { bytes, index, machineActionId, path, sha256 }: ManifestEntry.Completed,
+  { bytes, index, machineActionId, path, sha256, unchecked }: ManifestEntry.Completed,
 ): Effect.Effect<Event, StoreError> =>
   Effect.gen(function* () {
     const record = { machineActionId, index, path, bytes, sha256 }
@@ -214,7 +222,8 @@ export const verify = (
     yield* Stream.runDrain(
       whileRead(directory.read(path), record, (message) => Effect.sync(() => (difference = message))),
     )
-    return difference === undefined ? Verified.make(record) : Differs.make({ ...record, message: difference })
+    if (difference !== undefined) return Differs.make({ ...record, message: difference })
+    return Verified.make({ ...record, ...(unchecked === undefined ? {} : { unchecked }) })
   }).pipe(
     // Whatever stands there in place of the file is a finding: the others are verified as well.
     Effect.catchIf(isOfOneFile, (error) =>

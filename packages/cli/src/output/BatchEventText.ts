@@ -32,9 +32,12 @@ export const message = (event: BatchEvent, { quiet }: { readonly quiet: boolean 
       return quiet
         ? undefined
         : `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`
+    case "completed":
+      return event.unchecked === true
+        ? `${keyOf(event)} is unchecked: the storage announced neither a length nor an MD5, so the result may have more than these ${Format.bytes(event.bytes)}; download it into another directory as well, and compare`
+        : undefined
     case "linked":
     case "progress":
-    case "completed":
     case "extracted":
     case "waiting":
     case "summary":

@@ -20,6 +20,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
   const done = [
     ...(fleet === undefined ? [] : [`${sessions(fleet)} in ${took}.`]),
     ...(isSaving ? [`${results(progress)} in ${took}.`] : []),
+    ...(progress.summary.unchecked === undefined ? [] : [whatUncheckedMeans]),
     ...(hasResults(progress) ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
   ]
   return [
@@ -33,13 +34,17 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
   ]
 }
 
+const whatUncheckedMeans =
+  "Unchecked results may be incomplete, because the storage announced neither their length nor an MD5."
+
 const hasResults = ({ isSaving, summary }: DownloadProgress): boolean =>
   isSaving && summary.completed + summary.skipped > 0
 
 const results = ({ absent, notExtracted, summary }: DownloadProgress): string => {
-  const { bytes, completed, failed, links, skipped } = summary
+  const { bytes, completed, failed, links, skipped, unchecked } = summary
   const parts = [
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
+    ...(unchecked === undefined ? [] : [`${Format.count(unchecked)} of them unchecked`]),
     ...(skipped === absent ? [] : [`${Format.count(skipped - absent)} already present`]),
     ...(absent === 0 ? [] : [`${Format.count(absent)} without a result`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),

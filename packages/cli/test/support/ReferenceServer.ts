@@ -35,6 +35,8 @@ export type BlobFault =
   | { readonly breakAfter: number }
   /** The body stops after so many bytes, until `release`. */
   | { readonly holdAfter: number }
+  /** The body ends with its connection, and nothing announces its length. */
+  | { readonly withoutLength: true }
   /** The whole body, whatever range was asked for. */
   | { readonly ignoreRange: true }
 
@@ -213,7 +215,12 @@ export const make = Effect.fnUntraced(function* (
   ) => {
     recorded.status = answer.status
     response.on("error", () => response.destroy())
-    response.writeHead(answer.status, { ...answer.headers, "content-length": String(answer.bytes.length) })
+    const isAnnounced = fault === undefined || !("withoutLength" in fault)
+    response.useChunkedEncodingByDefault = isAnnounced
+    response.writeHead(answer.status, {
+      ...answer.headers,
+      ...(isAnnounced ? { "content-length": String(answer.bytes.length) } : { connection: "close" }),
+    })
     response.flushHeaders()
     const write = (bytes: Uint8Array, then: () => void) => {
       recorded.sent += bytes.length

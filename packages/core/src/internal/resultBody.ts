@@ -61,14 +61,8 @@ const finish = ({ head, transfer }: Body): Stream.Stream<ResultChunk, TransferEr
     const description = `the body ended ${head.length - transfer.offset} bytes early`
     return Stream.fail(TransferFailure.broken(transfer, { description }))
   }
-  const rest = transfer.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
-  return head.unchecked === true ? Stream.onStart(rest, warnUnchecked(transfer)) : rest
+  return transfer.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
 }
-
-const warnUnchecked = ({ offset, ref }: TransferState): Effect.Effect<void> =>
-  Effect.logWarning(
-    `${ref}: the storage announced neither a length nor an MD5, so the result may have more than these ${offset} bytes; download it into another directory as well, and compare`,
-  )
 
 /** The chunks of a body, which continues the transfer where it stands. `connection` is closed if the body stalls. */
 export const chunks = Effect.fnUntraced(function* (options: {

@@ -26,7 +26,7 @@ import { patterned, refsUpTo, tempDirectory } from "./samples.ts"
 
 /** The outcome of a fault. */
 export interface Measured {
-  /** `whole` or the error of each result. */
+  /** `whole`, `unchecked` or the error of each result. */
   readonly outcomes: ReadonlyArray<string>
   /** Bytes of results that the storage sent. */
   readonly fetched: number
@@ -123,7 +123,8 @@ const outcomeOf = (events: ReadonlyArray<BatchEvent>, result: string): string | 
   for (const event of events) {
     if (event.event !== "completed" && event.event !== "failed") continue
     if (`${event.machineActionId}:${event.index}` !== result) continue
-    return event.event === "completed" ? "whole" : label(event.error)
+    if (event.event === "failed") return label(event.error)
+    return event.unchecked === true ? "unchecked" : "whole"
   }
   return undefined
 }
@@ -162,13 +163,13 @@ export const measure = Effect.fnUntraced(function* (fault: Fault) {
   const ended = Exit.isFailure(exit) ? `the batch ends: ${yield* Effect.map(Effect.flip(exit), label)}` : undefined
   const outcomes = refs.map((ref) => outcomeOf(events, String(ref)) ?? ended ?? "nothing")
   const wanted = scripts.map(({ contents }) => fault.arrives ?? contents.at(-1) ?? new Uint8Array())
-  const whole = new Map(
+  const stored = new Map(
     refs.flatMap((ref, n) => {
-      const bytes = outcomes[n] === "whole" ? wanted[n] : undefined
+      const bytes = outcomes[n] === "whole" || outcomes[n] === "unchecked" ? wanted[n] : undefined
       return bytes === undefined ? [] : [[String(ref), bytes]]
     }),
   )
-  assertDisk(directory, whole)
+  assertDisk(directory, stored)
   assert.deepStrictEqual(server.offences, [])
 
   const seen = refs.map((ref) => server.seen(String(ref)))
@@ -190,16 +191,16 @@ export const expectedOf = ({ expected, scripts }: Fault): Measured => ({
   ...expected,
 })
 
-/** Checks that each whole result is stored to the byte, no other file has the name of a result, and no file has a secret. */
-const assertDisk = (directory: string, whole: ReadonlyMap<string, Uint8Array>) => {
+/** Checks that each stored result is right to the byte, no other file has the name of a result, and no file has a secret. */
+const assertDisk = (directory: string, stored: ReadonlyMap<string, Uint8Array>) => {
   const files = readdirSync(directory, { recursive: true, encoding: "utf8" }).sort()
   const named = files.filter((file) => /^[0-9a-f-]{36}\/\d+\.(json|gz|bin)$/.test(file))
   assert.deepStrictEqual(
     named.map((file) => file.replace("/", ":").replace(/\.\w+$/, "")),
-    Array.from(whole.keys()),
+    Array.from(stored.keys()),
   )
   named.forEach((file, n) => {
-    const bytes = Array.from(whole.values())[n] ?? new Uint8Array()
+    const bytes = Array.from(stored.values())[n] ?? new Uint8Array()
     const found = readFileSync(join(directory, file))
     assert.strictEqual(found.length, bytes.length, file)
     assert.isTrue(found.equals(bytes), `other bytes than the storage's in ${file}`)
@@ -233,6 +234,7 @@ const outcomeText = ({ fault, outcomes }: Row): string => {
   const distinct = Array.from(new Set(outcomes))
   return distinct
     .map((outcome) => {
+      if (outcome === "unchecked") return "every byte that was sent, unchecked"
       if (outcome !== "whole") return `\`${outcome}\``
       return fault.arrives === undefined ? "every byte" : "every byte that was announced"
     })
@@ -255,7 +257,8 @@ export const page = (rows: ReadonlyArray<Row>): string =>
     `How a batch of results handles ${rows.length} faults, each measured on real sockets, with an API and a storage of its own.`,
     "",
     "- Outcome: `every byte` means that the file was compared byte by byte with the content of the storage. With an error, no",
-    "  file has the name of the result.",
+    "  file has the name of the result. `unchecked` means that the result has this mark in its event and in the manifest, because",
+    "  nothing shows whether it is complete.",
     "- Bytes fetched: bytes of results that the storage sent, without the bodies of errors.",
     `- Retries without progress: ${retries.transfer} for a download and ${retries.api} for a call of the API, where the defaults are 5 and 8.`,
     "- Wait for a network that is gone: a tenth of a second, where the default is an hour.",

@@ -136,6 +136,9 @@ const announced = (length: number) => headers({ "content-length": String(length)
 const closing = (bytes: Uint8Array) =>
   raw(["HTTP/1.1 200 OK", "Connection: close", `Content-MD5: ${md5(content)}`, "", ""].join("\r\n"), bytes)
 
+const closingUnannounced = (bytes: Uint8Array) =>
+  raw(["HTTP/1.1 200 OK", "Connection: close", 'ETag: "0x1"', "", ""].join("\r\n"), bytes)
+
 const tooLong = all(announced(size + 10), cut(size))
 
 export const announcements: ReadonlyArray<Fault> = [
@@ -185,6 +188,19 @@ export const announcements: ReadonlyArray<Fault> = [
     how: "no `Content-Length`, no chunks, `Content-MD5`; FIN half way",
     scripts: [{ blob: [closing(content.subarray(0, half))] }],
     expected: { outcomes: ["TransferError Mismatch of md5"], fetched: half, asked: [0] },
+  },
+  {
+    name: "a body that ends with its connection, without an MD5",
+    how: "no `Content-Length`, no chunks, no `Content-MD5`; nothing shows whether it is all",
+    scripts: [{ blob: [closingUnannounced(content)] }],
+    expected: { outcomes: ["unchecked"], fetched: size, asked: [0] },
+  },
+  {
+    name: "a body that ends with its connection, without an MD5, cut half way",
+    how: "no `Content-Length`, no chunks, no `Content-MD5`; FIN half way, which nothing shows",
+    scripts: [{ blob: [closingUnannounced(content.subarray(0, half))] }],
+    arrives: content.subarray(0, half),
+    expected: { outcomes: ["unchecked"], fetched: half, asked: [0] },
   },
   {
     name: "an MD5 that is right",

@@ -47,6 +47,17 @@ export const storage: ReadonlyArray<Fault> = [
     scripts: [{ blob: [instead(error(status, "No"))] }],
     expected: { outcomes: [`TransferError Refused ${status}`], fetched: 0, asked: [0] },
   })),
+  {
+    name: "407 from the storage",
+    how: "407 for the second, and no proxy is in use; the others are whole",
+    scripts: [{}, { blob: [instead(error(407, "No"))] }, { contents: [otherContent] }],
+    expected: {
+      outcomes: ["whole", "TransferError Refused 407", "whole"],
+      fetched: size + otherContent.length,
+      asked: [0, 0, 0],
+      links: 3,
+    },
+  },
   ...[408, 429, 500, 502, 503, 504].map((status) => ({
     name: `${status} from the storage`,
     how: `${status} once`,
@@ -285,8 +296,8 @@ export const api: ReadonlyArray<Fault> = [
     expected: { ...never, outcomes: ["DefenderError NotFound 404"], links: 0, calls: 1 },
   },
   ...[400, 403, 404, 407, 409].map((status) => ({
-    name: `a gateway's ${status} in the API's place`,
-    how: `${status} with a page, for the second; the others come`,
+    name: `${status} from a gateway instead of the API`,
+    how: `${status} with a page, for the second; the others are whole`,
     scripts: [{}, { api: [blockPage(status)] }, { contents: [otherContent] }],
     expected: {
       outcomes: ["whole", "DefenderError UnexpectedAnswer", "whole"],
@@ -436,7 +447,7 @@ export const destinations: ReadonlyArray<Fault> = [
     name: "a storage without TLS, though the link is https",
     how: "an `https` link to a server that speaks http",
     scripts: [{ api: [(_, { link }) => linkAnswer(link(inMinutes(30)).replace("http:", "https:"))] }],
-    expected: { ...never, outcomes: ["the batch ends: Outage"] },
+    expected: { ...never, outcomes: ["TransferError Broken"] },
   },
   {
     name: "a storage that is back in the next run",

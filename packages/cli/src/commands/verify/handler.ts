@@ -38,8 +38,8 @@ export const verify = Effect.fnUntraced(
     let print = Console.log
     const report = Effect.fnUntraced(function* (event: Verification.Event) {
       summary = Verification.tally(summary, event)
-      const problem = problemOf(event)
-      if (problem !== undefined) yield* Messages.write(`live-response: ${printable(problem)}`)
+      const message = messageOf(event)
+      if (message !== undefined) yield* Messages.write(`live-response: ${printable(message)}`)
       if (json) yield* print(yield* toJson(event))
     })
 
@@ -71,10 +71,13 @@ export const verify = Effect.fnUntraced(
   Effect.mapError(Failure.fromError),
 )
 
-const problemOf = (event: Verification.Event): string | undefined => {
+/** The message on standard error. */
+const messageOf = (event: Verification.Event): string | undefined => {
   switch (event.event) {
     case "verified":
-      return undefined
+      return event.unchecked === true
+        ? `${event.path} is unchanged since its download, but may be incomplete: the storage announced neither its length nor an MD5`
+        : undefined
     case "differs":
       return `${event.path} differs from its record in the manifest: ${event.message}`
     case "missing":
@@ -86,8 +89,13 @@ const problemOf = (event: Verification.Event): string | undefined => {
   }
 }
 
-const counts = ({ bytes, differs, missing, verified }: Verification.Summary): string =>
-  `${Format.count(verified)} verified (${Format.bytes(bytes)}), ${Format.count(differs)} ${differs === 1 ? "differs" : "differ"}, ${Format.count(missing)} missing`
+const counts = ({ bytes, differs, missing, unchecked, verified }: Verification.Summary): string =>
+  [
+    `${Format.count(verified)} verified (${Format.bytes(bytes)})`,
+    ...(unchecked === undefined ? [] : [`${Format.count(unchecked)} of them unchecked`]),
+    `${Format.count(differs)} ${differs === 1 ? "differs" : "differ"}`,
+    `${Format.count(missing)} missing`,
+  ].join(", ")
 
 const progressLine = (summary: Verification.Summary, total: number): string =>
   `${Format.count(summary.verified + summary.differs + summary.missing)} of ${Format.count(total)} results: ${counts(summary)}`
