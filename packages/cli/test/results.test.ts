@@ -181,7 +181,7 @@ describe("results", () => {
       )
       // Several files are read at once, so the order of the messages varies.
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
-        `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; the bytes are kept as they came`,
+        `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; its bytes are unchanged`,
         `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
       ])
 
