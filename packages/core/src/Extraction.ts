@@ -25,8 +25,8 @@ export interface Limits {
   /** The largest ratio of the unpacked size to the packed size. */
   readonly maxRatio: number
 
-  /** The unpacked size in bytes above which `maxRatio` applies: a small file of zeros is harmless. */
-  readonly denseFrom: number
+  /** The unpacked size from which `maxRatio` applies, in bytes: a small file of zeros is harmless. */
+  readonly ratioFrom: number
 }
 
 /**
@@ -36,7 +36,7 @@ export interface Limits {
  * @since 0.1.0
  * @category options
  */
-export const defaultLimits: Limits = { maxBytes: 10e9, maxRatio: 200, denseFrom: 1e6 }
+export const defaultLimits: Limits = { maxBytes: 10e9, maxRatio: 200, ratioFrom: 1e6 }
 
 /**
  * A file was not unpacked, because its content is too large or the file is damaged. The packed file is unchanged.
@@ -122,10 +122,10 @@ const unpackBy =
 
 const check = (
   { packed, unpacked }: { readonly packed: number; readonly unpacked: number },
-  { denseFrom, maxBytes, maxRatio }: Limits,
+  { ratioFrom, maxBytes, maxRatio }: Limits,
 ) => {
   if (unpacked > maxBytes) return Effect.fail(tooLarge(`more than ${maxBytes} bytes of content`))
-  return unpacked > denseFrom && unpacked > packed * maxRatio
+  return unpacked > ratioFrom && unpacked > packed * maxRatio
     ? Effect.fail(tooLarge(`more than ${maxRatio} times its packed size`))
     : Effect.void
 }

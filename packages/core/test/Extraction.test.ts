@@ -141,11 +141,11 @@ describe("Extraction.gunzip", () => {
     Effect.gen(function* () {
       const bomb = gzipSync(new Uint8Array(50_000_000))
       assert.isBelow(bomb.length, 60_000)
-      const error = yield* Effect.flip(unpack(cut(bomb, 1000), { denseFrom: 1_000_000 }))
+      const error = yield* Effect.flip(unpack(cut(bomb, 1000), { ratioFrom: 1_000_000 }))
       assert.deepInclude(error, { problem: "TooLarge" })
       assert.include(error.message, "more than 200 times")
       // A high ratio, but a small file: not an attack.
-      const zeros = yield* unpack(Stream.make(gzipSync(new Uint8Array(500_000))), { denseFrom: 1_000_000 })
+      const zeros = yield* unpack(Stream.make(gzipSync(new Uint8Array(500_000))), { ratioFrom: 1_000_000 })
       assert.strictEqual(joined(zeros).length, 500_000)
     }),
   )
