@@ -288,6 +288,23 @@ describe("results", () => {
     }),
   )
 
+  it.live("refuses actions.jsonl of a newer version by name, and writes no table", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box, [[0, scriptBytes()]])
+      const actions = lines([action(0), { ...action(0), version: 2 }, ""])
+      box.write("results/actions.jsonl", actions)
+      const ended = yield* box.run(results)
+      assert.strictEqual(ended.exitCode, 4)
+      assert.match(
+        ended.stderr,
+        /^live-response: results\/actions\.jsonl: line 2 was written by a newer version of live-response \([^\n]*\n$/,
+      )
+      assert.strictEqual(box.read("results/actions.jsonl").toString(), actions)
+      assert.isFalse(box.files().some((path) => path.includes("results.")))
+    }),
+  )
+
   it.live("no cell is a formula for a reader with another delimiter, after any quotes and blanks", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

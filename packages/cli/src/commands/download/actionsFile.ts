@@ -4,21 +4,16 @@
  */
 import * as AbsentResult from "@live-response/core/AbsentResult"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
-import * as FileName from "@live-response/core/FileName"
-import * as JsonLines from "@live-response/core/JsonLines"
-import { hasResult, MachineAction } from "@live-response/core/MachineAction"
+import { hasResult, type MachineAction } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
+import * as StoredAction from "@live-response/core/StoredAction"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-
-/** The stored actions of a directory. */
-export const read = (files: PrivateDirectory.PrivateDirectory): Stream.Stream<MachineAction, StoreError> =>
-  JsonLines.read(files, FileName.single.actions, MachineAction)
 
 const keyOf = (machineActionId: string, index: number) => `${machineActionId}:${index}`
 
@@ -28,8 +23,8 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
   const opened = yield* Effect.gen(function* () {
     const files = yield* PrivateDirectory.open(directory)
     const ids = new Set<string>()
-    yield* Stream.runForEach(read(files), ({ id }) => Effect.sync(() => ids.add(id)))
-    const { append } = yield* JsonLines.open(files, FileName.single.actions, MachineAction)
+    yield* Stream.runForEach(StoredAction.read(files), ({ id }) => Effect.sync(() => ids.add(id)))
+    const { append } = yield* StoredAction.open(files)
     return { append, ids }
   }).pipe(Effect.provide(context), Effect.cached)
 

@@ -11,6 +11,7 @@ import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
+import * as StoredAction from "@live-response/core/StoredAction"
 import * as Verification from "@live-response/core/Verification"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -22,7 +23,6 @@ import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as ActionsFile from "../download/actionsFile.ts"
 import * as Columns from "./columns.ts"
 
 /** A file differs from what was downloaded. */
@@ -81,7 +81,7 @@ const writeFile = <E, R>(files: PrivateDirectory, name: string, text: Stream.Str
 const knownActions = (files: PrivateDirectory, completed: ReadonlyArray<ManifestEntry.Completed>) => {
   const wanted = new Set(completed.map(({ machineActionId }) => machineActionId))
   return Stream.runFold(
-    Stream.filter(ActionsFile.read(files), ({ id }) => wanted.has(id)),
+    Stream.filter(StoredAction.read(files), ({ id }) => wanted.has(id)),
     () => new Map<MachineActionId, Columns.KnownAction>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
       const types = new Map(commands.map(({ index, type }) => [index, type]))
