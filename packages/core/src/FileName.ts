@@ -80,11 +80,8 @@ export const kindOf = (ref: Pick<ResultRef, "index" | "machineActionId">, name: 
   kinds.find((kind) => ofResult(ref, kind) === name)
 
 /**
- * The name of a file until all of it is written.
- *
- * **Details**
- *
- * If two programs may write the same file at once, each needs its own `tag`, such as its process id.
+ * The name that a file has until all of it is written. Where two programs may write the same file at once, each needs a
+ * `tag` of its own.
  *
  * @since 0.1.0
  * @category names
