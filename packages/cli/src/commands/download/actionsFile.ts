@@ -20,13 +20,13 @@ const keyOf = (machineActionId: string, index: number) => `${machineActionId}:${
 /** Opens the file of a directory. It is created with the first action, and has each action once. */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
-  const opened = yield* Effect.gen(function* () {
+  const ids = new Set<string>()
+  const read = yield* Effect.gen(function* () {
     const files = yield* PrivateDirectory.open(directory)
-    const ids = new Set<string>()
     yield* Stream.runForEach(StoredAction.read(files), ({ id }) => Effect.sync(() => ids.add(id)))
-    const { append } = yield* StoredAction.open(files)
-    return { append, ids }
+    return files
   }).pipe(Effect.provide(context), Effect.cached)
+  const opened = yield* Effect.flatMap(read, StoredAction.open).pipe(Effect.provide(context), Effect.cached)
 
   const seen = {
     /** Commands that may have no result. */
@@ -37,13 +37,16 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
 
   const store = Effect.fnUntraced(function* (action: MachineAction) {
     for (const index of AbsentResult.possible(action)) seen.uncertain.add(keyOf(action.id, index))
-    const { append, ids } = yield* opened
+    const { append } = yield* opened
     if (ids.has(action.id)) return
     ids.add(action.id)
     yield* append(action)
   })
 
   return {
+    /** Reads the file now, so that one that can't be used is reported before anything else is done. */
+    check: Effect.asVoid(read),
+
     store,
 
     /** The results of actions, each of which is stored. */
