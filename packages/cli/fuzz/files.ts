@@ -43,7 +43,7 @@ const script: Target = {
   },
 }
 
-const limits = { maxBytes: 100_000, maxRatio: 200, denseFrom: 1000 }
+const limits = { maxBytes: 100_000, maxRatio: 200, ratioFrom: 1000 }
 
 /** What Node makes of it, which ends where a member is not followed by another one at once. */
 const gunzipped = (input: Uint8Array) =>

@@ -181,7 +181,7 @@ describe("results", () => {
       )
       // Several files are read at once, so the order of the messages varies.
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
-        `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; the bytes are kept as they came`,
+        `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; its bytes are unchanged`,
         `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
         "live-response: results/manifest.jsonl: line 9 is damaged and was skipped; its result has no row",
       ])
@@ -286,6 +286,23 @@ describe("results", () => {
       })
       assert.notMatch(box.read("results/results.jsonl").toString(), /[\u001b\u202E]/)
       assert.deepInclude(jsonLines(box)[0], { outputStart: '\t@SUM(1)\u001b[2J | b,"c"' })
+    }),
+  )
+
+  it.live("refuses actions.jsonl of a newer version by name, and writes no table", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box, [[0, scriptBytes()]])
+      const actions = lines([action(0), { ...action(0), version: 2 }, ""])
+      box.write("results/actions.jsonl", actions)
+      const ended = yield* box.run(results)
+      assert.strictEqual(ended.exitCode, 4)
+      assert.match(
+        ended.stderr,
+        /^live-response: results\/actions\.jsonl: line 2 was written by a newer version of live-response \([^\n]*\n$/,
+      )
+      assert.strictEqual(box.read("results/actions.jsonl").toString(), actions)
+      assert.isFalse(box.files().some((path) => path.includes("results.")))
     }),
   )
 

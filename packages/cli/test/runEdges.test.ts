@@ -176,6 +176,24 @@ describe("run, left alone", { concurrent: true }, () => {
     }),
   )
 
+  it.live("starts nothing if actions.jsonl is of a newer version", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(1) })
+      const box = yield* Cli.sandbox
+      box.write("results/actions.jsonl", '{"version":2}\n')
+      const ended = yield* box.run({
+        args: ["run", machineAt(0), ...script, "--download", "results"],
+        env: { ...service.env, ...env },
+      })
+      assert.strictEqual(ended.exitCode, 4)
+      assert.match(
+        ended.stderr,
+        /^live-response: results\/actions\.jsonl: line 1 was written by a newer version of live-response \([^\n]*\n$/,
+      )
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
+    }),
+  )
+
   it.live("waits for another session with --adopt, and for an offline machine until the deadline", () =>
     Effect.gen(function* () {
       const of: Record<number, Partial<Simulator.Machine>> = { 0: { busy: "1 hour" }, 1: { offline: "3 days" } }

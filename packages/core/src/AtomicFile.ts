@@ -1,5 +1,8 @@
 /**
- * Files that are there whole, or not at all.
+ * Writes files so that they are complete or do not exist.
+ *
+ * It is public because the command line writes its tables with it. A directory is an argument and not a service, because a
+ * program may have several.
  *
  * @since 0.1.0
  */
@@ -11,8 +14,8 @@ import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 
 /**
- * Gives a file that was written as `part` its name, and replaces what had that name. Its bytes are on the disk before,
- * and the name is when this returns.
+ * Flushes the file `part` and renames it to `name`, which replaces any file of that name. The new name is durable when the
+ * effect succeeds.
  *
  * @since 0.1.0
  * @category writing
@@ -29,9 +32,17 @@ export const publish = Effect.fnUntraced(function* (
 })
 
 /**
- * Writes a file, for its owner alone (0600), and gives its size. Until all of it is on the disk it has another name,
- * `part`, by default its own with `.part` behind it: where two programs may write the same file at once, each needs a
- * part of its own. What was there before is replaced, unless the file does not have the size of what was written to it.
+ * Writes a file that only its owner may read (0600), and returns its size in bytes. A file of that name is replaced.
+ *
+ * **Details**
+ *
+ * Until all bytes are on the disk the file is named `part`, by default `<name>.part`. If it fails, `part` is removed and the
+ * earlier file stays.
+ *
+ * **Gotchas**
+ *
+ * If two programs may write the same file at once, each needs its own `part`. A file whose size is not that of the bytes
+ * written to it fails with a `StoreError`, because then another program writes to the same `part`.
  *
  * @since 0.1.0
  * @category writing
@@ -54,7 +65,7 @@ export const write = Effect.fnUntraced(function* <E, R>(
     })
     const onDisk = Number((yield* Effect.mapError(file.stat, partError)).size)
     if (onDisk !== size) {
-      const detail = `the file has ${onDisk} bytes, written to it were ${size}, so another program writes to it; run it again`
+      const detail = `the file has ${onDisk} bytes but ${size} were written, so another program writes to it; run it again when that program has finished`
       return yield* new StoreError({ path, problem: "Failed", detail })
     }
     yield* publish(directory, file, part, name)

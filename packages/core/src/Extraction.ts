@@ -1,5 +1,5 @@
 /**
- * What is inside a collected file: `GetFile` results are gzip, mostly, and come from machines that may be hostile.
+ * Unpacks collected files within limits. Most `GetFile` results are gzip, and the machines they come from may be hostile.
  *
  * @since 0.1.0
  */
@@ -13,28 +13,33 @@ import * as Inflate from "./internal/inflate.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * How much may come out of a file: so many bytes, and so many times what went in. Beyond `denseFrom` bytes alone the
- * second counts, for a small file of zeros is no attack.
+ * The limits of the unpacked size of a file.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Limits {
+  /** The largest unpacked size, in bytes. */
   readonly maxBytes: number
+
+  /** The largest ratio of the unpacked size to the packed size. */
   readonly maxRatio: number
-  readonly denseFrom: number
+
+  /** The unpacked size from which `maxRatio` applies, in bytes: a small file of zeros is harmless. */
+  readonly ratioFrom: number
 }
 
 /**
- * 10 GB, and beyond 1 MB at most 200 times what went in: logs come to some 20 times, a bomb to 1,000.
+ * The default limits: 10 GB, and above 1 MB at most 200 times the packed size. Logs have a ratio of about 20, decompression
+ * bombs of about 1,000.
  *
  * @since 0.1.0
  * @category options
  */
-export const defaultLimits: Limits = { maxBytes: 10e9, maxRatio: 200, denseFrom: 1e6 }
+export const defaultLimits: Limits = { maxBytes: 10e9, maxRatio: 200, ratioFrom: 1e6 }
 
 /**
- * A file is not unpacked: more would come out of it than may, or it is damaged. The file itself is kept as it came.
+ * A file was not unpacked, because its content is too large or the file is damaged. The packed file is unchanged.
  *
  * @since 0.1.0
  * @category errors
@@ -46,8 +51,8 @@ export class ExtractionError extends Schema.TaggedError<ExtractionError>("@live-
   override get message(): string {
     return oneLine(
       this.problem === "TooLarge"
-        ? `not unpacked: ${this.description}; it may be a bomb, raise the limit if it is none`
-        : `not unpacked: the file is damaged (${this.description}); it is kept as it came`,
+        ? `not unpacked: ${this.description}; it may be a decompression bomb, raise the limit if it is not`
+        : `not unpacked: the file is damaged (${this.description}); the packed file is unchanged`,
     )
   }
 }
@@ -59,11 +64,11 @@ const tooLarge = (description: string) => new ExtractionError({ problem: "TooLar
  * @category options
  */
 export interface UnpackOptions {
-  /** What the file is called in a warning. */
+  /** The name of the file in warnings. By default `a gzip file`. */
   readonly name?: string | undefined
 }
 
-/** Pieces as they come out, none of which is larger than 64 KiB and some. Others have their turn after each of them. */
+/** Emits pieces of little more than 64 KiB, and lets other fibers run after each. */
 const unpackBy =
   (makeSteps: (source: Inflate.Source) => Inflate.Steps<Result.Result<number, string>>) =>
   <E, R>(
@@ -74,15 +79,15 @@ const unpackBy =
     Stream.suspend(() => {
       const source = new Inflate.Source()
       const steps = makeSteps(source)
-      const given = { read: 0, unpacked: 0 }
+      const sizes = { packed: 0, unpacked: 0 }
 
-      /** To where more input is needed, or to the end. */
+      /** The next piece. None if more input is needed, or at the end. */
       const next = Effect.gen(function* () {
         const step = steps.next()
         if (step.done !== true) {
           if (step.value === undefined) return Option.none<Uint8Array>()
-          given.unpacked += step.value.length
-          yield* check(given, limits)
+          sizes.unpacked += step.value.length
+          yield* check(sizes, limits)
           yield* Effect.yieldNow
           return Option.some(step.value)
         }
@@ -91,7 +96,7 @@ const unpackBy =
         }
         if (step.value.success > 0) {
           yield* Effect.logWarning(
-            `${name}: ${step.value.success} bytes after the end of its gzip data are not gzip, and were not unpacked`,
+            `${name}: the ${step.value.success} bytes after the end of its gzip data are not gzip and were not unpacked`,
           )
         }
         return Option.none<Uint8Array>()
@@ -108,7 +113,7 @@ const unpackBy =
         ),
         Stream.flatMap((bytes) => {
           source.push(bytes)
-          given.read += bytes.length
+          sizes.packed += bytes.length
           return pieces
         }),
         Stream.filter((piece) => piece.length > 0),
@@ -116,23 +121,29 @@ const unpackBy =
     })
 
 const check = (
-  { read, unpacked }: { readonly read: number; readonly unpacked: number },
-  { denseFrom, maxBytes, maxRatio }: Limits,
+  { packed, unpacked }: { readonly packed: number; readonly unpacked: number },
+  { ratioFrom, maxBytes, maxRatio }: Limits,
 ) => {
-  if (unpacked > maxBytes) return Effect.fail(tooLarge(`more than ${maxBytes} bytes come out of it`))
-  return unpacked > denseFrom && unpacked > read * maxRatio
-    ? Effect.fail(tooLarge(`more than ${maxRatio} times of what it has comes out of it`))
+  if (unpacked > maxBytes) return Effect.fail(tooLarge(`more than ${maxBytes} bytes of content`))
+  return unpacked > ratioFrom && unpacked > packed * maxRatio
+    ? Effect.fail(tooLarge(`more than ${maxRatio} times its packed size`))
     : Effect.void
 }
 
 /**
- * Unpacks gzip as it flows, within limits. It fails as soon as one is passed, so that no disk fills up.
+ * Unpacks a stream of gzip within limits. It fails as soon as a limit is exceeded, so the disk does not fill up.
  *
  * **Details**
  *
- * A file may have any number of members, each followed by zeros. Other bytes after the last member are left out with a
- * warning; what comes before them is unpacked. The code is this library's own, because the web's `DecompressionStream`
- * treats what follows the first member differently on each runtime.
+ * A file may have any number of members, each followed by zeros. Other bytes after the last member are skipped with a
+ * warning. This library does not use `DecompressionStream`, because runtimes differ in how they treat the bytes after the
+ * first member.
+ *
+ * **Gotchas**
+ *
+ * The checksum of a member is at its end: a damaged file fails after most of its content was emitted.
+ *
+ * **Example** (Unpacking a stream to text)
  *
  * @example
  * ```ts
@@ -157,8 +168,11 @@ export const gunzip: <E, R>(
 ) => Stream.Stream<Uint8Array, E | ExtractionError, R> = unpackBy(Gunzip.members)
 
 /**
- * Unpacks what begins as gzip does, as `gunzip`; anything else comes as it is. For what may be packed or not, such as the
- * result of a script.
+ * Unpacks a stream as `gunzip` does if it starts with a gzip header, and passes any other stream unchanged.
+ *
+ * **When to use**
+ *
+ * Use it for bytes that may or may not be packed, such as the result of a script.
  *
  * @since 0.1.0
  * @category unpacking

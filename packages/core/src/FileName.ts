@@ -1,13 +1,12 @@
 /**
- * The names of all files that are written, in a directory of results and in the one for state. A name is derived from
- * what the file is, and never taken from a file, a link or an answer.
+ * The names of all files in a directory of results or of state. A name is never taken from a file, a link or a response.
  *
  * @since 0.1.0
  */
 import type { ResultRef } from "./ResultRef.ts"
 
 /**
- * The files of which a directory has one each.
+ * The files that a directory has at most one of.
  *
  * @since 0.1.0
  * @category names
@@ -24,7 +23,7 @@ export const single = {
 } as const
 
 /**
- * What a result's file can be by its content: it is the extension of the file.
+ * The kind of a result, by its content. It is the extension of the result's file.
  *
  * @since 0.1.0
  * @category models
@@ -32,14 +31,16 @@ export const single = {
 export type Kind = (typeof kinds)[number]
 
 /**
+ * All kinds of results: JSON, gzip, and anything else.
+ *
  * @since 0.1.0
  * @category models
  */
 export const kinds = ["json", "gz", "bin"] as const
 
 /**
- * What there may be of one result: the result itself, what was unpacked of it, and while it is in progress its first
- * bytes and a record of them.
+ * The endings of the files of one result: the result by its kind, its unpacked content, and during the download its
+ * partial bytes and the record of them.
  *
  * @since 0.1.0
  * @category models
@@ -48,6 +49,8 @@ export const endings = [...kinds, "unpacked", "part", "part.json"] as const
 
 /**
  * The name of a file of a result, relative to the directory of results: `<machineActionId>/<index>.<ending>`.
+ *
+ * **Example** (The file of a script result)
  *
  * @example
  * ```ts
@@ -68,7 +71,7 @@ export const ofResult = (
 ): string => `${machineActionId}/${index}.${ending}`
 
 /**
- * What a result is whose file has this name, or `undefined` where no file of that result has it.
+ * The kind of the result whose file has this name, or `undefined` if it is not the name of a file of this result.
  *
  * @since 0.1.0
  * @category names
@@ -104,7 +107,7 @@ export const partOf = (name: string, tag?: string | number): string =>
 export const brokenOf = (name: string, tag?: string): string => `${name}.broken${tag === undefined ? "" : `-${tag}`}`
 
 /**
- * The names of all files that SQLite may open with a database.
+ * The names of all files that SQLite may open for a database.
  *
  * @since 0.1.0
  * @category names
@@ -117,8 +120,11 @@ export const ofDatabase = (name: string): ReadonlyArray<string> => [
 const databases: ReadonlySet<string> = new Set([single.lock, single.quota])
 
 /**
- * Every name that a file can have that is written here, of one result and of its directories: for tests that no file is
- * forgotten. `tag` is that of a part.
+ * All names of files of one result and its directories.
+ *
+ * **When to use**
+ *
+ * Use it in tests that must cover every file. `tag` is the tag of partial files, see {@link partOf}.
  *
  * @since 0.1.0
  * @category names

@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { cachedSuccess } from "./internal/cachedSuccess.ts"
+import * as FormatVersion from "./internal/formatVersion.ts"
 import { randomHex } from "./internal/randomHex.ts"
 import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
@@ -228,14 +229,12 @@ export const layerMemory: Layer.Layer<FleetJournal> = Layer.effect(
 )
 
 const decodeKind = Schema.decodeUnknownOption(Schema.Struct({ entry: Schema.String }))
-const decodeVersion = Schema.decodeUnknownOption(Schema.Struct({ version: Schema.Int }))
 const kinds = new Set<string>(Line.members.map(({ fields }) => fields.entry.schema.literal))
 
 /** What is wrong with a line that can't be read, and the next step. */
 const problemOf = (value: Option.Option<unknown>): string => {
-  const found = Option.getOrUndefined(Option.flatMap(value, decodeVersion))?.version ?? version
-  if (found > version)
-    return `was written by a newer version of live-response (format ${found}, this one reads up to ${version}); run the newer version`
+  const newer = Option.flatMap(value, (line) => FormatVersion.newer(line, version))
+  if (Option.isSome(newer)) return FormatVersion.describeNewer(newer.value, version)
   const kind = Option.getOrUndefined(Option.flatMap(value, decodeKind))?.entry
   return kind === undefined || kinds.has(kind)
     ? "is damaged, so its machine might get the session twice; check in the Microsoft Defender portal whether it had one, then correct or delete the line"

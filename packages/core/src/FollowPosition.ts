@@ -18,6 +18,7 @@ import { Position } from "./ActionFeed.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import * as FileName from "./FileName.ts"
 import { cachedSuccess } from "./internal/cachedSuccess.ts"
+import * as FormatVersion from "./internal/formatVersion.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
@@ -166,14 +167,13 @@ const mostAhead = Duration.days(1)
 const decodeFile = Schema.decodeOption(Schema.fromJsonString(File))
 const encodeFile = Schema.encodeEffect(Schema.fromJsonString(File))
 
-const Newer = Schema.Struct({ version: Schema.Int.check(Schema.isGreaterThan(version)) })
-const decodeNewer = Schema.decodeOption(Schema.fromJsonString(Newer))
+const parse = Schema.decodeOption(Schema.fromJsonString(Schema.Unknown))
 
 const newerVersion = (path: string, found: number) =>
   new StoreError({
     path,
     problem: "Failed",
-    detail: `it was written by a newer version of live-response (format ${found}, this one reads up to ${version}); run the newer version, or choose another directory`,
+    detail: `it ${FormatVersion.describeNewer(found, version)}, or choose another directory`,
   })
 
 /** What the file says. A file that cannot be read is set aside, and nothing is known then. */
@@ -182,8 +182,8 @@ const readFile = Effect.fnUntraced(function* (directory: PrivateDirectory.Privat
   const path = directory.pathOf(name)
   const text = Option.getOrUndefined(yield* directory.readString(name, maxBytes))
   if (text === undefined) return positionsOf([])
-  const newer = Option.getOrUndefined(decodeNewer(text))
-  if (newer !== undefined) return yield* newerVersion(path, newer.version)
+  const newer = Option.flatMap(parse(text), (file) => FormatVersion.newer(file, version))
+  if (Option.isSome(newer)) return yield* newerVersion(path, newer.value)
   const latest = DateTime.addDuration(yield* DateTime.now, mostAhead)
   const isPossible = ({ positions }: typeof File.Type): boolean =>
     positions.every(({ position }) => DateTime.isLessThanOrEqualTo(position.since, latest))

@@ -1,5 +1,5 @@
 /**
- * Hashes that are computed while bytes flow, which the web platform's own can't: they want the whole in memory.
+ * Hashes a stream of bytes. The web platform's `crypto.subtle.digest` needs all bytes in memory.
  *
  * @since 0.1.0
  */
@@ -8,13 +8,15 @@ import * as Md5 from "./internal/md5.ts"
 import * as Sha256 from "./internal/sha256.ts"
 
 /**
+ * The hash algorithms that downloads need: the manifest records a SHA-256, and the storage announces an MD5.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Algorithm = "SHA-256" | "MD5"
 
 /**
- * A hash under way. It is updated in place, and its digest can be taken once.
+ * A hash in progress. `update` changes it in place; call `digest` once, after the last update.
  *
  * @since 0.1.0
  * @category models
@@ -25,8 +27,14 @@ export interface Hash {
 }
 
 /**
- * Begins a hash. The default is written in TypeScript and runs everywhere; `@live-response/node` provides the much
- * faster one of `node:crypto`, which Deno and Bun have as well.
+ * Starts a hash.
+ *
+ * **Details**
+ *
+ * The default is written in TypeScript and runs everywhere. `NodeHasher.layer` of `@live-response/node` provides the hashes
+ * of `node:crypto`, which are several times as fast and also run on Deno and Bun.
+ *
+ * **Example** (Hashing bytes)
  *
  * @example
  * ```ts

@@ -1,5 +1,8 @@
 /**
- * Files of JSON lines that are only ever appended to: what a program remembers for the next one, whatever becomes of it.
+ * Append-only files of JSON lines that survive a crash.
+ *
+ * It is public because the command line reads its tables with it. A directory is an argument and not a service, because a
+ * program may have several.
  *
  * @since 0.1.0
  */
@@ -41,7 +44,7 @@ export interface DamagedLine {
 }
 
 /**
- * The entries of a file, in order; none where there is no file.
+ * The entries of a file in their order. None if there is no such file.
  *
  * **Details**
  *
@@ -84,7 +87,7 @@ export const read = <A, I, E = never, R = never>(
   })
 }
 
-/** Where the last line begins that has no line feed: at the end of a file that is whole. */
+/** Finds where a last line without a line feed starts: at the end of the file if there is none. */
 const lastLineOf = (directory: PrivateDirectory, name: string) =>
   Stream.runFold(
     directory.read(name),
@@ -96,8 +99,8 @@ const lastLineOf = (directory: PrivateDirectory, name: string) =>
   )
 
 /**
- * A crash leaves a last line that is torn. It was never appended, so nothing was done that it speaks of, and it is cut
- * off: what is appended to it would make a damaged line in the middle. One that lacks its line feed alone is all there.
+ * Removes a last line that a crash cut short, because the next entry would be appended to it. Its `append` did not succeed,
+ * so nothing relies on it. A line in which only the line feed is missing is complete.
  */
 const mend = Effect.fnUntraced(function* (directory: PrivateDirectory, name: string, file: File) {
   const storeError = fromPlatformError(directory.pathOf(name))
@@ -110,7 +113,7 @@ const mend = Effect.fnUntraced(function* (directory: PrivateDirectory, name: str
 })
 
 /**
- * A file that was opened to append entries to it.
+ * A file that is open for appending entries.
  *
  * @since 0.1.0
  * @category models
@@ -125,8 +128,12 @@ export interface Appender<A> {
 }
 
 /**
- * Opens a file to append entries, and cuts off a last line that a crash has torn. For its owner alone (0600). No other
- * program may append to it.
+ * Opens a file to append entries, and removes a last line that a crash cut short. It creates a file that only its owner may
+ * read (0600).
+ *
+ * **Gotchas**
+ *
+ * Only one program at a time may append to a file. `NodeDirectoryLock` locks a directory for one program.
  *
  * @since 0.1.0
  * @category writing
@@ -140,7 +147,7 @@ export const open = Effect.fnUntraced(function* <A, I>(
   const storeError = fromPlatformError(directory.pathOf(name))
   const file = yield* directory.append(name)
   const oneAtATime = yield* Semaphore.make(1)
-  /** Where the lines end that were appended, while there may be something else behind them. */
+  /** Where the complete lines end, if part of an entry may follow them. */
   let tornAt: number | undefined
 
   const cutBack = Effect.suspend(() =>

@@ -12,6 +12,7 @@ import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
+import * as FormatVersion from "./internal/formatVersion.ts"
 import * as JsonLines from "./JsonLines.ts"
 import * as ManifestEntry from "./ManifestEntry.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
@@ -100,7 +101,7 @@ const refuseNewer = (path: string, { line, value }: JsonLines.DamagedLine): Effe
         new StoreError({
           path,
           problem: "Failed",
-          detail: `line ${line} was written by a newer version of live-response (format ${version}, this one reads up to ${ManifestEntry.version}); run the newer version, or choose another directory`,
+          detail: `line ${line} ${FormatVersion.describeNewer(version, ManifestEntry.version)}, or choose another directory`,
         }),
       ),
   })

@@ -12,10 +12,11 @@
  *
  * @since 0.1.0
  */
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
 import * as FileName from "./FileName.ts"
+import * as FormatVersion from "./internal/formatVersion.ts"
 import { ResultError } from "./ResultError.ts"
 import type * as ResultEvent from "./ResultEvent.ts"
 import { Origin, ResultRef } from "./ResultRef.ts"
@@ -112,16 +113,10 @@ export const fromEvent = (event: ResultEvent.Completed | ResultEvent.Failed): Ma
     ? { status: "completed", version, ...Struct.omit(event, ["event"]) }
     : { status: "failed", version, ...Struct.omit(event, ["event"]) }
 
-const decodeVersion = Schema.decodeUnknownOption(Schema.Struct({ version: Schema.Int }))
-
 /**
  * The version of a line, if it is newer than this release can read.
  *
  * @since 0.1.0
  * @category checking
  */
-export const newerVersion = (line: unknown): Option.Option<number> =>
-  decodeVersion(line).pipe(
-    Option.map(({ version }) => version),
-    Option.filter((found) => found > version),
-  )
+export const newerVersion = (line: unknown): Option.Option<number> => FormatVersion.newer(line, version)

@@ -1,5 +1,8 @@
 /**
- * Directories that only their owner can change, and the one way to the files in them.
+ * Directories that only their owner can change, and the only way to open files in them.
+ *
+ * It is public because the command line and `@live-response/node` open all their files through it. It takes `FileSystem`
+ * and `Path` from the context.
  *
  * @since 0.1.0
  */
@@ -16,9 +19,12 @@ import * as Trust from "./internal/trust.ts"
 import { fromPlatformError, isOfOneFile, StoreError } from "./StoreError.ts"
 
 /**
- * The id of the user who runs this program, so that directories and files of other users are refused. By default, and on
- * Windows, it is not known: then owners and modes are not checked, and links are refused all the same.
- * `@live-response/node` provides it as `NodeUser.layer`.
+ * The id of the user who runs this program. With it, directories and files of other users are refused.
+ *
+ * **Gotchas**
+ *
+ * By default, and on Windows, it is unknown: owners and modes are not checked then, and only links are refused. Provide it
+ * with `NodeUser.layer` of `@live-response/node`.
  *
  * @since 0.1.0
  * @category references
@@ -32,25 +38,25 @@ export const UserId = Context.Reference<number | undefined>("@live-response/core
  *
  * **Details**
  *
- * A name is a plain one (`manifest.jsonl`) or one in a directory below (`<machineActionId>/0.json`); any other, such as
- * `../x`, fails. So does each operation on a file, or in a directory below, that is a symbolic link, has other names (hard
- * links), is not a regular file, belongs to another user, or that others may write to: with a `StoreError` whose problem
- * is `Untrusted`.
+ * A name is that of a file (`manifest.jsonl`) or of a file in a subdirectory (`<machineActionId>/0.json`). Every operation
+ * fails with a `StoreError` whose problem is `Untrusted` for any other name, such as `../x`, and for a file or subdirectory
+ * that is a symbolic link, has other names (hard links), is not a regular file or directory, belongs to another user, or may
+ * be written by other users.
  *
  * @since 0.1.0
  * @category models
  */
 export interface PrivateDirectory {
-  /** As it was given. */
+  /** The path that was passed to `open`. */
   readonly path: string
 
-  /** Where it is, once all links on the way to it are resolved. */
+  /** The path with all links resolved. */
   readonly realPath: string
 
-  /** The path of a file in it, for messages. */
+  /** The path of a file in the directory, for messages. */
   readonly pathOf: (name: string) => string
 
-  /** What is known of a file; none where there is no such file. */
+  /** The type, size, owner and mode of a file. None if there is no such file. */
   readonly info: (name: string) => Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError>
 
   /** The names of what is in the directory, or in one below; none where that is missing. Nothing of it is checked. */
@@ -60,35 +66,35 @@ export interface PrivateDirectory {
   readonly read: (name: string, options?: ReadOptions) => Stream.Stream<Uint8Array, StoreError>
 
   /**
-   * A file as text; none where there is no such file. Of one that is longer, which should not be, its first `longest`
-   * bytes: they are no JSON then.
+   * The text of a file. None if there is no such file. A file with more than `longest` bytes is truncated, so what it
+   * contains is not valid JSON.
    */
   readonly readString: (name: string, longest: number) => Effect.Effect<Option.Option<string>, StoreError>
 
-  /** Opens a file to append to it and to read it, and creates it (0600) where there is none. */
+  /** Opens a file for appending and reading, and creates it (0600) if it is missing. */
   readonly append: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
 
-  /** Creates a file (0600), and opens it to write to it. A file of an earlier program that has the name is removed. */
+  /** Creates a file (0600), and opens it for writing. A file of that name is removed first. */
   readonly create: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
 
   /**
-   * Gives the real path of a file for what opens it by itself, as SQLite does. The file is created (0600) where there is
-   * none. It is not opened here, because to close it would end the locks that this process has on it.
+   * Returns the real path of a file for a library that opens it itself, such as SQLite, and creates the file (0600) if it is
+   * missing. It does not open an existing file, because closing it would release the locks that this process has on it.
    */
   readonly prepare: (name: string) => Effect.Effect<string, StoreError>
 
-  /** Gives a file another name. A file that has that name is replaced. */
+  /** Renames a file. A file that has the new name is replaced. */
   readonly rename: (from: string, to: string) => Effect.Effect<void, StoreError>
 
-  /** Removes a file, if it is there. */
+  /** Removes a file if it exists. */
   readonly remove: (name: string) => Effect.Effect<void, StoreError>
 
-  /** Makes the directory (0700) that a name is in, if it is missing, and flushes the one above it. */
+  /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it. */
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
   /**
-   * Flushes the directory that a name is in: a name is there for good only when its directory is. Some platforms can't,
-   * and need not: that is not a failure. A disk that is full or broken, or too many open files, is one.
+   * Flushes the directory of a name, because a new name is durable only then. Platforms that can't flush a directory do not
+   * need it, so that is not a failure; a full or broken disk and too many open files are.
    */
   readonly syncDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 }
@@ -117,20 +123,20 @@ const trust = (path: string, problem: string | undefined): Effect.Effect<void, S
 const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.Effect<void, StoreError> =>
   type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
 
-/** Makes one directory, or finds it there: another program may make the same at the same time. */
+/** Creates one directory. Another program may create the same one at the same time. */
 const makeOne = ({ fs }: Platform, path: string): Effect.Effect<void, StoreError> =>
   fs.makeDirectory(path, { mode: 0o700 }).pipe(
     Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
     at(path),
   )
 
-/** As many links as Linux follows on the way to a file. */
+/** How many links Linux follows in a path. */
 const mostLinks = 40
 
 /**
- * The way to a directory, which is resolved as the system does it: whoever can change a directory or a link on it decides
- * where it leads. Missing directories are made where `make` says so, one by one, because Node's own recursion never ends
- * where a directory can be looked at but not written to, as in /proc.
+ * Resolves the path of a directory as the system does, and checks each directory and link in it: a user who can change one
+ * of them decides where the path leads. With `make`, missing directories are created one by one, because Node's recursive
+ * creation never returns for a directory that can be read but not written, such as /proc.
  */
 const resolve = (
   platform: Platform,
@@ -154,7 +160,7 @@ const resolve = (
     if (info.type === "SymbolicLink") {
       yield* trust(here, Trust.ofPathLink(info, user))
       if (++links > mostLinks)
-        return yield* untrusted(here, "too many symbolic links on the way; choose another directory")
+        return yield* untrusted(here, "too many symbolic links in the path; choose another directory")
       return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
     }
     yield* expectDirectory(info, given)
@@ -164,13 +170,13 @@ const resolve = (
   return walk(paths.resolve(given), "directory")
 }
 
-/** Whether a failure means that the disk or the process is in trouble, and not that the platform can't do it. */
+/** Whether an error is a failure of the disk or the process, and not a missing feature of the platform. */
 const isTrouble = ({ detail, problem }: StoreError): boolean =>
   problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
 
 const isPlain = (segment: string): boolean => /^[^/\\:\0]+$/.test(segment) && segment !== "." && segment !== ".."
 
-/** The directories below that a name is in, and whether it is a name at all. */
+/** The segments of a name, or `undefined` if it is not a valid name. */
 const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
   const segments = name.split("/")
   return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
@@ -257,7 +263,7 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
   return { pathOf, real, checkOpened, checkDirectoryOf, info, fileInfo }
 }
 
-/** What others may read of a file that is written is closed to them. */
+/** Removes the permission of other users to read a file. */
 const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: string, { mode }: FileSystem.File.Info) {
   if (!Trust.isReadableByOthers(mode, user)) return
   yield* at(path)(fs.chmod(path, 0o600))
@@ -270,7 +276,7 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   const { checkDirectoryOf, checkOpened, fileInfo, info, pathOf, real } = names(platform, opened)
 
   const open = (name: string, flag: FileSystem.OpenFlag) =>
-    // Only where users are known is the platform one that has the flag.
+    // Platforms without users do not have the flag.
     fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
   const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
     if (Option.isNone(yield* fileInfo(name))) return
@@ -326,7 +332,7 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   }
 }
 
-/** Another program may create it at the same time. */
+/** Creates a file if it is missing. Another program may create it at the same time. */
 const createUnlessThere = (fs: FileSystem.FileSystem, path: string) =>
   fs
     .open(path, { flag: "wx", mode: 0o600 })
@@ -343,7 +349,7 @@ const platform = Effect.gen(function* () {
 })
 
 /**
- * Opens a directory, and makes it (0700) and those above it that are missing.
+ * Opens a directory. It is created (0700), with the directories above it, if it is missing.
  *
  * **Details**
  *
@@ -376,7 +382,7 @@ export const open = Effect.fnUntraced(function* (
 })
 
 /**
- * Opens a directory as `open` does, if it is there. Nothing is made.
+ * Opens a directory as `open` does if it exists. None, and nothing is created, if it is missing.
  *
  * @since 0.1.0
  * @category constructors

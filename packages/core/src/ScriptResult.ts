@@ -1,5 +1,5 @@
 /**
- * What a `RunScript` command left behind: its output, its errors and its exit code.
+ * Script results: the output, errors and exit code of a `RunScript` command.
  *
  * @since 0.1.0
  */
@@ -14,8 +14,14 @@ import * as ScriptReader from "./internal/scriptReader.ts"
 /**
  * The result of a script.
  *
- * `exitCode` has been seen at 0 for a script that ended with `exit 4`: show it, don't build on it. It is absent where the
- * service says none, or none that is a whole number; one in text is read as a number.
+ * **Details**
+ *
+ * `exitCode` is absent if the service reports none, or one that is not a whole number. One in text is converted.
+ *
+ * **Gotchas**
+ *
+ * The service was seen to report an `exitCode` of 0 for a script that finished with `exit 4`. Show it, but do not rely on
+ * it.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
  * @since 0.1.0
@@ -29,8 +35,8 @@ export class ScriptResult extends Schema.Class<ScriptResult>("@live-response/cor
 }) {}
 
 /**
- * The result of a script whose `output` and `errors` may be only the beginnings of what there is. `outputLength` and
- * `errorsLength` are the lengths of the whole; all lengths are in UTF-16 code units, as `String.length` is.
+ * The result of a script whose `output` and `errors` may be truncated. `outputLength` and `errorsLength` are the full
+ * lengths in UTF-16 code units, as in `String.length`.
  *
  * @since 0.1.0
  * @category models
@@ -39,14 +45,14 @@ export class Excerpt extends ScriptResult.extend<Excerpt>("@live-response/core/S
   outputLength: Schema.Int,
   errorsLength: Schema.Int,
 }) {
-  /** Whether anything was cut. */
+  /** Whether the output or the errors are truncated. */
   get isTruncated(): boolean {
     return this.outputLength > this.output.length || this.errorsLength > this.errors.length
   }
 }
 
 /**
- * The bytes are no script result: neither as strict JSON nor read leniently.
+ * The bytes are not a script result, not even by the lenient rules of {@link decode}.
  *
  * @since 0.1.0
  * @category errors
@@ -56,7 +62,7 @@ export class ScriptResultError extends Schema.TaggedError<ScriptResultError>("@l
   { description: Schema.String },
 ) {
   override get message(): string {
-    return `not a script result: ${this.description}; the bytes are kept as they came`
+    return `not a script result: ${this.description}; its bytes are unchanged`
   }
 }
 
@@ -66,40 +72,42 @@ export class ScriptResultError extends Schema.TaggedError<ScriptResultError>("@l
  */
 export interface DecodeStreamOptions {
   /**
-   * How many characters (UTF-16 code units) to keep of the output, and as many of the errors. By default 1,000,000.
-   * With 0 only the lengths, the name and the exit code are wanted.
+   * How many characters (UTF-16 code units) of the output, and of the errors, to return. By default 1,000,000. With 0 only
+   * the name, the exit code and the lengths are returned.
    */
   readonly limit?: number | undefined
 }
 
 const fail = (description: string) => Effect.fail(new ScriptResultError({ description }))
 
-const ended = (reader: ScriptReader.Reader) =>
+const endOf = (reader: ScriptReader.Reader) =>
   Effect.suspend(() => Result.match(reader.end(), { onFailure: fail, onSuccess: (fields) => Effect.succeed(fields) }))
 
 const check = (problem: string | undefined) => (problem === undefined ? Effect.void : fail(problem))
 
-/** A result that is gzip is read as what is inside of it. */
+/** Unpacks a result that is gzip. */
 const unpacked = <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ScriptResultError, R> =>
   stream.pipe(
     Stream.mapError((source) => ({ source })),
     Extraction.gunzipIfPacked,
     Stream.mapError((error) =>
-      "source" in error ? error.source : new ScriptResultError({ description: `in gzip, ${error.description}` }),
+      "source" in error
+        ? error.source
+        : new ScriptResultError({ description: `can't unpack its gzip data: ${error.description}` }),
     ),
   )
 
-/** No path of Windows is longer. */
+/** The length of the longest path on Windows. */
 const longestName = 32_767
 
-/** A reader that keeps the beginnings of all fields. */
-const excerpts = (limit: number) => {
+/** A reader that returns the beginnings of all fields. */
+const excerptReader = (limit: number) => {
   const { first, sink } = ScriptReader.collector((field) =>
     ScriptReader.nameFields.includes(field) ? Math.max(limit, longestName) : limit,
   )
   const reader = ScriptReader.make(sink)
   const end = Effect.gen(function* () {
-    const { present, ...known } = yield* ended(reader)
+    const { present, ...known } = yield* endOf(reader)
     const output = first(ScriptReader.outputFields, present)
     const errors = first(ScriptReader.errorsFields, present)
     return Excerpt.make({
@@ -115,13 +123,25 @@ const excerpts = (limit: number) => {
 }
 
 /**
- * Decodes a script result that is in memory, strict JSON to what `JSON.parse` makes of it, less the NULs. For what may
- * be large there is `decodeStream`.
+ * Decodes a script result in memory. Strict JSON is decoded as `JSON.parse` does, without NULs.
  *
- * Lenient are: raw control characters inside strings (the vendor's own example has a line feed there), NULs behind the
- * closing brace, the old field names `name` and `script_error`, a byte order mark, a file in UTF-16LE, and UTF-16 text
- * that comes out with a NUL behind every character, and all of that inside of gzip, within `Extraction.defaultLimits`. Whether text is that, its first 4,096 characters decide: NULs are
- * on odd places mostly, and either a quarter of all is NULs, or one in twenty is another control character.
+ * **When to use**
+ *
+ * Use it for small results. For a result that may be large, use {@link decodeStream}.
+ *
+ * **Details**
+ *
+ * The decoder also accepts:
+ *
+ * - control characters inside strings: Microsoft's own example has a line feed there
+ * - NULs after the closing brace
+ * - the old field names `name` and `script_error`
+ * - a byte order mark, and a file in UTF-16LE
+ * - UTF-16 text inside a string, which then has a NUL after each character. The first 4,096 characters decide: most NULs
+ *   are at odd positions, and either a quarter of the characters are NULs, or one in twenty is another control character.
+ * - all of these inside gzip, within `Extraction.defaultLimits`
+ *
+ * **Example** (Decoding a result with a line feed inside a string)
  *
  * @example
  * ```ts
@@ -146,11 +166,14 @@ export const decode = Effect.fnUntraced(function* (
 })
 
 /**
- * Decodes a script result of any length as `decode` does, and keeps of its output and its errors so much as the limit
- * allows. Memory depends on the limit alone. The stream is read to its end, because the exit code may stand behind a
- * long output; it is read no further than to what is wrong.
+ * Decodes a script result of any length as {@link decode} does, and truncates its output and errors to a limit.
  *
- * Of a script's name 32,767 characters are kept, or the limit if that is more.
+ * **Details**
+ *
+ * Memory depends only on the limit. The stream is read to its end, because the exit code may follow a long output; it is
+ * not read beyond an error. The script's name is truncated to 32,767 characters, or to the limit if that is larger.
+ *
+ * **Example** (Decoding the beginning of the output)
  *
  * @example
  * ```ts
@@ -172,12 +195,12 @@ export const decodeStream = Effect.fnUntraced(function* <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
   options?: DecodeStreamOptions,
 ): Effect.fn.Return<Excerpt, E | ScriptResultError, R> {
-  const { end, push } = excerpts(options?.limit ?? 1_000_000)
+  const { end, push } = excerptReader(options?.limit ?? 1_000_000)
   yield* Stream.runForEach(unpacked(stream), push)
   return yield* end
 })
 
-const emit = <E, R>(
+const textOf = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
   fields: ReadonlyArray<string>,
 ): Stream.Stream<string, E | ScriptResultError, R> =>
@@ -188,21 +211,30 @@ const emit = <E, R>(
       Stream.map(ScriptReader.slices),
       Stream.flattenIterable,
       Stream.mapEffect((bytes) => {
-        const wrong = reader.push(bytes) ?? problem()
-        return wrong === undefined ? Effect.succeed(take()) : fail(wrong)
+        const found = reader.push(bytes) ?? problem()
+        return found === undefined ? Effect.succeed(take()) : fail(found)
       }),
-      Stream.concat(Stream.fromEffect(Effect.as(ended(reader), ""))),
+      Stream.concat(Stream.fromEffect(Effect.as(endOf(reader), ""))),
       Stream.filter((text) => text !== ""),
     )
   })
 
 /**
- * The output of a script result of any length as it comes, decoded as `decode` does, in memory that does not depend on
- * the length: for printing it, or for writing it to a file. It comes from a machine that may be hostile: on a terminal,
- * mind its escapes. Surrogate pairs are not torn apart.
+ * Streams the output of a script result of any length, decoded as {@link decode} does, in constant memory.
  *
- * What was given out can't be taken back: that the bytes are no script result is found when much of the output is out
- * already. A field that stands twice, of which `decode` takes the last, is a `ScriptResultError` here.
+ * **When to use**
+ *
+ * Use it to print the output, or to write it to a file.
+ *
+ * **Gotchas**
+ *
+ * - The text comes from a machine that may be hostile. Before printing it to a terminal, replace its control characters
+ *   with `TerminalText.replaceUnsafe`.
+ * - The stream may fail after most of the output was emitted, because only then the bytes turn out not to be a script
+ *   result.
+ * - A field that occurs twice fails with a `ScriptResultError`, while `decode` takes the last one.
+ *
+ * **Example** (Splitting the output into lines)
  *
  * @example
  * ```ts
@@ -221,11 +253,17 @@ const emit = <E, R>(
  */
 export const output = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
-): Stream.Stream<string, E | ScriptResultError, R> => emit(stream, ScriptReader.outputFields)
+): Stream.Stream<string, E | ScriptResultError, R> => textOf(stream, ScriptReader.outputFields)
 
 /**
- * The errors of a script result of any length as they come. It is to errors what `output` is to the output. The old
- * field `script_error` before the newer one is a `ScriptResultError` here, where both have text.
+ * Streams the errors of a script result of any length, as {@link output} streams its output.
+ *
+ * **Gotchas**
+ *
+ * If both the old field `script_error` and `script_errors` have text, and the old one comes first, the stream fails with a
+ * `ScriptResultError`.
+ *
+ * **Example** (Reading the errors)
  *
  * @example
  * ```ts
@@ -243,4 +281,4 @@ export const output = <E, R>(
  */
 export const errors = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
-): Stream.Stream<string, E | ScriptResultError, R> => emit(stream, ScriptReader.errorsFields)
+): Stream.Stream<string, E | ScriptResultError, R> => textOf(stream, ScriptReader.errorsFields)

@@ -1,6 +1,6 @@
 /**
- * Text of others that a terminal may show: what the machines, the API and the storage write is neither obeyed nor able to
- * reorder what stands beside it.
+ * Makes text from machines, the API and the storage safe to show on a terminal: it can't control the terminal or reorder
+ * the text beside it.
  *
  * @since 0.1.0
  */
@@ -9,13 +9,15 @@ import { foreignText } from "./internal/foreignText.ts"
 import * as Text from "./internal/text.ts"
 
 /**
- * Control characters (escape sequences start with one, of C0 or C1), and format characters, among them those that reverse
- * the direction of text.
+ * Control characters, with which escape sequences start (C0 and C1), and format characters, some of which reverse the
+ * direction of text.
  */
 const unsafe = /[\p{Cc}\p{Cf}\u2028\u2029]/gu
 
 /**
- * A text in which each character that a terminal obeys, or that changes how the text beside it looks, is replaced.
+ * Replaces each character that controls a terminal or changes how the text beside it looks.
+ *
+ * **Example** (Replacing an escape sequence)
  *
  * @example
  * ```ts
@@ -31,8 +33,13 @@ export const replaceUnsafe = (text: string, replacement: (character: string) => 
   text.replaceAll(unsafe, replacement)
 
 /**
- * JSON with the same meaning, in which those characters are escaped. Every file of JSON that this library writes is such
- * text, so that `cat manifest.jsonl` is safe.
+ * Escapes these characters in JSON without changing its meaning.
+ *
+ * **Details**
+ *
+ * Every JSON file that this library writes is escaped, so `cat manifest.jsonl` is safe.
+ *
+ * **Example** (Escaping JSON for a terminal)
  *
  * @example
  * ```ts
@@ -52,8 +59,10 @@ export const escapeJson = (json: string): string =>
   )
 
 /**
- * Text that a server wrote, as a part of an error: one line of at most 1,000 characters, with `<redacted>` in place of the
- * secrets that it was sent, and of everything that looks like a signature, a bearer token or a password in a URL.
+ * Prepares text from a server for an error message: one line of at most 1,000 characters, in which `<redacted>` replaces
+ * `secrets`, and everything that looks like a signature, a bearer token or a password in a URL.
+ *
+ * **Example** (Removing the signature of a link)
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Text from outside whose encoding nobody states: PowerShell 5.1 writes UTF-16 where other programs write UTF-8.
+ * Decodes text files whose encoding is unknown: PowerShell 5.1 writes UTF-16, other programs write UTF-8.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as Bytes from "effect/Bytes"
 import * as Stream from "effect/Stream"
 
 /**
- * Turns bytes into text, piece by piece. `end` gives what is left and is called once.
+ * Decodes bytes in pieces. `push` returns the text so far, `end` the rest; call `end` once.
  *
  * @since 0.1.0
  * @category models
@@ -17,7 +17,7 @@ export interface Decoder {
   readonly end: () => string
 }
 
-/** By its byte order mark; without one, ASCII as its first character shows on which side of it UTF-16 has its NUL. */
+/** Decided by the byte order mark. Without one, by the NUL that UTF-16 has before or after a first character of ASCII. */
 const encodingOf = ([first, second]: Uint8Array): string => {
   if (first === 0xff && second === 0xfe) return "utf-16le"
   if (first === 0xfe && second === 0xff) return "utf-16be"
@@ -26,11 +26,11 @@ const encodingOf = ([first, second]: Uint8Array): string => {
 }
 
 /**
- * Makes a decoder of UTF-8 and UTF-16, in either byte order, with or without a byte order mark.
+ * Makes a decoder for UTF-8 and UTF-16, in either byte order, with or without a byte order mark.
  *
  * **Details**
  *
- * The byte order mark decides and is not part of the text. Without one, text is UTF-16 if one of its first two bytes is
+ * A byte order mark decides the encoding and is removed. Without one, the text is UTF-16 if one of its first two bytes is
  * NUL, and otherwise UTF-8. Malformed parts become U+FFFD.
  *
  * @since 0.1.0
@@ -38,6 +38,7 @@ const encodingOf = ([first, second]: Uint8Array): string => {
  */
 export const makeDecoder = (): Decoder => {
   let decoder: TextDecoder | undefined
+  /** The bytes before the encoding is known. */
   let head = new Uint8Array(0)
 
   const push = (bytes: Uint8Array): string => {
@@ -54,7 +55,9 @@ export const makeDecoder = (): Decoder => {
 }
 
 /**
- * Decodes a whole text, such as the content of a token file.
+ * Decodes a complete text, such as the content of a token file.
+ *
+ * **Example** (Decoding a file that PowerShell wrote)
  *
  * @example
  * ```ts
@@ -70,7 +73,7 @@ export const makeDecoder = (): Decoder => {
 export const decode = (bytes: Uint8Array): string => new TextDecoder(encodingOf(bytes)).decode(bytes)
 
 /**
- * Decodes text while it arrives.
+ * Decodes a stream of bytes.
  *
  * @since 0.1.0
  * @category decoding

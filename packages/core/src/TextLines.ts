@@ -1,5 +1,5 @@
 /**
- * Lines of text from outside, of which each has a bound: a file of a gigabyte without a line feed is one line.
+ * Splits text into lines of bounded length: a file of a gigabyte without a line feed is a single line.
  *
  * @since 0.1.0
  */
@@ -7,23 +7,24 @@ import * as Stream from "effect/Stream"
 
 const lastBreak = (text: string): number => Math.max(text.lastIndexOf("\n"), text.lastIndexOf("\r"))
 
-/** As much of a piece as its lines may have, of which the first has `length` characters already. */
-const cut = (piece: string, length: number, longest: number): string => {
-  let left = longest - length
+/** Truncates the lines of a piece. The first line has `length` characters before the piece. */
+const truncate = (piece: string, length: number, maxLength: number): string => {
+  let left = maxLength - length
   return piece.replaceAll(/[^\r\n]+|[\r\n]+/g, (run) => {
     if (/^[\r\n]/.test(run)) {
-      left = longest
+      left = maxLength
       return run
     }
-    const kept = run.slice(0, Math.max(0, left))
-    left -= kept.length
-    return kept
+    const start = run.slice(0, Math.max(0, left))
+    left -= start.length
+    return start
   })
 }
 
 /**
- * The lines of a text that comes in pieces cut anywhere, as `Stream.splitLines` has them. Of a longer line the first
- * `longest` characters are kept.
+ * Splits a stream of text into lines, as `Stream.splitLines` does, and truncates each line to `maxLength` characters.
+ *
+ * **Example** (Lines of at most three characters)
  *
  * @example
  * ```ts
@@ -39,15 +40,15 @@ const cut = (piece: string, length: number, longest: number): string => {
  * @category splitting
  */
 export const split =
-  (longest: number) =>
+  (maxLength: number) =>
   <E, R>(text: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
     text.pipe(
       Stream.mapAccum(
         () => 0,
         (length, piece) => {
-          const kept = length + piece.length <= longest ? piece : cut(piece, length, longest)
-          const end = lastBreak(kept)
-          return [end === -1 ? length + kept.length : kept.length - 1 - end, [kept]] as const
+          const text = length + piece.length <= maxLength ? piece : truncate(piece, length, maxLength)
+          const end = lastBreak(text)
+          return [end === -1 ? length + text.length : text.length - 1 - end, [text]] as const
         },
       ),
       Stream.splitLines,

@@ -1,5 +1,5 @@
 /**
- * Whether results on the disk are still what was downloaded, by the size and the SHA-256 that the manifest records.
+ * Verifies that results on the disk are what was downloaded, by the size and SHA-256 in the manifest.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { ResultRef } from "./ResultRef.ts"
 import { isOfOneFile, type StoreError } from "./StoreError.ts"
 
-/** What the manifest records of a file; `path` is relative to the directory. */
+/** What the manifest records about a file. `path` is relative to the directory. */
 const recorded = { ...ResultRef.fields, path: Schema.String, bytes: Schema.Int, sha256: Schema.String }
 
 /**
@@ -36,7 +36,7 @@ export class Verified extends Schema.Class<Verified>("@live-response/core/Verifi
 }) {}
 
 /**
- * The file is not what was downloaded, or is not one that may be read, such as a symbolic link: `message` says which.
+ * The file is not what was downloaded, or may not be read, such as a symbolic link: `message` says which.
  *
  * @since 0.1.0
  * @category events
@@ -48,7 +48,7 @@ export class Differs extends Schema.Class<Differs>("@live-response/core/Verifica
 }) {}
 
 /**
- * There is no such file any more.
+ * The file no longer exists.
  *
  * @since 0.1.0
  * @category events
@@ -136,7 +136,7 @@ export const isUnchanged = ({ damaged, differs, missing, unrecorded }: Summary):
   damaged + differs + missing + unrecorded === 0
 
 /**
- * Counts an event in.
+ * Adds an event to a summary.
  *
  * @since 0.1.0
  * @category summary
@@ -150,8 +150,12 @@ export const tally = (summary: Summary, event: Event): Summary =>
   })
 
 /**
- * The bytes of a file as they come, whose size and SHA-256 are compared with the record at their end. `onDifference` is
- * then run with what differs, where something does. Whoever reads less than all of them does not learn that.
+ * Passes the bytes of a file, and compares their size and SHA-256 with the record at their end. `onDifference` runs with a
+ * description of the first difference.
+ *
+ * **Gotchas**
+ *
+ * Nothing is compared if the stream is not read to its end.
  *
  * @since 0.1.0
  * @category verifying
@@ -187,7 +191,9 @@ const sizeDiffers = (actual: number, expected: number): string =>
   `it has ${actual} bytes, and had ${expected} when it was downloaded`
 
 /**
- * Compares one file with its record.
+ * Compares a file with its record in the manifest.
+ *
+ * **Example** (Verifying all results of a directory)
  *
  * @example
  * ```ts

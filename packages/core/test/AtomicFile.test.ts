@@ -15,7 +15,7 @@ const write = (disk: Disk, bytes: Stream.Stream<Uint8Array>) =>
   )
 
 describe("AtomicFile.write", () => {
-  it.effect.each([0.1, 0.9])("leaves the whole file and nothing else, also after a power cut: %d", (roll) =>
+  it.effect.each([0.1, 0.9])("leaves the complete file and no other, also after a power cut: %d", (roll) =>
     Effect.gen(function* () {
       const disk = makeDisk()
       assert.strictEqual(yield* write(disk, Stream.make(utf8("a,b"), utf8("\n1,2\n"))), 8)
@@ -30,7 +30,7 @@ describe("AtomicFile.write", () => {
     { method: "write", fault: "short", problem: "DiskFull" },
     { method: "sync", fault: "EIO", problem: "Failed" },
     { method: "rename", fault: "EACCES", problem: "NotWritable" },
-  ])("leaves what was there before where it fails: $method $fault", ({ fault, method, problem }) =>
+  ])("leaves the earlier file if it fails: $method $fault", ({ fault, method, problem }) =>
     Effect.gen(function* () {
       const disk = makeDisk()
       disk.files.set(path, utf8("before"))
@@ -41,7 +41,7 @@ describe("AtomicFile.write", () => {
     }),
   )
 
-  it.effect("fails where another program writes to the same file, and does not give it its name", () =>
+  it.effect("fails if another program writes to the same file, and does not rename it", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const other = Effect.gen(function* () {
@@ -51,7 +51,7 @@ describe("AtomicFile.write", () => {
         return utf8("after")
       }).pipe(Effect.scoped, Effect.provide(disk.layer), Effect.orDie)
       const error = yield* Effect.flip(write(disk, Stream.fromEffect(other)))
-      assert.include(error.message, "the file has 10 bytes, written to it were 5")
+      assert.include(error.message, "the file has 10 bytes but 5 were written")
       assert.deepStrictEqual(disk.paths(), [])
     }),
   )

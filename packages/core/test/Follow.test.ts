@@ -283,7 +283,7 @@ describe("Follow.run", () => {
   it.effect("with `extract`, holds an action open until its files are unpacked", () =>
     Effect.gen(function* () {
       yield* put(1, { content: gzipSync("hello") })
-      const { events } = yield* follow({ extract: { maxBytes: 1000, maxRatio: 100, denseFrom: 1000 } }, (event) =>
+      const { events } = yield* follow({ extract: { maxBytes: 1000, maxRatio: 100, ratioFrom: 1000 } }, (event) =>
         event.event === "extracted" ? Effect.never : Effect.void,
       )
       yield* pass("3 minutes")

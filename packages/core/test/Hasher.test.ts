@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 
 describe("Hasher", () => {
   it.effect.prop(
-    "hashes what node:crypto hashes, however the bytes are cut",
+    "returns the hash of node:crypto, however the bytes are cut",
     [Schema.Array(Schema.Uint8Array), Schema.Literals(["SHA-256", "MD5"])],
     ([chunks, algorithm]) =>
       Effect.gen(function* () {
@@ -20,7 +20,7 @@ describe("Hasher", () => {
       }),
   )
 
-  it.effect("hashes every length round the block boundaries", () =>
+  it.effect("hashes every length around the block boundaries", () =>
     Effect.gen(function* () {
       for (const algorithm of ["SHA-256", "MD5"] as const) {
         for (let length = 0; length < 200; length++) {

@@ -40,14 +40,14 @@ const append = (disk: Disk, ...entries: ReadonlyArray<typeof Entry.Type>) =>
 
 const read = (disk: Disk) => Effect.provide(Stream.runCollect(reading()), disk.layer)
 
-/** Every line, none of which may be damaged. */
+/** Reads all entries, and fails for a damaged line. */
 const readWhole = (disk: Disk) =>
   Effect.provide(Stream.runCollect(reading(({ line }) => Effect.fail(`line ${line} is damaged`))), disk.layer)
 
 const textOf = (disk: Disk) => new TextDecoder().decode(disk.files.get(path))
 
 describe("JsonLines", () => {
-  it.effect("has the entries in order, of one program and of the next", () =>
+  it.effect("returns the entries in order, also those of earlier programs", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       assert.deepStrictEqual(yield* read(disk), [])
@@ -59,7 +59,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("has an entry on the disk when it is appended", () =>
+  it.effect("flushes an entry before append succeeds", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const file = yield* openFile.pipe(Effect.provide(disk.layer))
@@ -70,7 +70,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("keeps an entry in one line, whatever is in it", () =>
+  it.effect("writes an entry as one line, whatever it contains", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const hostile = ["\n", "\r", "\r\n", "\u2028\u2029\u0085", `"}\n{"n":7,"text":"x"}`, "\0", "\ud800", "中文 ✓"]
@@ -80,7 +80,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("is safe to print on a terminal, whatever is in it", () =>
+  it.effect("writes text that is safe to print on a terminal, whatever an entry contains", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const entries = ["\u001b[2J", "\u009b2J\u0090q", "\u202Eexe.txt\u2066", "\u200f\ufeff\u00ad", "\u2028\u0085"].map(
@@ -92,7 +92,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("cut off at any byte, it has what was whole, and what comes after", () =>
+  it.effect("returns the complete entries and later ones if a crash cut the file at any byte", () =>
     Effect.gen(function* () {
       const entries = [entry(0), entry(1, "é中𝄞\n"), entry(2, "")]
       const whole = makeDisk()
@@ -101,7 +101,7 @@ describe("JsonLines", () => {
       for (let cut = 0; cut <= bytes.length; cut++) {
         const disk = makeDisk()
         disk.files.set(path, bytes.slice(0, cut))
-        // A line that lacks its line feed alone is all there.
+        // A line in which only the line feed is missing is complete.
         const ends = entries.map((_, n) =>
           textOf(whole)
             .split("\n")
@@ -116,7 +116,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("passes over what is no entry", () =>
+  it.effect("skips lines that are not entries", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const lines = ["", "{", "null", "[]", `{"n":"1","text":"x"}`, `{"n":1,"text":"x","new":true}`, "\ufeff", "  "]
@@ -126,7 +126,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("keeps the lines of many apart that append at once", () =>
+  it.effect("appends the entries of concurrent calls one at a time", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const entries = Array.from({ length: 50 }, (_, n) => entry(n, "x".repeat(n)))
@@ -139,7 +139,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("writes the whole line also for a program that is interrupted", () =>
+  it.effect("writes the complete line if the call is interrupted", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const file = yield* openFile.pipe(Effect.provide(disk.layer))
@@ -151,7 +151,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("tells that the disk is full, and of which file", () =>
+  it.effect("reports a full disk and the file", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* append(disk, entry(0))
@@ -164,7 +164,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("has an entry that is appended after one that could not be", () =>
+  it.effect("appends an entry after one that failed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const file = yield* openFile.pipe(Effect.provide(disk.layer))
@@ -176,7 +176,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("keeps an entry that is appended while another is torn by a full disk", () =>
+  it.effect("appends an entry while a concurrent one fails on a full disk", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const file = yield* openFile.pipe(Effect.provide(disk.layer))
@@ -189,26 +189,24 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect(
-    "cuts off what was written of an entry, later where that fails at first, and appends nothing behind it",
-    () =>
-      Effect.gen(function* () {
-        const disk = makeDisk()
-        const file = yield* openFile.pipe(Effect.provide(disk.layer))
-        yield* file.append(entry(0))
-        const whole = disk.files.get(path)
-        disk.fault = ({ method }) => (method === "write" ? "short" : method === "truncate" ? "EIO" : "none")
-        yield* Effect.flip(file.append(entry(1)))
-        assert.isAbove(disk.files.get(path)?.length ?? 0, whole?.length ?? 0)
-        disk.fault = ({ method }) => (method === "truncate" ? "EIO" : "none")
-        assert.include((yield* Effect.flip(file.append(entry(2)))).message, path)
-        disk.fault = () => "none"
-        yield* file.append(entry(3))
-        assert.deepStrictEqual(yield* readWhole(disk), [entry(0), entry(3)])
-      }),
+  it.effect("removes a partly written entry, retries if that fails, and appends nothing after it", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
+      yield* file.append(entry(0))
+      const whole = disk.files.get(path)
+      disk.fault = ({ method }) => (method === "write" ? "short" : method === "truncate" ? "EIO" : "none")
+      yield* Effect.flip(file.append(entry(1)))
+      assert.isAbove(disk.files.get(path)?.length ?? 0, whole?.length ?? 0)
+      disk.fault = ({ method }) => (method === "truncate" ? "EIO" : "none")
+      assert.include((yield* Effect.flip(file.append(entry(2)))).message, path)
+      disk.fault = () => "none"
+      yield* file.append(entry(3))
+      assert.deepStrictEqual(yield* readWhole(disk), [entry(0), entry(3)])
+    }),
   )
 
-  it.effect("cuts off a line that could not be flushed", () =>
+  it.effect("removes a line that could not be flushed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const file = yield* openFile.pipe(Effect.provide(disk.layer))
@@ -219,7 +217,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("leaves no torn line in the middle: opening cuts it off", () =>
+  it.effect("removes a line that a crash cut short when the file is opened", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* append(disk, entry(0))
@@ -233,7 +231,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("names the lines that are no entry, without those that are blank", () =>
+  it.effect("reports the lines that are not entries, except blank ones", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       disk.files.set(path, utf8(`{"n":1,"text":"x"}\n\n \nhalf\n{"n":2}\n{"n":3,"text":"y"}\n`))
@@ -247,7 +245,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect.each(["open", "syncDirectory", "read"])("does not take an error for an empty file: %s", (method) =>
+  it.effect.each(["open", "syncDirectory", "read"])("does not treat an error as an empty file: %s", (method) =>
     Effect.gen(function* () {
       const disk = makeDisk()
       yield* append(disk, entry(0))
@@ -278,7 +276,7 @@ describe("JsonLines", () => {
     }),
   )
 
-  it.effect("a last line of megabytes without a line feed is cut off, without being read", () =>
+  it.effect("removes a last line of megabytes without a line feed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const whole = `${JSON.stringify(entry(1))}\n`

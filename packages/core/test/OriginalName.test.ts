@@ -1,4 +1,4 @@
-/** The name that a result had on its machine: data, however hostile. */
+/** The name that a result had on its machine, which may be hostile. */
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -28,7 +28,7 @@ const gzipped = (name: string, extra = 0): Uint8Array => {
   return Uint8Array.from([...header, ...Buffer.from(name, "latin1"), 0, ...plain.subarray(10)])
 }
 
-/** What is stored of a result, by its headers and bytes. */
+/** Stores a result with these headers and bytes. */
 const stored = Effect.fnUntraced(function* (bytes: Uint8Array, headers: Record<string, string> = {}) {
   const { layer } = scripted(
     HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" }),
@@ -83,7 +83,7 @@ describe("the name of a result", () => {
     }),
   )
 
-  it.effect("of the header of the answer goes first", () =>
+  it.effect("is that of the response's header if both have one", () =>
     Effect.gen(function* () {
       const result = yield* stored(gzipped("inner.log"), { "content-disposition": "attachment; filename=outer.gz" })
       assert.strictEqual(result.fileName, "outer.gz")
@@ -91,7 +91,7 @@ describe("the name of a result", () => {
   )
 
   it.effect.prop(
-    "is bounded, and holds nothing that a terminal or a file system obeys, whatever the bytes",
+    "is bounded and has no control characters or path separators, whatever the bytes",
     [Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))))],
     ([bytes]) =>
       Effect.gen(function* () {

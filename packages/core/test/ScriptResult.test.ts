@@ -13,14 +13,14 @@ import { utf8 } from "./support/bytes.ts"
 
 const decodeText = (text: string) => ScriptResult.decode(utf8(text))
 
-/** The service's JSON, with the output as it stands between the quotes. */
+/** The JSON of the service, with this text between the quotes of the output. */
 const withOutput = (output: string) =>
   `{"script_name":"a.ps1","exit_code":0,"script_output":"${output}","script_errors":""}`
 
 const utf16 = (text: string) =>
   new Uint8Array(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).buffer)
 
-/** UTF-16LE text as JSON has it when each byte was taken for a character. */
+/** UTF-16LE text whose bytes are characters. */
 const utf16AsBytes = (text: string): string => Array.from(utf16(text), (byte) => String.fromCharCode(byte)).join("")
 
 /** JSON has no negative zero. */
@@ -28,7 +28,7 @@ const anyCode = Arbitrary.map(Arbitrary.schema(Schema.Int), (code) => code + 0)
 const anyText = Arbitrary.filter(Arbitrary.schema(Schema.String), (text) => !text.includes("\u0000"))
 
 describe("ScriptResult", () => {
-  it.effect("decodes the vendor's own example, which is no valid JSON", () =>
+  it.effect("decodes Microsoft's own example, which is not valid JSON", () =>
     Effect.gen(function* () {
       const bytes = readFileSync(new URL("fixtures/script-result.txt", import.meta.url))
       assert.throws(() => JSON.parse(bytes.toString("utf8")))
@@ -46,7 +46,7 @@ describe("ScriptResult", () => {
   )
 
   it.effect.prop(
-    "decodes what was encoded as JSON to the same",
+    "decodes strict JSON to the values that were encoded",
     [anyText, anyCode, anyText, anyText],
     ([scriptName, exitCode, output, errors]) =>
       Effect.gen(function* () {
@@ -65,13 +65,13 @@ describe("ScriptResult", () => {
     { output: "\\u2028\\t\\b 中文 😀 \\ud83d\\ude00", text: "\u2028\t\b 中文 😀 😀" },
     { output: "\\u001b[31mred", text: "\u001b[31mred" },
     { output: "a b", text: "a b" },
-  ])("leaves strict results as they are: $output", ({ output, text }) =>
+  ])("leaves text of strict results unchanged: $output", ({ output, text }) =>
     Effect.gen(function* () {
       assert.strictEqual((yield* decodeText(withOutput(output))).output, text)
     }),
   )
 
-  it.effect("knows the field names of older documentation", () =>
+  it.effect("reads the field names of older documentation", () =>
     Effect.gen(function* () {
       const script = yield* decodeText(
         `{"name":"old.ps1","exit_code":4,"script_output":"out","script_error":"something went wrong"}`,
@@ -83,7 +83,7 @@ describe("ScriptResult", () => {
     }),
   )
 
-  it.effect("prefers the new field names where both are there", () =>
+  it.effect("prefers the new field names to the old ones", () =>
     Effect.gen(function* () {
       const script = yield* decodeText(
         `{"script_name":"new","name":"old","exit_code":0,"script_output":"","script_errors":"new","script_error":"old"}`,
@@ -93,7 +93,7 @@ describe("ScriptResult", () => {
     }),
   )
 
-  it.effect("takes absent and null strings for empty ones, and fields that it does not know", () =>
+  it.effect("decodes absent and null strings as empty, and ignores unknown fields", () =>
     Effect.gen(function* () {
       const script = yield* decodeText(`{"script_output":null,"exit_code":-1,"started":"2026-01-01","more":{"a":[1]}}`)
       assert.deepStrictEqual({ ...script }, { scriptName: "", exitCode: -1, output: "", errors: "" })
@@ -106,7 +106,7 @@ describe("ScriptResult", () => {
     { name: "tab", raw: "a\tb" },
     { name: "escape", raw: "\u001b[0m" },
     { name: "unit separator", raw: "a\u001fb" },
-  ])("takes a raw control character inside a string: $name", ({ raw }) =>
+  ])("accepts a raw control character inside a string: $name", ({ raw }) =>
     Effect.gen(function* () {
       const script = yield* decodeText(withOutput(`${raw}\\n\\"quoted\\"\\\\`))
       assert.strictEqual(script.output, `${raw}\n"quoted"\\`)
@@ -118,7 +118,7 @@ describe("ScriptResult", () => {
     { name: "a line feed and a NUL", tail: "\n\u0000" },
     { name: "NULs and a line feed", tail: "\u0000\u0000\r\n" },
     { name: "NULs on both sides of a line feed", tail: "\u0000\n\u0000" },
-  ])("drops what follows the closing brace: $name", ({ tail }) =>
+  ])("ignores padding after the closing brace: $name", ({ tail }) =>
     Effect.gen(function* () {
       assert.strictEqual((yield* decodeText(withOutput("text") + tail)).output, "text")
     }),
@@ -127,14 +127,14 @@ describe("ScriptResult", () => {
   it.effect.each([
     { name: "escaped, at the end", output: "51 MB\\n\\u0000\\u0000\\u0000", text: "51 MB\n" },
     { name: "raw, at the end", output: "51 MB\u0000\u0000", text: "51 MB" },
-    { name: "nothing else", output: "\\u0000\\u0000", text: "" },
+    { name: "only NULs", output: "\\u0000\\u0000", text: "" },
     {
       name: "in the middle of a long text",
       output: "some longer text\\u0000 and more of it",
       text: "some longer text and more of it",
     },
     { name: "beside text beyond Latin-1", output: "中文\\u0000", text: "中文" },
-  ])("drops NULs: $name", ({ output, text }) =>
+  ])("removes NULs: $name", ({ output, text }) =>
     Effect.gen(function* () {
       assert.strictEqual((yield* decodeText(withOutput(output))).output, text)
     }),
@@ -154,7 +154,7 @@ describe("ScriptResult", () => {
     { name: "mostly Cyrillic", text: "Пользователь: Иван Петров\r\nСостояние: работает\r\n" },
     { name: "mostly Chinese", text: "已启动脚本记录，输出文件为：记录.txt\r\n已完成收集，共五十一个文件。\r\n" },
     { name: "an emoji", text: "done 😀 all of it" },
-  ])("reads UTF-16 that comes out with NULs: $name", ({ text }) =>
+  ])("decodes UTF-16 inside a string: $name", ({ text }) =>
     Effect.gen(function* () {
       const bytes = utf16AsBytes(text)
       const wire = { script_name: "a", exit_code: 0, script_output: bytes, script_errors: `${bytes}\u0000\u0000` }
@@ -164,14 +164,14 @@ describe("ScriptResult", () => {
     }),
   )
 
-  it.effect("reads UTF-16 whose NULs stand raw in the string", () =>
+  it.effect("decodes UTF-16 whose NULs are not escaped", () =>
     Effect.gen(function* () {
       const script = yield* decodeText(withOutput(utf16AsBytes("Host: WS-0001\r\n")))
       assert.strictEqual(script.output, "Host: WS-0001\r\n")
     }),
   )
 
-  it.effect("reads a file with a byte order mark, of UTF-8 or of UTF-16", () =>
+  it.effect("reads a file with a byte order mark, in UTF-8 or UTF-16", () =>
     Effect.gen(function* () {
       const text = withOutput("中文 first\nsecond")
       assert.strictEqual((yield* ScriptResult.decode(utf16(`\uFEFF${text}`))).output, "中文 first\nsecond")
@@ -182,17 +182,17 @@ describe("ScriptResult", () => {
   it.effect.each([
     { name: "nothing", text: "" },
     { name: "NULs", text: "\u0000\u0000" },
-    { name: "no JSON", text: "<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code></Error>" },
+    { name: "XML", text: "<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code></Error>" },
     { name: "cut short", text: `{"script_name":"a.ps1","exit_code":0,"script_out` },
     { name: "another object", text: `{"name":"live-response","version":1}` },
     { name: "an output of another type", text: `{"exit_code":0,"script_output":["a"]}` },
     { name: "a list", text: "[]" },
     { name: "two results", text: withOutput("a") + withOutput("b") },
-  ])("is an error for garbage: $name", ({ text }) =>
+  ])("fails for bytes that are not a script result: $name", ({ text }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(decodeText(text))
       assert.strictEqual(error._tag, "ScriptResultError")
-      assert.match(error.message, /^not a script result: .+; the bytes are kept as they came$/)
+      assert.match(error.message, /^not a script result: .+; its bytes are unchanged$/)
     }),
   )
 
@@ -211,7 +211,7 @@ describe("ScriptResult", () => {
     { member: `"exit_code":[0]`, exitCode: undefined },
     { member: `"exit_code":4,"exit_code":null`, exitCode: undefined },
     { member: `"other":0`, exitCode: undefined },
-  ])("reads what is known beside $member", ({ exitCode, member }) =>
+  ])("reads the exit code and the other fields: $member", ({ exitCode, member }) =>
     Effect.gen(function* () {
       const script = yield* decodeText(`{"script_name":"a.ps1",${member},"script_output":"out"}`)
       assert.deepStrictEqual(
@@ -221,7 +221,7 @@ describe("ScriptResult", () => {
     }),
   )
 
-  it.effect("reads a result that is gzip, whole and as a stream", () =>
+  it.effect("unpacks a result that is gzip, in memory and as a stream", () =>
     Effect.gen(function* () {
       const packed = gzipSync(withOutput("packed"))
       assert.strictEqual((yield* ScriptResult.decode(packed)).output, "packed")
@@ -231,12 +231,12 @@ describe("ScriptResult", () => {
       const damaged = yield* Effect.flip(ScriptResult.decode(packed.subarray(0, 30)))
       assert.strictEqual(
         damaged.message,
-        "not a script result: in gzip, it ends too early; the bytes are kept as they came",
+        "not a script result: can't unpack its gzip data: it is truncated; its bytes are unchanged",
       )
     }),
   )
 
-  it.effect.prop("is an error and no defect for any bytes", [Schema.Uint8Array], ([bytes]) =>
+  it.effect.prop("fails with an error, never a defect, for any bytes", [Schema.Uint8Array], ([bytes]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(ScriptResult.decode(bytes))
       assert.strictEqual(error._tag, "ScriptResultError")
@@ -259,7 +259,7 @@ const anyOf = (...texts: ReadonlyArray<string>) => Arbitrary.schema(Schema.Liter
 
 const listOf = <A>(item: Arbitrary.Arbitrary<A>, maxLength: number) => Arbitrary.array(item, { maxLength })
 
-/** The lengths of chunks, which are repeated to the end. */
+/** The lengths of chunks, which repeat until the end. */
 const anyCuts = Arbitrary.array(between(1, 9), { minLength: 1, maxLength: 8 })
 
 const cut = (bytes: Uint8Array, cuts: ReadonlyArray<number>): Stream.Stream<Uint8Array> => {
@@ -275,7 +275,7 @@ const textOf = (...pieces: ReadonlyArray<string>): Stream.Stream<Uint8Array> =>
 
 const joined = <E, R>(pieces: Stream.Stream<string, E, R>) => Stream.mkString(pieces)
 
-/** Text that parsers stumble over. What is a lone surrogate is one as an escape only. */
+/** Text that is difficult to parse. A lone surrogate occurs only as an escape. */
 const anyTrap = Arbitrary.map(
   listOf(
     anyOf(
@@ -303,13 +303,13 @@ const anyTrap = Arbitrary.map(
 
 const anyJson = Arbitrary.schema(Schema.Json)
 
-/** Every character as an escape. */
+/** The text with every character escaped. */
 const escaped = (text: string) =>
   Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join("")
 
 const anyString = Arbitrary.map(Arbitrary.schema(Schema.String), (text) => JSON.stringify(text))
 
-/** A key and its value as JSON text: known and unknown ones, of right and of wrong types, several times as well. */
+/** A key and its value as JSON: known and unknown keys, right and wrong types, also repeated. */
 const anyMember = Arbitrary.flatMap(between(0, 9), (kind) => {
   const field = anyOf("script_name", "name", "script_output", "script_errors", "script_error")
   const member = (key: Arbitrary.Arbitrary<string>, value: Arbitrary.Arbitrary<string>) =>
@@ -326,10 +326,10 @@ const anyMember = Arbitrary.flatMap(between(0, 9), (kind) => {
   )
 })
 
-/** JSON of anything that is nearly a script result. */
+/** JSON that is a script result, or nearly one. */
 const anyScript = Arbitrary.map(listOf(anyMember, 6), (members) => `{ ${['"exit_code":7', ...members].join(",\n")} }`)
 
-/** One character is another one, or is missing. */
+/** The same with one character replaced or missing. */
 const anyBroken = Arbitrary.flatMap(anyScript, (text) =>
   Arbitrary.flatMap(between(0, text.length - 1), (at) =>
     Arbitrary.map(
@@ -380,7 +380,7 @@ const exitCodeOf = (value: unknown): { readonly exitCode?: number } =>
     ? { exitCode: Number(value) + 0 }
     : {}
 
-/** What the platform's parser makes of it. */
+/** What `JSON.parse` returns. */
 const parsed = (text: string) =>
   Result.map(
     Result.filterOrFail(parseWire(text), isScript, () => "another object"),
@@ -401,15 +401,15 @@ const withoutLengths = ({ errors, output, scriptName, ...rest }: Fields): Fields
   errors,
 })
 
-/** A script's fields, or what the error says. */
+/** The fields of a result, or the message of the error. */
 const outcome = <A extends ScriptResult.ScriptResult>(script: Effect.Effect<A, ScriptResult.ScriptResultError>) =>
   Effect.result(
     Effect.mapBoth(script, { onFailure: ({ message }) => message, onSuccess: (script) => withoutLengths(script) }),
   )
 
-describe("ScriptResult beside JSON.parse", () => {
+describe("ScriptResult compared with JSON.parse", () => {
   it.effect.prop(
-    "is the same for any JSON, and fails where that fails",
+    "decodes any JSON to the same values, and fails for the same texts",
     [anyScript, anyBroken],
     (texts) =>
       Effect.gen(function* () {
@@ -424,7 +424,7 @@ describe("ScriptResult beside JSON.parse", () => {
   )
 
   it.effect.prop(
-    "takes raw control characters as it takes escaped ones",
+    "decodes raw control characters as it decodes escaped ones",
     [listOf(anyOf("a", "中", "\n", "\t", "\u0001", "\u001f", "\u007f", "\\n", '\\"', "\\\\"), 20)],
     ([pieces]) =>
       Effect.gen(function* () {
@@ -447,8 +447,7 @@ describe("ScriptResult as a stream", () => {
     ]
     for (const { of, pieces } of fields) {
       const text = yield* Effect.result(joined(pieces))
-      if (Result.isFailure(text) && / stands (there twice|behind script_error)$/.test(text.failure.description))
-        continue
+      if (Result.isFailure(text) && / (occurs twice|comes after script_error)$/.test(text.failure.description)) continue
       assert.deepStrictEqual(
         Result.mapError(text, ({ message }) => message),
         Result.map(whole, of),
@@ -457,7 +456,7 @@ describe("ScriptResult as a stream", () => {
   })
 
   it.effect.prop(
-    "is as the whole is, wherever it is cut, and fails as that fails",
+    "returns what decode returns, and fails as it fails, wherever the bytes are cut",
     [anyScript, anyBroken, anyCuts, Schema.Literals(["", "\uFEFF"])],
     ([script, broken, cuts, mark]) =>
       Effect.gen(function* () {
@@ -470,7 +469,7 @@ describe("ScriptResult as a stream", () => {
   )
 
   it.effect.prop(
-    "reads UTF-16 that comes out with NULs, wherever it is cut",
+    "decodes UTF-16 inside a string, wherever the bytes are cut",
     [listOf(anyOf("C:\\Users\\Public\r\n", "Größe 51 MB", "Иван", "报告", "😀"), 8), anyCuts, between(0, 5)],
     ([pieces, cuts, padding]) =>
       Effect.gen(function* () {
@@ -487,7 +486,7 @@ describe("ScriptResult as a stream", () => {
     { arbitrary: { runs: 50 } },
   )
 
-  /** Escaped as UTF-16 first, and taken for characters then. */
+  /** UTF-16 of escaped text whose bytes are characters. */
   const escapedAsUtf16 = (text: string) => utf16AsBytes(JSON.stringify(text).slice(1, -1))
 
   it.effect("decides by the first 4,096 characters whether text is UTF-16", () =>
@@ -498,12 +497,12 @@ describe("ScriptResult as a stream", () => {
         joined(ScriptResult.output(textOf(JSON.stringify({ exit_code: 0, script_output: text }))))
       assert.strictEqual(yield* output(utf16AsBytes(line.repeat(200)) + wide), line.repeat(200) + "报告".repeat(1000))
       assert.strictEqual(yield* output(line.repeat(300) + wide), line.repeat(300) + wide)
-      // What is no byte can't be half of a character: from there on it is text as it stands.
+      // A character that is too large for a byte ends the UTF-16; the text after it passes unchanged.
       assert.strictEqual(yield* output(`${utf16AsBytes(line.repeat(200))}a报告b\u0000`), `${line.repeat(200)}a报告b`)
     }),
   )
 
-  it.effect("cuts output and errors to the limit and says so", () =>
+  it.effect("truncates output and errors to the limit, and reports it", () =>
     Effect.gen(function* () {
       const text = JSON.stringify({
         script_output: "ab😀cd",
@@ -524,7 +523,7 @@ describe("ScriptResult as a stream", () => {
     }),
   )
 
-  it.effect("keeps a million characters where no limit is given", () =>
+  it.effect("returns a million characters by default", () =>
     Effect.gen(function* () {
       const line = "C:\\windows\\TEMP\\collect.zip\n"
       const bytes = utf8(JSON.stringify({ script_output: line.repeat(50_000), exit_code: 0 }))
@@ -534,7 +533,7 @@ describe("ScriptResult as a stream", () => {
     }),
   )
 
-  it.effect("gives the output out as it comes, and never half of a surrogate pair", () =>
+  it.effect("emits the output as it arrives, and never half of a surrogate pair", () =>
     Effect.gen(function* () {
       const long = "a".repeat(5000)
       const pieces = yield* Stream.runCollect(
@@ -544,30 +543,27 @@ describe("ScriptResult as a stream", () => {
     }),
   )
 
-  it.effect("fails behind what was given out already, and where a field stands twice", () =>
+  it.effect("fails after emitting the text before an error, and for a field that occurs twice", () =>
     Effect.gen(function* () {
-      const given: Array<string> = []
+      const emitted: Array<string> = []
       const cutShort = ScriptResult.output(textOf(`{"script_output":"${"a".repeat(5000)}`)).pipe(
-        Stream.runForEach((piece) => Effect.sync(() => given.push(piece))),
+        Stream.runForEach((piece) => Effect.sync(() => emitted.push(piece))),
       )
       assert.match((yield* Effect.flip(cutShort)).description, /^it ends at character 5018/)
-      assert.strictEqual(given.join("").length, 5000)
+      assert.strictEqual(emitted.join("").length, 5000)
       const twice = textOf(`{"script_output":"a","script_output":null,"exit_code":0}`)
-      assert.match(
-        (yield* Effect.flip(joined(ScriptResult.output(twice)))).description,
-        /^script_output stands there twice/,
-      )
+      assert.match((yield* Effect.flip(joined(ScriptResult.output(twice)))).description, /^script_output occurs twice/)
       assert.strictEqual((yield* ScriptResult.decodeStream(twice)).output, "")
       assert.strictEqual(yield* joined(ScriptResult.errors(twice)), "")
       const old = textOf(`{"script_error":"old","script_errors":"new","exit_code":0}`)
       assert.match(
         (yield* Effect.flip(joined(ScriptResult.errors(old)))).description,
-        /^script_errors stands behind script_error/,
+        /^script_errors comes after script_error/,
       )
     }),
   )
 
-  it.effect("reads no further than to what is wrong, and fails as the stream fails", () =>
+  it.effect("reads no further than the first error, and fails with the error of the stream", () =>
     Effect.gen(function* () {
       const endless = Stream.forever(textOf("<Error>"))
       assert.match((yield* Effect.flip(ScriptResult.decodeStream(endless))).description, /^begins with </)
@@ -599,20 +595,20 @@ describe("ScriptResult as a stream", () => {
       text: `{"a":${"1".repeat(2000)}`,
       description: "a number of more than 1000 characters at character 2005",
     },
-    { name: "no exit code and nothing else", text: "{}", description: "exit_code is missing" },
+    { name: "an empty object", text: "{}", description: "exit_code is missing" },
     {
       name: "an output of numbers",
       text: '{"exit_code":4,"script_output":[1]}',
-      description: "script_output is no text",
+      description: "script_output is not text",
     },
-  ])("names what is wrong: $name", ({ description, text }) =>
+  ])("describes what is wrong: $name", ({ description, text }) =>
     Effect.gen(function* () {
       assert.strictEqual((yield* Effect.flip(ScriptResult.decodeStream(textOf(text)))).description, description)
     }),
   )
 
-  // With an expression that searched the end of the NULs from each of them, this took eleven seconds.
-  it.effect("decodes NULs in a time in proportion to their number", () =>
+  // A regular expression that searched the end of the NULs from each of them took eleven seconds.
+  it.effect("decodes NULs in linear time", () =>
     Effect.gen(function* () {
       const nuls = `"script_output":"${"\u0000".repeat(4094)}x",`
       const start = performance.now()

@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 
 const unsafe = /[\p{Cc}\p{Cf}\u2028\u2029]/u
 
-/** Escape sequences of C0 and C1, marks that reverse text, line separators, a tag that is two code units, and text. */
+/** Escape sequences (C0 and C1), marks that reverse text, line separators, a tag of two code units, and text. */
 const pieces: ReadonlyArray<string> = [
   ..."\u0000\t\n\u001b\u007f\u0085\u009b\u00ad\u200f\u202e\u2028\u2029\u2066\ufeff",
   "\u{e0041}",
@@ -20,7 +20,7 @@ const pieces: ReadonlyArray<string> = [
 const text = Arbitrary.map(Arbitrary.schema(Schema.Array(Schema.Literals(pieces))), (pieces) => pieces.join(""))
 
 describe("TerminalText", () => {
-  it.effect.prop("escapes JSON without a change of what it means", [text, text], ([key, value]) =>
+  it.effect.prop("escapes JSON without changing its meaning", [text, text], ([key, value]) =>
     Effect.sync(() => {
       const escaped = TerminalText.escapeJson(JSON.stringify({ [key]: [value] }))
       assert.notMatch(escaped, unsafe)
@@ -28,7 +28,7 @@ describe("TerminalText", () => {
     }),
   )
 
-  it.effect.prop("replaces what a terminal obeys, and nothing else", [text], ([given]) =>
+  it.effect.prop("replaces exactly the characters that affect a terminal", [text], ([given]) =>
     Effect.sync(() => {
       const replaced = TerminalText.replaceUnsafe(given, () => "")
       assert.strictEqual(

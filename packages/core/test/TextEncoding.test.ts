@@ -12,7 +12,7 @@ const utf16 = (text: string, isBigEndian: boolean, withMark: boolean): Uint8Arra
   return bytes
 }
 
-/** The same text as programs on Windows and elsewhere write it. */
+/** The same text as different programs write it. */
 const encodings: Readonly<Record<string, (text: string) => Uint8Array>> = {
   "UTF-8": (text) => new TextEncoder().encode(text),
   "UTF-8 with a byte order mark": (text) => new TextEncoder().encode(`\uFEFF${text}`),
@@ -24,7 +24,7 @@ const encodings: Readonly<Record<string, (text: string) => Uint8Array>> = {
 
 describe("TextEncoding", () => {
   it.effect.prop(
-    "decodes text as a whole and in chunks of any length, in each encoding",
+    "decodes text in memory and in chunks of any length, in each encoding",
     [
       Schema.String.check(Schema.isPattern(/^[!-~]$/)),
       Schema.String,
@@ -44,7 +44,7 @@ describe("TextEncoding", () => {
       }),
   )
 
-  it.effect("gives nothing for nothing, and the one character of one byte", () =>
+  it.effect("decodes no bytes and a single byte", () =>
     Effect.gen(function* () {
       for (const [bytes, text] of [
         [[], ""],

@@ -10,7 +10,7 @@ const piece = Arbitrary.schema(Schema.Literals(["a", "bc", "defgh", "\n", "\r", 
 
 describe("TextLines.split", () => {
   it.effect.prop(
-    "has the lines that Stream.splitLines has, each of them cut",
+    "splits lines as Stream.splitLines does, and truncates each",
     [Arbitrary.array(piece, { maxLength: 12 }), Arbitrary.schema(Schema.Literals([1, 2, 3, 5, 100]))],
     ([pieces, longest]) =>
       Effect.gen(function* () {
@@ -21,9 +21,9 @@ describe("TextLines.split", () => {
     { arbitrary: { runs: 500 } },
   )
 
-  it.effect("keeps no more of an endless line than it may have", () =>
+  it.effect("truncates an endless line", () =>
     Effect.gen(function* () {
-      // In memory these would be a gigabyte.
+      // These lines have a gigabyte in all.
       const text = Stream.concat(
         Stream.succeed("x".repeat(1_000_000)).pipe(Stream.repeat(Schedule.recurs(1000))),
         Stream.make("\nnext"),

@@ -1,5 +1,5 @@
 /**
- * Hashes by `node:crypto`, several times as fast as those that core has for every platform.
+ * The hashes of `node:crypto`, several times as fast as the portable ones in core.
  *
  * @since 0.1.0
  */
@@ -18,6 +18,8 @@ const make = (algorithm: Algorithm): Hash => {
 }
 
 /**
+ * Provides the hashes of `node:crypto` as the {@link Hasher}. They also run on Deno and Bun.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -1,5 +1,5 @@
 /**
- * The user who runs this program, so that directories and files of other users are refused.
+ * The user who runs this program. With it, directories and files of other users are refused.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,11 @@ import { UserId } from "@live-response/core/PrivateDirectory"
 import * as Layer from "effect/Layer"
 
 /**
- * Provides the id of this process's effective user. Windows has none: there owners and modes are not checked.
+ * Provides the effective user id of this process.
+ *
+ * **Gotchas**
+ *
+ * Windows has no user ids, so owners and modes are not checked there.
  *
  * @since 0.1.0
  * @category layers

@@ -9,7 +9,7 @@ const algorithms = ["SHA-256", "MD5"] as const
 
 describe("NodeHasher", () => {
   it.effect.prop(
-    "hashes as the default does, however the bytes are cut",
+    "returns the hash of the default, however the bytes are cut",
     [Schema.Array(Schema.Uint8Array), Schema.Literals(algorithms)],
     ([chunks, algorithm]) =>
       Effect.gen(function* () {
@@ -22,7 +22,7 @@ describe("NodeHasher", () => {
       }),
   )
 
-  it.effect("is another one than the default", () =>
+  it.effect("replaces the default", () =>
     Effect.gen(function* () {
       const node = yield* Hasher.pipe(Effect.provide(NodeHasher.layer))
       assert.notStrictEqual(node, yield* Hasher)

@@ -1,5 +1,5 @@
 /**
- * What an attacker may prepare in a directory of results or of state, for each file that is written there.
+ * What an attacker may prepare in a directory of results or state, for each file that is written there.
  */
 import { execFileSync } from "node:child_process"
 import {
@@ -37,7 +37,7 @@ const isRoot = process.getuid?.() === 0
 
 const names = FileName.all(refAt(0), 4711)
 
-/** A directory of ours, and beside it one with a file that is not to be touched. */
+/** Our directory, and beside it one with a file that must not change. */
 const world = Effect.map(tempDirectory, (root) => {
   const directory = join(root, "results")
   const outside = join(root, "outside")
@@ -50,7 +50,7 @@ const world = Effect.map(tempDirectory, (root) => {
 
 type Directory = PrivateDirectory.PrivateDirectory
 
-/** Everything that is done to a file. */
+/** All operations on a file. */
 const operations: Record<
   string,
   (directory: Directory, name: string) => Effect.Effect<unknown, StoreError, Scope.Scope>
@@ -66,7 +66,7 @@ const operations: Record<
   remove: (directory, name) => directory.remove(name),
 }
 
-/** What stands in the place of a file, or of the directory that it is in. */
+/** What an attacker puts at the path of a file. */
 const traps: Record<string, (path: string, there: Effect.Success<typeof world>) => void> = {
   "a symbolic link": (path, { victim }) => symlinkSync(victim, path),
   "a symbolic link to nothing": (path, { outside }) => symlinkSync(join(outside, "new"), path),
@@ -97,7 +97,7 @@ const isUntrusted = (error: StoreError, path: string, says: string | RegExp) => 
 
 describe("PrivateDirectory: files", () => {
   it.live.each(Object.keys(traps).flatMap((trap) => Object.keys(operations).map((operation) => ({ trap, operation }))))(
-    "$operation refuses $trap, whichever file it stands for",
+    "$operation refuses $trap at the path of any file",
     ({ operation, trap }) =>
       Effect.gen(function* () {
         for (const name of names) {
@@ -118,7 +118,7 @@ describe("PrivateDirectory: files", () => {
   )
 
   it.live.each(Object.keys(operations).map((operation) => ({ operation })))(
-    "$operation refuses a link in the place of the directory of a machine action",
+    "$operation refuses a link at the path of a machine action's directory",
     ({ operation }) =>
       Effect.gen(function* () {
         for (const name of names.filter((name) => name.includes("/"))) {
@@ -148,7 +148,7 @@ describe("PrivateDirectory: files", () => {
     "..\\outside\\victim",
     "C:victim",
     "a\0b",
-  ])("does nothing to %j, which is not the name of a file", (name) =>
+  ])("refuses %j, which is not the name of a file", (name) =>
     Effect.gen(function* () {
       const { directory, outside } = yield* world
       for (const operation of Object.values(operations)) {
@@ -159,7 +159,7 @@ describe("PrivateDirectory: files", () => {
     }),
   )
 
-  it.live("are created for their owner alone, and one that others can read is closed to them, with a warning", () =>
+  it.live("are created for their owner only, and one that other users can read becomes private, with a warning", () =>
     Effect.gen(function* () {
       const { directory } = yield* world
       const before = process.umask(0o000)
@@ -181,7 +181,7 @@ describe("PrivateDirectory: files", () => {
     }),
   )
 
-  it.live("of another user are refused", () =>
+  it.live("are refused if they belong to another user", () =>
     Effect.gen(function* () {
       if (!isRoot) return yield* Effect.logWarning("only root can give a file to another user: nothing was tested")
       const { directory } = yield* world
@@ -201,7 +201,7 @@ describe("PrivateDirectory: the directory", () => {
   const opened = (path: string) => PrivateDirectory.open(path).pipe(Effect.provide(platform))
   const nothing = () => Effect.void
 
-  it.live.each([0o770, 0o707, 0o777, 0o1777])("that others may write to is refused: %o", (mode) =>
+  it.live.each([0o770, 0o707, 0o777, 0o1777])("is refused if other users may write to it: %o", (mode) =>
     Effect.gen(function* () {
       const { directory } = yield* world
       chmodSync(directory, mode)
@@ -210,14 +210,14 @@ describe("PrivateDirectory: the directory", () => {
     }),
   )
 
-  it.live.each([0o777, 0o707])("below one that others may write to is refused: %o", (mode) =>
+  it.live.each([0o777, 0o707])("is refused if other users may write to one above it: %o", (mode) =>
     Effect.gen(function* () {
       const { directory, root } = yield* world
       chmodSync(root, mode)
       isUntrusted(yield* failureOf(directory, nothing), root, `chmod go-w ${root}`)
       isUntrusted(yield* failureOf(join(root, "new", "case"), nothing), root, "choose another directory")
       assert.isFalse(existsSync(join(root, "new")))
-      // As in /tmp, others can't replace what is not theirs.
+      // As in /tmp, other users can't replace files that are not theirs.
       chmodSync(root, 0o1777)
       assert.strictEqual((yield* opened(directory)).realPath, directory)
     }),
@@ -279,7 +279,7 @@ describe("PrivateDirectory: the directory", () => {
     }),
   )
 
-  it.live("may be named through links of this user, and not through those of another", () =>
+  it.live("may be opened through links of this user, and not of another", () =>
     Effect.gen(function* () {
       const { directory, root } = yield* world
       const link = join(root, "link")
@@ -293,7 +293,7 @@ describe("PrivateDirectory: the directory", () => {
     }),
   )
 
-  it.live("is not searched for in a loop of links", () =>
+  it.live("is refused if its path is a loop of links", () =>
     Effect.gen(function* () {
       const { root } = yield* world
       symlinkSync("b", join(root, "a"))
@@ -303,7 +303,7 @@ describe("PrivateDirectory: the directory", () => {
     }),
   )
 
-  it.live("is not checked for owners and modes where there are none, as on Windows, and for links all the same", () =>
+  it.live("is checked for links, but not for owners and modes, on systems without them such as Windows", () =>
     Effect.gen(function* () {
       const { directory, root, victim } = yield* world
       chmodSync(root, 0o777)
@@ -321,7 +321,7 @@ describe("PrivateDirectory: the directory", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is not made by who only reads", () =>
+  it.live("is not created by find", () =>
     Effect.gen(function* () {
       const { root } = yield* world
       const found = yield* PrivateDirectory.find(join(root, "a", "b")).pipe(Effect.provide(platform))

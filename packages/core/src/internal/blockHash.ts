@@ -1,4 +1,4 @@
-/** What SHA-256 and MD5 have in common: 64-byte blocks, a state of 32-bit words, and a length at the end. */
+/** The part that SHA-256 and MD5 share: 64-byte blocks, a state of 32-bit words, and the length at the end. */
 export const make = (options: {
   readonly initial: ReadonlyArray<number>
   readonly littleEndian: boolean
@@ -6,6 +6,7 @@ export const make = (options: {
 }) => {
   const { compress, littleEndian } = options
   const state = Uint32Array.from(options.initial)
+  /** The bytes after the last complete block. */
   const rest = new Uint8Array(64)
   const restView = new DataView(rest.buffer)
   let restLength = 0

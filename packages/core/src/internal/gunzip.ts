@@ -1,4 +1,4 @@
-/** Unpacks gzip files (RFC 1952) of any number of members in steps, and knows what is behind the last of them. */
+/** Unpacks gzip files (RFC 1952) with any number of members in steps, and counts the bytes after the last member. */
 import * as Result from "effect/Result"
 import * as Inflate from "./inflate.ts"
 
@@ -16,65 +16,68 @@ const addCrc = (crc: number, bytes: Uint8Array): number => {
 
 const uint32 = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true)
 
-const headLength = 10
-const tooShort = "it ends too early"
+/** The length of the fixed part of a member's header. */
+const headerLength = 10
+
+/** The bits of the header's flags that announce optional fields. */
+const flag = { headerCrc: 2, extra: 4, name: 8, comment: 16 }
 
 const isGzip = (start: Uint8Array): boolean => start[0] === 0x1f && start[1] === 0x8b && start[2] === 8
 
-/** Behind a text that a zero ends. */
+/** Skips a text that ends with a zero. */
 function* skipText(source: Inflate.Source): Inflate.Steps<void> {
-  do yield* Inflate.until(source, 1)
+  do yield* Inflate.need(source, 1)
   while ((source.read(1)[0] ?? 0) !== 0)
 }
 
-/** What a header has behind its first ten bytes. */
-function* skipHead(source: Inflate.Source, flags: number): Inflate.Steps<void> {
-  if (flags & 4) {
-    yield* Inflate.until(source, 2)
+/** Skips the optional fields of a header. */
+function* skipFields(source: Inflate.Source, flags: number): Inflate.Steps<void> {
+  if (flags & flag.extra) {
+    yield* Inflate.need(source, 2)
     const [low = 0, high = 0] = source.read(2)
-    yield* Inflate.until(source, low + high * 256)
+    yield* Inflate.need(source, low + high * 256)
     source.read(low + high * 256)
   }
-  if (flags & 8) yield* skipText(source)
-  if (flags & 16) yield* skipText(source)
-  if (flags & 2) {
-    yield* Inflate.until(source, 2)
+  if (flags & flag.name) yield* skipText(source)
+  if (flags & flag.comment) yield* skipText(source)
+  if (flags & flag.headerCrc) {
+    yield* Inflate.need(source, 2)
     source.read(2)
   }
 }
 
-/** One member, behind the first ten bytes of its header. */
+/** Unpacks a member after the fixed part of its header. Returns what is wrong with it. */
 function* member(source: Inflate.Source, flags: number): Inflate.Steps<string | undefined> {
-  yield* skipHead(source, flags)
-  let [crc, length] = [0, 0]
+  yield* skipFields(source, flags)
+  const unpacked = { crc: 0, length: 0 }
   const steps = Inflate.inflate(source)
   let step = steps.next()
   for (; step.done !== true; step = steps.next()) {
     if (step.value !== undefined) {
-      crc = addCrc(crc, step.value)
-      length += step.value.length
+      unpacked.crc = addCrc(unpacked.crc, step.value)
+      unpacked.length += step.value.length
     }
     yield step.value
   }
   if (step.value !== undefined) return step.value
-  yield* Inflate.until(source, 8)
+  yield* Inflate.need(source, 8)
   const trailer = source.read(8)
-  if (trailer.length < 8) return tooShort
-  const isRight = uint32(trailer) === crc >>> 0 && uint32(trailer.subarray(4)) === length % 2 ** 32
-  return isRight ? undefined : "what comes out of it is not what its checksum says"
+  if (trailer.length < 8) return Inflate.truncated
+  const matches = uint32(trailer) === unpacked.crc >>> 0 && uint32(trailer.subarray(4)) === unpacked.length % 2 ** 32
+  return matches ? undefined : "its content does not match its checksum"
 }
 
-/** Reads padding, and gives the first byte behind it its place back. */
+/** Skips the zeros after a member. */
 function* skipPadding(source: Inflate.Source): Inflate.Steps<void> {
-  yield* Inflate.until(source, 1)
+  yield* Inflate.need(source, 1)
   while (source.peek(1)[0] === 0) {
     source.read(1)
-    yield* Inflate.until(source, 1)
+    yield* Inflate.need(source, 1)
   }
-  yield* Inflate.until(source, headLength)
+  yield* Inflate.need(source, headerLength)
 }
 
-/** How much is left, to the end. */
+/** Counts the bytes up to the end of the input. */
 function* countRest(source: Inflate.Source): Inflate.Steps<number> {
   let count = 0
   while (true) {
@@ -85,23 +88,23 @@ function* countRest(source: Inflate.Source): Inflate.Steps<number> {
 }
 
 /**
- * All members. It gives how many bytes there are behind the last one that are neither another one nor padding, or says
- * what is wrong.
+ * Unpacks all members. Succeeds with the number of bytes after the last member that are neither padding nor another
+ * member; fails with what is wrong.
  */
 export function* members(source: Inflate.Source): Inflate.Steps<Result.Result<number, string>> {
-  yield* Inflate.until(source, headLength)
-  if (!isGzip(source.peek(headLength))) return Result.fail("it is not gzip")
-  while (isGzip(source.peek(headLength))) {
-    const problem = yield* member(source, source.read(headLength)[3] ?? 0)
+  yield* Inflate.need(source, headerLength)
+  if (!isGzip(source.peek(headerLength))) return Result.fail("it is not gzip")
+  while (isGzip(source.peek(headerLength))) {
+    const problem = yield* member(source, source.read(headerLength)[3] ?? 0)
     if (problem !== undefined) return Result.fail(problem)
     yield* skipPadding(source)
   }
   return Result.succeed(yield* countRest(source))
 }
 
-/** The same where it begins as gzip does; what does not comes as it is. */
+/** As `members` if the input starts with a gzip header. Any other input passes unchanged. */
 export function* membersOrPlain(source: Inflate.Source): Inflate.Steps<Result.Result<number, string>> {
-  yield* Inflate.until(source, 3)
+  yield* Inflate.need(source, 3)
   if (isGzip(source.peek(3))) return yield* members(source)
   while (true) {
     yield source.read(source.length)

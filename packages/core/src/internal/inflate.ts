@@ -1,27 +1,33 @@
 /**
- * Inflates DEFLATE data (RFC 1951) in steps. The web's own `DecompressionStream` does not say where the data ends, and what
- * it does with bytes behind the end differs: Node gives what came before and fails, Deno fails alone, and Bun takes
- * further members and fails for padding.
+ * Inflates DEFLATE data (RFC 1951) in steps. `DecompressionStream` does not report where the data ends, and runtimes differ
+ * in what they do with bytes after the end: Node emits the data and then fails, Deno only fails, and Bun reads further
+ * members but fails for padding.
  */
 
-/** Code lengths, for each length how many codes have it, and the symbols in the order of their codes. */
+/** A canonical Huffman code. */
 interface Huffman {
-  /** For the next `tableBits` bits: the symbol and the length of its code, as `symbol * 16 + length`; 0 if it is longer. */
+  /**
+   * Indexed by the next `tableBits` bits of input: `symbol * 16 + length` of the code, or 0 if the code is longer than
+   * `tableBits`.
+   */
   readonly table: Uint16Array
+  /** How many codes have each length. */
   readonly counts: Uint16Array
+  /** The symbols, in the order of their codes. */
   readonly symbols: Uint16Array
 }
 
 const tableBits = 10
 const longestCode = 15
 
+/** DEFLATE stores the bits of a code in reverse order. */
 const reversed = (code: number, length: number): number => {
   let result = 0
   for (let i = 0; i < length; i++) result |= ((code >> i) & 1) << (length - 1 - i)
   return result
 }
 
-/** `undefined` where more codes are given than there can be. */
+/** Builds the code from the length of each symbol's code. `undefined` if there are more codes than the lengths allow. */
 const makeHuffman = (lengths: Uint8Array): Huffman | undefined => {
   const counts = new Uint16Array(longestCode + 1)
   for (const length of lengths) counts[length] = (counts[length] ?? 0) + 1
@@ -52,7 +58,8 @@ const makeHuffman = (lengths: Uint8Array): Huffman | undefined => {
   return { table, counts, symbols }
 }
 
-const fixed = (() => {
+/** The codes of a block that does not define its own. */
+const fixedCodes = (() => {
   const lengths = new Uint8Array(288).fill(8).fill(9, 144, 256).fill(7, 256, 280)
   return { literals: makeHuffman(lengths), distances: makeHuffman(new Uint8Array(30).fill(5)) }
 })()
@@ -70,20 +77,23 @@ const codeOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1,
 
 const at = (table: ArrayLike<number>, i: number): number => table[i] ?? 0
 
-/** Packed bytes as they come: read by bits, or by bytes. Behind the end of all of them come zeros. */
+/** Packed bytes as they arrive, read by bits or by bytes. Reading bits past the end returns zeros. */
 export class Source {
+  /** Whether all input was pushed. */
   isLast = false
   private bytes = new Uint8Array()
+  /** The position in `bytes` of the next byte that is not in `bits`. */
   private next = 0
   private bits = 0
+  /** How many bits `bits` holds. */
   private count = 0
 
-  /** How many bytes are here that were not looked at. */
+  /** How many bytes are available. */
   get length(): number {
     return this.bytes.length - this.next
   }
 
-  /** Whether more was read than there is. */
+  /** Whether more was read than was pushed. */
   get isOverrun(): boolean {
     return this.next - (this.count >> 3) > this.bytes.length
   }
@@ -98,12 +108,12 @@ export class Source {
     this.next = 0
   }
 
-  /** Whether so many bytes can be read, or no more will come. */
+  /** Whether this many bytes are available, or all input was pushed. */
   has(length: number): boolean {
     return this.isLast || this.length >= length
   }
 
-  /** Gives whole bytes back that were taken for their bits. */
+  /** Returns whole bytes from the bit buffer to the input. */
   private unread(): void {
     this.next -= this.count >> 3
     this.count &= 7
@@ -117,7 +127,8 @@ export class Source {
     }
   }
 
-  take(count: number): number {
+  /** Reads this many bits, the first one lowest. */
+  takeBits(count: number): number {
     this.fill(count)
     const value = this.bits & ((1 << count) - 1)
     this.bits >>>= count
@@ -125,8 +136,8 @@ export class Source {
     return value
   }
 
-  /** The symbol of the next code, or -1 where there is none. */
-  symbol({ counts, symbols, table }: Huffman): number {
+  /** Reads a code and returns its symbol, or -1 if no code matches. */
+  takeSymbol({ counts, symbols, table }: Huffman): number {
     this.fill(longestCode)
     const entry = at(table, this.bits & ((1 << tableBits) - 1))
     if (entry !== 0) {
@@ -152,18 +163,18 @@ export class Source {
     return -1
   }
 
-  /** To the next whole byte. */
+  /** Skips to the next whole byte. */
   align(): void {
-    this.take(this.count & 7)
+    this.takeBits(this.count & 7)
     this.unread()
   }
 
-  /** So many bytes at most, which stay. */
+  /** Returns at most this many bytes without consuming them. */
   peek(length: number): Uint8Array {
     return this.bytes.subarray(this.next, this.next + length)
   }
 
-  /** So many bytes at most. They are a view of what was pushed. */
+  /** Reads at most this many bytes, as a view of what was pushed. */
   read(length: number): Uint8Array {
     const taken = this.peek(length)
     this.next += taken.length
@@ -175,21 +186,22 @@ const windowLength = 32_768
 const pieceLength = 65_536
 const longestCopy = 258
 
-/** What came out, of which later data repeats parts. */
+/** The inflated bytes that were not emitted yet, and the window before them that copies refer to. */
 class Output {
   private readonly bytes = new Uint8Array(windowLength + pieceLength + longestCopy)
   private end = 0
-  private given = 0
+  /** Up to here the bytes were emitted. */
+  private emitted = 0
 
   get isFull(): boolean {
-    return this.end - this.given >= pieceLength
+    return this.end - this.emitted >= pieceLength
   }
 
   put(byte: number): void {
     this.bytes[this.end++] = byte
   }
 
-  /** How much more fits. */
+  /** How many more bytes fit. */
   get space(): number {
     return this.bytes.length - this.end
   }
@@ -199,91 +211,98 @@ class Output {
     this.end += bytes.length
   }
 
-  /** Repeats what came a distance ago; false where nothing came that long ago. */
-  repeat(length: number, distance: number): boolean {
+  /** Copies bytes from `distance` before the end. Returns false if the distance is larger than the window. */
+  copy(length: number, distance: number): boolean {
     if (distance > this.end) return false
     const { bytes, end } = this
-    // Long runs of one byte are what large files have most of.
+    // Runs of one byte are common in large files, and `fill` is faster.
     if (distance === 1) bytes.fill(at(bytes, end - 1), end, end + length)
     else for (let i = end; i < end + length; i++) bytes[i] = at(bytes, i - distance)
     this.end = end + length
     return true
   }
 
-  /** A copy of what came since the last time. */
+  /** Returns a copy of the bytes since the last call. */
   take(): Uint8Array {
-    const piece = this.bytes.slice(this.given, this.end)
-    const from = Math.max(0, this.end - windowLength)
-    this.bytes.copyWithin(0, from, this.end)
-    this.end -= from
-    this.given = this.end
+    const piece = this.bytes.slice(this.emitted, this.end)
+    const windowStart = Math.max(0, this.end - windowLength)
+    this.bytes.copyWithin(0, windowStart, this.end)
+    this.end -= windowStart
+    this.emitted = this.end
     return piece
   }
 }
 
-/** A piece that came out; `undefined` asks for more to be pushed into the source. */
+/** Yields inflated pieces, or `undefined` to ask for more input in the source. */
 export type Steps<A> = Generator<Uint8Array | undefined, A>
 
-export function* until(source: Source, length: number): Steps<void> {
+/** Asks for input until this many bytes are available. */
+export function* need(source: Source, length: number): Steps<void> {
   while (!source.has(length)) yield undefined
 }
 
-const wrong = "it has codes that mean nothing"
-const tooShort = "it ends too early"
+/** Why data can't be inflated. */
+const invalidData = "its compressed data is invalid"
+export const truncated = "it is truncated"
 
-/** As many symbols as there is input and space for. */
+/** Inflates symbols until the block ends, or until more input or space is needed. */
 const inflateSymbols = (
   source: Source,
   output: Output,
   literals: Huffman,
   distances: Huffman,
-): "more" | "end" | typeof wrong | typeof tooShort => {
+): "more" | "end" | typeof invalidData | typeof truncated => {
   while (source.has(8) && !output.isFull) {
-    const symbol = source.symbol(literals)
-    if (source.isOverrun) return tooShort
-    if (symbol < 0 || symbol > 285) return wrong
+    const symbol = source.takeSymbol(literals)
+    if (source.isOverrun) return truncated
+    if (symbol < 0 || symbol > 285) return invalidData
     if (symbol === 256) return "end"
     if (symbol < 256) {
       output.put(symbol)
       continue
     }
-    const length = at(lengthBase, symbol - 257) + source.take(at(lengthExtra, symbol - 257))
-    const code = source.symbol(distances)
-    if (code < 0 || code > 29) return wrong
-    const distance = at(distanceBase, code) + source.take(at(distanceExtra, code))
-    if (!output.repeat(length, distance)) return wrong
+    const length = at(lengthBase, symbol - 257) + source.takeBits(at(lengthExtra, symbol - 257))
+    const code = source.takeSymbol(distances)
+    if (code < 0 || code > 29) return invalidData
+    const distance = at(distanceBase, code) + source.takeBits(at(distanceExtra, code))
+    if (!output.copy(length, distance)) return invalidData
   }
   return "more"
 }
 
-function* stored(source: Source, output: Output): Steps<string | undefined> {
+/** Copies a block that is not compressed. Returns what is wrong with it. */
+function* storedBlock(source: Source, output: Output): Steps<string | undefined> {
   source.align()
-  yield* until(source, 4)
-  const head = source.read(4)
-  let left = at(head, 0) | (at(head, 1) << 8)
-  if (head.length < 4) return tooShort
-  if ((left ^ (at(head, 2) | (at(head, 3) << 8))) !== 0xffff) return wrong
+  yield* need(source, 4)
+  const header = source.read(4)
+  let left = at(header, 0) | (at(header, 1) << 8)
+  if (header.length < 4) return truncated
+  if ((left ^ (at(header, 2) | (at(header, 3) << 8))) !== 0xffff) return invalidData
   while (left > 0) {
     if (output.isFull) yield output.take()
-    yield* until(source, 1)
+    yield* need(source, 1)
     const bytes = source.read(Math.min(left, output.space))
-    if (bytes.length === 0) return tooShort
+    if (bytes.length === 0) return truncated
     output.append(bytes)
     left -= bytes.length
   }
   return undefined
 }
 
-/** The codes that a block has of its own. */
+/** Reads the codes that a block defines. */
 const readCodes = (source: Source) => {
-  const [literalCount, distanceCount, count] = [source.take(5) + 257, source.take(5) + 1, source.take(4) + 4]
-  const ofLengths = new Uint8Array(19)
-  for (let i = 0; i < count; i++) ofLengths[at(codeOrder, i)] = source.take(3)
-  const code = makeHuffman(ofLengths)
+  const [literalCount, distanceCount, count] = [
+    source.takeBits(5) + 257,
+    source.takeBits(5) + 1,
+    source.takeBits(4) + 4,
+  ]
+  const codeLengths = new Uint8Array(19)
+  for (let i = 0; i < count; i++) codeLengths[at(codeOrder, i)] = source.takeBits(3)
+  const code = makeHuffman(codeLengths)
   if (code === undefined) return undefined
   const lengths = new Uint8Array(literalCount + distanceCount)
   for (let i = 0; i < lengths.length;) {
-    const symbol = source.symbol(code)
+    const symbol = source.takeSymbol(code)
     if (symbol < 0) return undefined
     if (symbol < 16) {
       lengths[i++] = symbol
@@ -291,7 +310,8 @@ const readCodes = (source: Source) => {
     }
     if (symbol === 16 && i === 0) return undefined
     const value = symbol === 16 ? at(lengths, i - 1) : 0
-    const times = symbol === 16 ? 3 + source.take(2) : symbol === 17 ? 3 + source.take(3) : 11 + source.take(7)
+    const times =
+      symbol === 16 ? 3 + source.takeBits(2) : symbol === 17 ? 3 + source.takeBits(3) : 11 + source.takeBits(7)
     if (i + times > lengths.length) return undefined
     lengths.fill(value, i, i + times)
     i += times
@@ -302,34 +322,39 @@ const readCodes = (source: Source) => {
   }
 }
 
-/** No block has codes of more bytes than this. */
+/** The codes that a block defines are never longer than this, in bytes. */
 const longestCodes = 600
 
-function* compressed(source: Source, output: Output, codes: ReturnType<typeof readCodes>): Steps<string | undefined> {
-  if (codes?.literals === undefined || codes.distances === undefined) return wrong
+/** Inflates a compressed block. Returns what is wrong with it. */
+function* compressedBlock(
+  source: Source,
+  output: Output,
+  codes: ReturnType<typeof readCodes>,
+): Steps<string | undefined> {
+  if (codes?.literals === undefined || codes.distances === undefined) return invalidData
   while (true) {
     const result = inflateSymbols(source, output, codes.literals, codes.distances)
     if (result === "end") return undefined
     if (result !== "more") return result
     if (output.isFull) yield output.take()
-    yield* until(source, 8)
+    yield* need(source, 8)
   }
 }
 
-/** Inflates to the end of the data, and no further; or says what is wrong with them. */
+/** Inflates up to the end of the data, and reads no further. Returns what is wrong with the data. */
 export function* inflate(source: Source): Steps<string | undefined> {
   const output = new Output()
   let isLast = false
   while (!isLast) {
-    yield* until(source, longestCodes)
-    isLast = source.take(1) === 1
-    const type = source.take(2)
+    yield* need(source, longestCodes)
+    isLast = source.takeBits(1) === 1
+    const type = source.takeBits(2)
     const problem =
       type === 0
-        ? yield* stored(source, output)
+        ? yield* storedBlock(source, output)
         : type === 3
-          ? wrong
-          : yield* compressed(source, output, type === 1 ? fixed : readCodes(source))
+          ? invalidData
+          : yield* compressedBlock(source, output, type === 1 ? fixedCodes : readCodes(source))
     if (problem !== undefined) {
       yield output.take()
       return problem
@@ -337,5 +362,5 @@ export function* inflate(source: Source): Steps<string | undefined> {
   }
   source.align()
   yield output.take()
-  return source.isOverrun ? tooShort : undefined
+  return source.isOverrun ? truncated : undefined
 }

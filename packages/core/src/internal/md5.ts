@@ -43,5 +43,5 @@ const compress = (state: Uint32Array, block: DataView, offset: number): void => 
   state[3] = (state[3] ?? 0) + d
 }
 
-/** MD5 (RFC 1321), as bytes flow: storage announces it, so it is compared with. It protects nothing. */
+/** MD5 (RFC 1321), in pieces. It detects transfer errors, because the storage announces it; it is not a protection. */
 export const make = () => BlockHash.make({ initial, littleEndian: true, compress })

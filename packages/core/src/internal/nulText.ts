@@ -1,35 +1,34 @@
+/** Removes NULs from text in pieces, and decodes UTF-16 whose bytes were read as characters. */
 import { withoutEnd } from "./text.ts"
 
-/** So many of a text's first characters decide whether it is UTF-16. */
+/** How many of the first characters of a text decide whether it is UTF-16. */
 const sampleLength = 4096
 
 /**
- * Whether text is UTF-16LE each of whose bytes was taken for a character: NULs are on odd places mostly, and either they
- * are many (half of the text where it is Latin), or other controls are, of which text has few.
+ * Whether each character of a text is a byte of UTF-16LE. Then most NULs are at odd positions, and either NULs are frequent
+ * (half of Latin text), or other control characters are, which are rare in text.
  */
 const looksLikeUtf16 = (sample: string): boolean => {
   const text = withoutEnd(sample, "\u0000")
   if (/[^\u0000-\u00ff]/.test(text)) return false
-  let nuls = 0
-  let highNuls = 0
-  let controls = 0
+  const count = { nuls: 0, highNuls: 0, controls: 0 }
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code === 0) {
-      nuls++
-      if (i % 2 === 1) highNuls++
-    } else if (code < 9 || (code > 13 && code < 32) || (code > 127 && code < 160)) controls++
+      count.nuls++
+      if (i % 2 === 1) count.highNuls++
+    } else if (code < 9 || (code > 13 && code < 32) || (code > 127 && code < 160)) count.controls++
   }
-  return highNuls * 2 > nuls && (nuls * 4 >= text.length - 1 || controls * 20 >= text.length)
+  return count.highNuls * 2 > count.nuls && (count.nuls * 4 >= text.length - 1 || count.controls * 20 >= text.length)
 }
 
-/** Text in the making. `end` comes once. */
+/** Receives a text in pieces. `end` is called once. */
 export interface Text {
   readonly push: (piece: string) => void
   readonly end: () => void
 }
 
-/** Surrogates that belong together come out together. */
+/** Emits both halves of a surrogate pair together. */
 const pairing = (emit: (piece: string) => void): Text => {
   let high = ""
   return {
@@ -46,7 +45,7 @@ const pairing = (emit: (piece: string) => void): Text => {
   }
 }
 
-/** Low bytes and high bytes in turn, as characters. `end` takes a high byte that is missing for a NUL. */
+/** Decodes UTF-16LE whose bytes are characters. `end` completes half a character with a NUL. */
 const utf16 = (emit: (piece: string) => void): Text => {
   const decoder = new TextDecoder("utf-16le")
   let isOdd = false
@@ -62,31 +61,32 @@ const utf16 = (emit: (piece: string) => void): Text => {
 }
 
 /**
- * Text without NULs, which mean nothing in it: they are padding, or one half of UTF-16 that was read byte by byte. The
- * first 4,096 characters decide which; if UTF-16, then up to the first character that is no byte.
+ * Emits a text without NULs. They are padding, or the high bytes of UTF-16 that was read byte by byte: the first 4,096
+ * characters decide which. UTF-16 ends at the first character that is too large for a byte.
  */
 export const make = (emit: (piece: string) => void): Text => {
   const out = pairing(emit)
   const plain = (piece: string) => out.push(piece.includes("\u0000") ? piece.replaceAll("\u0000", "") : piece)
+  /** What was read before the decision; `undefined` after it. */
   let sample: string | undefined = ""
-  let wide: Text | undefined
+  let decoder: Text | undefined
 
   const pass = (piece: string): void => {
-    if (wide === undefined) return plain(piece)
-    const stop = piece.search(/[^\u0000-\u00ff]/)
-    if (stop < 0) return wide.push(piece)
-    wide.push(piece.slice(0, stop))
-    wide.end()
-    wide = undefined
-    plain(piece.slice(stop))
+    if (decoder === undefined) return plain(piece)
+    const end = piece.search(/[^\u0000-\u00ff]/)
+    if (end < 0) return decoder.push(piece)
+    decoder.push(piece.slice(0, end))
+    decoder.end()
+    decoder = undefined
+    plain(piece.slice(end))
   }
 
   const decide = (): void => {
     if (sample === undefined) return
-    const held = sample
+    const text = sample
     sample = undefined
-    if (looksLikeUtf16(held.slice(0, sampleLength))) wide = utf16(plain)
-    pass(held)
+    if (looksLikeUtf16(text.slice(0, sampleLength))) decoder = utf16(plain)
+    pass(text)
   }
 
   return {
@@ -97,7 +97,7 @@ export const make = (emit: (piece: string) => void): Text => {
     },
     end: () => {
       decide()
-      wide?.end()
+      decoder?.end()
       out.end()
     },
   }

@@ -1,10 +1,10 @@
-/** The name that a result had on its machine: data to show, and never a path. */
+/** Reads the name that a result had on its machine. It is for display only, and never used as a path. */
 import * as Option from "effect/Option"
 
-/** As long as a file system allows. */
+/** The longest file name on common file systems, in characters. */
 const longest = 255
 
-/** The last part of a path of any system, without what a terminal obeys. */
+/** The last part of a path of any system, without characters that control a terminal. */
 const clean = (text: string): Option.Option<string> => {
   const name = (text.split(/[/\\]/).at(-1) ?? "").replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").trim()
   return name === "" || name === "." || name === ".." ? Option.none() : Option.some(name.slice(0, longest))
@@ -12,7 +12,7 @@ const clean = (text: string): Option.Option<string> => {
 
 const decodePercent = Option.liftThrowable(decodeURIComponent)
 
-/** By `Content-Disposition`: `filename*` where there is one, else `filename`. */
+/** Reads the name from `Content-Disposition`: `filename*`, or else `filename`. */
 export const fromDisposition = (header: string | undefined): Option.Option<string> => {
   const [, encoded] = /;\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(header ?? "") ?? []
   const [, quoted, plain] = /;\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(header ?? "") ?? []
@@ -22,10 +22,10 @@ export const fromDisposition = (header: string | undefined): Option.Option<strin
 
 const flags = { extra: 4, name: 8 }
 
-/** So much of a file holds the name in its gzip header, unless an extra field is before it. */
+/** How many first bytes of a gzip file include the name in its header, unless an extra field precedes it. */
 export const gzipHeaderLength = 10 + longest + 1
 
-/** By the first bytes of a gzip file, in latin-1 as its specification has it. */
+/** Reads the name from the first bytes of a gzip file. RFC 1952 specifies Latin-1. */
 export const fromGzip = (start: Uint8Array): Option.Option<string> => {
   const [id1, id2, method, flag = 0] = start
   if (id1 !== 0x1f || id2 !== 0x8b || method !== 8 || (flag & flags.name) === 0) return Option.none()

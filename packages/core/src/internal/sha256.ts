@@ -1,6 +1,6 @@
 import * as BlockHash from "./blockHash.ts"
 
-/** The first 32 bits of the fractional part of a root of each of the first primes. */
+/** The first 32 bits of the fractional parts of a root of the first primes. */
 const ofPrimes = (count: number, root: (n: number) => number): Array<number> => {
   const found: Array<number> = []
   for (let n = 2; found.length < count; n++) {
@@ -60,5 +60,5 @@ const compress = (state: Uint32Array, block: DataView, offset: number): void => 
   state[7] = at(state, 7) + h
 }
 
-/** SHA-256 (FIPS 180-4), as bytes flow. */
+/** SHA-256 (FIPS 180-4), in pieces. */
 export const make = () => BlockHash.make({ initial, littleEndian: false, compress })

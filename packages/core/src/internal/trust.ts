@@ -1,10 +1,10 @@
-/** Whether nobody but this user, and root, decides what is in a file and where a path leads. */
+/** Checks that only this user and root decide what a file contains and where a path leads. */
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 
 type Info = FileSystem.File.Info
 
-/** Not known where the platform has no users of this kind: then neither owners nor modes say anything. */
+/** Unknown on platforms without user ids, where owners and modes mean nothing. */
 type User = number | undefined
 
 const writableByGroup = 0o020
@@ -12,6 +12,7 @@ const writableByOthers = 0o002
 const sticky = 0o1000
 const root = 0
 
+/** The next step in every message. */
 const wayOut = "choose another directory"
 
 const foreignOwner = ({ uid }: Info, user: User): number | undefined => {
@@ -26,7 +27,7 @@ const ofOwner = (info: Info, user: User): string | undefined => {
   return owner === undefined ? undefined : `it belongs to another user (uid ${owner}); ${wayOut}, of your own`
 }
 
-/** What is wrong with a directory that has files of ours. */
+/** What is wrong with a directory for our files. */
 export const ofDirectory = (info: Info, user: User, path: string): string | undefined => {
   if (user === undefined) return undefined
   return (
@@ -50,11 +51,11 @@ export const ofAncestor = (info: Info, user: User, path: string): string | undef
     : `other users may write to it (mode ${modeOf(info)}), and so replace what is below it; ${wayOut}, or: chmod go-w ${path}`
 }
 
-/** What is wrong with a link below a directory of ours. */
+/** What is wrong with a link in our directory. */
 export const ofLink = ({ type }: Info): string | undefined =>
   type === "SymbolicLink" ? `it is a symbolic link, and no link is followed here; remove it, or ${wayOut}` : undefined
 
-/** What is wrong with a link on the way to a directory. */
+/** What is wrong with a link in the path of a directory. */
 export const ofPathLink = (info: Info, user: User): string | undefined => {
   const owner = foreignOwner(info, user)
   return owner === undefined ? undefined : `it is a symbolic link of another user (uid ${owner}); ${wayOut}`

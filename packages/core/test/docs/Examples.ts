@@ -1,4 +1,4 @@
-/** The examples of the documentation, each as a file of its own beside the package that it belongs to. */
+/** Extracts the examples of the documentation, each into its own file in the package it belongs to. */
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -8,18 +8,18 @@ import * as Layer from "effect/Layer"
 
 export const root = fileURLToPath(new URL("../../../../", import.meta.url))
 
-/** A block of documentation. Its lines have the numbers that they have in `source`. */
+/** A block of code. Its lines have the same numbers as in `source`. */
 export interface Example {
   readonly source: string
   readonly code: string
-  /** What the line with this number says that it prints. */
+  /** The text that each line says it prints, by line number. */
   readonly prints: ReadonlyMap<number, string>
 }
 
-/** A comment that begins with an article describes what is printed. Any other is what is printed. */
+/** A comment that starts with an article describes the output. Any other comment is the output. */
 const isProse = (comment: string) => /^(the|a|an) /i.test(comment)
 
-/** For the examples the console is as good as any. The comment stands where the source has something else. */
+/** Examples may use the console. This replaces the first line, which is never code in the source. */
 const firstLine = "// @effect-diagnostics globalConsole:off"
 
 const makeExample = (source: string, start: number, lines: ReadonlyArray<string>): Example => ({
@@ -33,7 +33,7 @@ const makeExample = (source: string, start: number, lines: ReadonlyArray<string>
   ),
 })
 
-/** The blocks of a page, and of a TypeScript file those that an `@example` goes before. */
+/** The blocks of a Markdown page, or those after an `@example` in a TypeScript file. */
 const examplesOf = (source: string): ReadonlyArray<Example> => {
   const found: Array<Example> = []
   let isExample = source.endsWith(".md")
@@ -53,8 +53,8 @@ const examplesOf = (source: string): ReadonlyArray<Example> => {
   return found
 }
 
-/** Where the packages' names resolve as they do for the example's reader. */
-const homes = {
+/** The directories in which the examples of each source are written, so that package names resolve as for a user. */
+const directoryOf = {
   "packages/core/": "packages/core/test/docs",
   "packages/node/": "packages/node/test",
   "packages/cli/": "packages/cli/test",
@@ -67,11 +67,11 @@ const write = () => {
   const examples = sources.flatMap(examplesOf)
   const directories: Array<string> = []
   const files = new Map<string, Example>()
-  for (const [prefix, home] of Object.entries(homes)) {
+  for (const [prefix, parent] of Object.entries(directoryOf)) {
     const own = examples.filter(({ source }) => source.startsWith(prefix))
     if (own.length === 0) continue
-    mkdirSync(join(root, home), { recursive: true })
-    const directory = mkdtempSync(join(root, home, ".generated-"))
+    mkdirSync(join(root, parent), { recursive: true })
+    const directory = mkdtempSync(join(root, parent, ".generated-"))
     directories.push(directory)
     own.forEach((example, i) => {
       const file = join(directory, `${i}-${basename(example.source, ".ts")}.ts`)
@@ -82,7 +82,7 @@ const write = () => {
   return { directories, files }
 }
 
-/** The files by their paths, for as long as they are needed. */
+/** The examples by the paths of their files, which are removed with the scope. */
 export class Examples extends Context.Service<Examples, ReadonlyMap<string, Example>>()(
   "@live-response/core/test/docs/Examples",
 ) {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Examples, root } from "./Examples.ts"
 
-/** What a program prints, or complains of where it prints nothing. */
+/** The standard output of a program, or its standard error if it prints nothing. */
 const run = (command: string, ...args: ReadonlyArray<string>) =>
   Effect.callback<string>((resume) => {
     const child = execFile(command, args, { cwd: root }, (_, stdout, stderr) =>
@@ -18,7 +18,7 @@ const run = (command: string, ...args: ReadonlyArray<string>) =>
 
 const bin = (name: string) => join(root, "node_modules/.bin", name)
 
-/** The project's settings, less what is for projects that other projects build on. */
+/** The project's compiler settings, without those for project references. */
 const settings = (files: Iterable<string>) =>
   JSON.stringify({
     extends: join(root, "tsconfig.base.json"),
@@ -33,8 +33,8 @@ const settings = (files: Iterable<string>) =>
     },
   })
 
-const Said = Schema.Struct({ file: Schema.String, line: Schema.Int, text: Schema.String })
-const decodeSaid = Schema.decodeUnknownEffect(Schema.fromJsonString(Said))
+const Printed = Schema.Struct({ file: Schema.String, line: Schema.Int, text: Schema.String })
+const decodePrinted = Schema.decodeUnknownEffect(Schema.fromJsonString(Printed))
 
 layer(Examples.layer, { excludeTestServices: true })("the examples of the documentation", (it) => {
   it.effect("compile with the project's settings", () =>
@@ -52,7 +52,7 @@ layer(Examples.layer, { excludeTestServices: true })("the examples of the docume
           const [, file = "", line, text] = /^(.+)\((\d+),\d+\): ([\s\S]+)$/.exec(problem) ?? []
           const example = examples.get(resolve(root, file))
           if (example !== undefined) return [`${example.source}:${line}: ${text}`]
-          // What is wrong with the packages themselves is told where they are compiled.
+          // Errors in the packages themselves are reported by `check:types`.
           return problem === "" || /^packages\/\w+\/src\//.test(relative(root, resolve(root, file))) ? [] : [problem]
         })
       assert.isAbove(examples.size, 10)
@@ -66,9 +66,9 @@ layer(Examples.layer, { excludeTestServices: true })("the examples of the docume
       const runnable = Array.from(examples).filter(([, { prints }]) => prints.size > 0)
       const printer = fileURLToPath(new URL("print.ts", import.meta.url))
       const printed = yield* run(bin("node"), printer, ...runnable.map(([file]) => file))
-      const said = yield* Effect.forEach(printed.trim().split("\n"), (line) => decodeSaid(line))
+      const lines = yield* Effect.forEach(printed.trim().split("\n"), (line) => decodePrinted(line))
       const problems = runnable.flatMap(([file, { prints, source }]) => {
-        const own = said.filter((each) => each.file === file)
+        const own = lines.filter((each) => each.file === file)
         const failures = own.filter(({ line }) => line === 0).map(({ text }) => `${source}: ${text}`)
         const others = Array.from(prints).flatMap(([line, expected]) => {
           const actual = own.filter((each) => each.line === line).map(({ text }) => text)

@@ -1,6 +1,6 @@
 /**
- * A program with this library inside, and with nothing of Node: `embed.ts ENDPOINT TOKEN INDICES` downloads a batch into
- * memory and prints what became of each result.
+ * A program that embeds this library without Node: `embed.ts ENDPOINT TOKEN TARGET...` downloads a batch into memory and
+ * prints the outcome of each result.
  */
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
@@ -40,10 +40,10 @@ const program = Effect.gen(function* () {
   const events = yield* Stream.runCollect(liveResponse.saveAll(refs))
   const results = events
     .filter((event) => event.event === "completed" || event.event === "failed")
-    .map((ended) => ({
-      ...ended,
+    .map((finished) => ({
+      ...finished,
       retries: events.flatMap((event) =>
-        event.event === "retrying" && event.index === ended.index
+        event.event === "retrying" && event.index === finished.index
           ? ["reason" in event.error ? event.error.reason._tag : event.error._tag]
           : [],
       ),

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 
 const source = fileURLToPath(new URL("../../src/", import.meta.url))
 
-/** Blank, with as many lines as before. */
+/** Blanks a text, and leaves its line feeds so that line numbers stay correct. */
 const blank = (text: string) => text.replaceAll(/[^\n]+/g, "")
 
 const code = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*/gm, blank)
@@ -14,7 +14,7 @@ const strings = /"(?:\\.|[^"\\\n])*"/g
 const platformModule = /["'](node:|bun\b|deno\b|@effect\/|@azure\/)/
 const platformName = /(?<![\w.$])(globalThis\.)?(process|Buffer|Deno|Bun)\b/
 
-it.effect("core needs no platform: no module and no global of Node, Deno or Bun", () =>
+it.effect("core uses no module and no global of Node, Deno or Bun", () =>
   Effect.sync(() => {
     const files = globSync("**/*.ts", { cwd: source })
     assert.isAbove(files.length, 20)

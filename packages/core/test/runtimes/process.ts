@@ -1,4 +1,4 @@
-/** Programs of this directory as processes of Deno and Bun. */
+/** Runs the programs of this directory in Deno and Bun. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, realpathSync } from "node:fs"
 import { join } from "node:path"
@@ -11,8 +11,8 @@ import * as Stream from "effect/Stream"
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
 /**
- * Where the platform's binary is. The packages `deno` and `bun` themselves hold none: a script of theirs would put it in
- * place, or download it, and no install script runs here. What the lockfile pins is one package a platform.
+ * The paths of the binaries. The packages `deno` and `bun` have none: their install scripts, which do not run here, would
+ * link or download it. The lockfile pins a package with the binary for each platform.
  */
 const binaries = {
   deno: [
@@ -40,7 +40,7 @@ const binaryOf = (runtime: Runtime) => {
   return found
 }
 
-/** Nothing but loopback is allowed, and nothing is looked for in a registry. */
+/** Allow only loopback, and no access to a registry. */
 const flags = {
   deno: [
     "run",
@@ -58,10 +58,10 @@ export type Runtime = keyof typeof flags
 
 export const runtimes = ["deno", "bun"] as const
 
-/** A program that did not say what it should have said. */
+/** A program that did not print a line. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", { message: Schema.String }) {}
 
-/** Waits until a program has ended by itself, which it does once its standard input is closed. */
+/** Closes the standard input of a program, and waits until it exits. */
 const end = (child: ChildProcess, name: string) =>
   Effect.callback<number | null>((resume) => {
     child.stdin?.end()
@@ -73,10 +73,10 @@ const end = (child: ChildProcess, name: string) =>
       duration: "1 minute",
       orElse: () => Effect.sync(() => child.kill("SIGKILL")).pipe(Effect.as("a kill")),
     }),
-    Effect.flatMap((code) => (code === 0 ? Effect.void : Effect.die(`${name} ended with ${code}`))),
+    Effect.flatMap((code) => (code === 0 ? Effect.void : Effect.die(`${name} exited with ${code}`))),
   )
 
-/** Starts a program, which ends with the scope, and gives the first line that it prints. */
+/** Starts a program for the lifetime of the scope, and returns the first line that it prints. */
 export const firstLine = Effect.fnUntraced(function* (runtime: Runtime, program: string, args: ReadonlyArray<string>) {
   const name = `${program} in ${runtime}`
   const child = yield* Effect.acquireRelease(
@@ -87,13 +87,13 @@ export const firstLine = Effect.fnUntraced(function* (runtime: Runtime, program:
     ),
     (child) => end(child, name),
   )
-  const complaints: Array<string> = []
-  child.stderr.setEncoding("utf8").on("data", (text: string) => complaints.push(text))
+  const errorOutput: Array<string> = []
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errorOutput.push(text))
   return yield* Stream.fromAsyncIterable<Uint8Array, unknown>(child.stdout, (cause) => cause).pipe(
     Stream.decodeText(),
     Stream.splitLines,
     Stream.runHead,
     Effect.flatMap(Effect.fromOption),
-    Effect.mapError(() => new ProgramError({ message: `${name}: ${complaints.join("")}` })),
+    Effect.mapError(() => new ProgramError({ message: `${name}: ${errorOutput.join("")}` })),
   )
 })

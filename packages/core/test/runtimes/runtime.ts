@@ -1,4 +1,4 @@
-/** The little that Deno and Bun call by different names: the command line, standard input and the server. */
+/** What Deno and Bun name differently: arguments, standard input and the server. */
 
 type Handler = (request: Request) => Promise<Response>
 
@@ -24,7 +24,7 @@ declare const Bun: {
 
 const hostname = "127.0.0.1"
 
-/** What stands behind the program's name on the command line. */
+/** The arguments of the program. */
 export const args = typeof Deno === "undefined" ? Bun.argv.slice(2) : Deno.args
 
 /** Standard input. */

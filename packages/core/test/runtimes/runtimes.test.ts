@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Process from "./process.ts"
 import * as Samples from "./samples.ts"
 
-/** The simulator by `node:http`. A body that breaks takes its connection with it. */
+/** Serves the simulator with `node:http`. A body that fails closes its connection. */
 const serveByNode = Effect.gen(function* () {
   const { handler } = yield* Samples.make
   const webHandler = HttpEffect.toWebHandler(handler)
@@ -63,26 +63,28 @@ const expected: typeof Printed.Type = Samples.samples.map(({ ref, result }) => (
   retries: result.retries ?? [],
 }))
 
-describe("a program with this library inside", { concurrent: true }, () => {
+describe("a program that embeds this library", { concurrent: true }, () => {
   for (const client of Process.runtimes) {
     for (const server of ["node", ...Process.runtimes] as const) {
-      it.live(`in ${client} downloads what ${server} serves: every byte, through expiry, a cut and a 429`, () =>
-        Effect.gen(function* () {
-          const port = yield* servers[server]
-          const targets = Samples.samples.map(({ ref }) => String(ref))
-          const line = yield* Process.firstLine(client, "embed.ts", [
-            `http://127.0.0.1:${port}`,
-            Samples.token,
-            ...targets,
-          ])
-          assert.deepStrictEqual(yield* decodePrinted(line), expected)
-        }).pipe(Effect.scoped),
+      it.live(
+        `in ${client} downloads every byte that ${server} serves, through expiry, a broken connection and a 429`,
+        () =>
+          Effect.gen(function* () {
+            const port = yield* servers[server]
+            const targets = Samples.samples.map(({ ref }) => String(ref))
+            const line = yield* Process.firstLine(client, "embed.ts", [
+              `http://127.0.0.1:${port}`,
+              Samples.token,
+              ...targets,
+            ])
+            assert.deepStrictEqual(yield* decodePrinted(line), expected)
+          }).pipe(Effect.scoped),
       )
     }
   }
 
   for (const runtime of Process.runtimes) {
-    it.live(`in ${runtime} unpacks all members of a gzip file, and padding behind them`, () =>
+    it.live(`in ${runtime} unpacks all members of a gzip file with padding after them`, () =>
       Effect.gen(function* () {
         const file = Buffer.concat([gzipSync("one, "), gzipSync("two"), new Uint8Array(100)])
         assert.strictEqual(yield* Process.firstLine(runtime, "unpack.ts", [file.toString("hex")]), "one, two")

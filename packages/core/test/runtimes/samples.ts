@@ -1,4 +1,4 @@
-/** What the simulated service holds for these tests, the same in every runtime: ten results, three with trouble. */
+/** The results of the simulated service, the same in every runtime: ten, three of which fail at first. */
 import { FromString } from "@live-response/core/ResultRef"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ export const token = "a-token-for-runtimes"
 const bytes = (length: number, seed: number) =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8) * seed) & 0xff)
 
-/** `retries` says for what reasons a download is expected to try again. */
+/** `retries` are the expected reasons for retries of a download. */
 const results: ReadonlyArray<
   Simulator.Result & { readonly content: Uint8Array; readonly retries?: ReadonlyArray<string> }
 > = [
@@ -36,7 +36,7 @@ export const samples = results.map((result, index) => ({
   result,
 }))
 
-/** A simulator that holds them. */
+/** A simulator with these results. */
 export const make = Effect.gen(function* () {
   const simulator = yield* Simulator.make({ tokens: [token] })
   yield* Effect.forEach(samples, ({ ref, result }) => simulator.add(ref, result))

@@ -1,4 +1,4 @@
-/** Serves the simulator by the runtime's own server. Prints the port, and runs until standard input closes. */
+/** Serves the simulator with the runtime's own server. Prints the port, and runs until standard input is closed. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"

@@ -1,4 +1,4 @@
-/** A program with this library inside: `unpack.ts HEX` prints what is inside of a gzip file. */
+/** A program that embeds this library: `unpack.ts HEX` prints the content of a gzip file. */
 import * as Extraction from "@live-response/core/Extraction"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -4,11 +4,10 @@
  */
 import * as AbsentResult from "@live-response/core/AbsentResult"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
-import * as FileName from "@live-response/core/FileName"
-import * as JsonLines from "@live-response/core/JsonLines"
-import { hasResult, MachineAction } from "@live-response/core/MachineAction"
+import { hasResult, type MachineAction } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
+import * as StoredAction from "@live-response/core/StoredAction"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -16,22 +15,18 @@ import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-/** The stored actions of a directory. */
-export const read = (files: PrivateDirectory.PrivateDirectory): Stream.Stream<MachineAction, StoreError> =>
-  JsonLines.read(files, FileName.single.actions, MachineAction)
-
 const keyOf = (machineActionId: string, index: number) => `${machineActionId}:${index}`
 
 /** Opens the file of a directory. It is created with the first action, and has each action once. */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
-  const opened = yield* Effect.gen(function* () {
+  const ids = new Set<string>()
+  const read = yield* Effect.gen(function* () {
     const files = yield* PrivateDirectory.open(directory)
-    const ids = new Set<string>()
-    yield* Stream.runForEach(read(files), ({ id }) => Effect.sync(() => ids.add(id)))
-    const { append } = yield* JsonLines.open(files, FileName.single.actions, MachineAction)
-    return { append, ids }
+    yield* Stream.runForEach(StoredAction.read(files), ({ id }) => Effect.sync(() => ids.add(id)))
+    return files
   }).pipe(Effect.provide(context), Effect.cached)
+  const opened = yield* Effect.flatMap(read, StoredAction.open).pipe(Effect.provide(context), Effect.cached)
 
   const seen = {
     /** Commands that may have no result. */
@@ -42,13 +37,16 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
 
   const store = Effect.fnUntraced(function* (action: MachineAction) {
     for (const index of AbsentResult.possible(action)) seen.uncertain.add(keyOf(action.id, index))
-    const { append, ids } = yield* opened
+    const { append } = yield* opened
     if (ids.has(action.id)) return
     ids.add(action.id)
     yield* append(action)
   })
 
   return {
+    /** Reads the file now, so that one that can't be used is reported before anything else is done. */
+    check: Effect.asVoid(read),
+
     store,
 
     /** The results of actions, each of which is stored. */

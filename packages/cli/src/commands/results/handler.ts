@@ -12,6 +12,7 @@ import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import { isOfOneFile, type StoreError } from "@live-response/core/StoreError"
+import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Verification from "@live-response/core/Verification"
 import * as Console from "effect/Console"
@@ -24,7 +25,6 @@ import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as ActionsFile from "../download/actionsFile.ts"
 import * as Columns from "./columns.ts"
 
 /** A file differs from what was downloaded. */
@@ -86,7 +86,7 @@ const writeFile = <E, R>(files: PrivateDirectory, name: string, text: Stream.Str
 const knownActions = (files: PrivateDirectory, completed: ReadonlyArray<ManifestEntry.Completed>) => {
   const wanted = new Set(completed.map(({ machineActionId }) => machineActionId))
   return Stream.runFold(
-    Stream.filter(ActionsFile.read(files), ({ id }) => wanted.has(id)),
+    Stream.filter(StoredAction.read(files), ({ id }) => wanted.has(id)),
     () => new Map<MachineActionId, Columns.KnownAction>(),
     (known, { commands, computerDnsName = "", id, machineId = "" }) => {
       const types = new Map(commands.map(({ index, type }) => [index, type]))

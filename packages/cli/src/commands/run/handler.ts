@@ -80,6 +80,7 @@ const runAndDownload = Effect.fnUntraced(function* (
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(options, fleet)
   const actionsFile = yield* ActionsFile.make(options)
+  yield* actionsFile.check
   const refs = sessionEvents(named, options, fleet, output).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     actionsFile.resultsOf,
