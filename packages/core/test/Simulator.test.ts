@@ -566,7 +566,7 @@ describe("Simulator: sign-in by other proofs", () => {
         answer.access_token,
       )
       assert.strictEqual((yield* renew).status, 400)
-    }).pipe(Effect.provide(layer({ deviceUser: { after: 3 }, scopes: ["Machine.LiveResponse"] }))),
+    }).pipe(Effect.provide(layer({ deviceUser: { pendingPolls: 3 }, scopes: ["Machine.LiveResponse"] }))),
   )
 
   it.effect("ends a device code that nobody enters, and one that is declined", () =>

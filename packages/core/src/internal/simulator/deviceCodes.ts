@@ -51,7 +51,7 @@ export const poll = (self: DeviceCodes, code: string, now: number) => {
   if (known === undefined || known.expiresAt <= now) {
     return entraError(400, "expired_token", 70020, "The device code has expired.")
   }
-  const { declines = false, after: pendingPolls = 0, slowDown = false } = self.user
+  const { declines = false, pendingPolls = 0, slowDown = false } = self.user
   const nth = known.polls++
   const isEarly = now < known.nextPollAt - tolerance || (slowDown && nth === 0)
   if (isEarly) known.interval += 5

@@ -101,7 +101,7 @@ export interface App {
  */
 export interface DeviceUser {
   /** How many polls are answered with `authorization_pending` before the user has signed in. Default: 0. */
-  readonly after?: number | undefined
+  readonly pendingPolls?: number | undefined
 
   /** Whether the user declines. Default: `false`. */
   readonly declines?: boolean | undefined
@@ -135,7 +135,7 @@ export interface Machine {
   readonly unsupported?: boolean | undefined
 
   /** The error that its scripts fail with. Default: they succeed. */
-  readonly fails?: string | undefined
+  readonly scriptError?: string | undefined
 }
 
 /**

@@ -39,7 +39,7 @@ const progressOf = (session: Session, now: number): Progress => {
   const { cancelled, commandMillis, commands, machine, startsAt } = session
   const stopsAt = cancelled?.at ?? session.createdAt + offlineTimeout
   const until = Math.min(now, stopsAt)
-  const failing = machine.fails === undefined ? -1 : commands.findIndex(({ type }) => type === "RunScript")
+  const failing = machine.scriptError === undefined ? -1 : commands.findIndex(({ type }) => type === "RunScript")
   const planned = failing === -1 ? commands.length : failing + 1
   const finished = Math.max(0, Math.min(planned, Math.floor((until - startsAt) / commandMillis)))
   if (finished === planned) {
@@ -80,7 +80,7 @@ const describe = (session: Session, now: number): ActionRecord => {
         startTime: index <= finished && startedAt <= now ? iso(startedAt) : null,
         endTime: index < finished ? iso(startedAt + session.commandMillis) : null,
         commandStatus: index >= finished ? "Created" : index === failing ? "Failed" : "Completed",
-        errors: index === failing && index < finished ? [session.machine.fails] : [],
+        errors: index === failing && index < finished ? [session.machine.scriptError] : [],
         command,
       }
     }),
@@ -109,7 +109,7 @@ export const resultOf = (session: Session, index: number, now: number): Uint8Arr
           script_name: param("ScriptName"),
           exit_code: index === failing ? 1 : 0,
           script_output: `${param("ScriptName")} ${param("Args")} on ${machine}\r\n`,
-          script_errors: index === failing ? session.machine.fails : "",
+          script_errors: index === failing ? session.machine.scriptError : "",
         })
   return new TextEncoder().encode(text)
 }
