@@ -16,7 +16,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { TestClock } from "effect/testing"
 import { earliestEnd, machineIds, machines } from "../test/support/fleets.ts"
 import { figure, table } from "./table.ts"
 
@@ -55,7 +54,7 @@ const row = (length: number) =>
     ]),
     Effect.provide(
       LiveResponseTest.layer({ machines: machines(count), commandTime: Duration.seconds(length) }).pipe(
-        Layer.provideMerge(TestClock.layer()),
+        Layer.provideMerge(LiveResponseTest.layerTestClock),
       ),
     ),
   )

@@ -4,13 +4,12 @@
  *
  *     node packages/core/bench/quota.ts
  */
-import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import { inVirtualTime, layerTestClock } from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import { TestClock } from "effect/testing"
 import { bound, type Latency, latencies, makeCall, makeServer, mostIn, windows } from "./server.ts"
 import { own, strategies, type Strategy } from "./strategies.ts"
 import { figure, table } from "./table.ts"
@@ -43,8 +42,7 @@ const run = Effect.fnUntraced(
     yield* inVirtualTime(batch, Duration.sum(deadline, Duration.minutes(1)))
     return { starts, server }
   },
-  // A thousand fibers that resume at once can take longer than the clock waits by default.
-  (effect) => effect.pipe(Effect.provide(TestClock.layer({ warningDelay: "1 minute" })), Random.withSeed("quota")),
+  (effect) => effect.pipe(Effect.provide(layerTestClock), Random.withSeed("quota")),
 )
 
 const ratio = (value: number, to: number): string => (value === to ? 1 : value / to).toFixed(3).replace("Infinity", "∞")

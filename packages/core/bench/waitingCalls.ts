@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import { inVirtualTime, layerTestClock } from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Deferred from "effect/Deferred"
@@ -91,7 +91,7 @@ const rounds = <A, E>(
   measure: Effect.Effect<A, E, QuotaStore.QuotaStore | Scope.Scope>,
 ): Effect.Effect<ReadonlyArray<A>, E> =>
   inVirtualTime(Effect.scoped(measure), "1 hour").pipe(
-    Effect.provide([QuotaStore.layerMemory, TestClock.layer({ warningDelay: "1 minute" })]),
+    Effect.provide([QuotaStore.layerMemory, layerTestClock]),
     Effect.replicateEffect(count),
   )
 
