@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { fileInfo } from "../../core/test/support/fileInfo.ts"
 import * as Samples from "../test/support/Samples.ts"
 import * as Mutator from "./Mutator.ts"
 import { anyAnswer, promise, type Target } from "./Target.ts"
@@ -82,24 +83,7 @@ const numberOf = (value: ByteSize.Input | undefined) =>
 
 /** A file system on which every name with an ending is a file with this content, and nothing is written. */
 const readOnly = (input: Uint8Array) => {
-  const size = ByteSize.bytes(input.length)
-  const none = Option.none<never>()
-  const info: FileSystem.File.Info = {
-    type: "File",
-    mtime: none,
-    atime: none,
-    birthtime: none,
-    dev: 1n,
-    ino: none,
-    mode: 0o600,
-    nlink: none,
-    uid: none,
-    gid: none,
-    rdev: none,
-    size,
-    blksize: none,
-    blocks: none,
-  }
+  const info = fileInfo(input.length)
   const unused = Effect.die("it is not read like this")
   const file: FileSystem.File = {
     [FileSystem.FileTypeId]: FileSystem.FileTypeId,

@@ -2,8 +2,9 @@
  * What stands before the reference server's storage in a soak: bodies come at a pace, so that a kill can meet one in its
  * middle, their bytes are counted as they go out, and some are spoiled on the way.
  */
-import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http"
+import { get, type IncomingMessage, type ServerResponse } from "node:http"
 import * as Effect from "effect/Effect"
+import { listen } from "../../node/test/support/loopbackServer.ts"
 
 /** What happens to a result's bytes when they have come to `at`, once. */
 export interface Fault {
@@ -107,20 +108,7 @@ export const make = Effect.fnUntraced(function* (planned: ReadonlyMap<string, Fa
   const services = yield* Effect.context()
   const run = (handled: Effect.Effect<void>) =>
     void Effect.runForkWith(services)(Effect.tapCause(handled, (cause) => Effect.logError(cause)))
-  const origin = yield* Effect.acquireRelease(
-    Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
-      const server = createServer((request, response) => run(handle(request, response)))
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const close = () => {
-          server.close()
-          server.closeAllConnections()
-        }
-        resume(Effect.succeed({ port: typeof address === "object" && address !== null ? address.port : 0, close }))
-      })
-    }),
-    ({ close }) => Effect.sync(close),
-  ).pipe(Effect.map(({ port }) => `http://127.0.0.1:${port}`))
+  const origin = yield* listen((request, response) => run(handle(request, response)))
 
   return {
     /** The link through here to a result that is at `url`. */

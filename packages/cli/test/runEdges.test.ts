@@ -232,7 +232,10 @@ describe("run, left alone", { concurrent: true }, () => {
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({
         ...quick,
-        machines: machines(3, (n) => ({ name: `ws-${n}${hostile}`, ...(n === 1 ? { scriptError: `no ${hostile}` } : {}) })),
+        machines: machines(3, (n) => ({
+          name: `ws-${n}${hostile}`,
+          ...(n === 1 ? { scriptError: `no ${hostile}` } : {}),
+        })),
       })
       const box = yield* Cli.sandbox
       yield* service.refuse((request) =>

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
+import { fileInfo } from "./fileInfo.ts"
 
 /** An operation that a program asks for: `write`, `sync`, `rename`, … */
 export interface Operation {
@@ -59,25 +60,6 @@ interface Inode {
   bytes: Bytes
   flushed: Bytes
 }
-
-const none = Option.none<never>()
-
-const infoOf = (bytes: Uint8Array, type: FileSystem.File.Type = "File"): FileSystem.File.Info => ({
-  type,
-  mtime: none,
-  atime: none,
-  birthtime: none,
-  dev: 1n,
-  ino: none,
-  mode: 0o600,
-  nlink: none,
-  uid: none,
-  gid: none,
-  rdev: none,
-  size: ByteSize.bytes(bytes.length),
-  blksize: none,
-  blocks: none,
-})
 
 const numberOf = (size: ByteSize.Input | undefined, otherwise: number) =>
   size === undefined ? otherwise : Number(ByteSize.fromInputUnsafe(size))
@@ -199,7 +181,7 @@ export const makeDisk = (): Disk => {
 
     const fileOf = (path: string, inode: Inode): FileSystem.File => ({
       ...noFile,
-      stat: operate("stat", path, () => Effect.sync(() => infoOf(inode.bytes))),
+      stat: operate("stat", path, () => Effect.sync(() => fileInfo(inode.bytes.length))),
       sync: operate("sync", path, () =>
         Effect.sync(() => {
           inode.flushed = inode.bytes
@@ -242,12 +224,10 @@ export const makeDisk = (): Disk => {
       lstat: (path) =>
         operate("lstat", path, () => {
           const inode = names.get(path)
-          if (inode !== undefined) return Effect.succeed(infoOf(inode.bytes))
+          if (inode !== undefined) return Effect.succeed(fileInfo(inode.bytes.length))
           const isDirectory =
             directories.has(path) || Array.from(names.keys()).some((name) => name.startsWith(`${path}/`))
-          return isDirectory
-            ? Effect.succeed(infoOf(new Uint8Array(), "Directory"))
-            : Effect.fail(missing("lstat", path))
+          return isDirectory ? Effect.succeed(fileInfo(0, { type: "Directory" })) : Effect.fail(missing("lstat", path))
         }),
       open: (path, options) =>
         Effect.acquireRelease(
@@ -256,7 +236,8 @@ export const makeDisk = (): Disk => {
           ),
           () => Effect.sync(() => openFiles--),
         ),
-      stat: (path) => operate("stat", path, () => Effect.map(inodeAt("stat", path), ({ bytes }) => infoOf(bytes))),
+      stat: (path) =>
+        operate("stat", path, () => Effect.map(inodeAt("stat", path), ({ bytes }) => fileInfo(bytes.length))),
       readFileString: (path) => Effect.map(read(path), (bytes) => new TextDecoder().decode(bytes)),
       stream: (path, options) =>
         Stream.fromEffect(read(path)).pipe(
