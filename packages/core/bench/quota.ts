@@ -1,6 +1,6 @@
 /**
- * How long N calls take, and how many are throttled, by strategy and latency. In virtual time, over a server that counts as
- * the service does.
+ * How long N calls take, and how many are throttled, by strategy and latency. It runs in virtual time, against a server that counts
+ * calls like the service.
  *
  *     node packages/core/bench/quota.ts
  */
@@ -16,7 +16,7 @@ import { figure, table } from "./table.ts"
 
 const sizes = [100, 1500, 10_000]
 
-/** Bounds of the naive strategies, so that each run ends. */
+/** Limits for the naive strategies, so that each run ends. */
 const attempts = 100
 const deadline = Duration.days(7)
 
@@ -32,7 +32,7 @@ const run = Effect.fnUntraced(
       const serve = withPermit(call).pipe(
         Effect.tap(({ wait }) => (wait > 0 ? throttled(Duration.millis(wait)) : Effect.void)),
         Effect.repeat({ while: ({ wait }) => wait > 0, times: attempts - 1 }),
-        Effect.map(({ started, wait }) => (wait > 0 ? undefined : starts.push(started - startedAt))),
+        Effect.map((answer) => (answer.wait > 0 ? undefined : starts.push(answer.startedAt - startedAt))),
       )
       yield* Effect.forEach(Array.from({ length: calls }), () => serve, {
         concurrency: strategy.workers,

@@ -59,7 +59,7 @@ const bytesEach = Effect.fnUntraced(function* <A, E, R>(callers: number, caller:
   return bytes
 })
 
-/** The smallest thing that can wait: a fiber with a deferred of its own. The quota's cost is the difference to it. */
+/** The smallest thing that can wait: a fiber with its own deferred. The cost of the quota is the difference to it. */
 const bare = Effect.suspend(() => Deferred.await(Deferred.makeUnsafe<void>()))
 
 /** Calls that do nothing, over a quota whose window is full, so that every call waits. */
