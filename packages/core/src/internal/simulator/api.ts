@@ -25,7 +25,7 @@ export interface Api {
   readonly blobOrigin: string | undefined
 }
 
-/** The limits of each call. Microsoft documents those of links; the other calls have the same. */
+/** The rate limits that Microsoft documents for each call. Those of links and of runs can be changed. */
 export const makeLimiters = (limits: {
   readonly linksPerMinute: number
   readonly linksPerHour: number
