@@ -3,6 +3,7 @@
 //     node scripts/rules.mjs [path...]
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
+import { hitsIn } from "./glossary.mjs"
 
 /** The files of this repository at these paths, also those that are not committed yet. */
 const files = (...paths) =>
@@ -36,8 +37,12 @@ const lineRules = [
   },
 ]
 
-const problemsOfLine = (file, line) =>
-  lineRules.filter(({ appliesTo, forbids }) => appliesTo.test(file) && forbids.test(line)).map(({ instead }) => instead)
+const problemsOfLine = (file, line) => [
+  ...lineRules
+    .filter(({ appliesTo, forbids }) => appliesTo.test(file) && forbids.test(line))
+    .map(({ instead }) => instead),
+  ...hitsIn(line).map(({ write }) => `write instead: ${write}`),
+]
 
 const longest = 500
 
@@ -52,8 +57,9 @@ const problemsOf = (file) => {
     : problems
 }
 
-/** The rules themselves contain what they forbid. */
-const isChecked = (file) => /\.(ts|mjs)$/.test(file) && file !== "scripts/rules.mjs"
+/** Text that people wrote: not the lockfile, not the history, and not the rules themselves. */
+const isChecked = (file) =>
+  /\.(ts|mjs|md|json|yaml|sh)$/.test(file) && !/(^|\/)(pnpm-lock|CHANGELOG|rules\.mjs|glossary\.mjs)/.test(file)
 
 const paths = process.argv.slice(2)
 const problems = files(...(paths.length === 0 ? ["."] : paths))
