@@ -1,23 +1,21 @@
 /**
- * `@effect/vitest`, as tests import it: vitest.workspace.ts puts this in its place.
- *
- * Virtual time waits for whatever it has woken, but Effect's test clock does so for a second only: on a loaded machine time
- * then passes although nobody is done, and a test sees a day where it meant a minute. Here it waits as long as a test may
- * take.
+ * `@effect/vitest` for the tests of this repository: `it.effect` runs under the clock of `LiveResponseTest.layerTestClock`.
+ * vitest.workspace.ts resolves `@effect/vitest` to this file. It imports the clock alone, because a test that needs no more
+ * should not load the whole of core.
  */
 import { it as original } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { TestClock } from "effect/testing"
+import { layerPatientClock } from "./packages/core/src/internal/patientClock.ts"
 
 export * from "@effect/vitest"
 
-const underPatientClock = Effect.provide(TestClock.layer({ warningDelay: "150 seconds" }))
+const underPatientClock = Effect.provide(layerPatientClock)
 
 const isFunction = (value: unknown): value is (...args: ReadonlyArray<unknown>) => unknown =>
   typeof value === "function"
 
-/** The body of a test. Vitest reads its source for the names of fixtures. */
-const patient = (body: unknown): unknown =>
+/** Wraps the body of a test. Vitest reads the source of a body for the names of its fixtures, so it stays readable. */
+const withPatientClock = (body: unknown): unknown =>
   isFunction(body)
     ? new Proxy(body, {
         apply: (target, self, args) => {
@@ -28,15 +26,15 @@ const patient = (body: unknown): unknown =>
       })
     : body
 
-/** `it.effect`, and what belongs to it: `each`, `prop` and so on. */
-const tester = <A>(of: A): A =>
-  isFunction(of)
-    ? new Proxy(of, {
-        apply: (target, self, args) => tester(Reflect.apply(target, self, args.map(patient))),
-        get: (target, name) => tester(Reflect.get(target, name)),
+/** Wraps `it.effect` and its members, such as `each` and `prop`. */
+const wrapTester = <A>(tester: A): A =>
+  isFunction(tester)
+    ? new Proxy(tester, {
+        apply: (target, self, args) => wrapTester(Reflect.apply(target, self, args.map(withPatientClock))),
+        get: (target, name) => wrapTester(Reflect.get(target, name)),
       })
-    : of
+    : tester
 
 export const it: typeof original = new Proxy(original, {
-  get: (target, name) => (name === "effect" ? tester(target.effect) : Reflect.get(target, name)),
+  get: (target, name) => (name === "effect" ? wrapTester(target.effect) : Reflect.get(target, name)),
 })

@@ -1,17 +1,17 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
-// A test ends with what it waits for. This only ends one that waits in vain, on however slow a machine.
-const bound = 180_000
+// Tests wait for events, not for durations. The timeout only ends a test whose event never comes, on a slow machine too.
+const timeout = 180_000
 
-const patient = fileURLToPath(new URL("vitest.effect.ts", import.meta.url))
+const wrapper = fileURLToPath(new URL("vitest.effect.ts", import.meta.url))
 
-/** Tests import `@effect/vitest` under a clock that waits: see vitest.effect.ts. */
+/** Resolves `@effect/vitest` in tests to vitest.effect.ts. */
 const patientClock = {
   name: "patient-clock",
   enforce: "pre" as const,
   resolveId: (source: string, importer: string | undefined) =>
-    source === "@effect/vitest" && importer !== patient ? patient : undefined,
+    source === "@effect/vitest" && importer !== wrapper ? wrapper : undefined,
 }
 
 const project = (name: string) => ({
@@ -20,14 +20,14 @@ const project = (name: string) => ({
     name,
     root: `packages/${name}`,
     include: ["test/**/*.test.ts"],
-    testTimeout: bound,
-    hookTimeout: bound,
+    testTimeout: timeout,
+    hookTimeout: timeout,
   },
 })
 
 const scripts = { test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000 } }
 
 export default defineConfig({
-  // Most tests wait for a process or a socket; by default a machine of two cores runs one file at a time.
+  // Most tests wait for a process or a socket, so more of them run at once than vitest would start on two cores.
   test: { maxWorkers: 3, projects: [project("core"), project("node"), project("cli"), scripts] },
 })

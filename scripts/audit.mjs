@@ -1,25 +1,26 @@
-// Known vulnerabilities of what the program runs on, as the registry's audit service knows them. High and critical ones
-// fail; a registry without that service is reported, and fails nothing.
+// Checks the dependencies of the program for known vulnerabilities with the registry's audit service. A high or critical one
+// fails the check. A registry without an audit service is reported, and does not fail it.
 import { resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { pnpm } from "./pnpm.mjs"
 
-/** What an answer of `pnpm audit --json` means. */
+/** The meaning of an answer of `pnpm audit --json`. */
 export function verdict(answer) {
   const { advisories = {}, error } = JSON.parse(answer)
   if (error !== undefined) {
-    // Whatever else goes wrong is a failure: an audit that can't be had is not one that found nothing.
+    // Any other error fails the check: an audit that did not run is not one without findings.
     const isMissing = /^ERR_PNPM_AUDIT_(BAD_RESPONSE|ENDPOINT_NOT_EXISTS)$/.test(error.code)
-    return { isFailure: !isMissing, message: `No audit: ${error.message}` }
+    return { isFailure: !isMissing, message: `The registry did not audit the dependencies: ${error.message}` }
   }
   const all = Object.values(advisories)
-  const grave = all.filter(({ severity }) => severity === "high" || severity === "critical")
-  const lines = grave.map((found) => `${found.severity}: ${found.module_name}: ${found.title} (${found.url})`)
+  const severe = all.filter(({ severity }) => severity === "high" || severity === "critical")
+  const lines = severe.map(({ module_name, severity, title, url }) => `${severity}: ${module_name}: ${title} (${url})`)
   return {
-    isFailure: grave.length > 0,
-    message: [`Audit: ${all.length} known vulnerabilities, ${grave.length} of them high or critical.`, ...lines].join(
-      "\n",
-    ),
+    isFailure: severe.length > 0,
+    message: [
+      `Known vulnerabilities in the dependencies: ${all.length}, of which ${severe.length} are high or critical.`,
+      ...lines,
+    ].join("\n"),
   }
 }
 

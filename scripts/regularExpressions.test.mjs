@@ -1,5 +1,5 @@
-// No text of others may keep the program busy: what it reads may be megabytes, and an expression that goes back over what
-// it has read takes the square of that. Each one in the sources is timed on text that is made against it.
+// Foreign text must not keep the program busy. It may have megabytes, and a regular expression that backtracks takes the square
+// of that time. This test times each regular expression in the sources on texts that are meant to slow it down.
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -20,7 +20,7 @@ const isValue = (token) => /[)\]"'`\w$]$/.test(token) && !/^(?:return|typeof|cas
 /** The regular expressions in TypeScript. */
 const literalsIn = (code) => {
   const found = []
-  /** For each brace that is open whether it is a template's. */
+  /** Whether each open brace belongs to a template. */
   const braces = []
   let last = ""
   for (let at = 0; at < code.length;) {
@@ -43,10 +43,10 @@ const literalsIn = (code) => {
   return found
 }
 
-/** What stands in an expression as it is. */
+/** The literal words in an expression. */
 const wordsOf = ({ source }) => source.replaceAll(/\\[a-z]|\\p\{\w+\}|\(\?[:!=<]+/gi, " ").match(/[\w: ]{2,}/g) ?? []
 
-/** What is repeated against an expression: characters that expressions repeat, and words of its own. */
+/** What a slow text repeats: characters that expressions often repeat, and the expression's own words. */
 const piecesFor = (expression) => [
   ...` \t\r\n\0\u0007"'/\\.,;:=-@aEZ09é\uFEFF\u200B\uD83D`,
   "\r\n",
@@ -64,7 +64,7 @@ const piecesFor = (expression) => [
   ...wordsOf(expression),
 ]
 
-/** Where the expression might begin to match, and where it might end. */
+/** The start of a text, where the expression may begin to match. `ends` are those where it may fail to. */
 const startsFor = (expression) => ["", "a", ...wordsOf(expression)]
 const ends = ["", "!", "\n", "\u0001", "a"]
 
@@ -77,18 +77,19 @@ const millis = (expression, text) => {
 }
 
 /**
- * Whether twice as much text takes four times as long. The first looks are cheap, but a busy machine fools them. Some
- * expressions take twice as long for each character more: they show on a short text, and never return on a long one.
+ * Whether twice the text takes four times as long. The first measurement is cheap, but a busy machine can spoil it, so a slow one
+ * is repeated. Some expressions take twice as long for each further character: they are found with a short text, because they
+ * would never return from a long one.
  */
 const isSlow = (expression, textOf) => {
   const quickest = (length) => Math.min(...[1, 2, 3].map(() => millis(expression, textOf(length))))
-  // Two characters more are four times the time, so one of these takes long enough, and none of them for ever.
+  // Two further characters take four times as long, so one of these lengths is slow enough, and none takes forever.
   if ([20, 22, 24, 26, 28].some((length) => millis(expression, textOf(length)) > 20 && quickest(length) > 20))
     return true
   return millis(expression, textOf(10_000)) > 8 && quickest(10_000) > 8 && quickest(20_000) > 2.8 * quickest(10_000)
 }
 
-/** A text against which an expression is slow. */
+/** Describes a text on which an expression is slow, if there is one. */
 const slowText = (expression) => {
   for (const piece of piecesFor(expression)) {
     for (const start of startsFor(expression)) {
@@ -108,23 +109,23 @@ const expressions = sources.flatMap((path) => {
 })
 
 describe("regular expressions", () => {
-  test("are found, also in templates", () => {
+  test("are found in the sources, also in templates", () => {
     const code = 'const a = b / c / d // /no/\n`${e.replace(/x"/g, `${/y/}`)} /no/` + "/no/" + (/[/]z/u)'
     assert.deepStrictEqual(literalsIn(code).map(String), ['/x"/g', "/y/", "/[/]z/u"])
     assert.isAbove(expressions.length, 60)
   })
 
-  test("are written out, so that they are found", () => {
-    const made = sources.filter((path) => /\bRegExp\(/.test(readFileSync(join(repository, path), "utf8")))
-    assert.deepStrictEqual(made, [])
+  test("are written as literals, so that this test finds them", () => {
+    const constructed = sources.filter((path) => /\bRegExp\(/.test(readFileSync(join(repository, path), "utf8")))
+    assert.deepStrictEqual(constructed, [])
   })
 
-  test("that take the square of the text are known as such", () => {
+  test("are recognized if they take the square of the length of the text", () => {
     for (const slow of [/\0+$/, /^"+|"+$/g, /\s+$/, /^(a+)+$/]) assert.isDefined(slowText(slow), String(slow))
     for (const quick of [/\0$/, /^\s*a/, /[^\0-\xff]/, /\s+/g]) assert.isUndefined(slowText(quick), String(quick))
   })
 
-  test("of the program take a time in proportion to the text", () => {
+  test("of the program take time in proportion to the text", () => {
     const slow = expressions.flatMap(({ expression, path }) => {
       const text = slowText(expression)
       return text === undefined ? [] : [`${path}: ${expression} on ${JSON.stringify(text)}`]

@@ -1,33 +1,69 @@
-// The house's rules that no linter knows. Each says what to do instead.
+// The project rules that no linter checks. Each problem is a line with its place and what to do instead.
+//
+//     node scripts/rules.mjs [path...]
 import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
+import { hitsIn } from "./glossary.mjs"
 
-const git = (...args) => execFileSync("git", args, { encoding: "utf8" }).split("\n").filter(Boolean)
-const files = (...patterns) => git("ls-files", "--cached", "--others", "--exclude-standard", "--", ...patterns)
+/** The files of this repository at these paths, also those that are not committed yet. */
+const files = (...paths) =>
+  execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...paths], { encoding: "utf8" })
+    .split("\n")
+    .filter((file) => file !== "" && existsSync(file))
 
-const forbidden = [
-  [/@ts-(ignore|expect-error|nocheck)|oxlint-disable/, "mend the code that the compiler or the linter complains of"],
-  [/\b(it|describe|test)\.(skip|only|todo)\b|\.skip\(|\.only\(/, "a test runs, or is deleted"],
-  [/\b(TODO|FIXME|XXX|HACK)\b/, "do it now, or write an issue"],
+/** Problems of one line: where a rule applies, what it forbids, and what to do instead. */
+const lineRules = [
+  {
+    appliesTo: /\.(ts|mjs)$/,
+    forbids: /@ts-(ignore|expect-error|nocheck)|oxlint-disable/,
+    instead: "fix the code that the compiler or the linter reports",
+  },
+  {
+    appliesTo: /\.(ts|mjs)$/,
+    forbids: /\b(it|describe|test)\.(skip|only|todo)\b|\.skip\(|\.only\(/,
+    instead: "run the test, or delete it",
+  },
+  {
+    appliesTo: /\.(ts|mjs)$/,
+    forbids: /\b(TODO|FIXME|XXX|HACK)\b/,
+    instead: "do it now, or write an issue",
+  },
+  {
+    // A path can lead through a link. PrivateDirectory opens files of results and of state by name, without following links.
+    appliesTo: /\/src\/(?!(.*\/)?(PrivateDirectory|SecretFile|input\/Lists|demo\/handler)\.ts$)/,
+    forbids:
+      /\bfs\.(open|readFile|readFileString|stream|sink|writeFile|writeFileString|rename|remove|copy|copyFile|link|symlink|truncate)\(/,
+    instead: "open files through PrivateDirectory",
+  },
 ]
 
-/** What opens files by path: a file in a directory of results or of state is opened by name, so that no link is followed. */
-const opensFiles =
-  /\bfs\.(open|readFile|readFileString|stream|sink|writeFile|writeFileString|rename|remove|copy|copyFile|link|symlink|truncate)\(/
-const mayOpenFiles = /\/(PrivateDirectory|SecretFile|input\/Lists|demo\/handler)\.ts$/
+const problemsOfLine = (file, line) => [
+  ...lineRules
+    .filter(({ appliesTo, forbids }) => appliesTo.test(file) && forbids.test(line))
+    .map(({ instead }) => instead),
+  ...hitsIn(line).map(({ write }) => `write instead: ${write}`),
+]
 
-const problems = []
-for (const file of files("packages/*.ts", "scripts/*.mjs", ":!scripts/rules.mjs")) {
+const longest = 500
+
+const problemsOf = (file) => {
   const lines = readFileSync(file, "utf8").split("\n")
-  lines.forEach((line, i) => {
-    if (/\/src\//.test(file) && opensFiles.test(line) && !mayOpenFiles.test(file))
-      problems.push(`${file}:${i + 1}: ${line.trim()} (open files through PrivateDirectory)`)
-    for (const [pattern, instead] of forbidden) {
-      if (pattern.test(line)) problems.push(`${file}:${i + 1}: ${line.trim()} (${instead})`)
-    }
-  })
-  if (/\/src\//.test(file) && lines.length > 500)
-    problems.push(`${file}: ${lines.length} lines (a room has at most 500)`)
+  const problems = lines.flatMap((line, i) =>
+    problemsOfLine(file, line).map((problem) => `${file}:${i + 1}: ${line.trim().slice(0, 130)} (${problem})`),
+  )
+  const isTooLong = /\/src\//.test(file) && lines.length > longest
+  return isTooLong
+    ? [...problems, `${file}: ${lines.length} lines (split it: a module has at most ${longest})`]
+    : problems
 }
+
+/** Text that people wrote: not the lockfile, not the history, and not the rules themselves. */
+const isChecked = (file) =>
+  /\.(ts|mjs|md|json|yaml|sh)$/.test(file) && !/(^|\/)(pnpm-lock|CHANGELOG|rules\.mjs|glossary\.mjs)/.test(file)
+
+const paths = process.argv.slice(2)
+const problems = files(...(paths.length === 0 ? ["."] : paths))
+  .filter(isChecked)
+  .flatMap(problemsOf)
 for (const problem of problems) console.error(problem)
 process.exit(problems.length === 0 ? 0 : 1)

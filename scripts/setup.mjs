@@ -1,5 +1,9 @@
-// Installs what is missing: `run` what the program needs, `test` also what its tests need. Plain JavaScript, because it
-// runs on whatever Node (20 or later) there is before ours is installed.
+// Installs what is missing.
+//
+//     node scripts/setup.mjs run     what the program needs
+//     node scripts/setup.mjs test    what its tests need as well
+//
+// It is JavaScript, because it runs on the Node of the machine (20 or later) before the project's own Node is installed.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import {
@@ -26,49 +30,49 @@ install()
 if (wanted === "test") requireRedis()
 
 function install() {
-  const wants = hashOfManifests()
+  const hash = hashOfManifests()
   const installed = existsSync(stamp) ? JSON.parse(readFileSync(stamp, "utf8")) : {}
-  if (installed.wants === wants && (installed.scope === wanted || installed.scope === "test")) return
-  // What tests need is not taken away again by a start.
+  if (installed.wants === hash && (installed.scope === wanted || installed.scope === "test")) return
+  // Starting the program does not remove what an earlier set-up installed for the tests.
   const scope = installed.scope === "test" ? "test" : wanted
   const args = ["install", "--frozen-lockfile", ...(scope === "run" ? ["--prod"] : [])]
-  console.error(`Setting up, once: pnpm ${args.join(" ")}`)
+  console.error(`Installing dependencies: pnpm ${args.join(" ")}`)
   try {
     const { error, status } = pnpm(args, { stdio: ["ignore", 2, 2], env: { ...process.env, CI: "true" } })
-    if (status !== 0) throw error ?? new Error("what is above says why; it needs the npm registry.")
+    if (status !== 0) throw error ?? new Error("pnpm printed the reason above. It needs the npm registry.")
     linkNode()
   } catch (error) {
-    fail(`The set-up failed: ${error.message} Then run the same command again.`)
+    fail(`The set-up failed: ${error.message} Fix the cause, then run the same command again.`)
   }
   mkdirSync("node_modules", { recursive: true })
-  writeFileSync(stamp, JSON.stringify({ wants, scope }))
+  writeFileSync(stamp, JSON.stringify({ wants: hash, scope }))
 }
 
 function hashOfManifests() {
   const hash = createHash("sha256")
-  const ofPackages = readdirSync("packages").map((name) => `packages/${name}/package.json`)
-  for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ...ofPackages])
+  const packages = readdirSync("packages").map((name) => `packages/${name}/package.json`)
+  for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ...packages])
     hash.update(readFileSync(file))
   return hash.digest("hex")
 }
 
 /**
- * The Node that npm's scripts and `live-response` find first. Its package is a platform's binary and no script; pnpm wraps
- * a binary in a script of its own, which signals do not pass.
+ * Puts the project's Node where npm's scripts and `live-response` find it first. pnpm would put a shell script there, which does
+ * not pass signals on.
  */
 function linkNode() {
   const platform = `${isWindows ? "win" : process.platform}-${process.arch}`
   const { optionalDependencies } = JSON.parse(readFileSync("package.json", "utf8"))
   const name = Object.keys(optionalDependencies).find((name) => name.endsWith(`-${platform}`))
   const binary = name && resolve("node_modules", name, isWindows ? "bin/node.exe" : "bin/node")
-  // pnpm leaves out an optional package whose hash is another one, and goes on.
+  // pnpm skips an optional package whose hash is wrong, and reports success.
   if (binary && !existsSync(binary)) {
-    throw new Error(`${name} could not be installed as the lockfile pins it; what is above says why.`)
+    throw new Error(`${name} could not be installed as the lockfile pins it. pnpm printed the reason above.`)
   }
-  const own = Number.parseInt(process.versions.node) >= 24 ? process.execPath : undefined
-  const node = binary && has(binary) ? binary : own
+  const current = Number.parseInt(process.versions.node) >= 24 ? process.execPath : undefined
+  const node = binary && runs(binary) ? binary : current
   if (node === undefined) {
-    throw new Error(`no Node that runs on this machine (${platform}) is packaged: install Node 24 or later yourself.`)
+    throw new Error(`there is no package of Node that runs on this machine (${platform}). Install Node 24 or later.`)
   }
   const link = `node_modules/.bin/node${isWindows ? ".exe" : ""}`
   rmSync(link, { force: true })
@@ -76,23 +80,23 @@ function linkNode() {
   else symlinkSync(relative("node_modules/.bin", node), link)
 }
 
-/** The tests of the quota in Redis start a server of their own. It is Debian's: no npm package holds one. */
+/** The tests of the quota in Redis start a redis-server. No npm package contains one, so it is Debian's. */
 function requireRedis() {
-  if (has("redis-server")) return
+  if (runs("redis-server")) return
   const isAllowed = process.env.LIVE_RESPONSE_SETUP_APT !== "0"
-  if (isAllowed && process.getuid?.() === 0 && has("apt-get")) {
+  if (isAllowed && process.getuid?.() === 0 && runs("apt-get")) {
     console.error(
-      "Setting up, once: the tests of the quota in Redis start a redis-server, and there is none. As root, this installs " +
-        "Debian's package on this machine: apt-get install redis-server (LIVE_RESPONSE_SETUP_APT=0 forbids it).",
+      "The tests of the quota in Redis need redis-server, which is not installed. Because you are root, the set-up now " +
+        "installs Debian's package: apt-get install redis-server (LIVE_RESPONSE_SETUP_APT=0 prevents that).",
     )
     apt("update", "-q")
     apt("install", "-y", "-q", "--no-install-recommends", "redis-server")
-    if (has("redis-server")) return
+    if (runs("redis-server")) return
   }
-  fail("The tests need redis-server. Install it (apt-get install redis-server), and run the same command again.")
+  fail("The tests need redis-server. Install it (apt-get install redis-server), then run the same command again.")
 }
 
-function has(program) {
+function runs(program) {
   return spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0
 }
 

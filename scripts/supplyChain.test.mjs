@@ -1,4 +1,4 @@
-// What code gets onto this machine is what the lockfile and package.json pin, whatever a registry serves.
+// Only code that the lockfile and package.json pin gets onto this machine, whatever a registry serves.
 import { execFile, execFileSync, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
@@ -16,7 +16,7 @@ const manifest = JSON.parse(read("package.json"))
 
 describe("the lockfile", () => {
   const [, packages = ""] = /\npackages:\n(.*)\nsnapshots:\n/s.exec(read("pnpm-lock.yaml")) ?? []
-  /** Each package with how it is found: two lines a package. */
+  /** The resolution of each package, by name and version. The lockfile has two lines a package. */
   const resolutions = new Map(
     Array.from(packages.matchAll(/^  '?([^\s:']+)'?:\n    resolution: (.*)$/gm), ([, name, resolution]) => [
       name,
@@ -25,7 +25,7 @@ describe("the lockfile", () => {
   )
   const hasHash = (resolution) => /^\{integrity: sha512-[A-Za-z0-9+/]{86}==\}$/.test(resolution ?? "")
 
-  test("has the SHA-512 of every package, and no package from anywhere but a registry", () => {
+  test("has a SHA-512 for every package, and takes packages from a registry only", () => {
     assert.isAbove(resolutions.size, 400)
     assert.strictEqual(resolutions.size, packages.match(/^  \S/gm)?.length)
     assert.deepStrictEqual(
@@ -34,7 +34,7 @@ describe("the lockfile", () => {
     )
   })
 
-  test("has the binaries of Node, Bun and Deno for each platform", () => {
+  test("pins the binaries of Node, Bun and Deno for each platform", () => {
     const catalog = read("pnpm-workspace.yaml")
     const nodes = Object.keys(manifest.optionalDependencies).map(
       (name) => `${name}@${new RegExp(`^  ${name}: (\\d+\\.\\d+\\.\\d+)$`, "m").exec(catalog)?.[1]}`,
@@ -53,12 +53,12 @@ describe("install scripts", () => {
   const [, list = ""] = /\nallowBuilds:\n((?:  .*\n)*)/.exec(read("pnpm-workspace.yaml")) ?? []
   const allowed = new Map(Array.from(list.matchAll(/^  "?([^\s"]+)"?: (.*)$/gm), ([, name, value]) => [name, value]))
 
-  test("none may run, and one that is not listed fails the set-up", () => {
+  test("never run, and one that is not listed fails the set-up", () => {
     assert.deepStrictEqual(new Set(allowed.values()), new Set(["false"]))
     assert.match(read("pnpm-workspace.yaml"), /^strictDepBuilds: true$/m)
   })
 
-  test("of all that is installed are listed", () => {
+  test("are listed for every installed package that has one", () => {
     const manifests = globSync("node_modules/.pnpm/*/node_modules/{*,@*/*}/package.json", { cwd: repository })
     assert.isAbove(manifests.length, 400)
     const withScript = manifests.flatMap((path) => {
@@ -70,12 +70,12 @@ describe("install scripts", () => {
   })
 })
 
-describe("a registry that serves what is not pinned", () => {
+describe("a registry that serves another archive than the pinned one", () => {
   const [spec] = manifest.packageManager.split("+")
-  const mark = () => join(directory, "ran")
+  const trace = () => join(directory, "ran")
   let directory
   let registry
-  /** What the registry has: archives by name and version. */
+  /** The archives of the registry, by name and version. */
   let archives
 
   beforeEach(async () => {
@@ -89,7 +89,7 @@ describe("a registry that serves what is not pinned", () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  /** The registry vouches for whatever it has. */
+  /** Serves each archive together with its own hash, so that only a pinned hash can reveal it. */
   const serve = ({ headers, url }, response) => {
     const [, name, version] = /^\/([^/]+)(?:\/-\/\1-(.*)\.tgz)?$/.exec(url) ?? []
     const archive = archives.get(`${name}@${version}`)
@@ -106,7 +106,7 @@ describe("a registry that serves what is not pinned", () => {
     response.end(JSON.stringify({ name, "dist-tags": { latest }, versions: Object.fromEntries(versions) }))
   }
 
-  /** Has the registry serve a package that leaves a mark when its file runs. */
+  /** Adds a package to the registry that leaves a trace when its file runs. */
   const forge = (spec, file, program) => {
     const [name, version] = spec.split("@")
     mkdirSync(dirname(join(directory, "package", file)), { recursive: true })
@@ -117,7 +117,7 @@ describe("a registry that serves what is not pinned", () => {
     archives.set(spec, readFileSync(join(directory, "forged.tgz")))
   }
 
-  /** The set-up of a clone with these files, with nothing in any cache. */
+  /** Runs the set-up in a clone with these files and with empty caches. */
   const setUp = (files) => {
     const clone = join(directory, "clone")
     mkdirSync(join(clone, "packages"), { recursive: true })
@@ -140,23 +140,23 @@ describe("a registry that serves what is not pinned", () => {
     })
   }
 
-  test("is refused where it is pnpm, before anything of it runs", async () => {
-    forge(spec, "bin/pnpm.cjs", `require("node:fs").writeFileSync(${JSON.stringify(mark())}, "")`)
+  test("fails the set-up before any code of a forged pnpm runs", async () => {
+    forge(spec, "bin/pnpm.cjs", `require("node:fs").writeFileSync(${JSON.stringify(trace())}, "")`)
     const files = ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml"].map((path) => [path, read(path)])
     const { exitCode, stderr } = await setUp(Object.fromEntries(files))
     assert.strictEqual(exitCode, 1, stderr)
-    assert.include(stderr, `the registry's ${spec} is not the one that package.json pins, so nothing of it was run`)
-    assert.isFalse(existsSync(mark()))
+    assert.include(stderr, `the registry's ${spec} is not the archive that package.json pins, so it was not run`)
+    assert.isFalse(existsSync(trace()))
   })
 
-  test("is refused where it is Node, before anything of it runs", async () => {
+  test("fails the set-up before any code of a forged Node runs", async () => {
     execFileSync("npm", ["pack", spec, "--pack-destination", directory], { stdio: "ignore" })
     archives.set(spec, readFileSync(join(directory, `${spec.replace("@", "-")}.tgz`)))
     const platform = `-${process.platform.replace("win32", "win")}-${process.arch}`
     const name = Object.keys(manifest.optionalDependencies).find((name) => name.endsWith(platform))
     const [, version] = new RegExp(`^  ${name}@(\\S+):$`, "m").exec(read("pnpm-lock.yaml")) ?? []
     const [, resolution] = new RegExp(`^  ${name}@.*:\n    (resolution: .*)$`, "m").exec(read("pnpm-lock.yaml")) ?? []
-    forge(`${name}@${version}`, "bin/node", `#!/bin/sh\ntouch ${mark()}\n`)
+    forge(`${name}@${version}`, "bin/node", `#!/bin/sh\ntouch ${trace()}\n`)
     const { exitCode, stderr } = await setUp({
       "package.json": JSON.stringify({
         packageManager: manifest.packageManager,
@@ -180,12 +180,12 @@ describe("a registry that serves what is not pinned", () => {
     assert.strictEqual(exitCode, 1, stderr)
     assert.include(stderr, "ERR_PNPM_TARBALL_INTEGRITY")
     assert.include(stderr, `${name} could not be installed as the lockfile pins it`)
-    assert.isFalse(existsSync(mark()))
+    assert.isFalse(existsSync(trace()))
   })
 })
 
-describe("redis-server, where there is none", () => {
-  /** The set-up on a machine with an `apt-get` that only says that it was called. */
+describe("the set-up on a machine without redis-server", () => {
+  /** Runs the set-up with an `apt-get` that only prints how it was called. */
   const setUp = (env) => {
     const path = mkdtempSync(join(tmpdir(), "live-response-path-"))
     writeFileSync(join(path, "apt-get"), "#!/bin/sh\necho called: apt-get $1 >&2\n", { mode: 0o755 })
@@ -197,18 +197,21 @@ describe("redis-server, where there is none", () => {
     return { status, lines: stderr.trim().split("\n") }
   }
   const advice =
-    "The tests need redis-server. Install it (apt-get install redis-server), and run the same command again."
+    "The tests need redis-server. Install it (apt-get install redis-server), then run the same command again."
 
-  test("is installed for root alone, after the set-up said what and why", () => {
+  test("installs it for root only, after it has said what and why", () => {
     const { lines, status } = setUp({})
     assert.strictEqual(status, 1)
     assert.strictEqual(lines.at(-1), advice)
     if (process.getuid() !== 0) return assert.lengthOf(lines, 1)
-    assert.match(lines[0], /the tests of the quota .* As root, this installs .*LIVE_RESPONSE_SETUP_APT=0 forbids it/)
+    assert.match(
+      lines[0],
+      /tests of the quota .* Because you are root, .* installs .*LIVE_RESPONSE_SETUP_APT=0 prevents that/i,
+    )
     assert.deepStrictEqual(lines.slice(1, -1), ["called: apt-get update", "called: apt-get install"])
   })
 
-  test("is not installed where LIVE_RESPONSE_SETUP_APT=0", () => {
+  test("installs nothing if LIVE_RESPONSE_SETUP_APT=0", () => {
     assert.deepStrictEqual(setUp({ LIVE_RESPONSE_SETUP_APT: "0" }), { status: 1, lines: [advice] })
   })
 })
@@ -221,22 +224,25 @@ describe("the audit", () => {
     url: "https://example.com/1",
   })
 
-  test("fails for what is high or critical, and names it", () => {
+  test("fails for a vulnerability that is high or critical, and names it", () => {
     const found = verdict(JSON.stringify({ advisories: { 1: advisory("high"), 2: advisory("low") } }))
     assert.isTrue(found.isFailure)
-    assert.include(found.message, "2 known vulnerabilities, 1 of them high or critical")
+    assert.include(found.message, "Known vulnerabilities in the dependencies: 2, of which 1 are high or critical")
     assert.include(found.message, "high: left-pad: Pads right (https://example.com/1)")
   })
 
-  test("passes for less, and for a registry without an audit service, which it reports", () => {
+  test("passes for a lower severity, and for a registry without an audit service, which it reports", () => {
     assert.isFalse(verdict(JSON.stringify({ advisories: { 1: advisory("moderate") } })).isFailure)
     const without = verdict(
       JSON.stringify({ error: { code: "ERR_PNPM_AUDIT_BAD_RESPONSE", message: "responded with 405" } }),
     )
-    assert.deepStrictEqual(without, { isFailure: false, message: "No audit: responded with 405" })
+    assert.deepStrictEqual(without, {
+      isFailure: false,
+      message: "The registry did not audit the dependencies: responded with 405",
+    })
   })
 
-  test("fails where it failed for another reason", () => {
+  test("fails if it could not run for another reason", () => {
     assert.isTrue(
       verdict(JSON.stringify({ error: { code: "ERR_PNPM_AUDIT_NO_LOCKFILE", message: "no lockfile" } })).isFailure,
     )

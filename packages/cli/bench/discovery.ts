@@ -1,7 +1,6 @@
 /**
- * What discovery costs: `download --since 24h` of a thousand and of five thousand actions of three commands each, from a
- * service that lists two hundred on a page. The program is a process of its own, and reports its live heap; what
- * is reported of the calls is what the service saw.
+ * What discovery costs: `download --since 24h` of 1,000 and of 5,000 actions with three commands each, from a service that lists
+ * 200 actions on a page. The program runs in a process of its own and reports its live heap. The calls are counted by the service.
  *
  *     node packages/cli/bench/discovery.ts
  */
@@ -65,12 +64,12 @@ const serve = Effect.fnUntraced(function* (count: number) {
   return { simulator, endpoint: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address) }
 })
 
-/** In the program itself: once a second what is alive of its heap, on stderr, where nothing else is. */
+/** Runs in the program: prints its live heap to stderr once a second. With `--quiet` nothing else is printed there. */
 const reportHeap = `data:text/javascript,${encodeURIComponent(
   "setInterval(() => { gc(); process.stderr.write(`${process.memoryUsage().heapUsed}\\n`) }, 1000).unref()",
 )}`
 
-/** Runs the program to its end, and gives the most of its heap that was ever alive, in MB. */
+/** Runs the program to its end, and returns the largest live heap in MB. */
 const download = Effect.fnUntraced(function* (endpoint: string, directory: string) {
   const args = ["download", "--since", "24h", "--out", join(directory, "results"), "-j", "16", "--quiet"]
   const child = spawn(
@@ -78,12 +77,12 @@ const download = Effect.fnUntraced(function* (endpoint: string, directory: strin
     ["--expose-gc", "--import", reportHeap, main, ...args, "--window", "10000/1 second", "--endpoint", endpoint],
     { env: { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: directory, LIVE_RESPONSE_TOKEN: "token" } },
   )
-  let said = ""
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text))
+  let output = ""
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text))
   yield* Effect.callback<void, string>((resume) => {
-    child.on("close", (code) => resume(code === 0 ? Effect.void : Effect.fail(said)))
+    child.on("close", (code) => resume(code === 0 ? Effect.void : Effect.fail(output)))
   })
-  return Math.max(...said.trim().split("\n").map(Number)) / 1e6
+  return Math.max(...output.trim().split("\n").map(Number)) / 1e6
 })
 
 const measure = Effect.fnUntraced(function* (count: number) {
@@ -92,7 +91,7 @@ const measure = Effect.fnUntraced(function* (count: number) {
   const { endpoint, simulator } = yield* serve(count)
   const startedAt = yield* Clock.currentTimeMillis
   const memory = yield* download(endpoint, directory)
-  const took = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
+  const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
   const calls = yield* simulator.calls
   const lists = calls.flatMap(({ kind }, i) => (kind === "list" ? [i] : []))
   const firstResult = calls.findIndex(({ kind }) => kind === "blob")
@@ -104,7 +103,7 @@ const measure = Effect.fnUntraced(function* (count: number) {
     "list calls": lists.length,
     "first result": `before page ${lists.filter((i) => i < firstResult).length + 1}`,
     "live heap, MB": Math.round(memory * 10) / 10,
-    seconds: Math.round(took),
+    seconds: Math.round(seconds),
   }
 }, Effect.scoped)
 

@@ -1,6 +1,6 @@
 /**
- * How long the program takes to start: for help, with a token as it is, and with a sign-in by `@azure/identity`, against a
- * simulated Entra over TLS on this machine. Medians of runs that take turns, and their ratio to a Node that does nothing.
+ * How long the program takes to start: for help, with a given token, and with a sign-in by `@azure/identity` to a simulated Entra
+ * over TLS. It prints the medians of alternating runs, and their ratio to a Node that does nothing.
  *
  *     node packages/cli/bench/startup.ts
  */
@@ -42,11 +42,11 @@ const program = Effect.gen(function* () {
   const { address } = Context.get(context, HttpServer.HttpServer)
   const check = [main, "auth", "check"]
   const rows = [
-    { name: "node, nothing at all", args: ["-e", "0"], env: {} },
+    { name: "node, empty program", args: ["-e", "0"], env: {} },
     { name: "live-response --help", args: [main, "--help"], env: {} },
-    { name: "auth check, a token as it is", args: check, env: { LIVE_RESPONSE_TOKEN: "opaque" } },
+    { name: "auth check, given token", args: check, env: { LIVE_RESPONSE_TOKEN: "opaque" } },
     {
-      name: "auth check, an app's secret",
+      name: "auth check, client secret",
       args: check,
       env: {
         NODE_EXTRA_CA_CERTS: tls.path,
@@ -63,9 +63,7 @@ const program = Effect.gen(function* () {
   const bare = median(rows[0]?.times ?? [])
   for (const { name, times } of rows) {
     const time = median(times)
-    yield* Console.log(
-      `${name.padEnd(30)} ${time.toFixed(0).padStart(5)} ms   ${(time / bare).toFixed(1)} of a bare Node`,
-    )
+    yield* Console.log(`${name.padEnd(30)} ${time.toFixed(0).padStart(5)} ms   ${(time / bare).toFixed(1)} times node`)
   }
 }).pipe(Effect.scoped)
 

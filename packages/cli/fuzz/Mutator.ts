@@ -1,7 +1,7 @@
-/** Inputs that are almost right: what is in the corpus of a target, changed at some places. */
+/** Inputs that are almost valid: those of a target's corpus with some mutations. */
 import * as Samples from "../test/support/Samples.ts"
 
-/** What parsers, terminals and spreadsheets take for more than it is. */
+/** Texts with a meaning to parsers, terminals or spreadsheets. */
 const hints = [
   '"',
   "\\",
@@ -47,7 +47,7 @@ const hints = [
   "a".repeat(5000),
 ].map((hint) => Buffer.from(hint))
 
-/** Numbers from a tape of noise, each below a bound. */
+/** Reads numbers from random bytes, each below a bound. */
 const reader = (tape: Uint8Array) => {
   let at = 0
   return (bound: number): number => {
@@ -88,10 +88,10 @@ const mutations: ReadonlyArray<Mutation> = [
   (input, roll) => Buffer.from(input.toString("latin1"), roll(2) === 0 ? "utf16le" : "utf8"),
 ]
 
-/** No input is longer: what takes time by its length is for the tests. */
+/** The largest input. Tests check what is slow for a long one. */
 const longest = 64 * 1024
 
-/** The input of an iteration: the same for the same seed. */
+/** The input of an iteration, the same for the same seed. */
 export const inputAt = (corpus: ReadonlyArray<Uint8Array>, seed: number, iteration: number): Uint8Array => {
   const roll = reader(Samples.noise(384, (seed * 1_000_003 + iteration) % 2 ** 32))
   let input: Buffer = Buffer.from(corpus[roll(corpus.length)] ?? [])
@@ -101,7 +101,7 @@ export const inputAt = (corpus: ReadonlyArray<Uint8Array>, seed: number, iterati
   return Uint8Array.from(input)
 }
 
-/** The same input in pieces, which are cut anywhere. */
+/** The input in chunks of one arbitrary size. */
 export const piecesOf = (input: Uint8Array): ReadonlyArray<Uint8Array> => {
   const sum = input.reduce((sum, byte) => sum + byte, 0)
   const size = Math.max(1, Math.ceil(input.length / 64)) + (sum % Math.max(1, input.length))

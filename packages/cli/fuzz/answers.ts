@@ -1,4 +1,4 @@
-/** What the API, the sign-in and the storage answer: bodies and headers, through the whole of the library's code. */
+/** Fuzzes the answers of the API, the sign-in and the storage: their bodies and headers. */
 import * as AccessToken from "@live-response/core/AccessToken"
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
@@ -40,7 +40,7 @@ interface Answers {
   readonly blob: HttpServerResponse.HttpServerResponse
 }
 
-/** The API and the transfer, with these answers to all calls and nothing tried again. */
+/** The API and the transfer, with these answers to all calls and without retries. */
 const over = ({ api, blob }: Answers) => {
   const client = HttpClient.make((request, url) =>
     Effect.sync(() => HttpServerResponse.toClientResponse(url.pathname.startsWith("/api/") ? api : blob, { request })),
@@ -65,7 +65,7 @@ const bodyOf = (input: Uint8Array, status = 200) =>
 
 const noBlob = HttpServerResponse.empty({ status: 404 })
 
-/** An error is one line of plain text, and holds no secret. */
+/** Whether an error is one line of plain text without a secret. */
 const isGoodMessage = (message: string) => isPlain(message) && !message.includes(secret) && !message.includes("sig=a/b")
 
 const apiCalls = Effect.gen(function* () {
@@ -115,10 +115,10 @@ const apiErrors: Target = {
   },
 }
 
-/** A header that a client can get at all: no NUL, no line. */
+/** A header value that can reach a client, without NULs and line breaks. */
 const headerText = (text: string) => text.replaceAll(/[^\t\u0020-\u007e\u0080-\u00ff]/g, "")
 
-/** Lines of headers. */
+/** The headers in an input, one a line. */
 const headersOf = (input: Uint8Array): Record<string, string> =>
   Object.fromEntries(
     Buffer.from(input)

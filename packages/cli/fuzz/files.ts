@@ -1,4 +1,4 @@
-/** Results, and the files in a directory of results. */
+/** Fuzzes results, and the state files in a directory of results. */
 import { gunzipSync, gzipSync } from "node:zlib"
 import * as Extraction from "@live-response/core/Extraction"
 import * as FleetJournal from "@live-response/core/FleetJournal"
@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { fileInfo } from "../../core/test/support/fileInfo.ts"
 import * as Samples from "../test/support/Samples.ts"
 import * as Mutator from "./Mutator.ts"
 import { anyAnswer, promise, type Target } from "./Target.ts"
@@ -33,9 +34,9 @@ const script: Target = {
     return Effect.gen(function* () {
       const whole = yield* Effect.result(ScriptResult.decode(input))
       const streamed = yield* Effect.result(ScriptResult.decodeStream(pieces, { limit: 1000 }))
-      yield* promise(whole._tag === streamed._tag, "what is cut into pieces reads as something else")
+      yield* promise(whole._tag === streamed._tag, "the result reads differently in chunks")
       if (streamed._tag === "Success") {
-        yield* promise(streamed.success.output.length <= 1000, "more is returned than the limit")
+        yield* promise(streamed.success.output.length <= 1000, "the output is longer than the limit")
       }
       yield* anyAnswer(Stream.runDrain(ScriptResult.output(pieces)))
       yield* anyAnswer(Stream.runDrain(ScriptResult.errors(pieces)))
@@ -45,7 +46,7 @@ const script: Target = {
 
 const limits = { maxBytes: 100_000, maxRatio: 200, ratioFrom: 1000 }
 
-/** What Node makes of it, which ends where a member is not followed by another one at once. */
+/** What Node unpacks. It stops at a member that no other one follows directly. */
 const gunzipped = (input: Uint8Array) =>
   Effect.option(Effect.try({ try: () => gunzipSync(input, { maxOutputLength: limits.maxBytes }), catch: () => "" }))
 
@@ -69,10 +70,10 @@ const gzip: Target = {
         Effect.result,
       )
       if (unpacked._tag === "Failure") return
-      yield* promise(unpacked.success <= limits.maxBytes, "more comes out than the limit")
+      yield* promise(unpacked.success <= limits.maxBytes, "the output is longer than the limit")
       const expected = yield* gunzipped(input)
       if (Option.isSome(expected)) {
-        yield* promise(unpacked.success >= expected.value.length, "Node unpacks more")
+        yield* promise(unpacked.success >= expected.value.length, "Node unpacks more bytes")
       }
     }),
 }
@@ -80,27 +81,10 @@ const gzip: Target = {
 const numberOf = (value: ByteSize.Input | undefined) =>
   value === undefined ? undefined : Number(ByteSize.fromInputUnsafe(value))
 
-/** A file system on which every name with an ending is a file with this content, and nothing is written. */
+/** A read-only file system on which every name with an extension is a file with this content. */
 const readOnly = (input: Uint8Array) => {
-  const size = ByteSize.bytes(input.length)
-  const none = Option.none<never>()
-  const info: FileSystem.File.Info = {
-    type: "File",
-    mtime: none,
-    atime: none,
-    birthtime: none,
-    dev: 1n,
-    ino: none,
-    mode: 0o600,
-    nlink: none,
-    uid: none,
-    gid: none,
-    rdev: none,
-    size,
-    blksize: none,
-    blocks: none,
-  }
-  const unused = Effect.die("it is not read like this")
+  const info = fileInfo(input.length)
+  const unused = Effect.die("the program should not read like this")
   const file: FileSystem.File = {
     [FileSystem.FileTypeId]: FileSystem.FileTypeId,
     stat: Effect.succeed(info),
@@ -173,8 +157,8 @@ const record: Target = {
   run: (input) =>
     Effect.gen(function* () {
       const { resume } = yield* (yield* ResultStore.ResultStore).open(ref)
-      // The part has the same bytes.
-      yield* promise((resume?.offset ?? 0) <= input.length, "more is resumed than is there")
+      // The part file has the same bytes as the record.
+      yield* promise((resume?.offset ?? 0) <= input.length, "the transfer resumes after the end of the part file")
     }).pipe(
       Effect.scoped,
       Effect.provide(Layer.orDie(Layer.provide(ResultStore.layerFileSystem({ directory: "/r" }), readOnly(input)))),
@@ -191,7 +175,7 @@ const follow: Target = {
     Effect.flatMap(FollowPosition.FollowPosition, ({ find }) =>
       find(FollowPosition.makeKey({ type: ["LiveResponse"] })),
     ).pipe(
-      // A file that is set aside is a warning, which is of no interest here.
+      // A damaged file is set aside with a warning, which is not printed here.
       Effect.provide(
         Layer.mergeAll(
           Layer.provide(FollowPosition.layerFileSystem({ directory: "/r" }), readOnly(input)),

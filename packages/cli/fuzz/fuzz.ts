@@ -1,9 +1,9 @@
 /**
- * Reads what nobody should have sent: each target gets inputs that are almost right, the same for the same seed.
+ * Gives each target inputs that are almost valid. They are the same for the same seed.
  *
  *     npm run fuzz -- [--seconds 60] [--seed 1] [target...]
  *
- * What fails prints its target, seed, iteration and input; `--iteration N` runs that one alone.
+ * A failure prints its target, seed, iteration and input. `--iteration N` runs that iteration alone.
  */
 import { parseArgs } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -23,7 +23,7 @@ import { texts } from "./texts.ts"
 
 class BrokenPromise extends Schema.TaggedError<BrokenPromise>()("BrokenPromise", { message: Schema.String }) {}
 
-/** An input of 64 KiB takes milliseconds: seconds are a loop that goes wrong with the length. */
+/** An input of 64 KiB takes milliseconds. Seconds mean that the time grows faster than the length. */
 const longestTime = Duration.seconds(5)
 
 const describe = (target: Target, seed: number, iteration: number, input: Uint8Array, problem: string) =>
@@ -35,7 +35,7 @@ const runOne = Effect.fnUntraced(function* (target: Target, seed: number, iterat
   const corpus = target.corpus.map((input) => (typeof input === "string" ? Buffer.from(input) : input))
   const input = Mutator.inputAt(corpus, seed, iteration)
   const [took, exit] = yield* Effect.suspend(() => target.run(input)).pipe(
-    Effect.timeoutOrElse({ duration: longestTime, orElse: () => Effect.fail("it does not end") }),
+    Effect.timeoutOrElse({ duration: longestTime, orElse: () => Effect.fail("it did not finish in time") }),
     Effect.exit,
     Effect.timed,
   )
@@ -63,7 +63,9 @@ const main = Effect.gen(function* () {
   const all = [...answers, ...files, ...texts]
   const unknown = positionals.filter((name) => !all.some((target) => target.name === name))
   if (unknown.length > 0) {
-    return yield* new BrokenPromise({ message: `targets are ${all.map(({ name }) => name).join(", ")}` })
+    return yield* new BrokenPromise({
+      message: `unknown target: ${unknown.join(", ")}. The targets are ${all.map(({ name }) => name).join(", ")}.`,
+    })
   }
   const targets = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name))
   const seed = Number(values.seed ?? 1)

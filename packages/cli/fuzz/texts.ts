@@ -1,4 +1,4 @@
-/** Lists that somebody wrote, and texts that are printed. */
+/** Fuzzes lists of targets, and texts on their way to a terminal or a spreadsheet. */
 import * as TextEncoding from "@live-response/core/TextEncoding"
 import * as Effect from "effect/Effect"
 import * as Stdio from "effect/Stdio"
@@ -38,7 +38,7 @@ const lists: Target = {
     }).pipe(Effect.provide(Stdio.layerTest({ stdin: Stream.fromIterable(Mutator.piecesOf(input)) }))),
 }
 
-/** As a spreadsheet reads it that takes another character for the delimiter, with quotes that hold a text together or not. */
+/** The cells that a spreadsheet may read: with any delimiter, with or without the quotes around a text. */
 const cellsOf = (text: string): ReadonlyArray<string> =>
   [",", ";", "\t"].flatMap((delimiter) => text.split(delimiter)).map((cell) => cell.replace(/^[\s"]+/, ""))
 
@@ -51,8 +51,8 @@ const cells: Target = {
     Effect.suspend(() => {
       const cell = Cell.cell(Buffer.from(input).toString())
       return Effect.andThen(
-        promise(isPlain(cell), "a cell has what a terminal obeys"),
-        promise(!cellsOf(cell).some(isFormula), `${JSON.stringify(cell)} has a formula`),
+        promise(isPlain(cell), "a cell has control characters"),
+        promise(!cellsOf(cell).some(isFormula), `${JSON.stringify(cell)} contains a formula`),
       )
     }),
 }
@@ -64,12 +64,12 @@ const terminal: Target = {
     Effect.gen(function* () {
       const pieces = Stream.fromIterable(Mutator.piecesOf(input))
       const text = Buffer.from(input).toString()
-      yield* promise(isPlain(printable(text)), "a line has what a terminal obeys")
+      yield* promise(isPlain(printable(text)), "a line has control characters")
       const shown = yield* Stream.mkString(printableText(TextEncoding.decodeStream(pieces)))
-      yield* promise(isPlain(shown, "\t\n"), "a text has what a terminal obeys")
+      yield* promise(isPlain(shown, "\t\n"), "a text has control characters")
       const json = printableJson(JSON.stringify({ text }))
-      yield* promise(isPlain(json), "JSON has what a terminal obeys")
-      yield* promise(JSON.stringify(JSON.parse(json)) === JSON.stringify({ text }), "JSON has another meaning")
+      yield* promise(isPlain(json), "the JSON has control characters")
+      yield* promise(JSON.stringify(JSON.parse(json)) === JSON.stringify({ text }), "the JSON has another meaning")
     }),
 }
 

@@ -1,33 +1,34 @@
 /**
- * What stands before the reference server's storage in a soak: bodies come at a pace, so that a kill can meet one in its
- * middle, their bytes are counted as they go out, and some are spoiled on the way.
+ * A proxy in front of the reference server's storage. It sends bodies at a limited pace, so that a kill can interrupt one, counts
+ * their bytes, and injects faults into some.
  */
-import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http"
+import { get, type IncomingMessage, type ServerResponse } from "node:http"
 import * as Effect from "effect/Effect"
+import { listen } from "../../node/test/support/loopbackServer.ts"
 
-/** What happens to a result's bytes when they have come to `at`, once. */
+/** A fault that is injected once, when a body of the result reaches the byte `at`. */
 export interface Fault {
-  /** `whole` cuts too, and what is asked for next, from there on, is answered from the beginning. */
+  /** `whole` cuts the body as well, and answers the next range request with the whole content. */
   readonly kind: "cut" | "reset" | "stall" | "whole"
   readonly at: number
 }
 
-/** How far a result has come since the last `begin`. */
+/** How far a result has come since the last `startRun`. */
 export interface Reach {
-  /** Where its latest body is: the first byte that was not sent. */
+  /** The offset of the first byte that its latest body did not send. */
   readonly end: number
-  /** How many bytes were sent, over all its bodies. */
+  /** How many bytes all its bodies sent. */
   readonly sent: number
 }
 
-/** So many bytes go out at once, and then there is a pause: 64 kB each 15 ms are 4 MB/s for each body. */
+/** A body sends this many bytes, then pauses: 64 KiB every 15 ms are 4 MB/s. */
 const slice = 64 * 1024
 const pause = "15 millis"
 
-const ofConnection = new Set(["connection", "keep-alive", "transfer-encoding"])
+const connectionHeaders = new Set(["connection", "keep-alive", "transfer-encoding"])
 
-/** What the storage answers. */
-const ask = (url: string, headers: Readonly<Record<string, string>>) =>
+/** Requests a blob from the storage. */
+const request = (url: string, headers: Readonly<Record<string, string>>) =>
   Effect.callback<{ readonly answer: IncomingMessage; readonly body: Buffer }>((resume) => {
     get(url, { headers }, (answer) => {
       const chunks: Array<Buffer> = []
@@ -36,7 +37,7 @@ const ask = (url: string, headers: Readonly<Record<string, string>>) =>
     }).on("error", (error) => resume(Effect.die(error)))
   })
 
-/** Serves until the scope ends. */
+/** Serves until the scope closes. */
 export const make = Effect.fnUntraced(function* (planned: ReadonlyMap<string, Fault>) {
   const links = new Map<string, { readonly result: string; readonly url: string }>()
   const faults = new Map(planned)
@@ -57,7 +58,7 @@ export const make = Effect.fnUntraced(function* (planned: ReadonlyMap<string, Fa
       })
     })
 
-  const spoil = (response: ServerResponse, result: string, { kind }: Fault) => {
+  const inject = (response: ServerResponse, result: string, { kind }: Fault) => {
     faults.delete(result)
     if (kind === "whole") whole.add(result)
     else injected[kind]++
@@ -74,29 +75,29 @@ export const make = Effect.fnUntraced(function* (planned: ReadonlyMap<string, Fa
     const end = start + body.length
     for (let position = start; !response.closed;) {
       const fault = faults.get(result)
-      const spoiledAt = fault === undefined ? Infinity : Math.max(start, fault.at)
-      const next = Math.min(position + slice, end, spoiledAt)
+      const faultAt = fault === undefined ? Infinity : Math.max(start, fault.at)
+      const next = Math.min(position + slice, end, faultAt)
       if (next > position) yield* send(response, result, next, body.subarray(position - start, next - start))
       position = next
-      if (fault !== undefined && position === spoiledAt) return spoil(response, result, fault)
+      if (fault !== undefined && position === faultAt) return inject(response, result, fault)
       if (position === end) return void response.end()
       yield* Effect.sleep(pause)
     }
   })
 
-  const handle = Effect.fnUntraced(function* (request: IncomingMessage, response: ServerResponse) {
+  const handle = Effect.fnUntraced(function* (incoming: IncomingMessage, response: ServerResponse) {
     response.on("error", () => response.destroy())
-    const link = links.get(request.url ?? "")
+    const link = links.get(incoming.url ?? "")
     if (link === undefined) return void response.writeHead(404).end()
-    const { "if-match": etag, range } = request.headers
+    const { "if-match": etag, range } = incoming.headers
     const isWhole = range !== undefined && whole.delete(link.result)
     if (isWhole) injected.whole++
-    const { answer, body } = yield* ask(link.url, {
+    const { answer, body } = yield* request(link.url, {
       ...(range === undefined || isWhole ? {} : { range }),
       ...(etag === undefined ? {} : { "if-match": etag }),
     })
     const status = answer.statusCode ?? 0
-    const headers = Object.entries(answer.headers).filter(([name]) => !ofConnection.has(name))
+    const headers = Object.entries(answer.headers).filter(([name]) => !connectionHeaders.has(name))
     response.writeHead(status, Object.fromEntries(headers))
     response.flushHeaders()
     if (status >= 300) return void response.end(body)
@@ -107,36 +108,23 @@ export const make = Effect.fnUntraced(function* (planned: ReadonlyMap<string, Fa
   const services = yield* Effect.context()
   const run = (handled: Effect.Effect<void>) =>
     void Effect.runForkWith(services)(Effect.tapCause(handled, (cause) => Effect.logError(cause)))
-  const origin = yield* Effect.acquireRelease(
-    Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
-      const server = createServer((request, response) => run(handle(request, response)))
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const close = () => {
-          server.close()
-          server.closeAllConnections()
-        }
-        resume(Effect.succeed({ port: typeof address === "object" && address !== null ? address.port : 0, close }))
-      })
-    }),
-    ({ close }) => Effect.sync(close),
-  ).pipe(Effect.map(({ port }) => `http://127.0.0.1:${port}`))
+  const origin = yield* listen((request, response) => run(handle(request, response)))
 
   return {
-    /** The link through here to a result that is at `url`. */
+    /** A link through this proxy to the result at `url`. */
     through: (url: string, result: string): string => {
       const { pathname, search } = new URL(url)
       links.set(pathname + search, { result, url })
       return `${origin}${pathname}${search}`
     },
     injected,
-    /** How many bytes of results went out. */
+    /** How many bytes of results were sent. */
     sent: () => sent,
-    /** A new process begins. */
-    begin: () => {
+    /** Call this before a new process starts. */
+    startRun: () => {
       reached = new Map()
     },
-    /** What came from here since then. */
+    /** What the proxy has sent since then, by result. */
     reached: (): ReadonlyMap<string, Reach> => reached,
   }
 })

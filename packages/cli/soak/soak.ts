@@ -1,6 +1,6 @@
 /**
- * Nothing lost: results by the thousand, a fault on every second one, and the program killed every few seconds until it
- * ends by itself. The plan is the same in every run; the instants are those of the machine.
+ * Checks that no result is lost: it downloads thousands of results with a fault on every second one, and kills the program every
+ * few seconds until a run finishes. The faults are the same in every run; when the kills happen depends on the machine.
  *
  *     node packages/cli/soak/soak.ts [results]
  */
@@ -17,14 +17,14 @@ import * as Samples from "../test/support/Samples.ts"
 import * as FaultProxy from "./FaultProxy.ts"
 
 const count = Number(process.argv[2] ?? 2000)
-/** Never reached; only after a 429 the program assumes that others used it up, and continues at its pace. */
+/** Calls a minute, more than this program needs. After a 429 it assumes that other programs have used the rest. */
 const limit = 5000
 const mostKills = 500
 
-/** What is allowed beyond what was in flight: bytes that a fault lost, and bodies from the beginning. */
+/** The allowed ratio of sent to needed bytes, not counting bytes in flight at kills. Faults lose bytes and restart bodies. */
 const allowed = 1.1
 
-/** So much of one result that is not whole may be in the program's memory and in the system's when it is killed. */
+/** How many bytes of an incomplete result a kill may lose: those in the memory of the program and of the system. */
 const mostOfOne = 4_000_000
 
 interface Item {
@@ -34,7 +34,7 @@ interface Item {
   readonly sha256: string
 }
 
-/** One in 41 has some megabytes, and every second one of these a fault. */
+/** One result in 41 has some megabytes. Every second one of these has a fault. */
 const item = Effect.fnUntraced(function* (n: number) {
   const [least, most] = n % 41 === 3 ? [2_000_000, 8_000_000] : [1000, 60_000]
   const bytes = Buffer.concat([Buffer.from("MZ"), Samples.noise(yield* Random.nextIntBetween(least, most), n)])
@@ -43,7 +43,7 @@ const item = Effect.fnUntraced(function* (n: number) {
   return { target: `${id}:${n % 6}`, path: `${id}/${n % 6}.bin`, bytes, sha256 }
 })
 
-/** Faults of the API and of links, which the reference server answers with. The others are the front's. */
+/** The faults that are answers of the reference server. The proxy injects the others. */
 const answers = {
   "link expired": { side: "blob", answer: { expire: true } },
   "storage 500": { side: "blob", answer: ReferenceServer.blobError(500, "InternalError", "Try again.") },
@@ -88,7 +88,7 @@ const Line = Schema.Struct({
 })
 const decodeLine = Schema.decodeUnknownOption(Schema.fromJsonString(Line))
 
-/** The SHA-256 of what the manifest calls completed, by target; of each line there is. A line cut short is none. */
+/** The SHA-256 in each line of the manifest that says completed, by target. A line that is cut off does not count. */
 const completed = (box: Cli.Sandbox): ReadonlyMap<string, ReadonlyArray<string>> => {
   const lines = box.sizeOf("manifest.jsonl") === 0 ? "" : box.read("results/manifest.jsonl").toString()
   const entries = lines
@@ -109,8 +109,8 @@ const soak = Effect.gen(function* () {
   const { bodies, refusals } = yield* plan(items)
   const injected = new Map<Planned, number>()
 
-  const front = yield* FaultProxy.make(bodies)
-  let asked = ""
+  const proxy = yield* FaultProxy.make(bodies)
+  let requested = ""
   const fault = <Side extends "api" | "blob">(side: Side, result: string) => {
     const planned = refusals.get(result)
     if (planned === undefined || answers[planned].side !== side) return undefined
@@ -122,7 +122,7 @@ const soak = Effect.gen(function* () {
     results: Object.fromEntries(items.map(({ bytes, target }) => [target, { bytes }])),
     windows: [{ limit, seconds: 60 }],
     onLink: ({ result }) => {
-      asked = result
+      requested = result
       const found = fault("api", result)
       return found?.side === "api" ? found.answer : undefined
     },
@@ -130,8 +130,8 @@ const soak = Effect.gen(function* () {
       const found = fault("blob", result)
       return found?.side === "blob" ? found.answer : undefined
     },
-    // The server writes the link in the same breath in which it asked `onLink`.
-    linkValue: (link) => front.through(link, asked),
+    // The server calls this right after `onLink`, for the same result.
+    linkValue: (link) => proxy.through(link, requested),
   })
 
   const box = yield* Cli.sandbox
@@ -144,13 +144,13 @@ const soak = Effect.gen(function* () {
   }
 
   /**
-   * What has to be sent again, for all results that are not done: how far each had come in the process that was killed,
-   * beyond what was flushed of its part. That is what bodies in progress had on the wire and in memory; it is also what a
-   * result held that was whole and not yet in the manifest, or that waited to resume after a fault.
+   * What has to be sent again after a kill: for each unfinished result, the bytes that were sent in the killed process beyond those
+   * that its part file had flushed. They were on the wire or in memory, or belong to a complete result that the manifest does not
+   * have yet, or to one that waited to resume after a fault.
    */
   const lost = () => {
     const done = completed(box)
-    return Array.from(front.reached())
+    return Array.from(proxy.reached())
       .filter(([target]) => !done.has(target))
       .map(([target, { end, sent }]) => ({
         isWhole: end === server.results.get(target)?.bytes.length,
@@ -161,9 +161,9 @@ const soak = Effect.gen(function* () {
   const inFlight: Array<ReturnType<typeof lost>> = []
   const outputs: Array<string> = []
 
-  /** Until it ends, or is killed. */
+  /** Runs the program until it ends, or kills it after some seconds. */
   const runOnce = Effect.gen(function* () {
-    front.begin()
+    proxy.startRun()
     const running = yield* box.start(command)
     const kill = Effect.gen(function* () {
       yield* running.signal("SIGKILL")
@@ -184,55 +184,58 @@ const soak = Effect.gen(function* () {
   )
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
 
-  // What is to be, and what is
+  // Compares what is there with what should be.
 
   const needed = items.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  const sent = front.sent()
-  const flown = inFlight.flat().reduce((sum, { bytes }) => sum + bytes, 0)
-  const ofOne = Math.max(0, ...inFlight.flat().map(({ bytes, isWhole }) => (isWhole ? 0 : bytes)))
-  const refused = server.linkCalls().filter(({ status }) => status === 429).length
+  const sent = proxy.sent()
+  const lostAtKills = inFlight.flat().reduce((sum, { bytes }) => sum + bytes, 0)
+  const mostOfOneResult = Math.max(0, ...inFlight.flat().map(({ bytes, isWhole }) => (isWhole ? 0 : bytes)))
+  const throttledCalls = server.linkCalls().filter(({ status }) => status === 429).length
   const files = new Set(box.files())
   const done = completed(box)
   const problems: Array<string> = []
   const check = (holds: boolean, problem: string) => (holds ? undefined : problems.push(problem))
 
-  check(ended.exitCode === 0, `it ended with ${ended.exitCode}: ${ended.stdout} ${ended.stderr}`)
+  check(ended.exitCode === 0, `the last run exited with ${ended.exitCode}: ${ended.stdout} ${ended.stderr}`)
   for (const { bytes, path, sha256, target } of items) {
-    check(files.has(path), `${path} is not there`)
-    check(!files.has(path) || box.read(`results/${path}`).equals(bytes), `${path} has other bytes than the server's`)
+    check(files.has(path), `${path} is missing`)
+    check(!files.has(path) || box.read(`results/${path}`).equals(bytes), `${path} differs from the server's bytes`)
     const lines = done.get(target) ?? []
-    check(lines.length === 1, `${target} is completed ${lines.length} times in the manifest`)
+    check(lines.length === 1, `the manifest has ${lines.length} lines that say ${target} is completed`)
     check(
       lines.every((line) => line === sha256),
-      `${target} has another SHA-256 in the manifest`,
+      `the manifest has another SHA-256 for ${target}`,
     )
   }
   const expected = new Set(["manifest.jsonl", ...items.map(({ path }) => path)])
   const others = Array.from(files).filter((file) => !expected.has(file))
-  check(others.length === 0, `there are other files: ${others.slice(0, 5).join(", ")}`)
-  const throttled = injected.get("API 429") ?? 0
-  check(refused === throttled, `${refused} calls were refused with 429, and ${throttled} were meant to be`)
+  check(others.length === 0, `there are unexpected files: ${others.slice(0, 5).join(", ")}`)
+  const planned429 = injected.get("API 429") ?? 0
+  check(throttledCalls === planned429, `${throttledCalls} calls were answered with 429, and ${planned429} were planned`)
   check(
-    sent <= allowed * needed + flown,
-    `${sent} bytes were sent, more than ${allowed} of ${needed} and ${flown} in flight at kills`,
+    sent <= allowed * needed + lostAtKills,
+    `${sent} bytes were sent, more than ${allowed} of ${needed} and ${lostAtKills} in flight at kills`,
   )
-  check(ofOne <= mostOfOne, `${ofOne} bytes of a result that was not whole were lost at a kill`)
+  check(mostOfOneResult <= mostOfOne, `a kill lost ${mostOfOneResult} bytes of an incomplete result`)
   const printed = [...outputs, box.read("results/manifest.jsonl").toString()]
-  check(!printed.some((text) => text.includes("sig=") || text.includes(server.bearer)), "a secret got out")
+  check(
+    !printed.some((text) => text.includes("sig=") || text.includes(server.bearer)),
+    "the output or the manifest contains a secret",
+  )
 
   const rows: ReadonlyArray<readonly [string, string]> = [
     ["results", figure(count)],
     ["kills", figure(inFlight.length)],
-    ...[...Object.entries(front.injected), ...injected].map(
+    ...[...Object.entries(proxy.injected), ...injected].map(
       ([kind, times]) => [`fault: ${kind}`, figure(times)] as const,
     ),
-    ["links asked for", figure(server.linkCalls().length)],
+    ["links requested", figure(server.linkCalls().length)],
     ["bytes needed", figure(needed)],
     ["bytes sent", figure(sent)],
-    ["in flight at kills", figure(flown)],
-    ["most of one not whole", figure(ofOne)],
+    ["in flight at kills", figure(lostAtKills)],
+    ["most of one incomplete result", figure(mostOfOneResult)],
     ["sent / needed", (sent / needed).toFixed(3)],
-    ["without what was in flight", ((sent - flown) / needed).toFixed(3)],
+    ["the same without bytes in flight", ((sent - lostAtKills) / needed).toFixed(3)],
     ["seconds", seconds.toFixed(0)],
   ]
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
@@ -241,7 +244,7 @@ const soak = Effect.gen(function* () {
   }
   if (problems.length > 0) {
     yield* Console.error(
-      `wrong: ${problems.slice(0, 3).join("; ")}${problems.length > 3 ? `; and ${problems.length - 3} more` : ""}`,
+      `failed: ${problems.slice(0, 3).join("; ")}${problems.length > 3 ? `; and ${problems.length - 3} more` : ""}`,
     )
     process.exitCode = 1
   }

@@ -238,7 +238,7 @@ describe("the sign-in of a batch", () => {
 
   it.live("by device code asks on stderr, and leaves stdout to the events", () =>
     Effect.gen(function* () {
-      const { env, targets } = yield* serve(2, { deviceUser: { after: 1 } })
+      const { env, targets } = yield* serve(2, { deviceUser: { pendingPolls: 1 } })
       const box = yield* Cli.sandbox
       const ended = yield* box.run({ args: ["download", "--auth", "device-code", "--json", ...targets], env })
       assert.strictEqual(ended.exitCode, 0, ended.stderr)

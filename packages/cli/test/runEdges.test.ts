@@ -123,7 +123,7 @@ describe("run, left alone", { concurrent: true }, () => {
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({
         ...quick,
-        machines: machines(2, (n) => (n === 1 ? { fails: "No." } : {})),
+        machines: machines(2, (n) => (n === 1 ? { scriptError: "No." } : {})),
         commandTime: "1 hour",
       })
       const box = yield* Cli.sandbox
@@ -250,7 +250,10 @@ describe("run, left alone", { concurrent: true }, () => {
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({
         ...quick,
-        machines: machines(3, (n) => ({ name: `ws-${n}${hostile}`, ...(n === 1 ? { fails: `no ${hostile}` } : {}) })),
+        machines: machines(3, (n) => ({
+          name: `ws-${n}${hostile}`,
+          ...(n === 1 ? { scriptError: `no ${hostile}` } : {}),
+        })),
       })
       const box = yield* Cli.sandbox
       yield* service.refuse((request) =>

@@ -1,6 +1,6 @@
 /**
- * How long a session on many machines takes, its results included, beside the earliest end that the limits allow: ten
- * sessions start in a minute, 25 are in progress at once. In virtual time, over the simulator.
+ * How long a session on many machines takes, including its results, compared with the earliest end within the limits: ten sessions
+ * start in a minute, 25 are in progress at once. It runs in virtual time with the simulator.
  *
  *     node packages/core/bench/fleet.ts
  */
@@ -16,13 +16,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { TestClock } from "effect/testing"
 import { earliestEnd, machineIds, machines } from "../test/support/fleets.ts"
 import { figure, table } from "./table.ts"
 
 const count = 500
 
-/** Seconds of one session. The limit is the starts a minute for short sessions, and the sessions at once for long ones. */
+/** Seconds of one session. Starts a minute limit short sessions, sessions at once limit long ones. */
 const lengths = [30, 150, 153, 333, 600]
 
 const session = Session.Session.make({
@@ -55,7 +54,7 @@ const row = (length: number) =>
     ]),
     Effect.provide(
       LiveResponseTest.layer({ machines: machines(count), commandTime: Duration.seconds(length) }).pipe(
-        Layer.provideMerge(TestClock.layer()),
+        Layer.provideMerge(LiveResponseTest.layerTestClock),
       ),
     ),
   )

@@ -1,5 +1,5 @@
 /**
- * What a page of 10,000 actions (20 MB) costs: processor time, and the longest time in which nothing else had its turn.
+ * What a page of 10,000 actions (20 MB) costs: processor time, and the longest time for which it blocks the event loop.
  *
  *     node packages/core/bench/page.ts
  */
@@ -64,7 +64,7 @@ const serve = Effect.acquireRelease(
   ({ close }) => Effect.sync(close),
 )
 
-/** Runs it, and measures the gaps between the turns of somebody else. */
+/** Runs an effect, and measures the longest gap between two turns of the event loop. */
 const measured = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     let [last, longest, isDone] = [performance.now(), 0, false]

@@ -1,23 +1,22 @@
 /**
- * How long N calls take, and how many are throttled, by strategy and latency. In virtual time, over a server that counts as
- * the service does.
+ * How long N calls take, and how many are throttled, by strategy and latency. It runs in virtual time, against a server that counts
+ * calls like the service.
  *
  *     node packages/core/bench/quota.ts
  */
-import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import { inVirtualTime, layerTestClock } from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import { TestClock } from "effect/testing"
 import { bound, type Latency, latencies, makeCall, makeServer, mostIn, windows } from "./server.ts"
 import { own, strategies, type Strategy } from "./strategies.ts"
 import { figure, table } from "./table.ts"
 
 const sizes = [100, 1500, 10_000]
 
-/** Bounds of the naive strategies, so that each run ends. */
+/** Limits for the naive strategies, so that each run ends. */
 const attempts = 100
 const deadline = Duration.days(7)
 
@@ -33,7 +32,7 @@ const run = Effect.fnUntraced(
       const serve = withPermit(call).pipe(
         Effect.tap(({ wait }) => (wait > 0 ? throttled(Duration.millis(wait)) : Effect.void)),
         Effect.repeat({ while: ({ wait }) => wait > 0, times: attempts - 1 }),
-        Effect.map(({ started, wait }) => (wait > 0 ? undefined : starts.push(started - startedAt))),
+        Effect.map((answer) => (answer.wait > 0 ? undefined : starts.push(answer.startedAt - startedAt))),
       )
       yield* Effect.forEach(Array.from({ length: calls }), () => serve, {
         concurrency: strategy.workers,
@@ -43,8 +42,7 @@ const run = Effect.fnUntraced(
     yield* inVirtualTime(batch, Duration.sum(deadline, Duration.minutes(1)))
     return { starts, server }
   },
-  // A thousand fibers that resume at once can take longer than the clock waits by default.
-  (effect) => effect.pipe(Effect.provide(TestClock.layer({ warningDelay: "1 minute" })), Random.withSeed("quota")),
+  (effect) => effect.pipe(Effect.provide(layerTestClock), Random.withSeed("quota")),
 )
 
 const ratio = (value: number, to: number): string => (value === to ? 1 : value / to).toFixed(3).replace("Infinity", "∞")

@@ -1,4 +1,4 @@
-/** The server of the benchmarks, and the latency of its calls. */
+/** The server of the quota benchmarks, and the latency of its calls. */
 import * as Quota from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -12,13 +12,13 @@ export const windows = Quota.linkWindows().map(({ duration, limit }) => ({
 }))
 
 /**
- * Counts as the simulator does: a call counts from its arrival, throttled or not. A throttled call gets the whole seconds to
- * wait. `arrivals` has the instant of every call.
+ * Counts like the simulator: a call counts from its arrival, throttled or not. A throttled call gets the wait in whole seconds.
+ * `arrivals` has the instant of every call.
  */
 export const makeServer = () => {
   const arrivals: Array<number> = []
   /** For each window, the index of its first call in `arrivals`. */
-  const begins = windows.map(() => 0)
+  const firsts = windows.map(() => 0)
   let throttled = 0
   return {
     arrivals,
@@ -27,12 +27,12 @@ export const makeServer = () => {
     receive: (now: number): number => {
       arrivals.push(now)
       for (const [i, { millis }] of windows.entries()) {
-        let begin = begins[i] ?? 0
-        while ((arrivals[begin] ?? now) <= now - millis) begin++
-        begins[i] = begin
+        let first = firsts[i] ?? 0
+        while ((arrivals[first] ?? now) <= now - millis) first++
+        firsts[i] = first
       }
       for (const [i, { limit, millis }] of windows.entries()) {
-        if (arrivals.length - (begins[i] ?? 0) <= limit) continue
+        if (arrivals.length - (firsts[i] ?? 0) <= limit) continue
         throttled++
         return Math.ceil(((arrivals[arrivals.length - limit - 1] ?? now) + millis - now) / 1000) * 1000
       }
@@ -44,10 +44,10 @@ export const makeServer = () => {
 /** The largest number of these ascending instants in a rolling window of this length. */
 export const mostIn = (instants: ReadonlyArray<number>, millis: number): number => {
   let most = 0
-  let begin = 0
+  let first = 0
   for (const [i, at] of instants.entries()) {
-    while ((instants[begin] ?? at) <= at - millis) begin++
-    most = Math.max(most, i + 1 - begin)
+    while ((instants[first] ?? at) <= at - millis) first++
+    most = Math.max(most, i + 1 - first)
   }
   return most
 }
@@ -81,12 +81,12 @@ export const latencies: ReadonlyArray<Latency> = [constant(20), constant(300), j
 /** Makes one call. Returns when it started, and how long the server asks to wait. */
 export const makeCall = (server: ReturnType<typeof makeServer>, latency: Latency) =>
   Effect.gen(function* () {
-    const started = yield* Clock.currentTimeMillis
+    const startedAt = yield* Clock.currentTimeMillis
     const [there, back] = yield* latency.draw
     yield* Effect.sleep(there)
     const wait = server.receive(yield* Clock.currentTimeMillis)
     yield* Effect.sleep(back)
-    return { started, wait }
+    return { startedAt, wait }
   })
 
 /** The earliest start of the last of `calls` calls in seconds, with each window longer by `longerBy` milliseconds. */

@@ -1,4 +1,4 @@
-/** Ways to keep within the limits: that of this library, and those of programs without it. */
+/** Ways to stay within the limits: that of this library, and those of programs without it. */
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Clock from "effect/Clock"
@@ -9,7 +9,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import type * as Scope from "effect/Scope"
 import { windows } from "./server.ts"
 
-/** How a strategy runs a call, and what it does after a throttled one. */
+/** How a strategy runs a call, and what it does after a throttled call. */
 export interface Limiter {
   readonly withPermit: <A>(call: Effect.Effect<A>) => Effect.Effect<A>
   readonly throttled: (wait: Duration.Duration) => Effect.Effect<void>
@@ -32,7 +32,7 @@ export const own: Strategy = {
   })).pipe(Effect.provide(QuotaStore.layerMemory), Effect.orDie),
 }
 
-/** A throttled call waits as long as the server says, and holds up no other call. */
+/** A throttled call waits as long as the server says. Other calls do not wait with it. */
 const naive = (name: string, make: Effect.Effect<Limiter["withPermit"]>): Strategy => ({
   name,
   workers: 100,

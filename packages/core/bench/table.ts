@@ -1,4 +1,4 @@
-/** A Markdown table that is also aligned in a terminal: text to the left, figures to the right. */
+/** A Markdown table whose columns are aligned in a terminal as well: text to the left, figures to the right. */
 export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
   const isFigure = head.map((_, i) => rows.every((row) => /^([\d,.\s/∞-]*)$/.test(row[i] ?? "")))
@@ -8,6 +8,6 @@ export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyA
   return [head, rule, ...rows].map(line).join("\n")
 }
 
-/** With its thousands apart. */
+/** A number with separators between thousands. */
 export const figure = (value: number, decimals = 0): string =>
   value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })

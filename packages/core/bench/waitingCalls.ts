@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import { inVirtualTime, layerTestClock } from "@live-response/core/testing/LiveResponseTest"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Deferred from "effect/Deferred"
@@ -59,7 +59,7 @@ const bytesEach = Effect.fnUntraced(function* <A, E, R>(callers: number, caller:
   return bytes
 })
 
-/** The smallest thing that can wait: a fiber with a deferred of its own. The quota's cost is the difference to it. */
+/** The smallest thing that can wait: a fiber with its own deferred. The cost of the quota is the difference to it. */
 const bare = Effect.suspend(() => Deferred.await(Deferred.makeUnsafe<void>()))
 
 /** Calls that do nothing, over a quota whose window is full, so that every call waits. */
@@ -91,7 +91,7 @@ const rounds = <A, E>(
   measure: Effect.Effect<A, E, QuotaStore.QuotaStore | Scope.Scope>,
 ): Effect.Effect<ReadonlyArray<A>, E> =>
   inVirtualTime(Effect.scoped(measure), "1 hour").pipe(
-    Effect.provide([QuotaStore.layerMemory, TestClock.layer({ warningDelay: "1 minute" })]),
+    Effect.provide([QuotaStore.layerMemory, layerTestClock]),
     Effect.replicateEffect(count),
   )
 

@@ -222,7 +222,7 @@ describe("Fleet.run", () => {
       assert.deepStrictEqual(yield* counts, [2, 1, 2, 2])
     }).pipe(
       over({
-        machines: machines(4, (n) => (n === 0 ? { fails: "no" } : n === 1 ? { offline: Duration.infinity } : {})),
+        machines: machines(4, (n) => (n === 0 ? { scriptError: "no" } : n === 1 ? { offline: Duration.infinity } : {})),
       }),
       Effect.provideService(Metric.MetricRegistry, new Map()),
     ),
@@ -274,7 +274,7 @@ describe("Fleet.run", () => {
         [false, true],
       )
       assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), { ...once(2), [machineAt(0)]: 2 })
-    }).pipe(over({ machines: machines(2, (n) => (n === 0 ? { fails: "no" } : {})) })),
+    }).pipe(over({ machines: machines(2, (n) => (n === 0 ? { scriptError: "no" } : {})) })),
   )
 
   it.effect("starts another session for other commands or another comment", () =>

@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import { utf8 } from "./support/bytes.ts"
 import { refsUpTo } from "./support/refs.ts"
 
@@ -20,10 +21,10 @@ const saveAll = (count: number) =>
     const simulator = yield* Simulator
     const refs = refsUpTo(count)
     yield* Effect.forEach(refs, (ref) => simulator.add(ref, { content: utf8("hello") }))
-    const started = yield* Clock.currentTimeMillis
+    const startedAt = yield* Clock.currentTimeMillis
     const live = yield* LiveResponse
     const events = yield* Effect.result(Stream.runCollect(live.saveAll(Stream.fromIterable(refs))))
-    return { events, millis: (yield* Clock.currentTimeMillis) - started }
+    return { events, millis: (yield* Clock.currentTimeMillis) - startedAt }
   }).pipe((effect) => LiveResponseTest.inVirtualTime(effect))
 
 describe("LiveResponseTest.layer", () => {
@@ -65,5 +66,21 @@ describe("LiveResponseTest.layer", () => {
         [100, 1500],
       )
     }).pipe(Effect.provide(LiveResponseTest.layer())),
+  )
+})
+
+describe("LiveResponseTest.layerTestClock", () => {
+  /** Keeps this fiber runnable for a while of real time, as a loaded machine does. */
+  const busy = Effect.gen(function* () {
+    const realTime = TestClock.withLive(Clock.currentTimeMillis)
+    const end = (yield* realTime) + 1200
+    while ((yield* realTime) < end) yield* Effect.yieldNow
+  })
+
+  it.effect("passes no time while a fiber runs for longer than Effect's own clock waits", () =>
+    Effect.gen(function* () {
+      const millis = yield* LiveResponseTest.inVirtualTime(Effect.andThen(busy, Clock.currentTimeMillis))
+      assert.strictEqual(millis, 1)
+    }).pipe(Effect.provide(LiveResponseTest.layerTestClock)),
   )
 })

@@ -1,31 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
-import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import { fileInfo } from "./support/fileInfo.ts"
 
 const path = "/run/secrets/token"
 
-const info = (mode: number, type: FileSystem.File.Type = "File"): FileSystem.File.Info => ({
-  type,
-  mode,
-  dev: 1n,
-  size: ByteSize.bytes(8),
-  mtime: Option.none(),
-  atime: Option.none(),
-  birthtime: Option.none(),
-  ino: Option.none(),
-  nlink: Option.none(),
-  uid: Option.none(),
-  gid: Option.none(),
-  rdev: Option.none(),
-  blksize: Option.none(),
-  blocks: Option.none(),
-})
+const info = (mode: number, type: FileSystem.File.Type = "File") => fileInfo(8, { mode, type })
 
 /** The log while the token of such a file is read three times. */
 const warnings = Effect.fnUntraced(function* (

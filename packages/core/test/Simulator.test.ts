@@ -44,7 +44,7 @@ const execute = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClie
 const get = (url: string, headers?: Record<string, string>) =>
   execute(HttpClientRequest.get(url, headers === undefined ? {} : { headers }))
 
-const askLink = (ref: ResultRef, bearer: string | undefined = token) =>
+const requestLink = (ref: ResultRef, bearer: string | undefined = token) =>
   get(
     `${origin}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
     bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` },
@@ -56,16 +56,16 @@ const ApiError = Schema.fromJsonString(
 )
 const errorOf = ({ text }: Answer) => Effect.map(Schema.decodeEffect(ApiError)(text), ({ error }) => error)
 
-/** Puts the content there, and gives a link to it. */
+/** Adds the content and returns a link to it. */
 const linked = Effect.fnUntraced(function* (result?: Partial<Simulator.Result>) {
   yield* (yield* Simulator.Simulator).add(exampleRef, { content, ...result })
-  const answer = yield* askLink(exampleRef)
+  const answer = yield* requestLink(exampleRef)
   assert.strictEqual(answer.status, 200)
   return (yield* Schema.decodeEffect(Value)(answer.text)).value
 })
 
-describe("Simulator: content that is generated as it is read", () => {
-  /** The same bytes, with a record of what was read of them. */
+describe("Simulator: generated content", () => {
+  /** The same bytes, with a record of the ranges that were read. */
   const generated = () => {
     const reads: Array<readonly [start: number, end: number]> = []
     return {
@@ -81,7 +81,7 @@ describe("Simulator: content that is generated as it is read", () => {
     }
   }
 
-  it.effect("is served as bytes are: whole, in ranges, with its MD5, and up to a fault", () =>
+  it.effect("is served like bytes: whole, in ranges, with its MD5, and up to a fault", () =>
     Effect.gen(function* () {
       const { content: same, reads } = generated()
       const faults: Partial<Simulator.Result> = {
@@ -104,7 +104,7 @@ describe("Simulator: content that is generated as it is read", () => {
       assert.deepStrictEqual(reads, [])
       assert.deepStrictEqual(yield* ask(same), expected)
       assert.strictEqual(expected.md5[0], expected.md5[1])
-      // The first one is for the MD5, which is asked for once; of what is cut no more is made than is sent.
+      // The first read is for the MD5, which is computed once. Content that is cut is read only as far as it is sent.
       assert.deepStrictEqual(reads, [
         [0, 1000],
         [0, 1000],
@@ -114,7 +114,7 @@ describe("Simulator: content that is generated as it is read", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("is not read before it is asked for", () =>
+  it.effect("is not read before it is requested", () =>
     Effect.gen(function* () {
       const { content, reads } = generated()
       yield* linked({ content })
@@ -124,7 +124,7 @@ describe("Simulator: content that is generated as it is read", () => {
 })
 
 describe("Simulator: links", () => {
-  it.effect("are of the vendor's shape", () =>
+  it.effect("have the shape of Microsoft's links", () =>
     Effect.gen(function* () {
       const url = yield* linked()
       assert.match(
@@ -134,24 +134,24 @@ describe("Simulator: links", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are refused without a token, with a wrong one, and with one that is over", () =>
+  it.effect("are refused without a token, with an empty one and with an unknown one", () =>
     Effect.gen(function* () {
       yield* linked()
       for (const bearer of [undefined, "", "another"]) {
         const answer = yield* bearer === undefined
           ? get(`${origin}/api/machineactions/${exampleRef.machineActionId}/GetLiveResponseResultDownloadLink(index=0)`)
-          : askLink(exampleRef, bearer)
+          : requestLink(exampleRef, bearer)
         assert.strictEqual(answer.status, 401)
         assert.strictEqual((yield* errorOf(answer)).code, "Unauthorized")
       }
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are refused for what there is not", () =>
+  it.effect("are refused for a result or a resource that does not exist", () =>
     Effect.gen(function* () {
       yield* linked()
       for (const ref of [refAt(1), refAt(17)]) {
-        const answer = yield* askLink(ref)
+        const answer = yield* requestLink(ref)
         assert.strictEqual(answer.status, 404)
         assert.strictEqual((yield* errorOf(answer)).code, "ResourceNotFound")
       }
@@ -160,17 +160,17 @@ describe("Simulator: links", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are refused over the limit of a minute, and refusals count", () =>
+  it.effect("are throttled over the limit of a minute, and throttled calls count", () =>
     Effect.gen(function* () {
       yield* linked()
-      const status = Effect.map(askLink(exampleRef), ({ status }) => status)
+      const status = Effect.map(requestLink(exampleRef), ({ status }) => status)
       assert.deepStrictEqual(yield* Effect.all([status, status, status]), [200, 200, 429])
-      const refused = yield* askLink(exampleRef)
+      const refused = yield* requestLink(exampleRef)
       assert.match((yield* errorOf(refused)).message, /Maximum allowed 3 per 00:01:00 .* again in \d+ seconds\.$/)
       assert.match(refused.headers["retry-after"] ?? "", /^\d+$/)
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* status, 429)
-      // Whoever hammers is not served: the refused calls of the last minute count.
+      // The throttled calls of the last minute count, so a client that keeps calling stays throttled.
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* status, 200)
       yield* TestClock.adjust("1 second")
@@ -179,22 +179,22 @@ describe("Simulator: links", () => {
     }).pipe(Effect.provide(layer({ perMinute: 3 }))),
   )
 
-  it.effect("are refused over the limit of an hour, in any rolling hour", () =>
+  it.effect("are throttled over the limit of any rolling hour", () =>
     Effect.gen(function* () {
       yield* linked()
       for (let call = 1; call < 5; call++) {
         yield* TestClock.adjust("10 minutes")
-        assert.strictEqual((yield* askLink(exampleRef)).status, 200)
+        assert.strictEqual((yield* requestLink(exampleRef)).status, 200)
       }
       yield* TestClock.adjust("19 minutes")
-      const refused = yield* askLink(exampleRef)
+      const refused = yield* requestLink(exampleRef)
       assert.strictEqual(refused.status, 429)
       assert.match((yield* errorOf(refused)).message, /Maximum allowed 5 per 01:00:00/)
       assert.strictEqual(refused.headers["retry-after"], "60")
     }).pipe(Effect.provide(layer({ perHour: 5 }))),
   )
 
-  it.effect("fail as they are told, each fault once", () =>
+  it.effect("fail with each fault in turn, once", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.Simulator
       yield* simulator.add(exampleRef, {
@@ -207,7 +207,7 @@ describe("Simulator: links", () => {
           { fault: "none" },
         ],
       })
-      const answers = yield* Effect.all(Array.from({ length: 5 }, () => askLink(exampleRef)))
+      const answers = yield* Effect.all(Array.from({ length: 5 }, () => requestLink(exampleRef)))
       assert.deepStrictEqual(
         answers.map(({ headers, status }) => [status, headers["retry-after"]]),
         [
@@ -226,7 +226,7 @@ describe("Simulator: links", () => {
 })
 
 describe("Simulator: blobs", () => {
-  it.effect("are served whole, with what storage tells of them", () =>
+  it.effect("are served whole, with length, ETag and MD5", () =>
     Effect.gen(function* () {
       const answer = yield* get(yield* linked())
       assert.strictEqual(answer.status, 200)
@@ -237,7 +237,7 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("may have no MD5", () =>
+  it.effect("have no MD5 if the result says so", () =>
     Effect.gen(function* () {
       const url = yield* linked({ md5: false })
       for (const headers of [{}, { range: "bytes=1-" }]) {
@@ -248,7 +248,7 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are served in part", () =>
+  it.effect("are served in ranges", () =>
     Effect.gen(function* () {
       const url = yield* linked()
       const whole = yield* get(url)
@@ -270,7 +270,7 @@ describe("Simulator: blobs", () => {
   )
 
   it.effect.each([{ range: "bytes=1000-" }, { range: "bytes=5000-" }])(
-    "have no range at or past their end: $range",
+    "refuse a range at or past their end: $range",
     ({ range }) =>
       Effect.gen(function* () {
         const answer = yield* get(yield* linked(), { range })
@@ -279,7 +279,7 @@ describe("Simulator: blobs", () => {
       }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are refused under another ETag", () =>
+  it.effect("are refused if the ETag differs", () =>
     Effect.gen(function* () {
       const answer = yield* get(yield* linked(), { "if-match": `"0x0"`, range: "bytes=1-" })
       assert.strictEqual(answer.status, 412)
@@ -287,7 +287,7 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are refused with a bearer", () =>
+  it.effect("are refused to a request with a bearer token", () =>
     Effect.gen(function* () {
       const answer = yield* get(yield* linked(), { authorization: `Bearer ${token}` })
       assert.strictEqual(answer.status, 400)
@@ -295,7 +295,7 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are refused when the link is over, and not before", () =>
+  it.effect("are refused once the link has expired, and not before", () =>
     Effect.gen(function* () {
       const url = yield* linked()
       yield* TestClock.adjust("9999 millis")
@@ -322,7 +322,7 @@ describe("Simulator: blobs", () => {
       const simulator = yield* Simulator.Simulator
       const url = yield* linked()
       yield* simulator.add(refAt(5), { content: utf8("other") })
-      const other = (yield* Schema.decodeEffect(Value)((yield* askLink(refAt(5))).text)).value
+      const other = (yield* Schema.decodeEffect(Value)((yield* requestLink(refAt(5))).text)).value
       const forged = forge(url, other)
       assert.notStrictEqual(forged, url)
       assert.notStrictEqual(forged, other)
@@ -331,7 +331,7 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("fail as they are told, each fault once", () =>
+  it.effect("fail with each fault in turn, once", () =>
     Effect.gen(function* () {
       const url = yield* linked({
         blobFaults: [
@@ -355,14 +355,14 @@ describe("Simulator: blobs", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("break in the middle as they are told", () =>
+  it.effect("break after the bytes that a fault names", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(get(yield* linked({ blobFaults: [{ fault: "cut", after: 5 }] })))
       assert.strictEqual(error._tag, "HttpClientError")
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect("are remembered with the request that asked for them", () =>
+  it.effect("appear in the list of calls with their requests", () =>
     Effect.gen(function* () {
       const url = yield* linked()
       yield* TestClock.adjust("5 seconds")
@@ -399,17 +399,17 @@ describe("Simulator: sign-in", () => {
     Schema.Struct({ error: Schema.String, error_description: Schema.String, error_codes: Schema.Array(Schema.Int) }),
   )
 
-  it.effect("gives a token that is good for its time", () =>
+  it.effect("issues a token that is valid for its lifetime", () =>
     Effect.gen(function* () {
       yield* (yield* Simulator.Simulator).add(exampleRef, { content })
       const answer = yield* Schema.decodeEffect(Token)((yield* signIn({})).text)
       assert.deepInclude(answer, { token_type: "Bearer", expires_in: 600 })
       assert.strictEqual(answer.access_token.split(".").length, 3)
-      assert.strictEqual((yield* askLink(exampleRef, answer.access_token)).status, 200)
+      assert.strictEqual((yield* requestLink(exampleRef, answer.access_token)).status, 200)
       yield* TestClock.adjust("599 seconds")
-      assert.strictEqual((yield* askLink(exampleRef, answer.access_token)).status, 200)
+      assert.strictEqual((yield* requestLink(exampleRef, answer.access_token)).status, 200)
       yield* TestClock.adjust("1 second")
-      assert.strictEqual((yield* askLink(exampleRef, answer.access_token)).status, 401)
+      assert.strictEqual((yield* requestLink(exampleRef, answer.access_token)).status, 401)
     }).pipe(Effect.provide(layer({ app, tokenLifetime: "10 minutes" }))),
   )
 
@@ -430,7 +430,7 @@ describe("Simulator: sign-in", () => {
   )
 })
 
-describe("Simulator: sign-in by other proofs", () => {
+describe("Simulator: sign-in with other credentials", () => {
   const token = (form: Record<string, string>) =>
     execute(
       HttpClientRequest.bodyUrlParams(HttpClientRequest.post(`${origin}/tenant/oauth2/v2.0/token`), {
@@ -467,20 +467,20 @@ describe("Simulator: sign-in by other proofs", () => {
       form: { ...asApp, client_secret: "secret" },
       refusal: [401, "invalid_client", 7000222],
     },
-    { name: "no proof", form: asApp, refusal: [401, "invalid_client", 7000218] },
+    { name: "no credential", form: asApp, refusal: [401, "invalid_client", 7000218] },
     {
-      name: "another federated token",
+      name: "a federated token that is not trusted",
       app: { federatedToken: "of-the-cluster" },
       form: asserted("of-another"),
       refusal: [401, "invalid_client", 700213],
     },
     {
-      name: "an assertion of no certificate",
+      name: "an assertion that no certificate has signed",
       form: asserted("e30.e30.c2ln"),
       refusal: [401, "invalid_client", 700027],
     },
     {
-      name: "a refresh token of nobody",
+      name: "an unknown refresh token",
       form: { grant_type: "refresh_token", refresh_token: "guess" },
       refusal: [400, "invalid_grant", 700082],
     },
@@ -492,7 +492,7 @@ describe("Simulator: sign-in by other proofs", () => {
 
   const Configuration = Schema.fromJsonString(Schema.Struct({ token_endpoint: Schema.String }))
 
-  it.effect("verifies what a certificate asserts", () =>
+  it.effect("verifies the assertion of a certificate", () =>
     Effect.gen(function* () {
       const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048 }
       const { privateKey, publicKey } = yield* Effect.promise(() =>
@@ -539,7 +539,7 @@ describe("Simulator: sign-in by other proofs", () => {
   const UserToken = Schema.fromJsonString(
     Schema.Struct({ access_token: Schema.String, refresh_token: Schema.String, id_token: Schema.String }),
   )
-  const askForCode = Effect.gen(function* () {
+  const requestCode = Effect.gen(function* () {
     const request = HttpClientRequest.post(`${origin}/tenant/oauth2/v2.0/devicecode`)
     const { text } = yield* execute(HttpClientRequest.bodyUrlParams(request, { client_id: "app", scope: "x" }))
     return yield* Schema.decodeEffect(Code)(text)
@@ -548,9 +548,9 @@ describe("Simulator: sign-in by other proofs", () => {
     token({ grant_type: "urn:ietf:params:oauth:grant-type:device_code", device_code })
   const errorOfPoll = (code: string) => Effect.map(Effect.flatMap(poll(code), refusalOf), ([, error]) => error)
 
-  it.effect("gives a token by a device code, to whoever polls no faster than told, and renews it once", () =>
+  it.effect("issues a token for a device code if polls keep the interval, and renews it once", () =>
     Effect.gen(function* () {
-      const { device_code, interval } = yield* askForCode
+      const { device_code, interval } = yield* requestCode
       assert.strictEqual(yield* errorOfPoll(device_code), "authorization_pending")
       assert.strictEqual(yield* errorOfPoll(device_code), "slow_down")
       yield* TestClock.adjust(`${interval} seconds`)
@@ -566,19 +566,19 @@ describe("Simulator: sign-in by other proofs", () => {
         answer.access_token,
       )
       assert.strictEqual((yield* renew).status, 400)
-    }).pipe(Effect.provide(layer({ deviceUser: { after: 3 }, scopes: ["Machine.LiveResponse"] }))),
+    }).pipe(Effect.provide(layer({ deviceUser: { pendingPolls: 3 }, scopes: ["Machine.LiveResponse"] }))),
   )
 
-  it.effect("ends a device code that nobody enters, and one that is declined", () =>
+  it.effect("rejects a device code that has expired, and one that the user declines", () =>
     Effect.gen(function* () {
-      const { device_code, expires_in } = yield* askForCode
+      const { device_code, expires_in } = yield* requestCode
       yield* TestClock.adjust(`${expires_in} seconds`)
       assert.strictEqual(yield* errorOfPoll(device_code), "expired_token")
-      assert.strictEqual(yield* errorOfPoll((yield* askForCode).device_code), "authorization_declined")
+      assert.strictEqual(yield* errorOfPoll((yield* requestCode).device_code), "authorization_declined")
     }).pipe(Effect.provide(layer({ deviceUser: { declines: true } }))),
   )
 
-  it.effect("fails as it is told, each fault once", () =>
+  it.effect("fails with each fault in turn, once", () =>
     Effect.gen(function* () {
       const answers = yield* Effect.all(Array.from({ length: 5 }, () => token({ ...asApp, client_secret: "any" })))
       assert.deepStrictEqual(

@@ -1,5 +1,5 @@
 /**
- * The quota in real time: over real sockets to the simulated service, without a 429.
+ * The quota in real time: calls over real sockets to the simulated service, which throttles none of them.
  *
  *     node packages/node/bench/quotaWall.ts
  */
@@ -27,14 +27,14 @@ const bound = 60 * Math.floor((calls - 1) / limits.perMinute)
 const token = "a-token-for-tests"
 const seconds = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e9)
 
-/** When each call was handed to the transport, in seconds of the monotonic clock. */
+/** When each call was sent, in seconds of the monotonic clock. */
 const starts: Array<number> = []
 
-const noted = HttpClient.tapRequest(() => Effect.map(seconds, (now) => starts.push(now)))
+const recordStarts = HttpClient.tapRequest(() => Effect.map(seconds, (now) => starts.push(now)))
 
 const layerApi = Layer.unwrap(
   Effect.map(HttpServer.HttpServer, ({ address }) =>
-    DefenderApi.layer({ base: HttpServer.formatAddress(address), transformClient: noted }),
+    DefenderApi.layer({ base: HttpServer.formatAddress(address), transformClient: recordStarts }),
   ),
 ).pipe(
   Layer.provide([

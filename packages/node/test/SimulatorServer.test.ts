@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 
 describe("SimulatorServer", () => {
-  it.live("ends at once, also for clients that keep their connections busy", () =>
+  it.live("closes at once, also while clients keep their connections busy", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const simulator = Simulator.layer({ latency: Effect.flatMap(Random.nextIntBetween(5, 40), Effect.sleep) })
@@ -23,11 +23,11 @@ describe("SimulatorServer", () => {
       )
       const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
       let answers = 0
-      const ask = Effect.flatMap(HttpClient.get(address), ({ text }) => text).pipe(
+      const request = Effect.flatMap(HttpClient.get(address), ({ text }) => text).pipe(
         Effect.tap(() => Effect.sync(() => answers++)),
       )
       const clients = yield* Effect.forEach(Array.from({ length: 10 }), () =>
-        Effect.forkChild(Effect.exit(Effect.forever(ask))),
+        Effect.forkChild(Effect.exit(Effect.forever(request))),
       )
       yield* Effect.repeat(
         Effect.sync(() => answers),
@@ -36,7 +36,7 @@ describe("SimulatorServer", () => {
       const before = answers
       yield* Scope.close(scope, Exit.void)
       yield* Fiber.awaitAll(clients)
-      // Only what was answered already may still arrive.
+      // Only answers that were sent before may still arrive.
       assert.isAtMost(answers - before, clients.length)
     }).pipe(Effect.provide(NodeTransport.layer)),
   )

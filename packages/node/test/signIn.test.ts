@@ -253,7 +253,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
 
   it.effect("works with a device code, however slowly the server wants to be polled", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* serve({ deviceUser: { slowDown: true, after: 1 } })
+      const { env, simulator } = yield* serve({ deviceUser: { slowDown: true, pendingPolls: 1 } })
       const { lines, stderr, stdout } = yield* signIn({ ...env, ...device })
       assert.match(stderr, prompted)
       assert.deepInclude(lines[0]?.claims, { upn: "analyst@contoso.com" }, stdout)
@@ -268,7 +268,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
 
   it.effect("asks the user for a device code once, also after a refused and after an expired token", () =>
     Effect.gen(function* () {
-      const { env } = yield* serve({ deviceUser: { after: 1 } })
+      const { env } = yield* serve({ deviceUser: { pendingPolls: 1 } })
       const ended = yield* signIn({ ...env, ...device }, "token", "token", "later", "token", "refused", "token")
       assert.match(ended.stderr, prompted)
       const [first, again, later, afterRefusal] = tokensOf(ended)
@@ -285,7 +285,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     },
     {
       name: "the user never comes",
-      options: { deviceUser: { after: Infinity, codeLifetime: "1500 millis" } },
+      options: { deviceUser: { pendingPolls: Infinity, codeLifetime: "1500 millis" } },
       says: /expired; the code was not entered in time; try again/,
     },
     {

@@ -6,12 +6,13 @@
  * origins as they are in life, and it records every request, so that a test can check what was sent.
  */
 import { createHash, randomBytes } from "node:crypto"
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
+import { listen } from "../../../node/test/support/loopbackServer.ts"
 
 /** A result as the storage has it. A test may replace one while the server runs: its ETag changes with its bytes. */
 export interface Result {
@@ -155,24 +156,6 @@ export const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes
 
 export const etagOf = (bytes: Uint8Array) =>
   `"0x${createHash("sha1").update(bytes).digest("hex").slice(0, 15).toUpperCase()}"`
-
-/** Listens on a free port of this machine until the scope ends, and gives the origin. */
-const listen = (handle: (request: IncomingMessage, response: ServerResponse) => void) =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly origin: string; readonly close: () => void }>((resume) => {
-      const server = createServer(handle)
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const port = typeof address === "object" && address !== null ? address.port : 0
-        const close = () => {
-          server.close()
-          server.closeAllConnections()
-        }
-        resume(Effect.succeed({ origin: `http://127.0.0.1:${port}`, close }))
-      })
-    }),
-    ({ close }) => Effect.sync(close),
-  ).pipe(Effect.map(({ origin }) => origin))
 
 /** Serves until the scope ends. */
 export const make = Effect.fnUntraced(function* (

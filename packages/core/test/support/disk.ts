@@ -6,44 +6,45 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
+import { fileInfo } from "./fileInfo.ts"
 
-/** An operation that a program asks for: `write`, `sync`, `rename`, … */
+/** An operation of a program: `write`, `sync`, `rename`, … */
 export interface Operation {
   readonly method: string
   readonly path: string
 }
 
 /**
- * What becomes of an operation. One that fails has a system's code; `short` is a write of which half is taken before the
- * disk is full; `crash` is the end of the program, of a write half way through.
+ * What happens to an operation. An operation that fails has an error code of the system. `short` writes half of the bytes before
+ * the disk is full. `crash` ends the program, in a write after half of the bytes.
  */
 export type Fault = "none" | "short" | "crash" | "ENOSPC" | "EMFILE" | "EIO" | "EACCES"
 
 /** A disk in memory. */
 export interface Disk {
   readonly layer: Layer.Layer<FileSystem.FileSystem | Path.Path>
-  /** Contents by path. What a test sets is on the disk for good. */
+  /** Contents by path. What a test sets survives a power cut. */
   readonly files: Pick<Map<string, Uint8Array<ArrayBuffer>>, "get" | "set" | "has" | "size">
   readonly paths: () => ReadonlyArray<string>
-  /** How much of each file was flushed, of the file itself and not of its name. */
+  /** How many bytes of each file were flushed, whether or not its name was. */
   readonly flushed: Pick<Map<string, number>, "get">
-  /** Every operation that was asked for. */
+  /** All operations so far. */
   readonly operations: Array<Operation>
-  /** How many files are open at this moment. */
+  /** How many files are open. */
   readonly openFiles: () => number
-  /** So many more bytes are taken; of a write that is longer only these, and it fails. */
+  /** How many more bytes fit. A longer write stores only these, and fails. */
   freeBytes: number
-  /** How a write ends that exceeds `freeBytes`: with an error, or with the end of the program. */
+  /** Whether a write that exceeds `freeBytes` fails or ends the program. */
   full: "fails" | "dies"
-  /** What becomes of an operation that would succeed. */
+  /** What happens to an operation that would succeed. */
   fault: (operation: Operation) => Fault
-  /** Another program: nothing that the one before has open is of use any more. */
+  /** Starts another program. The open files of the last one no longer work. */
   readonly restart: () => void
-  /** Another program, after a power cut: of what was not flushed, of bytes and of names, anything may be there. */
+  /** Starts another program after a power cut. Bytes and names that were not flushed may be lost, in whole or in part. */
   readonly powerCut: (roll: () => number) => void
 }
 
-/** The first such operation goes wrong. */
+/** Lets the first operation of this kind fail. */
 export const failOnce = (method: string, fault: Fault): Disk["fault"] => {
   let isDone = false
   return (operation) => {
@@ -59,25 +60,6 @@ interface Inode {
   bytes: Bytes
   flushed: Bytes
 }
-
-const none = Option.none<never>()
-
-const infoOf = (bytes: Uint8Array, type: FileSystem.File.Type = "File"): FileSystem.File.Info => ({
-  type,
-  mtime: none,
-  atime: none,
-  birthtime: none,
-  dev: 1n,
-  ino: none,
-  mode: 0o600,
-  nlink: none,
-  uid: none,
-  gid: none,
-  rdev: none,
-  size: ByteSize.bytes(bytes.length),
-  blksize: none,
-  blocks: none,
-})
 
 const numberOf = (size: ByteSize.Input | undefined, otherwise: number) =>
   size === undefined ? otherwise : Number(ByteSize.fromInputUnsafe(size))
@@ -97,7 +79,7 @@ const failed = (method: string, code: string) =>
 const missing = (method: string, path: string) =>
   systemError({ _tag: "NotFound", module: "FileSystem", method, pathOrDescriptor: path })
 
-/** What a power cut may leave: what was flushed, what was written, or something between with a hole at its end. */
+/** What a power cut may leave: the flushed bytes, the written bytes, or something between with a hole at its end. */
 const survivor = ({ bytes, flushed }: Inode, roll: () => number): Bytes => {
   const luck = roll()
   if (luck < 0.3) return flushed
@@ -113,9 +95,9 @@ const survivor = ({ bytes, flushed }: Inode, roll: () => number): Bytes => {
 
 export const makeDisk = (): Disk => {
   let names = new Map<string, Inode>()
-  /** The names that are there after a power cut. */
+  /** The names that survive a power cut. */
   let flushedNames = new Map<string, Inode>()
-  /** The directories that were made. Those of files that are there are there as well. */
+  /** The directories that the program created. A directory that contains a file exists as well. */
   const directories = new Set(["/"])
   let program = 0
   let openFiles = 0
@@ -127,7 +109,7 @@ export const makeDisk = (): Disk => {
     flushedNames.set(path, inode)
   }
 
-  /** An operation of the program that runs when this is called. */
+  /** The operations of the program that calls this. They do not work in the next program. */
   const operations = () => {
     const mine = program
     let hasCrashed = false
@@ -163,7 +145,7 @@ export const makeDisk = (): Disk => {
       return Effect.fail(failed("write", fault === "none" || fault === "short" ? "ENOSPC" : fault))
     })
 
-  const unused = Effect.die("not of use here")
+  const unused = Effect.die("this disk does not support the operation")
 
   const noFile: Omit<FileSystem.File, "stat" | "sync" | "truncate" | "writeAll"> = {
     [FileSystem.FileTypeId]: FileSystem.FileTypeId,
@@ -200,13 +182,13 @@ export const makeDisk = (): Disk => {
 
     const fileOf = (path: string, inode: Inode): FileSystem.File => ({
       ...noFile,
-      stat: operate("stat", path, () => Effect.sync(() => infoOf(inode.bytes))),
+      stat: operate("stat", path, () => Effect.sync(() => fileInfo(inode.bytes.length))),
       sync: operate("sync", path, () =>
         Effect.sync(() => {
           inode.flushed = inode.bytes
         }),
       ),
-      // Others get a turn while it is written, as on any disk.
+      // Other fibers run during a write, as with any disk.
       writeAll: (bytes) =>
         Effect.andThen(
           Effect.yieldNow,
@@ -243,12 +225,10 @@ export const makeDisk = (): Disk => {
       lstat: (path) =>
         operate("lstat", path, () => {
           const inode = names.get(path)
-          if (inode !== undefined) return Effect.succeed(infoOf(inode.bytes))
+          if (inode !== undefined) return Effect.succeed(fileInfo(inode.bytes.length))
           const isDirectory =
             directories.has(path) || Array.from(names.keys()).some((name) => name.startsWith(`${path}/`))
-          return isDirectory
-            ? Effect.succeed(infoOf(new Uint8Array(), "Directory"))
-            : Effect.fail(missing("lstat", path))
+          return isDirectory ? Effect.succeed(fileInfo(0, { type: "Directory" })) : Effect.fail(missing("lstat", path))
         }),
       open: (path, options) =>
         Effect.acquireRelease(
@@ -257,7 +237,8 @@ export const makeDisk = (): Disk => {
           ),
           () => Effect.sync(() => openFiles--),
         ),
-      stat: (path) => operate("stat", path, () => Effect.map(inodeAt("stat", path), ({ bytes }) => infoOf(bytes))),
+      stat: (path) =>
+        operate("stat", path, () => Effect.map(inodeAt("stat", path), ({ bytes }) => fileInfo(bytes.length))),
       readFileString: (path) => Effect.map(read(path), (bytes) => new TextDecoder().decode(bytes)),
       stream: (path, options) =>
         Stream.fromEffect(read(path)).pipe(
@@ -282,7 +263,7 @@ export const makeDisk = (): Disk => {
     for (const path of new Set([...names.keys(), ...flushedNames.keys()])) {
       const inode = (roll() < 0.5 ? names : flushedNames).get(path)
       if (inode === undefined) continue
-      // A rename is atomic: a file has one name.
+      // A rename is atomic, so a file keeps one of its names.
       const isTwice = Array.from(left.values()).includes(inode)
       if (!isTwice) left.set(path, inode)
     }

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** A body without an end, and how much of it was asked for. */
+/** A body without an end, and the number of bytes that were read from it. */
 export const endless = () => {
   let pulled = 0
   const body = Stream.fromEffectRepeat(

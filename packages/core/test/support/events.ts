@@ -3,7 +3,7 @@ import { Reporter } from "@live-response/core/Reporter"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 
-/** Runs an effect and gives its exit with the events that were reported meanwhile. `also` hears each of them too. */
+/** Runs an effect and returns its exit and the events that it reported. `also` is called with each event. */
 export const withEvents = Effect.fnUntraced(function* <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   also: (event: ResultEvent) => Effect.Effect<void> = () => Effect.void,
@@ -23,5 +23,5 @@ export const withEvents = Effect.fnUntraced(function* <A, E, R>(
   return { exit, events }
 })
 
-/** The typed failure of an exit. A success is a defect then, and so fails the test. */
+/** The typed failure of an exit. A success is a defect, which fails the test. */
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<E> => Effect.orDie(Effect.flip(exit))

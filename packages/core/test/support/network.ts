@@ -28,26 +28,26 @@ export const session = Session.Session.make({
   comment: "case 4711",
 })
 
-/** A call as the network sees it; `nth` counts those of its kind, from 0. */
+/** A call on its way to the service. `nth` counts the calls of its kind, from 0. */
 export interface Sent {
   readonly kind: "list" | "action" | "run" | "other"
   readonly nth: number
   readonly url: URL
 }
 
-/** What becomes of a call on the way. */
+/** What happens to a call on its way. */
 export interface Weather {
-  /** How long the request takes to the service. */
+  /** How long the request takes to reach the service. */
   readonly before?: Duration.Input
-  /** How long the answer takes back. */
+  /** How long the answer takes to reach the client. */
   readonly after?: Duration.Input
-  /** Replaces the service's answer. The service has handled the request. */
+  /** Replaces the answer of the service, which has handled the request. */
   readonly answer?: HttpServerResponse.HttpServerResponse | "no connection" | Error
-  /** So the records of the service's list are changed. */
+  /** Fields that replace those of each record in the service's list. */
   readonly odd?: Readonly<Record<string, unknown>>
-  /** A gateway sends it twice, and the second answer is the one that comes back. */
+  /** A gateway sends the request twice, and returns the second answer. */
   readonly isRepeated?: true
-  /** This in place of the service, which hears nothing. */
+  /** Replaces the service, which does not get the request. */
   readonly instead?: HttpServerResponse.HttpServerResponse | "no connection"
 }
 
@@ -66,7 +66,7 @@ const kindOf = (method: string, { pathname }: URL): Sent["kind"] => {
   return method === "GET" && /^\/api\/machineactions\/[^/]+$/.test(pathname) ? "action" : "other"
 }
 
-/** The way to the simulator: what was sent is handled, whether or not anybody still waits for the answer. */
+/** A network to the simulator. The service handles a request even if the client no longer waits for the answer. */
 export const network = (weather: (sent: Sent) => Weather) => {
   const counts = { list: 0, action: 0, run: 0, other: 0 }
   return Layer.effect(
@@ -119,7 +119,7 @@ export const network = (weather: (sent: Sent) => Weather) => {
   )
 }
 
-/** A program: all of it that a crash ends. The simulator, the journal and the quota's log go on. */
+/** A program, that is everything that a crash ends. The simulator, the journal and the quota's log survive it. */
 export const program = (weather: (sent: Sent) => Weather = () => ({})) =>
   Fleet.layer.pipe(
     Layer.provideMerge(ActionWatch.layer),
@@ -133,7 +133,7 @@ export const kinds = (events: ReadonlyArray<FleetEvent>) => {
   return counts
 }
 
-/** How many sessions of this test each machine has had. */
+/** How many sessions of the test each machine has had. */
 export const sessionsOf = Effect.gen(function* () {
   const counts: Record<string, number> = {}
   for (const { machineId, requestorComment } of yield* (yield* Simulator.Simulator).actions) {
@@ -144,7 +144,7 @@ export const sessionsOf = Effect.gen(function* () {
 
 export const once = (count: number) => Object.fromEntries(machineIds(count).map((id) => [id, 1]))
 
-/** How many sessions were under way at most, as the service has it. */
+/** The largest number of sessions in progress at once, as the service counts them. */
 export const mostAtOnce = Effect.gen(function* () {
   const changes = (yield* (yield* Simulator.Simulator).actions).flatMap((action) => [
     { at: Date.parse(String(action["creationDateTimeUtc"])), by: 1 },
@@ -160,7 +160,7 @@ export const overService = (options: Simulator.Options) =>
     Layer.mergeAll(Simulator.layer({ ...options, tokens: [token] }), FleetJournal.layerMemory, QuotaStore.layerMemory),
   )
 
-/** One program that runs the session on so many machines; `events` has what it told, also where it was killed. */
+/** A program that runs the session on these machines. `events` contains every event it emitted, also if it was killed. */
 export const run = (
   weather: (sent: Sent) => Weather,
   machines: ReadonlyArray<string> | Stream.Stream<string>,

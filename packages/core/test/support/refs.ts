@@ -3,10 +3,10 @@ import * as Schema from "effect/Schema"
 
 const decode = Schema.decodeSync(FromString)
 
-/** The result of Microsoft's page. */
+/** The result in Microsoft's documentation. */
 export const exampleRef: ResultRef = decode("988cc94e-7a8f-4b28-ab65-54970c5d5018:0")
 
-/** As many different results as a test wants, ten to a machine action. */
+/** The `n`-th of many different results. A machine action has ten. */
 export const refAt = (n: number): ResultRef =>
   decode(
     `00000000-0000-4000-8000-${Math.floor(n / 10)

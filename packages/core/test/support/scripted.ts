@@ -6,11 +6,11 @@ import * as Layer from "effect/Layer"
 
 export interface Scripted {
   readonly layer: Layer.Layer<HttpClient.HttpClient>
-  /** The requests so far, with the URLs that they were sent to. */
+  /** The requests so far, with their URLs. */
   readonly requests: ReadonlyArray<{ readonly request: HttpClientRequest; readonly url: string }>
 }
 
-/** A transport without a socket that gives these answers in order, and then repeats the last one. */
+/** A transport without a socket that returns these answers in order, and then repeats the last one. */
 export const scripted = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>): Scripted => {
   const requests: Array<{ readonly request: HttpClientRequest; readonly url: string }> = []
   const client = HttpClient.make((request, url) =>

@@ -7,16 +7,16 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 
-/** What a connection fails with: the code that the runtime gives it. */
+/** How a connection fails: the runtime's error code. */
 export type Trouble = { readonly code: string; readonly message?: string }
 
-/** A request as the wire sees it, and when. */
+/** A request, and when it was sent. */
 export interface Attempt {
   readonly at: number
   readonly isStorage: boolean
 }
 
-/** The way to the simulator, which is cut wherever `trouble` says so. `attempts` has all that were made. */
+/** A connection to the simulator that fails where `trouble` says so. `attempts` contains every request. */
 export const wire = (trouble: (attempt: Attempt, nth: number) => Trouble | undefined) => {
   const attempts: Array<Attempt> = []
   const layer = Layer.effect(

@@ -14,7 +14,7 @@ export interface CountingCredential {
   readonly invalidated: () => number
 }
 
-/** A credential with a new token after each refused one: `token-0`, `token-1`, … */
+/** A credential with a new token after each one that the API refused: `token-0`, `token-1`, … */
 export const countingCredential = (): CountingCredential => {
   let asked = 0
   let invalidated = 0
@@ -34,7 +34,7 @@ export const countingCredential = (): CountingCredential => {
   }
 }
 
-/** The API and the transfer over a transport of the test's own. */
+/** The API and the transfer on top of the test's transport. */
 export const layerOver = (
   transport: Layer.Layer<HttpClient>,
   options?: DefenderApi.Options,

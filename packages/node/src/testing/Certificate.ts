@@ -1,5 +1,5 @@
 /**
- * Certificates for tests, made by the `openssl` command: Node has nothing that makes one.
+ * Certificates for tests. The `openssl` command creates them, because Node has no function for that.
  *
  * @since 0.1.0
  */
@@ -12,23 +12,23 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 /**
- * A certificate with its key.
+ * A certificate and its private key.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Certificate {
-  /** Both in PEM, as `SimulatorServer` takes them. */
+  /** The private key and the certificate in PEM, for `SimulatorServer`. */
   readonly key: string
   readonly cert: string
 
-  /** The file of the certificate, for `NODE_EXTRA_CA_CERTS`. */
+  /** The path of the certificate file, for `NODE_EXTRA_CA_CERTS`. */
   readonly path: string
 
-  /** The public key (SPKI, DER), for `Simulator.App`. */
+  /** The public key (SPKI, DER), for `certificateKey` of `Simulator.App`. */
   readonly publicKey: Uint8Array<ArrayBuffer>
 
-  /** Writes certificate and key into one PEM file, as `AZURE_CLIENT_CERTIFICATE_PATH` takes it. */
+  /** Writes certificate and key to one PEM file, for `AZURE_CLIENT_CERTIFICATE_PATH`, and returns its path. */
   readonly write: (options?: { readonly password?: string }) => string
 }
 
@@ -37,8 +37,15 @@ const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args
 const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
 
 /**
- * A certificate for 127.0.0.1 that signs itself. Its files are gone when the scope ends. A machine without `openssl` is a
- * defect.
+ * Creates a self-signed certificate for 127.0.0.1.
+ *
+ * **Details**
+ *
+ * It is valid for two days. Its files are deleted when the scope closes.
+ *
+ * **Gotchas**
+ *
+ * A machine without `openssl` is a defect.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * A Redis of its own for a test: the `redis-server` of the system, on a free port of this machine.
+ * A Redis server for a test: the `redis-server` of this machine on a free port of the loopback interface.
  *
  * @since 0.1.0
  */
@@ -12,6 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 
 /**
+ * A running server, and ways to disturb it.
+ *
  * @since 0.1.0
  * @category services
  */
@@ -19,32 +21,34 @@ export interface Service {
   /** `redis://:<password>@127.0.0.1:<port>` */
   readonly url: string
 
-  /** It opens nothing but this server. */
+  /** The password of this server. It protects nothing else. */
   readonly password: string
 
-  /** Ends it, as by a crash. It keeps nothing on the disk, so what it knew is gone. */
+  /** Kills the server, like a crash. It stores nothing on disk, so its data is lost. */
   readonly stop: Effect.Effect<void>
 
-  /** Starts it again, at the same address. */
+  /** Starts the server again at the same address. */
   readonly start: Effect.Effect<void>
 
-  /** Lets it answer no more, and not even refuse: as by a machine that hangs. `start` and `stop` do not mend it. */
+  /** Stops the server from answering while its connections stay open, like a machine that hangs. Only `thaw` reverses it. */
   readonly freeze: Effect.Effect<void>
 
-  /** Lets it go on after `freeze`. */
+  /** Lets the server continue after `freeze`. */
   readonly thaw: Effect.Effect<void>
 
-  /** Loses its clients, as by a network that fails for a moment. It forgets nothing. */
+  /** Closes the connections of all clients, like a network that fails for a moment. No data is lost. */
   readonly dropConnections: Effect.Effect<void>
 }
 
 /**
+ * The Redis server of a test.
+ *
  * @since 0.1.0
  * @category services
  */
 export class RedisServer extends Context.Service<RedisServer, Service>()("@live-response/node/testing/RedisServer") {}
 
-/** A port at which nobody listens. */
+/** A port that is not in use. */
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
@@ -58,7 +62,7 @@ interface Running {
   readonly signal: (name: NodeJS.Signals) => void
 }
 
-/** Runs it, and goes on once it answers. */
+/** Runs a server. Returns when it accepts connections. */
 const serve = (port: number, password: string) =>
   Effect.callback<Running>((resume) => {
     const options = { port, bind: "127.0.0.1", requirepass: password, save: "", dir: tmpdir() }
@@ -81,7 +85,11 @@ const serve = (port: number, password: string) =>
   })
 
 /**
- * Runs a server until the scope ends, with a password.
+ * Runs a server, protected by a password, until the scope closes.
+ *
+ * **Gotchas**
+ *
+ * A machine without `redis-server` is a defect.
  *
  * @since 0.1.0
  * @category constructors
@@ -113,7 +121,7 @@ export const make: Effect.Effect<Service, never, Scope.Scope> = Effect.gen(funct
 })
 
 /**
- * A server for all tests of a suite.
+ * Provides one server for all tests of a suite.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * The simulator on a socket of this machine.
+ * The simulator on a real socket.
  *
  * @since 0.1.0
  */
@@ -15,16 +15,20 @@ import type { ServeError } from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 
 /**
- * Serves the simulator in context on the loopback interface, by default on a free port. The address is in the
- * `HttpServer` that comes with it. Connections that are still open when the layer ends are closed at
- * once, as by a crash.
+ * Serves the simulator in context on the loopback interface.
+ *
+ * **Details**
+ *
+ * The address is that of the `HttpServer` that the layer provides. Connections that are open when the layer closes are closed at
+ * once, like in a crash.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layer = (options?: {
+  /** Default: a free port. */
   readonly port?: number | undefined
-  /** Serves over TLS, with this key and certificate in PEM. By default in clear. */
+  /** The private key and the certificate in PEM. Default: HTTP without TLS. */
   readonly tls?: { readonly key: string; readonly cert: string } | undefined
 }): Layer.Layer<HttpServer.HttpServer, ServeError, Simulator> => {
   const tls = options?.tls
@@ -32,7 +36,7 @@ export const layer = (options?: {
   const listening = NodeHttpServer.layer(() => server, {
     host: "127.0.0.1",
     port: options?.port ?? 0,
-    // It would wait for clients that keep their connections busy.
+    // Its shutdown would wait for clients that keep their connections busy.
     disablePreemptiveShutdown: true,
   })
   const close = Effect.sync(() => {

@@ -3,10 +3,11 @@
  * the library. A body that is cut or held ends only when the client has received all bytes before, so every run is alike.
  */
 import { createHash } from "node:crypto"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { listen } from "./loopbackServer.ts"
 
 /** An answer. Without a `content-length` header it is sent in chunks. */
 export interface Answer {
@@ -296,21 +297,3 @@ const pad = (response: ServerResponse, padding: number) => {
   response.on("drain", write)
   write()
 }
-
-/** Listens on a free port of this machine until the scope closes, and returns the origin. */
-const listen = (handle: Handler) =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly origin: string; readonly close: () => void }>((resume) => {
-      const server = createServer(handle)
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const port = typeof address === "object" && address !== null ? address.port : 0
-        const close = () => {
-          server.close()
-          server.closeAllConnections()
-        }
-        resume(Effect.succeed({ origin: `http://127.0.0.1:${port}`, close }))
-      })
-    }),
-    ({ close }) => Effect.sync(close),
-  ).pipe(Effect.map(({ origin }) => origin))

@@ -1,4 +1,4 @@
-/** Holds the lock of a directory, and says when it has it. */
+/** A program that locks a directory, prints `held` and never ends. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as NodeDirectoryLock from "@live-response/node/NodeDirectoryLock"

@@ -1,7 +1,8 @@
 /**
- * A program that signs in as its environment says: `token` requests a token, `refused` reports that the API refused the last
- * one, `later` sets this machine's clock forward by an hour. It prints a line of JSON for each token, or for the error that
- * stopped it. With `linger` it ends by itself, which an abandoned request would prevent.
+ * A program that signs in with the credential in its environment. Its arguments are steps: `token` requests a token, `refused`
+ * reports that the API refused the last token, `later` sets the program's clock forward by an hour. It prints a line of JSON for
+ * each token, or for the error that stopped it. With `linger` it does not exit explicitly, so a request that was abandoned but
+ * is still open would keep it running.
  */
 import * as AccessToken from "@live-response/core/AccessToken"
 import { Credential } from "@live-response/core/Credential"
@@ -11,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
-/** This machine's clock, which hours can be added to: MSAL asks it, and so does Effect. */
+/** A clock that can be set forward. MSAL and Effect both read it. */
 const RealDate = Date
 let hours = 0
 const now = () => performance.timeOrigin + performance.now() + hours * 3_600_000

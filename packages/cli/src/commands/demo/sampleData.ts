@@ -66,7 +66,7 @@ export const machines = (count: number): ReadonlyArray<Simulator.Machine> =>
 
 const problems: Record<number, Partial<Simulator.Machine>> = {
   3: { offline: "20 seconds" },
-  5: { fails: "Access to the path is denied." },
+  5: { scriptError: "Access to the path is denied." },
   7: { busy: "25 seconds" },
   9: { unsupported: true },
 }

@@ -1,309 +1,211 @@
-/** Machine actions of the simulator: what it was given, and live response sessions that run while time passes. */
+/** The machine actions of the simulator: those that a test added, and live response sessions that run as time passes. */
 import * as Data from "effect/Data"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { parseFilter } from "../odata.ts"
 import { randomHex } from "../randomHex.ts"
+import type { ActionRecord, Machine } from "./models.ts"
+import * as Sessions from "./sessions.ts"
 
-/**
- * A machine that sessions can run on.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Machine {
-  readonly id: string
-  readonly name?: string | undefined
-
-  /** How long it stays offline, from when it is added; for ever where it is infinite. By default it is online. */
-  readonly offline?: Duration.Input | undefined
-
-  /** So long somebody else's session is under way on it, from when it is added. By default there is none. */
-  readonly busy?: Duration.Input | undefined
-
-  /** The service refuses it: its Windows is too old. */
-  readonly unsupported?: boolean | undefined
-
-  /** What its scripts fail with. By default they succeed. */
-  readonly fails?: string | undefined
-}
-
-/** A machine action in the API's own shape. */
-export type ActionRecord = Readonly<Record<string, unknown>> & { readonly id: string }
-
-const Command = Schema.Struct({
-  type: Schema.Literals(["PutFile", "RunScript", "GetFile"]),
-  params: Schema.Array(Schema.Struct({ key: Schema.String, value: Schema.String })),
-})
-
-const decodeRun = Schema.decodeUnknownOption(
-  Schema.Struct({ Commands: Schema.NonEmptyArray(Command), Comment: Schema.NonEmptyString }),
-)
-
-interface Session {
-  readonly id: string
-  readonly machine: Machine
-  readonly commands: ReadonlyArray<typeof Command.Type>
-  readonly comment: string
-  readonly created: number
-  readonly starts: number
-  readonly commandTime: number
-  cancelled?: { readonly at: number; readonly comment: string }
-  /** What it is for good once it is over: thousands of lists are of thousands of those. */
-  last?: ActionRecord
-}
-
-export class Refusal extends Data.Class<{
+/** A request that the API rejects. */
+export class Rejection extends Data.Class<{
   readonly status: number
   readonly code: string
   readonly message: string
 }> {}
 
 export interface Options {
-  /** How long a command runs. */
-  readonly commandTime: number
+  /** How many milliseconds a command runs. */
+  readonly commandMillis: number
   /** How many sessions may run at once. */
-  readonly sessions: number
-  /** How soon a new action can be looked at. */
+  readonly maxSessions: number
+  /** After how many milliseconds a new session appears in lists and can be read. */
   readonly visibleAfter: number
   readonly pageSize: number
 }
 
-/** Which of the calls a request is. */
-export type Kind = "list" | "action" | "run" | "cancel" | "machines"
-
-export const kindOf = (method: string, path: string): Kind | undefined => {
-  if (method === "GET" && /^\/api\/machineactions\/?$/i.test(path)) return "list"
-  if (method === "GET" && /^\/api\/machines\/?$/i.test(path)) return "machines"
-  if (method === "GET" && /^\/api\/machineactions\/[^/]+$/i.test(path)) return "action"
-  if (method === "POST" && /^\/api\/machineactions\/[^/]+\/cancel$/i.test(path)) return "cancel"
-  return method === "POST" && /^\/api\/machines\/[^/]+\/runliveresponse$/i.test(path) ? "run" : undefined
+export interface Actions {
+  readonly options: Options
+  readonly machines: Map<string, { readonly machine: Machine; readonly onlineAt: number }>
+  readonly added: Map<string, ActionRecord>
+  readonly sessions: Map<string, Sessions.Session>
 }
 
-/** What the API can filter by. */
-const fields: ReadonlySet<string> = new Set(["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"])
+export const make = (options: Options): Actions => ({
+  options,
+  machines: new Map(),
+  added: new Map(),
+  sessions: new Map(),
+})
+
+const actionFields: ReadonlySet<string> = new Set([
+  "id",
+  "status",
+  "machineId",
+  "type",
+  "requestor",
+  "creationDateTimeUtc",
+])
 
 const machineFields: ReadonlySet<string> = new Set(["computerDnsName"])
 
-/** A machine that is offline is waited for so long. */
-const patience = Duration.toMillis("3 days")
+const reject = (status: number, code: string, message: string) => new Rejection({ status, code, message })
 
-const order: ReadonlyArray<string> = ["PutFile", "RunScript", "GetFile"]
+const unknownAction = (id: string) => reject(404, "ResourceNotFound", `Machine action ${id} was not found`)
 
-const refuse = (status: number, code: string, message: string): Refusal => new Refusal({ status, code, message })
+const decodeRun = Schema.decodeUnknownOption(
+  Schema.Struct({ Commands: Schema.NonEmptyArray(Sessions.Command), Comment: Schema.NonEmptyString }),
+)
 
-const unknown = (id: string) => refuse(404, "ResourceNotFound", `Machine action ${id} was not found`)
-
-const iso = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(millis))
+const decodeCancellation = Schema.decodeUnknownOption(Schema.Struct({ Comment: Schema.String }))
 
 const randomId = Effect.map(randomHex(32), (digits) =>
   digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5"),
 )
 
-export const make = (options: Options) => {
-  const machines = new Map<string, { readonly machine: Machine; readonly online: number }>()
-  const given = new Map<string, ActionRecord>()
-  const sessions = new Map<string, Session>()
+export const add = (self: Actions, action: ActionRecord): void => {
+  self.added.set(action.id.toLowerCase(), action)
+}
 
-  /** Which of its commands have ended, and how: one that fails stops those behind it. */
-  const progress = (session: Session, now: number) => {
-    const stop = session.cancelled?.at ?? session.created + patience
-    const until = Math.min(now, stop)
-    const failing =
-      session.machine.fails === undefined ? -1 : session.commands.findIndex(({ type }) => type === "RunScript")
-    const last = failing === -1 ? session.commands.length : failing + 1
-    const done = Math.max(0, Math.min(last, Math.floor((until - session.starts) / session.commandTime)))
-    const isDone = done === last
-    const status = isDone
-      ? failing === -1
-        ? "Succeeded"
-        : "Failed"
-      : now >= stop
-        ? session.cancelled === undefined
-          ? "TimeOut"
-          : "Cancelled"
-        : now < session.starts
-          ? "Pending"
-          : "InProgress"
-    return { status, done, failing, changed: isDone ? session.starts + last * session.commandTime : until }
+export const addMachine = Effect.fnUntraced(function* (self: Actions, machine: Machine, now: number) {
+  self.machines.set(machine.id, { machine, onlineAt: now + Duration.toMillis(machine.offline ?? 0) })
+  if (machine.busy === undefined) return
+  const id = yield* randomId
+  self.sessions.set(id, {
+    id,
+    machine,
+    commands: [{ type: "RunScript", params: [{ key: "ScriptName", value: "other.ps1" }] }],
+    comment: "somebody else's",
+    createdAt: now,
+    startsAt: now,
+    commandMillis: Duration.toMillis(machine.busy),
+  })
+})
+
+/** All actions, also those that are not visible yet. */
+export const all = (
+  self: Actions,
+  now: number,
+  isIncluded: (session: Sessions.Session) => boolean = () => true,
+): ReadonlyArray<ActionRecord> => [
+  ...self.added.values(),
+  ...Array.from(self.sessions.values())
+    .filter(isIncluded)
+    .map((session) => Sessions.recordOf(session, now)),
+]
+
+const isVisible = (self: Actions, { createdAt }: Sessions.Session, now: number) =>
+  now >= createdAt + self.options.visibleAfter
+
+/** One action. */
+export const get = (self: Actions, id: string, now: number): Rejection | ActionRecord => {
+  const session = self.sessions.get(id)
+  const visible = session !== undefined && isVisible(self, session, now) ? session : undefined
+  return (
+    self.added.get(id) ?? (visible === undefined ? undefined : Sessions.recordOf(visible, now)) ?? unknownAction(id)
+  )
+}
+
+/** The result of a command of a session, if it has finished. */
+export const resultOf = (self: Actions, id: string, index: number, now: number): Uint8Array | undefined => {
+  const session = self.sessions.get(id)
+  return session === undefined ? undefined : Sessions.resultOf(session, index, now)
+}
+
+type ListedRecord = Readonly<Record<string, unknown>>
+
+/** A test for the query's `$filter`. */
+const filterOf = (
+  query: URLSearchParams,
+  fields: ReadonlySet<string>,
+): Rejection | ((record: ListedRecord) => boolean) => {
+  const filter = query.get("$filter")
+  if (filter === null) return () => true
+  return parseFilter(filter, fields) ?? reject(400, "ODataError", `The query can't be understood: ${filter}`)
+}
+
+/** A page of the list, newest first. `nextSkip` is the `$skip` of the next page, if there is one. */
+export const list = (
+  self: Actions,
+  query: URLSearchParams,
+  now: number,
+): Rejection | { readonly value: ReadonlyArray<ActionRecord>; readonly nextSkip: number | undefined } => {
+  const test = filterOf(query, actionFields)
+  if (test instanceof Rejection) return test
+  const found = all(self, now, (session) => isVisible(self, session, now))
+    .filter(test)
+    .toSorted((a, b) => (String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1))
+  const skip = Number(query.get("$skip") ?? 0)
+  const end = skip + Math.min(self.options.pageSize, Number(query.get("$top") ?? self.options.pageSize))
+  return { value: found.slice(skip, end), nextSkip: end < found.length ? end : undefined }
+}
+
+export const listMachines = (
+  self: Actions,
+  query: URLSearchParams,
+): Rejection | { readonly value: ReadonlyArray<ListedRecord> } => {
+  const test = filterOf(query, machineFields)
+  if (test instanceof Rejection) return test
+  const records = Array.from(self.machines.values(), ({ machine }) => ({
+    id: machine.id,
+    computerDnsName: machine.name ?? null,
+    lastSeen: null,
+  }))
+  return { value: records.filter(test) }
+}
+
+const commandOrder: ReadonlyArray<string> = ["PutFile", "RunScript", "GetFile"]
+
+const isInOrder = (commands: ReadonlyArray<typeof Sessions.Command.Type>) =>
+  commands.every(({ type }, i) => commandOrder.indexOf(type) >= commandOrder.indexOf(commands[i - 1]?.type ?? ""))
+
+/** Why a session can't start now on this machine. */
+const conflictOf = (self: Actions, machineId: string, now: number): Rejection | undefined => {
+  const active = [...self.sessions.values()].filter((session) => !Sessions.isFinished(session, now))
+  const onMachine = active.find(({ machine }) => machine.id === machineId)
+  if (onMachine !== undefined) {
+    return reject(400, "ActiveRequestAlreadyExists", `Action is already in progress, active action id: ${onMachine.id}`)
   }
+  return active.filter(({ startsAt }) => startsAt <= now).length >= self.options.maxSessions
+    ? reject(429, "TooManyRequests", "Maximum number of concurrent live response sessions was reached.")
+    : undefined
+}
 
-  const isOver = (session: Session, now: number) => !/^(Pending|InProgress)$/.test(progress(session, now).status)
-
-  const record = (session: Session, now: number): ActionRecord => {
-    if (session.last !== undefined) return session.last
-    const record = describe(session, now)
-    if (isOver(session, now)) session.last = record
-    return record
+/** Starts a session. */
+export const run = Effect.fnUntraced(function* (self: Actions, machineId: string, body: unknown, now: number) {
+  const known = self.machines.get(machineId)
+  const request = Option.getOrUndefined(decodeRun(body))
+  if (request === undefined) return reject(400, "InvalidRequestBody", "Commands and Comment are required.")
+  if (known === undefined) return reject(404, "ResourceNotFound", `Machine ${machineId} was not found`)
+  if (known.machine.unsupported === true) {
+    return reject(400, "InvalidInput", "Live response is not supported on this machine's version of Windows.")
   }
-
-  const describe = (session: Session, now: number): ActionRecord => {
-    const { changed, done, failing, status } = progress(session, now)
-    return {
-      id: session.id,
-      type: "LiveResponse",
-      title: null,
-      requestor: "simulator",
-      requestorComment: session.comment,
-      status,
-      machineId: session.machine.id,
-      computerDnsName: session.machine.name ?? null,
-      creationDateTimeUtc: iso(session.created),
-      lastUpdateDateTimeUtc: iso(changed),
-      cancellationComment: session.cancelled?.comment ?? null,
-      errorHResult: 0,
-      commands: session.commands.map((command, index) => {
-        const began = session.starts + index * session.commandTime
-        return {
-          index,
-          startTime: index <= done && began <= now ? iso(began) : null,
-          endTime: index < done ? iso(began + session.commandTime) : null,
-          commandStatus: index >= done ? "Created" : index === failing ? "Failed" : "Completed",
-          errors: index === failing && index < done ? [session.machine.fails] : [],
-          command,
-        }
-      }),
-    }
+  if (!isInOrder(request.Commands)) {
+    return reject(400, "InvalidInput", "Commands are run in the order PutFile, RunScript, GetFile.")
   }
-
-  const begin = (session: Session) => void sessions.set(session.id, session)
-
-  const isVisible = ({ created }: Session, now: number) => now >= created + options.visibleAfter
-
-  const sessionRecord = (id: string, now: number) => {
-    const session = sessions.get(id)
-    return session !== undefined && isVisible(session, now) ? record(session, now) : undefined
+  const conflict = conflictOf(self, machineId, now)
+  if (conflict !== undefined) return conflict
+  const session: Sessions.Session = {
+    id: yield* randomId,
+    machine: known.machine,
+    commands: request.Commands,
+    comment: request.Comment,
+    createdAt: now,
+    startsAt: Math.max(now, known.onlineAt),
+    commandMillis: self.options.commandMillis,
   }
+  self.sessions.set(session.id, session)
+  return Sessions.recordOf(session, now)
+})
 
-  const get = (id: string, now: number): Refusal | ActionRecord =>
-    given.get(id) ?? sessionRecord(id, now) ?? unknown(id)
-
-  const all = (now: number, isMeant: (session: Session) => boolean = () => true): ReadonlyArray<ActionRecord> => [
-    ...given.values(),
-    ...Array.from(sessions.values())
-      .filter(isMeant)
-      .map((session) => record(session, now)),
-  ]
-
-  return {
-    /** All of them, also those that can't be looked at yet. */
-    all: (now: number) => all(now),
-
-    addMachine: Effect.fnUntraced(function* (machine: Machine, now: number) {
-      machines.set(machine.id, { machine, online: now + Duration.toMillis(machine.offline ?? 0) })
-      if (machine.busy === undefined) return
-      const commandTime = Duration.toMillis(machine.busy)
-      begin({
-        id: yield* randomId,
-        machine,
-        commands: [{ type: "RunScript", params: [{ key: "ScriptName", value: "other.ps1" }] }],
-        comment: "somebody else's",
-        created: now,
-        starts: now,
-        commandTime,
-      })
-    }),
-
-    machines: (
-      query: URLSearchParams,
-    ): Refusal | { readonly value: ReadonlyArray<Readonly<Record<string, unknown>>> } => {
-      const filter = query.get("$filter")
-      const test = filter === null ? () => true : parseFilter(filter, machineFields)
-      if (test === undefined) return refuse(400, "ODataError", `The query can't be understood: ${filter}`)
-      const value = Array.from(machines.values(), ({ machine }) => ({
-        id: machine.id,
-        computerDnsName: machine.name ?? null,
-        lastSeen: null,
-      }))
-      return { value: value.filter(test) }
-    },
-
-    /** What a command has left that has run. */
-    resultOf: (id: string, index: number, now: number): Uint8Array | undefined => {
-      const session = sessions.get(id)
-      const command = session?.commands[index]
-      if (session === undefined || command === undefined || command.type === "PutFile") return undefined
-      const { done, failing } = progress(session, now)
-      if (index >= done) return undefined
-      const name = (key: string) => command.params.find((param) => param.key === key)?.value ?? ""
-      const machine = session.machine.name ?? session.machine.id
-      const text =
-        command.type === "GetFile"
-          ? `${name("Path")} of ${machine}`
-          : JSON.stringify({
-              script_name: name("ScriptName"),
-              exit_code: index === failing ? 1 : 0,
-              script_output: `${name("ScriptName")} ${name("Args")} on ${machine}\r\n`,
-              script_errors: index === failing ? session.machine.fails : "",
-            })
-      return new TextEncoder().encode(text)
-    },
-
-    add: (action: ActionRecord) => void given.set(action.id.toLowerCase(), action),
-
-    get,
-
-    /** Newest first. `skip` and `top` are the query's own; the rest is the next page's address, if there is one. */
-    list: (
-      query: URLSearchParams,
-      now: number,
-    ): Refusal | { readonly value: ReadonlyArray<ActionRecord>; readonly skip?: number } => {
-      const filter = query.get("$filter")
-      const test = filter === null ? () => true : parseFilter(filter, fields)
-      if (test === undefined) return refuse(400, "ODataError", `The query can't be understood: ${filter}`)
-      const found = all(now, (session) => isVisible(session, now))
-        .filter(test)
-        .toSorted((a, b) => (String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1))
-      const skip = Number(query.get("$skip") ?? 0)
-      const size = Math.min(options.pageSize, Number(query.get("$top") ?? options.pageSize))
-      const value = found.slice(skip, skip + size)
-      return skip + size < found.length ? { value, skip: skip + size } : { value }
-    },
-
-    run: Effect.fnUntraced(function* (machineId: string, body: unknown, now: number) {
-      const known = machines.get(machineId)
-      const request = Option.getOrUndefined(decodeRun(body))
-      if (request === undefined) return refuse(400, "InvalidRequestBody", "Commands and Comment are required.")
-      if (known === undefined) return refuse(404, "ResourceNotFound", `Machine ${machineId} was not found`)
-      if (known.machine.unsupported === true) {
-        return refuse(400, "InvalidInput", "Live response is not supported on this machine's version of Windows.")
-      }
-      if (
-        request.Commands.some(({ type }, i) => order.indexOf(type) < order.indexOf(request.Commands[i - 1]?.type ?? ""))
-      ) {
-        return refuse(400, "InvalidInput", "Commands are run in the order PutFile, RunScript, GetFile.")
-      }
-      const active = [...sessions.values()].filter((session) => !isOver(session, now))
-      const busy = active.find(({ machine }) => machine.id === machineId)
-      if (busy !== undefined) {
-        return refuse(400, "ActiveRequestAlreadyExists", `Action is already in progress, active action id: ${busy.id}`)
-      }
-      if (active.filter(({ starts }) => starts <= now).length >= options.sessions) {
-        return refuse(429, "TooManyRequests", "Maximum number of concurrent live response sessions was reached.")
-      }
-      const id = yield* randomId
-      const session: Session = {
-        id,
-        machine: known.machine,
-        commands: request.Commands,
-        comment: request.Comment,
-        created: now,
-        starts: Math.max(now, known.online),
-        commandTime: options.commandTime,
-      }
-      begin(session)
-      return record(session, now)
-    }),
-
-    cancel: (id: string, comment: string, now: number): Refusal | ActionRecord => {
-      const session = sessions.get(id)
-      if (session === undefined) return unknown(id)
-      if (isOver(session, now)) return refuse(400, "InvalidInput", "The machine action is over.")
-      session.cancelled = { at: now, comment }
-      return record(session, now)
-    },
-  }
+/** Cancels a session. */
+export const cancel = (self: Actions, id: string, body: unknown, now: number): Rejection | ActionRecord => {
+  const session = self.sessions.get(id)
+  if (session === undefined) return unknownAction(id)
+  if (Sessions.isFinished(session, now)) return reject(400, "InvalidInput", "The machine action has finished.")
+  const comment = Option.match(decodeCancellation(body), { onNone: () => "", onSome: ({ Comment }) => Comment })
+  session.cancelled = { at: now, comment }
+  return Sessions.recordOf(session, now)
 }

@@ -1,127 +1,123 @@
-/** The blob storage of the simulator: what was put there, behind links that die. */
+/** The blob storage of the simulator: results behind signed links that expire. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
-import type { Fault, GeneratedContent, Result } from "../../testing/Simulator.ts"
 import * as Md5 from "../md5.ts"
 import { randomHex } from "../randomHex.ts"
 import { storageError } from "./errors.ts"
+import type { Fault, GeneratedContent, Result } from "./models.ts"
 
 export interface Blob {
-  readonly result: Result
   readonly content: GeneratedContent
   readonly path: string
   readonly etag: string
-  /** Known once it was asked for. */
-  readonly md5: Effect.Effect<string>
+  /** Computed on the first request. Nothing if the storage does not send it. */
+  readonly md5: Effect.Effect<string | undefined>
   readonly linkFaults: Array<Fault>
   readonly blobFaults: Array<Fault>
 }
 
-/** Whether a path is the storage's. */
-export const isBlob = (path: string): boolean => path.startsWith(root)
+export interface Blobs {
+  /** How many milliseconds a link is valid. */
+  readonly linkLifetime: number
+  readonly byResult: Map<string, Blob>
+  readonly byPath: Map<string, Blob>
+  /** The signatures of links. */
+  readonly signatures: Map<string, { readonly path: string; readonly expiresAt: number }>
+}
+
+export const make = (linkLifetime: number): Blobs => ({
+  linkLifetime,
+  byResult: new Map(),
+  byPath: new Map(),
+  signatures: new Map(),
+})
 
 const root = "/investigation-actions-data/"
 
-export const make = (linkLifetime: number) => {
-  const blobs = new Map<string, Blob>()
-  const blobsByPath = new Map<string, Blob>()
-  const signatures = new Map<string, { readonly path: string; readonly expires: number }>()
+/** Whether a path belongs to the storage. */
+export const isBlobPath = (path: string): boolean => path.startsWith(root)
 
-  return {
-    find: (id: string, index: number): Blob | undefined => blobs.get(`${id}:${index}`),
+export const find = (self: Blobs, id: string, index: number): Blob | undefined => self.byResult.get(`${id}:${index}`)
 
-    add: Effect.fnUntraced(function* (id: string, index: number, result: Result) {
-      const content = generated(result.content)
-      const blob: Blob = {
-        result,
-        content,
-        path: `${root}${id}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
-        etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
-        md5: yield* Effect.cached(md5Of(content)),
-        linkFaults: [...(result.linkFaults ?? [])],
-        blobFaults: [...(result.blobFaults ?? [])],
-      }
-      blobs.set(`${id}:${index}`, blob)
-      blobsByPath.set(blob.path, blob)
-      return blob
-    }),
-
-    link: Effect.fnUntraced(function* (blob: Blob, origin: string, now: number) {
-      const expires = now + linkLifetime
-      const signature = `${yield* randomHex(20)}/${yield* randomHex(20)}=`
-      signatures.set(signature, { path: blob.path, expires })
-      const se = encodeURIComponent(DateTime.formatIso(DateTime.makeUnsafe(expires)).replace(/\.\d+Z$/, "Z"))
-      return `${origin}${blob.path}?se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
-    }),
-
-    serve: Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, url: URL, now: number) {
-      const signature = signatures.get(url.searchParams.get("sig") ?? "")
-      const blob = blobsByPath.get(url.pathname)
-      const fault = blob?.blobFaults.shift()
-      if (request.headers.authorization !== undefined) return storageError(400, "InvalidAuthenticationInfo")
-      if (
-        signature === undefined ||
-        signature.path !== url.pathname ||
-        signature.expires <= now ||
-        fault?.fault === "expire"
-      ) {
-        return storageError(403, "AuthenticationFailed", "Signature not valid in the specified time frame")
-      }
-      if (blob === undefined) return storageError(404, "BlobNotFound")
-      if (fault?.fault === "status") return storageError(fault.status, fault.code ?? "InternalError")
-
-      const { content } = blob
-      const condition = request.headers["if-match"]
-      if (condition !== undefined && condition !== blob.etag) return storageError(412, "ConditionNotMet")
-      const range = fault?.fault === "ignoreRange" ? undefined : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "")
-      const start = Number(range?.[1] ?? 0)
-      const end = Math.min(content.length, range?.[2] ? Number(range[2]) + 1 : content.length)
-      if (range && start >= content.length) return storageError(416, "InvalidRange")
-
-      const headers = {
-        etag: blob.etag,
-        "accept-ranges": "bytes",
-        "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
-        ...(range ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
-        ...(blob.result.md5 === false ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: yield* blob.md5 }),
-      }
-      return HttpServerResponse.stream(body(content, start, end, fault), {
-        status: range ? 206 : 200,
-        contentLength: end - start,
-        contentType: "application/octet-stream",
-        headers,
-      })
-    }),
+export const add = Effect.fnUntraced(function* (self: Blobs, id: string, index: number, result: Result) {
+  const content = toGenerated(result.content)
+  const blob: Blob = {
+    content,
+    path: `${root}${id}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
+    etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
+    md5: result.md5 === false ? Effect.succeed(undefined) : yield* Effect.cached(md5Of(content)),
+    linkFaults: [...(result.linkFaults ?? [])],
+    blobFaults: [...(result.blobFaults ?? [])],
   }
+  self.byResult.set(`${id}:${index}`, blob)
+  self.byPath.set(blob.path, blob)
+  return blob
+})
+
+/** A new link to a blob. */
+export const makeLink = Effect.fnUntraced(function* (self: Blobs, blob: Blob, origin: string, now: number) {
+  const expiresAt = now + self.linkLifetime
+  const signature = `${yield* randomHex(20)}/${yield* randomHex(20)}=`
+  self.signatures.set(signature, { path: blob.path, expiresAt })
+  const se = encodeURIComponent(DateTime.formatIso(DateTime.makeUnsafe(expiresAt)).replace(/\.\d+Z$/, "Z"))
+  return `${origin}${blob.path}?se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
+})
+
+/** Answers a request for a blob. */
+export const serve = Effect.fnUntraced(function* (
+  self: Blobs,
+  request: HttpServerRequest.HttpServerRequest,
+  url: URL,
+  now: number,
+) {
+  const blob = self.byPath.get(url.pathname)
+  const fault = blob?.blobFaults.shift()
+  if (request.headers.authorization !== undefined) return storageError(400, "InvalidAuthenticationInfo")
+  if (fault?.fault === "expire" || !isSigned(self, url, now)) {
+    return storageError(403, "AuthenticationFailed", "Signature not valid in the specified time frame")
+  }
+  if (blob === undefined) return storageError(404, "BlobNotFound")
+  if (fault?.fault === "status") return storageError(fault.status, fault.code ?? "InternalError")
+  const condition = request.headers["if-match"]
+  if (condition !== undefined && condition !== blob.etag) return storageError(412, "ConditionNotMet")
+  return yield* contentOf(blob, fault?.fault === "ignoreRange" ? undefined : request.headers.range, fault)
+})
+
+const isSigned = (self: Blobs, url: URL, now: number): boolean => {
+  const signature = self.signatures.get(url.searchParams.get("sig") ?? "")
+  return signature !== undefined && signature.path === url.pathname && signature.expiresAt > now
 }
 
-/** Small enough that a fault in the middle is in the middle. */
-const pieceLength = 16 * 1024
+/** The content of a blob, or the requested range of it. */
+const contentOf = Effect.fnUntraced(function* (
+  { content, etag, md5 }: Blob,
+  requested: string | undefined,
+  fault: Fault | undefined,
+) {
+  const range = /^bytes=(\d+)-(\d*)$/.exec(requested ?? "")
+  const start = Number(range?.[1] ?? 0)
+  const end = Math.min(content.length, range?.[2] ? Number(range[2]) + 1 : content.length)
+  if (range && start >= content.length) return storageError(416, "InvalidRange")
+  const hash = yield* md5
+  return HttpServerResponse.stream(bodyOf(content, start, end, fault), {
+    status: range ? 206 : 200,
+    contentLength: end - start,
+    contentType: "application/octet-stream",
+    headers: {
+      etag,
+      "accept-ranges": "bytes",
+      "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
+      ...(range ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
+      ...(hash === undefined ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: hash }),
+    },
+  })
+})
 
-/** Bytes that are there are read as those are that are generated. */
-const generated = (content: Uint8Array | GeneratedContent): GeneratedContent =>
-  content instanceof Uint8Array
-    ? { length: content.length, read: (start, end) => pieces(content.subarray(start, end)) }
-    : content
-
-const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
-  Stream.fromIterable(
-    Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) =>
-      bytes.subarray(i * pieceLength, (i + 1) * pieceLength),
-    ),
-  )
-
-const md5Of = ({ length, read }: GeneratedContent): Effect.Effect<string> =>
-  Stream.runFold(read(0, length), Md5.make, (hash, bytes) => {
-    hash.update(bytes)
-    return hash
-  }).pipe(Effect.map((hash) => Base64.encode(hash.digest())))
-
-const body = (
+const bodyOf = (
   { read }: GeneratedContent,
   start: number,
   end: number,
@@ -136,3 +132,25 @@ const body = (
       return read(start, end)
   }
 }
+
+/** Small enough that a test can interrupt a body between two chunks. */
+const chunkLength = 16 * 1024
+
+/** Bytes in the form of generated content, so that there is one way to serve both. */
+const toGenerated = (content: Uint8Array | GeneratedContent): GeneratedContent =>
+  content instanceof Uint8Array
+    ? { length: content.length, read: (start, end) => chunksOf(content.subarray(start, end)) }
+    : content
+
+const chunksOf = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
+  Stream.fromIterable(
+    Array.from({ length: Math.ceil(bytes.length / chunkLength) }, (_, i) =>
+      bytes.subarray(i * chunkLength, (i + 1) * chunkLength),
+    ),
+  )
+
+const md5Of = ({ length, read }: GeneratedContent): Effect.Effect<string> =>
+  Stream.runFold(read(0, length), Md5.make, (hash, bytes) => {
+    hash.update(bytes)
+    return hash
+  }).pipe(Effect.map((hash) => Base64.encode(hash.digest())))

@@ -1,28 +1,41 @@
-/** The limits of the simulated service. */
+/** The call limits of the simulated API. */
 
-/** Rolling windows that count every call, refused ones too, as the service is said to do. */
-export const makeLimiter = (
-  windows: ReadonlyArray<{ readonly limit: number; readonly millis: number; readonly text: string }>,
-) => {
+export interface Window {
+  readonly limit: number
+  readonly millis: number
+  /** The length of the window as the API writes it. */
+  readonly text: string
+}
+
+/** Why a call is throttled, and for how many seconds. */
+export interface Throttled {
+  readonly limit: number
+  readonly text: string
+  readonly seconds: number
+}
+
+/** Returns nothing for a call within the limits. Every call counts. */
+export type Limiter = (now: number) => Throttled | undefined
+
+/** Rolling windows that count throttled calls too, as the service does. */
+export const makeLimiter = (windows: ReadonlyArray<Window>): Limiter => {
   let calls: Array<number> = []
   const longest = Math.max(...windows.map(({ millis }) => millis))
-  return {
-    /** The refusing window and the seconds to wait, or nothing where the call is within the limits. */
-    check: (now: number) => {
-      calls = calls.filter((at) => at > now - longest)
-      calls.push(now)
-      for (const { limit, millis, text } of windows) {
-        const recent = calls.filter((at) => at > now - millis)
-        const leaves = recent[recent.length - limit - 1]
-        if (leaves !== undefined) return { limit, text, seconds: Math.ceil((leaves + millis - now) / 1000) }
-      }
-      return undefined
-    },
+  return (now) => {
+    calls = calls.filter((at) => at > now - longest)
+    calls.push(now)
+    for (const { limit, millis, text } of windows) {
+      const recent = calls.filter((at) => at > now - millis)
+      const oldest = recent[recent.length - limit - 1]
+      if (oldest !== undefined) return { limit, text, seconds: Math.ceil((oldest + millis - now) / 1000) }
+    }
+    return undefined
   }
 }
 
-/** The vendor's two, or others in their place. */
-export const vendorWindows = (perMinute: number, perHour: number) => [
-  { limit: perMinute, millis: 60_000, text: "00:01:00" },
-  { limit: perHour, millis: 3_600_000, text: "01:00:00" },
-]
+const minute = (limit: number): Window => ({ limit, millis: 60_000, text: "00:01:00" })
+
+export const perMinute = (limit: number): Limiter => makeLimiter([minute(limit)])
+
+export const perMinuteAndHour = (minutely: number, hourly: number): Limiter =>
+  makeLimiter([minute(minutely), { limit: hourly, millis: 3_600_000, text: "01:00:00" }])
