@@ -160,7 +160,7 @@ describe("a prepared directory", () => {
         else symlinkSync(trap === "dangling" ? join(outside, "new") : victim, path)
         const ended = yield* box.run({ args, env })
         isUnharmed(there, ended, `${trap}: ${ended.stderr}`)
-        // What stands in the place of a file of one result fails that result alone.
+        // Something else under the name of a result file fails that result alone.
         const isOfOne = args === download && name.includes("/")
         assert.strictEqual(ended.exitCode, isOfOne ? 1 : 4, `${trap}: ${ended.stderr}`)
         assert.include(ended.stderr, trap === "hard" ? "hard link" : "symbolic link")

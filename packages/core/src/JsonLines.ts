@@ -165,8 +165,7 @@ export const open = Effect.fnUntraced(function* <A, I>(
     const opened = yield* Effect.mapError(file.stat, storeError)
     const named = yield* directory.info(name)
     if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) return
-    const detail =
-      "it was removed, or another file has taken its place, while it was in use; run the same command again"
+    const detail = "it was removed or replaced while it was in use; run the same command again"
     return yield* new StoreError({ path: directory.pathOf(name), problem: "Failed", detail })
   })
 

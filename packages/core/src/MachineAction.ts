@@ -197,7 +197,7 @@ const commandFromApi = (value: unknown, position: number): Command => {
  * Only `id` is required. Known words are put into Microsoft's own spelling, whatever their case; a `type` or `status`
  * that is missing or not text is `""`. A command that can't be read has no type, status and parameters, and keeps its
  * position in the list. Numbers that arrive as text and texts that arrive as numbers are converted; any other member of an
- * unexpected type is absent. Of a text of more than 8,192 characters the beginning and the end are kept, with `…` between
+ * unexpected type is absent. A text of more than 8,192 characters is shortened to its beginning and its end, with `…` between
  * them.
  *
  * **Gotchas**

@@ -201,7 +201,7 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
   const pathOf = (name: string) => paths.join(path, name)
   const real = (name: string) => paths.join(realPath, name)
 
-  /** What stands in the place of the files of one result is no trouble for those of the others. */
+  /** Something else under the name of a result file concerns that result only. */
   const ofResult =
     (name: string) =>
     <A, R>(check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
@@ -211,12 +211,12 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
           : error,
       )
 
-  /** What is written into another directory would be lost, and looked like success. */
+  /** Files written into a directory that replaced this one would be lost, and look like success. */
   const checkOpened = Effect.gen(function* () {
     const now = yield* at(path)(optional(fs.lstat(realPath)))
     if (Option.exists(now, (info) => info.dev === dev && Equal.equals(info.ino, ino))) return
     const detail =
-      "it was removed, or another directory has taken its place, while it was in use; run the same command again, in a directory that nobody else moves"
+      "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
     return yield* untrusted(path, detail)
   })
 
@@ -356,8 +356,8 @@ const platform = Effect.gen(function* () {
  * It may itself be named through symbolic links, as `/var/cases` on another disk is, if they belong to this user or to
  * root. It fails with a `StoreError` whose problem is `Untrusted` where the directory belongs to another user, where its
  * group or others may write to it, and where others may rename it: each directory above it must belong to this user or
- * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Where another directory has
- * taken its place since it was opened, each operation fails with the same problem.
+ * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Once the directory
+ * was replaced, each operation fails with the same problem.
  *
  * @example
  * ```ts

@@ -82,8 +82,8 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
 }
 
 /**
- * Whether an error may be about one file alone: what stands in its place is not a file of this user, or can't be read. A
- * disk that is full, or too many open files, is trouble for every file.
+ * Whether an error may concern one file only: something else has its name, or it can't be read. A full disk or too many
+ * open files concern every file.
  *
  * @since 0.1.0
  * @category checking

@@ -291,7 +291,7 @@ describe("MachineAction: a record of a MiB", () => {
     }),
   )
 
-  it.effect("has a name of which the beginning and the end are kept", () =>
+  it.effect("shortens a long name to its beginning and its end", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction({ id, requestorComment: `case 4711 ${"x".repeat(size)} [mark]` })
       assert.match(action.requestorComment ?? "", /^case 4711 x+…x+ \[mark\]$/)

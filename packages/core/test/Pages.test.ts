@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
@@ -404,8 +404,16 @@ describe("a page that needs too much memory", () => {
     Effect.gen(function* () {
       const other = fill("{},", "[", "{}]", megabytes)
       const members = Array.from({ length: 8 }, (_, n) => `"k${n}":${other}`)
+      const parse = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(JSON, "parse")),
+        (spy) => Effect.sync(() => spy.mockRestore()),
+      )
       const { exit, ids } = yield* walk(() => `{${members.join()},"value":[${JSON.stringify(record(1))}]}`)
       assert.deepStrictEqual([exit._tag, ids], ["Success", [1]])
+      assert.notInclude(
+        parse.mock.calls.map(([text]) => text),
+        other,
+      )
     }),
   )
 

@@ -237,7 +237,7 @@ describe("NodeQuotaStore.layer", () => {
     },
     { what: "an index of an expression", sql: "CREATE INDEX i ON calls (instr(log, 'x'))" },
     { what: "another table", sql: "CREATE TABLE other (x)" },
-  ])("sets a prepared file aside, with a warning, and goes on: $what", ({ sql }) =>
+  ])("sets a prepared file aside with a warning, and starts a new one: $what", ({ sql }) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       yield* Effect.flatMap(named(), call).pipe(Effect.provide(onThisMachine(directory)))

@@ -248,7 +248,7 @@ describe("PrivateDirectory: the directory", () => {
   )
 
   it.live.each(Object.keys(operations).map((operation) => ({ operation })))(
-    "is no longer used once another one has its place: $operation",
+    "is no longer used once it was replaced: $operation",
     ({ operation }) =>
       Effect.gen(function* () {
         const { directory } = yield* world
@@ -259,7 +259,7 @@ describe("PrivateDirectory: the directory", () => {
           if (place === "another") mkdirSync(directory, { mode: 0o700 })
           for (const name of ["manifest.jsonl", names.at(-1) ?? ""]) {
             const error = yield* Effect.flip(Effect.asVoid(operations[operation]?.(files, name) ?? Effect.void))
-            isUntrusted(error, directory, "another directory has taken its place")
+            isUntrusted(error, directory, "it was removed or replaced")
           }
         }
         assert.deepStrictEqual(readdirSync(directory), [])

@@ -57,7 +57,7 @@ const startNginx = async () => {
   const config = join(directory, "nginx.conf")
   writeFileSync(
     config,
-    // The directory is its owner's alone, so that the worker is no other user.
+    // Only its owner can open the directory, so the worker runs as that user.
     `${process.getuid?.() === 0 ? "user root; " : ""}daemon off; worker_processes 1; pid ${join(directory, "nginx.pid")}; error_log ${join(directory, "nginx.log")};
 events { worker_connections 1024; }
 http { access_log off; sendfile on; keepalive_requests 1000000; ${temporary}

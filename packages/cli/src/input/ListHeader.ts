@@ -25,7 +25,7 @@ const isSkipped = (line: string): boolean => /^\s*$|^\s*#|^"?sep=."?\s*$/i.test(
 
 /**
  * The start of a line whose end has not been read yet. Of a comment or a blank line, which may have any length, only the mark
- * is kept, because what follows belongs to it. A carriage return at the end may be half of a line break.
+ * remains, because what follows belongs to it. A carriage return at the end may be half of a line break.
  */
 const startOf = (text: string): string => {
   const end = text.endsWith("\r") ? "\r" : ""

@@ -27,7 +27,7 @@ export const parse = (body: string) => Option.getOrUndefined(decode(body))?.erro
 
 /**
  * Whether an answer with this status counts only with the document. The other errors lead to a wait or a retry, which is
- * right whoever answered. A request that must not be repeated (`isOnce`) needs the document for 401 and 429 as well,
+ * right for any answer. A request that must not be repeated (`isOnce`) needs the document for 401 and 429 as well,
  * because the API may have received it.
  */
 export const isRequired = ({ headers, status }: Head, { isOnce }: { readonly isOnce: boolean }): boolean => {

@@ -12,7 +12,7 @@ export const oneLine = (text: string): string =>
 export const longestText = 8192
 
 /**
- * A text of others within its bound. Of a longer one the beginning and the end are kept, with `…` between them: at the end
+ * A text of others within its bound. A longer one is shortened to its beginning and its end, with `…` between them: at the end
  * a path has its file name, and a comment the mark of its session.
  */
 export const shorten = (text: string): string => {

@@ -39,8 +39,8 @@ export const ofDirectory = (info: Info, user: User, path: string): string | unde
 }
 
 /**
- * What is wrong with a directory above: who may write to it may put another one in the place of what is in it. Who is in a
- * group is not known here: a group that has the number of its owner may have other members all the same.
+ * What is wrong with a directory above: a user who may write to it can replace what is in it. The members of a group are not
+ * known here: even a group with the number of its owner may have other members.
  */
 export const ofAncestor = (info: Info, user: User, path: string): string | undefined => {
   if (user === undefined) return undefined
@@ -74,7 +74,7 @@ const nounOf: Record<FileSystem.File.Type, string> = {
 
 /** What is wrong with a file of ours. */
 export const ofFile = (info: Info, user: User): string | undefined => {
-  // A directory is no danger: it is not a file, and is reported as such.
+  // A directory can do no harm: it is reported as not being a file.
   if (info.type === "SymbolicLink" || info.type === "Directory") return ofLink(info)
   if (info.type !== "File") return `a file is needed here, and there is ${nounOf[info.type]}; remove it, or ${wayOut}`
   if (Option.getOrElse(info.nlink, () => 1n) > 1n) {
