@@ -767,19 +767,24 @@ describe("a quota store in Redis", { concurrent: true }, () => {
     }),
   )
 
-  it.live("that is missing, or of another program, exits with 4 and one line with the reason", () =>
+  it.live("that is missing, refuses the password, or is not an address, exits with one line with the reason", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.make
       const { samples, server } = yield* serve(1, [])
       const box = yield* Cli.sandbox
       const password = "a-password-that-is-wrong"
-      const urls = [`redis://:${password}@127.0.0.1:1`, redis.url.replace(redis.password, password), password]
+      const urls = [`redis://:${password}@127.0.0.1:1`, redis.url.replace(redis.password, password)]
       for (const LIVE_RESPONSE_REDIS_URL of urls) {
         const ended = yield* box.run(within({ LIVE_RESPONSE_REDIS_URL }, download(server, samples, [])))
         assert.match(ended.stderr, /^live-response: [^\n]*Redis[^\n]*LIVE_RESPONSE_REDIS_URL[^\n]*\n$/)
         assert.strictEqual(ended.exitCode, 4)
         assertNoPassword(box, { password }, ended)
       }
+      // An address that is not one is a mistake of the configuration.
+      const ended = yield* box.run(within({ LIVE_RESPONSE_REDIS_URL: password }, download(server, samples, [])))
+      assert.match(ended.stderr, /^live-response: LIVE_RESPONSE_REDIS_URL[^\n]*\n$/)
+      assert.strictEqual(ended.exitCode, 2)
+      assertNoPassword(box, { password }, ended)
       assert.deepStrictEqual(server.requests, [])
     }),
   )
