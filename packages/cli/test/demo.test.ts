@@ -42,7 +42,7 @@ describe("demo and simulate", { concurrent: true }, () => {
       assert.match(ended.stdout, /\n7 sessions succeeded, 1 failed; 2 machines without a session in \d+ (s|min)\.\n/)
       assert.match(ended.stdout, /\n15 downloaded /)
       assert.match(ended.stderr, /another session is in progress on the machine/)
-      assert.match(ended.stderr, /live response is for machines with Windows 11;/)
+      assert.match(ended.stderr, /live response needs machines with Windows 11;/)
       const [table] = /live-response results \S+/.exec(ended.stdout) ?? []
       const results = yield* box.run({ args: table?.split(" ").slice(1) ?? [] })
       assert.match(results.stdout, /^8 script results, one row each,/)
