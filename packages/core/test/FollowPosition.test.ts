@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
+import { TestClock } from "effect/testing"
 import { utf8 } from "./support/bytes.ts"
 import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 import { seededRandom } from "./support/seededRandom.ts"
@@ -43,6 +44,9 @@ const withFile = (text: string) => {
   disk.files.set(path, utf8(text))
   return disk
 }
+
+/** After the positions of the sample: a file whose positions are in the future is set aside. */
+const now = DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-26T07:00:00Z"))
 
 const textIn = (disk: Disk, file: string = path) => new TextDecoder().decode(disk.files.get(file))
 
@@ -105,6 +109,7 @@ const filtered = FollowPosition.makeKey({
 describe("FollowPosition.layerFileSystem", () => {
   it.effect("reads a file without a version, and writes it with one and the other selections unchanged", () =>
     Effect.gen(function* () {
+      yield* TestClock.setTime(now)
       const disk = withFile(unversioned)
       const stored = ActionFeed.Position.make({
         since: DateTime.makeUnsafe("2026-11-26T06:40:20.866Z"),
@@ -172,6 +177,7 @@ describe("FollowPosition.layerFileSystem", () => {
 
   it.effect("reads again what it could not read", () =>
     Effect.gen(function* () {
+      yield* TestClock.setTime(now)
       const disk = withFile(unversioned)
       yield* inRun(disk, ({ find }) =>
         Effect.gen(function* () {

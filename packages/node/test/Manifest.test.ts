@@ -270,11 +270,11 @@ describe("Manifest.layerFileSystem", () => {
       assert.deepStrictEqual(yield* warningsOf(opened), [])
       appendFileSync(path, `half\n`)
       assert.deepStrictEqual(yield* warningsOf(opened), [
-        `${path}: skipped line 3, which is damaged; its result is downloaded again`,
+        `${path}: line 3 is damaged and was skipped; its result is downloaded again`,
       ])
       appendFileSync(path, "half\n".repeat(6))
       assert.deepStrictEqual(yield* warningsOf(opened), [
-        `${path}: skipped 7 damaged lines (3, 4, 5, 6, 7, …); their results are downloaded again`,
+        `${path}: 7 lines are damaged and were skipped (3, 4, 5, 6, 7, …); their results are downloaded again`,
       ])
       assert.deepStrictEqual(yield* find(directory, 0), there())
     }),
