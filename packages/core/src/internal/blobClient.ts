@@ -7,7 +7,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { DefenderApi } from "../DefenderApi.ts"
+import { DefenderApi, type Service as Api } from "../DefenderApi.ts"
 import * as DownloadLink from "../DownloadLink.ts"
 import { reportNow } from "../Reporter.ts"
 import { Linked } from "../ResultEvent.ts"
@@ -65,15 +65,9 @@ const makeGates = Effect.map(Timing, (timing) => {
   })
 })
 
-/** Makes the client. It sends no bearer token and no trace headers. */
-export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {
-  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
-  const api = yield* DefenderApi
-  const { headTimeout } = yield* Timing
-  const gateOf = yield* makeGates
-
-  /** The current link, or a new one if there is none or it has expired. A new link is used whatever it says. */
-  const linkOf = Effect.fnUntraced(function* (transfer: TransferState) {
+/** The current link, or a new one if there is none or it has expired. A new link is used whatever it says. */
+const currentLink = (api: Api) =>
+  Effect.fnUntraced(function* (transfer: TransferState) {
     const { link: current, links, ref } = transfer
     if (current !== undefined) {
       const age = Duration.millis((yield* monotonicMillis) - current.receivedAt)
@@ -85,6 +79,15 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
     yield* reportNow((at) => Linked.make({ at, ...ref, links: transfer.links }))
     return link
   })
+
+/** Makes the client. It sends no bearer token and no trace headers. */
+export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {
+  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+  const api = yield* DefenderApi
+  const { headTimeout } = yield* Timing
+  const gateOf = yield* makeGates
+
+  const linkOf = currentLink(api)
 
   /** One request. `check` fails if the host went out of reach while the link was renewed. */
   const send = Effect.fnUntraced(function* (
