@@ -9,7 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
-import * as Download from "../../flags/Download.ts"
+import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
@@ -81,7 +81,7 @@ const parameters = {
       default: "25, Microsoft's limit for a tenant",
     }),
   ),
-  ...Download.flags,
+  ...BatchOptions.flags,
   ...SignIn.flags,
   ...SignIn.storageHosts,
   ...Quota.flags,

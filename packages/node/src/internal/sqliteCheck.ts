@@ -1,4 +1,4 @@
-/** Whether what is in an SQLite file is what this program puts there. */
+/** Checks that an SQLite file holds only what this program writes to it. */
 import type { DatabaseSync } from "node:sqlite"
 import * as Schema from "effect/Schema"
 
