@@ -355,7 +355,7 @@ describe("run, left alone", { concurrent: true }, () => {
         ["nothing to run; add --script NAME", machineAt(0)],
         ['"ws 0" is not a machine; use its id', "ws 0", ...script],
         [
-          "--args are the arguments of a script: add --script NAME",
+          "--args needs --script NAME",
           machineAt(0),
           "--args",
           "-Quick",

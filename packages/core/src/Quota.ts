@@ -80,7 +80,7 @@ export interface Service {
   readonly forecast: (calls: number) => Effect.Effect<Duration.Duration, QuotaStoreError>
 
   /**
-   * The quota of another API, for Microsoft counts each API by itself.
+   * The quota of another API: Microsoft counts each API separately.
    *
    * **Details**
    *
@@ -124,7 +124,7 @@ export const linkWindows = (limits?: {
  *
  * **When to use**
  *
- * Other programs use the same app without this log: they always find permits left.
+ * Use it if programs that do not share this log use the same app: it always leaves permits for them.
  *
  * @example
  * ```ts

@@ -115,7 +115,7 @@ export interface Settings {
 const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
-/** In seconds: no answer holds a call up for longer, and a server in trouble not with all its answers. */
+/** In seconds: the longest wait that one answer can ask for, and all answers of a server in trouble together. */
 const longestHold = 3600
 
 const longestRequestedWait = Duration.seconds(longestHold)

@@ -98,7 +98,7 @@ export const layer = (options: {
         const damage = yield* inTurn(() => SqliteCheck.damageOf(database))
         if (damage !== undefined) return yield* failed(Sqlite.foreign(damage))
         yield* inTurn(() => take(database))
-        // Its former owner may have removed the file after it was opened here. Then it locks nothing.
+        // The previous owner may have removed the file after it was opened here. A lock on a removed file locks nothing.
         if (!Equal.equals(opened, yield* inode)) return false
         yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
         return true
