@@ -245,7 +245,7 @@ export class OtherServer extends Schema.TaggedError<OtherServer>("@live-response
   { host: Schema.String },
 ) {
   override get message(): string {
-    return `the request is for ${this.host}, which is not the API, and the token goes to the API alone; use a path such as /api/alerts`
+    return `the request is for ${this.host}, which is not the API, and the token goes only to the API; use a path such as /api/alerts`
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * How long this library waits, and how often it retries: every wait is a `Schedule`, and every one has a default.
+ * How often this library retries, and how long it waits: its schedules and time-outs, each with a default.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ export interface MinimumRate {
 }
 
 /**
- * Every wait of this library. {@link defaults} lists the values.
+ * The schedules and time-outs of this library. {@link defaults} lists the values.
  *
  * @since 0.1.0
  * @category models
