@@ -1,5 +1,6 @@
 /**
  * The exit codes that scripts see. They are a promise of this program: none of them changes its meaning.
+ * `Failure.ts` decides which error has which code.
  */
 
 export const exitCode = {

@@ -205,6 +205,7 @@ describe("docs/files.md", () => {
       ["manifest.jsonl", "packages/core/src/ManifestEntry.ts"],
       ["sessions.jsonl", "packages/core/src/FleetJournal.ts"],
       ["follow.json", "packages/core/src/FollowPosition.ts"],
+      ["actions.jsonl", "packages/core/src/StoredAction.ts"],
     ] as const
     const stated = formats.map(([name]) => {
       const row = page.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? ""

@@ -14,7 +14,10 @@ describe("limits of a download", () => {
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, "--max-bytes", "500 kB", at(0), at(1), at(2)))
       assert.strictEqual(ended.exitCode, 1)
-      assert.match(ended.stderr, /0000000002:0: it has 600000 bytes, more than 500000 bytes[^\n]*--max-bytes[^\n]*\n$/)
+      assert.match(
+        ended.stderr,
+        /0000000002:0: the result \(600000 bytes\) exceeds the limit of 500000 bytes[^\n]*--max-bytes[^\n]*\n$/,
+      )
       assert.deepStrictEqual(box.files().filter((path) => !path.endsWith(".jsonl")).length, 2)
       const again = yield* box.run(Cli.download(server, "--retry-failed", at(2)))
       assert.strictEqual(again.exitCode, 0, again.stderr)

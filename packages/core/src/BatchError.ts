@@ -29,7 +29,7 @@ export class Outage extends Schema.TaggedError<Outage>("@live-response/core/Batc
   override get message(): string {
     const why =
       this.waited === undefined
-        ? `${this.failures} in a row failed like this, so the batch stops`
+        ? `${this.failures} targets in a row failed in this way, so the batch stops`
         : `gave up after ${Duration.format(Duration.seconds(Math.round(Duration.toSeconds(this.waited))))}`
     return `${this.last.message}; ${why}: run it again when the network is back`
   }

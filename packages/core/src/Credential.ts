@@ -146,11 +146,13 @@ export interface Previous {
   readonly claims?: string | undefined
 }
 
-/** A token is renewed in the background from here on, and calls wait for the new one a little before the end. */
+/** How long before its end a token is renewed in the background, in milliseconds. */
 const renewAhead = 5 * 60 * 1000
+
+/** How long before the end calls wait for the new token. */
 const margin = 2 * 60 * 1000
 
-/** How long a token is used in any case: it seems expired at once where this machine's clock is wrong. */
+/** A token is used at least this long: if this machine's clock is wrong, it seems to be expired at once. */
 const shortestUse = 60 * 1000
 
 /** The time between two renewals in the background, while the token is still the old one. */

@@ -84,7 +84,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 }
 
 /**
- * Every reason that a sign-in fails for.
+ * Any reason of a `CredentialError`.
  *
  * @since 0.1.0
  * @category reasons
@@ -92,8 +92,6 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 export const Reason = Schema.Union([Missing, Refused, Unusable, Unreachable])
 
 /**
- * Any reason that a sign-in fails for.
- *
  * @since 0.1.0
  * @category reasons
  */

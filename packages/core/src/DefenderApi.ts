@@ -25,6 +25,7 @@ import * as DownloadLink from "./DownloadLink.ts"
 import * as ActionCalls from "./internal/actionCalls.ts"
 import * as ActionPages from "./internal/actionPages.ts"
 import * as ApiCall from "./internal/apiCall.ts"
+import * as ApiMetrics from "./internal/apiMetrics.ts"
 import { type Api, make as makeEndpoints } from "./internal/apiEndpoints.ts"
 import * as ApiErrors from "./internal/apiErrors.ts"
 import * as ForeignRequest from "./internal/foreignRequest.ts"
@@ -296,7 +297,7 @@ export interface Options {
  * @since 0.1.0
  * @category metrics
  */
-export const metrics = { duration: ApiCall.duration }
+export const metrics = ApiMetrics.metrics
 
 /**
  * Creates the service from explicit options.

@@ -227,7 +227,7 @@ export class LinkNotFollowed extends Schema.TaggedError<LinkNotFollowed>(
       case "insecure":
         return `${link} that is not https, and it is not followed; is the endpoint the Defender API?`
       case "private":
-        return `${link}, which is this machine or a private network where the API is not, and it is not followed; is the endpoint the Defender API?`
+        return `${link}, which is on this machine or a private network although the API is not; it was not followed; is the endpoint the Defender API?`
       case "unknown":
         return `${link}, which is not a known storage host, and it is not followed; if the host is right, set LIVE_RESPONSE_STORAGE_HOSTS=${this.host ?? "HOST"} or use --any-storage-host`
     }
@@ -245,7 +245,7 @@ export class OtherServer extends Schema.TaggedError<OtherServer>("@live-response
   { host: Schema.String },
 ) {
   override get message(): string {
-    return `the request is for ${this.host}, which is not the API, and the token goes to the API alone; use a path such as /api/alerts`
+    return `the request is for ${this.host}, which is not the API, and the token goes only to the API; use a path such as /api/alerts`
   }
 }
 

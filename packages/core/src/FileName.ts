@@ -6,7 +6,7 @@
 import type { ResultRef } from "./ResultRef.ts"
 
 /**
- * The files that a directory has at most one of.
+ * Files of which a directory has at most one.
  *
  * @since 0.1.0
  * @category names

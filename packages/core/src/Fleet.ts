@@ -17,7 +17,7 @@ import * as FleetEvent from "./FleetEvent.ts"
 import { FleetJournal } from "./FleetJournal.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
-import * as SessionMeters from "./internal/sessionMeters.ts"
+import * as SessionMetrics from "./internal/sessionMetrics.ts"
 import { limits, type Session } from "./Session.ts"
 import { Timing } from "./Timing.ts"
 
@@ -137,7 +137,7 @@ export class Fleet extends Context.Service<Fleet, Service>()("@live-response/cor
  * @since 0.1.0
  * @category metrics
  */
-export const metrics = SessionMeters.metrics
+export const metrics = SessionMetrics.metrics
 
 /** Starting more at once would gain nothing, because the API allows no more in a minute. */
 const startsAtOnce = limits.perMinute
@@ -200,7 +200,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
           Effect.uninterruptibleMask((restore) =>
             Effect.andThen(restore(Queue.offer(queue, event)), () => {
               counts = FleetEvent.tally(counts, event)
-              return SessionMeters.count(event)
+              return SessionMetrics.count(event)
             }),
           )
         // The fibers of the run end with it, so no event follows the summary.

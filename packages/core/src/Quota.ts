@@ -9,14 +9,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { durationHistogram } from "./internal/durationHistogram.ts"
 import * as PermitDispenser from "./internal/permitDispenser.ts"
+import * as QuotaMetrics from "./internal/quotaMetrics.ts"
 import { only } from "./internal/schedule.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { type Permit, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
@@ -81,7 +80,7 @@ export interface Service {
   readonly forecast: (calls: number) => Effect.Effect<Duration.Duration, QuotaStoreError>
 
   /**
-   * The quota of another API, for Microsoft counts each API by itself.
+   * The quota of another API: Microsoft counts each API separately.
    *
    * **Details**
    *
@@ -125,7 +124,7 @@ export const linkWindows = (limits?: {
  *
  * **When to use**
  *
- * Other programs use the same app without this log: they always find permits left.
+ * Use it if programs that do not share this log use the same app: it always leaves permits for them.
  *
  * @example
  * ```ts
@@ -164,36 +163,7 @@ export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<
  * @since 0.1.0
  * @category metrics
  */
-export const metrics = {
-  permits: Metric.counter("live_response.quota.permits", { incremental: true, description: "Calls that got a permit" }),
-  throttled: Metric.counter("live_response.quota.throttled", {
-    incremental: true,
-    description: "Calls that the server throttled (HTTP 429)",
-  }),
-  waitDuration: durationHistogram("live_response.quota.wait.duration", "How long calls waited for a permit"),
-  waiting: Metric.gauge("live_response.quota.waiting", { description: "Calls that wait for a permit" }),
-  used: Metric.gauge("live_response.quota.used", { description: "Calls that a window counts" }),
-}
-
-/** What one quota measures. */
-const makeMeters = (name: string, windows: ReadonlyArray<QuotaRule.Window>) => {
-  const quota = { quota: name }
-  const permits = Metric.withAttributes(metrics.permits, quota)
-  const waitDuration = Metric.withAttributes(metrics.waitDuration, quota)
-  const waiting = Metric.withAttributes(metrics.waiting, quota)
-  const throttled = Metric.withAttributes(metrics.throttled, quota)
-  const used = windows.map(({ duration }) =>
-    Metric.withAttributes(metrics.used, { ...quota, window: Duration.format(duration) }),
-  )
-  return {
-    permit: (waited: Duration.Duration) =>
-      Effect.andThen(Metric.update(waitDuration, waited), Metric.update(permits, 1)),
-    throttled: Metric.update(throttled, 1),
-    waiting: (calls: number) => Metric.update(waiting, calls),
-    used: (status: Status) =>
-      Effect.forEach(used, (gauge, i) => Metric.update(gauge, status.windows[i]?.used ?? 0), { discard: true }),
-  }
-}
+export const metrics = QuotaMetrics.metrics
 
 const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error._tag === "QuotaFull"
 
@@ -235,7 +205,7 @@ export const make = Effect.fnUntraced(function* (
   const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
   const log = yield* untilItAnswers(store.open({ name, windows, lease }))
   const pauses = yield* PubSub.sliding<Duration.Duration>(16)
-  const meters = makeMeters(name, windows)
+  const metered = QuotaMetrics.make(name, windows)
 
   /** Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. */
   const finish = (update: Effect.Effect<void, QuotaStoreError>) =>
@@ -255,10 +225,10 @@ export const make = Effect.fnUntraced(function* (
   )
 
   const dispenser = yield* PermitDispenser.make({ name, acquire, release: ({ release }) => finish(release) })
-  const meterWaiting = (entering: number) => Effect.suspend(() => meters.waiting(dispenser.waiting() + entering))
+  const meterWaiting = (entering: number) => Effect.suspend(() => metered.waiting(dispenser.waiting() + entering))
   const takePermit = (...args: Parameters<typeof dispenser.take>) =>
     Effect.timed(dispenser.take(...args)).pipe(
-      Effect.tap(([waited]) => meters.permit(waited)),
+      Effect.tap(([waited]) => metered.permit(waited)),
       Effect.map(([, permit]) => permit),
       Effect.ensuring(meterWaiting(0)),
       (taken) => Effect.andThen(meterWaiting(1), taken),
@@ -267,7 +237,7 @@ export const make = Effect.fnUntraced(function* (
   const status = Effect.map(log.calls, (calls): Status => ({
     ...QuotaRule.status(windows, calls),
     waiting: dispenser.waiting(),
-  })).pipe(Effect.tap(meters.used))
+  })).pipe(Effect.tap(metered.used))
 
   /** In the background: the log may be in another program, and no caller waits for metrics. */
   const refreshUsed = Effect.forkIn(Effect.ignore(status), scope, { startImmediately: true })
@@ -281,7 +251,7 @@ export const make = Effect.fnUntraced(function* (
           ),
         ),
       ).pipe(Effect.tap(() => refreshUsed)),
-    throttled: (wait) => Effect.andThen(meters.throttled, untilItAnswers(log.throttled(wait))),
+    throttled: (wait) => Effect.andThen(metered.throttled, untilItAnswers(log.throttled(wait))),
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),

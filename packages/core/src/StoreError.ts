@@ -42,7 +42,7 @@ const advice: Record<Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" 
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
   FileTooLarge:
-    "larger than a file may be; raise the limit of this shell (ulimit -f), or choose a directory on another file system",
+    "the file would exceed the size limit; raise the limit of this shell (ulimit -f), or choose a directory on another file system",
   TooManyOpenFiles: "too many open files; lower the concurrency, or raise the limit (ulimit -n)",
 }
 
@@ -72,7 +72,7 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
       case "LowDiskSpace":
         return `the disk is nearly full: ${this.detail}; free some space, or lower that limit (--min-free), and run the same command again: it resumes`
       case "TotalReached":
-        return `${this.detail}, as much as one run may (--max-total); run the same command again: it resumes`
+        return `${this.detail}, the limit of one run (--max-total); run the same command again: it resumes`
       case "InUse":
         return `in use by ${this.detail}; wait until it has finished, or choose another directory`
       default:

@@ -1,5 +1,5 @@
 /**
- * How long this library waits, and how often it retries: every wait is a `Schedule`, and every one has a default.
+ * How often this library retries, and how long it waits: its schedules and time-outs, each with a default.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ export interface MinimumRate {
 }
 
 /**
- * Every wait of this library. {@link defaults} lists the values.
+ * The schedules and time-outs of this library. {@link defaults} lists the values.
  *
  * @since 0.1.0
  * @category models
@@ -115,7 +115,7 @@ export interface Settings {
 const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
   Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
 
-/** In seconds: no answer holds a call up for longer, and a server in trouble not with all its answers. */
+/** In seconds: the longest wait that one answer can ask for, and all answers of a server in trouble together. */
 const longestHold = 3600
 
 const longestRequestedWait = Duration.seconds(longestHold)
@@ -174,13 +174,13 @@ export const followEvery = (duration: Duration.Input) =>
   }) satisfies Partial<Settings>
 
 /**
- * How long a session may be pending before its machine counts as absent: two minutes. An absent machine is polled less
+ * How long a session may be pending before its machine counts as offline: two minutes. An offline machine is polled less
  * often.
  *
  * @since 0.1.0
  * @category settings
  */
-export const absentAfter: Duration.Duration = Duration.minutes(2)
+export const offlineAfter: Duration.Duration = Duration.minutes(2)
 
 /**
  * The settings that apply where nothing else is provided.
@@ -199,7 +199,7 @@ export const absentAfter: Duration.Duration = Duration.minutes(2)
  * | `signIn`                                 | 500 ms, doubled up to 2 s, twice                                 |
  * | `renewal`                                | 1 s, doubled up to 30 s, 20 times                                |
  * | `poll`                                   | 15 s for 3 days, as long as Microsoft waits for a machine        |
- * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an absent machine; for 4 days   |
+ * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an offline machine; for 4 days  |
  * | `follow`, `retryFailed`                  | `followEvery("1 minute")`                                        |
  * | `creation`, `settling`                   | `visibleWithin("2 minutes")`                                     |
  * | `restart`                                | at once, twice                                                   |
@@ -247,7 +247,7 @@ export const defaults: Settings = {
     Schedule.setInputType<MachineAction>(),
     Schedule.modifyDelay(({ elapsed, input }) =>
       Effect.succeed(
-        input.status === "Pending" && elapsed >= Duration.toMillis(absentAfter) ? Duration.minutes(1) : Duration.zero,
+        input.status === "Pending" && elapsed >= Duration.toMillis(offlineAfter) ? Duration.minutes(1) : Duration.zero,
       ),
     ),
     Schedule.upTo({ duration: "4 days" }),

@@ -15,11 +15,12 @@ const describe = (answer: { readonly status: number; readonly code?: string }): 
   `HTTP ${answer.status}${answer.code === undefined ? "" : ` ${answer.code}`}`
 
 /**
- * The storage refused the link, and the link that the API gave after it.
+ * The storage refused the link, and then the renewed link.
  *
  * **Details**
  *
- * A link is renewed at once, so an error that is not a retry means that two links were refused.
+ * A refused link is renewed at once, so the error of a result means that two links were refused. Only that of a `retrying`
+ * event means one.
  *
  * @since 0.1.0
  * @category reasons
@@ -45,7 +46,7 @@ export class LinkInvalid extends Schema.TaggedError<LinkInvalid>("@live-response
   { host: Schema.optionalKey(Schema.String) },
 ) {
   override get message(): string {
-    return `the link is not followed, because ${this.host ?? "its host"} resolves to an address of this machine or of a private network; if that is a gateway of yours, set HTTPS_PROXY or use --any-storage-host`
+    return `the link is not followed, because ${this.host ?? "its host"} resolves to an address of this machine or of a private network; if that is your own gateway, set HTTPS_PROXY or use --any-storage-host`
   }
 }
 
@@ -182,8 +183,8 @@ export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/
   length: Schema.optionalKey(Schema.Finite),
 }) {
   override get message(): string {
-    const what = this.length === undefined ? "it is larger" : `it has ${this.length} bytes, more`
-    return `${what} than ${this.limit} bytes, the most that a result may have; nothing was stored, raise the limit (--max-bytes) to download it`
+    const size = this.length === undefined ? "" : ` (${this.length} bytes)`
+    return `the result${size} exceeds the limit of ${this.limit} bytes; nothing was stored; raise the limit (--max-bytes) to download it`
   }
 }
 

@@ -69,7 +69,10 @@ describe("DownloadLimits: maxBytes", () => {
       const { events, exit } = yield* saveAll([refAt(0), refAt(1)], { maxBytes: 1000 })
       assert.strictEqual(exit._tag, "Success")
       assert.strictEqual(named(events, "completed").length, 1)
-      assert.match(JSON.stringify(named(events, "failed")), /it has 2000 bytes, more than 1000 bytes.*--max-bytes/)
+      assert.match(
+        JSON.stringify(named(events, "failed")),
+        /the result \(2000 bytes\) exceeds the limit of 1000 bytes.*--max-bytes/,
+      )
       assert.deepStrictEqual(disk.paths(), [`${directory}/${refAt(1).machineActionId}/1.bin`])
     }).pipe(Effect.provide(world(disk)))
   })

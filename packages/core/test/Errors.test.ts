@@ -137,7 +137,7 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     },
     {
       error: ofTransfer(new TransferError.TooLarge({ limit: 1000, length: 2000 })),
-      says: [/has 2000 bytes/, /1000 bytes/, /nothing was stored/, /--max-bytes/],
+      says: [/\(2000 bytes\)/, /1000 bytes/, /nothing was stored/, /--max-bytes/],
     },
     {
       error: ofTransfer(new TransferError.Stalled({ offset: 17, timeout: Duration.seconds(60), rate: 3.4 })),

@@ -169,7 +169,7 @@ describe("Fleet.run over a service that fails", () => {
         const events: Array<FleetEvent> = []
         const nowhere = (): Weather => ({ instead: "no connection" })
         const exit = yield* Effect.exit(inVirtualTime(run(nowhere, machineIds(30), {}, events)))
-        assert.include(String(exit), "10 in a row failed like this")
+        assert.include(String(exit), "10 targets in a row failed in this way")
         assert.deepStrictEqual(kinds(events), { notStarted: 10, sessions: 1 })
         assert.deepInclude(events.at(-1), { event: "sessions", started: 0, notStarted: 10 })
         const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))

@@ -436,7 +436,7 @@ describe("LiveResponse.saveAll", () => {
         const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 2 })
         const outage = yield* failureOf(exit)
         assert.deepInclude(outage, { _tag: "Outage", failures: 10, last: error })
-        assert.include(String(outage), "10 in a row failed like this")
+        assert.include(String(outage), "10 targets in a row failed in this way")
         assert.isAtMost(summaryOf(events).failed, 11)
       }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.fail(error), "1 second")))),
   )

@@ -258,7 +258,7 @@ export const layerDeviceCode = (options: UserOptions = {}): Layer.Layer<Credenti
   withPrompt((prompt) =>
     AzureCredential.layer({
       cloud: options.cloud,
-      needs: { hint: "the sign-in by a device code did not end; try again" },
+      needs: { hint: "the sign-in by a device code was not completed; try again" },
       create: ({ DeviceCodeCredential }, common) =>
         new DeviceCodeCredential({
           ...common,
@@ -281,7 +281,7 @@ export const layerBrowser = (options: UserOptions = {}): Layer.Layer<Credential.
   withPrompt((prompt) =>
     AzureCredential.layer({
       cloud: options.cloud,
-      needs: { hint: "the sign-in in a browser did not end; where there is no browser, use a device code" },
+      needs: { hint: "the sign-in in a browser was not completed; where there is no browser, use a device code" },
       create: ({ InteractiveBrowserCredential }, common) => {
         const credential = new InteractiveBrowserCredential({ ...common, ...idsOf(options) })
         return {

@@ -17,7 +17,7 @@ import type * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sqlite from "./internal/sqlite.ts"
-import * as SqliteSchema from "./internal/sqliteSchema.ts"
+import * as SqliteCheck from "./internal/sqliteCheck.ts"
 import * as NodeUser from "./NodeUser.ts"
 
 const decodeOwner = Schema.decodeUnknownSync(
@@ -95,10 +95,10 @@ export const layer = (options: {
             try: body,
             catch: (cause) => (Sqlite.isBusy(cause) ? inUse(ownerOf(database)) : failed(cause)),
           })
-        const damage = yield* inTurn(() => SqliteSchema.damageOf(database))
+        const damage = yield* inTurn(() => SqliteCheck.damageOf(database))
         if (damage !== undefined) return yield* failed(Sqlite.foreign(damage))
         yield* inTurn(() => take(database))
-        // Its former owner may have removed the file after it was opened here. Then it locks nothing.
+        // The previous owner may have removed the file after it was opened here. A lock on a removed file locks nothing.
         if (!Equal.equals(opened, yield* inode)) return false
         yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
         return true

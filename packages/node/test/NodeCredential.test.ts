@@ -711,7 +711,7 @@ describe("NodeCredential, where a credential is missing", () => {
     { kind: "managed-identity", says: /there is no managed identity here; .*AZURE_CLIENT_ID/ },
     { kind: "cli", says: /install the Azure CLI, and sign in with az login/ },
     { kind: "default", says: /set LIVE_RESPONSE_TOKEN, or AZURE_TENANT_ID/ },
-    { kind: "device-code", says: /device code did not end; try again/ },
+    { kind: "device-code", says: /device code was not completed; try again/ },
     { kind: "browser", says: /where there is no browser, use a device code/ },
     { kind: "workload-identity", says: /\/run\/federated; check AZURE_FEDERATED_TOKEN_FILE/ },
     { kind: "certificate", says: /\/run\/app\.pem can't be used; check AZURE_CLIENT_CERTIFICATE_PATH/ },

@@ -45,9 +45,12 @@ export const flags = {
     Flag.filter(isWindow, () => '"<limit>/<duration>", as in "100/1 minute"'),
     Flag.atLeast(0),
     Flag.withMetavar("LIMIT/DURATION"),
-    FlagTypes.describe('Any other window, in place of those two, such as "20/10 seconds"; may be repeated', {
-      env: "LIVE_RESPONSE_WINDOWS, separated by commas",
-    }),
+    FlagTypes.describe(
+      'Your own window, replacing --per-minute and --per-hour, such as "20/10 seconds"; may be repeated',
+      {
+        env: "LIVE_RESPONSE_WINDOWS, separated by commas",
+      },
+    ),
   ),
   polite: FlagTypes.toggle(
     "polite",

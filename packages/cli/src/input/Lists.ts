@@ -1,5 +1,6 @@
 /**
- * Lists of targets or machines, read as they are needed: one per line, JSON lines, or CSV with a header.
+ * Lists of targets or machines, read as they are needed: one per line, JSON lines, or CSV with a header. `Targets.ts` and
+ * `Machines.ts` say which columns theirs have.
  */
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -15,7 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { type Failure, usage } from "../Failure.ts"
-import * as ListHeader from "./ListHeader.ts"
+import * as CsvDetection from "./CsvDetection.ts"
 import { printable } from "../output/Printable.ts"
 
 /** A line that can't be parsed. Lines count from 1. */
@@ -84,18 +85,18 @@ const sourceName = (source: string): string => (source === "-" ? "standard input
 const openList = Effect.fnUntraced(function* (source: string) {
   const pull = yield* Stream.toPull(TextEncoding.decodeStream(openSource(source)))
   const read = (
-    held: ListHeader.Rest,
-  ): Effect.Effect<ListHeader.Head & { readonly rest: Stream.Stream<string, Failure> }, Failure> =>
+    held: CsvDetection.Rest,
+  ): Effect.Effect<CsvDetection.Head & { readonly rest: Stream.Stream<string, Failure> }, Failure> =>
     Pull.matchEffect(pull, {
       onSuccess: (pieces) => {
-        const head = ListHeader.findHead({ ...held, text: held.text + pieces.join("") }, false)
+        const head = CsvDetection.findHead({ ...held, text: held.text + pieces.join("") }, false)
         return head.line === undefined
           ? read(head)
           : Effect.succeed({ ...head, line: head.line, rest: Stream.fromPull(Effect.succeed(pull)) })
       },
       onFailure: Effect.failCause,
       onDone: () => {
-        const head = ListHeader.findHead(held, true)
+        const head = CsvDetection.findHead(held, true)
         return Effect.succeed({ ...head, line: head.line ?? "", rest: Stream.empty })
       },
     })
@@ -125,16 +126,16 @@ const readRow = <A>(
   row: Csv.Row,
 ): readonly [Table, ReadonlyArray<Line<A>>] => {
   const next = line + row.reduce((lines, cell) => lines + cell.split(/\r\n|\r|\n/).length - 1, 1)
-  if (header === undefined) return [{ line: next, header: row.map(ListHeader.nameOf) }, []]
+  if (header === undefined) return [{ line: next, header: row.map(CsvDetection.nameOf) }, []]
   if (row.length === 1 && row[0] === "") return [{ line: next, header }, []]
-  const parsed = record((column) => row[header.indexOf(ListHeader.nameOf(column))] ?? "")
+  const parsed = record((column) => row[header.indexOf(CsvDetection.nameOf(column))] ?? "")
   return [{ line: next, header }, [[parsed, line]]]
 }
 
 const readRows = <A>(
   format: Format<A>,
   text: Stream.Stream<string, Failure>,
-  { delimiter, skipped }: ListHeader.Header,
+  { delimiter, skipped }: CsvDetection.Header,
 ) =>
   text.pipe(
     // Line by line: rows before a broken line in the same chunk are not lost.
@@ -160,17 +161,17 @@ const expected = ({ columns, what }: Format<unknown>): string =>
 /** The header, if the list is CSV. Fails if the header lacks a column. */
 const headerOf = (
   source: string,
-  { line, skipped }: Pick<ListHeader.Head, "line" | "skipped">,
+  { line, skipped }: Pick<CsvDetection.Head, "line" | "skipped">,
   format: Format<unknown>,
 ) => {
   const isNamedCsv = source.toLowerCase().endsWith(".csv")
   const delimiter =
-    ListHeader.delimiterOf(line, format.columns) ??
-    (isNamedCsv && line.trim() !== "" ? "," : ListHeader.delimiterOfWords(line))
+    CsvDetection.delimiterOf(line, format.columns) ??
+    (isNamedCsv && line.trim() !== "" ? "," : CsvDetection.delimiterOfWords(line))
   if (delimiter === undefined) return Effect.succeed(undefined)
-  const cells = ListHeader.cellsOf(line, delimiter)
-  const missing = format.columns.filter((column) => !cells.includes(ListHeader.nameOf(column)))
-  if (missing.length === 0) return Effect.succeed<ListHeader.Header>({ delimiter, skipped })
+  const cells = CsvDetection.cellsOf(line, delimiter)
+  const missing = format.columns.filter((column) => !cells.includes(CsvDetection.nameOf(column)))
+  if (missing.length === 0) return Effect.succeed<CsvDetection.Header>({ delimiter, skipped })
   const has = printable(line.trim().slice(0, 80))
   return Effect.fail(
     usage(

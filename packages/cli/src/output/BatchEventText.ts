@@ -34,7 +34,7 @@ export const message = (event: BatchEvent, { quiet }: { readonly quiet: boolean 
         : `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`
     case "completed":
       return event.unchecked === true
-        ? `${keyOf(event)} is unchecked: the storage announced neither a length nor an MD5, so the result may have more than these ${Format.bytes(event.bytes)}; download it into another directory as well, and compare`
+        ? `${keyOf(event)} is unchecked: the storage announced neither a length nor an MD5, so the result may be longer than the ${Format.bytes(event.bytes)} received; download it again into another directory and compare`
         : undefined
     case "linked":
     case "progress":

@@ -21,7 +21,7 @@ export interface Moment {
 
 const labelWidth = 9
 
-/** Lines under one label, which stands in the first of them. */
+/** Lines that share a label, shown on the first. */
 const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line, i) => `${(i === 0 ? label : "").padEnd(labelWidth)}${line}`)
 

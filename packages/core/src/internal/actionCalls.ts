@@ -96,7 +96,7 @@ export const run = (api: Api) =>
       permission: Permission.run,
       isOnce: true,
       beforeSend: options?.beforeSend,
-      ifMissing: "check the machine's id: this tenant has no such machine, or it is not to be seen",
+      ifMissing: "check the machine's id: this tenant has no such machine, or you may not see it",
     })
   })
 

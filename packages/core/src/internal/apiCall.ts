@@ -9,7 +9,6 @@ import * as Exit from "effect/Exit"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
@@ -24,6 +23,7 @@ import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import * as Timing from "../Timing.ts"
 import * as Admission from "./admission.ts"
 import * as ApiErrors from "./apiErrors.ts"
+import { recordDuration } from "./apiMetrics.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import { type Secrets, withoutSecrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
@@ -80,13 +80,6 @@ export interface Answer extends RecordList.Source {
 }
 
 export type Client = <E = never>(call: Call<E>) => Effect.Effect<Answer, ApiError | E>
-
-/** How long the API takes to answer, in seconds. */
-export const duration = Metric.histogram("live_response.api.duration", {
-  description: "How long an API call took, from its request to the end of the answer",
-  boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
-  attributes: { unit: "s" },
-})
 
 /** What the calls of one API share. */
 interface Api {
@@ -206,14 +199,6 @@ const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: 
   )
   return { bearer, response, sentAt }
 })
-
-const recordDuration = <E>({ name }: Call<E>, sentAt: number, status: number | undefined): Effect.Effect<void> =>
-  Effect.flatMap(monotonicMillis, (now) =>
-    Metric.update(
-      Metric.withAttributes(duration, { operation: name, status: status === undefined ? "none" : `${status}` }),
-      (now - sentAt) / 1000,
-    ),
-  )
 
 const isSuccess = <E>({ acceptsAny2xx }: Call<E>, status: number): boolean =>
   acceptsAny2xx === true ? status >= 200 && status < 300 : status === 200 || status === 201

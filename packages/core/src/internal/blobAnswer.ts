@@ -154,12 +154,12 @@ const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
 }
 
 /** The codes of a 403 that a renewed link may change. The last is that of Azurite and of a closed storage. */
-const curable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
+const renewable = new Set([undefined, "AuthenticationFailed", "AuthorizationFailure"])
 
 const refusalOf = ({ headers, status }: Answer, { now, secrets }: Reading): TransferError.Reason => {
   const code = short(headers["x-ms-error-code"], secrets)
   const answer = { status, ...(code === undefined ? {} : { code }) }
-  if (status === 403 && curable.has(code)) return new TransferError.LinkRefused(answer)
+  if (status === 403 && renewable.has(code)) return new TransferError.LinkRefused(answer)
   if (!unavailable.has(status)) return new TransferError.Refused(answer)
   const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })
   return new TransferError.Unavailable({

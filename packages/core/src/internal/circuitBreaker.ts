@@ -10,15 +10,18 @@ import { BatchTargets } from "./batchTargets.ts"
 const outageAfter = 10
 
 /**
- * How many refusals in a row by the API mean that access was taken away. Before, one 403 may concern a machine that the
- * user may not see, and one 401 may concern its own target.
+ * How many refusals in a row by the API mean that access was taken away. With fewer, a 403 may concern only a machine that
+ * the user may not see, and a 401 only its own target.
  */
 const deniedAfter = { Forbidden: 8, Unauthorized: 2 }
 
 /** This many useless links in a row mean that the storage is closed to this network, if none ever worked. */
 const refusedAfter = 5
 
-/** This many connections in a row that this machine's certificates or proxy prevent concern all storages. One concerns one. */
+/**
+ * If this machine's certificates or proxy prevent this many connections in a row, all storages are affected; a single failure
+ * concerns one.
+ */
 const localAfter = 5
 
 /** The errors in a row that end a batch. */
@@ -61,7 +64,7 @@ const outageOf = (last: DefenderError | TransferError): Outage | undefined => {
 export const gaveUp = (error: unknown): Outage | undefined =>
   error instanceof DefenderError ? outageOf(error) : undefined
 
-/** How many links of one target were useless. A link that may be renewed was renewed once. */
+/** How many links of one target were useless. A refused link was renewed once, so it counts as two. */
 const uselessLinks = ({ reason }: DefenderError | TransferError): number => {
   switch (reason._tag) {
     case "LinkRefused":

@@ -10,7 +10,7 @@ import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import type { Settings } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog, ToEvent } from "./fleetLog.ts"
-import * as SessionMeters from "./sessionMeters.ts"
+import * as SessionMetrics from "./sessionMetrics.ts"
 import type { SessionOwners } from "./sessionOwner.ts"
 import type { Slot } from "./sessionSlots.ts"
 
@@ -59,7 +59,7 @@ export const make = ({ atDeadline, emit, owners, record, settling, watch }: Opti
       yield* emit(machineId, unfinished(id, `machine action ${id} has not finished yet, and continues`))
       return
     }
-    yield* SessionMeters.finished(duration)
+    yield* SessionMetrics.finished(duration)
     yield* record(machineId, (of) => FleetJournal.Ended.make({ ...of, action }))
     yield* Effect.sleep(settling)
     yield* emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action, earlier: false }))

@@ -34,7 +34,7 @@ export const isInProgressOn =
   (action: MachineAction): boolean =>
     action.machineId?.toLowerCase() === machineId && !action.isFinal
 
-/** An action that is not listed does not exist only if every record of the list can be read. */
+/** A missing action counts as non-existent only if every record of the list could be read. */
 const notFound = (unreadable: ReadonlyArray<Unreadable>): Exit.Exit<Option.Option<MachineAction>, ApiError> =>
   unreadable.length === 0
     ? Exit.succeed(Option.none())

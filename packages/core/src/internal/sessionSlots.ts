@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { MachineAction } from "../MachineAction.ts"
-import { absentAfter } from "../Timing.ts"
+import { offlineAfter } from "../Timing.ts"
 import { WaitingLine } from "./waitingLine.ts"
 
 /** The slot of one session. */
@@ -24,7 +24,7 @@ interface State {
 /** What the state of an action changes about a session. */
 const changeOf = ({ isAbsent, startedAt }: State, { status }: MachineAction, now: number) => {
   if (isAbsent) return status === "InProgress" ? "online" : undefined
-  const isLate = status === "Pending" && now - startedAt >= Duration.toMillis(absentAfter)
+  const isLate = status === "Pending" && now - startedAt >= Duration.toMillis(offlineAfter)
   return isLate ? "offline" : undefined
 }
 

@@ -65,10 +65,10 @@ export interface Found {
   readonly machineId?: string | undefined
 }
 
-/** An entry that is older than this when its request is sent is written again. */
+/** If recording took longer than this, the entry is written again before the request is sent. */
 const freshFor = Duration.toMillis("3 seconds")
 
-/** The session is requested after this many entries, even if the disk takes longer for each. */
+/** The entry is written at most this often, however slow the disk is. */
 const entriesAtMost = 5
 
 /** Whether the request was never sent, for lack of a connection. */

@@ -1,3 +1,4 @@
+/** A limit on how long a credential of `@azure/identity` may take to sign in. */
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { TokenCredential } from "@live-response/core/Credential"
 import type * as Duration from "effect/Duration"

@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as QuotaRows from "./quotaRows.ts"
 import * as Sqlite from "./sqlite.ts"
-import * as SqliteSchema from "./sqliteSchema.ts"
+import * as SqliteCheck from "./sqliteCheck.ts"
 
 /** The version of the schema, in the file's `user_version`. A file of a newer version is refused. */
 const schemaVersion = 1
@@ -72,7 +72,7 @@ const brokenOr =
 const refuseNewer =
   (path: string) =>
   (database: DatabaseSync): QuotaStoreError | undefined => {
-    const version = SqliteSchema.versionOf(database)
+    const version = SqliteCheck.versionOf(database)
     if (version <= schemaVersion) return undefined
     return new QuotaStoreError({
       store: path,
@@ -86,9 +86,9 @@ const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError |
   Sqlite.transaction(database, () => {
     const newer = refuseNewer(path)(database)
     if (newer !== undefined) return newer
-    const damage = SqliteSchema.damageOf(database)
+    const damage = SqliteCheck.damageOf(database)
     if (damage !== undefined) return new Broken({ description: `it is damaged: ${damage}` })
-    if (SqliteSchema.versionOf(database) === 0) {
+    if (SqliteCheck.versionOf(database) === 0) {
       database.exec([...schema, `PRAGMA user_version = ${schemaVersion}`].join(";"))
     }
     const problem = QuotaRows.problemOf(database)

@@ -12,9 +12,9 @@ type CreateClient = typeof createClient
 
 const failed = (cause: unknown) => new Redis.RedisError({ cause })
 
-const unsupported = Effect.fail(failed(new Error("this connection sends commands alone")))
+const unsupported = Effect.fail(failed(new Error("this connection only sends commands")))
 
-/** The client's own time-outs see silence alone: a server that sends a byte now and then would hold it for ever. */
+/** The client's own time-outs notice only silence: a server that sends a byte now and then would hold it for ever. */
 const optionsOf = ({ database, host, password, port, tls, username }: RedisAddress, timeout: Duration.Duration) => ({
   database,
   ...(username === undefined ? {} : { username }),
@@ -30,10 +30,11 @@ const optionsOf = ({ database, host, password, port, tls, username }: RedisAddre
 })
 
 /**
- * Commands over one connection, each of which has `timeout` for its answer, the opening of the connection included. A
- * command without an answer closes the connection for those that follow: what comes next on it is the rest of an answer
- * that nobody waits for. So does `timeout` without a command. The next command opens another. Fails where there is no
- * Redis in the first place.
+ * Sends commands over one connection. Fails if there is no Redis at the start.
+ *
+ * Each command has `timeout` for its answer, including the time to connect. A command without an answer closes the
+ * connection, because what arrives next on it may be the rest of that answer. So does `timeout` without a command. The next
+ * command opens a new connection.
  */
 export const layer = (
   create: CreateClient,

@@ -240,13 +240,13 @@ export const announcements: ReadonlyArray<Fault> = [
     expected: { outcomes: ["TransferError Mismatch of md5"], fetched: size, asked: [0, half] },
   },
   {
-    name: "an MD5 that is right, on the 206 alone",
+    name: "an MD5 that is right, only on the 206",
     how: "FIN half way, `x-ms-blob-content-md5` on the 206",
     scripts: resumedBy(headers({ "x-ms-blob-content-md5": md5(content) })),
     expected: { fetched: size, asked: [0, half] },
   },
   {
-    name: "an MD5 that is wrong, on the 206 alone",
+    name: "an MD5 that is wrong, only on the 206",
     how: "FIN half way, `x-ms-blob-content-md5` of other content on the 206",
     scripts: resumedBy(headers({ "x-ms-blob-content-md5": md5(otherContent) })),
     expected: { outcomes: ["TransferError Mismatch of md5"], fetched: size, asked: [0, half] },

@@ -77,13 +77,13 @@ export const storage: ReadonlyArray<Fault> = [
     expected: { outcomes: ["TransferError Unavailable 503"], fetched: 0, asked: times(retries.transfer + 1, 0) },
   },
   {
-    name: "an error of 64 MiB that is final",
+    name: "an error of 64 MiB that is not retried",
     how: "404 with a vast body; its connection is closed",
     scripts: [{ blob: [all(instead(error(404, "BlobNotFound")), vast)] }],
     expected: { outcomes: ["TransferError Refused 404"], fetched: 0, asked: [0] },
   },
   {
-    name: "an error of 64 MiB that passes",
+    name: "an error of 64 MiB that goes away on retry",
     how: "503 with a vast body, once; its connection is closed",
     scripts: [{ blob: [all(instead(error(503, "ServerBusy")), vast)] }],
     expected: { fetched: size, asked: [0, 0] },

@@ -13,13 +13,13 @@ import { printable } from "../../output/Printable.ts"
 import * as SampleService from "../simulate/sampleService.ts"
 import * as SampleData from "./sampleData.ts"
 
-/** Runs a command line of a command. */
+/** Runs a command with these arguments. */
 type RunCommand<E, R> = (args: ReadonlyArray<string>) => Effect.Effect<void, E | CliError.CliError, R>
 
-/** Slow enough to watch. */
+/** Slow enough for a person to watch. */
 const latency = Effect.sleep("250 millis")
 
-/** Some targets must fail in the demo, so that failure is not one of the demo. */
+/** The demo has targets that fail on purpose. Their failure is not a failure of the demo. */
 const allowFailedTargets = <E, R>(command: Effect.Effect<void, E, R>) =>
   Effect.catchIf(
     command,

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
 import * as Directory from "../../flags/Directory.ts"
-import * as Download from "../../flags/Download.ts"
+import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
@@ -39,7 +39,7 @@ const parameters = {
     "Watch for actions that finish, and download their results, until Ctrl-C; the same command resumes. Without --since it starts with the actions of the last day",
   ),
   directory: Directory.out,
-  ...Download.flags,
+  ...BatchOptions.flags,
   ...SignIn.flags,
   ...SignIn.storageHosts,
   ...Quota.flags,

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
-import * as DownloadFlags from "../../flags/Download.ts"
+import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
@@ -21,7 +21,7 @@ import { printable } from "../../output/Printable.ts"
 import * as ActionsFile from "./actionsFile.ts"
 import * as Environment from "./environment.ts"
 
-export interface Options extends EventOutput.Options, DownloadFlags.Options {
+export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string
   readonly selection: Selection.Selection
   readonly windows: ReadonlyArray<Window>
@@ -68,7 +68,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
   }
 
   yield* Follow.run({
-    ...DownloadFlags.batchOptions(options),
+    ...BatchOptions.batchOptions(options),
     selection: { key: FollowPosition.Key.make(Selection.keyOf(selection)), filter, isSelected },
     since: yield* startOf(selection),
     onAction: actionsFile.store,

@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Lookup from "../../api/Lookup.ts"
 import * as Failure from "../../Failure.ts"
-import * as Download from "../../flags/Download.ts"
+import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Targets from "../../input/Targets.ts"
@@ -24,7 +24,7 @@ import * as Messages from "../../output/Messages.ts"
 import * as ActionsFile from "./actionsFile.ts"
 import * as Environment from "./environment.ts"
 
-export interface Options extends EventOutput.Options, Download.Options {
+export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string
   readonly lists: ReadonlyArray<string>
   /** Also the results of the selected machine actions, if any flag selects some. */
@@ -70,7 +70,7 @@ const downloadAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Ta
     }),
     Stream.concat(selected),
   )
-  yield* live.saveAll(refs, Download.batchOptions(options)).pipe(
+  yield* live.saveAll(refs, BatchOptions.batchOptions(options)).pipe(
     Stream.map(actionsFile.classify),
     Stream.runForEach(output.reportEvent),
     Effect.tap(() => reportUnfinished(actionsFile.unfinished())),

@@ -9,7 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
-import * as Download from "../../flags/Download.ts"
+import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
@@ -41,7 +41,7 @@ const parameters = {
   args: Flag.String("args").pipe(
     Flag.optional,
     Flag.withMetavar("TEXT"),
-    FlagTypes.describe("Arguments of the script, as one text"),
+    FlagTypes.describe("Arguments of the script, as one string"),
   ),
   getFiles: FlagTypes.texts(
     "get-file",
@@ -65,7 +65,7 @@ const parameters = {
   deadline: FlagTypes.time(
     "deadline",
     TimeArgument.parseFuture,
-    "how long from now, such as 90m, 24h, 3d, or a date to come, such as 2027-01-31: at most ten years",
+    "how long from now, such as 90m, 24h, 3d, or a future date, such as 2027-01-31: at most ten years",
   ).pipe(
     FlagTypes.describe("How long to wait for sessions", {
       values: "90m, 24h or 3d from now, or a date such as 2027-01-31",
@@ -81,7 +81,7 @@ const parameters = {
       default: "25, Microsoft's limit for a tenant",
     }),
   ),
-  ...Download.flags,
+  ...BatchOptions.flags,
   ...SignIn.flags,
   ...SignIn.storageHosts,
   ...Quota.flags,
@@ -103,7 +103,7 @@ const problemOf = (options: Options): string | undefined => {
 /** The session that the flags describe. */
 const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: Options) {
   if (Option.isSome(args) && Option.isNone(script)) {
-    return yield* Failure.usage("--args are the arguments of a script: add --script NAME")
+    return yield* Failure.usage("--args needs --script NAME")
   }
   if ([comment, ...putFiles, ...getFiles, ...Option.toArray(script)].includes("")) {
     return yield* Failure.usage("--comment, --put-file, --script and --get-file can't be empty")

@@ -20,7 +20,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Lookup from "../../api/Lookup.ts"
 import * as Failure from "../../Failure.ts"
-import * as Download from "../../flags/Download.ts"
+import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/Machines.ts"
 import * as ActionText from "../../output/ActionText.ts"
@@ -31,7 +31,7 @@ import * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
 
-export interface Options extends Omit<EventOutput.Options, "isResumable">, Download.Options {
+export interface Options extends Omit<EventOutput.Options, "isResumable">, BatchOptions.Options {
   readonly lists: ReadonlyArray<string>
   readonly session: Session.Session
   /** The directory of the journal, if it is not the directory of the results. */
@@ -86,7 +86,7 @@ const runAndDownload = Effect.fnUntraced(function* (
     actionsFile.resultsOf,
   )
   yield* live
-    .saveAll(refs, Download.batchOptions(options))
+    .saveAll(refs, BatchOptions.batchOptions(options))
     .pipe(Stream.map(actionsFile.classify), Stream.runForEach(output.reportEvent), output.during)
   if (output.hasFailed()) return yield* Failure.someFailed
 }, Effect.scoped)

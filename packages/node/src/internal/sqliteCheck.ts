@@ -1,4 +1,4 @@
-/** Whether what is in an SQLite file is what this program puts there. */
+/** Checks that an SQLite file holds only what this program writes to it. */
 import type { DatabaseSync } from "node:sqlite"
 import * as Schema from "effect/Schema"
 
@@ -11,9 +11,9 @@ export const versionOf = (database: DatabaseSync): number =>
   decodeVersion(database.prepare("PRAGMA user_version").get()).user_version
 
 /**
- * Whether a file has none but these tables and indexes, each by the text of its statement. Anything else, be it a trigger, a
- * view, a virtual table, a constraint, a computed column or an index of an expression, holds code that would run with a
- * statement of this program or with a check of the file, and code that does not end could not be interrupted.
+ * Whether a file has only these tables and indexes, compared by the text of their statements. Anything else may hold code: a
+ * trigger, a view, a virtual table, a constraint, a computed column, an index of an expression. That code would run with a
+ * statement of this program or with a check of the file, and nothing could interrupt it.
  */
 export const isOwn = (database: DatabaseSync, statements: ReadonlyArray<string>): boolean => {
   // The index of a primary key has no statement of its own.

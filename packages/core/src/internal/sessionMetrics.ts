@@ -1,4 +1,4 @@
-/** What sessions measure. `Fleet.metrics` documents it. */
+/** The metrics of sessions. `Fleet.metrics` documents them. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
