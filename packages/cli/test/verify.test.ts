@@ -199,7 +199,10 @@ describe("verify", () => {
       assert.strictEqual(download.exitCode, 0, download.stderr)
       const [warning, ...others] = download.stderr.split("\n").filter((line) => line.includes("unchecked"))
       assert.deepStrictEqual(others, [])
-      assert.match(warning ?? "", new RegExp(`^${target(0)} is unchecked: .*; download it into another directory`))
+      assert.match(
+        warning ?? "",
+        new RegExp(`^${target(0)} is unchecked: .*; download it again into another directory`),
+      )
       const marks = Cli.ndjson(download.stdout).flatMap(({ event, index, unchecked }) =>
         event === "completed" || event === "summary" ? [{ event, index, unchecked }] : [],
       )

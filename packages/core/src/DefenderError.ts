@@ -183,7 +183,11 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
  */
 export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>(
   "@live-response/core/DefenderError/UnexpectedAnswer",
-)("UnexpectedAnswer", { description: Schema.String }) {
+)("UnexpectedAnswer", {
+  description: Schema.String,
+  /** The API reported success, but the content of its answer can't be used. Set for calls that must not be repeated. */
+  hasSucceeded: Schema.optionalKey(Schema.Literal(true)),
+}) {
   override get message(): string {
     return `unexpected answer (${this.description}); is the endpoint the Defender API?`
   }

@@ -43,8 +43,8 @@ const networks = [
   "ff00::/8",
 ].map(IpNetwork.fromStringUnsafe)
 
-/** Networks whose last four bytes are an IPv4 address: IPv4-mapped, and NAT64. */
-const embedding = ["::ffff:0:0/96", "64:ff9b::/96"].map(IpNetwork.fromStringUnsafe)
+/** Networks whose last four bytes are an IPv4 address: IPv4-mapped, IPv4-translated, and NAT64. */
+const embedding = ["::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"].map(IpNetwork.fromStringUnsafe)
 
 const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
   if (!NetAddress.isIpv6Address(address) || !embedding.some(IpNetwork.contains(address))) return address
@@ -58,7 +58,7 @@ const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
  *
  * **Details**
  *
- * An IPv6 address that stands for an IPv4 address (IPv4-mapped, NAT64) is private where that one is. 6to4 and Teredo
+ * An IPv6 address that stands for an IPv4 address (IPv4-mapped, IPv4-translated, NAT64) is private where that one is. 6to4 and Teredo
  * addresses are private. A text that is not an address is private.
  *
  * @example

@@ -157,3 +157,49 @@ describe("Fleet.run, if the API returns a session of another machine", () => {
     }).pipe(overService({ machines: machines(1) })),
   )
 })
+
+const notStartedOf = (events: ReadonlyArray<FleetEvent>) =>
+  events.flatMap((event) => (event.event === "notStarted" ? [event.message] : []))
+
+describe("Fleet.run, if the API leaves open whether it created a session", () => {
+  it.effect.each([
+    { what: "is missing", odd: { requestorComment: null } },
+    { what: "is cut off", odd: { requestorComment: "case 4711 [live-res" } },
+  ])("requests no second one where the comment of a session on the machine $what", ({ odd }) =>
+    Effect.gen(function* () {
+      const { counts, weather } = counting(({ kind }) => {
+        if (kind === "run") return { answer: HttpServerResponse.empty({ status: 502 }) }
+        return kind === "list" ? { odd } : {}
+      })
+      for (const options of [{}, {}, { retryFailed: true }]) {
+        const events = yield* runs(weather, 2, options)
+        assert.strictEqual(counts.posts, 2)
+        assert.strictEqual(notStartedOf(events).length, 2)
+        for (const message of notStartedOf(events)) {
+          assert.match(
+            message,
+            /is not known: list of machine actions: .* may be the session: its comment is missing or/,
+          )
+        }
+      }
+    }).pipe(overService({ machines: machines(2) })),
+  )
+
+  it.effect.each([
+    HttpServerResponse.text("<html>", { status: 201 }),
+    HttpServerResponse.jsonUnsafe({ id: "not an id" }, { status: 201 }),
+    HttpServerResponse.text(" ".repeat(2 * 1024 * 1024), { status: 201 }),
+  ])("requests no second one where it reports success in an answer that can't be used (%#)", (answer) =>
+    Effect.gen(function* () {
+      const { counts, weather } = counting(({ kind }) => {
+        if (kind === "run") return { answer }
+        return kind === "list" ? { answer: listOf() } : {}
+      })
+      const events = yield* runs(weather, 2)
+      assert.strictEqual(counts.posts, 2)
+      assert.strictEqual(notStartedOf(events).length, 2)
+      for (const message of notStartedOf(events))
+        assert.match(message, /^whether live response has started on .* not known/)
+    }).pipe(overService({ machines: machines(2) })),
+  )
+})

@@ -29,7 +29,7 @@ const actionCall = Effect.fnUntraced(function* <E = never>(
 ) {
   const { body, redact } = yield* call({ ...of, bodyLimit: actionLimit })
   const value = Result.map(PageText.readWhole(body), redact)
-  const action = yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi))
+  const action = yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi), of.isOnce)
   if (id === undefined || action.id === id) return action
   return yield* ApiErrors.unexpected(of.operation, `it is another machine action, ${action.id}`)
 })

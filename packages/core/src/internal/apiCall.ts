@@ -178,7 +178,7 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
   if (response.status < 300) yield* api.admission.accepted
   if (isSuccess(call, response.status)) {
     const problem = isComplete ? excessOf(call, text) : `it is longer than ${call.bodyLimit} bytes`
-    if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem)
+    if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem, call.isOnce)
     const { secrets } = api.sentTokens
     return { response, body: text, redact: withoutSecrets(secrets, text), secrets } satisfies Answer
   }

@@ -20,18 +20,27 @@ export const hasReason =
   (error: unknown): error is DefenderError.DefenderError =>
     error instanceof DefenderError.DefenderError && error.reason._tag === tag
 
-export const unexpected = (operation: string, description: string): DefenderError.DefenderError =>
+export const unexpected = (
+  operation: string,
+  description: string,
+  /** Whether the API reported the success of a call that must not be repeated. */
+  hasSucceeded = false,
+): DefenderError.DefenderError =>
   new DefenderError.DefenderError({
     operation,
-    reason: new DefenderError.UnexpectedAnswer({ description: foreignText(description) }),
+    reason: new DefenderError.UnexpectedAnswer({
+      description: foreignText(description),
+      ...(hasSucceeded ? { hasSucceeded } : {}),
+    }),
   })
 
 /** What can't be read of an answer is the failure of the call. */
 export const orUnexpected = <A>(
   operation: string,
   result: Result.Result<A, string>,
+  hasSucceeded = false,
 ): Effect.Effect<A, DefenderError.DefenderError> =>
-  Effect.mapError(Effect.fromResult(result), (problem) => unexpected(operation, problem))
+  Effect.mapError(Effect.fromResult(result), (problem) => unexpected(operation, problem, hasSucceeded))
 
 /** The call as far as it decides what a connection error means. */
 export interface Sent {

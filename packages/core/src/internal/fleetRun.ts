@@ -164,9 +164,13 @@ const startFresh = (shared: Shared, machineId: string) =>
   Effect.flatMap(SessionMark.make, (mark) => start(shared, machineId, mark))
 
 /** An earlier run requested the session and did not record the result. */
-const resumeOrStart = Effect.fnUntraced(function* (shared: Shared, machineId: string, mark: string) {
+const resumeOrStart = Effect.fnUntraced(function* (
+  shared: Shared,
+  machineId: string,
+  { mark, since }: Pick<Extract<SessionStart.Decision, { readonly what: "search" }>, "mark" | "since">,
+) {
   const { atDeadline, emit, search } = shared
-  const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark)), atDeadline)
+  const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark, since)), atDeadline)
   if (Option.isNone(known)) {
     const inDoubt = `live response on ${machineId}: whether it has started is not known yet at the deadline`
     yield* emit(machineId, notStarted(inDoubt))
@@ -199,10 +203,7 @@ const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, ma
         : resume(shared, machineId, { id: decision.id, as: "resumed" })
     case "search":
       // In the background: a search takes minutes, and other machines need not wait for it.
-      yield* FiberSet.run(
-        searching,
-        reportNotStarted(shared, machineId, resumeOrStart(shared, machineId, decision.mark)),
-      )
+      yield* FiberSet.run(searching, reportNotStarted(shared, machineId, resumeOrStart(shared, machineId, decision)))
       return
     case "report": {
       const { action } = decision

@@ -13,6 +13,12 @@ export const make: Effect.Effect<string> = randomHex(16)
 export const stamp = (session: Session, mark: string): Session =>
   Session.make({ ...session, comment: `${session.comment} [live-response ${mark}]` })
 
+/** Whether a comment may have had the mark: the API left the comment out, or cut its end off. */
+export const mayBeOn =
+  (session: Session, mark: string) =>
+  ({ requestorComment = "" }: MachineAction): boolean =>
+    stamp(session, mark).comment.startsWith(requestorComment.trimEnd())
+
 /** Whether the comment of an action has the mark. */
 export const isOn =
   (mark: string) =>

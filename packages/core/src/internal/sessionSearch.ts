@@ -14,11 +14,13 @@ import * as ApiErrors from "./apiErrors.ts"
 import * as RecordList from "./recordList.ts"
 import * as SessionOwner from "./sessionOwner.ts"
 
-class Search extends Request.Class<
-  { readonly machineId: string; readonly matches: (action: MachineAction) => boolean },
-  Option.Option<MachineAction>,
-  ApiError
-> {}
+export interface Criteria {
+  readonly matches: (action: MachineAction) => boolean
+  /** Whether an action that does not match may be the one all the same: without it the search says that there is none. */
+  readonly mayMatch?: ((action: MachineAction) => boolean) | undefined
+}
+
+class Search extends Request.Class<{ readonly machineId: string } & Criteria, Option.Option<MachineAction>, ApiError> {}
 
 type Entry = Request.Entry<Search>
 
@@ -45,14 +47,21 @@ interface Open {
   readonly entries: Set<Entry>
   /** The actions that match, but are on another machine. */
   readonly onWrongMachine: Map<Entry, MachineAction>
+  /** The actions on the machine that may match. */
+  readonly doubtful: Map<Entry, MachineAction>
 }
 
 /** Completes the searches whose action is on a page. */
-const completeFound = ({ entries, onWrongMachine }: Open, actions: ReadonlyArray<MachineAction>) => {
+const completeFound = ({ doubtful, entries, onWrongMachine }: Open, actions: ReadonlyArray<MachineAction>) => {
   for (const action of actions) {
     for (const entry of entries) {
-      if (!entry.request.matches(action)) continue
-      if (!SessionOwner.isOn(action, entry.request.machineId)) {
+      const { machineId, matches, mayMatch } = entry.request
+      const isOnMachine = SessionOwner.isOn(action, machineId)
+      if (!matches(action)) {
+        if (isOnMachine && mayMatch?.(action) === true) doubtful.set(entry, action)
+        continue
+      }
+      if (!isOnMachine) {
         onWrongMachine.set(entry, action)
         continue
       }
@@ -63,22 +72,25 @@ const completeFound = ({ entries, onWrongMachine }: Open, actions: ReadonlyArray
 }
 
 /** The exit of a search that has no result after the last page. */
-const exitOf = (entry: Entry, { onWrongMachine }: Open, unreadable: ReadonlyArray<Unreadable>) => {
+const exitOf = (entry: Entry, { doubtful, onWrongMachine }: Open, unreadable: ReadonlyArray<Unreadable>) => {
   const other = onWrongMachine.get(entry)
-  return other === undefined
-    ? notFound(unreadable)
-    : Exit.fail(SessionOwner.wrongMachine(other, entry.request.machineId))
+  if (other !== undefined) return Exit.fail(SessionOwner.wrongMachine(other, entry.request.machineId))
+  const similar = doubtful.get(entry)
+  if (similar === undefined) return notFound(unreadable)
+  const problem = `machine action ${similar.id} may be the session: its comment is missing or cut off`
+  return Exit.fail(ApiErrors.unexpected("list of machine actions", problem))
 }
 
 /**
  * Makes the function that searches once for a live response action of a machine, and returns the first match. Without a
- * match it fails where one of the records can't be read, or where an action on another machine matches.
+ * match it fails where one of the records can't be read, where an action on another machine matches, or where an action may
+ * match.
  */
 export const make = (api: DefenderApi) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
     const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", ...machines))
-    const open: Open = { entries: new Set(entries), onWrongMachine: new Map() }
+    const open: Open = { entries: new Set(entries), onWrongMachine: new Map(), doubtful: new Map() }
     const unreadable: Array<Unreadable> = []
     return Stream.runForEach(api.pages({ filter }), (page) =>
       Effect.sync(() => {
@@ -96,9 +108,10 @@ export const make = (api: DefenderApi) => {
 
   return (
     machineId: string,
-    matches: (action: MachineAction) => boolean,
+    matches: Criteria["matches"],
+    mayMatch?: Criteria["mayMatch"],
   ): Effect.Effect<Option.Option<MachineAction>, ApiError> =>
-    Effect.request(new Search({ machineId, matches }), resolver)
+    Effect.request(new Search({ machineId, matches, mayMatch }), resolver)
 }
 
 export type Find = ReturnType<typeof make>

@@ -10,6 +10,7 @@
  *   is unknown the journal keeps `starting`, and the next run searches for the session.
  */
 import * as Data from "effect/Data"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -35,7 +36,7 @@ export type Decision =
   /** It has no session: request one. */
   | { readonly what: "start" }
   /** An earlier run requested the session and did not record the result: search for it before requesting it again. */
-  | { readonly what: "search"; readonly mark: string }
+  | { readonly what: "search"; readonly mark: string; readonly since: DateTime.Utc | undefined }
   /** It has a session. With `ifKnown`, request a new one where the API does not know the action any more. */
   | { readonly what: "resume"; readonly id: MachineActionId; readonly ifKnown: boolean }
   /** Its session finished in an earlier run. */
@@ -44,7 +45,7 @@ export type Decision =
 export const decide = (known: FleetJournal.Entry | undefined, options: { readonly retryFailed: boolean }): Decision => {
   switch (known?.entry) {
     case "starting":
-      return { what: "search", mark: known.mark }
+      return { what: "search", mark: known.mark, since: known.at }
     case "started":
       return { what: "resume", id: known.machineActionId, ifKnown: options.retryFailed }
     case "ended":
@@ -79,6 +80,10 @@ const isUnsent = ({ reason }: DefenderError.DefenderError): boolean =>
 const isLost = (error: ApiError): error is DefenderError.DefenderError =>
   error._tag === "DefenderError" && !isUnsent(error) && (error.isRetryable || error.reason._tag === "UnexpectedAnswer")
 
+/** Whether the API reported that it created the session, in an answer that can't be used. */
+const hasSucceeded = ({ reason }: DefenderError.DefenderError | ApiError): boolean =>
+  reason._tag === "UnexpectedAnswer" && reason.hasSucceeded === true
+
 /** The reason of a refusal because another session is in progress on the machine. */
 const busy = (error: ApiError): DefenderError.ActiveRequestAlreadyExists | undefined =>
   error._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists" ? error.reason : undefined
@@ -106,16 +111,26 @@ const inDoubt = (machineId: string, error: ApiError): ApiError =>
       })
     : error
 
-/** Makes the search for the action with a mark. It finds none only once the API would know the action. */
+/** How far the clocks of the API and of this machine may differ. */
+const clockDifference = Duration.hours(1)
+
+/**
+ * Makes the search for the action with a mark, which was requested at `since` or later. It finds none only once the API would
+ * know the action, and only if no action since then may be it.
+ */
 const makeSearch =
-  (find: SessionSearch.Find, creation: Settings["creation"]) =>
-  (machineId: string, mark: string): Effect.Effect<Option.Option<Found>, ApiError> => {
+  (find: SessionSearch.Find, { session, timing: { creation } }: Options) =>
+  (machineId: string, mark: string, since: DateTime.Utc | undefined): Effect.Effect<Option.Option<Found>, ApiError> => {
+    const earliest = since && DateTime.subtractDuration(since, clockDifference)
+    const isRecent = ({ created }: MachineAction): boolean =>
+      created === undefined || earliest === undefined || DateTime.isGreaterThanOrEqualTo(created, earliest)
+    const mayBe = SessionMark.mayBeOn(session, mark)
     const missing = new DefenderError.DefenderError({
       operation: `live response on ${machineId}`,
       reason: new DefenderError.NotFound({ status: 404 }),
     })
     const isMissing = (error: ApiError): error is DefenderError.DefenderError => error === missing
-    return find(machineId, SessionMark.isOn(mark)).pipe(
+    return find(machineId, SessionMark.isOn(mark), (action) => isRecent(action) && mayBe(action)).pipe(
       Effect.mapError((error) => inDoubt(machineId, error)),
       Effect.flatMap(
         Option.match({
@@ -172,7 +187,7 @@ const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
 export const make = (options: Options) => {
   const { api, record, session, timing } = options
   const find = SessionSearch.make(api)
-  const search = makeSearch(find, timing.creation)
+  const search = makeSearch(find, options)
   const identify = makeIdentify(options, find)
 
   /** Records right before the request is sent, because a later run searches by the time of the entry. */
@@ -184,6 +199,7 @@ export const make = (options: Options) => {
     }).pipe(Effect.repeat({ while: (elapsed) => elapsed > freshFor, times: entriesAtMost - 1 }), Effect.asVoid)
 
   const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
+    const since = yield* DateTime.now
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
     const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), { beforeSend: begin }))
     if (Result.isSuccess(answer)) {
@@ -199,8 +215,10 @@ export const make = (options: Options) => {
       if (inProgress === "unknown") return yield* error
       if (inProgress !== "another") return inProgress
     }
-    const found = isLost(error) ? yield* search(machineId, mark) : Option.none()
+    const found = isLost(error) ? yield* search(machineId, mark, since) : Option.none()
     if (Option.isSome(found)) return found.value
+    // The API has created a session. It is not requested again, and the next run searches for it.
+    if (hasSucceeded(error)) return yield* inDoubt(machineId, error)
     yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
     return yield* isLost(error) ? new NeverStarted({ lost: error }) : error
   })
