@@ -16,7 +16,7 @@ import * as SessionOwner from "./sessionOwner.ts"
 
 export interface Criteria {
   readonly matches: (action: MachineAction) => boolean
-  /** Whether an action that does not match may be the one all the same: without it the search says that there is none. */
+  /** Whether an action that does not match may still be the one. Then the search fails instead of finding none. */
   readonly mayMatch?: ((action: MachineAction) => boolean) | undefined
 }
 
