@@ -434,7 +434,7 @@ describe("links that are not followed", () => {
     {
       name: "of this machine",
       link: "https://127.0.0.1/r?sig=a",
-      says: /a link to 127\.0\.0\.1, which is this machine or a private network.*; 5 links in a row/,
+      says: /a link to 127\.0\.0\.1, which is on this machine or a private network.*; 5 links in a row/,
     },
     {
       name: "of a name that resolves to this machine",
