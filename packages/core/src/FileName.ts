@@ -86,7 +86,8 @@ export const kindOf = (ref: Pick<ResultRef, "index" | "machineActionId">, name: 
  * @since 0.1.0
  * @category names
  */
-export const isResult = (name: string): boolean => /^\d{1,3}\.(?:json|gz|bin)$/.test(name)
+export const isResult = (name: string): boolean =>
+  kinds.some((kind) => name.endsWith(`.${kind}`) && /^\d{1,3}$/.test(name.slice(0, -kind.length - 1)))
 
 /**
  * The name that a file has until all of it is written. Where two programs may write the same file at once, each needs a

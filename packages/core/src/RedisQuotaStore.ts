@@ -19,6 +19,14 @@ import { type CallLog, QuotaStore, retention } from "./QuotaStore.ts"
 import { QuotaFull, QuotaStoreError, Unreachable } from "./QuotaStoreError.ts"
 
 /**
+ * How long Redis may take to answer a command, its connection included, where nothing else is given.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const defaultTimeout: Duration.Duration = Duration.seconds(10)
+
+/**
  * The options of `layer`.
  *
  * @since 0.1.0
@@ -168,7 +176,7 @@ export const layer = (options?: Options): Layer.Layer<QuotaStore, never, Redis.R
     QuotaStore,
     Effect.gen(function* () {
       const redis = yield* Redis.Redis
-      const timeout = options?.timeout ?? "10 seconds"
+      const timeout = options?.timeout ?? defaultTimeout
       // One name for each program, and a number for each of its permits.
       const program = (yield* Random.nextInt).toString(36)
       let permits = 0

@@ -139,7 +139,7 @@ export const layerRedis = (
       const address = yield* Effect.mapError(Effect.fromOption(RedisAddress.parse(url)), () => invalidAddress)
       const { createClient } = yield* Effect.promise(() => import("redis"))
       const secrets = [url, ...(address.password === undefined ? [] : [address.password])]
-      const timeout = options?.timeout ?? "10 seconds"
+      const timeout = options?.timeout ?? RedisQuotaStore.defaultTimeout
       const redis = RedisConnection.layer(createClient, address, Duration.fromInputUnsafe(timeout)).pipe(
         Layer.catch((error) => Layer.effectContext(Effect.fail(RedisQuotaStore.fromRedisError(error, { secrets })))),
       )
