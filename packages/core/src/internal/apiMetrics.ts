@@ -1,4 +1,4 @@
-/** The metric of API calls. `DefenderApi.metrics` documents it. */
+/** The metric of API calls. `DefenderApi.metrics` documents it. Throttled calls (429) are counted in `quotaMetrics.ts`. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { monotonicMillis } from "./monotonic.ts"
