@@ -282,12 +282,9 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
     if (Option.isNone(yield* fileInfo(name))) return
     yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
   })
-  const read: PrivateDirectory["read"] = (name, options) =>
-    Stream.unwrap(
-      Effect.map(fileInfo(name), () =>
-        Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name))),
-      ),
-    )
+  /** The bytes of a file that was checked. */
+  const stream = (name: string, options?: Parameters<PrivateDirectory["read"]>[1]) =>
+    Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))
 
   return {
     path,
@@ -298,10 +295,10 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
       if (below === undefined) return yield* Effect.andThen(checkOpened, at(path)(fs.readDirectory(realPath)))
       return (yield* checkDirectoryOf(`${below}/_`)) ? yield* at(pathOf(below))(fs.readDirectory(real(below))) : []
     }),
-    read,
+    read: (name, options) => Stream.unwrap(Effect.map(fileInfo(name), () => stream(name, options))),
     readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* fileInfo(name))) return Option.none()
-      return Option.some(yield* Stream.mkString(Stream.decodeText(read(name, { bytesToRead: longest }))))
+      return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
     }),
     append: Effect.fnUntraced(function* (name) {
       const found = yield* fileInfo(name)

@@ -32,7 +32,7 @@ const decode = Option.liftThrowable(decodeURIComponent)
 const encode = Option.liftThrowable(encodeURIComponent)
 
 /** Each form that a server may repeat a secret in. The longest is first, so that none leaves a part of another. */
-const forms = (secrets: Secrets): ReadonlyArray<string> => {
+const formsOf = (secrets: Secrets): ReadonlyArray<string> => {
   const texts = secrets.map(Redacted.value).flatMap((text) => [text, ...Option.toArray(decode(text))])
   const all = texts.flatMap((text) => [text, ...Option.toArray(encode(text)), JSON.stringify(text).slice(1, -1)])
   return [...new Set(all)].filter(({ length }) => length >= shortest).toSorted((a, b) => b.length - a.length)
@@ -42,7 +42,7 @@ const forms = (secrets: Secrets): ReadonlyArray<string> => {
 const shortestBase64 = 8
 
 /** The parts of a secret's base64 that are the same whatever stands before and behind the secret, as in `user:secret`. */
-const base64Forms = (secrets: Secrets): ReadonlyArray<string> => {
+const base64FormsOf = (secrets: Secrets): ReadonlyArray<string> => {
   const inner = secrets.map(Redacted.value).flatMap((text) => {
     const bytes = new TextEncoder().encode(text)
     return [0, 1, 2].map((start) => bytes.subarray(start, bytes.length - ((bytes.length - start) % 3)))
@@ -51,6 +51,19 @@ const base64Forms = (secrets: Secrets): ReadonlyArray<string> => {
   const all = encoded.flatMap((text) => [text, ...Option.toArray(encode(text))])
   return [...new Set(all)].filter(({ length }) => length >= shortestBase64)
 }
+
+/** Remembers what is computed of secrets for as long as they are used: each header of an answer is searched for all of them. */
+const perSecrets = <A>(compute: (secrets: Secrets) => A): ((secrets: Secrets) => A) => {
+  const known = new WeakMap<Secrets, A>()
+  return (secrets) => {
+    const found = known.get(secrets) ?? compute(secrets)
+    known.set(secrets, found)
+    return found
+  }
+}
+
+const forms = perSecrets(formsOf)
+const base64Forms = perSecrets(base64FormsOf)
 
 const isOfWord = (character: string): boolean => /[\w+/=%-]/.test(character)
 

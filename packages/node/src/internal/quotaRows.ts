@@ -17,16 +17,23 @@ const longestBlock = QuotaRule.throttleWait(Duration.infinity)
 
 export const leaseOf = (lease: Duration.Duration): number => Math.min(Duration.toMillis(lease), longestLease)
 
-const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Int }))
+const decodeCalls = Schema.decodeUnknownSync(Schema.Struct({ absurd: Schema.Int, inFlight: Schema.Int }))
+const decodeBlocks = Schema.decodeUnknownSync(Schema.Struct({ absurd: Schema.Int }))
+
+/** One pass over the calls: there may be a day of them. */
+const callsSql = `
+  SELECT
+    count(*) FILTER (WHERE id NOT BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER} OR at NOT BETWEEN 0 AND ${lastInstant} OR lease NOT BETWEEN 0 AND ${longestLease}) AS absurd,
+    count(holder) AS inFlight
+  FROM calls`
+
+const blocksSql = `
+  SELECT count(*) AS absurd FROM blocks WHERE at NOT BETWEEN 0 AND ${lastInstant} OR wait NOT BETWEEN 0 AND ${longestBlock}`
 
 /** What is wrong with the rows, where something is. */
 export const problemOf = (database: DatabaseSync): string | undefined => {
-  const countOf = (rows: string) => decodeCount(database.prepare(`SELECT count(*) AS count FROM ${rows}`).get()).count
-  const absurd =
-    countOf(
-      `calls WHERE id NOT BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER} OR at NOT BETWEEN 0 AND ${lastInstant} OR lease NOT BETWEEN 0 AND ${longestLease}`,
-    ) + countOf(`blocks WHERE at NOT BETWEEN 0 AND ${lastInstant} OR wait NOT BETWEEN 0 AND ${longestBlock}`)
+  const calls = decodeCalls(database.prepare(callsSql).get())
+  const absurd = calls.absurd + decodeBlocks(database.prepare(blocksSql).get()).absurd
   if (absurd > 0) return `it has times or numbers that make no sense, in ${absurd} rows`
-  const inFlight = countOf("calls WHERE holder IS NOT NULL")
-  return inFlight > mostInFlight ? `it has ${inFlight} calls in flight` : undefined
+  return calls.inFlight > mostInFlight ? `it has ${calls.inFlight} calls in flight` : undefined
 }
