@@ -7,7 +7,7 @@
  *
  *     node packages/cli/bench/bytes.mjs [--rounds N] [--work large,medium,small] [--peers ours,undici] [--tls] [-j N] [--json FILE]
  */
-import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { createHash, randomFillSync } from "node:crypto"
 import {
   createReadStream,
@@ -26,6 +26,9 @@ import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { figure, table } from "../../core/bench/table.ts"
 
 const { values } = parseArgs({
@@ -82,17 +85,16 @@ const writeFiles = ({ bytes, count }) => {
   })
 }
 
-const certificate = () => {
-  const [cert, key] = [join(root, "cert.pem"), join(root, "key.pem")]
-  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-  const output = ["-keyout", key, "-out", cert]
-  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...subject, ...output], {
-    stdio: "pipe",
-  })
-  return { cert, key }
+/** Its file for the servers has the key as well, before the certificate. */
+const makeCertificate = async () => {
+  const Certificate = await import("@live-response/node/testing/Certificate")
+  const scope = Scope.makeUnsafe()
+  process.on("exit", () => Effect.runSync(Scope.close(scope, Exit.void)))
+  const { path, write } = Effect.runSync(Scope.provide(Certificate.selfSigned, scope))
+  return { cert: path, key: write() }
 }
 
-const tls = values.tls ? certificate() : undefined
+const tls = values.tls ? await makeCertificate() : undefined
 
 const startServers = () =>
   new Promise((resolve) => {

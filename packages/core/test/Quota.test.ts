@@ -18,7 +18,6 @@ import * as Schedule from "effect/Schedule"
 import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { TestClock } from "effect/testing"
 import { refsUpTo } from "./support/refs.ts"
 
 const { inVirtualTime } = LiveResponseTest
@@ -41,9 +40,6 @@ const onePerSecond = quotaOf([{ limit: 1, millis: 1000 }])
 /** The largest number of calls in any rolling window of this length. */
 const most = (instants: ReadonlyArray<number>, millis: number): number =>
   Math.max(0, ...instants.map((end) => instants.filter((at) => at > end - millis && at <= end).length))
-
-/** Hundreds of fibers that resume at once can take longer than the clock waits by default. */
-const patientClock = TestClock.layer({ warningDelay: "1 minute" })
 
 /** Records who calls, and when. */
 const makeJournal = Effect.gen(function* () {
@@ -572,7 +568,7 @@ describe("Quota", () => {
       assert.strictEqual(seen.length, calls)
       assert.deepStrictEqual(new Set(seen.map(({ status }) => status)), new Set([200]))
       assert.strictEqual((seen.at(-1)?.at ?? 0) - (seen[0]?.at ?? 0), seconds * 1000)
-    }).pipe(Effect.provide(LiveResponseTest.layer().pipe(Layer.provideMerge(patientClock)))),
+    }).pipe(Effect.provide(LiveResponseTest.layer().pipe(Layer.provideMerge(LiveResponseTest.layerTestClock)))),
   )
 
   it.effect("is not throttled at varying latencies either", () => {
@@ -591,6 +587,8 @@ describe("Quota", () => {
       assert.isAtLeast(took, 3_600_000)
       // A call counts from its answer on, which costs the latency once in each window.
       assert.isAtMost(took, 3_600_000 + 20 * 400)
-    }).pipe(Effect.provide(LiveResponseTest.layer({ latency }).pipe(Layer.provideMerge(patientClock))))
+    }).pipe(
+      Effect.provide(LiveResponseTest.layer({ latency }).pipe(Layer.provideMerge(LiveResponseTest.layerTestClock))),
+    )
   })
 })
