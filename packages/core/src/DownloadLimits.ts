@@ -48,6 +48,14 @@ export interface Limits {
 export const defaults: Limits = { maxBytes: 10e9, maxTotal: Infinity, minFree: undefined, maxExtractTotal: 100e9 }
 
 /**
+ * How many results a batch downloads at once by default.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const defaultConcurrency = 8
+
+/**
  * How much space stays free by default: this many bytes, or this share of a file system if that is less.
  *
  * @since 0.1.0

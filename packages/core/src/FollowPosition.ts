@@ -20,7 +20,7 @@ import * as FileName from "./FileName.ts"
 import { cachedSuccess } from "./internal/cachedSuccess.ts"
 import * as FormatVersion from "./internal/formatVersion.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
-import { StoreError } from "./StoreError.ts"
+import type { StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
 
 /**
@@ -169,13 +169,6 @@ const encodeFile = Schema.encodeEffect(Schema.fromJsonString(File))
 
 const parse = Schema.decodeOption(Schema.fromJsonString(Schema.Unknown))
 
-const newerVersion = (path: string, found: number) =>
-  new StoreError({
-    path,
-    problem: "Failed",
-    detail: `it ${FormatVersion.describeNewer(found, version)}, or choose another directory`,
-  })
-
 /** What the file says. A file that cannot be read is set aside, and nothing is known then. */
 const readFile = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
   const name = FileName.single.follow
@@ -183,7 +176,7 @@ const readFile = Effect.fnUntraced(function* (directory: PrivateDirectory.Privat
   const text = Option.getOrUndefined(yield* directory.readString(name, maxBytes))
   if (text === undefined) return positionsOf([])
   const newer = Option.flatMap(parse(text), (file) => FormatVersion.newer(file, version))
-  if (Option.isSome(newer)) return yield* newerVersion(path, newer.value)
+  if (Option.isSome(newer)) return yield* FormatVersion.refusal(path, "it", newer.value, version)
   const latest = DateTime.addDuration(yield* DateTime.now, mostAhead)
   const isPossible = ({ positions }: typeof File.Type): boolean =>
     positions.every(({ position }) => DateTime.isLessThanOrEqualTo(position.since, latest))

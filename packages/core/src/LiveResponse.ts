@@ -11,7 +11,7 @@ import type { Counter, Histogram } from "effect/Metric"
 import type { Stream } from "effect/Stream"
 import type { BatchError } from "./BatchError.ts"
 import type { BatchEvent } from "./BatchEvent.ts"
-import type * as DownloadLimits from "./DownloadLimits.ts"
+import * as DownloadLimits from "./DownloadLimits.ts"
 import type * as Extraction from "./Extraction.ts"
 import * as Batch from "./internal/batch.ts"
 import { ofBatch } from "./internal/patience.ts"
@@ -26,14 +26,6 @@ import type { StoreError } from "./StoreError.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
- * How many results a batch downloads at once by default: 8.
- *
- * @since 0.1.0
- * @category constants
- */
-export const defaultConcurrency = 8
-
-/**
  * How long a batch waits for a network that is gone by default: one hour.
  *
  * @since 0.1.0
@@ -46,7 +38,7 @@ export const defaultGiveUpAfter: Duration.Duration = ofBatch
  * @category options
  */
 export interface BatchOptions {
-  /** How many results are downloaded at once. By default `defaultConcurrency`. */
+  /** How many results are downloaded at once. By default `DownloadLimits.defaultConcurrency`. */
   readonly concurrency?: number | undefined
 
   /**
@@ -159,7 +151,7 @@ export const metrics: {
   readonly bytes: Counter<number>
   readonly links: Counter<number>
   readonly retries: Counter<number>
-  readonly duration: Histogram<number>
+  readonly duration: Histogram<Duration.Duration>
 } = ResultMetrics.metrics
 
 /**
@@ -179,7 +171,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
     save: (ref) => ResultMetrics.countedAlone(ResultDownload.download(services, ref)),
     saveAll: (refs, options) =>
       Batch.run(services, refs, {
-        concurrency: options?.concurrency ?? defaultConcurrency,
+        concurrency: options?.concurrency ?? DownloadLimits.defaultConcurrency,
         extract: options?.extract,
         limits: options?.limits ?? {},
         again: options?.again === true,

@@ -20,7 +20,7 @@ import type * as ResultEvent from "./ResultEvent.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
-import { StoreError } from "./StoreError.ts"
+import type { StoreError } from "./StoreError.ts"
 
 /**
  * What the manifest knows of a result: what was stored, or that it failed.
@@ -70,7 +70,7 @@ const makeIndex = () => {
   return {
     add: (entry: ManifestEntry.ManifestEntry) => {
       const outcome = outcomeOf(entry)
-      if (outcome !== undefined) outcomes.set(`${entry.machineActionId}:${entry.index}`, outcome)
+      if (outcome !== undefined) outcomes.set(ResultRefs.keyOf(entry), outcome)
     },
     find: (ref: ResultRef) => Effect.sync(() => Option.fromNullishOr(outcomes.get(String(ref)))),
     failed: Effect.sync(() =>
@@ -91,20 +91,6 @@ export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
   const { add, failed, find } = makeIndex()
   return { find, failed, append: (event) => Effect.sync(() => add(ManifestEntry.fromEvent(event))) }
 })
-
-/** A line that a newer version wrote is not damaged: this version must not repeat work that it records. */
-const refuseNewer = (path: string, { line, value }: JsonLines.DamagedLine): Effect.Effect<void, StoreError> =>
-  Option.match(Option.flatMap(value, ManifestEntry.newerVersion), {
-    onNone: () => Effect.void,
-    onSome: (version) =>
-      Effect.fail(
-        new StoreError({
-          path,
-          problem: "Failed",
-          detail: `line ${line} ${FormatVersion.describeNewer(version, ManifestEntry.version)}, or choose another directory`,
-        }),
-      ),
-  })
 
 /**
  * Receives each damaged line of a manifest. Its result is not among the entries, so that the reader must report it: otherwise
@@ -129,10 +115,12 @@ export type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
 export const entries = (
   directory: PrivateDirectory.PrivateDirectory,
   onDamaged: OnDamaged,
-): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> =>
-  JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (damaged) =>
-    Effect.andThen(refuseNewer(directory.pathOf(FileName.single.manifest), damaged), onDamaged(damaged)),
+): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> => {
+  const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.manifest), ManifestEntry.version)
+  return JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (damaged) =>
+    Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
   )
+}
 
 /**
  * The stored results of a directory. The last line of each result counts, and the results are in the order of these lines.
@@ -148,7 +136,7 @@ export const completed = (
     entries(directory, onDamaged),
     () => new Map<string, ManifestEntry.Completed>(),
     (stored, entry) => {
-      const key = `${entry.machineActionId}:${entry.index}`
+      const key = ResultRefs.keyOf(entry)
       stored.delete(key)
       return entry.status === "completed" ? stored.set(key, entry) : stored
     },

@@ -38,11 +38,17 @@ export class ResultRef extends Schema.Class<ResultRef>("@live-response/core/Resu
   index: CommandIndex,
 }) {
   override toString(): string {
-    return idAndIndex(this)
+    return keyOf(this)
   }
 }
 
-const idAndIndex = ({ index, machineActionId }: ResultRef): string => `${machineActionId}:${index}`
+/**
+ * `<machineActionId>:<index>` of a result, or of anything that is about one: its events, and its lines in the manifest.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const keyOf = ({ index, machineActionId }: typeof ResultRef.Encoded): string => `${machineActionId}:${index}`
 
 const pattern = /^([^:]+):(\d{1,9})$/
 
@@ -79,7 +85,7 @@ export const FromString = Schema.String.pipe(
           ? Effect.fail(invalid(input))
           : Effect.succeed({ machineActionId: match[1], index: Number(match[2]) })
       },
-      encode: (ref) => Effect.succeed(`${ref.machineActionId}:${ref.index}`),
+      encode: (ref) => Effect.succeed(keyOf(ref)),
     }),
   ),
 )
@@ -123,7 +129,7 @@ export class ActionResult extends ResultRef.extend<ActionResult>("@live-response
 ) {
   /** The same as that of a `ResultRef`, so a result has one name with or without its origin. */
   override toString(): string {
-    return idAndIndex(this)
+    return keyOf(this)
   }
 }
 

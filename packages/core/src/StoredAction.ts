@@ -13,7 +13,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -22,7 +21,7 @@ import * as FormatVersion from "./internal/formatVersion.ts"
 import * as JsonLines from "./JsonLines.ts"
 import { MachineAction } from "./MachineAction.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
-import { StoreError } from "./StoreError.ts"
+import type { StoreError } from "./StoreError.ts"
 
 /**
  * The version of the lines that this release writes. It reads this version and all before it.
@@ -42,20 +41,6 @@ export class StoredAction extends MachineAction.extend<StoredAction>("@live-resp
   version: Schema.tag(version).pipe(Schema.withDecodingDefaultKey(Effect.succeed(version))),
 }) {}
 
-/** A newer version may record more than this one understands, so its line is not merely damaged. */
-const refuseNewer = (path: string, { line, value }: JsonLines.DamagedLine): Effect.Effect<void, StoreError> =>
-  Option.match(
-    Option.flatMap(value, (value) => FormatVersion.newer(value, version)),
-    {
-      onNone: () => Effect.void,
-      onSome: (found) => {
-        const problem = FormatVersion.describeNewer(found, version)
-        const detail = `line ${line} ${problem}, or choose another directory`
-        return Effect.fail(new StoreError({ path, problem: "Failed", detail }))
-      },
-    },
-  )
-
 /**
  * The machine actions of `<directory>/actions.jsonl` in their order. None if there is no such file.
  *
@@ -67,8 +52,11 @@ const refuseNewer = (path: string, { line, value }: JsonLines.DamagedLine): Effe
  * @category reading
  */
 export const read = (directory: PrivateDirectory): Stream.Stream<StoredAction, StoreError> =>
-  JsonLines.read(directory, FileName.single.actions, StoredAction, (damaged) =>
-    refuseNewer(directory.pathOf(FileName.single.actions), damaged),
+  JsonLines.read(
+    directory,
+    FileName.single.actions,
+    StoredAction,
+    FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.actions), version),
   )
 
 /**

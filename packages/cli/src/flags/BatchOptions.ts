@@ -9,7 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as FlagTypes from "./FlagTypes.ts"
 
-const { defaultMinFree, defaults } = DownloadLimits
+const { defaultConcurrency, defaultMinFree, defaults } = DownloadLimits
 
 const gigabytes = (bytes: number): string => (Number.isFinite(bytes) ? `${bytes / 1e9} GB` : "unlimited")
 
@@ -19,7 +19,10 @@ export const flags = {
     Flag.withAlias("j"),
     Flag.optional,
     Flag.withMetavar("N"),
-    FlagTypes.describe("How many results are downloaded at once", { values: FlagTypes.range(1, 256), default: 8 }),
+    FlagTypes.describe("How many results are downloaded at once", {
+      values: FlagTypes.range(1, 256),
+      default: defaultConcurrency,
+    }),
   ),
   extract: FlagTypes.toggle(
     "extract",

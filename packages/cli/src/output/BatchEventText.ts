@@ -3,12 +3,10 @@
  */
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import type { Completed } from "@live-response/core/ResultEvent"
+import { keyOf } from "@live-response/core/ResultRef"
 import * as Duration from "effect/Duration"
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
-
-const keyOf = (event: { readonly machineActionId: string; readonly index: number }): string =>
-  `${event.machineActionId}:${event.index}`
 
 /** Shorter delays before a retry are not worth a line. */
 const longDelay = Duration.seconds(5)

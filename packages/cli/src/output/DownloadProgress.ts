@@ -2,7 +2,7 @@
  * The progress of a batch, counted from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
-import type * as ResultEvent from "@live-response/core/ResultEvent"
+import { keyOf } from "@live-response/core/ResultRef"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type { FleetProgress } from "./FleetProgress.ts"
@@ -45,8 +45,6 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   interrupted: false,
   search: undefined,
 })
-
-const keyOf = (event: ResultEvent.ResultEvent) => `${event.machineActionId}:${event.index}`
 
 export const update = (progress: DownloadProgress, event: BatchEvent.BatchEvent): void => {
   switch (event.event) {

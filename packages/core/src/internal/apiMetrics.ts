@@ -1,14 +1,16 @@
 /** The metric of API calls. `DefenderApi.metrics` documents it. Throttled calls (429) are counted in `quotaMetrics.ts`. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import { durationHistogram } from "./durationHistogram.ts"
 import { monotonicMillis } from "./monotonic.ts"
 
 export const metrics = {
-  duration: Metric.histogram("live_response.api.duration", {
-    description: "How long an API call took, from its request to the end of the answer",
-    boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
-    attributes: { unit: "s" },
-  }),
+  duration: durationHistogram(
+    "live_response.api.duration",
+    "How long an API call took, from its request to the end of the answer",
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+  ),
 }
 
 /** Records how long an attempt took until now. It has no `status` if there was no answer. */
@@ -20,6 +22,6 @@ export const recordDuration = (
   Effect.flatMap(monotonicMillis, (now) =>
     Metric.update(
       Metric.withAttributes(metrics.duration, { operation: name, status: status === undefined ? "none" : `${status}` }),
-      (now - sentAt) / 1000,
+      Duration.millis(now - sentAt),
     ),
   )

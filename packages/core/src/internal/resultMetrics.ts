@@ -1,9 +1,11 @@
 /** The metrics of results. `LiveResponse.metrics` documents them. */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type { ResultEvent } from "../ResultEvent.ts"
+import { durationHistogram } from "./durationHistogram.ts"
 
 export const metrics = {
   results: Metric.counter("live_response.results", {
@@ -20,11 +22,11 @@ export const metrics = {
     incremental: true,
     description: "Link calls and downloads that were retried, by cause",
   }),
-  duration: Metric.histogram("live_response.result.duration", {
-    description: "How long results took from the first call to the stored file",
-    attributes: { unit: "s" },
-    boundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
-  }),
+  duration: durationHistogram(
+    "live_response.result.duration",
+    "How long results took from the first call to the stored file",
+    [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
+  ),
 }
 
 const count = (metric: Metric.Counter<number>, attributes: Metric.Metric.Attributes) =>
@@ -65,7 +67,7 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
       Exit.hasInterrupts(exit)
         ? Effect.void
         : Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
-            Metric.update(metrics.duration, Number(now - startedAt) / 1e9),
+            Metric.update(metrics.duration, Duration.nanos(now - startedAt)),
           ),
     ),
   )

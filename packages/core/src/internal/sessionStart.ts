@@ -81,7 +81,7 @@ const isLost = (error: ApiError): error is DefenderError.DefenderError =>
   error._tag === "DefenderError" && !isUnsent(error) && (error.isRetryable || error.reason._tag === "UnexpectedAnswer")
 
 /** Whether the API reported that it created the session, in an answer that can't be used. */
-const hasSucceeded = ({ reason }: DefenderError.DefenderError | ApiError): boolean =>
+const hasSucceeded = ({ reason }: ApiError): boolean =>
   reason._tag === "UnexpectedAnswer" && reason.hasSucceeded === true
 
 /** The reason of a refusal because another session is in progress on the machine. */

@@ -6,7 +6,7 @@ import * as AbsentResult from "@live-response/core/AbsentResult"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import { hasResult, type MachineAction } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
-import { ofAction, type ResultRef } from "@live-response/core/ResultRef"
+import { keyOf, ofAction, type ResultRef } from "@live-response/core/ResultRef"
 import * as StoredAction from "@live-response/core/StoredAction"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
@@ -14,8 +14,6 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-
-const keyOf = (machineActionId: string, index: number) => `${machineActionId}:${index}`
 
 /** Opens the file of a directory. It is created with the first action, and has each action once. */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
@@ -36,7 +34,7 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
   }
 
   const store = Effect.fnUntraced(function* (action: MachineAction) {
-    for (const index of AbsentResult.possible(action)) seen.uncertain.add(keyOf(action.id, index))
+    for (const index of AbsentResult.possible(action)) seen.uncertain.add(keyOf({ machineActionId: action.id, index }))
     const { append } = yield* opened
     if (ids.has(action.id)) return
     ids.add(action.id)
@@ -65,7 +63,6 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
     unfinished: () => seen.unfinished,
 
     /** Turns a failure into a skip if it is a 404 of a command that may have no result. */
-    classify: (event: BatchEvent): BatchEvent =>
-      AbsentResult.settle(event, ({ index, machineActionId }) => seen.uncertain.has(keyOf(machineActionId, index))),
+    classify: (event: BatchEvent): BatchEvent => AbsentResult.settle(event, (ref) => seen.uncertain.has(keyOf(ref))),
   }
 })

@@ -5,6 +5,7 @@
 import * as Follow from "@live-response/core/Follow"
 import * as FollowPosition from "@live-response/core/FollowPosition"
 import type { Window } from "@live-response/core/QuotaRule"
+import { keyOf } from "@live-response/core/ResultRef"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -57,9 +58,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
       case "searched":
         return output.reportSearch(DateTime.distance(event.at, event.next))
       case "gaveUp":
-        return Messages.write(
-          `gave up ${event.machineActionId}:${event.index} after a day; run the same command again to download it`,
-        )
+        return Messages.write(`gave up ${keyOf(event)} after a day; run the same command again to download it`)
       case "unavailable":
         return Messages.write(`waiting: ${printable(event.message)}`)
       default:

@@ -15,6 +15,7 @@ import { isOfOneFile, type StoreError } from "@live-response/core/StoreError"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Verification from "@live-response/core/Verification"
+import { keyOf } from "@live-response/core/ResultRef"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
@@ -117,7 +118,7 @@ const readRow = Effect.fnUntraced(function* (
   entry: ManifestEntry.Completed,
   known: Columns.KnownAction | undefined,
 ) {
-  const { bytes, index, machineActionId, path, sha256 } = entry
+  const { bytes, index, path, sha256 } = entry
   const type = known?.types.get(index) ?? ""
   if (type === "GetFile") return []
   const isExpected = type === "RunScript" || (type === "" && path.endsWith(".json"))
@@ -132,7 +133,7 @@ const readRow = Effect.fnUntraced(function* (
       isThere
         ? Effect.void
         : reportMissing(
-            `the file is missing or has another size; download it again: live-response download ${machineActionId}:${index}`,
+            `the file is missing or has another size; download it again: live-response download ${keyOf(entry)}`,
           ),
     ),
     Effect.catch((error) => Effect.as(reportUnusable(error), false)),

@@ -78,7 +78,7 @@ const parameters = {
     Flag.withMetavar("N"),
     FlagTypes.describe("How many sessions are in progress at once", {
       values: FlagTypes.range(1, 1000),
-      default: "25, Microsoft's limit for a tenant",
+      default: `${Session.limits.atOnce}, Microsoft's limit for a tenant`,
     }),
   ),
   ...BatchOptions.flags,

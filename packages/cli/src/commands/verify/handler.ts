@@ -4,6 +4,7 @@
 import * as FileName from "@live-response/core/FileName"
 import * as Manifest from "@live-response/core/Manifest"
 import * as Verification from "@live-response/core/Verification"
+import { keyOf } from "@live-response/core/ResultRef"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -81,7 +82,7 @@ const messageOf = (event: Verification.Event): string | undefined => {
     case "differs":
       return `${event.path} differs from its record in the manifest: ${event.message}`
     case "missing":
-      return `${event.path} is missing; download it again: live-response download ${event.machineActionId}:${event.index}`
+      return `${event.path} is missing; download it again: live-response download ${keyOf(event)}`
     case "unrecorded":
       return `${event.path} is not recorded in the manifest, so nothing says what was downloaded; move it away and download the result again`
     case "damaged":
