@@ -103,6 +103,18 @@ describe("the cost of a call", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.effect("is that of a day of calls, because older ones are removed while the program lives", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const log = yield* openAs(directory, {}, toWindows([1, 60_000]))
+      for (let i = 0; i < 10; i++) {
+        yield* TestClock.adjust("6 hours")
+        yield* call(log)
+      }
+      assert.isAtMost(rows(directory), 5)
+    }).pipe(Effect.scoped),
+  )
+
   it.effect("reads no row that an index does not find", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
@@ -176,8 +188,8 @@ describe("two programs with one log", () => {
   it.effect.prop(
     "grants, waits and counts as a list of all calls does, in any order of operations",
     // A lease that expires is one case, and a clock that is set back another: what was answered first is not promised.
-    [limits, limits, steps, Schema.Boolean],
-    ([limitsOfOne, limitsOfOther, schedule, hasShortLease]) =>
+    [limits, limits, steps, Schema.Boolean, Schema.Boolean],
+    ([limitsOfOne, limitsOfOther, schedule, hasShortLease, isAlone]) =>
       Effect.gen(function* () {
         const directory = yield* tempDirectory
         yield* TestClock.setTime(1_000_000)
@@ -190,7 +202,7 @@ describe("two programs with one log", () => {
         })
         const model = new Model()
         for (const { isOther, millis, step } of schedule) {
-          const program = programs[isOther ? 1 : 0]
+          const program = programs[isOther && !isAlone ? 1 : 0]
           if (program === undefined) continue
           const { permits, windows } = program
           const now = yield* Clock.currentTimeMillis
@@ -236,7 +248,7 @@ describe("two programs with one log", () => {
           })
         }
       }).pipe(Effect.scoped),
-    { arbitrary: { runs: 150 } },
+    { arbitrary: { runs: 400 } },
   )
 
   it.live("counts the calls of a program that was killed while it wrote, and nothing of what it wrote half", () =>
