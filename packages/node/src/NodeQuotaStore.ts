@@ -27,6 +27,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { invalidVariable } from "./internal/invalidVariable.ts"
 import * as QuotaDatabase from "./internal/quotaDatabase.ts"
+import * as QuotaLog from "./internal/quotaLog.ts"
 import * as RedisAddress from "./internal/redisAddress.ts"
 import * as RedisConnection from "./internal/redisConnection.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
@@ -113,10 +114,8 @@ export const layer = ({
           StoreError: (error) => Effect.fail(unusable(path, error)),
         }),
       )
-      return {
-        open: (options) =>
-          Effect.try({ try: () => QuotaDatabase.makeLog(database, path, clock, options), catch: errorAt }),
-      }
+      const openLog = yield* Effect.try({ try: () => QuotaLog.makeOpen(database, path, clock), catch: errorAt })
+      return { open: (options) => Effect.try({ try: () => openLog(options), catch: errorAt }) }
     }),
   ).pipe(Layer.provide(NodeUser.layer))
 
