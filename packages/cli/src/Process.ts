@@ -1,4 +1,6 @@
-#!/usr/bin/env node
+/**
+ * The process: its environment, Ctrl-C, and its exit code.
+ */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
