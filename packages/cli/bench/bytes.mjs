@@ -11,6 +11,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { createHash, randomFillSync } from "node:crypto"
 import {
   createReadStream,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -49,7 +50,8 @@ const works = {
 }
 
 const here = fileURLToPath(new URL(".", import.meta.url))
-const bin = join(here, "../src/bin.ts")
+const bundle = join(here, "../dist/bin.js")
+const bin = existsSync(bundle) ? bundle : join(here, "../src/bin.ts")
 
 const isAvailable = (program) => spawnSync(program, ["--version"]).status === 0
 
