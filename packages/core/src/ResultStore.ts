@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import { DiskSpace } from "./DiskSpace.ts"
 import type * as FileName from "./FileName.ts"
 import { Hasher } from "./Hasher.ts"
+import { allowBorrowing, mayBorrow } from "./internal/borrowing.ts"
 import * as Inspection from "./internal/inspection.ts"
 import * as FileWriter from "./internal/fileWriter.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
@@ -152,12 +153,13 @@ const closing = (ref: ResultRef, writer: ResultWriter, scope: Scope.Closeable): 
         return Effect.onExit(effect, (exit) => Scope.close(scope, exit))
       }),
     )
-  return {
+  const closingWriter: ResultWriter = {
     resume: writer.resume,
     write: (chunk) => unlessFinished(writer.write(chunk)),
     complete: finishWith(writer.complete),
     discard: finishWith(writer.discard),
   }
+  return mayBorrow(writer) ? allowBorrowing(closingWriter) : closingWriter
 }
 
 /** Allows one writer at a time for each result and each path. */
