@@ -136,6 +136,8 @@ export const run = (args: ReadonlyArray<string>) =>
       NodeUser.layer,
       Logger.layer([Messages.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
+      // No tracer is configured here, and spans that nobody reads cost as much as the calls they describe.
+      Layer.succeed(References.TracerEnabled, false),
     ]),
   )
 

@@ -12,8 +12,8 @@ import type { File } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as GroupCommit from "./internal/groupCommit.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
@@ -120,9 +120,10 @@ const mend = Effect.fnUntraced(function* (directory: PrivateDirectory, name: str
  */
 export interface Appender<A> {
   /**
-   * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. One at a time: others
-   * wait. What is written of an entry that can't be appended is cut off again, and where that fails, so does each append
-   * after it until it succeeds. An entry whose line could not be read back (`longestLine`) fails, and nothing is written.
+   * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. Entries that come while
+   * others are flushed are written together, and succeed or fail together. What is written of entries that can't be appended
+   * is cut off again, and where that fails, so does each append after it until it succeeds. An entry whose line could not be
+   * read back (`longestLine`) fails, and nothing is written.
    */
   readonly append: (entry: A) => Effect.Effect<void, StoreError>
 }
@@ -146,43 +147,40 @@ export const open = Effect.fnUntraced(function* <A, I>(
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
   const storeError = fromPlatformError(directory.pathOf(name))
   const file = yield* directory.append(name)
-  const oneAtATime = yield* Semaphore.make(1)
-  /** Where the complete lines end, if part of an entry may follow them. */
+  /** Where the complete lines end, if part of a line may follow them. */
   let tornAt: number | undefined
 
   const cutBack = Effect.suspend(() =>
     tornAt === undefined
       ? Effect.void
-      : Effect.tap(file.truncate(tornAt), () =>
+      : Effect.tap(Effect.mapError(file.truncate(tornAt), storeError), () =>
           Effect.sync(() => {
             tornAt = undefined
           }),
         ),
   )
 
-  /** What is appended to a file that has lost its name is lost. */
-  const checkName = Effect.gen(function* () {
+  /** The size of the file. What is appended to a file that has lost its name is lost. */
+  const checkedSize = Effect.gen(function* () {
     const opened = yield* Effect.mapError(file.stat, storeError)
     const named = yield* directory.info(name)
-    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) return
+    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) {
+      return Number(opened.size)
+    }
     const detail = "it was removed or replaced while it was in use; run the same command again"
     return yield* new StoreError({ path: directory.pathOf(name), problem: "Failed", detail })
   })
 
-  const write = (line: string) =>
+  /** Flushing costs more than writing, so lines that come while others are flushed share the next flush. */
+  const write = GroupCommit.make((lines: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       yield* cutBack
-      tornAt = Number((yield* file.stat).size)
-      yield* file.writeAll(new TextEncoder().encode(line))
-      yield* file.sync
+      tornAt = yield* checkedSize
+      yield* Effect.mapError(file.writeAll(new TextEncoder().encode(lines.join(""))), storeError)
+      yield* Effect.mapError(file.sync, storeError)
       tornAt = undefined
-    }).pipe(
-      Effect.tapError(() => Effect.ignore(cutBack)),
-      Effect.mapError(storeError),
-      (append) => Effect.andThen(checkName, append),
-      oneAtATime.withPermits(1),
-      Effect.uninterruptible,
-    )
+    }).pipe(Effect.tapError(() => Effect.ignore(cutBack))),
+  )
 
   const tooLong = ({ length }: string) =>
     new StoreError({

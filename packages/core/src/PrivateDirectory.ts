@@ -8,13 +8,13 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as GroupCommit from "./internal/groupCommit.ts"
 import * as Trust from "./internal/trust.ts"
 import { fromPlatformError, isOfOneFile, StoreError } from "./StoreError.ts"
 
@@ -88,6 +88,9 @@ export interface PrivateDirectory {
 
   /** Removes a file if it exists. */
   readonly remove: (name: string) => Effect.Effect<void, StoreError>
+
+  /** Whether the directory of a name exists. */
+  readonly hasDirectoryOf: (name: string) => Effect.Effect<boolean, StoreError>
 
   /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it. */
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
@@ -188,18 +191,32 @@ interface Opened {
   readonly path: string
   readonly realPath: string
   readonly dev: bigint
-  readonly ino: FileSystem.File.Info["ino"]
+  readonly ino: bigint | undefined
 }
 
+const inodeOf = ({ ino }: FileSystem.File.Info) => Option.getOrUndefined(ino)
+
 const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, realPath: string) {
-  const { dev, ino } = yield* at(path)(fs.lstat(realPath))
-  return { path, realPath, dev, ino } satisfies Opened
+  const info = yield* at(path)(fs.lstat(realPath))
+  return { path, realPath, dev: info.dev, ino: inodeOf(info) } satisfies Opened
 })
 
 /** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
 const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Opened) => {
   const pathOf = (name: string) => paths.join(path, name)
   const real = (name: string) => paths.join(realPath, name)
+  const below = (name: string) => name.slice(0, Math.max(0, name.indexOf("/")))
+
+  /** What has a name. None if there is nothing. It is called for each file several times, so it is one step. */
+  const look = (
+    realName: string,
+    pathOfName: () => string,
+  ): Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError> =>
+    Effect.matchEffect(fs.lstat(realName), {
+      onSuccess: Effect.succeedSome,
+      onFailure: (error) =>
+        error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOfName())(error)),
+    })
 
   /** Something else under the name of a result file concerns that result only. */
   const ofResult =
@@ -212,55 +229,85 @@ const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Open
       )
 
   /** Files written into a directory that replaced this one would be lost, and look like success. */
-  const checkOpened = Effect.gen(function* () {
-    const now = yield* at(path)(optional(fs.lstat(realPath)))
-    if (Option.exists(now, (info) => info.dev === dev && Equal.equals(info.ino, ino))) return
-    const detail =
-      "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
-    return yield* untrusted(path, detail)
-  })
+  const checkOpened = Effect.flatMap(
+    Effect.suspend(() => look(realPath, () => path)),
+    (now) => {
+      if (Option.isSome(now) && now.value.dev === dev && inodeOf(now.value) === ino) return Effect.void
+      const detail =
+        "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
+      return Effect.fail(untrusted(path, detail))
+    },
+  )
+
+  /** Gives whether the subdirectory of a name is there. */
+  const checkSubdirectory = (name: string): Effect.Effect<boolean, StoreError> =>
+    Effect.flatMap(
+      look(real(below(name)), () => pathOf(below(name))),
+      (info) => {
+        if (Option.isNone(info)) return Effect.succeed(false)
+        const here = pathOf(below(name))
+        const link = Trust.ofLink(info.value)
+        if (link !== undefined) return Effect.fail(untrusted(here, link))
+        return expectDirectory(info.value, here).pipe(
+          Effect.andThen(trust(here, Trust.ofDirectory(info.value, user, here))),
+          Effect.as(true),
+        )
+      },
+    )
+
+  const checkName = (name: string): Effect.Effect<void, StoreError> =>
+    segmentsOf(name) === undefined
+      ? Effect.fail(untrusted(pathOf(name), "not the name of a file in this directory"))
+      : Effect.void
 
   /** Gives whether the directory that a name is in is there. */
-  const checkBelow = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
-    const [below, file] = segmentsOf(name) ?? []
-    if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
-    yield* checkOpened
-    if (file === undefined) return true
-    const info = yield* optional(fs.lstat(real(below))).pipe(at(pathOf(below)))
-    if (Option.isNone(info)) return false
-    yield* trust(pathOf(below), Trust.ofLink(info.value))
-    yield* expectDirectory(info.value, pathOf(below))
-    yield* trust(pathOf(below), Trust.ofDirectory(info.value, user, pathOf(below)))
-    return true
-  })
+  const checkBelow = (name: string): Effect.Effect<boolean, StoreError> =>
+    checkName(name).pipe(
+      Effect.andThen(checkOpened),
+      Effect.andThen(name.includes("/") ? checkSubdirectory(name) : Effect.succeed(true)),
+    )
 
   const checkDirectoryOf = (name: string) => ofResult(name)(checkBelow(name))
 
-  const checkFile = Effect.fnUntraced(function* (
-    name: string,
-  ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
-    if (!(yield* checkBelow(name))) return Option.none()
-    const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
-    if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
-    return found
-  })
-
-  const info = (name: string) => ofResult(name)(checkFile(name))
-
-  /** What is known of a file that is opened, renamed or removed. */
-  const fileInfo = (name: string) =>
-    checkFile(name).pipe(
-      Effect.filterOrFail(
-        (found) => !Option.exists(found, ({ type }) => type === "Directory"),
-        () => {
-          const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
-          return new StoreError({ path: pathOf(name), problem: "Failed", detail })
-        },
-      ),
-      ofResult(name),
+  /** The type, size, owner and mode of a file in a directory that was checked. */
+  const checkFile = (name: string): Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError> =>
+    Effect.tap(
+      look(real(name), () => pathOf(name)),
+      (found) => (Option.isSome(found) ? trust(pathOf(name), Trust.ofFile(found.value, user)) : Effect.void),
     )
 
-  return { pathOf, real, checkOpened, checkDirectoryOf, info, fileInfo }
+  const infoOf = (name: string) =>
+    Effect.flatMap(checkBelow(name), (isThere) => (isThere ? checkFile(name) : Effect.succeedNone))
+
+  const notDirectory = (name: string) => (found: Option.Option<FileSystem.File.Info>) => {
+    if (!Option.exists(found, ({ type }) => type === "Directory")) return Effect.succeed(found)
+    const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
+    return Effect.fail(new StoreError({ path: pathOf(name), problem: "Failed", detail }))
+  }
+
+  /** What is known of a file that is opened or removed. */
+  const fileInfo = (name: string) => ofResult(name)(Effect.flatMap(infoOf(name), notDirectory(name)))
+
+  /** Checks a file that is renamed, and one that it replaces. */
+  const checkRename = (from: string, to: string) => {
+    const check = (name: string) => ofResult(name)(Effect.flatMap(checkFile(name), notDirectory(name)))
+    return checkDirectoryOf(from).pipe(
+      Effect.andThen(below(from) === below(to) ? checkName(to) : checkDirectoryOf(to)),
+      Effect.andThen(check(from)),
+      Effect.andThen(check(to)),
+    )
+  }
+
+  return {
+    pathOf,
+    real,
+    checkOpened,
+    checkDirectoryOf,
+    checkSubdirectory: (name: string) => ofResult(name)(checkSubdirectory(name)),
+    info: (name: string) => ofResult(name)(infoOf(name)),
+    fileInfo,
+    checkRename,
+  }
 }
 
 /** Removes the permission of other users to read a file. */
@@ -273,11 +320,24 @@ const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: strin
 const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   const { fs, paths, user } = platform
   const { path, realPath } = opened
-  const { checkDirectoryOf, checkOpened, fileInfo, info, pathOf, real } = names(platform, opened)
+  const { checkDirectoryOf, checkOpened, checkRename, checkSubdirectory, fileInfo, info, pathOf, real } = names(
+    platform,
+    opened,
+  )
 
-  const open = (name: string, flag: FileSystem.OpenFlag) =>
+  const openUnchecked = (name: string, flag: FileSystem.OpenFlag) =>
     // Platforms without users do not have the flag.
-    fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
+    fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined })
+  const open = (name: string, flag: FileSystem.OpenFlag) => at(pathOf(name))(openUnchecked(name, flag))
+  /** Creates a file. Where something has its name, which creation never follows or changes, `orElse` checks and opens it. */
+  const openNew = <R>(name: string, flag: "ax+" | "wx", orElse: Effect.Effect<FileSystem.File, StoreError, R>) =>
+    Effect.flatMap(checkDirectoryOf(name), () =>
+      Effect.matchEffect(openUnchecked(name, flag), {
+        onSuccess: Effect.succeed,
+        onFailure: (error) =>
+          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(fromPlatformError(pathOf(name))(error)),
+      }),
+    )
   const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
     if (Option.isNone(yield* fileInfo(name))) return
     yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
@@ -285,6 +345,7 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
   /** The bytes of a file that was checked. */
   const stream = (name: string, options?: Parameters<PrivateDirectory["read"]>[1]) =>
     Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))
+  const syncOpened = GroupCommit.make(() => syncDirectory(fs, realPath))
 
   return {
     path,
@@ -300,30 +361,31 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
       if (Option.isNone(yield* fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
     }),
-    append: Effect.fnUntraced(function* (name) {
-      const found = yield* fileInfo(name)
-      if (Option.isNone(found)) return yield* open(name, "ax+")
-      yield* tighten(platform, real(name), found.value)
-      return yield* open(name, "a+")
-    }),
-    create: (name) => Effect.andThen(remove(name), open(name, "wx")),
+    append: (name) =>
+      openNew(
+        name,
+        "ax+",
+        Effect.gen(function* () {
+          const found = yield* fileInfo(name)
+          if (Option.isSome(found)) yield* tighten(platform, real(name), found.value)
+          return yield* open(name, "a+")
+        }),
+      ),
+    create: (name) => openNew(name, "wx", Effect.andThen(remove(name), open(name, "wx"))),
     prepare: Effect.fnUntraced(function* (name) {
       const found = yield* fileInfo(name)
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
-    rename: Effect.fnUntraced(function* (from, to) {
-      yield* fileInfo(from)
-      yield* fileInfo(to)
-      yield* fs.rename(real(from), real(to)).pipe(at(pathOf(to)))
-    }),
+    rename: (from, to) => Effect.andThen(checkRename(from, to), at(pathOf(to))(fs.rename(real(from), real(to)))),
     remove,
+    hasDirectoryOf: checkDirectoryOf,
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
       if (!(yield* checkDirectoryOf(name))) {
         yield* makeOne(platform, paths.dirname(real(name)))
-        yield* checkDirectoryOf(name)
+        yield* checkSubdirectory(name)
       }
-      yield* syncDirectory(fs, realPath)
+      yield* syncOpened(name)
     }),
     syncDirectoryOf: (name) => Effect.andThen(checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
   }

@@ -163,8 +163,8 @@ const closing = (ref: ResultRef, writer: ResultWriter, scope: Scope.Closeable): 
 }
 
 /** Allows one writer at a time for each result and each path. */
-const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return<Service, never, Scope.Scope> {
-  const hold = yield* KeyedLock.make
+const withLocks = (store: Service): Service => {
+  const hold = KeyedLock.make()
   return {
     ...store,
     open: Effect.fnUntraced(function* (ref) {
@@ -178,7 +178,7 @@ const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return
     write: (path, bytes) =>
       Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(path), scope), store.write(path, bytes))),
   }
-})
+}
 
 const readMemory = (files: ReadonlyMap<string, Uint8Array>, path: string) =>
   Stream.suspend(() => {
@@ -204,7 +204,7 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
     const hasher = yield* Hasher
     const memory: MemoryWriter.Memory = { files: new Map(), parts: new Map() }
     const { files } = memory
-    return yield* withLocks({
+    return withLocks({
       open: (ref) => MemoryWriter.open(memory, hasher, ref),
       has: ({ bytes, path }) =>
         Effect.sync(() => {
@@ -274,7 +274,7 @@ export const layerFileSystem = (options: {
         fromPlatformError(options.directory),
       )
       const space = new SpaceWatch(yield* DiskSpace, directory.realPath)
-      return yield* withLocks({
+      return withLocks({
         open: (ref) => FileWriter.open({ directory, hasher, space }, ref),
         ...reader(directory),
         write: Effect.fnUntraced(function* (path, bytes) {

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { resolve } from "node:path"
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodePath from "@effect/platform-node/NodePath"
 import * as ActionWatch from "@live-response/core/ActionWatch"
 import * as Cloud from "@live-response/core/Cloud"
 import type { Credential } from "@live-response/core/Credential"
@@ -31,6 +31,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as NodeCredential from "./NodeCredential.ts"
+import * as NodeDirectFileSystem from "./NodeDirectFileSystem.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeDiskSpace from "./NodeDiskSpace.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -178,6 +179,9 @@ const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: Ap
     : NodeTransport.layerPublic({ apiHost: api.hostname })
 }
 
+/** What files in directories of results are opened with. */
+const files = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodeUser.layer)
+
 /**
  * Everything but the credential and the store of the quota.
  *
@@ -212,14 +216,14 @@ export const layer = (
     FollowPosition.layerFileSystem(options),
   ).pipe(
     Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer, NodeDiskSpace.layer]),
+    Layer.provide([files, NodeHasher.layer, NodeDiskSpace.layer]),
   )
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
       // One lock for both, because a second lock of the same directory fails.
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
-  ).pipe(Layer.provide([NodeServices.layer, NodeUser.layer]))
+  ).pipe(Layer.provide(files))
   return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
@@ -260,9 +264,7 @@ export const layerFleet = (
   return Fleet.layer.pipe(
     Layer.provide([
       ActionWatch.layer,
-      journal === undefined
-        ? FleetJournal.layerMemory
-        : Layer.provide(layerJournal(journal), [NodeServices.layer, NodeUser.layer]),
+      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), files),
     ]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(timing(options)),

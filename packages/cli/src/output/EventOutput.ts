@@ -11,6 +11,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -111,7 +112,8 @@ const makeReports = (state: State) => ({
   reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
     const { isFollowing, json, print, progress, quiet } = state
     DownloadProgress.update(progress, event)
-    const verbose = BatchEventText.verbose(event)
+    // To format numbers that nobody reads costs more than the rest of this function.
+    const verbose = (yield* LogLevel.isEnabled("Debug")) ? BatchEventText.verbose(event) : undefined
     if (verbose !== undefined) yield* Effect.logDebug(verbose)
     if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
     const message = BatchEventText.message(event, { quiet })

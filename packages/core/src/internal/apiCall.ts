@@ -31,7 +31,7 @@ import * as JsonBounds from "./jsonBounds.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as NetworkGate from "./networkGate.ts"
 import * as RecordList from "./recordList.ts"
-import { either, only } from "./schedule.ts"
+import { either, onceItFails, only } from "./schedule.ts"
 import { SentTokens } from "./sentTokens.ts"
 
 /** A kind of call, as Microsoft limits them. */
@@ -143,24 +143,25 @@ export const records = Effect.fnUntraced(function* <A extends { readonly id: str
 /** Retries in three layers: a renewed token, the quota's wait, and trouble on the way or at the API. */
 const withRetries =
   <E>(call: Call<E>, settings: Timing.Settings) =>
-  <A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2 | QuotaStoreError> => {
-    const report = Schedule.tap(
-      ({ duration, input }: Schedule.Metadata<unknown, DefenderError>) =>
-        call.onRetry?.(input, duration) ?? Effect.void,
-    )
-    // The delay holds up the quota, and with it every call. This call then waits for a permit like the others.
-    const throttled = settings.throttled.pipe(
-      report,
-      Schedule.tap(({ duration }) => call.quota.throttled(duration)),
-      Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
-    )
-    const trouble = either(settings.api, settings.busy, isBusy).pipe(report)
-    return effect.pipe(
-      Effect.retry({ while: ApiErrors.hasReason("Unauthorized"), times: 1 }),
-      Effect.retry(only(throttled, ApiErrors.hasReason("TooManyRequests"))),
-      Effect.retry(only(trouble, isRepeatable(call))),
-    )
-  }
+  <A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2 | QuotaStoreError> =>
+    onceItFails(effect, (effect) => {
+      const report = Schedule.tap(
+        ({ duration, input }: Schedule.Metadata<unknown, DefenderError>) =>
+          call.onRetry?.(input, duration) ?? Effect.void,
+      )
+      // The delay holds up the quota, and with it every call. This call then waits for a permit like the others.
+      const throttled = settings.throttled.pipe(
+        report,
+        Schedule.tap(({ duration }) => call.quota.throttled(duration)),
+        Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
+      )
+      const trouble = either(settings.api, settings.busy, isBusy).pipe(report)
+      return effect.pipe(
+        Effect.retry({ while: ApiErrors.hasReason("Unauthorized"), times: 1 }),
+        Effect.retry(only(throttled, ApiErrors.hasReason("TooManyRequests"))),
+        Effect.retry(only(trouble, isRepeatable(call))),
+      )
+    })
 
 /** One attempt, from the permit of its quota to its answer. */
 const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: Timing.Settings, check: Check) {

@@ -81,10 +81,22 @@ const withoutWords = (text: string, part: string): string => {
   return [...kept, text.slice(from)].join("")
 }
 
+/** The secrets that a text is long enough for. A link is longer than most headers, and its forms need not be computed. */
+const fitting = (secrets: Secrets, longest: number): Secrets => {
+  const fit = secrets.filter((secret) => Redacted.value(secret).length <= longest)
+  return fit.length === secrets.length ? secrets : fit
+}
+
+/** Nine characters of a secret, such as `%E2%82%AC`, may be one in a text. */
+const fittingForms = (secrets: Secrets, { length }: string) => forms(fitting(secrets, length * 9))
+
+/** Four characters of base64 are three of a secret, without up to two at each of its ends. */
+const fittingBase64Forms = (secrets: Secrets, { length }: string) => base64Forms(fitting(secrets, (length * 3) / 4 + 4))
+
 /** Replaces each of the secrets, and what looks like one, with a mark. */
 export const redact = (text: string, secrets: Secrets = []): string => {
-  const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
-  const withoutBase64 = base64Forms(secrets).reduce(withoutWords, known)
+  const known = fittingForms(secrets, text).reduce((rest, form) => rest.replaceAll(form, mark), text)
+  const withoutBase64 = fittingBase64Forms(secrets, known).reduce(withoutWords, known)
   return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), withoutBase64)
 }
 

@@ -243,6 +243,14 @@ const readRecord = Effect.fnUntraced(function* (part: PartFile) {
   part.durable = durable
 })
 
+/** Takes over the bytes of an earlier writer that can be trusted, and removes all else. */
+const takeOver = Effect.fnUntraced(function* (part: PartFile) {
+  yield* readRecord(part)
+  if (part.size === 0) yield* discard(part)
+  // A crash may leave an unfinished record.
+  yield* part.directory.remove(FileName.partOf(part.record))
+})
+
 /** Opens the part of a result, with the bytes of an earlier writer that can be trusted. */
 export const open = Effect.fnUntraced(function* (
   location: Location,
@@ -261,10 +269,8 @@ export const open = Effect.fnUntraced(function* (
     failure: undefined,
     isPublished: false,
   }
-  yield* readRecord(part)
-  if (part.size === 0) yield* discard(part)
-  // A crash may leave an unfinished record.
-  yield* part.directory.remove(FileName.partOf(part.record))
+  // A result that is new has no directory, and so nothing that an earlier writer left.
+  if (yield* part.directory.hasDirectoryOf(part.name)) yield* takeOver(part)
   yield* Effect.addFinalizer(() => close(part))
   // A body may pause for long: what has arrived is on the disk a second later, even if this program is killed.
   yield* exclusively(part)(checkpoint(part)).pipe(

@@ -79,6 +79,9 @@ const failed = (method: string, code: string) =>
 const missing = (method: string, path: string) =>
   systemError({ _tag: "NotFound", module: "FileSystem", method, pathOrDescriptor: path })
 
+const taken = (path: string) =>
+  systemError({ _tag: "AlreadyExists", module: "FileSystem", method: "open", pathOrDescriptor: path })
+
 /** What a power cut may leave: the flushed bytes, the written bytes, or something between with a hole at its end. */
 const survivor = ({ bytes, flushed }: Inode, roll: () => number): Bytes => {
   const luck = roll()
@@ -208,14 +211,15 @@ export const makeDisk = (): Disk => {
         ),
     })
 
-    const open = (path: string, flag: FileSystem.OpenFlag) =>
-      Effect.sync(() => {
+    const open = (path: string, flag: FileSystem.OpenFlag): Effect.Effect<FileSystem.File, PlatformError> =>
+      Effect.suspend(() => {
         const known = names.get(path)
-        if (known === undefined && flag === "r") return directoryOf(path)
+        if (known === undefined && flag === "r") return Effect.succeed(directoryOf(path))
+        if (known !== undefined && flag.includes("x")) return Effect.fail(taken(path))
         const inode = known ?? { bytes: new Uint8Array(), flushed: new Uint8Array() }
         if (flag === "w") inode.bytes = new Uint8Array()
         names.set(path, inode)
-        return fileOf(path, inode)
+        return Effect.succeed(fileOf(path, inode))
       })
 
     return FileSystem.makeNoop({
