@@ -96,7 +96,11 @@ const main = Effect.gen(function* () {
 
 await Effect.runPromise(
   Effect.scoped(main).pipe(
-    Effect.provide(NodeQuotaStore.layer({ directory }).pipe(Layer.provide(NodeServices.layer))),
-    Effect.provide(TestClock.layer()),
+    Effect.provide(
+      NodeQuotaStore.layer({ directory }).pipe(
+        Layer.provide(NodeServices.layer),
+        Layer.provideMerge(TestClock.layer()),
+      ),
+    ),
   ),
 )
