@@ -248,7 +248,24 @@ describe("two programs with one log", () => {
           })
         }
       }).pipe(Effect.scoped),
-    { arbitrary: { runs: 400 } },
+    { arbitrary: { runs: 250 } },
+  )
+
+  it.effect("counts a call that is answered after it was answered by its lease and had left its window", () =>
+    Effect.gen(function* () {
+      const windows = toWindows([2, 1000])
+      const log = yield* openAs(yield* tempDirectory, { lease: Duration.millis(500) }, windows)
+      const used = Effect.map(log.status, ({ windows: [window] }) => window?.used)
+      const permit = yield* log.acquire
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(yield* used, 1)
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(yield* used, 0)
+      yield* permit.answered
+      assert.strictEqual(yield* used, 1)
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(yield* used, 0)
+    }).pipe(Effect.scoped),
   )
 
   it.live("counts the calls of a program that was killed while it wrote, and nothing of what it wrote half", () =>

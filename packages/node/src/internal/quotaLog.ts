@@ -35,16 +35,12 @@ export const makeOpen = (database: DatabaseSync, path: string, clock: Clock.Cloc
   }
 }
 
-/** Makes one log. The rule reads the clock inside the transaction, so that the calls of other programs are not later. */
-const makeLog = (
-  { clock, database, path, statements }: Store,
-  counts: QuotaCounts,
-  { lease, name, windows }: QuotaStore.LogOptions,
-): QuotaStore.CallLog => {
-  const leaseMillis = QuotaRows.leaseOf(lease)
-  const errorAt = QuotaDatabase.errorAt(path)
+type Transaction = <A>(body: (now: number) => A) => Effect.Effect<A, QuotaStoreError>
 
-  const transaction = <A>(body: (now: number) => A): Effect.Effect<A, QuotaStoreError> =>
+/** The clock is read inside the transaction, so that the calls of other programs are not later. */
+const transactionOf =
+  ({ clock, database, path }: Store, counts: QuotaCounts): Transaction =>
+  (body) =>
     Effect.try({
       try: () =>
         Sqlite.transaction(database, () => {
@@ -54,9 +50,37 @@ const makeLog = (
         }),
       catch: (cause) => {
         counts.forget()
-        return errorAt(cause)
+        return QuotaDatabase.errorAt(path)(cause)
       },
     })
+
+/** The permit of a call that is in flight until its lease expires: then it was counted as answered, and may have left a window. */
+const permitOf = (
+  { statements }: Store,
+  counts: QuotaCounts,
+  transaction: Transaction,
+  { expiresAt, id }: { readonly expiresAt: number; readonly id: number | bigint },
+): QuotaStore.Permit => ({
+  answered: transaction((now) => {
+    statements.answer(id, now)
+    if (now >= expiresAt) counts.forget()
+  }),
+  release: transaction((now) => {
+    statements.remove(id)
+    if (now >= expiresAt) counts.forget()
+    else counts.add(-1)
+  }),
+})
+
+/** Makes one log. */
+const makeLog = (
+  store: Store,
+  counts: QuotaCounts,
+  { lease, name, windows }: QuotaStore.LogOptions,
+): QuotaStore.CallLog => {
+  const { statements } = store
+  const leaseMillis = QuotaRows.leaseOf(lease)
+  const transaction = transactionOf(store, counts)
 
   const useOf = (now: number) => (window: QuotaRule.Window) => {
     const stampAt = (position: number) => statements.stampAt(name, now - Duration.toMillis(window.duration), position)
@@ -75,29 +99,14 @@ const makeLog = (
     }
   }
 
-  const permitOf = (id: number | bigint, startedAt: number): QuotaStore.Permit => {
-    /** A call whose lease has expired was counted as answered, and may have left a window already. */
-    const isInFlight = (now: number) => now < startedAt + leaseMillis
-    return {
-      answered: transaction((now) => {
-        statements.answer(id, now)
-        if (!isInFlight(now)) counts.forget()
-      }),
-      release: transaction((now) => {
-        statements.remove(id)
-        if (isInFlight(now)) counts.add(-1)
-        else counts.forget()
-      }),
-    }
-  }
-
   return {
     acquire: transaction((now) => {
       counts.look(now, windows)
       const wait = QuotaRule.delayOf(windows.map(useOf(now)), counts.blockedUntil - now)
       if (wait > 0) return Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
       counts.add(1)
-      return Effect.succeed(permitOf(statements.start(name, now, leaseMillis, self), now))
+      const id = statements.start(name, now, leaseMillis, self)
+      return Effect.succeed(permitOf(store, counts, transaction, { id, expiresAt: now + leaseMillis }))
     }).pipe(Effect.flatten),
     throttled: (wait) =>
       transaction((now) => {

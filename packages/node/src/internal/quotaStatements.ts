@@ -1,5 +1,5 @@
 /** The statements on the calls of a quota's log. Each finds its rows by an index, however many the file has. */
-import type { DatabaseSync } from "node:sqlite"
+import type { DatabaseSync, StatementSync } from "node:sqlite"
 import * as Schema from "effect/Schema"
 
 const decodeInFlight = Schema.decodeUnknownSync(
@@ -12,15 +12,10 @@ const decodeStamps = Schema.decodeUnknownSync(
   Schema.Struct({ stamps: Schema.fromJsonString(Schema.Array(Schema.Finite)) }),
 )
 
-/** Prepares the statements, once for all logs of a database. */
-export const prepare = (database: DatabaseSync) => {
-  const sql = (text: string) => database.prepare(text)
+type Prepare = (text: string) => StatementSync
+
+const reading = (sql: Prepare) => {
   const version = sql("PRAGMA data_version")
-  const setBack = [
-    sql("UPDATE calls SET at = :now WHERE log = :name AND holder IS NULL AND at > :now"),
-    sql("UPDATE calls SET at = :now WHERE log = :name AND holder IS NOT NULL AND at > :now"),
-    sql("UPDATE blocks SET at = :now WHERE log = :name AND at > :now"),
-  ]
   const unsettled = sql(
     "SELECT id, at, lease, holder FROM calls WHERE log = ? AND holder IS NOT NULL AND (holder <> ? OR at + lease <= ?)",
   )
@@ -31,21 +26,10 @@ export const prepare = (database: DatabaseSync) => {
     "SELECT json_group_array(at) AS stamps FROM (SELECT at FROM calls WHERE log = ? AND holder IS NULL AND at > ? ORDER BY at)",
   )
   const block = sql("SELECT at + wait AS until FROM blocks WHERE log = ?")
-  const setBlock = sql("INSERT OR REPLACE INTO blocks (log, at, wait) VALUES (?, ?, ?)")
-  const insert = sql("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
-  const answer = sql("UPDATE calls SET at = ?, lease = 0, holder = NULL WHERE id = ?")
-  const remove = sql("DELETE FROM calls WHERE id = ?")
-  const removeOld = sql("DELETE FROM calls WHERE log = ? AND holder IS NULL AND at <= ?")
-  const removeOldOfAll = sql("DELETE FROM calls WHERE at + lease <= ?")
 
   return {
     /** Changes when another connection has changed the file. */
     version: () => version.get()?.data_version,
-
-    /** Where the clock was set back, no call is later than now. */
-    setBack: (log: string, now: number) => {
-      for (const statement of setBack) statement.run({ name: log, now })
-    },
 
     /** The calls in flight of other holders, and those whose lease has expired. */
     unsettled: (log: string, holder: string, now: number) => decodeInFlight(unsettled.all(log, holder, now)),
@@ -62,6 +46,28 @@ export const prepare = (database: DatabaseSync) => {
     stamps: (log: string, after: number): ReadonlyArray<number> => decodeStamps(stamps.get(log, after)).stamps,
 
     blockedUntil: (log: string): number => decodeBlock(block.get(log))?.until ?? 0,
+  }
+}
+
+const writing = (sql: Prepare) => {
+  const setBack = [
+    sql("UPDATE calls SET at = :now WHERE log = :name AND holder IS NULL AND at > :now"),
+    sql("UPDATE calls SET at = :now WHERE log = :name AND holder IS NOT NULL AND at > :now"),
+    sql("UPDATE blocks SET at = :now WHERE log = :name AND at > :now"),
+  ]
+  const setBlock = sql("INSERT OR REPLACE INTO blocks (log, at, wait) VALUES (?, ?, ?)")
+  const insert = sql("INSERT INTO calls (log, at, lease, holder) VALUES (?, ?, ?, ?)")
+  const answer = sql("UPDATE calls SET at = ?, lease = 0, holder = NULL WHERE id = ?")
+  const remove = sql("DELETE FROM calls WHERE id = ?")
+  const removeOld = sql("DELETE FROM calls WHERE log = ? AND holder IS NULL AND at <= ?")
+  const removeOldOfAll = sql("DELETE FROM calls WHERE at + lease <= ?")
+
+  return {
+    /** Where the clock was set back, no call is later than now. */
+    setBack: (log: string, now: number) => {
+      for (const statement of setBack) statement.run({ name: log, now })
+    },
+
     block: (log: string, now: number, wait: number) => setBlock.run(log, now, wait),
 
     /** Returns the call's id. */
@@ -75,6 +81,12 @@ export const prepare = (database: DatabaseSync) => {
     /** Of all logs. It reads every row, so it runs when a log is opened and not for a call. */
     removeOldOfAll: (until: number) => removeOldOfAll.run(until),
   }
+}
+
+/** Prepares the statements, once for all logs of a database. */
+export const prepare = (database: DatabaseSync) => {
+  const sql: Prepare = (text) => database.prepare(text)
+  return { ...reading(sql), ...writing(sql) }
 }
 
 export type Statements = ReturnType<typeof prepare>
