@@ -15,7 +15,7 @@ if (resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
 /** Modules, declarations and maps of libraries, in the `dist` of each. */
 function compile(...projects) {
   for (const project of projects) rmSync(join(project, "dist"), { recursive: true, force: true })
-  const compiler = execFileSync("effect-tsgo", ["get-exe-path"], { encoding: "utf8" }).trim()
+  const compiler = execFileSync("node_modules/.bin/effect-tsgo", ["get-exe-path"], { encoding: "utf8" }).trim()
   execFileSync(compiler, ["-b", "--force", ...projects], { stdio: "inherit" })
 }
 
@@ -76,7 +76,7 @@ function notices(paths) {
   const sorted = packages.toSorted((a, b) => (a.title < b.title ? -1 : 1))
   return [
     "live-response contains code of these packages.",
-    ...sorted.map(({ texts, title }) => [title, "=".repeat(title.length), ...texts].join("\n\n")),
+    ...sorted.map(({ texts, title }) => [`${title}\n${"=".repeat(title.length)}`, ...texts].join("\n\n")),
     "",
   ].join("\n\n\n")
 }

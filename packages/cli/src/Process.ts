@@ -8,9 +8,11 @@ import { takeSecrets } from "./Environment.ts"
 import * as Interrupt from "./Interrupt.ts"
 import { run, teardown } from "./Main.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
+import * as Warnings from "./Warnings.ts"
 
 StandardOutput.listen()
 Interrupt.exitOnSecond()
+Warnings.hideSqlite()
 
 const environment = takeSecrets(process.env)
 const program = Effect.provideService(run(process.argv.slice(2)), ConfigProvider.ConfigProvider, environment)

@@ -24,9 +24,9 @@ const wasWritten = (text: string): boolean => {
 const isVersion = process.argv.length === 3 && ["--version", "-V", "version"].includes(process.argv[2] ?? "")
 
 if (isOlder(process.versions.node, engines.node)) {
-  process.stderr.write(
-    `live-response: needs Node ${engines.node.replace(">=", "")} or later, and this is Node ${process.versions.node}; install a newer one from https://nodejs.org\n`,
-  )
+  const [needed, installed] = [engines.node.replace(">=", ""), process.versions.node]
+  const message = `live-response: needs Node ${needed} or later, and this is Node ${installed}; install a newer one from https://nodejs.org`
+  process.stderr.write(`${message}\n`)
   process.exitCode = exitCode.machine
 } else if (!isVersion || !wasWritten(`live-response v${version}\n`)) {
   CompileCache.enable()
