@@ -9,7 +9,7 @@ import type { ReadBuffers } from "./readBuffers.ts"
 import { ReusedBuffers } from "./reusedBuffers.ts"
 
 /** In bytes. A chunk is hashed and written at once, so that it should fit into the cache of a processor. */
-const chunkSize = 512 * 1024
+const chunkSize = 256 * 1024
 
 /** The connection is not read while a body has this many full chunks that nobody has pulled. */
 const mostWaiting = 2
