@@ -191,7 +191,7 @@ const openWith =
       Effect.try(() => new DirectFile(NFS.openSync(path, flags, mode), flag.startsWith("a"))),
       (file) => file.close,
     )
-    return Effect.catch(opened, () => fs.open(path, options))
+    return Effect.matchEffect(opened, { onSuccess: Effect.succeed, onFailure: () => fs.open(path, options) })
   }
 
 const lstatWith =
