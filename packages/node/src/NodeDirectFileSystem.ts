@@ -36,11 +36,18 @@ const typeOf = (stats: NFS.BigIntStats): FileSystem.File.Type => {
   return stats.isSocket() ? "Socket" : "Unknown"
 }
 
+/** Dates are created when they are read: that costs as much as the rest, and the checks of a directory read none. */
 const infoOf = (stats: NFS.BigIntStats): FileSystem.File.Info => ({
   type: typeOf(stats),
-  mtime: Option.some(stats.mtime),
-  atime: Option.some(stats.atime),
-  birthtime: Option.some(stats.birthtime),
+  get mtime() {
+    return Option.some(stats.mtime)
+  },
+  get atime() {
+    return Option.some(stats.atime)
+  },
+  get birthtime() {
+    return Option.some(stats.birthtime)
+  },
   dev: stats.dev,
   rdev: Option.some(stats.rdev),
   ino: Option.some(stats.ino),
