@@ -201,112 +201,145 @@ const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, re
   return { path, realPath, dev: info.dev, ino: inodeOf(info) } satisfies Opened
 })
 
-/** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
-const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Opened) => {
-  const pathOf = (name: string) => paths.join(path, name)
-  const real = (name: string) => paths.join(realPath, name)
-  const below = (name: string) => name.slice(0, Math.max(0, name.indexOf("/")))
+type Info = FileSystem.File.Info
 
-  /** What has a name. None if there is nothing. It is called for each file several times, so it is one step. */
-  const look = (
-    realName: string,
-    pathOfName: () => string,
-  ): Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError> =>
-    Effect.matchEffect(fs.lstat(realName), {
+/** The subdirectory of a name: none is empty. */
+const below = (name: string): string => name.slice(0, Math.max(0, name.indexOf("/")))
+
+/** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
+class Names {
+  private readonly platform: Platform
+  private readonly opened: Opened
+
+  constructor(platform: Platform, opened: Opened) {
+    this.platform = platform
+    this.opened = opened
+  }
+
+  pathOf(name: string): string {
+    return this.platform.paths.join(this.opened.path, name)
+  }
+
+  real(name: string): string {
+    return this.platform.paths.join(this.opened.realPath, name)
+  }
+
+  /** What is at a path. None if there is nothing. It runs several times for each result, so it is one step. */
+  private look(realPath: string, pathOf: () => string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return Effect.matchEffect(this.platform.fs.lstat(realPath), {
       onSuccess: Effect.succeedSome,
       onFailure: (error) =>
-        error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOfName())(error)),
+        error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOf())(error)),
     })
+  }
 
   /** Something else under the name of a result file concerns that result only. */
-  const ofResult =
-    (name: string) =>
-    <A, R>(check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
-      Effect.mapError(check, (error) =>
-        name.includes("/") && error.path !== path && isOfOneFile(error)
-          ? new StoreError({ ...error, ofResult: true })
-          : error,
-      )
+  private ofResult<A, R>(name: string, check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> {
+    return Effect.mapError(check, (error) =>
+      name.includes("/") && error.path !== this.opened.path && isOfOneFile(error)
+        ? new StoreError({ ...error, ofResult: true })
+        : error,
+    )
+  }
 
   /** Files written into a directory that replaced this one would be lost, and look like success. */
-  const checkOpened = Effect.flatMap(
-    Effect.suspend(() => look(realPath, () => path)),
-    (now) => {
-      if (Option.isSome(now) && now.value.dev === dev && inodeOf(now.value) === ino) return Effect.void
-      const detail =
-        "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
-      return Effect.fail(untrusted(path, detail))
-    },
-  )
-
-  /** Gives whether the subdirectory of a name is there. */
-  const checkSubdirectory = (name: string): Effect.Effect<boolean, StoreError> =>
-    Effect.flatMap(
-      look(real(below(name)), () => pathOf(below(name))),
-      (info) => {
-        if (Option.isNone(info)) return Effect.succeed(false)
-        const here = pathOf(below(name))
-        const link = Trust.ofLink(info.value)
-        if (link !== undefined) return Effect.fail(untrusted(here, link))
-        return expectDirectory(info.value, here).pipe(
-          Effect.andThen(trust(here, Trust.ofDirectory(info.value, user, here))),
-          Effect.as(true),
-        )
+  get checkOpened(): Effect.Effect<void, StoreError> {
+    const { dev, ino, path, realPath } = this.opened
+    return Effect.flatMap(
+      this.look(realPath, () => path),
+      (now) => {
+        if (Option.isSome(now) && now.value.dev === dev && inodeOf(now.value) === ino) return Effect.void
+        const detail =
+          "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
+        return Effect.fail(untrusted(path, detail))
       },
     )
+  }
 
-  const checkName = (name: string): Effect.Effect<void, StoreError> =>
-    segmentsOf(name) === undefined
-      ? Effect.fail(untrusted(pathOf(name), "not the name of a file in this directory"))
+  private checkName(name: string): Effect.Effect<void, StoreError> {
+    return segmentsOf(name) === undefined
+      ? Effect.fail(untrusted(this.pathOf(name), "not the name of a file in this directory"))
       : Effect.void
+  }
+
+  /** Gives whether the subdirectory of a name is there. */
+  private checkBelow(name: string): Effect.Effect<boolean, StoreError> {
+    const path = this.pathOf(below(name))
+    const { user } = this.platform
+    return Effect.flatMap(
+      this.look(this.real(below(name)), () => path),
+      Option.match({
+        onNone: () => Effect.succeed(false),
+        onSome: (info) =>
+          trust(path, Trust.ofLink(info)).pipe(
+            Effect.andThen(expectDirectory(info, path)),
+            Effect.andThen(trust(path, Trust.ofDirectory(info, user, path))),
+            Effect.as(true),
+          ),
+      }),
+    )
+  }
 
   /** Gives whether the directory that a name is in is there. */
-  const checkBelow = (name: string): Effect.Effect<boolean, StoreError> =>
-    checkName(name).pipe(
-      Effect.andThen(checkOpened),
-      Effect.andThen(name.includes("/") ? checkSubdirectory(name) : Effect.succeed(true)),
+  private checkAbove(name: string): Effect.Effect<boolean, StoreError> {
+    return this.checkName(name).pipe(
+      Effect.andThen(this.checkOpened),
+      Effect.andThen(name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)),
     )
-
-  const checkDirectoryOf = (name: string) => ofResult(name)(checkBelow(name))
+  }
 
   /** The type, size, owner and mode of a file in a directory that was checked. */
-  const checkFile = (name: string): Effect.Effect<Option.Option<FileSystem.File.Info>, StoreError> =>
-    Effect.tap(
-      look(real(name), () => pathOf(name)),
-      (found) => (Option.isSome(found) ? trust(pathOf(name), Trust.ofFile(found.value, user)) : Effect.void),
+  private checkFile(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    const path = this.pathOf(name)
+    return Effect.tap(
+      this.look(this.real(name), () => path),
+      (found) => (Option.isSome(found) ? trust(path, Trust.ofFile(found.value, this.platform.user)) : Effect.void),
     )
+  }
 
-  const infoOf = (name: string) =>
-    Effect.flatMap(checkBelow(name), (isThere) => (isThere ? checkFile(name) : Effect.succeedNone))
-
-  const notDirectory = (name: string) => (found: Option.Option<FileSystem.File.Info>) => {
-    if (!Option.exists(found, ({ type }) => type === "Directory")) return Effect.succeed(found)
+  private checkNotDirectory(name: string, found: Option.Option<Info>): Effect.Effect<void, StoreError> {
+    if (!Option.exists(found, ({ type }) => type === "Directory")) return Effect.void
     const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
-    return Effect.fail(new StoreError({ path: pathOf(name), problem: "Failed", detail }))
+    return Effect.fail(new StoreError({ path: this.pathOf(name), problem: "Failed", detail }))
+  }
+
+  private checked(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return Effect.flatMap(this.checkAbove(name), (isThere) => (isThere ? this.checkFile(name) : Effect.succeedNone))
+  }
+
+  checkDirectoryOf(name: string): Effect.Effect<boolean, StoreError> {
+    return this.ofResult(name, this.checkAbove(name))
+  }
+
+  /** The same right after the directory was checked, and the subdirectory created. */
+  checkSubdirectoryOf(name: string): Effect.Effect<boolean, StoreError> {
+    return this.ofResult(name, this.checkBelow(name))
+  }
+
+  info(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return this.ofResult(name, this.checked(name))
   }
 
   /** What is known of a file that is opened or removed. */
-  const fileInfo = (name: string) => ofResult(name)(Effect.flatMap(infoOf(name), notDirectory(name)))
-
-  /** Checks a file that is renamed, and one that it replaces. */
-  const checkRename = (from: string, to: string) => {
-    const check = (name: string) => ofResult(name)(Effect.flatMap(checkFile(name), notDirectory(name)))
-    return checkDirectoryOf(from).pipe(
-      Effect.andThen(below(from) === below(to) ? checkName(to) : checkDirectoryOf(to)),
-      Effect.andThen(check(from)),
-      Effect.andThen(check(to)),
+  fileInfo(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return this.ofResult(
+      name,
+      Effect.tap(this.checked(name), (found) => this.checkNotDirectory(name, found)),
     )
   }
 
-  return {
-    pathOf,
-    real,
-    checkOpened,
-    checkDirectoryOf,
-    checkSubdirectory: (name: string) => ofResult(name)(checkSubdirectory(name)),
-    info: (name: string) => ofResult(name)(infoOf(name)),
-    fileInfo,
-    checkRename,
+  /** Checks a file that is renamed, and one that it replaces. */
+  checkRename(from: string, to: string): Effect.Effect<void, StoreError> {
+    const file = (name: string) =>
+      this.ofResult(
+        name,
+        Effect.flatMap(this.checkFile(name), (found) => this.checkNotDirectory(name, found)),
+      )
+    return this.checkDirectoryOf(from).pipe(
+      Effect.andThen(below(from) === below(to) ? this.checkName(to) : this.checkDirectoryOf(to)),
+      Effect.andThen(file(from)),
+      Effect.andThen(file(to)),
+    )
   }
 }
 
@@ -317,31 +350,49 @@ const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: strin
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })
 
-const make = (platform: Platform, opened: Opened): PrivateDirectory => {
-  const { fs, paths, user } = platform
-  const { path, realPath } = opened
-  const { checkDirectoryOf, checkOpened, checkRename, checkSubdirectory, fileInfo, info, pathOf, real } = names(
-    platform,
-    opened,
-  )
-
-  const openUnchecked = (name: string, flag: FileSystem.OpenFlag) =>
+/** Opens the files of a directory. */
+const openers = (platform: Platform, names: Names) => {
+  const { fs, user } = platform
+  const open = (name: string, flag: FileSystem.OpenFlag) =>
     // Platforms without users do not have the flag.
-    fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined })
-  const open = (name: string, flag: FileSystem.OpenFlag) => at(pathOf(name))(openUnchecked(name, flag))
-  /** Creates a file. Where something has its name, which creation never follows or changes, `orElse` checks and opens it. */
+    fs.open(names.real(name), { flag, mode: 0o600, noFollow: user !== undefined })
+  const openKnown = (name: string, flag: FileSystem.OpenFlag) => at(names.pathOf(name))(open(name, flag))
+
+  /** Creates a file. Where something has its name, which is neither followed nor changed, `orElse` checks and opens it. */
   const openNew = <R>(name: string, flag: "ax+" | "wx", orElse: Effect.Effect<FileSystem.File, StoreError, R>) =>
-    Effect.flatMap(checkDirectoryOf(name), () =>
-      Effect.matchEffect(openUnchecked(name, flag), {
+    Effect.flatMap(names.checkDirectoryOf(name), () =>
+      Effect.matchEffect(open(name, flag), {
         onSuccess: Effect.succeed,
         onFailure: (error) =>
-          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(fromPlatformError(pathOf(name))(error)),
+          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(fromPlatformError(names.pathOf(name))(error)),
       }),
     )
-  const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
-    if (Option.isNone(yield* fileInfo(name))) return
-    yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
+
+  const append = Effect.fnUntraced(function* (name: string) {
+    const found = yield* names.fileInfo(name)
+    if (Option.isSome(found)) yield* tighten(platform, names.real(name), found.value)
+    return yield* openKnown(name, "a+")
   })
+
+  const remove = Effect.fnUntraced(function* (name: string) {
+    if (Option.isNone(yield* names.fileInfo(name))) return
+    yield* fs.remove(names.real(name), { force: true }).pipe(at(names.pathOf(name)))
+  })
+
+  return {
+    remove,
+    append: (name: string) => openNew(name, "ax+", append(name)),
+    create: (name: string) => openNew(name, "wx", Effect.andThen(remove(name), openKnown(name, "wx"))),
+  }
+}
+
+const make = (platform: Platform, opened: Opened): PrivateDirectory => {
+  const { fs, paths } = platform
+  const { path, realPath } = opened
+  const names = new Names(platform, opened)
+  const pathOf = (name: string) => names.pathOf(name)
+  const real = (name: string) => names.real(name)
+
   /** The bytes of a file that was checked. */
   const stream = (name: string, options?: Parameters<PrivateDirectory["read"]>[1]) =>
     Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))
@@ -351,43 +402,35 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
     path,
     realPath,
     pathOf,
-    info,
+    ...openers(platform, names),
+    info: (name) => names.info(name),
     list: Effect.fnUntraced(function* (below) {
-      if (below === undefined) return yield* Effect.andThen(checkOpened, at(path)(fs.readDirectory(realPath)))
-      return (yield* checkDirectoryOf(`${below}/_`)) ? yield* at(pathOf(below))(fs.readDirectory(real(below))) : []
+      if (below === undefined) return yield* Effect.andThen(names.checkOpened, at(path)(fs.readDirectory(realPath)))
+      return (yield* names.checkDirectoryOf(`${below}/_`))
+        ? yield* at(pathOf(below))(fs.readDirectory(real(below)))
+        : []
     }),
-    read: (name, options) => Stream.unwrap(Effect.map(fileInfo(name), () => stream(name, options))),
+    read: (name, options) => Stream.unwrap(Effect.map(names.fileInfo(name), () => stream(name, options))),
     readString: Effect.fnUntraced(function* (name, longest) {
-      if (Option.isNone(yield* fileInfo(name))) return Option.none()
+      if (Option.isNone(yield* names.fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
     }),
-    append: (name) =>
-      openNew(
-        name,
-        "ax+",
-        Effect.gen(function* () {
-          const found = yield* fileInfo(name)
-          if (Option.isSome(found)) yield* tighten(platform, real(name), found.value)
-          return yield* open(name, "a+")
-        }),
-      ),
-    create: (name) => openNew(name, "wx", Effect.andThen(remove(name), open(name, "wx"))),
     prepare: Effect.fnUntraced(function* (name) {
-      const found = yield* fileInfo(name)
+      const found = yield* names.fileInfo(name)
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
-    rename: (from, to) => Effect.andThen(checkRename(from, to), at(pathOf(to))(fs.rename(real(from), real(to)))),
-    remove,
-    hasDirectoryOf: checkDirectoryOf,
+    rename: (from, to) => Effect.andThen(names.checkRename(from, to), at(pathOf(to))(fs.rename(real(from), real(to)))),
+    hasDirectoryOf: (name) => names.checkDirectoryOf(name),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
-      if (!(yield* checkDirectoryOf(name))) {
+      if (!(yield* names.checkDirectoryOf(name))) {
         yield* makeOne(platform, paths.dirname(real(name)))
-        yield* checkSubdirectory(name)
+        yield* names.checkSubdirectoryOf(name)
       }
       yield* syncOpened(name)
     }),
-    syncDirectoryOf: (name) => Effect.andThen(checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
+    syncDirectoryOf: (name) =>
+      Effect.andThen(names.checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
   }
 }
 

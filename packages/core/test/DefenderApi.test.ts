@@ -504,8 +504,9 @@ describe("DefenderApi: the wait that a server asks for", () => {
 describe("DefenderApi: bounds of reads", () => {
   const trickle = Stream.tick("20 seconds").pipe(Stream.map(() => utf8(" ")))
   const forever = Stream.concat(Stream.make(utf8("{")), Stream.never)
-  const runList = (body: Stream.Stream<Uint8Array>) => {
-    const { layer } = scripted(HttpServerResponse.stream(body))
+  const runList = (body: Stream.Stream<Uint8Array>, length?: number) => {
+    const headers = length === undefined ? {} : { "content-length": String(length) }
+    const { layer } = scripted(HttpServerResponse.stream(body, { headers }))
     return Effect.flatMap(DefenderApi.DefenderApi, (api) => Stream.runCollect(api.list())).pipe(
       Effect.exit,
       Effect.timed,
@@ -538,9 +539,10 @@ describe("DefenderApi: bounds of reads", () => {
   it.effect.each([
     { name: "stalls", body: forever, within: 35, says: "nothing came for 30s" },
     { name: "trickles for ever", body: trickle, within: 601, says: "took longer than 10m" },
-  ])("gives up a page that $name", ({ body, says, within }) =>
+    { name: "announces few bytes and stalls", body: forever, length: 12, within: 35, says: "took longer than 30s" },
+  ])("gives up a page that $name", ({ body, length, says, within }) =>
     Effect.gen(function* () {
-      const [took, exit] = yield* runList(body)
+      const [took, exit] = yield* runList(body, length)
       assert.include((yield* failureOf(exit)).message, says)
       assert.isAtMost(Duration.toSeconds(took), within)
     }),

@@ -1,5 +1,5 @@
 /**
- * Effect's `FileSystem` of Node with short calls made directly.
+ * Effect's `FileSystem` of Node with short calls that run directly.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Result from "effect/Result"
 
-/** In bytes: what is longer is written on the pool, because the system may have to make room for it first. */
+/** In bytes: what is longer is written on the pool, because the system may have to write other bytes to the disk first. */
 const longestDirectWrite = 64 * 1024
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY } = NFS.constants
@@ -36,11 +36,18 @@ const typeOf = (stats: NFS.BigIntStats): FileSystem.File.Type => {
   return stats.isSocket() ? "Socket" : "Unknown"
 }
 
+/** Dates are created when they are read: that costs as much as the rest, and the checks of a directory read none. */
 const infoOf = (stats: NFS.BigIntStats): FileSystem.File.Info => ({
   type: typeOf(stats),
-  mtime: Option.some(stats.mtime),
-  atime: Option.some(stats.atime),
-  birthtime: Option.some(stats.birthtime),
+  get mtime() {
+    return Option.some(stats.mtime)
+  },
+  get atime() {
+    return Option.some(stats.atime)
+  },
+  get birthtime() {
+    return Option.some(stats.birthtime)
+  },
   dev: stats.dev,
   rdev: Option.some(stats.rdev),
   ino: Option.some(stats.ino),
@@ -191,7 +198,7 @@ const openWith =
       Effect.try(() => new DirectFile(NFS.openSync(path, flags, mode), flag.startsWith("a"))),
       (file) => file.close,
     )
-    return Effect.catch(opened, () => fs.open(path, options))
+    return Effect.matchEffect(opened, { onSuccess: Effect.succeed, onFailure: () => fs.open(path, options) })
   }
 
 const lstatWith =
@@ -220,7 +227,7 @@ const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
 })
 
 /**
- * The `FileSystem` of Node for many small files: calls that only look at names or change them are made directly.
+ * The `FileSystem` of Node for many small files: calls that only read or change names run directly.
  *
  * **When to use**
  *
@@ -229,7 +236,7 @@ const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
  * **Details**
  *
  * Handing a call such as `lstat` to a thread of Node's pool and back costs 30 to 60 µs of CPU; the call itself costs 5. So
- * `lstat`, `open`, `rename`, `makeDirectory`, closing a file, and writes of at most 64 KiB are made directly. What may wait
+ * `lstat`, `open`, `rename`, `makeDirectory`, closing a file, and writes of at most 64 KiB run directly. What may wait
  * for the disk still runs on the pool: flushing, reading, longer writes, and closing a file that was not flushed. A call
  * that fails is repeated as Effect makes it, so that its error is Effect's own.
  *

@@ -87,7 +87,7 @@ const operations: Record<string, Operation> = {
   "write to a directory": (fs, at) =>
     Effect.flatMap(fs.open(at("directory"), { flag: "r" }), (file) => file.writeAll(text("a"))),
   "flush a directory": (fs, at) => Effect.flatMap(fs.open(at("directory"), { flag: "r" }), (file) => file.sync),
-  "make directories above": (fs, at) => fs.makeDirectory(at("a/b/c"), { recursive: true }),
+  "make directories above": (fs, at) => Effect.asVoid(fs.makeDirectory(at("a/b/c"), { recursive: true })),
 }
 
 /** That a file is missing says its tag alone. */

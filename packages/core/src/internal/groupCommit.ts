@@ -17,12 +17,11 @@ export const make = <A, E>(
   run: (items: ReadonlyArray<A>) => Effect.Effect<void, E>,
 ): ((item: A) => Effect.Effect<void, E>) => {
   const oneAtATime = Semaphore.makeUnsafe(1).withPermits(1)
-  const empty = (): Group<A, E> => ({ items: [], exit: undefined })
-  let next = empty()
+  let next: Group<A, E> = { items: [], exit: undefined }
   const runOnce = (group: Group<A, E>) =>
     Effect.suspend((): Effect.Effect<void, E> => {
       if (group.exit !== undefined) return group.exit
-      next = empty()
+      next = { items: [], exit: undefined }
       return Effect.onExit(run(group.items), (exit) =>
         Effect.sync(() => {
           group.exit = exit

@@ -60,8 +60,9 @@ export const onceItFails = <A, E, R, E2, R2>(
   effect: Effect.Effect<A, E, R>,
   retried: (effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E2, R2>,
 ): Effect.Effect<A, E2, R | R2> =>
-  Effect.catch(effect, (error) =>
-    Effect.suspend(() => {
+  Effect.matchEffect(effect, {
+    onSuccess: Effect.succeed,
+    onFailure: (error) => {
       let isFirst = true
       return retried(
         Effect.suspend(() => {
@@ -70,5 +71,5 @@ export const onceItFails = <A, E, R, E2, R2>(
           return Effect.fail(error)
         }),
       )
-    }),
-  )
+    },
+  })
