@@ -8,6 +8,7 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { type Trouble, troubleOf } from "./connection.ts"
+import { Utf8Decoder } from "./utf8Decoder.ts"
 
 /** `fetch` follows redirects by default; other transports ignore the setting. */
 const withoutRedirects = Context.make(FetchHttpClient.RequestInit, { redirect: "manual" })
@@ -47,7 +48,8 @@ export interface Bounds {
 }
 
 export interface Body {
-  readonly text: string
+  /** The text in the pieces in which it came: a long one is never joined. */
+  readonly parts: ReadonlyArray<string>
   /** Whether this is all of it: a body may be longer than its limit. */
   readonly isComplete: boolean
 }
@@ -58,12 +60,13 @@ const errorBounds: Bounds = { size: 16 * 1024, stall: "5 seconds", total: "5 sec
 /** What was read so far, also where reading fails. */
 interface Reading {
   readonly parts: Array<string>
+  readonly decoder: Utf8Decoder
   left: number
 }
 
-const startReading = ({ size }: Bounds): Reading => ({ parts: [], left: size })
+const startReading = ({ size }: Bounds): Reading => ({ parts: [], decoder: new Utf8Decoder(), left: size })
 
-const bodyOf = ({ left, parts }: Reading): Body => ({ text: parts.join(""), isComplete: left >= 0 })
+const bodyOf = ({ left, parts }: Reading): Body => ({ parts, isComplete: left >= 0 })
 
 /** Reads a body within its bounds, and lets its connection go, also where the body has more. */
 const read = (
@@ -83,8 +86,8 @@ const read = (
       return kept
     }),
     Stream.takeUntil(() => reading.left < 0),
-    Stream.decodeText(),
-    Stream.runForEach((text) => Effect.sync(() => reading.parts.push(text))),
+    Stream.runForEach((bytes) => Effect.sync(() => reading.parts.push(reading.decoder.decode(bytes)))),
+    Effect.andThen(Effect.sync(() => reading.parts.push(reading.decoder.end()))),
     Effect.timeoutOrElse({
       duration: total,
       orElse: () => Effect.fail<Trouble>({ description: `the answer took longer than ${formatted(total)}` }),
@@ -108,7 +111,7 @@ const errorBody = (response: HttpClientResponse): Effect.Effect<Body> =>
   })
 
 export const errorText = (response: HttpClientResponse): Effect.Effect<string> =>
-  Effect.map(errorBody(response), ({ text }) => text)
+  Effect.map(errorBody(response), ({ parts }) => parts.join(""))
 
 /** The body of any answer: of an error as much as arrives soon, else all of it within the bounds. */
 export const body = (response: HttpClientResponse, bounds: Bounds): Effect.Effect<Body, Trouble> =>
@@ -121,5 +124,5 @@ export const exchange = (
   options: { readonly headTimeout: Duration.Input; readonly bounds: Bounds },
 ): Effect.Effect<{ readonly response: HttpClientResponse; readonly body: string }, Trouble> =>
   Effect.flatMap(execute(client, request, options.headTimeout), (response) =>
-    Effect.map(body(response, options.bounds), ({ text }) => ({ response, body: text })),
+    Effect.map(body(response, options.bounds), ({ parts }) => ({ response, body: parts.join("") })),
   )
