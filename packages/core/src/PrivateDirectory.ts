@@ -71,6 +71,9 @@ export interface PrivateDirectory {
    */
   readonly readString: (name: string, longest: number) => Effect.Effect<Option.Option<string>, StoreError>
 
+  /** Opens a file for reading, such as a part of it at a time. None if there is no such file. */
+  readonly openFile: (name: string) => Effect.Effect<Option.Option<FileSystem.File>, StoreError, Scope.Scope>
+
   /** Opens a file for appending and reading, and creates it (0600) if it is missing. */
   readonly append: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
 
@@ -299,6 +302,9 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
     readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
+    }),
+    openFile: Effect.fnUntraced(function* (name) {
+      return Option.isNone(yield* fileInfo(name)) ? Option.none() : Option.some(yield* open(name, "r"))
     }),
     append: Effect.fnUntraced(function* (name) {
       const found = yield* fileInfo(name)
