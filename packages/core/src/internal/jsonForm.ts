@@ -147,11 +147,11 @@ export const guid: Form = (bytes, start) => {
   return isGuid ? start + 38 : -1
 }
 
-/** The value of two digits, or 99 where there is another character. */
+/** The value of two digits, or 100 where there is another character. */
 const two = (bytes: Uint8Array, start: number): number => {
   const tens = at(bytes, start) - zero
   const ones = at(bytes, start + 1) - zero
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : 99
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : 100
 }
 
 /** Whether what stands between the numbers of an instant is there. */
@@ -172,8 +172,8 @@ export const instant: Form = (bytes, start) => {
   const month = two(bytes, start + 6)
   const day = two(bytes, start + 9)
   const isReal =
-    two(bytes, start + 1) < 99 &&
-    two(bytes, start + 3) < 99 &&
+    two(bytes, start + 1) < 100 &&
+    two(bytes, start + 3) < 100 &&
     month >= 1 &&
     month <= 12 &&
     day >= 1 &&
