@@ -106,10 +106,18 @@ export class ResultIndex {
       const { ids } = this.segmentOf(entry)
       const start = (entry % segmentLength) * 4
       for (let i = 0; i < 4; i++) this.key[i] = ids[start + i] ?? 0
-      this.table[this.slot(this.indexOf(entry))] = entry + 1
+      this.table[this.freeSlot(this.indexOf(entry))] = entry + 1
     }
     this.key.set(key)
-    this.table[this.slot(index)] = this.length
+    this.table[this.freeSlot(index)] = this.length
+  }
+
+  /** Where a key goes that the table does not have. */
+  private freeSlot(index: number): number {
+    const mask = this.table.length - 1
+    let slot = this.hash(index) & mask
+    while (this.table[slot] !== 0) slot = (slot + 1) & mask
+    return slot
   }
 
   /** The words of the GUID whose 36 characters start there. */
