@@ -349,7 +349,7 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       "live_response.command.index": index,
     })
     const operation = `link of ${ref}`
-    const { body, redact, response } = yield* api.call({
+    const answer = yield* api.call({
       ...api.endpoints.link,
       operation,
       request: HttpClientRequest.get(
@@ -361,11 +361,12 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       isUrgent: options?.isRenewal === true,
       onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
     })
+    const { body, redact } = ApiCall.textOf(answer)
     const { value } = yield* decodeJson(body).pipe(
       Effect.flatMap((json) => decodeLinkAnswer(redact(json))),
       Effect.mapError(() => ApiErrors.unexpected(operation, "no link in the body")),
     )
-    const issuedAt = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
+    const issuedAt = Option.flatMap(Option.fromNullishOr(answer.response.headers.date), DateTime.make)
     const link = DownloadLink.read(value, { issuedAt, from: api.base, hosts })
     return yield* Effect.mapError(
       Effect.fromResult(link),
@@ -376,7 +377,7 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
 const execute = (api: Api): Service["execute"] =>
   Effect.fn("DefenderApi.execute")(function* (request, options) {
     const { operation, permission, quota } = options
-    const { body, response, secrets } = yield* api.call({
+    const { parts, response, secrets } = yield* api.call({
       name: operation,
       operation,
       request: yield* ForeignRequest.resolve(operation, request, api.base),
@@ -386,7 +387,7 @@ const execute = (api: Api): Service["execute"] =>
       acceptsAny2xx: true,
       isOnce: !(options.isRepeatable ?? ForeignRequest.isSafe(request)),
     })
-    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, body))
+    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, parts.join("")))
   })
 
 const parametersOf = (query: ListQuery | undefined): ReadonlyArray<string> => [

@@ -71,6 +71,9 @@ export interface PrivateDirectory {
    */
   readonly readString: (name: string, longest: number) => Effect.Effect<Option.Option<string>, StoreError>
 
+  /** Opens a file for reading, such as a part of it at a time. None if there is no such file. */
+  readonly openFile: (name: string) => Effect.Effect<Option.Option<FileSystem.File>, StoreError, Scope.Scope>
+
   /** Opens a file for appending and reading, and creates it (0600) if it is missing. */
   readonly append: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
 
@@ -381,6 +384,10 @@ const openers = (platform: Platform, names: Names) => {
 
   return {
     remove,
+    openFile: (name: string) =>
+      Effect.flatMap(names.fileInfo(name), (info) =>
+        Option.isNone(info) ? Effect.succeedNone : Effect.asSome(openKnown(name, "r")),
+      ),
     append: (name: string) => openNew(name, "ax+", append(name)),
     create: (name: string) => openNew(name, "wx", Effect.andThen(remove(name), openKnown(name, "wx"))),
   }

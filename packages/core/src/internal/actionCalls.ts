@@ -27,7 +27,7 @@ const actionCall = Effect.fnUntraced(function* <E = never>(
   of: Omit<ApiCall.Call<E>, "bodyLimit">,
   id?: MachineAction.MachineActionId,
 ) {
-  const { body, redact } = yield* call({ ...of, bodyLimit: actionLimit })
+  const { body, redact } = ApiCall.textOf(yield* call({ ...of, bodyLimit: actionLimit }))
   const value = Result.map(PageText.readWhole(body), redact)
   const action = yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi), of.isOnce)
   if (id === undefined || action.id === id) return action

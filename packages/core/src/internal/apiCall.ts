@@ -25,7 +25,7 @@ import * as Admission from "./admission.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import { recordDuration } from "./apiMetrics.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
-import { type Secrets, withoutSecrets } from "./foreignText.ts"
+import { withoutSecrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import { monotonicMillis } from "./monotonic.ts"
@@ -75,8 +75,15 @@ export interface Call<E = never> extends Endpoint {
 
 export interface Answer extends RecordList.Source {
   readonly response: HttpClientResponse
-  /** The tokens that were sent: the API may repeat them in the body. */
-  readonly secrets: Secrets
+}
+
+/** The whole text of an answer, and what removes the secrets from the values in it. */
+export const textOf = ({
+  parts,
+  secrets,
+}: Answer): { readonly body: string; readonly redact: (value: unknown) => unknown } => {
+  const body = parts.join("")
+  return { body, redact: withoutSecrets(secrets, body) }
 }
 
 export type Client = <E = never>(call: Call<E>) => Effect.Effect<Answer, ApiError | E>
@@ -172,18 +179,17 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
     isSent,
   })
   const bounds = { size: call.bodyLimit, stall: settings.stallTimeout, total: settings.bodyTimeout }
-  const { isComplete, text } = yield* Http.body(response, bounds).pipe(
+  const { isComplete, parts } = yield* Http.body(response, bounds).pipe(
     Effect.mapError(({ description }) => ApiErrors.unreachable(call)({ description })),
     Effect.ensuring(recordDuration(call, sentAt, response.status)),
   )
   if (response.status < 300) yield* api.admission.accepted
   if (isSuccess(call, response.status)) {
-    const problem = isComplete ? excessOf(call, text) : `it is longer than ${call.bodyLimit} bytes`
+    const problem = isComplete ? excessOf(call, parts) : `it is longer than ${call.bodyLimit} bytes`
     if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem, call.isOnce)
-    const { secrets } = api.sentTokens
-    return { response, body: text, redact: withoutSecrets(secrets, text), secrets } satisfies Answer
+    return { response, parts, secrets: api.sentTokens.secrets } satisfies Answer
   }
-  return yield* failure(api, call, { bearer, response, text })
+  return yield* failure(api, call, { bearer, response, text: parts.join("") })
 })
 
 /** Sends the call and waits for the head of the answer: by then the API has counted it. */
@@ -204,8 +210,8 @@ const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: 
 const isSuccess = <E>({ acceptsAny2xx }: Call<E>, status: number): boolean =>
   acceptsAny2xx === true ? status >= 200 && status < 300 : status === 200 || status === 201
 
-const excessOf = <E>({ isRecordList }: Call<E>, body: string): string | undefined =>
-  isRecordList === true ? undefined : JsonBounds.excess(body)
+const excessOf = <E>({ isRecordList }: Call<E>, parts: ReadonlyArray<string>): string | undefined =>
+  isRecordList === true ? undefined : JsonBounds.excess(parts.join(""))
 
 /** Fails with what the answer means. A token that the API refused is not used again. */
 const failure = Effect.fnUntraced(function* <E>(

@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import { type Trouble, troubleOf } from "./connection.ts"
 import * as ForeignNumber from "./foreignNumber.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
+import { Utf8Decoder } from "./utf8Decoder.ts"
 
 /** `fetch` follows redirects by default; other transports ignore the setting. */
 const withoutRedirects = Context.make(FetchHttpClient.RequestInit, { redirect: "manual" })
@@ -57,7 +58,8 @@ export interface Bounds {
 }
 
 export interface Body {
-  readonly text: string
+  /** The text in the pieces in which it came: a long one is never joined. */
+  readonly parts: ReadonlyArray<string>
   /** Whether this is all of it: a body may be longer than its limit. */
   readonly isComplete: boolean
 }
@@ -68,22 +70,22 @@ const errorBounds: Bounds = { size: 16 * 1024, stall: "5 seconds", total: "5 sec
 /** What was read so far, also where reading fails. */
 interface Reading {
   readonly parts: Array<string>
-  readonly decoder: TextDecoder
+  readonly decoder: Utf8Decoder
   left: number
   /** When the last bytes came, by the monotonic clock. */
   lastAt: number
 }
 
-const startReading = ({ size }: Bounds): Reading => ({ parts: [], decoder: new TextDecoder(), left: size, lastAt: 0 })
+const startReading = ({ size }: Bounds): Reading => ({ parts: [], decoder: new Utf8Decoder(), left: size, lastAt: 0 })
 
 const bodyOf = ({ decoder, left, parts }: Reading): Body => ({
-  text: parts.join("") + decoder.decode(),
+  parts: [...parts, decoder.end()],
   isComplete: left >= 0,
 })
 
 /** Takes the next bytes. Returns whether more are wanted. */
 const take = (reading: Reading, clock: Clock.Clock, bytes: Uint8Array): boolean => {
-  reading.parts.push(reading.decoder.decode(bytes.subarray(0, Math.max(reading.left, 0)), { stream: true }))
+  reading.parts.push(reading.decoder.decode(bytes.subarray(0, Math.max(reading.left, 0))))
   reading.left -= bytes.length
   reading.lastAt = monotonicMillisUnsafe(clock)
   return reading.left >= 0
@@ -130,7 +132,7 @@ const isShort = ({ headers }: HttpClientResponse, { size }: Bounds): boolean =>
 const shortBody = ({ text }: HttpClientResponse, { stall }: Bounds): Effect.Effect<Body, Trouble> =>
   text.pipe(
     Effect.mapError(troubleOf),
-    Effect.map((text) => ({ text, isComplete: true })),
+    Effect.map((text) => ({ parts: [text], isComplete: true })),
     Effect.timeoutOrElse({
       duration: stall,
       orElse: () => Effect.fail<Trouble>({ description: `the answer took longer than ${formatted(stall)}` }),
@@ -153,7 +155,7 @@ const errorBody = (response: HttpClientResponse): Effect.Effect<Body> =>
   })
 
 export const errorText = (response: HttpClientResponse): Effect.Effect<string> =>
-  Effect.map(errorBody(response), ({ text }) => text)
+  Effect.map(errorBody(response), ({ parts }) => parts.join(""))
 
 /** The body of any answer: of an error as much as arrives soon, else all of it within the bounds. */
 export const body = (response: HttpClientResponse, bounds: Bounds): Effect.Effect<Body, Trouble> =>
@@ -166,5 +168,5 @@ export const exchange = (
   options: { readonly headTimeout: Duration.Input; readonly bounds: Bounds },
 ): Effect.Effect<{ readonly response: HttpClientResponse; readonly body: string }, Trouble> =>
   Effect.flatMap(execute(client, request, options.headTimeout), (response) =>
-    Effect.map(body(response, options.bounds), ({ text }) => ({ response, body: text })),
+    Effect.map(body(response, options.bounds), ({ parts }) => ({ response, body: parts.join("") })),
   )

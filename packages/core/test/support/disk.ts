@@ -150,11 +150,9 @@ export const makeDisk = (): Disk => {
 
   const unused = Effect.die("this disk does not support the operation")
 
-  const noFile: Omit<FileSystem.File, "stat" | "sync" | "truncate" | "writeAll"> = {
+  const noFile: Omit<FileSystem.File, "stat" | "sync" | "truncate" | "writeAll" | "read" | "readAlloc"> = {
     [FileSystem.FileTypeId]: FileSystem.FileTypeId,
     seek: () => unused,
-    read: () => unused,
-    readAlloc: () => unused,
     write: () => unused,
   }
 
@@ -175,9 +173,20 @@ export const makeDisk = (): Disk => {
       )
     const read = (path: string) => operate("read", path, () => Effect.map(inodeAt("read", path), ({ bytes }) => bytes))
 
+    /** The bytes at a position: no program of this project reads without one. */
+    const readAt = (path: string, inode: Inode, size: number, options: FileSystem.File.ReadOptions | undefined) =>
+      operate("read", path, () =>
+        Effect.sync(() => {
+          const from = Number(options?.position ?? 0n)
+          return inode.bytes.slice(from, from + size)
+        }),
+      )
+
     const directoryOf = (path: string): FileSystem.File => ({
       ...noFile,
       stat: unused,
+      read: () => unused,
+      readAlloc: () => unused,
       sync: operate("syncDirectory", path, () => Effect.sync(() => flushNames(path))),
       writeAll: () => unused,
       truncate: () => unused,
@@ -191,6 +200,15 @@ export const makeDisk = (): Disk => {
           inode.flushed = inode.bytes
         }),
       ),
+      read: (buffer, options) =>
+        Effect.map(readAt(path, inode, buffer.length, options), (bytes) => {
+          buffer.set(bytes)
+          return bytes.length
+        }),
+      readAlloc: (size, options) =>
+        Effect.map(readAt(path, inode, size, options), (bytes) =>
+          bytes.length === 0 ? Option.none() : Option.some(bytes),
+        ),
       // Other fibers run during a write, as with any disk.
       writeAll: (bytes) =>
         Effect.andThen(
