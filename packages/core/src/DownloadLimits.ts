@@ -30,7 +30,7 @@ export interface Limits {
    * How much disk space stays free. By default `defaultMinFree` of the file system: 1 GB, or 5 % of one that is smaller than
    * 20 GB.
    *
-   * It is checked before a result is written and after each 4 MiB, together with the bytes that are still to come of all
+   * It is checked before a result is written and after each MiB, together with the bytes that are still to come of all
    * results in progress. It has no effect if `DiskSpace` does not know the free space.
    */
   readonly minFree: number | undefined

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { join } from "node:path"
-import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
@@ -45,25 +44,20 @@ const contentOf = (seed: number, length: number): Uint8Array => {
 }
 
 /** Sends the rest of the content in pieces of random sizes, and breaks the connection after some of them. */
-const send = async (
-  content: Uint8Array,
-  range: string | undefined,
-  size: ReturnType<typeof sizes>,
-  to: ServerResponse,
-) => {
+const send = (content: Uint8Array, range: string | undefined, size: ReturnType<typeof sizes>, to: ServerResponse) => {
   const from = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0)
   const head = { etag: '"0x1"', "x-ms-version": "1" }
   if (size(0, 2) === 0) Object.assign(head, { "content-length": content.length - from })
   if (from === 0) to.writeHead(200, head)
   else to.writeHead(206, { ...head, "content-range": `bytes ${from}-${content.length - 1}/${content.length}` })
-  for (let offset = from; offset < content.length && !to.destroyed;) {
+  const sendFrom = (offset: number): void => {
+    if (to.destroyed) return
+    if (offset >= content.length) return void to.end()
     const end = offset + size(1, size(0, 4) === 0 ? 2000 : 300_000)
     to.write(content.subarray(offset, end))
-    offset = end
-    await setImmediate()
-    if (size(0, 12) === 0) return to.destroy()
+    setImmediate(() => (size(0, 12) === 0 ? void to.destroy() : sendFrom(end)))
   }
-  to.end()
+  sendFrom(from)
 }
 
 /** A service with these results, whose connections break now and then. */
@@ -73,7 +67,7 @@ const serve = (contents: ReadonlyArray<Uint8Array>, seed: number) => {
     const { headers, url = "" } = request
     const index = Number(/index=(\d+)/.exec(url)?.[1] ?? /^\/blob\/(\d+)/.exec(url)?.[1] ?? 0)
     if (url.startsWith("/blob/")) {
-      void send(contents[index] ?? new Uint8Array(), headers.range, size, response)
+      send(contents[index] ?? new Uint8Array(), headers.range, size, response)
     } else {
       response.end(JSON.stringify({ value: `http://${headers.host}/blob/${index}?sig=a` }))
     }
@@ -122,11 +116,13 @@ const withResults = <A, E>(
     return yield* Effect.provide(test(contents, directory), libraryAt(base, directory))
   }).pipe(Effect.scoped)
 
-/** Lets other downloads continue for a while. */
+/** Lets other downloads continue for some turns of the event loop. */
 const pause = (turns: number) =>
-  Effect.promise(async () => {
-    for (let turn = 0; turn < turns; turn++) await setImmediate()
-  })
+  Effect.replicateEffect(
+    Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void))),
+    turns,
+    { discard: true },
+  )
 
 const seeds = [1, 2, 3, 4, 5].map((seed) => ({ seed }))
 

@@ -1,5 +1,5 @@
 /** What `bench:bytes` leaves: the table of `docs/performance.md`, and the reference of `bench:gate`. */
-import { readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
@@ -26,6 +26,7 @@ export const writeReference = (results) =>
 
 /** The ratios that are worse than the reference, each as a line. */
 export const worse = (results) => {
+  if (!existsSync(reference)) return [`there is no ${reference}; write it with bytes.mjs --reference`]
   const known = JSON.parse(readFileSync(reference, "utf8"))
   return Object.entries(ratiosOf(results)).flatMap(([work, ratio]) =>
     known[work] === undefined || ratio <= known[work] * tolerance

@@ -7,7 +7,7 @@ import { defaultMinFree, DownloadLimits } from "../DownloadLimits.ts"
 import { StoreError } from "../StoreError.ts"
 
 /** The system is asked again after this many written bytes. */
-const checkLength = 4 * 1024 * 1024
+const checkLength = 1024 * 1024
 
 /** The space that a file in progress needs. */
 export interface Reservation {
@@ -55,7 +55,7 @@ export class SpaceWatch {
   /**
    * Call it before `bytes` bytes are written to a file of which `left` bytes are still to come, these included. It fails if
    * they do not fit together with what is still to come of all other files. The system is asked before the first bytes and
-   * then after each 4 MiB.
+   * then after each MiB.
    */
   take(reservation: Reservation, bytes: number, left = bytes): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {

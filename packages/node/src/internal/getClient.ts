@@ -30,16 +30,17 @@ interface Exchange {
 /** The callbacks of undici. */
 const handlerOf = ({ answer, memory, request, signal, url }: Exchange): Dispatcher.DispatchHandler => {
   let body: ResponseBody | undefined
-  let abort = () => {}
+  let abort: (() => void) | undefined
   const finish = (error?: Error) => {
-    signal.removeEventListener("abort", abort)
+    if (abort !== undefined) signal.removeEventListener("abort", abort)
     body?.finish(error)
   }
   return {
     onRequestStart: (controller) => {
-      abort = () => controller.abort(new Error("the request was interrupted"))
-      if (signal.aborted) abort()
-      else signal.addEventListener("abort", abort, { once: true })
+      const onAbort = () => controller.abort(new Error("the request was interrupted"))
+      abort = onAbort
+      if (signal.aborted) onAbort()
+      else signal.addEventListener("abort", onAbort, { once: true })
     },
     onResponseStart: (controller, status, headers) => {
       // Only the final answer counts, and not one that says that it comes.
