@@ -27,7 +27,7 @@ const bounds = {
   core: { archive: 700 },
   node: { archive: 200, installed: 80_000 },
   cli: { archive: 900, installed: 3000 },
-  worker: 170,
+  worker: 110,
 }
 
 const fail = (message) => {
