@@ -69,7 +69,7 @@ describe("the bundle", () => {
       let command
       for await (const line of createInterface({ input: service.stdout })) {
         exported ??= /export (\S+)=(\S+) (\S+)=(\S+)/.exec(line)
-        command ??= /npx live-response (download \S+)/.exec(line)
+        command ??= /npx @live-response\/cli (download \S+)/.exec(line)
         if (line.includes("Ctrl-C")) break
       }
       const [, endpointName, endpoint, tokenName, token] = exported

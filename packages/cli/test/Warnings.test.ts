@@ -1,20 +1,24 @@
 import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Warnings from "../src/Warnings.ts"
 
-it("hides that SQLite is experimental, and no other warning", async () => {
-  const { emitWarning } = process
-  const seen: Array<string> = []
-  const listener = ({ message }: Error) => seen.push(message)
-  process.on("warning", listener)
-  try {
+const nextWarning = Effect.callback<string>((resume) => {
+  process.once("warning", ({ message }) => resume(Effect.succeed(message)))
+})
+
+it.live("hides that SQLite is experimental, and no other warning", () =>
+  Effect.gen(function* () {
+    const { emitWarning } = process
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        process.emitWarning = emitWarning
+      }),
+    )
     Warnings.hideSqlite()
+    const next = yield* Effect.forkChild(nextWarning, { startImmediately: true })
     process.emitWarning("SQLite is an experimental feature and might change at any time", "ExperimentalWarning")
     process.emitWarning("another feature", "ExperimentalWarning")
-    // A warning is emitted one tick later.
-    await new Promise(setImmediate)
-    assert.deepStrictEqual(seen, ["another feature"])
-  } finally {
-    process.off("warning", listener)
-    process.emitWarning = emitWarning
-  }
-})
+    assert.strictEqual(yield* Fiber.join(next), "another feature")
+  }),
+)

@@ -43,7 +43,7 @@ describe("demo and simulate", { concurrent: true }, () => {
       assert.match(ended.stdout, /\n15 downloaded /)
       assert.match(ended.stderr, /another session is in progress on the machine/)
       assert.match(ended.stderr, /live response needs machines with Windows 11;/)
-      const [table] = /live-response results \S+/.exec(ended.stdout) ?? []
+      const [table] = /@live-response\/cli results \S+/.exec(ended.stdout) ?? []
       const results = yield* box.run({ args: table?.split(" ").slice(1) ?? [] })
       assert.match(results.stdout, /^8 script results, one row each,/)
     }),
@@ -64,7 +64,7 @@ describe("demo and simulate", { concurrent: true }, () => {
         .map((line) => line.trim())
       assert.strictEqual(commands.length, 3)
       assert.match(commands[0] ?? "", /^export /)
-      assert.match(commands[1] ?? "", /^npx live-response download /)
+      assert.match(commands[1] ?? "", /^npx @live-response\/cli download /)
 
       // In the checkout, as its reader is; the results go where the environment says.
       const typed = yield* box.run({

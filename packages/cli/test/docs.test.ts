@@ -122,11 +122,30 @@ describe("flags", () => {
   )
 })
 
+/** The public modules of a package. */
+const modulesOf = (name: string): ReadonlyArray<string> =>
+  find(`packages/${name}/src/*.ts`)
+    .map((path) => path.replace(/^.*\/|\.ts$/g, ""))
+    .filter((module) => module !== "index")
+
+describe("the root export of a package", () => {
+  it.each(["core", "node"])("has each public module by its name: %s", (name) => {
+    const exported = Array.from(
+      read(`packages/${name}/src/index.ts`).matchAll(/^export \* as (\w+) from "\.\/(\w+)\.ts"$/gm),
+      ([, as, module]) => [as, module],
+    )
+    assert.deepStrictEqual(
+      exported,
+      modulesOf(name).map((module) => [module, module]),
+    )
+  })
+})
+
 describe("docs/architecture.md", () => {
   const page = read("docs/architecture.md")
 
   it("has a row for each module of core, and no other row", () => {
-    const modules = find("packages/core/src/*.ts").map((path) => path.replace(/^.*\/|\.ts$/g, ""))
+    const modules = modulesOf("core")
     const core = page.slice(page.indexOf("## Core"), page.indexOf("## Decisions"))
     const rows = Array.from(core.matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
     assert.deepStrictEqual(rows.toSorted(), modules.toSorted())

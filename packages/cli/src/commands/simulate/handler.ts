@@ -31,8 +31,10 @@ export const serve = Effect.fnUntraced(function* (options: Options) {
       `The simulator serves ${results.length} results at ${address}. In another terminal:`,
       "",
       `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${SampleService.token}`,
-      `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${SampleData.missing}`,
-      ...machines.slice(0, 1).map(({ id }) => `  npx live-response run ${id} --script collect.ps1 --download case-1`),
+      `  npx @live-response/cli download ${results[0]?.ref.machineActionId}:0-5 ${SampleData.missing}`,
+      ...machines
+        .slice(0, 1)
+        .map(({ id }) => `  npx @live-response/cli run ${id} --script collect.ps1 --download case-1`),
       "",
       "Press Ctrl-C to stop it.",
     ].join("\n"),
