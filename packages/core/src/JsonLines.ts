@@ -123,7 +123,7 @@ export const readLocated = <A, I, E = never, R = never>(
     return []
   })
   return Stream.suspend(() => {
-    const lines = new LineReader.LineReader(longestLine * bytesPerCharacter, skim)
+    const lines = new LineReader.LineReader(longestLine * LineReader.bytesPerCharacter, skim)
     return blocks(directory, name).pipe(
       Stream.map((block) => lines.read(block)),
       Stream.concat(Stream.sync(() => lines.end())),
@@ -149,8 +149,6 @@ const blocks = (directory: PrivateDirectory, name: string): Stream.Stream<Uint8A
       }).pipe(Stream.mapError(fromPlatformError(directory.pathOf(name))))
     }),
   )
-
-const bytesPerCharacter = 3
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 

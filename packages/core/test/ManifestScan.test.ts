@@ -11,7 +11,7 @@ import * as Manifest from "@live-response/core/Manifest"
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { Completed, Failed } from "@live-response/core/ResultEvent"
-import { keyOf } from "@live-response/core/ResultRef"
+import { keyOf, type ResultRef } from "@live-response/core/ResultRef"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -48,6 +48,13 @@ const makeLines = (seed: number) => {
     "{}[],:",
   ]
   const text = () => pick(texts, "")
+  const instants = [
+    "2026-11-01T00:00:00.000Z",
+    "2099-12-31T23:59:59.999Z",
+    ...["02-30", "04-31", "01-32", "13-01", "00-10", "10-00"].map((day) => `2026-${day}T00:00:00.000Z`),
+    ...["24:00:00", "23:60:00", "23:59:60"].map((time) => `2026-03-03T${time}.000Z`),
+    "x",
+  ]
   const common = (n: number) => ({
     machineActionId: refAt(n * 10).machineActionId,
     index: below(3),
@@ -57,9 +64,7 @@ const makeLines = (seed: number) => {
     ...maybe({ sourcePath: text() }),
     links: below(5),
     attempts: pick([0, 1, 12, 1e15, -1, 1.5], 0),
-    ...maybe({
-      at: pick(["2026-11-01T00:00:00.000Z", "2026-02-31T24:00:00.000Z", "2026-12-31T23:59:59.999Z", "x"], ""),
-    }),
+    ...maybe({ at: pick(instants, "x") }),
   })
   const completed = () => {
     const start = common(below(4))
@@ -68,7 +73,7 @@ const makeLines = (seed: number) => {
       status: "completed",
       ...maybe({ version: 1 }),
       ...start,
-      path: `${start.machineActionId}/${start.index}.${ending}`,
+      path: `${random() < 0.9 ? start.machineActionId : refAt(10).machineActionId}/${random() < 0.9 ? start.index : 0}.${ending}`,
       bytes: below(1e6),
       sha256: text(),
       ...maybe({ etag: text() }),
@@ -85,7 +90,9 @@ const makeLines = (seed: number) => {
   })
   const change = (line: string): string => {
     const [from, to] = [below(line.length), below(line.length)]
-    switch (below(12)) {
+    switch (below(13)) {
+      case 12:
+        return line.slice(0, from) + String.fromCharCode(below(32)) + line.slice(from)
       case 0:
         return line.slice(0, from) + String.fromCharCode(below(300)) + line.slice(from + 1)
       case 1:
@@ -180,13 +187,14 @@ describe("Manifest", () => {
         const expected = <A>(value: (entries: ReadonlyArray<ManifestEntry.ManifestEntry>) => A) =>
           all.value === undefined ? { failure: all.failure } : { value: value(all.value), damaged: all.damaged }
         assert.deepStrictEqual(yield* outcomeOf(disk, Manifest.completed), expected(completedOf))
-        for (const ref of refs) {
+        for (const ref of refs.filter((_, n) => n % 4 === seed % 4)) {
           assert.deepStrictEqual(
             yield* outcomeOf(disk, (files, onDamaged) => Manifest.last(files, ref, onDamaged)),
             expected((entries) => Option.fromNullishOr(entries.findLast((entry) => keyOf(entry) === keyOf(ref)))),
           )
         }
       }),
+    { arbitrary: { runs: 200 } },
   )
 
   it.effect.prop("finds the same outcomes where it is open for writing", [Seed], ([seed]) =>
@@ -219,6 +227,25 @@ describe("Manifest", () => {
     }),
   )
 
+  it.effect(
+    "reports a line with a control character in a text as damaged, and reads one with any other character",
+    () =>
+      Effect.gen(function* () {
+        for (let code = 0; code < 0x100; code++) {
+          const { index, machineActionId } = refAt(0)
+          const ref = `"machineActionId":"${machineActionId}","index":${index},"script":"a${String.fromCharCode(code)}"`
+          const disk = makeDisk()
+          disk.files.set(
+            path,
+            utf8(`{"status":"failed","version":1,${ref},"links":1,"attempts":1,"message":"","error":0}\n`),
+          )
+          const { damaged } = yield* outcomeOf(disk, entriesOf)
+          const other = yield* outcomeOf(disk, (files, onDamaged) => Manifest.last(files, refAt(1), onDamaged))
+          assert.deepStrictEqual(other, { value: Option.none(), damaged: damaged ?? [] }, `character ${code}`)
+        }
+      }),
+  )
+
   it.effect("decodes no line that this release wrote to find the last one of a result", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
@@ -244,6 +271,36 @@ describe("Manifest", () => {
       assert.strictEqual(decoded, 0)
       const one = yield* decodedLines(withDisk(disk, (files) => Manifest.last(files, refAt(3), () => Effect.void)))
       assert.strictEqual(one, 2)
+    }),
+  )
+})
+
+describe("A manifest of many results", () => {
+  it.effect("has each of them once, also where an action has many", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const all = Array.from({ length: 3000 }, (_, n) => refAt(n))
+      const lineOf = ({ index, machineActionId }: ResultRef) => {
+        const ref = `"machineActionId":"${machineActionId}","index":${index}`
+        return `{"status":"completed","version":1,${ref},"links":1,"attempts":1,"path":"${machineActionId}/${index}.bin","bytes":${index},"sha256":"ab"}\n`
+      }
+      disk.files.set(path, utf8([...all, ...all.slice(0, 500)].map(lineOf).join("")))
+      const completed = yield* withDisk(disk, (files) => Manifest.completed(files, () => Effect.void))
+      assert.deepStrictEqual(completed.map(keyOf), [...all.slice(500), ...all.slice(0, 500)].map(String))
+      yield* Effect.gen(function* () {
+        const manifest = yield* Manifest.Manifest
+        for (const ref of all) {
+          const found = yield* manifest.find(ref)
+          const expected = {
+            status: "completed" as const,
+            kind: "bin" as const,
+            bytes: Number(ref.index),
+            sha256: "ab",
+          }
+          assert.deepStrictEqual(found, Option.some(expected))
+        }
+        assert.deepStrictEqual(yield* manifest.find(refAt(3000)), Option.none())
+      }).pipe(Effect.provide(manifestOn(disk)))
     }),
   )
 })
@@ -333,32 +390,52 @@ describe("StoredAction.index", () => {
 })
 
 describe("JsonLines.read", () => {
+  const Any = Schema.Struct({ status: Schema.String })
+
+  /** The entries of a file, and the numbers of its damaged lines. */
+  const readAll = Effect.fnUntraced(function* (text: string) {
+    const disk = makeDisk()
+    disk.files.set(path, utf8(text))
+    const damaged: Array<number> = []
+    const entries = yield* withDisk(disk, (files) =>
+      Stream.runCollect(
+        JsonLines.read(files, "manifest.jsonl", Any, ({ line }) => Effect.sync(() => void damaged.push(line))),
+      ),
+    )
+    return { entries, damaged }
+  })
+
+  it.effect("counts a line end of two characters as one, also where the end of a block is between them", () =>
+    Effect.gen(function* () {
+      for (const more of [0, 1, 2]) {
+        const filler = " ".repeat(16 * 1024 - 2 + more)
+        assert.deepStrictEqual((yield* readAll(`${filler}\r\nhalf\n`)).damaged, [2])
+        assert.deepStrictEqual((yield* readAll(`${filler}\r\r\nhalf\n`)).damaged, [3])
+        assert.deepStrictEqual((yield* readAll(`${filler}\rhalf\n`)).damaged, [2])
+      }
+    }),
+  )
+
+  it.effect("does not report a last line without a line feed, also where it ends in a carriage return", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* readAll("half\nhalf\r"), { entries: [], damaged: [1] })
+      assert.deepStrictEqual(yield* readAll('{"status":"x"}\r'), { entries: [{ status: "x" }], damaged: [] })
+    }),
+  )
+
   it.effect.prop("cuts a file into lines as Stream.splitLines does", [Seed], ([seed]) =>
     Effect.gen(function* () {
-      const disk = makeDisk()
       const text = makeLines(seed)
-      disk.files.set(path, utf8(text))
-      const damaged: Array<number> = []
-      const Any = Schema.Struct({ status: Schema.String })
-      const read = yield* withDisk(disk, (files) =>
-        Stream.runCollect(
-          JsonLines.read(files, "manifest.jsonl", Any, ({ line }) => Effect.sync(() => void damaged.push(line))),
-        ),
-      )
       const lines = yield* Stream.succeed(utf8(text)).pipe(Stream.decodeText(), Stream.splitLines, Stream.runCollect)
       const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Any))
       const isWhole = text.endsWith("\n")
-      assert.deepStrictEqual(
-        read,
-        lines.flatMap((line) => Option.toArray(parse(line))),
-      )
-      assert.deepStrictEqual(
-        damaged,
-        lines.flatMap((line, n) => {
+      assert.deepStrictEqual(yield* readAll(text), {
+        entries: lines.flatMap((line) => Option.toArray(parse(line))),
+        damaged: lines.flatMap((line, n) => {
           const isTorn = n === lines.length - 1 && !isWhole
           return Option.isSome(parse(line)) || isTorn || line.trim() === "" ? [] : [n + 1]
         }),
-      )
+      })
     }),
   )
 })

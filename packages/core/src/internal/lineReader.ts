@@ -16,6 +16,9 @@ export interface Line {
   readonly isOpen: boolean
 }
 
+/** No character of a line has more bytes: one of four bytes is two characters of a string. */
+export const bytesPerCharacter = 3
+
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
