@@ -254,6 +254,21 @@ export class OtherServer extends Schema.TaggedError<OtherServer>("@live-response
 }
 
 /**
+ * A file is larger than the library accepts through the API: `limit`, in bytes. Nothing was sent.
+ *
+ * @see `LibraryFile.largest`
+ * @since 0.1.0
+ * @category reasons
+ */
+export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/DefenderError/TooLarge")("TooLarge", {
+  limit: Schema.Int,
+}) {
+  override get message(): string {
+    return `the file is larger than ${this.limit / 1024 / 1024} MB, the most that the library accepts through the API; upload it in the Microsoft Defender portal`
+  }
+}
+
+/**
  * Every reason that a call fails for.
  *
  * @since 0.1.0
@@ -272,6 +287,7 @@ export const Reason = Schema.Union([
   LinkNotFollowed,
   EndlessList,
   OtherServer,
+  TooLarge,
 ])
 
 /**

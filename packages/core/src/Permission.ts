@@ -52,6 +52,27 @@ export const actions: Permission = {
 export const run: Permission = { application: ["Machine.LiveResponse"], delegated: ["Machine.LiveResponse"] }
 
 /**
+ * To list and read machines.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines
+ * @since 0.1.0
+ * @category permissions
+ */
+export const machines: Permission = {
+  application: ["Machine.Read.All", "Machine.ReadWrite.All"],
+  delegated: ["Machine.Read", "Machine.ReadWrite"],
+}
+
+/**
+ * To list, upload and delete files of the live response library.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files
+ * @since 0.1.0
+ * @category permissions
+ */
+export const library: Permission = { application: ["Library.Manage"], delegated: ["Library.Manage"] }
+
+/**
  * Describes a permission for a person.
  *
  * @since 0.1.0

@@ -13,7 +13,9 @@ import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Fleet from "@live-response/core/Fleet"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as FollowPosition from "@live-response/core/FollowPosition"
+import * as Library from "@live-response/core/Library"
 import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Machines from "@live-response/core/Machines"
 import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Quota from "@live-response/core/Quota"
@@ -102,18 +104,25 @@ export interface Options extends TransferOptions {
 }
 
 /**
+ * What calls the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ApiServices = DefenderApi.DefenderApi | Library.Library | Machines.Machines | Quota.Quota
+
+/**
  * What `layer` provides: `LiveResponse`, and the services that it is built on.
  *
  * @since 0.1.0
  * @category models
  */
 export type Services =
+  | ApiServices
   | LiveResponse.LiveResponse
   | Fleet.Fleet
   | ActionWatch.ActionWatch
   | Transfer.Transfer
-  | DefenderApi.DefenderApi
-  | Quota.Quota
   | ResultStore.ResultStore
   | Manifest.Manifest
   | FollowPosition.FollowPosition
@@ -130,14 +139,17 @@ export type Services =
  */
 export const layerApi = (
   options: ApiOptions,
-): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
-  DefenderApi.layer({
-    base: options.endpoint,
-    runWindows: options.runWindows,
-    storageHosts: options.storageHosts,
-  }).pipe(
+): Layer.Layer<ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
+  Layer.mergeAll(Library.layer, Machines.layer).pipe(
+    Layer.provideMerge(
+      DefenderApi.layer({
+        base: options.endpoint,
+        runWindows: options.runWindows,
+        storageHosts: options.storageHosts,
+      }),
+    ),
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide([NodeTransport.layer, timing(options)]),
+    Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
   )
 
 const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
@@ -160,11 +172,7 @@ const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: Trans
  */
 export const layerTransfer = (
   options: TransferOptions,
-): Layer.Layer<
-  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
-  QuotaStoreError | Config.ConfigError,
-  Credential | QuotaStore
-> =>
+): Layer.Layer<Transfer.Transfer | ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
   Transfer.layer.pipe(
     Layer.provideMerge(layerApi(options)),
     Layer.provide([storageTransport(options), timing(options)]),
@@ -252,7 +260,7 @@ const layerJournal = (directory: string) =>
 export const layerFleet = (
   options: ApiOptions & Pick<Options, "journal">,
 ): Layer.Layer<
-  Fleet.Fleet | DefenderApi.DefenderApi | Quota.Quota,
+  Fleet.Fleet | ApiServices,
   StoreError | QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore
 > => {
@@ -356,7 +364,7 @@ const configured = Effect.gen(function* () {
  * @category layers
  */
 export const layerTransferConfig: Layer.Layer<
-  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
+  Transfer.Transfer | ApiServices,
   QuotaStoreError | CredentialError | Config.ConfigError
 > = Layer.unwrap(Effect.map(configured, layerTransfer)).pipe(
   Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
