@@ -23,6 +23,7 @@ import { actions } from "./commands/actions/command.ts"
 import { auth } from "./commands/auth/command.ts"
 import { demo } from "./commands/demo/command.ts"
 import { download } from "./commands/download/command.ts"
+import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
 import { quota } from "./commands/quota/command.ts"
 import { results } from "./commands/results/command.ts"
@@ -49,7 +50,20 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Download results of Microsoft Defender for Endpoint live response: stay within the API's quota, renew expired links, and resume where a download stopped.",
   ),
-  Command.withSubcommands([runSessions, download, show, results, verify, link, actions, auth, quota, simulate, demo]),
+  Command.withSubcommands([
+    runSessions,
+    download,
+    show,
+    results,
+    verify,
+    link,
+    actions,
+    library,
+    auth,
+    quota,
+    simulate,
+    demo,
+  ]),
   Command.provide(
     Layer.unwrap(
       Effect.map(Verbose, (isVerbose) =>

@@ -36,13 +36,16 @@ const distance = (one: string, other: string): number => {
   return row[other.length] ?? 0
 }
 
-/** The known word that a text probably means: at most a third of its characters differ. */
-export const nearest = (field: Field, text: string): string | undefined => {
-  const [best] = knownWords[field]
-    .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase()) }))
+/** The words that a text probably means, the nearest first: at most a third of their characters differ. */
+export const close = (words: ReadonlyArray<string>, text: string): ReadonlyArray<string> =>
+  words
+    .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase().slice(0, 50)) }))
+    .filter(({ distance, word }) => distance * 3 <= Math.min(word.length, 50))
     .toSorted((a, b) => a.distance - b.distance)
-  return best !== undefined && best.distance * 3 <= best.word.length ? best.word : undefined
-}
+    .map(({ word }) => word)
+
+/** The known word that a text probably means. */
+export const nearest = (field: Field, text: string): string | undefined => close(knownWords[field], text)[0]
 
 /** A word as the API spells it. An unknown word stays unchanged, with a warning. */
 export const canonical = Effect.fnUntraced(function* (field: Field, text: string): Effect.fn.Return<string> {

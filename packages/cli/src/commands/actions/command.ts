@@ -7,8 +7,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Failure from "../../Failure.ts"
+import { withApi } from "../../api/WithApi.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Selection from "../../flags/Selection.ts"
@@ -17,17 +16,7 @@ import * as SignIn from "../../flags/SignIn.ts"
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
 
-type Handler = Effect.Success<typeof loadHandler>
-
-/** Runs a handler with the API that the flags choose. */
-const withApi = Effect.fnUntraced(function* <E extends Parameters<typeof Failure.fromError>[0]>(
-  options: SignIn.Options,
-  use: (handler: Handler) => Effect.Effect<void, E, Effect.Services<ReturnType<Handler["get"]>>>,
-) {
-  const environment = yield* SignIn.environment(options)
-  const handler = yield* loadHandler
-  yield* Effect.provide(use(handler), Layer.provide(handler.layer, environment))
-}, Effect.mapError(Failure.fromError))
+const run = withApi(loadHandler)
 
 const id = Argument.String("id").pipe(
   Argument.withSchema(MachineActionId),
@@ -53,7 +42,7 @@ const list = Command.make(
     ...SignIn.flags,
     json: FlagTypes.toggle("json", "Print a line of JSON for each action"),
   },
-  (options) => withApi(options, (handler) => handler.list(options, options)),
+  (options) => run(options, (handler) => handler.list(options, options)),
 ).pipe(
   Command.withDescription(`List machine actions, one line each. ${needs(Permission.actions)}`),
   Command.withExamples([
@@ -63,11 +52,11 @@ const list = Command.make(
 )
 
 const get = Command.make("get", { id, ...SignIn.flags, json: Printing.json }, (options) =>
-  withApi(options, (handler) => handler.get(options.id, options.json)),
+  run(options, (handler) => handler.get(options.id, options.json)),
 ).pipe(Command.withDescription(`Show one machine action and its commands. ${needs(Permission.actions)}`))
 
 const wait = Command.make("wait", { id, ...SignIn.flags, json: Printing.json }, (options) =>
-  withApi(options, (handler) => handler.wait(options.id, options.json)),
+  run(options, (handler) => handler.wait(options.id, options.json)),
 ).pipe(
   Command.withDescription(
     `Wait until a machine action has finished, and show it. Exits with 0 if it succeeded, else with 1. ${needs(Permission.actions)}`,
@@ -85,7 +74,7 @@ const cancel = Command.make(
     ...SignIn.flags,
     json: Printing.json,
   },
-  (options) => withApi(options, (handler) => handler.cancel(options.id, options)),
+  (options) => run(options, (handler) => handler.cancel(options.id, options)),
 ).pipe(Command.withDescription(`Cancel a machine action that has not finished. ${needs(Permission.run)}`))
 
 export const actions = Command.make("actions").pipe(

@@ -4,13 +4,10 @@
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as Timing from "@live-response/core/Timing"
-import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
-import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -21,12 +18,7 @@ import * as ActionText from "../../output/ActionText.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as Table from "../../output/Table.ts"
-
-/** The API of the environment's cloud, with its sign-in. */
-export const layer = Layer.unwrap(Effect.map(NodeLiveResponse.environment, NodeLiveResponse.layerApi)).pipe(
-  Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
-)
+import * as RowPrinter from "../../output/RowPrinter.ts"
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))
 
@@ -46,19 +38,9 @@ export const list = Effect.fnUntraced(function* (
     return Messages.write(`live-response: ${printable(message)}`)
   })
   const listed = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
-  yield* Stream.runForEach(listed, yield* makePrinter(options.json))
+  const printer = { columns: ActionText.columns, toJson: options.json ? toJson : undefined }
+  yield* Stream.runForEach(listed, yield* RowPrinter.make(printer))
   if (unreadable > 0) return yield* Failure.someFailed
-})
-
-/** Prints an action in one line. */
-const makePrinter = Effect.fnUntraced(function* (json: boolean) {
-  if (json) return (action: MachineAction.MachineAction) => Effect.flatMap(toJson(action), Console.log)
-  if (!process.stdout.isTTY) {
-    return (action: MachineAction.MachineAction) => Console.log(Table.tabbed(ActionText.columns, action))
-  }
-  const columns = Table.fitting(ActionText.columns, process.stdout.columns)
-  yield* Console.log(Table.header(columns))
-  return (action: MachineAction.MachineAction) => Console.log(Table.row(columns, action))
 })
 
 /** Prints everything that is known of an action. */

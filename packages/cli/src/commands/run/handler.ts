@@ -27,7 +27,8 @@ import * as ActionText from "../../output/ActionText.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Table from "../../output/Table.ts"
+import * as RowPrinter from "../../output/RowPrinter.ts"
+import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
 
@@ -185,11 +186,9 @@ const rowOf = (event: FleetEvent, wait: boolean): Row | undefined => {
 /** Prints a row on standard output for each session. */
 const makeRowPrinter = Effect.fnUntraced(function* (output: EventOutput.EventOutput, { json, quiet, wait }: Options) {
   if (json || quiet) return () => Effect.void
-  const shown = process.stdout.isTTY ? Table.fitting(columns, process.stdout.columns) : undefined
-  if (shown !== undefined) yield* output.print(Table.header(shown))
+  const print = yield* RowPrinter.make({ columns, print: output.print })
   return (event: FleetEvent) => {
     const row = rowOf(event, wait)
-    if (row === undefined) return Effect.void
-    return output.print(shown === undefined ? Table.tabbed(columns, row) : Table.row(shown, row))
+    return row === undefined ? Effect.void : print(row)
   }
 })
