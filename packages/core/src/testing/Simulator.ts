@@ -30,18 +30,51 @@ import * as Blobs from "../internal/simulator/blobs.ts"
 import * as DeviceCodes from "../internal/simulator/deviceCodes.ts"
 import * as Entra from "../internal/simulator/entra.ts"
 import { outage } from "../internal/simulator/errors.ts"
+import * as Library from "../internal/simulator/library.ts"
 import type {
   ActionRecord,
   App,
   DeviceUser,
   Fault,
   GeneratedContent,
+  LibraryFile,
   Machine,
+  MachineRecord,
   Result,
 } from "../internal/simulator/models.ts"
+import * as Routes from "../internal/simulator/routes.ts"
 import type { ResultRef } from "../ResultRef.ts"
 
-export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, Machine, Result }
+export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, LibraryFile, Machine, MachineRecord, Result }
+
+/**
+ * What a request asked for: a call of the API, bytes of the storage, or a token.
+ *
+ * **Details**
+ *
+ * - `link`, `list`, `action`, `run`, `cancel`: results, machine actions and sessions
+ * - `machines`, `machine`, `machinesByTag`: machines
+ * - `library`, `upload`, `delete`: the files of the live response library
+ * - `other`: anything else, and every request during an outage
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind =
+  | "link"
+  | "list"
+  | "action"
+  | "run"
+  | "cancel"
+  | "machines"
+  | "machine"
+  | "machinesByTag"
+  | "library"
+  | "upload"
+  | "delete"
+  | "blob"
+  | "token"
+  | "other"
 
 /**
  * A request that the simulator answered.
@@ -54,7 +87,7 @@ export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, Machine, R
  * @category models
  */
 export interface Call {
-  readonly kind: "link" | "blob" | "token" | "list" | "action" | "run" | "cancel" | "machines" | "other"
+  readonly kind: Kind
   readonly at: number
   readonly status: number
   readonly url: string
@@ -103,6 +136,12 @@ export interface Options {
 
   /** The machines that sessions can run on. Default: none. */
   readonly machines?: ReadonlyArray<Machine> | undefined
+
+  /**
+   * The files of the live response library. Sessions can run and put only these, and those that are uploaded. Default:
+   * `collect.ps1` alone, which the examples of this library run.
+   */
+  readonly library?: ReadonlyArray<LibraryFile> | undefined
 
   /** How long each command of a session runs. Default: 30 seconds. */
   readonly commandTime?: Duration.Input | undefined
@@ -169,6 +208,10 @@ interface State {
   isOut: boolean
 }
 
+const defaultLibrary: ReadonlyArray<LibraryFile> = [
+  { name: "collect.ps1", content: "Get-Process\r\n", description: "Lists the processes of the machine" },
+]
+
 const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<State> {
   const now = yield* Clock.currentTimeMillis
   const tokens = new Map<string, number>((options.tokens ?? []).map((token) => [token, Infinity]))
@@ -179,6 +222,7 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
     pageSize: options.pageSize ?? 10_000,
   })
   for (const machine of options.machines ?? []) yield* Actions.addMachine(actions, machine, now)
+  for (const file of options.library ?? defaultLibrary) yield* Library.add(actions.library, file, now)
   const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = 10 } = options
   return {
     api: {
@@ -222,8 +266,8 @@ const answer = Effect.fnUntraced(function* (
   if (Blobs.isBlobPath(url.pathname)) {
     return { kind: "blob", response: yield* Blobs.serve(api.blobs, request, url, now) }
   }
-  const kind = Api.operationOf(request.method, url.pathname) ?? "other"
-  return { kind, response: yield* Api.handle(api, request, url, now) }
+  const route = Routes.routeOf(request.method, url.pathname)
+  return { kind: route?.operation ?? "other", response: yield* Api.handle(api, route, request, url, now) }
 })
 
 const handle = Effect.fnUntraced(function* (state: State) {

@@ -1,20 +1,15 @@
 /** The machine actions of the simulator: those that a test added, and live response sessions that run as time passes. */
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { parseFilter } from "../odata.ts"
 import { randomHex } from "../randomHex.ts"
+import { reject, Rejection } from "./errors.ts"
+import * as Library from "./library.ts"
+import * as Machines from "./machines.ts"
 import type { ActionRecord, Machine } from "./models.ts"
+import * as ODataQuery from "./odataQuery.ts"
 import * as Sessions from "./sessions.ts"
-
-/** A request that the API rejects. */
-export class Rejection extends Data.Class<{
-  readonly status: number
-  readonly code: string
-  readonly message: string
-}> {}
 
 export interface Options {
   /** How many milliseconds a command runs. */
@@ -28,7 +23,8 @@ export interface Options {
 
 export interface Actions {
   readonly options: Options
-  readonly machines: Map<string, { readonly machine: Machine; readonly onlineAt: number }>
+  readonly machines: Machines.Machines
+  readonly library: Library.Library
   readonly added: Map<string, ActionRecord>
   readonly sessions: Map<string, Sessions.Session>
 }
@@ -36,22 +32,38 @@ export interface Actions {
 export const make = (options: Options): Actions => ({
   options,
   machines: new Map(),
+  library: new Map(),
   added: new Map(),
   sessions: new Map(),
 })
 
-const actionFields: ReadonlySet<string> = new Set([
-  "id",
-  "status",
-  "machineId",
-  "type",
-  "requestor",
-  "creationDateTimeUtc",
-])
-
-const machineFields: ReadonlySet<string> = new Set(["computerDnsName"])
-
-const reject = (status: number, code: string, message: string) => new Rejection({ status, code, message })
+/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection */
+export const entitySet: ODataQuery.EntitySet = {
+  name: "MachineActions",
+  properties: [
+    "id",
+    "type",
+    "title",
+    "scope",
+    "requestor",
+    "requestorComment",
+    "status",
+    "machineId",
+    "computerDnsName",
+    "creationDateTimeUtc",
+    "lastUpdateDateTimeUtc",
+    "cancellationRequestor",
+    "cancellationComment",
+    "cancellationDateTimeUtc",
+    "errorHResult",
+    "externalID",
+    "requestSource",
+    "relatedFileInfo",
+    "commands",
+    "troubleshootInfo",
+  ],
+  filterable: ["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"],
+}
 
 const unknownAction = (id: string) => reject(404, "ResourceNotFound", `Machine action ${id} was not found`)
 
@@ -70,7 +82,7 @@ export const add = (self: Actions, action: ActionRecord): void => {
 }
 
 export const addMachine = Effect.fnUntraced(function* (self: Actions, machine: Machine, now: number) {
-  self.machines.set(machine.id, { machine, onlineAt: now + Duration.toMillis(machine.offline ?? 0) })
+  Machines.add(self.machines, machine, now)
   if (machine.busy === undefined) return
   const id = yield* randomId
   self.sessions.set(id, {
@@ -114,52 +126,37 @@ export const resultOf = (self: Actions, id: string, index: number, now: number):
   return session === undefined ? undefined : Sessions.resultOf(session, index, now)
 }
 
-type ListedRecord = Readonly<Record<string, unknown>>
+/** The actions that are visible, newest first. */
+const visible = (self: Actions, now: number) =>
+  all(self, now, (session) => isVisible(self, session, now)).toSorted((a, b) =>
+    String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1,
+  )
 
-/** A test for the query's `$filter`. */
-const filterOf = (
-  query: URLSearchParams,
-  fields: ReadonlySet<string>,
-): Rejection | ((record: ListedRecord) => boolean) => {
-  const filter = query.get("$filter")
-  if (filter === null) return () => true
-  return parseFilter(filter, fields) ?? reject(400, "ODataError", `The query can't be understood: ${filter}`)
-}
+/** A page of the list. */
+export const list = (self: Actions, params: URLSearchParams, now: number): Rejection | ODataQuery.Page =>
+  ODataQuery.page(visible(self, now), params, entitySet, self.options.pageSize)
 
-/** A page of the list, newest first. `nextSkip` is the `$skip` of the next page, if there is one. */
-export const list = (
-  self: Actions,
-  query: URLSearchParams,
-  now: number,
-): Rejection | { readonly value: ReadonlyArray<ActionRecord>; readonly nextSkip: number | undefined } => {
-  const test = filterOf(query, actionFields)
-  if (test instanceof Rejection) return test
-  const found = all(self, now, (session) => isVisible(self, session, now))
-    .filter(test)
-    .toSorted((a, b) => (String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1))
-  const skip = Number(query.get("$skip") ?? 0)
-  const end = skip + Math.min(self.options.pageSize, Number(query.get("$top") ?? self.options.pageSize))
-  return { value: found.slice(skip, end), nextSkip: end < found.length ? end : undefined }
-}
-
-export const listMachines = (
-  self: Actions,
-  query: URLSearchParams,
-): Rejection | { readonly value: ReadonlyArray<ListedRecord> } => {
-  const test = filterOf(query, machineFields)
-  if (test instanceof Rejection) return test
-  const records = Array.from(self.machines.values(), ({ machine }) => ({
-    id: machine.id,
-    computerDnsName: machine.name ?? null,
-    lastSeen: null,
-  }))
-  return { value: records.filter(test) }
-}
+export const count = (self: Actions, params: URLSearchParams, now: number): Rejection | number =>
+  ODataQuery.count(visible(self, now), params, entitySet)
 
 const commandOrder: ReadonlyArray<string> = ["PutFile", "RunScript", "GetFile"]
 
 const isInOrder = (commands: ReadonlyArray<typeof Sessions.Command.Type>) =>
   commands.every(({ type }, i) => commandOrder.indexOf(type) >= commandOrder.indexOf(commands[i - 1]?.type ?? ""))
+
+/** The parameter that each command needs. */
+const required = { PutFile: "FileName", RunScript: "ScriptName", GetFile: "Path" }
+
+/** Why the service rejects a command on any machine. */
+const commandProblem = (self: Actions, { params, type }: typeof Sessions.Command.Type): Rejection | undefined => {
+  const value = params.find(({ key }) => key === required[type])?.value ?? ""
+  if (value === "") return reject(400, "MissingRequiredParameter", `Parameter ${required[type]} is missing.`)
+  const args = params.find(({ key }) => key === "Args")?.value ?? ""
+  if (/[;&|!$()]/.test(args)) {
+    return reject(400, "InvalidInput", "Invalid input Args: it has one of the characters ; & | ! $ ( )")
+  }
+  return type === "GetFile" ? undefined : Library.check(self.library, value)
+}
 
 /** Why a session can't start now on this machine. */
 const conflictOf = (self: Actions, machineId: string, now: number): Rejection | undefined => {
@@ -175,15 +172,20 @@ const conflictOf = (self: Actions, machineId: string, now: number): Rejection | 
 
 /** Starts a session. */
 export const run = Effect.fnUntraced(function* (self: Actions, machineId: string, body: unknown, now: number) {
-  const known = self.machines.get(machineId)
   const request = Option.getOrUndefined(decodeRun(body))
   if (request === undefined) return reject(400, "InvalidRequestBody", "Commands and Comment are required.")
-  if (known === undefined) return reject(404, "ResourceNotFound", `Machine ${machineId} was not found`)
+  const known = Machines.find(self.machines, machineId)
+  if (known instanceof Rejection) return known
   if (known.machine.unsupported === true) {
     return reject(400, "InvalidInput", "Live response is not supported on this machine's version of Windows.")
   }
+  if (!Machines.isOnboarded(known)) return reject(400, "InvalidInput", "The machine is not onboarded.")
   if (!isInOrder(request.Commands)) {
     return reject(400, "InvalidInput", "Commands are run in the order PutFile, RunScript, GetFile.")
+  }
+  for (const command of request.Commands) {
+    const problem = commandProblem(self, command)
+    if (problem !== undefined) return problem
   }
   const conflict = conflictOf(self, machineId, now)
   if (conflict !== undefined) return conflict
