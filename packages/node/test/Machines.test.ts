@@ -145,8 +145,10 @@ describe("Machines", () => {
           [machineAt(1).id],
         )
       }).pipe(
-        Effect.provide(over(server.endpoint)),
-        Effect.provide(Logger.layer([Logger.make(({ message }) => logs.push(...[message].flat()))])),
+        Effect.provide([
+          over(server.endpoint),
+          Logger.layer([Logger.make(({ message }) => logs.push(...[message].flat()))]),
+        ]),
       )
       assert.deepStrictEqual(logs, ["record 1 of the list can't be read: it has no id"])
     }),

@@ -29,7 +29,6 @@ export interface Recorded {
   readonly query: URLSearchParams
   readonly path: string
   readonly body: Buffer
-  readonly at: number
 }
 
 export interface StoredFile {
@@ -77,34 +76,37 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
   const counts = new Map<string, number>()
   const machines = [...(options.machines ?? [])]
 
-  const upload = async ({ body }: Recorded, contentType: string): Promise<Answer> => {
-    // The platform's own parser of forms.
-    const form = await new Response(new Uint8Array(body), { headers: { "content-type": contentType } }).formData()
-    const file = form.get("file")
-    if (file === null || typeof file === "string") return error(400, "InvalidInput", "The file is missing.")
+  const put = (fileName: string, content: Buffer, form: FormData): Answer => {
     const text = (name: string) => {
       const value = form.get(name)
       return typeof value === "string" ? value : null
     }
-    const known = files.get(file.name)
+    const known = files.get(fileName)
     if (known !== undefined && text("OverrideIfExists") !== "true") {
-      return error(400, "InvalidInput", `File ${file.name} already exists.`)
+      return error(400, "InvalidInput", `File ${fileName} already exists.`)
     }
-    const content = Buffer.from(await file.arrayBuffer())
     if (content.length > 20 * 1024 * 1024) return error(400, "InvalidInput", "The file is too large.")
     const stored: StoredFile = {
-      fileName: file.name,
+      fileName,
       content,
       description: text("Description"),
       hasParameters: text("HasParameters") === "true",
       parametersDescription: text("ParametersDescription"),
       writes: (known?.writes ?? 0) + 1,
     }
-    files.set(file.name, stored)
+    files.set(fileName, stored)
     return { status: 200, body: entityOf(stored) }
   }
 
-  const answerOf = async (request: Recorded, headers: IncomingMessage["headers"]): Promise<Answer> => {
+  /** The platform's own parser of forms reads the upload. */
+  const upload = ({ body }: Recorded, contentType: string): Promise<Answer> =>
+    new Response(new Uint8Array(body), { headers: { "content-type": contentType } }).formData().then((form) => {
+      const file = form.get("file")
+      if (file === null || typeof file === "string") return error(400, "InvalidInput", "The file is missing.")
+      return file.arrayBuffer().then((bytes) => put(file.name, Buffer.from(bytes), form))
+    })
+
+  const answerOf = (request: Recorded, headers: IncomingMessage["headers"]): Answer | Promise<Answer> => {
     const { method, path, query } = request
     if (headers.authorization !== `Bearer ${bearer}`) return error(401, "Unauthorized", "The token is invalid.")
     if (path === "/api/libraryfiles" && method === "GET") {
@@ -147,7 +149,7 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
     response.end(body === undefined ? undefined : JSON.stringify(body))
   }
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
     const { headers, method = "", url = "" } = request
     const { pathname: path, searchParams: query } = new URL(url, "http://localhost")
     const nth = (counts.get(`${method} ${path}`) ?? 0) + 1
@@ -155,28 +157,28 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
     const fault = options.fault?.(method, path, nth)
     const chunks: Array<Buffer> = []
     let size = 0
-    const recorded = () => ({ method, url, path, query, body: Buffer.concat(chunks), at: Date.now() })
-    for await (const chunk of request) {
-      if (!Buffer.isBuffer(chunk)) continue
+    const record = (): Recorded => {
+      const recorded = { method, url, path, query, body: Buffer.concat(chunks) }
+      requests.push(recorded)
+      return recorded
+    }
+    request.on("data", (chunk: Buffer) => {
       chunks.push(chunk)
       size += chunk.length
-      if (typeof fault === "object" && "cutAfter" in fault && size >= fault.cutAfter) {
-        requests.push(recorded())
-        request.socket.destroy()
-        return
-      }
-    }
-    const record = recorded()
-    requests.push(record)
-    if (typeof fault === "object" && "status" in fault) return respond(response, fault)
-    const answer = await answerOf(record, headers)
-    if (fault === "lost") request.socket.destroy()
-    else respond(response, answer)
+      if (typeof fault !== "object" || !("cutAfter" in fault) || size < fault.cutAfter || request.destroyed) return
+      record()
+      request.destroy()
+    })
+    request.on("end", () => {
+      const recorded = record()
+      if (typeof fault === "object" && "status" in fault) return respond(response, fault)
+      void Promise.resolve(answerOf(recorded, headers)).then((answer) =>
+        fault === "lost" ? request.socket.destroy() : respond(response, answer),
+      )
+    })
   }
 
-  const endpoint = yield* listen((request, response) => {
-    handle(request, response).catch(() => response.destroy())
-  })
+  const endpoint = yield* listen(handle)
   return {
     endpoint,
     files,
