@@ -25,6 +25,7 @@ import { demo } from "./commands/demo/command.ts"
 import { download } from "./commands/download/command.ts"
 import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
+import { machines } from "./commands/machines/command.ts"
 import { quota } from "./commands/quota/command.ts"
 import { results } from "./commands/results/command.ts"
 import { run as runSessions } from "./commands/run/command.ts"
@@ -58,6 +59,7 @@ export const command = Command.make("live-response").pipe(
     verify,
     link,
     actions,
+    machines,
     library,
     auth,
     quota,
@@ -87,7 +89,15 @@ const presenter: CliOutput.Presenter = {
 }
 
 /** Flags whose value may begin with a dash, as a script's arguments do. */
-const textFlags = new Set(["--args", "--comment", "--get-file", "--put-file", "--script"])
+const textFlags = new Set([
+  "--args",
+  "--comment",
+  "--description",
+  "--get-file",
+  "--parameters",
+  "--put-file",
+  "--script",
+])
 
 /** Joins such flags with their values, so that the values are not parsed as flags. */
 const joinTextFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {

@@ -1,10 +1,13 @@
 /**
- * The words of `--status` and `--type`. Microsoft may add words, so an unknown word is a warning, not an error.
+ * The words of flags whose values Microsoft lists, such as `--status` and `--os`. Microsoft may add words, so an unknown word is a warning, not an error.
  */
 import * as Effect from "effect/Effect"
 import { printable } from "../output/Printable.ts"
 
-/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction */
+/**
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machine
+ */
 export const knownWords = {
   status: ["Pending", "InProgress", "Succeeded", "Failed", "TimeOut", "Cancelled"],
   type: [
@@ -18,6 +21,26 @@ export const knownWords = {
     "RestrictCodeExecution",
     "UnrestrictCodeExecution",
   ],
+  os: [
+    "Windows11",
+    "Windows10",
+    "WindowsServer2025",
+    "WindowsServer2022",
+    "WindowsServer2019",
+    "WindowsServer2016",
+    "WindowsServer2012R2",
+    "macOS",
+    "Linux",
+  ],
+  health: [
+    "Active",
+    "Inactive",
+    "ImpairedCommunication",
+    "NoSensorData",
+    "NoSensorDataImpairedCommunication",
+    "Unknown",
+  ],
+  risk: ["None", "Informational", "Low", "Medium", "High"],
 } as const
 
 export type Field = keyof typeof knownWords
