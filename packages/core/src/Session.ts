@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
 /**
@@ -89,13 +90,38 @@ export class Session extends Schema.Class<Session>("@live-response/core/Session"
 }) {}
 
 /**
- * Microsoft's limits for the sessions of a tenant: 25 in progress at once, and 10 started in a minute.
+ * Microsoft's limits for the sessions of a tenant: 50 in progress at once, and 10 started in a minute. The session of a machine
+ * that is offline is queued for two hours.
+ *
+ * **Details**
+ *
+ * They are those of Microsoft's page of 2025-12-31. Older pages say 25 at once, and three days.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
  * @category limits
  */
-export const limits = { atOnce: 25, perMinute: 10 } as const
+export const limits = { atOnce: 50, perMinute: 10, offlineFor: Duration.hours(2) } as const
+
+/** Characters by which a shell would run more than the script. */
+const refused = new Set(";&|!$()")
+
+/**
+ * The characters in the arguments of a script that the service refuses: `;`, `&`, `|`, `!`, `$`, `(` and `)`.
+ *
+ * @example
+ * ```ts
+ * import * as Session from "@live-response/core/Session"
+ *
+ * console.log(Session.refusedCharacters("-Path C:\\\\Temp; Get-Process | more")) // [ ';', '|' ]
+ * ```
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @since 0.1.0
+ * @category limits
+ */
+export const refusedCharacters = (args: string): ReadonlyArray<string> =>
+  Array.from(new Set(args)).filter((character) => refused.has(character))
 
 const param = (key: string, value: string) => ({ key, value })
 
@@ -125,20 +151,24 @@ export const toApi = ({ commands, comment }: Session) => ({
 })
 
 /**
- * The Windows versions on which Microsoft supports live response sessions, with the update that each needs.
+ * The operating systems on which Microsoft supports live response sessions, with the update that each needs.
  *
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/live-response
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
  * @category requirements
  */
-export const supportedWindows: ReadonlyArray<string> = [
+export const supportedSystems: ReadonlyArray<string> = [
   "Windows 11",
   "Windows 10 1909 or later",
   "Windows 10 1903 with KB4515384",
   "Windows 10 1809 with KB4537818",
   "Windows 10 1803 with KB4537795",
   "Windows 10 1709 with KB4537816",
-  "Windows Server 2022",
+  "Windows Server 2022 or later",
   "Windows Server 2019 (in public preview) 1903 with KB4515384, or later",
   "Windows Server 2019 (in public preview) 1809 with KB4537818",
+  "Azure Stack HCI 23H2 or later",
+  "macOS 11 to 13",
+  "Linux",
 ]

@@ -71,6 +71,9 @@ export interface ApiOptions {
    */
   readonly visibleWithin?: Duration.Input | undefined
 
+  /** How long the service queues the session of an offline machine. By default two hours, Microsoft's limit. */
+  readonly offlineFor?: Duration.Input | undefined
+
   /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
@@ -152,9 +155,10 @@ export const layerApi = (
     Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
   )
 
-const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
+const timing = ({ followEvery, minimumRate, offlineFor, stallTimeout, visibleWithin }: TransferOptions) =>
   Timing.layer({
     ...(followEvery === undefined ? {} : Timing.followEvery(followEvery)),
+    ...(offlineFor === undefined ? {} : Timing.offlineFor(offlineFor)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(minimumRate === undefined ? {} : { minimumRate: { bytesPerSecond: minimumRate, over: "1 minute" } }),
     ...(visibleWithin === undefined ? {} : Timing.visibleWithin(visibleWithin)),
@@ -323,6 +327,7 @@ const StorageHost = Schema.String.check(
  * | `LIVE_RESPONSE_STALL_TIMEOUT`                   | `stallTimeout`                                | `30 seconds` |
  * | `LIVE_RESPONSE_MIN_RATE`                        | `minimumRate`, in bytes a second              | `1000`       |
  * | `LIVE_RESPONSE_VISIBLE_WITHIN`                  | `visibleWithin`                               | `2 minutes`  |
+ * | `LIVE_RESPONSE_OFFLINE_FOR`                     | `offlineFor`                                  | `2 hours`    |
  * | `LIVE_RESPONSE_FOLLOW_EVERY`                    | `followEvery`                                 | `1 minute`   |
  * | `LIVE_RESPONSE_RUN_WINDOWS`                     | `runWindows`, separated by commas             | `10/1 minute` |
  *
@@ -339,6 +344,7 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
       minimumRate: Config.schema(Rate, "LIVE_RESPONSE_MIN_RATE").pipe(Config.withDefault(undefined)),
       visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
+      offlineFor: wait("LIVE_RESPONSE_OFFLINE_FOR"),
       followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
         Config.withDefault(undefined),

@@ -4,12 +4,12 @@
 import * as LibraryFile from "@live-response/core/LibraryFile"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Path from "effect/Path"
 import type * as PlatformError from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import { type Failure, usage } from "../Failure.ts"
 import * as Format from "../output/Format.ts"
 import { printable } from "../output/Printable.ts"
+import * as LibraryName from "./LibraryName.ts"
 
 /** A file whose bytes are read each time that they are needed. */
 export interface LocalFile {
@@ -18,9 +18,6 @@ export interface LocalFile {
   readonly fileName: string
   readonly content: Stream.Stream<Uint8Array, Failure>
 }
-
-/** Whether a text is a path of this machine, and not the name of a file in the library: names have no separator. */
-export const isPath = (text: string): boolean => /[/\\]/.test(text)
 
 const why = ({ message, reason }: PlatformError.PlatformError): string =>
   reason._tag === "NotFound" ? "there is no such file" : message
@@ -39,5 +36,5 @@ export const open = Effect.fnUntraced(function* (path: string) {
     )
   }
   const content = Stream.mapError(fs.stream(path), unreadable(path))
-  return { path, fileName: (yield* Path.Path).basename(path), content } satisfies LocalFile
+  return { path, fileName: LibraryName.of(path), content } satisfies LocalFile
 })

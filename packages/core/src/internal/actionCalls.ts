@@ -14,6 +14,7 @@ import * as ApiErrors from "./apiErrors.ts"
 import * as PageText from "./pageText.ts"
 import * as RecordList from "./recordList.ts"
 import { only } from "./schedule.ts"
+import * as SessionCheck from "./sessionCheck.ts"
 import { quoted } from "./text.ts"
 
 /** An action may have commands with many errors. */
@@ -62,7 +63,7 @@ const machinesNamed = Effect.fnUntraced(
     const operation = `machine ${name}`
     const filter = encodeURIComponent(`computerDnsName eq ${quoted(name)}`)
     const request = HttpClientRequest.get(`${api.base}/api/machines?$filter=${filter}`, { acceptJson: true })
-    const of = { ...(yield* api.endpoints.machines), operation, request, permission: Permission.actions }
+    const of = { ...(yield* api.endpoints.machines), operation, request, permission: Permission.machines }
     const { items } = yield* ApiCall.records(api.call, of, Machine.fromApi)
     const [machines, unreadable] = Arr.partition(items, ({ record }) => record)
     if (unreadable.length > 0) return yield* ApiErrors.unexpected(operation, RecordList.describe(unreadable))
@@ -87,9 +88,11 @@ export const run = (api: Api) =>
     options?: { readonly beforeSend?: Effect.Effect<void, E> },
   ) {
     yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
+    const operation = `live response on ${machineId}`
+    yield* SessionCheck.check(operation, session)
     return yield* actionCall<E>(api, {
       ...(yield* api.endpoints.run),
-      operation: `live response on ${machineId}`,
+      operation,
       request: HttpClientRequest.post(`${api.base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
         acceptJson: true,
       }).pipe(HttpClientRequest.bodyJsonUnsafe(Session.toApi(session))),

@@ -32,8 +32,8 @@ export const make: Effect.Effect<Admission> = Effect.gen(function* () {
       const claims = AccessToken.claims(bearer)
       if (Option.isNone(claims)) return
       const doubts = warned.size > 1 ? [] : AccessToken.doubts(claims.value, yield* DateTime.now)
-      const missing = Permission.missing(claims.value, permission)
-      for (const doubt of missing === undefined ? doubts : [...doubts, missing]) yield* Effect.logWarning(doubt)
+      const problem = Permission.missing(claims.value, permission) ?? Permission.doubt(claims.value, permission)
+      for (const doubt of problem === undefined ? doubts : [...doubts, problem]) yield* Effect.logWarning(doubt)
     }),
 
     accepted: Effect.suspend(() => {

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import * as AccessToken from "../AccessToken.ts"
 import type { ApiError } from "../ApiError.ts"
 import { Credential } from "../Credential.ts"
 import { CredentialError, Unusable } from "../CredentialError.ts"
@@ -222,7 +223,8 @@ const failure = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<never, DefenderError> {
   const body = JsonBounds.excess(text) === undefined ? text : ""
   const now = yield* DateTime.now
-  const reason = ApiErrors.reasonOf(response, body, { ...call, now, secrets: api.sentTokens.secrets })
+  const claims = Option.getOrUndefined(AccessToken.claims(bearer))
+  const reason = ApiErrors.reasonOf(response, body, { ...call, claims, now, secrets: api.sentTokens.secrets })
   if (reason._tag === "NotFound") yield* api.admission.accepted
   if (reason._tag === "Unauthorized") {
     const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))

@@ -1,9 +1,7 @@
 /** What the calls of one API share: its address, its client, and a quota for each kind of call. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Service as Quota } from "../Quota.ts"
 import * as QuotaRule from "../QuotaRule.ts"
-import * as Session from "../Session.ts"
 import type { Settings } from "../Timing.ts"
 import type * as ApiCall from "./apiCall.ts"
 import { cachedSuccess } from "./cachedSuccess.ts"
@@ -23,15 +21,12 @@ export interface Api {
  */
 const usualWindows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
 
-/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response */
-const defaultRunWindows = [QuotaRule.Window.make({ limit: Session.limits.perMinute, duration: Duration.minutes(1) })]
-
 /** A kind of call with its quota, whose log is opened with the first call. */
 export const endpoint = (quota: Quota, name: string, windows: ReadonlyArray<QuotaRule.Window> = usualWindows) =>
   cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
 
 /** The kinds of calls about actions. */
-export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = defaultRunWindows) =>
+export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
   Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
     list: endpoint(quota, "ListMachineActions"),

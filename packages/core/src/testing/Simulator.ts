@@ -44,6 +44,7 @@ import type {
 } from "../internal/simulator/models.ts"
 import * as Routes from "../internal/simulator/routes.ts"
 import type { ResultRef } from "../ResultRef.ts"
+import { limits } from "../Session.ts"
 
 export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, LibraryFile, Machine, MachineRecord, Result }
 
@@ -122,10 +123,16 @@ export interface Options {
   /** How a user behaves who is shown a device code. Default: the first poll gets the token. */
   readonly deviceUser?: DeviceUser | undefined
 
-  /** The permissions in tokens of apps. Default: `Machine.Read.All` and `Machine.LiveResponse`. */
+  /**
+   * The permissions in tokens of apps. Default: `Machine.ReadWrite.All`, `Machine.LiveResponse` and
+   * `Library.Manage`.
+   */
   readonly roles?: ReadonlyArray<string> | undefined
 
-  /** The permissions in tokens of users. Default: `Machine.Read` and `Machine.LiveResponse`. */
+  /**
+   * The permissions in tokens of users. Default: `Machine.ReadWrite`, `Machine.LiveResponse` and
+   * `Library.Manage`.
+   */
   readonly scopes?: ReadonlyArray<string> | undefined
 
   /**
@@ -149,7 +156,7 @@ export interface Options {
   /** The limit of sessions that start in any minute. Default: 10, as the service has it. */
   readonly runsPerMinute?: number | undefined
 
-  /** The limit of sessions in progress at once. Default: 25, as the service has it. */
+  /** The limit of sessions in progress at once. Default: 50, as the service has it. */
   readonly sessions?: number | undefined
 
   /** What goes wrong with the requests to run a session, in order: `throttle`, `status`, `lost` or `none`. */
@@ -217,13 +224,13 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
   const tokens = new Map<string, number>((options.tokens ?? []).map((token) => [token, Infinity]))
   const actions = Actions.make({
     commandMillis: Duration.toMillis(options.commandTime ?? "30 seconds"),
-    maxSessions: options.sessions ?? 25,
+    maxSessions: options.sessions ?? limits.atOnce,
     visibleAfter: Duration.toMillis(options.visibleAfter ?? "2 seconds"),
     pageSize: options.pageSize ?? 10_000,
   })
   for (const machine of options.machines ?? []) yield* Actions.addMachine(actions, machine, now)
   for (const file of options.library ?? defaultLibrary) yield* Library.add(actions.library, file, now)
-  const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = 10 } = options
+  const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = limits.perMinute } = options
   return {
     api: {
       actions,
@@ -237,8 +244,8 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
       app: options.app,
       deviceCodes: DeviceCodes.make(options.deviceUser),
       tokens: {
-        roles: options.roles ?? ["Machine.Read.All", "Machine.LiveResponse"],
-        scopes: options.scopes ?? ["Machine.Read", "Machine.LiveResponse"],
+        roles: options.roles ?? ["Machine.ReadWrite.All", "Machine.LiveResponse", "Library.Manage"],
+        scopes: options.scopes ?? ["Machine.ReadWrite", "Machine.LiveResponse", "Library.Manage"],
         lifetime: Duration.toMillis(options.tokenLifetime ?? "1 hour"),
         accessTokens: tokens,
         refreshTokens: new Set(),

@@ -3,6 +3,7 @@
  */
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
+import * as Session from "@live-response/core/Session"
 import * as Timing from "@live-response/core/Timing"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as Console from "effect/Console"
@@ -95,7 +96,9 @@ const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActio
   }
   if (action.isFinal) return undefined
   const machine = ActionText.nameOf(action)
-  return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to 3 days`
+  const { offlineFor = Session.limits.offlineFor } = yield* NodeLiveResponse.environment
+  const longest = Format.duration(Timing.longestWait(offlineFor))
+  return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to ${longest}`
 })
 
 /** Waits until an action has finished. Fails unless it succeeded. */

@@ -2,6 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { limits } from "../../Session.ts"
 import type { ActionRecord, Machine } from "./models.ts"
 
 export const Command = Schema.Struct({
@@ -24,7 +25,7 @@ export interface Session {
 }
 
 /** How long the service waits for a machine that is offline. */
-const offlineTimeout = Duration.toMillis("3 days")
+const offlineTimeout = Duration.toMillis(limits.offlineFor)
 
 interface Progress {
   readonly status: "Pending" | "InProgress" | "Succeeded" | "Failed" | "TimeOut" | "Cancelled"
