@@ -26,6 +26,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Actions from "../internal/simulator/actions.ts"
 import * as Api from "../internal/simulator/api.ts"
+import * as BlobAnswer from "../internal/simulator/blobAnswer.ts"
 import * as Blobs from "../internal/simulator/blobs.ts"
 import * as DeviceCodes from "../internal/simulator/deviceCodes.ts"
 import * as Entra from "../internal/simulator/entra.ts"
@@ -42,6 +43,8 @@ import type {
   MachineRecord,
   Result,
 } from "../internal/simulator/models.ts"
+import * as Packages from "../internal/simulator/packages.ts"
+import * as ResultActions from "../internal/simulator/resultActions.ts"
 import * as Routes from "../internal/simulator/routes.ts"
 import type { ResultRef } from "../ResultRef.ts"
 
@@ -53,6 +56,8 @@ export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, LibraryFil
  * **Details**
  *
  * - `link`, `list`, `action`, `run`, `cancel`: results, machine actions and sessions
+ * - `respond`: other actions on a machine, such as isolating it
+ * - `packageLink`, `package`: investigation packages
  * - `machines`, `machine`, `machinesByTag`: machines
  * - `library`, `upload`, `delete`: the files of the live response library
  * - `other`: anything else, and every request during an outage
@@ -66,6 +71,9 @@ export type Kind =
   | "action"
   | "run"
   | "cancel"
+  | "respond"
+  | "packageLink"
+  | "package"
   | "machines"
   | "machine"
   | "machinesByTag"
@@ -149,8 +157,11 @@ export interface Options {
   /** The limit of sessions that start in any minute. Default: 10, as the service has it. */
   readonly runsPerMinute?: number | undefined
 
-  /** The limit of sessions in progress at once. Default: 25, as the service has it. */
+  /** The limit of sessions in progress at once. Default: 50, as the service has it. */
   readonly sessions?: number | undefined
+
+  /** How long an action waits for a machine that is offline, before it times out. Default: 2 hours, as the service has it. */
+  readonly offlineTimeout?: Duration.Input | undefined
 
   /** What goes wrong with the requests to run a session, in order: `throttle`, `status`, `lost` or `none`. */
   readonly runFaults?: ReadonlyArray<Fault> | undefined
@@ -176,7 +187,7 @@ export interface Service {
   /** Answers one request. `HttpEffect.toWebHandler` turns it into a handler for Deno, Bun and workers. */
   readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 
-  /** Adds a result. */
+  /** Adds a result, and the command that left it to the action of its id, unless `addAction` adds that one. */
   readonly add: (ref: ResultRef, result: Result) => Effect.Effect<void>
 
   /** Adds a machine action. It does not change over time. */
@@ -217,7 +228,8 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
   const tokens = new Map<string, number>((options.tokens ?? []).map((token) => [token, Infinity]))
   const actions = Actions.make({
     commandMillis: Duration.toMillis(options.commandTime ?? "30 seconds"),
-    maxSessions: options.sessions ?? 25,
+    maxSessions: options.sessions ?? 50,
+    offlineTimeout: Duration.toMillis(options.offlineTimeout ?? "2 hours"),
     visibleAfter: Duration.toMillis(options.visibleAfter ?? "2 seconds"),
     pageSize: options.pageSize ?? 10_000,
   })
@@ -228,6 +240,7 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
     api: {
       actions,
       blobs: Blobs.make(Duration.toMillis(options.linkLifetime ?? "30 minutes")),
+      packages: new Map(),
       tokens,
       limiters: Api.makeLimiters({ linksPerMinute, linksPerHour, runsPerMinute }),
       runFaults: [...(options.runFaults ?? [])],
@@ -264,7 +277,10 @@ const answer = Effect.fnUntraced(function* (
     return { kind, response: yield* Entra.handle(entra, request, url, now) }
   }
   if (Blobs.isBlobPath(url.pathname)) {
-    return { kind: "blob", response: yield* Blobs.serve(api.blobs, request, url, now) }
+    return { kind: "blob", response: yield* BlobAnswer.serve(api.blobs, request, url, now) }
+  }
+  if (Packages.isPackagePath(url.pathname)) {
+    return { kind: "package", response: Packages.serve(api.packages, url, now) }
   }
   const route = Routes.routeOf(request.method, url.pathname)
   return { kind: route?.operation ?? "other", response: yield* Api.handle(api, route, request, url, now) }
@@ -291,7 +307,11 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   const state = yield* makeState(options ?? {})
   const { actions, blobs } = state.api
   return {
-    add: (ref, result) => Effect.asVoid(Blobs.add(blobs, ref.machineActionId, ref.index, result)),
+    add: Effect.fnUntraced(function* ({ index, machineActionId }, result) {
+      const now = yield* Clock.currentTimeMillis
+      ResultActions.add(actions.ofResults, machineActionId, index, result.fileName, now)
+      yield* Blobs.add(blobs, machineActionId, index, result, now)
+    }),
     addAction: (action) => Effect.sync(() => Actions.add(actions, action)),
     outage: (isOut) => Effect.sync(() => void (state.isOut = isOut)),
     actions: Effect.map(Clock.currentTimeMillis, (now) => Actions.all(actions, now)),

@@ -4,6 +4,7 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as ActionRequests from "./actionRequests.ts"
 import * as Actions from "./actions.ts"
 import * as Blobs from "./blobs.ts"
 import { apiError, outage, Rejection, tooManyRequests } from "./errors.ts"
@@ -12,11 +13,13 @@ import * as Limits from "./limits.ts"
 import * as Machines from "./machines.ts"
 import type { Fault } from "./models.ts"
 import type * as ODataQuery from "./odataQuery.ts"
+import * as Packages from "./packages.ts"
 import type { Operation, Route } from "./routes.ts"
 
 export interface Api {
   readonly actions: Actions.Actions
   readonly blobs: Blobs.Blobs
+  readonly packages: Packages.Packages
   /** When each bearer token expires, in milliseconds. */
   readonly tokens: ReadonlyMap<string, number>
   readonly limiters: Readonly<Record<Operation, Limits.Limiter>>
@@ -40,6 +43,8 @@ export const makeLimiters = (limits: {
   action: usual(),
   run: Limits.perMinute(limits.runsPerMinute),
   cancel: usual(),
+  respond: usual(),
+  packageLink: Limits.perMinuteAndHour(2, 120),
   machines: usual(),
   machine: usual(),
   machinesByTag: usual(),
@@ -88,8 +93,8 @@ const pageAnswer = (url: URL, entitySet: string, page: Rejection | ODataQuery.Pa
 /** The blob that a test added, or the result of a session that ran here. */
 const blobOf = Effect.fnUntraced(function* (self: Api, id: string, index: number, now: number) {
   const blob = Blobs.find(self.blobs, id, index)
-  const content = blob === undefined ? Actions.resultOf(self.actions, id, index, now) : undefined
-  return content === undefined ? blob : yield* Blobs.add(self.blobs, id, index, { content })
+  const result = blob === undefined ? Actions.resultOf(self.actions, id, index, now) : undefined
+  return result === undefined ? blob : yield* Blobs.add(self.blobs, id, index, result, now)
 })
 
 const getLink = Effect.fnUntraced(function* (self: Api, { id, index }: Route, url: URL, now: number) {
@@ -108,8 +113,15 @@ const run = Effect.fnUntraced(function* (self: Api, { id }: Route, url: URL, bod
   const fault = self.runFaults.shift()
   const failed = faultAnswer(fault, 10, true)
   if (failed !== undefined) return failed
-  const answer = entityAnswer(url, Actions.entitySet.name, yield* Actions.run(self.actions, id, body, now), 201)
+  const answer = entityAnswer(url, Actions.entitySet.name, yield* ActionRequests.run(self.actions, id, body, now), 201)
   return fault?.fault === "lost" ? outage(504) : answer
+})
+
+const getPackageLink = Effect.fnUntraced(function* (self: Api, { id }: Route, url: URL, now: number) {
+  const action = Actions.packageOf(self.actions, id.toLowerCase(), now)
+  if (action instanceof Rejection) return refusal(action)
+  const value = yield* Packages.makeLink(self.packages, action.id, self.blobOrigin ?? url.origin, now)
+  return answerOf({ ...contextOf(url, "Edm.String"), value })
 })
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
@@ -137,7 +149,8 @@ const answer = Effect.fnUntraced(function* (
   const { machines } = actions
   const { id, isCount } = route
   const params = url.searchParams
-  const actionAnswer = (action: Rejection | object) => entityAnswer(url, Actions.entitySet.name, action)
+  const actionAnswer = (action: Rejection | object, status = 200) =>
+    entityAnswer(url, Actions.entitySet.name, action, status)
   switch (route.operation) {
     case "link":
       return yield* getLink(self, route, url, now)
@@ -148,6 +161,12 @@ const answer = Effect.fnUntraced(function* (
       return actionAnswer(Actions.get(actions, id.toLowerCase(), now))
     case "run":
       return yield* run(self, route, url, yield* bodyOf(request), now)
+    case "respond": {
+      const body = yield* bodyOf(request)
+      return actionAnswer(yield* ActionRequests.respond(actions, id, route.last, body, now), 201)
+    }
+    case "packageLink":
+      return yield* getPackageLink(self, route, url, now)
     case "cancel":
       return actionAnswer(Actions.cancel(actions, id.toLowerCase(), yield* bodyOf(request), now))
     case "machines":
