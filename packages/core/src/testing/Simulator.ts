@@ -28,9 +28,12 @@ import * as Actions from "../internal/simulator/actions.ts"
 import * as Api from "../internal/simulator/api.ts"
 import * as BlobAnswer from "../internal/simulator/blobAnswer.ts"
 import * as Blobs from "../internal/simulator/blobs.ts"
+import * as Control from "../internal/simulator/control.ts"
 import * as DeviceCodes from "../internal/simulator/deviceCodes.ts"
 import * as Entra from "../internal/simulator/entra.ts"
+import type { AccessToken } from "../internal/simulator/entraTokens.ts"
 import { outage } from "../internal/simulator/errors.ts"
+import * as Faults from "../internal/simulator/faults.ts"
 import * as Library from "../internal/simulator/library.ts"
 import type {
   ActionRecord,
@@ -65,24 +68,20 @@ export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, LibraryFil
  * @since 0.1.0
  * @category models
  */
-export type Kind =
-  | "link"
-  | "list"
-  | "action"
-  | "run"
-  | "cancel"
-  | "respond"
-  | "packageLink"
-  | "package"
-  | "machines"
-  | "machine"
-  | "machinesByTag"
-  | "library"
-  | "upload"
-  | "delete"
-  | "blob"
-  | "token"
-  | "other"
+export type Kind = FaultTarget | "package" | "other"
+
+/**
+ * The kinds of requests that can have faults.
+ *
+ * **Details**
+ *
+ * A call of the API can have any fault but `expire` and `ignoreRange`, a `token` none but `throttle`, `status`, `stall` and
+ * `none`, and a `blob` any but `throttle` and `lost`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FaultTarget = Faults.Target
 
 /**
  * A request that the simulator answered.
@@ -193,6 +192,12 @@ export interface Service {
   /** Adds a machine action. It does not change over time. */
   readonly addAction: (action: ActionRecord) => Effect.Effect<void>
 
+  /**
+   * Adds faults for the coming requests of this kind, in order. The storage's are for requests for results that have no faults of
+   * their own left.
+   */
+  readonly addFaults: (on: FaultTarget, faults: ReadonlyArray<Fault>) => Effect.Effect<void>
+
   /** Starts an outage, in which every request is answered with 503 by a gateway, or ends it. */
   readonly outage: (isOut: boolean) => Effect.Effect<void>
 
@@ -216,7 +221,7 @@ interface State {
   readonly entra: Entra.Entra
   readonly calls: Array<Call>
   readonly latency: Effect.Effect<void>
-  isOut: boolean
+  readonly control: Control.Control
 }
 
 const defaultLibrary: ReadonlyArray<LibraryFile> = [
@@ -225,7 +230,7 @@ const defaultLibrary: ReadonlyArray<LibraryFile> = [
 
 const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<State> {
   const now = yield* Clock.currentTimeMillis
-  const tokens = new Map<string, number>((options.tokens ?? []).map((token) => [token, Infinity]))
+  const tokens = new Map<string, AccessToken>((options.tokens ?? []).map((token) => [token, { expiresAt: Infinity }]))
   const actions = Actions.make({
     commandMillis: Duration.toMillis(options.commandTime ?? "30 seconds"),
     maxSessions: options.sessions ?? 50,
@@ -235,6 +240,9 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
   })
   for (const machine of options.machines ?? []) yield* Actions.addMachine(actions, machine, now)
   for (const file of options.library ?? defaultLibrary) yield* Library.add(actions.library, file, now)
+  const control: Control.Control = { faults: new Map(), isOut: false }
+  Faults.add(control.faults, "run", options.runFaults ?? [])
+  Faults.add(control.faults, "token", options.tokenFaults ?? [])
   const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = 10 } = options
   return {
     api: {
@@ -243,7 +251,7 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
       packages: new Map(),
       tokens,
       limiters: Api.makeLimiters({ linksPerMinute, linksPerHour, runsPerMinute }),
-      runFaults: [...(options.runFaults ?? [])],
+      faults: control.faults,
       blobOrigin: options.blobOrigin,
     },
     entra: {
@@ -256,28 +264,31 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
         accessTokens: tokens,
         refreshTokens: new Set(),
       },
-      faults: [...(options.tokenFaults ?? [])],
+      faults: control.faults,
     },
     calls: [],
     latency: options.latency ?? Effect.void,
-    isOut: false,
+    control,
   }
 })
 
 /** Answers a request by its path, and says which kind of call it is. */
 const answer = Effect.fnUntraced(function* (
-  { api, entra, isOut }: State,
+  { api, control, entra }: State,
   request: HttpServerRequest.HttpServerRequest,
   url: URL,
 ): Effect.fn.Return<{ readonly kind: Call["kind"]; readonly response: HttpServerResponse.HttpServerResponse }> {
   const now = yield* Clock.currentTimeMillis
-  if (isOut) return { kind: "other", response: outage(503) }
+  if (Control.isControlPath(url.pathname)) {
+    return { kind: "other", response: yield* Control.handle(control, request, url) }
+  }
+  if (control.isOut) return { kind: "other", response: outage(503) }
   if (Entra.isEntraPath(url.pathname)) {
     const kind = request.method === "POST" ? "token" : "other"
     return { kind, response: yield* Entra.handle(entra, request, url, now) }
   }
   if (Blobs.isBlobPath(url.pathname)) {
-    return { kind: "blob", response: yield* BlobAnswer.serve(api.blobs, request, url, now) }
+    return { kind: "blob", response: yield* BlobAnswer.serve(api.blobs, control.faults, request, url, now) }
   }
   if (Packages.isPackagePath(url.pathname)) {
     return { kind: "package", response: Packages.serve(api.packages, url, now) }
@@ -313,7 +324,8 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
       yield* Blobs.add(blobs, machineActionId, index, result, now)
     }),
     addAction: (action) => Effect.sync(() => Actions.add(actions, action)),
-    outage: (isOut) => Effect.sync(() => void (state.isOut = isOut)),
+    addFaults: (on, faults) => Effect.sync(() => Faults.add(state.control.faults, on, faults)),
+    outage: (isOut) => Effect.sync(() => void (state.control.isOut = isOut)),
     actions: Effect.map(Clock.currentTimeMillis, (now) => Actions.all(actions, now)),
     calls: Effect.sync(() => [...state.calls]),
     handler: handle(state),

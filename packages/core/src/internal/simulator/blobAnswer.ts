@@ -9,10 +9,10 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Stream from "effect/Stream"
 import { randomHex } from "../randomHex.ts"
 import { type Blob, type Blobs, isSigned, md5Of } from "./blobs.ts"
 import { storageError } from "./errors.ts"
+import { broken, type Faults, next } from "./faults.ts"
 import type { Fault, GeneratedContent } from "./models.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -128,28 +128,13 @@ const contentAnswer = Effect.fnUntraced(function* (request: Request, blob: Blob,
     })
   }
   const status = range === undefined ? 200 : 206
-  return HttpServerResponse.stream(bodyOf(content, start, end, fault), { status, contentLength, contentType, headers })
+  const bytes = broken((length) => content.read(start, Math.min(end, start + length)), fault)
+  return HttpServerResponse.stream(bytes ?? content.read(start, end), { status, contentLength, contentType, headers })
 })
 
-const bodyOf = (
-  { read }: GeneratedContent,
-  start: number,
-  end: number,
-  fault: Fault | undefined,
-): Stream.Stream<Uint8Array, string> => {
-  switch (fault?.fault) {
-    case "cut":
-      return Stream.concat(read(start, Math.min(end, start + fault.after)), Stream.fail("cut"))
-    case "stall":
-      return Stream.concat(read(start, Math.min(end, start + fault.after)), Stream.never)
-    default:
-      return read(start, end)
-  }
-}
-
-const answer = Effect.fnUntraced(function* (self: Blobs, request: Request, url: URL, now: number) {
+const answer = Effect.fnUntraced(function* (self: Blobs, faults: Faults, request: Request, url: URL, now: number) {
   const blob = self.byPath.get(url.pathname)
-  const fault = blob?.blobFaults.shift()
+  const fault = blob?.blobFaults.shift() ?? next(faults, "blob")
   if (request.headers["authorization"] !== undefined) return storageError(400, "InvalidAuthenticationInfo")
   if (fault?.fault === "expire" || !isSigned(self, url, now)) {
     return storageError(403, "AuthenticationFailed", "Signature not valid in the specified time frame")
@@ -162,7 +147,13 @@ const answer = Effect.fnUntraced(function* (self: Blobs, request: Request, url: 
 })
 
 /** Answers a request for a blob. */
-export const serve = Effect.fnUntraced(function* (self: Blobs, request: Request, url: URL, now: number) {
+export const serve = Effect.fnUntraced(function* (
+  self: Blobs,
+  faults: Faults,
+  request: Request,
+  url: URL,
+  now: number,
+) {
   const headers = yield* commonHeaders(request, url)
-  return HttpServerResponse.setHeaders(yield* answer(self, request, url, now), headers)
+  return HttpServerResponse.setHeaders(yield* answer(self, faults, request, url, now), headers)
 })

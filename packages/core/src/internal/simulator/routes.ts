@@ -1,21 +1,24 @@
 /** The calls of the API by method and path. */
 import { responseKinds } from "./actionRequests.ts"
 
+export const operations = [
+  "link",
+  "list",
+  "action",
+  "run",
+  "cancel",
+  "respond",
+  "packageLink",
+  "machines",
+  "machine",
+  "machinesByTag",
+  "library",
+  "upload",
+  "delete",
+] as const
+
 /** Which call of the API a request is. */
-export type Operation =
-  | "link"
-  | "list"
-  | "action"
-  | "run"
-  | "cancel"
-  | "respond"
-  | "packageLink"
-  | "machines"
-  | "machine"
-  | "machinesByTag"
-  | "library"
-  | "upload"
-  | "delete"
+export type Operation = (typeof operations)[number]
 
 export interface Route {
   readonly operation: Operation
