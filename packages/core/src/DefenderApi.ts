@@ -52,10 +52,12 @@ import * as Timing from "./Timing.ts"
  */
 export interface Service {
   /**
-   * Creates a download link for a result. `isRenewal` says that an earlier link was lost, so that the call goes before
+   * Creates a download link for a result, or for an investigation package (`ActionResult.isPackage`), which has a quota of
+   * its own: 2 calls a minute and 120 an hour. `isRenewal` says that an earlier link was lost, so that the call goes before
    * those for first links.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
    */
   readonly downloadLink: (
     ref: ResultRef,
@@ -427,14 +429,13 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       "live_response.command.index": index,
     })
     const operation = `link of ${ref}`
+    const isPackage = "isPackage" in ref && ref.isPackage === true
+    const path = isPackage ? "getPackageUri" : `GetLiveResponseResultDownloadLink(index=${index})`
     const { body, redact, response } = yield* api.call({
-      ...api.endpoints.link,
+      ...(isPackage ? yield* api.endpoints.package : api.endpoints.link),
       operation,
-      request: HttpClientRequest.get(
-        `${api.base}/api/machineactions/${machineActionId}/GetLiveResponseResultDownloadLink(index=${index})`,
-        { acceptJson: true },
-      ),
-      permission: Permission.results,
+      request: HttpClientRequest.get(`${api.base}/api/machineactions/${machineActionId}/${path}`, { acceptJson: true }),
+      permission: isPackage ? Permission.packages : Permission.results,
       bodyLimit: linkLimit,
       isUrgent: options?.isRenewal === true,
       onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),

@@ -38,6 +38,12 @@ export interface RunOptions {
    */
   readonly adopt?: boolean | undefined
 
+  /**
+   * Cancels a live response session of somebody else that is in progress on a machine, and then starts this one. By default
+   * `false`. With `adopt` it has no effect.
+   */
+  readonly cancelBlocking?: boolean | undefined
+
   /** Starts a new session where that of an earlier run failed. By default `false`: the failure is reported again. */
   readonly retryFailed?: boolean | undefined
 
@@ -174,6 +180,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         session,
         sessions: options?.sessions ?? limits.atOnce,
         adopt: options?.adopt === true,
+        cancelBlocking: options?.cancelBlocking === true,
         retryFailed: options?.retryFailed === true,
         deadline: options?.deadline,
         isWaiting: options?.wait !== false,

@@ -67,8 +67,13 @@ const decodeRef = Schema.decodeSync(ResultRefs.FromString)
 /** The last outcome of each result. The rest of an entry is only in the file. */
 const makeIndex = () => {
   const outcomes = new Map<string, Outcome>()
+  /** The results that are investigation packages, which the API has another link for. */
+  const packages = new Set<string>()
+  const refOf = (key: string): ResultRef =>
+    packages.has(key) ? ResultRefs.ActionResult.make({ ...decodeRef(key), isPackage: true }) : decodeRef(key)
   return {
     add: (entry: ManifestEntry.ManifestEntry) => {
+      if (entry.isPackage === true) packages.add(ResultRefs.keyOf(entry))
       const outcome = outcomeOf(entry)
       if (outcome !== undefined) outcomes.set(ResultRefs.keyOf(entry), outcome)
     },
@@ -76,7 +81,7 @@ const makeIndex = () => {
     failed: Effect.sync(() =>
       Array.from(outcomes)
         .filter(([, outcome]) => outcome.status === "failed")
-        .map(([key]) => decodeRef(key)),
+        .map(([key]) => refOf(key)),
     ),
   }
 }

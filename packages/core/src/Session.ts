@@ -38,12 +38,24 @@ export class GetFile extends Schema.TaggedClass<GetFile>("@live-response/core/Se
 }) {}
 
 /**
+ * Collects an investigation package. It is an action of its own, so that it stands alone in its session.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/collect-investigation-package
+ * @since 0.1.0
+ * @category commands
+ */
+export class CollectPackage extends Schema.TaggedClass<CollectPackage>("@live-response/core/Session/CollectPackage")(
+  "CollectPackage",
+  {},
+) {}
+
+/**
  * Any command of a session.
  *
  * @since 0.1.0
  * @category commands
  */
-export const Command = Schema.Union([PutFile, RunScript, GetFile])
+export const Command = Schema.Union([PutFile, RunScript, GetFile, CollectPackage])
 
 /**
  * @since 0.1.0
@@ -54,6 +66,7 @@ export type Command = typeof Command.Type
 const order: ReadonlyArray<Command["_tag"]> = ["PutFile", "RunScript", "GetFile"]
 
 const isInOrder = (commands: ReadonlyArray<Command>): boolean =>
+  (commands.length === 1 || commands.every(({ _tag }) => _tag !== "CollectPackage")) &&
   commands.every(({ _tag }, i) => i === 0 || order.indexOf(_tag) >= order.indexOf(commands[i - 1]?._tag ?? _tag))
 
 /**
@@ -84,7 +97,9 @@ const isInOrder = (commands: ReadonlyArray<Command>): boolean =>
  */
 export class Session extends Schema.Class<Session>("@live-response/core/Session")({
   commands: Schema.NonEmptyArray(Command).check(
-    Schema.makeFilter(isInOrder, { expected: "commands in the order PutFile, RunScript, GetFile" }),
+    Schema.makeFilter(isInOrder, {
+      expected: "commands in the order PutFile, RunScript, GetFile, or CollectPackage alone",
+    }),
   ),
   comment: Schema.NonEmptyString,
 }) {}
@@ -136,11 +151,22 @@ const paramsOf = (command: Command) => {
       ]
     case "GetFile":
       return [param("Path", command.path)]
+    case "CollectPackage":
+      return []
   }
 }
 
 /**
- * The body of the request that starts the session.
+ * The type of the machine action that the session is.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const actionType = ({ commands }: Session): "LiveResponse" | "CollectInvestigationPackage" =>
+  commands.some(({ _tag }) => _tag === "CollectPackage") ? "CollectInvestigationPackage" : "LiveResponse"
+
+/**
+ * The body of the request that starts a live response session.
  *
  * @since 0.1.0
  * @category encoding

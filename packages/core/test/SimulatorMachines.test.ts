@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Simulator from "@live-response/core/testing/Simulator"
+import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"

@@ -81,6 +81,24 @@ export const machinesOf = (api: Api) =>
     return machines.length > 0 || lower === name ? machines : yield* machinesNamed(api, lower)
   })
 
+/** The call that starts a session, by what it does. */
+const startOf = ({ endpoints }: Api, session: Session.Session) =>
+  Session.actionType(session) === "LiveResponse"
+    ? {
+        what: "live response",
+        path: "runliveresponse",
+        endpoint: endpoints.run,
+        permission: Permission.run,
+        body: Session.toApi(session),
+      }
+    : {
+        what: "investigation package",
+        path: "collectInvestigationPackage",
+        endpoint: endpoints.collect,
+        permission: Permission.packages,
+        body: { Comment: session.comment },
+      }
+
 export const run = (api: Api) =>
   Effect.fn("DefenderApi.run")(function* <E = never>(
     machineId: string,
@@ -88,15 +106,16 @@ export const run = (api: Api) =>
     options?: { readonly beforeSend?: Effect.Effect<void, E> },
   ) {
     yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
-    const operation = `live response on ${machineId}`
+    const { body, endpoint, path, permission, what } = startOf(api, session)
+    const operation = `${what} on ${machineId}`
     yield* SessionCheck.check(operation, session)
     return yield* actionCall<E>(api, {
-      ...(yield* api.endpoints.run),
+      ...(yield* endpoint),
       operation,
-      request: HttpClientRequest.post(`${api.base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
+      request: HttpClientRequest.post(`${api.base}/api/machines/${encodeURIComponent(machineId)}/${path}`, {
         acceptJson: true,
-      }).pipe(HttpClientRequest.bodyJsonUnsafe(Session.toApi(session))),
-      permission: Permission.run,
+      }).pipe(HttpClientRequest.bodyJsonUnsafe(body)),
+      permission,
       isOnce: true,
       beforeSend: options?.beforeSend,
       ifMissing: "check the machine's id: this tenant has no such machine, or you may not see it",

@@ -21,6 +21,9 @@ export interface Api {
  */
 const usualWindows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
 
+/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri */
+const packageWindows = QuotaRule.windowsOf({ perMinute: 2, perHour: 120 })
+
 /** A kind of call with its quota, whose log is opened with the first call. */
 export const endpoint = (quota: Quota, name: string, windows: ReadonlyArray<QuotaRule.Window> = usualWindows) =>
   cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
@@ -29,6 +32,8 @@ export const endpoint = (quota: Quota, name: string, windows: ReadonlyArray<Quot
 export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
   Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
+    package: endpoint(quota, "GetPackageUri", packageWindows),
+    collect: endpoint(quota, "CollectInvestigationPackage"),
     list: endpoint(quota, "ListMachineActions"),
     get: endpoint(quota, "GetMachineAction"),
     machines: endpoint(quota, "ListMachines"),

@@ -38,6 +38,13 @@ const authorized = { headers: { authorization: `Bearer ${token}` } }
 
 export const get = (url: string) => execute(HttpClientRequest.get(url, authorized))
 
+/** Follows a link, which gets no token. */
+export const fetchLink = (
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  method: "GET" | "HEAD" = "GET",
+) => execute(HttpClientRequest.make(method)(url, { headers }))
+
 export const post = (url: string, body?: unknown) => {
   const request = HttpClientRequest.post(url, authorized)
   return execute(body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body))

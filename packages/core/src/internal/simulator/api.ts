@@ -2,26 +2,28 @@
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import { isForDefender } from "../../AccessToken.ts"
+import * as ActionRequests from "./actionRequests.ts"
 import * as Actions from "./actions.ts"
 import * as Blobs from "./blobs.ts"
-import { apiError, outage, Rejection, tooManyRequests } from "./errors.ts"
+import type { AccessToken } from "./entraTokens.ts"
+import { apiError, Rejection, tooManyRequests } from "./errors.ts"
+import * as Faults from "./faults.ts"
 import * as Library from "./library.ts"
 import * as Limits from "./limits.ts"
 import * as Machines from "./machines.ts"
-import type { Fault } from "./models.ts"
 import type * as ODataQuery from "./odataQuery.ts"
+import * as Packages from "./packages.ts"
+import { jsonOf } from "./requestBody.ts"
 import type { Operation, Route } from "./routes.ts"
 
 export interface Api {
   readonly actions: Actions.Actions
   readonly blobs: Blobs.Blobs
-  /** When each bearer token expires, in milliseconds. */
-  readonly tokens: ReadonlyMap<string, number>
+  readonly packages: Packages.Packages
+  readonly tokens: ReadonlyMap<string, AccessToken>
   readonly limiters: Readonly<Record<Operation, Limits.Limiter>>
-  /** The faults that are left for requests to run a session. */
-  readonly runFaults: Array<Fault>
+  readonly faults: Faults.Faults
   /** The origin of the links. Default: that of the request. */
   readonly blobOrigin: string | undefined
 }
@@ -40,6 +42,8 @@ export const makeLimiters = (limits: {
   action: usual(),
   run: Limits.perMinute(limits.runsPerMinute),
   cancel: usual(),
+  respond: usual(),
+  packageLink: Limits.perMinuteAndHour(2, 120),
   machines: usual(),
   machine: usual(),
   machinesByTag: usual(),
@@ -47,18 +51,6 @@ export const makeLimiters = (limits: {
   upload: usual(),
   delete: usual(),
 })
-
-/** The answer that a fault replaces, if it replaces one. */
-const faultAnswer = (fault: Fault | undefined, limit: number, hasHeader: boolean) => {
-  switch (fault?.fault) {
-    case "throttle":
-      return tooManyRequests(limit, "00:01:00", fault.retryAfter ?? 8, hasHeader)
-    case "status":
-      return apiError(fault.status, fault.code ?? "InternalError", "An error occurred.")
-    default:
-      return undefined
-  }
-}
 
 const refusal = ({ code, message, status }: Rejection) => apiError(status, code, message)
 
@@ -88,14 +80,14 @@ const pageAnswer = (url: URL, entitySet: string, page: Rejection | ODataQuery.Pa
 /** The blob that a test added, or the result of a session that ran here. */
 const blobOf = Effect.fnUntraced(function* (self: Api, id: string, index: number, now: number) {
   const blob = Blobs.find(self.blobs, id, index)
-  const content = blob === undefined ? Actions.resultOf(self.actions, id, index, now) : undefined
-  return content === undefined ? blob : yield* Blobs.add(self.blobs, id, index, { content })
+  const result = blob === undefined ? Actions.resultOf(self.actions, id, index, now) : undefined
+  return result === undefined ? blob : yield* Blobs.add(self.blobs, id, index, result, now)
 })
 
 const getLink = Effect.fnUntraced(function* (self: Api, { id, index }: Route, url: URL, now: number) {
   const blob = yield* blobOf(self, id.toLowerCase(), index, now)
   const fault = blob?.linkFaults.shift()
-  const failed = faultAnswer(fault, 30, fault?.fault === "throttle" && fault.retryAfter !== undefined)
+  const failed = Faults.replaced(fault, 30, fault?.fault === "throttle" && fault.retryAfter !== undefined)
   if (failed !== undefined) return failed
   if (blob === undefined) return apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
   return HttpServerResponse.jsonUnsafe({
@@ -104,21 +96,12 @@ const getLink = Effect.fnUntraced(function* (self: Api, { id, index }: Route, ur
   })
 })
 
-const run = Effect.fnUntraced(function* (self: Api, { id }: Route, url: URL, body: unknown, now: number) {
-  const fault = self.runFaults.shift()
-  const failed = faultAnswer(fault, 10, true)
-  if (failed !== undefined) return failed
-  const answer = entityAnswer(url, Actions.entitySet.name, yield* Actions.run(self.actions, id, body, now), 201)
-  return fault?.fault === "lost" ? outage(504) : answer
+const getPackageLink = Effect.fnUntraced(function* (self: Api, { id }: Route, url: URL, now: number) {
+  const action = Actions.packageOf(self.actions, id.toLowerCase(), now)
+  if (action instanceof Rejection) return refusal(action)
+  const value = yield* Packages.makeLink(self.packages, action.id, self.blobOrigin ?? url.origin, now)
+  return answerOf({ ...contextOf(url, "Edm.String"), value })
 })
-
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
-
-const bodyOf = (request: HttpServerRequest.HttpServerRequest) =>
-  request.text.pipe(
-    Effect.map((text) => Option.getOrUndefined(decodeJson(text))),
-    Effect.orElseSucceed(() => undefined),
-  )
 
 const remove = ({ actions }: Api, name: string) => {
   const problem = Library.remove(actions.library, name)
@@ -137,7 +120,8 @@ const answer = Effect.fnUntraced(function* (
   const { machines } = actions
   const { id, isCount } = route
   const params = url.searchParams
-  const actionAnswer = (action: Rejection | object) => entityAnswer(url, Actions.entitySet.name, action)
+  const actionAnswer = (action: Rejection | object, status = 200) =>
+    entityAnswer(url, Actions.entitySet.name, action, status)
   switch (route.operation) {
     case "link":
       return yield* getLink(self, route, url, now)
@@ -147,9 +131,15 @@ const answer = Effect.fnUntraced(function* (
     case "action":
       return actionAnswer(Actions.get(actions, id.toLowerCase(), now))
     case "run":
-      return yield* run(self, route, url, yield* bodyOf(request), now)
+      return actionAnswer(yield* ActionRequests.run(actions, id, yield* jsonOf(request), now), 201)
+    case "respond": {
+      const body = yield* jsonOf(request)
+      return actionAnswer(yield* ActionRequests.respond(actions, id, route.last, body, now), 201)
+    }
+    case "packageLink":
+      return yield* getPackageLink(self, route, url, now)
     case "cancel":
-      return actionAnswer(Actions.cancel(actions, id.toLowerCase(), yield* bodyOf(request), now))
+      return actionAnswer(Actions.cancel(actions, id.toLowerCase(), yield* jsonOf(request), now))
     case "machines":
       if (isCount) return answerOf(Machines.count(machines, params, now))
       return pageAnswer(url, Machines.entitySet.name, Machines.list(machines, params, actions.options.pageSize, now))
@@ -168,6 +158,17 @@ const answer = Effect.fnUntraced(function* (
   }
 })
 
+/** Why a bearer token is refused. One for another API is a 403 and not a 401, as the service has it. */
+const tokenProblem = ({ tokens }: Api, authorization: string | undefined, now: number) => {
+  const token = tokens.get(authorization?.replace(/^Bearer /i, "") ?? "")
+  if (token === undefined || token.expiresAt <= now) {
+    return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
+  }
+  return token.audience === undefined || isForDefender({ aud: token.audience })
+    ? undefined
+    : apiError(403, "Forbidden", `The token is for ${token.audience}, which is another API.`)
+}
+
 /** Answers a request to the API. Without a route it is a resource that the service does not have. */
 export const handle = Effect.fnUntraced(function* (
   self: Api,
@@ -176,12 +177,11 @@ export const handle = Effect.fnUntraced(function* (
   url: URL,
   now: number,
 ) {
-  const token = request.headers.authorization?.replace(/^Bearer /, "") ?? ""
-  if ((self.tokens.get(token) ?? 0) <= now) {
-    return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
-  }
+  const problem = tokenProblem(self, request.headers.authorization, now)
+  if (problem !== undefined) return problem
   if (route === undefined) return apiError(404, "NotFound", "No such resource.")
   const throttled = self.limiters[route.operation](now)
   if (throttled !== undefined) return tooManyRequests(throttled.limit, throttled.text, throttled.seconds, true)
-  return yield* answer(self, route, request, url, now)
+  const fault = Faults.next(self.faults, route.operation)
+  return Faults.replaced(fault, 100, true) ?? Faults.delivered(yield* answer(self, route, request, url, now), fault)
 })

@@ -56,6 +56,12 @@ export interface GeneratedContent {
 export interface Result {
   readonly content: Uint8Array | GeneratedContent
 
+  /**
+   * The name of the file that was collected, which the storage sends as `Content-Disposition`. Default: the result is that of a
+   * script.
+   */
+  readonly fileName?: string | undefined
+
   /** Whether the storage sends the MD5 of the content. Default: `true`. */
   readonly md5?: boolean
 
@@ -130,6 +136,9 @@ export interface Machine {
 
   /** How long the session of another program runs on it from the time it is added. Default: there is none. */
   readonly busy?: Duration.Input | undefined
+
+  /** Whether the rejection of a second session leaves out which one is in progress, as the service sometimes does. Default: `false`. */
+  readonly hidesActiveAction?: boolean | undefined
 
   /** Whether the service rejects sessions on it, because its version of Windows is too old. Default: `false`. */
   readonly unsupported?: boolean | undefined

@@ -1,18 +1,24 @@
 /** The calls of the API by method and path. */
+import { responseKinds } from "./actionRequests.ts"
+
+export const operations = [
+  "link",
+  "list",
+  "action",
+  "run",
+  "cancel",
+  "respond",
+  "packageLink",
+  "machines",
+  "machine",
+  "machinesByTag",
+  "library",
+  "upload",
+  "delete",
+] as const
 
 /** Which call of the API a request is. */
-export type Operation =
-  | "link"
-  | "list"
-  | "action"
-  | "run"
-  | "cancel"
-  | "machines"
-  | "machine"
-  | "machinesByTag"
-  | "library"
-  | "upload"
-  | "delete"
+export type Operation = (typeof operations)[number]
 
 export interface Route {
   readonly operation: Operation
@@ -20,6 +26,8 @@ export interface Route {
   readonly id: string
   /** The index of the command whose result a link is for. */
   readonly index: number
+  /** The last part of the path in lower case, which names the kind of a new action. */
+  readonly last: string
   /** Whether the path ends in `/$count`, which asks how many records a list has. */
   readonly isCount: boolean
 }
@@ -28,11 +36,13 @@ export interface Route {
 const table: ReadonlyArray<readonly [method: string, path: string, operation: Operation]> = [
   ["GET", "machineactions", "list"],
   ["GET", "machineactions/*", "action"],
+  ["GET", "machineactions/*/getpackageuri", "packageLink"],
   ["POST", "machineactions/*/cancel", "cancel"],
   ["GET", "machines", "machines"],
   ["GET", "machines/findbytag", "machinesByTag"],
   ["GET", "machines/*", "machine"],
   ["POST", "machines/*/runliveresponse", "run"],
+  ...responseKinds.map((kind) => ["POST", `machines/*/${kind}`, "respond"] as const),
   ["GET", "libraryfiles", "library"],
   ["POST", "libraryfiles", "upload"],
   ["DELETE", "libraryfiles/*", "delete"],
@@ -65,12 +75,13 @@ export const routeOf = (method: string, pathname: string): Route | undefined => 
   const isCount = parts.length > 1 && parts.at(-1) === "$count"
   const lower = (isCount ? parts.slice(0, -1) : parts).map((part) => part.toLowerCase())
   const id = parts[1] ?? ""
-  const index = link.exec(lower[2] ?? "")?.[1]
+  const last = lower.at(-1) ?? ""
+  const index = link.exec(last)?.[1]
   // A link has no index in its path that the table could hold.
   if (index !== undefined && lower.length === 3 && lower[0] === "machineactions") {
-    return method === "GET" ? { operation: "link", id, index: Number(index), isCount: false } : undefined
+    return method === "GET" ? { operation: "link", id, index: Number(index), last, isCount: false } : undefined
   }
   const operation = table.find(([of, path]) => of === method && fits(path, lower))?.[2]
   if (operation === undefined || (isCount && !lists.has(operation))) return undefined
-  return { operation, id, index: 0, isCount }
+  return { operation, id, index: 0, last, isCount }
 }
