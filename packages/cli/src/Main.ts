@@ -21,6 +21,7 @@ import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import { actions } from "./commands/actions/command.ts"
 import { auth } from "./commands/auth/command.ts"
+import { collectPackage } from "./commands/collect-package/command.ts"
 import { demo } from "./commands/demo/command.ts"
 import { download } from "./commands/download/command.ts"
 import { library } from "./commands/library/command.ts"
@@ -53,6 +54,7 @@ export const command = Command.make("live-response").pipe(
   ),
   Command.withSubcommands([
     runSessions,
+    collectPackage,
     download,
     show,
     results,

@@ -133,7 +133,7 @@ describe("run", { concurrent: true }, () => {
         const actionId = lines.find((line) => line.endsWith(machineAt(0)))?.slice(0, 36)
         assert.include(
           busy.stderr,
-          `(machine action ${actionId}); wait until it has finished, or cancel it (--adopt waits for that session instead)`,
+          `(machine action ${actionId}); wait until it has finished, or cancel it (--adopt waits for that session instead, --cancel-blocking cancels it)`,
         )
 
         const lists = ServedSimulator.answered(service.simulator, "list")

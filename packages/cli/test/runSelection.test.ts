@@ -172,7 +172,7 @@ describe("run with a selection", () => {
       assert.strictEqual(args.exitCode, 2)
       assert.include(
         args.stderr,
-        "--args has ; |, which live response refuses; leave out ; & | ! $ ( ), or put them into the script",
+        "--args has ; |, which live response refuses; leave them out, or put them into the script",
       )
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
     }),
@@ -238,6 +238,35 @@ describe("run with a selection", () => {
       )
       const [started] = server.requests("POST", `/api/machines/${machineAt(7)}/runliveresponse`)
       assert.include(started?.body.toString(), '"value":"new.ps1"')
+    }),
+  )
+
+  it.live("cancels the session in the way with --cancel-blocking, after a yes", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        visibleAfter: 0,
+        machines: machines(1, () => ({ busy: "1 hour" })),
+      })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", machineAt(0), ...script, ...args], env: { ...service.env, ...env } })
+      const both = yield* command("--adopt", "--cancel-blocking")
+      assert.strictEqual(both.exitCode, 2)
+      assert.include(both.stderr, "choose either --adopt or --cancel-blocking")
+      const unconfirmed = yield* command("--cancel-blocking")
+      assert.strictEqual(unconfirmed.exitCode, 2)
+      assert.include(
+        unconfirmed.stderr,
+        "this would cancel sessions of others that are in progress on the machines; confirm it with --yes",
+      )
+      const cancelled = yield* command("--cancel-blocking", "--yes", "--json")
+      assert.strictEqual(cancelled.exitCode, 0, cancelled.stderr)
+      assert.match(cancelled.stderr, /cancelled: machine action [0-9a-f-]{36}, which was in progress on c0ffee/)
+      assert.deepStrictEqual(
+        Cli.ndjson(cancelled.stdout).map(({ event }) => event),
+        ["cancelled", "started", "sessions"],
+      )
     }),
   )
 })

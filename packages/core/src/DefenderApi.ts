@@ -196,39 +196,7 @@ export interface Service {
    * Lists records that this library has no call for, page by page, as `pages` lists machine actions: each record is decoded
    * by itself, and one that can't be read is in `unreadable`.
    *
-   * @example
-   * ```ts
-   * import { DefenderApi } from "@live-response/core/DefenderApi"
-   * import * as Permission from "@live-response/core/Permission"
-   * import { Quota } from "@live-response/core/Quota"
-   * import * as QuotaRule from "@live-response/core/QuotaRule"
-   * import * as Duration from "effect/Duration"
-   * import * as Effect from "effect/Effect"
-   * import * as Predicate from "effect/Predicate"
-   * import * as Result from "effect/Result"
-   * import * as Stream from "effect/Stream"
-   *
-   * const alertFromApi = (value: unknown) =>
-   *   Predicate.hasProperty(value, "id") && typeof value.id === "string"
-   *     ? Result.succeed({ id: value.id })
-   *     : Result.fail("it has no id")
-   *
-   * export const alertIds = Effect.gen(function* () {
-   *   const api = yield* DefenderApi
-   *   const quota = yield* (yield* Quota).ofApi({
-   *     name: "ListAlerts",
-   *     windows: [QuotaRule.Window.make({ limit: 100, duration: Duration.minutes(1) })],
-   *   })
-   *   const pages = api.records({
-   *     path: "/api/alerts",
-   *     operation: "ListAlerts",
-   *     permission: Permission.actions,
-   *     quota,
-   *     fromApi: alertFromApi,
-   *   })
-   *   return yield* Stream.runCollect(Stream.flatMap(pages, ({ records }) => Stream.fromIterable(records)))
-   * })
-   * ```
+   * @see `execute` for a call whose answer is not a list
    */
   readonly records: <A extends { readonly id: string }>(
     list: RecordsOptions<A>,

@@ -286,7 +286,7 @@ export class InvalidArguments extends Schema.TaggedError<InvalidArguments>(
   "@live-response/core/DefenderError/InvalidArguments",
 )("InvalidArguments", { characters: Schema.Array(Schema.String) }) {
   override get message(): string {
-    return `the script's arguments have ${this.characters.join(" ")}, which live response refuses; leave out ; & | ! $ ( ), or put them into the script`
+    return `the script's arguments have ${this.characters.join(" ")}, which live response refuses; leave them out, or put them into the script`
   }
 }
 

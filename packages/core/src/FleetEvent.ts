@@ -48,7 +48,7 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetEve
 }) {}
 
 /**
- * A session of somebody else was in progress on the machine, and was cancelled to make room for the session of this run.
+ * A session of somebody else was in progress on the machine, and was cancelled so that the session of this run can start.
  *
  * @since 0.1.0
  * @category events
@@ -203,7 +203,7 @@ export const tally = (counts: Counts, event: FleetEvent): Counts => {
 
 /**
  * Why a session failed, in a few words that sessions with the same cause share: its failed command and the errors of that
- * command, or else its status. `undefined` for a session that succeeded.
+ * command, or else its status. `undefined` for a session that succeeded, and where the API does not say why.
  *
  * @since 0.1.0
  * @category summary
@@ -211,7 +211,8 @@ export const tally = (counts: Counts, event: FleetEvent): Counts => {
 export const errorOf = ({ commands, status, troubleshootInfo }: MachineAction): string | undefined => {
   if (status === "Succeeded") return undefined
   const failed = commands.find((command) => command.status === "Failed")
-  if (failed === undefined) return [status, ...(troubleshootInfo === undefined ? [] : [troubleshootInfo])].join(": ")
+  if (failed === undefined && troubleshootInfo === undefined) return status === "Failed" ? undefined : status
+  if (failed === undefined) return `${status}: ${troubleshootInfo}`
   const { errors, params, type } = failed
   const what = params["ScriptName"] ?? params["Path"] ?? params["FileName"]
   return [`${type}${what === undefined ? "" : ` ${what}`}`, ...(errors.length === 0 ? [status] : errors)].join(": ")

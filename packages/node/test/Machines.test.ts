@@ -156,7 +156,7 @@ describe("Machines", () => {
 })
 
 describe("Machine.readiness", () => {
-  it("tells machines that are offline or not onboarded from those that live response can run on", () => {
+  it("says which machines are offline or not onboarded, and that live response can run on the others", () => {
     const of = (healthStatus?: string, onboardingStatus?: string) => {
       const result = Machine.fromApi({ id: "m", healthStatus, onboardingStatus })
       return result._tag === "Success" ? Machine.readiness(result.success) : result.failure

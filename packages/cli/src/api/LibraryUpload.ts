@@ -25,9 +25,9 @@ const sha256Of = Effect.fnUntraced(function* ({ content }: LocalFile) {
 export const named = (files: ReadonlyArray<LibraryFile>, fileName: string): LibraryFile | undefined =>
   files.find((file) => file.fileName.toLowerCase() === fileName.toLowerCase())
 
-/** Compares a file with those of the library. */
+/** Compares a file with the one that has exactly its name, by which the session will ask for it. */
 export const stateOf = Effect.fnUntraced(function* (files: ReadonlyArray<LibraryFile>, file: LocalFile) {
-  const known = named(files, file.fileName)
+  const known = files.find(({ fileName }) => fileName === file.fileName)
   if (known === undefined) return "absent"
   return (yield* sha256Of(file)) === known.sha256 ? "same" : "other"
 })

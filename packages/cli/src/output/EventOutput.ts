@@ -160,7 +160,11 @@ const printSummary = Effect.fnUntraced(function* (
     return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
   }
   if (json && fleet !== undefined) {
-    yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
+    const errors = FleetProgress.errorsOf(fleet)
+    const sessions = FleetEvent.close(fleet.sessions, yield* DateTime.now)
+    yield* Console.log(
+      yield* toJson(errors.length === 0 ? sessions : FleetEvent.Sessions.make({ ...sessions, errors })),
+    )
   }
   if (json && progress.isSaving) {
     yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))

@@ -22,7 +22,7 @@ export interface Page<A> {
   readonly next?: string
 }
 
-export interface Options<A> extends PageWalk.Place {
+export interface Options<A> extends PageWalk.Location {
   readonly call: ApiCall.Client
   readonly endpoint: Effect.Effect<ApiCall.Endpoint, ApiError>
   /** What errors name. */

@@ -202,11 +202,11 @@ class Blocked extends Data.TaggedError("Blocked")<{
 /** How long a session may take to end once it was cancelled. */
 const cancellation = "2 minutes"
 
-/** Makes the function that cancels the session in the way, and waits until it has ended. */
+/** Makes the function that cancels the session in the way, and waits until it has finished. */
 const makeClear =
   ({ api, emit, session }: Options) =>
   (machineId: string, { action, refusal }: Blocked): Effect.Effect<void, ApiError> =>
-    api.cancel(action.id, `cancelled to make room for: ${session.comment}`).pipe(
+    api.cancel(action.id, `cancelled, because another session was requested: ${session.comment}`).pipe(
       // It may have finished meanwhile.
       Effect.catchReason("DefenderError", "Refused", () => Effect.void),
       Effect.andThen(api.wait(action.id)),

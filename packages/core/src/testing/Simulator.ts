@@ -131,14 +131,14 @@ export interface Options {
   readonly deviceUser?: DeviceUser | undefined
 
   /**
-   * The permissions in tokens of apps. Default: `Machine.ReadWrite.All`, `Machine.LiveResponse` and
-   * `Library.Manage`.
+   * The permissions in tokens of apps. Default: `Machine.ReadWrite.All`, `Machine.LiveResponse`,
+   * `Machine.CollectForensics` and `Library.Manage`.
    */
   readonly roles?: ReadonlyArray<string> | undefined
 
   /**
-   * The permissions in tokens of users. Default: `Machine.ReadWrite`, `Machine.LiveResponse` and
-   * `Library.Manage`.
+   * The permissions in tokens of users. Default: `Machine.ReadWrite`, `Machine.LiveResponse`,
+   * `Machine.CollectForensics` and `Library.Manage`.
    */
   readonly scopes?: ReadonlyArray<string> | undefined
 
@@ -265,8 +265,18 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
       app: options.app,
       deviceCodes: DeviceCodes.make(options.deviceUser),
       tokens: {
-        roles: options.roles ?? ["Machine.ReadWrite.All", "Machine.LiveResponse", "Library.Manage"],
-        scopes: options.scopes ?? ["Machine.ReadWrite", "Machine.LiveResponse", "Library.Manage"],
+        roles: options.roles ?? [
+          "Machine.ReadWrite.All",
+          "Machine.LiveResponse",
+          "Machine.CollectForensics",
+          "Library.Manage",
+        ],
+        scopes: options.scopes ?? [
+          "Machine.ReadWrite",
+          "Machine.LiveResponse",
+          "Machine.CollectForensics",
+          "Library.Manage",
+        ],
         lifetime: Duration.toMillis(options.tokenLifetime ?? "1 hour"),
         accessTokens: tokens,
         refreshTokens: new Set(),

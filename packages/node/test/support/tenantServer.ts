@@ -11,6 +11,8 @@ import { listen } from "./loopbackServer.ts"
 export interface Answer {
   readonly status: number
   readonly body?: unknown
+  /** The body where it is not JSON. */
+  readonly bytes?: Uint8Array
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -29,6 +31,7 @@ export interface Recorded {
   readonly query: URLSearchParams
   readonly path: string
   readonly body: Buffer
+  readonly authorization: string | undefined
 }
 
 export interface StoredFile {
@@ -108,6 +111,7 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
 
   const answerOf = (request: Recorded, headers: IncomingMessage["headers"]): Answer | Promise<Answer> => {
     const { method, path, query } = request
+    if (!path.startsWith("/api/")) return options.other?.(request) ?? { status: 404 }
     if (headers.authorization !== `Bearer ${bearer}`) return error(401, "Unauthorized", "The token is invalid.")
     if (path === "/api/libraryfiles" && method === "GET") {
       return {
@@ -144,7 +148,11 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
     return page.length === 0 ? error(404, "NotFound", "No recent machine.") : { status: 200, body: { value: page } }
   }
 
-  const respond = (response: ServerResponse, { body, headers = {}, status }: Answer) => {
+  const respond = (response: ServerResponse, { body, bytes, headers = {}, status }: Answer) => {
+    if (bytes !== undefined) {
+      response.writeHead(status, { "content-type": "application/zip", "content-length": bytes.length, ...headers })
+      return void response.end(bytes)
+    }
     response.writeHead(status, { "content-type": "application/json", ...headers })
     response.end(body === undefined ? undefined : JSON.stringify(body))
   }
@@ -158,7 +166,7 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
     const chunks: Array<Buffer> = []
     let size = 0
     const record = (): Recorded => {
-      const recorded = { method, url, path, query, body: Buffer.concat(chunks) }
+      const recorded = { method, url, path, query, body: Buffer.concat(chunks), authorization: headers.authorization }
       requests.push(recorded)
       return recorded
     }

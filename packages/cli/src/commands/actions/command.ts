@@ -7,11 +7,14 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { withApi } from "../../api/WithApi.ts"
+import * as Failure from "../../Failure.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as SignIn from "../../flags/SignIn.ts"
+import * as Confirmation from "../../input/Confirmation.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
@@ -66,16 +69,41 @@ const wait = Command.make("wait", { id, ...SignIn.flags, json: Printing.json }, 
 const cancel = Command.make(
   "cancel",
   {
-    id,
+    id: id.pipe(Argument.optional),
+    allPending: FlagTypes.toggle(
+      "all-pending",
+      "Cancel every pending live response session; the flags of a selection choose among them, or another --status or --type",
+    ),
+    ...Selection.flags,
     comment: Flag.String("comment").pipe(
       Flag.withMetavar("TEXT"),
       FlagTypes.describe("The reason, which is stored with the action (required)"),
     ),
+    yes: Confirmation.flag("cancel all of them"),
     ...SignIn.flags,
-    json: Printing.json,
+    json: FlagTypes.toggle("json", "Print a JSON object for each action, in one line"),
   },
-  (options) => run(options, (handler) => handler.cancel(options.id, options)),
-).pipe(Command.withDescription(`Cancel a machine action that has not finished. ${needs(Permission.run)}`))
+  Effect.fnUntraced(function* (options) {
+    const { allPending, id } = options
+    if (Option.isSome(id) === allPending) {
+      return yield* Failure.usage("name the ID of one action, or use --all-pending")
+    }
+    if (Option.isSome(id) && Selection.isSelecting(options)) {
+      return yield* Failure.usage("flags that select actions need --all-pending; leave them out to cancel one action")
+    }
+    yield* run(options, (handler) =>
+      Option.isSome(id) ? handler.cancel(id.value, options) : handler.cancelAll(options, options),
+    )
+  }),
+).pipe(
+  Command.withDescription(`Cancel machine actions that have not finished. ${needs(Permission.run)}`),
+  Command.withExamples([
+    {
+      command: "live-response actions cancel --all-pending --requestor soc@contoso.com --comment 'wrong script'",
+      description: "All sessions of a user that have not started",
+    },
+  ]),
+)
 
 export const actions = Command.make("actions").pipe(
   Command.withDescription("List, show, wait for and cancel machine actions"),

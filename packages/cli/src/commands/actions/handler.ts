@@ -10,11 +10,13 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Failure from "../../Failure.ts"
-import type { Selection } from "../../flags/Selection.ts"
+import * as Selection from "../../flags/Selection.ts"
+import * as Confirmation from "../../input/Confirmation.ts"
 import * as ActionText from "../../output/ActionText.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
@@ -30,7 +32,7 @@ const toJson = (action: MachineAction.MachineAction) => Effect.map(Effect.orDie(
  * not be read.
  */
 export const list = Effect.fnUntraced(function* (
-  selection: Selection,
+  selection: Selection.Selection,
   options: { readonly limit: Option.Option<number>; readonly json: boolean },
 ) {
   let unreadable = 0
@@ -62,8 +64,15 @@ const details = (action: MachineAction.MachineAction): string =>
     ],
     ["requested by", printable(action.requestor ?? "")],
     ["comment", printable(action.requestorComment ?? "")],
+    ["title", printable(action.title ?? "")],
+    ["source", printable(action.requestSource ?? "")],
+    ["external id", printable(action.externalID ?? "")],
+    ["scope", printable(action.scope ?? "")],
+    ["file", printable(Object.values(action.relatedFileInfo ?? {}).join(" "))],
+    ["trouble", printable(action.troubleshootInfo ?? "")],
     ["cancelled by", printable(action.cancellationRequestor ?? "")],
     ["because", printable(action.cancellationComment ?? "")],
+    ["cancelled", ActionText.instantOf(action.cancelled)],
     ["created", ActionText.instantOf(action.created)],
     ["updated", ActionText.instantOf(action.updated)],
     ...action.commands.map((command) => [
@@ -115,4 +124,38 @@ export const cancel = Effect.fnUntraced(function* (
   options: { readonly comment: string; readonly json: boolean },
 ) {
   yield* show(yield* (yield* DefenderApi.DefenderApi).cancel(id, options.comment), options.json)
+})
+
+/** The actions of a selection that have not finished: live response sessions that are pending, unless the flags say otherwise. */
+const unfinished = (selection: Selection.Selection): Selection.Selection => ({
+  ...Selection.ofSessions(selection),
+  status: selection.status.length === 0 ? ["Pending"] : selection.status,
+})
+
+/** Cancels every selected action that has not finished, after a yes. Fails at the end if one could not be cancelled. */
+export const cancelAll = Effect.fnUntraced(function* (
+  selection: Selection.Selection,
+  options: { readonly comment: string; readonly json: boolean; readonly yes: boolean },
+) {
+  let failures = 0
+  const report = (message: string) => {
+    failures++
+    return Messages.write(`failed: ${printable(message)}`)
+  }
+  const found = yield* Stream.runCollect(
+    ActionSearch.search(unfinished(selection), ({ message }) => report(message)).pipe(
+      Stream.filter((action) => !action.isFinal),
+    ),
+  )
+  if (found.length === 0) yield* Messages.write("no selected machine action is pending")
+  else yield* Confirmation.confirm(`cancel ${Format.counted(found.length, "machine action")}`, options)
+  const { cancel } = yield* DefenderApi.DefenderApi
+  const print = yield* RowPrinter.make({ columns: ActionText.columns, toJson: options.json ? toJson : undefined })
+  for (const { id } of found) {
+    const cancelled = yield* Effect.result(cancel(id, options.comment))
+    if (Result.isSuccess(cancelled)) yield* print(cancelled.success)
+    else if (cancelled.failure._tag !== "DefenderError" || cancelled.failure.isDenied) return yield* cancelled.failure
+    else yield* report(cancelled.failure.message)
+  }
+  if (failures > 0) return yield* Failure.someFailed
 })

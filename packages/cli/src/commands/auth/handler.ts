@@ -21,6 +21,7 @@ const commands = {
   actions: Permission.actions,
   "actions cancel": Permission.run,
   machines: Permission.machines,
+  "collect-package": Permission.packages,
   library: Permission.library,
 }
 

@@ -43,7 +43,7 @@ const upload = Command.make(
     parameters: FlagTypes.text("parameters").pipe(
       Flag.optional,
       Flag.withMetavar("TEXT"),
-      FlagTypes.describe("The parameters of a script, described for whoever runs it"),
+      FlagTypes.describe("What the parameters of a script mean, for those who run it"),
     ),
     yes: Confirmation.flag("replace a file that has the same name and other content"),
     ...SignIn.flags,

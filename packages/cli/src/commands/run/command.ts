@@ -29,7 +29,8 @@ export const manyMachines = 100
 
 const defaultComment = "live-response run"
 
-const parameters = {
+/** What every run has, whatever it does on the machines. */
+export const parameters = {
   machines: Argument.String("machine").pipe(
     Argument.variadic(),
     Argument.withMetavar("MACHINE"),
@@ -40,28 +41,6 @@ const parameters = {
     "A list of machines: one per line, JSON lines, or .csv with the column machineId; - is standard input; may be repeated",
   ),
   ...MachineSelection.flags,
-  putFiles: FlagTypes.texts(
-    "put-file",
-    "FILE",
-    "First put this file of the library on the machine; a path such as ./tool.exe is a file of this machine, which is uploaded to the library; may be repeated",
-  ),
-  script: Flag.String("script").pipe(
-    Flag.optional,
-    Flag.withMetavar("FILE"),
-    FlagTypes.describe(
-      "Then run this script of the library; a path such as ./collect.ps1 is a file of this machine, which is uploaded to the library",
-    ),
-  ),
-  args: Flag.String("args").pipe(
-    Flag.optional,
-    Flag.withMetavar("TEXT"),
-    FlagTypes.describe("Arguments of the script, as one string, without ; & | ! $ ( and )"),
-  ),
-  getFiles: FlagTypes.texts(
-    "get-file",
-    "PATH",
-    "Then collect this file from the machine, by its full path there; may be repeated",
-  ),
   comment: Flag.String("comment").pipe(
     Flag.withDefault(defaultComment),
     Flag.withMetavar("TEXT"),
@@ -78,8 +57,14 @@ const parameters = {
     "dry-run",
     "Show which machines would get a session, and what that costs in quota and time; start and upload nothing",
   ),
-  yes: Confirmation.flag(`upload files of this machine, and run on more than ${manyMachines} selected machines`),
+  yes: Confirmation.flag(
+    `upload files of this machine, and cancel sessions of others, and run on more than ${manyMachines} selected machines`,
+  ),
   adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),
+  cancelBlocking: FlagTypes.toggle(
+    "cancel-blocking",
+    "If another session is in progress on a machine, cancel it and start this one",
+  ),
   retryFailed: FlagTypes.toggle("retry-failed", "Start a new session where the session of an earlier run failed"),
   deadline: FlagTypes.time(
     "deadline",
@@ -109,11 +94,41 @@ const parameters = {
   ...Printing.flags,
 }
 
+const sessionParameters = {
+  putFiles: FlagTypes.texts(
+    "put-file",
+    "FILE",
+    "First put this file of the library on the machine; a path such as ./tool.exe is a file of this machine, which is uploaded to the library; may be repeated",
+  ),
+  script: Flag.String("script").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    FlagTypes.describe(
+      "Then run this script of the library; a path such as ./collect.ps1 is a file of this machine, which is uploaded to the library",
+    ),
+  ),
+  args: Flag.String("args").pipe(
+    Flag.optional,
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("Arguments of the script, as one string, without ; & | ! $ ( and )"),
+  ),
+  getFiles: FlagTypes.texts(
+    "get-file",
+    "PATH",
+    "Then collect this file from the machine, by its full path there; may be repeated",
+  ),
+}
+
 type Options = Command.Command.Config.Infer<typeof parameters>
+
+type SessionOptions = Options & Command.Command.Config.Infer<typeof sessionParameters>
 
 /** What is wrong with a combination of flags, if anything is. */
 const problemOf = (options: Options): string | undefined => {
   const isDownloading = Option.isSome(options.download)
+  if (options.adopt && options.cancelBlocking) {
+    return "choose either --adopt or --cancel-blocking: the session in the way is waited for or cancelled"
+  }
   if (options.extract && !isDownloading) return "--extract unpacks downloaded files: add --download DIR"
   if (options.retryFailed && !isDownloading && Option.isNone(options.journal)) {
     return "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR"
@@ -122,14 +137,14 @@ const problemOf = (options: Options): string | undefined => {
 }
 
 /** The session that the flags describe. */
-const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: Options) {
+const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: SessionOptions) {
   if (Option.isSome(args) && Option.isNone(script)) {
     return yield* Failure.usage("--args needs --script FILE")
   }
   const refused = Session.refusedCharacters(Option.getOrElse(args, () => ""))
   if (refused.length > 0) {
     return yield* Failure.usage(
-      `--args has ${refused.join(" ")}, which live response refuses; leave out ; & | ! $ ( ), or put them into the script`,
+      `--args has ${refused.join(" ")}, which live response refuses; leave them out, or put them into the script`,
     )
   }
   if ([comment, ...putFiles, ...getFiles, ...Option.toArray(script)].includes("")) {
@@ -151,38 +166,43 @@ const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFil
   return Session.Session.make({ commands: [first, ...rest], comment })
 })
 
-export const run = Command.make(
-  "run",
-  parameters,
-  Effect.fnUntraced(function* (options) {
-    const machines = yield* Machines.fromArguments(options.machines)
-    const isSelecting = MachineSelection.isSelecting(options)
-    if (machines.length === 0 && options.lists.length === 0 && !isSelecting) {
-      return yield* Failure.usage(
-        "no machine to run on; name a MACHINE, a list of machines with --machines FILE (- is standard input), or select machines with flags such as --tag",
-      )
-    }
-    const session = yield* sessionOf(options)
-    const problem = problemOf(options)
-    if (problem !== undefined) return yield* Failure.usage(problem)
-    const environment = yield* SignIn.environment(options)
-    const windows = yield* Quota.windows(options)
-    const handler = yield* loadHandler
-    yield* handler
-      .run(machines, {
-        ...options,
-        selection: isSelecting ? options : undefined,
-        libraryFiles: [...options.putFiles, ...Option.toArray(options.script)],
-        session,
-        windows,
-        directory: Option.getOrUndefined(options.download),
-        journal: Option.getOrUndefined(options.journal),
-        wait: options.wait || Option.isSome(options.download),
-        deadline: Option.getOrUndefined(options.deadline),
-        sessions: Option.getOrUndefined(options.sessions),
-      })
-      .pipe(Effect.provide(environment))
-  }),
+/** Runs a session on the machines that the flags name or select. */
+export const runSession = Effect.fnUntraced(function* (
+  options: Options,
+  session: Effect.Effect<Session.Session, Failure.Failure>,
+  libraryFiles: ReadonlyArray<string>,
+) {
+  const machines = yield* Machines.fromArguments(options.machines)
+  const isSelecting = MachineSelection.isSelecting(options)
+  if (machines.length === 0 && options.lists.length === 0 && !isSelecting) {
+    return yield* Failure.usage(
+      "no machine to run on; name a MACHINE, a list of machines with --machines FILE (- is standard input), or select machines with flags such as --tag",
+    )
+  }
+  const described = yield* session
+  const problem = problemOf(options)
+  if (problem !== undefined) return yield* Failure.usage(problem)
+  const environment = yield* SignIn.environment(options)
+  const windows = yield* Quota.windows(options)
+  const handler = yield* loadHandler
+  yield* handler
+    .run(machines, {
+      ...options,
+      selection: isSelecting ? options : undefined,
+      libraryFiles,
+      session: described,
+      windows,
+      directory: Option.getOrUndefined(options.download),
+      journal: Option.getOrUndefined(options.journal),
+      wait: options.wait || Option.isSome(options.download),
+      deadline: Option.getOrUndefined(options.deadline),
+      sessions: Option.getOrUndefined(options.sessions),
+    })
+    .pipe(Effect.provide(environment))
+})
+
+export const run = Command.make("run", { ...sessionParameters, ...parameters }, (options) =>
+  runSession(options, sessionOf(options), [...options.putFiles, ...Option.toArray(options.script)]),
 ).pipe(
   Command.withShortDescription("Run a script or other commands on machines, and download the results"),
   Command.withDescription(

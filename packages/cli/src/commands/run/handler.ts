@@ -58,6 +58,7 @@ export interface Options extends Omit<EventOutput.Options, "isResumable">, Batch
   readonly journal: string | undefined
   readonly wait: boolean
   readonly adopt: boolean
+  readonly cancelBlocking: boolean
   readonly retryFailed: boolean
   readonly deadline: Duration.Duration | undefined
   readonly sessions: number | undefined
@@ -96,7 +97,7 @@ const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const uploads = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
   const selected = yield* Plan.select(options.selection)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
-  const what = Plan.confirmation(uploads, { machines: selected.ready.length, many: manyMachines })
+  const what = Plan.confirmation(uploads, { ...options, machines: selected.ready.length, many: manyMachines })
   if (what !== undefined) yield* Confirmation.confirm(what, options)
   for (const { file } of uploads) {
     yield* LibraryUpload.upload(file)

@@ -93,13 +93,22 @@ export const checkLibrary = Effect.fnUntraced(function* (
 /** What a person confirms, as in `upload collect.ps1 to the library and run on 120 machines`; nothing if no yes is needed. */
 export const confirmation = (
   uploads: ReadonlyArray<Upload>,
-  { machines, many }: { readonly machines: number; readonly many: number },
+  {
+    cancelBlocking,
+    machines,
+    many,
+  }: {
+    readonly cancelBlocking: boolean
+    readonly machines: number
+    readonly many: number
+  },
 ): string | undefined => {
   const named = (state: Upload["state"]) =>
     uploads.flatMap((upload) => (upload.state === state ? [printable(upload.file.fileName)] : [])).join(", ")
   const parts = [
     ...(named("absent") === "" ? [] : [`upload ${named("absent")} to the library`]),
     ...(named("other") === "" ? [] : [`replace ${named("other")} in the library, which has other content`]),
+    ...(cancelBlocking ? ["cancel sessions of others that are in progress on the machines"] : []),
     ...(machines > many ? [`run on ${machines} machines`] : []),
   ]
   return parts.length === 0 ? undefined : parts.join(", and ")
