@@ -35,8 +35,14 @@ describe("library", () => {
       const empty = yield* run("list")
       assert.deepStrictEqual([empty.exitCode, empty.stdout, empty.stderr], [0, "", ""])
       const uploaded = yield* run(
-        ...["upload", "scripts/collect.ps1", "tool.exe"],
-        ...["--description", "Triage\u001b[31m", "--parameters", "-Quick", "--json"],
+        "upload",
+        "scripts/collect.ps1",
+        "tool.exe",
+        "--description",
+        "Triage\u001b[31m",
+        "--parameters",
+        "-Quick",
+        "--json",
       )
       assert.strictEqual(uploaded.exitCode, 0, uploaded.stderr)
       assert.deepInclude(Cli.ndjson(uploaded.stdout)[0], {

@@ -95,8 +95,20 @@ describe("run with a selection", () => {
       const command = (...more: ReadonlyArray<string>) =>
         box.run({
           args: [
-            ...["run", "--tag", "x", "--machines", "hosts.txt", "--put-file", "./new.ps1", ...script],
-            ...["--get-file", "C:\\a", "--download", "results", "--dry-run", ...more],
+            "run",
+            "--tag",
+            "x",
+            "--machines",
+            "hosts.txt",
+            "--put-file",
+            "./new.ps1",
+            ...script,
+            "--get-file",
+            "C:\\a",
+            "--download",
+            "results",
+            "--dry-run",
+            ...more,
           ],
           env: { ...service.env, ...env },
         })

@@ -192,23 +192,12 @@ const fieldsOf = <E, R>({ description, overwrite, parametersDescription }: Uploa
   OverrideIfExists: String(overwrite === true),
 })
 
-/**
- * Makes the service.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.gen(function* () {
-  const api = yield* DefenderApi
-  const quotas = yield* makeQuotas(yield* Quota)
-  const timing = yield* Timing.perCall
-  const startHash = yield* Hasher
-  const list = makeList(api, quotas.list)
+type Quotas = Effect.Success<ReturnType<typeof makeQuotas>>
 
-  const find: Service["find"] = (fileName) => Stream.runHead(Stream.filter(list, isNamed(fileName)))
-
-  /** Repeats a call whose answer was lost, once the library shows that it was not done. */
-  const settle = <A, E, R>(
+/** Repeats a call whose answer was lost, once the library shows that it was not done. */
+const makeSettle =
+  (timing: Effect.Effect<Timing.Settings>) =>
+  <A, E, R>(
     call: Effect.Effect<A, E, R>,
     done: Effect.Effect<Option.Option<A>, ApiError>,
   ): Effect.Effect<A, E | ApiError, R> =>
@@ -228,12 +217,14 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
       )
     })
 
-  const send = Effect.fnUntraced(function* <E>(
+/** Makes the function that sends a file once. */
+const makeSend = (api: Api, quota: Quotas["upload"], timing: Effect.Effect<Timing.Settings>) =>
+  Effect.fnUntraced(function* <E>(
     file: Upload<E>,
     { sha256, size }: Measured,
     subject: string,
   ): Effect.fn.Return<LibraryFile.LibraryFile, ApiError | E> {
-    const { name: operation, quota } = yield* quotas.upload
+    const { name: operation, quota: uploads } = yield* quota
     const { headTimeout } = yield* timing
     let unreadable: Option.Option<E> = Option.none()
     const content = Stream.tapError(file.content, (error) => Effect.sync(() => void (unreadable = Option.some(error))))
@@ -245,7 +236,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
     const request = HttpClientRequest.post("/api/libraryfiles", { acceptJson: true }).pipe(
       HttpClientRequest.setBody(body),
     )
-    const options = { operation, subject, permission: Permission.library, quota, isRepeatable: false }
+    const options = { operation, subject, permission: Permission.library, quota: uploads, isRepeatable: false }
     const response = yield* api.execute(request, options).pipe(
       Timing.with({ headTimeout: Duration.sum(Duration.fromInputUnsafe(headTimeout), timeToSend(size)) }),
       Effect.mapError((error) => Option.getOrElse(unreadable, (): ApiError | E => error)),
@@ -258,6 +249,23 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
     if (uploaded.sha256 === undefined || uploaded.sha256 === sha256) return uploaded
     return yield* ApiErrors.unexpected(subject, `the library has SHA-256 ${uploaded.sha256}, and ${sha256} was sent`)
   })
+
+/**
+ * Makes the service.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.gen(function* () {
+  const api = yield* DefenderApi
+  const quotas = yield* makeQuotas(yield* Quota)
+  const timing = yield* Timing.perCall
+  const startHash = yield* Hasher
+  const list = makeList(api, quotas.list)
+  const settle = makeSettle(timing)
+  const send = makeSend(api, quotas.upload, timing)
+
+  const find: Service["find"] = (fileName) => Stream.runHead(Stream.filter(list, isNamed(fileName)))
 
   const upload = Effect.fn("Library.upload")(function* <E, R>(file: Upload<E, R>) {
     const subject = `upload of ${file.fileName} to the library`

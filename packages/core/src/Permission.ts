@@ -132,7 +132,7 @@ export const describe = ({ application, delegated }: Permission): string => {
 export const missing = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
   const { formerly = [], holder, needed, type } = ofToken(claims, permission)
   if (isGranted(claims, needed) || isGranted(claims, formerly)) return undefined
-  return `the ${holder}'s token lacks ${needed.join(" or ")}; ${grant(type)}`
+  return `the ${holder}'s token lacks ${needed.join(" or ")}; grant it in Entra (${where(type)})`
 }
 
 /**
@@ -152,7 +152,7 @@ export const missing = (claims: AccessToken.Claims, permission: Permission): str
 export const doubt = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
   const { formerly = [], holder, needed, type } = ofToken(claims, permission)
   if (isGranted(claims, needed) || !isGranted(claims, formerly)) return undefined
-  return `the ${holder}'s token has ${formerly.join(" or ")}, which may not suffice any more: Microsoft's newest page names ${needed.join(" or ")}; if the API refuses the call, ${grant(type)}`
+  return `the ${holder}'s token has ${formerly.join(" or ")}, which may not suffice any more: Microsoft's newest page names ${needed.join(" or ")}; if the API refuses the call, grant it in Entra (${where(type)})`
 }
 
 /**
@@ -174,5 +174,5 @@ const isGranted = (claims: AccessToken.Claims, names: ReadonlyArray<string>): bo
   return names.some((name) => granted.includes(name))
 }
 
-const grant = (type: string): string =>
-  `grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as ${type} permission, with admin consent)`
+const where = (type: string): string =>
+  `app registrations, API permissions, WindowsDefenderATP, as ${type} permission, with admin consent`

@@ -4,7 +4,6 @@
 import { createInterface } from "node:readline"
 import * as Effect from "effect/Effect"
 import * as Failure from "../Failure.ts"
-import * as FlagTypes from "../flags/FlagTypes.ts"
 import * as Messages from "../output/Messages.ts"
 
 /** The answer on the terminal. Nothing, if it is closed. */
@@ -19,9 +18,6 @@ const answer: Effect.Effect<string> = Effect.callback((resume) => {
 })
 
 const isYes = (text: string): boolean => /^\s{0,9}y(es)?\s{0,9}$/i.test(text)
-
-/** `--yes`, with what it confirms. */
-export const flag = (confirms: string) => FlagTypes.toggle("yes", `Do it without asking: ${confirms}`)
 
 /**
  * Succeeds once a person says yes, or with `--yes`. Without a terminal nobody can be asked, which is a usage error.

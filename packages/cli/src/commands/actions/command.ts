@@ -14,7 +14,7 @@ import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as SignIn from "../../flags/SignIn.ts"
-import * as Confirmation from "../../input/Confirmation.ts"
+import * as Yes from "../../flags/Yes.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
@@ -79,7 +79,7 @@ const cancel = Command.make(
       Flag.withMetavar("TEXT"),
       FlagTypes.describe("The reason, which is stored with the action (required)"),
     ),
-    yes: Confirmation.flag("cancel all of them"),
+    yes: Yes.flag("cancel all of them"),
     ...SignIn.flags,
     json: FlagTypes.toggle("json", "Print a JSON object for each action, in one line"),
   },

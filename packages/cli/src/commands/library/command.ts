@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { withApi } from "../../api/WithApi.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as SignIn from "../../flags/SignIn.ts"
-import * as Confirmation from "../../input/Confirmation.ts"
+import * as Yes from "../../flags/Yes.ts"
 
 const run = withApi(Effect.promise(() => import("./handler.ts")))
 
@@ -45,7 +45,7 @@ const upload = Command.make(
       Flag.withMetavar("TEXT"),
       FlagTypes.describe("What the parameters of a script mean, for those who run it"),
     ),
-    yes: Confirmation.flag("replace a file that has the same name and other content"),
+    yes: Yes.flag("replace a file that has the same name and other content"),
     ...SignIn.flags,
     json,
   },
@@ -67,7 +67,7 @@ const remove = Command.make(
       Argument.withMetavar("NAME"),
       Argument.withDescription("The name of a file in the library"),
     ),
-    yes: Confirmation.flag("delete the files"),
+    yes: Yes.flag("delete the files"),
     ...SignIn.flags,
   },
   (options) => run(options, (handler) => handler.remove(options)),

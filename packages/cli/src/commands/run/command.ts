@@ -16,7 +16,7 @@ import * as MachineSelection from "../../flags/MachineSelection.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
 import * as SignIn from "../../flags/SignIn.ts"
-import * as Confirmation from "../../input/Confirmation.ts"
+import * as Yes from "../../flags/Yes.ts"
 import * as LibraryName from "../../input/LibraryName.ts"
 import * as Machines from "../../input/Machines.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
@@ -57,7 +57,7 @@ export const parameters = {
     "dry-run",
     "Show which machines would get a session, and what that costs in quota and time; start and upload nothing",
   ),
-  yes: Confirmation.flag(
+  yes: Yes.flag(
     `upload files of this machine, and cancel sessions of others, and run on more than ${manyMachines} selected machines`,
   ),
   adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),

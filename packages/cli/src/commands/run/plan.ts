@@ -33,6 +33,8 @@ export interface Upload {
 
 const noMachines: Selected = { ready: [], leftOut: [], unreadable: [] }
 
+const isReady = (machine: Machine.Machine): boolean => Machine.readiness(machine) === "ready"
+
 /** Lists the machines of a selection. */
 export const select = Effect.fnUntraced(function* (selection: MachineSelection | undefined) {
   if (selection === undefined) return noMachines
@@ -40,7 +42,6 @@ export const select = Effect.fnUntraced(function* (selection: MachineSelection |
   const found = yield* Stream.runCollect(
     MachineSearch.search(selection, (record) => Effect.sync(() => void unreadable.push(record))),
   )
-  const isReady = (machine: Machine.Machine) => Machine.readiness(machine) === "ready"
   return {
     ready: found.filter(isReady),
     leftOut: found.filter((machine) => !isReady(machine)),
