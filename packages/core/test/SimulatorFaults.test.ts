@@ -104,7 +104,7 @@ describe("Simulator: faults on demand", () => {
     { problem: "an unknown fault", body: { on: "list", faults: [{ fault: "explode" }] } },
     { problem: "a fault that can't happen to it", body: { on: "list", faults: [{ fault: "expire" }] } },
     { problem: "one such fault among others", body: { on: "blob", faults: [{ fault: "none" }, { fault: "lost" }] } },
-    { problem: "a status that is no error", body: { on: "list", faults: [{ fault: "status", status: 200 }] } },
+    { problem: "the status of a success", body: { on: "list", faults: [{ fault: "status", status: 200 }] } },
     { problem: "a negative number of bytes", body: { on: "blob", faults: [{ fault: "cut", after: -1 }] } },
     { problem: "an unknown member", body: { on: "list", faults: [], times: 2 } },
     { problem: "too many", body: { on: "list", faults: Array.from({ length: 1001 }, () => ({ fault: "lost" })) } },

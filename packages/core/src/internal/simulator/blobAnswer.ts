@@ -28,7 +28,7 @@ const commonHeaders = Effect.fnUntraced(function* ({ headers }: Request, url: UR
   }
 })
 
-/** A link allows to read. Writing lacks the permission, and what is neither is no operation at all. */
+/** A link permits reading alone. Writing lacks the permission, and the storage knows no other method. */
 const methodProblem = (method: string) => {
   if (method === "GET" || method === "HEAD") return undefined
   return method === "PUT" || method === "DELETE"

@@ -20,8 +20,7 @@ export interface Entra {
 }
 
 /** The endpoints of version 2, and `oauth2/token` of version 1, for which older clients have scripts. */
-const path =
-  /^\/([^/]+)\/(?:oauth2\/(v2\.0\/)?(token)|oauth2\/v2\.0\/(devicecode)|v2\.0\/\.well-known\/openid-configuration)$/i
+const path = /^\/([^/]+)\/(?:oauth2\/(v2\.0\/)?(?:(token)|(devicecode))|v2\.0\/\.well-known\/openid-configuration)$/i
 
 export const isEntraPath = (pathname: string): boolean => path.test(pathname)
 

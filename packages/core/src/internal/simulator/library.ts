@@ -80,7 +80,7 @@ interface Form {
   readonly fields: ReadonlyMap<string, string>
 }
 
-/** A form that can't be read: it is no form, it is too large, or the connection broke. */
+/** A form that can't be read: it is malformed or too large, or the connection broke. */
 class FormError extends Data.TaggedError("FormError")<{ readonly rejection: Rejection }> {}
 
 const tooLarge = () => new FormError({ rejection: reject(400, "InvalidInput", "The file is larger than 20 MB.") })

@@ -1,4 +1,4 @@
-/** The investigation packages of the simulator. Their links have a token of their own kind: they are no links to a blob storage. */
+/** The investigation packages of the simulator. Their links have a token, and do not lead to a blob storage. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
