@@ -190,12 +190,16 @@ describe("run with a selection", () => {
     }),
   )
 
-  it.live("without the permission to read the library runs a script by its name, with a message", () =>
+  it.live("runs a script by its name with a message where the library can't be read", () =>
     Effect.gen(function* () {
-      const forbidden = { status: 403, body: { error: { code: "Forbidden", message: "Missing role." } } }
+      const errors = [
+        { status: 404, body: { error: { code: "NotFound", message: "No such resource." } } },
+        { status: 403, body: { error: { code: "Forbidden", message: "Missing role." } } },
+      ]
       const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
       const server = yield* TenantServer.serve({
-        fault: (_method, path) => (path.startsWith("/api/libraryfiles") ? forbidden : undefined),
+        fault: (_method, path, nth) =>
+          path.startsWith("/api/libraryfiles") ? errors[Math.min(nth, 2) - 1] : undefined,
         other: ({ method, path }) =>
           method === "POST" && path === `/api/machines/${machineAt(0)}/runliveresponse`
             ? {
@@ -211,14 +215,20 @@ describe("run with a selection", () => {
           args: ["run", machineAt(0), ...args],
           env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
         })
+      const elsewhere = yield* command(...script)
+      assert.strictEqual(elsewhere.exitCode, 0, elsewhere.stderr)
+      assert.match(
+        elsewhere.stderr,
+        /file names are not checked: not found \(HTTP 404 .*; this cloud has no library API/,
+      )
       const named = yield* command(...script)
       assert.strictEqual(named.exitCode, 0, named.stderr)
       assert.include(named.stderr, "live-response: file names are not checked: permission is missing (HTTP 403")
-      assert.strictEqual(server.requests("POST").length, 1)
+      assert.strictEqual(server.requests("POST").length, 2)
       const local = yield* command("--script", "./collect.ps1", "--yes")
       assert.strictEqual(local.exitCode, 3)
       assert.include(local.stderr, "the call needs Library.Manage")
-      assert.strictEqual(server.requests("POST").length, 1)
+      assert.strictEqual(server.requests("POST").length, 2)
     }),
   )
 

@@ -254,7 +254,10 @@ export interface ExecuteOptions {
  * @since 0.1.0
  * @category options
  */
-export interface RecordsOptions<A> extends Pick<ExecuteOptions, "operation" | "subject" | "permission" | "quota"> {
+export interface RecordsOptions<A> extends Pick<
+  ExecuteOptions,
+  "operation" | "subject" | "ifMissing" | "permission" | "quota"
+> {
   /** The path of the list, such as `/api/alerts`. */
   readonly path: string
 

@@ -166,6 +166,7 @@ const makeList = (api: Api, quota: Effect.Success<ReturnType<typeof makeQuotas>>
         subject: "list of library files",
         permission: Permission.library,
         quota,
+        ifMissing: "this cloud has no library API: upload files in the Microsoft Defender portal",
         fromApi: (value) => Result.map(LibraryFile.fromApi(value), (file) => ({ id: file.fileName, file })),
       }),
     ),
@@ -174,8 +175,6 @@ const makeList = (api: Api, quota: Effect.Success<ReturnType<typeof makeQuotas>>
       unreadable.length === 0 ? Effect.void : Effect.logWarning(RecordList.describe(unreadable)),
     ),
     Stream.flatMap(({ records }) => Stream.fromIterable(records.map(({ file }) => file))),
-    // A list without records may be "not found".
-    Stream.catchIf(ApiErrors.hasReason("NotFound"), () => Stream.empty),
   )
 
 const makeQuotas = (quota: Quota["Service"]) =>

@@ -28,6 +28,8 @@ export interface Options<A> extends PageWalk.Location {
   /** What errors name. */
   readonly operation: string
   readonly permission: Permission
+  /** What to do about a 404. */
+  readonly ifMissing?: string | undefined
   readonly fromApi: (value: unknown) => Result.Result<A, string>
 }
 
@@ -52,14 +54,21 @@ export const pages = <A extends { readonly id: string }>(
   })
 
 const page = Effect.fn("DefenderApi.page")(function* <A extends { readonly id: string }>(
-  { call, endpoint, fromApi, operation, permission }: Options<A>,
+  { call, endpoint, fromApi, ifMissing, operation, permission }: Options<A>,
   walk: PageWalk.PageWalk,
   address: string,
 ) {
   const endless = () => new DefenderError({ operation, reason: new EndlessList({ pages: walk.pages }) })
   if (!walk.enter(address)) return yield* endless()
   const request = HttpClientRequest.get(address, { acceptJson: true })
-  const of = { ...(yield* endpoint), operation, request, permission, onRetry: warnOfLongWait }
+  const of = {
+    ...(yield* endpoint),
+    ...(ifMissing === undefined ? {} : { ifMissing }),
+    operation,
+    request,
+    permission,
+    onRetry: warnOfLongWait,
+  }
   const step = walk.take(address, yield* ApiCall.records(call, of, fromApi))
   if (step === undefined) return yield* endless()
   const [records, unreadable] = Arr.partition(step.fresh, ({ record }) => record)

@@ -49,21 +49,20 @@ export const select = Effect.fnUntraced(function* (selection: MachineSelection |
   } satisfies Selected
 })
 
-/** The files of the library; none if this sign-in may not read it and `isOptional`. */
-const libraryFiles = ({ isOptional }: { readonly isOptional: boolean }) =>
-  Library.use(({ list }) => Stream.runCollect(list)).pipe(
-    Effect.catchReason(
-      "DefenderError",
-      "Forbidden",
-      (reason, error): Effect.Effect<ReadonlyArray<LibraryFile> | undefined, ApiError> =>
-        isOptional
-          ? Effect.as(
-              Messages.write(`live-response: file names are not checked: ${printable(reason.message)}`),
-              undefined,
-            )
-          : Effect.fail(error),
-    ),
+/** The files of the library; none if it can't be read, by this sign-in or in this cloud, and `isOptional`. */
+const libraryFiles = ({ isOptional }: { readonly isOptional: boolean }) => {
+  const skip = (
+    reason: { readonly message: string },
+    error: ApiError,
+  ): Effect.Effect<ReadonlyArray<LibraryFile> | undefined, ApiError> =>
+    isOptional
+      ? Effect.as(Messages.write(`live-response: file names are not checked: ${printable(reason.message)}`), undefined)
+      : Effect.fail(error)
+  return Library.use(({ list }) => Stream.runCollect(list)).pipe(
+    Effect.catchReason("DefenderError", "Forbidden", skip),
+    Effect.catchReason("DefenderError", "NotFound", skip),
   )
+}
 
 /**
  * Compares the files of a run with the library: fails with a name that the library does not have, and returns what must be
