@@ -92,7 +92,7 @@ const ofResult: Record<(typeof FileName.endings)[number], ReadonlyArray<string>>
   json: show,
   bin: show,
   gz: download,
-  zip: download,
+  zip: show,
   unpacked: download,
   part: download,
   "part.json": download,

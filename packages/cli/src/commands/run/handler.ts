@@ -13,12 +13,13 @@ import { Quota } from "@live-response/core/Quota"
 import { runWindows, type Window } from "@live-response/core/QuotaRule"
 import { Reporter } from "@live-response/core/Reporter"
 import * as Session from "@live-response/core/Session"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -33,6 +34,7 @@ import * as Confirmation from "../../input/Confirmation.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/Machines.ts"
 import * as ActionText from "../../output/ActionText.ts"
+import * as BatchEventText from "../../output/BatchEventText.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
 import * as Messages from "../../output/Messages.ts"
@@ -92,6 +94,21 @@ const isResuming = ({ directory, journal = directory }: Options) =>
           : Effect.map(found.value.info(FileName.single.sessions), Option.isSome),
       )
 
+/** As long as a run waits for a network that is down. */
+const defaultPatience = Duration.hours(1)
+
+/** Waits for the API as the run does, and says so. */
+const patiently =
+  ({ giveUpAfter, quiet }: Options) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      Timing.with({ giveUpAfter: Option.getOrElse(giveUpAfter, () => defaultPatience) }),
+      Effect.provideService(Reporter, (event) => {
+        const message = BatchEventText.message(event, { quiet })
+        return message === undefined ? Effect.void : Messages.write(message)
+      }),
+    )
+
 /** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. Returns the selected machines. */
 const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const uploads = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
@@ -142,7 +159,7 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const selected = yield* prepare(named, options)
+  const selected = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make({ ...options, isResumable: options.journal !== undefined }, fleet)
   const printRow = yield* makeRowPrinter(output, options)
@@ -159,7 +176,7 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const selected = yield* prepare(named, options)
+  const selected = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(options, fleet)
   const actionsFile = yield* ActionsFile.make(options)
