@@ -25,9 +25,12 @@ import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import { actions } from "./commands/actions/command.ts"
 import { auth } from "./commands/auth/command.ts"
+import { collectPackage } from "./commands/collect-package/command.ts"
 import { demo } from "./commands/demo/command.ts"
 import { download } from "./commands/download/command.ts"
+import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
+import { machines } from "./commands/machines/command.ts"
 import { quota } from "./commands/quota/command.ts"
 import { results } from "./commands/results/command.ts"
 import { run as runSessions } from "./commands/run/command.ts"
@@ -53,7 +56,22 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Download results of Microsoft Defender for Endpoint live response: stay within the API's quota, renew expired links, and resume where a download stopped.",
   ),
-  Command.withSubcommands([runSessions, download, show, results, verify, link, actions, auth, quota, simulate, demo]),
+  Command.withSubcommands([
+    runSessions,
+    collectPackage,
+    download,
+    show,
+    results,
+    verify,
+    link,
+    actions,
+    machines,
+    library,
+    auth,
+    quota,
+    simulate,
+    demo,
+  ]),
   Command.provide(
     Layer.unwrap(
       Effect.map(Verbose, (isVerbose) =>
@@ -77,7 +95,15 @@ const presenter: CliOutput.Presenter = {
 }
 
 /** Flags whose value may begin with a dash, as a script's arguments do. */
-const textFlags = new Set(["--args", "--comment", "--get-file", "--put-file", "--script"])
+const textFlags = new Set([
+  "--args",
+  "--comment",
+  "--description",
+  "--get-file",
+  "--parameters",
+  "--put-file",
+  "--script",
+])
 
 /** Joins such flags with their values, so that the values are not parsed as flags. */
 const joinTextFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {

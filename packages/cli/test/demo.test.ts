@@ -62,9 +62,21 @@ describe("demo and simulate", { concurrent: true }, () => {
         .split("\n")
         .filter((line) => /^ {2}\S/.test(line))
         .map((line) => line.trim())
-      assert.strictEqual(commands.length, 3)
+      assert.strictEqual(commands.length, 5)
       assert.match(commands[0] ?? "", /^export /)
       assert.match(commands[1] ?? "", /^npx @live-response\/cli download /)
+
+      // What curl sends, by the address, the header and the body in its arguments.
+      const send = (command: string, method: string) => {
+        const [, name = "", value = ""] = /-H "([^:]+): ([^"]+)"/.exec(command) ?? []
+        const [, body] = /-d '([^']+)'/.exec(command) ?? []
+        const url = (/http:[^"]+/.exec(command)?.[0] ?? "").replace("\\$", "$")
+        return Effect.promise(() => fetch(url, { method, headers: { [name]: value }, body: body ?? null }))
+      }
+      const listed = yield* send(commands[3] ?? "", "GET")
+      assert.include(yield* Effect.promise(() => listed.text()), `"type":"LiveResponse"`)
+      const faulty = yield* send(commands[4] ?? "", "POST")
+      assert.include(yield* Effect.promise(() => faulty.text()), `"blob":[{"fault":"expire"}]`)
 
       // In the checkout, as its reader is; the results go where the environment says.
       const typed = yield* box.run({
@@ -75,7 +87,8 @@ describe("demo and simulate", { concurrent: true }, () => {
       })
       // One of the two targets is the one that does not exist.
       assert.strictEqual(typed.exitCode, 1, typed.stderr)
-      assert.match(typed.stdout, /^6 downloaded \(\d+ kB\), 1 failed; 6 links in \d+ s\.\n/)
+      // The fault made one link expire, so there was one more.
+      assert.match(typed.stdout, /^6 downloaded \(\d+ kB\), 1 failed; 7 links in \d+ s\.\n/)
       assert.match(typed.stderr, /^failed: link of [^\n]*HTTP 404[^\n]*\n$/)
       assert.strictEqual(box.files().length, 7)
 

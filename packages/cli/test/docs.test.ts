@@ -186,6 +186,24 @@ describe("docs/embedding.md", () => {
   })
 })
 
+describe("docs/simulator.md", () => {
+  const page = read("docs/simulator.md")
+
+  it("names every kind of request that can have faults, every fault and every action", () => {
+    const routes = read("packages/core/src/internal/simulator/routes.ts")
+    const operations = /operations = \[([^\]]+)\]/.exec(routes)?.[1]?.match(/\w+/g) ?? []
+    assert.isAtLeast(operations.length, 13)
+    const models = read("packages/core/src/internal/simulator/models.ts")
+    const faults = [...models.matchAll(/readonly fault: "(\w+)"/g)].map(([, fault]) => fault)
+    assert.isAtLeast(faults.length, 8)
+    const requests = read("packages/core/src/internal/simulator/actionRequests.ts")
+    const kinds = [...requests.matchAll(/^ {4}"(\w+)",$|^ {2}\["(\w+)", \{/gm)].map(([, a, b]) => a ?? b)
+    assert.isAtLeast(kinds.length, 6)
+    const words = new Set(page.toLowerCase().match(/\w+/g))
+    for (const word of [...operations, ...faults, ...kinds]) assert.isTrue(words.has(word?.toLowerCase() ?? ""), word)
+  })
+})
+
 describe("docs/files.md", () => {
   const page = read("docs/files.md")
   const section = (heading: string) => page.split(/^#+ /m).find((part) => part.startsWith(heading)) ?? ""

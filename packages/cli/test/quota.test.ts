@@ -532,7 +532,7 @@ describe("a quota store that another program locks", { concurrent: true }, () =>
 })
 
 const tokenOf = (claims: Readonly<Record<string, string>>) =>
-  ["{}", JSON.stringify({ roles: ["Machine.Read.All"], ...claims }), "signature"]
+  ["{}", JSON.stringify({ roles: ["Machine.ReadWrite.All"], ...claims }), "signature"]
     .map((part) => Buffer.from(part).toString("base64url"))
     .join(".")
 

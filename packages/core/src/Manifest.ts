@@ -65,6 +65,9 @@ const outcomeOf = (entry: ManifestEntry.ManifestEntry): Outcome | undefined => {
 
 const decodeRef = Schema.decodeSync(ResultRefs.ResultRef)
 
+/** The API has another link for an investigation package. */
+const asPackage = (ref: ResultRef): ResultRef => ResultRefs.ActionResult.make({ ...ref, isPackage: true })
+
 /**
  * Records in memory, for this run alone.
  *
@@ -73,16 +76,18 @@ const decodeRef = Schema.decodeSync(ResultRefs.ResultRef)
  */
 export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
   const outcomes = new Map<string, Outcome>()
+  const packages = new Set<string>()
   const decodeKey = Schema.decodeSync(ResultRefs.FromString)
   return {
     find: (ref) => Effect.sync(() => Option.fromNullishOr(outcomes.get(ResultRefs.keyOf(ref)))),
     failed: Effect.sync(() =>
       Array.from(outcomes)
         .filter(([, outcome]) => outcome.status === "failed")
-        .map(([key]) => decodeKey(key)),
+        .map(([key]) => (packages.has(key) ? asPackage(decodeKey(key)) : decodeKey(key))),
     ),
     append: (event) =>
       Effect.sync(() => {
+        if (event.isPackage === true) packages.add(ResultRefs.keyOf(event))
         const outcome = outcomeOf(ManifestEntry.fromEvent(event))
         if (outcome !== undefined) outcomes.set(ResultRefs.keyOf(event), outcome)
       }),
@@ -259,7 +264,12 @@ export const layerFileSystem = (options: {
           if (Option.isNone(opened)) return Option.none()
           return yield* Effect.mapError(outcomeAt(opened.value, found), storeError)
         }),
-        failed: Effect.sync(() => Array.from(index.failed(), (ref) => decodeRef(ref))),
+        failed: Effect.sync(() =>
+          Array.from(index.failed(), (encoded) => {
+            const ref = decodeRef(encoded)
+            return index.isPackage(ref) ? asPackage(ref) : ref
+          }),
+        ),
         append: Effect.fnUntraced(function* (event) {
           const entry = ManifestEntry.fromEvent(event)
           yield* file.append(entry)

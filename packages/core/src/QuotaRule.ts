@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { upperBound } from "./internal/upperBound.ts"
+import { limits } from "./Session.ts"
 
 const isSpan = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(366) })
 
@@ -49,6 +50,17 @@ export const linkLimits = { perMinute: 100, perHour: 1500 } as const
 export const windowsOf = (limits: { readonly perMinute: number; readonly perHour: number }): ReadonlyArray<Window> => [
   Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
   Window.make({ limit: limits.perHour, duration: Duration.hours(1) }),
+]
+
+/**
+ * The windows of the API that starts sessions: Microsoft's limit of ten a minute.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @since 0.1.0
+ * @category options
+ */
+export const runWindows: ReadonlyArray<Window> = [
+  Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
 ]
 
 const notAWindow = (input: string) =>

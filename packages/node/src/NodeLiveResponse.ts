@@ -13,7 +13,9 @@ import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Fleet from "@live-response/core/Fleet"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as FollowPosition from "@live-response/core/FollowPosition"
+import * as Library from "@live-response/core/Library"
 import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Machines from "@live-response/core/Machines"
 import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Quota from "@live-response/core/Quota"
@@ -70,6 +72,9 @@ export interface ApiOptions {
    */
   readonly visibleWithin?: Duration.Input | undefined
 
+  /** How long the service queues the session of an offline machine. By default two hours, Microsoft's limit. */
+  readonly offlineFor?: Duration.Input | undefined
+
   /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
@@ -103,18 +108,25 @@ export interface Options extends TransferOptions {
 }
 
 /**
+ * What calls the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ApiServices = DefenderApi.DefenderApi | Library.Library | Machines.Machines | Quota.Quota
+
+/**
  * What `layer` provides: `LiveResponse`, and the services that it is built on.
  *
  * @since 0.1.0
  * @category models
  */
 export type Services =
+  | ApiServices
   | LiveResponse.LiveResponse
   | Fleet.Fleet
   | ActionWatch.ActionWatch
   | Transfer.Transfer
-  | DefenderApi.DefenderApi
-  | Quota.Quota
   | ResultStore.ResultStore
   | Manifest.Manifest
   | FollowPosition.FollowPosition
@@ -131,19 +143,23 @@ export type Services =
  */
 export const layerApi = (
   options: ApiOptions,
-): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
-  DefenderApi.layer({
-    base: options.endpoint,
-    runWindows: options.runWindows,
-    storageHosts: options.storageHosts,
-  }).pipe(
+): Layer.Layer<ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
+  Layer.mergeAll(Library.layer, Machines.layer).pipe(
+    Layer.provideMerge(
+      DefenderApi.layer({
+        base: options.endpoint,
+        runWindows: options.runWindows,
+        storageHosts: options.storageHosts,
+      }),
+    ),
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide([NodeTransport.layer, timing(options)]),
+    Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
   )
 
-const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
+const timing = ({ followEvery, minimumRate, offlineFor, stallTimeout, visibleWithin }: TransferOptions) =>
   Timing.layer({
     ...(followEvery === undefined ? {} : Timing.followEvery(followEvery)),
+    ...(offlineFor === undefined ? {} : Timing.offlineFor(offlineFor)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(minimumRate === undefined ? {} : { minimumRate: { bytesPerSecond: minimumRate, over: "1 minute" } }),
     ...(visibleWithin === undefined ? {} : Timing.visibleWithin(visibleWithin)),
@@ -161,11 +177,7 @@ const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: Trans
  */
 export const layerTransfer = (
   options: TransferOptions,
-): Layer.Layer<
-  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
-  QuotaStoreError | Config.ConfigError,
-  Credential | QuotaStore
-> =>
+): Layer.Layer<Transfer.Transfer | ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
   Transfer.layer.pipe(
     Layer.provideMerge(layerApi(options)),
     Layer.provide([storageTransport(options), timing(options)]),
@@ -256,7 +268,7 @@ const layerJournal = (directory: string) =>
 export const layerFleet = (
   options: ApiOptions & Pick<Options, "journal">,
 ): Layer.Layer<
-  Fleet.Fleet | DefenderApi.DefenderApi | Quota.Quota,
+  Fleet.Fleet | ApiServices,
   StoreError | QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore
 > => {
@@ -317,6 +329,7 @@ const StorageHost = Schema.String.check(
  * | `LIVE_RESPONSE_STALL_TIMEOUT`                   | `stallTimeout`                                | `30 seconds` |
  * | `LIVE_RESPONSE_MIN_RATE`                        | `minimumRate`, in bytes a second              | `1000`       |
  * | `LIVE_RESPONSE_VISIBLE_WITHIN`                  | `visibleWithin`                               | `2 minutes`  |
+ * | `LIVE_RESPONSE_OFFLINE_FOR`                     | `offlineFor`                                  | `2 hours`    |
  * | `LIVE_RESPONSE_FOLLOW_EVERY`                    | `followEvery`                                 | `1 minute`   |
  * | `LIVE_RESPONSE_RUN_WINDOWS`                     | `runWindows`, separated by commas             | `10/1 minute` |
  *
@@ -333,6 +346,7 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
       minimumRate: Config.schema(Rate, "LIVE_RESPONSE_MIN_RATE").pipe(Config.withDefault(undefined)),
       visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
+      offlineFor: wait("LIVE_RESPONSE_OFFLINE_FOR"),
       followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
         Config.withDefault(undefined),
@@ -358,7 +372,7 @@ const configured = Effect.gen(function* () {
  * @category layers
  */
 export const layerTransferConfig: Layer.Layer<
-  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
+  Transfer.Transfer | ApiServices,
   QuotaStoreError | CredentialError | Config.ConfigError
 > = Layer.unwrap(Effect.map(configured, layerTransfer)).pipe(
   Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),

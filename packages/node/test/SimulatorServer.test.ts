@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto"
+import { request as createRequest } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as NodeTransport from "@live-response/node/NodeTransport"
@@ -39,5 +41,35 @@ describe("SimulatorServer", () => {
       // Only answers that were sent before may still arrive.
       assert.isAtMost(answers - before, clients.length)
     }).pipe(Effect.provide(NodeTransport.layer)),
+  )
+
+  it.live("stores nothing of an upload that is cut, and the same upload once after it", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.make({ tokens: ["token"], library: [] })
+      const context = yield* Layer.build(
+        SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
+      )
+      const url = `${HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)}/api/libraryfiles`
+      const headers = { authorization: "Bearer token", "content-type": "multipart/form-data; boundary=b" }
+      const content = Buffer.alloc(20 * 1024 * 1024 - 1000, "a")
+      const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="big.ps1"\r\n\r\n'
+      const body = Buffer.concat([Buffer.from(head), content, Buffer.from("\r\n--b--\r\n")])
+      const list = Effect.promise(() => fetch(url, { headers }).then((answer) => answer.text()))
+      const cut = Effect.callback<void>((resume) => {
+        const request = createRequest(url, { method: "POST", headers: { ...headers, "content-length": body.length } })
+        request.on("error", () => undefined)
+        request.on("close", () => resume(Effect.void))
+        request.write(body.subarray(0, body.length / 2), () => request.destroy())
+      })
+      yield* cut
+      assert.include(yield* list, `"value":[]`)
+      const uploaded = yield* Effect.promise(() => fetch(url, { method: "POST", headers, body }))
+      assert.strictEqual(uploaded.status, 200)
+      const sha256 = createHash("sha256").update(content).digest("hex")
+      assert.lengthOf((yield* list).split(sha256), 2)
+      const tooLarge = Buffer.concat([Buffer.from(head), content, content.subarray(0, 2000), Buffer.from("\r\n--b--")])
+      const refused = yield* Effect.promise(() => fetch(url, { method: "POST", headers, body: tooLarge }))
+      assert.strictEqual(refused.status, 400)
+    }),
   )
 })

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import * as AccessToken from "../AccessToken.ts"
 import type { ApiError } from "../ApiError.ts"
 import { Credential } from "../Credential.ts"
 import { CredentialError, Unusable } from "../CredentialError.ts"
@@ -124,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
         .through(
           (check) =>
             Effect.annotateCurrentSpan("live_response.attempt", ++attempts).pipe(
-              Effect.andThen(api.admission.limit(attempt(api, call, settings, check))),
+              Effect.andThen(api.admission.limit(call.permission, attempt(api, call, settings, check))),
             ),
           gaveUp(call.operation),
         )
@@ -183,7 +184,7 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
     Effect.mapError(({ description }) => ApiErrors.unreachable(call)({ description })),
     Effect.ensuring(recordDuration(call, sentAt, response.status)),
   )
-  if (response.status < 300) yield* api.admission.accepted
+  if (response.status < 300) yield* api.admission.accepted(call.permission)
   if (isSuccess(call, response.status)) {
     const problem = isComplete ? excessOf(call, parts) : `it is longer than ${call.bodyLimit} bytes`
     if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem, call.isOnce)
@@ -229,8 +230,9 @@ const failure = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<never, DefenderError> {
   const body = JsonBounds.excess(text) === undefined ? text : ""
   const now = yield* DateTime.now
-  const reason = ApiErrors.reasonOf(response, body, { ...call, now, secrets: api.sentTokens.secrets })
-  if (reason._tag === "NotFound") yield* api.admission.accepted
+  const claims = Option.getOrUndefined(AccessToken.claims(bearer))
+  const reason = ApiErrors.reasonOf(response, body, { ...call, claims, now, secrets: api.sentTokens.secrets })
+  if (reason._tag === "NotFound") yield* api.admission.accepted(call.permission)
   if (reason._tag === "Unauthorized") {
     const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
     yield* api.invalidate(bearer, claims === undefined ? {} : { claims })

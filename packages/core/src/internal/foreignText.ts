@@ -22,7 +22,7 @@ const mark = "<redacted>"
 
 /** What looks like a secret: a signature, a bearer token, a JWT, a password in a URL. */
 const looks: ReadonlyArray<readonly [RegExp, string]> = [
-  [/(\bsig(?:=|%3D))[^&\s"'<>]+/gi, `$1${mark}`],
+  [/(\b(?:sig|token)(?:=|%3D))[^&\s"'<>]+/gi, `$1${mark}`],
   [/\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{16,}/gi, `$1$2${mark}`],
   [/\beyJ[\w-]{10,}(?:\.[\w-]*)*/g, mark],
   [/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@"']{1,256}@/gi, `$1${mark}@`],
@@ -168,10 +168,10 @@ export const foreignTexts = <A extends Readonly<Record<string, string | undefine
   return kept
 }
 
-/** The secrets of a link: its query, and the signature in it by itself. */
+/** The secrets of a link: its query, and by itself the signature in it, or the token of a link to a package. */
 export const secretsOfLink = (link: Redacted.Redacted<string>): Secrets => {
   const url = Redacted.value(link)
   const query = url.slice(url.indexOf("?") + 1)
-  const signature = /(?:^|&)sig=([^&]*)/.exec(query)?.[1] ?? ""
+  const signature = /(?:^|&)(?:sig|token)=([^&]*)/.exec(query)?.[1] ?? ""
   return [url, query, signature].map((text) => Redacted.make(text))
 }

@@ -13,6 +13,8 @@ import * as TransferError from "../TransferError.ts"
 import * as OriginalName from "./originalName.ts"
 
 export const kindOf = (start: Uint8Array): FileName.Kind => {
+  // Only an investigation package is a zip file as it is served: a collected one is inside gzip.
+  if (start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4) return "zip"
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }

@@ -9,7 +9,7 @@ import * as FileName from "../FileName.ts"
 import * as JsonLines from "../JsonLines.ts"
 import * as ManifestEntry from "../ManifestEntry.ts"
 import type { PrivateDirectory } from "../PrivateDirectory.ts"
-import type { ResultRef } from "../ResultRef.ts"
+import { keyOf, type ResultRef } from "../ResultRef.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as FormatVersion from "./formatVersion.ts"
 import { ManifestLine } from "./manifestLine.ts"
@@ -42,6 +42,8 @@ const encoder = new TextEncoder()
 
 export class ManifestIndex {
   private readonly results: ResultIndex
+  /** The keys of investigation packages. Their lines are few and have another form, so that each of them is decoded. */
+  private readonly packages = new Set<string>()
 
   constructor(seed: number) {
     this.results = new ResultIndex(seed)
@@ -61,7 +63,9 @@ export class ManifestIndex {
   }
 
   /** Takes an entry into the index. `offset` is the position of its line. */
-  add({ index, machineActionId, status }: ManifestEntry.ManifestEntry, offset: number = appended): void {
+  add(entry: ManifestEntry.ManifestEntry, offset: number = appended): void {
+    const { index, isPackage, machineActionId, status } = entry
+    if (isPackage === true) this.packages.add(keyOf(entry))
     this.results.set(encoder.encode(machineActionId), 0, index, states[status], offset)
   }
 
@@ -72,6 +76,10 @@ export class ManifestIndex {
     if (this.results.stateOf(entry) === states.failed) return "failed"
     const offset = this.results.offsetOf(entry)
     return offset === appended ? "appended" : offset
+  }
+
+  isPackage(ref: Ref): boolean {
+    return this.packages.has(keyOf(ref))
   }
 
   /** The results that failed, in the order of their first lines. */

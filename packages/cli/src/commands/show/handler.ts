@@ -147,6 +147,7 @@ const noScript = (ref: ResultRef, { local }: Source, start: Uint8Array, descript
   const size = local === undefined ? "" : `, ${Format.bytes(local.bytes)}`
   const what = {
     gz: `not a script's result but a collected file (gzip${size})`,
+    zip: `not a script's result but an archive (zip${size})`,
     bin: `not a script's result but another file (neither JSON nor gzip${size})`,
     json: `JSON that is not a script's result (${printable(description)}${size})`,
   }
