@@ -1,5 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Cli from "./support/Cli.ts"
 
 describe("demo and simulate", { concurrent: true }, () => {
@@ -67,16 +71,20 @@ describe("demo and simulate", { concurrent: true }, () => {
       assert.match(commands[1] ?? "", /^npx @live-response\/cli download /)
 
       // What curl sends, by the address, the header and the body in its arguments.
-      const send = (command: string, method: string) => {
+      const send = (command: string, method: "GET" | "POST") => {
         const [, name = "", value = ""] = /-H "([^:]+): ([^"]+)"/.exec(command) ?? []
         const [, body] = /-d '([^']+)'/.exec(command) ?? []
         const url = (/http:[^"]+/.exec(command)?.[0] ?? "").replace("\\$", "$")
-        return Effect.promise(() => fetch(url, { method, headers: { [name]: value }, body: body ?? null }))
+        const request = HttpClientRequest.make(method)(url, {
+          headers: { [name]: value },
+          ...(body === undefined ? {} : { body: HttpBody.text(body) }),
+        })
+        return Effect.flatMap(HttpClient.execute(request), ({ text }) => text).pipe(
+          Effect.provide(FetchHttpClient.layer),
+        )
       }
-      const listed = yield* send(commands[3] ?? "", "GET")
-      assert.include(yield* Effect.promise(() => listed.text()), `"type":"LiveResponse"`)
-      const faulty = yield* send(commands[4] ?? "", "POST")
-      assert.include(yield* Effect.promise(() => faulty.text()), `"blob":[{"fault":"expire"}]`)
+      assert.include(yield* send(commands[3] ?? "", "GET"), `"type":"LiveResponse"`)
+      assert.include(yield* send(commands[4] ?? "", "POST"), `"blob":[{"fault":"expire"}]`)
 
       // In the checkout, as its reader is; the results go where the environment says.
       const typed = yield* box.run({

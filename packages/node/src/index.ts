@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as NodeCredential from "./NodeCredential.ts"
+export * as NodeDirectFileSystem from "./NodeDirectFileSystem.ts"
 export * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 export * as NodeDiskSpace from "./NodeDiskSpace.ts"
 export * as NodeEnvironment from "./NodeEnvironment.ts"

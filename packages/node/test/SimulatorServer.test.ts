@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
@@ -50,11 +51,14 @@ describe("SimulatorServer", () => {
         SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
       )
       const url = `${HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)}/api/libraryfiles`
-      const headers = { authorization: "Bearer token", "content-type": "multipart/form-data; boundary=b" }
+      const contentType = "multipart/form-data; boundary=b"
+      const headers = { authorization: "Bearer token", "content-type": contentType }
       const content = Buffer.alloc(20 * 1024 * 1024 - 1000, "a")
       const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="big.ps1"\r\n\r\n'
       const body = Buffer.concat([Buffer.from(head), content, Buffer.from("\r\n--b--\r\n")])
-      const list = Effect.promise(() => fetch(url, { headers }).then((answer) => answer.text()))
+      const list = Effect.flatMap(HttpClient.get(url, { headers }), ({ text }) => text)
+      const upload = (bytes: Uint8Array) =>
+        HttpClient.post(url, { headers, body: HttpBody.uint8Array(bytes, contentType) })
       const cut = Effect.callback<void>((resume) => {
         const request = createRequest(url, { method: "POST", headers: { ...headers, "content-length": body.length } })
         request.on("error", () => undefined)
@@ -63,13 +67,13 @@ describe("SimulatorServer", () => {
       })
       yield* cut
       assert.include(yield* list, `"value":[]`)
-      const uploaded = yield* Effect.promise(() => fetch(url, { method: "POST", headers, body }))
+      const uploaded = yield* upload(body)
       assert.strictEqual(uploaded.status, 200)
       const sha256 = createHash("sha256").update(content).digest("hex")
       assert.lengthOf((yield* list).split(sha256), 2)
       const tooLarge = Buffer.concat([Buffer.from(head), content, content.subarray(0, 2000), Buffer.from("\r\n--b--")])
-      const refused = yield* Effect.promise(() => fetch(url, { method: "POST", headers, body: tooLarge }))
+      const refused = yield* upload(tooLarge)
       assert.strictEqual(refused.status, 400)
-    }),
+    }).pipe(Effect.provide(NodeTransport.layer)),
   )
 })
