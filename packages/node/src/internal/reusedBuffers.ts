@@ -18,7 +18,7 @@ export class ReusedBuffers {
     return this.free.pop() ?? new ArrayBuffer(this.size)
   }
 
-  /** Detaches the buffer, so that whoever still refers to it sees no bytes, and never those of another use. */
+  /** Detaches the buffer: an old reference is empty, and never has the bytes of another use. */
   giveBack(buffer: ArrayBuffer): void {
     const memory = buffer.transfer()
     if (this.free.length < this.mostFree) this.free.push(memory)
