@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
-import * as ForeignNumber from "./internal/foreignNumber.ts"
+import * as TokenRenewal from "./internal/tokenRenewal.ts"
 import { only } from "./internal/schedule.ts"
 import { type Settings, Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
@@ -146,43 +146,15 @@ export interface Previous {
   readonly claims?: string | undefined
 }
 
-/** How long before its end a token is renewed in the background, in milliseconds. */
-const renewAhead = 5 * 60 * 1000
-
-/** How long before the end calls wait for the new token. */
-const margin = 2 * 60 * 1000
-
-/** A token is used at least this long: if this machine's clock is wrong, it seems to be expired at once. */
-const shortestUse = 60 * 1000
-
-/** The time between two renewals in the background, while the token is still the old one. */
-const renewalPause = 30 * 1000
-
 /** How long a call waits for a new token while the old one is still valid. */
 const callPatience = 10 * 1000
 
-interface Cached extends Issued {
-  readonly usableUntil: number
-  readonly renewAt: number
-}
-
-const cache = ({ token, ...issued }: Issued, now: number): Cached => {
-  const expires = ForeignNumber.instant(issued.expires)
-  const life = Math.max(0, expires - now)
-  return {
-    token,
-    expires,
-    usableUntil: Math.max(expires - Math.min(margin, life / 4), now + shortestUse),
-    renewAt: Math.max(expires - renewAhead, now + Math.max(life / 2, renewalPause)),
-  }
-}
-
 /** What a credential knows. One renewal runs at a time. */
 interface State {
-  cached: Cached | undefined
+  cached: TokenRenewal.Cached | undefined
   refused: { readonly token: string; readonly claims: string | undefined } | undefined
   hasWarned: boolean
-  renewal: Deferred.Deferred<Cached, CredentialError> | undefined
+  renewal: Deferred.Deferred<TokenRenewal.Cached, CredentialError> | undefined
 }
 
 /**
@@ -226,7 +198,7 @@ export const make = Effect.fnUntraced(function* (
       if (cached === undefined || now >= Math.max(cached.expires, cached.usableUntil)) return (yield* renewed).token
       if (now >= cached.usableUntil) return (yield* renewedOrCached(state, renewed, cached, now)).token
       if (now >= cached.renewAt) {
-        state.cached = { ...cached, renewAt: now + renewalPause }
+        state.cached = { ...cached, renewAt: now + TokenRenewal.renewalPause }
         yield* renewal
       }
       return cached.token
@@ -257,7 +229,7 @@ const renew = Effect.fnUntraced(function* (
   // A token that the API refused in the meantime comes again from a cache of the credential.
   const isRefused = Redacted.value(first.token) === state.refused?.token
   const issued = isRefused ? yield* request({ refused: true, claims: state.refused?.claims }) : first
-  const cached = cache(issued, yield* Clock.currentTimeMillis)
+  const cached = TokenRenewal.cached(issued, yield* Clock.currentTimeMillis)
   state.cached = cached
   state.refused = undefined
   state.hasWarned = false
@@ -274,10 +246,10 @@ const warn = Effect.fnUntraced(function* (state: State, error: CredentialError) 
 })
 
 /** Starts a renewal, or joins the one in progress. It belongs to no call, and stops with the scope. */
-const sharedRenewal = (state: State, renew: Effect.Effect<Cached, CredentialError>, scope: Scope.Scope) =>
+const sharedRenewal = (state: State, renew: Effect.Effect<TokenRenewal.Cached, CredentialError>, scope: Scope.Scope) =>
   Effect.suspend(() => {
     if (state.renewal !== undefined) return Effect.succeed(state.renewal)
-    const answer = Deferred.makeUnsafe<Cached, CredentialError>()
+    const answer = Deferred.makeUnsafe<TokenRenewal.Cached, CredentialError>()
     state.renewal = answer
     return Effect.map(Effect.forkIn(renew, scope), (fiber) => {
       // An observer also hears of a fiber that never starts, because the scope was closed.
@@ -292,13 +264,13 @@ const sharedRenewal = (state: State, renew: Effect.Effect<Cached, CredentialErro
 /** The new token where it comes soon, else the old one: it is valid to its end. Calls then wait again after a pause. */
 const renewedOrCached = (
   state: State,
-  renewed: Effect.Effect<Cached, CredentialError>,
-  cached: Cached,
+  renewed: Effect.Effect<TokenRenewal.Cached, CredentialError>,
+  cached: TokenRenewal.Cached,
   now: number,
-): Effect.Effect<Cached> => {
+): Effect.Effect<TokenRenewal.Cached> => {
   const useCached = Effect.sync(() => {
     if (state.cached === cached) {
-      state.cached = { ...cached, usableUntil: Math.min(cached.expires, now + renewalPause) }
+      state.cached = { ...cached, usableUntil: Math.min(cached.expires, now + TokenRenewal.renewalPause) }
     }
     return cached
   })

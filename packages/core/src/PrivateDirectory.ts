@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { at, identify, makeOne, Names, type Opened, type Platform, resolve } from "./internal/checkedNames.ts"
 import * as GroupCommit from "./internal/groupCommit.ts"
-import * as Trust from "./internal/trust.ts"
+import * as Trust from "./internal/pathTrust.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
 /**

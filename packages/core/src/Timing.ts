@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as SessionSlots from "./internal/sessionSlots.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
@@ -218,7 +219,7 @@ export const offlineFor = (duration: Duration.Input) => {
  * @since 0.1.0
  * @category settings
  */
-export const offlineAfter: Duration.Duration = Duration.minutes(2)
+export const offlineAfter: Duration.Duration = SessionSlots.offlineAfter
 
 /**
  * The settings that apply where nothing else is provided.

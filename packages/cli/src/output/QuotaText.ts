@@ -25,10 +25,6 @@ export const used = ({ duration, limit, used }: QuotaRule.WindowStatus): string 
 export const nextLink = (now: DateTime.Utc, { nextSlot }: QuotaRule.Status): string =>
   Duration.isZero(nextSlot) ? "next link now" : `next link at ${Format.instantAfter(now, nextSlot)}`
 
-/** waiting for the quota until 14:05:09 UTC+1 (in 42 s) */
-export const waiting = (now: DateTime.Utc, pause: Duration.Duration): string =>
-  `waiting for the quota until ${Format.instantAfter(now, pause)}`
-
 /** How long it takes until the last of a number of further calls. */
 export interface Forecast {
   readonly calls: number

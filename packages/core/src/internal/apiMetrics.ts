@@ -1,4 +1,4 @@
-/** The metric of API calls. `DefenderApi.metrics` documents it. Throttled calls (429) are counted in `quotaMetrics.ts`. */
+/** The metrics of API calls. `DefenderApi.metrics` documents the duration, `Quota.metrics` what is throttled. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -12,6 +12,12 @@ export const metrics = {
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
   ),
 }
+
+/** Calls that were answered with 429. The quota that they belong to counts them. */
+export const throttled = Metric.counter("live_response.quota.throttled", {
+  incremental: true,
+  description: "Calls that the server throttled (HTTP 429)",
+})
 
 /** Records how long an attempt took until now. It has no `status` if there was no answer. */
 export const recordDuration = (

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import { fromPlatformError, isOfOneFile, StoreError } from "../StoreError.ts"
-import * as Trust from "./trust.ts"
+import * as Trust from "./pathTrust.ts"
 
 export interface Platform {
   readonly fs: FileSystem.FileSystem

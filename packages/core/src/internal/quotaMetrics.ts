@@ -3,14 +3,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as QuotaRule from "../QuotaRule.ts"
+import * as ApiMetrics from "./apiMetrics.ts"
 import { durationHistogram } from "./durationHistogram.ts"
 
 export const metrics = {
   permits: Metric.counter("live_response.quota.permits", { incremental: true, description: "Calls that got a permit" }),
-  throttled: Metric.counter("live_response.quota.throttled", {
-    incremental: true,
-    description: "Calls that the server throttled (HTTP 429)",
-  }),
+  throttled: ApiMetrics.throttled,
   waitDuration: durationHistogram("live_response.quota.wait.duration", "How long calls waited for a permit"),
   waiting: Metric.gauge("live_response.quota.waiting", { description: "Calls that wait for a permit" }),
   used: Metric.gauge("live_response.quota.used", { description: "Calls that a window counts" }),
