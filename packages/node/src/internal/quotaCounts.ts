@@ -40,6 +40,8 @@ export class QuotaCounts {
   private readonly used = new Map<number, number>()
   private keep = 0
   private counted: Counted | undefined
+  /** The instant of the last transaction. */
+  private latest = 0
 
   constructor(statements: Statements, log: string) {
     this.statements = statements
@@ -66,9 +68,10 @@ export class QuotaCounts {
     this.counted = undefined
   }
 
-  /** A clock that was set back brings calls into a window that had left it. */
+  /** A clock that was set back brings calls into a window that had left it, and leaves others in the future. */
   notice(now: number): void {
-    if (this.counted !== undefined && now < this.counted.at) this.forget()
+    if (now < this.latest) this.forget()
+    this.latest = now
   }
 
   /** This program started so many calls more. */
