@@ -77,7 +77,7 @@ describe("demo and simulate", { concurrent: true }, () => {
         const url = (/http:[^"]+/.exec(command)?.[0] ?? "").replace("\\$", "$")
         const request = HttpClientRequest.make(method)(url, {
           headers: { [name]: value },
-          ...(body === undefined ? {} : { body: HttpBody.text(body, "application/x-www-form-urlencoded") }),
+          ...(body === undefined ? {} : { body: HttpBody.text(body, value) }),
         })
         return Effect.flatMap(HttpClient.execute(request), ({ text }) => text).pipe(
           Effect.provide(FetchHttpClient.layer),

@@ -4,8 +4,11 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 
+const inThousands = (digits: string): string =>
+  digits.length <= 3 ? digits : `${inThousands(digits.slice(0, -3))},${digits.slice(-3)}`
+
 /** 1,500. Intl would do the same, but takes 10 ms to load, and every help text has numbers. */
-export const count = (n: number): string => String(n).replaceAll(/\B(?=(?:\d{3})+$)/g, ",")
+export const count = (n: number): string => inThousands(String(n))
 
 /** 1 link, 2 links. */
 export const counted = (n: number, what: string): string => `${count(n)} ${what}${n === 1 ? "" : "s"}`
