@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  symlinkSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -178,7 +179,30 @@ describe("the cache of compiled code", () => {
     assert.isEmpty(readdirSync(cache(home)))
   })
 
-  test("is not needed", async () => {
+  test("is not used where a symbolic link leads elsewhere", async () => {
+    const home = await startIn((home) => {
+      mkdirSync(join(home, ".cache"))
+      mkdirSync(join(home, "elsewhere"), { mode: 0o700 })
+      symlinkSync(join(home, "elsewhere"), cache(home))
+    })
+    assert.isEmpty(readdirSync(join(home, "elsewhere")))
+  })
+
+  test("is not used where others could write to what is in it, or rename it", async () => {
+    const inside = await startIn((home) => {
+      mkdirSync(join(cache(home), "v24"), { recursive: true, mode: 0o700 })
+      chmodSync(join(cache(home), "v24"), 0o777)
+    })
+    assert.deepStrictEqual(readdirSync(cache(inside)), ["v24"])
+    const above = await startIn((home) => {
+      mkdirSync(cache(home), { recursive: true, mode: 0o700 })
+      chmodSync(join(home, ".cache"), 0o777)
+    })
+    assert.isEmpty(readdirSync(cache(above)))
+  })
+
+  test("is not needed, and no directory is created where there can be none", async () => {
+    if (process.platform === "linux") await run(bin(), ["--help"], { env: { HOME: "/proc" } })
     const home = await startIn((home) => writeFileSync(join(home, ".cache"), "not a directory"))
     assert.deepStrictEqual(readdirSync(home), [".cache"])
   })

@@ -9,13 +9,11 @@ import { isOlder } from "./NodeVersion.ts"
 
 const { engines, version } = packageJson
 
-// An import of it would load its streams too.
-const { writeSync } = process.getBuiltinModule("node:fs")
-
 /** Whether it was written. Where it was not, the whole program tries again, and reports why. */
 const wasWritten = (text: string): boolean => {
   try {
-    return writeSync(1, text) === text.length
+    // An import of it would load its streams too, and an old Node has no such function.
+    return process.getBuiltinModule("node:fs").writeSync(1, text) === text.length
   } catch {
     return false
   }

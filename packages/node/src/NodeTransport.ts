@@ -32,7 +32,8 @@ interface Connect {
 const makeDispatcher = (connect: Connect) =>
   Effect.flatMap(Proxy.variables, (proxies) =>
     Effect.acquireRelease(
-      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, ...timeouts, connect })),
+      // HTTP/2 has nothing for one large body a connection, and a reset of its streams can pass for the end of a body.
+      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, ...timeouts, connect, allowH2: false })),
       (dispatcher) => Effect.promise(() => dispatcher.destroy()),
     ),
   )

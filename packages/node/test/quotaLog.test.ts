@@ -268,6 +268,21 @@ describe("two programs with one log", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.effect("has free permits again after another log was opened, which removes the old calls of all", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const layer = yield* Layer.build(NodeQuotaStore.layer({ directory }).pipe(Layer.provide(NodeServices.layer)))
+      const opened = (name: string) => openLog(toWindows([2, 60_000]), { name }).pipe(Effect.provide(layer))
+      const log = yield* opened("one")
+      yield* call(log)
+      yield* call(log)
+      yield* TestClock.adjust("30 hours")
+      yield* opened("other")
+      yield* call(log)
+      assert.strictEqual((yield* log.status).windows[0]?.used, 1)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("counts the calls of a program that was killed while it wrote, and nothing of what it wrote half", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

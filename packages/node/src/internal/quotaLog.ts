@@ -28,6 +28,8 @@ export const makeOpen = (database: DatabaseSync, path: string, clock: Clock.Cloc
     const { name, windows } = options
     const keep = Math.max(QuotaRule.longest(windows), Duration.toMillis(QuotaStore.retention))
     store.statements.removeOldOfAll(clock.currentTimeMillisUnsafe() - keep)
+    // What was removed of other logs would count for them until this program ends.
+    for (const other of logs.values()) other.forget()
     const counts = logs.get(name) ?? new QuotaCounts(store.statements, name)
     logs.set(name, counts)
     counts.watch(windows, keep)
