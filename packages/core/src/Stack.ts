@@ -84,7 +84,7 @@ export const longestOutput: number = 1024 * 1024
 /** The shortest name of a machine that is replaced: a shorter one may be any word. */
 const shortestName = 3
 
-/** What a normalised output has in the place of other text. As the name of a machine, such a word stays. */
+/** What replaces other text in a normalised output. As the name of a machine, such a word stays. */
 const placeholders = { machine: "<machine>", time: "<time>" }
 
 const isWordCharacter = (character: string | undefined): boolean =>
@@ -107,7 +107,7 @@ const replaceName = (line: string, name: string): string => {
 
 /** ISO 8601, and the dates with times that Windows prints, such as `11/26/2026 6:40:20 AM` and `26.11.2026 06:40`. */
 const time =
-  /\b(?:\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?|\d{1,2}[./]\d{1,2}[./]\d{4},? \d{1,2}:\d{2}(?::\d{2})?(?: [AP]M)?)/g
+  /(?:\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?|\d{1,2}[./]\d{1,2}[./]\d{4},? \d{1,2}:\d{2}(?::\d{2})?(?: [AP]M)?)/g
 
 /** The names of a machine in the order in which they are replaced: the DNS name contains the host name. */
 const namesOf = (machineName: string): ReadonlyArray<string> => {

@@ -6,6 +6,7 @@ import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as DateTime from "effect/DateTime"
+import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
 
 export interface KnownCommand {
@@ -31,13 +32,19 @@ export interface KnownAction {
 
 const millis = (time: DateTime.Utc | undefined) => (time === undefined ? undefined : DateTime.toEpochMillis(time))
 
-/** In a prepared file, texts may have any length. */
-export const ofAction = (action: MachineAction): KnownAction => {
-  const text = (value = "") => TerminalText.shorten(value)
+/** What most commands have, once for all of them. */
+const noErrors: ReadonlyArray<string> = []
+
+/**
+ * What is shown of an action. In a prepared file, texts may have any length. `once` returns the same text for equal ones, because
+ * thousands of actions have the same requestor and the same script.
+ */
+export const ofAction = (action: MachineAction, once: (text: string) => string = identity): KnownAction => {
+  const text = (value = "") => once(TerminalText.shorten(value))
   return {
     id: action.id,
-    machineId: text(action.machineId),
-    machineName: text(action.computerDnsName),
+    machineId: TerminalText.shorten(action.machineId ?? ""),
+    machineName: TerminalText.shorten(action.computerDnsName ?? ""),
     status: text(action.status),
     requestor: text(action.requestor),
     comment: text(action.requestorComment),
@@ -45,17 +52,30 @@ export const ofAction = (action: MachineAction): KnownAction => {
     updated: millis(action.updated),
     commands: action.commands.map(({ errors, index, params, type }) => ({
       index,
-      type,
+      type: once(type),
       source: text(params["ScriptName"] ?? params["Path"]),
-      errors: errors.map(text),
+      errors: errors.length === 0 ? noErrors : errors.map((error) => text(error)),
     })),
+  }
+}
+
+const makeOnce = () => {
+  const texts = new Map<string, string>()
+  return (text: string): string => {
+    const known = texts.get(text)
+    if (known === undefined) texts.set(text, text)
+    return known ?? text
   }
 }
 
 /** The actions by their ids. */
 export const read = (files: PrivateDirectory) =>
-  Stream.runFold(
-    StoredAction.read(files),
-    () => new Map<MachineActionId, KnownAction>(),
-    (known, action) => known.set(action.id, ofAction(action)),
+  Stream.suspend(() => {
+    const once = makeOnce()
+    return Stream.map(StoredAction.read(files), (action) => ofAction(action, once))
+  }).pipe(
+    Stream.runFold(
+      () => new Map<MachineActionId, KnownAction>(),
+      (known, action) => known.set(action.id, action),
+    ),
   )

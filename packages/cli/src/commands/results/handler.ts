@@ -14,6 +14,7 @@ import * as TerminalText from "@live-response/core/TerminalText"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
@@ -22,6 +23,7 @@ import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as Columns from "./columns.ts"
+import * as Database from "./database.ts"
 
 /** Without it, spreadsheets decode the file with a legacy encoding. */
 const byteOrderMark = "\uFEFF"
@@ -29,9 +31,19 @@ const byteOrderMark = "\uFEFF"
 /** How many files are read at once. */
 const concurrency = 8
 
-/** Writes the table of a directory, and reports where it is. */
-export const write = Effect.fnUntraced(function* (directory: string, { json }: { readonly json: boolean }) {
+interface Options {
+  readonly sqlite: Option.Option<string>
+  readonly json: boolean
+}
+
+/** Writes the table of a directory, or its SQLite file, and reports where it is. */
+export const write = Effect.fnUntraced(function* (directory: string, { json, sqlite }: Options) {
   const files = yield* ResultsDirectory.open(directory)
+  if (Option.isSome(sqlite)) {
+    const written = yield* Database.write(files, sqlite.value)
+    const text = `${Format.counted(written.rows, "result")} in ${printable(written.sqlite)}.`
+    return yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
+  }
   const consequence = { one: "its result has no row", many: "their results have no row" }
   const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
     Manifest.completed(files, onDamaged),
