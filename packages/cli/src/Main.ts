@@ -25,10 +25,12 @@ import { demo } from "./commands/demo/command.ts"
 import { download } from "./commands/download/command.ts"
 import { link } from "./commands/link/command.ts"
 import { quota } from "./commands/quota/command.ts"
+import { report } from "./commands/report/command.ts"
 import { results } from "./commands/results/command.ts"
 import { run as runSessions } from "./commands/run/command.ts"
 import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
+import { stack } from "./commands/stack/command.ts"
 import { verify } from "./commands/verify/command.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
@@ -49,7 +51,21 @@ export const command = Command.make("live-response").pipe(
   Command.withDescription(
     "Download results of Microsoft Defender for Endpoint live response: stay within the API's quota, renew expired links, and resume where a download stopped.",
   ),
-  Command.withSubcommands([runSessions, download, show, results, verify, link, actions, auth, quota, simulate, demo]),
+  Command.withSubcommands([
+    runSessions,
+    download,
+    show,
+    results,
+    report,
+    stack,
+    verify,
+    link,
+    actions,
+    auth,
+    quota,
+    simulate,
+    demo,
+  ]),
   Command.provide(
     Layer.unwrap(
       Effect.map(Verbose, (isVerbose) =>

@@ -85,6 +85,7 @@ const singles: Record<keyof typeof FileName.single, ReadonlyArray<string>> = {
   follow: ["download", "--follow", "--out", "results"],
   resultsTable: ["results", "results"],
   resultsLines: ["results", "results"],
+  report: ["report", "results"],
   lock: download,
   quota: download,
 }
@@ -110,12 +111,13 @@ const file = (ending: (typeof FileName.endings)[number]) => ({
 })
 
 const files = [
-  ...(["manifest", "sessions", "actions", "follow", "resultsTable", "resultsLines"] as const).map(single),
+  ...(["manifest", "sessions", "actions", "follow", "resultsTable", "resultsLines", "report"] as const).map(single),
   ...database("lock"),
   ...database("quota"),
   ...FileName.endings.map(file),
   part(single("follow")),
   part(single("resultsTable"), process.pid),
+  part(single("report"), process.pid),
   part(single("resultsLines"), process.pid),
   part(file("unpacked")),
   part(file("part.json")),
