@@ -11,6 +11,8 @@ export interface Column {
   /** The share of the space that is left. By default none. */
   readonly grow?: number
   readonly isNumber?: boolean
+  /** Whether paper has space for it. By default it has. */
+  readonly isPrinted?: boolean
   /** What is shown. */
   readonly text: (row: number) => string
   /** What is exported. */
@@ -23,7 +25,7 @@ export interface Column {
   readonly filter: (filter: string) => ((row: number) => boolean) | undefined
 }
 
-type Shape = Pick<Column, "key" | "label" | "width" | "grow">
+type Shape = Pick<Column, "key" | "label" | "width" | "grow" | "isPrinted">
 
 const never = () => false
 

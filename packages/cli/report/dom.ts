@@ -56,10 +56,13 @@ export const fill = (element: Element, ...children: ReadonlyArray<Child>): void 
   append(element, children)
 }
 
-const live = h("p", { class: "announcer", role: "status", "aria-live": "polite" })
+/** The element that speaks, created when it first does. */
+const announcer: { element?: HTMLElement } = {}
 
 /** Says something to a screen reader, and to everybody else for a moment. */
 export const announce = (text: string): void => {
+  announcer.element ??= h("p", { class: "announcer", role: "status", "aria-live": "polite" })
+  const live = announcer.element
   if (!live.isConnected) document.body.append(live)
   live.textContent = text
   live.classList.remove("fading")

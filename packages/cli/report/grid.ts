@@ -32,6 +32,9 @@ export interface Options {
   readonly controls?: ReadonlyArray<HTMLElement>
 }
 
+const classOf = ({ isNumber = false, isPrinted = true }: Column): string =>
+  [...(isNumber ? ["number"] : []), ...(isPrinted ? [] : ["unprinted"])].join(" ")
+
 let grids = 0
 
 export class Grid {
@@ -81,6 +84,9 @@ export class Grid {
       grow === undefined ? `${width}rem` : `minmax(${width}rem, ${grow}fr)`,
     )
     this.viewport.style.setProperty("--columns", tracks.join(" "))
+    const printed = columns.filter(({ isPrinted }) => isPrinted !== false)
+    const shares = printed.map(({ grow = 0, width }) => `minmax(0, ${width + grow * 4}fr)`)
+    this.viewport.style.setProperty("--printed", shares.join(" "))
     this.viewport.style.setProperty("--width", `${columns.reduce((sum, { width }) => sum + width, 0)}rem`)
     this.element = h(
       "section",
@@ -124,12 +130,7 @@ export class Grid {
       this.update()
     })
     const sorted = this.order?.column === column ? (this.order.isDescending ? "descending" : "ascending") : "none"
-    return h(
-      "div",
-      { role: "columnheader", class: column.isNumber === true ? "number" : "", "aria-sort": sorted },
-      sort,
-      hasFilter && filter,
-    )
+    return h("div", { role: "columnheader", class: classOf(column), "aria-sort": sorted }, sort, hasFilter && filter)
   }
 
   private sortBy(column: Column): void {
@@ -193,9 +194,9 @@ export class Grid {
         "aria-rowindex": position + 2,
         "aria-selected": position === this.active ? "true" : "false",
       },
-      this.options.columns.map(({ isNumber, text }) => {
-        const shown = text(row)
-        return h("div", { role: "gridcell", class: isNumber === true ? "number" : "", title: shown }, shown)
+      this.options.columns.map((column) => {
+        const shown = column.text(row)
+        return h("div", { role: "gridcell", class: classOf(column), title: shown }, shown)
       }),
     )
     if (!this.isPrinting) element.style.top = `${position * rowHeight}px`

@@ -139,7 +139,7 @@ const entry = (path: string, fields: Readonly<Record<string, unknown>> = {}) =>
 /** A manifest where a command reads one that it does not write. */
 const prepare = ({ box }: World, { args, name }: { readonly name: string; readonly args: ReadonlyArray<string> }) => {
   if (args === show) box.write("results/manifest.jsonl", entry(name))
-  if (args[0] === "results") box.write("results/manifest.jsonl", "")
+  if (args[0] === "results" || args[0] === "report") box.write("results/manifest.jsonl", "")
 }
 
 const isUnharmed = ({ outside, victim }: World, ended: Cli.Ended, what: string) => {

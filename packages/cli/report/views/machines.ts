@@ -31,7 +31,7 @@ const columnsOf = (model: Model): ReadonlyArray<Column> => {
     textColumn({ key: "reason", label: "Reason", width: 12, grow: 2 }, source, machines.reason),
     numberColumn({ key: "results", label: "Results", width: 6 }, results, count),
     numberColumn({ key: "bytes", label: "Size", width: 6 }, sizes, bytes),
-    textColumn({ key: "id", label: "Machine id", width: 8, grow: 1 }, source, machines.id),
+    textColumn({ key: "id", isPrinted: false, label: "Machine id", width: 8, grow: 1 }, source, machines.id),
   ]
 }
 

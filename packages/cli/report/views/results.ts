@@ -44,12 +44,18 @@ export const columnsOf = (model: Model): ReadonlyArray<Column> => {
       { key: "errors", label: "Errors or problem", width: 8, grow: 1 },
       results.errors.map((error, row) => error || (results.problem[row] ?? 0)),
     ),
-    numberColumn({ key: "outputCharacters", label: "Output", width: 5.5 }, results.outputCharacters, count),
+    numberColumn(
+      { key: "outputCharacters", isPrinted: false, label: "Output", width: 5.5 },
+      results.outputCharacters,
+      count,
+    ),
     numberColumn({ key: "bytes", label: "Size", width: 5.5 }, sizes(model), bytes),
     timeColumn({ key: "finished", label: "Finished", width: 13.5 }, results.at, time, iso),
-    text({ key: "actionId", label: "Machine action", width: 6, grow: 0.6 }, results.actionId),
-    numberColumn({ key: "index", label: "Index", width: 4 }, results.index, count),
-    hashColumn({ key: "sha256", label: "SHA-256", width: 8 }, hashRanks(model), (row) => model.sha256(row)),
+    text({ key: "actionId", isPrinted: false, label: "Machine action", width: 6, grow: 0.6 }, results.actionId),
+    numberColumn({ key: "index", isPrinted: false, label: "Index", width: 4 }, results.index, count),
+    hashColumn({ key: "sha256", isPrinted: false, label: "SHA-256", width: 8 }, hashRanks(model), (row) =>
+      model.sha256(row),
+    ),
   ]
 }
 

@@ -16,7 +16,7 @@ import * as KnownActions from "./KnownActions.ts"
 import * as StoredScript from "./StoredScript.ts"
 
 /** How many files are read at once. */
-const concurrency = 8
+const concurrency = 1
 
 /** What is unknown is `""`. */
 interface Common {

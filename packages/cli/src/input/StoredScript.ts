@@ -8,8 +8,10 @@ import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import { isOfOneFile, type StoreError } from "@live-response/core/StoreError"
 import * as Verification from "@live-response/core/Verification"
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 
 /** The file is not a script result that can be used: `message` says why. */
 export class Unusable extends Schema.TaggedError<Unusable>("@live-response/cli/StoredScript/Unusable")("Unusable", {
@@ -19,32 +21,52 @@ export class Unusable extends Schema.TaggedError<Unusable>("@live-response/cli/S
 /** What the manifest records of the file. */
 export type Stored = Pick<ManifestEntry.Completed, "machineActionId" | "index" | "path" | "bytes" | "sha256">
 
-/** Something else in the place of the file concerns this result alone. */
-const ofThisFile = (error: StoreError) =>
-  Effect.fail(isOfOneFile(error) ? new Unusable({ message: error.description }) : error)
+/** In bytes: a file of this length is read whole, which costs less than reading it in pieces. */
+const small = 64 * 1024
+
+const decodeWhole = Effect.fnUntraced(function* (files: PrivateDirectory, stored: Stored, limit: number) {
+  // One byte more shows that the file is longer, however long it is.
+  const bytes = Bytes.concat(yield* Stream.runCollect(files.read(stored.path, { bytesToRead: stored.bytes + 1 })))
+  const message = yield* Verification.differenceOf(bytes, stored)
+  if (message !== undefined) return yield* new Unusable({ message })
+  return yield* ScriptResult.decodeExcerpt(bytes, { limit })
+})
+
+const decodeInPieces = (files: PrivateDirectory, stored: Stored, limit: number) =>
+  ScriptResult.decodeStream(
+    Verification.whileRead(files.read(stored.path), stored, (message) => Effect.fail(new Unusable({ message }))),
+    { limit },
+  )
+
+/** Fails if the file is missing or has another size, with the next step. */
+const checkThere = Effect.fnUntraced(function* (files: PrivateDirectory, stored: Stored) {
+  const { bytes, path } = stored
+  if (yield* ResultStore.reader(files).has({ path, bytes })) return
+  const message = `the file is missing or has another size; download it again: live-response download ${keyOf(stored)}`
+  return yield* new Unusable({ message })
+})
+
+/** Something else in the place of the file, and content that is not a script's, concern this result alone. */
+const toUnusable = <A, R>(
+  effect: Effect.Effect<A, StoreError | ScriptResult.ScriptResultError | Unusable, R>,
+): Effect.Effect<A, StoreError | Unusable, R> =>
+  Effect.catchTags(effect, {
+    StoreError: (error) =>
+      isOfOneFile(error) ? Effect.fail(new Unusable({ message: error.description })) : Effect.fail(error),
+    ScriptResultError: ({ message }) => Effect.fail(new Unusable({ message })),
+  })
 
 /**
  * The script result in a file, with at most `limit` characters of its output and of its errors. Its content decides what it is: it
  * may be gzip or in another encoding.
  */
-export const read = Effect.fnUntraced(
-  function* (files: PrivateDirectory, stored: Stored, limit: number) {
-    const { bytes, path, sha256 } = stored
-    const store = ResultStore.reader(files)
-    if (!(yield* store.has({ path, bytes }))) {
-      const message = `the file is missing or has another size; download it again: live-response download ${keyOf(stored)}`
-      return yield* new Unusable({ message })
-    }
-    const verified = Verification.whileRead(store.read(path), { bytes, sha256 }, (message) =>
-      Effect.fail(new Unusable({ message })),
-    )
-    return yield* ScriptResult.decodeStream(verified, { limit })
-  },
-  Effect.catchTags({
-    StoreError: ofThisFile,
-    ScriptResultError: ({ message }) => Effect.fail(new Unusable({ message })),
-  }),
-)
+export const read = (files: PrivateDirectory, stored: Stored, limit: number) => {
+  const check = checkThere(files, stored)
+  return stored.bytes <= small
+    ? // Reading shows that a file is as recorded, so only one that is not costs a second look.
+      toUnusable(decodeWhole(files, stored, limit)).pipe(Effect.tapErrorTag("Unusable", () => toUnusable(check)))
+    : toUnusable(Effect.andThen(check, decodeInPieces(files, stored, limit)))
+}
 
 /** Whether a command's result is a script's, as far as its type and the file's name say. */
 export const isExpected = (type: string, path: string): boolean =>

@@ -9,6 +9,7 @@ import * as Hasher from "@live-response/core/Hasher"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { longestOutput } from "@live-response/core/Stack"
+import * as NodeBatchFileSystem from "@live-response/node/NodeBatchFileSystem"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -86,30 +87,34 @@ const baseOf = Effect.fnUntraced(function* (report: string, results: string) {
 })
 
 /** Writes the report of a directory, and says where it is. */
-export const write = Effect.fnUntraced(function* (directory: string, { json, open, out }: Options) {
-  const files = yield* ResultsDirectory.open(directory)
-  const { report } = FileName.single
-  const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
-  const { collector, count, damaged } = yield* collect(files)
-  const payload = collector.payload({
-    program: `live-response ${packageJson.version}`,
-    directory,
-    written: yield* Clock.currentTimeMillis,
-    base: yield* baseOf(target.directory.realPath, files.realPath),
-    damaged,
-  })
-  const bytes = yield* AtomicFile.write(
-    target.directory,
-    target.name,
-    Page.html(payload),
-    FileName.partOf(target.name, process.pid),
-  )
-  const path = target.directory.pathOf(target.name)
-  const written = { machines: payload.machines.id.length, results: count, bytes, report: path }
-  const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(count, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
-  yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
-  if (open) yield* openInBrowser(`${target.directory.realPath}/${target.name}`)
-}, Effect.mapError(Failure.fromError))
+export const write = Effect.fnUntraced(
+  function* (directory: string, { json, open, out }: Options) {
+    const files = yield* ResultsDirectory.open(directory)
+    const { report } = FileName.single
+    const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
+    const { collector, count, damaged } = yield* collect(files)
+    const payload = collector.payload({
+      program: `live-response ${packageJson.version}`,
+      directory,
+      written: yield* Clock.currentTimeMillis,
+      base: yield* baseOf(target.directory.realPath, files.realPath),
+      damaged,
+    })
+    const bytes = yield* AtomicFile.write(
+      target.directory,
+      target.name,
+      Page.html(payload),
+      FileName.partOf(target.name, process.pid),
+    )
+    const path = target.directory.pathOf(target.name)
+    const written = { machines: payload.machines.id.length, results: count, bytes, report: path }
+    const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(count, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
+    yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
+    if (open) yield* openInBrowser(`${target.directory.realPath}/${target.name}`)
+  },
+  Effect.mapError(Failure.fromError),
+  Effect.provide(NodeBatchFileSystem.layer),
+)
 
 const openers: Partial<Record<NodeJS.Platform, string>> = { darwin: "open", win32: "explorer.exe" }
 

@@ -11,6 +11,7 @@ import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
+import * as NodeBatchFileSystem from "@live-response/node/NodeBatchFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
@@ -37,31 +38,35 @@ interface Options {
 }
 
 /** Writes the table of a directory, or its SQLite file, and reports where it is. */
-export const write = Effect.fnUntraced(function* (directory: string, { json, sqlite }: Options) {
-  const files = yield* ResultsDirectory.open(directory)
-  if (Option.isSome(sqlite)) {
-    const written = yield* Database.write(files, sqlite.value)
-    const text = `${Format.counted(written.rows, "result")} in ${printable(written.sqlite)}.`
-    return yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
-  }
-  const consequence = { one: "its result has no row", many: "their results have no row" }
-  const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
-    Manifest.completed(files, onDamaged),
-  )
-  const counts = { rows: 0, unnamed: 0 }
-  const rows = Stream.tap(readRows(files, completed, yield* knownActions(files, completed)), ({ machineName }) =>
-    Effect.sync(() => {
-      counts.rows++
-      if (machineName === "") counts.unnamed++
-    }),
-  )
-  const { resultsLines, resultsTable } = FileName.single
-  yield* writeJsonLines(files, resultsLines, rows)
-  // The lines that were just written are read again, so that memory does not grow with the number of rows.
-  yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
-  const report = { ...counts, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
-  yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary(report))
-}, Effect.mapError(Failure.fromError))
+export const write = Effect.fnUntraced(
+  function* (directory: string, { json, sqlite }: Options) {
+    const files = yield* ResultsDirectory.open(directory)
+    if (Option.isSome(sqlite)) {
+      const written = yield* Database.write(files, sqlite.value)
+      const text = `${Format.counted(written.rows, "result")} in ${printable(written.sqlite)}.`
+      return yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
+    }
+    const consequence = { one: "its result has no row", many: "their results have no row" }
+    const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
+      Manifest.completed(files, onDamaged),
+    )
+    const counts = { rows: 0, unnamed: 0 }
+    const rows = Stream.tap(readRows(files, completed, yield* knownActions(files, completed)), ({ machineName }) =>
+      Effect.sync(() => {
+        counts.rows++
+        if (machineName === "") counts.unnamed++
+      }),
+    )
+    const { resultsLines, resultsTable } = FileName.single
+    yield* writeJsonLines(files, resultsLines, rows)
+    // The lines that were just written are read again, so that memory does not grow with the number of rows.
+    yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
+    const report = { ...counts, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
+    yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary(report))
+  },
+  Effect.mapError(Failure.fromError),
+  Effect.provide(NodeBatchFileSystem.layer),
+)
 
 const writeJsonLines = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stream<Columns.Row, E, R>) =>
   writeFile(

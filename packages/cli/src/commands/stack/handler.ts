@@ -3,6 +3,7 @@
  */
 import * as Hasher from "@live-response/core/Hasher"
 import { type Group, longestOutput, Stack } from "@live-response/core/Stack"
+import * as NodeBatchFileSystem from "@live-response/node/NodeBatchFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -35,32 +36,36 @@ interface Counts {
 }
 
 /** Prints the groups of a directory's script results. */
-export const print = Effect.fnUntraced(function* (directory: string, options: Options) {
-  const key = Keys.parse(options.by)
-  if (key === undefined) {
-    return yield* Failure.usage(`--by ${options.by}: choose one of ${Keys.choices.join(", ")}`)
-  }
-  const files = yield* ResultsDirectory.open(directory)
-  const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
-  const hasher = yield* Hasher.Hasher
-  const stack = new Stack()
-  const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
-  yield* Stream.runForEach(rows, (row) => {
-    if (row.kind === "unusable") return reportUnusable(row)
-    if (row.kind === "script" && isWanted(row, options)) {
-      add(
-        stack,
-        counts,
-        row,
-        key(row).map((value) => shorten(value, hasher)),
-      )
+export const print = Effect.fnUntraced(
+  function* (directory: string, options: Options) {
+    const key = Keys.parse(options.by)
+    if (key === undefined) {
+      return yield* Failure.usage(`--by ${options.by}: choose one of ${Keys.choices.join(", ")}`)
     }
-    return Effect.void
-  })
-  const groups = stack.groups()
-  if (options.json) yield* Effect.forEach(groups, (group) => Console.log(printableJson(JSON.stringify(group))))
-  else yield* Console.log(text(groups, counts, options))
-}, Effect.mapError(Failure.fromError))
+    const files = yield* ResultsDirectory.open(directory)
+    const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
+    const hasher = yield* Hasher.Hasher
+    const stack = new Stack()
+    const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
+    yield* Stream.runForEach(rows, (row) => {
+      if (row.kind === "unusable") return reportUnusable(row)
+      if (row.kind === "script" && isWanted(row, options)) {
+        add(
+          stack,
+          counts,
+          row,
+          key(row).map((value) => shorten(value, hasher)),
+        )
+      }
+      return Effect.void
+    })
+    const groups = stack.groups()
+    if (options.json) yield* Effect.forEach(groups, (group) => Console.log(printableJson(JSON.stringify(group))))
+    else yield* Console.log(text(groups, counts, options))
+  },
+  Effect.mapError(Failure.fromError),
+  Effect.provide(NodeBatchFileSystem.layer),
+)
 
 const reportUnusable = ({ path, problem }: ResultRows.UnusableRow) =>
   Messages.write(printable(`live-response: ${path} is not counted: ${problem}`))
