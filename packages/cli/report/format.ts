@@ -34,7 +34,8 @@ const minuteOf = (minute: number): readonly [start: string, zone: string] => {
   const known = minutes.get(minute)
   if (known !== undefined) return known
   const parts = new Map(local.formatToParts(minute * perMinute).map(({ type, value }) => [type, value]))
-  const [year, month, day, hour, min] = ["year", "month", "day", "hour", "minute"].map((name) => parts.get(name))
+  const names = ["year", "month", "day", "hour", "minute"] as const
+  const [year, month, day, hour, min] = names.map((name) => parts.get(name))
   const zone = (parts.get("timeZoneName") ?? "").replace("GMT", "UTC")
   const texts = [`${year}-${month}-${day} ${hour}:${min}`, zone === "UTC+0" ? "UTC" : zone] as const
   minutes.set(minute, texts)
