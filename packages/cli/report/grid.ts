@@ -54,6 +54,8 @@ export class Grid {
   private readonly body = h("div", { role: "rowgroup", class: "body" })
   private readonly headers: ReadonlyArray<HTMLElement>
   private isPrinting = false
+  private readonly resizing = new ResizeObserver(() => this.draw())
+  private readonly closing = new AbortController()
 
   constructor(options: Options) {
     this.options = options
@@ -110,6 +112,12 @@ export class Grid {
   setRows(rows: Int32Array): void {
     this.all = rows
     this.update()
+  }
+
+  /** Ends what the window does for this table, so that a table that is replaced needs no memory. */
+  close(): void {
+    this.closing.abort()
+    this.resizing.disconnect()
   }
 
   /** Gives the search field the focus. */
@@ -179,7 +187,9 @@ export class Grid {
     const rows = Array.from({ length: Math.max(0, last - first) }, (_, i) => this.rowAt(first + i))
     const note = `${count(this.shown)} of ${count(this.rows.length)} ${this.options.noun} are printed; save them to have all.`
     fill(this.body, rows, this.isPrinting && this.shown < this.rows.length && h("p", {}, note))
-    if (this.rows.length === 0) this.viewport.removeAttribute("aria-activedescendant")
+    // A row that is not on the screen is not in the page.
+    const isThere = this.active >= first && this.active < last
+    if (!isThere) this.viewport.removeAttribute("aria-activedescendant")
     else this.viewport.setAttribute("aria-activedescendant", `${this.id}-${this.active}`)
   }
 
@@ -255,13 +265,14 @@ export class Grid {
       const row = this.rows[position]
       if (row !== undefined) this.options.onOpen(row)
     })
-    new ResizeObserver(() => this.draw()).observe(this.viewport)
+    this.resizing.observe(this.viewport)
     const print = (isPrinting: boolean) => () => {
       if (!this.element.isConnected) return
       this.isPrinting = isPrinting
       this.draw()
     }
-    window.addEventListener("beforeprint", print(true))
-    window.addEventListener("afterprint", print(false))
+    const { signal } = this.closing
+    window.addEventListener("beforeprint", print(true), { signal })
+    window.addEventListener("afterprint", print(false), { signal })
   }
 }

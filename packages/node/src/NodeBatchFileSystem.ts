@@ -58,7 +58,8 @@ const readDirectly = (path: string, bytesToRead: number): Uint8Array | undefined
     const stats = NFS.fstatSync(file)
     const size = Math.min(stats.size, bytesToRead)
     if (!stats.isFile() || size > longestDirect) return undefined
-    const bytes = new Uint8Array(size)
+    // From Node's pool, because many small blocks of memory fragment it.
+    const bytes = Buffer.allocUnsafe(size)
     return NFS.readSync(file, bytes, 0, size, 0) === size ? bytes : undefined
   } catch {
     return undefined

@@ -185,6 +185,7 @@ export const view = (model: Model, onShow: (label: string, rows: Int32Array) => 
         groupFacts(model, group, key, show),
       )
     }
+    state.grid?.close()
     state.grid = new Grid({
       noun: "groups",
       label: `Groups by ${key.label}`,

@@ -26,7 +26,8 @@ const small = 64 * 1024
 
 const decodeWhole = Effect.fnUntraced(function* (files: PrivateDirectory, stored: Stored, limit: number) {
   // One byte more shows that the file is longer, however long it is.
-  const bytes = Bytes.concat(yield* Stream.runCollect(files.read(stored.path, { bytesToRead: stored.bytes + 1 })))
+  const chunks = yield* Stream.runCollect(files.read(stored.path, { bytesToRead: stored.bytes + 1 }))
+  const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Bytes.concat(chunks)
   const message = yield* Verification.differenceOf(bytes, stored)
   if (message !== undefined) return yield* new Unusable({ message })
   return yield* ScriptResult.decodeExcerpt(bytes, { limit })

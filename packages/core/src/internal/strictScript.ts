@@ -8,7 +8,7 @@ export interface StrictScript {
   readonly errors: string
 }
 
-const fields = ["script_name", "exit_code", "script_output", "script_errors"]
+const fields = new Set(["script_name", "exit_code", "script_output", "script_errors"])
 
 const decoder = new TextDecoder()
 
@@ -32,7 +32,7 @@ export const read = (bytes: Uint8Array): StrictScript | undefined => {
   const value = parse(decoder.decode(bytes))
   if (!Predicate.isReadonlyObject(value)) return undefined
   const keys = Object.keys(value)
-  if (keys.length === 0 || !keys.every((key) => fields.includes(key))) return undefined
+  if (keys.length === 0 || !keys.every((key) => fields.has(key))) return undefined
   const { exit_code: exitCode } = value
   const [scriptName, output, errors] = [value["script_name"], value["script_output"], value["script_errors"]].map(
     textOf,

@@ -46,33 +46,58 @@ class Texts {
     this.indexes.set(text, index)
     return index
   }
+
+  /** The index of a text, or -1. */
+  find(text: string): Text {
+    return this.indexes.get(text) ?? -1
+  }
+
+  lengthOf(text: Text): number {
+    return this.all[text]?.length ?? 0
+  }
 }
 
-/** Normalised outputs, each once. It stores the hash and the beginning of each. */
+/** Normalised outputs, each once. */
 class Outputs {
   readonly start: Array<Text> = []
   readonly characters: Array<number> = []
   shown = 0
   private left: number = limits.outputs
-  private readonly indexes = new Map<string, number>()
+  /** By the output itself if all of it is in the report, else by its hash. */
+  private readonly byText = new Map<Text, number>()
+  private readonly byHash = new Map<string, number>()
   private readonly texts: Texts
 
   constructor(texts: Texts) {
     this.texts = texts
   }
 
-  add(output: string, hash: string): number {
-    const known = this.indexes.get(hash)
+  private append(output: string, start: Text): number {
+    if (start !== 0 || output === "") this.shown++
+    this.left -= this.texts.lengthOf(start)
+    this.characters.push(output.length)
+    return this.start.push(start) - 1
+  }
+
+  add(output: string, hashOf: (text: string) => string): number {
+    const known = this.byText.get(this.texts.find(output))
+    if (known !== undefined) return known
+    // What does not fit now does not fit later, so an output is never in both maps.
+    if (output.length <= limits.output && output.length <= this.left) {
+      const text = this.texts.add(output)
+      const index = this.append(output, text)
+      this.byText.set(text, index)
+      return index
+    }
+    return this.addByHash(output, hashOf(output))
+  }
+
+  private addByHash(output: string, hash: string): number {
+    const known = this.byHash.get(hash)
     if (known !== undefined) return known
     const start = shorten(output, limits.output)
-    const isShown = start.length <= this.left
-    if (isShown) {
-      this.left -= start.length
-      this.shown++
-    }
-    const index = this.start.push(isShown ? this.texts.add(start) : 0) - 1
-    this.characters.push(output.length)
-    this.indexes.set(hash, index)
+    const index = this.append(output, start.length <= this.left ? this.texts.add(start) : 0)
+    this.byHash.set(hash, index)
     return index
   }
 }
@@ -210,7 +235,7 @@ export class Collector {
     })
   }
 
-  /** `hashOf` makes a key of an output, so that the outputs themselves need no memory. */
+  /** `hashOf` makes a key of an output that is not in the report, so that it needs no memory. */
   addRow(row: ResultRows.ResultRow, hashOf: (text: string) => string): void {
     const { texts } = this
     const isStored = "path" in row
@@ -242,7 +267,7 @@ export class Collector {
     this.fields.add(this.exitCode.length, ScriptFields.parse(script.output)?.records ?? [])
     return {
       firstLine: this.texts.add(shortenLine(Stack.firstLine(script.output))),
-      output: this.outputs.add(normalised, hashOf(normalised)),
+      output: this.outputs.add(normalised, hashOf),
       outputCharacters: script.outputLength,
       errors: this.texts.add(shorten(Stack.normalise(script.errors, row.machineName), limits.output)),
       errorsCharacters: script.errorsLength,
