@@ -68,20 +68,20 @@ const readDirectly = (path: string, bytesToRead: number): Uint8Array | undefined
   }
 }
 
-const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
-  ...fs,
+const make = (original: FileSystem.FileSystem): FileSystem.FileSystem => ({
+  ...original,
   lstat: (path) =>
     Effect.suspend(() => {
       const info = infoAt(path)
-      return info === undefined ? fs.lstat(path) : Effect.succeed(info)
+      return info === undefined ? original.lstat(path) : Effect.succeed(info)
     }),
   stream: (path, options) => {
-    if (options?.offset !== undefined || options?.chunkSize !== undefined) return fs.stream(path, options)
+    if (options?.offset !== undefined || options?.chunkSize !== undefined) return original.stream(path, options)
     const { bytesToRead } = options ?? {}
     return Stream.suspend(() => {
       const most = bytesToRead === undefined ? Infinity : Number(ByteSize.fromInputUnsafe(bytesToRead))
       const bytes = readDirectly(path, most)
-      if (bytes === undefined) return fs.stream(path, options)
+      if (bytes === undefined) return original.stream(path, options)
       return bytes.length === 0 ? Stream.empty : Stream.succeed(bytes)
     })
   },

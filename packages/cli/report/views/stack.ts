@@ -109,7 +109,7 @@ const columnsOf = (groups: ReadonlyArray<Group<number>>, show: (value: string) =
       "Count",
       groups.map((group) => group.count),
     ),
-    textColumn({ key: "value", label: "Value", width: 12, grow: 1 }, source, allRows(groups.length)),
+    textColumn({ key: "value", label: "Value", width: 12, grow: 8 }, source, allRows(groups.length)),
   ]
 }
 

@@ -15,9 +15,6 @@ import * as Stream from "effect/Stream"
 import * as KnownActions from "./KnownActions.ts"
 import * as StoredScript from "./StoredScript.ts"
 
-/** How many files are read at once. */
-const concurrency = 1
-
 /** What is unknown is `""`. */
 interface Common {
   readonly machineActionId: MachineActionId
@@ -128,6 +125,14 @@ const readRow = (
   )
 }
 
+/** Gives up each result when its file is read, so that memory does not hold all of them and their rows. */
+function* drain(results: Map<string, Recorded>): Generator<Recorded> {
+  for (const [key, result] of results) {
+    results.delete(key)
+    yield result
+  }
+}
+
 /**
  * The rows of a directory in the order of its manifest, and what is known of its actions. `limit` is how many characters of an
  * output, and of the errors, a row has at most.
@@ -140,8 +145,9 @@ export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limi
   return {
     actions,
     count: results.size,
-    rows: Stream.fromIterable(results.values()).pipe(
-      Stream.mapEffect((result) => readRow(files, result, typeOf(result), limit), { concurrency }),
+    /** They can be read once. */
+    rows: Stream.fromIterable(drain(results), { chunkSize: 100 }).pipe(
+      Stream.mapEffect((result) => readRow(files, result, typeOf(result), limit)),
     ),
   }
 })
