@@ -17,8 +17,8 @@ export interface Column {
   readonly text: (row: number) => string
   /** What is exported. */
   readonly value: (row: number) => string | number | null
-  /** A number for each row, in the order of the column. */
-  readonly ranks: () => ArrayLike<number>
+  /** The position of each row in the order of the column. Equal rows have the same. */
+  readonly ranks: () => Int32Array
   /** Which rows contain a text, for the search of all columns. The text is in lower case. */
   readonly contains: (text: string) => (row: number) => boolean
   /** Which rows a filter of this column leaves. `undefined` if the filter is not complete yet. */
@@ -29,10 +29,34 @@ type Shape = Pick<Column, "key" | "label" | "width" | "grow" | "isPrinted">
 
 const never = () => false
 
-/** The texts of a page, each once, and the same in lower case. */
-export interface Texts {
+/** Texts, each once, and what searches and sorts need of them: it is computed when it is first needed. */
+export class Texts {
   readonly texts: ReadonlyArray<string>
-  readonly lowerTexts: ReadonlyArray<string>
+  private lowerTexts: ReadonlyArray<string> | undefined
+  private textRanks: Int32Array | undefined
+
+  constructor(texts: ReadonlyArray<string>) {
+    this.texts = texts
+  }
+
+  /** The same texts in lower case. */
+  get lower(): ReadonlyArray<string> {
+    return (this.lowerTexts ??= this.texts.map((text) => text.toLowerCase()))
+  }
+
+  /** The position of each text in alphabetical order, without case. */
+  get ranks(): Int32Array {
+    if (this.textRanks === undefined) {
+      // Without a function that compares, engines sort several times as fast.
+      const positions = new Map(
+        Array.from(this.lower)
+          .sort()
+          .map((text, i) => [text, i]),
+      )
+      this.textRanks = Int32Array.from(this.lower, (text) => positions.get(text) ?? 0)
+    }
+    return this.textRanks
+  }
 }
 
 /** Which texts contain a text. The columns of a table share the last answer. */
@@ -50,36 +74,39 @@ const containing = (() => {
   }
 })()
 
-/** The position of each text among all that are in a column, in alphabetical order. */
-const ranksOf = (indexes: ArrayLike<number>, lower: ReadonlyArray<string>): Float64Array => {
-  const used = Array.from(new Set(Array.from(indexes)))
-  const sorted = used.sort((a, b) =>
-    (lower[a] ?? "") < (lower[b] ?? "") ? -1 : (lower[a] ?? "") > (lower[b] ?? "") ? 1 : 0,
-  )
-  const rankOf = new Float64Array(lower.length)
-  sorted.forEach((index, rank) => {
-    rankOf[index] = rank
+/** The position of each number among the different ones. */
+const ranksOf = (values: Float64Array): Int32Array => {
+  const sorted = Float64Array.from(values).sort()
+  const distinct = sorted.filter((value, i) => i === 0 || value !== sorted[i - 1])
+  return Int32Array.from(values, (value) => {
+    let low = 0
+    let high = distinct.length - 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((distinct[middle] ?? 0) < value) low = middle + 1
+      else high = middle
+    }
+    return low
   })
-  return Float64Array.from({ length: indexes.length }, (_, row) => rankOf[indexes[row] ?? 0] ?? 0)
 }
 
 /** A column whose cells are indexes of texts. `=text` filters for the whole text, and `!text` excludes. */
 export const textColumn = (shape: Shape, source: Texts, indexes: ArrayLike<number>): Column => {
   const text = (row: number) => source.texts[indexes[row] ?? 0] ?? ""
   const contains = (wanted: string) => {
-    const found = containing(source.lowerTexts, wanted)
+    const found = containing(source.lower, wanted)
     return (row: number) => found[indexes[row] ?? 0] === 1
   }
-  let ranks: Float64Array | undefined
+  let ranks: Int32Array | undefined
   return {
     ...shape,
     text,
     value: text,
-    ranks: () => (ranks ??= ranksOf(indexes, source.lowerTexts)),
+    ranks: () => (ranks ??= Int32Array.from(indexes, (index) => source.ranks[index] ?? 0)),
     contains,
     filter: (filter) => {
       const wanted = filter.toLowerCase()
-      if (wanted.startsWith("=")) return (row) => source.lowerTexts[indexes[row] ?? 0] === wanted.slice(1)
+      if (wanted.startsWith("=")) return (row) => source.lower[indexes[row] ?? 0] === wanted.slice(1)
       if (!wanted.startsWith("!")) return contains(wanted)
       const isExcluded = contains(wanted.slice(1))
       return wanted.length === 1 ? undefined : (row) => !isExcluded(row)
@@ -110,14 +137,13 @@ export const numberColumn = (
     const value = values[row]
     return value === null || value === undefined ? "" : show(value)
   }
-  let ranks: Float64Array | undefined
+  let ranks: Int32Array | undefined
   return {
     ...shape,
     isNumber: true,
     text,
     value: (row) => values[row] ?? null,
-    ranks: () =>
-      (ranks ??= Float64Array.from({ length: values.length }, (_, row) => values[row] ?? Number.MIN_SAFE_INTEGER)),
+    ranks: () => (ranks ??= ranksOf(Float64Array.from(values, (value) => value ?? Number.MIN_SAFE_INTEGER))),
     contains: () => never,
     filter: (filter) => {
       const [, sign = "=", digits = "", unit = ""] = comparison.exec(filter.trim()) ?? []
@@ -140,11 +166,12 @@ export const timeColumn = (
   iso: (value: number) => string,
 ): Column => {
   const text = (row: number) => show(values[row] ?? 0)
+  let ranks: Int32Array | undefined
   return {
     ...shape,
     text,
     value: (row) => iso(values[row] ?? 0),
-    ranks: () => values,
+    ranks: () => (ranks ??= ranksOf(Float64Array.from(values))),
     contains: () => never,
     filter: (filter) => (row) => text(row).startsWith(filter.trim()),
   }
@@ -152,14 +179,15 @@ export const timeColumn = (
 
 const hexadecimal = /^[0-9a-f]{2,64}$/
 
-/** A column of hashes, which are found by their beginning. */
-export const hashColumn = (shape: Shape, rank: () => ArrayLike<number>, text: (row: number) => string): Column => {
+/** A column of hashes, which are found by their beginning. `starts` has the beginning of each as a number. */
+export const hashColumn = (shape: Shape, starts: () => Float64Array, text: (row: number) => string): Column => {
   const startsWith = (start: string) => (hexadecimal.test(start) ? (row: number) => text(row).startsWith(start) : never)
+  let ranks: Int32Array | undefined
   return {
     ...shape,
     text,
     value: text,
-    ranks: rank,
+    ranks: () => (ranks ??= ranksOf(starts())),
     // Four digits leave a few of 100,000 results. A shorter text is not meant as a hash.
     contains: (wanted) => (wanted.length < 4 ? never : startsWith(wanted)),
     filter: (filter) => startsWith(filter.trim().toLowerCase().replace(/^=/, "")),
@@ -189,14 +217,14 @@ const predicates = (columns: ReadonlyArray<Column>, { filters, search }: Query) 
   return [...filtering, (row: number) => found.some((contains) => contains(row))]
 }
 
-/** Sorts rows by a number of each. Rows with the same number stay in their order. */
+/** Sorts rows by their ranks. Rows with the same rank stay in their order. */
 const sorted = (rows: Int32Array, { column, isDescending }: Order): Int32Array => {
   const ranks = column.ranks()
-  const distinct = new Float64Array(new Set(Array.from(rows, (row) => ranks[row] ?? 0))).sort()
-  const positions = new Map(Array.from(distinct, (rank, i) => [rank, isDescending ? distinct.length - i : i]))
-  // One number holds both, so that the engine sorts numbers and calls no function.
-  const keys = Float64Array.from(rows, (row, i) => (positions.get(ranks[row] ?? 0) ?? 0) * rows.length + i).sort()
-  return Int32Array.from(keys, (key) => rows[key % rows.length] ?? 0)
+  const sign = isDescending ? -1 : 1
+  const { length } = rows
+  // One number holds the rank and the position, so that the engine sorts numbers and calls no function.
+  const keys = Float64Array.from(rows, (row, i) => (ranks[row] ?? 0) * sign * length + i).sort()
+  return Int32Array.from(keys, (key) => rows[((key % length) + length) % length] ?? 0)
 }
 
 /** The rows that are left, in order. */

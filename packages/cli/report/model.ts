@@ -1,6 +1,7 @@
 /**
  * The data of the report as the page uses it.
  */
+import { Texts } from "./columns.ts"
 import { kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
 
 const isPayload = (value: unknown): value is Payload =>
@@ -15,12 +16,17 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
+/** The bytes in an element, which is removed: its text is as large as they are. */
+const readBytes = (id: string): Uint8Array<ArrayBuffer> => {
+  const element = document.getElementById(id)
+  const bytes = fromBase64(element?.textContent ?? "")
+  element?.remove()
+  return bytes
+}
+
 /** Reads the data that is in the page. */
 export const readPayload = (): Promise<Payload> => {
-  const element = document.getElementById("data")
-  const bytes = fromBase64(element?.textContent ?? "")
-  // The text has done its work, and is as large as the file.
-  element?.remove()
+  const bytes = readBytes("data")
   const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
   return new Response(unpacked).json().then((value: unknown) => {
     if (!isPayload(value)) throw new Error("its data is of another version")
@@ -44,11 +50,12 @@ const hashLength = 32
 export class Model {
   readonly payload: Payload
   private readonly hashes: Uint8Array
-  private lower: ReadonlyArray<string> | undefined
+  readonly texts: Texts
 
   constructor(payload: Payload) {
     this.payload = payload
-    this.hashes = fromBase64(payload.results.sha256)
+    this.texts = new Texts(payload.texts)
+    this.hashes = readBytes("hashes")
   }
 
   get results() {
@@ -61,12 +68,6 @@ export class Model {
 
   text(index: number | undefined): string {
     return this.payload.texts[index ?? 0] ?? ""
-  }
-
-  /** All texts in lower case, for searches. */
-  get lowerTexts(): ReadonlyArray<string> {
-    this.lower ??= this.payload.texts.map((text) => text.toLowerCase())
-    return this.lower
   }
 
   machineName(machine: number): string {
@@ -110,6 +111,13 @@ export class Model {
       hex += byte.toString(16).padStart(2, "0")
     }
     return hex
+  }
+
+  /** The first 48 bits of the hash of a result as a number: they order nearly all. */
+  sha256Start(row: number): number {
+    let start = 0
+    for (let i = row * hashLength; i < row * hashLength + 6; i++) start = start * 256 + (this.hashes[i] ?? 0)
+    return start
   }
 
   /** The beginning of the normalised output of a result, and how long all of it is. */

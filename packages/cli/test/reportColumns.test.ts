@@ -4,11 +4,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
-import { hashColumn, numberColumn, select, textColumn, timeColumn } from "../report/columns.ts"
+import { hashColumn, numberColumn, select, textColumn, Texts, timeColumn } from "../report/columns.ts"
 import { csv, jsonLines } from "../report/export.ts"
 
 const texts = ["", "alpha", "Beta", "beta.exe", "=1+1", 'say "a, b"']
-const source = { texts, lowerTexts: texts.map((text) => text.toLowerCase()) }
+const source = new Texts(texts)
 
 const columnsOf = (cells: ReadonlyArray<readonly [text: number, number: number | null]>) => [
   textColumn(
@@ -39,7 +39,7 @@ describe("select", () => {
   it.prop("sorts by text without case, and by number, and keeps the order of equal rows", [table], ([cells]) => {
     const columns = columnsOf(cells)
     for (const [column, keyOf] of [
-      [columns[0], (row: number) => source.lowerTexts[cells[row]?.[0] ?? 0] ?? ""],
+      [columns[0], (row: number) => source.lower[cells[row]?.[0] ?? 0] ?? ""],
       [columns[1], (row: number) => cells[row]?.[1] ?? 0],
     ] as const) {
       if (column === undefined) continue
@@ -84,7 +84,7 @@ describe("select", () => {
     const columns = [
       hashColumn(
         { key: "hash", label: "Hash", width: 1 },
-        () => [0, 1, 2],
+        () => Float64Array.of(0, 1, 2),
         (row) => hashes[row] ?? "",
       ),
       timeColumn({ key: "time", label: "Time", width: 1 }, [1, 2, 3], (at) => `2026-0${at}`, String),

@@ -1,7 +1,7 @@
 /**
  * All machines, and all that is known of one.
  */
-import { type Column, numberColumn, textColumn } from "../columns.ts"
+import { type Column, numberColumn, textColumn, Texts } from "../columns.ts"
 import { type Child, h } from "../dom.ts"
 import { bytes, count, counted, time } from "../format.ts"
 import { Grid } from "../grid.ts"
@@ -10,14 +10,11 @@ import { states } from "../../src/commands/report/payload.ts"
 import { facts, machineAddress, resultFacts } from "./detail.ts"
 import { allRows } from "./results.ts"
 
-const stateTexts = {
-  texts: states.map((state) => stateLabels[state]),
-  lowerTexts: states.map((state) => stateLabels[state].toLowerCase()),
-}
+const stateTexts = new Texts(states.map((state) => stateLabels[state]))
 
 const columnsOf = (model: Model): ReadonlyArray<Column> => {
-  const { machines, texts } = model.payload
-  const source = { texts, lowerTexts: model.lowerTexts }
+  const { machines } = model.payload
+  const source = model.texts
   const results = machines.id.map(() => 0)
   const sizes = machines.id.map(() => 0)
   model.results.machine.forEach((machine, row) => {

@@ -2,7 +2,7 @@
  * All results in one table.
  */
 import { kinds } from "../../src/commands/report/payload.ts"
-import { type Column, hashColumn, numberColumn, textColumn, timeColumn } from "../columns.ts"
+import { type Column, hashColumn, numberColumn, textColumn, Texts, timeColumn } from "../columns.ts"
 import { bytes, count, iso, time } from "../format.ts"
 import { Grid } from "../grid.ts"
 import type { Model } from "../model.ts"
@@ -15,14 +15,10 @@ export const allRows = (count: number): Int32Array => Int32Array.from({ length: 
 const ofMachine = (model: Model, texts: ReadonlyArray<number>): Int32Array =>
   Int32Array.from(model.results.machine, (machine) => texts[machine] ?? 0)
 
-/** The first four bytes of a hash order nearly all. */
-const hashRanks = (model: Model) => {
-  let ranks: Float64Array | undefined
-  return () =>
-    (ranks ??= Float64Array.from({ length: model.count }, (_, row) =>
-      Number.parseInt(`0${model.sha256(row).slice(0, 12)}`, 16),
-    ))
-}
+const hashStarts = (model: Model) => () =>
+  Float64Array.from({ length: model.count }, (_, row) => model.sha256Start(row))
+
+const kindTexts = new Texts(kinds)
 
 /** Results that failed have no file, and so no size. */
 const sizes = (model: Model) =>
@@ -31,13 +27,12 @@ const sizes = (model: Model) =>
 export const columnsOf = (model: Model): ReadonlyArray<Column> => {
   const { machines } = model.payload
   const { results } = model
-  const source = { texts: model.payload.texts, lowerTexts: model.lowerTexts }
   const text = (shape: Parameters<typeof textColumn>[0], indexes: ArrayLike<number>) =>
-    textColumn(shape, source, indexes)
+    textColumn(shape, model.texts, indexes)
   return [
     text({ key: "machine", label: "Machine", width: 10, grow: 1.2 }, ofMachine(model, machines.name)),
     text({ key: "source", label: "Script or file", width: 8, grow: 1 }, results.source),
-    textColumn({ key: "kind", label: "Kind", width: 5.5 }, { texts: kinds, lowerTexts: kinds }, results.kind),
+    textColumn({ key: "kind", label: "Kind", width: 5.5 }, kindTexts, results.kind),
     numberColumn({ key: "exitCode", label: "Exit code", width: 5.5 }, results.exitCode, String),
     text({ key: "firstLine", label: "First line", width: 10, grow: 2 }, results.firstLine),
     text(
@@ -53,7 +48,7 @@ export const columnsOf = (model: Model): ReadonlyArray<Column> => {
     timeColumn({ key: "finished", label: "Finished", width: 13.5 }, results.at, time, iso),
     text({ key: "actionId", isPrinted: false, label: "Machine action", width: 6, grow: 0.6 }, results.actionId),
     numberColumn({ key: "index", isPrinted: false, label: "Index", width: 4 }, results.index, count),
-    hashColumn({ key: "sha256", isPrinted: false, label: "SHA-256", width: 8 }, hashRanks(model), (row) =>
+    hashColumn({ key: "sha256", isPrinted: false, label: "SHA-256", width: 8 }, hashStarts(model), (row) =>
       model.sha256(row),
     ),
   ]

@@ -2,7 +2,7 @@
  * Groups of results that are alike, the rarest first.
  */
 import { type Group, Stack } from "@live-response/core/Stack"
-import { type Column, numberColumn, textColumn } from "../columns.ts"
+import { type Column, numberColumn, textColumn, Texts } from "../columns.ts"
 import { button, type Child, h } from "../dom.ts"
 import { count, counted } from "../format.ts"
 import { Grid } from "../grid.ts"
@@ -90,14 +90,7 @@ const countColumn = (key: string, label: string, values: ReadonlyArray<number>) 
   numberColumn({ key, label, width: 6 }, values, count)
 
 const columnsOf = (groups: ReadonlyArray<Group<number>>, show: (value: string) => string): ReadonlyArray<Column> => {
-  const texts = groups.map(({ value }) => show(value).replaceAll("\n", " ⏎ "))
-  let lower: ReadonlyArray<string> | undefined
-  const source = {
-    texts,
-    get lowerTexts() {
-      return (lower ??= texts.map((text) => text.toLowerCase()))
-    },
-  }
+  const source = new Texts(groups.map(({ value }) => show(value).replaceAll("\n", " ⏎ ")))
   return [
     countColumn(
       "machines",

@@ -189,6 +189,12 @@ export class Collector {
   private readonly outputs = new Outputs(this.texts)
   private readonly fields = new Fields(this.texts)
   private readonly sha256 = new Hashes()
+
+  /** The hashes of the files, in base64. */
+  get hashes(): string {
+    return this.sha256.base64
+  }
+
   private readonly actions = columnsOf(
     "id",
     "machine",
@@ -293,7 +299,7 @@ export class Collector {
         reason: outcomes.map(({ reason }) => texts.add(shortenLine(reason))),
       },
       actions: this.actions,
-      results: { ...this.results, exitCode: this.exitCode, sha256: this.sha256.base64 },
+      results: { ...this.results, exitCode: this.exitCode },
       outputs: { start: outputs.start, characters: outputs.characters },
       texts: texts.all,
     }

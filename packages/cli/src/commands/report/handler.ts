@@ -103,7 +103,7 @@ export const write = Effect.fnUntraced(
     const bytes = yield* AtomicFile.write(
       target.directory,
       target.name,
-      Page.html(payload),
+      Page.html(payload, collector.hashes),
       FileName.partOf(target.name, process.pid),
     )
     const path = target.directory.pathOf(target.name)

@@ -31,7 +31,7 @@ const policy = Effect.gen(function* () {
   ].join("; ")
 })
 
-const head = (policy: string) => `<!doctype html>
+const start = (policy: string) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -44,10 +44,14 @@ const head = (policy: string) => `<!doctype html>
 </head>
 <body>
 <div id="page"><p class="loading" role="status">Reading the results…</p><noscript>This report needs JavaScript.</noscript></div>
-<script type="application/json; charset=utf-8; gzip; base64" id="data">`
+`
 
-const foot = `</script>
-<script>${page.script}</script>
+/** The start of an element with data, which browsers do not run. */
+const element = (type: string, id: string) => `<script type="${type}" id="${id}">`
+
+const end = "</script>\n"
+
+const foot = `${end}<script>${page.script}</script>
 </body>
 </html>
 `
@@ -94,11 +98,15 @@ const base64 = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
   )
 
 /** The bytes of the file. */
-export const html = (payload: Payload) =>
+export const html = (payload: Payload, hashes: string) =>
   Stream.unwrap(
     Effect.map(policy, (policy) =>
       Stream.encodeText(
-        Stream.succeed(head(policy)).pipe(Stream.concat(base64(encode(payload))), Stream.concat(Stream.succeed(foot))),
+        Stream.make(start(policy), element("application/octet-stream; base64", "hashes"), hashes, end).pipe(
+          Stream.concat(Stream.succeed(element("application/json; charset=utf-8; gzip; base64", "data"))),
+          Stream.concat(base64(encode(payload))),
+          Stream.concat(Stream.succeed(foot)),
+        ),
       ),
     ),
   )

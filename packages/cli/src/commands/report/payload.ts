@@ -2,7 +2,8 @@
  * The data of a report. The command writes it, and the page in `packages/cli/report` reads it.
  *
  * Tables are columns, and each text is stored once: a `Text` is its index in `texts`, where 0 is the empty text. So 100,000
- * results are a few megabytes, and a browser reads them in a second.
+ * results are a few megabytes, and a browser reads them in a second. The hashes of the files are apart, because they can't be
+ * compressed: 32 bytes for each result, zeros if it has no file.
  */
 
 export type Text = number
@@ -70,8 +71,6 @@ export interface Results {
   readonly at: ReadonlyArray<Instant>
   readonly links: ReadonlyArray<number>
   readonly problem: ReadonlyArray<Text>
-  /** 32 bytes for each result, in base64. Zeros if there is no file. */
-  readonly sha256: string
 }
 
 /** The normalised outputs, each once. */
