@@ -35,6 +35,15 @@ export interface Options {
 const classOf = ({ isNumber = false, isPrinted = true }: Column): string =>
   [...(isNumber ? ["number"] : []), ...(isPrinted ? [] : ["unprinted"])].join(" ")
 
+/** Computes what the first sort by each column needs while nothing else is to do, one column at a time. */
+const prepare = ([column, ...others]: ReadonlyArray<Column>): void => {
+  if (column === undefined) return
+  globalThis.requestIdleCallback?.(() => {
+    column.ranks()
+    prepare(others)
+  })
+}
+
 let grids = 0
 
 export class Grid {
@@ -106,6 +115,7 @@ export class Grid {
     )
     this.listen()
     this.update()
+    prepare(columns)
   }
 
   /** Shows other rows, with the filters and the order as they are. */

@@ -137,8 +137,6 @@ const start = (model: Model): void => {
   })
   show()
   performance.mark("first-rows")
-  // What the first sort and the first search need.
-  globalThis.requestIdleCallback?.(() => model.texts.ranks)
 }
 
 const fail = (error: unknown): void => {
