@@ -30,7 +30,9 @@ const lineRules = [
   },
   {
     // A path can lead through a link. PrivateDirectory opens files of results and of state by name, without following links.
-    appliesTo: /\/src\/(?!(.*\/)?(PrivateDirectory|SecretFile|input\/Lists|demo\/handler)\.ts$)/,
+    // NodeDirectFileSystem is what it opens them with.
+    appliesTo:
+      /\/src\/(?!(.*\/)?(PrivateDirectory|NodeDirectFileSystem|SecretFile|input\/(Lists|LocalFile)|demo\/handler)\.ts$)/,
     forbids:
       /\bfs\.(open|readFile|readFileString|stream|sink|writeFile|writeFileString|rename|remove|copy|copyFile|link|symlink|truncate)\(/,
     instead: "open files through PrivateDirectory",

@@ -5,12 +5,19 @@
  * flushes each file, and writes manifest and quota log. Runs take turns; the figures are those of the operating system for
  * the finished process (GNU time): CPU is user and system, memory is the peak. Every file is compared with what was served.
  *
- *     node packages/cli/bench/bytes.mjs [--rounds N] [--work large,medium,small] [--peers ours,undici] [--tls] [-j N] [--json FILE]
+ *     node packages/cli/bench/bytes.mjs [--rounds N] [--work large,medium,small,huge] [--peers ours,undici] [--tls] [-j N]
+ *         [--latency MS] [--rate MBIT] [--json FILE] [--write] [--gate] [--reference]
+ *
+ * `--latency` and `--rate` put the servers behind a link of that round trip and that many Mbit/s. `--write` replaces the table
+ * in `docs/performance.md`. `--gate` fails if a ratio of CPU is worse by a quarter than in `bytes.reference.json`, which
+ * `--reference` writes.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { createHash, randomFillSync } from "node:crypto"
 import {
   createReadStream,
+  existsSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -30,6 +37,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { figure, table } from "../../core/bench/table.ts"
+import { worse, writeReference, writeToPage } from "./bytes/report.mjs"
 
 const { values } = parseArgs({
   options: {
@@ -38,7 +46,12 @@ const { values } = parseArgs({
     peers: { type: "string" },
     tls: { type: "boolean", default: false },
     concurrency: { type: "string", short: "j", default: "8" },
+    latency: { type: "string", default: "0" },
+    rate: { type: "string" },
     json: { type: "string" },
+    write: { type: "boolean", default: false },
+    gate: { type: "boolean", default: false },
+    reference: { type: "boolean", default: false },
   },
 })
 
@@ -46,10 +59,13 @@ const works = {
   large: { name: "1 × 2 GiB", count: 1, bytes: 2 * 1024 ** 3 },
   medium: { name: "200 × 1 MiB", count: 200, bytes: 1024 ** 2 },
   small: { name: "2,000 × 4 KiB", count: 2000, bytes: 4096 },
+  /** It shows whether memory stays flat. The file is sparse, and what is downloaded goes to the disk. */
+  huge: { name: "1 × 20 GiB", count: 1, bytes: 20 * 1024 ** 3, isSparse: true },
 }
 
 const here = fileURLToPath(new URL(".", import.meta.url))
-const bin = join(here, "../src/bin.ts")
+const bundle = join(here, "../dist/bin.js")
+const bin = existsSync(bundle) ? bundle : join(here, "../src/bin.ts")
 
 const isAvailable = (program) => spawnSync(program, ["--version"]).status === 0
 
@@ -65,8 +81,13 @@ process.once("SIGINT", () => process.exit(130))
 
 const nameOf = (n) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
+/** Where downloads go: a large one would not fit into memory. */
+const disk = mkdtempSync(join(tmpdir(), "live-response-bench-"))
+process.on("exit", () => rmSync(disk, { recursive: true, force: true }))
+const outOf = ({ isSparse }) => join(isSparse === true ? disk : root, "out")
+
 /** Random bytes, so that nothing on the way can compress them. Gives their SHA-256 by number. */
-const writeFiles = ({ bytes, count }) => {
+const writeFiles = ({ bytes, count, isSparse = false }) => {
   rmSync(join(root, "www"), { recursive: true, force: true })
   mkdirSync(join(root, "www"))
   const block = Buffer.alloc(Math.min(bytes, 1024 ** 2))
@@ -74,12 +95,15 @@ const writeFiles = ({ bytes, count }) => {
     const hash = createHash("sha256")
     const file = openSync(join(root, "www", String(n)), "w")
     for (let left = bytes; left > 0; left -= block.length) {
-      randomFillSync(block)
+      if (!isSparse) randomFillSync(block)
       // What looks like JSON or gzip would get another name.
       block.write("MZ")
       hash.update(block)
-      writeSync(file, block)
+      // What follows the mark in each block of a sparse file is a hole.
+      if (isSparse) writeSync(file, block, 0, 2, bytes - left)
+      else writeSync(file, block)
     }
+    ftruncateSync(file, bytes)
     closeSync(file)
     return hash.digest("hex")
   })
@@ -96,11 +120,19 @@ const makeCertificate = async () => {
 
 const tls = values.tls ? await makeCertificate() : undefined
 
+const link = { latency: Number(values.latency), rate: values.rate === undefined ? Infinity : Number(values.rate) * 1e6 }
+
 const startServers = () =>
   new Promise((resolve) => {
     const child = spawn(
       process.execPath,
-      [join(here, "bytes/server.mjs"), root, ...(tls === undefined ? [] : [tls.cert, tls.key])],
+      [
+        join(here, "bytes/server.mjs"),
+        root,
+        String(link.latency),
+        String(link.rate),
+        ...(tls === undefined ? [] : [tls.cert, tls.key]),
+      ],
       { stdio: ["pipe", "pipe", "inherit"] },
     )
     child.stdout.once("data", (line) => {
@@ -217,7 +249,8 @@ const check = async (peer, hashes, out) => {
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
-const chosen = (values.peers?.split(",") ?? Object.keys(peers)).flatMap((key) => {
+const named = values.peers?.split(",") ?? (values.gate || values.reference ? ["ours", "undici"] : Object.keys(peers))
+const chosen = named.flatMap((key) => {
   const peer = peers[key]
   if (peer === undefined) throw new Error(`there is no peer ${key}; there are ${Object.keys(peers).join(", ")}`)
   if (peer.missing !== undefined) console.error(`${peer.name} does not take part: ${peer.missing}`)
@@ -237,7 +270,7 @@ for (const key of values.work.split(",")) {
   const runs = new Map(chosen.map(({ key }) => [key, new Array()]))
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const peer of chosen) {
-      const out = join(root, "out")
+      const out = outOf(work)
       rmSync(out, { recursive: true, force: true })
       mkdirSync(out)
       runs.get(peer.key)?.push(measure(peer.command(work, servers, out)))
@@ -247,6 +280,7 @@ for (const key of values.work.split(",")) {
   stop()
   // Pairs of one round, so that what else the machine did meanwhile counts for both.
   const base = runs.get("undici")
+  const curl = runs.get("curl")
   for (const { key: peerKey, name } of chosen) {
     const own = runs.get(peerKey) ?? []
     const [cpu, rss, wall] = [
@@ -255,7 +289,8 @@ for (const key of values.work.split(",")) {
       median(own.map(({ wall }) => wall)),
     ]
     const ratio = base && median(own.map(({ cpu }, round) => cpu / (base[round]?.cpu ?? cpu)))
-    results[key] = { ...results[key], [peerKey]: { cpu, rss, wall, ratio } }
+    const speed = curl && median(own.map(({ wall }, round) => (curl[round]?.wall ?? wall) / wall))
+    results[key] = { ...results[key], [peerKey]: { cpu, rss, wall, ratio, speed } }
     rows.push([
       work.name,
       name,
@@ -264,13 +299,39 @@ for (const key of values.work.split(",")) {
       figure((cpu * 1000) / work.count, 2),
       figure(rss / 1024 ** 2),
       figure(wall, 2),
+      speed === undefined ? "" : figure(speed, 2),
     ])
   }
 }
 
-const head = ["work", "program", "CPU, s", "over undici", "CPU, ms a file", "peak memory, MiB", "wall, s"]
-console.log(
-  `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, Node ${process.versions.node}, files served by ${server}${tls === undefined ? "" : " over TLS"}, ${concurrency} at once, medians of ${values.rounds}\n`,
-)
-console.log(table(head, rows))
+const head = [
+  "work",
+  "program",
+  "CPU, s",
+  "over undici",
+  "CPU, ms a file",
+  "peak memory, MiB",
+  "wall, s",
+  "speed over curl",
+]
+const shaped = [
+  ...(link.latency === 0 ? [] : [`a round trip of ${link.latency} ms`]),
+  ...(link.rate === Infinity ? [] : [`${values.rate} Mbit/s`]),
+]
+const conditions = [
+  `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, Node ${process.versions.node}`,
+  `files served by ${server}${tls === undefined ? "" : " over TLS"}`,
+  ...(shaped.length === 0 ? [] : [`through a link of ${shaped.join(" and ")}`]),
+  `${concurrency} at once`,
+  `medians of ${values.rounds}`,
+].join(", ")
+const report = `${conditions}:\n\n${table(head, rows)}`
+console.log(report)
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
+if (values.write) writeToPage("bytes", report)
+if (values.reference) writeReference(results)
+if (values.gate) {
+  const found = worse(results)
+  for (const line of found) console.error(line)
+  process.exitCode = found.length === 0 ? 0 : 1
+}

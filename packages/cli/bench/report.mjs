@@ -28,7 +28,7 @@ const { values } = parseArgs({
 const count = Number(values.results)
 const distinct = Math.max(1, Math.round(count * Number(values.distinct)))
 
-const main = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
+const main = fileURLToPath(new URL("../dist/bin.js", import.meta.url))
 const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "live-response-bench-"))
 const directory = join(root, "case")
 

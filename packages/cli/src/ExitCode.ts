@@ -1,7 +1,9 @@
 /**
- * The exit codes that scripts see. They are a promise of this program: none of them changes its meaning.
- * `Failure.ts` decides which error has which code.
+ * The exit codes that scripts see, and which error has which code. They are a promise of this program: none of them changes
+ * its meaning.
  */
+import type { BatchError } from "@live-response/core/BatchError"
+import type * as Config from "effect/Config"
 
 export const exitCode = {
   success: 0,
@@ -18,3 +20,26 @@ export const exitCode = {
   /** The reader of standard output has closed it, as shells report it (128 + SIGPIPE). */
   closedPipe: 141,
 } as const
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+
+/** The exit code of an error that ends a whole command. */
+export const ofError = (error: BatchError | Config.ConfigError): ExitCode => {
+  switch (error._tag) {
+    case "ConfigError":
+      return exitCode.usage
+    case "StoreError":
+    case "QuotaStoreError":
+      return exitCode.machine
+    case "DefenderError":
+      if (error.isLocal) return exitCode.machine
+      return error.isDenied ? exitCode.signIn : exitCode.someFailed
+    case "TransferError":
+      return error.isLocal ? exitCode.machine : exitCode.someFailed
+    case "CredentialError":
+      return error.isLocal ? exitCode.machine : exitCode.signIn
+    case "Outage":
+    case "StorageRefused":
+      return exitCode.someFailed
+  }
+}

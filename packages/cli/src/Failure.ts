@@ -1,12 +1,12 @@
 /**
- * How a command fails: its message, in one line, and its exit code.
+ * How a command fails: its message, in one line, with the exit code of `ExitCode.ts`.
  */
 import type { BatchError } from "@live-response/core/BatchError"
 import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { exitCode } from "./ExitCode.ts"
+import { exitCode, ofError } from "./ExitCode.ts"
 
 /** Ends the program with a code. The message, if there is one, is printed on standard error. */
 export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Failure")("Failure", {
@@ -40,26 +40,13 @@ export const closedPipe = new Failure({ code: exitCode.closedPipe })
 export const someFailed = new Failure({ code: exitCode.someFailed })
 
 /** The failure for an error that ended a whole command. */
-export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure => {
-  switch (error._tag) {
-    case "Failure":
-      return error
-    case "ConfigError":
-      return usage(configMessage(error))
-    case "StoreError":
-    case "QuotaStoreError":
-      return machine(error.message)
-    case "DefenderError":
-    case "TransferError":
-      if (error.isLocal) return machine(error.message)
-      return error._tag === "DefenderError" && error.isDenied ? signIn(error.message) : failed(error.message)
-    case "Outage":
-    case "StorageRefused":
-      return failed(error.message)
-    case "CredentialError":
-      return error.isLocal ? machine(error.message) : signIn(error.message)
-  }
-}
+export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure =>
+  error._tag === "Failure"
+    ? error
+    : new Failure({
+        code: ofError(error),
+        text: error._tag === "ConfigError" ? configMessage(error) : error.message,
+      })
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 

@@ -1,7 +1,10 @@
 /**
  * `live-response`: all commands, their common flags, and how the program exits.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeStdio from "@effect/platform-node/NodeStdio"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeHasher from "@live-response/node/NodeHasher"
@@ -16,14 +19,18 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import { actions } from "./commands/actions/command.ts"
 import { auth } from "./commands/auth/command.ts"
+import { collectPackage } from "./commands/collect-package/command.ts"
 import { demo } from "./commands/demo/command.ts"
 import { download } from "./commands/download/command.ts"
+import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
+import { machines } from "./commands/machines/command.ts"
 import { quota } from "./commands/quota/command.ts"
 import { report } from "./commands/report/command.ts"
 import { results } from "./commands/results/command.ts"
@@ -53,6 +60,7 @@ export const command = Command.make("live-response").pipe(
   ),
   Command.withSubcommands([
     runSessions,
+    collectPackage,
     download,
     show,
     results,
@@ -61,6 +69,8 @@ export const command = Command.make("live-response").pipe(
     verify,
     link,
     actions,
+    machines,
+    library,
     auth,
     quota,
     simulate,
@@ -89,7 +99,15 @@ const presenter: CliOutput.Presenter = {
 }
 
 /** Flags whose value may begin with a dash, as a script's arguments do. */
-const textFlags = new Set(["--args", "--comment", "--get-file", "--put-file", "--script"])
+const textFlags = new Set([
+  "--args",
+  "--comment",
+  "--description",
+  "--get-file",
+  "--parameters",
+  "--put-file",
+  "--script",
+])
 
 /** Joins such flags with their values, so that the values are not parsed as flags. */
 const joinTextFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -103,12 +121,25 @@ const joinTextFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   return joined
 }
 
+/** What other programs answer too: `help download`, `version` and `-V`. */
+const withoutSynonyms = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [first, ...rest] = args
+  if (first === "help") return [...rest, "--help"]
+  return first === "version" || first === "-V" ? ["--version", ...rest] : args
+}
+
+/** Effect's command lines can start other programs. This one does not, so that it need not load what would. */
+const noOtherProgram = Layer.succeed(
+  ChildProcessSpawner.ChildProcessSpawner,
+  ChildProcessSpawner.make(() => Effect.die("this program starts no other program")),
+)
+
 /** Runs a command line, without the program's name. */
 export const run = (args: ReadonlyArray<string>) =>
   Effect.suspend(() => {
     const problem = DebugSwitches.problemOf(process.env)
     return problem === undefined
-      ? Command.runWith(command, { version: packageJson.version })(joinTextFlags(args))
+      ? Command.runWith(command, { version: packageJson.version })(withoutSynonyms(joinTextFlags(args)))
       : Effect.fail(usage(problem))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
@@ -126,11 +157,17 @@ export const run = (args: ReadonlyArray<string>) =>
       Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
     Effect.provide([
-      NodeServices.layer,
+      NodeFileSystem.layer,
+      NodePath.layer,
+      NodeStdio.layer,
+      NodeTerminal.layer,
+      noOtherProgram,
       NodeHasher.layer,
       NodeUser.layer,
       Logger.layer([Messages.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
+      // No tracer is configured here, and spans that nobody reads cost as much as the calls they describe.
+      Layer.succeed(References.TracerEnabled, false),
     ]),
   )
 

@@ -1,16 +1,34 @@
 #!/usr/bin/env node
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as ConfigProvider from "effect/ConfigProvider"
-import * as Effect from "effect/Effect"
-import { takeSecrets } from "./Environment.ts"
-import * as Interrupt from "./Interrupt.ts"
-import { run, teardown } from "./Main.ts"
-import * as StandardOutput from "./output/StandardOutput.ts"
+/**
+ * The entry: answers `--version`, and loads the program for anything else. It imports nothing that takes time to load.
+ */
+import packageJson from "../package.json" with { type: "json" }
+import * as CompileCache from "./CompileCache.ts"
+import { exitCode } from "./ExitCode.ts"
+import { isOlder } from "./NodeVersion.ts"
 
-StandardOutput.listen()
-Interrupt.exitOnSecond()
+const { engines, version } = packageJson
 
-const environment = takeSecrets(process.env)
-const program = Effect.provideService(run(process.argv.slice(2)), ConfigProvider.ConfigProvider, environment)
+// An import of it would load its streams too.
+const { writeSync } = process.getBuiltinModule("node:fs")
 
-NodeRuntime.runMain(program, { disableErrorReporting: true, teardown })
+/** Whether it was written. Where it was not, the whole program tries again, and reports why. */
+const wasWritten = (text: string): boolean => {
+  try {
+    return writeSync(1, text) === text.length
+  } catch {
+    return false
+  }
+}
+
+const isVersion = process.argv.length === 3 && ["--version", "-V", "version"].includes(process.argv[2] ?? "")
+
+if (isOlder(process.versions.node, engines.node)) {
+  const [needed, installed] = [engines.node.replace(">=", ""), process.versions.node]
+  const message = `live-response: needs Node ${needed} or later, and this is Node ${installed}; install a newer one from https://nodejs.org`
+  process.stderr.write(`${message}\n`)
+  process.exitCode = exitCode.machine
+} else if (!isVersion || !wasWritten(`live-response v${version}\n`)) {
+  CompileCache.enable()
+  await import("./Process.ts")
+}

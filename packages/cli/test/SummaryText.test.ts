@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as FleetEvent from "@live-response/core/FleetEvent"
+import * as MachineAction from "@live-response/core/MachineAction"
 import * as ResultEvent from "@live-response/core/ResultEvent"
 import * as Duration from "effect/Duration"
 import * as DownloadProgress from "../src/output/DownloadProgress.ts"
@@ -39,11 +41,39 @@ describe("the summary", () => {
     ])
   })
 
+  it("shows why sessions failed, in one line for all that failed alike, the most frequent first", () => {
+    const failed = (n: number, errors: ReadonlyArray<string>) => {
+      const event = ended(n, "Failed")
+      const command = MachineAction.Command.make({
+        index: 0,
+        type: "RunScript",
+        status: "Failed",
+        params: { ScriptName: "a.ps1" },
+        errors,
+      })
+      return FleetEvent.Ended.make({
+        ...event,
+        action: MachineAction.MachineAction.make({ ...event.action, commands: [command] }),
+      })
+    }
+    const events = [1, 2, 3, 4].flatMap((n) => [
+      started(n),
+      n === 4 ? ended(4, "TimeOut") : failed(n, n === 1 ? ["Not found."] : ["Access\u001b[31m denied."]),
+    ])
+    const progress = batch([], { fleet: fleetOf(events, 4), isSaving: false })
+    assert.deepStrictEqual(summary(progress).slice(0, 4), [
+      "0 sessions succeeded, 4 failed in 5 s.",
+      "2 × RunScript a.ps1: Access\uFFFD[31m denied.",
+      "1 × RunScript a.ps1: Not found.",
+      "1 × TimeOut",
+    ])
+  })
+
   it("says after Ctrl-C that sessions continue, how to resume and how to cancel them", () => {
     const events = [started(1), started(2), ended(2, "Succeeded"), started(3)]
     const view = (interrupted: boolean) => batch([], { fleet: fleetOf(events, 4), isSaving: false, interrupted })
     const cancel =
-      "2 sessions continue at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress."
+      "2 sessions continue at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress; to cancel all: live-response actions cancel --all-pending."
     assert.deepStrictEqual(summary(view(true)), [
       "Interrupted: 1 session succeeded, 2 not finished yet; 1 machine not tried in 5 s.",
       cancel,

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Cli from "./support/CliInProcess.ts"
 import * as InProcess from "./support/InProcess.ts"
+import { env, ids, machineAt, machines, quick, script } from "./support/Machines.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const machineId = "7b1f4967d9728e5aa3c06a9e617a22a4a5a17378"
@@ -216,7 +217,7 @@ describe("actions get, wait and cancel", () => {
       const pending = yield* box.start({ args: ["actions", "wait", idAt(2)], env })
       yield* Cli.until(
         () =>
-          /^live-response: [0-9a-f-]+ is Pending on ws-2[^;]+; waiting until it has finished, for up to 3 days\n$/.test(
+          /^live-response: [0-9a-f-]+ is Pending on ws-2[^;]+; waiting until it has finished, for up to 26 h\n$/.test(
             pending.stderr(),
           ),
         pending.stderr,
@@ -309,5 +310,63 @@ describe("download of actions and selections", () => {
         assert.include(again.stdout, '"skipped":9')
         assert.strictEqual(yield* countOf(simulator, "link"), 9)
       }),
+  )
+})
+
+describe("actions cancel --all-pending", () => {
+  it.live("cancels the selected sessions that are pending, after a yes, and no others", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        visibleAfter: 0,
+        machines: machines(4, (n) => (n < 3 ? { offline: "1 hour" } : {})),
+      })
+      const box = yield* Cli.sandbox
+      const run = (...args: ReadonlyArray<string>) => box.run({ args: [...args], env: { ...service.env, ...env } })
+      const started = yield* run("run", ...ids(4), ...script)
+      assert.include(started.stderr, "4 sessions started", started.stderr)
+      const cancel = ["actions", "cancel", "--all-pending", "--comment", "wrong script"]
+      const refused = yield* run(...cancel)
+      assert.deepStrictEqual(
+        [refused.exitCode, refused.stderr],
+        [
+          2,
+          "live-response: this would cancel 3 machine actions; confirm it with --yes, because there is no terminal to ask on\n",
+        ],
+      )
+      const one = yield* run(...cancel, "--machine", machineAt(0), "--yes", "--json")
+      assert.strictEqual(one.exitCode, 0, one.stderr)
+      assert.deepStrictEqual(
+        Cli.ndjson(one.stdout).map(({ cancellationComment, machineId, status }) => [
+          machineId,
+          status,
+          cancellationComment,
+        ]),
+        [[machineAt(0), "Cancelled", "wrong script"]],
+      )
+      const rest = yield* run(...cancel, "--yes")
+      assert.strictEqual(rest.exitCode, 0, rest.stderr)
+      assert.strictEqual(rest.stdout.trimEnd().split("\n").length, 2)
+      const none = yield* run(...cancel)
+      assert.deepStrictEqual([none.exitCode, none.stderr], [0, "no selected machine action is pending\n"])
+    }),
+  )
+
+  it.live("needs an id or --all-pending, and flags of a selection only with that", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const run = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["actions", "cancel", "--comment", "x", ...args] })
+      for (const args of [[], [idAt(1), "--all-pending"]]) {
+        const neither = yield* run(...args)
+        assert.deepStrictEqual(
+          [neither.exitCode, neither.stderr],
+          [2, "live-response: name the ID of one action, or use --all-pending\n"],
+        )
+      }
+      const selecting = yield* run(idAt(1), "--since", "1h")
+      assert.strictEqual(selecting.exitCode, 2)
+      assert.include(selecting.stderr, "flags that select actions need --all-pending")
+    }),
   )
 })

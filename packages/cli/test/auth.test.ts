@@ -39,16 +39,20 @@ describe("auth check", () => {
   it.live("shows the token's owner, its permissions, and that they suffice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const token = tokenOf({ roles: ["Machine.Read.All", "Alert.Read.All"], exp: (yield* now) + hour })
+      const roles = ["Machine.ReadWrite.All", "Machine.Read.All"]
+      const token = tokenOf({ roles, exp: (yield* now) + hour })
       const ended = yield* box.run(check(token))
       assert.strictEqual(ended.stderr, "")
       assert.match(ended.stdout, /^API +https:\/\/api\.security\.microsoft\.com$/m)
       assert.match(ended.stdout, /^tenant +t-1$/m)
       assert.match(ended.stdout, /^app +a-1$/m)
       assert.match(ended.stdout, /^token +app-only$/m)
-      assert.match(ended.stdout, /^roles +Machine\.Read\.All, Alert\.Read\.All$/m)
+      assert.match(ended.stdout, /^roles +Machine\.ReadWrite\.All, Machine\.Read\.All$/m)
       assert.match(ended.stdout, /^expires +\d{4}-.*, in (59 min|1 h)$/m)
       assert.match(ended.stdout, /^download +permitted$/m)
+      assert.match(ended.stdout, /^machines +permitted$/m)
+      assert.match(ended.stdout, /^library +the app's token lacks Library\.Manage; grant it in Entra/m)
+      assert.match(ended.stdout, /^collect-package +the app's token lacks Machine\.CollectForensics;/m)
       assert.notMatch(ended.stdout, /^warning/m)
       assert.notInclude(ended.stdout, "a-signature-that-is-secret")
       assert.strictEqual(ended.exitCode, 0)
@@ -56,11 +60,27 @@ describe("auth check", () => {
     }),
   )
 
+  it.live("says of a permission of Microsoft's older pages that it may not suffice any more", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(check(tokenOf({ roles: ["Machine.Read.All"], exp: (yield* now) + hour })))
+      assert.strictEqual(ended.exitCode, 0)
+      for (const command of ["download", "actions"]) {
+        const line = ended.stdout.split("\n").find((line) => line.startsWith(`${command} `))
+        assert.include(
+          line,
+          "the app's token has Machine.Read.All, which may not suffice any more: Microsoft's newest page names Machine.ReadWrite.All; if the API refuses the call, grant it in Entra",
+        )
+      }
+      assert.match(ended.stdout, /^machines +permitted$/m)
+    }),
+  )
+
   it.live.each([
     {
       name: "an app without the role",
       claims: { roles: ["Alert.Read.All"] },
-      says: /download +the app's token lacks Machine\.Read\.All or Machine\.ReadWrite\.All; grant it in Entra/,
+      says: /download +the app's token lacks Machine\.ReadWrite\.All; grant it in Entra/,
     },
     { name: "an app without any role", claims: {}, says: /^roles +none$/m },
     {
@@ -109,10 +129,25 @@ describe("auth check", () => {
           actions: {
             suffices: false,
             missing:
-              "the user's token lacks Machine.Read or Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+              "the user's token lacks Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
           },
           run: { suffices: true },
           "actions cancel": { suffices: true },
+          machines: {
+            suffices: false,
+            missing:
+              "the user's token lacks Machine.Read or Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+          },
+          "collect-package": {
+            suffices: false,
+            missing:
+              "the user's token lacks Machine.CollectForensics; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+          },
+          library: {
+            suffices: false,
+            missing:
+              "the user's token lacks Library.Manage; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+          },
         },
       })
       assert.strictEqual(ended.exitCode, 0)
@@ -174,7 +209,7 @@ describe("a token without the permission", () => {
       const server = yield* ReferenceServer.make({ results: Samples.resultsOf(samples), bearer })
       const box = yield* Cli.sandbox
       const ended = yield* box.run(Cli.download(server, ...samples.map(({ target }) => target)))
-      assert.match(ended.stderr, /^live-response: the app's token lacks Machine\.Read\.All or Machine\.ReadWrite\.All/m)
+      assert.match(ended.stderr, /^live-response: the app's token lacks Machine\.ReadWrite\.All/m)
       assert.strictEqual(ended.exitCode, 0)
     }),
   )

@@ -1,5 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Cli from "./support/Cli.ts"
 
 describe("demo and simulate", { concurrent: true }, () => {
@@ -43,7 +47,7 @@ describe("demo and simulate", { concurrent: true }, () => {
       assert.match(ended.stdout, /\n15 downloaded /)
       assert.match(ended.stderr, /another session is in progress on the machine/)
       assert.match(ended.stderr, /live response needs machines with Windows 11;/)
-      const [table] = /live-response results \S+/.exec(ended.stdout) ?? []
+      const [table] = /@live-response\/cli results \S+/.exec(ended.stdout) ?? []
       const results = yield* box.run({ args: table?.split(" ").slice(1) ?? [] })
       assert.match(results.stdout, /^8 script results, one row each,/)
     }),
@@ -62,9 +66,25 @@ describe("demo and simulate", { concurrent: true }, () => {
         .split("\n")
         .filter((line) => /^ {2}\S/.test(line))
         .map((line) => line.trim())
-      assert.strictEqual(commands.length, 3)
+      assert.strictEqual(commands.length, 5)
       assert.match(commands[0] ?? "", /^export /)
-      assert.match(commands[1] ?? "", /^npx live-response download /)
+      assert.match(commands[1] ?? "", /^npx @live-response\/cli download /)
+
+      // What curl sends, by the address, the header and the body in its arguments.
+      const send = (command: string, method: "GET" | "POST") => {
+        const [, name = "", value = ""] = /-H "([^:]+): ([^"]+)"/.exec(command) ?? []
+        const [, body] = /-d '([^']+)'/.exec(command) ?? []
+        const url = (/http:[^"]+/.exec(command)?.[0] ?? "").replace("\\$", "$")
+        const request = HttpClientRequest.make(method)(url, {
+          headers: { [name]: value },
+          ...(body === undefined ? {} : { body: HttpBody.text(body, "application/x-www-form-urlencoded") }),
+        })
+        return Effect.flatMap(HttpClient.execute(request), ({ text }) => text).pipe(
+          Effect.provide(FetchHttpClient.layer),
+        )
+      }
+      assert.include(yield* send(commands[3] ?? "", "GET"), `"type":"LiveResponse"`)
+      assert.include(yield* send(commands[4] ?? "", "POST"), `"blob":[{"fault":"expire"}]`)
 
       // In the checkout, as its reader is; the results go where the environment says.
       const typed = yield* box.run({
@@ -75,7 +95,8 @@ describe("demo and simulate", { concurrent: true }, () => {
       })
       // One of the two targets is the one that does not exist.
       assert.strictEqual(typed.exitCode, 1, typed.stderr)
-      assert.match(typed.stdout, /^6 downloaded \(\d+ kB\), 1 failed; 6 links in \d+ s\.\n/)
+      // The fault made one link expire, so there was one more.
+      assert.match(typed.stdout, /^6 downloaded \(\d+ kB\), 1 failed; 7 links in \d+ s\.\n/)
       assert.match(typed.stderr, /^failed: link of [^\n]*HTTP 404[^\n]*\n$/)
       assert.strictEqual(box.files().length, 7)
 

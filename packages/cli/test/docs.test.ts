@@ -122,11 +122,30 @@ describe("flags", () => {
   )
 })
 
+/** The public modules of a package. */
+const modulesOf = (name: string): ReadonlyArray<string> =>
+  find(`packages/${name}/src/*.ts`)
+    .map((path) => path.replace(/^.*\/|\.ts$/g, ""))
+    .filter((module) => module !== "index")
+
+describe("the root export of a package", () => {
+  it.each(["core", "node"])("has each public module by its name: %s", (name) => {
+    const exported = Array.from(
+      read(`packages/${name}/src/index.ts`).matchAll(/^export \* as (\w+) from "\.\/(\w+)\.ts"$/gm),
+      ([, as, module]) => [as, module],
+    )
+    assert.deepStrictEqual(
+      exported,
+      modulesOf(name).map((module) => [module, module]),
+    )
+  })
+})
+
 describe("docs/architecture.md", () => {
   const page = read("docs/architecture.md")
 
   it("has a row for each module of core, and no other row", () => {
-    const modules = find("packages/core/src/*.ts").map((path) => path.replace(/^.*\/|\.ts$/g, ""))
+    const modules = modulesOf("core")
     const core = page.slice(page.indexOf("## Core"), page.indexOf("## Decisions"))
     const rows = Array.from(core.matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
     assert.deepStrictEqual(rows.toSorted(), modules.toSorted())
@@ -164,6 +183,24 @@ describe("docs/embedding.md", () => {
     const spans = matches(text, /(?:withSpan|Effect\.fn)\(\s*"([^"]+)"/g)
     const section = page.slice(page.indexOf("### Spans"), page.indexOf("## Deno"))
     assert.deepStrictEqual(matches(section, /`([A-Z]\w+\.\w+)`/g), spans)
+  })
+})
+
+describe("docs/simulator.md", () => {
+  const page = read("docs/simulator.md")
+
+  it("names every kind of request that can have faults, every fault and every action", () => {
+    const routes = read("packages/core/src/internal/simulator/routes.ts")
+    const operations = /operations = \[([^\]]+)\]/.exec(routes)?.[1]?.match(/\w+/g) ?? []
+    assert.isAtLeast(operations.length, 13)
+    const models = read("packages/core/src/internal/simulator/models.ts")
+    const faults = [...models.matchAll(/readonly fault: "(\w+)"/g)].map(([, fault]) => fault)
+    assert.isAtLeast(faults.length, 8)
+    const requests = read("packages/core/src/internal/simulator/actionRequests.ts")
+    const kinds = [...requests.matchAll(/^ {4}"(\w+)",$|^ {2}\["(\w+)", \{/gm)].map(([, a, b]) => a ?? b)
+    assert.isAtLeast(kinds.length, 6)
+    const words = new Set(page.toLowerCase().match(/\w+/g))
+    for (const word of [...operations, ...faults, ...kinds]) assert.isTrue(words.has(word?.toLowerCase() ?? ""), word)
   })
 })
 

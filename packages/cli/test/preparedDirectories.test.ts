@@ -93,6 +93,7 @@ const ofResult: Record<(typeof FileName.endings)[number], ReadonlyArray<string>>
   json: show,
   bin: show,
   gz: download,
+  zip: show,
   unpacked: download,
   part: download,
   "part.json": download,

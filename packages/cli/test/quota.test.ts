@@ -420,7 +420,7 @@ describe("a broken quota store", { concurrent: true }, () => {
       assert.strictEqual(ended.exitCode, 4)
       assert.include(
         ended.stderr,
-        `${box.path(log)} was written by a newer version of live-response (schema 99, this one knows 1); upgrade this program`,
+        `${box.path(log)} was written by a newer version of live-response (schema 99, this one knows 2); upgrade this program`,
       )
       assert.isTrue(box.read(log).equals(content))
       assert.deepStrictEqual(box.files(box.path(state)), ["quota.sqlite"])
@@ -532,7 +532,7 @@ describe("a quota store that another program locks", { concurrent: true }, () =>
 })
 
 const tokenOf = (claims: Readonly<Record<string, string>>) =>
-  ["{}", JSON.stringify({ roles: ["Machine.Read.All"], ...claims }), "signature"]
+  ["{}", JSON.stringify({ roles: ["Machine.ReadWrite.All"], ...claims }), "signature"]
     .map((part) => Buffer.from(part).toString("base64url"))
     .join(".")
 

@@ -34,7 +34,7 @@ const shell = (
   program: "sh",
   args: [
     "-ec",
-    Object.entries({ "npx live-response": "live-response", ...replacements }).reduce(
+    Object.entries({ "npx @live-response/cli": "live-response", ...replacements }).reduce(
       (script, [text, other]) => script.replaceAll(text, other),
       block.replace(/^export .*$/m, ""),
     ),
@@ -103,7 +103,7 @@ describe("README", { concurrent: true }, () => {
       yield* simulator.add(Schema.decodeSync(FromString)(`${id}:0`), { content: new Uint8Array(5) })
       const box = yield* Cli.sandbox
       const [npx, program, ...args] = blockOf("Task 3").trim().split(/\s+/)
-      assert.deepStrictEqual([npx, program], ["npx", "live-response"])
+      assert.deepStrictEqual([npx, program], ["npx", "@live-response/cli"])
       const following = yield* box.start({
         args,
         env: { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" },

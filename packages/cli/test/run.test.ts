@@ -11,7 +11,8 @@ import * as ServedSimulator from "./support/ServedSimulator.ts"
 describe("run", { concurrent: true }, () => {
   it.live("runs, waits and downloads in one command, and the same command again has nothing to do", () =>
     Effect.gen(function* () {
-      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4) })
+      const library = ["collect.ps1", "tool.exe"].map((name) => ({ name, content: "" }))
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4), library })
       const box = yield* Cli.sandbox
       box.write("machines.txt", `# hosts\n${ids(3).join("\n")}\n\n${machineAt(0).toUpperCase()}\n`)
       box.write("more.csv", `name,machineId\nws-3,${machineAt(3)}\n`)
@@ -132,7 +133,7 @@ describe("run", { concurrent: true }, () => {
         const actionId = lines.find((line) => line.endsWith(machineAt(0)))?.slice(0, 36)
         assert.include(
           busy.stderr,
-          `(machine action ${actionId}); wait until it has finished, or cancel it (--adopt waits for that session instead)`,
+          `(machine action ${actionId}); wait until it has finished, or cancel it (--adopt waits for that session instead, --cancel-blocking cancels it)`,
         )
 
         const lists = ServedSimulator.answered(service.simulator, "list")

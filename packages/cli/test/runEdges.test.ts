@@ -331,7 +331,7 @@ describe("run, left alone", { concurrent: true }, () => {
 
       const denied = yield* run("--wait")
       assert.strictEqual(denied.exitCode, 3, denied.stderr)
-      assert.match(denied.stderr, /^live-response: [^\n]*the call needs Machine\.Read\.All or Machine\.ReadWrite\.All/m)
+      assert.match(denied.stderr, /^live-response: [^\n]*the call needs Machine\.ReadWrite\.All/m)
       assert.isAtMost(service.refused(), 8)
       assertDiscreet(box, "journal", denied)
 
@@ -352,9 +352,9 @@ describe("run, left alone", { concurrent: true }, () => {
       box.write("useless.csv", "Device ID,Name\nws-0,one\n")
       const wrong: ReadonlyArray<readonly [says: string, ...args: ReadonlyArray<string>]> = [
         ["no machine to run on; name a MACHINE", ...script],
-        ["nothing to run; add --script NAME", machineAt(0)],
+        ["nothing to run; add --script FILE", machineAt(0)],
         ['"ws 0" is not a machine; use its id', "ws 0", ...script],
-        ["--args needs --script NAME", machineAt(0), "--args", "-Quick", "--get-file", "C:\\a"],
+        ["--args needs --script FILE", machineAt(0), "--args", "-Quick", "--get-file", "C:\\a"],
         ["--comment, --put-file, --script and --get-file can't be empty", machineAt(0), ...script, "--comment", ""],
         ['--deadline: "tomorrow". Expected: how long', machineAt(0), ...script, "--deadline", "tomorrow"],
         ['--sessions: "0". Expected: a whole number from 1', machineAt(0), ...script, "--sessions", "0"],

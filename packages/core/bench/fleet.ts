@@ -1,6 +1,6 @@
 /**
  * How long a session on many machines takes, including its results, compared with the earliest end within the limits: ten sessions
- * start in a minute, 25 are in progress at once. It runs in virtual time with the simulator.
+ * start in a minute, 50 are in progress at once. It runs in virtual time with the simulator.
  *
  *     node packages/core/bench/fleet.ts
  */

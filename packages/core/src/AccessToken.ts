@@ -140,6 +140,14 @@ const isDefender = (audience: string): boolean =>
   /^https:\/\/([a-z-]+\.)*(securitycenter\.(microsoft|windows)|security\.microsoft)\.(com|us)\/?$/.test(audience)
 
 /**
+ * Whether the token is for the Defender API, by any of its names. `true` where the token does not say what it is for.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isForDefender = (claims: Claims): boolean => claims.aud === undefined || isDefender(claims.aud)
+
+/**
  * Reasons why the API may refuse the token, in sentences for a person: it has expired by this machine's clock, or is for
  * another API than Defender's.
  *
@@ -151,7 +159,7 @@ export const doubts = (claims: Claims, now: DateTime.Utc): ReadonlyArray<string>
     onNone: () => [],
     onSome: (expired) => [`the token expired at ${DateTime.formatIso(expired)}, by this machine's clock`],
   }),
-  ...(claims.aud === undefined || isDefender(claims.aud)
+  ...(isForDefender(claims)
     ? []
     : [`the token is for ${claims.aud}, which is not the Defender API: was it asked for with the right audience?`]),
 ]

@@ -4,8 +4,8 @@
  *
  * @since 0.1.0
  */
-import * as DateTime from "effect/DateTime"
-import { quoted } from "./internal/text.ts"
+import type * as DateTime from "effect/DateTime"
+import * as OData from "./internal/odataExpression.ts"
 
 /**
  * An OData expression over the fields that Microsoft documents.
@@ -49,10 +49,7 @@ export const raw = (expression: string): ActionFilter => ({ expression })
  * @since 0.1.0
  * @category constructors
  */
-export const is = (field: Field, ...values: readonly [string, ...ReadonlyArray<string>]): ActionFilter => {
-  const expression = values.map((value) => `${field} eq ${quoted(value)}`).join(" or ")
-  return raw(values.length === 1 ? expression : `(${expression})`)
-}
+export const is = (field: Field, ...values: OData.Values): ActionFilter => raw(OData.equals(field, values))
 
 /**
  * Matches actions that were created at this instant or later.
@@ -60,8 +57,7 @@ export const is = (field: Field, ...values: readonly [string, ...ReadonlyArray<s
  * @since 0.1.0
  * @category constructors
  */
-export const since = (instant: DateTime.DateTime): ActionFilter =>
-  raw(`creationDateTimeUtc ge ${DateTime.formatIso(instant)}`)
+export const since = (instant: DateTime.DateTime): ActionFilter => raw(OData.atLeast("creationDateTimeUtc", instant))
 
 /**
  * Matches actions that were created before this instant.
@@ -69,8 +65,7 @@ export const since = (instant: DateTime.DateTime): ActionFilter =>
  * @since 0.1.0
  * @category constructors
  */
-export const before = (instant: DateTime.DateTime): ActionFilter =>
-  raw(`creationDateTimeUtc lt ${DateTime.formatIso(instant)}`)
+export const before = (instant: DateTime.DateTime): ActionFilter => raw(OData.lessThan("creationDateTimeUtc", instant))
 
 /**
  * Matches actions that match all of these. Each expression stands in brackets of its own.
@@ -91,4 +86,4 @@ export const before = (instant: DateTime.DateTime): ActionFilter =>
  * @category combinators
  */
 export const all = (...filters: readonly [ActionFilter, ...ReadonlyArray<ActionFilter>]): ActionFilter =>
-  filters.length === 1 ? filters[0] : raw(filters.map(({ expression }) => `(${expression})`).join(" and "))
+  OData.allOf(filters)

@@ -78,6 +78,7 @@ export const clouds = {
   au: region("https://au.api.security.microsoft.com"),
   swa: region("https://swa.api.security.microsoft.com"),
   ina: region("https://ina.api.security.microsoft.com"),
+  aea: region("https://aea.api.security.microsoft.com"),
   gcc: government("https://api-gcc.securitycenter.microsoft.us", commercialAuthority),
   "gcc-high": government("https://api-gov.securitycenter.microsoft.us", "https://login.microsoftonline.us"),
   dod: government("https://api-gov.securitycenter.microsoft.us", "https://login.microsoftonline.us"),

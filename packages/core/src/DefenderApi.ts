@@ -13,6 +13,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type * as ActionFilter from "./ActionFilter.ts"
@@ -31,6 +32,7 @@ import * as ApiErrors from "./internal/apiErrors.ts"
 import * as ForeignRequest from "./internal/foreignRequest.ts"
 import { bodyWithoutSecrets } from "./internal/foreignText.ts"
 import * as RecordList from "./internal/recordList.ts"
+import * as RecordPages from "./internal/recordPages.ts"
 import type * as Machine from "./Machine.ts"
 import type * as MachineAction from "./MachineAction.ts"
 import * as Permission from "./Permission.ts"
@@ -50,10 +52,12 @@ import * as Timing from "./Timing.ts"
  */
 export interface Service {
   /**
-   * Creates a download link for a result. `isRenewal` says that an earlier link was lost, so that the call goes before
+   * Creates a download link for a result, or for an investigation package (`ActionResult.isPackage`), which has a quota of
+   * its own: 2 calls a minute and 120 an hour. `isRenewal` says that an earlier link was lost, so that the call goes before
    * those for first links.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+   * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
    */
   readonly downloadLink: (
     ref: ResultRef,
@@ -188,6 +192,17 @@ export interface Service {
     options: ExecuteOptions,
   ) => Effect.Effect<HttpClientResponse, ApiError>
 
+  /**
+   * Lists records that this library has no call for, page by page, as `pages` lists machine actions: each record is decoded
+   * by itself, and one that can't be read is in `unreadable`.
+   *
+   * @see `execute` for a call whose answer is not a list
+   */
+  readonly records: <A extends { readonly id: string }>(
+    list: RecordsOptions<A>,
+    query?: ListQuery,
+  ) => Stream.Stream<RecordPage<A>, ApiError>
+
   /** The HTTP client that the calls are sent with, without the token. */
   readonly client: HttpClient.HttpClient
 }
@@ -211,8 +226,14 @@ export interface ListQuery {
  * @category options
  */
 export interface ExecuteOptions {
-  /** The name of the call for errors and metrics: one of a few, without ids, such as `ListAlerts`. */
+  /** The name of the call for metrics: one of a few, without ids, such as `ListAlerts`. */
   readonly operation: string
+
+  /** What errors name, such as `alert da637`. By default the operation. */
+  readonly subject?: string | undefined
+
+  /** What to do about a 404, for its error. */
+  readonly ifMissing?: string | undefined
 
   /** What the token must permit. A warning is logged where its claims do not, and a 403 names it. */
   readonly permission: Permission.Permission
@@ -226,6 +247,35 @@ export interface ExecuteOptions {
   /** Whether the call may be repeated where no answer came. By default `GET`, `HEAD` and `OPTIONS` are. */
   readonly isRepeatable?: boolean | undefined
 }
+
+/**
+ * A list of the API, and how its records are read.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface RecordsOptions<A> extends Pick<
+  ExecuteOptions,
+  "operation" | "subject" | "ifMissing" | "permission" | "quota"
+> {
+  /** The path of the list, such as `/api/alerts`. */
+  readonly path: string
+
+  /** Parameters of the list other than `$filter` and `$top`. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+
+  /** Decodes a record, or says in a few words why it can't be read. */
+  readonly fromApi: (value: unknown) => Result.Result<A, string>
+}
+
+/**
+ * A page of records: those that no earlier page had, those that can't be read, and the address of the following page (`next`)
+ * where there is one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RecordPage<A> = RecordPages.Page<A>
 
 /**
  * A record of a list that can't be read: its position in the page, counted from 0, its id where it has one, and what is
@@ -316,7 +366,7 @@ export const make = Effect.fnUntraced(function* (
     timing: yield* Timing.perCall,
   }
   const pages: Service["pages"] = (query) =>
-    ActionPages.pages({ ...api, endpoint: api.endpoints.list }, { parameters: parametersOf(query), from: query?.from })
+    ActionPages.pages(api, { parameters: parametersOf(query), from: query?.from })
   const actionsOf = ActionPages.actionsOf()
   return {
     client,
@@ -329,6 +379,7 @@ export const make = Effect.fnUntraced(function* (
     cancel: ActionCalls.cancel(api),
     downloadLink: downloadLink(api, options?.storageHosts ?? DownloadLink.storageHosts),
     execute: execute(api),
+    records: records(api),
   }
 })
 
@@ -349,23 +400,23 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       "live_response.command.index": index,
     })
     const operation = `link of ${ref}`
-    const { body, redact, response } = yield* api.call({
-      ...api.endpoints.link,
+    const isPackage = "isPackage" in ref && ref.isPackage === true
+    const path = isPackage ? "getPackageUri" : `GetLiveResponseResultDownloadLink(index=${index})`
+    const answer = yield* api.call({
+      ...(isPackage ? yield* api.endpoints.package : api.endpoints.link),
       operation,
-      request: HttpClientRequest.get(
-        `${api.base}/api/machineactions/${machineActionId}/GetLiveResponseResultDownloadLink(index=${index})`,
-        { acceptJson: true },
-      ),
-      permission: Permission.results,
+      request: HttpClientRequest.get(`${api.base}/api/machineactions/${machineActionId}/${path}`, { acceptJson: true }),
+      permission: isPackage ? Permission.packages : Permission.results,
       bodyLimit: linkLimit,
       isUrgent: options?.isRenewal === true,
       onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
     })
+    const { body, redact } = ApiCall.textOf(answer)
     const { value } = yield* decodeJson(body).pipe(
       Effect.flatMap((json) => decodeLinkAnswer(redact(json))),
       Effect.mapError(() => ApiErrors.unexpected(operation, "no link in the body")),
     )
-    const issuedAt = Option.flatMap(Option.fromNullishOr(response.headers.date), DateTime.make)
+    const issuedAt = Option.flatMap(Option.fromNullishOr(answer.response.headers.date), DateTime.make)
     const link = DownloadLink.read(value, { issuedAt, from: api.base, hosts })
     return yield* Effect.mapError(
       Effect.fromResult(link),
@@ -375,19 +426,34 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
 
 const execute = (api: Api): Service["execute"] =>
   Effect.fn("DefenderApi.execute")(function* (request, options) {
-    const { operation, permission, quota } = options
-    const { body, response, secrets } = yield* api.call({
+    const { ifMissing, operation, permission, quota, subject = operation } = options
+    const { parts, response, secrets } = yield* api.call({
       name: operation,
-      operation,
-      request: yield* ForeignRequest.resolve(operation, request, api.base),
+      operation: subject,
+      request: yield* ForeignRequest.resolve(subject, request, api.base),
       permission,
       quota,
+      ...(ifMissing === undefined ? {} : { ifMissing }),
       bodyLimit: options.bodyLimit ?? defaultBodyLimit,
       acceptsAny2xx: true,
       isOnce: !(options.isRepeatable ?? ForeignRequest.isSafe(request)),
     })
-    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, body))
+    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, parts.join("")))
   })
+
+const records =
+  (api: Api): Service["records"] =>
+  ({ operation, parameters = {}, quota, subject = operation, ...list }, query) =>
+    RecordPages.pages(
+      { ...api, ...list, operation: subject, endpoint: Effect.succeed({ name: operation, quota }) },
+      {
+        parameters: [
+          ...Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`),
+          ...parametersOf(query),
+        ],
+        from: query?.from,
+      },
+    )
 
 const parametersOf = (query: ListQuery | undefined): ReadonlyArray<string> => [
   ...(query?.filter === undefined ? [] : [`$filter=${encodeURIComponent(query.filter.expression)}`]),

@@ -59,17 +59,24 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>("@live-respon
 }
 
 /**
- * The token is valid, but the app or user lacks the permission (403), which `permission` names.
+ * The token is valid, but the app or user may not make the call (403).
+ *
+ * **Details**
+ *
+ * `permission` names the permission of the call. `isHeld` says that the token has it, so that something else is missing.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Forbidden extends Schema.TaggedError<Forbidden>("@live-response/core/DefenderError/Forbidden")(
   "Forbidden",
-  { ...answer, permission: Schema.optionalKey(Schema.String) },
+  { ...answer, permission: Schema.optionalKey(Schema.String), isHeld: Schema.optionalKey(Schema.Literal(true)) },
 ) {
   override get message(): string {
     const permission = this.permission ?? Permission.describe(Permission.results)
+    if (this.isHeld === true) {
+      return `the API refused the call (${describe(this)}) although the token has ${permission}; check the role and the device groups in the Microsoft Defender portal, and that the feature is turned on`
+    }
     return `permission is missing (${describe(this)}); the call needs ${permission}`
   }
 }
@@ -254,6 +261,36 @@ export class OtherServer extends Schema.TaggedError<OtherServer>("@live-response
 }
 
 /**
+ * A file is larger than the library accepts through the API: `limit`, in bytes. Nothing was sent.
+ *
+ * @see `LibraryFile.largest`
+ * @since 0.1.0
+ * @category reasons
+ */
+export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/DefenderError/TooLarge")("TooLarge", {
+  limit: Schema.Int,
+}) {
+  override get message(): string {
+    return `the file is larger than ${this.limit / 1024 / 1024} MB, the most that the library accepts through the API; upload it in the Microsoft Defender portal`
+  }
+}
+
+/**
+ * The arguments of a script have characters that the service refuses: `characters`. Nothing was sent.
+ *
+ * @see `Session.refusedCharacters`
+ * @since 0.1.0
+ * @category reasons
+ */
+export class InvalidArguments extends Schema.TaggedError<InvalidArguments>(
+  "@live-response/core/DefenderError/InvalidArguments",
+)("InvalidArguments", { characters: Schema.Array(Schema.String) }) {
+  override get message(): string {
+    return `the script's arguments have ${this.characters.join(" ")}, which live response refuses; leave them out, or put them into the script`
+  }
+}
+
+/**
  * Every reason that a call fails for.
  *
  * @since 0.1.0
@@ -272,6 +309,8 @@ export const Reason = Schema.Union([
   LinkNotFollowed,
   EndlessList,
   OtherServer,
+  TooLarge,
+  InvalidArguments,
 ])
 
 /**

@@ -131,16 +131,21 @@ export const read = (
 ): Result.Result<DownloadLink, NotFollowed> => {
   const text = withoutEnd(input.trim().replace(/^"+/, ""), '"')
   const url = Option.getOrUndefined(SecureUrl.parse(text))
-  const host = URL.parse(text)?.hostname.slice(0, longestHost)
-  const notFollowed = (problem: NotFollowed["problem"]) =>
-    Result.fail({ problem, ...(host === undefined || host === "" ? {} : { host }) })
+  const notFollowed = (problem: NotFollowed["problem"]) => {
+    const host = URL.parse(text)?.hostname.slice(0, longestHost)
+    return Result.fail({ problem, ...(host === undefined || host === "" ? {} : { host }) })
+  }
   if (url === undefined) return notFollowed("insecure")
-  const from = URL.parse(options?.from ?? "")
-  if (from === null || !PrivateHost.isPrivate(from)) {
-    if (PrivateHost.isPrivate(url)) return notFollowed("private")
-    const hosts = options?.hosts ?? "any"
-    const isKnown = hosts === "any" || [...hosts, ...(from === null ? [] : [from.hostname])].some(isUnder(url.hostname))
-    if (!isKnown) return notFollowed("unknown")
+  const hosts = options?.hosts ?? "any"
+  const isPrivate = PrivateHost.isPrivate(url)
+  const isKnown = hosts === "any" || hosts.some(isUnder(url.hostname))
+  if (isPrivate || !isKnown) {
+    // The address of the API matters for other links alone.
+    const from = URL.parse(options?.from ?? "")
+    const isWithinNetwork = from !== null && PrivateHost.isPrivate(from)
+    if (isPrivate && !isWithinNetwork) return notFollowed("private")
+    const isOfApi = from !== null && isUnder(url.hostname)(from.hostname)
+    if (!isKnown && !isWithinNetwork && !isOfApi) return notFollowed("unknown")
   }
   return Result.succeed(ofUrl(text, url, options?.issuedAt ?? Option.none()))
 }

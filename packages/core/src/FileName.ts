@@ -32,12 +32,12 @@ export const single = {
 export type Kind = (typeof kinds)[number]
 
 /**
- * All kinds of results: JSON, gzip, and anything else.
+ * All kinds of results: JSON, gzip, zip, and anything else.
  *
  * @since 0.1.0
  * @category models
  */
-export const kinds = ["json", "gz", "bin"] as const
+export const kinds = ["json", "gz", "zip", "bin"] as const
 
 /**
  * The endings of the files of one result: the result by its kind, its unpacked content, and during the download its

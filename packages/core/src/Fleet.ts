@@ -17,6 +17,7 @@ import * as FleetEvent from "./FleetEvent.ts"
 import { FleetJournal } from "./FleetJournal.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
+import * as SessionCheck from "./internal/sessionCheck.ts"
 import * as SessionMetrics from "./internal/sessionMetrics.ts"
 import { limits, type Session } from "./Session.ts"
 import { Timing } from "./Timing.ts"
@@ -28,7 +29,7 @@ import { Timing } from "./Timing.ts"
  * @category options
  */
 export interface RunOptions {
-  /** How many sessions are in progress at once. By default 25, Microsoft's limit for a tenant (`Session.limits.atOnce`). */
+  /** How many sessions are in progress at once. By default 50, Microsoft's limit for a tenant (`Session.limits.atOnce`). */
   readonly sessions?: number | undefined
 
   /**
@@ -36,6 +37,12 @@ export interface RunOptions {
    * machine counts as not started.
    */
   readonly adopt?: boolean | undefined
+
+  /**
+   * Cancels a live response session of somebody else that is in progress on a machine, and then starts this one. By default
+   * `false`. With `adopt` it has no effect.
+   */
+  readonly cancelBlocking?: boolean | undefined
 
   /** Starts a new session where that of an earlier run failed. By default `false`: the failure is reported again. */
   readonly retryFailed?: boolean | undefined
@@ -164,6 +171,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       options: RunOptions | undefined,
       send: (event: FleetEvent.FleetEvent) => Effect.Effect<void>,
     ) {
+      yield* SessionCheck.check("live response", session)
       const { failed, finished, runMachine } = yield* FleetRun.make({
         api,
         watch,
@@ -172,6 +180,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         session,
         sessions: options?.sessions ?? limits.atOnce,
         adopt: options?.adopt === true,
+        cancelBlocking: options?.cancelBlocking === true,
         retryFailed: options?.retryFailed === true,
         deadline: options?.deadline,
         isWaiting: options?.wait !== false,

@@ -48,6 +48,18 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetEve
 }) {}
 
 /**
+ * A session of somebody else was in progress on the machine, and was cancelled so that the session of this run can start.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export class Cancelled extends Schema.Class<Cancelled>("@live-response/core/FleetEvent/Cancelled")({
+  event: Schema.tag("cancelled"),
+  ...ofMachine,
+  machineActionId: MachineActionId,
+}) {}
+
+/**
  * A session has been pending for two minutes: its machine is offline. The run waits for the machine.
  *
  * @since 0.1.0
@@ -117,7 +129,8 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
  * **Details**
  *
  * `started` counts all sessions, those of earlier runs included. Each of them is `succeeded`, `failed` or, if it may still be
- * in progress, `unfinished`. `notStarted` counts machines without a session.
+ * in progress, `unfinished`. `notStarted` counts machines without a session. `errors` are the messages of sessions that failed,
+ * each with the number of its sessions; the command line sets them.
  *
  * @since 0.1.0
  * @category events
@@ -130,6 +143,7 @@ export class Sessions extends Schema.Class<Sessions>("@live-response/core/FleetE
   failed: Schema.Int,
   unfinished: Schema.Int,
   notStarted: Schema.Int,
+  errors: Schema.optionalKey(Schema.Array(Schema.Struct({ message: Schema.String, count: Schema.Int }))),
 }) {}
 
 /**
@@ -146,7 +160,7 @@ export type Counts = Readonly<Record<"started" | "succeeded" | "failed" | "unfin
  * @since 0.1.0
  * @category models
  */
-export const FleetEvent = Schema.Union([Started, Offline, Online, Ended, NotStarted, Unfinished, Sessions])
+export const FleetEvent = Schema.Union([Started, Cancelled, Offline, Online, Ended, NotStarted, Unfinished, Sessions])
 
 /**
  * @since 0.1.0
@@ -179,11 +193,29 @@ export const tally = (counts: Counts, event: FleetEvent): Counts => {
       const more = event.earlier ? 1 : 0
       return { ...counts, started: counts.started + more, [ended]: counts[ended] + 1 }
     }
+    case "cancelled":
     case "offline":
     case "online":
     case "sessions":
       return counts
   }
+}
+
+/**
+ * Why a session failed, in a few words that sessions with the same cause share: its failed command and the errors of that
+ * command, or else its status. `undefined` for a session that succeeded, and where the API does not say why.
+ *
+ * @since 0.1.0
+ * @category summary
+ */
+export const errorOf = ({ commands, status, troubleshootInfo }: MachineAction): string | undefined => {
+  if (status === "Succeeded") return undefined
+  const failed = commands.find((command) => command.status === "Failed")
+  if (failed === undefined && troubleshootInfo === undefined) return status === "Failed" ? undefined : status
+  if (failed === undefined) return `${status}: ${troubleshootInfo}`
+  const { errors, params, type } = failed
+  const what = params["ScriptName"] ?? params["Path"] ?? params["FileName"]
+  return [`${type}${what === undefined ? "" : ` ${what}`}`, ...(errors.length === 0 ? [status] : errors)].join(": ")
 }
 
 /**

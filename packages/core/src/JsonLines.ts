@@ -12,12 +12,12 @@ import type { File } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as GroupCommit from "./internal/groupCommit.ts"
+import * as LineReader from "./internal/lineReader.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 import * as TerminalText from "./TerminalText.ts"
-import * as TextLines from "./TextLines.ts"
 
 const lineFeed = 0x0a
 
@@ -44,6 +44,26 @@ export interface DamagedLine {
 }
 
 /**
+ * An entry, and the position of its line in the file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Located<A> {
+  readonly entry: A
+  readonly offset: number
+}
+
+/**
+ * Takes lines as bytes, so that only the others are decoded: `match` returns the position after a line that it can take, or
+ * -1, and `take` takes the line that was matched last.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Skim = LineReader.Skim
+
+/**
  * The entries of a file in their order. None if there is no such file.
  *
  * **Details**
@@ -60,43 +80,103 @@ export const read = <A, I, E = never, R = never>(
   name: string,
   schema: Schema.Codec<A, I>,
   onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R> = () => Effect.void,
-): Stream.Stream<A, StoreError | E, R> => {
+): Stream.Stream<A, StoreError | E, R> =>
+  Stream.map(readLocated(directory, name, schema, { onDamaged }), ({ entry }) => entry)
+
+/** How many bytes of a file are read at once, and how many of its beginning: most files are short. */
+const blockSize = 256 * 1024
+const firstBlockSize = 16 * 1024
+
+/** How many lines are decoded before other fibers run: some five milliseconds. */
+const linesAtOnce = 50
+
+/**
+ * The entries of a file as `read` gives them, each with its position, without the lines that `skim` takes.
+ *
+ * **When to use**
+ *
+ * Use it for a file of very many lines, most of which need not be decoded.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const readLocated = <A, I, E = never, R = never>(
+  directory: PrivateDirectory,
+  name: string,
+  schema: Schema.Codec<A, I>,
+  {
+    onDamaged,
+    skim,
+  }: {
+    readonly onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R>
+    readonly skim?: Skim | undefined
+  },
+): Stream.Stream<Located<A>, StoreError | E, R> => {
   const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
+  let decoded = 0
+  const entryOf = Effect.fnUntraced(function* (line: LineReader.Line) {
+    if (++decoded % linesAtOnce === 0) yield* Effect.yieldNow
+    const text = textOf(line)
+    const entry = decode(text)
+    if (Option.isSome(entry)) return [{ entry: entry.value, offset: line.offset }]
+    if (!line.isOpen && text.trim() !== "") yield* onDamaged({ line: line.number, value: parse(text) })
+    return []
+  })
   return Stream.suspend(() => {
-    /** Whether the last byte so far is a line feed: of the whole file, once the last line is there. */
-    let isWhole = true
-    const entry = ([[text, next], index]: [[string, Option.Option<string>], number]) => {
-      const decoded = decode(text)
-      if (Option.isSome(decoded)) return Effect.succeed([decoded.value])
-      const isTorn = Option.isNone(next) && !isWhole
-      return isTorn || text.trim() === ""
-        ? Effect.succeed([])
-        : Effect.as(onDamaged({ line: index + 1, value: parse(text) }), [])
-    }
-    return Stream.unwrap(
-      Effect.map(directory.info(name), (info) => (Option.isSome(info) ? directory.read(name) : Stream.empty)),
-    ).pipe(
-      Stream.tap((bytes) => Effect.sync(() => (isWhole = bytes.at(-1) === lineFeed))),
-      Stream.decodeText(),
-      TextLines.split(longestLine),
-      Stream.zipWithNext,
-      Stream.zipWithIndex,
-      Stream.mapEffect(entry),
+    const lines = new LineReader.LineReader(longestLine * LineReader.bytesPerCharacter, skim)
+    return blocks(directory, name).pipe(
+      Stream.map((block) => lines.read(block)),
+      Stream.concat(Stream.sync(() => lines.end())),
+      // One line at a time, because `skim` takes the lines behind it as soon as the next one is wanted.
+      Stream.flatMap((found) => Stream.fromIterable(found, { chunkSize: 1 })),
+      Stream.mapEffect(entryOf),
       Stream.flattenIterable,
     )
   })
 }
 
-/** Finds where a last line without a line feed starts: at the end of the file if there is none. */
-const lastLineOf = (directory: PrivateDirectory, name: string) =>
-  Stream.runFold(
-    directory.read(name),
-    () => ({ size: 0, start: 0 }),
-    ({ size, start }, bytes) => {
-      const last = bytes.lastIndexOf(lineFeed)
-      return { size: size + bytes.length, start: last === -1 ? start : size + last + 1 }
-    },
+/** The bytes of a file. Each block is valid until the next one is read: they share their memory. */
+const blocks = (directory: PrivateDirectory, name: string): Stream.Stream<Uint8Array, StoreError> =>
+  Stream.unwrap(
+    Effect.map(directory.openFile(name), (opened) => {
+      if (Option.isNone(opened)) return Stream.empty
+      let buffer = new Uint8Array(firstBlockSize)
+      return Stream.paginate(0, (position) => {
+        if (position > 0 && buffer.length < blockSize) buffer = new Uint8Array(blockSize)
+        return Effect.map(opened.value.read(buffer, { position: BigInt(position) }), (length) =>
+          length === 0 ? [[], Option.none<number>()] : [[buffer.subarray(0, length)], Option.some(position + length)],
+        )
+      }).pipe(Stream.mapError(fromPlatformError(directory.pathOf(name))))
+    }),
   )
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/** The text of a line, at most `longestLine` characters. Only at the start of a file is a byte order mark not a part of it. */
+const textOf = ({ bytes, from, number, to }: LineReader.Line): string => {
+  const text = decoder.decode(bytes.subarray(from, to))
+  const start = number === 1 && text.charCodeAt(0) === 0xfeff ? 1 : 0
+  return text.slice(start, start + longestLine)
+}
+
+/** Finds where a last line without a line feed starts: at the end of the file if there is none. */
+const lastLineOf = Effect.fnUntraced(function* (directory: PrivateDirectory, name: string) {
+  const size = Number(Option.match(yield* directory.info(name), { onNone: () => 0, onSome: (info) => info.size }))
+  for (let end = size; end > 0;) {
+    const offset = Math.max(0, end - blockSize)
+    const start = yield* Stream.runFold(
+      directory.read(name, { offset, bytesToRead: end - offset }),
+      () => ({ at: offset, afterFeed: -1 }),
+      ({ afterFeed, at }, bytes) => {
+        const last = bytes.lastIndexOf(lineFeed)
+        return { at: at + bytes.length, afterFeed: last === -1 ? afterFeed : at + last + 1 }
+      },
+    )
+    if (start.afterFeed >= 0) return { size, start: start.afterFeed }
+    end = offset
+  }
+  return { size, start: 0 }
+})
 
 /**
  * Removes a last line that a crash cut short, because the next entry would be appended to it. Its `append` did not succeed,
@@ -120,9 +200,10 @@ const mend = Effect.fnUntraced(function* (directory: PrivateDirectory, name: str
  */
 export interface Appender<A> {
   /**
-   * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. One at a time: others
-   * wait. What is written of an entry that can't be appended is cut off again, and where that fails, so does each append
-   * after it until it succeeds. An entry whose line could not be read back (`longestLine`) fails, and nothing is written.
+   * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. Entries that come while
+   * others are flushed are written together, and succeed or fail together. What is written of entries that can't be appended
+   * is cut off again, and where that fails, so does each append after it until it succeeds. An entry whose line could not be
+   * read back (`longestLine`) fails, and nothing is written.
    */
   readonly append: (entry: A) => Effect.Effect<void, StoreError>
 }
@@ -146,43 +227,40 @@ export const open = Effect.fnUntraced(function* <A, I>(
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
   const storeError = fromPlatformError(directory.pathOf(name))
   const file = yield* directory.append(name)
-  const oneAtATime = yield* Semaphore.make(1)
-  /** Where the complete lines end, if part of an entry may follow them. */
+  /** Where the complete lines end, if part of a line may follow them. */
   let tornAt: number | undefined
 
   const cutBack = Effect.suspend(() =>
     tornAt === undefined
       ? Effect.void
-      : Effect.tap(file.truncate(tornAt), () =>
+      : Effect.tap(Effect.mapError(file.truncate(tornAt), storeError), () =>
           Effect.sync(() => {
             tornAt = undefined
           }),
         ),
   )
 
-  /** What is appended to a file that has lost its name is lost. */
-  const checkName = Effect.gen(function* () {
+  /** The size of the file. What is appended to a file that has lost its name is lost. */
+  const checkedSize = Effect.gen(function* () {
     const opened = yield* Effect.mapError(file.stat, storeError)
     const named = yield* directory.info(name)
-    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) return
+    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) {
+      return Number(opened.size)
+    }
     const detail = "it was removed or replaced while it was in use; run the same command again"
     return yield* new StoreError({ path: directory.pathOf(name), problem: "Failed", detail })
   })
 
-  const write = (line: string) =>
+  /** Flushing costs more than writing, so lines that come while others are flushed share the next flush. */
+  const write = GroupCommit.make((lines: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       yield* cutBack
-      tornAt = Number((yield* file.stat).size)
-      yield* file.writeAll(new TextEncoder().encode(line))
-      yield* file.sync
+      tornAt = yield* checkedSize
+      yield* Effect.mapError(file.writeAll(new TextEncoder().encode(lines.join(""))), storeError)
+      yield* Effect.mapError(file.sync, storeError)
       tornAt = undefined
-    }).pipe(
-      Effect.tapError(() => Effect.ignore(cutBack)),
-      Effect.mapError(storeError),
-      (append) => Effect.andThen(checkName, append),
-      oneAtATime.withPermits(1),
-      Effect.uninterruptible,
-    )
+    }).pipe(Effect.tapError(() => Effect.ignore(cutBack))),
+  )
 
   const tooLong = ({ length }: string) =>
     new StoreError({

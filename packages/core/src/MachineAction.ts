@@ -67,11 +67,24 @@ export class Command extends Schema.Class<Command>("@live-response/core/MachineA
 }) {}
 
 /**
+ * The file that an action is about, such as one that is stopped and quarantined. `fileIdentifierType` says which hash
+ * `fileIdentifier` is.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RelatedFile = Schema.Struct({
+  fileIdentifier: Schema.optionalKey(Schema.String),
+  fileIdentifierType: Schema.optionalKey(Schema.String),
+})
+
+/**
  * A machine action.
  *
  * **Details**
  *
- * Words of `type` and `status` that Microsoft adds later pass unchanged; a missing one is `""`. Any other member that the
+ * `created`, `updated` and `cancelled` are the API's `creationDateTimeUtc`, `lastUpdateDateTimeUtc` and
+ * `cancellationDateTimeUtc`. Words of `type` and `status` that Microsoft adds later pass unchanged; a missing one is `""`. Any other member that the
  * API leaves out or sends as null is absent.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction
@@ -86,11 +99,18 @@ export class MachineAction extends Schema.Class<MachineAction>("@live-response/c
   computerDnsName: Schema.optionalKey(Schema.String),
   requestor: Schema.optionalKey(Schema.String),
   requestorComment: Schema.optionalKey(Schema.String),
+  title: Schema.optionalKey(Schema.String),
+  scope: Schema.optionalKey(Schema.String),
+  externalID: Schema.optionalKey(Schema.String),
+  requestSource: Schema.optionalKey(Schema.String),
   cancellationRequestor: Schema.optionalKey(Schema.String),
   cancellationComment: Schema.optionalKey(Schema.String),
+  cancelled: Schema.optionalKey(Schema.DateTimeUtcFromString),
   created: Schema.optionalKey(Schema.DateTimeUtcFromString),
   updated: Schema.optionalKey(Schema.DateTimeUtcFromString),
   errorHResult: Schema.optionalKey(Schema.Finite),
+  troubleshootInfo: Schema.optionalKey(Schema.String),
+  relatedFileInfo: Schema.optionalKey(RelatedFile),
   commands: Schema.Array(Command),
 }) {
   /**
@@ -151,7 +171,7 @@ const spelled = (...words: ReadonlyArray<string>) => {
   }
 }
 
-const typeOf = spelled("LiveResponse")
+const typeOf = spelled("LiveResponse", "CollectInvestigationPackage")
 const statusOf = spelled(...statuses.inProgress, ...statuses.final)
 const commandTypeOf = spelled("RunScript", "GetFile", "PutFile")
 const commandStatusOf = spelled("Created", "Completed", "Failed")
@@ -169,6 +189,14 @@ const paramsOf = (value: unknown): Record<string, string> =>
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
 
+const relatedFileOf = (value: unknown): typeof RelatedFile.Type | undefined => {
+  const file = Lenient.present({
+    fileIdentifier: Lenient.text(Lenient.member(value, "fileIdentifier")),
+    fileIdentifierType: Lenient.text(Lenient.member(value, "fileIdentifierType")),
+  })
+  return Object.keys(file).length === 0 ? undefined : file
+}
+
 /** A session has a few commands, and the index of a result three digits at most. 60 MB of the shortest ones need gigabytes as objects. */
 const mostCommands = 200
 
@@ -176,18 +204,24 @@ const mostCommands = 200
 const commandFromApi = (value: unknown, position: number): Command => {
   const index = Lenient.wholeNumber(Lenient.member(value, "index"))
   const command = Lenient.member(value, "command")
-  return Command.make({
-    index: index === undefined || index < 0 ? position : index,
-    type: commandTypeOf(Lenient.member(command, "type")),
-    status: commandStatusOf(Lenient.member(value, "commandStatus")),
-    params: paramsOf(Lenient.member(command, "params")),
-    ...Lenient.present({
-      startTime: Lenient.instant(Lenient.member(value, "startTime")),
-      endTime: Lenient.instant(Lenient.member(value, "endTime")),
-    }),
-    errors: errorsOf(Lenient.member(value, "errors")),
-  })
+  return Command.make(
+    {
+      index: index === undefined || index < 0 ? position : index,
+      type: commandTypeOf(Lenient.member(command, "type")),
+      status: commandStatusOf(Lenient.member(value, "commandStatus")),
+      params: paramsOf(Lenient.member(command, "params")),
+      ...Lenient.present({
+        startTime: Lenient.instant(Lenient.member(value, "startTime")),
+        endTime: Lenient.instant(Lenient.member(value, "endTime")),
+      }),
+      errors: errorsOf(Lenient.member(value, "errors")),
+    },
+    asDecoded,
+  )
 }
+
+/** What was converted member by member is not checked once more: a page has 10,000 actions. */
+const asDecoded = { disableChecks: true }
 
 /**
  * Decodes a machine action in the API's own shape, or says in a few words why it can't be read. It never throws.
@@ -226,24 +260,34 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
   if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
   if (commands.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
   return Result.succeed(
-    MachineAction.make({
-      id,
-      type: typeOf(of("type")),
-      status: statusOf(of("status")),
-      ...Lenient.present({
-        machineId: Lenient.text(of("machineId")),
-        computerDnsName: Lenient.text(of("computerDnsName")),
-        requestor: Lenient.text(of("requestor")),
-        requestorComment: Lenient.text(of("requestorComment")),
-        cancellationRequestor: Lenient.text(of("cancellationRequestor")),
-        cancellationComment: Lenient.text(of("cancellationComment")),
-        created: Lenient.instant(of("creationDateTimeUtc")),
-        // The same field, which lists name without "Date".
-        updated: Lenient.instant(of("lastUpdateDateTimeUtc")) ?? Lenient.instant(of("lastUpdateTimeUtc")),
-        errorHResult: Lenient.number(of("errorHResult")),
-      }),
-      commands: commands.map(commandFromApi),
-    }),
+    MachineAction.make(
+      {
+        id,
+        type: typeOf(of("type")),
+        status: statusOf(of("status")),
+        ...Lenient.present({
+          machineId: Lenient.text(of("machineId")),
+          computerDnsName: Lenient.text(of("computerDnsName")),
+          requestor: Lenient.text(of("requestor")),
+          requestorComment: Lenient.text(of("requestorComment")),
+          title: Lenient.text(of("title")),
+          scope: Lenient.text(of("scope")),
+          externalID: Lenient.text(of("externalID")) ?? Lenient.text(of("externalId")),
+          requestSource: Lenient.text(of("requestSource")),
+          cancellationRequestor: Lenient.text(of("cancellationRequestor")),
+          cancellationComment: Lenient.text(of("cancellationComment")),
+          cancelled: Lenient.instant(of("cancellationDateTimeUtc")),
+          created: Lenient.instant(of("creationDateTimeUtc")),
+          // The same field, which lists name without "Date".
+          updated: Lenient.instant(of("lastUpdateDateTimeUtc")) ?? Lenient.instant(of("lastUpdateTimeUtc")),
+          errorHResult: Lenient.number(of("errorHResult")),
+          troubleshootInfo: Lenient.flatText(of("troubleshootInfo")),
+          relatedFileInfo: relatedFileOf(of("relatedFileInfo")),
+        }),
+        commands: commands.map(commandFromApi),
+      },
+      asDecoded,
+    ),
   )
 }
 

@@ -12,7 +12,8 @@ import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
-import * as FormatVersion from "./internal/formatVersion.ts"
+import { lineAt } from "./internal/lineAt.ts"
+import * as ManifestIndex from "./internal/manifestIndex.ts"
 import * as JsonLines from "./JsonLines.ts"
 import * as ManifestEntry from "./ManifestEntry.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
@@ -20,7 +21,7 @@ import type * as ResultEvent from "./ResultEvent.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import * as ResultRefs from "./ResultRef.ts"
 import type { StoredResult } from "./ResultStore.ts"
-import type { StoreError } from "./StoreError.ts"
+import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
 /**
  * What the manifest knows of a result: what was stored, or that it failed.
@@ -62,24 +63,10 @@ const outcomeOf = (entry: ManifestEntry.ManifestEntry): Outcome | undefined => {
   return kind === undefined ? undefined : { status: "completed", kind, bytes, sha256 }
 }
 
-const decodeRef = Schema.decodeSync(ResultRefs.FromString)
+const decodeRef = Schema.decodeSync(ResultRefs.ResultRef)
 
-/** The last outcome of each result. The rest of an entry is only in the file. */
-const makeIndex = () => {
-  const outcomes = new Map<string, Outcome>()
-  return {
-    add: (entry: ManifestEntry.ManifestEntry) => {
-      const outcome = outcomeOf(entry)
-      if (outcome !== undefined) outcomes.set(ResultRefs.keyOf(entry), outcome)
-    },
-    find: (ref: ResultRef) => Effect.sync(() => Option.fromNullishOr(outcomes.get(String(ref)))),
-    failed: Effect.sync(() =>
-      Array.from(outcomes)
-        .filter(([, outcome]) => outcome.status === "failed")
-        .map(([key]) => decodeRef(key)),
-    ),
-  }
-}
+/** The API has another link for an investigation package. */
+const asPackage = (ref: ResultRef): ResultRef => ResultRefs.ActionResult.make({ ...ref, isPackage: true })
 
 /**
  * Records in memory, for this run alone.
@@ -88,8 +75,23 @@ const makeIndex = () => {
  * @category layers
  */
 export const layerMemory: Layer.Layer<Manifest> = Layer.sync(Manifest, () => {
-  const { add, failed, find } = makeIndex()
-  return { find, failed, append: (event) => Effect.sync(() => add(ManifestEntry.fromEvent(event))) }
+  const outcomes = new Map<string, Outcome>()
+  const packages = new Set<string>()
+  const decodeKey = Schema.decodeSync(ResultRefs.FromString)
+  return {
+    find: (ref) => Effect.sync(() => Option.fromNullishOr(outcomes.get(ResultRefs.keyOf(ref)))),
+    failed: Effect.sync(() =>
+      Array.from(outcomes)
+        .filter(([, outcome]) => outcome.status === "failed")
+        .map(([key]) => (packages.has(key) ? asPackage(decodeKey(key)) : decodeKey(key))),
+    ),
+    append: (event) =>
+      Effect.sync(() => {
+        if (event.isPackage === true) packages.add(ResultRefs.keyOf(event))
+        const outcome = outcomeOf(ManifestEntry.fromEvent(event))
+        if (outcome !== undefined) outcomes.set(ResultRefs.keyOf(event), outcome)
+      }),
+  }
 })
 
 /**
@@ -115,15 +117,50 @@ export type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
 export const entries = (
   directory: PrivateDirectory.PrivateDirectory,
   onDamaged: OnDamaged,
-): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> => {
-  const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.manifest), ManifestEntry.version)
-  return JsonLines.read(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, (damaged) =>
-    Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
+): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> =>
+  Stream.map(ManifestIndex.read(directory, onDamaged), ({ entry }) => entry)
+
+/**
+ * The last entry of one result, of `<directory>/manifest.jsonl`. None if it never finished.
+ *
+ * **Details**
+ *
+ * It reads the whole manifest as `entries` does, but decodes only the lines of this result and those of an unusual form: it is
+ * the fast way to one result.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const last = (
+  directory: PrivateDirectory.PrivateDirectory,
+  ref: Pick<ResultRef, "index" | "machineActionId">,
+  onDamaged: OnDamaged,
+): Effect.Effect<Option.Option<ManifestEntry.ManifestEntry>, StoreError> =>
+  ManifestIndex.read(directory, onDamaged, ManifestIndex.skimOthers(ref)).pipe(
+    Stream.map(({ entry }) => entry),
+    Stream.filter(({ index, machineActionId }) => index === ref.index && machineActionId === ref.machineActionId),
+    Stream.runLast,
   )
-}
 
 /**
  * The stored results of a directory. The last line of each result counts, and the results are in the order of these lines.
+ *
+ * **Details**
+ *
+ * The effect reads the manifest once, and notes which lines count: some 35 bytes a result. The stream reads it once more, so
+ * that a million results are never in memory together. What is appended meanwhile is not among them.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const streamCompleted = (
+  directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: OnDamaged,
+): Effect.Effect<Stream.Stream<ManifestEntry.Completed, StoreError>, StoreError> =>
+  Effect.map(ManifestIndex.make(directory, onDamaged), (index) => ManifestIndex.completed(directory, index))
+
+/**
+ * All results of `streamCompleted`.
  *
  * @since 0.1.0
  * @category reading
@@ -132,15 +169,7 @@ export const completed = (
   directory: PrivateDirectory.PrivateDirectory,
   onDamaged: OnDamaged,
 ): Effect.Effect<ReadonlyArray<ManifestEntry.Completed>, StoreError> =>
-  Stream.runFold(
-    entries(directory, onDamaged),
-    () => new Map<string, ManifestEntry.Completed>(),
-    (stored, entry) => {
-      const key = ResultRefs.keyOf(entry)
-      stored.delete(key)
-      return entry.status === "completed" ? stored.set(key, entry) : stored
-    },
-  ).pipe(Effect.map((stored) => Array.from(stored.values())))
+  Effect.flatMap(streamCompleted(directory, onDamaged), Stream.runCollect)
 
 /** The damaged lines of a manifest: how many there are, and the numbers of the first few. */
 class DamagedLines {
@@ -181,14 +210,18 @@ export const warnOfDamage = Effect.fnUntraced(function* <A, E, R>(
   return found
 })
 
-const readIndex = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
-  const index = makeIndex()
+const readIndex = (directory: PrivateDirectory.PrivateDirectory) => {
   const consequence = { one: "its result is downloaded again", many: "their results are downloaded again" }
-  yield* warnOfDamage(directory, consequence, (onDamaged) =>
-    Stream.runForEach(entries(directory, onDamaged), (entry) => Effect.sync(() => index.add(entry))),
+  return warnOfDamage(directory, consequence, (onDamaged) => ManifestIndex.make(directory, onDamaged))
+}
+
+const decodeLine = Schema.decodeUnknownOption(Schema.fromJsonString(ManifestEntry.ManifestEntry))
+
+/** The outcome that is recorded at a position of the file. */
+const outcomeAt = (file: FileSystem.File, position: number) =>
+  Effect.map(lineAt(file, position, JsonLines.longestLine), (line) =>
+    Option.flatMap(decodeLine(line), (entry) => Option.fromNullishOr(outcomeOf(entry))),
   )
-  return index
-})
 
 /**
  * Records in `<directory>/manifest.jsonl`, by appending a line for each result that finishes.
@@ -197,6 +230,10 @@ const readIndex = Effect.fnUntraced(function* (directory: PrivateDirectory.Priva
  *
  * `ManifestEntry` describes a line. Opening the manifest removes a last line that a crash cut short. Other damaged lines
  * are skipped with one warning, and their results are downloaded again.
+ *
+ * The layer is built once the whole file is read, because the last line of a result counts, and a line of a newer version must
+ * stop the program before it does anything. Some 35 bytes of each earlier result are in memory; `find` reads the rest from the
+ * file.
  *
  * **Gotchas**
  *
@@ -213,14 +250,33 @@ export const layerFileSystem = (options: {
     Effect.gen(function* () {
       const directory = yield* PrivateDirectory.open(options.directory)
       const file = yield* JsonLines.open(directory, FileName.single.manifest, ManifestEntry.ManifestEntry)
-      const { add, failed, find } = yield* readIndex(directory)
+      const index = yield* readIndex(directory)
+      const opened = yield* directory.openFile(FileName.single.manifest)
+      const storeError = fromPlatformError(directory.pathOf(FileName.single.manifest))
+      /** The outcomes of this run. Those of earlier ones stay in the file: a million would take hundreds of megabytes. */
+      const appended = new Map<string, Outcome>()
       return {
-        find,
-        failed,
+        find: Effect.fnUntraced(function* (ref) {
+          const found = index.find(ref)
+          if (found === undefined) return Option.none()
+          if (found === "failed") return Option.some({ status: "failed" })
+          if (found === "appended") return Option.fromNullishOr(appended.get(ResultRefs.keyOf(ref)))
+          if (Option.isNone(opened)) return Option.none()
+          return yield* Effect.mapError(outcomeAt(opened.value, found), storeError)
+        }),
+        failed: Effect.sync(() =>
+          Array.from(index.failed(), (encoded) => {
+            const ref = decodeRef(encoded)
+            return index.isPackage(ref) ? asPackage(ref) : ref
+          }),
+        ),
         append: Effect.fnUntraced(function* (event) {
           const entry = ManifestEntry.fromEvent(event)
           yield* file.append(entry)
-          add(entry)
+          const outcome = outcomeOf(entry)
+          if (outcome === undefined) return
+          index.add(entry)
+          if (outcome.status === "completed") appended.set(ResultRefs.keyOf(event), outcome)
         }),
       }
     }),

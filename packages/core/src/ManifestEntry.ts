@@ -14,7 +14,6 @@
  */
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Struct from "effect/Struct"
 import * as FileName from "./FileName.ts"
 import * as FormatVersion from "./internal/formatVersion.ts"
 import { ResultError } from "./ResultError.ts"
@@ -108,10 +107,14 @@ export type ManifestEntry = typeof ManifestEntry.Type
  * @since 0.1.0
  * @category conversions
  */
-export const fromEvent = (event: ResultEvent.Completed | ResultEvent.Failed): ManifestEntry =>
-  event.event === "completed"
-    ? { status: "completed", version, ...Struct.omit(event, ["event"]) }
-    : { status: "failed", version, ...Struct.omit(event, ["event"]) }
+export const fromEvent = (event: ResultEvent.Completed | ResultEvent.Failed): ManifestEntry => {
+  if (event.event === "failed") {
+    const { event: _, ...entry } = event
+    return { status: "failed", version, ...entry }
+  }
+  const { event: _, ...entry } = event
+  return { status: "completed", version, ...entry }
+}
 
 /**
  * The version of a line, if it is newer than this release can read.

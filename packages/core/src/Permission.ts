@@ -6,15 +6,28 @@
 import * as AccessToken from "./AccessToken.ts"
 
 /**
- * The permissions for one kind of call. One of them suffices: of `application` for an app, of `delegated` for an app that
- * acts on behalf of a user.
+ * Permissions by the kind of token: of `application` for an app, of `delegated` for an app that acts on behalf of a user.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Permission {
+export interface Names {
   readonly application: ReadonlyArray<string>
   readonly delegated: ReadonlyArray<string>
+}
+
+/**
+ * The permissions for one kind of call, of which one suffices.
+ *
+ * **Details**
+ *
+ * `formerly` are those that suffice by older pages of Microsoft, but not by the newest: they may be refused.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Permission extends Names {
+  readonly formerly?: Names | undefined
 }
 
 /**
@@ -25,20 +38,22 @@ export interface Permission {
  * @category permissions
  */
 export const results: Permission = {
-  application: ["Machine.Read.All", "Machine.ReadWrite.All"],
+  application: ["Machine.ReadWrite.All"],
   delegated: ["Machine.LiveResponse"],
+  formerly: { application: ["Machine.Read.All"], delegated: [] },
 }
 
 /**
- * To list and read machine actions, and to find machines by name.
+ * To list and read machine actions.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
  * @since 0.1.0
  * @category permissions
  */
 export const actions: Permission = {
-  application: ["Machine.Read.All", "Machine.ReadWrite.All"],
-  delegated: ["Machine.Read", "Machine.ReadWrite"],
+  application: ["Machine.ReadWrite.All"],
+  delegated: ["Machine.ReadWrite"],
+  formerly: { application: ["Machine.Read.All"], delegated: ["Machine.Read"] },
 }
 
 /**
@@ -50,6 +65,40 @@ export const actions: Permission = {
  * @category permissions
  */
 export const run: Permission = { application: ["Machine.LiveResponse"], delegated: ["Machine.LiveResponse"] }
+
+/**
+ * To collect investigation packages, and to create download links for them.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/collect-investigation-package
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
+ * @since 0.1.0
+ * @category permissions
+ */
+export const packages: Permission = {
+  application: ["Machine.CollectForensics"],
+  delegated: ["Machine.CollectForensics"],
+}
+
+/**
+ * To list and read machines.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines
+ * @since 0.1.0
+ * @category permissions
+ */
+export const machines: Permission = {
+  application: ["Machine.Read.All", "Machine.ReadWrite.All"],
+  delegated: ["Machine.Read", "Machine.ReadWrite"],
+}
+
+/**
+ * To list, upload and delete files of the live response library.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files
+ * @since 0.1.0
+ * @category permissions
+ */
+export const library: Permission = { application: ["Library.Manage"], delegated: ["Library.Manage"] }
 
 /**
  * Describes a permission for a person.
@@ -81,11 +130,49 @@ export const describe = ({ application, delegated }: Permission): string => {
  * @category predicates
  */
 export const missing = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
-  const granted = AccessToken.permissions(claims)
-  const [needed, holder, type] =
-    AccessToken.kind(claims) === "app-only"
-      ? [permission.application, "app", "application"]
-      : [permission.delegated, "user", "delegated"]
-  if (needed.some((name) => granted.includes(name))) return undefined
-  return `the ${holder}'s token lacks ${needed.join(" or ")}; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as ${type} permission, with admin consent)`
+  const { formerly = [], holder, needed, type } = ofToken(claims, permission)
+  if (isGranted(claims, needed) || isGranted(claims, formerly)) return undefined
+  return `the ${holder}'s token lacks ${needed.join(" or ")}; grant it in Entra (${where(type)})`
 }
+
+/**
+ * Says that a token has only a permission that may no longer suffice. `undefined` where it has one that does, or none.
+ *
+ * @example
+ * ```ts
+ * import * as Permission from "@live-response/core/Permission"
+ *
+ * console.log(Permission.doubt({ roles: ["Machine.ReadWrite.All"] }, Permission.results)) // undefined
+ * console.log(Permission.doubt({ roles: ["Machine.Read.All"] }, Permission.results)?.includes("may not suffice")) // true
+ * ```
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const doubt = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
+  const { formerly = [], holder, needed, type } = ofToken(claims, permission)
+  if (isGranted(claims, needed) || !isGranted(claims, formerly)) return undefined
+  return `the ${holder}'s token has ${formerly.join(" or ")}, which may not suffice any more: Microsoft's newest page names ${needed.join(" or ")}; if the API refuses the call, grant it in Entra (${where(type)})`
+}
+
+/**
+ * The permission that a token has for a call, if any.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const held = (claims: AccessToken.Claims, permission: Permission): string | undefined =>
+  ofToken(claims, permission).needed.find((name) => isGranted(claims, [name]))
+
+const ofToken = (claims: AccessToken.Claims, { application, delegated, formerly }: Permission) =>
+  AccessToken.kind(claims) === "app-only"
+    ? { needed: application, formerly: formerly?.application, holder: "app", type: "application" }
+    : { needed: delegated, formerly: formerly?.delegated, holder: "user", type: "delegated" }
+
+const isGranted = (claims: AccessToken.Claims, names: ReadonlyArray<string>): boolean => {
+  const granted = AccessToken.permissions(claims)
+  return names.some((name) => granted.includes(name))
+}
+
+const where = (type: string): string =>
+  `app registrations, API permissions, WindowsDefenderATP, as ${type} permission, with admin consent`

@@ -8,15 +8,15 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { at, identify, makeOne, Names, type Opened, type Platform, resolve } from "./internal/checkedNames.ts"
+import * as GroupCommit from "./internal/groupCommit.ts"
 import * as Trust from "./internal/trust.ts"
-import { fromPlatformError, isOfOneFile, StoreError } from "./StoreError.ts"
+import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
 /**
  * The id of the user who runs this program. With it, directories and files of other users are refused.
@@ -71,6 +71,9 @@ export interface PrivateDirectory {
    */
   readonly readString: (name: string, longest: number) => Effect.Effect<Option.Option<string>, StoreError>
 
+  /** Opens a file for reading, such as a part of it at a time. None if there is no such file. */
+  readonly openFile: (name: string) => Effect.Effect<Option.Option<FileSystem.File>, StoreError, Scope.Scope>
+
   /** Opens a file for appending and reading, and creates it (0600) if it is missing. */
   readonly append: (name: string) => Effect.Effect<FileSystem.File, StoreError, Scope.Scope>
 
@@ -89,6 +92,9 @@ export interface PrivateDirectory {
   /** Removes a file if it exists. */
   readonly remove: (name: string) => Effect.Effect<void, StoreError>
 
+  /** Whether the directory of a name exists. */
+  readonly hasDirectoryOf: (name: string) => Effect.Effect<boolean, StoreError>
+
   /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it. */
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
@@ -101,168 +107,6 @@ export interface PrivateDirectory {
 
 type ReadOptions = NonNullable<Parameters<FileSystem.FileSystem["stream"]>[1]>
 
-interface Platform {
-  readonly fs: FileSystem.FileSystem
-  readonly paths: Path.Path
-  readonly user: number | undefined
-}
-
-const at =
-  (path: string) =>
-  <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
-    Effect.mapError(effect, fromPlatformError(path))
-
-const optional = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
-  Effect.catchReason(Effect.asSome(effect), "PlatformError", "NotFound", () => Effect.succeedNone)
-
-const untrusted = (path: string, detail: string) => new StoreError({ path, problem: "Untrusted", detail })
-
-const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
-  problem === undefined ? Effect.void : Effect.fail(untrusted(path, problem))
-
-const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.Effect<void, StoreError> =>
-  type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
-
-/** Creates one directory. Another program may create the same one at the same time. */
-const makeOne = ({ fs }: Platform, path: string): Effect.Effect<void, StoreError> =>
-  fs.makeDirectory(path, { mode: 0o700 }).pipe(
-    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
-    at(path),
-  )
-
-/** How many links Linux follows in a path. */
-const mostLinks = 40
-
-/**
- * Resolves the path of a directory as the system does, and checks each directory and link in it: a user who can change one
- * of them decides where the path leads. With `make`, missing directories are created one by one, because Node's recursive
- * creation never returns for a directory that can be read but not written, such as /proc.
- */
-const resolve = (
-  platform: Platform,
-  given: string,
-  make: boolean,
-): Effect.Effect<Option.Option<string>, StoreError> => {
-  const { fs, paths, user } = platform
-  let links = 0
-  const walk = Effect.fnUntraced(function* (
-    path: string,
-    role: "ancestor" | "directory",
-  ): Effect.fn.Return<Option.Option<string>, StoreError> {
-    const above = paths.dirname(path)
-    const parent = above === path ? Option.some(above) : yield* walk(above, "ancestor")
-    if (Option.isNone(parent)) return parent
-    const here = above === path ? path : paths.join(parent.value, paths.basename(path))
-    const found = yield* at(here)(optional(fs.lstat(here)))
-    if (Option.isNone(found) && !make) return Option.none()
-    if (Option.isNone(found)) yield* makeOne(platform, here)
-    const info = Option.isSome(found) ? found.value : yield* at(here)(fs.lstat(here))
-    if (info.type === "SymbolicLink") {
-      yield* trust(here, Trust.ofPathLink(info, user))
-      if (++links > mostLinks)
-        return yield* untrusted(here, "too many symbolic links in the path; choose another directory")
-      return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
-    }
-    yield* expectDirectory(info, given)
-    yield* trust(here, role === "directory" ? Trust.ofDirectory(info, user, here) : Trust.ofAncestor(info, user, here))
-    return Option.some(here)
-  })
-  return walk(paths.resolve(given), "directory")
-}
-
-/** Whether an error is a failure of the disk or the process, and not a missing feature of the platform. */
-const isTrouble = ({ detail, problem }: StoreError): boolean =>
-  problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
-
-const isPlain = (segment: string): boolean => /^[^/\\:\0]+$/.test(segment) && segment !== "." && segment !== ".."
-
-/** The segments of a name, or `undefined` if it is not a valid name. */
-const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
-  const segments = name.split("/")
-  return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
-}
-
-/** The directory that was opened, and not another one that has its name by now. */
-interface Opened {
-  /** As it was given. */
-  readonly path: string
-  readonly realPath: string
-  readonly dev: bigint
-  readonly ino: FileSystem.File.Info["ino"]
-}
-
-const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, realPath: string) {
-  const { dev, ino } = yield* at(path)(fs.lstat(realPath))
-  return { path, realPath, dev, ino } satisfies Opened
-})
-
-/** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
-const names = ({ fs, paths, user }: Platform, { dev, ino, path, realPath }: Opened) => {
-  const pathOf = (name: string) => paths.join(path, name)
-  const real = (name: string) => paths.join(realPath, name)
-
-  /** Something else under the name of a result file concerns that result only. */
-  const ofResult =
-    (name: string) =>
-    <A, R>(check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
-      Effect.mapError(check, (error) =>
-        name.includes("/") && error.path !== path && isOfOneFile(error)
-          ? new StoreError({ ...error, ofResult: true })
-          : error,
-      )
-
-  /** Files written into a directory that replaced this one would be lost, and look like success. */
-  const checkOpened = Effect.gen(function* () {
-    const now = yield* at(path)(optional(fs.lstat(realPath)))
-    if (Option.exists(now, (info) => info.dev === dev && Equal.equals(info.ino, ino))) return
-    const detail =
-      "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
-    return yield* untrusted(path, detail)
-  })
-
-  /** Gives whether the directory that a name is in is there. */
-  const checkBelow = Effect.fnUntraced(function* (name: string): Effect.fn.Return<boolean, StoreError> {
-    const [below, file] = segmentsOf(name) ?? []
-    if (below === undefined) return yield* untrusted(pathOf(name), "not the name of a file in this directory")
-    yield* checkOpened
-    if (file === undefined) return true
-    const info = yield* optional(fs.lstat(real(below))).pipe(at(pathOf(below)))
-    if (Option.isNone(info)) return false
-    yield* trust(pathOf(below), Trust.ofLink(info.value))
-    yield* expectDirectory(info.value, pathOf(below))
-    yield* trust(pathOf(below), Trust.ofDirectory(info.value, user, pathOf(below)))
-    return true
-  })
-
-  const checkDirectoryOf = (name: string) => ofResult(name)(checkBelow(name))
-
-  const checkFile = Effect.fnUntraced(function* (
-    name: string,
-  ): Effect.fn.Return<Option.Option<FileSystem.File.Info>, StoreError> {
-    if (!(yield* checkBelow(name))) return Option.none()
-    const found = yield* optional(fs.lstat(real(name))).pipe(at(pathOf(name)))
-    if (Option.isSome(found)) yield* trust(pathOf(name), Trust.ofFile(found.value, user))
-    return found
-  })
-
-  const info = (name: string) => ofResult(name)(checkFile(name))
-
-  /** What is known of a file that is opened, renamed or removed. */
-  const fileInfo = (name: string) =>
-    checkFile(name).pipe(
-      Effect.filterOrFail(
-        (found) => !Option.exists(found, ({ type }) => type === "Directory"),
-        () => {
-          const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
-          return new StoreError({ path: pathOf(name), problem: "Failed", detail })
-        },
-      ),
-      ofResult(name),
-    )
-
-  return { pathOf, real, checkOpened, checkDirectoryOf, info, fileInfo }
-}
-
 /** Removes the permission of other users to read a file. */
 const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: string, { mode }: FileSystem.File.Info) {
   if (!Trust.isReadableByOthers(mode, user)) return
@@ -270,62 +114,91 @@ const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: strin
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })
 
-const make = (platform: Platform, opened: Opened): PrivateDirectory => {
-  const { fs, paths, user } = platform
-  const { path, realPath } = opened
-  const { checkDirectoryOf, checkOpened, fileInfo, info, pathOf, real } = names(platform, opened)
-
+/** Opens the files of a directory. */
+const openers = (platform: Platform, names: Names) => {
+  const { fs, user } = platform
   const open = (name: string, flag: FileSystem.OpenFlag) =>
     // Platforms without users do not have the flag.
-    fs.open(real(name), { flag, mode: 0o600, noFollow: user !== undefined }).pipe(at(pathOf(name)))
-  const remove: PrivateDirectory["remove"] = Effect.fnUntraced(function* (name) {
-    if (Option.isNone(yield* fileInfo(name))) return
-    yield* fs.remove(real(name), { force: true }).pipe(at(pathOf(name)))
+    fs.open(names.real(name), { flag, mode: 0o600, noFollow: user !== undefined })
+  const openKnown = (name: string, flag: FileSystem.OpenFlag) => at(names.pathOf(name))(open(name, flag))
+
+  /** Creates a file. Where something has its name, which is neither followed nor changed, `orElse` checks and opens it. */
+  const openNew = <R>(name: string, flag: "ax+" | "wx", orElse: Effect.Effect<FileSystem.File, StoreError, R>) =>
+    Effect.flatMap(names.checkDirectoryOf(name), () =>
+      Effect.matchEffect(open(name, flag), {
+        onSuccess: Effect.succeed,
+        onFailure: (error) =>
+          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(fromPlatformError(names.pathOf(name))(error)),
+      }),
+    )
+
+  const append = Effect.fnUntraced(function* (name: string) {
+    const found = yield* names.fileInfo(name)
+    if (Option.isSome(found)) yield* tighten(platform, names.real(name), found.value)
+    return yield* openKnown(name, "a+")
   })
+
+  const remove = Effect.fnUntraced(function* (name: string) {
+    if (Option.isNone(yield* names.fileInfo(name))) return
+    yield* fs.remove(names.real(name), { force: true }).pipe(at(names.pathOf(name)))
+  })
+
+  return {
+    remove,
+    openFile: (name: string) =>
+      Effect.flatMap(names.fileInfo(name), (info) =>
+        Option.isNone(info) ? Effect.succeedNone : Effect.asSome(openKnown(name, "r")),
+      ),
+    append: (name: string) => openNew(name, "ax+", append(name)),
+    create: (name: string) => openNew(name, "wx", Effect.andThen(remove(name), openKnown(name, "wx"))),
+  }
+}
+
+const make = (platform: Platform, opened: Opened): PrivateDirectory => {
+  const { fs, paths } = platform
+  const { path, realPath } = opened
+  const names = new Names(platform, opened)
+  const pathOf = (name: string) => names.pathOf(name)
+  const real = (name: string) => names.real(name)
+
   /** The bytes of a file that was checked. */
   const stream = (name: string, options?: Parameters<PrivateDirectory["read"]>[1]) =>
     Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))
+  const syncOpened = GroupCommit.make(() => syncDirectory(fs, realPath))
 
   return {
     path,
     realPath,
     pathOf,
-    info,
+    ...openers(platform, names),
+    info: (name) => names.info(name),
     list: Effect.fnUntraced(function* (below) {
-      if (below === undefined) return yield* Effect.andThen(checkOpened, at(path)(fs.readDirectory(realPath)))
-      return (yield* checkDirectoryOf(`${below}/_`)) ? yield* at(pathOf(below))(fs.readDirectory(real(below))) : []
+      if (below === undefined) return yield* Effect.andThen(names.checkOpened, at(path)(fs.readDirectory(realPath)))
+      return (yield* names.checkDirectoryOf(`${below}/_`))
+        ? yield* at(pathOf(below))(fs.readDirectory(real(below)))
+        : []
     }),
-    read: (name, options) => Stream.unwrap(Effect.map(fileInfo(name), () => stream(name, options))),
+    read: (name, options) => Stream.unwrap(Effect.map(names.fileInfo(name), () => stream(name, options))),
     readString: Effect.fnUntraced(function* (name, longest) {
-      if (Option.isNone(yield* fileInfo(name))) return Option.none()
+      if (Option.isNone(yield* names.fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
     }),
-    append: Effect.fnUntraced(function* (name) {
-      const found = yield* fileInfo(name)
-      if (Option.isNone(found)) return yield* open(name, "ax+")
-      yield* tighten(platform, real(name), found.value)
-      return yield* open(name, "a+")
-    }),
-    create: (name) => Effect.andThen(remove(name), open(name, "wx")),
     prepare: Effect.fnUntraced(function* (name) {
-      const found = yield* fileInfo(name)
+      const found = yield* names.fileInfo(name)
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
-    rename: Effect.fnUntraced(function* (from, to) {
-      yield* fileInfo(from)
-      yield* fileInfo(to)
-      yield* fs.rename(real(from), real(to)).pipe(at(pathOf(to)))
-    }),
-    remove,
+    rename: (from, to) => Effect.andThen(names.checkRename(from, to), at(pathOf(to))(fs.rename(real(from), real(to)))),
+    hasDirectoryOf: (name) => names.checkDirectoryOf(name),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
-      if (!(yield* checkDirectoryOf(name))) {
+      if (!(yield* names.checkDirectoryOf(name))) {
         yield* makeOne(platform, paths.dirname(real(name)))
-        yield* checkDirectoryOf(name)
+        yield* names.checkSubdirectoryOf(name)
       }
-      yield* syncDirectory(fs, realPath)
+      yield* syncOpened(name)
     }),
-    syncDirectoryOf: (name) => Effect.andThen(checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
+    syncDirectoryOf: (name) =>
+      Effect.andThen(names.checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
   }
 }
 
@@ -334,6 +207,10 @@ const createUnlessThere = (fs: FileSystem.FileSystem, path: string) =>
   fs
     .open(path, { flag: "wx", mode: 0o600 })
     .pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
+
+/** Whether an error is a failure of the disk or the process, and not a missing feature of the platform. */
+const isTrouble = ({ detail, problem }: StoreError): boolean =>
+  problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
 
 const syncDirectory = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void, StoreError> =>
   Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)).pipe(

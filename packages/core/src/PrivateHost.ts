@@ -8,8 +8,14 @@ import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 
+/** Parses networks when they are first needed: most commands need none. */
+const parsedOnce = (texts: ReadonlyArray<string>) => {
+  let networks: ReadonlyArray<IpNetwork.IpNetwork> | undefined
+  return () => (networks ??= texts.map(IpNetwork.fromStringUnsafe))
+}
+
 /** Addresses that are not routed on the internet, and those at which clouds hand out credentials. */
-const networks = [
+const privateNetworks = parsedOnce([
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -41,13 +47,13 @@ const networks = [
   "fe80::/10",
   "fec0::/10",
   "ff00::/8",
-].map(IpNetwork.fromStringUnsafe)
+])
 
 /** Networks whose last four bytes are an IPv4 address: IPv4-mapped, IPv4-translated, and NAT64. */
-const embedding = ["::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"].map(IpNetwork.fromStringUnsafe)
+const embeddingNetworks = parsedOnce(["::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"])
 
 const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
-  if (!NetAddress.isIpv6Address(address) || !embedding.some(IpNetwork.contains(address))) return address
+  if (!NetAddress.isIpv6Address(address) || !embeddingNetworks().some(IpNetwork.contains(address))) return address
   const segments = NetAddress.ipv6ToSegments(address)
   const octets = segments.slice(-2).flatMap((segment) => [segment >> 8, segment & 255])
   return NetAddress.ipv4FromBytesUnsafe(Uint8Array.from(octets))
@@ -75,7 +81,7 @@ const ipv4In = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
 export const isPrivateAddress = (address: string): boolean =>
   Result.match(NetAddress.ipFromString(address.split("%", 1).join()), {
     onFailure: () => true,
-    onSuccess: (ip) => networks.some(IpNetwork.contains(ipv4In(ip))),
+    onSuccess: (ip) => privateNetworks().some(IpNetwork.contains(ipv4In(ip))),
   })
 
 /** Domains that no name server of the internet knows, or should know. */

@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { coalesced } from "./internal/coalesced.ts"
 import * as PermitDispenser from "./internal/permitDispenser.ts"
 import * as QuotaMetrics from "./internal/quotaMetrics.ts"
 import { only } from "./internal/schedule.ts"
@@ -158,7 +159,7 @@ export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<
  *
  * **Gotchas**
  *
- * `used` is updated when a call of this program finishes, and when `status` is read.
+ * `used` is updated after calls of this program finish, at most ten times a second, and when `status` is read.
  *
  * @since 0.1.0
  * @category metrics
@@ -234,13 +235,12 @@ export const make = Effect.fnUntraced(function* (
       (taken) => Effect.andThen(meterWaiting(1), taken),
     )
 
-  const status = Effect.map(log.calls, (calls): Status => ({
-    ...QuotaRule.status(windows, calls),
-    waiting: dispenser.waiting(),
-  })).pipe(Effect.tap(metered.used))
+  const status = Effect.map(log.status, (status): Status => ({ ...status, waiting: dispenser.waiting() })).pipe(
+    Effect.tap(metered.used),
+  )
 
   /** In the background: the log may be in another program, and no caller waits for metrics. */
-  const refreshUsed = Effect.forkIn(Effect.ignore(status), scope, { startImmediately: true })
+  const refreshUsed = coalesced(status, { atMostEvery: Duration.millis(100), scope })
 
   return {
     withPermit: (call, options) =>

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { upperBound } from "./internal/upperBound.ts"
+import { limits } from "./Session.ts"
 
 const isSpan = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(366) })
 
@@ -49,6 +50,17 @@ export const linkLimits = { perMinute: 100, perHour: 1500 } as const
 export const windowsOf = (limits: { readonly perMinute: number; readonly perHour: number }): ReadonlyArray<Window> => [
   Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
   Window.make({ limit: limits.perHour, duration: Duration.hours(1) }),
+]
+
+/**
+ * The windows of the API that starts sessions: Microsoft's limit of ten a minute.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @since 0.1.0
+ * @category options
+ */
+export const runWindows: ReadonlyArray<Window> = [
+  Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
 ]
 
 const notAWindow = (input: string) =>
@@ -138,18 +150,64 @@ export interface Status {
   readonly nextSlot: Duration.Duration
 }
 
-const usedOf = (window: Window, { inFlight, now, stamps }: Calls): number =>
-  inFlight + stamps.length - upperBound(stamps, now - Duration.toMillis(window.duration))
-
-const windowDelay = (window: Window, calls: Calls): number => {
-  const { now, stamps } = calls
-  const millis = Duration.toMillis(window.duration)
-  const excess = usedOf(window, calls) - window.limit
-  if (excess < 0) return 0
-  const mustLeave = stamps[upperBound(stamps, now - millis) + excess]
-  // Calls in flight fill the window: the earliest of them is answered now at best, and leaves a whole window later.
-  return mustLeave === undefined ? millis : mustLeave + millis - now
+/**
+ * What one window says of the next call: how many calls it counts, and the milliseconds until it allows one more.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WindowUse {
+  readonly used: number
+  readonly delay: number
 }
+
+/**
+ * The use of a window that counts `used` calls.
+ *
+ * **When to use**
+ *
+ * In a store that counts the calls of a window without reading them. `stampAt` returns the stamp of an answer in the window,
+ * by its position from the oldest; it is read only where the window is full.
+ *
+ * @since 0.1.0
+ * @category arithmetic
+ */
+export const windowUse = (
+  window: Window,
+  {
+    now,
+    stampAt,
+    used,
+  }: {
+    readonly now: number
+    readonly used: number
+    readonly stampAt: (position: number) => number | undefined
+  },
+): WindowUse => {
+  const excess = used - window.limit
+  if (excess < 0) return { used, delay: 0 }
+  const millis = Duration.toMillis(window.duration)
+  const mustLeave = stampAt(excess)
+  // Calls in flight fill the window: the earliest of them is answered now at best, and leaves a whole window later.
+  return { used, delay: mustLeave === undefined ? millis : mustLeave + millis - now }
+}
+
+const useOf =
+  ({ inFlight, now, stamps }: Calls) =>
+  (window: Window): WindowUse => {
+    const first = upperBound(stamps, now - Duration.toMillis(window.duration))
+    const used = inFlight + stamps.length - first
+    return windowUse(window, { now, used, stampAt: (position) => stamps[first + position] })
+  }
+
+/**
+ * Milliseconds until windows with these uses allow the next call, whose server wants no calls for `blockedFor` milliseconds.
+ *
+ * @since 0.1.0
+ * @category arithmetic
+ */
+export const delayOf = (uses: ReadonlyArray<WindowUse>, blockedFor: number): number =>
+  Math.max(0, blockedFor, ...uses.map(({ delay }) => delay))
 
 /**
  * Milliseconds until the next call may start: 0 where it may start now.
@@ -158,7 +216,26 @@ const windowDelay = (window: Window, calls: Calls): number => {
  * @category arithmetic
  */
 export const delay = (windows: ReadonlyArray<Window>, calls: Calls): number =>
-  Math.max(0, calls.blockedUntil - calls.now, ...windows.map((window) => windowDelay(window, calls)))
+  delayOf(windows.map(useOf(calls)), calls.blockedUntil - calls.now)
+
+/**
+ * The state of a quota whose windows have these uses, in the same order, and whose server wants no calls for `blockedFor`
+ * milliseconds.
+ *
+ * @since 0.1.0
+ * @category arithmetic
+ */
+export const statusOf = (
+  windows: ReadonlyArray<Window>,
+  uses: ReadonlyArray<WindowUse>,
+  blockedFor: number,
+): Status => ({
+  windows: windows.map(({ duration, limit }, i) => {
+    const { delay, used } = uses[i] ?? { used: 0, delay: 0 }
+    return { limit, duration, used, free: Math.max(0, limit - used), nextSlot: Duration.millis(delay) }
+  }),
+  nextSlot: Duration.millis(delayOf(uses, blockedFor)),
+})
 
 /**
  * The state of the quota.
@@ -166,19 +243,8 @@ export const delay = (windows: ReadonlyArray<Window>, calls: Calls): number =>
  * @since 0.1.0
  * @category arithmetic
  */
-export const status = (windows: ReadonlyArray<Window>, calls: Calls): Status => ({
-  windows: windows.map((window) => {
-    const used = usedOf(window, calls)
-    return {
-      limit: window.limit,
-      duration: window.duration,
-      used,
-      free: Math.max(0, window.limit - used),
-      nextSlot: Duration.millis(windowDelay(window, calls)),
-    }
-  }),
-  nextSlot: Duration.millis(delay(windows, calls)),
-})
+export const status = (windows: ReadonlyArray<Window>, calls: Calls): Status =>
+  statusOf(windows, windows.map(useOf(calls)), calls.blockedUntil - calls.now)
 
 /**
  * The duration of the longest window in milliseconds. Older answers no longer count.
@@ -252,7 +318,7 @@ export const fullWindow = (windows: ReadonlyArray<Window>, wait: number): Window
 export const inferredCalls = (windows: ReadonlyArray<Window>, calls: Calls, wait: number): ReadonlyArray<number> => {
   const window = fullWindow(windows, wait)
   if (window === undefined) return []
-  const missing = Math.max(0, window.limit - usedOf(window, calls))
+  const missing = Math.max(0, window.limit - useOf(calls)(window).used)
   const span = Math.max(0, Duration.toMillis(window.duration) - wait)
   return Array.from({ length: missing }, (_, i) => calls.now - span * (1 - i / missing))
 }

@@ -55,7 +55,10 @@ export interface CallLog {
    */
   readonly throttled: (wait: Duration.Duration) => Effect.Effect<void, QuotaStoreError>
 
-  /** What the log knows now. */
+  /** The state of the windows now. It costs no more than a permit, however many calls the windows have. */
+  readonly status: Effect.Effect<QuotaRule.Status, QuotaStoreError>
+
+  /** What the log knows now. It reads every call of the longest window. */
   readonly calls: Effect.Effect<QuotaRule.Calls, QuotaStoreError>
 }
 
@@ -185,6 +188,7 @@ const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): C
         memory.blockedUntil = Math.max(memory.blockedUntil, now + millis)
         memory.add(now, QuotaRule.inferredCalls(windows, at(now), millis))
       }),
+    status: Effect.map(monotonicMillis, (now) => QuotaRule.status(windows, at(now))),
     calls: Effect.map(monotonicMillis, at),
   }
 }

@@ -13,8 +13,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
 import { foreignText } from "./internal/foreignText.ts"
-import type * as QuotaRule from "./QuotaRule.ts"
-import { fullWindow, longest, throttleWait } from "./QuotaRule.ts"
+import * as QuotaRule from "./QuotaRule.ts"
 import { type CallLog, QuotaStore, retention } from "./QuotaStore.ts"
 import { QuotaFull, QuotaStoreError, Unreachable } from "./QuotaStoreError.ts"
 
@@ -43,15 +42,15 @@ export interface Options {
   readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
 }
 
-type Operation = "acquire" | "answered" | "release" | "throttled" | "calls"
+type Operation = "acquire" | "answered" | "release" | "throttled" | "status" | "calls"
 
 /**
  * Every operation on a log, in one script, so that each is atomic. The script first counts permits whose lease has expired as
  * answered. Windows are pairs of limit and milliseconds; see `QuotaRule.delay` for the rule itself.
  *
  * KEYS: in flight (id, end of its lease), answered (id, instant), blocked until. ARGV: operation, retention, id, and the
- * arguments of the operation: lease and windows for `acquire`, the wait and the full window for `throttled`, the longest
- * window for `calls`.
+ * arguments of the operation: lease and windows for `acquire`, the windows for `status`, the wait and the full window for
+ * `throttled`, the longest window for `calls`. Only `calls` reads every call of a window.
  */
 const script = Redis.script(
   (name: string, operation: Operation, keep: number, id: string, ...numbers: ReadonlyArray<number>) => [
@@ -82,20 +81,31 @@ local expired = redis.call('ZRANGEBYSCORE', inFlight, '-inf', number(now), 'WITH
 for i = 1, #expired, 2 do answer(expired[i], tonumber(expired[i + 1])) end
 redis.call('ZREMRANGEBYSCORE', answered, '-inf', number(now - keep))
 
+-- The rest of the server's wait, then for each window from this argument on the calls used and its wait.
+local function uses(first)
+  local found = { math.max(tonumber(redis.call('GET', blocked) or 0) - now, 0) }
+  for i = first, #ARGV, 2 do
+    local limit, millis = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    local used, wait = count(millis), 0
+    if used >= limit then
+      local leaving = redis.call(
+        'ZRANGEBYSCORE', answered, '(' .. number(now - millis), '+inf', 'WITHSCORES', 'LIMIT', used - limit, 1)
+      wait = math.max(leaving[2] and tonumber(leaving[2]) + millis - now or millis, 0)
+    end
+    found[#found + 1], found[#found + 2] = used, wait
+  end
+  return found
+end
+
 local result = {}
 if operation == 'acquire' then
-  local wait = tonumber(redis.call('GET', blocked) or 0) - now
-  for i = 5, #ARGV, 2 do
-    local limit, millis = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-    local excess = count(millis) - limit
-    if excess >= 0 then
-      local leaving = redis.call(
-        'ZRANGEBYSCORE', answered, '(' .. number(now - millis), '+inf', 'WITHSCORES', 'LIMIT', excess, 1)
-      wait = math.max(wait, leaving[2] and tonumber(leaving[2]) + millis - now or millis)
-    end
-  end
+  local found = uses(5)
+  local wait = found[1]
+  for i = 3, #found, 2 do wait = math.max(wait, found[i]) end
   if wait <= 0 then redis.call('ZADD', inFlight, number(now + ARGV[4]), id) end
-  result = { number(math.max(wait, 0)) }
+  result = { number(wait) }
+elseif operation == 'status' then
+  for i, value in ipairs(uses(4)) do result[i] = number(value) end
 elseif operation == 'answered' then
   answer(id, now)
 elseif operation == 'release' then
@@ -184,7 +194,7 @@ export const layer = (options?: Options): Layer.Layer<QuotaStore, never, Redis.R
 
       return {
         open: ({ lease, name, windows }) => {
-          const keep = Math.max(Duration.toMillis(retention), longest(windows))
+          const keep = Math.max(Duration.toMillis(retention), QuotaRule.longest(windows))
           const run = (operation: Operation, id: string, ...numbers: ReadonlyArray<number>) =>
             redis
               .eval(script)(`${options?.prefix ?? "live-response"}:{${name}}`, operation, keep, id, ...numbers)
@@ -227,14 +237,18 @@ const makeLog = ({ lease, nextId, run, windows }: LogOptions): CallLog => {
       )
     }),
     throttled: (wait) => {
-      const millis = throttleWait(wait)
-      const full = fullWindow(windows, millis)
+      const millis = QuotaRule.throttleWait(wait)
+      const full = QuotaRule.fullWindow(windows, millis)
       return full === undefined
         ? Effect.void
         : Effect.asVoid(run("throttled", nextId(), millis, full.limit, Duration.toMillis(full.duration)))
     },
+    status: Effect.map(run("status", "", ...limits), ([blockedFor = 0, ...pairs]) => {
+      const uses = windows.map((_, i) => ({ used: pairs[2 * i] ?? 0, delay: pairs[2 * i + 1] ?? 0 }))
+      return QuotaRule.statusOf(windows, uses, blockedFor)
+    }),
     calls: Effect.map(
-      run("calls", "", longest(windows)),
+      run("calls", "", QuotaRule.longest(windows)),
       ([now = 0, inFlight = 0, blockedUntil = 0, ...stamps]): QuotaRule.Calls => ({
         now,
         inFlight,

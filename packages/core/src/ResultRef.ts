@@ -92,7 +92,7 @@ export const FromString = Schema.String.pipe(
 
 /**
  * Where a result comes from, as far as its machine action says: the machine, and the script that ran or the file that was
- * collected there (`sourcePath`).
+ * collected there (`sourcePath`). `isPackage` says that it is an investigation package, which the API has another link for.
  *
  * **Gotchas**
  *
@@ -106,6 +106,7 @@ export const Origin = Schema.Struct({
   machineName: Schema.optionalKey(Schema.String),
   script: Schema.optionalKey(Schema.String),
   sourcePath: Schema.optionalKey(Schema.String),
+  isPackage: Schema.optionalKey(Schema.Literal(true)),
 })
 
 /**
@@ -133,12 +134,16 @@ export class ActionResult extends ResultRef.extend<ActionResult>("@live-response
   }
 }
 
-const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Command): Origin => {
+const machineOf = ({ computerDnsName, machineId }: MachineAction): Origin => ({
+  ...(machineId === undefined ? {} : { machineId }),
+  ...(computerDnsName === undefined ? {} : { machineName: computerDnsName }),
+})
+
+const originOf = (action: MachineAction, { params }: Command): Origin => {
   const script = params["ScriptName"]
   const sourcePath = params["Path"]
   return {
-    ...(machineId === undefined ? {} : { machineId }),
-    ...(computerDnsName === undefined ? {} : { machineName: computerDnsName }),
+    ...machineOf(action),
     ...(script === undefined ? {} : { script }),
     ...(sourcePath === undefined ? {} : { sourcePath }),
   }
@@ -149,13 +154,21 @@ const originOf = ({ computerDnsName, machineId }: MachineAction, { params }: Com
  *
  * **Details**
  *
- * `MachineAction.hasResult` decides which. Commands with an index out of range are left out, because the API cannot be
+ * `MachineAction.hasResult` decides which. An investigation package is the result 0 of its action. Commands with an index out of range are left out, because the API cannot be
  * asked for their results.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const ofAction = (action: MachineAction): ReadonlyArray<ActionResult> =>
+  action.type === "CollectInvestigationPackage" ? packageOf(action) : commandResultsOf(action)
+
+const packageOf = (action: MachineAction): ReadonlyArray<ActionResult> =>
+  action.status === "Succeeded"
+    ? [ActionResult.make({ machineActionId: action.id, index: 0, ...machineOf(action), isPackage: true })]
+    : []
+
+const commandResultsOf = (action: MachineAction): ReadonlyArray<ActionResult> =>
   action.commands.flatMap((command) => {
     const result = hasResult(action, command)
     return result === "yes" || result === "maybe"

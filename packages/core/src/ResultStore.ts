@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import { DiskSpace } from "./DiskSpace.ts"
 import type * as FileName from "./FileName.ts"
 import { Hasher } from "./Hasher.ts"
+import { allowBorrowing, mayBorrow } from "./internal/borrowing.ts"
 import * as Inspection from "./internal/inspection.ts"
 import * as FileWriter from "./internal/fileWriter.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
@@ -152,17 +153,18 @@ const closing = (ref: ResultRef, writer: ResultWriter, scope: Scope.Closeable): 
         return Effect.onExit(effect, (exit) => Scope.close(scope, exit))
       }),
     )
-  return {
+  const closingWriter: ResultWriter = {
     resume: writer.resume,
     write: (chunk) => unlessFinished(writer.write(chunk)),
     complete: finishWith(writer.complete),
     discard: finishWith(writer.discard),
   }
+  return mayBorrow(writer) ? allowBorrowing(closingWriter) : closingWriter
 }
 
 /** Allows one writer at a time for each result and each path. */
-const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return<Service, never, Scope.Scope> {
-  const hold = yield* KeyedLock.make
+const withLocks = (store: Service): Service => {
+  const hold = KeyedLock.make()
   return {
     ...store,
     open: Effect.fnUntraced(function* (ref) {
@@ -176,7 +178,7 @@ const withLocks = Effect.fnUntraced(function* (store: Service): Effect.fn.Return
     write: (path, bytes) =>
       Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(path), scope), store.write(path, bytes))),
   }
-})
+}
 
 const readMemory = (files: ReadonlyMap<string, Uint8Array>, path: string) =>
   Stream.suspend(() => {
@@ -202,7 +204,7 @@ export const layerMemory: Layer.Layer<ResultStore> = Layer.effect(
     const hasher = yield* Hasher
     const memory: MemoryWriter.Memory = { files: new Map(), parts: new Map() }
     const { files } = memory
-    return yield* withLocks({
+    return withLocks({
       open: (ref) => MemoryWriter.open(memory, hasher, ref),
       has: ({ bytes, path }) =>
         Effect.sync(() => {
@@ -272,7 +274,7 @@ export const layerFileSystem = (options: {
         fromPlatformError(options.directory),
       )
       const space = new SpaceWatch(yield* DiskSpace, directory.realPath)
-      return yield* withLocks({
+      return withLocks({
         open: (ref) => FileWriter.open({ directory, hasher, space }, ref),
         ...reader(directory),
         write: Effect.fnUntraced(function* (path, bytes) {

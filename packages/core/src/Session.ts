@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
 /**
@@ -37,12 +38,24 @@ export class GetFile extends Schema.TaggedClass<GetFile>("@live-response/core/Se
 }) {}
 
 /**
+ * Collects an investigation package. It is an action of its own, so that it stands alone in its session.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/collect-investigation-package
+ * @since 0.1.0
+ * @category commands
+ */
+export class CollectPackage extends Schema.TaggedClass<CollectPackage>("@live-response/core/Session/CollectPackage")(
+  "CollectPackage",
+  {},
+) {}
+
+/**
  * Any command of a session.
  *
  * @since 0.1.0
  * @category commands
  */
-export const Command = Schema.Union([PutFile, RunScript, GetFile])
+export const Command = Schema.Union([PutFile, RunScript, GetFile, CollectPackage])
 
 /**
  * @since 0.1.0
@@ -53,6 +66,7 @@ export type Command = typeof Command.Type
 const order: ReadonlyArray<Command["_tag"]> = ["PutFile", "RunScript", "GetFile"]
 
 const isInOrder = (commands: ReadonlyArray<Command>): boolean =>
+  (commands.length === 1 || commands.every(({ _tag }) => _tag !== "CollectPackage")) &&
   commands.every(({ _tag }, i) => i === 0 || order.indexOf(_tag) >= order.indexOf(commands[i - 1]?._tag ?? _tag))
 
 /**
@@ -83,19 +97,46 @@ const isInOrder = (commands: ReadonlyArray<Command>): boolean =>
  */
 export class Session extends Schema.Class<Session>("@live-response/core/Session")({
   commands: Schema.NonEmptyArray(Command).check(
-    Schema.makeFilter(isInOrder, { expected: "commands in the order PutFile, RunScript, GetFile" }),
+    Schema.makeFilter(isInOrder, {
+      expected: "commands in the order PutFile, RunScript, GetFile, or CollectPackage alone",
+    }),
   ),
   comment: Schema.NonEmptyString,
 }) {}
 
 /**
- * Microsoft's limits for the sessions of a tenant: 25 in progress at once, and 10 started in a minute.
+ * Microsoft's limits for the sessions of a tenant: 50 in progress at once, and 10 started in a minute. The session of a machine
+ * that is offline is queued for two hours.
+ *
+ * **Details**
+ *
+ * They are those of Microsoft's page of 2025-12-31. Older pages say 25 at once, and three days.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
  * @category limits
  */
-export const limits = { atOnce: 25, perMinute: 10 } as const
+export const limits = { atOnce: 50, perMinute: 10, offlineFor: Duration.hours(2) } as const
+
+/** Characters by which a shell would run more than the script. */
+const refused = new Set(";&|!$()")
+
+/**
+ * The characters in the arguments of a script that the service refuses: `;`, `&`, `|`, `!`, `$`, `(` and `)`.
+ *
+ * @example
+ * ```ts
+ * import * as Session from "@live-response/core/Session"
+ *
+ * console.log(Session.refusedCharacters("-Path C:\\\\Temp; Get-Process | more")) // [ ';', '|' ]
+ * ```
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
+ * @since 0.1.0
+ * @category limits
+ */
+export const refusedCharacters = (args: string): ReadonlyArray<string> =>
+  Array.from(new Set(args)).filter((character) => refused.has(character))
 
 const param = (key: string, value: string) => ({ key, value })
 
@@ -110,11 +151,22 @@ const paramsOf = (command: Command) => {
       ]
     case "GetFile":
       return [param("Path", command.path)]
+    case "CollectPackage":
+      return []
   }
 }
 
 /**
- * The body of the request that starts the session.
+ * The type of the machine action that the session is.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const actionType = ({ commands }: Session): "LiveResponse" | "CollectInvestigationPackage" =>
+  commands.some(({ _tag }) => _tag === "CollectPackage") ? "CollectInvestigationPackage" : "LiveResponse"
+
+/**
+ * The body of the request that starts a live response session.
  *
  * @since 0.1.0
  * @category encoding
@@ -125,20 +177,24 @@ export const toApi = ({ commands, comment }: Session) => ({
 })
 
 /**
- * The Windows versions on which Microsoft supports live response sessions, with the update that each needs.
+ * The operating systems on which Microsoft supports live response sessions, with the update that each needs.
  *
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/live-response
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
  * @since 0.1.0
  * @category requirements
  */
-export const supportedWindows: ReadonlyArray<string> = [
+export const supportedSystems: ReadonlyArray<string> = [
   "Windows 11",
   "Windows 10 1909 or later",
   "Windows 10 1903 with KB4515384",
   "Windows 10 1809 with KB4537818",
   "Windows 10 1803 with KB4537795",
   "Windows 10 1709 with KB4537816",
-  "Windows Server 2022",
+  "Windows Server 2022 or later",
   "Windows Server 2019 (in public preview) 1903 with KB4515384, or later",
   "Windows Server 2019 (in public preview) 1809 with KB4537818",
+  "Azure Stack HCI 23H2 or later",
+  "macOS 11 to 13",
+  "Linux",
 ]

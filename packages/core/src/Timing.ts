@@ -12,6 +12,7 @@ import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { MachineAction } from "./MachineAction.ts"
+import { limits } from "./Session.ts"
 import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 
@@ -174,6 +175,43 @@ export const followEvery = (duration: Duration.Input) =>
   }) satisfies Partial<Settings>
 
 /**
+ * How long an action is waited for at a service that queues the session of an offline machine for this long: a day longer.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const longestWait = (offlineFor: Duration.Input): Duration.Duration =>
+  Duration.sum(Duration.fromInputUnsafe(offlineFor), Duration.days(1))
+
+/**
+ * The settings for a service that queues the session of an offline machine for this long.
+ *
+ * **Details**
+ *
+ * `poll` and `watch` end after `longestWait`.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const offlineFor = (duration: Duration.Input) => {
+  const patience = longestWait(duration)
+  return {
+    poll: Schedule.spaced("15 seconds").pipe(Schedule.jittered, Schedule.upTo({ duration: patience })),
+    watch: Schedule.forever.pipe(
+      Schedule.setInputType<MachineAction>(),
+      Schedule.modifyDelay(({ elapsed, input }) =>
+        Effect.succeed(
+          input.status === "Pending" && elapsed >= Duration.toMillis(offlineAfter)
+            ? Duration.minutes(1)
+            : Duration.zero,
+        ),
+      ),
+      Schedule.upTo({ duration: patience }),
+    ),
+  } satisfies Partial<Settings>
+}
+
+/**
  * How long a session may be pending before its machine counts as offline: two minutes. An offline machine is polled less
  * often.
  *
@@ -198,8 +236,8 @@ export const offlineAfter: Duration.Duration = Duration.minutes(2)
  * | `transfer`                               | 1 s, doubled up to 30 s, 5 times                                 |
  * | `signIn`                                 | 500 ms, doubled up to 2 s, twice                                 |
  * | `renewal`                                | 1 s, doubled up to 30 s, 20 times                                |
- * | `poll`                                   | 15 s for 3 days, as long as Microsoft waits for a machine        |
- * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an offline machine; for 4 days  |
+ * | `poll`                                   | 15 s; `offlineFor("2 hours")`, which is 26 hours                 |
+ * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an offline machine; for as long |
  * | `follow`, `retryFailed`                  | `followEvery("1 minute")`                                        |
  * | `creation`, `settling`                   | `visibleWithin("2 minutes")`                                     |
  * | `restart`                                | at once, twice                                                   |
@@ -242,16 +280,7 @@ export const defaults: Settings = {
   transfer: backOff("1 second", "30 seconds", 5),
   signIn: backOff("500 millis", "2 seconds", 2),
   renewal: backOff("1 second", "30 seconds", 20),
-  poll: Schedule.spaced("15 seconds").pipe(Schedule.jittered, Schedule.upTo({ duration: "3 days" })),
-  watch: Schedule.forever.pipe(
-    Schedule.setInputType<MachineAction>(),
-    Schedule.modifyDelay(({ elapsed, input }) =>
-      Effect.succeed(
-        input.status === "Pending" && elapsed >= Duration.toMillis(offlineAfter) ? Duration.minutes(1) : Duration.zero,
-      ),
-    ),
-    Schedule.upTo({ duration: "4 days" }),
-  ),
+  ...offlineFor(limits.offlineFor),
   rounds: Schedule.spaced("3 seconds"),
   ...followEvery("1 minute"),
   ...visibleWithin(defaultVisibleWithin),

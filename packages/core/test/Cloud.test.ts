@@ -20,6 +20,7 @@ describe("Cloud", () => {
     { name: "au", base: "https://au.api.security.microsoft.com", authority: login, audience },
     { name: "swa", base: "https://swa.api.security.microsoft.com", authority: login, audience },
     { name: "ina", base: "https://ina.api.security.microsoft.com", authority: login, audience },
+    { name: "aea", base: "https://aea.api.security.microsoft.com", authority: login, audience },
     {
       name: "gcc",
       base: "https://api-gcc.securitycenter.microsoft.us",

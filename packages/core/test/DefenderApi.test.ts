@@ -365,11 +365,15 @@ describe("DefenderApi: before the API has accepted a call", () => {
   })
 })
 
+/** The API over one answer, with this token. */
+const over = (token: Redacted.Redacted<string>, answer: HttpServerResponse.HttpServerResponse) =>
+  layerOver(scripted(answer).layer, undefined, Credential.layerToken(token))
+
 describe("DefenderApi: the claims of a token", () => {
   const now = DateTime.makeUnsafe("2026-11-01T12:00:00Z")
   const fine: AccessToken.Claims = {
     aud: "https://api.securitycenter.microsoft.com",
-    roles: ["Machine.Read.All"],
+    roles: ["Machine.ReadWrite.All"],
     exp: DateTime.toEpochMillis(now) / 1000 + 3600,
   }
 
@@ -400,12 +404,19 @@ describe("DefenderApi: the claims of a token", () => {
     {
       name: "its app lacks the permission",
       claims: { ...fine, roles: ["Machine.Isolate"] },
-      says: [/^Warn: the app's token lacks Machine\.Read\.All or Machine\.ReadWrite\.All; grant it in Entra /],
+      says: [/^Warn: the app's token lacks Machine\.ReadWrite\.All; grant it in Entra /],
     },
     {
       name: "its user lacks the permission",
       claims: { aud: "https://api.securitycenter.microsoft.com", scp: "Machine.Read User.Read" },
       says: [/^Warn: the user's token lacks Machine\.LiveResponse; grant it in Entra /],
+    },
+    {
+      name: "its permission may not suffice any more",
+      claims: { ...fine, roles: ["Machine.Read.All"] },
+      says: [
+        /^Warn: the app's token has Machine\.Read\.All, which may not suffice any more: .*Machine\.ReadWrite\.All;/,
+      ],
     },
     {
       name: "it expired by this machine's clock",
@@ -420,7 +431,7 @@ describe("DefenderApi: the claims of a token", () => {
     {
       name: "all of that",
       claims: { aud: "https://graph.microsoft.com", exp: 1_700_000_000 },
-      says: [/expired at/, /is for https:\/\/graph/, /lacks Machine\.Read\.All/],
+      says: [/expired at/, /is for https:\/\/graph/, /lacks Machine\.ReadWrite\.All/],
     },
   ])("warn once, before the first call, where $name", ({ claims, says }) =>
     Effect.gen(function* () {
@@ -443,8 +454,23 @@ describe("DefenderApi: the claims of a token", () => {
       yield* inVirtualTime(Effect.all([link, list, link, list]))
       assert.strictEqual(warnings.length, 2, warnings.join("\n"))
       assert.include(warnings[0], "https://graph.microsoft.com")
-      assert.include(warnings[1], "lacks Machine.Read or Machine.ReadWrite")
+      assert.include(warnings[1], "lacks Machine.ReadWrite")
     }).pipe(Effect.provide([layerOver(layer, undefined, Credential.layerToken(token)), Logger.layer([logger])]))
+  })
+
+  it.effect("name in the error of a 403 no permission that the token has", () => {
+    const forbidden = json(403, { error: { code: "Forbidden", message: "No." } })
+    return Effect.gen(function* () {
+      const held = yield* Effect.flip(Effect.provide(link, over(tokenOf(fine), forbidden)))
+      assert.include(
+        held.message,
+        "the API refused the call (HTTP 403 Forbidden: No.) although the token has Machine.ReadWrite.All; check the role",
+      )
+      const lacking = yield* Effect.flip(
+        Effect.provide(link, over(tokenOf({ ...fine, roles: ["Machine.Read.All"] }), forbidden)),
+      )
+      assert.include(lacking.message, "the call needs Machine.ReadWrite.All (apps)")
+    })
   })
 
   it.effect.each([
@@ -504,8 +530,9 @@ describe("DefenderApi: the wait that a server asks for", () => {
 describe("DefenderApi: bounds of reads", () => {
   const trickle = Stream.tick("20 seconds").pipe(Stream.map(() => utf8(" ")))
   const forever = Stream.concat(Stream.make(utf8("{")), Stream.never)
-  const runList = (body: Stream.Stream<Uint8Array>) => {
-    const { layer } = scripted(HttpServerResponse.stream(body))
+  const runList = (body: Stream.Stream<Uint8Array>, length?: number) => {
+    const headers = length === undefined ? {} : { "content-length": String(length) }
+    const { layer } = scripted(HttpServerResponse.stream(body, { headers }))
     return Effect.flatMap(DefenderApi.DefenderApi, (api) => Stream.runCollect(api.list())).pipe(
       Effect.exit,
       Effect.timed,
@@ -538,9 +565,10 @@ describe("DefenderApi: bounds of reads", () => {
   it.effect.each([
     { name: "stalls", body: forever, within: 35, says: "nothing came for 30s" },
     { name: "trickles for ever", body: trickle, within: 601, says: "took longer than 10m" },
-  ])("gives up a page that $name", ({ body, says, within }) =>
+    { name: "announces few bytes and stalls", body: forever, length: 12, within: 35, says: "took longer than 30s" },
+  ])("gives up a page that $name", ({ body, length, says, within }) =>
     Effect.gen(function* () {
-      const [took, exit] = yield* runList(body)
+      const [took, exit] = yield* runList(body, length)
       assert.include((yield* failureOf(exit)).message, says)
       assert.isAtMost(Duration.toSeconds(took), within)
     }),

@@ -39,11 +39,19 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     },
     {
       error: ofApi(new DefenderError.Forbidden({ ...answer, status: 403 })),
-      says: [/link of 988cc94e/, /HTTP 403/, /Machine\.Read\.All/, /Machine\.LiveResponse/],
+      says: [/link of 988cc94e/, /HTTP 403/, /Machine\.ReadWrite\.All/, /Machine\.LiveResponse/],
     },
     {
       error: ofApi(new DefenderError.NotFound({ ...answer, status: 404 })),
       says: [/HTTP 404/, /check the id and the index/],
+    },
+    {
+      error: ofApi(new DefenderError.TooLarge({ limit: 20 * 1024 * 1024 })),
+      says: [/larger than 20 MB/, /upload it in the Microsoft Defender portal/],
+    },
+    {
+      error: ofApi(new DefenderError.InvalidArguments({ characters: [";", "|"] })),
+      says: [/the script's arguments have ; \|, which live response refuses/, /leave them out/],
     },
     { error: ofApi(new DefenderError.Refused(answer)), says: [/HTTP 400 InvalidInput: No such thing\./] },
     {

@@ -223,6 +223,7 @@ describe("Fleet.run", () => {
     }).pipe(
       over({
         machines: machines(4, (n) => (n === 0 ? { scriptError: "no" } : n === 1 ? { offline: Duration.infinity } : {})),
+        offlineTimeout: "3 days",
       }),
       Effect.provideService(Metric.MetricRegistry, new Map()),
     ),
@@ -293,7 +294,7 @@ describe("Fleet.run", () => {
       const { events } = yield* inVirtualTime(collect(machineIds(40).slice(25)))
       assert.strictEqual(only(events, "ended").length, 15)
       assert.isAtLeast(only(events, "started")[0]?.at ?? 0, 1200)
-    }).pipe(over({ machines: machines(40, (n) => (n < 25 ? { busy: "20 minutes" } : {})) })),
+    }).pipe(over({ machines: machines(40, (n) => (n < 25 ? { busy: "20 minutes" } : {})), sessions: 25 })),
   )
 
   it.effect("ends at once without the permission to run sessions", () =>

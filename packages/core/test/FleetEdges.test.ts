@@ -6,8 +6,10 @@ import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as ResultRef from "@live-response/core/ResultRef"
+import * as Session from "@live-response/core/Session"
 import { StoreError } from "@live-response/core/StoreError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -145,6 +147,27 @@ describe("Fleet.run in edge cases", () => {
       })
       assert.strictEqual(yield* inVirtualTime(Effect.provide(leaving, program(down), { local: true })), 0)
     }).pipe(overService({ machines: machines(3), commandTime: "10 minutes" })),
+  )
+
+  it.effect("fails before the first machine where the service would refuse the arguments of the script", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const piped = Session.Session.make({
+        commands: [Session.RunScript.make({ scriptName: "collect.ps1", args: "-Path a; b | c" })],
+        comment: "case 4711",
+      })
+      const error = yield* Effect.gen(function* () {
+        const { run } = yield* Fleet
+        return yield* Effect.flip(Stream.runDrain(run(Stream.fromIterable(machineIds(3)), piped)))
+      }).pipe(
+        Effect.provide(
+          program(() => ({})),
+          { local: true },
+        ),
+      )
+      assert.include(error.message, "the script's arguments have ; |, which live response refuses")
+      assert.deepStrictEqual(yield* simulator.calls, [])
+    }).pipe(overService({ machines: machines(3) })),
   )
 
   it.effect("starts no second session after a gateway sent the request twice, if the refusal names no action", () =>

@@ -139,6 +139,47 @@ describe("JsonLines", () => {
     }),
   )
 
+  it.effect("writes and flushes the entries together that come while another is flushed", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
+      disk.operations.length = 0
+      const entries = Array.from({ length: 20 }, (_, n) => entry(n))
+      yield* Effect.forEach(
+        entries,
+        (one) =>
+          Effect.tap(file.append(one), () =>
+            // Each call succeeds only once its own line is on the disk.
+            Effect.sync(() => {
+              const flushed = new TextDecoder().decode(disk.files.get(path)?.subarray(0, disk.flushed.get(path)))
+              assert.include(flushed, JSON.stringify(one))
+            }),
+          ),
+        { concurrency: "unbounded", discard: true },
+      )
+      assert.deepStrictEqual(yield* read(disk), entries)
+      // The first alone, and then all others.
+      assert.strictEqual(disk.operations.filter(({ method }) => method === "sync").length, 2)
+    }),
+  )
+
+  it.effect("appends none of the entries that are written together if one flush fails, and each call fails", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const file = yield* openFile.pipe(Effect.provide(disk.layer))
+      yield* file.append(entry(0))
+      let flushes = 0
+      disk.fault = ({ method }) => (method === "sync" && ++flushes === 2 ? "EIO" : "none")
+      const exits = yield* Effect.forEach([1, 2, 3], (n) => Effect.exit(file.append(entry(n))), {
+        concurrency: "unbounded",
+      })
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, false])
+      assert.deepStrictEqual(yield* read(disk), [entry(0), entry(1)])
+      yield* file.append(entry(4))
+      assert.deepStrictEqual(yield* read(disk), [entry(0), entry(1), entry(4)])
+    }),
+  )
+
   it.effect("writes the complete line if the call is interrupted", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

@@ -115,6 +115,35 @@ describe("MachineAction.FromApi", () => {
     }),
   )
 
+  it.effect("decodes every other field of Microsoft's page, and encodes it", () =>
+    Effect.gen(function* () {
+      const more = {
+        title: "Case 4711",
+        scope: "Full",
+        externalID: "abc",
+        requestSource: "PublicApi",
+        troubleshootInfo: "The device did not answer.",
+        relatedFileInfo: { fileIdentifier: "4327a2", fileIdentifierType: "Sha1" },
+      }
+      const action = yield* decodeAction({
+        ...answer,
+        ...more,
+        cancellationDateTimeUtc: "2023-03-18T21:04:05.1234567Z",
+      })
+      const encoded = yield* Schema.encodeEffect(MachineAction.MachineAction)(action)
+      assert.deepInclude(encoded, { ...more, cancelled: "2023-03-18T21:04:05.123Z" })
+      const drifted = yield* decodeAction({
+        ...answer,
+        externalId: "abc",
+        troubleshootInfo: { code: 5 },
+        relatedFileInfo: "none",
+        title: 5,
+      })
+      assert.deepInclude({ ...drifted }, { externalID: "abc", troubleshootInfo: "code: 5", title: "5" })
+      assert.isFalse("relatedFileInfo" in drifted)
+    }),
+  )
+
   it.effect("accepts the lists' name of the last update, times without a zone, and new words", () =>
     Effect.gen(function* () {
       const action = yield* decodeAction({

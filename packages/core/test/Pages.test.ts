@@ -12,7 +12,9 @@ import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { utf8 } from "./support/bytes.ts"
 import { scripted } from "./support/scripted.ts"
+import { seededRandom } from "./support/seededRandom.ts"
 import { layerOver } from "./support/world.ts"
 
 const base = "https://api.example"
@@ -60,10 +62,12 @@ const walk = (answers: Answers, query?: DefenderApi.ListQuery, times = 1) =>
     return { ids, exit, requests, warnings }
   })
 
-const collectPage = (body: string) =>
+const collectPage = (body: string) => collectAnswer(HttpServerResponse.text(body))
+
+const collectAnswer = (answer: HttpServerResponse.HttpServerResponse) =>
   Effect.gen(function* () {
     const client = HttpClient.make((request) =>
-      Effect.succeed(HttpServerResponse.toClientResponse(HttpServerResponse.text(body), { request })),
+      Effect.succeed(HttpServerResponse.toClientResponse(answer, { request })),
     )
     const pages = yield* Effect.flatMap(DefenderApi.DefenderApi, (api) => Stream.runCollect(api.pages())).pipe(
       Effect.provide(layerOver(Layer.succeed(HttpClient.HttpClient, client), { base })),
@@ -218,6 +222,34 @@ describe("A page", () => {
       assert.strictEqual(exit._tag, "Failure")
       assert.include(String(exit), `list of machine actions: unexpected answer (${why})`)
     }),
+  )
+
+  it.effect.prop(
+    "is the same however its bytes are cut",
+    [Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 }))],
+    ([seed]) =>
+      Effect.gen(function* () {
+        const random = seededRandom(seed)
+        // Longer than what is joined at once, with a character of each length and an escape wherever it is cut.
+        const requestorComment = 'aé中𝄞"\\\u0001'.repeat(30)
+        const value = Array.from({ length: 600 }, (_, n) => record(n, n % 90 === 0 ? { id: n } : { requestorComment }))
+        const space = () => " \n".repeat(Math.floor(random() * 3))
+        // A number has no end of its own.
+        const records = value.map((item) => `${space()}${JSON.stringify(item)}${space()},${"1".repeat(300)}`).join(",")
+        const body = `\ufeff {"@odata.context":"x"${space()},"value":[${records}]${space()},"@odata.count":${600}}`
+        const bytes = utf8(body)
+        const chunks: Array<Uint8Array> = []
+        for (let at = 0; at < bytes.length;) {
+          const length = 1 + Math.floor(random() ** 6 * 200_000)
+          chunks.push(bytes.slice(at, at + length))
+          at += length
+        }
+        const pages = yield* collectAnswer(HttpServerResponse.stream(Stream.fromIterable(chunks)))
+        assert.deepStrictEqual(pages, yield* collectPage(body.slice(1)))
+        assert.strictEqual(pages[0]?.actions.length, 593)
+        assert.isTrue(pages[0]?.actions.every((action) => action.requestorComment === requestorComment))
+      }),
+    { arbitrary: { runs: 10 } },
   )
 
   it.effect("lets other fibers run while it is decoded, however long it is", () =>

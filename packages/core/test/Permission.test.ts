@@ -37,14 +37,14 @@ describe("Permission.missing", () => {
       name: "an app with live response alone, to results",
       claims: app("Machine.LiveResponse"),
       to: results,
-      says: "the app's token lacks Machine.Read.All or Machine.ReadWrite.All;",
+      says: "the app's token lacks Machine.ReadWrite.All;",
       type: "application",
     },
     {
       name: "an app with a user's permission, to actions",
       claims: app("Machine.Read"),
       to: actions,
-      says: "the app's token lacks Machine.Read.All or Machine.ReadWrite.All;",
+      says: "the app's token lacks Machine.ReadWrite.All;",
       type: "application",
     },
     {
@@ -58,7 +58,7 @@ describe("Permission.missing", () => {
       name: "an app without any",
       claims: {},
       to: results,
-      says: "the app's token lacks Machine.Read.All or Machine.ReadWrite.All;",
+      says: "the app's token lacks Machine.ReadWrite.All;",
       type: "application",
     },
     {
@@ -86,14 +86,14 @@ describe("Permission.missing", () => {
       name: "a user with live response alone, to actions",
       claims: user("Machine.LiveResponse"),
       to: actions,
-      says: "the user's token lacks Machine.Read or Machine.ReadWrite;",
+      says: "the user's token lacks Machine.ReadWrite;",
       type: "delegated",
     },
     {
       name: "a user with a permission of a longer name",
       claims: user("Machine.ReadWriteX XMachine.Read machine.read"),
       to: actions,
-      says: "the user's token lacks Machine.Read or Machine.ReadWrite;",
+      says: "the user's token lacks Machine.ReadWrite;",
       type: "delegated",
     },
     {
@@ -114,11 +114,11 @@ describe("Permission.missing", () => {
   it.effect.each([
     {
       permission: Permission.results,
-      words: "Machine.Read.All or Machine.ReadWrite.All (apps), or Machine.LiveResponse (users)",
+      words: "Machine.ReadWrite.All (apps), or Machine.LiveResponse (users)",
     },
     {
       permission: Permission.actions,
-      words: "Machine.Read.All or Machine.ReadWrite.All (apps), or Machine.Read or Machine.ReadWrite (users)",
+      words: "Machine.ReadWrite.All (apps), or Machine.ReadWrite (users)",
     },
     { permission: Permission.run, words: "Machine.LiveResponse" },
   ])("has a description: $words", ({ permission, words }) =>
@@ -126,4 +126,20 @@ describe("Permission.missing", () => {
       assert.strictEqual(Permission.describe(permission), words)
     }),
   )
+})
+
+describe("Permission.doubt", () => {
+  it("says that a permission of Microsoft's older pages may not suffice any more, and nothing of others", () => {
+    const { actions, library, machines, results } = Permission
+    assert.include(
+      Permission.doubt(app("Machine.Read.All"), results) ?? "",
+      "the app's token has Machine.Read.All, which may not suffice any more: Microsoft's newest page names Machine.ReadWrite.All;",
+    )
+    assert.include(Permission.doubt(user("Machine.Read"), actions) ?? "", "the user's token has Machine.Read, which")
+    assert.isUndefined(Permission.doubt(app("Machine.ReadWrite.All"), results))
+    assert.isUndefined(Permission.doubt(app("Machine.Read.All", "Machine.ReadWrite.All"), actions))
+    assert.isUndefined(Permission.doubt(app("Machine.LiveResponse"), results))
+    assert.isUndefined(Permission.doubt(app("Machine.Read.All"), machines))
+    assert.isUndefined(Permission.doubt(app(), library))
+  })
 })

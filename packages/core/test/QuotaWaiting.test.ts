@@ -57,6 +57,7 @@ const makeStore = (limit: number, answers: ReadonlyArray<typeof Answer.Type>, yi
     // One step, as in a transaction.
     acquire: Effect.andThen(pause, acquire),
     throttled: () => Effect.void,
+    status: Effect.succeed({ windows: [], nextSlot: Duration.zero }),
     calls: Effect.succeed({ now: 0, inFlight: 0, stamps: [], blockedUntil: 0 }),
   }
   return { seen, layer: Layer.succeed(QuotaStore.QuotaStore, { open: () => Effect.succeed(log) }) }

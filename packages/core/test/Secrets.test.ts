@@ -1,7 +1,10 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import { DefenderApi } from "@live-response/core/DefenderApi"
 import { LiveResponse } from "@live-response/core/LiveResponse"
+import * as ResultRef from "@live-response/core/ResultRef"
+import * as Session from "@live-response/core/Session"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import { Simulator } from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
@@ -19,6 +22,8 @@ const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(BatchEvent.BatchEv
 
 /** Everything that an inspection of a value shows. */
 const everything = (value: unknown) => inspect(value, { depth: 12, showHidden: true, maxArrayLength: null })
+
+const machine = { id: "1e5bc9d7e413ddd7902c2932e418702b84d0cc07" }
 
 describe("secrets", () => {
   it.effect("are in no span, no log, no metric, no event and no error, whatever goes wrong", () =>
@@ -72,5 +77,39 @@ describe("secrets", () => {
       // The spans would show it if it were there: they name the host and the path.
       assert.include(seen.spans, "GetLiveResponseResultDownloadLink")
     }).pipe(Effect.provide(LiveResponseTest.layer()), Effect.provideService(Metric.MetricRegistry, new Map())),
+  )
+
+  it.effect("are in no span, no log, no event and no error of an investigation package", () =>
+    Effect.gen(function* () {
+      const { logger, logs, spans, tracer } = recording()
+      const simulator = yield* Simulator
+      const api = yield* DefenderApi
+      const live = yield* LiveResponse
+      const collect = Effect.gen(function* () {
+        const { id } = yield* api.run(
+          machine.id,
+          Session.Session.make({ commands: [Session.CollectPackage.make()], comment: "case 4711" }),
+        )
+        yield* api.wait(id)
+        const ref = ResultRef.ActionResult.make({ machineActionId: id, index: 0, isPackage: true })
+        return yield* Stream.runCollect(live.saveAll(Stream.make(ref)))
+      })
+      const events = yield* LiveResponseTest.inVirtualTime(collect).pipe(
+        Effect.withSpan("batch"),
+        Effect.provideService(Tracer.Tracer, tracer),
+        Effect.provideService(References.MinimumLogLevel, "All"),
+        Effect.provide(Logger.layer([logger])),
+      )
+      assert.deepInclude(events.at(-1), { event: "summary", completed: 1 })
+      const tokens = (yield* simulator.calls).flatMap(({ url }) =>
+        url.includes("/safedownload/") ? [new URL(url).search, new URL(url).searchParams.get("token") ?? ""] : [],
+      )
+      assert.strictEqual(tokens.length, 2)
+      // What an exporter gets. The spans themselves lead to the requests of the simulator, which is in this process.
+      const exported = spans.map(({ attributes, name }) => [name, Array.from(attributes)])
+      const seen = everything(exported) + everything(logs) + everything(events)
+      for (const token of tokens) assert.isFalse(seen.includes(token), token)
+      assert.include(seen, "safedownload")
+    }).pipe(Effect.provide(LiveResponseTest.layer({ machines: [machine] }))),
   )
 })

@@ -413,6 +413,37 @@ describe("Simulator: sign-in", () => {
     }).pipe(Effect.provide(layer({ app, tokenLifetime: "10 minutes" }))),
   )
 
+  it.effect("answers version 1 of the endpoint, which names a resource and has text for numbers", () =>
+    Effect.gen(function* () {
+      const resource = "https://securitycenter.onmicrosoft.com/windowsatpservice"
+      const request = (form: Record<string, string>) =>
+        execute(
+          HttpClientRequest.bodyUrlParams(HttpClientRequest.post(`${origin}/tenant/oauth2/token`), {
+            grant_type: "client_credentials",
+            client_id: "app",
+            client_secret: "secret",
+            ...form,
+          }),
+        )
+      const answer = yield* Schema.decodeEffect(
+        Schema.fromJsonString(
+          Schema.Struct({ expires_in: Schema.Literal("3600"), resource: Schema.String, access_token: Schema.String }),
+        ),
+      )((yield* request({ resource })).text)
+      assert.strictEqual(answer.resource, resource)
+      assert.strictEqual((yield* requestLink(exampleRef, answer.access_token)).status, 404)
+      assert.strictEqual((yield* request({})).status, 400)
+    }).pipe(Effect.provide(layer({ app }))),
+  )
+
+  it.effect("issues a token for another API, which this one answers with 403", () =>
+    Effect.gen(function* () {
+      const { text } = yield* signIn({ scope: "https://graph.microsoft.com/.default" })
+      const refused = yield* requestLink(exampleRef, (yield* Schema.decodeEffect(Token)(text)).access_token)
+      assert.deepStrictEqual([refused.status, (yield* errorOf(refused)).code], [403, "Forbidden"])
+    }).pipe(Effect.provide(layer({ app }))),
+  )
+
   it.effect.each([
     { name: "a wrong secret", form: { client_secret: "guess" }, status: 401, error: "invalid_client", code: 7000215 },
     { name: "an unknown app", form: { client_id: "x" }, status: 400, error: "unauthorized_client", code: 700016 },

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { resolve } from "node:path"
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodePath from "@effect/platform-node/NodePath"
 import * as ActionWatch from "@live-response/core/ActionWatch"
 import * as Cloud from "@live-response/core/Cloud"
 import type { Credential } from "@live-response/core/Credential"
@@ -13,7 +13,9 @@ import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Fleet from "@live-response/core/Fleet"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as FollowPosition from "@live-response/core/FollowPosition"
+import * as Library from "@live-response/core/Library"
 import * as LiveResponse from "@live-response/core/LiveResponse"
+import * as Machines from "@live-response/core/Machines"
 import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Quota from "@live-response/core/Quota"
@@ -31,6 +33,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as NodeCredential from "./NodeCredential.ts"
+import * as NodeDirectFileSystem from "./NodeDirectFileSystem.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodeDiskSpace from "./NodeDiskSpace.ts"
 import * as NodeHasher from "./NodeHasher.ts"
@@ -69,6 +72,9 @@ export interface ApiOptions {
    */
   readonly visibleWithin?: Duration.Input | undefined
 
+  /** How long the service queues the session of an offline machine. By default two hours, Microsoft's limit. */
+  readonly offlineFor?: Duration.Input | undefined
+
   /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
@@ -102,18 +108,25 @@ export interface Options extends TransferOptions {
 }
 
 /**
+ * What calls the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ApiServices = DefenderApi.DefenderApi | Library.Library | Machines.Machines | Quota.Quota
+
+/**
  * What `layer` provides: `LiveResponse`, and the services that it is built on.
  *
  * @since 0.1.0
  * @category models
  */
 export type Services =
+  | ApiServices
   | LiveResponse.LiveResponse
   | Fleet.Fleet
   | ActionWatch.ActionWatch
   | Transfer.Transfer
-  | DefenderApi.DefenderApi
-  | Quota.Quota
   | ResultStore.ResultStore
   | Manifest.Manifest
   | FollowPosition.FollowPosition
@@ -130,19 +143,23 @@ export type Services =
  */
 export const layerApi = (
   options: ApiOptions,
-): Layer.Layer<DefenderApi.DefenderApi | Quota.Quota, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
-  DefenderApi.layer({
-    base: options.endpoint,
-    runWindows: options.runWindows,
-    storageHosts: options.storageHosts,
-  }).pipe(
+): Layer.Layer<ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
+  Layer.mergeAll(Library.layer, Machines.layer).pipe(
+    Layer.provideMerge(
+      DefenderApi.layer({
+        base: options.endpoint,
+        runWindows: options.runWindows,
+        storageHosts: options.storageHosts,
+      }),
+    ),
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide([NodeTransport.layer, timing(options)]),
+    Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
   )
 
-const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: TransferOptions) =>
+const timing = ({ followEvery, minimumRate, offlineFor, stallTimeout, visibleWithin }: TransferOptions) =>
   Timing.layer({
     ...(followEvery === undefined ? {} : Timing.followEvery(followEvery)),
+    ...(offlineFor === undefined ? {} : Timing.offlineFor(offlineFor)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(minimumRate === undefined ? {} : { minimumRate: { bytesPerSecond: minimumRate, over: "1 minute" } }),
     ...(visibleWithin === undefined ? {} : Timing.visibleWithin(visibleWithin)),
@@ -160,11 +177,7 @@ const timing = ({ followEvery, minimumRate, stallTimeout, visibleWithin }: Trans
  */
 export const layerTransfer = (
   options: TransferOptions,
-): Layer.Layer<
-  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
-  QuotaStoreError | Config.ConfigError,
-  Credential | QuotaStore
-> =>
+): Layer.Layer<Transfer.Transfer | ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
   Transfer.layer.pipe(
     Layer.provideMerge(layerApi(options)),
     Layer.provide([storageTransport(options), timing(options)]),
@@ -177,6 +190,9 @@ const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: Ap
     ? NodeTransport.layer
     : NodeTransport.layerPublic({ apiHost: api.hostname })
 }
+
+/** What files in directories of results are opened with. */
+const files = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodeUser.layer)
 
 /**
  * Everything but the credential and the store of the quota.
@@ -212,14 +228,14 @@ export const layer = (
     FollowPosition.layerFileSystem(options),
   ).pipe(
     Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide([NodeServices.layer, NodeHasher.layer, NodeUser.layer, NodeDiskSpace.layer]),
+    Layer.provide([files, NodeHasher.layer, NodeDiskSpace.layer]),
   )
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
       // One lock for both, because a second lock of the same directory fails.
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
-  ).pipe(Layer.provide([NodeServices.layer, NodeUser.layer]))
+  ).pipe(Layer.provide(files))
   return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
@@ -252,7 +268,7 @@ const layerJournal = (directory: string) =>
 export const layerFleet = (
   options: ApiOptions & Pick<Options, "journal">,
 ): Layer.Layer<
-  Fleet.Fleet | DefenderApi.DefenderApi | Quota.Quota,
+  Fleet.Fleet | ApiServices,
   StoreError | QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore
 > => {
@@ -260,9 +276,7 @@ export const layerFleet = (
   return Fleet.layer.pipe(
     Layer.provide([
       ActionWatch.layer,
-      journal === undefined
-        ? FleetJournal.layerMemory
-        : Layer.provide(layerJournal(journal), [NodeServices.layer, NodeUser.layer]),
+      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), files),
     ]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(timing(options)),
@@ -315,6 +329,7 @@ const StorageHost = Schema.String.check(
  * | `LIVE_RESPONSE_STALL_TIMEOUT`                   | `stallTimeout`                                | `30 seconds` |
  * | `LIVE_RESPONSE_MIN_RATE`                        | `minimumRate`, in bytes a second              | `1000`       |
  * | `LIVE_RESPONSE_VISIBLE_WITHIN`                  | `visibleWithin`                               | `2 minutes`  |
+ * | `LIVE_RESPONSE_OFFLINE_FOR`                     | `offlineFor`                                  | `2 hours`    |
  * | `LIVE_RESPONSE_FOLLOW_EVERY`                    | `followEvery`                                 | `1 minute`   |
  * | `LIVE_RESPONSE_RUN_WINDOWS`                     | `runWindows`, separated by commas             | `10/1 minute` |
  *
@@ -331,6 +346,7 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
       minimumRate: Config.schema(Rate, "LIVE_RESPONSE_MIN_RATE").pipe(Config.withDefault(undefined)),
       visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),
+      offlineFor: wait("LIVE_RESPONSE_OFFLINE_FOR"),
       followEvery: wait("LIVE_RESPONSE_FOLLOW_EVERY"),
       runWindows: Config.Array(QuotaRule.WindowFromString, "LIVE_RESPONSE_RUN_WINDOWS").pipe(
         Config.withDefault(undefined),
@@ -356,7 +372,7 @@ const configured = Effect.gen(function* () {
  * @category layers
  */
 export const layerTransferConfig: Layer.Layer<
-  Transfer.Transfer | DefenderApi.DefenderApi | Quota.Quota,
+  Transfer.Transfer | ApiServices,
   QuotaStoreError | CredentialError | Config.ConfigError
 > = Layer.unwrap(Effect.map(configured, layerTransfer)).pipe(
   Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),

@@ -26,7 +26,9 @@ import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { invalidVariable } from "./internal/invalidVariable.ts"
+import * as OptionalPackage from "./internal/optionalPackage.ts"
 import * as QuotaDatabase from "./internal/quotaDatabase.ts"
+import * as QuotaLog from "./internal/quotaLog.ts"
 import * as RedisAddress from "./internal/redisAddress.ts"
 import * as RedisConnection from "./internal/redisConnection.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
@@ -113,10 +115,8 @@ export const layer = ({
           StoreError: (error) => Effect.fail(unusable(path, error)),
         }),
       )
-      return {
-        open: (options) =>
-          Effect.try({ try: () => QuotaDatabase.makeLog(database, path, clock, options), catch: errorAt }),
-      }
+      const openLog = yield* Effect.try({ try: () => QuotaLog.makeOpen(database, path, clock), catch: errorAt })
+      return { open: (options) => Effect.try({ try: () => openLog(options), catch: errorAt }) }
     }),
   ).pipe(Layer.provide(NodeUser.layer))
 
@@ -137,7 +137,7 @@ export const layerRedis = (
   Layer.unwrap(
     Effect.gen(function* () {
       const address = yield* Effect.mapError(Effect.fromOption(RedisAddress.parse(url)), () => invalidAddress)
-      const { createClient } = yield* Effect.promise(() => import("redis"))
+      const { createClient } = yield* Effect.mapError(loadRedis, notInstalled)
       const secrets = [url, ...(address.password === undefined ? [] : [address.password])]
       const timeout = options?.timeout ?? RedisQuotaStore.defaultTimeout
       const redis = RedisConnection.layer(createClient, address, Duration.fromInputUnsafe(timeout)).pipe(
@@ -146,6 +146,11 @@ export const layerRedis = (
       return RedisQuotaStore.layer({ secrets, timeout }).pipe(Layer.provide(redis))
     }),
   )
+
+const loadRedis = OptionalPackage.load("redis", () => import("redis"))
+
+const notInstalled = ({ advice, message }: OptionalPackage.NotInstalled) =>
+  new QuotaStoreError({ store: "Redis", reason: new Unusable({ description: message }), advice })
 
 const invalidAddress = new QuotaStoreError({
   store: "Redis",

@@ -3,31 +3,36 @@
  *
  * @since 0.1.0
  */
-import type { LookupFunction } from "node:net"
+import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
+import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as GetClient from "./internal/getClient.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
-
-/** How much of a body is read ahead. Fewer, larger chunks cost a fifth less than the default of 64 KiB. */
-const highWaterMark = 1024 * 1024
+import { ReadBuffers } from "./internal/readBuffers.ts"
+import { BodyMemory } from "./internal/responseBody.ts"
 
 const timeouts = { connectTimeout: 30_000, keepAliveTimeout: 10_000 }
 
-/** The connections, through a proxy where the environment has one. `connect` is for those without a proxy. */
-const dispatcher = (connect?: { readonly lookup: LookupFunction }) =>
+/** How a connection without a proxy is opened. */
+interface Connect {
+  readonly onread: OnReadOpts
+  readonly lookup?: LookupFunction
+}
+
+/** The connections, through a proxy where the environment has one. */
+const makeDispatcher = (connect: Connect) =>
   Effect.flatMap(Proxy.variables, (proxies) =>
     Effect.acquireRelease(
-      Effect.sync(
-        () => new EnvHttpProxyAgent({ ...proxies, ...timeouts, ...(connect === undefined ? {} : { connect }) }),
-      ),
+      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, ...timeouts, connect })),
       (dispatcher) => Effect.promise(() => dispatcher.destroy()),
     ),
   )
@@ -62,12 +67,17 @@ const withDebugLog = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
     ),
   )
 
-const layerOver = (make: ReturnType<typeof dispatcher>) =>
-  Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, withDebugLog)).pipe(
-    Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
-    Layer.provide(Layer.effect(NodeHttpClient.Dispatcher, make)),
-    Layer.provideMerge(Layer.succeed(NodeHttpClient.UndiciOptions, { highWaterMark })),
+/** Requests without a body have a client of their own, because the bytes of results are answers to them. */
+const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
+  const reads = new ReadBuffers()
+  const dispatcher = yield* makeDispatcher({ onread: reads.onread, ...(lookup === undefined ? {} : { lookup }) })
+  const get = GetClient.make(dispatcher, new BodyMemory(reads))
+  const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, dispatcher)
+  const execute = (request: HttpClientRequest) => (GetClient.isFor(request) ? get : other).execute(request)
+  return withDebugLog(
+    HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(Effect.flatMap(execute), Effect.succeed),
   )
+})
 
 /**
  * The `HttpClient` of this package. It reuses connections for later downloads, and follows no redirects.
@@ -86,8 +96,9 @@ const layerOver = (make: ReturnType<typeof dispatcher>) =>
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = layerOver(
-  Effect.tap(dispatcher(), () => warnOfRanges),
+export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.tap(make(), () => warnOfRanges),
 )
 
 /**
@@ -108,4 +119,4 @@ export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = lay
 export const layerPublic = (options: {
   readonly apiHost: string
 }): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
-  layerOver(dispatcher({ lookup: publicLookup(options.apiHost) }))
+  Layer.effect(HttpClient.HttpClient, make(publicLookup(options.apiHost)))

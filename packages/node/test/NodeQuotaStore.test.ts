@@ -277,7 +277,7 @@ describe("NodeQuotaStore.layer", () => {
       const error = yield* Effect.flip(named().pipe(Effect.provide(onThisMachine(directory))))
       assert.strictEqual(
         error.message,
-        `the quota's log in ${path} was written by a newer version of live-response (schema 99, this one knows 1); upgrade this program, or choose another state directory with XDG_STATE_HOME`,
+        `the quota's log in ${path} was written by a newer version of live-response (schema 99, this one knows 2); upgrade this program, or choose another state directory with XDG_STATE_HOME`,
       )
       assert.deepStrictEqual(
         readdirSync(directory).filter((name) => name.includes("broken")),
@@ -306,7 +306,7 @@ describe("NodeQuotaStore.layer", () => {
       const before = readFileSync(path)
       const error = yield* Effect.flip(named().pipe(Effect.provide(onThisMachine(directory))))
       assert.deepInclude(error, { _tag: "QuotaStoreError", store: path })
-      assert.include(error.message, "was written by a newer version of live-response (schema 99, this one knows 1)")
+      assert.include(error.message, "was written by a newer version of live-response (schema 99, this one knows 2)")
       assert.deepStrictEqual(
         readdirSync(directory).filter((name) => name.includes("broken")),
         [],

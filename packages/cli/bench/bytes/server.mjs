@@ -2,7 +2,9 @@
  * The servers of `bench:bytes`, in a process of their own: files by nginx where it is installed (else by Node), and an API
  * that answers each result with its link. Prints one line of JSON once they listen, and ends with its standard input.
  *
- *     node packages/cli/bench/bytes/server.mjs DIRECTORY [CERTIFICATE KEY]
+ *     node packages/cli/bench/bytes/server.mjs DIRECTORY LATENCY RATE [CERTIFICATE KEY]
+ *
+ * With a latency (in milliseconds) or a rate (in bits a second, or Infinity) both are behind such a link.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { createReadStream, readFileSync, statSync, writeFileSync } from "node:fs"
@@ -10,8 +12,10 @@ import { createServer } from "node:http"
 import { createServer as createSecureServer } from "node:https"
 import { connect, createServer as createTcpServer } from "node:net"
 import { join } from "node:path"
+import { shape } from "./shaper.mjs"
 
-const [directory = "", cert, key] = process.argv.slice(2)
+const [directory = "", latency = "0", rate = "Infinity", cert, key] = process.argv.slice(2)
+const link = { latency: Number(latency), rate: Number(rate) }
 const isSecure = cert !== undefined && key !== undefined
 const scheme = isSecure ? "https" : "http"
 
@@ -76,8 +80,11 @@ const serveFile = ({ url = "/" }, response) => {
   createReadStream(path, { highWaterMark: 1024 * 1024 }).pipe(response)
 }
 
+/** The port under which a server can be reached. */
+const behindLink = (port) => (link.latency === 0 && link.rate === Infinity ? port : shape(port, link))
+
 const hasNginx = spawnSync("nginx", ["-v"]).status === 0
-const files = hasNginx ? await startNginx() : await listen(serveFile)
+const files = await behindLink(hasNginx ? await startNginx() : await listen(serveFile))
 
 const linkOf = ({ url = "" }, response) => {
   const name = /machineactions\/0{8}-0{4}-4000-8000-0*(\d+)\//.exec(url)?.[1] ?? "0"
@@ -86,7 +93,7 @@ const linkOf = ({ url = "" }, response) => {
   response.end(body)
 }
 
-const api = await listen(linkOf)
+const api = await behindLink(await listen(linkOf))
 console.log(JSON.stringify({ server: hasNginx ? "nginx" : "Node", files, api }))
 process.stdin.on("end", () => setTimeout(() => process.exit(0), 100))
 process.stdin.resume()

@@ -9,6 +9,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as KnownWords from "../input/KnownWords.ts"
 import * as SizeArgument from "../input/SizeArgument.ts"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as Format from "../output/Format.ts"
@@ -64,6 +65,15 @@ export const text = (name: string): Flag.Flag<string> => Flag.String(name).pipe(
 /** A text that may be given several times. */
 export const texts = (name: string, metavar: string, sentence: string, facts?: Facts) =>
   text(name).pipe(Flag.atLeast(0), Flag.withMetavar(metavar), describe(sentence, facts))
+
+/** A word of a field whose words are known, which may be given several times. An unknown word is a warning. */
+export const known = (field: KnownWords.Field, metavar: string, sentence: string) =>
+  text(field).pipe(
+    Flag.mapEffect((text) => KnownWords.canonical(field, text)),
+    Flag.atLeast(0),
+    Flag.withMetavar(metavar),
+    describe(sentence, { values: `${KnownWords.knownWords[field].join(", ")}, in any case` }),
+  )
 
 /** A file, or standard input (`-`), that may be given several times. */
 export const lists = (name: string, sentence: string, facts?: Facts) =>

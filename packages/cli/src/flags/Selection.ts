@@ -8,19 +8,9 @@ import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
-import * as KnownWords from "../input/KnownWords.ts"
 import * as Machines from "../input/Machines.ts"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
-
-/** A field whose words are known. An unknown word is a warning. */
-const known = (field: KnownWords.Field, metavar: string, sentence: string) =>
-  FlagTypes.text(field).pipe(
-    Flag.mapEffect((text) => KnownWords.canonical(field, text)),
-    Flag.atLeast(0),
-    Flag.withMetavar(metavar),
-    FlagTypes.describe(sentence, { values: `${KnownWords.knownWords[field].join(", ")}, in any case` }),
-  )
 
 export const flags = {
   since: FlagTypes.time(
@@ -32,8 +22,8 @@ export const flags = {
       values: "90m, 24h, 7d or 2w ago, or a date such as 2026-11-24 or 2026-11-24T10:00:00Z",
     }),
   ),
-  status: known("status", "STATUS", "Only actions with this status; may be repeated"),
-  type: known("type", "TYPE", "Only actions of this type; may be repeated"),
+  status: FlagTypes.known("status", "STATUS", "Only actions with this status; may be repeated"),
+  type: FlagTypes.known("type", "TYPE", "Only actions of this type; may be repeated"),
   machine: FlagTypes.texts("machine", "MACHINE", "Only actions on this machine, by id or name; may be repeated"),
   requestor: FlagTypes.texts("requestor", "USER", "Only actions requested by this user or app; may be repeated"),
   filter: FlagTypes.text("filter").pipe(

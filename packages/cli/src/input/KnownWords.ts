@@ -1,10 +1,13 @@
 /**
- * The words of `--status` and `--type`. Microsoft may add words, so an unknown word is a warning, not an error.
+ * The words of flags whose values Microsoft lists, such as `--status` and `--os`. Microsoft may add words, so an unknown word is a warning, not an error.
  */
 import * as Effect from "effect/Effect"
 import { printable } from "../output/Printable.ts"
 
-/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction */
+/**
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machine
+ */
 export const knownWords = {
   status: ["Pending", "InProgress", "Succeeded", "Failed", "TimeOut", "Cancelled"],
   type: [
@@ -18,6 +21,26 @@ export const knownWords = {
     "RestrictCodeExecution",
     "UnrestrictCodeExecution",
   ],
+  os: [
+    "Windows11",
+    "Windows10",
+    "WindowsServer2025",
+    "WindowsServer2022",
+    "WindowsServer2019",
+    "WindowsServer2016",
+    "WindowsServer2012R2",
+    "macOS",
+    "Linux",
+  ],
+  health: [
+    "Active",
+    "Inactive",
+    "ImpairedCommunication",
+    "NoSensorData",
+    "NoSensorDataImpairedCommunication",
+    "Unknown",
+  ],
+  risk: ["None", "Informational", "Low", "Medium", "High"],
 } as const
 
 export type Field = keyof typeof knownWords
@@ -36,13 +59,16 @@ const distance = (one: string, other: string): number => {
   return row[other.length] ?? 0
 }
 
-/** The known word that a text probably means: at most a third of its characters differ. */
-export const nearest = (field: Field, text: string): string | undefined => {
-  const [best] = knownWords[field]
-    .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase()) }))
+/** The words that a text probably means, the nearest first: at most a third of their characters differ. */
+export const close = (words: ReadonlyArray<string>, text: string): ReadonlyArray<string> =>
+  words
+    .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase().slice(0, 50)) }))
+    .filter(({ distance, word }) => distance * 3 <= Math.min(word.length, 50))
     .toSorted((a, b) => a.distance - b.distance)
-  return best !== undefined && best.distance * 3 <= best.word.length ? best.word : undefined
-}
+    .map(({ word }) => word)
+
+/** The known word that a text probably means. */
+export const nearest = (field: Field, text: string): string | undefined => close(knownWords[field], text)[0]
 
 /** A word as the API spells it. An unknown word stays unchanged, with a warning. */
 export const canonical = Effect.fnUntraced(function* (field: Field, text: string): Effect.fn.Return<string> {

@@ -202,7 +202,8 @@ export const reader =
       }
       const lines = header === undefined ? readLines(format, text, head.skipped) : readRows(format, text, header)
       return lines.pipe(
-        Stream.flatMap((line) => Stream.fromIterable(elements(line))),
+        Stream.map(elements),
+        Stream.flattenIterable,
         Stream.concat(
           Stream.suspend(() =>
             isEmpty

@@ -27,7 +27,8 @@ const notATarget = (text: string) =>
 
 /** Parses `<id>`, `<id>:<index>`, `<id>:<a>-<b>`, `<id>:<a>,<b>`, or a mix of the last two; fails with what is wrong. */
 export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string> => {
-  const id = decodeId(text.trim())
+  // A decoder that fails describes why, for every line of a list.
+  const id = text.includes(":") ? Option.none() : decodeId(text.trim())
   if (Option.isSome(id)) return Result.succeed([new WholeAction({ id: id.value })])
   const match = /^([^:]+):(\d{1,3}(?:-\d{1,3})?(?:,\d{1,3}(?:-\d{1,3})?)*)$/.exec(text.trim())
   const indexes = (match?.[2] ?? "").split(",").flatMap((part) => {

@@ -4,6 +4,7 @@
  */
 import { BatchEvent, Summary } from "@live-response/core/BatchEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
+import type { Machine } from "@live-response/core/Machine"
 import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -11,6 +12,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -19,6 +21,7 @@ import * as DownloadProgress from "./DownloadProgress.ts"
 import * as FleetEventText from "./FleetEventText.ts"
 import * as FleetProgress from "./FleetProgress.ts"
 import * as Messages from "./Messages.ts"
+import * as PlanText from "./PlanText.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as ProgressDisplay from "./ProgressDisplay.ts"
 import * as ProgressText from "./ProgressText.ts"
@@ -111,7 +114,8 @@ const makeReports = (state: State) => ({
   reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
     const { isFollowing, json, print, progress, quiet } = state
     DownloadProgress.update(progress, event)
-    const verbose = BatchEventText.verbose(event)
+    // To format numbers that nobody reads costs more than the rest of this function.
+    const verbose = (yield* LogLevel.isEnabled("Debug")) ? BatchEventText.verbose(event) : undefined
     if (verbose !== undefined) yield* Effect.logDebug(verbose)
     if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
     const message = BatchEventText.message(event, { quiet })
@@ -131,6 +135,17 @@ const makeReports = (state: State) => ({
     yield* reportBad(state, "notStarted", machine)
   }),
 
+  /** Reports the selected machines that live response can't run on: in one message, and with `--json` as an event each. */
+  reportLeftOut: Effect.fnUntraced(function* (machines: ReadonlyArray<Machine>) {
+    if (machines.length === 0) return
+    yield* Messages.write(PlanText.leftOut(machines))
+    if (!state.json) return
+    const at = DateTime.formatIso(yield* DateTime.now)
+    for (const machine of machines) {
+      yield* state.print(printableJson(JSON.stringify({ event: "leftOut", at, ...PlanText.machineFields(machine) })))
+    }
+  }),
+
   reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
     DownloadProgress.addBadTarget(state.progress)
     yield* reportBad(state, "failed", target)
@@ -147,7 +162,11 @@ const printSummary = Effect.fnUntraced(function* (
     return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
   }
   if (json && fleet !== undefined) {
-    yield* Console.log(yield* toJson(FleetEvent.close(fleet.sessions, yield* DateTime.now)))
+    const errors = FleetProgress.errorsOf(fleet)
+    const sessions = FleetEvent.close(fleet.sessions, yield* DateTime.now)
+    yield* Console.log(
+      yield* toJson(errors.length === 0 ? sessions : FleetEvent.Sessions.make({ ...sessions, errors })),
+    )
   }
   if (json && progress.isSaving) {
     yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))

@@ -21,13 +21,15 @@ const isBusy = ({ error }: NotStarted): boolean =>
 export const message = (event: FleetEvent): string | undefined => {
   switch (event.event) {
     case "notStarted":
-      return `failed: ${printable(event.message)}${isBusy(event) ? " (--adopt waits for that session instead)" : ""}`
+      return `failed: ${printable(event.message)}${isBusy(event) ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
     case "unfinished":
       return `not finished: ${printable(event.message)}`
     case "ended":
       return event.earlier || event.action.status === "Succeeded"
         ? undefined
         : `failed: ${printable(`${ActionText.nameOf(event.action)}: ${outcome(event.action)}`)}`
+    case "cancelled":
+      return `cancelled: machine action ${event.machineActionId}, which was in progress on ${printable(event.machineId)}`
     case "started":
     case "offline":
     case "online":

@@ -12,6 +12,8 @@ export interface FleetProgress {
   running: number
   /** Machines that are offline, and that their sessions wait for. */
   readonly offline: Set<string>
+  /** Why sessions failed, each with the number of its sessions. */
+  readonly errors: Map<string, number>
 }
 
 export const make = (): FleetProgress => ({
@@ -19,7 +21,22 @@ export const make = (): FleetProgress => ({
   total: undefined,
   running: 0,
   offline: new Set(),
+  errors: new Map(),
 })
+
+/** So many different messages are counted one by one. Scripts may write anything into theirs. */
+const mostErrors = 1000
+
+const addError = ({ errors }: FleetProgress, message: string): void => {
+  const key = errors.has(message) || errors.size < mostErrors ? message : "other errors"
+  errors.set(key, (errors.get(key) ?? 0) + 1)
+}
+
+/** Why sessions failed, the most frequent first. */
+export const errorsOf = ({
+  errors,
+}: FleetProgress): ReadonlyArray<{ readonly message: string; readonly count: number }> =>
+  Array.from(errors, ([message, count]) => ({ message, count })).toSorted((a, b) => b.count - a.count)
 
 export const update = (fleet: FleetProgress, event: FleetEvent.FleetEvent): void => {
   fleet.sessions = FleetEvent.tally(fleet.sessions, event)
@@ -38,9 +55,12 @@ export const update = (fleet: FleetProgress, event: FleetEvent.FleetEvent): void
     case "ended":
     case "unfinished": {
       const isEarlier = event.event === "ended" && event.earlier
+      const error = event.event === "ended" ? FleetEvent.errorOf(event.action) : undefined
+      if (error !== undefined) addError(fleet, error)
       if (!isEarlier && !fleet.offline.delete(event.machineId)) fleet.running--
       return
     }
+    case "cancelled":
     case "notStarted":
     case "sessions":
       return

@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import type { DownloadProgress } from "./DownloadProgress.ts"
 import * as FleetProgress from "./FleetProgress.ts"
 import * as Format from "./Format.ts"
+import { printable } from "./Printable.ts"
 
 export interface Options {
   readonly directory: string
@@ -20,6 +21,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
   const done = [
     ...(fleet === undefined ? [] : [`${sessions(fleet)} in ${took}.`]),
     ...(isSaving ? [`${results(progress)} in ${took}.`] : []),
+    ...(fleet === undefined ? [] : errors(fleet)),
     ...(progress.summary.unchecked === undefined ? [] : [whatUncheckedMeans]),
     ...(hasResults(progress) ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
   ]
@@ -74,12 +76,24 @@ const sessions = (fleet: FleetProgress.FleetProgress): string => {
   return `${parts.join(", ")}${rest.join("")}`
 }
 
+const mostErrors = 10
+
+/** Why sessions failed: one line for all that failed alike. */
+const errors = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
+  const all = FleetProgress.errorsOf(fleet)
+  const rest = all.slice(mostErrors)
+  return [
+    ...all.slice(0, mostErrors).map(({ count, message }) => `${Format.count(count)} × ${printable(message)}`),
+    ...(rest.length === 0 ? [] : [`${Format.count(rest.reduce((sum, { count }) => sum + count, 0))} × other errors`]),
+  ]
+}
+
 /** Ctrl-C ends this program but no session, which the user may want to end too. */
 const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
   const open = inProgress(fleet)
   if (open === 0) return []
   return [
-    `${Format.counted(open, "session")} ${open === 1 ? "continues" : "continue"} at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress.`,
+    `${Format.counted(open, "session")} ${open === 1 ? "continues" : "continue"} at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress; to cancel all: live-response actions cancel --all-pending.`,
   ]
 }
 

@@ -20,7 +20,8 @@ import type { ReferenceServer } from "./ReferenceServer.ts"
 export const repository = fileURLToPath(new URL("../../../..", import.meta.url))
 
 const node = join(repository, "node_modules/.bin/node")
-const main = join(repository, "packages/cli/src/bin.ts")
+/** The sources, or what LIVE_RESPONSE_TEST_BIN names: all of these tests also hold for the bundle. */
+const main = process.env.LIVE_RESPONSE_TEST_BIN ?? join(repository, "packages/cli/src/bin.ts")
 
 /** Hundreds of processes compile the same code: the second one on need not. */
 const compileCache = join(tmpdir(), "live-response-test-compile-cache")

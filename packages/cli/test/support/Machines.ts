@@ -14,7 +14,15 @@ export const machines = (count: number, of: (n: number) => Partial<Simulator.Mac
 export const ids = (count: number) => Array.from({ length: count }, (_, n) => machineAt(n))
 
 /** A service that is quick, and a program that knows it. */
-export const quick = { commandTime: "300 millis", visibleAfter: "200 millis", runsPerMinute: 1000 } as const
+export const quick = {
+  commandTime: "300 millis",
+  visibleAfter: "200 millis",
+  runsPerMinute: 1000,
+  library: [
+    { name: "collect.ps1", content: "Get-Process" },
+    { name: "tool.exe", content: "MZ" },
+  ],
+} as const
 
 export const env = { LIVE_RESPONSE_RUN_WINDOWS: "1000/1 minute", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" }
 

@@ -14,6 +14,7 @@ import * as ApiErrors from "./apiErrors.ts"
 import * as PageText from "./pageText.ts"
 import * as RecordList from "./recordList.ts"
 import { only } from "./schedule.ts"
+import * as SessionCheck from "./sessionCheck.ts"
 import { quoted } from "./text.ts"
 
 /** An action may have commands with many errors. */
@@ -27,7 +28,7 @@ const actionCall = Effect.fnUntraced(function* <E = never>(
   of: Omit<ApiCall.Call<E>, "bodyLimit">,
   id?: MachineAction.MachineActionId,
 ) {
-  const { body, redact } = yield* call({ ...of, bodyLimit: actionLimit })
+  const { body, redact } = ApiCall.textOf(yield* call({ ...of, bodyLimit: actionLimit }))
   const value = Result.map(PageText.readWhole(body), redact)
   const action = yield* ApiErrors.orUnexpected(of.operation, Result.flatMap(value, MachineAction.fromApi), of.isOnce)
   if (id === undefined || action.id === id) return action
@@ -62,7 +63,7 @@ const machinesNamed = Effect.fnUntraced(
     const operation = `machine ${name}`
     const filter = encodeURIComponent(`computerDnsName eq ${quoted(name)}`)
     const request = HttpClientRequest.get(`${api.base}/api/machines?$filter=${filter}`, { acceptJson: true })
-    const of = { ...(yield* api.endpoints.machines), operation, request, permission: Permission.actions }
+    const of = { ...(yield* api.endpoints.machines), operation, request, permission: Permission.machines }
     const { items } = yield* ApiCall.records(api.call, of, Machine.fromApi)
     const [machines, unreadable] = Arr.partition(items, ({ record }) => record)
     if (unreadable.length > 0) return yield* ApiErrors.unexpected(operation, RecordList.describe(unreadable))
@@ -80,6 +81,24 @@ export const machinesOf = (api: Api) =>
     return machines.length > 0 || lower === name ? machines : yield* machinesNamed(api, lower)
   })
 
+/** The call that starts a session, by what it does. */
+const startOf = ({ endpoints }: Api, session: Session.Session) =>
+  Session.actionType(session) === "LiveResponse"
+    ? {
+        what: "live response",
+        path: "runliveresponse",
+        endpoint: endpoints.run,
+        permission: Permission.run,
+        body: Session.toApi(session),
+      }
+    : {
+        what: "investigation package",
+        path: "collectInvestigationPackage",
+        endpoint: endpoints.collect,
+        permission: Permission.packages,
+        body: { Comment: session.comment },
+      }
+
 export const run = (api: Api) =>
   Effect.fn("DefenderApi.run")(function* <E = never>(
     machineId: string,
@@ -87,13 +106,16 @@ export const run = (api: Api) =>
     options?: { readonly beforeSend?: Effect.Effect<void, E> },
   ) {
     yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
+    const { body, endpoint, path, permission, what } = startOf(api, session)
+    const operation = `${what} on ${machineId}`
+    yield* SessionCheck.check(operation, session)
     return yield* actionCall<E>(api, {
-      ...(yield* api.endpoints.run),
-      operation: `live response on ${machineId}`,
-      request: HttpClientRequest.post(`${api.base}/api/machines/${encodeURIComponent(machineId)}/runliveresponse`, {
+      ...(yield* endpoint),
+      operation,
+      request: HttpClientRequest.post(`${api.base}/api/machines/${encodeURIComponent(machineId)}/${path}`, {
         acceptJson: true,
-      }).pipe(HttpClientRequest.bodyJsonUnsafe(Session.toApi(session))),
-      permission: Permission.run,
+      }).pipe(HttpClientRequest.bodyJsonUnsafe(body)),
+      permission,
       isOnce: true,
       beforeSend: options?.beforeSend,
       ifMissing: "check the machine's id: this tenant has no such machine, or you may not see it",

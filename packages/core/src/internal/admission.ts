@@ -7,24 +7,33 @@ import * as Semaphore from "effect/Semaphore"
 import * as AccessToken from "../AccessToken.ts"
 import * as Permission from "../Permission.ts"
 
-/** How many calls may be in flight until the API has accepted one. A token without the permission costs no more of them. */
+/**
+ * How many calls of a permission may be in flight until the API has accepted one. A token without the permission costs no more
+ * of them. That it may read the library says nothing of sessions.
+ */
 const callsBeforeAccepted = 4
 
 export interface Admission {
   /** Warns, once for each permission, of what the token's claims say against it. */
   readonly warn: (bearer: Redacted.Redacted<string>, permission: Permission.Permission) => Effect.Effect<void>
 
-  /** The API accepted a call, so that the limit falls away. */
-  readonly accepted: Effect.Effect<void>
+  /** The API accepted a call of this permission, so that its limit falls away. */
+  readonly accepted: (permission: Permission.Permission) => Effect.Effect<void>
 
-  /** Runs a call within the limit. */
-  readonly limit: <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Runs a call within the limit of its permission. */
+  readonly limit: <A, E, R>(permission: Permission.Permission, call: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-export const make: Effect.Effect<Admission> = Effect.gen(function* () {
-  const semaphore = yield* Semaphore.make(callsBeforeAccepted)
+export const make: Effect.Effect<Admission> = Effect.sync(() => {
   const warned = new Set<Permission.Permission>()
-  let isAccepted = false
+  const limits = new Map<Permission.Permission, { readonly semaphore: Semaphore.Semaphore; isAccepted: boolean }>()
+  const limitOf = (permission: Permission.Permission) => {
+    const known = limits.get(permission)
+    if (known !== undefined) return known
+    const limit = { semaphore: Semaphore.makeUnsafe(callsBeforeAccepted), isAccepted: false }
+    limits.set(permission, limit)
+    return limit
+  }
   return {
     warn: Effect.fnUntraced(function* (bearer, permission) {
       if (warned.has(permission)) return
@@ -32,16 +41,22 @@ export const make: Effect.Effect<Admission> = Effect.gen(function* () {
       const claims = AccessToken.claims(bearer)
       if (Option.isNone(claims)) return
       const doubts = warned.size > 1 ? [] : AccessToken.doubts(claims.value, yield* DateTime.now)
-      const missing = Permission.missing(claims.value, permission)
-      for (const doubt of missing === undefined ? doubts : [...doubts, missing]) yield* Effect.logWarning(doubt)
+      const problem = Permission.missing(claims.value, permission) ?? Permission.doubt(claims.value, permission)
+      for (const doubt of problem === undefined ? doubts : [...doubts, problem]) yield* Effect.logWarning(doubt)
     }),
 
-    accepted: Effect.suspend(() => {
-      if (isAccepted) return Effect.void
-      isAccepted = true
-      return semaphore.resize(Number.MAX_SAFE_INTEGER)
-    }),
+    accepted: (permission) =>
+      Effect.suspend(() => {
+        const limit = limitOf(permission)
+        if (limit.isAccepted) return Effect.void
+        limit.isAccepted = true
+        return limit.semaphore.resize(Number.MAX_SAFE_INTEGER)
+      }),
 
-    limit: (call) => Effect.suspend(() => (isAccepted ? call : semaphore.withPermits(1)(call))),
+    limit: (permission, call) =>
+      Effect.suspend(() => {
+        const { isAccepted, semaphore } = limitOf(permission)
+        return isAccepted ? call : semaphore.withPermits(1)(call)
+      }),
   }
 })

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import * as AccessToken from "../AccessToken.ts"
 import type { ApiError } from "../ApiError.ts"
 import { Credential } from "../Credential.ts"
 import { CredentialError, Unusable } from "../CredentialError.ts"
@@ -25,13 +26,13 @@ import * as Admission from "./admission.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import { recordDuration } from "./apiMetrics.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
-import { type Secrets, withoutSecrets } from "./foreignText.ts"
+import { withoutSecrets } from "./foreignText.ts"
 import * as Http from "./http.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as NetworkGate from "./networkGate.ts"
 import * as RecordList from "./recordList.ts"
-import { either, only } from "./schedule.ts"
+import { either, onceItFails, only } from "./schedule.ts"
 import { SentTokens } from "./sentTokens.ts"
 
 /** A kind of call, as Microsoft limits them. */
@@ -75,8 +76,15 @@ export interface Call<E = never> extends Endpoint {
 
 export interface Answer extends RecordList.Source {
   readonly response: HttpClientResponse
-  /** The tokens that were sent: the API may repeat them in the body. */
-  readonly secrets: Secrets
+}
+
+/** The whole text of an answer, and what removes the secrets from the values in it. */
+export const textOf = ({
+  parts,
+  secrets,
+}: Answer): { readonly body: string; readonly redact: (value: unknown) => unknown } => {
+  const body = parts.join("")
+  return { body, redact: withoutSecrets(secrets, body) }
 }
 
 export type Client = <E = never>(call: Call<E>) => Effect.Effect<Answer, ApiError | E>
@@ -117,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
         .through(
           (check) =>
             Effect.annotateCurrentSpan("live_response.attempt", ++attempts).pipe(
-              Effect.andThen(api.admission.limit(attempt(api, call, settings, check))),
+              Effect.andThen(api.admission.limit(call.permission, attempt(api, call, settings, check))),
             ),
           gaveUp(call.operation),
         )
@@ -143,24 +151,25 @@ export const records = Effect.fnUntraced(function* <A extends { readonly id: str
 /** Retries in three layers: a renewed token, the quota's wait, and trouble on the way or at the API. */
 const withRetries =
   <E>(call: Call<E>, settings: Timing.Settings) =>
-  <A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2 | QuotaStoreError> => {
-    const report = Schedule.tap(
-      ({ duration, input }: Schedule.Metadata<unknown, DefenderError>) =>
-        call.onRetry?.(input, duration) ?? Effect.void,
-    )
-    // The delay holds up the quota, and with it every call. This call then waits for a permit like the others.
-    const throttled = settings.throttled.pipe(
-      report,
-      Schedule.tap(({ duration }) => call.quota.throttled(duration)),
-      Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
-    )
-    const trouble = either(settings.api, settings.busy, isBusy).pipe(report)
-    return effect.pipe(
-      Effect.retry({ while: ApiErrors.hasReason("Unauthorized"), times: 1 }),
-      Effect.retry(only(throttled, ApiErrors.hasReason("TooManyRequests"))),
-      Effect.retry(only(trouble, isRepeatable(call))),
-    )
-  }
+  <A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2 | QuotaStoreError> =>
+    onceItFails(effect, (effect) => {
+      const report = Schedule.tap(
+        ({ duration, input }: Schedule.Metadata<unknown, DefenderError>) =>
+          call.onRetry?.(input, duration) ?? Effect.void,
+      )
+      // The delay holds up the quota, and with it every call. This call then waits for a permit like the others.
+      const throttled = settings.throttled.pipe(
+        report,
+        Schedule.tap(({ duration }) => call.quota.throttled(duration)),
+        Schedule.modifyDelay(() => Effect.succeed(Duration.zero)),
+      )
+      const trouble = either(settings.api, settings.busy, isBusy).pipe(report)
+      return effect.pipe(
+        Effect.retry({ while: ApiErrors.hasReason("Unauthorized"), times: 1 }),
+        Effect.retry(only(throttled, ApiErrors.hasReason("TooManyRequests"))),
+        Effect.retry(only(trouble, isRepeatable(call))),
+      )
+    })
 
 /** One attempt, from the permit of its quota to its answer. */
 const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: Timing.Settings, check: Check) {
@@ -171,18 +180,17 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
     isSent,
   })
   const bounds = { size: call.bodyLimit, stall: settings.stallTimeout, total: settings.bodyTimeout }
-  const { isComplete, text } = yield* Http.body(response, bounds).pipe(
+  const { isComplete, parts } = yield* Http.body(response, bounds).pipe(
     Effect.mapError(({ description }) => ApiErrors.unreachable(call)({ description })),
     Effect.ensuring(recordDuration(call, sentAt, response.status)),
   )
-  if (response.status < 300) yield* api.admission.accepted
+  if (response.status < 300) yield* api.admission.accepted(call.permission)
   if (isSuccess(call, response.status)) {
-    const problem = isComplete ? excessOf(call, text) : `it is longer than ${call.bodyLimit} bytes`
+    const problem = isComplete ? excessOf(call, parts) : `it is longer than ${call.bodyLimit} bytes`
     if (problem !== undefined) return yield* ApiErrors.unexpected(call.operation, problem, call.isOnce)
-    const { secrets } = api.sentTokens
-    return { response, body: text, redact: withoutSecrets(secrets, text), secrets } satisfies Answer
+    return { response, parts, secrets: api.sentTokens.secrets } satisfies Answer
   }
-  return yield* failure(api, call, { bearer, response, text })
+  return yield* failure(api, call, { bearer, response, text: parts.join("") })
 })
 
 /** Sends the call and waits for the head of the answer: by then the API has counted it. */
@@ -203,8 +211,8 @@ const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: 
 const isSuccess = <E>({ acceptsAny2xx }: Call<E>, status: number): boolean =>
   acceptsAny2xx === true ? status >= 200 && status < 300 : status === 200 || status === 201
 
-const excessOf = <E>({ isRecordList }: Call<E>, body: string): string | undefined =>
-  isRecordList === true ? undefined : JsonBounds.excess(body)
+const excessOf = <E>({ isRecordList }: Call<E>, parts: ReadonlyArray<string>): string | undefined =>
+  isRecordList === true ? undefined : JsonBounds.excess(parts.join(""))
 
 /** Fails with what the answer means. A token that the API refused is not used again. */
 const failure = Effect.fnUntraced(function* <E>(
@@ -222,8 +230,9 @@ const failure = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<never, DefenderError> {
   const body = JsonBounds.excess(text) === undefined ? text : ""
   const now = yield* DateTime.now
-  const reason = ApiErrors.reasonOf(response, body, { ...call, now, secrets: api.sentTokens.secrets })
-  if (reason._tag === "NotFound") yield* api.admission.accepted
+  const claims = Option.getOrUndefined(AccessToken.claims(bearer))
+  const reason = ApiErrors.reasonOf(response, body, { ...call, claims, now, secrets: api.sentTokens.secrets })
+  if (reason._tag === "NotFound") yield* api.admission.accepted(call.permission)
   if (reason._tag === "Unauthorized") {
     const claims = Option.getOrUndefined(ClaimsChallenge.parse(response.headers["www-authenticate"]))
     yield* api.invalidate(bearer, claims === undefined ? {} : { claims })

@@ -1,9 +1,7 @@
 /** What the calls of one API share: its address, its client, and a quota for each kind of call. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Service as Quota } from "../Quota.ts"
 import * as QuotaRule from "../QuotaRule.ts"
-import * as Session from "../Session.ts"
 import type { Settings } from "../Timing.ts"
 import type * as ApiCall from "./apiCall.ts"
 import { cachedSuccess } from "./cachedSuccess.ts"
@@ -16,25 +14,29 @@ export interface Api {
 }
 
 /**
- * Microsoft's limits for reading actions and machines, and for cancelling.
+ * Microsoft's limits for reading actions and machines, for cancelling, and for the library.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files
  */
 const usualWindows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
 
-/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response */
-const defaultRunWindows = [QuotaRule.Window.make({ limit: Session.limits.perMinute, duration: Duration.minutes(1) })]
+/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri */
+const packageWindows = QuotaRule.windowsOf({ perMinute: 2, perHour: 120 })
 
-/** Each kind of call with its quota, whose log is opened with the first call. */
-export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = defaultRunWindows) => {
-  const endpoint = (name: string, windows: ReadonlyArray<QuotaRule.Window>) =>
-    cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
-  return Effect.all({
+/** A kind of call with its quota, whose log is opened with the first call. */
+export const endpoint = (quota: Quota, name: string, windows: ReadonlyArray<QuotaRule.Window> = usualWindows) =>
+  cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
+
+/** The kinds of calls about actions. */
+export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
+  Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
-    list: endpoint("ListMachineActions", usualWindows),
-    get: endpoint("GetMachineAction", usualWindows),
-    machines: endpoint("ListMachines", usualWindows),
-    run: endpoint("RunLiveResponse", runWindows),
-    cancel: endpoint("CancelMachineAction", usualWindows),
+    package: endpoint(quota, "GetPackageUri", packageWindows),
+    collect: endpoint(quota, "CollectInvestigationPackage"),
+    list: endpoint(quota, "ListMachineActions"),
+    get: endpoint(quota, "GetMachineAction"),
+    machines: endpoint(quota, "ListMachines"),
+    run: endpoint(quota, "RunLiveResponse", runWindows),
+    cancel: endpoint(quota, "CancelMachineAction"),
   })
-}

@@ -6,6 +6,7 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as AccessToken from "../AccessToken.ts"
 import * as DefenderError from "../DefenderError.ts"
 import { MachineActionId } from "../MachineAction.ts"
 import * as Permission from "../Permission.ts"
@@ -66,6 +67,8 @@ export const unreachable =
 /** What a call adds to the reason of its failure. */
 export interface Context {
   readonly permission: Permission.Permission
+  /** The claims of the token that was sent, if it can be read. */
+  readonly claims?: AccessToken.Claims | undefined
   /** Whether the call must not be repeated where it may have reached the API. */
   readonly isOnce?: boolean
   /** What to do about a 404. */
@@ -98,9 +101,7 @@ export const reasonOf = (response: HttpClientResponse, body: string, context: Co
       return new DefenderError.Unauthorized({ ...answer, ...(isChallenge ? { challenge: "insufficient_claims" } : {}) })
     }
     case 403:
-      return answer.code === "DisallowedOperation"
-        ? new DefenderError.Refused(answer)
-        : new DefenderError.Forbidden({ ...answer, permission: Permission.describe(context.permission) })
+      return answer.code === "DisallowedOperation" ? new DefenderError.Refused(answer) : forbidden(answer, context)
     case 404:
       return new DefenderError.NotFound({
         ...answer,
@@ -121,6 +122,14 @@ export const reasonOf = (response: HttpClientResponse, body: string, context: Co
   if (status >= 500) return new DefenderError.Unavailable(busy)
   if (status >= 400) return new DefenderError.Refused(answer)
   return new DefenderError.UnexpectedAnswer({ description: `HTTP ${status}` })
+}
+
+/** A permission that the token has is not what is missing. */
+const forbidden = (answer: Omit<typeof DefenderError.Forbidden.Encoded, "_tag">, { claims, permission }: Context) => {
+  const held = claims === undefined ? undefined : Permission.held(claims, permission)
+  return held === undefined
+    ? new DefenderError.Forbidden({ ...answer, permission: Permission.describe(permission) })
+    : new DefenderError.Forbidden({ ...answer, permission: held, isHeld: true })
 }
 
 /** The action that is in the way: only the message of the error names it. */

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import * as UrlParams from "effect/http/UrlParams"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { DefenderApi, type Service as Api } from "../DefenderApi.ts"
@@ -98,6 +99,8 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
     yield* check
     return yield* Http.execute(client, requestOf(link, transfer), headTimeout).pipe(
       Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+      // A link to a package has no signature that spans leave out, but a token.
+      Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, "token"]),
       Effect.mapError((trouble) => TransferFailure.ofConnection(transfer, link, trouble)),
     )
   })

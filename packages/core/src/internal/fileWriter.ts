@@ -6,6 +6,7 @@ import type { Algorithm, Hash } from "../Hasher.ts"
 import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import type { ResultChunk } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
+import { allowBorrowing } from "./borrowing.ts"
 import { Inspection } from "./inspection.ts"
 import * as PartFile from "./partFile.ts"
 import type { SpaceWatch } from "./spaceWatch.ts"
@@ -47,7 +48,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
   const inspection = new Inspection(hasher, ref)
   const resume = yield* inspectPart(part, inspection)
 
-  return {
+  return allowBorrowing({
     resume,
     write: Effect.fnUntraced(function* ({ bytes, head, offset }: ResultChunk) {
       const left = head.length === undefined ? bytes.length : head.length - offset
@@ -58,9 +59,9 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
       }
       inspection.announce(head)
       inspection.add(bytes)
-      yield* PartFile.append(part, head, bytes)
+      yield* PartFile.exclusively(part)(PartFile.append(part, head, bytes))
     }),
     complete: complete(part, inspection),
     discard: PartFile.exclusively(part)(PartFile.discard(part)),
-  }
+  })
 })

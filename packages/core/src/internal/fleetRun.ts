@@ -33,6 +33,7 @@ export interface Options {
   readonly session: Session
   readonly sessions: number
   readonly adopt: boolean
+  readonly cancelBlocking: boolean
   readonly retryFailed: boolean
   readonly deadline: Duration.Input | undefined
   readonly isWaiting: boolean
@@ -243,7 +244,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   const shared: Shared = {
     ...options,
     ...log,
-    ...SessionStart.make({ ...options, record: log.record }),
+    ...SessionStart.make({ ...options, ...log }),
     atDeadline,
     circuitBreaker: CircuitBreaker.make(),
     slots: SessionSlots.make(Math.max(1, sessions)),

@@ -22,7 +22,7 @@ const mark = "<redacted>"
 
 /** What looks like a secret: a signature, a bearer token, a JWT, a password in a URL. */
 const looks: ReadonlyArray<readonly [RegExp, string]> = [
-  [/(\bsig(?:=|%3D))[^&\s"'<>]+/gi, `$1${mark}`],
+  [/(\b(?:sig|token)(?:=|%3D))[^&\s"'<>]+/gi, `$1${mark}`],
   [/\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{16,}/gi, `$1$2${mark}`],
   [/\beyJ[\w-]{10,}(?:\.[\w-]*)*/g, mark],
   [/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@"']{1,256}@/gi, `$1${mark}@`],
@@ -81,10 +81,22 @@ const withoutWords = (text: string, part: string): string => {
   return [...kept, text.slice(from)].join("")
 }
 
+/** The secrets that a text is long enough for. A link is longer than most headers, and its forms need not be computed. */
+const fitting = (secrets: Secrets, longest: number): Secrets => {
+  const fit = secrets.filter((secret) => Redacted.value(secret).length <= longest)
+  return fit.length === secrets.length ? secrets : fit
+}
+
+/** Nine characters of a secret, such as `%E2%82%AC`, may be one in a text. */
+const fittingForms = (secrets: Secrets, { length }: string) => forms(fitting(secrets, length * 9))
+
+/** Four characters of base64 are three of a secret, without up to two at each of its ends. */
+const fittingBase64Forms = (secrets: Secrets, { length }: string) => base64Forms(fitting(secrets, (length * 3) / 4 + 4))
+
 /** Replaces each of the secrets, and what looks like one, with a mark. */
 export const redact = (text: string, secrets: Secrets = []): string => {
-  const known = forms(secrets).reduce((rest, form) => rest.replaceAll(form, mark), text)
-  const withoutBase64 = base64Forms(secrets).reduce(withoutWords, known)
+  const known = fittingForms(secrets, text).reduce((rest, form) => rest.replaceAll(form, mark), text)
+  const withoutBase64 = fittingBase64Forms(secrets, known).reduce(withoutWords, known)
   return looks.reduce((rest, [look, replacement]) => rest.replaceAll(look, replacement), withoutBase64)
 }
 
@@ -156,10 +168,10 @@ export const foreignTexts = <A extends Readonly<Record<string, string | undefine
   return kept
 }
 
-/** The secrets of a link: its query, and the signature in it by itself. */
+/** The secrets of a link: its query, and by itself the signature in it, or the token of a link to a package. */
 export const secretsOfLink = (link: Redacted.Redacted<string>): Secrets => {
   const url = Redacted.value(link)
   const query = url.slice(url.indexOf("?") + 1)
-  const signature = /(?:^|&)sig=([^&]*)/.exec(query)?.[1] ?? ""
+  const signature = /(?:^|&)(?:sig|token)=([^&]*)/.exec(query)?.[1] ?? ""
   return [url, query, signature].map((text) => Redacted.make(text))
 }

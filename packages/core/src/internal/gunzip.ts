@@ -1,18 +1,7 @@
 /** Unpacks gzip files (RFC 1952) with any number of members in steps, and counts the bytes after the last member. */
 import * as Result from "effect/Result"
+import { addCrc } from "./crc32.ts"
 import * as Inflate from "./inflate.ts"
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let crc = n
-  for (let i = 0; i < 8; i++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  return crc
-})
-
-const addCrc = (crc: number, bytes: Uint8Array): number => {
-  let sum = ~crc
-  for (let i = 0; i < bytes.length; i++) sum = (crcTable[(sum ^ (bytes[i] ?? 0)) & 255] ?? 0) ^ (sum >>> 8)
-  return ~sum
-}
 
 const uint32 = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true)
 

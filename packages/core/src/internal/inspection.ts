@@ -13,6 +13,8 @@ import * as TransferError from "../TransferError.ts"
 import * as OriginalName from "./originalName.ts"
 
 export const kindOf = (start: Uint8Array): FileName.Kind => {
+  // Only an investigation package is a zip file as it is served: a collected one is inside gzip.
+  if (start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4) return "zip"
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
 }
@@ -27,7 +29,8 @@ interface State {
   head: ResultHead
   size: number
   start: Uint8Array
-  readonly sha256: Hash
+  /** Created for the first bytes: a writer starts with a state that the head of the answer replaces. */
+  sha256: Hash | undefined
   readonly md5: Hash | undefined
 }
 
@@ -36,7 +39,7 @@ const startState = (hasher: Hasher, head: ResultHead): State => ({
   head,
   size: 0,
   start: new Uint8Array(),
-  sha256: hasher("SHA-256"),
+  sha256: undefined,
   md5: head.md5 === undefined ? undefined : hasher("MD5"),
 })
 
@@ -55,6 +58,11 @@ export class Inspection {
     return this.state.size
   }
 
+  private get sha256(): Hash {
+    this.state.sha256 ??= this.hasher("SHA-256")
+    return this.state.sha256
+  }
+
   /** Starts, or starts over, with what the storage announced of the content. */
   start(head: ResultHead): void {
     this.state = startState(this.hasher, head)
@@ -70,14 +78,14 @@ export class Inspection {
     if (state.size < startLength) {
       state.start = Bytes.concat([state.start, bytes.subarray(0, startLength - state.size)])
     }
-    state.sha256.update(bytes)
+    this.sha256.update(bytes)
     state.md5?.update(bytes)
     state.size += bytes.length
   }
 
   /** Checks the result and describes it. `all` is read only if its MD5 was announced after its first bytes. */
   finish<E, R>(all: Stream.Stream<Uint8Array, E, R>) {
-    const { head, sha256, size, start } = this.state
+    const { head, size, start } = this.state
     return Effect.gen({ self: this }, function* () {
       if (head.length !== undefined && head.length !== size) {
         return yield* this.mismatch("length", `${head.length} bytes`, `${size} bytes`)
@@ -87,7 +95,7 @@ export class Inspection {
       return {
         path: FileName.ofResult(this.ref, kindOf(start)),
         bytes: size,
-        sha256: Hex.encode(sha256.digest()),
+        sha256: Hex.encode(this.sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),
         ...(fileName === undefined ? {} : { fileName }),
         ...(head.unchecked === undefined ? {} : { unchecked: head.unchecked }),

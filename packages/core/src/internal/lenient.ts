@@ -1,6 +1,5 @@
 /** Reads members of answers whose types drift. No function throws: what it can't read is absent. */
 import * as DateTime from "effect/DateTime"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { shorten } from "./text.ts"
 
@@ -46,14 +45,12 @@ export const wholeNumber = (value: unknown): number | undefined => {
  * An instant with up to seven digits of a second. Without a time zone it is UTC. Its year has four digits, so that what is
  * computed from it is an instant as well.
  */
-export const instant = (value: unknown): DateTime.Utc | undefined =>
-  typeof value === "string"
-    ? DateTime.make(/(Z|[+-]\d\d:\d\d)$/.test(value) ? value : `${value}Z`).pipe(
-        Option.map(DateTime.toUtc),
-        Option.filter((instant) => instant.epochMilliseconds >= firstInstant && instant.epochMilliseconds < endOfYears),
-        Option.getOrUndefined,
-      )
-    : undefined
+export const instant = (value: unknown): DateTime.Utc | undefined => {
+  if (typeof value !== "string") return undefined
+  const hasZone = value.endsWith("Z") || /[+-]\d\d:\d\d$/.test(value)
+  const millis = Date.parse(hasZone ? value : `${value}Z`)
+  return millis >= firstInstant && millis < endOfYears ? DateTime.makeUnsafe(millis) : undefined
+}
 
 /** The years from 1 to 9999, in milliseconds since 1970. */
 const firstInstant = -62_135_596_800_000

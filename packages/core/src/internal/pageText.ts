@@ -1,6 +1,6 @@
 /**
  * The text of a page, which is cut into records before any of them is parsed: a record that is not JSON costs the others
- * nothing, and no step takes longer than one record.
+ * nothing, and no step takes longer than one record. A page has 20 MB, so that its pieces are never joined to one text.
  */
 import * as Result from "effect/Result"
 
@@ -63,19 +63,85 @@ const spanOf = (text: string, from: number): Span => {
   return span(depth === 0 ? at : -1)
 }
 
-/** The items of the array whose opening bracket is at `from`. Returns the position after it, or -1. */
-function* items(text: string, from: number): Generator<Span, number> {
-  let at = skipSpace(text, from + 1)
-  if (text.charAt(at) === "]") return at + 1
-  while (true) {
-    const span = spanOf(text, at)
-    if (span.to <= span.from) return -1
-    yield span
-    at = skipSpace(text, span.to)
-    if (text.charAt(at) === "]") return at + 1
-    if (text.charAt(at) !== ",") return -1
-    at = skipSpace(text, at + 1)
+/** At least so much text is joined at once: the runtime is fast with texts that are not much longer. */
+const windowLength = 32 * 1024
+
+/** A position in the text of a page, of which only a window is joined. */
+class Cursor {
+  /** The window, and the position in it. */
+  text = ""
+  at = 0
+  private readonly parts: ReadonlyArray<string>
+  private next = 0
+  /** How many characters were before the window. */
+  private before = 0
+
+  constructor(parts: ReadonlyArray<string>) {
+    this.parts = parts
   }
+
+  /** The position in the whole text. */
+  get position(): number {
+    return this.before + this.at
+  }
+
+  /** The next character that is not white space. It is empty at the end of the text. */
+  peek(): string {
+    do this.at = skipSpace(this.text, this.at)
+    while (this.at >= this.text.length && this.extend())
+    return this.text.charAt(this.at)
+  }
+
+  /** Whether the next character is this one, which is passed then. */
+  take(character: string): boolean {
+    const isThere = this.peek() === character
+    if (isThere) this.at++
+    return isThere
+  }
+
+  /** The value that is next. The position stays before it. */
+  span(): Span {
+    this.peek()
+    let span = spanOf(this.text, this.at)
+    // A value that reaches the end of the window may have more.
+    while ((span.to < 0 || span.to >= this.text.length) && this.extend()) span = spanOf(this.text, this.at)
+    return span
+  }
+
+  /** Adds at least as much text as is left of the window, so that a long value is not walked through again and again. */
+  private extend(): boolean {
+    if (this.next >= this.parts.length) return false
+    const pieces = [this.text.slice(this.at)]
+    const least = Math.max(this.text.length - this.at, windowLength)
+    for (let length = 0; length <= least && this.next < this.parts.length;) {
+      const part = this.parts[this.next++] ?? ""
+      pieces.push(part)
+      length += part.length
+    }
+    this.before += this.at
+    this.text = pieces.join("")
+    this.at = 0
+    return true
+  }
+}
+
+/** A record, and the text that it is in. */
+export interface Found {
+  readonly text: string
+  readonly span: Span
+}
+
+/** The items of the array that is next. Returns whether the array ends. */
+function* items(cursor: Cursor): Generator<Found, boolean> {
+  cursor.take("[")
+  if (cursor.take("]")) return true
+  do {
+    const span = cursor.span()
+    if (span.to <= span.from) return false
+    yield { text: cursor.text, span }
+    cursor.at = span.to
+  } while (cursor.take(","))
+  return cursor.take("]")
 }
 
 const parse = (text: string): Result.Result<unknown, string> =>
@@ -93,41 +159,59 @@ export const readWhole = (text: string): Result.Result<unknown, string> => read(
 
 const nameOf = (value: unknown): string => (value === null || value === undefined ? "null" : `a ${typeof value}`)
 
+/** What is known of a page beside its records. */
+interface Members {
+  count: number
+  hasRecords: boolean
+  /** The members that are needed. Others are not parsed: they may hold any number of values. */
+  readonly values: Map<"value" | "@odata.nextLink", unknown>
+}
+
+/** Why a page can't be read at a position. */
+const cut = (cursor: Cursor, isEnd = cursor.peek() === ""): Result.Result<never, string> =>
+  Result.fail(isEnd ? "it ends too early" : `it is not JSON at character ${cursor.position}`)
+
+/** One member of a page. Returns why it can't be read. */
+function* member(cursor: Cursor, members: Members): Generator<Found, Result.Result<void, string>> {
+  if (++members.count > mostMembers) return Result.fail(`it has more than ${mostMembers} members`)
+  const key = cursor.peek() === '"' ? cursor.span() : undefined
+  if (key === undefined || key.to < 0) return cut(cursor)
+  const name = Result.getOrUndefined(read(cursor.text, key))
+  cursor.at = key.to
+  if (!cursor.take(":")) return cut(cursor)
+  if (name === "value" && cursor.peek() === "[") {
+    members.hasRecords = true
+    return (yield* items(cursor)) ? Result.void : cut(cursor, true)
+  }
+  const span = cursor.span()
+  if (span.to <= span.from) return cut(cursor, true)
+  if (name === "value" || name === "@odata.nextLink") {
+    members.values.set(name, Result.getOrUndefined(read(cursor.text, span)))
+  }
+  cursor.at = span.to
+  return Result.void
+}
+
 /**
  * The records of a page, which are the items of its member `value`. Returns the link to the next page, or why the text is
  * not a page.
  */
-export function* records(text: string): Generator<Span, Result.Result<{ readonly nextLink: unknown }, string>> {
-  const cut = (at: number) => Result.fail(at >= text.length ? "it ends too early" : `it is not JSON at character ${at}`)
-  // Other members are not parsed: they may hold any number of values.
-  const others = new Map<"value" | "@odata.nextLink", unknown>()
-  let members = 0
-  let hasRecords = false
-  let at = skipSpace(text, 0)
-  if (text.charAt(at) !== "{") return Result.fail("it is not a JSON object")
-  do {
-    at = skipSpace(text, at + 1)
-    if (text.charAt(at) === "}" && members === 0) break
-    if (++members > mostMembers) return Result.fail(`it has more than ${mostMembers} members`)
-    const key = text.charAt(at) === '"' ? spanOf(text, at) : undefined
-    if (key === undefined || key.to < 0) return cut(at)
-    const name = Result.getOrUndefined(read(text, key))
-    at = skipSpace(text, key.to)
-    if (text.charAt(at) !== ":") return cut(at)
-    at = skipSpace(text, at + 1)
-    const isRecords = name === "value" && text.charAt(at) === "["
-    const span = isRecords ? undefined : spanOf(text, at)
-    const end = span === undefined ? yield* items(text, at) : span.to
-    if (end <= at) return cut(text.length)
-    if (isRecords) hasRecords = true
-    if (span !== undefined && (name === "value" || name === "@odata.nextLink")) {
-      others.set(name, Result.getOrUndefined(read(text, span)))
-    }
-    at = skipSpace(text, end)
-  } while (text.charAt(at) === ",")
-  if (text.charAt(at) !== "}") return cut(at)
-  if (!hasRecords) {
-    return Result.fail(others.has("value") ? `its "value" is ${nameOf(others.get("value"))}` : 'it has no "value"')
+export function* records(
+  parts: ReadonlyArray<string>,
+): Generator<Found, Result.Result<{ readonly nextLink: unknown }, string>> {
+  const cursor = new Cursor(parts)
+  const members: Members = { count: 0, hasRecords: false, values: new Map() }
+  if (!cursor.take("{")) return Result.fail("it is not a JSON object")
+  if (cursor.peek() !== "}") {
+    do {
+      const problem = yield* member(cursor, members)
+      if (Result.isFailure(problem)) return Result.fail(problem.failure)
+    } while (cursor.take(","))
   }
-  return Result.succeed({ nextLink: others.get("@odata.nextLink") })
+  if (cursor.peek() !== "}") return cut(cursor)
+  const { hasRecords, values } = members
+  if (!hasRecords) {
+    return Result.fail(values.has("value") ? `its "value" is ${nameOf(values.get("value"))}` : 'it has no "value"')
+  }
+  return Result.succeed({ nextLink: values.get("@odata.nextLink") })
 }

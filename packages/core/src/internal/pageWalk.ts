@@ -3,21 +3,30 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as ForeignNumber from "./foreignNumber.ts"
 import type { Item, RecordList } from "./recordList.ts"
+import { withoutEnd } from "./text.ts"
 
-const path = "/api/machineactions"
+/** Where a list is: the base of the API, and the path below it, such as `/api/machineactions`. */
+export interface Location {
+  readonly base: string
+  readonly path: string
+}
 
-export const firstAddress = (base: string, params: ReadonlyArray<string>): string =>
+export const firstAddress = ({ base, path }: Location, params: ReadonlyArray<string>): string =>
   `${base}${path}${params.length === 0 ? "" : `?${params.join("&")}`}`
+
+const isOfList = ({ pathname }: URL, { path }: Location): boolean =>
+  withoutEnd(pathname.toLowerCase(), "/").endsWith(path.toLowerCase())
 
 /**
  * An address of the list on the base's own server, because the token is sent with it. A link to the list on another server,
  * such as that of a region, leads to the list here.
  */
-export const resolve = (link: string, base: string, from: string): Result.Result<string, string> => {
+export const resolve = (link: string, location: Location, from: string): Result.Result<string, string> => {
+  const { base, path } = location
   const [origin, text] = [URL.parse(base)?.origin, link.trim()]
   if (URL.parse(text)?.origin === origin) return Result.succeed(text)
   const resolved = [from, `${base}/`].flatMap((start) => URL.parse(text, start) ?? [])
-  const ofList = resolved.find(({ pathname }) => /\/api\/machineactions\/?$/i.test(pathname))
+  const ofList = resolved.find((url) => isOfList(url, location))
   if (ofList !== undefined) return Result.succeed(`${base}${path}${ofList.search}`)
   const here = resolved.find((url) => url.origin === origin)
   return here === undefined ? Result.fail("the next page is at another server") : Result.succeed(here.href)
@@ -39,14 +48,14 @@ const afterFullPage = (address: string, count: number): Option.Option<string> =>
 /** The address of the next page, where there is one, or what is wrong with it. */
 export const nextAddress = (
   address: string,
-  base: string,
+  location: Location,
   { count, nextLink }: Omit<RecordList<unknown>, "items">,
 ): Option.Option<Result.Result<string, string>> => {
   if (nextLink === undefined || nextLink === null) {
     return Option.map(afterFullPage(address, count), (next) => Result.succeed(next))
   }
   if (typeof nextLink !== "string") return Option.some(Result.fail("the address of the next page is not text"))
-  return nextLink.trim() === "" ? Option.none() : Option.some(resolve(nextLink, base, address))
+  return nextLink.trim() === "" ? Option.none() : Option.some(resolve(nextLink, location, address))
 }
 
 export interface Step<A> {
@@ -59,10 +68,10 @@ export interface Step<A> {
 export class PageWalk {
   private readonly addresses = new Set<string>()
   private readonly keys = new Set<string>()
-  private readonly base: string
+  private readonly location: Location
 
-  constructor(base: string) {
-    this.base = base
+  constructor(location: Location) {
+    this.location = location
   }
 
   /** How many pages the walk has had. */
@@ -84,7 +93,7 @@ export class PageWalk {
       this.keys.add(key)
       return isNew
     })
-    const next = nextAddress(address, this.base, page)
+    const next = nextAddress(address, this.location, page)
     return fresh.length === 0 && Option.exists(next, Result.isSuccess) ? undefined : { fresh, next }
   }
 }

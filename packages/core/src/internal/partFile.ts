@@ -1,5 +1,4 @@
 /** A result in progress on the disk: its first bytes, and a record of how many of them a resume may trust. */
-import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -28,8 +27,11 @@ const Record = Schema.fromJsonString(
 const decodeRecord = Schema.decodeUnknownOption(Record)
 const encodeRecord = Schema.encodeEffect(Record)
 
-/** Bytes are written in pieces of this length: a write for each chunk off the wire would cost half as much again. */
-const bufferLength = 1024 * 1024
+/** Chunks of at least this length are written as they are. Shorter ones are gathered, because each write has its cost. */
+const directLength = 64 * 1024
+
+/** How many bytes are gathered before they are written. */
+const bufferLength = 256 * 1024
 
 /** Bytes are flushed to the disk after this many, or after a second. */
 const flushLength = 8 * 1024 * 1024
@@ -51,7 +53,8 @@ export interface PartFile extends Location {
   file: FileSystem.File | undefined
   /** What the storage announced of the content. */
   head: ResultHead | undefined
-  buffer: Array<Uint8Array>
+  /** Bytes that are not written yet, in the first `bufferedLength` of it. */
+  buffer: Uint8Array
   bufferedLength: number
   /** How many bytes were written. */
   size: number
@@ -99,19 +102,30 @@ const openFile = Effect.fnUntraced(function* (part: PartFile) {
   return file
 })
 
-const clearBuffer = (part: PartFile) => {
-  part.buffer = []
-  part.bufferedLength = 0
-}
-
-const writeBuffer = Effect.fnUntraced(function* (part: PartFile) {
-  if (part.bufferedLength === 0) return
+const write = Effect.fnUntraced(function* (part: PartFile, bytes: Uint8Array) {
   const file = yield* openFile(part)
-  const bytes = Bytes.concat(part.buffer)
-  clearBuffer(part)
   yield* file.writeAll(bytes).pipe(inPart(part))
   part.size += bytes.length
 })
+
+const writeBuffer = Effect.fnUntraced(function* (part: PartFile) {
+  if (part.bufferedLength === 0) return
+  const bytes = part.buffer.subarray(0, part.bufferedLength)
+  part.bufferedLength = 0
+  yield* write(part, bytes)
+})
+
+/** Copies as many bytes as fit into the buffer, and returns the rest. */
+const gather = (part: PartFile, bytes: Uint8Array): Uint8Array => {
+  if (part.buffer.length === 0) {
+    const expected = (part.head?.length ?? Infinity) - part.size
+    part.buffer = new Uint8Array(Math.min(bufferLength, Math.max(expected, bytes.length)))
+  }
+  const fitting = bytes.subarray(0, part.buffer.length - part.bufferedLength)
+  part.buffer.set(fitting, part.bufferedLength)
+  part.bufferedLength += fitting.length
+  return bytes.subarray(fitting.length)
+}
 
 const writeRecord = Effect.fnUntraced(function* ({ directory, durable, record }: PartFile, head: ResultHead) {
   const json = TerminalText.escapeJson(yield* Effect.orDie(encodeRecord({ ...head, durable })))
@@ -145,7 +159,8 @@ const removeRecord = Effect.fnUntraced(function* (part: PartFile) {
 })
 
 const reset = Effect.fnUntraced(function* (part: PartFile) {
-  clearBuffer(part)
+  part.buffer = new Uint8Array()
+  part.bufferedLength = 0
   part.head = undefined
   yield* removeRecord(part)
   part.size = 0
@@ -164,18 +179,20 @@ export const startOver = Effect.fnUntraced(function* (part: PartFile) {
   if (part.file !== undefined) yield* part.file.truncate(0).pipe(inPart(part))
 })
 
-/** Appends bytes. They are written once the buffer is full, and flushed a second later at the latest. */
-export const append = (part: PartFile, head: ResultHead, bytes: Uint8Array): Effect.Effect<void, StoreError> =>
-  Effect.suspend(() => {
-    if (part.failure !== undefined) return Effect.fail(part.failure)
-    part.head = head
-    part.buffer.push(bytes)
-    part.bufferedLength += bytes.length
-    return part.bufferedLength < bufferLength ? Effect.void : exclusively(part)(writeThrough(part))
-  })
-
-const writeThrough = Effect.fnUntraced(function* (part: PartFile) {
-  yield* writeBuffer(part)
+/**
+ * Appends bytes, and refers to none of them afterwards. They are written once the buffer is full, and flushed a second later
+ * at the latest. Only one operation at a time may use the buffer, because a write in progress reads it.
+ */
+export const append = Effect.fnUntraced(function* (part: PartFile, head: ResultHead, bytes: Uint8Array) {
+  part.head = head
+  for (let rest = bytes; rest.length > 0;) {
+    if (part.bufferedLength === 0 && rest.length >= directLength) {
+      yield* write(part, rest)
+      break
+    }
+    rest = gather(part, rest)
+    if (part.bufferedLength === part.buffer.length) yield* writeBuffer(part)
+  }
   if (part.size - part.durable >= flushLength) yield* checkpoint(part)
 })
 
@@ -226,6 +243,14 @@ const readRecord = Effect.fnUntraced(function* (part: PartFile) {
   part.durable = durable
 })
 
+/** Takes over the bytes of an earlier writer that can be trusted, and removes all else. */
+const takeOver = Effect.fnUntraced(function* (part: PartFile) {
+  yield* readRecord(part)
+  if (part.size === 0) yield* discard(part)
+  // A crash may leave an unfinished record.
+  yield* part.directory.remove(FileName.partOf(part.record))
+})
+
 /** Opens the part of a result, with the bytes of an earlier writer that can be trusted. */
 export const open = Effect.fnUntraced(function* (
   location: Location,
@@ -236,7 +261,7 @@ export const open = Effect.fnUntraced(function* (
     lock: yield* Semaphore.make(1),
     file: undefined,
     head: undefined,
-    buffer: [],
+    buffer: new Uint8Array(),
     bufferedLength: 0,
     size: 0,
     durable: 0,
@@ -244,10 +269,8 @@ export const open = Effect.fnUntraced(function* (
     failure: undefined,
     isPublished: false,
   }
-  yield* readRecord(part)
-  if (part.size === 0) yield* discard(part)
-  // A crash may leave an unfinished record.
-  yield* part.directory.remove(FileName.partOf(part.record))
+  // A result that is new has no directory, and so nothing that an earlier writer left.
+  if (yield* part.directory.hasDirectoryOf(part.name)) yield* takeOver(part)
   yield* Effect.addFinalizer(() => close(part))
   // A body may pause for long: what has arrived is on the disk a second later, even if this program is killed.
   yield* exclusively(part)(checkpoint(part)).pipe(

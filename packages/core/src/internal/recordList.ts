@@ -1,6 +1,7 @@
 /** A list of the API. Each record is decoded by itself, so that one that can't be read costs the others nothing. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { type Secrets, withoutSecrets } from "./foreignText.ts"
 import * as Lenient from "./lenient.ts"
 import * as PageText from "./pageText.ts"
 import { oneLine } from "./text.ts"
@@ -23,10 +24,12 @@ export interface Item<A> {
   readonly record: Result.Result<A, Unreadable>
 }
 
-/** An answer, and what removes the secrets from the values in it. */
+/** An answer. */
 export interface Source {
-  readonly body: string
-  readonly redact: (value: unknown) => unknown
+  /** Its text, in pieces. */
+  readonly parts: ReadonlyArray<string>
+  /** The tokens that were sent: the API may repeat them in the text. */
+  readonly secrets: Secrets
 }
 
 export interface RecordList<A> {
@@ -74,35 +77,49 @@ const excess = (records: number, values: number): string | undefined => {
 }
 
 /** How many characters are decoded before other fibers run: some five milliseconds. */
-const sliceLength = 256 * 1024
+const sliceLength = 128 * 1024
+
+/** The values of records without secrets. The text that they are in is searched once for all of them. */
+const makeRedact = (secrets: Secrets) => {
+  let searched: string | undefined
+  let redact = withoutSecrets(secrets, "")
+  return (text: string) => {
+    if (text !== searched) redact = withoutSecrets(secrets, text)
+    searched = text
+    return redact
+  }
+}
 
 /** Decodes an answer in steps. Its errors are a few words that have nothing of the answer in them. */
 export const decode = Effect.fnUntraced(function* <A extends { readonly id: string }>(
-  { body, redact }: Source,
+  { parts, secrets }: Source,
   fromApi: (value: unknown) => Result.Result<A, string>,
 ): Effect.fn.Return<RecordList<A>, string> {
-  const records = PageText.records(body)
+  const records = PageText.records(parts)
+  const redactOf = makeRedact(secrets)
   const items: Array<Item<A>> = []
   const unreadable = new UnreadableCount()
-  let count = 0
-  let values = 0
-  let turn = 0
+  const total = { records: 0, values: 0 }
+  let decoded = 0
   let step = records.next()
   for (; step.done !== true; step = records.next()) {
-    const span = step.value
-    values += span.values
-    const problem = excess(count + 1, values)
+    const { span, text } = step.value
+    total.values += span.values
+    const problem = excess(total.records + 1, total.values)
     if (problem !== undefined) return yield* Effect.fail(problem)
-    const value = Result.map(PageText.read(body, span), redact)
-    const item = itemOf(value, count, fromApi, () => body.slice(span.from, Math.min(span.to, span.from + 200)))
-    if (Result.isSuccess(item.record) || unreadable.add(count)) items.push(item)
-    count++
-    if (span.to - turn < sliceLength) continue
-    turn = span.to
+    const value = Result.map(PageText.read(text, span), redactOf(text))
+    const beginning = () => text.slice(span.from, Math.min(span.to, span.from + 200))
+    const item = itemOf(value, total.records, fromApi, beginning)
+    if (Result.isSuccess(item.record) || unreadable.add(total.records)) items.push(item)
+    total.records++
+    decoded += span.to - span.from
+    if (decoded < sliceLength) continue
+    decoded = 0
     yield* Effect.yieldNow
   }
   const { nextLink } = yield* Effect.fromResult(step.value)
-  return { items: [...items, ...unreadable.rest()], count, nextLink: redact(nextLink) }
+  const redact = withoutSecrets(secrets, JSON.stringify(nextLink) ?? "")
+  return { items: [...items, ...unreadable.rest()], count: total.records, nextLink: redact(nextLink) }
 })
 
 const itemOf = <A extends { readonly id: string }>(

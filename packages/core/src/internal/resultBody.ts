@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import type { HttpClientError } from "effect/http/HttpClientError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { DownloadLimits } from "../DownloadLimits.ts"
@@ -64,10 +64,13 @@ const finish = ({ head, transfer }: Body): Stream.Stream<ResultChunk, TransferEr
   return transfer.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
 }
 
-/** The chunks of a body, which continues the transfer where it stands. `connection` is closed if the body stalls. */
+/**
+ * The chunks of a body, which continues the transfer where it stands. Each is passed on before the next one is pulled.
+ * `connection` is closed if the body stalls.
+ */
 export const chunks = Effect.fnUntraced(function* (options: {
   readonly transfer: TransferState
-  readonly response: HttpClientResponse
+  readonly bytes: Stream.Stream<Uint8Array, HttpClientError>
   readonly connection: Scope.Closeable
   readonly stallLimits: StallWatch.Limits
 }): Effect.fn.Return<
@@ -75,7 +78,7 @@ export const chunks = Effect.fnUntraced(function* (options: {
   TransferError.TransferError,
   Scope.Scope
 > {
-  const { connection, response, stallLimits, transfer } = options
+  const { bytes, connection, stallLimits, transfer } = options
   const watch = yield* StallWatch.make(connection, transfer.pace, stallLimits)
   const { maxBytes } = yield* DownloadLimits
   const clock = yield* Clock.Clock
@@ -84,7 +87,7 @@ export const chunks = Effect.fnUntraced(function* (options: {
     return yield* TransferFailure.tooLarge(transfer.ref, maxBytes, head.length)
   }
   const body: Body = { transfer, head, maxBytes, clock, reportedAt: monotonicMillisUnsafe(clock) }
-  return Stream.transformPull(response.stream, (pull) => Effect.succeed(watch.during(pull))).pipe(
+  return Stream.transformPull(bytes, (pull) => Effect.succeed(watch.during(pull))).pipe(
     Stream.mapError((error) => {
       const stall = watch.stall()
       return stall === undefined

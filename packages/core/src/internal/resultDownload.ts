@@ -18,6 +18,7 @@ import type { Service as ResultStore } from "../ResultStore.ts"
 import { StoreError } from "../StoreError.ts"
 import type { Service as Transfer } from "../Transfer.ts"
 import * as BatchTotals from "./batchTotals.ts"
+import { mayBorrow } from "./borrowing.ts"
 import type { CircuitBreaker } from "./circuitBreaker.ts"
 import { foreignText, redact } from "./foreignText.ts"
 import * as ResultMetrics from "./resultMetrics.ts"
@@ -64,7 +65,8 @@ export const download = (
 ) =>
   Effect.gen(function* () {
     const writer = yield* store.open(ref)
-    yield* Stream.runForEach(transfer.chunks(ref, writer.resume), (chunk) => {
+    const chunks = transfer.chunks(ref, writer.resume, { borrowed: mayBorrow(writer) })
+    yield* Stream.runForEach(chunks, (chunk) => {
       onBytes()
       return Effect.andThen(BatchTotals.countDownloaded(chunk.bytes.length), writer.write(chunk))
     }).pipe(

@@ -51,3 +51,25 @@ export const either = <O, I, E, R, O2, E2, R2>(
           isSpecial(input) ? specialStep(now, input) : step(now, input),
     ),
   )
+
+/**
+ * Runs an effect, and once more what `retried` makes of it where it fails: to start a schedule costs more than many a call that
+ * succeeds. The first failure counts as the first attempt of `retried`.
+ */
+export const onceItFails = <A, E, R, E2, R2>(
+  effect: Effect.Effect<A, E, R>,
+  retried: (effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E2, R2>,
+): Effect.Effect<A, E2, R | R2> =>
+  Effect.matchEffect(effect, {
+    onSuccess: Effect.succeed,
+    onFailure: (error) => {
+      let isFirst = true
+      return retried(
+        Effect.suspend(() => {
+          if (!isFirst) return effect
+          isFirst = false
+          return Effect.fail(error)
+        }),
+      )
+    },
+  })

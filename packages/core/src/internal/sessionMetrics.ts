@@ -21,6 +21,7 @@ const outcomeOf = (event: FleetEvent): string | undefined => {
     case "notStarted":
       return "not_started"
     case "started":
+    case "cancelled":
     case "offline":
     case "online":
     case "sessions":

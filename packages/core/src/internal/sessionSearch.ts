@@ -82,14 +82,14 @@ const exitOf = (entry: Entry, { doubtful, onWrongMachine }: Open, unreadable: Re
 }
 
 /**
- * Makes the function that searches once for a live response action of a machine, and returns the first match. Without a
+ * Makes the function that searches once for an action of this type on a machine, and returns the first match. Without a
  * match it fails where one of the records can't be read, where an action on another machine matches, or where an action may
  * match.
  */
-export const make = (api: DefenderApi) => {
+export const make = (api: DefenderApi, type: string) => {
   const resolver = RequestResolver.make<Search>((entries) => {
     const machines = Arr.dedupe(Arr.map(entries, ({ request }) => request.machineId))
-    const filter = ActionFilter.all(ActionFilter.is("type", "LiveResponse"), ActionFilter.is("machineId", ...machines))
+    const filter = ActionFilter.all(ActionFilter.is("type", type), ActionFilter.is("machineId", ...machines))
     const open: Open = { entries: new Set(entries), onWrongMachine: new Map(), doubtful: new Map() }
     const unreadable: Array<Unreadable> = []
     return Stream.runForEach(api.pages({ filter }), (page) =>

@@ -18,10 +18,10 @@ import * as Result from "effect/Result"
 import type { ApiError } from "../ApiError.ts"
 import type { Service as DefenderApi } from "../DefenderApi.ts"
 import * as DefenderError from "../DefenderError.ts"
-import type * as FleetEvent from "../FleetEvent.ts"
+import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
-import type { Session } from "../Session.ts"
+import { actionType, type Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { Settings } from "../Timing.ts"
 import type { FleetLog } from "./fleetLog.ts"
@@ -99,7 +99,10 @@ export interface Options {
   readonly session: Session
   /** Whether a session of somebody else that is in progress on the machine counts in place of this one. */
   readonly adopt: boolean
+  /** Whether a session of somebody else that is in progress on the machine is cancelled. */
+  readonly cancelBlocking: boolean
   readonly record: FleetLog["record"]
+  readonly emit: FleetLog["emit"]
 }
 
 /** Says what an error leaves unknown. */
@@ -144,18 +147,25 @@ const makeSearch =
     )
   }
 
-/** What the session in progress on a machine is: one that counts, another one, or unknown. */
-type InProgress = Found | "another" | "unknown"
+/** What the session in progress on a machine is: one that counts, another one with its action if that can be read, or unknown. */
+type InProgress =
+  | { readonly what: "found"; readonly found: Found }
+  | { readonly what: "another"; readonly action?: MachineAction }
+  | { readonly what: "unknown" }
+
+const found = (id: MachineActionId, as: Found["as"]): InProgress => ({ what: "found", found: { id, as } })
 
 /**
  * Makes the function that says what the session in progress is: the requested one, or with `adopt` one that replaces it.
  * Without the permission to read actions it counts as another one.
  */
-const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
+const makeIdentify = ({ adopt, api, cancelBlocking }: Options, find: SessionSearch.Find) => {
   const byId = (id: MachineActionId, machineId: string, mark: string): Effect.Effect<InProgress, ApiError> =>
     Effect.flatMap(api.get(id), (action) => {
       if (!SessionOwner.isOn(action, machineId)) return Effect.fail(SessionOwner.wrongMachine(action, machineId))
-      return Effect.succeed<InProgress>(SessionMark.isOn(mark)(action) ? { id, as: "resumed" } : "another")
+      return Effect.succeed<InProgress>(
+        SessionMark.isOn(mark)(action) ? found(id, "resumed") : { what: "another", action },
+      )
     })
 
   /** The refusal does not name the action, so it is searched for. If it is not found it may be the requested one. */
@@ -163,30 +173,52 @@ const makeIdentify = ({ adopt, api }: Options, find: SessionSearch.Find) => {
     Effect.all(
       [
         find(machineId, SessionMark.isOn(mark)),
-        adopt ? find(machineId, SessionSearch.isInProgressOn(machineId)) : Effect.succeedNone,
+        adopt || cancelBlocking ? find(machineId, SessionSearch.isInProgressOn(machineId)) : Effect.succeedNone,
       ],
       { concurrency: "unbounded" },
     ).pipe(
       Effect.map(([own, other]): InProgress => {
-        if (Option.isSome(own)) return { id: own.value.id, as: "resumed" }
-        return Option.isSome(other) ? { id: other.value.id, as: "adopted" } : "unknown"
+        if (Option.isSome(own)) return found(own.value.id, "resumed")
+        if (Option.isNone(other)) return { what: "unknown" }
+        return adopt ? found(other.value.id, "adopted") : { what: "another", action: other.value }
       }),
     )
 
   return Effect.fnUntraced(function* (id: MachineActionId | undefined, machineId: string, mark: string) {
-    const found = yield* (id === undefined ? bySearch(machineId, mark) : byId(id, machineId, mark)).pipe(
-      Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<InProgress>("unknown")),
-      Effect.catchReason("DefenderError", "Forbidden", () => Effect.succeed<InProgress>("another")),
+    const inProgress = yield* (id === undefined ? bySearch(machineId, mark) : byId(id, machineId, mark)).pipe(
+      Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed<InProgress>({ what: "unknown" })),
+      Effect.catchReason("DefenderError", "Forbidden", () => Effect.succeed<InProgress>({ what: "another" })),
     )
-    if (typeof found === "object" || id === undefined || !adopt) return found
-    return { id, as: "adopted" } satisfies Found
+    return inProgress.what !== "found" && id !== undefined && adopt ? found(id, "adopted") : inProgress
   })
 }
 
+/** A live response session of somebody else is in progress on the machine, and may be cancelled. */
+class Blocked extends Data.TaggedError("Blocked")<{
+  readonly action: MachineAction
+  readonly refusal: DefenderError.DefenderError
+}> {}
+
+/** How long a session may take to end once it was cancelled. */
+const cancellation = "2 minutes"
+
+/** Makes the function that cancels the session in the way, and waits until it has finished. */
+const makeClear =
+  ({ api, emit, session }: Options) =>
+  (machineId: string, { action, refusal }: Blocked): Effect.Effect<void, ApiError> =>
+    api.cancel(action.id, `cancelled, because another session was requested: ${session.comment}`).pipe(
+      // It may have finished meanwhile.
+      Effect.catchReason("DefenderError", "Refused", () => Effect.void),
+      Effect.andThen(api.wait(action.id)),
+      Effect.timeoutOrElse({ duration: cancellation, orElse: () => Effect.fail(refusal) }),
+      Effect.andThen(emit(machineId, (of) => FleetEvent.Cancelled.make({ ...of, machineActionId: action.id }))),
+    )
+
 /** Makes the functions that search for a session and that request one. */
 export const make = (options: Options) => {
-  const { api, record, session, timing } = options
-  const find = SessionSearch.make(api)
+  const { api, cancelBlocking, record, session, timing } = options
+  const find = SessionSearch.make(api, actionType(session))
+  const clear = makeClear(options)
   const search = makeSearch(find, options)
   const identify = makeIdentify(options, find)
 
@@ -209,14 +241,19 @@ export const make = (options: Options) => {
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
     const refused = busy(error)
-    if (refused !== undefined) {
+    if (error._tag === "DefenderError" && refused !== undefined) {
       const inProgress = yield* identify(refused.machineActionId, machineId, mark)
       // It may be the requested one: the next run searches for it.
-      if (inProgress === "unknown") return yield* error
-      if (inProgress !== "another") return inProgress
+      if (inProgress.what === "unknown") return yield* error
+      if (inProgress.what === "found") return inProgress.found
+      const { action } = inProgress
+      if (cancelBlocking && action?.type === "LiveResponse") {
+        yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
+        return yield* new Blocked({ action, refusal: error })
+      }
     }
-    const found = isLost(error) ? yield* search(machineId, mark, since) : Option.none()
-    if (Option.isSome(found)) return found.value
+    const known = isLost(error) ? yield* search(machineId, mark, since) : Option.none()
+    if (Option.isSome(known)) return known.value
     // The API has created a session. It is not requested again, and the next run searches for it.
     if (hasSucceeded(error)) return yield* inDoubt(machineId, error)
     yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
@@ -232,6 +269,10 @@ export const make = (options: Options) => {
      */
     start: (machineId: string, mark: string, maySend: () => boolean): Effect.Effect<Found, ApiError | StoreError> =>
       requestOnce(machineId, mark, maySend).pipe(
+        Effect.catchTag("Blocked", (blocked) =>
+          Effect.andThen(clear(machineId, blocked), requestOnce(machineId, mark, maySend)),
+        ),
+        Effect.catchTag("Blocked", ({ refusal }) => Effect.fail(refusal)),
         Effect.retry({ schedule: timing.restart, while: isNeverStarted }),
         Effect.catchTag("NeverStarted", ({ lost }) => Effect.fail(lost)),
       ),

@@ -2,13 +2,11 @@ import * as BlockHash from "./blockHash.ts"
 
 /** The first 32 bits of the fractional parts of a root of the first primes. */
 const ofPrimes = (count: number, root: (n: number) => number): Array<number> => {
-  const found: Array<number> = []
-  for (let n = 2; found.length < count; n++) {
-    if (Array.from({ length: n - 2 }, (_, i) => i + 2).every((divisor) => n % divisor !== 0)) {
-      found.push(((root(n) % 1) * 2 ** 32) >>> 0)
-    }
+  const primes: Array<number> = []
+  for (let n = 2; primes.length < count; n++) {
+    if (primes.every((prime) => n % prime !== 0)) primes.push(n)
   }
-  return found
+  return primes.map((prime) => ((root(prime) % 1) * 2 ** 32) >>> 0)
 }
 
 const initial = ofPrimes(8, Math.sqrt)

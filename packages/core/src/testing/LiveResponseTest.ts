@@ -16,7 +16,9 @@ import * as DefenderApi from "../DefenderApi.ts"
 import * as Fleet from "../Fleet.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import * as FollowPosition from "../FollowPosition.ts"
+import * as Library from "../Library.ts"
 import * as LiveResponse from "../LiveResponse.ts"
+import * as Machines from "../Machines.ts"
 import * as Manifest from "../Manifest.ts"
 import * as Quota from "../Quota.ts"
 import type * as QuotaRule from "../QuotaRule.ts"
@@ -42,7 +44,7 @@ export interface Options extends Simulator.Options {
 }
 
 /**
- * Provides `LiveResponse`, `Fleet` and every service below them, together with the `Simulator` that answers their calls.
+ * Provides `LiveResponse`, `Fleet`, `Library`, `Machines` and every service below them, together with the `Simulator` that answers their calls.
  *
  * **Details**
  *
@@ -77,7 +79,7 @@ export interface Options extends Simulator.Options {
  * @category layers
  */
 export const layer = (options?: Options) =>
-  Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
+  Layer.mergeAll(LiveResponse.layer, Fleet.layer, Library.layer, Machines.layer).pipe(
     Layer.provideMerge(Layer.mergeAll(Transfer.layer, ActionWatch.layer)),
     Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
     Layer.provideMerge(Simulator.layerHttpClient),

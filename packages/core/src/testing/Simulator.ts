@@ -26,22 +26,63 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Actions from "../internal/simulator/actions.ts"
 import * as Api from "../internal/simulator/api.ts"
+import * as BlobAnswer from "../internal/simulator/blobAnswer.ts"
 import * as Blobs from "../internal/simulator/blobs.ts"
+import * as Control from "../internal/simulator/control.ts"
 import * as DeviceCodes from "../internal/simulator/deviceCodes.ts"
 import * as Entra from "../internal/simulator/entra.ts"
+import type { AccessToken } from "../internal/simulator/entraTokens.ts"
 import { outage } from "../internal/simulator/errors.ts"
+import * as Faults from "../internal/simulator/faults.ts"
+import * as Library from "../internal/simulator/library.ts"
 import type {
   ActionRecord,
   App,
   DeviceUser,
   Fault,
   GeneratedContent,
+  LibraryFile,
   Machine,
+  MachineRecord,
   Result,
 } from "../internal/simulator/models.ts"
+import * as Packages from "../internal/simulator/packages.ts"
+import * as ResultActions from "../internal/simulator/resultActions.ts"
+import * as Routes from "../internal/simulator/routes.ts"
 import type { ResultRef } from "../ResultRef.ts"
+import { limits } from "../Session.ts"
 
-export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, Machine, Result }
+export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, LibraryFile, Machine, MachineRecord, Result }
+
+/**
+ * What a request asked for: a call of the API, bytes of the storage, or a token.
+ *
+ * **Details**
+ *
+ * - `link`, `list`, `action`, `run`, `cancel`: results, machine actions and sessions
+ * - `respond`: other actions on a machine, such as isolating it
+ * - `packageLink`, `package`: investigation packages
+ * - `machines`, `machine`, `machinesByTag`: machines
+ * - `library`, `upload`, `delete`: the files of the live response library
+ * - `other`: anything else, and every request during an outage
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = FaultTarget | "package" | "other"
+
+/**
+ * The kinds of requests that can have faults.
+ *
+ * **Details**
+ *
+ * A call of the API can have any fault but `expire` and `ignoreRange`, a `token` none but `throttle`, `status`, `stall` and
+ * `none`, and a `blob` any but `throttle` and `lost`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FaultTarget = Faults.Target
 
 /**
  * A request that the simulator answered.
@@ -54,7 +95,7 @@ export type { ActionRecord, App, DeviceUser, Fault, GeneratedContent, Machine, R
  * @category models
  */
 export interface Call {
-  readonly kind: "link" | "blob" | "token" | "list" | "action" | "run" | "cancel" | "machines" | "other"
+  readonly kind: Kind
   readonly at: number
   readonly status: number
   readonly url: string
@@ -89,10 +130,16 @@ export interface Options {
   /** How a user behaves who is shown a device code. Default: the first poll gets the token. */
   readonly deviceUser?: DeviceUser | undefined
 
-  /** The permissions in tokens of apps. Default: `Machine.Read.All` and `Machine.LiveResponse`. */
+  /**
+   * The permissions in tokens of apps. Default: `Machine.ReadWrite.All`, `Machine.LiveResponse`,
+   * `Machine.CollectForensics` and `Library.Manage`.
+   */
   readonly roles?: ReadonlyArray<string> | undefined
 
-  /** The permissions in tokens of users. Default: `Machine.Read` and `Machine.LiveResponse`. */
+  /**
+   * The permissions in tokens of users. Default: `Machine.ReadWrite`, `Machine.LiveResponse`,
+   * `Machine.CollectForensics` and `Library.Manage`.
+   */
   readonly scopes?: ReadonlyArray<string> | undefined
 
   /**
@@ -104,14 +151,23 @@ export interface Options {
   /** The machines that sessions can run on. Default: none. */
   readonly machines?: ReadonlyArray<Machine> | undefined
 
+  /**
+   * The files of the live response library. Sessions can run and put only these, and those that are uploaded. Default:
+   * `collect.ps1` alone, which the examples of this library run.
+   */
+  readonly library?: ReadonlyArray<LibraryFile> | undefined
+
   /** How long each command of a session runs. Default: 30 seconds. */
   readonly commandTime?: Duration.Input | undefined
 
   /** The limit of sessions that start in any minute. Default: 10, as the service has it. */
   readonly runsPerMinute?: number | undefined
 
-  /** The limit of sessions in progress at once. Default: 25, as the service has it. */
+  /** The limit of sessions in progress at once. Default: 50, as the service has it. */
   readonly sessions?: number | undefined
+
+  /** How long an action waits for a machine that is offline, before it times out. Default: 2 hours, as the service has it. */
+  readonly offlineTimeout?: Duration.Input | undefined
 
   /** What goes wrong with the requests to run a session, in order: `throttle`, `status`, `lost` or `none`. */
   readonly runFaults?: ReadonlyArray<Fault> | undefined
@@ -137,11 +193,17 @@ export interface Service {
   /** Answers one request. `HttpEffect.toWebHandler` turns it into a handler for Deno, Bun and workers. */
   readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 
-  /** Adds a result. */
+  /** Adds a result, and the command that left it to the action of its id, unless `addAction` adds that one. */
   readonly add: (ref: ResultRef, result: Result) => Effect.Effect<void>
 
   /** Adds a machine action. It does not change over time. */
   readonly addAction: (action: ActionRecord) => Effect.Effect<void>
+
+  /**
+   * Adds faults for the coming requests of this kind, in order. The storage's are for requests for results that have no faults of
+   * their own left.
+   */
+  readonly addFaults: (on: FaultTarget, faults: ReadonlyArray<Fault>) => Effect.Effect<void>
 
   /** Starts an outage, in which every request is answered with 503 by a gateway, or ends it. */
   readonly outage: (isOut: boolean) => Effect.Effect<void>
@@ -166,64 +228,90 @@ interface State {
   readonly entra: Entra.Entra
   readonly calls: Array<Call>
   readonly latency: Effect.Effect<void>
-  isOut: boolean
+  readonly control: Control.Control
 }
+
+const defaultLibrary: ReadonlyArray<LibraryFile> = [
+  { name: "collect.ps1", content: "Get-Process\r\n", description: "Lists the processes of the machine" },
+]
 
 const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<State> {
   const now = yield* Clock.currentTimeMillis
-  const tokens = new Map<string, number>((options.tokens ?? []).map((token) => [token, Infinity]))
+  const tokens = new Map<string, AccessToken>((options.tokens ?? []).map((token) => [token, { expiresAt: Infinity }]))
   const actions = Actions.make({
     commandMillis: Duration.toMillis(options.commandTime ?? "30 seconds"),
-    maxSessions: options.sessions ?? 25,
+    maxSessions: options.sessions ?? limits.atOnce,
+    offlineTimeout: Duration.toMillis(options.offlineTimeout ?? limits.offlineFor),
     visibleAfter: Duration.toMillis(options.visibleAfter ?? "2 seconds"),
     pageSize: options.pageSize ?? 10_000,
   })
   for (const machine of options.machines ?? []) yield* Actions.addMachine(actions, machine, now)
-  const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = 10 } = options
+  for (const file of options.library ?? defaultLibrary) yield* Library.add(actions.library, file, now)
+  const control: Control.Control = { faults: new Map(), isOut: false }
+  Faults.add(control.faults, "run", options.runFaults ?? [])
+  Faults.add(control.faults, "token", options.tokenFaults ?? [])
+  const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = limits.perMinute } = options
   return {
     api: {
       actions,
       blobs: Blobs.make(Duration.toMillis(options.linkLifetime ?? "30 minutes")),
+      packages: new Map(),
       tokens,
       limiters: Api.makeLimiters({ linksPerMinute, linksPerHour, runsPerMinute }),
-      runFaults: [...(options.runFaults ?? [])],
+      faults: control.faults,
       blobOrigin: options.blobOrigin,
     },
     entra: {
       app: options.app,
       deviceCodes: DeviceCodes.make(options.deviceUser),
       tokens: {
-        roles: options.roles ?? ["Machine.Read.All", "Machine.LiveResponse"],
-        scopes: options.scopes ?? ["Machine.Read", "Machine.LiveResponse"],
+        roles: options.roles ?? [
+          "Machine.ReadWrite.All",
+          "Machine.LiveResponse",
+          "Machine.CollectForensics",
+          "Library.Manage",
+        ],
+        scopes: options.scopes ?? [
+          "Machine.ReadWrite",
+          "Machine.LiveResponse",
+          "Machine.CollectForensics",
+          "Library.Manage",
+        ],
         lifetime: Duration.toMillis(options.tokenLifetime ?? "1 hour"),
         accessTokens: tokens,
         refreshTokens: new Set(),
       },
-      faults: [...(options.tokenFaults ?? [])],
+      faults: control.faults,
     },
     calls: [],
     latency: options.latency ?? Effect.void,
-    isOut: false,
+    control,
   }
 })
 
 /** Answers a request by its path, and says which kind of call it is. */
 const answer = Effect.fnUntraced(function* (
-  { api, entra, isOut }: State,
+  { api, control, entra }: State,
   request: HttpServerRequest.HttpServerRequest,
   url: URL,
 ): Effect.fn.Return<{ readonly kind: Call["kind"]; readonly response: HttpServerResponse.HttpServerResponse }> {
   const now = yield* Clock.currentTimeMillis
-  if (isOut) return { kind: "other", response: outage(503) }
+  if (Control.isControlPath(url.pathname)) {
+    return { kind: "other", response: yield* Control.handle(control, request, url) }
+  }
+  if (control.isOut) return { kind: "other", response: outage(503) }
   if (Entra.isEntraPath(url.pathname)) {
     const kind = request.method === "POST" ? "token" : "other"
     return { kind, response: yield* Entra.handle(entra, request, url, now) }
   }
   if (Blobs.isBlobPath(url.pathname)) {
-    return { kind: "blob", response: yield* Blobs.serve(api.blobs, request, url, now) }
+    return { kind: "blob", response: yield* BlobAnswer.serve(api.blobs, control.faults, request, url, now) }
   }
-  const kind = Api.operationOf(request.method, url.pathname) ?? "other"
-  return { kind, response: yield* Api.handle(api, request, url, now) }
+  if (Packages.isPackagePath(url.pathname)) {
+    return { kind: "package", response: Packages.serve(api.packages, url, now) }
+  }
+  const route = Routes.routeOf(request.method, url.pathname)
+  return { kind: route?.operation ?? "other", response: yield* Api.handle(api, route, request, url, now) }
 })
 
 const handle = Effect.fnUntraced(function* (state: State) {
@@ -247,9 +335,14 @@ export const make = Effect.fnUntraced(function* (options?: Options): Effect.fn.R
   const state = yield* makeState(options ?? {})
   const { actions, blobs } = state.api
   return {
-    add: (ref, result) => Effect.asVoid(Blobs.add(blobs, ref.machineActionId, ref.index, result)),
+    add: Effect.fnUntraced(function* ({ index, machineActionId }, result) {
+      const now = yield* Clock.currentTimeMillis
+      ResultActions.add(actions.ofResults, machineActionId, index, result.fileName, now)
+      yield* Blobs.add(blobs, machineActionId, index, result, now)
+    }),
     addAction: (action) => Effect.sync(() => Actions.add(actions, action)),
-    outage: (isOut) => Effect.sync(() => void (state.isOut = isOut)),
+    addFaults: (on, faults) => Effect.sync(() => Faults.add(state.control.faults, on, faults)),
+    outage: (isOut) => Effect.sync(() => void (state.control.isOut = isOut)),
     actions: Effect.map(Clock.currentTimeMillis, (now) => Actions.all(actions, now)),
     calls: Effect.sync(() => [...state.calls]),
     handler: handle(state),

@@ -79,6 +79,9 @@ const failed = (method: string, code: string) =>
 const missing = (method: string, path: string) =>
   systemError({ _tag: "NotFound", module: "FileSystem", method, pathOrDescriptor: path })
 
+const taken = (path: string) =>
+  systemError({ _tag: "AlreadyExists", module: "FileSystem", method: "open", pathOrDescriptor: path })
+
 /** What a power cut may leave: the flushed bytes, the written bytes, or something between with a hole at its end. */
 const survivor = ({ bytes, flushed }: Inode, roll: () => number): Bytes => {
   const luck = roll()
@@ -147,11 +150,9 @@ export const makeDisk = (): Disk => {
 
   const unused = Effect.die("this disk does not support the operation")
 
-  const noFile: Omit<FileSystem.File, "stat" | "sync" | "truncate" | "writeAll"> = {
+  const noFile: Omit<FileSystem.File, "stat" | "sync" | "truncate" | "writeAll" | "read" | "readAlloc"> = {
     [FileSystem.FileTypeId]: FileSystem.FileTypeId,
     seek: () => unused,
-    read: () => unused,
-    readAlloc: () => unused,
     write: () => unused,
   }
 
@@ -172,9 +173,20 @@ export const makeDisk = (): Disk => {
       )
     const read = (path: string) => operate("read", path, () => Effect.map(inodeAt("read", path), ({ bytes }) => bytes))
 
+    /** The bytes at a position: no program of this project reads without one. */
+    const readAt = (path: string, inode: Inode, size: number, options: FileSystem.File.ReadOptions | undefined) =>
+      operate("read", path, () =>
+        Effect.sync(() => {
+          const from = Number(options?.position ?? 0n)
+          return inode.bytes.slice(from, from + size)
+        }),
+      )
+
     const directoryOf = (path: string): FileSystem.File => ({
       ...noFile,
       stat: unused,
+      read: () => unused,
+      readAlloc: () => unused,
       sync: operate("syncDirectory", path, () => Effect.sync(() => flushNames(path))),
       writeAll: () => unused,
       truncate: () => unused,
@@ -188,6 +200,15 @@ export const makeDisk = (): Disk => {
           inode.flushed = inode.bytes
         }),
       ),
+      read: (buffer, options) =>
+        Effect.map(readAt(path, inode, buffer.length, options), (bytes) => {
+          buffer.set(bytes)
+          return bytes.length
+        }),
+      readAlloc: (size, options) =>
+        Effect.map(readAt(path, inode, size, options), (bytes) =>
+          bytes.length === 0 ? Option.none() : Option.some(bytes),
+        ),
       // Other fibers run during a write, as with any disk.
       writeAll: (bytes) =>
         Effect.andThen(
@@ -208,14 +229,15 @@ export const makeDisk = (): Disk => {
         ),
     })
 
-    const open = (path: string, flag: FileSystem.OpenFlag) =>
-      Effect.sync(() => {
+    const open = (path: string, flag: FileSystem.OpenFlag): Effect.Effect<FileSystem.File, PlatformError> =>
+      Effect.suspend(() => {
         const known = names.get(path)
-        if (known === undefined && flag === "r") return directoryOf(path)
+        if (known === undefined && flag === "r") return Effect.succeed(directoryOf(path))
+        if (known !== undefined && flag.includes("x")) return Effect.fail(taken(path))
         const inode = known ?? { bytes: new Uint8Array(), flushed: new Uint8Array() }
         if (flag === "w") inode.bytes = new Uint8Array()
         names.set(path, inode)
-        return fileOf(path, inode)
+        return Effect.succeed(fileOf(path, inode))
       })
 
     return FileSystem.makeNoop({

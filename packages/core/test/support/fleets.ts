@@ -1,3 +1,4 @@
+import { limits } from "@live-response/core/Session"
 import type * as Simulator from "@live-response/core/testing/Simulator"
 
 export const machineAt = (n: number) => n.toString(16).padStart(40, "0")
@@ -8,13 +9,13 @@ export const machines = (count: number, of: (n: number) => Partial<Simulator.Mac
   Array.from({ length: count }, (_, n) => ({ id: machineAt(n), name: `ws-${n}`, ...of(n) }))
 
 /**
- * When the last of `count` sessions finishes, in seconds, if only the limits hold them up: 10 start in a minute, and 25 are in
+ * When the last of `count` sessions finishes, in seconds, if only the limits hold them up: 10 start in a minute, and 50 are in
  * progress at once. Each takes `length` seconds.
  */
 export const earliestEnd = (count: number, length: number): number => {
   const startedAt: Array<number> = []
   for (let n = 0; n < count; n++) {
-    startedAt.push(Math.max(0, (startedAt[n - 10] ?? -60) + 60, (startedAt[n - 25] ?? -length) + length))
+    startedAt.push(Math.max(0, (startedAt[n - 10] ?? -60) + 60, (startedAt[n - limits.atOnce] ?? -length) + length))
   }
   return Math.max(...startedAt) + length
 }

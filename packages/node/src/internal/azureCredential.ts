@@ -11,9 +11,10 @@ import { type Needs, toCredentialError } from "./azureError.ts"
 import { type CommonOptions, commonOptions } from "./azureOptions.ts"
 import { inTime } from "./inTime.ts"
 import { lastConnection } from "./lastConnection.ts"
+import * as OptionalPackage from "./optionalPackage.ts"
 import * as Proxy from "./proxy.ts"
 
-const loadIdentity = Effect.promise(() => import("@azure/identity"))
+const loadIdentity = OptionalPackage.load("@azure/identity", () => import("@azure/identity"))
 
 export type Identity = Effect.Success<typeof loadIdentity>
 
@@ -29,9 +30,11 @@ export interface Options {
   readonly afterRefusal?: (first: Credential.TokenCredential) => Credential.TokenCredential
 }
 
-const orMissing = Effect.mapError(
-  ({ message }: Config.ConfigError) => new CredentialError({ reason: new Missing({ description: message }) }),
-)
+const missing = (description: string) => new CredentialError({ reason: new Missing({ description }) })
+
+const orMissing = Effect.mapError(({ message }: Config.ConfigError) => missing(message))
+
+const notInstalled = ({ advice, message }: OptionalPackage.NotInstalled) => missing(`${message}; ${advice}`)
 
 export const layer = ({
   afterRefusal,
@@ -41,7 +44,7 @@ export const layer = ({
 }: Options): Layer.Layer<Credential.Credential, CredentialError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const identity = yield* loadIdentity
+      const identity = yield* Effect.mapError(loadIdentity, notInstalled)
       const proxies = yield* orMissing(Proxy.variables)
       const inherited = yield* orMissing(NodeEnvironment.secrets)
       const connection = lastConnection()

@@ -193,6 +193,23 @@ export const suite = (
         }).pipe(Effect.provide(layer)))
     }
 
+    test("has the status that its calls have", () =>
+      Effect.gen(function* () {
+        const windows = toWindows([3, minute], [50, hour])
+        const log = yield* openLog(windows)
+        yield* log.throttled(Duration.minutes(1))
+        yield* log.throttled(Duration.minutes(30))
+        const status = yield* log.status
+        const expected = QuotaRule.status(windows, yield* log.calls)
+        const without = ({ free, limit, used }: QuotaRule.WindowStatus) => ({ free, limit, used })
+        assert.deepStrictEqual(status.windows.map(without), expected.windows.map(without))
+        const waits = (of: QuotaRule.Status) => [of, ...of.windows].map(({ nextSlot }) => Duration.toMillis(nextSlot))
+        for (const [i, wait] of waits(expected).entries()) {
+          assert.isAtLeast(waits(status)[i] ?? 0, wait)
+          assert.isAtMost(waits(status)[i] ?? 0, wait + slack + 1)
+        }
+      }).pipe(Effect.provide(layer)))
+
     test("blocks calls for a year at most", () =>
       Effect.gen(function* () {
         const log = yield* openLog(toWindows([3, minute]))

@@ -7,27 +7,19 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { withApi } from "../../api/WithApi.ts"
 import * as Failure from "../../Failure.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as SignIn from "../../flags/SignIn.ts"
+import * as Yes from "../../flags/Yes.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
 
-type Handler = Effect.Success<typeof loadHandler>
-
-/** Runs a handler with the API that the flags choose. */
-const withApi = Effect.fnUntraced(function* <E extends Parameters<typeof Failure.fromError>[0]>(
-  options: SignIn.Options,
-  use: (handler: Handler) => Effect.Effect<void, E, Effect.Services<ReturnType<Handler["get"]>>>,
-) {
-  const environment = yield* SignIn.environment(options)
-  const handler = yield* loadHandler
-  yield* Effect.provide(use(handler), Layer.provide(handler.layer, environment))
-}, Effect.mapError(Failure.fromError))
+const run = withApi(loadHandler)
 
 const id = Argument.String("id").pipe(
   Argument.withSchema(MachineActionId),
@@ -53,7 +45,7 @@ const list = Command.make(
     ...SignIn.flags,
     json: FlagTypes.toggle("json", "Print a line of JSON for each action"),
   },
-  (options) => withApi(options, (handler) => handler.list(options, options)),
+  (options) => run(options, (handler) => handler.list(options, options)),
 ).pipe(
   Command.withDescription(`List machine actions, one line each. ${needs(Permission.actions)}`),
   Command.withExamples([
@@ -63,11 +55,11 @@ const list = Command.make(
 )
 
 const get = Command.make("get", { id, ...SignIn.flags, json: Printing.json }, (options) =>
-  withApi(options, (handler) => handler.get(options.id, options.json)),
+  run(options, (handler) => handler.get(options.id, options.json)),
 ).pipe(Command.withDescription(`Show one machine action and its commands. ${needs(Permission.actions)}`))
 
 const wait = Command.make("wait", { id, ...SignIn.flags, json: Printing.json }, (options) =>
-  withApi(options, (handler) => handler.wait(options.id, options.json)),
+  run(options, (handler) => handler.wait(options.id, options.json)),
 ).pipe(
   Command.withDescription(
     `Wait until a machine action has finished, and show it. Exits with 0 if it succeeded, else with 1. ${needs(Permission.actions)}`,
@@ -77,16 +69,41 @@ const wait = Command.make("wait", { id, ...SignIn.flags, json: Printing.json }, 
 const cancel = Command.make(
   "cancel",
   {
-    id,
+    id: id.pipe(Argument.optional),
+    allPending: FlagTypes.toggle(
+      "all-pending",
+      "Cancel every pending live response session; the flags of a selection choose among them, or another --status or --type",
+    ),
+    ...Selection.flags,
     comment: Flag.String("comment").pipe(
       Flag.withMetavar("TEXT"),
       FlagTypes.describe("The reason, which is stored with the action (required)"),
     ),
+    yes: Yes.flag("cancel all of them"),
     ...SignIn.flags,
-    json: Printing.json,
+    json: FlagTypes.toggle("json", "Print a JSON object for each action, in one line"),
   },
-  (options) => withApi(options, (handler) => handler.cancel(options.id, options)),
-).pipe(Command.withDescription(`Cancel a machine action that has not finished. ${needs(Permission.run)}`))
+  Effect.fnUntraced(function* (options) {
+    const { allPending, id } = options
+    if (Option.isSome(id) === allPending) {
+      return yield* Failure.usage("name the ID of one action, or use --all-pending")
+    }
+    if (Option.isSome(id) && Selection.isSelecting(options)) {
+      return yield* Failure.usage("flags that select actions need --all-pending; leave them out to cancel one action")
+    }
+    yield* run(options, (handler) =>
+      Option.isSome(id) ? handler.cancel(id.value, options) : handler.cancelAll(options, options),
+    )
+  }),
+).pipe(
+  Command.withDescription(`Cancel machine actions that have not finished. ${needs(Permission.run)}`),
+  Command.withExamples([
+    {
+      command: "live-response actions cancel --all-pending --requestor soc@contoso.com --comment 'wrong script'",
+      description: "All sessions of a user that have not started",
+    },
+  ]),
+)
 
 export const actions = Command.make("actions").pipe(
   Command.withDescription("List, show, wait for and cancel machine actions"),

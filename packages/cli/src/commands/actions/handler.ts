@@ -3,30 +3,25 @@
  */
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
+import * as Session from "@live-response/core/Session"
 import * as Timing from "@live-response/core/Timing"
-import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
-import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Failure from "../../Failure.ts"
-import type { Selection } from "../../flags/Selection.ts"
+import * as Selection from "../../flags/Selection.ts"
+import * as Confirmation from "../../input/Confirmation.ts"
 import * as ActionText from "../../output/ActionText.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as Table from "../../output/Table.ts"
-
-/** The API of the environment's cloud, with its sign-in. */
-export const layer = Layer.unwrap(Effect.map(NodeLiveResponse.environment, NodeLiveResponse.layerApi)).pipe(
-  Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
-)
+import * as RowPrinter from "../../output/RowPrinter.ts"
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAction))
 
@@ -37,7 +32,7 @@ const toJson = (action: MachineAction.MachineAction) => Effect.map(Effect.orDie(
  * not be read.
  */
 export const list = Effect.fnUntraced(function* (
-  selection: Selection,
+  selection: Selection.Selection,
   options: { readonly limit: Option.Option<number>; readonly json: boolean },
 ) {
   let unreadable = 0
@@ -46,19 +41,9 @@ export const list = Effect.fnUntraced(function* (
     return Messages.write(`live-response: ${printable(message)}`)
   })
   const listed = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
-  yield* Stream.runForEach(listed, yield* makePrinter(options.json))
+  const printer = { columns: ActionText.columns, toJson: options.json ? toJson : undefined }
+  yield* Stream.runForEach(listed, yield* RowPrinter.make(printer))
   if (unreadable > 0) return yield* Failure.someFailed
-})
-
-/** Prints an action in one line. */
-const makePrinter = Effect.fnUntraced(function* (json: boolean) {
-  if (json) return (action: MachineAction.MachineAction) => Effect.flatMap(toJson(action), Console.log)
-  if (!process.stdout.isTTY) {
-    return (action: MachineAction.MachineAction) => Console.log(Table.tabbed(ActionText.columns, action))
-  }
-  const columns = Table.fitting(ActionText.columns, process.stdout.columns)
-  yield* Console.log(Table.header(columns))
-  return (action: MachineAction.MachineAction) => Console.log(Table.row(columns, action))
 })
 
 /** Prints everything that is known of an action. */
@@ -79,8 +64,15 @@ const details = (action: MachineAction.MachineAction): string =>
     ],
     ["requested by", printable(action.requestor ?? "")],
     ["comment", printable(action.requestorComment ?? "")],
+    ["title", printable(action.title ?? "")],
+    ["source", printable(action.requestSource ?? "")],
+    ["external id", printable(action.externalID ?? "")],
+    ["scope", printable(action.scope ?? "")],
+    ["file", printable(Object.values(action.relatedFileInfo ?? {}).join(" "))],
+    ["trouble", printable(action.troubleshootInfo ?? "")],
     ["cancelled by", printable(action.cancellationRequestor ?? "")],
     ["because", printable(action.cancellationComment ?? "")],
+    ["cancelled", ActionText.instantOf(action.cancelled)],
     ["created", ActionText.instantOf(action.created)],
     ["updated", ActionText.instantOf(action.updated)],
     ...action.commands.map((command) => [
@@ -113,7 +105,9 @@ const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActio
   }
   if (action.isFinal) return undefined
   const machine = ActionText.nameOf(action)
-  return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to 3 days`
+  const { offlineFor = Session.limits.offlineFor } = yield* NodeLiveResponse.environment
+  const longest = Format.duration(Timing.longestWait(offlineFor))
+  return `${id} is ${printable(action.status)}${machine === "" ? "" : ` on ${machine}`}; waiting until it has finished, for up to ${longest}`
 })
 
 /** Waits until an action has finished. Fails unless it succeeded. */
@@ -130,4 +124,38 @@ export const cancel = Effect.fnUntraced(function* (
   options: { readonly comment: string; readonly json: boolean },
 ) {
   yield* show(yield* (yield* DefenderApi.DefenderApi).cancel(id, options.comment), options.json)
+})
+
+/** The actions of a selection that have not finished: live response sessions that are pending, unless the flags say otherwise. */
+const unfinished = (selection: Selection.Selection): Selection.Selection => ({
+  ...Selection.ofSessions(selection),
+  status: selection.status.length === 0 ? ["Pending"] : selection.status,
+})
+
+/** Cancels every selected action that has not finished, after a yes. Fails at the end if one could not be cancelled. */
+export const cancelAll = Effect.fnUntraced(function* (
+  selection: Selection.Selection,
+  options: { readonly comment: string; readonly json: boolean; readonly yes: boolean },
+) {
+  let failures = 0
+  const report = (message: string) => {
+    failures++
+    return Messages.write(`failed: ${printable(message)}`)
+  }
+  const found = yield* Stream.runCollect(
+    ActionSearch.search(unfinished(selection), ({ message }) => report(message)).pipe(
+      Stream.filter((action) => !action.isFinal),
+    ),
+  )
+  if (found.length === 0) yield* Messages.write("no selected machine action is pending")
+  else yield* Confirmation.confirm(`cancel ${Format.counted(found.length, "machine action")}`, options)
+  const { cancel } = yield* DefenderApi.DefenderApi
+  const print = yield* RowPrinter.make({ columns: ActionText.columns, toJson: options.json ? toJson : undefined })
+  for (const { id } of found) {
+    const cancelled = yield* Effect.result(cancel(id, options.comment))
+    if (Result.isSuccess(cancelled)) yield* print(cancelled.success)
+    else if (cancelled.failure._tag !== "DefenderError" || cancelled.failure.isDenied) return yield* cancelled.failure
+    else yield* report(cancelled.failure.message)
+  }
+  if (failures > 0) return yield* Failure.someFailed
 })

@@ -20,6 +20,9 @@ const commands = {
   run: Permission.run,
   actions: Permission.actions,
   "actions cancel": Permission.run,
+  machines: Permission.machines,
+  "collect-package": Permission.packages,
+  library: Permission.library,
 }
 
 export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
@@ -51,7 +54,7 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   commands: Object.fromEntries(
     Object.entries(commands).map(([name, permission]) => {
       const missing = Permission.missing(claims, permission)
-      return [name, { suffices: missing === undefined, missing }]
+      return [name, { suffices: missing === undefined, missing, doubt: Permission.doubt(claims, permission) }]
     }),
   ),
 })
@@ -75,7 +78,9 @@ const lines = (
     ...row("audience", report.tokenAudience),
     ...row("expires", report.expires && expiry(report.expires, now)),
     ...report.doubts.flatMap((doubt) => row("warning", doubt)),
-    ...Object.entries(report.commands).flatMap(([name, { missing }]) => row(name, missing ?? "permitted")),
+    ...Object.entries(report.commands).flatMap(([name, { doubt, missing }]) =>
+      row(name, missing ?? doubt ?? "permitted"),
+    ),
   ]
 }
 

@@ -48,7 +48,9 @@ export const results = (count: number): ReadonlyArray<SampleResult> =>
   Array.from({ length: count }, (_, i) => ({
     ref: refAt(i),
     result: {
-      content: i % commandsPerMachine === 5 ? SampleFile.make(i, 200_000 + i * 30_000) : script(i),
+      ...(i % commandsPerMachine === 5
+        ? { content: SampleFile.make(i, 200_000 + i * 30_000), fileName: "collect.zip" }
+        : { content: script(i) }),
       ...faults[i],
     },
   }))
@@ -56,17 +58,29 @@ export const results = (count: number): ReadonlyArray<SampleResult> =>
 /** A result that does not exist, as a mistyped line of a list names it. */
 export const missing: ResultRef = decodeRef("00000000-5a11-4000-8000-ffffffffffff:0")
 
-/** Machines that sessions run on. Among them are one that is offline, busy, too old, and one whose script fails. */
+/** Machines that sessions run on. Among them are one that is offline, busy, too old, inactive, and one whose script fails. */
 export const machines = (count: number): ReadonlyArray<Simulator.Machine> =>
   Array.from({ length: count }, (_, i) => ({
     id: i.toString(16).padStart(40, "5a11c0de"),
     name: `ws-${String(i).padStart(4, "0")}.example.com`,
+    record: recordOf(i),
     ...problems[i],
   }))
+
+/** What machines are selected by: every fourth one has the tag of an incident. The eleventh is not onboarded. */
+const recordOf = (i: number): Partial<Simulator.MachineRecord> => ({
+  machineTags: i % 4 === 0 ? ["workstation", "incident-42"] : ["workstation"],
+  osPlatform: i % 3 === 2 ? "Windows10" : "Windows11",
+  rbacGroupId: 100 + (i % 2),
+  rbacGroupName: i % 2 === 0 ? "Berlin" : "Paris",
+  riskScore: i % 5 === 4 ? "High" : "None",
+  onboardingStatus: i === 10 ? "CanBeOnboarded" : "Onboarded",
+})
 
 const problems: Record<number, Partial<Simulator.Machine>> = {
   3: { offline: "20 seconds" },
   5: { scriptError: "Access to the path is denied." },
   7: { busy: "25 seconds" },
   9: { unsupported: true },
+  11: { offline: "30 days" },
 }

@@ -18,13 +18,15 @@ import * as Stream from "effect/Stream"
 /** Opens the file of a directory. It is created with the first action, and has each action once. */
 export const make = Effect.fnUntraced(function* ({ directory }: { readonly directory: string }) {
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
-  const ids = new Set<string>()
   const read = yield* Effect.gen(function* () {
     const files = yield* PrivateDirectory.open(directory)
-    yield* Stream.runForEach(StoredAction.read(files), ({ id }) => Effect.sync(() => ids.add(id)))
-    return files
+    return { files, stored: yield* StoredAction.index(files) }
   }).pipe(Effect.provide(context), Effect.cached)
-  const opened = yield* Effect.flatMap(read, StoredAction.open).pipe(Effect.provide(context), Effect.cached)
+  const opened = yield* Effect.flatMap(read, ({ files, stored }) =>
+    Effect.map(StoredAction.open(files), ({ append }) => ({ append, stored })),
+  ).pipe(Effect.provide(context), Effect.cached)
+  /** The actions that this run has stored. */
+  const added = new Set<string>()
 
   const seen = {
     /** Commands that may have no result. */
@@ -35,9 +37,9 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
 
   const store = Effect.fnUntraced(function* (action: MachineAction) {
     for (const index of AbsentResult.possible(action)) seen.uncertain.add(keyOf({ machineActionId: action.id, index }))
-    const { append } = yield* opened
-    if (ids.has(action.id)) return
-    ids.add(action.id)
+    const { append, stored } = yield* opened
+    if (added.has(action.id) || stored.has(action.id)) return
+    added.add(action.id)
     yield* append(action)
   })
 

@@ -9,7 +9,7 @@ import * as Hasher from "@live-response/core/Hasher"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { longestOutput } from "@live-response/core/Stack"
-import * as NodeBatchFileSystem from "@live-response/node/NodeBatchFileSystem"
+import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -113,7 +113,7 @@ export const write = Effect.fnUntraced(
     if (open) yield* openInBrowser(`${target.directory.realPath}/${target.name}`)
   },
   Effect.mapError(Failure.fromError),
-  Effect.provide(NodeBatchFileSystem.layer),
+  Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
 const openers: Partial<Record<NodeJS.Platform, string>> = { darwin: "open", win32: "explorer.exe" }

@@ -5,13 +5,12 @@
 import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as FileName from "@live-response/core/FileName"
 import * as JsonLines from "@live-response/core/JsonLines"
-import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
-import * as NodeBatchFileSystem from "@live-response/node/NodeBatchFileSystem"
+import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
@@ -48,10 +47,10 @@ export const write = Effect.fnUntraced(
     }
     const consequence = { one: "its result has no row", many: "their results have no row" }
     const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
-      Manifest.completed(files, onDamaged),
+      Manifest.streamCompleted(files, onDamaged),
     )
     const counts = { rows: 0, unnamed: 0 }
-    const rows = Stream.tap(readRows(files, completed, yield* knownActions(files, completed)), ({ machineName }) =>
+    const rows = Stream.tap(readRows(files, completed, yield* StoredAction.index(files)), ({ machineName }) =>
       Effect.sync(() => {
         counts.rows++
         if (machineName === "") counts.unnamed++
@@ -64,8 +63,9 @@ export const write = Effect.fnUntraced(
     const report = { ...counts, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
     yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary(report))
   },
+  Effect.scoped,
   Effect.mapError(Failure.fromError),
-  Effect.provide(NodeBatchFileSystem.layer),
+  Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
 const writeJsonLines = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stream<Columns.Row, E, R>) =>
@@ -90,28 +90,31 @@ const writeCsv = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stre
 const writeFile = <E, R>(files: PrivateDirectory, name: string, text: Stream.Stream<string, E, R>) =>
   AtomicFile.write(files, name, Stream.encodeText(text), FileName.partOf(name, process.pid))
 
-/** What `actions.jsonl` says of the actions of these results. */
-const knownActions = (files: PrivateDirectory, completed: ReadonlyArray<ManifestEntry.Completed>) => {
-  const wanted = new Set(completed.map(({ machineActionId }) => machineActionId))
-  return Stream.runFold(
-    Stream.filter(StoredAction.read(files), ({ id }) => wanted.has(id)),
-    () => new Map<MachineActionId, Columns.KnownAction>(),
-    (known, { commands, computerDnsName = "", id, machineId = "" }) => {
-      const types = new Map(commands.map(({ index, type }) => [index, type]))
-      // In a prepared file they may have any length, and the row could not be read back.
-      const names = { machineId: TerminalText.shorten(machineId), machineName: TerminalText.shorten(computerDnsName) }
-      return known.set(id, { ...names, types })
-    },
-  )
-}
+/** What `actions.jsonl` says of a machine action. */
+const knownAction = ({
+  commands,
+  computerDnsName = "",
+  machineId = "",
+}: StoredAction.StoredAction): Columns.KnownAction => ({
+  // In a prepared file they may have any length, and the row could not be read back.
+  machineId: TerminalText.shorten(machineId),
+  machineName: TerminalText.shorten(computerDnsName),
+  types: new Map(commands.map(({ index, type }) => [index, type])),
+})
 
-const readRows = (
+const readRows = <E, R>(
   files: PrivateDirectory,
-  completed: ReadonlyArray<ManifestEntry.Completed>,
-  known: ReadonlyMap<MachineActionId, Columns.KnownAction>,
+  completed: Stream.Stream<ManifestEntry.Completed, E, R>,
+  actions: StoredAction.Index,
 ) =>
-  Stream.fromIterable(completed).pipe(
-    Stream.mapEffect((entry) => readRow(files, entry, known.get(entry.machineActionId)), { concurrency }),
+  completed.pipe(
+    Stream.mapEffect(
+      (entry) =>
+        Effect.flatMap(actions.find(entry.machineActionId), (action) =>
+          readRow(files, entry, Option.getOrUndefined(Option.map(action, knownAction))),
+        ),
+      { concurrency },
+    ),
     Stream.flattenIterable,
   )
 

@@ -6,23 +6,31 @@ import * as Session from "@live-response/core/Session"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as MachineSelection from "../../flags/MachineSelection.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
 import * as SignIn from "../../flags/SignIn.ts"
+import * as Yes from "../../flags/Yes.ts"
+import * as LibraryName from "../../input/LibraryName.ts"
 import * as Machines from "../../input/Machines.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
 
+/** Above this number of selected machines, a person confirms the run. */
+export const manyMachines = 100
+
 const defaultComment = "live-response run"
 
-const parameters = {
+/** What every run has, whatever it does on the machines. */
+export const parameters = {
   machines: Argument.String("machine").pipe(
     Argument.variadic(),
     Argument.withMetavar("MACHINE"),
@@ -32,22 +40,7 @@ const parameters = {
     "machines",
     "A list of machines: one per line, JSON lines, or .csv with the column machineId; - is standard input; may be repeated",
   ),
-  putFiles: FlagTypes.texts("put-file", "NAME", "First put this file of the library on the machine; may be repeated"),
-  script: Flag.String("script").pipe(
-    Flag.optional,
-    Flag.withMetavar("NAME"),
-    FlagTypes.describe("Then run this script of the library"),
-  ),
-  args: Flag.String("args").pipe(
-    Flag.optional,
-    Flag.withMetavar("TEXT"),
-    FlagTypes.describe("Arguments of the script, as one string"),
-  ),
-  getFiles: FlagTypes.texts(
-    "get-file",
-    "PATH",
-    "Then collect this file from the machine, by its full path there; may be repeated",
-  ),
+  ...MachineSelection.flags,
   comment: Flag.String("comment").pipe(
     Flag.withDefault(defaultComment),
     Flag.withMetavar("TEXT"),
@@ -60,7 +53,18 @@ const parameters = {
     "Record the started sessions in DIR, so that the same command starts none of them again",
     { default: "the directory of --download" },
   ),
+  dryRun: FlagTypes.toggle(
+    "dry-run",
+    "Show which machines would get a session, and what that costs in quota and time; start and upload nothing",
+  ),
+  yes: Yes.flag(
+    `upload files of this machine, and cancel sessions of others, and run on more than ${manyMachines} selected machines`,
+  ),
   adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),
+  cancelBlocking: FlagTypes.toggle(
+    "cancel-blocking",
+    "If another session is in progress on a machine, cancel it and start this one",
+  ),
   retryFailed: FlagTypes.toggle("retry-failed", "Start a new session where the session of an earlier run failed"),
   deadline: FlagTypes.time(
     "deadline",
@@ -69,16 +73,18 @@ const parameters = {
   ).pipe(
     FlagTypes.describe("How long to wait for sessions", {
       values: "90m, 24h or 3d from now, or a date such as 2027-01-31",
-      default: "until the service gives up, after three days for a machine that is offline",
+      default: "until the service gives up, after two hours for a machine that is offline",
     }),
   ),
   sessions: Flag.Int("sessions").pipe(
+    Flag.withFallbackConfig(Config.Int("LIVE_RESPONSE_SESSIONS")),
     FlagTypes.between(1, 1000),
     Flag.optional,
     Flag.withMetavar("N"),
     FlagTypes.describe("How many sessions are in progress at once", {
       values: FlagTypes.range(1, 1000),
       default: `${Session.limits.atOnce}, Microsoft's limit for a tenant`,
+      env: "LIVE_RESPONSE_SESSIONS",
     }),
   ),
   ...BatchOptions.flags,
@@ -88,11 +94,41 @@ const parameters = {
   ...Printing.flags,
 }
 
+const sessionParameters = {
+  putFiles: FlagTypes.texts(
+    "put-file",
+    "FILE",
+    "First put this file of the library on the machine; a path such as ./tool.exe is a file of this machine, which is uploaded to the library; may be repeated",
+  ),
+  script: Flag.String("script").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    FlagTypes.describe(
+      "Then run this script of the library; a path such as ./collect.ps1 is a file of this machine, which is uploaded to the library",
+    ),
+  ),
+  args: Flag.String("args").pipe(
+    Flag.optional,
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("Arguments of the script, as one string, without ; & | ! $ ( and )"),
+  ),
+  getFiles: FlagTypes.texts(
+    "get-file",
+    "PATH",
+    "Then collect this file from the machine, by its full path there; may be repeated",
+  ),
+}
+
 type Options = Command.Command.Config.Infer<typeof parameters>
+
+type SessionOptions = Options & Command.Command.Config.Infer<typeof sessionParameters>
 
 /** What is wrong with a combination of flags, if anything is. */
 const problemOf = (options: Options): string | undefined => {
   const isDownloading = Option.isSome(options.download)
+  if (options.adopt && options.cancelBlocking) {
+    return "choose either --adopt or --cancel-blocking: the session in the way is waited for or cancelled"
+  }
   if (options.extract && !isDownloading) return "--extract unpacks downloaded files: add --download DIR"
   if (options.retryFailed && !isDownloading && Option.isNone(options.journal)) {
     return "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR"
@@ -101,64 +137,85 @@ const problemOf = (options: Options): string | undefined => {
 }
 
 /** The session that the flags describe. */
-const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: Options) {
+const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFiles, script }: SessionOptions) {
   if (Option.isSome(args) && Option.isNone(script)) {
-    return yield* Failure.usage("--args needs --script NAME")
+    return yield* Failure.usage("--args needs --script FILE")
+  }
+  const refused = Session.refusedCharacters(Option.getOrElse(args, () => ""))
+  if (refused.length > 0) {
+    return yield* Failure.usage(
+      `--args has ${refused.join(" ")}, which live response refuses; leave them out, or put them into the script`,
+    )
   }
   if ([comment, ...putFiles, ...getFiles, ...Option.toArray(script)].includes("")) {
     return yield* Failure.usage("--comment, --put-file, --script and --get-file can't be empty")
   }
   const [first, ...rest]: ReadonlyArray<Session.Command> = [
-    ...putFiles.map((fileName) => Session.PutFile.make({ fileName })),
-    ...Option.toArray(script).map((scriptName) =>
-      Session.RunScript.make({ scriptName, ...(Option.isSome(args) ? { args: args.value } : {}) }),
+    ...putFiles.map((file) => Session.PutFile.make({ fileName: LibraryName.of(file) })),
+    ...Option.toArray(script).map((file) =>
+      Session.RunScript.make({
+        scriptName: LibraryName.of(file),
+        ...(Option.isSome(args) ? { args: args.value } : {}),
+      }),
     ),
     ...getFiles.map((path) => Session.GetFile.make({ path })),
   ]
   if (first === undefined) {
-    return yield* Failure.usage("nothing to run; add --script NAME, --put-file NAME or --get-file PATH")
+    return yield* Failure.usage("nothing to run; add --script FILE, --put-file FILE or --get-file PATH")
   }
   return Session.Session.make({ commands: [first, ...rest], comment })
 })
 
-export const run = Command.make(
-  "run",
-  parameters,
-  Effect.fnUntraced(function* (options) {
-    const machines = yield* Machines.fromArguments(options.machines)
-    if (machines.length === 0 && options.lists.length === 0) {
-      return yield* Failure.usage(
-        "no machine to run on; name a MACHINE, or a list of machines with --machines FILE (- is standard input)",
-      )
-    }
-    const session = yield* sessionOf(options)
-    const problem = problemOf(options)
-    if (problem !== undefined) return yield* Failure.usage(problem)
-    const environment = yield* SignIn.environment(options)
-    const windows = yield* Quota.windows(options)
-    const handler = yield* loadHandler
-    yield* handler
-      .run(machines, {
-        ...options,
-        session,
-        windows,
-        directory: Option.getOrUndefined(options.download),
-        journal: Option.getOrUndefined(options.journal),
-        wait: options.wait || Option.isSome(options.download),
-        deadline: Option.getOrUndefined(options.deadline),
-        sessions: Option.getOrUndefined(options.sessions),
-      })
-      .pipe(Effect.provide(environment))
-  }),
+/** Runs a session on the machines that the flags name or select. */
+export const runSession = Effect.fnUntraced(function* (
+  options: Options,
+  session: Effect.Effect<Session.Session, Failure.Failure>,
+  libraryFiles: ReadonlyArray<string>,
+) {
+  const machines = yield* Machines.fromArguments(options.machines)
+  const isSelecting = MachineSelection.isSelecting(options)
+  if (machines.length === 0 && options.lists.length === 0 && !isSelecting) {
+    return yield* Failure.usage(
+      "no machine to run on; name a MACHINE, a list of machines with --machines FILE (- is standard input), or select machines with flags such as --tag",
+    )
+  }
+  const described = yield* session
+  const problem = problemOf(options)
+  if (problem !== undefined) return yield* Failure.usage(problem)
+  const environment = yield* SignIn.environment(options)
+  const windows = yield* Quota.windows(options)
+  const handler = yield* loadHandler
+  yield* handler
+    .run(machines, {
+      ...options,
+      selection: isSelecting ? options : undefined,
+      libraryFiles,
+      session: described,
+      windows,
+      directory: Option.getOrUndefined(options.download),
+      journal: Option.getOrUndefined(options.journal),
+      wait: options.wait || Option.isSome(options.download),
+      deadline: Option.getOrUndefined(options.deadline),
+      sessions: Option.getOrUndefined(options.sessions),
+    })
+    .pipe(Effect.provide(environment))
+})
+
+export const run = Command.make("run", { ...sessionParameters, ...parameters }, (options) =>
+  runSession(options, sessionOf(options), [...options.putFiles, ...Option.toArray(options.script)]),
 ).pipe(
   Command.withShortDescription("Run a script or other commands on machines, and download the results"),
   Command.withDescription(
-    `Run a live response session on machines, within the service's limits. No machine gets the session twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}. Machines must run ${Session.supportedWindows.join("; ")}.`,
+    `Run a live response session on machines, within the service's limits. No machine gets the session twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}; to check and upload scripts ${Permission.describe(Permission.library)}; to select machines ${Permission.describe(Permission.machines)}. Machines must run ${Session.supportedSystems.join("; ")}.`,
   ),
   Command.withExamples([
     {
       command: "live-response run --machines hosts.txt --script collect.ps1 --download case-4711",
       description: "Run, wait and download; the same command again resumes",
+    },
+    {
+      command: "live-response run --tag incident-42 --os Windows11 --script ./collect.ps1 --download case-4711",
+      description: "On the machines with a tag, with a script of this machine",
     },
     {
       command: "live-response run 1e5bc9d7e413ddd7902c2932e418702b84d0cc07 --get-file 'C:\\Temp\\a.log' --wait",

@@ -6,47 +6,71 @@ import type { ApiError } from "@live-response/core/ApiError"
 import type { DefenderApi } from "@live-response/core/DefenderApi"
 import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
-import type { Window } from "@live-response/core/QuotaRule"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import { Quota } from "@live-response/core/Quota"
+import { runWindows, type Window } from "@live-response/core/QuotaRule"
 import { Reporter } from "@live-response/core/Reporter"
 import * as Session from "@live-response/core/Session"
+import * as Timing from "@live-response/core/Timing"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
-import type * as Duration from "effect/Duration"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as ApiLayer from "../../api/ApiLayer.ts"
+import * as LibraryUpload from "../../api/LibraryUpload.ts"
 import * as Lookup from "../../api/Lookup.ts"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
+import type { MachineSelection } from "../../flags/MachineSelection.ts"
+import * as Confirmation from "../../input/Confirmation.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/Machines.ts"
 import * as ActionText from "../../output/ActionText.ts"
+import * as BatchEventText from "../../output/BatchEventText.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Table from "../../output/Table.ts"
+import * as PlanText from "../../output/PlanText.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as RowPrinter from "../../output/RowPrinter.ts"
+import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
+import { manyMachines } from "./command.ts"
+import * as Plan from "./plan.ts"
 
 export interface Options extends Omit<EventOutput.Options, "isResumable">, BatchOptions.Options {
   readonly lists: ReadonlyArray<string>
+  /** The flags that select machines, if any was given. */
+  readonly selection: MachineSelection | undefined
+  /** The files that the session needs from the library: by name, or by a path of this machine. */
+  readonly libraryFiles: ReadonlyArray<string>
+  readonly dryRun: boolean
+  readonly yes: boolean
   readonly session: Session.Session
   /** The directory of the journal, if it is not the directory of the results. */
   readonly journal: string | undefined
   readonly wait: boolean
   readonly adopt: boolean
+  readonly cancelBlocking: boolean
   readonly retryFailed: boolean
   readonly deadline: Duration.Duration | undefined
   readonly sessions: number | undefined
   readonly windows: ReadonlyArray<Window>
 }
 
-/** Runs the session on the named machines and on those of the lists. */
+/** Runs the session on the named machines, on those of the lists, and on those of the selection. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   yield* Lists.checkAll(Machines.fromList)(options.lists)
+  if (options.dryRun) return yield* Effect.provide(preview(named, options), ApiLayer.layer)
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(
@@ -60,11 +84,86 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Ma
   )
 }, Effect.mapError(Failure.fromError))
 
+/** Whether an earlier run left a journal. */
+const isResuming = ({ directory, journal = directory }: Options) =>
+  journal === undefined
+    ? Effect.succeed(false)
+    : Effect.flatMap(PrivateDirectory.find(journal), (found) =>
+        Option.isNone(found)
+          ? Effect.succeed(false)
+          : Effect.map(found.value.info(FileName.single.sessions), Option.isSome),
+      )
+
+/** As long as a run waits for a network that is down. */
+const defaultPatience = Duration.hours(1)
+
+/** Waits for the API as the run does, and says so. */
+const patiently =
+  ({ giveUpAfter, quiet }: Options) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      Timing.with({ giveUpAfter: Option.getOrElse(giveUpAfter, () => defaultPatience) }),
+      Effect.provideService(Reporter, (event) => {
+        const message = BatchEventText.message(event, { quiet })
+        return message === undefined ? Effect.void : Messages.write(message)
+      }),
+    )
+
+/** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. Returns the selected machines. */
+const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
+  const uploads = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
+  const selected = yield* Plan.select(options.selection)
+  if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
+  const what = Plan.confirmation(uploads, { ...options, machines: selected.ready.length, many: manyMachines })
+  if (what !== undefined) yield* Confirmation.confirm(what, options)
+  for (const { file } of uploads) {
+    yield* LibraryUpload.upload(file)
+    yield* Messages.write(`${printable(file.fileName)}: uploaded to the library`)
+  }
+  return selected
+})
+
+/** How many results the sessions leave: one for each command but `PutFile`. */
+const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ _tag }) => _tag !== "PutFile").length
+
+/** Shows what a run would do. */
+const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
+  const uploads = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: true })
+  const selected = yield* Plan.select(options.selection)
+  const lists = Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList)
+  const listed = yield* Stream.runCollect(
+    Stream.concat(Stream.fromIterable<Machines.Machine | Lists.BadLine>(named), lists),
+  )
+  const distinct = new Set(listed.map(keyOfMachine))
+  for (const { id } of selected.ready) distinct.delete(id.toLowerCase())
+  const sessions = distinct.size + selected.ready.length
+  const links = options.directory === undefined ? 0 : sessions * resultsOf(options.session)
+  const quota = yield* Quota
+  const { runWindows: windows = runWindows } = yield* NodeLiveResponse.environment
+  const runs = yield* quota.ofApi({ name: "RunLiveResponse", windows })
+  const plan = {
+    ...selected,
+    named: distinct.size,
+    uploads: uploads.map(({ file }) => file.fileName),
+    links,
+    starting: yield* runs.forecast(sessions),
+    linking: yield* quota.forecast(links),
+  }
+  for (const { message } of selected.unreadable) yield* Messages.write(`failed: ${message}`)
+  const at = DateTime.formatIso(yield* DateTime.now)
+  yield* Console.log(
+    options.json
+      ? printableJson(JSON.stringify({ event: "preview", at, ...PlanText.fields(plan) }))
+      : PlanText.lines(plan).join("\n"),
+  )
+})
+
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
+  const selected = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make({ ...options, isResumable: options.journal !== undefined }, fleet)
   const printRow = yield* makeRowPrinter(output, options)
-  yield* sessionEvents(named, options, fleet, output).pipe(
+  yield* sessionEvents({ named, selected }, options, fleet, output).pipe(
     Stream.runForEach(printRow),
     Effect.provideService(Reporter, output.reportEvent),
     output.during,
@@ -77,11 +176,12 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
+  const selected = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(options, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
-  const refs = sessionEvents(named, options, fleet, output).pipe(
+  const refs = sessionEvents({ named, selected }, options, fleet, output).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     actionsFile.resultsOf,
   )
@@ -93,7 +193,7 @@ const runAndDownload = Effect.fnUntraced(function* (
 
 /** Runs the sessions. Their events are reported as they pass. */
 const sessionEvents = (
-  named: ReadonlyArray<Machines.Machine>,
+  { named, selected }: { readonly named: ReadonlyArray<Machines.Machine>; readonly selected: Plan.Selected },
   options: Options,
   fleet: FleetProgress.FleetProgress,
   output: EventOutput.EventOutput,
@@ -101,8 +201,10 @@ const sessionEvents = (
   Stream.unwrap(
     Effect.gen(function* () {
       const { run } = yield* Fleet
+      yield* output.reportLeftOut(selected.leftOut)
+      yield* Effect.forEach(selected.unreadable, output.reportBadMachine, { discard: true })
       const all = Stream.concat(
-        Stream.fromIterable<Machines.Machine | Lists.BadLine>(named),
+        Stream.fromIterable<Machines.Machine | Lists.BadLine>([...named, ...selected.ready.map(({ id }) => id)]),
         Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList),
       )
       yield* countMachines(all, options.lists, fleet)
@@ -115,6 +217,10 @@ const sessionEvents = (
 
 type AllMachines<E, R> = Stream.Stream<Machines.Machine | Lists.BadLine, E, R>
 
+/** The same for one machine however it is written. */
+const keyOfMachine = (machine: Machines.Machine | Lists.BadLine): string =>
+  (typeof machine === "string" ? machine : JSON.stringify(machine)).toLowerCase()
+
 /** Reads the machines once in the background to count them. Lists that can be read only once are not counted. */
 const countMachines = Effect.fnUntraced(function* <E, R>(
   all: AllMachines<E, R>,
@@ -126,7 +232,7 @@ const countMachines = Effect.fnUntraced(function* <E, R>(
   yield* Stream.runFold(
     all,
     () => new Set<string>(),
-    (ids, machine) => ids.add(typeof machine === "string" ? machine : JSON.stringify(machine).toLowerCase()),
+    (ids, machine) => ids.add(keyOfMachine(machine)),
   ).pipe(
     Effect.map(({ size }) => (fleet.total = size)),
     Effect.ignore,
@@ -156,7 +262,7 @@ const makeRequirementsNotice = () => {
     const { reason } = event.error
     if (reason._tag !== "Refused" || !/support|windows|version/i.test(reason.detail ?? "")) return Effect.void
     isReported = true
-    return Messages.write(`live response needs machines with ${Session.supportedWindows.join("; ")}`)
+    return Messages.write(`live response needs machines with ${Session.supportedSystems.join("; ")}`)
   }
 }
 
@@ -185,11 +291,9 @@ const rowOf = (event: FleetEvent, wait: boolean): Row | undefined => {
 /** Prints a row on standard output for each session. */
 const makeRowPrinter = Effect.fnUntraced(function* (output: EventOutput.EventOutput, { json, quiet, wait }: Options) {
   if (json || quiet) return () => Effect.void
-  const shown = process.stdout.isTTY ? Table.fitting(columns, process.stdout.columns) : undefined
-  if (shown !== undefined) yield* output.print(Table.header(shown))
+  const print = yield* RowPrinter.make({ columns, print: output.print })
   return (event: FleetEvent) => {
     const row = rowOf(event, wait)
-    if (row === undefined) return Effect.void
-    return output.print(shown === undefined ? Table.tabbed(columns, row) : Table.row(shown, row))
+    return row === undefined ? Effect.void : print(row)
   }
 })

@@ -3,7 +3,6 @@
  */
 import type { CredentialError } from "@live-response/core/CredentialError"
 import * as Manifest from "@live-response/core/Manifest"
-import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import type { ResultRef } from "@live-response/core/ResultRef"
@@ -69,16 +68,12 @@ export const print = Effect.fnUntraced(
 
 /** Finds a result. Without signing in, if the manifest lists it and its file exists. */
 const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
-  const isEntry = ({ index, machineActionId }: ManifestEntry.ManifestEntry) =>
-    index === ref.index && machineActionId === ref.machineActionId
   const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
   const fromApi: Source = { bytes: remote(ref), local: undefined }
   if (files === undefined) return fromApi
   const consequence = { one: "it may be the record of this result", many: "one may be the record of this result" }
   const entry = Option.getOrUndefined(
-    yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
-      Stream.runLast(Stream.filter(Manifest.entries(files, onDamaged), isEntry)),
-    ),
+    yield* Manifest.warnOfDamage(files, consequence, (onDamaged) => Manifest.last(files, ref, onDamaged)),
   )
   const store = ResultStore.reader(files)
   if (entry?.status !== "completed" || !(yield* store.has(entry))) return fromApi
@@ -152,6 +147,7 @@ const noScript = (ref: ResultRef, { local }: Source, start: Uint8Array, descript
   const size = local === undefined ? "" : `, ${Format.bytes(local.bytes)}`
   const what = {
     gz: `not a script's result but a collected file (gzip${size})`,
+    zip: `not a script's result but an archive (zip${size})`,
     bin: `not a script's result but another file (neither JSON nor gzip${size})`,
     json: `JSON that is not a script's result (${printable(description)}${size})`,
   }

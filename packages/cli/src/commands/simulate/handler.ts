@@ -17,6 +17,8 @@ export interface Options {
   readonly linkLifetime: number
 }
 
+const fault = { on: "blob", faults: [{ fault: "expire" }] }
+
 export const serve = Effect.fnUntraced(function* (options: Options) {
   const results = SampleData.results(options.results)
   const machines = SampleData.machines(options.machines)
@@ -28,11 +30,18 @@ export const serve = Effect.fnUntraced(function* (options: Options) {
   })
   yield* Console.log(
     [
-      `The simulator serves ${results.length} results at ${address}. In another terminal:`,
+      `The simulator serves ${results.length} results and ${machines.length} machines at ${address}. In another terminal:`,
       "",
       `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${SampleService.token}`,
-      `  npx live-response download ${results[0]?.ref.machineActionId}:0-5 ${SampleData.missing}`,
-      ...machines.slice(0, 1).map(({ id }) => `  npx live-response run ${id} --script collect.ps1 --download case-1`),
+      `  npx @live-response/cli download ${results[0]?.ref.machineActionId}:0-5 ${SampleData.missing}`,
+      ...machines
+        .slice(0, 1)
+        .map(({ id }) => `  npx @live-response/cli run ${id} --script collect.ps1 --download case-1`),
+      "",
+      "Other programs send the same token. A fault happens to the next request, here to that for a result:",
+      "",
+      `  curl -H "Authorization: Bearer ${SampleService.token}" "${address}/api/machineactions?\\$top=1"`,
+      `  curl -H "Content-Type: application/json" -d '${JSON.stringify(fault)}' ${address}/simulator/faults`,
       "",
       "Press Ctrl-C to stop it.",
     ].join("\n"),

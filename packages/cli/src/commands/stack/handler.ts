@@ -3,7 +3,7 @@
  */
 import * as Hasher from "@live-response/core/Hasher"
 import { type Group, longestOutput, Stack } from "@live-response/core/Stack"
-import * as NodeBatchFileSystem from "@live-response/node/NodeBatchFileSystem"
+import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -64,7 +64,7 @@ export const print = Effect.fnUntraced(
     else yield* Console.log(text(groups, counts, options))
   },
   Effect.mapError(Failure.fromError),
-  Effect.provide(NodeBatchFileSystem.layer),
+  Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
 const reportUnusable = ({ path, problem }: ResultRows.UnusableRow) =>

@@ -1,29 +1,35 @@
-/** The API of the simulator: bearer tokens, call limits, download links and machine actions. */
+/** The API of the simulator: bearer tokens, call limits, and what each call is answered with. */
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import { isForDefender } from "../../AccessToken.ts"
+import * as ActionRequests from "./actionRequests.ts"
 import * as Actions from "./actions.ts"
 import * as Blobs from "./blobs.ts"
-import { apiError, outage, tooManyRequests } from "./errors.ts"
+import type { AccessToken } from "./entraTokens.ts"
+import { apiError, Rejection, tooManyRequests } from "./errors.ts"
+import * as Faults from "./faults.ts"
+import * as Library from "./library.ts"
 import * as Limits from "./limits.ts"
-import type { Fault } from "./models.ts"
-
-/** Which call of the API a request is. */
-export type Operation = "link" | "list" | "action" | "run" | "cancel" | "machines"
+import * as Machines from "./machines.ts"
+import type * as ODataQuery from "./odataQuery.ts"
+import * as Packages from "./packages.ts"
+import { jsonOf } from "./requestBody.ts"
+import type { Operation, Route } from "./routes.ts"
 
 export interface Api {
   readonly actions: Actions.Actions
   readonly blobs: Blobs.Blobs
-  /** When each bearer token expires, in milliseconds. */
-  readonly tokens: ReadonlyMap<string, number>
+  readonly packages: Packages.Packages
+  readonly tokens: ReadonlyMap<string, AccessToken>
   readonly limiters: Readonly<Record<Operation, Limits.Limiter>>
-  /** The faults that are left for requests to run a session. */
-  readonly runFaults: Array<Fault>
+  readonly faults: Faults.Faults
   /** The origin of the links. Default: that of the request. */
   readonly blobOrigin: string | undefined
 }
+
+/** The limits of every call that has none of its own. */
+const usual = () => Limits.perMinuteAndHour(100, 1500)
 
 /** The rate limits that Microsoft documents for each call. Those of links and of runs can be changed. */
 export const makeLimiters = (limits: {
@@ -32,118 +38,150 @@ export const makeLimiters = (limits: {
   readonly runsPerMinute: number
 }): Api["limiters"] => ({
   link: Limits.perMinuteAndHour(limits.linksPerMinute, limits.linksPerHour),
-  list: Limits.perMinuteAndHour(100, 1500),
-  action: Limits.perMinuteAndHour(100, 1500),
+  list: usual(),
+  action: usual(),
   run: Limits.perMinute(limits.runsPerMinute),
-  cancel: Limits.perMinuteAndHour(100, 1500),
-  machines: Limits.perMinuteAndHour(100, 1500),
+  cancel: usual(),
+  respond: usual(),
+  packageLink: Limits.perMinuteAndHour(2, 120),
+  machines: usual(),
+  machine: usual(),
+  machinesByTag: usual(),
+  library: usual(),
+  upload: usual(),
+  delete: usual(),
 })
 
-const linkPath = /^\/api\/machineactions\/([^/]+)\/GetLiveResponseResultDownloadLink\(index=(\d+)\)$/i
-
-export const operationOf = (method: string, path: string): Operation | undefined => {
-  if (linkPath.test(path)) return "link"
-  if (method === "GET" && /^\/api\/machineactions\/?$/i.test(path)) return "list"
-  if (method === "GET" && /^\/api\/machines\/?$/i.test(path)) return "machines"
-  if (method === "GET" && /^\/api\/machineactions\/[^/]+$/i.test(path)) return "action"
-  if (method === "POST" && /^\/api\/machineactions\/[^/]+\/cancel$/i.test(path)) return "cancel"
-  return method === "POST" && /^\/api\/machines\/[^/]+\/runliveresponse$/i.test(path) ? "run" : undefined
-}
-
-/** The answer that a fault replaces, if it replaces one. */
-const faultAnswer = (fault: Fault | undefined, limit: number, hasHeader: boolean) => {
-  switch (fault?.fault) {
-    case "throttle":
-      return tooManyRequests(limit, "00:01:00", fault.retryAfter ?? 8, hasHeader)
-    case "status":
-      return apiError(fault.status, fault.code ?? "InternalError", "An error occurred.")
-    default:
-      return undefined
-  }
-}
+const refusal = ({ code, message, status }: Rejection) => apiError(status, code, message)
 
 const answerOf = (result: unknown, status = 200) =>
-  result instanceof Actions.Rejection
-    ? apiError(result.status, result.code, result.message)
-    : HttpServerResponse.jsonUnsafe(result, { status })
+  result instanceof Rejection ? refusal(result) : HttpServerResponse.jsonUnsafe(result, { status })
+
+const contextOf = (url: URL, of: string) => ({ "@odata.context": `${url.origin}/api/$metadata#${of}` })
+
+/** One record. */
+const entityAnswer = (url: URL, entitySet: string, record: Rejection | object, status = 200) =>
+  answerOf(record instanceof Rejection ? record : { ...contextOf(url, `${entitySet}/$entity`), ...record }, status)
+
+/** A page of a list, with the address of the next one. */
+const pageAnswer = (url: URL, entitySet: string, page: Rejection | ODataQuery.Page) => {
+  if (page instanceof Rejection) return refusal(page)
+  const next = new URL(url)
+  if (page.next !== undefined) next.searchParams.set("$skip", String(page.next.skip))
+  if (page.next?.top !== undefined) next.searchParams.set("$top", String(page.next.top))
+  return answerOf({
+    ...contextOf(url, entitySet),
+    ...(page.count === undefined ? {} : { "@odata.count": page.count }),
+    value: page.value,
+    ...(page.next === undefined ? {} : { "@odata.nextLink": next.href }),
+  })
+}
 
 /** The blob that a test added, or the result of a session that ran here. */
 const blobOf = Effect.fnUntraced(function* (self: Api, id: string, index: number, now: number) {
   const blob = Blobs.find(self.blobs, id, index)
-  const content = blob === undefined ? Actions.resultOf(self.actions, id, index, now) : undefined
-  return content === undefined ? blob : yield* Blobs.add(self.blobs, id, index, { content })
+  const result = blob === undefined ? Actions.resultOf(self.actions, id, index, now) : undefined
+  return result === undefined ? blob : yield* Blobs.add(self.blobs, id, index, result, now)
 })
 
-const getLink = Effect.fnUntraced(function* (self: Api, url: URL, now: number) {
-  const [, id = "", index] = linkPath.exec(url.pathname) ?? []
-  const blob = yield* blobOf(self, id.toLowerCase(), Number(index), now)
+const getLink = Effect.fnUntraced(function* (self: Api, { id, index }: Route, url: URL, now: number) {
+  const blob = yield* blobOf(self, id.toLowerCase(), index, now)
   const fault = blob?.linkFaults.shift()
-  const failed = faultAnswer(fault, 30, fault?.fault === "throttle" && fault.retryAfter !== undefined)
+  const failed = Faults.replaced(fault, 30, fault?.fault === "throttle" && fault.retryAfter !== undefined)
   if (failed !== undefined) return failed
   if (blob === undefined) return apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
   return HttpServerResponse.jsonUnsafe({
-    "@odata.context": `${url.origin}/api/$metadata#Edm.String`,
+    ...contextOf(url, "Edm.String"),
     value: yield* Blobs.makeLink(self.blobs, blob, self.blobOrigin ?? url.origin, now),
   })
 })
 
-const list = (self: Api, url: URL, now: number) => {
-  const page = Actions.list(self.actions, url.searchParams, now)
-  if (page instanceof Actions.Rejection) return answerOf(page)
-  const { nextSkip, value } = page
-  if (nextSkip === undefined) return answerOf({ value })
-  const next = new URL(url)
-  next.searchParams.set("$skip", String(nextSkip))
-  return answerOf({ value, "@odata.nextLink": next.href })
-}
-
-const run = Effect.fnUntraced(function* (self: Api, machineId: string, body: unknown, now: number) {
-  const fault = self.runFaults.shift()
-  const failed = faultAnswer(fault, 10, true)
-  if (failed !== undefined) return failed
-  const answer = answerOf(yield* Actions.run(self.actions, machineId, body, now), 201)
-  return fault?.fault === "lost" ? outage(504) : answer
+const getPackageLink = Effect.fnUntraced(function* (self: Api, { id }: Route, url: URL, now: number) {
+  const action = Actions.packageOf(self.actions, id.toLowerCase(), now)
+  if (action instanceof Rejection) return refusal(action)
+  const value = yield* Packages.makeLink(self.packages, action.id, self.blobOrigin ?? url.origin, now)
+  return answerOf({ ...contextOf(url, "Edm.String"), value })
 })
 
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+const remove = ({ actions }: Api, name: string) => {
+  const problem = Library.remove(actions.library, name)
+  return problem === undefined ? HttpServerResponse.empty({ status: 204 }) : refusal(problem)
+}
 
-const bodyOf = (request: HttpServerRequest.HttpServerRequest) =>
-  request.text.pipe(
-    Effect.map((text) => Option.getOrUndefined(decodeJson(text))),
-    Effect.orElseSucceed(() => undefined),
-  )
-
-/** The id of the machine or of the machine action in a path. */
-const idOf = ({ pathname }: URL): string =>
-  /(?<=machines\/|machineactions\/)[^/]+/i.exec(decodeURIComponent(pathname))?.[0] ?? ""
-
-/** Answers a request to the API. */
-export const handle = Effect.fnUntraced(function* (
+/** What a call is answered with, if it is within the limits. */
+const answer = Effect.fnUntraced(function* (
   self: Api,
+  route: Route,
   request: HttpServerRequest.HttpServerRequest,
   url: URL,
   now: number,
 ) {
-  const token = request.headers.authorization?.replace(/^Bearer /, "") ?? ""
-  if ((self.tokens.get(token) ?? 0) <= now) {
+  const { actions } = self
+  const { machines } = actions
+  const { id, isCount } = route
+  const params = url.searchParams
+  const actionAnswer = (action: Rejection | object, status = 200) =>
+    entityAnswer(url, Actions.entitySet.name, action, status)
+  switch (route.operation) {
+    case "link":
+      return yield* getLink(self, route, url, now)
+    case "list":
+      if (isCount) return answerOf(Actions.count(actions, params, now))
+      return pageAnswer(url, Actions.entitySet.name, Actions.list(actions, params, now))
+    case "action":
+      return actionAnswer(Actions.get(actions, id.toLowerCase(), now))
+    case "run":
+      return actionAnswer(yield* ActionRequests.run(actions, id, yield* jsonOf(request), now), 201)
+    case "respond": {
+      const body = yield* jsonOf(request)
+      return actionAnswer(yield* ActionRequests.respond(actions, id, route.last, body, now), 201)
+    }
+    case "packageLink":
+      return yield* getPackageLink(self, route, url, now)
+    case "cancel":
+      return actionAnswer(Actions.cancel(actions, id.toLowerCase(), yield* jsonOf(request), now))
+    case "machines":
+      if (isCount) return answerOf(Machines.count(machines, params, now))
+      return pageAnswer(url, Machines.entitySet.name, Machines.list(machines, params, actions.options.pageSize, now))
+    case "machine":
+      return entityAnswer(url, Machines.entitySet.name, Machines.get(machines, id, now))
+    case "machinesByTag": {
+      const found = Machines.findByTag(machines, params, now)
+      return answerOf(found instanceof Rejection ? found : { ...contextOf(url, Machines.entitySet.name), ...found })
+    }
+    case "library":
+      return answerOf({ ...contextOf(url, "LibraryFiles"), value: Library.list(actions.library) })
+    case "upload":
+      return entityAnswer(url, "LibraryFiles", yield* Library.upload(actions.library, request, now))
+    case "delete":
+      return remove(self, id)
+  }
+})
+
+/** Why a bearer token is refused. One for another API is a 403 and not a 401, as the service has it. */
+const tokenProblem = ({ tokens }: Api, authorization: string | undefined, now: number) => {
+  const token = tokens.get(authorization?.replace(/^Bearer /i, "") ?? "")
+  if (token === undefined || token.expiresAt <= now) {
     return apiError(401, "Unauthorized", "The token is missing, invalid or expired.")
   }
-  const operation = operationOf(request.method, url.pathname)
-  if (operation === undefined) return apiError(404, "NotFound", "No such resource.")
-  const throttled = self.limiters[operation](now)
+  return token.audience === undefined || isForDefender({ aud: token.audience })
+    ? undefined
+    : apiError(403, "Forbidden", `The token is for ${token.audience}, which is another API.`)
+}
+
+/** Answers a request to the API. Without a route it is a resource that the service does not have. */
+export const handle = Effect.fnUntraced(function* (
+  self: Api,
+  route: Route | undefined,
+  request: HttpServerRequest.HttpServerRequest,
+  url: URL,
+  now: number,
+) {
+  const problem = tokenProblem(self, request.headers.authorization, now)
+  if (problem !== undefined) return problem
+  if (route === undefined) return apiError(404, "NotFound", "No such resource.")
+  const throttled = self.limiters[route.operation](now)
   if (throttled !== undefined) return tooManyRequests(throttled.limit, throttled.text, throttled.seconds, true)
-  switch (operation) {
-    case "link":
-      return yield* getLink(self, url, now)
-    case "list":
-      return list(self, url, now)
-    case "action":
-      return answerOf(Actions.get(self.actions, idOf(url).toLowerCase(), now))
-    case "run":
-      return yield* run(self, idOf(url), yield* bodyOf(request), now)
-    case "cancel":
-      return answerOf(Actions.cancel(self.actions, idOf(url).toLowerCase(), yield* bodyOf(request), now))
-    case "machines":
-      return answerOf(Actions.listMachines(self.actions, url.searchParams))
-  }
+  const fault = Faults.next(self.faults, route.operation)
+  return Faults.replaced(fault, 100, true) ?? Faults.delivered(yield* answer(self, route, request, url, now), fault)
 })

@@ -1,19 +1,20 @@
-/** The blob storage of the simulator: results behind signed links that expire. */
+/** The blobs of the simulator: results behind signed links that expire. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import * as Md5 from "../md5.ts"
 import { randomHex } from "../randomHex.ts"
-import { storageError } from "./errors.ts"
 import type { Fault, GeneratedContent, Result } from "./models.ts"
 
 export interface Blob {
   readonly content: GeneratedContent
   readonly path: string
   readonly etag: string
+  /** In milliseconds since 1970. */
+  readonly modifiedAt: number
+  /** The name of a collected file. */
+  readonly fileName: string | undefined
   /** Computed on the first request. Nothing if the storage does not send it. */
   readonly md5: Effect.Effect<string | undefined>
   readonly linkFaults: Array<Fault>
@@ -43,13 +44,16 @@ export const isBlobPath = (path: string): boolean => path.startsWith(root)
 
 export const find = (self: Blobs, id: string, index: number): Blob | undefined => self.byResult.get(`${id}:${index}`)
 
-export const add = Effect.fnUntraced(function* (self: Blobs, id: string, index: number, result: Result) {
+export const add = Effect.fnUntraced(function* (self: Blobs, id: string, index: number, result: Result, now: number) {
   const content = toGenerated(result.content)
   const blob: Blob = {
     content,
     path: `${root}${id}/CustomPlaybookCommandOutput/${yield* randomHex(32)}`,
     etag: `"0x${(yield* randomHex(15)).toUpperCase()}"`,
-    md5: result.md5 === false ? Effect.succeed(undefined) : yield* Effect.cached(md5Of(content)),
+    modifiedAt: now,
+    fileName: result.fileName,
+    md5:
+      result.md5 === false ? Effect.succeed(undefined) : yield* Effect.cached(md5Of(content.read(0, content.length))),
     linkFaults: [...(result.linkFaults ?? [])],
     blobFaults: [...(result.blobFaults ?? [])],
   }
@@ -67,70 +71,10 @@ export const makeLink = Effect.fnUntraced(function* (self: Blobs, blob: Blob, or
   return `${origin}${blob.path}?se=${se}&sp=r&sv=2019-07-07&sr=b&sig=${signature.replace("=", "%3D")}`
 })
 
-/** Answers a request for a blob. */
-export const serve = Effect.fnUntraced(function* (
-  self: Blobs,
-  request: HttpServerRequest.HttpServerRequest,
-  url: URL,
-  now: number,
-) {
-  const blob = self.byPath.get(url.pathname)
-  const fault = blob?.blobFaults.shift()
-  if (request.headers.authorization !== undefined) return storageError(400, "InvalidAuthenticationInfo")
-  if (fault?.fault === "expire" || !isSigned(self, url, now)) {
-    return storageError(403, "AuthenticationFailed", "Signature not valid in the specified time frame")
-  }
-  if (blob === undefined) return storageError(404, "BlobNotFound")
-  if (fault?.fault === "status") return storageError(fault.status, fault.code ?? "InternalError")
-  const condition = request.headers["if-match"]
-  if (condition !== undefined && condition !== blob.etag) return storageError(412, "ConditionNotMet")
-  return yield* contentOf(blob, fault?.fault === "ignoreRange" ? undefined : request.headers.range, fault)
-})
-
-const isSigned = (self: Blobs, url: URL, now: number): boolean => {
+/** Whether a link is one that was issued, for this blob, and has not expired. */
+export const isSigned = (self: Blobs, url: URL, now: number): boolean => {
   const signature = self.signatures.get(url.searchParams.get("sig") ?? "")
   return signature !== undefined && signature.path === url.pathname && signature.expiresAt > now
-}
-
-/** The content of a blob, or the requested range of it. */
-const contentOf = Effect.fnUntraced(function* (
-  { content, etag, md5 }: Blob,
-  requested: string | undefined,
-  fault: Fault | undefined,
-) {
-  const range = /^bytes=(\d+)-(\d*)$/.exec(requested ?? "")
-  const start = Number(range?.[1] ?? 0)
-  const end = Math.min(content.length, range?.[2] ? Number(range[2]) + 1 : content.length)
-  if (range && start >= content.length) return storageError(416, "InvalidRange")
-  const hash = yield* md5
-  return HttpServerResponse.stream(bodyOf(content, start, end, fault), {
-    status: range ? 206 : 200,
-    contentLength: end - start,
-    contentType: "application/octet-stream",
-    headers: {
-      etag,
-      "accept-ranges": "bytes",
-      "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
-      ...(range ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
-      ...(hash === undefined ? {} : { [range ? "x-ms-blob-content-md5" : "content-md5"]: hash }),
-    },
-  })
-})
-
-const bodyOf = (
-  { read }: GeneratedContent,
-  start: number,
-  end: number,
-  fault: Fault | undefined,
-): Stream.Stream<Uint8Array, string> => {
-  switch (fault?.fault) {
-    case "cut":
-      return Stream.concat(read(start, Math.min(end, start + fault.after)), Stream.fail("cut"))
-    case "stall":
-      return Stream.concat(read(start, Math.min(end, start + fault.after)), Stream.never)
-    default:
-      return read(start, end)
-  }
 }
 
 /** Small enough that a test can interrupt a body between two chunks. */
@@ -149,8 +93,9 @@ const chunksOf = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
     ),
   )
 
-const md5Of = ({ length, read }: GeneratedContent): Effect.Effect<string> =>
-  Stream.runFold(read(0, length), Md5.make, (hash, bytes) => {
+/** In Base64. */
+export const md5Of = (bytes: Stream.Stream<Uint8Array>): Effect.Effect<string> =>
+  Stream.runFold(bytes, Md5.make, (hash, bytes) => {
     hash.update(bytes)
     return hash
   }).pipe(Effect.map((hash) => Base64.encode(hash.digest())))

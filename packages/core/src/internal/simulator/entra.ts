@@ -7,18 +7,20 @@ import * as AppCredentials from "./appCredentials.ts"
 import * as DeviceCodes from "./deviceCodes.ts"
 import * as EntraTokens from "./entraTokens.ts"
 import { entraError, missingCredential, outage } from "./errors.ts"
+import * as Faults from "./faults.ts"
 import type { App, Fault } from "./models.ts"
+import { textOf } from "./requestBody.ts"
 
 export interface Entra {
   /** The only app that may sign in. Nothing: any app, with any secret. */
   readonly app: App | undefined
   readonly deviceCodes: DeviceCodes.DeviceCodes
   readonly tokens: EntraTokens.EntraTokens
-  /** The faults that are left for requests for tokens. */
-  readonly faults: Array<Fault>
+  readonly faults: Faults.Faults
 }
 
-const path = /^\/([^/]+)\/(?:oauth2\/v2\.0\/(token|devicecode)|v2\.0\/\.well-known\/(openid-configuration))$/
+/** The endpoints of version 2, and `oauth2/token` of version 1, for which older clients have scripts. */
+const path = /^\/([^/]+)\/(?:oauth2\/(v2\.0\/)?(?:(token)|(devicecode))|v2\.0\/\.well-known\/openid-configuration)$/i
 
 export const isEntraPath = (pathname: string): boolean => path.test(pathname)
 
@@ -64,19 +66,23 @@ const checkApp = (app: App | undefined, tenant: string, clientId: string | null)
     : undefined
 }
 
-const invalidForm = () =>
-  entraError(400, "invalid_request", 900144, "The request body must contain grant_type and scope.")
+const invalidForm = (needed = "scope") =>
+  entraError(400, "invalid_request", 900144, `The request body must contain grant_type and ${needed}.`)
 
 /** A request for a token: the tenant and the endpoint that it was sent to, and its form. */
 interface TokenRequest {
   readonly tenant: string
   readonly endpoint: string
   readonly form: URLSearchParams
+  readonly isVersion1: boolean
   readonly now: number
 }
 
-const signInApp = Effect.fnUntraced(function* (self: Entra, { endpoint, form, now, tenant }: TokenRequest) {
-  if (!(form.get("scope") ?? "").includes("/.default")) return invalidForm()
+const signInApp = Effect.fnUntraced(function* (self: Entra, request: TokenRequest) {
+  const { endpoint, form, isVersion1, now, tenant } = request
+  if (isVersion1 && (form.get("resource") ?? "") === "") return invalidForm("resource")
+  if (!isVersion1 && !(form.get("scope") ?? "").includes("/.default")) return invalidForm()
+  if (!isVersion1) form.delete("resource")
   const error = self.app === undefined ? undefined : yield* AppCredentials.check(self.app, form, endpoint, now)
   return error ?? (yield* EntraTokens.issueToApp(self.tokens, tenant, form, now))
 })
@@ -116,15 +122,15 @@ export const handle = Effect.fnUntraced(function* (
   url: URL,
   now: number,
 ) {
-  const [, tenant = "", operation] = path.exec(url.pathname) ?? []
+  const [, tenant = "", version2, token, code] = path.exec(url.pathname) ?? []
   // For any tenant: clients have the configuration of Microsoft's servers built in, so an unknown tenant fails below.
-  if (operation === undefined) return configurationOf(tenant, url.origin)
-  const failed = faultAnswer(operation === "token" ? self.faults.shift() : undefined)
+  if (token === undefined && code === undefined) return configurationOf(tenant, url.origin)
+  const failed = faultAnswer(token === undefined ? undefined : Faults.next(self.faults, "token"))
   if (failed !== undefined) return failed
-  const form = new URLSearchParams(yield* Effect.orElseSucceed(request.text, () => ""))
+  const form = new URLSearchParams(yield* textOf(request))
   const error = checkApp(self.app, tenant, form.get("client_id"))
   if (error !== undefined) return error
-  return operation === "devicecode"
-    ? yield* DeviceCodes.issue(self.deviceCodes, now)
-    : yield* answerGrant(self, { tenant, endpoint: `${url.origin}${url.pathname}`, form, now })
+  if (token === undefined) return yield* DeviceCodes.issue(self.deviceCodes, now)
+  const isVersion1 = version2 === undefined
+  return yield* answerGrant(self, { tenant, endpoint: `${url.origin}${url.pathname}`, form, isVersion1, now })
 })

@@ -1,5 +1,16 @@
 /** Error answers of the simulated services. */
+import * as Data from "effect/Data"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+/** A request that the API rejects. */
+export class Rejection extends Data.Class<{
+  readonly status: number
+  readonly code: string
+  readonly message: string
+}> {}
+
+export const reject = (status: number, code: string, message: string): Rejection =>
+  new Rejection({ status, code, message })
 
 export const apiError = (status: number, code: string, message: string, headers?: Record<string, string>) =>
   HttpServerResponse.jsonUnsafe(

@@ -56,6 +56,12 @@ export interface GeneratedContent {
 export interface Result {
   readonly content: Uint8Array | GeneratedContent
 
+  /**
+   * The name of the file that was collected, which the storage sends as `Content-Disposition`. Default: the result is that of a
+   * script.
+   */
+  readonly fileName?: string | undefined
+
   /** Whether the storage sends the MD5 of the content. Default: `true`. */
   readonly md5?: boolean
 
@@ -131,11 +137,77 @@ export interface Machine {
   /** How long the session of another program runs on it from the time it is added. Default: there is none. */
   readonly busy?: Duration.Input | undefined
 
+  /** Whether the rejection of a second session leaves out which one is in progress, as the service sometimes does. Default: `false`. */
+  readonly hidesActiveAction?: boolean | undefined
+
   /** Whether the service rejects sessions on it, because its version of Windows is too old. Default: `false`. */
   readonly unsupported?: boolean | undefined
 
   /** The error that its scripts fail with. Default: they succeed. */
   readonly scriptError?: string | undefined
+
+  /** What its record says, where that is not the default: a healthy and onboarded machine with Windows 11. */
+  readonly record?: Partial<MachineRecord> | undefined
+}
+
+/**
+ * The record of a machine in the shape of the API.
+ *
+ * **Details**
+ *
+ * The words of `healthStatus`, `onboardingStatus`, `riskScore`, `exposureLevel` and `deviceValue` are on Microsoft's page. The
+ * simulator rejects sessions on a machine whose `onboardingStatus` is not `Onboarded`.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machine
+ * @since 0.1.0
+ * @category models
+ */
+export interface MachineRecord {
+  readonly id: string
+  readonly computerDnsName: string | null
+  readonly firstSeen: string
+  readonly lastSeen: string
+  readonly osPlatform: string
+  readonly osProcessor: string
+  readonly osArchitecture: string
+  readonly osBuild: number | null
+  readonly version: string
+  readonly lastIpAddress: string | null
+  readonly lastExternalIpAddress: string | null
+  readonly healthStatus: string
+  readonly onboardingStatus: string
+  readonly rbacGroupId: number
+  readonly rbacGroupName: string | null
+  readonly riskScore: string | null
+  readonly exposureLevel: string | null
+  readonly deviceValue: string | null
+  readonly isAadJoined: boolean
+  readonly aadDeviceId: string | null
+  readonly machineTags: ReadonlyArray<string>
+  readonly ipAddresses: ReadonlyArray<{
+    readonly ipAddress: string
+    readonly macAddress: string | null
+    readonly operationalStatus: string
+  }>
+}
+
+/**
+ * A file of the live response library, which sessions can run or put on a machine.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files
+ * @since 0.1.0
+ * @category models
+ */
+export interface LibraryFile {
+  readonly name: string
+
+  readonly content: string | Uint8Array
+
+  /** Default: there is none. */
+  readonly description?: string | undefined
+
+  /** What its parameters mean. Default: it has none. */
+  readonly parametersDescription?: string | undefined
 }
 
 /**

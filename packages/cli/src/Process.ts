@@ -1,0 +1,20 @@
+/**
+ * The process: its environment, Ctrl-C, and its exit code.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import { takeSecrets } from "./Environment.ts"
+import * as Interrupt from "./Interrupt.ts"
+import { run, teardown } from "./Main.ts"
+import * as StandardOutput from "./output/StandardOutput.ts"
+import * as Warnings from "./Warnings.ts"
+
+StandardOutput.listen()
+Interrupt.exitOnSecond()
+Warnings.hideSqlite()
+
+const environment = takeSecrets(process.env)
+const program = Effect.provideService(run(process.argv.slice(2)), ConfigProvider.ConfigProvider, environment)
+
+NodeRuntime.runMain(program, { disableErrorReporting: true, teardown })

@@ -1,0 +1,35 @@
+/**
+ * Searches the API for the machines of a selection.
+ */
+import type { ApiError } from "@live-response/core/ApiError"
+import * as DefenderApi from "@live-response/core/DefenderApi"
+import type { Machine } from "@live-response/core/Machine"
+import { Machines } from "@live-response/core/Machines"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as MachineSelection from "../flags/MachineSelection.ts"
+import { printable } from "../output/Printable.ts"
+
+/** The selected machines in the API's order. Records that can't be read are reported, because they may be selected. */
+export const search = (
+  selection: MachineSelection.MachineSelection,
+  reportBad: (record: { readonly message: string }) => Effect.Effect<void>,
+): Stream.Stream<Machine, ApiError, Machines> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const machines = yield* Machines
+      const filter = MachineSelection.filterOf(selection, yield* DateTime.now)
+      return machines.pages({ filter }).pipe(
+        Stream.tap(({ unreadable }) =>
+          Effect.forEach(
+            unreadable,
+            (record) => reportBad({ message: printable(DefenderApi.describeUnreadable(record)) }),
+            { discard: true },
+          ),
+        ),
+        Stream.flatMap(({ records }) => Stream.fromIterable(records)),
+        Stream.filter((machine) => MachineSelection.matches(selection, machine)),
+      )
+    }),
+  )

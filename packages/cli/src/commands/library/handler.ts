@@ -1,0 +1,82 @@
+/**
+ * What `live-response library` does: lists, uploads and deletes the files of the live response library.
+ */
+import { Library } from "@live-response/core/Library"
+import type { LibraryFile } from "@live-response/core/LibraryFile"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as LibraryUpload from "../../api/LibraryUpload.ts"
+import * as Confirmation from "../../input/Confirmation.ts"
+import * as LocalFile from "../../input/LocalFile.ts"
+import * as LibraryText from "../../output/LibraryText.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable } from "../../output/Printable.ts"
+import * as RowPrinter from "../../output/RowPrinter.ts"
+
+const makePrinter = ({ json }: { readonly json: boolean }) =>
+  RowPrinter.make({ columns: LibraryText.columns, toJson: json ? LibraryText.toJson : undefined })
+
+export const list = Effect.fnUntraced(function* (options: { readonly json: boolean }) {
+  const library = yield* Library
+  yield* Stream.runForEach(library.list, yield* makePrinter(options))
+})
+
+interface UploadOptions {
+  readonly files: ReadonlyArray<string>
+  readonly description: Option.Option<string>
+  readonly parameters: Option.Option<string>
+  readonly yes: boolean
+  readonly json: boolean
+}
+
+/** Whether the library has what the flags describe the file with. */
+const isDescribed = (known: LibraryFile | undefined, { description, parameters }: UploadOptions): boolean =>
+  Option.getOrElse(description, () => known?.description) === known?.description &&
+  Option.getOrElse(parameters, () => known?.parametersDescription) === known?.parametersDescription
+
+/** All files are checked, and replacements confirmed, before the first one is sent. */
+export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
+  const local = yield* Effect.forEach(options.files, LocalFile.open)
+  const library = yield* Library
+  const files = yield* Stream.runCollect(library.list)
+  const states = yield* Effect.forEach(local, (file) =>
+    Effect.map(LibraryUpload.stateOf(files, file), (state) => ({ file, state })),
+  )
+  const replaced = states.filter(({ state }) => state === "other").map(({ file }) => printable(file.fileName))
+  if (replaced.length > 0) {
+    yield* Confirmation.confirm(`replace ${replaced.join(", ")} in the library, which has other content`, options)
+  }
+  const print = yield* makePrinter(options)
+  for (const { file, state } of states) {
+    const known = LibraryUpload.named(files, file.fileName)
+    if (known !== undefined && state === "same" && isDescribed(known, options)) {
+      yield* Messages.write(`${printable(file.fileName)}: the library has it already`)
+      yield* print(known)
+      continue
+    }
+    const uploaded = yield* LibraryUpload.upload(file, {
+      description: Option.getOrUndefined(options.description) ?? known?.description,
+      parametersDescription: Option.getOrUndefined(options.parameters) ?? known?.parametersDescription,
+    })
+    yield* print(uploaded)
+  }
+})
+
+/** The names that the library does not have are reported before anything is deleted. */
+export const remove = Effect.fnUntraced(function* (options: {
+  readonly names: ReadonlyArray<string>
+  readonly yes: boolean
+}) {
+  const library = yield* Library
+  const files = yield* Stream.runCollect(library.list)
+  const found = options.names.map((name) => LibraryUpload.named(files, name)?.fileName)
+  const missing = options.names.find((_, i) => found[i] === undefined)
+  if (missing !== undefined) return yield* LibraryUpload.notInLibrary(files, missing)
+  const names = found.filter((name) => name !== undefined)
+  yield* Confirmation.confirm(`delete ${names.map(printable).join(", ")} from the library`, options)
+  for (const name of names) {
+    yield* library.delete(name)
+    yield* Messages.write(`${printable(name)}: deleted`)
+  }
+})

@@ -1,0 +1,35 @@
+/**
+ * `live-response machines`
+ */
+import * as Permission from "@live-response/core/Permission"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { withApi } from "../../api/WithApi.ts"
+import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as MachineSelection from "../../flags/MachineSelection.ts"
+import * as SignIn from "../../flags/SignIn.ts"
+
+const run = withApi(Effect.promise(() => import("./handler.ts")))
+
+const list = Command.make(
+  "list",
+  {
+    ...MachineSelection.flags,
+    ...SignIn.flags,
+    json: FlagTypes.toggle("json", "Print a line of JSON for each machine"),
+  },
+  (options) => run(options, (handler) => handler.list(options, options)),
+).pipe(
+  Command.withDescription(
+    `List machines that Defender has seen in the last 30 days, one line each. run takes the same flags. Needs the permission ${Permission.describe(Permission.machines)}.`,
+  ),
+  Command.withExamples([
+    { command: "live-response machines list --tag incident-42 --os Windows11", description: "By tag and system" },
+    { command: "live-response machines list --name 'ws-*' --last-seen 24h --json", description: "By name, as JSON" },
+  ]),
+)
+
+export const machines = Command.make("machines").pipe(
+  Command.withDescription("List machines by what they are"),
+  Command.withSubcommands([list]),
+)

@@ -1,0 +1,24 @@
+/**
+ * What `live-response machines` does: lists machines.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as MachineSearch from "../../api/MachineSearch.ts"
+import * as Failure from "../../Failure.ts"
+import type { MachineSelection } from "../../flags/MachineSelection.ts"
+import * as MachineText from "../../output/MachineText.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable } from "../../output/Printable.ts"
+import * as RowPrinter from "../../output/RowPrinter.ts"
+
+/** Fails at the end if a record could not be read. */
+export const list = Effect.fnUntraced(function* (selection: MachineSelection, { json }: { readonly json: boolean }) {
+  let unreadable = 0
+  const machines = MachineSearch.search(selection, ({ message }) => {
+    unreadable++
+    return Messages.write(`live-response: ${printable(message)}`)
+  })
+  const printer = { columns: MachineText.columns, toJson: json ? MachineText.toJson : undefined }
+  yield* Stream.runForEach(machines, yield* RowPrinter.make(printer))
+  if (unreadable > 0) return yield* Failure.someFailed
+})

@@ -1,0 +1,34 @@
+/**
+ * Asks a person for a yes before something that can't be taken back.
+ */
+import { createInterface } from "node:readline"
+import * as Effect from "effect/Effect"
+import * as Failure from "../Failure.ts"
+import * as Messages from "../output/Messages.ts"
+
+/** The answer on the terminal. Nothing, if it is closed. */
+const answer: Effect.Effect<string> = Effect.callback((resume) => {
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  lines.once("line", (line) => {
+    resume(Effect.succeed(line))
+    lines.close()
+  })
+  lines.once("close", () => resume(Effect.succeed("")))
+  return Effect.sync(() => lines.close())
+})
+
+const isYes = (text: string): boolean => /^\s{0,9}y(es)?\s{0,9}$/i.test(text)
+
+/**
+ * Succeeds once a person says yes, or with `--yes`. Without a terminal nobody can be asked, which is a usage error.
+ *
+ * `what` is what will be done, as in `delete collect.ps1 from the library`.
+ */
+export const confirm = Effect.fnUntraced(function* (what: string, { yes }: { readonly yes: boolean }) {
+  if (yes) return
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    return yield* Failure.usage(`this would ${what}; confirm it with --yes, because there is no terminal to ask on`)
+  }
+  yield* Messages.write(`This will ${what}. Continue? [y/N]`)
+  if (!isYes(yield* answer)) return yield* Failure.failed("not confirmed, so nothing was changed")
+})

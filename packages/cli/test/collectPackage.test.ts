@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TenantServer from "../../node/test/support/tenantServer.ts"
+import * as Cli from "./support/CliInProcess.ts"
+import { env, ids, machineAt, machines, quick } from "./support/Machines.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
+
+const zip = Buffer.from("UEsDBBQAAAAAAA==", "base64")
+
+describe("collect-package", () => {
+  it.live("collects packages of machines once, and downloads them", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(2) })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) => box.run({ args: [...args], env: { ...service.env, ...env } })
+      const collect = ["collect-package", ...ids(2), "--download", "results"]
+      const first = yield* command(...collect)
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      assert.match(first.stdout, /^2 sessions succeeded in \d+ s\.\n2 downloaded /)
+      const packages = box.files().filter((file) => file.endsWith("/0.zip"))
+      assert.strictEqual(packages.length, 2)
+      for (const file of packages) assert.isTrue(box.read(`results/${file}`).subarray(0, 4).equals(zip.subarray(0, 4)))
+      const again = yield* command(...collect)
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      assert.match(again.stdout, /2 already present/)
+      const actions = yield* service.simulator.actions
+      assert.deepStrictEqual(
+        actions.map(({ type }) => type),
+        ["CollectInvestigationPackage", "CollectInvestigationPackage"],
+      )
+      const selected = yield* command("download", "--type", "CollectInvestigationPackage", "--out", "others")
+      assert.strictEqual(selected.exitCode, 0, selected.stderr)
+      assert.strictEqual(box.files(box.path("others")).filter((file) => file.endsWith("/0.zip")).length, 2)
+      assert.include(box.read("others/manifest.jsonl").toString(), '"isPackage":true')
+    }),
+  )
+
+  it.live(
+    "asks an independent server for the package, retries it from the manifest, and follows a link that is not a SAS",
+    () =>
+      Effect.gen(function* () {
+        const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+        const action = { id, type: "CollectInvestigationPackage", machineId: machineAt(0), commands: null }
+        let isThere = false
+        let endpoint = ""
+        const server = yield* TenantServer.serve({
+          other: ({ method, path, url }): TenantServer.Answer | undefined => {
+            if (method === "POST" && path === `/api/machines/${machineAt(0)}/collectInvestigationPackage`) {
+              return { status: 201, body: { ...action, status: "Pending" } }
+            }
+            if (path === `/api/machineactions/${id}`) return { status: 200, body: { ...action, status: "Succeeded" } }
+            if (path === "/api/machineactions")
+              return { status: 200, body: { value: [{ ...action, status: "Succeeded" }] } }
+            if (path === `/api/machineactions/${id}/getPackageUri` && isThere) {
+              return { status: 200, body: { value: `"${endpoint}/safedownload/package.zip?token=a"` } }
+            }
+            return url === "/safedownload/package.zip?token=a" ? { status: 200, bytes: zip } : undefined
+          },
+        })
+        endpoint = server.endpoint
+        const box = yield* Cli.sandbox
+        const run = (...args: ReadonlyArray<string>) =>
+          box.run({
+            args: [...args],
+            env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
+          })
+        const early = yield* run("collect-package", machineAt(0), "--comment", "case 4711", "--download", "results")
+        assert.strictEqual(early.exitCode, 1, early.stdout)
+        assert.include(early.stderr, "not found (HTTP 404")
+        const [request] = server.requests("POST")
+        assert.match(request?.body.toString() ?? "", /^\{"Comment":"case 4711 \[live-response [0-9a-f]{16}\]"\}$/)
+
+        isThere = true
+        const later = yield* run("download", "--retry-failed", "--out", "results")
+        assert.strictEqual(later.exitCode, 0, later.stderr)
+        assert.isTrue(box.read(`results/${id}/0.zip`).equals(zip))
+        const download = server.requests("GET", "/safedownload/package.zip")
+        assert.strictEqual(download.length, 1)
+        assert.isUndefined(download[0]?.authorization)
+      }),
+  )
+})

@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto"
+import { stripVTControlCharacters } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TenantServer from "../../node/test/support/tenantServer.ts"
+import * as Cli from "./support/CliInProcess.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+
+/** The same commands against the simulator, and against a server that shares no code with the project. */
+const services = [
+  {
+    service: "the simulator",
+    serve: Effect.map(ServedSimulator.serve({ library: [] }), ({ env }) => env),
+  },
+  {
+    service: "an independent server",
+    serve: Effect.map(TenantServer.serve(), ({ endpoint }) => ({
+      LIVE_RESPONSE_ENDPOINT: endpoint,
+      LIVE_RESPONSE_TOKEN: TenantServer.bearer,
+    })),
+  },
+]
+
+describe("library", () => {
+  it.live.each(services)("uploads, lists, replaces and deletes files of $service", ({ serve }) =>
+    Effect.gen(function* () {
+      const env = yield* serve
+      const box = yield* Cli.sandbox
+      box.write("scripts/collect.ps1", "Get-Process")
+      box.write("tool.exe", new Uint8Array([1, 2, 3]))
+      const run = (...args: ReadonlyArray<string>) => box.run({ args: ["library", ...args], env })
+
+      const empty = yield* run("list")
+      assert.deepStrictEqual([empty.exitCode, empty.stdout, empty.stderr], [0, "", ""])
+      const uploaded = yield* run(
+        "upload",
+        "scripts/collect.ps1",
+        "tool.exe",
+        "--description",
+        "Triage\u001b[31m",
+        "--parameters",
+        "-Quick",
+        "--json",
+      )
+      assert.strictEqual(uploaded.exitCode, 0, uploaded.stderr)
+      assert.deepInclude(Cli.ndjson(uploaded.stdout)[0], {
+        fileName: "collect.ps1",
+        sha256: sha256("Get-Process"),
+        description: "Triage\u001b[31m",
+        hasParameters: true,
+        parametersDescription: "-Quick",
+      })
+      assert.notInclude(uploaded.stdout, "\u001b")
+      const listed = yield* run("list")
+      assert.deepStrictEqual(
+        listed.stdout
+          .trimEnd()
+          .split("\n")
+          .map((line) => line.split("\t"))
+          .map(([name, , , hash, description]) => [name, hash, description]),
+        [
+          ["collect.ps1", sha256("Get-Process"), "Triage\uFFFD[31m (-Quick)"],
+          ["tool.exe", sha256("\u0001\u0002\u0003"), "Triage\uFFFD[31m (-Quick)"],
+        ],
+      )
+
+      const again = yield* run("upload", "scripts/collect.ps1")
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      assert.include(again.stderr, "collect.ps1: the library has it already")
+
+      box.write("scripts/collect.ps1", "Get-Service")
+      const refused = yield* run("upload", "scripts/collect.ps1")
+      assert.strictEqual(refused.exitCode, 2)
+      assert.strictEqual(
+        refused.stderr,
+        "live-response: this would replace collect.ps1 in the library, which has other content; confirm it with --yes, because there is no terminal to ask on\n",
+      )
+      const replaced = yield* run("upload", "scripts/collect.ps1", "--yes", "--json")
+      assert.strictEqual(replaced.exitCode, 0, replaced.stderr)
+      // What describes the file stays.
+      assert.deepInclude(Cli.ndjson(replaced.stdout)[0], {
+        sha256: sha256("Get-Service"),
+        parametersDescription: "-Quick",
+      })
+
+      const unknown = yield* run("delete", "colect.ps1", "--yes")
+      assert.strictEqual(unknown.exitCode, 2)
+      assert.strictEqual(
+        unknown.stderr,
+        "live-response: the library has no file colect.ps1; did you mean collect.ps1?\n",
+      )
+      const unconfirmed = yield* run("delete", "collect.ps1")
+      assert.strictEqual(unconfirmed.exitCode, 2)
+      assert.include(unconfirmed.stderr, "this would delete collect.ps1 from the library; confirm it with --yes")
+      const deleted = yield* run("delete", "COLLECT.ps1", "tool.exe", "--yes")
+      assert.deepStrictEqual([deleted.exitCode, deleted.stderr], [0, "collect.ps1: deleted\ntool.exe: deleted\n"])
+      assert.strictEqual((yield* run("list")).stdout, "")
+    }),
+  )
+
+  it.live("sends nothing of a file that is missing, not a file, or too large", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve()
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      box.write("large.bin", new Uint8Array(20 * 1024 * 1024 + 1))
+      box.write("collect.ps1", "Get-Process")
+      const upload = (...files: ReadonlyArray<string>) => box.run({ args: ["library", "upload", ...files], env })
+      const missing = yield* upload("collect.ps1", "nowhere.ps1")
+      assert.deepStrictEqual(
+        [missing.exitCode, missing.stderr],
+        [2, "live-response: can't read nowhere.ps1: there is no such file\n"],
+      )
+      const directory = yield* upload(".")
+      assert.deepStrictEqual(
+        [directory.exitCode, directory.stderr],
+        [2, "live-response: can't read .: it is not a file\n"],
+      )
+      const large = yield* upload("large.bin")
+      assert.strictEqual(large.exitCode, 2)
+      assert.include(large.stderr, "large.bin is too large: the library accepts 20 MB at most through the API")
+      assert.deepStrictEqual(server.requests(), [])
+    }),
+  )
+
+  it.live("names the permission that is missing", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve({
+        fault: () => ({ status: 403, body: { error: { code: "Forbidden", message: "Missing role." } } }),
+      })
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      const { exitCode, stderr } = yield* box.run({ args: ["library", "list"], env })
+      assert.strictEqual(exitCode, 3)
+      assert.include(
+        stderr,
+        "list of library files: permission is missing (HTTP 403 Forbidden: Missing role.); the call needs Library.Manage",
+      )
+    }),
+  )
+
+  it.live.each([
+    { typed: "y\r", exitCode: 0, left: 0 },
+    { typed: "n\r", exitCode: 1, left: 1 },
+    { typed: "\r", exitCode: 1, left: 1 },
+  ])("asks on a terminal, and takes $typed as exit code $exitCode", ({ exitCode, left, typed }) =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve()
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      box.write("collect.ps1", "Get-Process")
+      yield* box.run({ args: ["library", "upload", "collect.ps1"], env })
+      const terminal = yield* box.onTerminal({ args: ["library", "delete", "collect.ps1"], env }, { columns: 100 })
+      yield* Cli.until(
+        () =>
+          stripVTControlCharacters(terminal.output()).includes(
+            "This will delete collect.ps1 from the library. Continue? [y/N]",
+          ),
+        () => `the question\n${terminal.output()}`,
+      )
+      yield* terminal.type(typed)
+      const ended = yield* terminal.ended
+      assert.strictEqual(ended.exitCode, exitCode, ended.output)
+      if (exitCode === 1) assert.include(ended.output, "not confirmed, so nothing was changed")
+      assert.strictEqual(server.files.size, left)
+    }),
+  )
+})

@@ -1,0 +1,79 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TenantServer from "../../node/test/support/tenantServer.ts"
+import * as Cli from "./support/CliInProcess.ts"
+import { machineAt, machines } from "./support/Machines.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
+
+const records = [
+  { osPlatform: "Windows11", machineTags: ["incident-42", "lab"], riskScore: "High", rbacGroupId: 140 },
+  { osPlatform: "Windows10", machineTags: ["incident-42"], rbacGroupId: 140, rbacGroupName: "The-A-Team" },
+  { osPlatform: "Linux", healthStatus: "Inactive", lastSeen: "2026-01-01T00:00:00Z" },
+  { computerDnsName: "WS-30.contoso.com", onboardingStatus: "CanBeOnboarded", rbacGroupName: "\u001b[31mred" },
+] as const
+
+describe("machines list", () => {
+  it.live("lists the machines that the simulator selects by each flag, and none where none matches", () =>
+    Effect.gen(function* () {
+      const { env } = yield* ServedSimulator.serve({ machines: machines(4, (n) => ({ record: records[n] })) })
+      const box = yield* Cli.sandbox
+      const listed = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+        const { exitCode, stderr, stdout } = yield* box.run({ args: ["machines", "list", ...args], env })
+        assert.deepStrictEqual([exitCode, stderr], [0, ""])
+        return stdout.split("\n").flatMap((line) => (line === "" ? [] : [line.split("\t")[0]]))
+      })
+      const at = (...numbers: ReadonlyArray<number>) => numbers.map(machineAt)
+      assert.deepStrictEqual(yield* listed(), at(0, 1, 2, 3))
+      assert.deepStrictEqual(yield* listed("--tag", "incident-42"), at(0, 1))
+      assert.deepStrictEqual(yield* listed("--tag", "incident-42", "--os", "windows11"), at(0))
+      assert.deepStrictEqual(yield* listed("--os", "Windows10", "--os", "Linux"), at(1, 2))
+      assert.deepStrictEqual(yield* listed("--health", "Inactive"), at(2))
+      assert.deepStrictEqual(yield* listed("--risk", "High"), at(0))
+      assert.deepStrictEqual(yield* listed("--group", "140"), at(0, 1))
+      assert.deepStrictEqual(yield* listed("--group", "the-a-team"), at(1))
+      assert.deepStrictEqual(yield* listed("--name", "ws-*"), at(0, 1, 2))
+      assert.deepStrictEqual(yield* listed("--name", "ws-1", "--name", "WS-30.contoso.com"), at(1, 3))
+      assert.deepStrictEqual(yield* listed("--name", "ws"), [])
+      assert.deepStrictEqual(yield* listed("--last-seen", "7d"), at(0, 1, 3))
+      assert.deepStrictEqual(yield* listed("--filter", "id eq 'nobody'"), [])
+    }),
+  )
+
+  it.live("prints what the API says of a machine, safe for a terminal, and as JSON", () =>
+    Effect.gen(function* () {
+      const { env } = yield* ServedSimulator.serve({ machines: machines(4, (n) => ({ record: records[n] })) })
+      const box = yield* Cli.sandbox
+      const table = yield* box.run({ args: ["machines", "list", "--name", "WS-30"], env })
+      const [id, name, os, health, , risk, group] = table.stdout.trimEnd().split("\t")
+      assert.deepStrictEqual(
+        [id, name, os, health, risk, group],
+        [machineAt(3), "WS-30.contoso.com", "Windows11", "not onboarded", "None", "\uFFFD[31mred"],
+      )
+      const json = yield* box.run({ args: ["machines", "list", "--tag", "lab", "--json"], env })
+      assert.deepInclude(Cli.ndjson(json.stdout)[0], {
+        id: machineAt(0),
+        computerDnsName: "ws-0.contoso.com",
+        machineTags: ["incident-42", "lab"],
+        healthStatus: "Active",
+        onboardingStatus: "Onboarded",
+        rbacGroupId: 140,
+      })
+    }),
+  )
+
+  it.live("reports a record that an independent server spoils, and lists the others", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve({ machines: [{ id: null }, { id: machineAt(1) }] })
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      const { exitCode, stderr, stdout } = yield* box.run({ args: ["machines", "list"], env })
+      assert.deepStrictEqual(
+        [exitCode, stderr, stdout.split("\t")[0]],
+        [1, "live-response: record 1 of the list can't be read: it has no id\n", machineAt(1)],
+      )
+      const star = yield* box.run({ args: ["machines", "list", "--name", "*"], env })
+      assert.strictEqual(star.exitCode, 2)
+      assert.include(star.stderr, "a DNS name, its first part, or a beginning such as 'ws-*'")
+    }),
+  )
+})

@@ -1,0 +1,294 @@
+/** `run` on machines that are selected by what they are, with scripts of this machine. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TenantServer from "../../node/test/support/tenantServer.ts"
+import * as Cli from "./support/CliInProcess.ts"
+import { env, machineAt, machines, machinesOf, quick, script } from "./support/Machines.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
+
+const tagged = { record: { machineTags: ["x"] } }
+
+/** Of five machines four have the tag: one of them is offline, and one is not onboarded. */
+const five = machines(5, (n) =>
+  n === 0
+    ? {}
+    : n === 1
+      ? { record: { machineTags: ["x"], healthStatus: "Inactive" } }
+      : n === 2
+        ? { record: { machineTags: ["x"], onboardingStatus: "CanBeOnboarded" } }
+        : tagged,
+)
+
+describe("run with a selection", () => {
+  it.live("uploads a script to an empty library, runs it on the machines with a tag, and downloads the results", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, library: [], machines: five })
+      const box = yield* Cli.sandbox
+      box.write("scripts/new.ps1", "Get-Process")
+      const args = ["run", "--script", "./scripts/new.ps1", "--tag", "x", "--download", "results"]
+      const command = (...more: ReadonlyArray<string>) =>
+        box.run({ args: [...args, ...more], env: { ...service.env, ...env } })
+
+      const unconfirmed = yield* command()
+      assert.deepStrictEqual(
+        [unconfirmed.exitCode, unconfirmed.stderr],
+        [
+          2,
+          "live-response: this would upload new.ps1 to the library; confirm it with --yes, because there is no terminal to ask on\n",
+        ],
+      )
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
+
+      const first = yield* command("--yes", "--json")
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      assert.include(first.stderr, "new.ps1: uploaded to the library")
+      assert.include(
+        first.stderr,
+        "2 selected machines can't run live response, and will be left out: 1 offline, 1 not onboarded",
+      )
+      const events = Cli.timeless(Cli.ndjson(first.stdout))
+      assert.deepStrictEqual(
+        events.filter(({ event }) => event === "leftOut"),
+        [
+          {
+            event: "leftOut",
+            machineId: machineAt(1),
+            machineName: "ws-1.contoso.com",
+            readiness: "offline",
+          },
+          {
+            event: "leftOut",
+            machineId: machineAt(2),
+            machineName: "ws-2.contoso.com",
+            readiness: "not onboarded",
+          },
+        ],
+      )
+      assert.deepInclude(events.at(-2), { event: "sessions", started: 2, succeeded: 2, notStarted: 0 })
+      assert.deepInclude(events.at(-1), { event: "summary", completed: 2 })
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [machineAt(3), machineAt(4)])
+
+      // The library has it now: nothing is to be confirmed, and nothing to be done.
+      const again = yield* command()
+      assert.strictEqual(again.exitCode, 0, again.stderr)
+      assert.match(again.stdout, /2 already present/)
+      const uploads = yield* ServedSimulator.answered(service.simulator, "library")
+      // One list call for each run: the upload is another kind of call.
+      assert.strictEqual(uploads.length, 3)
+
+      box.write("scripts/new.ps1", "Get-Service")
+      const changed = yield* command()
+      assert.strictEqual(changed.exitCode, 2)
+      assert.include(
+        changed.stderr,
+        "this would replace new.ps1 in the library, which has other content; confirm it with --yes",
+      )
+    }),
+  )
+
+  it.live("shows with --dry-run what a run would do and cost, and does nothing", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: five })
+      const box = yield* Cli.sandbox
+      box.write("new.ps1", "Get-Process")
+      box.write("hosts.txt", `${machineAt(3)}\n${machineAt(0)}\n`)
+      const command = (...more: ReadonlyArray<string>) =>
+        box.run({
+          args: [
+            "run",
+            "--tag",
+            "x",
+            "--machines",
+            "hosts.txt",
+            "--put-file",
+            "./new.ps1",
+            ...script,
+            "--get-file",
+            "C:\\a",
+            "--download",
+            "results",
+            "--dry-run",
+            ...more,
+          ],
+          env: { ...service.env, ...env },
+        })
+      const text = yield* command()
+      assert.strictEqual(text.exitCode, 0, text.stderr)
+      assert.deepStrictEqual(text.stdout.trimEnd().split("\n"), [
+        "3 machines would get a session: 2 selected, 1 named.",
+        `  ready          ${machineAt(3)}  ws-3.contoso.com`,
+        `  ready          ${machineAt(4)}  ws-4.contoso.com`,
+        "2 selected machines can't run live response, and will be left out: 1 offline, 1 not onboarded.",
+        `  offline        ${machineAt(1)}  ws-1.contoso.com`,
+        `  not onboarded  ${machineAt(2)}  ws-2.contoso.com`,
+        "new.ps1 would be uploaded to the library.",
+        "Starting 3 sessions takes 0 s or more.",
+        "Their results need 6 links, which take 0 s or more of the quota.",
+        "This is a dry run: nothing was uploaded or started.",
+      ])
+      const json = yield* command("--json")
+      assert.deepInclude(Cli.ndjson(json.stdout)[0], {
+        event: "preview",
+        sessions: 3,
+        named: 1,
+        links: 6,
+        uploads: ["new.ps1"],
+      })
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
+      assert.deepStrictEqual(box.entries().toSorted(), ["hosts.txt", "new.ps1"])
+    }),
+  )
+
+  it.live("asks before it runs on more than 100 selected machines, and says where none is left to run on", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        machines: [...machines(101, () => tagged), { id: "f".repeat(40), record: { healthStatus: "Inactive" } }],
+      })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", ...script, ...args], env: { ...service.env, ...env } })
+      const many = yield* command("--tag", "x")
+      assert.strictEqual(many.exitCode, 2)
+      assert.include(many.stderr, "this would run on 101 machines; confirm it with --yes")
+      const none = yield* command("--tag", "y")
+      assert.deepStrictEqual(
+        [none.exitCode, none.stderr],
+        [1, "live-response: no machine matches the selection; try it with live-response machines list\n"],
+      )
+      const offline = yield* command("--health", "Inactive")
+      assert.strictEqual(offline.exitCode, 1)
+      assert.include(offline.stderr, "none of the 1 selected machines can run live response")
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
+    }),
+  )
+
+  it.live("refuses a script that the library lacks and arguments that the service refuses, before any machine", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(1) })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", machineAt(0), ...args], env: { ...service.env, ...env } })
+      const unknown = yield* command("--script", "colect.ps1")
+      assert.deepStrictEqual(
+        [unknown.exitCode, unknown.stderr],
+        [2, "live-response: the library has no file colect.ps1; did you mean collect.ps1?\n"],
+      )
+      const far = yield* command(...script, "--put-file", "other-tool.exe")
+      assert.strictEqual(far.exitCode, 2)
+      assert.include(
+        far.stderr,
+        "the library has no file other-tool.exe; live-response library list shows its files, and live-response library upload FILE adds one",
+      )
+      const args = yield* command(...script, "--args", "-Path C:\\; Get-Process | more")
+      assert.strictEqual(args.exitCode, 2)
+      assert.include(
+        args.stderr,
+        "--args has ; |, which live response refuses; leave them out, or put them into the script",
+      )
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
+    }),
+  )
+
+  it.live("runs a script by its name with a message where the library can't be read", () =>
+    Effect.gen(function* () {
+      const errors = [
+        { status: 404, body: { error: { code: "NotFound", message: "No such resource." } } },
+        { status: 403, body: { error: { code: "Forbidden", message: "Missing role." } } },
+      ]
+      const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+      const server = yield* TenantServer.serve({
+        fault: (_method, path, nth) =>
+          path.startsWith("/api/libraryfiles") ? errors[Math.min(nth, 2) - 1] : undefined,
+        other: ({ method, path }) =>
+          method === "POST" && path === `/api/machines/${machineAt(0)}/runliveresponse`
+            ? {
+                status: 201,
+                body: { id, type: "LiveResponse", status: "Pending", machineId: machineAt(0), commands: [] },
+              }
+            : undefined,
+      })
+      const box = yield* Cli.sandbox
+      box.write("collect.ps1", "Get-Process")
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({
+          args: ["run", machineAt(0), ...args],
+          env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
+        })
+      const elsewhere = yield* command(...script)
+      assert.strictEqual(elsewhere.exitCode, 0, elsewhere.stderr)
+      assert.match(
+        elsewhere.stderr,
+        /file names are not checked: not found \(HTTP 404 .*; this cloud has no library API/,
+      )
+      const named = yield* command(...script)
+      assert.strictEqual(named.exitCode, 0, named.stderr)
+      assert.include(named.stderr, "live-response: file names are not checked: permission is missing (HTTP 403")
+      assert.strictEqual(server.requests("POST").length, 2)
+      const local = yield* command("--script", "./collect.ps1", "--yes")
+      assert.strictEqual(local.exitCode, 3)
+      assert.include(local.stderr, "the call needs Library.Manage")
+      assert.strictEqual(server.requests("POST").length, 2)
+    }),
+  )
+
+  it.live("sends an independent server the filter of the selection, and the file as it is", () =>
+    Effect.gen(function* () {
+      const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+      const machine = { id: machineAt(7), healthStatus: "Active", onboardingStatus: "Onboarded" }
+      const server = yield* TenantServer.serve({
+        machines: [machine],
+        other: ({ method, path }) =>
+          method === "POST" && path === `/api/machines/${machineAt(7)}/runliveresponse`
+            ? {
+                status: 201,
+                body: { id, type: "LiveResponse", status: "Pending", machineId: machine.id, commands: [] },
+              }
+            : undefined,
+      })
+      const box = yield* Cli.sandbox
+      box.write("new.ps1", "Get-Process")
+      const run = yield* box.run({
+        args: ["run", "--tag", "incident-42", "--os", "windows11", "--script", "./new.ps1", "--yes"],
+        env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
+      })
+      assert.strictEqual(run.exitCode, 0, run.stderr)
+      assert.strictEqual(server.files.get("new.ps1")?.content.toString(), "Get-Process")
+      assert.deepStrictEqual(
+        server.requests("GET", "/api/machines").map(({ query }) => query.get("$filter")),
+        ["(machineTags/any(tag: tag eq 'incident-42')) and (osPlatform eq 'Windows11')"],
+      )
+      const [started] = server.requests("POST", `/api/machines/${machineAt(7)}/runliveresponse`)
+      assert.include(started?.body.toString(), '"value":"new.ps1"')
+    }),
+  )
+
+  it.live("cancels the session in the way with --cancel-blocking, after a yes", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        visibleAfter: 0,
+        machines: machines(1, () => ({ busy: "1 hour" })),
+      })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", machineAt(0), ...script, ...args], env: { ...service.env, ...env } })
+      const both = yield* command("--adopt", "--cancel-blocking")
+      assert.strictEqual(both.exitCode, 2)
+      assert.include(both.stderr, "choose either --adopt or --cancel-blocking")
+      const unconfirmed = yield* command("--cancel-blocking")
+      assert.strictEqual(unconfirmed.exitCode, 2)
+      assert.include(
+        unconfirmed.stderr,
+        "this would cancel sessions of others that are in progress on the machines; confirm it with --yes",
+      )
+      const cancelled = yield* command("--cancel-blocking", "--yes", "--json")
+      assert.strictEqual(cancelled.exitCode, 0, cancelled.stderr)
+      assert.match(cancelled.stderr, /cancelled: machine action [0-9a-f-]{36}, which was in progress on c0ffee/)
+      assert.deepStrictEqual(
+        Cli.ndjson(cancelled.stdout).map(({ event }) => event),
+        ["cancelled", "started", "sessions"],
+      )
+    }),
+  )
+})

@@ -1,0 +1,243 @@
+/** The names of files in a directory, and the checks that nothing on the way to one of them leads elsewhere. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import { fromPlatformError, isOfOneFile, StoreError } from "../StoreError.ts"
+import * as Trust from "./trust.ts"
+
+export interface Platform {
+  readonly fs: FileSystem.FileSystem
+  readonly paths: Path.Path
+  readonly user: number | undefined
+}
+
+export const at =
+  (path: string) =>
+  <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
+    Effect.mapError(effect, fromPlatformError(path))
+
+const optional = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
+  Effect.catchReason(Effect.asSome(effect), "PlatformError", "NotFound", () => Effect.succeedNone)
+
+export const untrusted = (path: string, detail: string) => new StoreError({ path, problem: "Untrusted", detail })
+
+const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
+  problem === undefined ? Effect.void : Effect.fail(untrusted(path, problem))
+
+const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.Effect<void, StoreError> =>
+  type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
+
+/** Creates one directory. Another program may create the same one at the same time. */
+export const makeOne = ({ fs }: Platform, path: string): Effect.Effect<void, StoreError> =>
+  fs.makeDirectory(path, { mode: 0o700 }).pipe(
+    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
+    at(path),
+  )
+
+/** How many links Linux follows in a path. */
+const mostLinks = 40
+
+/**
+ * Resolves the path of a directory as the system does, and checks each directory and link in it: a user who can change one
+ * of them decides where the path leads. With `make`, missing directories are created one by one, because Node's recursive
+ * creation never returns for a directory that can be read but not written, such as /proc.
+ */
+export const resolve = (
+  platform: Platform,
+  given: string,
+  make: boolean,
+): Effect.Effect<Option.Option<string>, StoreError> => {
+  const { fs, paths, user } = platform
+  let links = 0
+  const walk = Effect.fnUntraced(function* (
+    path: string,
+    role: "ancestor" | "directory",
+  ): Effect.fn.Return<Option.Option<string>, StoreError> {
+    const above = paths.dirname(path)
+    const parent = above === path ? Option.some(above) : yield* walk(above, "ancestor")
+    if (Option.isNone(parent)) return parent
+    const here = above === path ? path : paths.join(parent.value, paths.basename(path))
+    const found = yield* at(here)(optional(fs.lstat(here)))
+    if (Option.isNone(found) && !make) return Option.none()
+    if (Option.isNone(found)) yield* makeOne(platform, here)
+    const info = Option.isSome(found) ? found.value : yield* at(here)(fs.lstat(here))
+    if (info.type === "SymbolicLink") {
+      yield* trust(here, Trust.ofPathLink(info, user))
+      if (++links > mostLinks)
+        return yield* untrusted(here, "too many symbolic links in the path; choose another directory")
+      return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
+    }
+    yield* expectDirectory(info, given)
+    yield* trust(here, role === "directory" ? Trust.ofDirectory(info, user, here) : Trust.ofAncestor(info, user, here))
+    return Option.some(here)
+  })
+  return walk(paths.resolve(given), "directory")
+}
+
+const isPlain = (segment: string): boolean => /^[^/\\:\0]+$/.test(segment) && segment !== "." && segment !== ".."
+
+/** The segments of a name, or `undefined` if it is not a valid name. */
+const segmentsOf = (name: string): ReadonlyArray<string> | undefined => {
+  const segments = name.split("/")
+  return segments.length <= 2 && segments.every(isPlain) ? segments : undefined
+}
+
+/** The directory that was opened, and not another one that has its name by now. */
+export interface Opened {
+  /** As it was given. */
+  readonly path: string
+  readonly realPath: string
+  readonly dev: bigint
+  readonly ino: bigint | undefined
+}
+
+const inodeOf = ({ ino }: FileSystem.File.Info) => Option.getOrUndefined(ino)
+
+export const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, realPath: string) {
+  const info = yield* at(path)(fs.lstat(realPath))
+  return { path, realPath, dev: info.dev, ino: inodeOf(info) } satisfies Opened
+})
+
+type Info = FileSystem.File.Info
+
+/** The subdirectory of a name: none is empty. */
+const below = (name: string): string => name.slice(0, Math.max(0, name.indexOf("/")))
+
+/** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
+export class Names {
+  private readonly platform: Platform
+  private readonly opened: Opened
+
+  constructor(platform: Platform, opened: Opened) {
+    this.platform = platform
+    this.opened = opened
+  }
+
+  pathOf(name: string): string {
+    return this.platform.paths.join(this.opened.path, name)
+  }
+
+  real(name: string): string {
+    return this.platform.paths.join(this.opened.realPath, name)
+  }
+
+  /** What is at a path. None if there is nothing. It runs several times for each result, so it is one step. */
+  private look(realPath: string, pathOf: () => string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return Effect.matchEffect(this.platform.fs.lstat(realPath), {
+      onSuccess: Effect.succeedSome,
+      onFailure: (error) =>
+        error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOf())(error)),
+    })
+  }
+
+  /** Something else under the name of a result file concerns that result only. */
+  private ofResult<A, R>(name: string, check: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> {
+    return Effect.mapError(check, (error) =>
+      name.includes("/") && error.path !== this.opened.path && isOfOneFile(error)
+        ? new StoreError({ ...error, ofResult: true })
+        : error,
+    )
+  }
+
+  /** Files written into a directory that replaced this one would be lost, and look like success. */
+  get checkOpened(): Effect.Effect<void, StoreError> {
+    const { dev, ino, path, realPath } = this.opened
+    return Effect.flatMap(
+      this.look(realPath, () => path),
+      (now) => {
+        if (Option.isSome(now) && now.value.dev === dev && inodeOf(now.value) === ino) return Effect.void
+        const detail =
+          "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
+        return Effect.fail(untrusted(path, detail))
+      },
+    )
+  }
+
+  private checkName(name: string): Effect.Effect<void, StoreError> {
+    return segmentsOf(name) === undefined
+      ? Effect.fail(untrusted(this.pathOf(name), "not the name of a file in this directory"))
+      : Effect.void
+  }
+
+  /** Gives whether the subdirectory of a name is there. */
+  private checkBelow(name: string): Effect.Effect<boolean, StoreError> {
+    const path = this.pathOf(below(name))
+    const { user } = this.platform
+    return Effect.flatMap(
+      this.look(this.real(below(name)), () => path),
+      Option.match({
+        onNone: () => Effect.succeed(false),
+        onSome: (info) =>
+          trust(path, Trust.ofLink(info)).pipe(
+            Effect.andThen(expectDirectory(info, path)),
+            Effect.andThen(trust(path, Trust.ofDirectory(info, user, path))),
+            Effect.as(true),
+          ),
+      }),
+    )
+  }
+
+  /** Gives whether the directory that a name is in is there. */
+  private checkAbove(name: string): Effect.Effect<boolean, StoreError> {
+    return this.checkName(name).pipe(
+      Effect.andThen(this.checkOpened),
+      Effect.andThen(name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)),
+    )
+  }
+
+  /** The type, size, owner and mode of a file in a directory that was checked. */
+  private checkFile(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    const path = this.pathOf(name)
+    return Effect.tap(
+      this.look(this.real(name), () => path),
+      (found) => (Option.isSome(found) ? trust(path, Trust.ofFile(found.value, this.platform.user)) : Effect.void),
+    )
+  }
+
+  private checkNotDirectory(name: string, found: Option.Option<Info>): Effect.Effect<void, StoreError> {
+    if (!Option.exists(found, ({ type }) => type === "Directory")) return Effect.void
+    const detail = "a file is needed here, and there is a directory; remove it, or choose another directory"
+    return Effect.fail(new StoreError({ path: this.pathOf(name), problem: "Failed", detail }))
+  }
+
+  private checked(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return Effect.flatMap(this.checkAbove(name), (isThere) => (isThere ? this.checkFile(name) : Effect.succeedNone))
+  }
+
+  checkDirectoryOf(name: string): Effect.Effect<boolean, StoreError> {
+    return this.ofResult(name, this.checkAbove(name))
+  }
+
+  /** The same right after the directory was checked, and the subdirectory created. */
+  checkSubdirectoryOf(name: string): Effect.Effect<boolean, StoreError> {
+    return this.ofResult(name, this.checkBelow(name))
+  }
+
+  info(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return this.ofResult(name, this.checked(name))
+  }
+
+  /** What is known of a file that is opened or removed. */
+  fileInfo(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
+    return this.ofResult(
+      name,
+      Effect.tap(this.checked(name), (found) => this.checkNotDirectory(name, found)),
+    )
+  }
+
+  /** Checks a file that is renamed, and one that it replaces. */
+  checkRename(from: string, to: string): Effect.Effect<void, StoreError> {
+    const file = (name: string) =>
+      this.ofResult(
+        name,
+        Effect.flatMap(this.checkFile(name), (found) => this.checkNotDirectory(name, found)),
+      )
+    return this.checkDirectoryOf(from).pipe(
+      Effect.andThen(below(from) === below(to) ? this.checkName(to) : this.checkDirectoryOf(to)),
+      Effect.andThen(file(from)),
+      Effect.andThen(file(to)),
+    )
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Which line of a manifest is the last one of each result. Lines of the usual form are indexed from their bytes, and all
+ * others are decoded, so that a manifest of a million lines opens in a second.
+ */
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import * as FileName from "../FileName.ts"
+import * as JsonLines from "../JsonLines.ts"
+import * as ManifestEntry from "../ManifestEntry.ts"
+import type { PrivateDirectory } from "../PrivateDirectory.ts"
+import { keyOf, type ResultRef } from "../ResultRef.ts"
+import type { StoreError } from "../StoreError.ts"
+import * as FormatVersion from "./formatVersion.ts"
+import { ManifestLine } from "./manifestLine.ts"
+import { ResultIndex } from "./resultIndex.ts"
+
+type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
+
+type Ref = Pick<ResultRef, "index" | "machineActionId">
+
+/** The entries of a manifest with their positions, without those that `skim` takes. */
+export const read = (
+  directory: PrivateDirectory,
+  onDamaged: OnDamaged,
+  skim?: JsonLines.Skim,
+): Stream.Stream<JsonLines.Located<ManifestEntry.ManifestEntry>, StoreError> => {
+  const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.manifest), ManifestEntry.version)
+  return JsonLines.readLocated(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, {
+    onDamaged: (damaged) => Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
+    skim,
+  })
+}
+
+/** What an index knows of a result. */
+const states = { failed: 0, completed: 1 } as const
+
+/** The position of what this run appends: it is in memory as well. */
+const appended = -1
+
+const encoder = new TextEncoder()
+
+export class ManifestIndex {
+  private readonly results: ResultIndex
+  /** The keys of investigation packages. Their lines are few and have another form, so that each of them is decoded. */
+  private readonly packages = new Set<string>()
+
+  constructor(seed: number) {
+    this.results = new ResultIndex(seed)
+  }
+
+  /** Takes the lines of the usual form into the index. */
+  skim(): JsonLines.Skim {
+    const line = new ManifestLine()
+    const { match } = line
+    return {
+      match: (bytes, at) => line.end(bytes, at),
+      take: (bytes, _at, offset) => {
+        const state = match.kind === undefined ? states.failed : states.completed
+        this.results.set(bytes, match.id, match.index, state, offset)
+      },
+    }
+  }
+
+  /** Takes an entry into the index. `offset` is the position of its line. */
+  add(entry: ManifestEntry.ManifestEntry, offset: number = appended): void {
+    const { index, isPackage, machineActionId, status } = entry
+    if (isPackage === true) this.packages.add(keyOf(entry))
+    this.results.set(encoder.encode(machineActionId), 0, index, states[status], offset)
+  }
+
+  /** Where the last line of a result is, if it is stored. */
+  find({ index, machineActionId }: Ref): "failed" | "appended" | number | undefined {
+    const entry = this.results.find(encoder.encode(machineActionId), 0, index)
+    if (entry < 0) return undefined
+    if (this.results.stateOf(entry) === states.failed) return "failed"
+    const offset = this.results.offsetOf(entry)
+    return offset === appended ? "appended" : offset
+  }
+
+  isPackage(ref: Ref): boolean {
+    return this.packages.has(keyOf(ref))
+  }
+
+  /** The results that failed, in the order of their first lines. */
+  failed(): Iterable<typeof ResultRef.Encoded> {
+    return this.results.withState(states.failed)
+  }
+
+  /** Takes the lines that are not the last one of a stored result, so that the others are decoded. */
+  skimOthers(): JsonLines.Skim {
+    const line = new ManifestLine()
+    const { match } = line
+    const isLast = (bytes: Uint8Array, offset: number) =>
+      this.results.offsetOf(this.results.find(bytes, match.id, match.index)) === offset
+    return {
+      match: (bytes, at, offset) => {
+        const end = line.end(bytes, at)
+        return end >= 0 && match.kind !== undefined && isLast(bytes, offset) ? -1 : end
+      },
+      take: () => {},
+    }
+  }
+}
+
+/** Reads a manifest into an index. */
+export const make = Effect.fnUntraced(function* (directory: PrivateDirectory, onDamaged: OnDamaged) {
+  const index = new ManifestIndex(yield* Random.nextInt)
+  yield* Stream.runForEach(read(directory, onDamaged, index.skim()), ({ entry, offset }) =>
+    Effect.sync(() => index.add(entry, offset)),
+  )
+  return index
+})
+
+/** The last lines of the stored results, in their order. The file is read again, so that memory does not grow with them. */
+export const completed = (
+  directory: PrivateDirectory,
+  index: ManifestIndex,
+): Stream.Stream<ManifestEntry.Completed, StoreError> =>
+  read(directory, () => Effect.void, index.skimOthers()).pipe(
+    Stream.filter(({ entry, offset }) => index.find(entry) === offset),
+    Stream.map(({ entry }) => entry),
+    Stream.filter((entry) => entry.status === "completed"),
+  )
+
+/** Takes the lines of other results. */
+export const skimOthers = (ref: Ref): JsonLines.Skim => {
+  const line = new ManifestLine()
+  const { match } = line
+  const id = encoder.encode(ref.machineActionId)
+  const isWanted = (bytes: Uint8Array) => {
+    if (match.index !== ref.index) return false
+    for (let i = 0; i < id.length; i++) if (bytes[match.id + i] !== id[i]) return false
+    return true
+  }
+  return {
+    match: (bytes, at) => {
+      const end = line.end(bytes, at)
+      return end >= 0 && isWanted(bytes) ? -1 : end
+    },
+    take: () => {},
+  }
+}

@@ -1,0 +1,63 @@
+/** `Fleet.run` with `cancelBlocking`, on machines where the session of somebody else is in progress. */
+import { assert, describe, it } from "@effect/vitest"
+import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Effect from "effect/Effect"
+import { machineIds, machines } from "./support/fleets.ts"
+import { kinds, once, overService, refusal, run, type Sent, sessionsOf, type Weather } from "./support/network.ts"
+
+const cancelBlocking = { cancelBlocking: true }
+
+/** The statuses of the sessions that were in the way. */
+const othersOf = Effect.gen(function* () {
+  const actions = yield* (yield* Simulator.Simulator).actions
+  return actions.flatMap(({ requestorComment, status }) =>
+    String(requestorComment).startsWith("case") ? [] : [String(status)],
+  )
+})
+
+describe("Fleet.run with cancelBlocking", () => {
+  it.effect("cancels the session in the way, and starts its own session once", () =>
+    Effect.gen(function* () {
+      const events = yield* inVirtualTime(
+        run(() => ({}), machineIds(3), cancelBlocking),
+        "3 hours",
+      )
+      assert.deepStrictEqual(kinds(events), { cancelled: 1, started: 3, ended: 3, sessions: 1 })
+      assert.deepInclude(events.at(-1), { succeeded: 3, failed: 0, notStarted: 0 })
+      assert.deepStrictEqual(yield* othersOf, ["Cancelled"])
+      assert.deepStrictEqual(yield* sessionsOf, once(3))
+    }).pipe(overService({ machines: machines(3, (n) => (n === 1 ? { busy: "2 hours" } : {})), visibleAfter: 0 })),
+  )
+
+  it.effect("finds the session in the way by the list where the refusal does not name it", () =>
+    Effect.gen(function* () {
+      const unnamed = refusal(400, "ActiveRequestAlreadyExists", "Action is already in progress.")
+      const weather = ({ kind, nth }: Sent): Weather => (kind === "run" && nth === 0 ? { answer: unnamed } : {})
+      const events = yield* inVirtualTime(run(weather, machineIds(1), cancelBlocking), "3 hours")
+      assert.deepStrictEqual(kinds(events), { cancelled: 1, started: 1, ended: 1, sessions: 1 })
+      assert.deepStrictEqual(yield* othersOf, ["Cancelled"])
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(overService({ machines: machines(1, () => ({ busy: "2 hours" })), visibleAfter: 0 })),
+  )
+
+  it.effect("cancels nothing without being asked to, and nothing of its own", () =>
+    Effect.gen(function* () {
+      const refused = yield* inVirtualTime(
+        run(() => ({}), machineIds(1)),
+        "10 minutes",
+      )
+      assert.deepStrictEqual(kinds(refused), { notStarted: 1, sessions: 1 })
+      assert.deepStrictEqual(yield* othersOf, ["InProgress"])
+    }).pipe(overService({ machines: machines(1, () => ({ busy: "2 hours" })) })),
+  )
+
+  it.effect("resumes its own session that a gateway requested twice", () =>
+    Effect.gen(function* () {
+      const twice = ({ kind }: Sent): Weather => (kind === "run" ? { isRepeated: true } : {})
+      const events = yield* inVirtualTime(run(twice, machineIds(1), cancelBlocking), "1 hour")
+      assert.deepStrictEqual(kinds(events), { started: 1, ended: 1, sessions: 1 })
+      assert.deepStrictEqual(yield* sessionsOf, once(1))
+    }).pipe(overService({ machines: machines(1), commandTime: "10 minutes", visibleAfter: 0 })),
+  )
+})

@@ -1,0 +1,129 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Schema from "effect/Schema"
+import { utf8 } from "./support/bytes.ts"
+import { exampleRef } from "./support/refs.ts"
+import { type Answer, errorOf, execute, fetchLink, get, layer, origin } from "./support/simulated.ts"
+
+const faultsUrl = `${origin}/simulator/faults`
+
+/** Requests of a program in another process. They have no token. */
+const control = (url: string, body: unknown) =>
+  execute(HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post(url), body))
+
+const addFaults = (on: string, ...faults: ReadonlyArray<object>) => control(faultsUrl, { on, faults })
+
+const clear = execute(HttpClientRequest.delete(faultsUrl))
+
+const statusOf = ({ status }: Answer) => status
+
+const list = get(`${origin}/api/machineactions`)
+
+const requestLink = get(
+  `${origin}/api/machineactions/${exampleRef.machineActionId}/GetLiveResponseResultDownloadLink(index=${exampleRef.index})`,
+)
+
+const Value = Schema.fromJsonString(Schema.Struct({ value: Schema.String }))
+
+const linked = Effect.gen(function* () {
+  yield* (yield* Simulator.Simulator).add(exampleRef, { content: utf8("0123456789") })
+  return (yield* Schema.decodeEffect(Value)((yield* requestLink).text)).value
+})
+
+describe("Simulator: faults on demand", () => {
+  it.effect("happen to the next requests of their kind, in order and once", () =>
+    Effect.gen(function* () {
+      yield* addFaults("list", { fault: "throttle", retryAfter: 7 }, { fault: "none" })
+      yield* addFaults("list", { fault: "status", status: 503, code: "ServiceUnavailable" }, { fault: "lost" })
+      assert.strictEqual((yield* get(`${origin}/api/machines`)).status, 404)
+      const answers = yield* Effect.all([list, list, list, list, list])
+      assert.deepStrictEqual(answers.map(statusOf), [429, 200, 503, 504, 200])
+      assert.strictEqual(answers[0]?.headers["retry-after"], "7")
+      assert.include(answers[2]?.text, "ServiceUnavailable")
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("break the body of an answer", () =>
+    Effect.gen(function* () {
+      yield* addFaults("list", { fault: "cut", after: 5 })
+      const error = yield* Effect.flip(list)
+      assert.strictEqual(error._tag, "HttpClientError")
+      assert.strictEqual((yield* list).status, 200)
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("expire a link, cut a result and ignore a range", () =>
+    Effect.gen(function* () {
+      const url = yield* linked
+      yield* addFaults("blob", { fault: "expire" }, { fault: "cut", after: 3 }, { fault: "ignoreRange" })
+      assert.strictEqual((yield* fetchLink(url)).headers["x-ms-error-code"], "AuthenticationFailed")
+      yield* Effect.flip(fetchLink(url))
+      assert.strictEqual((yield* fetchLink(url, { range: "bytes=5-" })).text, "0123456789")
+      assert.strictEqual((yield* fetchLink(url, { range: "bytes=5-" })).text, "56789")
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("fail a sign-in", () =>
+    Effect.gen(function* () {
+      yield* addFaults("token", { fault: "status", status: 503 })
+      const token = execute(
+        HttpClientRequest.bodyUrlParams(HttpClientRequest.post(`${origin}/tenant/oauth2/v2.0/token`), {
+          grant_type: "client_credentials",
+          scope: "https://api.securitycenter.microsoft.com/.default",
+        }),
+      )
+      assert.deepStrictEqual((yield* Effect.all([token, token])).map(statusOf), [503, 200])
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are an outage, which only the control routes survive", () =>
+    Effect.gen(function* () {
+      yield* control(`${origin}/simulator/outage`, { isOut: true })
+      assert.strictEqual((yield* list).status, 503)
+      assert.include((yield* execute(HttpClientRequest.get(faultsUrl))).text, `"isOut":true`)
+      yield* control(`${origin}/simulator/outage`, { isOut: false })
+      assert.strictEqual((yield* list).status, 200)
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are listed until they happen, and can be removed", () =>
+    Effect.gen(function* () {
+      const added = yield* addFaults("list", { fault: "lost" }, { fault: "lost" })
+      assert.strictEqual(added.text, `{"isOut":false,"faults":{"list":[{"fault":"lost"},{"fault":"lost"}]}}`)
+      yield* list
+      assert.include((yield* execute(HttpClientRequest.get(faultsUrl))).text, `"list":[{"fault":"lost"}]`)
+      assert.strictEqual((yield* clear).text, `{"isOut":false,"faults":{}}`)
+      assert.strictEqual((yield* list).status, 200)
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect.each<{ readonly problem: string; readonly body: unknown }>([
+    { problem: "an unknown kind of request", body: { on: "lists", faults: [{ fault: "lost" }] } },
+    { problem: "an unknown fault", body: { on: "list", faults: [{ fault: "explode" }] } },
+    { problem: "a fault that can't happen to it", body: { on: "list", faults: [{ fault: "expire" }] } },
+    { problem: "one such fault among others", body: { on: "blob", faults: [{ fault: "none" }, { fault: "lost" }] } },
+    { problem: "the status of a success", body: { on: "list", faults: [{ fault: "status", status: 200 }] } },
+    { problem: "a negative number of bytes", body: { on: "blob", faults: [{ fault: "cut", after: -1 }] } },
+    { problem: "an unknown member", body: { on: "list", faults: [], times: 2 } },
+    { problem: "too many", body: { on: "list", faults: Array.from({ length: 1001 }, () => ({ fault: "lost" })) } },
+    { problem: "no object", body: [] },
+  ])("are refused, and none is added, for $problem", ({ body }) =>
+    Effect.gen(function* () {
+      const answer = yield* control(faultsUrl, body)
+      assert.strictEqual(answer.status, 400)
+      assert.include(["InvalidInput", "InvalidRequestBody"], (yield* errorOf(answer)).code)
+      assert.strictEqual((yield* clear).text, `{"isOut":false,"faults":{}}`)
+      assert.deepStrictEqual((yield* Effect.all([list, list])).map(statusOf), [200, 200])
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("are refused in another type than JSON, which a page in a browser could send", () =>
+    Effect.gen(function* () {
+      const request = HttpClientRequest.bodyText(HttpClientRequest.post(faultsUrl), `{"on":"list","faults":[]}`)
+      assert.strictEqual((yield* execute(request)).status, 415)
+      assert.strictEqual((yield* execute(HttpClientRequest.put(faultsUrl))).status, 405)
+    }).pipe(Effect.provide(layer())),
+  )
+})
