@@ -6,7 +6,6 @@ import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
-import { keyOf } from "@live-response/core/ResultRef"
 import type * as ScriptResult from "@live-response/core/ScriptResult"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as DateTime from "effect/DateTime"
@@ -85,20 +84,6 @@ const recordedOf = (entry: ManifestEntry.ManifestEntry, known: KnownActions.Know
     : { ...common, path: entry.path, bytes: entry.bytes, sha256: entry.sha256 }
 }
 
-/** The last line of each result counts. */
-const recorded = (files: PrivateDirectory, known: ReadonlyMap<MachineActionId, KnownActions.KnownAction>) =>
-  Manifest.warnOfDamage(files, { one: "its result has no row", many: "their results have no row" }, (onDamaged) =>
-    Stream.runFold(
-      Manifest.entries(files, onDamaged),
-      () => new Map<string, Recorded>(),
-      (results, entry) => {
-        const key = keyOf(entry)
-        results.delete(key)
-        return results.set(key, recordedOf(entry, known.get(entry.machineActionId)))
-      },
-    ),
-  )
-
 /** Reads the file of a result. The content decides whether it is the result of a script. */
 const readRow = (
   files: PrivateDirectory,
@@ -125,29 +110,20 @@ const readRow = (
   )
 }
 
-/** Gives up each result when its file is read, so that memory does not hold all of them and their rows. */
-function* drain(results: Map<string, Recorded>): Generator<Recorded> {
-  for (const [key, result] of results) {
-    results.delete(key)
-    yield result
-  }
-}
-
 /**
  * The rows of a directory in the order of its manifest, and what is known of its actions. `limit` is how many characters of an
  * output, and of the errors, a row has at most.
  */
 export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: { readonly limit: number }) {
+  const consequence = { one: "its result has no row", many: "their results have no row" }
+  const finished = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
+    Manifest.streamFinished(files, onDamaged),
+  )
   const actions = yield* KnownActions.read(files)
-  const results = yield* recorded(files, actions)
-  const typeOf = ({ index, machineActionId }: Recorded) =>
-    actions.get(machineActionId)?.commands.find((command) => command.index === index)?.type ?? ""
-  return {
-    actions,
-    count: results.size,
-    /** They can be read once. */
-    rows: Stream.fromIterable(drain(results), { chunkSize: 100 }).pipe(
-      Stream.mapEffect((result) => readRow(files, result, typeOf(result), limit)),
-    ),
-  }
+  const rows = Stream.mapEffect(finished, (entry) => {
+    const known = actions.get(entry.machineActionId)
+    const type = known?.commands.find(({ index }) => index === entry.index)?.type ?? ""
+    return readRow(files, recordedOf(entry, known), type, limit)
+  })
+  return { actions, rows }
 })

@@ -70,11 +70,11 @@ const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
     hash.update(encoder.encode(text))
     return Hex.encode(hash.digest())
   }
-  const { actions, count, rows } = yield* ResultRows.read(files, { limit: longestOutput })
+  const { actions, rows } = yield* ResultRows.read(files, { limit: longestOutput })
   for (const action of actions.values()) collector.addAction(action)
   const damaged = yield* addSessions(files, collector, (id) => actions.has(id))
   yield* Stream.runForEach(rows, (row) => Effect.sync(() => collector.addRow(row, hashOf)))
-  return { collector, count, damaged }
+  return { collector, damaged }
 })
 
 /** The address that leads from the report to the directory of results. */
@@ -92,7 +92,7 @@ export const write = Effect.fnUntraced(
     const files = yield* ResultsDirectory.open(directory)
     const { report } = FileName.single
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
-    const { collector, count, damaged } = yield* collect(files)
+    const { collector, damaged } = yield* collect(files)
     const payload = collector.payload({
       program: `live-response ${packageJson.version}`,
       directory,
@@ -107,8 +107,8 @@ export const write = Effect.fnUntraced(
       FileName.partOf(target.name, process.pid),
     )
     const path = target.directory.pathOf(target.name)
-    const written = { machines: payload.machines.id.length, results: count, bytes, report: path }
-    const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(count, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
+    const written = { machines: payload.machines.id.length, results: payload.results.kind.length, bytes, report: path }
+    const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(written.results, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
     yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
     if (open) yield* openInBrowser(`${target.directory.realPath}/${target.name}`)
   },

@@ -130,10 +130,18 @@ export const write = Effect.fnUntraced(function* (files: PrivateDirectory, file:
     attempt(() => new DatabaseSync(path)),
     (database) => Effect.sync(() => database.isOpen && database.close()),
   )
-  const { actions, count, rows } = yield* ResultRows.read(files, { limit: Stack.longestOutput })
+  const { actions, rows } = yield* ResultRows.read(files, { limit: Stack.longestOutput })
   const writer = yield* attempt(() => writerOf(database))
   yield* attempt(() => actions.forEach(writer.addAction))
-  yield* Stream.runForEach(rows, (row) => attempt(() => writer.addRow(row)))
+  const count = yield* Stream.runFoldEffect(
+    rows,
+    () => 0,
+    (count, row) =>
+      Effect.as(
+        attempt(() => writer.addRow(row)),
+        count + 1,
+      ),
+  )
   yield* attempt(() => {
     writer.finish()
     database.close()
