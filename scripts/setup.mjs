@@ -27,7 +27,7 @@ const stamp = "node_modules/.live-response-setup.json"
 const isWindows = process.platform === "win32"
 
 install()
-if (wanted === "test") requireRedis()
+if (wanted === "test") requirePrograms()
 
 function install() {
   const hash = hashOfManifests()
@@ -80,20 +80,26 @@ function linkNode() {
   else symlinkSync(relative("node_modules/.bin", node), link)
 }
 
-/** The tests of the quota in Redis start a redis-server. No npm package contains one, so it is Debian's. */
-function requireRedis() {
-  if (runs("redis-server")) return
+/** Programs that tests start, and that no npm package contains. They are Debian's. */
+function requirePrograms() {
+  requireProgram("redis-server", "The tests of the quota in Redis", () => runs("redis-server"))
+  // It takes long to print its version.
+  requireProgram("chromium", "The tests of the report", () => spawnSync("which", ["chromium"]).status === 0)
+}
+
+function requireProgram(program, tests, isThere) {
+  if (isThere()) return
   const isAllowed = process.env.LIVE_RESPONSE_SETUP_APT !== "0"
   if (isAllowed && process.getuid?.() === 0 && runs("apt-get")) {
     console.error(
-      "The tests of the quota in Redis need redis-server, which is not installed. Because you are root, the set-up now " +
-        "installs Debian's package: apt-get install redis-server (LIVE_RESPONSE_SETUP_APT=0 prevents that).",
+      `${tests} need ${program}, which is not installed. Because you are root, the set-up now ` +
+        `installs Debian's package: apt-get install ${program} (LIVE_RESPONSE_SETUP_APT=0 prevents that).`,
     )
     apt("update", "-q")
-    apt("install", "-y", "-q", "--no-install-recommends", "redis-server")
-    if (runs("redis-server")) return
+    apt("install", "-y", "-q", "--no-install-recommends", program)
+    if (isThere()) return
   }
-  fail("The tests need redis-server. Install it (apt-get install redis-server), then run the same command again.")
+  fail(`The tests need ${program}. Install it (apt-get install ${program}), then run the same command again.`)
 }
 
 function runs(program) {

@@ -32,10 +32,12 @@ import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
 import { machines } from "./commands/machines/command.ts"
 import { quota } from "./commands/quota/command.ts"
+import { report } from "./commands/report/command.ts"
 import { results } from "./commands/results/command.ts"
 import { run as runSessions } from "./commands/run/command.ts"
 import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
+import { stack } from "./commands/stack/command.ts"
 import { verify } from "./commands/verify/command.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
@@ -62,6 +64,8 @@ export const command = Command.make("live-response").pipe(
     download,
     show,
     results,
+    report,
+    stack,
     verify,
     link,
     actions,

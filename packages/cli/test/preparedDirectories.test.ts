@@ -85,6 +85,7 @@ const singles: Record<keyof typeof FileName.single, ReadonlyArray<string>> = {
   follow: ["download", "--follow", "--out", "results"],
   resultsTable: ["results", "results"],
   resultsLines: ["results", "results"],
+  report: ["report", "results"],
   lock: download,
   quota: download,
 }
@@ -111,12 +112,13 @@ const file = (ending: (typeof FileName.endings)[number]) => ({
 })
 
 const files = [
-  ...(["manifest", "sessions", "actions", "follow", "resultsTable", "resultsLines"] as const).map(single),
+  ...(["manifest", "sessions", "actions", "follow", "resultsTable", "resultsLines", "report"] as const).map(single),
   ...database("lock"),
   ...database("quota"),
   ...FileName.endings.map(file),
   part(single("follow")),
   part(single("resultsTable"), process.pid),
+  part(single("report"), process.pid),
   part(single("resultsLines"), process.pid),
   part(file("unpacked")),
   part(file("part.json")),
@@ -138,7 +140,7 @@ const entry = (path: string, fields: Readonly<Record<string, unknown>> = {}) =>
 /** A manifest where a command reads one that it does not write. */
 const prepare = ({ box }: World, { args, name }: { readonly name: string; readonly args: ReadonlyArray<string> }) => {
   if (args === show) box.write("results/manifest.jsonl", entry(name))
-  if (args[0] === "results") box.write("results/manifest.jsonl", "")
+  if (args[0] === "results" || args[0] === "report") box.write("results/manifest.jsonl", "")
 }
 
 const isUnharmed = ({ outside, victim }: World, ended: Cli.Ended, what: string) => {

@@ -18,6 +18,7 @@ export const single = {
   follow: "follow.json",
   resultsTable: "results.csv",
   resultsLines: "results.jsonl",
+  report: "report.html",
   lock: ".lock",
   quota: "quota.sqlite",
 } as const

@@ -11,6 +11,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -243,6 +244,31 @@ const problemOf = (value: Option.Option<unknown>): string => {
 
 const refuse = (path: string, { line, value }: JsonLines.DamagedLine) =>
   new StoreError({ path, problem: "Failed", detail: `line ${line} ${problemOf(value)}` })
+
+/**
+ * The entries of machines in `<directory>/sessions.jsonl`, in their order. None if there is no such file.
+ *
+ * **When to use**
+ *
+ * Use it to show what became of machines. To start sessions, use the service.
+ *
+ * **Details**
+ *
+ * It only reads, so a run may write to the directory meanwhile. `onDamaged` receives each line that can't be read. A line of a
+ * newer version fails with a `StoreError` that names it.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const entries = (
+  directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: (damaged: JsonLines.DamagedLine) => Effect.Effect<void>,
+): Stream.Stream<Entry, StoreError> => {
+  const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.sessions), version)
+  return JsonLines.read(directory, FileName.single.sessions, Line, (damaged) =>
+    Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
+  ).pipe(Stream.filterMap((line) => (line.entry === "run" ? Result.failVoid : Result.succeed(line))))
+}
 
 /** Opens the file and reads its lines. */
 const openFile = Effect.fnUntraced(function* (path: string) {

@@ -143,6 +143,19 @@ export const last = (
   )
 
 /**
+ * The finished results of a directory, stored or failed. It reads as `streamCompleted` does: the last line of each result counts,
+ * and a million results are never in memory together.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const streamFinished = (
+  directory: PrivateDirectory.PrivateDirectory,
+  onDamaged: OnDamaged,
+): Effect.Effect<Stream.Stream<ManifestEntry.ManifestEntry, StoreError>, StoreError> =>
+  Effect.map(ManifestIndex.make(directory, onDamaged), (index) => ManifestIndex.finished(directory, index))
+
+/**
  * The stored results of a directory. The last line of each result counts, and the results are in the order of these lines.
  *
  * **Details**

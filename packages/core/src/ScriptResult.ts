@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import * as Extraction from "./Extraction.ts"
 import * as Lenient from "./internal/lenient.ts"
 import * as ScriptReader from "./internal/scriptReader.ts"
+import * as StrictScript from "./internal/strictScript.ts"
 
 /**
  * The result of a script.
@@ -96,6 +97,9 @@ const unpacked = <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Stream.Stream<
         : new ScriptResultError({ description: `can't unpack its gzip data: ${error.description}` }),
     ),
   )
+
+/** In characters. */
+const defaultLimit = 1_000_000
 
 /** The length of the longest path on Windows. */
 const longestName = 32_767
@@ -195,10 +199,44 @@ export const decodeStream = Effect.fnUntraced(function* <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
   options?: DecodeStreamOptions,
 ): Effect.fn.Return<Excerpt, E | ScriptResultError, R> {
-  const { end, push } = excerptReader(options?.limit ?? 1_000_000)
+  const { end, push } = excerptReader(options?.limit ?? defaultLimit)
   yield* Stream.runForEach(unpacked(stream), push)
   return yield* end
 })
+
+const beginning = (text: string, limit: number): string =>
+  text.length <= limit ? text : ScriptReader.withoutHalfPair(text.slice(0, limit))
+
+/**
+ * Decodes a script result that is in memory as {@link decodeStream} does.
+ *
+ * **When to use**
+ *
+ * Use it for many small results: one that is exactly as Microsoft documents it costs a tenth.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeExcerpt = (
+  bytes: Uint8Array,
+  options?: DecodeStreamOptions,
+): Effect.Effect<Excerpt, ScriptResultError> =>
+  Effect.suspend(() => {
+    const strict = StrictScript.read(bytes)
+    if (strict === undefined) return decodeStream(Stream.succeed(bytes), options)
+    const { errors, exitCode, output, scriptName } = strict
+    const limit = options?.limit ?? defaultLimit
+    return Effect.succeed(
+      Excerpt.make({
+        scriptName: beginning(scriptName, Math.max(limit, longestName)),
+        ...Lenient.present({ exitCode }),
+        output: beginning(output, limit),
+        outputLength: output.length,
+        errors: beginning(errors, limit),
+        errorsLength: errors.length,
+      }),
+    )
+  })
 
 const textOf = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,

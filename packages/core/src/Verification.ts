@@ -170,10 +170,8 @@ export const whileRead = <E, R, E2, R2>(
       const hash = hasher("SHA-256")
       let size = 0
       const compare = Effect.suspend(() => {
-        const sha256 = Hex.encode(hash.digest())
-        if (size !== record.bytes) return onDifference(sizeDiffers(size, record.bytes))
-        if (sha256 === record.sha256) return Effect.void
-        return onDifference(`its SHA-256 is ${sha256}, and it was ${record.sha256} when it was downloaded`)
+        const difference = describeDifference(size, Hex.encode(hash.digest()), record)
+        return difference === undefined ? Effect.void : onDifference(difference)
       })
       return bytes.pipe(
         Stream.tap((chunk) =>
@@ -186,6 +184,37 @@ export const whileRead = <E, R, E2, R2>(
       )
     }),
   )
+
+/**
+ * The first difference between the bytes of a file and its record, or `undefined` if there is none.
+ *
+ * **When to use**
+ *
+ * Use it for a small file that is in memory. For any other, use {@link whileRead}.
+ *
+ * @since 0.1.0
+ * @category verifying
+ */
+export const differenceOf = (
+  bytes: Uint8Array,
+  record: Pick<ManifestEntry.Completed, "bytes" | "sha256">,
+): Effect.Effect<string | undefined> =>
+  Effect.map(Hasher, (hasher) => {
+    const hash = hasher("SHA-256")
+    hash.update(bytes)
+    return describeDifference(bytes.length, Hex.encode(hash.digest()), record)
+  })
+
+const describeDifference = (
+  size: number,
+  sha256: string,
+  record: Pick<ManifestEntry.Completed, "bytes" | "sha256">,
+): string | undefined => {
+  if (size !== record.bytes) return sizeDiffers(size, record.bytes)
+  return sha256 === record.sha256
+    ? undefined
+    : `its SHA-256 is ${sha256}, and it was ${record.sha256} when it was downloaded`
+}
 
 const sizeDiffers = (actual: number, expected: number): string =>
   `it has ${actual} bytes, and had ${expected} when it was downloaded`

@@ -151,15 +151,22 @@ const outcomeOf = <A>(disk: Disk, read: Read<A>) =>
 const entriesOf: Read<ReadonlyArray<ManifestEntry.ManifestEntry>> = (files, onDamaged) =>
   Stream.runCollect(Manifest.entries(files, onDamaged))
 
-/** The stored results, from all entries. */
-const completedOf = (entries: ReadonlyArray<ManifestEntry.ManifestEntry>) => {
-  const stored = new Map<string, ManifestEntry.Completed>()
+const finished: Read<ReadonlyArray<ManifestEntry.ManifestEntry>> = (files, onDamaged) =>
+  Effect.flatMap(Manifest.streamFinished(files, onDamaged), Stream.runCollect)
+
+/** The last entry of each result, from all entries. */
+const finishedOf = (entries: ReadonlyArray<ManifestEntry.ManifestEntry>) => {
+  const last = new Map<string, ManifestEntry.ManifestEntry>()
   for (const entry of entries) {
-    stored.delete(keyOf(entry))
-    if (entry.status === "completed") stored.set(keyOf(entry), entry)
+    last.delete(keyOf(entry))
+    last.set(keyOf(entry), entry)
   }
-  return Array.from(stored.values())
+  return Array.from(last.values())
 }
+
+/** The stored results, from all entries. */
+const completedOf = (entries: ReadonlyArray<ManifestEntry.ManifestEntry>) =>
+  finishedOf(entries).filter((entry) => entry.status === "completed")
 
 const refs = [0, 1, 2, 3].flatMap((n) => [0, 1, 2].map((index) => refAt(n * 10 + index)))
 
@@ -187,6 +194,7 @@ describe("Manifest", () => {
         const expected = <A>(value: (entries: ReadonlyArray<ManifestEntry.ManifestEntry>) => A) =>
           all.value === undefined ? { failure: all.failure } : { value: value(all.value), damaged: all.damaged }
         assert.deepStrictEqual(yield* outcomeOf(disk, Manifest.completed), expected(completedOf))
+        assert.deepStrictEqual(yield* outcomeOf(disk, finished), expected(finishedOf))
         for (const ref of refs.filter((_, n) => n % 4 === seed % 4)) {
           assert.deepStrictEqual(
             yield* outcomeOf(disk, (files, onDamaged) => Manifest.last(files, ref, onDamaged)),

@@ -12,11 +12,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 
 /** In bytes: what is longer is written on the pool, because the system may have to write other bytes to the disk first. */
 const longestDirectWrite = 64 * 1024
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY } = NFS.constants
+/** In bytes: a longer file is read in pieces. */
+const longestDirectRead = 64 * 1024
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = NFS.constants
 
 /** The flags that files and directories of results are opened with. */
 const flagBits: Partial<Record<FileSystem.OpenFlag, number>> = {
@@ -226,6 +230,38 @@ const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
   rename: (from, to) => directOr(() => NFS.renameSync(from, to), fs.rename(from, to)),
 })
 
+/** The first bytes of a file, all of them if it has at most `longestDirectRead`, if direct calls read them. */
+const readDirectly = (path: string, bytesToRead: number): Uint8Array | undefined => {
+  let file: number | undefined
+  try {
+    // A named pipe would block a call that opens it to wait for its writer.
+    file = NFS.openSync(path, O_RDONLY | (O_NONBLOCK ?? 0))
+    const stats = NFS.fstatSync(file)
+    const size = Math.min(stats.size, bytesToRead)
+    if (!stats.isFile() || size > longestDirectRead) return undefined
+    // From Node's pool, because many small blocks of memory fragment it.
+    const bytes = Buffer.allocUnsafe(size)
+    return NFS.readSync(file, bytes, 0, size, 0) === size ? bytes : undefined
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) NFS.closeSync(file)
+  }
+}
+
+const streamWith =
+  (fs: FileSystem.FileSystem): FileSystem.FileSystem["stream"] =>
+  (path, options = {}) => {
+    const { bytesToRead, chunkSize, offset } = options
+    if (offset !== undefined || chunkSize !== undefined) return fs.stream(path, options)
+    return Stream.suspend(() => {
+      const most = bytesToRead === undefined ? Infinity : Number(ByteSize.fromInputUnsafe(bytesToRead))
+      const bytes = readDirectly(path, most)
+      if (bytes === undefined) return fs.stream(path, options)
+      return bytes.length === 0 ? Stream.empty : Stream.succeed(bytes)
+    })
+  }
+
 /**
  * The `FileSystem` of Node for many small files: calls that only read or change names run directly.
  *
@@ -252,3 +288,22 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, make),
 ).pipe(Layer.provide(NodeFileSystem.layer))
+
+/**
+ * `layer`, which reads files of at most 64 KiB directly too.
+ *
+ * **When to use**
+ *
+ * Use it for a program that reads very many small files and does nothing else meanwhile.
+ *
+ * **Gotchas**
+ *
+ * The whole process waits for the disk. Do not use it while downloads are in progress in the same process.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerBatch: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
+  FileSystem.FileSystem,
+  Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, stream: streamWith(fs) })),
+).pipe(Layer.provide(layer))

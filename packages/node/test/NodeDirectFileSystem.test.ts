@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { tempDirectory } from "./support/samples.ts"
 
 const text = (written: string) => new TextEncoder().encode(written)
@@ -103,7 +104,45 @@ const outcome = (operation: Operation) =>
     return Result.isSuccess(result) ? result.success : problemOf(result.failure, directory)
   }).pipe(Effect.scoped)
 
+/** What both layers stream. */
+const streamed = (path: string, options?: Parameters<FileSystem.FileSystem["stream"]>[1]) =>
+  Effect.all(
+    [NodeFileSystem.layer, NodeDirectFileSystem.layerBatch].map((layer) =>
+      FileSystem.FileSystem.pipe(
+        Effect.flatMap((fs) => Stream.runCollect(fs.stream(path, options))),
+        Effect.map((chunks) => Buffer.concat(chunks).toString("hex")),
+        Effect.exit,
+        Effect.provide(layer),
+      ),
+    ),
+  )
+
 describe("NodeDirectFileSystem", () => {
+  it.effect("reads as Effect's file system does, directly or in pieces", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const at = (name: string) => join(directory, name)
+      for (const length of [0, 1, 65_536, 65_537, 300_000])
+        writeFileSync(at(`f${length}`), Buffer.alloc(length, length))
+      symlinkSync("f1", at("link"))
+      symlinkSync("nowhere", at("dangling"))
+      for (const name of ["f0", "f1", "f65536", "f65537", "f300000", "link", "dangling", "missing", "f1/x", "."]) {
+        const [expected, actual] = yield* streamed(at(name))
+        assert.deepStrictEqual(actual, expected, name)
+      }
+      for (const options of [
+        { offset: 70_000, bytesToRead: 10 },
+        { bytesToRead: 10 },
+        { bytesToRead: 70_000 },
+        { bytesToRead: 400_000 },
+        { chunkSize: 7 },
+      ]) {
+        const [expected, actual] = yield* streamed(at("f300000"), options)
+        assert.deepStrictEqual(actual, expected)
+      }
+    }),
+  )
+
   it.effect.each(Object.keys(operations))("does what Effect's file system does: %s", (name) =>
     Effect.gen(function* () {
       const operation = operations[name] ?? (() => Effect.die("no operation"))

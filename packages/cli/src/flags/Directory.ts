@@ -31,6 +31,14 @@ export const parameters = {
   ),
 }
 
+/** For commands whose `--out` is a file. */
+export const argument = Argument.String("directory").pipe(
+  Argument.withFallbackConfig(Config.NonEmptyString("LIVE_RESPONSE_OUT")),
+  Argument.withDefault(defaultDirectory),
+  Argument.withMetavar("DIR"),
+  Argument.withDescription(`Directory of the results (default: ${defaultDirectory}; env: LIVE_RESPONSE_OUT)`),
+)
+
 /** The directory that was given: the argument wins. */
 export const given = (options: { readonly directory: string; readonly argument: Option.Option<string> }): string =>
   Option.getOrElse(options.argument, () => options.directory)

@@ -32,6 +32,9 @@ export const read = (
   })
 }
 
+/** Which results are read: those that are stored, or the ones that failed too. */
+type Wanted = "completed" | "all"
+
 /** What an index knows of a result. */
 const states = { failed: 0, completed: 1 } as const
 
@@ -87,8 +90,13 @@ export class ManifestIndex {
     return this.results.withState(states.failed)
   }
 
-  /** Takes the lines that are not the last one of a stored result, so that the others are decoded. */
-  skimOthers(): JsonLines.Skim {
+  /** Whether the line of an entry is the last one of its result. */
+  isLast({ index, machineActionId }: Ref, offset: number): boolean {
+    return this.results.offsetOf(this.results.find(encoder.encode(machineActionId), 0, index)) === offset
+  }
+
+  /** Takes the lines that are not the last one of a result with such a state, so that the others are decoded. */
+  skimOthers(wanted: Wanted): JsonLines.Skim {
     const line = new ManifestLine()
     const { match } = line
     const isLast = (bytes: Uint8Array, offset: number) =>
@@ -96,7 +104,8 @@ export class ManifestIndex {
     return {
       match: (bytes, at, offset) => {
         const end = line.end(bytes, at)
-        return end >= 0 && match.kind !== undefined && isLast(bytes, offset) ? -1 : end
+        const isWanted = wanted === "all" || match.kind !== undefined
+        return end >= 0 && isWanted && isLast(bytes, offset) ? -1 : end
       },
       take: () => {},
     }
@@ -112,16 +121,25 @@ export const make = Effect.fnUntraced(function* (directory: PrivateDirectory, on
   return index
 })
 
-/** The last lines of the stored results, in their order. The file is read again, so that memory does not grow with them. */
+/** The last lines of results, in their order. The file is read again, so that memory does not grow with them. */
+const readLast = (directory: PrivateDirectory, index: ManifestIndex, wanted: Wanted) =>
+  read(directory, () => Effect.void, index.skimOthers(wanted)).pipe(
+    Stream.filter(({ entry, offset }) => index.isLast(entry, offset)),
+    Stream.map(({ entry }) => entry),
+  )
+
+/** The last line of each result. */
+export const finished = (
+  directory: PrivateDirectory,
+  index: ManifestIndex,
+): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> => readLast(directory, index, "all")
+
+/** The last lines of the stored results. */
 export const completed = (
   directory: PrivateDirectory,
   index: ManifestIndex,
 ): Stream.Stream<ManifestEntry.Completed, StoreError> =>
-  read(directory, () => Effect.void, index.skimOthers()).pipe(
-    Stream.filter(({ entry, offset }) => index.find(entry) === offset),
-    Stream.map(({ entry }) => entry),
-    Stream.filter((entry) => entry.status === "completed"),
-  )
+  Stream.filter(readLast(directory, index, "completed"), (entry) => entry.status === "completed")
 
 /** Takes the lines of other results. */
 export const skimOthers = (ref: Ref): JsonLines.Skim => {

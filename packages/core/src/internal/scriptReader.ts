@@ -139,7 +139,7 @@ export const collector = (limitOf: (field: string) => number) => {
   return { sink, first }
 }
 
-const withoutHalfPair = (text: string): string => (/[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text)
+export const withoutHalfPair = (text: string): string => (/[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text)
 
 /**
  * Emits the text of the first of the fields that has text, as it arrives. Text that was emitted can't be taken back, so a

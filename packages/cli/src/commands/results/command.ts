@@ -2,8 +2,10 @@
  * `live-response results`
  */
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Directory from "../../flags/Directory.ts"
+import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as Printing from "../../flags/Printing.ts"
 
 /** Help and usage errors do not load what reads results. */
@@ -11,7 +13,17 @@ const loadHandler = Effect.promise(() => import("./handler.ts"))
 
 export const results = Command.make(
   "results",
-  { ...Directory.parameters, json: Printing.json },
+  {
+    ...Directory.parameters,
+    sqlite: FlagTypes.text("sqlite").pipe(
+      Flag.optional,
+      Flag.withMetavar("FILE"),
+      FlagTypes.describe(
+        "Write tables for SQL to this SQLite file instead, failed results and fields of outputs included",
+      ),
+    ),
+    json: Printing.json,
+  },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
     yield* handler.write(Directory.given(options), options)
@@ -21,5 +33,12 @@ export const results = Command.make(
   Command.withDescription(
     "Write a table of all script results in a directory, one row each, to its results.csv and results.jsonl. Makes no API call. A download may be in progress in the directory.",
   ),
-  Command.withExamples([{ command: "live-response results case-4711", description: "The table of a case" }]),
+  Command.withExamples([
+    { command: "live-response results case-4711", description: "The table of a case" },
+    {
+      command:
+        "live-response results case-4711 --sqlite case.sqlite && sqlite3 case.sqlite 'SELECT * FROM stack LIMIT 20'",
+      description: "The rarest outputs, with SQL",
+    },
+  ]),
 )

@@ -8,30 +8,22 @@ import * as JsonLines from "@live-response/core/JsonLines"
 import * as Manifest from "@live-response/core/Manifest"
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
-import * as ResultStore from "@live-response/core/ResultStore"
-import * as ScriptResult from "@live-response/core/ScriptResult"
-import { isOfOneFile, type StoreError } from "@live-response/core/StoreError"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
-import * as Verification from "@live-response/core/Verification"
-import { keyOf } from "@live-response/core/ResultRef"
+import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as StoredScript from "../../input/StoredScript.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as Columns from "./columns.ts"
-
-/** A file differs from what was downloaded. */
-class Changed extends Schema.TaggedError<Changed>("@live-response/cli/Results/Changed")("Changed", {
-  message: Schema.String,
-}) {}
+import * as Database from "./database.ts"
 
 /** Without it, spreadsheets decode the file with a legacy encoding. */
 const byteOrderMark = "\uFEFF"
@@ -39,10 +31,20 @@ const byteOrderMark = "\uFEFF"
 /** How many files are read at once. */
 const concurrency = 8
 
-/** Writes the table of a directory, and reports where it is. */
+interface Options {
+  readonly sqlite: Option.Option<string>
+  readonly json: boolean
+}
+
+/** Writes the table of a directory, or its SQLite file, and reports where it is. */
 export const write = Effect.fnUntraced(
-  function* (directory: string, { json }: { readonly json: boolean }) {
+  function* (directory: string, { json, sqlite }: Options) {
     const files = yield* ResultsDirectory.open(directory)
+    if (Option.isSome(sqlite)) {
+      const written = yield* Database.write(files, sqlite.value)
+      const text = `${Format.counted(written.rows, "result")} in ${printable(written.sqlite)}.`
+      return yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
+    }
     const consequence = { one: "its result has no row", many: "their results have no row" }
     const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
       Manifest.streamCompleted(files, onDamaged),
@@ -63,6 +65,7 @@ export const write = Effect.fnUntraced(
   },
   Effect.scoped,
   Effect.mapError(Failure.fromError),
+  Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
 const writeJsonLines = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stream<Columns.Row, E, R>) =>
@@ -116,48 +119,21 @@ const readRows = <E, R>(
   )
 
 /**
- * Reads a result, and returns its row, or no row if it is not a script's result: its content decides, which may be gzip or
- * in another encoding. A missing row is reported if a script's result was expected: its command ran a script, or the
- * command is unknown and the result is JSON.
+ * Reads a result, and returns its row, or no row if it is not a script's result. A missing row is reported if a script's
+ * result was expected.
  */
-const readRow = Effect.fnUntraced(function* (
-  files: PrivateDirectory,
-  entry: ManifestEntry.Completed,
-  known: Columns.KnownAction | undefined,
-) {
-  const { bytes, index, path, sha256 } = entry
-  const type = known?.types.get(index) ?? ""
-  if (type === "GetFile") return []
-  const isExpected = type === "RunScript" || (type === "" && path.endsWith(".json"))
-  const reportMissing = (why: string) =>
-    isExpected ? Messages.write(printable(`live-response: no row for ${path}: ${why}`)) : Effect.void
-  const store = ResultStore.reader(files)
-  /** Something else in the place of the file costs its own row alone. */
-  const reportUnusable = (error: StoreError) =>
-    isOfOneFile(error) ? reportMissing(error.description) : Effect.fail(error)
-  const isThere = yield* store.has({ path, bytes }).pipe(
-    Effect.tap((isThere) =>
-      isThere
-        ? Effect.void
-        : reportMissing(
-            `the file is missing or has another size; download it again: live-response download ${keyOf(entry)}`,
-          ),
-    ),
-    Effect.catch((error) => Effect.as(reportUnusable(error), false)),
-  )
-  if (!isThere) return []
-  const verified = Verification.whileRead(store.read(path), { bytes, sha256 }, (message) =>
-    Effect.fail(new Changed({ message })),
-  )
-  return yield* ScriptResult.decodeStream(verified, { limit: Columns.startLimit }).pipe(
+const readRow = (files: PrivateDirectory, entry: ManifestEntry.Completed, known: Columns.KnownAction | undefined) => {
+  const type = known?.types.get(entry.index) ?? ""
+  if (type === "GetFile") return Effect.succeed([])
+  return StoredScript.read(files, entry, Columns.startLimit).pipe(
     Effect.map((script) => [Columns.rowOf(entry, script, known)]),
-    Effect.catchTags({
-      ScriptResultError: ({ message }) => Effect.as(reportMissing(message), []),
-      Changed: ({ message }) => Effect.as(reportMissing(message), []),
-      StoreError: (error) => Effect.as(reportUnusable(error), []),
-    }),
+    Effect.catchTag("Unusable", ({ message }) =>
+      StoredScript.isExpected(type, entry.path)
+        ? Effect.as(Messages.write(printable(`live-response: no row for ${entry.path}: ${message}`)), [])
+        : Effect.succeed([]),
+    ),
   )
-})
+}
 
 const summary = (report: {
   readonly rows: number

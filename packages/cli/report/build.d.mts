@@ -1,0 +1,2 @@
+/** The script and the style of the page of a report, as JSON. */
+export declare const build: () => Promise<string>

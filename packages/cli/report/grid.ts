@@ -1,0 +1,288 @@
+/**
+ * A table of any number of rows: only those on the screen are in the page. It is a grid in the terms of ARIA, and works with the
+ * keyboard alone.
+ */
+import { type Column, type Order, select } from "./columns.ts"
+import { button, copy, fill, h } from "./dom.ts"
+import { save } from "./export.ts"
+import { count } from "./format.ts"
+
+const rowHeight = 28
+
+/** Rows beyond the edges of the screen, so that scrolling shows no gaps. */
+const margin = 12
+
+/** Browsers do not draw elements that are higher than some 17 million pixels. */
+const mostShown = 500_000
+
+/** Rows that are printed. */
+const mostPrinted = 1_000
+
+export interface Options {
+  /** What the rows are: results, machines. */
+  readonly noun: string
+  readonly label: string
+  readonly columns: ReadonlyArray<Column>
+  readonly rows: Int32Array
+  readonly order?: Order
+  readonly onOpen: (row: number) => void
+  /** Whether each column has a filter. */
+  readonly hasFilters?: boolean
+  /** More controls, before the ones of the table. */
+  readonly controls?: ReadonlyArray<HTMLElement>
+}
+
+const classOf = ({ isNumber = false, isPrinted = true }: Column): string =>
+  [...(isNumber ? ["number"] : []), ...(isPrinted ? [] : ["unprinted"])].join(" ")
+
+/** Computes what the first sort by each column needs while nothing else is to do, one column at a time. */
+const prepare = ([column, ...others]: ReadonlyArray<Column>): void => {
+  if (column === undefined) return
+  globalThis.requestIdleCallback?.(() => {
+    column.ranks()
+    prepare(others)
+  })
+}
+
+let grids = 0
+
+export class Grid {
+  readonly element: HTMLElement
+  private readonly options: Options
+  private readonly id = `grid${++grids}`
+  private readonly filters = new Map<string, string>()
+  private search = ""
+  private order: Order | undefined
+  private all: Int32Array
+  private rows: Int32Array
+  /** The position of the active row, to which the keys belong. */
+  private active = 0
+  private readonly searchField: HTMLInputElement
+  private readonly summary = h("p", { class: "summary", role: "status" })
+  private readonly viewport: HTMLDivElement
+  private readonly body = h("div", { role: "rowgroup", class: "body" })
+  private readonly headers: ReadonlyArray<HTMLElement>
+  private isPrinting = false
+  private readonly resizing = new ResizeObserver(() => this.draw())
+  private readonly closing = new AbortController()
+
+  constructor(options: Options) {
+    this.options = options
+    this.order = options.order
+    this.all = options.rows
+    this.rows = options.rows
+    const { columns, controls = [], hasFilters = true, label, noun } = options
+    this.searchField = h("input", {
+      type: "search",
+      placeholder: `Search ${noun} ( / )`,
+      "aria-label": `Search ${noun}`,
+      class: "search",
+      spellcheck: "false",
+    })
+    this.headers = columns.map((column) => this.headerOf(column, hasFilters))
+    const head = h(
+      "div",
+      { role: "rowgroup", class: "head" },
+      h("div", { role: "row", "aria-rowindex": 1, class: "row" }, this.headers),
+    )
+    this.viewport = h(
+      "div",
+      { role: "grid", class: "grid", tabindex: 0, id: this.id, "aria-label": label, "aria-colcount": columns.length },
+      head,
+      this.body,
+    )
+    const tracks = columns.map(({ grow, width }) =>
+      grow === undefined ? `${width}rem` : `minmax(${width}rem, ${grow}fr)`,
+    )
+    this.viewport.style.setProperty("--columns", tracks.join(" "))
+    const printed = columns.filter(({ isPrinted }) => isPrinted !== false)
+    const shares = printed.map(({ grow = 0, width }) => `minmax(0, ${width + grow * 4}fr)`)
+    this.viewport.style.setProperty("--printed", shares.join(" "))
+    this.viewport.style.setProperty("--width", `${columns.reduce((sum, { width }) => sum + width, 0)}rem`)
+    this.element = h(
+      "section",
+      { class: "table" },
+      h(
+        "div",
+        { class: "toolbar" },
+        controls,
+        this.searchField,
+        this.summary,
+        button("Save CSV", () => this.save("csv")),
+        button("Save JSONL", () => this.save("jsonl")),
+      ),
+      this.viewport,
+    )
+    this.listen()
+    this.update()
+    prepare(columns)
+  }
+
+  /** Shows other rows, with the filters and the order as they are. */
+  setRows(rows: Int32Array): void {
+    this.all = rows
+    this.update()
+  }
+
+  /** Ends what the window does for this table, so that a table that is replaced needs no memory. */
+  close(): void {
+    this.closing.abort()
+    this.resizing.disconnect()
+  }
+
+  /** Gives the search field the focus. */
+  focusSearch(): void {
+    this.searchField.focus()
+    this.searchField.select()
+  }
+
+  private save(ending: "csv" | "jsonl"): void {
+    save(this.options.noun, ending, this.options.columns, this.rows)
+  }
+
+  private headerOf(column: Column, hasFilter: boolean): HTMLElement {
+    const sort = button(column.label, () => this.sortBy(column), { class: "sort" })
+    const filter = h("input", { "aria-label": `Filter ${column.label}`, placeholder: "filter", spellcheck: "false" })
+    filter.addEventListener("input", () => {
+      this.filters.set(column.key, filter.value)
+      this.update()
+    })
+    const sorted = this.order?.column === column ? (this.order.isDescending ? "descending" : "ascending") : "none"
+    return h("div", { role: "columnheader", class: classOf(column), "aria-sort": sorted }, sort, hasFilter && filter)
+  }
+
+  private sortBy(column: Column): void {
+    const isSame = this.order?.column === column
+    this.order = { column, isDescending: isSame && this.order?.isDescending === false }
+    this.headers.forEach((header, i) => {
+      const sorted = this.options.columns[i] === column
+      header.setAttribute(
+        "aria-sort",
+        sorted ? (this.order?.isDescending === true ? "descending" : "ascending") : "none",
+      )
+    })
+    this.update()
+  }
+
+  /** Searches, filters and sorts, and shows the result. */
+  private update(): void {
+    performance.mark("select")
+    this.rows = select(this.all, this.options.columns, {
+      search: this.search.trim(),
+      filters: this.filters,
+      order: this.order,
+    })
+    this.active = 0
+    this.viewport.scrollTop = 0
+    const { noun } = this.options
+    const isCut = this.rows.length > mostShown
+    this.summary.textContent = isCut
+      ? `${count(mostShown)} of ${count(this.rows.length)} ${noun} are shown; search or filter to see others`
+      : `${count(this.rows.length)} of ${count(this.all.length)} ${noun}`
+    this.viewport.setAttribute("aria-rowcount", String(this.rows.length + 1))
+    this.draw()
+    performance.measure("select", "select")
+  }
+
+  private get shown(): number {
+    return Math.min(this.rows.length, this.isPrinting ? mostPrinted : mostShown)
+  }
+
+  /** Puts the rows on the screen into the page. */
+  private draw(): void {
+    const first = this.isPrinting ? 0 : Math.max(0, Math.floor(this.viewport.scrollTop / rowHeight) - margin)
+    const visible = Math.ceil((this.viewport.clientHeight || window.innerHeight) / rowHeight) + 2 * margin
+    const last = this.isPrinting ? this.shown : Math.min(this.shown, first + visible)
+    this.body.style.height = this.isPrinting ? "auto" : `${this.shown * rowHeight}px`
+    const rows = Array.from({ length: Math.max(0, last - first) }, (_, i) => this.rowAt(first + i))
+    const note = `${count(this.shown)} of ${count(this.rows.length)} ${this.options.noun} are printed; save them to have all.`
+    fill(this.body, rows, this.isPrinting && this.shown < this.rows.length && h("p", {}, note))
+    // A row that is not on the screen is not in the page.
+    const isThere = this.active >= first && this.active < last
+    if (!isThere) this.viewport.removeAttribute("aria-activedescendant")
+    else this.viewport.setAttribute("aria-activedescendant", `${this.id}-${this.active}`)
+  }
+
+  private rowAt(position: number): HTMLElement {
+    const row = this.rows[position] ?? 0
+    const element = h(
+      "div",
+      {
+        role: "row",
+        id: `${this.id}-${position}`,
+        class: position % 2 === 1 ? "row odd" : "row",
+        "aria-rowindex": position + 2,
+        "aria-selected": position === this.active ? "true" : "false",
+      },
+      this.options.columns.map((column) => {
+        const shown = column.text(row)
+        return h("div", { role: "gridcell", class: classOf(column), title: shown }, shown)
+      }),
+    )
+    if (!this.isPrinting) element.style.top = `${position * rowHeight}px`
+    return element
+  }
+
+  private moveTo(position: number): void {
+    this.active = Math.max(0, Math.min(this.shown - 1, position))
+    const top = this.active * rowHeight
+    const head = this.viewport.firstElementChild?.clientHeight ?? 0
+    const height = this.viewport.clientHeight - head
+    if (top < this.viewport.scrollTop) this.viewport.scrollTop = top
+    else if (top + rowHeight > this.viewport.scrollTop + height) this.viewport.scrollTop = top + rowHeight - height
+    this.draw()
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (event.target !== this.viewport || event.ctrlKey || event.metaKey || event.altKey) return
+    const page = Math.max(1, Math.floor(this.viewport.clientHeight / rowHeight) - 3)
+    const row = this.rows[this.active]
+    const actions: Readonly<Record<string, () => void>> = {
+      ArrowDown: () => this.moveTo(this.active + 1),
+      ArrowUp: () => this.moveTo(this.active - 1),
+      PageDown: () => this.moveTo(this.active + page),
+      PageUp: () => this.moveTo(this.active - page),
+      Home: () => this.moveTo(0),
+      End: () => this.moveTo(this.shown - 1),
+      Enter: () => row !== undefined && this.options.onOpen(row),
+      c: () => row !== undefined && this.copyRow(row),
+    }
+    const action = Object.hasOwn(actions, event.key) ? actions[event.key] : undefined
+    if (action === undefined) return
+    event.preventDefault()
+    action()
+  }
+
+  private copyRow(row: number): void {
+    copy(this.options.columns.map(({ text }) => text(row).replaceAll("\t", " ")).join("\t"), "the row")
+  }
+
+  private listen(): void {
+    this.searchField.addEventListener("input", () => {
+      this.search = this.searchField.value
+      this.update()
+    })
+    this.searchField.addEventListener("keydown", ({ key }) => {
+      if (key === "Enter" || key === "ArrowDown") this.viewport.focus()
+    })
+    this.viewport.addEventListener("scroll", () => this.draw(), { passive: true })
+    this.viewport.addEventListener("keydown", (event) => this.onKey(event))
+    this.body.addEventListener("click", ({ target }) => {
+      const element = target instanceof Element ? target.closest("[role=row]") : null
+      if (element === null || getSelection()?.isCollapsed === false) return
+      const position = Number(element.getAttribute("aria-rowindex")) - 2
+      this.moveTo(position)
+      const row = this.rows[position]
+      if (row !== undefined) this.options.onOpen(row)
+    })
+    this.resizing.observe(this.viewport)
+    const print = (isPrinting: boolean) => () => {
+      if (!this.element.isConnected) return
+      this.isPrinting = isPrinting
+      this.draw()
+    }
+    const { signal } = this.closing
+    window.addEventListener("beforeprint", print(true), { signal })
+    window.addEventListener("afterprint", print(false), { signal })
+  }
+}

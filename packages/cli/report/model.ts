@@ -1,0 +1,139 @@
+/**
+ * The data of the report as the page uses it.
+ */
+import { Texts } from "./columns.ts"
+import { kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
+
+const isPayload = (value: unknown): value is Payload =>
+  typeof value === "object" && value !== null && "version" in value && value.version === 1
+
+/** Browsers of before 2025 lack `Uint8Array.fromBase64`. */
+export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> => {
+  if (typeof Uint8Array.fromBase64 === "function") return Uint8Array.fromBase64(text)
+  const binary = atob(text)
+  const bytes = new Uint8Array(binary.length)
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)
+  return bytes
+}
+
+/** The bytes in an element, which is removed: its text is as large as they are. */
+const readBytes = (id: string): Uint8Array<ArrayBuffer> => {
+  const element = document.getElementById(id)
+  const bytes = fromBase64(element?.textContent ?? "")
+  element?.remove()
+  return bytes
+}
+
+/** Reads the data that is in the page. */
+export const readPayload = (): Promise<Payload> => {
+  const bytes = readBytes("data")
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
+  return new Response(unpacked).json().then((value: unknown) => {
+    if (!isPayload(value)) throw new Error("its data is of another version")
+    return value
+  })
+}
+
+/** What became of machines, in words. */
+export const stateLabels: Readonly<Record<State, string>> = {
+  results: "With results",
+  unusable: "A result's file can't be used",
+  "download failed": "The download failed",
+  "session failed": "The session failed",
+  "not finished": "Offline or in progress",
+  "not started": "The session was not started",
+  "nothing downloaded": "Nothing was downloaded",
+}
+
+const hashLength = 32
+
+export class Model {
+  readonly payload: Payload
+  private readonly hashes: Uint8Array
+  readonly texts: Texts
+
+  constructor(payload: Payload) {
+    this.payload = payload
+    this.texts = new Texts(payload.texts)
+    this.hashes = readBytes("hashes")
+  }
+
+  get results() {
+    return this.payload.results
+  }
+
+  get count(): number {
+    return this.payload.results.machine.length
+  }
+
+  text(index: number | undefined): string {
+    return this.payload.texts[index ?? 0] ?? ""
+  }
+
+  machineName(machine: number): string {
+    return this.text(this.payload.machines.name[machine])
+  }
+
+  machineId(machine: number): string {
+    return this.text(this.payload.machines.id[machine])
+  }
+
+  state(machine: number): State {
+    return states[this.payload.machines.state[machine] ?? 0] ?? "results"
+  }
+
+  reason(machine: number): string {
+    return this.text(this.payload.machines.reason[machine])
+  }
+
+  machineOf(row: number): number {
+    return this.results.machine[row] ?? 0
+  }
+
+  kind(row: number): Kind {
+    return kinds[this.results.kind[row] ?? 0] ?? "script"
+  }
+
+  target(row: number): string {
+    return `${this.text(this.results.actionId[row])}:${this.results.index[row]}`
+  }
+
+  /** Where the file of a result is, relative to the directory of results. Empty if it has none. */
+  path(row: number): string {
+    const ending = this.text(this.results.ending[row])
+    return ending === "" ? "" : `${this.text(this.results.actionId[row])}/${this.results.index[row]}.${ending}`
+  }
+
+  sha256(row: number): string {
+    if (this.path(row) === "") return ""
+    let hex = ""
+    for (const byte of this.hashes.subarray(row * hashLength, (row + 1) * hashLength)) {
+      hex += byte.toString(16).padStart(2, "0")
+    }
+    return hex
+  }
+
+  /** The first 48 bits of the hash of a result as a number: they order nearly all. */
+  sha256Start(row: number): number {
+    let start = 0
+    for (let i = row * hashLength; i < row * hashLength + 6; i++) start = start * 256 + (this.hashes[i] ?? 0)
+    return start
+  }
+
+  /** The beginning of the normalised output of a result, and how long all of it is. */
+  output(row: number): { readonly start: string; readonly characters: number } | undefined {
+    const output = this.results.output[row] ?? -1
+    if (output < 0) return undefined
+    const { characters, start } = this.payload.outputs
+    return { start: this.text(start[output]), characters: characters[output] ?? 0 }
+  }
+
+  /** The rows of a machine. */
+  rowsOf(machine: number): ReadonlyArray<number> {
+    const rows: Array<number> = []
+    this.results.machine.forEach((other, row) => {
+      if (other === machine) rows.push(row)
+    })
+    return rows
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * Collects the columns of a report, row by row.
+ */
+import * as ScriptFields from "@live-response/core/ScriptFields"
+import * as Stack from "@live-response/core/Stack"
+import * as Hex from "effect/encoding/Hex"
+import * as Result from "effect/Result"
+import type * as KnownActions from "../../input/KnownActions.ts"
+import type * as ResultRows from "../../input/ResultRows.ts"
+import { Machines, outcomeOf } from "./machines.ts"
+import { kinds, type Payload, states, type Text } from "./payload.ts"
+
+/** What a report has at most. Beyond it, the report says how much of it there is. */
+const limits = {
+  /** Characters of one output. */
+  output: 2_000,
+  /** Characters of all outputs. */
+  outputs: 8_000_000,
+  /** Characters of a first line, of a reason, and of a field's value. */
+  line: 160,
+  /** Fields by which outputs can be stacked, and their values in all. */
+  fields: 50,
+  values: 500_000,
+  /** Fields that are counted although they are not in the report. */
+  counted: 10_000,
+} as const
+
+/** Shortens a text without splitting a surrogate pair. */
+const shorten = (text: string, limit: number): string => {
+  if (text.length <= limit) return text
+  const end = /[\uD800-\uDBFF]/.test(text[limit - 1] ?? "") ? limit - 1 : limit
+  return text.slice(0, end)
+}
+
+const shortenLine = (text: string): string => (text.length <= limits.line ? text : `${shorten(text, limits.line - 1)}…`)
+
+/** Texts, each once. */
+class Texts {
+  readonly all: Array<string> = [""]
+  private readonly indexes = new Map([["", 0]])
+
+  add(text: string): Text {
+    const known = this.indexes.get(text)
+    if (known !== undefined) return known
+    const index = this.all.push(text) - 1
+    this.indexes.set(text, index)
+    return index
+  }
+
+  /** The index of a text, or -1. */
+  find(text: string): Text {
+    return this.indexes.get(text) ?? -1
+  }
+
+  lengthOf(text: Text): number {
+    return this.all[text]?.length ?? 0
+  }
+}
+
+/** Normalised outputs, each once. */
+class Outputs {
+  readonly start: Array<Text> = []
+  readonly characters: Array<number> = []
+  shown = 0
+  private left: number = limits.outputs
+  /** By the output itself if all of it is in the report, else by its hash. */
+  private readonly byText = new Map<Text, number>()
+  private readonly byHash = new Map<string, number>()
+  private readonly texts: Texts
+
+  constructor(texts: Texts) {
+    this.texts = texts
+  }
+
+  private append(output: string, start: Text): number {
+    if (start !== 0 || output === "") this.shown++
+    this.left -= this.texts.lengthOf(start)
+    this.characters.push(output.length)
+    return this.start.push(start) - 1
+  }
+
+  add(output: string, hashOf: (text: string) => string): number {
+    const known = this.byText.get(this.texts.find(output))
+    if (known !== undefined) return known
+    // What does not fit now does not fit later, so an output is never in both maps.
+    if (output.length <= limits.output && output.length <= this.left) {
+      const text = this.texts.add(output)
+      const index = this.append(output, text)
+      this.byText.set(text, index)
+      return index
+    }
+    return this.addByHash(output, hashOf(output))
+  }
+
+  private addByHash(output: string, hash: string): number {
+    const known = this.byHash.get(hash)
+    if (known !== undefined) return known
+    const start = shorten(output, limits.output)
+    const index = this.append(output, start.length <= this.left ? this.texts.add(start) : 0)
+    this.byHash.set(hash, index)
+    return index
+  }
+}
+
+/** The fields of parsed outputs, by their names in lower case. */
+class Fields {
+  private readonly fields = new Map<string, { name: string; rows: Array<number>; values: Array<Text> }>()
+  private readonly left = new Set<string>()
+  private count = 0
+  private readonly texts: Texts
+
+  constructor(texts: Texts) {
+    this.texts = texts
+  }
+
+  get shown() {
+    return Array.from(this.fields.values())
+  }
+
+  get part() {
+    return { shown: this.fields.size, of: this.fields.size + this.left.size }
+  }
+
+  /** A field has all of its values in the report, or none. */
+  private drop(key: string): void {
+    this.count -= this.fields.get(key)?.rows.length ?? 0
+    this.fields.delete(key)
+    if (this.left.size < limits.counted) this.left.add(key)
+  }
+
+  private fieldOf(name: string) {
+    const key = name.toLowerCase()
+    if (this.left.has(key)) return undefined
+    const known = this.fields.get(key)
+    if (this.count >= limits.values || (known === undefined && this.fields.size >= limits.fields)) {
+      this.drop(key)
+      return undefined
+    }
+    if (known !== undefined) return known
+    const field = { name: shortenLine(name), rows: [], values: [] }
+    this.fields.set(key, field)
+    return field
+  }
+
+  add(row: number, records: ReadonlyArray<ScriptFields.Fields>): void {
+    for (const fields of records) {
+      for (const [name, values] of fields) {
+        const field = this.fieldOf(name)
+        if (field === undefined) continue
+        for (const value of values) {
+          field.rows.push(row)
+          field.values.push(this.texts.add(shortenLine(value)))
+        }
+        this.count += values.length
+      }
+    }
+  }
+}
+
+const hashLength = 32
+
+/** SHA-256 values one after another. */
+class Hashes {
+  private bytes = new Uint8Array(1024 * hashLength)
+  private length = 0
+
+  add(sha256: string): void {
+    if (this.length + hashLength > this.bytes.length) {
+      const grown = new Uint8Array(this.bytes.length * 2)
+      grown.set(this.bytes)
+      this.bytes = grown
+    }
+    const hash = Hex.decode(sha256)
+    if (Result.isSuccess(hash) && hash.success.length === hashLength) this.bytes.set(hash.success, this.length)
+    this.length += hashLength
+  }
+
+  get base64(): string {
+    return Buffer.from(this.bytes.buffer, 0, this.length).toString("base64")
+  }
+}
+
+/** What the handler knows besides the rows. */
+export type About = Pick<Payload, "program" | "directory" | "written" | "base" | "damaged">
+
+export class Collector {
+  readonly machines = new Machines()
+  private readonly texts = new Texts()
+  private readonly outputs = new Outputs(this.texts)
+  private readonly fields = new Fields(this.texts)
+  private readonly sha256 = new Hashes()
+
+  /** The hashes of the files, in base64. */
+  get hashes(): string {
+    return this.sha256.base64
+  }
+
+  private readonly actions = columnsOf(
+    "id",
+    "machine",
+    "status",
+    "requestor",
+    "comment",
+    "created",
+    "updated",
+    "errors",
+  )
+  private readonly results = columnsOf(
+    "machine",
+    "actionId",
+    "index",
+    "kind",
+    "source",
+    "firstLine",
+    "output",
+    "outputCharacters",
+    "errors",
+    "errorsCharacters",
+    "ending",
+    "bytes",
+    "at",
+    "links",
+    "problem",
+  )
+  private readonly exitCode: Array<number | null> = []
+  private readonly compared = { shown: 0, of: 0 }
+
+  addAction(action: KnownActions.KnownAction): void {
+    const { created = 0, updated = 0 } = action
+    const { texts } = this
+    const errors = action.commands.flatMap(({ errors }) => errors).join("\n")
+    push(this.actions, {
+      id: texts.add(action.id),
+      machine: this.machines.addAction(action),
+      status: texts.add(action.status),
+      requestor: texts.add(shortenLine(action.requestor)),
+      comment: texts.add(shortenLine(action.comment)),
+      created,
+      updated,
+      errors: texts.add(shorten(errors, limits.output)),
+    })
+  }
+
+  /** `hashOf` makes a key of an output that is not in the report, so that it needs no memory. */
+  addRow(row: ResultRows.ResultRow, hashOf: (text: string) => string): void {
+    const { texts } = this
+    const isStored = "path" in row
+    push(this.results, {
+      machine: this.machines.addRow(row),
+      actionId: texts.add(row.machineActionId),
+      index: row.index,
+      kind: kinds.indexOf(row.kind),
+      source: texts.add(shortenLine(row.source)),
+      ...this.scriptColumns(row, hashOf),
+      ending: texts.add(isStored ? row.path.slice(row.path.lastIndexOf(".") + 1) : ""),
+      bytes: isStored ? row.bytes : 0,
+      at: row.at ?? 0,
+      links: row.links,
+      problem: texts.add("problem" in row ? shorten(row.problem, limits.output) : ""),
+    })
+    this.exitCode.push(row.kind === "script" ? (row.script.exitCode ?? null) : null)
+    this.sha256.add(isStored ? row.sha256 : "")
+  }
+
+  private scriptColumns(row: ResultRows.ResultRow, hashOf: (text: string) => string) {
+    if (row.kind !== "script") {
+      return { firstLine: 0, output: -1, outputCharacters: 0, errors: 0, errorsCharacters: 0 }
+    }
+    const { script } = row
+    const normalised = Stack.normalise(script.output, row.machineName)
+    this.compared.of++
+    if (!script.isTruncated) this.compared.shown++
+    this.fields.add(this.exitCode.length, ScriptFields.parse(script.output)?.records ?? [])
+    return {
+      firstLine: this.texts.add(shortenLine(Stack.firstLine(script.output))),
+      output: this.outputs.add(normalised, hashOf),
+      outputCharacters: script.outputLength,
+      errors: this.texts.add(shorten(Stack.normalise(script.errors, row.machineName), limits.output)),
+      errorsCharacters: script.errorsLength,
+    }
+  }
+
+  payload(about: About): Payload {
+    const { fields, outputs, texts } = this
+    const outcomes = this.machines.all.map(outcomeOf)
+    return {
+      version: 1,
+      ...about,
+      fields: fields.shown,
+      parts: {
+        outputs: { shown: outputs.shown, of: outputs.start.length },
+        fields: fields.part,
+        compared: this.compared,
+      },
+      machines: {
+        id: this.machines.all.map(({ id }) => texts.add(id)),
+        name: this.machines.all.map(({ id, name }) => texts.add(name || id)),
+        state: outcomes.map(({ state }) => states.indexOf(state)),
+        reason: outcomes.map(({ reason }) => texts.add(shortenLine(reason))),
+      },
+      actions: this.actions,
+      results: { ...this.results, exitCode: this.exitCode },
+      outputs: { start: outputs.start, characters: outputs.characters },
+      texts: texts.all,
+    }
+  }
+}
+
+/** Columns of numbers, by their names. */
+function columnsOf<Name extends string>(...names: ReadonlyArray<Name>): Record<Name, Array<number>>
+function columnsOf(...names: ReadonlyArray<string>): Record<string, Array<number>> {
+  return Object.fromEntries(names.map((name) => [name, []]))
+}
+
+const push = <Name extends string>(columns: Record<Name, Array<number>>, row: Record<Name, number>): void => {
+  for (const name in row) columns[name].push(row[name])
+}

@@ -1,0 +1,161 @@
+/**
+ * The data of a report. The command writes it, and the page in `packages/cli/report` reads it.
+ *
+ * Tables are columns, and each text is stored once: a `Text` is its index in `texts`, where 0 is the empty text. So 100,000
+ * results are a few megabytes, and a browser reads them in a second. The hashes of the files are apart, because they can't be
+ * compressed: 32 bytes for each result, zeros if it has no file.
+ */
+
+export type Text = number
+
+/** In milliseconds since 1970. 0 if it is unknown. */
+export type Instant = number
+
+/** What became of a machine. Each machine has one state, so the counts add up. */
+export const states = [
+  "results",
+  "unusable",
+  "download failed",
+  "session failed",
+  "not finished",
+  "not started",
+  "nothing downloaded",
+] as const
+
+export type State = (typeof states)[number]
+
+export const kinds = ["script", "file", "unusable", "failed"] as const
+
+export type Kind = (typeof kinds)[number]
+
+export interface Machines {
+  readonly id: ReadonlyArray<Text>
+  /** The DNS name, or what else is known of the machine. Never empty. */
+  readonly name: ReadonlyArray<Text>
+  /** An index in `states`. */
+  readonly state: ReadonlyArray<number>
+  /** Why it has no results. */
+  readonly reason: ReadonlyArray<Text>
+}
+
+export interface Actions {
+  readonly id: ReadonlyArray<Text>
+  readonly machine: ReadonlyArray<number>
+  readonly status: ReadonlyArray<Text>
+  readonly requestor: ReadonlyArray<Text>
+  readonly comment: ReadonlyArray<Text>
+  readonly created: ReadonlyArray<Instant>
+  readonly updated: ReadonlyArray<Instant>
+  /** The errors of all commands, one a line. */
+  readonly errors: ReadonlyArray<Text>
+}
+
+export interface Results {
+  readonly machine: ReadonlyArray<number>
+  readonly actionId: ReadonlyArray<Text>
+  readonly index: ReadonlyArray<number>
+  /** An index in `kinds`. */
+  readonly kind: ReadonlyArray<number>
+  /** The script that ran, or the file that was collected. */
+  readonly source: ReadonlyArray<Text>
+  readonly exitCode: ReadonlyArray<number | null>
+  readonly firstLine: ReadonlyArray<Text>
+  /** An index in `outputs`, or -1 without an output. */
+  readonly output: ReadonlyArray<number>
+  readonly outputCharacters: ReadonlyArray<number>
+  readonly errors: ReadonlyArray<Text>
+  readonly errorsCharacters: ReadonlyArray<number>
+  /** The ending of the file. Empty if there is no file. */
+  readonly ending: ReadonlyArray<Text>
+  readonly bytes: ReadonlyArray<number>
+  readonly at: ReadonlyArray<Instant>
+  readonly links: ReadonlyArray<number>
+  readonly problem: ReadonlyArray<Text>
+}
+
+/** The normalised outputs, each once. */
+export interface Outputs {
+  /** The beginning of the output. */
+  readonly start: ReadonlyArray<Text>
+  readonly characters: ReadonlyArray<number>
+}
+
+/** The values of a field that outputs have: `rows` are indexes of results, each as often as it has a value. */
+export interface Field {
+  readonly name: string
+  readonly rows: ReadonlyArray<number>
+  readonly values: ReadonlyArray<Text>
+}
+
+/** How much of something is in the report. */
+export interface Part {
+  readonly shown: number
+  readonly of: number
+}
+
+export interface Payload {
+  readonly version: 1
+  /** The program that wrote the report. */
+  readonly program: string
+  readonly directory: string
+  readonly written: Instant
+  /** From the report to the directory of results: a relative address that ends with a slash, or is empty. */
+  readonly base: string
+  readonly fields: ReadonlyArray<Field>
+  readonly parts: {
+    /** Outputs whose beginning is in the report. */
+    readonly outputs: Part
+    /** Fields by which outputs can be stacked. */
+    readonly fields: Part
+    /** Script results that were compared whole. */
+    readonly compared: Part
+  }
+  /** Lines that could not be read. */
+  readonly damaged: number
+  readonly machines: Machines
+  readonly actions: Actions
+  readonly results: Results
+  readonly outputs: Outputs
+  readonly texts: ReadonlyArray<string>
+}
+
+/** How many elements of a long column are put into one piece of JSON. */
+const pieceLength = 10_000
+
+function* arrayPieces(values: ReadonlyArray<unknown>): Generator<string> {
+  yield "["
+  for (let i = 0; i < values.length; i += pieceLength) {
+    const piece = JSON.stringify(values.slice(i, i + pieceLength)).slice(1, -1)
+    yield i === 0 ? piece : `,${piece}`
+  }
+  yield "]"
+}
+
+function* objectPieces(object: object): Generator<string> {
+  let separator = "{"
+  for (const [key, value] of Object.entries(object)) {
+    yield `${separator}${JSON.stringify(key)}:`
+    yield* jsonPieces(value)
+    separator = ","
+  }
+  yield separator === "{" ? "{}" : "}"
+}
+
+/** JSON in pieces, so that the whole is never in memory. */
+export function* jsonPieces(value: unknown): Generator<string> {
+  if (Array.isArray(value)) {
+    const isFlat = typeof value[0] !== "object" || value[0] === null
+    yield* isFlat ? arrayPieces(value) : nestedPieces(value)
+  } else if (typeof value === "object" && value !== null) yield* objectPieces(value)
+  else yield JSON.stringify(value)
+}
+
+function* nestedPieces(values: ReadonlyArray<unknown>): Generator<string> {
+  let separator = "["
+  for (const value of values) {
+    yield separator
+    yield* jsonPieces(value)
+    separator = ","
+  }
+  yield "]"
+}

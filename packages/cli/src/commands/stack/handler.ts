@@ -1,0 +1,133 @@
+/**
+ * What `live-response stack` does: groups the script results of a directory, and prints the groups, the rarest first.
+ */
+import * as Hasher from "@live-response/core/Hasher"
+import { type Group, longestOutput, Stack } from "@live-response/core/Stack"
+import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Failure from "../../Failure.ts"
+import * as ResultRows from "../../input/ResultRows.ts"
+import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as Format from "../../output/Format.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as Table from "../../output/Table.ts"
+import * as Keys from "./keys.ts"
+
+interface Options {
+  readonly by: string
+  readonly script: Option.Option<string>
+  readonly limit: number
+  readonly json: boolean
+}
+
+/** What was counted besides the groups. */
+interface Counts {
+  /** Script results that were asked for. */
+  results: number
+  /** Those of them that have a value. */
+  stacked: number
+  /** Those whose output is longer than what is compared. */
+  truncated: number
+}
+
+/** Prints the groups of a directory's script results. */
+export const print = Effect.fnUntraced(
+  function* (directory: string, options: Options) {
+    const key = Keys.parse(options.by)
+    if (key === undefined) {
+      return yield* Failure.usage(`--by ${options.by}: choose one of ${Keys.choices.join(", ")}`)
+    }
+    const files = yield* ResultsDirectory.open(directory)
+    const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
+    const hasher = yield* Hasher.Hasher
+    const stack = new Stack()
+    const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
+    yield* Stream.runForEach(rows, (row) => {
+      if (row.kind === "unusable") return reportUnusable(row)
+      if (row.kind === "script" && isWanted(row, options)) {
+        add(
+          stack,
+          counts,
+          row,
+          key(row).map((value) => shorten(value, hasher)),
+        )
+      }
+      return Effect.void
+    })
+    const groups = stack.groups()
+    if (options.json) yield* Effect.forEach(groups, (group) => Console.log(printableJson(JSON.stringify(group))))
+    else yield* Console.log(text(groups, counts, options))
+  },
+  Effect.mapError(Failure.fromError),
+  Effect.provide(NodeDirectFileSystem.layerBatch),
+)
+
+const reportUnusable = ({ path, problem }: ResultRows.UnusableRow) =>
+  Messages.write(printable(`live-response: ${path} is not counted: ${problem}`))
+
+/** PowerShell and Windows do not distinguish case in the name of a script. */
+const isWanted = ({ source }: ResultRows.ScriptRow, { script }: Options): boolean =>
+  Option.match(script, { onNone: () => true, onSome: (name) => source.toLowerCase() === name.toLowerCase() })
+
+/** In characters: memory does not depend on how long outputs are. */
+const longestValue = 4_096
+
+/** A value that stands for a long one: its beginning and its hash. */
+const shorten = (value: string, hasher: (algorithm: Hasher.Algorithm) => Hasher.Hash): string => {
+  if (value.length <= longestValue) return value
+  const hash = hasher("SHA-256")
+  hash.update(new TextEncoder().encode(value))
+  return `${value.slice(0, longestValue)}… (${Format.count(value.length)} characters, SHA-256 ${Hex.encode(hash.digest())})`
+}
+
+const add = (stack: Stack, counts: Counts, row: ResultRows.ScriptRow, values: ReadonlyArray<string>) => {
+  counts.results++
+  if (values.length > 0) counts.stacked++
+  if (row.script.isTruncated) counts.truncated++
+  for (const value of values) stack.add(value, ResultRows.machineOf(row))
+}
+
+/** How many machines a line names. */
+const mostNames = 3
+
+const machinesOf = ({ machines }: Group): string =>
+  machines.slice(0, mostNames).join(", ") + (machines.length > mostNames ? ", …" : "")
+
+const columns: ReadonlyArray<Table.Column<Group>> = [
+  { title: "MACHINES", width: 8, text: ({ machines }) => Format.count(machines.length) },
+  { title: "COUNT", width: 8, text: ({ count }) => Format.count(count) },
+  { title: "ON", width: 36, text: (group) => printable(machinesOf(group)) },
+  { title: "VALUE", width: 40, text: ({ value }) => printable(value === "" ? "(empty)" : value) },
+]
+
+const widthWithoutTerminal = 160
+
+const text = (groups: ReadonlyArray<Group>, counts: Counts, { by, limit }: Options): string => {
+  const fitting = Table.fitting(columns, process.stdout.columns ?? widthWithoutTerminal)
+  const rows = groups.slice(0, limit).map((group) => Table.row(fitting, group))
+  return [...(rows.length === 0 ? [] : [Table.header(fitting), ...rows]), ...notes(groups, counts, by, limit)].join(
+    "\n",
+  )
+}
+
+const notes = (groups: ReadonlyArray<Group>, counts: Counts, by: string, limit: number): ReadonlyArray<string> => [
+  `${Format.counted(groups.length, "group")} of ${Format.counted(counts.stacked, "script result")}, the rarest first.`,
+  ...(groups.length <= limit
+    ? []
+    : [`Shown: ${Format.count(limit)} of ${Format.count(groups.length)} groups; --limit ${groups.length} shows all.`]),
+  ...(counts.stacked === counts.results
+    ? []
+    : [
+        `${Format.count(counts.results - counts.stacked)} of ${Format.counted(counts.results, "script result")} have no field ${printable(by)}.`,
+      ]),
+  ...(counts.truncated === 0
+    ? []
+    : [
+        `${Format.count(counts.truncated)} of ${Format.counted(counts.results, "script result")} are longer than ${Format.count(longestOutput)} characters, of which only the first were compared.`,
+      ]),
+]

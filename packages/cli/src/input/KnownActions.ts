@@ -1,0 +1,81 @@
+/**
+ * What `actions.jsonl` says of the machine actions whose results are in a directory.
+ */
+import type { MachineAction, MachineActionId } from "@live-response/core/MachineAction"
+import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
+import * as StoredAction from "@live-response/core/StoredAction"
+import * as TerminalText from "@live-response/core/TerminalText"
+import * as DateTime from "effect/DateTime"
+import { identity } from "effect/Function"
+import * as Stream from "effect/Stream"
+
+export interface KnownCommand {
+  readonly index: number
+  readonly type: string
+  /** The script that ran, or the file that was collected. */
+  readonly source: string
+  readonly errors: ReadonlyArray<string>
+}
+
+/** What is unknown is `""`. Times are milliseconds since 1970. */
+export interface KnownAction {
+  readonly id: MachineActionId
+  readonly machineId: string
+  readonly machineName: string
+  readonly status: string
+  readonly requestor: string
+  readonly comment: string
+  readonly created: number | undefined
+  readonly updated: number | undefined
+  readonly commands: ReadonlyArray<KnownCommand>
+}
+
+const millis = (time: DateTime.Utc | undefined) => (time === undefined ? undefined : DateTime.toEpochMillis(time))
+
+/** What most commands have, once for all of them. */
+const noErrors: ReadonlyArray<string> = []
+
+/**
+ * What is shown of an action. In a prepared file, texts may have any length. `once` returns the same text for equal ones, because
+ * thousands of actions have the same requestor and the same script.
+ */
+export const ofAction = (action: MachineAction, once: (text: string) => string = identity): KnownAction => {
+  const text = (value = "") => once(TerminalText.shorten(value))
+  return {
+    id: action.id,
+    machineId: TerminalText.shorten(action.machineId ?? ""),
+    machineName: TerminalText.shorten(action.computerDnsName ?? ""),
+    status: text(action.status),
+    requestor: text(action.requestor),
+    comment: text(action.requestorComment),
+    created: millis(action.created),
+    updated: millis(action.updated),
+    commands: action.commands.map(({ errors, index, params, type }) => ({
+      index,
+      type: once(type),
+      source: text(params["ScriptName"] ?? params["Path"]),
+      errors: errors.length === 0 ? noErrors : errors.map((error) => text(error)),
+    })),
+  }
+}
+
+const makeOnce = () => {
+  const texts = new Map<string, string>()
+  return (text: string): string => {
+    const known = texts.get(text)
+    if (known === undefined) texts.set(text, text)
+    return known ?? text
+  }
+}
+
+/** The actions by their ids. */
+export const read = (files: PrivateDirectory) =>
+  Stream.suspend(() => {
+    const once = makeOnce()
+    return Stream.map(StoredAction.read(files), (action) => ofAction(action, once))
+  }).pipe(
+    Stream.runFold(
+      () => new Map<MachineActionId, KnownAction>(),
+      (known, action) => known.set(action.id, action),
+    ),
+  )

@@ -1,0 +1,129 @@
+/**
+ * A directory of results as rows: one for each result that was downloaded, or failed. `stack`, `report` and
+ * `results --sqlite` read the same rows.
+ */
+import type { MachineActionId } from "@live-response/core/MachineAction"
+import * as Manifest from "@live-response/core/Manifest"
+import type * as ManifestEntry from "@live-response/core/ManifestEntry"
+import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
+import type * as ScriptResult from "@live-response/core/ScriptResult"
+import type { StoreError } from "@live-response/core/StoreError"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as KnownActions from "./KnownActions.ts"
+import * as StoredScript from "./StoredScript.ts"
+
+/** What is unknown is `""`. */
+interface Common {
+  readonly machineActionId: MachineActionId
+  readonly index: number
+  readonly machineId: string
+  readonly machineName: string
+  /** The script that ran, or the file that was collected. */
+  readonly source: string
+  /** When it finished, in milliseconds since 1970. The first releases did not record it. */
+  readonly at: number | undefined
+  readonly links: number
+  readonly attempts: number
+}
+
+interface Stored extends Common {
+  readonly path: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+/** The result of a script, with the beginning of its output and its errors. */
+export interface ScriptRow extends Stored {
+  readonly kind: "script"
+  readonly script: ScriptResult.Excerpt
+}
+
+/** A collected file, or anything else that is not the result of a script. */
+export interface FileRow extends Stored {
+  readonly kind: "file"
+}
+
+/** A script's result was expected, and its file can't be used: `problem` says why. */
+export interface UnusableRow extends Stored {
+  readonly kind: "unusable"
+  readonly problem: string
+}
+
+/** The download failed. */
+export interface FailedRow extends Common {
+  readonly kind: "failed"
+  readonly problem: string
+}
+
+export type ResultRow = ScriptRow | FileRow | UnusableRow | FailedRow
+
+/** What is kept of a line of the manifest until its result is read. */
+type Recorded = Common & (Pick<Stored, "path" | "bytes" | "sha256"> | { readonly problem: string })
+
+/** The name by which people know the machine of a row. */
+export const machineOf = ({ machineActionId, machineId, machineName }: Common): string =>
+  machineName || machineId || `machine of ${machineActionId}`
+
+const recordedOf = (entry: ManifestEntry.ManifestEntry, known: KnownActions.KnownAction | undefined): Recorded => {
+  const { at, attempts, index, links, machineActionId } = entry
+  const common = {
+    machineActionId,
+    index,
+    machineId: known?.machineId || (entry.machineId ?? ""),
+    machineName: known?.machineName || (entry.machineName ?? ""),
+    source:
+      entry.script ?? entry.sourcePath ?? known?.commands.find((command) => command.index === index)?.source ?? "",
+    at: at === undefined ? undefined : DateTime.toEpochMillis(at),
+    links,
+    attempts,
+  }
+  return entry.status === "failed"
+    ? { ...common, problem: entry.message }
+    : { ...common, path: entry.path, bytes: entry.bytes, sha256: entry.sha256 }
+}
+
+/** Reads the file of a result. The content decides whether it is the result of a script. */
+const readRow = (
+  files: PrivateDirectory,
+  result: Recorded,
+  type: string,
+  limit: number,
+): Effect.Effect<ResultRow, StoreError, never> => {
+  if ("problem" in result) return Effect.succeed({ ...result, kind: "failed" })
+  if (type === "GetFile") return Effect.succeed({ ...result, kind: "file" })
+  return StoredScript.read(files, result, limit).pipe(
+    Effect.map((script): ResultRow => ({
+      ...result,
+      kind: "script",
+      source: script.scriptName || result.source,
+      script,
+    })),
+    Effect.catchTag("Unusable", ({ message }) =>
+      Effect.succeed<ResultRow>(
+        StoredScript.isExpected(type, result.path)
+          ? { ...result, kind: "unusable", problem: message }
+          : { ...result, kind: "file" },
+      ),
+    ),
+  )
+}
+
+/**
+ * The rows of a directory in the order of its manifest, and what is known of its actions. `limit` is how many characters of an
+ * output, and of the errors, a row has at most.
+ */
+export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: { readonly limit: number }) {
+  const consequence = { one: "its result has no row", many: "their results have no row" }
+  const finished = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
+    Manifest.streamFinished(files, onDamaged),
+  )
+  const actions = yield* KnownActions.read(files)
+  const rows = Stream.mapEffect(finished, (entry) => {
+    const known = actions.get(entry.machineActionId)
+    const type = known?.commands.find(({ index }) => index === entry.index)?.type ?? ""
+    return readRow(files, recordedOf(entry, known), type, limit)
+  })
+  return { actions, rows }
+})

@@ -1,0 +1,97 @@
+/**
+ * The data of a report: what it has at most, and what it says of the rest.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as ScriptResult from "@live-response/core/ScriptResult"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Schema from "effect/Schema"
+import { Collector } from "../src/commands/report/collector.ts"
+import { jsonPieces } from "../src/commands/report/payload.ts"
+import type { ScriptRow } from "../src/input/ResultRows.ts"
+import * as Machines from "./support/Machines.ts"
+import { id } from "./support/ProgressSamples.ts"
+
+const row = (n: number, output: string): ScriptRow => ({
+  kind: "script",
+  machineActionId: id(n % 10),
+  index: Math.floor(n / 10) % 1000,
+  machineId: Machines.machineAt(n),
+  machineName: `ws-${n}.contoso.com`,
+  source: "a.ps1",
+  at: 1_000_000 + n,
+  links: 1,
+  attempts: 1,
+  path: `${id(n % 10)}/0.json`,
+  bytes: output.length,
+  sha256: n.toString(16).padStart(64, "0"),
+  script: ScriptResult.Excerpt.make({
+    scriptName: "a.ps1",
+    exitCode: 0,
+    output,
+    outputLength: output.length,
+    errors: "",
+    errorsLength: 0,
+  }),
+})
+
+const about = { program: "live-response", directory: "case", written: 1, base: "", damaged: 0 }
+
+const collect = (outputs: ReadonlyArray<string>) => {
+  const collector = new Collector()
+  outputs.forEach((output, n) => collector.addRow(row(n, output), (text) => `hash of ${text}`))
+  return collector.payload(about)
+}
+
+describe("the data of a report", () => {
+  it("has each output once, and says how many of them it has", () => {
+    const outputs = Array.from({ length: 4_100 }, (_, n) => `${n} ${"x".repeat(1_994 - String(n).length)}`)
+    // Each occurs twice, and the second time nothing more fits.
+    const { outputs: stored, parts, results, texts } = collect([...outputs, ...outputs])
+    assert.deepStrictEqual(parts.outputs, { shown: 4_010, of: 4_100 })
+    assert.deepStrictEqual(results.output.slice(0, 4_100), results.output.slice(4_100))
+    assert.strictEqual(new Set(results.output).size, 4_100)
+    const shown = stored.start.filter((start) => start !== 0)
+    assert.lengthOf(shown, 4_010)
+    assert.isAtMost(
+      shown.reduce((sum, start) => sum + (texts[start]?.length ?? 0), 0),
+      8_000_000,
+    )
+  })
+
+  it("has the beginning of a long output, and compares all of it", () => {
+    const long = "y".repeat(5_000)
+    const { outputs, parts, results, texts } = collect([`${long}1`, `${long}2`, `${long}1`])
+    assert.deepStrictEqual(results.output, [0, 1, 0])
+    assert.deepStrictEqual(outputs.characters, [5_001, 5_001])
+    assert.deepStrictEqual(
+      outputs.start.map((start) => texts[start]?.length),
+      [2_000, 2_000],
+    )
+    assert.deepStrictEqual(parts.outputs, { shown: 2, of: 2 })
+  })
+
+  it("has all values of a field or none, and says how many fields it has", () => {
+    const record = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`f${n}`, n]))
+    const { fields, parts } = collect([JSON.stringify(record), JSON.stringify(record)])
+    assert.deepStrictEqual(parts.fields, { shown: 50, of: 60 })
+    for (const { rows } of fields) assert.deepStrictEqual(rows, [0, 1])
+  })
+
+  it("says how many outputs were compared whole", () => {
+    const collector = new Collector()
+    const { script, ...rest } = row(0, "start")
+    const truncated = ScriptResult.Excerpt.make({ ...script, outputLength: 2_000_000 })
+    collector.addRow({ ...rest, script: truncated }, String)
+    collector.addRow(row(1, "whole"), String)
+    assert.deepStrictEqual(collector.payload(about).parts.compared, { shown: 1, of: 2 })
+  })
+
+  it.prop(
+    "is the same JSON in pieces as in one",
+    [Arbitrary.array(Arbitrary.schema(Schema.Literals(["", "a", 'say "b"', '{"Path":"x"}', "</script>", "\uD800"])))],
+    ([outputs]) => {
+      const payload = collect(outputs)
+      assert.deepStrictEqual(JSON.parse(Array.from(jsonPieces(payload)).join("")), JSON.parse(JSON.stringify(payload)))
+    },
+  )
+})

@@ -1,0 +1,132 @@
+/**
+ * `results --sqlite`, and the queries of docs/report.md.
+ */
+import { spawnSync } from "node:child_process"
+import { statSync } from "node:fs"
+import { DatabaseSync } from "node:sqlite"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Cli from "./support/CliInProcess.ts"
+import * as Directory from "./support/Directory.ts"
+import * as Docs from "./support/Docs.ts"
+
+const sandbox = Effect.map(Cli.sandbox, (box) => {
+  const output = (machine: number, path: string) =>
+    `on ${Directory.nameOf(machine)}\r\n\r\nName : agent\r\nPath : ${path}\r\n`
+  Directory.fill(box, {
+    results: [
+      { machine: 0, bytes: Directory.script({ script_output: output(0, "C:\\a.exe") }) },
+      { machine: 1, bytes: Directory.script({ script_output: output(1, "C:\\a.exe") }) },
+      {
+        machine: 2,
+        bytes: Directory.script({ script_output: output(2, "C:\\odd.exe"), exit_code: 5, script_errors: "denied" }),
+      },
+      { machine: 0, index: 1, ending: "gz", bytes: Buffer.from([0x1f, 0x8b, 8]) },
+    ],
+    actions: [0, 1, 2, 3].map((machine) => Directory.action(machine)),
+    failed: [Directory.failed(3, "not found")],
+  })
+  return box
+})
+
+const written = Effect.fnUntraced(function* (box: Cli.Sandbox) {
+  const ended = yield* box.run({ args: ["results", "results", "--sqlite", "case.sqlite"] })
+  assert.strictEqual(ended.exitCode, 0, ended.stderr)
+  assert.strictEqual(ended.stdout, "5 results in case.sqlite.\n")
+  return yield* Effect.acquireRelease(
+    Effect.sync(() => new DatabaseSync(box.path("case.sqlite"), { readOnly: true })),
+    (database) => Effect.sync(() => database.close()),
+  )
+})
+
+const page = Docs.read("docs/report.md")
+
+/** The blocks of a section, in a language. */
+const blocksOf = (heading: string, language: string): ReadonlyArray<string> => {
+  const section = page.split(/^## /m).find((part) => part.startsWith(heading)) ?? ""
+  return Array.from(section.matchAll(/```(\w+)\n(.*?)```/gs), ([, found, text = ""]) => [found, text])
+    .filter(([found]) => found === language)
+    .map(([, text = ""]) => text.trim())
+}
+
+const plain = (rows: ReadonlyArray<unknown>): unknown => JSON.parse(JSON.stringify(rows))
+
+describe("results --sqlite", () => {
+  it.live("has a row for each result, failed ones included, and for each field", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      const database = yield* written(box)
+      assert.deepStrictEqual(
+        plain(database.prepare("SELECT kind, machine, exit_code, errors, problem FROM results ORDER BY 1, 2").all()),
+        [
+          { kind: "failed", machine: "ws-3.contoso.com", exit_code: null, errors: null, problem: "not found" },
+          { kind: "file", machine: "ws-0.contoso.com", exit_code: null, errors: null, problem: null },
+          { kind: "script", machine: "ws-0.contoso.com", exit_code: 0, errors: "", problem: null },
+          { kind: "script", machine: "ws-1.contoso.com", exit_code: 0, errors: "", problem: null },
+          { kind: "script", machine: "ws-2.contoso.com", exit_code: 5, errors: "denied", problem: null },
+        ],
+      )
+      assert.deepStrictEqual(plain(database.prepare("SELECT count, machines, example FROM stack").all()), [
+        { count: 1, machines: 1, example: "ws-2.contoso.com" },
+        { count: 2, machines: 2, example: "ws-0.contoso.com" },
+      ])
+      assert.deepStrictEqual(
+        plain(database.prepare("SELECT DISTINCT name, value FROM fields WHERE record = 0 AND name = 'Path'").all()),
+        [
+          { name: "Path", value: "C:\\a.exe" },
+          { name: "Path", value: "C:\\odd.exe" },
+        ],
+      )
+      assert.strictEqual(statSync(box.path("case.sqlite")).mode & 0o777, 0o600)
+      assert.isFalse(box.entries().some((name) => name.includes(".part")))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("answers the queries of docs/report.md", () =>
+    Effect.gen(function* () {
+      const database = yield* written(yield* sandbox)
+      const queries = blocksOf("SQL", "sql").filter((query) => !query.includes("read_json"))
+      assert.lengthOf(queries, 5)
+      for (const query of queries) assert.isNotEmpty(database.prepare(query).all(), query)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("answers the queries for DuckDB, where it is installed", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      yield* box.run({ args: ["results", "results"] })
+      const queries = blocksOf("SQL", "sql").filter((query) => query.includes("read_json"))
+      assert.lengthOf(queries, 3)
+      // It is in no package of Debian's, so only some machines have it.
+      if (spawnSync("duckdb", ["--version"]).error !== undefined) return
+      for (const query of queries) {
+        const { status, stderr, stdout } = spawnSync("duckdb", ["-jsonlines", "-c", query], {
+          cwd: box.path("results"),
+          encoding: "utf8",
+        })
+        assert.strictEqual(status, 0, stderr)
+        assert.isNotEmpty(stdout, query)
+      }
+    }),
+  )
+
+  it.live("replaces its own file, and no other", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      yield* Effect.scoped(written(box))
+      yield* Effect.scoped(written(box))
+      const refused = Effect.fnUntraced(function* (file: string, why: string) {
+        const ended = yield* box.run({ args: ["results", "results", "--sqlite", file] })
+        assert.strictEqual(ended.exitCode, 2)
+        assert.strictEqual(ended.stderr, `live-response: ${why}\n`)
+      })
+      box.write("notes.txt", "mine")
+      yield* refused("notes.txt", "notes.txt exists and is not an SQLite file; choose another name, or remove it")
+      yield* refused(
+        "results/manifest.jsonl",
+        "results/manifest.jsonl: live-response itself has a file of this name; choose another name",
+      )
+      assert.strictEqual(box.read("notes.txt").toString(), "mine")
+    }),
+  )
+})

@@ -1,0 +1,105 @@
+/**
+ * `stack`: script results that are alike, the rarest first.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Cli from "./support/CliInProcess.ts"
+import * as Directory from "./support/Directory.ts"
+
+const output = (machine: number, path: string) =>
+  `Host ${Directory.nameOf(machine).toUpperCase()}  at 2026-11-2${machine}T08:00:00Z\r\n\r\nName : agent\r\nPath : ${path}\r\n`
+
+const sandbox = Effect.map(Cli.sandbox, (box) => {
+  const paths = ["C:\\agent.exe", "C:\\agent.exe", "C:\\Users\\Public\\svch0st.exe", "C:\\agent.exe"]
+  Directory.fill(box, {
+    results: [
+      ...paths.map((path, machine) => ({
+        machine,
+        bytes: Directory.script({ script_output: output(machine, path), exit_code: machine === 3 ? 5 : 0 }),
+      })),
+      { machine: 4, bytes: Directory.script({ script_name: "b.ps1", script_output: "nothing\r\n" }) },
+      { machine: 0, index: 1, ending: "gz", bytes: Buffer.from([0x1f, 0x8b, 8]) },
+    ],
+    actions: [0, 1, 2, 3, 4].map((machine) => Directory.action(machine)),
+    failed: [Directory.failed(5, "gone")],
+  })
+  return box
+})
+
+const stack = (...args: ReadonlyArray<string>): Cli.Command => ({ args: ["stack", "results", ...args] })
+
+const groups = (box: Cli.Sandbox, ...args: ReadonlyArray<string>) =>
+  Effect.map(box.run(stack("--json", ...args)), ({ exitCode, stdout }) => {
+    assert.strictEqual(exitCode, 0)
+    return Cli.ndjson(stdout).map(({ count, machines, value }) => [value, count, machines])
+  })
+
+const [odd, agent] = ["C:\\Users\\Public\\svch0st.exe", "C:\\agent.exe"]
+const ws = (...machines: ReadonlyArray<number>) => machines.map(Directory.nameOf)
+
+describe("stack", () => {
+  it.live("groups outputs of machines that are alike, the one on the fewest machines first", () =>
+    Effect.gen(function* () {
+      const normalised = (path: string) => `Host <machine> at <time>\nName : agent\nPath : ${path}`
+      assert.deepStrictEqual(yield* groups(yield* sandbox), [
+        [normalised(odd), 1, ws(2)],
+        ["nothing", 1, ws(4)],
+        [normalised(agent), 3, ws(0, 1, 3)],
+      ])
+    }),
+  )
+
+  it.live("groups by a column, or by a field of the output in any case", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      assert.deepStrictEqual(yield* groups(box, "--by", "exit_code"), [
+        ["5", 1, ws(3)],
+        ["0", 4, ws(0, 1, 2, 4)],
+      ])
+      assert.deepStrictEqual(yield* groups(box, "--by", ".path"), [
+        [odd, 1, ws(2)],
+        [agent, 3, ws(0, 1, 3)],
+      ])
+      assert.deepStrictEqual(yield* groups(box, "--by", "script", "--script", "B.PS1"), [["b.ps1", 1, ws(4)]])
+      assert.lengthOf(yield* groups(box, "--by", "first-line"), 5)
+      assert.lengthOf(yield* groups(box, "--by", "sha256"), 5)
+      assert.deepStrictEqual(yield* groups(box, "--by", "errors"), [["", 5, ws(0, 1, 2, 3, 4)]])
+    }),
+  )
+
+  it.live("says how much of it is shown, and how many results lack the field", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* (yield* sandbox).run(stack("--by", ".Path", "--limit", "1"))
+      assert.deepStrictEqual(stdout.trimEnd().split("\n").slice(1), [
+        `1         1         ws-2.contoso.com                      ${odd}`,
+        "2 groups of 4 script results, the rarest first.",
+        "Shown: 1 of 2 groups; --limit 2 shows all.",
+        "1 of 5 script results have no field .Path.",
+      ])
+    }),
+  )
+
+  it.live("counts no file that was changed, and says so", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      box.write(`results/${Directory.pathOf({ machine: 2 })}`, Directory.script({ script_output: "forged" }))
+      const ended = yield* box.run(stack("--by", ".Path"))
+      assert.notInclude(ended.stdout, odd)
+      assert.match(
+        ended.stderr,
+        /^live-response: \S+000000000002\/0\.json is not counted: the file is missing or has another size/,
+      )
+    }),
+  )
+
+  it.live("names the choices if a key is not one of them", () =>
+    Effect.gen(function* () {
+      const ended = yield* (yield* sandbox).run(stack("--by", "colour"))
+      assert.strictEqual(ended.exitCode, 2)
+      assert.strictEqual(
+        ended.stderr,
+        "live-response: --by colour: choose one of exit_code, first-line, output, errors, script, sha256, .FIELD\n",
+      )
+    }),
+  )
+})
