@@ -1,6 +1,7 @@
 /**
  * Node's cache of compiled code, by which the program starts sooner.
  */
+import type * as fs from "node:fs"
 import module from "node:module"
 import { dirname, isAbsolute, join } from "node:path"
 
@@ -12,7 +13,7 @@ const directory = ({ HOME = "", LOCALAPPDATA = "", XDG_CACHE_HOME = "" }: NodeJS
     join(HOME, ".cache", "live-response"),
   ].find(isAbsolute)
 
-type Files = typeof import("node:fs")
+type Files = typeof fs
 
 /** Whether nobody else can change what is in a directory, or give its name to another one. Windows has no user ids. */
 const isPrivate = ({ lstatSync, readdirSync, realpathSync }: Files, path: string): boolean => {
