@@ -109,7 +109,8 @@ const formOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<For
       Multipart.limitsServices({
         maxParts: 16,
         maxFieldSize: largestFields,
-        maxFileSize: largestFile,
+        // The parser refuses a file that is as large as its bound.
+        maxFileSize: largestFile + 1,
         maxTotalSize: largestFile + largestFields,
       }),
     ),
