@@ -6,7 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
-/** Not sent: it tells the sessions of a file apart from those of another file with the same name. */
+/** Not sent: the sessions of two files with one name differ in it. */
 const ofFile = { sha256: Schema.optionalKey(Schema.String) }
 
 /**
