@@ -125,6 +125,84 @@ describe("library", () => {
     }),
   )
 
+  it.live("uploads a file of exactly 20 MB to the simulator", () =>
+    Effect.gen(function* () {
+      const { env } = yield* ServedSimulator.serve({ library: [] })
+      const box = yield* Cli.sandbox
+      box.write("large.bin", new Uint8Array(20 * 1024 * 1024))
+      const { exitCode, stderr } = yield* box.run({ args: ["library", "upload", "large.bin"], env })
+      assert.strictEqual(exitCode, 0, stderr)
+    }),
+  )
+
+  it.live("asks before it replaces a file whose name differs in case, and keeps the library's spelling", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve()
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      box.write("Collect.ps1", "Get-Process")
+      box.write("other/collect.PS1", "Get-Service")
+      const upload = (...args: ReadonlyArray<string>) => box.run({ args: ["library", "upload", ...args], env })
+      yield* upload("Collect.ps1")
+      const refused = yield* upload("other/collect.PS1")
+      assert.strictEqual(refused.exitCode, 2)
+      assert.include(refused.stderr, "this would replace Collect.ps1 in the library, which has other content")
+      const replaced = yield* upload("other/collect.PS1", "--yes")
+      assert.strictEqual(replaced.exitCode, 0, replaced.stderr)
+      assert.deepStrictEqual(
+        [...server.files.values()].map(({ content, fileName }) => [fileName, content.toString()]),
+        [["Collect.ps1", "Get-Service"]],
+      )
+    }),
+  )
+
+  it.live("does not replace a file that somebody uploads after it has looked", () =>
+    Effect.gen(function* () {
+      const theirs = { description: null, hasParameters: false, parametersDescription: null, writes: 1 }
+      const server: Effect.Success<ReturnType<typeof TenantServer.serve>> = yield* TenantServer.serve({
+        fault: (method, _path, nth) => {
+          if (method === "POST" && nth === 1) {
+            server.files.set("a.ps1", { ...theirs, fileName: "a.ps1", content: Buffer.from("theirs") })
+          }
+          return undefined
+        },
+      })
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      box.write("a.ps1", "ours")
+      const { exitCode, stderr } = yield* box.run({ args: ["library", "upload", "a.ps1", "--yes"], env })
+      assert.notStrictEqual(exitCode, 0)
+      assert.include(stderr, "File a.ps1 already exists.")
+      assert.strictEqual(server.files.get("a.ps1")?.content.toString(), "theirs")
+    }),
+  )
+
+  it.live("refuses two files with one name, in whatever case, before it sends anything", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve()
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      box.write("a/x.ps1", "1")
+      box.write("b/X.ps1", "2")
+      const same = "would have the same name in the library; rename one, or leave one out\n"
+      for (const [args, names] of [
+        [["library", "upload", "a/x.ps1", "b/X.ps1", "--yes"], "a/x.ps1 and b/X.ps1"],
+        [
+          ["run", "0".repeat(40), "--script", "./a/x.ps1", "--put-file", "./b/X.ps1", "--yes"],
+          "./b/X.ps1 and ./a/x.ps1",
+        ],
+        [["run", "0".repeat(40), "--script", "x.ps1", "--put-file", "./b/X.ps1", "--yes"], "./b/X.ps1 and x.ps1"],
+      ] as const) {
+        const { exitCode, stderr } = yield* box.run({ args, env })
+        assert.deepStrictEqual([exitCode, stderr], [2, `live-response: ${names} ${same}`])
+      }
+      assert.deepStrictEqual(server.requests(), [])
+      const once = yield* box.run({ args: ["library", "upload", "a/x.ps1", "a/x.ps1"], env })
+      assert.strictEqual(once.exitCode, 0, once.stderr)
+      assert.strictEqual(server.requests("POST").length, 1)
+    }),
+  )
+
   it.live("names the permission that is missing", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve({

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TenantServer from "../../node/test/support/tenantServer.ts"
 import * as Cli from "./support/CliInProcess.ts"
-import { env, machineAt, machines, machinesOf, quick, script } from "./support/Machines.ts"
+import { env, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const tagged = { record: { machineTags: ["x"] } }
@@ -83,6 +83,36 @@ describe("run with a selection", () => {
         changed.stderr,
         "this would replace new.ps1 in the library, which has other content; confirm it with --yes",
       )
+    }),
+  )
+
+  it.live("starts new sessions for a script that has changed, and none for the same, by the library's spelling", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        library: [{ name: "Collect.ps1", content: "Get-Process" }],
+        machines: machines(1),
+      })
+      const box = yield* Cli.sandbox
+      box.write("collect.ps1", "Get-Process")
+      const command = box.run({
+        args: ["run", machineAt(0), "--script", "./collect.ps1", "--journal", "journal", "--wait", "--yes", "--json"],
+        env: { ...service.env, ...env },
+      })
+      const count = Effect.map(machinesOf(service.simulator), (all) => all.length)
+      for (const [content, expected] of [
+        ["Get-Process", 1],
+        ["Get-Process", 1],
+        ["Get-Service", 2],
+        ["Get-Service", 2],
+      ] as const) {
+        box.write("collect.ps1", content)
+        const { exitCode, stderr } = yield* command
+        assert.strictEqual(exitCode, 0, stderr)
+        assert.strictEqual(yield* count, expected)
+      }
+      const params = (yield* sessions(service.simulator)).flatMap(({ commands }) => commands.map((one) => one.params))
+      assert.deepStrictEqual(params, [{ ScriptName: "Collect.ps1" }, { ScriptName: "Collect.ps1" }])
     }),
   )
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -23,7 +24,7 @@ import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
 import { MachineAction, MachineActionId } from "./MachineAction.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
-import { Command, type Session } from "./Session.ts"
+import { Command, PutFile, RunScript, type Session } from "./Session.ts"
 import { StoreError } from "./StoreError.ts"
 
 /**
@@ -128,6 +129,11 @@ type Line = typeof Line.Type
 /**
  * All runs of one session: the current one and the earlier ones with the same commands and the same comment.
  *
+ * **Details**
+ *
+ * The `sha256` of a script or of a file is part of its command. Where an earlier run has the same commands without any, as the
+ * first releases wrote them, the first session that has one continues it.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -163,21 +169,47 @@ export interface Service {
  */
 export class FleetJournal extends Context.Service<FleetJournal, Service>()("@live-response/core/FleetJournal") {}
 
-const isSame = (header: Header, { commands, comment }: Pick<Session, "commands" | "comment">) =>
-  header.comment === comment && Equal.equals(header.commands, commands)
+type Described = Pick<Session, "commands" | "comment">
+
+const isSame = (one: Described, other: Described) =>
+  one.comment === other.comment && Equal.equals(one.commands, other.commands)
+
+const withoutHash = (command: Command): Command => {
+  if (command._tag !== "PutFile" && command._tag !== "RunScript") return command
+  const { sha256: _, ...named } = command
+  return named._tag === "PutFile" ? PutFile.make(named) : RunScript.make(named)
+}
+
+/** The session as a journal has it that does not know the content of its files. */
+const withoutHashes = ({ commands, comment }: Described): Described => ({
+  commands: Arr.map(commands, withoutHash),
+  comment,
+})
 
 /** The lines of a journal in memory. Where one session has two ids, the first counts for all of its entries. */
 class Lines {
-  private readonly headers = new Map<string, Header>()
+  /** The run that counts for each id. */
+  private readonly runs = new Map<string, string>()
+  private readonly headers: Array<Header> = []
   private readonly entries = new Map<string, Entry>()
 
   add(line: Line): void {
-    if (line.entry === "run") this.headers.set(line.run, this.headerOf(line) ?? line)
-    else this.entries.set(this.keyOf(line.run, line.machineId), line)
+    if (line.entry !== "run") return void this.entries.set(this.keyOf(line.run, line.machineId), line)
+    const known = this.headerOf(line)
+    if (!this.runs.has(line.run)) this.runs.set(line.run, known?.run ?? line.run)
+    if (known === undefined) this.headers.push(line)
   }
 
-  headerOf(session: Pick<Session, "commands" | "comment">): Header | undefined {
-    return Array.from(this.headers.values()).find((header) => isSame(header, session))
+  headerOf(session: Described): Header | undefined {
+    return this.headers.find((header) => isSame(header, session))
+  }
+
+  /** The run of an earlier version, which did not store the content of files, unless a content has taken it up. */
+  unhashedRunOf(session: Described): string | undefined {
+    const unhashed = withoutHashes(session)
+    const run = this.headerOf(unhashed)?.run
+    const isTaken = this.headers.some((header) => header.run === run && !isSame(header, unhashed))
+    return isTaken ? undefined : run
   }
 
   entryOf(run: string, machineId: string): Option.Option<Entry> {
@@ -185,7 +217,7 @@ class Lines {
   }
 
   private keyOf(run: string, machineId: string): string {
-    return `${this.headers.get(run)?.run ?? run} ${machineId.toLowerCase()}`
+    return `${this.runs.get(run) ?? run} ${machineId.toLowerCase()}`
   }
 }
 
@@ -199,8 +231,10 @@ const make = Effect.fnUntraced(function* (lines: Lines, write: (line: Line) => E
       Effect.sync(() => lines.add(line)),
     ).pipe(Effect.uninterruptible)
 
-  const startRuns = Effect.fnUntraced(function* ({ commands, comment }: Session) {
-    const header = Header.make({ run: yield* randomHex(16), commands, comment })
+  const startRuns = Effect.fnUntraced(function* (session: Session) {
+    const { commands, comment } = session
+    const run = lines.unhashedRunOf(session) ?? (yield* randomHex(16))
+    const header = Header.make({ run, commands, comment })
     yield* append(header)
     return header
   })

@@ -201,17 +201,25 @@ const makeSettle =
     done: Effect.Effect<Option.Option<A>, ApiError>,
   ): Effect.Effect<A, E | ApiError, R> =>
     Effect.flatMap(timing, (settings) => {
-      const state = { isUndone: false }
+      const state: { isUndone: boolean; unexpected: DefenderError | undefined } = {
+        isUndone: false,
+        unexpected: undefined,
+      }
       const isUndone = (error: unknown): error is DefenderError => state.isUndone && error instanceof DefenderError
       return Effect.sync(() => void (state.isUndone = false)).pipe(
         Effect.andThen(call),
         Effect.catchIf(isLost, (lost) =>
           Effect.flatMap(done, (found) => {
             if (Option.isSome(found)) return Effect.succeed(found.value)
-            state.isUndone = true
+            // What an answer says that can't be used is not cured by many repeats.
+            const isUnexpected = ApiErrors.hasReason("UnexpectedAnswer")(lost)
+            state.isUndone = !isUnexpected || state.unexpected === undefined
+            if (isUnexpected) state.unexpected = lost
             return Effect.fail(lost)
           }),
         ),
+        // The repeat is refused because of what the first call left.
+        Effect.mapError((error) => (ApiErrors.hasReason("Refused")(error) ? (state.unexpected ?? error) : error)),
         Effect.retry(only(settings.api, isUndone)),
       )
     })
@@ -246,7 +254,10 @@ const makeSend = (api: Api, quota: Quotas["upload"], timing: Effect.Effect<Timin
       Result.flatMap(PageText.readWhole(text), LibraryFile.fromApi),
     )
     if (uploaded.sha256 === undefined || uploaded.sha256 === sha256) return uploaded
-    return yield* ApiErrors.unexpected(subject, `the library has SHA-256 ${uploaded.sha256}, and ${sha256} was sent`)
+    return yield* ApiErrors.unexpected(
+      subject,
+      `the library's copy differs: it has SHA-256 ${uploaded.sha256}, and ${sha256} was sent`,
+    )
   })
 
 /**

@@ -6,18 +6,31 @@
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
+/** Not sent: the sessions of two files with one name differ in it. */
+const ofFile = { sha256: Schema.optionalKey(Schema.String) }
+
 /**
  * Copies a file of the live response library to the machine.
+ *
+ * **Details**
+ *
+ * `sha256`, in lower-case hexadecimal digits, says which content the file has, and is not sent. For `FleetJournal`, a session
+ * with another content is another session.
  *
  * @since 0.1.0
  * @category commands
  */
 export class PutFile extends Schema.TaggedClass<PutFile>("@live-response/core/Session/PutFile")("PutFile", {
   fileName: Schema.NonEmptyString,
+  ...ofFile,
 }) {}
 
 /**
  * Runs a script of the live response library. `args` is one string, as on a command line.
+ *
+ * **Details**
+ *
+ * `sha256` says which content the script has, as in `PutFile`.
  *
  * @since 0.1.0
  * @category commands
@@ -25,6 +38,7 @@ export class PutFile extends Schema.TaggedClass<PutFile>("@live-response/core/Se
 export class RunScript extends Schema.TaggedClass<RunScript>("@live-response/core/Session/RunScript")("RunScript", {
   scriptName: Schema.NonEmptyString,
   args: Schema.optionalKey(Schema.String),
+  ...ofFile,
 }) {}
 
 /**

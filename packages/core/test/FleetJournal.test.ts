@@ -123,6 +123,48 @@ for (const [name, layer] of Object.entries(layers)) {
   })
 }
 
+const withContent = (sha256: string) =>
+  Session.Session.make({
+    ...session,
+    commands: [Session.RunScript.make({ scriptName: "collect.ps1", sha256 })],
+  })
+
+const withoutContent = Session.Session.make({
+  ...session,
+  commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
+})
+
+describe("FleetJournal and the content of files", () => {
+  it.effect("has another id for another content, and in the next program too", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const idsOf = inRun(disk, ({ open }) =>
+        Effect.forEach([withContent("aa"), withContent("bb")], (each) => Effect.map(open(each), ({ id }) => id)),
+      )
+      const ids = yield* idsOf
+      assert.notStrictEqual(ids[0], ids[1])
+      assert.deepStrictEqual(yield* idsOf, ids)
+    }),
+  )
+
+  it.effect("continues a run that was stored without any with the first content, and with no other", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const idOf = (each: Session.Session) => inRun(disk, ({ open }) => Effect.map(open(each), ({ id }) => id))
+      const old = yield* inRun(disk, ({ open }) => Effect.tap(open(withoutContent), appendStarting))
+      const resumed = yield* inRun(disk, ({ open }) =>
+        Effect.flatMap(open(withContent("aa")), ({ find, id }) =>
+          Effect.map(find(machineAt(0)), (found) => [id, Option.isSome(found)]),
+        ),
+      )
+      assert.deepStrictEqual(resumed, [old.id, true])
+      assert.notStrictEqual(yield* idOf(withContent("bb")), old.id)
+      assert.strictEqual(yield* idOf(withContent("aa")), old.id)
+      assert.strictEqual(yield* idOf(withoutContent), old.id)
+    }),
+  )
+})
+
 const appendStarting = (run: FleetJournal.Run) =>
   run.append(FleetJournal.Starting.make({ run: run.id, machineId: machineAt(0), mark: "0123" }))
 

@@ -135,6 +135,22 @@ describe("Library", () => {
     }),
   )
 
+  it.live.each([false, true])(
+    "sends a file once more if the library has other bytes of it; overwrite: %s",
+    (overwrite) =>
+      Effect.gen(function* () {
+        const server = yield* TenantServer.serve({ mangle: (content) => Buffer.concat([content, Buffer.from("!")]) })
+        const failed = yield* Library.use((library) =>
+          library.upload({ fileName: "a.ps1", content: Stream.succeed(utf8("a")), overwrite }),
+        ).pipe(Effect.flip, Effect.provide(over(server.endpoint)))
+        assert.include(
+          failed.message,
+          `the library's copy differs: it has SHA-256 ${hash(utf8("a!"))}, and ${hash(utf8("a"))} was sent`,
+        )
+        assert.strictEqual(posts(server).length, 2)
+      }),
+  )
+
   it.live("sends nothing of a file that is too large, and reports a file that can't be read as itself", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()

@@ -7,7 +7,7 @@ import type { LibraryFile } from "@live-response/core/LibraryFile"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
-import { usage } from "../Failure.ts"
+import { failed, usage } from "../Failure.ts"
 import * as KnownWords from "../input/KnownWords.ts"
 import { printable } from "../output/Printable.ts"
 import type { LocalFile } from "../input/LocalFile.ts"
@@ -21,22 +21,42 @@ const sha256Of = Effect.fnUntraced(function* ({ content }: LocalFile) {
   return Hex.encode(hash.digest())
 })
 
-/** The file with this name. Case does not matter. */
+/** A file of this machine, compared with the library. */
+export interface Compared {
+  /** With the name as the library spells it, if it has the file: a session asks for it by this name. */
+  readonly file: LocalFile
+  readonly sha256: string
+  readonly state: State
+  /** What the library has under this name. */
+  readonly known: LibraryFile | undefined
+}
+
+/** The file with this name. Case does not matter, unless two names differ in nothing else. */
 export const named = (files: ReadonlyArray<LibraryFile>, fileName: string): LibraryFile | undefined =>
+  files.find((file) => file.fileName === fileName) ??
   files.find((file) => file.fileName.toLowerCase() === fileName.toLowerCase())
 
-/** Compares a file with the one that has exactly its name, by which the session will ask for it. */
-export const stateOf = Effect.fnUntraced(function* (files: ReadonlyArray<LibraryFile>, file: LocalFile) {
-  const known = files.find(({ fileName }) => fileName === file.fileName)
-  if (known === undefined) return "absent"
-  return (yield* sha256Of(file)) === known.sha256 ? "same" : "other"
+/** Compares a file with the one that has its name in the library. */
+export const compare = Effect.fnUntraced(function* (files: ReadonlyArray<LibraryFile>, file: LocalFile) {
+  const sha256 = yield* sha256Of(file)
+  const known = named(files, file.fileName)
+  const state = known === undefined ? "absent" : known.sha256 === sha256 ? "same" : "other"
+  return { file: { ...file, fileName: known?.fileName ?? file.fileName }, sha256, state, known } satisfies Compared
 })
 
-/** Uploads a file, and replaces the one that has its name. */
-export const upload = (
-  { content, fileName }: LocalFile,
+/**
+ * Uploads a file. It replaces only what the comparison found: where the library had no such file, and somebody has uploaded one
+ * since, the service refuses.
+ */
+export const upload = Effect.fnUntraced(function* (
+  { file: { content, fileName, path }, sha256, state }: Compared,
   options?: { readonly description?: string | undefined; readonly parametersDescription?: string | undefined },
-) => Library.use((library) => library.upload({ fileName, content, overwrite: true, ...options }))
+) {
+  const library = yield* Library
+  const uploaded = yield* library.upload({ fileName, content, overwrite: state !== "absent", ...options })
+  if (uploaded.sha256 === undefined || uploaded.sha256 === sha256) return uploaded
+  return yield* failed(`${printable(path)} changed while it was uploaded; run the same command again`)
+})
 
 /** The failure of a name that the library does not have, with the names that may be meant. */
 export const notInLibrary = (files: ReadonlyArray<LibraryFile>, name: string) => {

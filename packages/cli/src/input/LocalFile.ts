@@ -25,6 +25,18 @@ const why = ({ message, reason }: PlatformError.PlatformError): string =>
 const unreadable = (path: string) => (error: PlatformError.PlatformError) =>
   usage(`can't read ${printable(path)}: ${printable(why(error))}`)
 
+/** Refuses files of which one would replace the other in the library. */
+export const checkNames = (texts: ReadonlyArray<string>): Effect.Effect<void, Failure> => {
+  const clash = LibraryName.clash(texts)
+  return clash === undefined
+    ? Effect.void
+    : Effect.fail(
+        usage(
+          `${clash.map(printable).join(" and ")} would have the same name in the library; rename one, or leave one out`,
+        ),
+      )
+}
+
 /** Opens a file that the library would accept. Nothing of it is read yet. */
 export const open = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem

@@ -48,6 +48,8 @@ export interface Options {
   readonly machines?: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** The faults of requests. `nth` counts the requests of one method and path, from 1. */
   readonly fault?: (method: string, path: string, nth: number) => Fault | undefined
+  /** What the library stores of an upload, in place of its bytes. */
+  readonly mangle?: (content: Buffer) => Buffer
   /** Answers what is neither the library nor the machines. */
   readonly other?: (request: Recorded) => Answer | undefined
 }
@@ -79,7 +81,8 @@ export const serve = Effect.fnUntraced(function* (options: Options = {}) {
   const counts = new Map<string, number>()
   const machines = [...(options.machines ?? [])]
 
-  const put = (fileName: string, content: Buffer, form: FormData): Answer => {
+  const put = (fileName: string, sent: Buffer, form: FormData): Answer => {
+    const content = options.mangle?.(sent) ?? sent
     const text = (name: string) => {
       const value = form.get(name)
       return typeof value === "string" ? value : null

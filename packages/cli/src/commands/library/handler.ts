@@ -37,25 +37,24 @@ const isDescribed = (known: LibraryFile | undefined, { description, parameters }
 
 /** All files are checked, and replacements confirmed, before the first one is sent. */
 export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
-  const local = yield* Effect.forEach(options.files, LocalFile.open)
+  yield* LocalFile.checkNames(options.files)
+  const local = yield* Effect.forEach(new Set(options.files), LocalFile.open)
   const library = yield* Library
   const files = yield* Stream.runCollect(library.list)
-  const states = yield* Effect.forEach(local, (file) =>
-    Effect.map(LibraryUpload.stateOf(files, file), (state) => ({ file, state })),
-  )
-  const replaced = states.filter(({ state }) => state === "other").map(({ file }) => printable(file.fileName))
+  const compared = yield* Effect.forEach(local, (file) => LibraryUpload.compare(files, file))
+  const replaced = compared.filter(({ state }) => state === "other").map(({ file }) => printable(file.fileName))
   if (replaced.length > 0) {
     yield* Confirmation.confirm(`replace ${replaced.join(", ")} in the library, which has other content`, options)
   }
   const print = yield* makePrinter(options)
-  for (const { file, state } of states) {
-    const known = LibraryUpload.named(files, file.fileName)
+  for (const each of compared) {
+    const { file, known, state } = each
     if (known !== undefined && state === "same" && isDescribed(known, options)) {
       yield* Messages.write(`${printable(file.fileName)}: the library has it already`)
       yield* print(known)
       continue
     }
-    const uploaded = yield* LibraryUpload.upload(file, {
+    const uploaded = yield* LibraryUpload.upload(each, {
       description: Option.getOrUndefined(options.description) ?? known?.description,
       parametersDescription: Option.getOrUndefined(options.parameters) ?? known?.parametersDescription,
     })

@@ -109,18 +109,19 @@ const patiently =
       }),
     )
 
-/** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. Returns the selected machines. */
+/** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. */
 const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const uploads = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
+  const local = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
+  const uploads = Plan.uploadsOf(local)
   const selected = yield* Plan.select(options.selection)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
   const what = Plan.confirmation(uploads, { ...options, machines: selected.ready.length, many: manyMachines })
   if (what !== undefined) yield* Confirmation.confirm(what, options)
-  for (const { file } of uploads) {
-    yield* LibraryUpload.upload(file)
-    yield* Messages.write(`${printable(file.fileName)}: uploaded to the library`)
+  for (const each of uploads) {
+    yield* LibraryUpload.upload(each)
+    yield* Messages.write(`${printable(each.file.fileName)}: uploaded to the library`)
   }
-  return selected
+  return { selected, session: Plan.identify(options.session, local) }
 })
 
 /** How many results the sessions leave: one for each command but `PutFile`. */
@@ -128,7 +129,7 @@ const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ 
 
 /** Shows what a run would do. */
 const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const uploads = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: true })
+  const uploads = Plan.uploadsOf(yield* Plan.checkLibrary(options.libraryFiles, { isResuming: true }))
   const selected = yield* Plan.select(options.selection)
   const lists = Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList)
   const listed = yield* Stream.runCollect(
@@ -159,11 +160,11 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const selected = yield* patiently(options)(prepare(named, options))
+  const prepared = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make({ ...options, isResumable: options.journal !== undefined }, fleet)
   const printRow = yield* makeRowPrinter(output, options)
-  yield* sessionEvents({ named, selected }, options, fleet, output).pipe(
+  yield* sessionEvents({ named, ...prepared }, options, fleet, output).pipe(
     Stream.runForEach(printRow),
     Effect.provideService(Reporter, output.reportEvent),
     output.during,
@@ -176,12 +177,12 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const selected = yield* patiently(options)(prepare(named, options))
+  const prepared = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(options, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
-  const refs = sessionEvents({ named, selected }, options, fleet, output).pipe(
+  const refs = sessionEvents({ named, ...prepared }, options, fleet, output).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     actionsFile.resultsOf,
   )
@@ -193,7 +194,11 @@ const runAndDownload = Effect.fnUntraced(function* (
 
 /** Runs the sessions. Their events are reported as they pass. */
 const sessionEvents = (
-  { named, selected }: { readonly named: ReadonlyArray<Machines.Machine>; readonly selected: Plan.Selected },
+  {
+    named,
+    selected,
+    session,
+  }: { readonly named: ReadonlyArray<Machines.Machine> } & Effect.Success<ReturnType<typeof prepare>>,
   options: Options,
   fleet: FleetProgress.FleetProgress,
   output: EventOutput.EventOutput,
@@ -208,7 +213,7 @@ const sessionEvents = (
         Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList),
       )
       yield* countMachines(all, options.lists, fleet)
-      return run(machineIds(all, output), options.session, {
+      return run(machineIds(all, output), session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
       })

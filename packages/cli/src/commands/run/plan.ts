@@ -5,6 +5,8 @@ import type { ApiError } from "@live-response/core/ApiError"
 import { Library } from "@live-response/core/Library"
 import type { LibraryFile } from "@live-response/core/LibraryFile"
 import * as Machine from "@live-response/core/Machine"
+import * as Session from "@live-response/core/Session"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as LibraryUpload from "../../api/LibraryUpload.ts"
@@ -23,12 +25,6 @@ export interface Selected {
   readonly leftOut: ReadonlyArray<Machine.Machine>
   /** Records that can't be read. */
   readonly unreadable: ReadonlyArray<{ readonly message: string }>
-}
-
-/** A file of this machine that the library lacks, or has other bytes of. */
-export interface Upload {
-  readonly file: LocalFile.LocalFile
-  readonly state: Exclude<LibraryUpload.State, "same">
 }
 
 const noMachines: Selected = { ready: [], leftOut: [], unreadable: [] }
@@ -65,14 +61,15 @@ const libraryFiles = ({ isOptional }: { readonly isOptional: boolean }) => {
 }
 
 /**
- * Compares the files of a run with the library: fails with a name that the library does not have, and returns what must be
- * uploaded. When a run resumes, a missing name is a warning: its sessions may all have started.
+ * Compares the files of a run with the library: fails with a name that the library does not have, and returns those
+ * of this machine. When a run resumes, a missing name is a warning: its sessions may all have started.
  */
 export const checkLibrary = Effect.fnUntraced(function* (
   names: ReadonlyArray<string>,
   { isResuming }: { readonly isResuming: boolean },
 ) {
-  const local = yield* Effect.forEach(names.filter(LibraryName.isPath), LocalFile.open)
+  yield* LocalFile.checkNames(names)
+  const local = yield* Effect.forEach(new Set(names.filter(LibraryName.isPath)), LocalFile.open)
   if (names.length === 0) return []
   const files = yield* libraryFiles({ isOptional: local.length === 0 })
   if (files === undefined) return []
@@ -82,17 +79,37 @@ export const checkLibrary = Effect.fnUntraced(function* (
     if (!isResuming) return yield* problem
     yield* Messages.write(`live-response: ${problem.message}`)
   }
-  const uploads: Array<Upload> = []
-  for (const file of local) {
-    const state = yield* LibraryUpload.stateOf(files, file)
-    if (state !== "same") uploads.push({ file, state })
-  }
-  return uploads
+  return yield* Effect.forEach(local, (file) => LibraryUpload.compare(files, file))
 })
+
+/** The files that must be uploaded. */
+export const uploadsOf = (compared: ReadonlyArray<LibraryUpload.Compared>): ReadonlyArray<LibraryUpload.Compared> =>
+  compared.filter(({ state }) => state !== "same")
+
+/**
+ * The session with the content of the files of this machine, so that a file that has changed makes another session, and with
+ * their names as the library spells them.
+ */
+export const identify = (
+  session: Session.Session,
+  compared: ReadonlyArray<LibraryUpload.Compared>,
+): Session.Session => {
+  const byName = new Map(compared.map((each) => [LibraryName.of(each.file.path), each]))
+  const identified = (command: Session.Command): Session.Command => {
+    if (command._tag !== "PutFile" && command._tag !== "RunScript") return command
+    const found = byName.get(command._tag === "PutFile" ? command.fileName : command.scriptName)
+    if (found === undefined) return command
+    const { file, sha256 } = found
+    return command._tag === "PutFile"
+      ? Session.PutFile.make({ ...command, fileName: file.fileName, sha256 })
+      : Session.RunScript.make({ ...command, scriptName: file.fileName, sha256 })
+  }
+  return Session.Session.make({ ...session, commands: Arr.map(session.commands, identified) })
+}
 
 /** What a person confirms, as in `upload collect.ps1 to the library and run on 120 machines`; nothing if no yes is needed. */
 export const confirmation = (
-  uploads: ReadonlyArray<Upload>,
+  uploads: ReadonlyArray<LibraryUpload.Compared>,
   {
     cancelBlocking,
     machines,
@@ -103,7 +120,7 @@ export const confirmation = (
     readonly many: number
   },
 ): string | undefined => {
-  const named = (state: Upload["state"]) =>
+  const named = (state: LibraryUpload.State) =>
     uploads.flatMap((upload) => (upload.state === state ? [printable(upload.file.fileName)] : [])).join(", ")
   const parts = [
     ...(named("absent") === "" ? [] : [`upload ${named("absent")} to the library`]),

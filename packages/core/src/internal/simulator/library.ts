@@ -96,7 +96,8 @@ const addPart = Effect.fnUntraced(function* (form: Form, part: Multipart.Part) {
   const key = part.key.toLowerCase()
   if (part._tag === "Field") return { ...form, fields: new Map(form.fields).set(key, part.value) }
   const { length, sha256 } = yield* Effect.mapError(digestOf(part.content), formErrorOf)
-  // The parser bounds what a socket sends, and not the form of a client in the same process.
+  // The parser bounds the whole form that a socket sends, and nothing of a client in the same process. Its bound of a
+  // file would refuse one of exactly that size.
   if (length > largestFile) return yield* tooLarge()
   return key === "file" ? { ...form, file: { name: part.name, sha256 } } : form
 })
@@ -109,7 +110,6 @@ const formOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<For
       Multipart.limitsServices({
         maxParts: 16,
         maxFieldSize: largestFields,
-        maxFileSize: largestFile,
         maxTotalSize: largestFile + largestFields,
       }),
     ),
