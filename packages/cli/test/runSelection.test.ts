@@ -232,12 +232,19 @@ describe("run with a selection", () => {
     }),
   )
 
-  it.live("sends an independent server the filter of the selection, and the file as it is", () =>
+  it.live("runs only on selected machines of a server that ignores filters, and sends it the file as it is", () =>
     Effect.gen(function* () {
       const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
-      const machine = { id: machineAt(7), healthStatus: "Active", onboardingStatus: "Onboarded" }
+      const machine = {
+        id: machineAt(7),
+        healthStatus: "Active",
+        onboardingStatus: "Onboarded",
+        osPlatform: "Windows11",
+        machineTags: ["incident-42"],
+      }
       const server = yield* TenantServer.serve({
-        machines: [machine],
+        // It ignores filters.
+        machines: [{ ...machine, id: machineAt(8), machineTags: ["incident-41"] }, machine, { id: machineAt(9) }],
         other: ({ method, path }) =>
           method === "POST" && path === `/api/machines/${machineAt(7)}/runliveresponse`
             ? {
@@ -253,6 +260,11 @@ describe("run with a selection", () => {
         env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
       })
       assert.strictEqual(run.exitCode, 0, run.stderr)
+      assert.include(run.stderr, "2 machines of the list do not match the selection, and are left out")
+      assert.deepStrictEqual(
+        server.requests("POST").flatMap(({ path }) => /machines\/([^/]*)/.exec(path)?.[1] ?? []),
+        [machine.id],
+      )
       assert.strictEqual(server.files.get("new.ps1")?.content.toString(), "Get-Process")
       assert.deepStrictEqual(
         server.requests("GET", "/api/machines").map(({ query }) => query.get("$filter")),
