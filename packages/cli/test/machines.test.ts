@@ -91,7 +91,7 @@ describe("machines list", () => {
         [exitCode, stderr],
         [
           0,
-          `live-response: ${wrong.length} machines of the list do not match the selection, and are left out: the server ignores $filter; check --endpoint, and the gateway or proxy before it\n`,
+          `live-response: the list has machines that do not match the selection, which are left out (${wrong.length}): the server ignores $filter; check --endpoint, and the gateway or proxy before it\n`,
         ],
       )
       assert.deepStrictEqual(

@@ -289,7 +289,7 @@ describe("run with a selection", () => {
         env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
       })
       assert.strictEqual(run.exitCode, 0, run.stderr)
-      assert.include(run.stderr, "2 machines of the list do not match the selection, and are left out")
+      assert.include(run.stderr, "the list has machines that do not match the selection, which are left out (2)")
       assert.deepStrictEqual(
         server.requests("POST").flatMap(({ path }) => /machines\/([^/]*)/.exec(path)?.[1] ?? []),
         [machine.id],

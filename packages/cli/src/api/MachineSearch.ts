@@ -9,7 +9,6 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as MachineSelection from "../flags/MachineSelection.ts"
-import * as Format from "../output/Format.ts"
 import { printable } from "../output/Printable.ts"
 
 /** Machines that the API should not have listed. */
@@ -17,7 +16,7 @@ const warnOfOthers = (others: number): Effect.Effect<void> =>
   others === 0
     ? Effect.void
     : Effect.logWarning(
-        `${Format.counted(others, "machine")} of the list ${others === 1 ? "does" : "do"} not match the selection, and ${others === 1 ? "is" : "are"} left out: the server ignores $filter; check --endpoint, and the gateway or proxy before it`,
+        `the list has machines that do not match the selection, which are left out (${others}): the server ignores $filter; check --endpoint, and the gateway or proxy before it`,
       )
 
 /**
