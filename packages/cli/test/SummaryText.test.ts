@@ -73,7 +73,7 @@ describe("the summary", () => {
     const events = [started(1), started(2), ended(2, "Succeeded"), started(3)]
     const view = (interrupted: boolean) => batch([], { fleet: fleetOf(events, 4), isSaving: false, interrupted })
     const cancel =
-      "2 sessions continue at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress; to cancel all: live-response actions cancel --all-pending."
+      "2 sessions continue at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress; to cancel all pending sessions of one requestor: live-response actions cancel --all-pending --requestor USER --comment TEXT."
     assert.deepStrictEqual(summary(view(true)), [
       "Interrupted: 1 session succeeded, 2 not finished yet; 1 machine not tried in 5 s.",
       cancel,

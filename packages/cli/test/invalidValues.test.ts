@@ -106,8 +106,21 @@ describe("an invalid value is a usage error that names it", () => {
   )
 
   it.live.each(["status", "type", "machine", "requestor", "filter", "out", "token-file", "audience"])(
-    "--%s of nothing",
-    (flag) => Effect.map(runWith(["download", `--${flag}=`], {}), (ended) => assertUsage(ended, "", `--${flag}`)),
+    "--%s of nothing, or of blanks",
+    (flag) =>
+      Effect.forEach(["", " ", "\t "], (blank) =>
+        Effect.map(runWith(["download", `--${flag}=${blank}`], {}), (ended) => assertUsage(ended, blank, `--${flag}`)),
+      ),
+  )
+
+  it.live.each(["tag", "group", "os", "health", "risk", "name", "last-seen", "filter"])(
+    "--%s of nothing, or of blanks, which would select every machine",
+    (flag) =>
+      Effect.forEach(["", " ", "\t ", ...(flag === "name" ? [" *"] : [])], (blank) =>
+        Effect.map(runWith(["run", "--script", "collect.ps1", `--${flag}=${blank}`], {}), (ended) =>
+          assertUsage(ended, blank, `--${flag}`),
+        ),
+      ),
   )
 
   it.live("but an unknown word is sent, with one warning", () =>

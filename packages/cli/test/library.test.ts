@@ -220,6 +220,31 @@ describe("library", () => {
   )
 
   it.live.each([
+    { before: "y\r", then: "n\r" },
+    { before: "y\ry\r", then: "\r" },
+    { before: "y", then: "\r" },
+  ])("does not take $before, typed before the question, as its answer", ({ before, then }) =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve()
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      box.write("collect.ps1", "Get-Process")
+      yield* box.run({ args: ["library", "upload", "collect.ps1"], env })
+      const terminal = yield* box.onTerminal({ args: ["library", "delete", "collect.ps1"], env }, { columns: 100 })
+      yield* terminal.type(before)
+      yield* Cli.until(
+        () => terminal.output().includes("Continue? [y/N]"),
+        () => `the question\n${terminal.output()}`,
+      )
+      yield* terminal.type(then)
+      const ended = yield* terminal.ended
+      assert.strictEqual(ended.exitCode, 1, ended.output)
+      assert.include(ended.output, "not confirmed, so nothing was changed")
+      assert.strictEqual(server.files.size, 1)
+    }),
+  )
+
+  it.live.each([
     { typed: "y\r", exitCode: 0, left: 0 },
     { typed: "n\r", exitCode: 1, left: 1 },
     { typed: "\r", exitCode: 1, left: 1 },

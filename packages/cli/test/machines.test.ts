@@ -61,6 +61,49 @@ describe("machines list", () => {
     }),
   )
 
+  const selected = {
+    id: machineAt(0),
+    computerDnsName: "ws-0.contoso.com",
+    lastSeen: "2999-01-01T00:00:00Z",
+    osPlatform: "Windows11",
+    healthStatus: "Active",
+    riskScore: "High",
+    rbacGroupId: 140,
+    machineTags: ["incident-42"],
+  }
+
+  it.live.each([
+    { flags: ["--tag", "incident-42"], field: "machineTags", others: [["Incident-42"], ["incident-421"], []] },
+    { flags: ["--os", "windows11"], field: "osPlatform", others: ["Windows10", "windows11"] },
+    { flags: ["--health", "active"], field: "healthStatus", others: ["Inactive"] },
+    { flags: ["--risk", "high"], field: "riskScore", others: ["Low"] },
+    { flags: ["--group", "140"], field: "rbacGroupId", others: [141] },
+    { flags: ["--name", "ws-0"], field: "computerDnsName", others: ["dc-1.contoso.com"] },
+    { flags: ["--last-seen", "7d"], field: "lastSeen", others: ["2001-01-01T00:00:00Z"] },
+  ])("leaves out what a server that ignores the filter of $flags lists, with one warning", ({ field, flags, others }) =>
+    Effect.gen(function* () {
+      const wrong = [...others, null].map((value, n) => ({ ...selected, id: machineAt(n + 1), [field]: value }))
+      const server = yield* TenantServer.serve({ machines: [...wrong, selected] })
+      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const box = yield* Cli.sandbox
+      const { exitCode, stderr, stdout } = yield* box.run({ args: ["machines", "list", ...flags], env })
+      assert.deepStrictEqual(
+        [exitCode, stderr],
+        [
+          0,
+          `live-response: the list has machines that do not match the selection, which are left out (${wrong.length}): the server ignores $filter; check --endpoint, and the gateway or proxy before it\n`,
+        ],
+      )
+      assert.deepStrictEqual(
+        stdout
+          .trimEnd()
+          .split("\n")
+          .map((line) => line.split("\t")[0]),
+        [selected.id],
+      )
+    }),
+  )
+
   it.live("reports a record that an independent server spoils, and lists the others", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve({ machines: [{ id: null }, { id: machineAt(1) }] })

@@ -169,6 +169,35 @@ describe("run with a selection", () => {
     }),
   )
 
+  it.live("counts a machine once with --dry-run, however it is named, and fails as the run would", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: five })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", "--dry-run", ...args], env: { ...service.env, ...env } })
+      box.write("hosts.txt", "ws-0.contoso.com\nWS-3.contoso.com\n")
+      const twice = yield* command(machineAt(0), "ws-0.contoso.com", "--machines", "hosts.txt", "--tag", "x", ...script)
+      assert.strictEqual(twice.exitCode, 0, twice.stderr)
+      assert.include(twice.stdout, "3 machines would get a session: 2 selected, 1 named.")
+
+      const misspelt = yield* command(machineAt(0), "--script", "colect.ps1")
+      assert.deepStrictEqual(
+        [misspelt.exitCode, misspelt.stdout, misspelt.stderr],
+        [2, "", "live-response: the library has no file colect.ps1; did you mean collect.ps1?\n"],
+      )
+      box.write("bad.txt", "ws-9.contoso.com\n?\n")
+      const unknown = yield* command(machineAt(0), "--machines", "bad.txt", ...script)
+      assert.strictEqual(unknown.exitCode, 1)
+      assert.include(unknown.stdout, "1 machine would get a session: 0 selected, 1 named.")
+      assert.match(unknown.stderr, /failed: .*"\?" is not a machine/)
+      assert.include(unknown.stderr, "failed: no machine has the name ws-9.contoso.com")
+      const none = yield* command("--tag", "nobody", ...script)
+      assert.strictEqual(none.exitCode, 1)
+      assert.include(none.stderr, "no machine matches the selection")
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
+    }),
+  )
+
   it.live("asks before it runs on more than 100 selected machines, and says where none is left to run on", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({
@@ -262,12 +291,19 @@ describe("run with a selection", () => {
     }),
   )
 
-  it.live("sends an independent server the filter of the selection, and the file as it is", () =>
+  it.live("runs only on selected machines of a server that ignores filters, and sends it the file as it is", () =>
     Effect.gen(function* () {
       const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
-      const machine = { id: machineAt(7), healthStatus: "Active", onboardingStatus: "Onboarded" }
+      const machine = {
+        id: machineAt(7),
+        healthStatus: "Active",
+        onboardingStatus: "Onboarded",
+        osPlatform: "Windows11",
+        machineTags: ["incident-42"],
+      }
       const server = yield* TenantServer.serve({
-        machines: [machine],
+        // It ignores filters.
+        machines: [{ ...machine, id: machineAt(8), machineTags: ["incident-41"] }, machine, { id: machineAt(9) }],
         other: ({ method, path }) =>
           method === "POST" && path === `/api/machines/${machineAt(7)}/runliveresponse`
             ? {
@@ -283,6 +319,11 @@ describe("run with a selection", () => {
         env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
       })
       assert.strictEqual(run.exitCode, 0, run.stderr)
+      assert.include(run.stderr, "the list has machines that do not match the selection, which are left out (2)")
+      assert.deepStrictEqual(
+        server.requests("POST").flatMap(({ path }) => /machines\/([^/]*)/.exec(path)?.[1] ?? []),
+        [machine.id],
+      )
       assert.strictEqual(server.files.get("new.ps1")?.content.toString(), "Get-Process")
       assert.deepStrictEqual(
         server.requests("GET", "/api/machines").map(({ query }) => query.get("$filter")),

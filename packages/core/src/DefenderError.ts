@@ -211,7 +211,7 @@ export class EndlessList extends Schema.TaggedError<EndlessList>("@live-response
   { pages: Schema.Int },
 ) {
   override get message(): string {
-    return `page ${this.pages} has nothing new and still links to a next page; actions may be missing: narrow the list, for example to a shorter time`
+    return `page ${this.pages} has nothing new and still links to a next page; entries may be missing: narrow the list, for example to a shorter time`
   }
 }
 

@@ -97,7 +97,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/HTTP 401/, /conditional access asks for another sign-in/, /az login/],
     },
     { error: ofApi(new DefenderError.UnexpectedAnswer({ description: "HTTP 302" })), says: [/HTTP 302/, /endpoint/] },
-    { error: ofApi(new DefenderError.EndlessList({ pages: 3 })), says: [/page 3/, /narrow the list/] },
+    {
+      error: ofApi(new DefenderError.EndlessList({ pages: 3 })),
+      says: [/page 3/, /; entries may be missing: narrow the list/],
+    },
     {
       error: ofApi(new DefenderError.OtherServer({ host: "evil.example.net" })),
       says: [/evil\.example\.net/, /use a path/],

@@ -11,7 +11,18 @@ import * as Stream from "effect/Stream"
 import * as MachineSelection from "../flags/MachineSelection.ts"
 import { printable } from "../output/Printable.ts"
 
-/** The selected machines in the API's order. Records that can't be read are reported, because they may be selected. */
+/** Machines that the API should not have listed. */
+const warnOfOthers = (others: number): Effect.Effect<void> =>
+  others === 0
+    ? Effect.void
+    : Effect.logWarning(
+        `the list has machines that do not match the selection, which are left out (${others}): the server ignores $filter; check --endpoint, and the gateway or proxy before it`,
+      )
+
+/**
+ * The selected machines in the API's order. Records that can't be read are reported, because they may be selected. Machines
+ * that don't match the filter are left out, with one warning.
+ */
 export const search = (
   selection: MachineSelection.MachineSelection,
   reportBad: (record: { readonly message: string }) => Effect.Effect<void>,
@@ -19,7 +30,9 @@ export const search = (
   Stream.unwrap(
     Effect.gen(function* () {
       const machines = yield* Machines
-      const filter = MachineSelection.filterOf(selection, yield* DateTime.now)
+      const now = yield* DateTime.now
+      const filter = MachineSelection.filterOf(selection, now)
+      let others = 0
       return machines.pages({ filter }).pipe(
         Stream.tap(({ unreadable }) =>
           Effect.forEach(
@@ -29,7 +42,12 @@ export const search = (
           ),
         ),
         Stream.flatMap(({ records }) => Stream.fromIterable(records)),
-        Stream.filter((machine) => MachineSelection.matches(selection, machine)),
+        Stream.filter((machine) => {
+          const passes = MachineSelection.passes(selection, machine, now)
+          if (!passes) others++
+          return passes && MachineSelection.matches(selection, machine)
+        }),
+        Stream.onEnd(Effect.suspend(() => warnOfOthers(others))),
       )
     }),
   )

@@ -11,7 +11,7 @@ const defaultDirectory = "live-response-results"
 
 export const out = Flag.String("out").pipe(
   Flag.withAlias("o"),
-  FlagTypes.nonEmpty("a directory"),
+  FlagTypes.notBlank("a directory"),
   Flag.withFallbackConfig(Config.NonEmptyString("LIVE_RESPONSE_OUT")),
   Flag.withDefault(defaultDirectory),
   Flag.withMetavar("DIR"),

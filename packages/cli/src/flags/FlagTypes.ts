@@ -48,10 +48,10 @@ export const between = (minimum: number, maximum: number) =>
 /** A range as help and messages write it. */
 export const range = (minimum: number, maximum: number): string => `${minimum} to ${Format.count(maximum)}`
 
-/** A text that is not empty. `expected` names what it must be. */
-export const nonEmpty = (expected: string) =>
+/** A text that is not blank. `expected` names what it must be. */
+export const notBlank = (expected: string) =>
   Flag.filter(
-    (text: string) => text !== "",
+    (text: string) => text.trim() !== "",
     () => expected,
   )
 
@@ -60,7 +60,7 @@ export const toggle = (name: string, sentence: string, facts?: Facts): Flag.Flag
   Flag.Boolean(name).pipe(Flag.withDefault(false), describe(sentence, facts))
 
 /** A text. */
-export const text = (name: string): Flag.Flag<string> => Flag.String(name).pipe(nonEmpty("a text"))
+export const text = (name: string): Flag.Flag<string> => Flag.String(name).pipe(notBlank("a text that is not blank"))
 
 /** A text that may be given several times. */
 export const texts = (name: string, metavar: string, sentence: string, facts?: Facts) =>
@@ -81,7 +81,7 @@ export const lists = (name: string, sentence: string, facts?: Facts) =>
 
 /** A directory. */
 export const directory = (name: string, sentence: string, facts?: Facts) =>
-  Flag.String(name).pipe(nonEmpty("a directory"), Flag.optional, Flag.withMetavar("DIR"), describe(sentence, facts))
+  Flag.String(name).pipe(notBlank("a directory"), Flag.optional, Flag.withMetavar("DIR"), describe(sentence, facts))
 
 /** The base of a service's addresses. */
 export const url = (name: string, sentence: string, facts?: Facts) =>

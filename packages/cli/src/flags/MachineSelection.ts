@@ -6,13 +6,13 @@ import type { Machine } from "@live-response/core/Machine"
 import * as MachineFilter from "@live-response/core/MachineFilter"
 import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type * as DateTime from "effect/DateTime"
+import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
 /** A name, or the beginning of one with a `*` after it. A star alone would select every machine. */
-const isName = (text: string): boolean => /^[^*]{1,255}\*?$/.test(text)
+const isName = (text: string): boolean => /^[^*\s]{1,255}\*?$/.test(text)
 
 export const flags = {
   tag: FlagTypes.texts("tag", "TAG", "Only machines with this tag; may be repeated"),
@@ -55,44 +55,66 @@ interface Meaning {
   readonly isGiven: boolean
   /** How the API filters by it. */
   readonly filters: (now: DateTime.Utc) => ReadonlyArray<MachineFilter.MachineFilter>
+  /** Whether a machine matches that filter, which a gateway may remove or another server may ignore. */
+  readonly passes: (machine: Machine, now: DateTime.Utc) => boolean
   /** What the API can't filter by, and is checked on each machine. */
   readonly matches: (machine: Machine) => boolean
 }
 
 const matchesAll = () => true
 
-/** A filter for values, if there are any. */
+/** A filter for values, if there are any. `has` is whether a machine has one of them, as the API compares. */
 const ofValues = <A>(
   values: ReadonlyArray<A>,
   filter: (...values: readonly [A, ...ReadonlyArray<A>]) => MachineFilter.MachineFilter,
+  has: (machine: Machine, value: A) => boolean,
 ): Meaning => {
   const [first, ...rest] = values
   return {
     isGiven: values.length > 0,
     filters: () => (first === undefined ? [] : [filter(first, ...rest)]),
+    passes: (machine) => values.length === 0 || values.some((value) => has(machine, value)),
     matches: matchesAll,
   }
 }
 
-const ofField = (field: MachineFilter.Field, values: ReadonlyArray<string>): Meaning =>
-  ofValues(values, (...values) => MachineFilter.is(field, ...values))
+const ofField = (field: "osPlatform" | "healthStatus" | "riskScore", values: ReadonlyArray<string>): Meaning =>
+  ofValues(
+    values,
+    (...values) => MachineFilter.is(field, ...values),
+    (machine, value) => machine[field] === value,
+  )
+
+const ofTags = (tags: ReadonlyArray<string>): Meaning =>
+  ofValues(tags, MachineFilter.hasTag, ({ machineTags = [] }, tag) => machineTags.includes(tag))
 
 const isNumber = (text: string): boolean => /^\d{1,9}$/.test(text)
 
 /** The API filters by a group's number, but not by its name. */
 const ofGroups = (groups: ReadonlyArray<string>): Meaning => ({
-  ...ofValues(groups.every(isNumber) ? groups.map(Number) : [], MachineFilter.inGroup),
+  ...ofValues(
+    groups.every(isNumber) ? groups.map(Number) : [],
+    MachineFilter.inGroup,
+    ({ rbacGroupId }, id) => rbacGroupId === id,
+  ),
   isGiven: groups.length > 0,
   matches: ({ rbacGroupId, rbacGroupName = "" }) =>
     groups.length === 0 ||
-    groups.some((group) => group.toLowerCase() === rbacGroupName.toLowerCase() || group === String(rbacGroupId)),
+    groups.some(
+      (group) =>
+        group.toLowerCase() === rbacGroupName.toLowerCase() || (isNumber(group) && Number(group) === rbacGroupId),
+    ),
 })
 
 const beginningOf = (name: string): string => name.replace(/\*$/, "")
 
-/** The API filters by the beginning of a name, in the case that it was typed in. */
+/** The API filters by the beginning of a name, in the case that it was typed in. Another case is still the same name. */
 const ofNames = (names: ReadonlyArray<string>): Meaning => ({
-  ...ofValues(names.map(beginningOf), (...values) => MachineFilter.startsWith("computerDnsName", ...values)),
+  ...ofValues(
+    names.map(beginningOf),
+    (...values) => MachineFilter.startsWith("computerDnsName", ...values),
+    ({ computerDnsName = "" }, beginning) => computerDnsName.toLowerCase().startsWith(beginning.toLowerCase()),
+  ),
   matches: ({ computerDnsName = "" }) => {
     const dnsName = computerDnsName.toLowerCase()
     return (
@@ -106,7 +128,7 @@ const ofNames = (names: ReadonlyArray<string>): Meaning => ({
 })
 
 const meanings = (selection: MachineSelection): Readonly<Record<keyof MachineSelection, Meaning>> => ({
-  tag: ofValues(selection.tag, MachineFilter.hasTag),
+  tag: ofTags(selection.tag),
   group: ofGroups(selection.group),
   os: ofField("osPlatform", selection.os),
   health: ofField("healthStatus", selection.health),
@@ -118,11 +140,19 @@ const meanings = (selection: MachineSelection): Readonly<Record<keyof MachineSel
       Option.toArray(
         Option.map(selection.lastSeen, (since) => MachineFilter.seenSince(TimeArgument.instantOf(since, now))),
       ),
+    passes: ({ lastSeen }, now) =>
+      Option.match(selection.lastSeen, {
+        onNone: () => true,
+        onSome: (since) =>
+          lastSeen !== undefined && DateTime.isGreaterThanOrEqualTo(lastSeen, TimeArgument.instantOf(since, now)),
+      }),
     matches: matchesAll,
   },
+  // Only the API knows what the expression means.
   filter: {
     isGiven: Option.isSome(selection.filter),
     filters: () => Option.toArray(Option.map(selection.filter, MachineFilter.raw)),
+    passes: matchesAll,
     matches: matchesAll,
   },
 })
@@ -138,6 +168,10 @@ export const filterOf = (selection: MachineSelection, now: DateTime.Utc): Machin
   return first === undefined ? undefined : MachineFilter.all(first, ...rest)
 }
 
-/** Whether a machine that the API's filter lets through is selected. */
+/** Whether a machine is an answer to the API's filter, as far as that can be checked: `--filter` can't be. */
+export const passes = (selection: MachineSelection, machine: Machine, now: DateTime.Utc): boolean =>
+  each(selection).every(({ passes }) => passes(machine, now))
+
+/** Whether a machine that passes the API's filter is selected. */
 export const matches = (selection: MachineSelection, machine: Machine): boolean =>
   each(selection).every(({ matches }) => matches(machine))

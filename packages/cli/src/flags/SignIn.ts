@@ -20,7 +20,7 @@ export const flags = {
     }),
   ),
   tokenFile: Flag.String("token-file").pipe(
-    FlagTypes.nonEmpty("a file"),
+    FlagTypes.notBlank("a file"),
     Flag.optional,
     Flag.withMetavar("FILE"),
     FlagTypes.describe("A file with a bearer token; it is read for every call, so another program can renew it", {
@@ -37,7 +37,7 @@ export const flags = {
     env: "AZURE_AUTHORITY_HOST",
   }),
   audience: Flag.String("audience").pipe(
-    FlagTypes.nonEmpty("a URI"),
+    FlagTypes.notBlank("a URI"),
     Flag.optional,
     Flag.withMetavar("URI"),
     FlagTypes.describe("Audience that tokens are requested for", {

@@ -17,6 +17,25 @@ const answer: Effect.Effect<string> = Effect.callback((resume) => {
   return Effect.sync(() => lines.close())
 })
 
+const controlC = 3
+
+/** In raw mode the terminal makes no signal of Ctrl-C. */
+const dropInput = (bytes: Uint8Array): void => {
+  if (bytes.includes(controlC)) process.kill(process.pid, "SIGINT")
+}
+
+/** Long enough for any system to deliver what was typed before. */
+const settlingTime = "50 millis"
+
+/**
+ * Drops what was typed before the question: it answers nothing. Only raw mode gives a line that is not complete.
+ */
+const dropPendingInput = Effect.acquireUseRelease(
+  Effect.sync(() => process.stdin.setRawMode(true).on("data", dropInput).resume()),
+  () => Effect.sleep(settlingTime),
+  (stdin) => Effect.sync(() => stdin.pause().off("data", dropInput).setRawMode(false)),
+)
+
 const isYes = (text: string): boolean => /^\s{0,9}y(es)?\s{0,9}$/i.test(text)
 
 /**
@@ -29,6 +48,7 @@ export const confirm = Effect.fnUntraced(function* (what: string, { yes }: { rea
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     return yield* Failure.usage(`this would ${what}; confirm it with --yes, because there is no terminal to ask on`)
   }
+  yield* dropPendingInput
   yield* Messages.write(`This will ${what}. Continue? [y/N]`)
   if (!isYes(yield* answer)) return yield* Failure.failed("not confirmed, so nothing was changed")
 })

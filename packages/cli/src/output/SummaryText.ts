@@ -93,7 +93,7 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   const open = inProgress(fleet)
   if (open === 0) return []
   return [
-    `${Format.counted(open, "session")} ${open === 1 ? "continues" : "continue"} at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress; to cancel all: live-response actions cancel --all-pending.`,
+    `${Format.counted(open, "session")} ${open === 1 ? "continues" : "continue"} at the service. To cancel one: live-response actions cancel ID --comment TEXT; the ids are in live-response actions list --type LiveResponse --status Pending --status InProgress; to cancel all pending sessions of one requestor: live-response actions cancel --all-pending --requestor USER --comment TEXT.`,
   ]
 }
 

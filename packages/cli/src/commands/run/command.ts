@@ -206,7 +206,7 @@ export const run = Command.make("run", { ...sessionParameters, ...parameters }, 
 ).pipe(
   Command.withShortDescription("Run a script or other commands on machines, and download the results"),
   Command.withDescription(
-    `Run a live response session on machines, within the service's limits. No machine gets the session twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}; to check and upload scripts ${Permission.describe(Permission.library)}; to select machines ${Permission.describe(Permission.machines)}. Machines must run ${Session.supportedSystems.join("; ")}.`,
+    `Run a live response session on machines, within the service's limits: the machines that are named, and those that are selected. No machine gets the session twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.run)}; to wait and download also ${Permission.describe(Permission.actions)}; to check and upload scripts ${Permission.describe(Permission.library)}; to select machines ${Permission.describe(Permission.machines)}. Machines must run ${Session.supportedSystems.join("; ")}.`,
   ),
   Command.withExamples([
     {

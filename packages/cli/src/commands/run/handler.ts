@@ -127,15 +127,19 @@ const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 /** How many results the sessions leave: one for each command but `PutFile`. */
 const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ _tag }) => _tag !== "PutFile").length
 
-/** Shows what a run would do. */
+/** Shows what a run would do, and fails where the run would fail before it starts a session. */
 const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const uploads = Plan.uploadsOf(yield* Plan.checkLibrary(options.libraryFiles, { isResuming: true }))
+  const files = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
+  const uploads = Plan.uploadsOf(files)
   const selected = yield* Plan.select(options.selection)
-  const lists = Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList)
-  const listed = yield* Stream.runCollect(
-    Stream.concat(Stream.fromIterable<Machines.Machine | Lists.BadLine>(named), lists),
-  )
-  const distinct = new Set(listed.map(keyOfMachine))
+  let bad = 0
+  const reportBad = ({ message }: { readonly message: string }) => {
+    bad++
+    return Messages.write(`failed: ${printable(message)}`)
+  }
+  yield* Effect.forEach(selected.unreadable, reportBad, { discard: true })
+  const ids = yield* Stream.runCollect(machineIds(allMachines(named, options.lists), reportBad))
+  const distinct = new Set(ids.map((id) => id.toLowerCase()))
   for (const { id } of selected.ready) distinct.delete(id.toLowerCase())
   const sessions = distinct.size + selected.ready.length
   const links = options.directory === undefined ? 0 : sessions * resultsOf(options.session)
@@ -150,13 +154,14 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
     starting: yield* runs.forecast(sessions),
     linking: yield* quota.forecast(links),
   }
-  for (const { message } of selected.unreadable) yield* Messages.write(`failed: ${message}`)
   const at = DateTime.formatIso(yield* DateTime.now)
   yield* Console.log(
     options.json
       ? printableJson(JSON.stringify({ event: "preview", at, ...PlanText.fields(plan) }))
       : PlanText.lines(plan).join("\n"),
   )
+  if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
+  if (bad > 0) return yield* Failure.someFailed
 })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
@@ -208,12 +213,9 @@ const sessionEvents = (
       const { run } = yield* Fleet
       yield* output.reportLeftOut(selected.leftOut)
       yield* Effect.forEach(selected.unreadable, output.reportBadMachine, { discard: true })
-      const all = Stream.concat(
-        Stream.fromIterable<Machines.Machine | Lists.BadLine>([...named, ...selected.ready.map(({ id }) => id)]),
-        Stream.flatMap(Stream.fromIterable(options.lists), Machines.fromList),
-      )
+      const all = allMachines([...named, ...selected.ready.map(({ id }) => id)], options.lists)
       yield* countMachines(all, options.lists, fleet)
-      return run(machineIds(all, output), session, {
+      return run(machineIds(all, output.reportBadMachine), session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
       })
@@ -221,6 +223,13 @@ const sessionEvents = (
   ).pipe(Stream.tap(output.reportFleetEvent), Stream.tap(makeRequirementsNotice()))
 
 type AllMachines<E, R> = Stream.Stream<Machines.Machine | Lists.BadLine, E, R>
+
+/** The named machines, and then those of the lists. */
+const allMachines = (named: ReadonlyArray<Machines.Machine>, lists: ReadonlyArray<string>) =>
+  Stream.concat(
+    Stream.fromIterable<Machines.Machine | Lists.BadLine>(named),
+    Stream.flatMap(Stream.fromIterable(lists), Machines.fromList),
+  )
 
 /** The same for one machine however it is written. */
 const keyOfMachine = (machine: Machines.Machine | Lists.BadLine): string =>
@@ -246,7 +255,10 @@ const countMachines = Effect.fnUntraced(function* <E, R>(
 })
 
 /** The ids of the machines. What names no machine is reported. */
-const machineIds = <E, R>(all: AllMachines<E, R>, output: EventOutput.EventOutput) =>
+const machineIds = <E, R>(
+  all: AllMachines<E, R>,
+  reportBad: (machine: Lists.BadLine | Machines.BadMachine) => Effect.Effect<void>,
+) =>
   all.pipe(
     Stream.mapEffect(
       (machine): Effect.Effect<string | Lists.BadLine | Machines.BadMachine, ApiError, DefenderApi> =>
@@ -254,7 +266,7 @@ const machineIds = <E, R>(all: AllMachines<E, R>, output: EventOutput.EventOutpu
       { concurrency: 4 },
     ),
     Stream.mapEffect((machine) =>
-      typeof machine === "string" ? Effect.succeed([machine]) : Effect.as(output.reportBadMachine(machine), []),
+      typeof machine === "string" ? Effect.succeed([machine]) : Effect.as(reportBad(machine), []),
     ),
     Stream.flattenIterable,
   )
