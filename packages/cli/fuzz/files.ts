@@ -92,8 +92,20 @@ const readOnly = (input: Uint8Array) => {
     writeAll: () => Effect.void,
     truncate: () => Effect.void,
     seek: () => unused,
-    read: () => unused,
-    readAlloc: () => unused,
+    // A read may give less than was asked for.
+    read: (buffer, options) =>
+      Effect.sync(() => {
+        const rest = input.subarray(Number(options?.position ?? 0))
+        const piece = rest.subarray(0, Math.min(buffer.length, Math.ceil(rest.length / 2)))
+        buffer.set(piece)
+        return piece.length
+      }),
+    readAlloc: (size, options) =>
+      Effect.sync(() => {
+        const from = Number(options?.position ?? 0)
+        const piece = input.slice(from, from + Number(ByteSize.fromInputUnsafe(size)))
+        return piece.length === 0 ? Option.none() : Option.some(piece)
+      }),
     write: () => unused,
   }
   const cut = (offset = 0, length = Infinity) =>
