@@ -14,6 +14,7 @@ import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
 import * as GetClient from "./internal/getClient.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
@@ -59,13 +60,20 @@ const describeAnswer = ({ headers, status }: HttpClientResponse, time: Duration.
   return `${status} in ${Math.round(Duration.toMillis(time))} ms${length === undefined ? "" : `, ${length} bytes`}`
 }
 
+const logged = <E extends HttpClientError, R>(
+  answer: Effect.Effect<HttpClientResponse, E, R>,
+  request: HttpClientRequest,
+): Effect.Effect<HttpClientResponse, E, R> =>
+  Effect.timed(answer).pipe(
+    Effect.tap(([time, response]) => Effect.logDebug(`${describe(request)}: ${describeAnswer(response, time)}`)),
+    Effect.tapError(({ reason }) => Effect.logDebug(`${describe(request)}: no answer (${reason._tag})`)),
+    Effect.map(([, response]) => response),
+  )
+
+/** A line that nobody reads is not written: its address would be parsed for every file. */
 const withDebugLog = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
   HttpClient.transform(client, (answer, request) =>
-    Effect.timed(answer).pipe(
-      Effect.tap(([time, response]) => Effect.logDebug(`${describe(request)}: ${describeAnswer(response, time)}`)),
-      Effect.tapError(({ reason }) => Effect.logDebug(`${describe(request)}: no answer (${reason._tag})`)),
-      Effect.map(([, response]) => response),
-    ),
+    Effect.flatMap(LogLevel.isEnabled("Debug"), (isEnabled) => (isEnabled ? logged(answer, request) : answer)),
   )
 
 /** Requests without a body have a client of their own, because the bytes of results are answers to them. */
