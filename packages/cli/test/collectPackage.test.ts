@@ -62,7 +62,7 @@ describe("collect-package", () => {
         const run = (...args: ReadonlyArray<string>) =>
           box.run({
             args: [...args],
-            env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
+            env: { ...env, ...TenantServer.envOf(server) },
           })
         const early = yield* run("collect-package", machineAt(0), "--comment", "case 4711", "--download", "results")
         assert.strictEqual(early.exitCode, 1, early.stdout)

@@ -16,10 +16,7 @@ const services = [
   },
   {
     service: "an independent server",
-    serve: Effect.map(TenantServer.serve(), ({ endpoint }) => ({
-      LIVE_RESPONSE_ENDPOINT: endpoint,
-      LIVE_RESPONSE_TOKEN: TenantServer.bearer,
-    })),
+    serve: Effect.map(TenantServer.serve(), TenantServer.envOf),
   },
 ]
 
@@ -103,7 +100,7 @@ describe("library", () => {
   it.live("sends nothing of a file that is missing, not a file, or too large", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       box.write("large.bin", new Uint8Array(20 * 1024 * 1024 + 1))
       box.write("collect.ps1", "Get-Process")
@@ -138,7 +135,7 @@ describe("library", () => {
   it.live("asks before it replaces a file whose name differs in case, and keeps the library's spelling", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       box.write("Collect.ps1", "Get-Process")
       box.write("other/collect.PS1", "Get-Service")
@@ -167,7 +164,7 @@ describe("library", () => {
           return undefined
         },
       })
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       box.write("a.ps1", "ours")
       const { exitCode, stderr } = yield* box.run({ args: ["library", "upload", "a.ps1", "--yes"], env })
@@ -180,7 +177,7 @@ describe("library", () => {
   it.live("refuses two files with one name, in whatever case, before it sends anything", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       box.write("a/x.ps1", "1")
       box.write("b/X.ps1", "2")
@@ -208,7 +205,7 @@ describe("library", () => {
       const server = yield* TenantServer.serve({
         fault: () => ({ status: 403, body: { error: { code: "Forbidden", message: "Missing role." } } }),
       })
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       const { exitCode, stderr } = yield* box.run({ args: ["library", "list"], env })
       assert.strictEqual(exitCode, 3)
@@ -226,7 +223,7 @@ describe("library", () => {
   ])("does not take $before, typed before the question, as its answer", ({ before, then }) =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       box.write("collect.ps1", "Get-Process")
       yield* box.run({ args: ["library", "upload", "collect.ps1"], env })
@@ -251,7 +248,7 @@ describe("library", () => {
   ])("asks on a terminal, and takes $typed as exit code $exitCode", ({ exitCode, left, typed }) =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       box.write("collect.ps1", "Get-Process")
       yield* box.run({ args: ["library", "upload", "collect.ps1"], env })

@@ -84,7 +84,7 @@ describe("machines list", () => {
     Effect.gen(function* () {
       const wrong = [...others, null].map((value, n) => ({ ...selected, id: machineAt(n + 1), [field]: value }))
       const server = yield* TenantServer.serve({ machines: [...wrong, selected] })
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       const { exitCode, stderr, stdout } = yield* box.run({ args: ["machines", "list", ...flags], env })
       assert.deepStrictEqual(
@@ -107,7 +107,7 @@ describe("machines list", () => {
   it.live("reports a record that an independent server spoils, and lists the others", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve({ machines: [{ id: null }, { id: machineAt(1) }] })
-      const env = { LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer }
+      const env = TenantServer.envOf(server)
       const box = yield* Cli.sandbox
       const { exitCode, stderr, stdout } = yield* box.run({ args: ["machines", "list"], env })
       assert.deepStrictEqual(

@@ -272,7 +272,7 @@ describe("run with a selection", () => {
       const command = (...args: ReadonlyArray<string>) =>
         box.run({
           args: ["run", machineAt(0), ...args],
-          env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
+          env: { ...env, ...TenantServer.envOf(server) },
         })
       const elsewhere = yield* command(...script)
       assert.strictEqual(elsewhere.exitCode, 0, elsewhere.stderr)
@@ -316,7 +316,7 @@ describe("run with a selection", () => {
       box.write("new.ps1", "Get-Process")
       const run = yield* box.run({
         args: ["run", "--tag", "incident-42", "--os", "windows11", "--script", "./new.ps1", "--yes"],
-        env: { ...env, LIVE_RESPONSE_ENDPOINT: server.endpoint, LIVE_RESPONSE_TOKEN: TenantServer.bearer },
+        env: { ...env, ...TenantServer.envOf(server) },
       })
       assert.strictEqual(run.exitCode, 0, run.stderr)
       assert.include(run.stderr, "the list has machines that do not match the selection, which are left out (2)")

@@ -4,9 +4,7 @@ import type { ResultRef } from "@live-response/core/ResultRef"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
-import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -14,32 +12,9 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { joined, patterned, utf8 } from "./support/bytes.ts"
 import { exampleRef, refAt } from "./support/refs.ts"
+import { type Answer, errorOf, execute, layer, origin, token } from "./support/simulated.ts"
 
-const token = "token"
-const layer = (options?: Simulator.Options) =>
-  Layer.provideMerge(Simulator.layerHttpClient, Simulator.layer({ tokens: [token], ...options }))
-
-const origin = "http://127.0.0.1"
 const content = patterned(1000)
-
-interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | undefined>>
-  readonly bytes: Uint8Array
-  readonly text: string
-}
-
-const execute = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
-  const response = yield* HttpClient.execute(request)
-  const bytes = new Uint8Array(yield* response.arrayBuffer)
-  const answer: Answer = {
-    status: response.status,
-    headers: response.headers,
-    bytes,
-    text: new TextDecoder().decode(bytes),
-  }
-  return answer
-})
 
 const get = (url: string, headers?: Record<string, string>) =>
   execute(HttpClientRequest.get(url, headers === undefined ? {} : { headers }))
@@ -51,11 +26,6 @@ const requestLink = (ref: ResultRef, bearer: string | undefined = token) =>
   )
 
 const Value = Schema.fromJsonString(Schema.Struct({ "@odata.context": Schema.String, value: Schema.String }))
-const ApiError = Schema.fromJsonString(
-  Schema.Struct({ error: Schema.Struct({ code: Schema.String, message: Schema.String, target: Schema.String }) }),
-)
-const errorOf = ({ text }: Answer) => Effect.map(Schema.decodeEffect(ApiError)(text), ({ error }) => error)
-
 /** Adds the content and returns a link to it. */
 const linked = Effect.fnUntraced(function* (result?: Partial<Simulator.Result>) {
   yield* (yield* Simulator.Simulator).add(exampleRef, { content, ...result })

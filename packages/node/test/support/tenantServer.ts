@@ -56,6 +56,12 @@ export interface Options {
 
 export const bearer = "a-token-of-a-tenant"
 
+/** What leads the command line to a server. */
+export const envOf = ({ endpoint }: { readonly endpoint: string }) => ({
+  LIVE_RESPONSE_ENDPOINT: endpoint,
+  LIVE_RESPONSE_TOKEN: bearer,
+})
+
 const error = (status: number, code: string, message: string): Answer => ({
   status,
   body: { error: { code, message, target: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a" } },
