@@ -4,6 +4,9 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Stream from "effect/Stream"
 import * as Md5 from "./internal/md5.ts"
 import * as Sha256 from "./internal/sha256.ts"
 
@@ -56,3 +59,44 @@ export interface Hash {
 export const Hasher = Context.Reference<(algorithm: Algorithm) => Hash>("@live-response/core/Hasher", {
   defaultValue: () => (algorithm) => (algorithm === "MD5" ? Md5.make() : Sha256.make()),
 })
+
+/**
+ * The hash of a stream of bytes, in hexadecimal digits, and how many bytes it has.
+ *
+ * **Details**
+ *
+ * It stops after the chunk with which there are more than `longest` bytes. `size` says so, and the hash is that of what was
+ * read.
+ *
+ * @example
+ * ```ts
+ * import * as Hasher from "@live-response/core/Hasher"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const program = Effect.gen(function* () {
+ *   const startHash = yield* Hasher.Hasher
+ *   return yield* Hasher.digestOf(startHash("SHA-256"), Stream.succeed(new TextEncoder().encode("abc")))
+ * })
+ *
+ * console.log(Effect.runSync(program).size) // 3
+ * ```
+ *
+ * @since 0.1.0
+ * @category hashing
+ */
+export const digestOf = <E, R>(
+  hash: Hash,
+  content: Stream.Stream<Uint8Array, E, R>,
+  longest = Infinity,
+): Effect.Effect<{ readonly size: number; readonly hex: string }, E, R> =>
+  Effect.suspend(() => {
+    let size = 0
+    return Stream.runForEachWhile(content, (bytes) =>
+      Effect.sync(() => {
+        size += bytes.length
+        hash.update(bytes)
+        return size <= longest
+      }),
+    ).pipe(Effect.map(() => ({ size, hex: Hex.encode(hash.digest()) })))
+  })

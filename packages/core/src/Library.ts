@@ -6,7 +6,6 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -15,13 +14,13 @@ import * as Stream from "effect/Stream"
 import type { ApiError } from "./ApiError.ts"
 import { DefenderApi, type Service as Api } from "./DefenderApi.ts"
 import { DefenderError, TooLarge } from "./DefenderError.ts"
-import { type Hash, Hasher } from "./Hasher.ts"
+import { digestOf, type Hash, Hasher } from "./Hasher.ts"
 import { endpoint } from "./internal/apiEndpoints.ts"
 import * as ApiErrors from "./internal/apiErrors.ts"
 import * as Multipart from "./internal/multipart.ts"
 import * as PageText from "./internal/pageText.ts"
 import { randomHex } from "./internal/randomHex.ts"
-import * as RecordList from "./internal/recordList.ts"
+import * as RecordPages from "./internal/recordPages.ts"
 import { only } from "./internal/schedule.ts"
 import * as LibraryFile from "./LibraryFile.ts"
 import * as Permission from "./Permission.ts"
@@ -126,21 +125,11 @@ const measure = Effect.fnUntraced(function* <E, R>(
   subject: string,
   content: Stream.Stream<Uint8Array, E, R>,
 ) {
-  let size = 0
-  const read = content.pipe(
-    Stream.tap((bytes) =>
-      Effect.sync(() => {
-        size += bytes.length
-        hash.update(bytes)
-      }),
-    ),
-    Stream.takeUntil(() => size > LibraryFile.largest),
-  )
-  yield* Stream.runDrain(read)
+  const { hex, size } = yield* digestOf(hash, content, LibraryFile.largest)
   if (size > LibraryFile.largest) {
     return yield* new DefenderError({ operation: subject, reason: new TooLarge({ limit: LibraryFile.largest }) })
   }
-  return { size, sha256: Hex.encode(hash.digest()) } satisfies Measured
+  return { size, sha256: hex } satisfies Measured
 })
 
 /** Whether the API may have done what it was asked for, although it did not say so. */
@@ -171,10 +160,8 @@ const makeList = (api: Api, quota: Effect.Success<ReturnType<typeof makeQuotas>>
       }),
     ),
   ).pipe(
-    Stream.tap(({ unreadable }) =>
-      unreadable.length === 0 ? Effect.void : Effect.logWarning(RecordList.describe(unreadable)),
-    ),
-    Stream.flatMap(({ records }) => Stream.fromIterable(records.map(({ file }) => file))),
+    RecordPages.recordsOf,
+    Stream.map(({ file }) => file),
   )
 
 const makeQuotas = (quota: Quota["Service"]) =>

@@ -3,11 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
-import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as ApiSchema from "./internal/apiSchema.ts"
 import * as Lenient from "./internal/lenient.ts"
 
 /**
@@ -93,17 +91,4 @@ export const fromApi = (value: unknown): Result.Result<LibraryFile, string> => {
  * @since 0.1.0
  * @category schemas
  */
-export const FromApi = Schema.Unknown.pipe(
-  Schema.decodeTo(
-    Schema.toType(LibraryFile),
-    SchemaTransformation.transformEffect({
-      decode: (input: unknown) =>
-        Result.match(fromApi(input), {
-          onFailure: (problem) =>
-            Effect.fail(new SchemaIssue.InvalidValue({ message: `Expected a library file: ${problem}` }, input)),
-          onSuccess: Effect.succeed,
-        }),
-      encode: ({ fileName }) => Effect.succeed({ fileName }),
-    }),
-  ),
-)
+export const FromApi = ApiSchema.decodedBy(LibraryFile, "a library file", fromApi, ({ fileName }) => ({ fileName }))

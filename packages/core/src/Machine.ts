@@ -3,11 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
-import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as ApiSchema from "./internal/apiSchema.ts"
 import * as Lenient from "./internal/lenient.ts"
 
 /**
@@ -160,17 +158,4 @@ export const fromApi = (value: unknown): Result.Result<Machine, string> => {
  * @since 0.1.0
  * @category schemas
  */
-export const FromApi = Schema.Unknown.pipe(
-  Schema.decodeTo(
-    Schema.toType(Machine),
-    SchemaTransformation.transformEffect({
-      decode: (input: unknown) =>
-        Result.match(fromApi(input), {
-          onFailure: (problem) =>
-            Effect.fail(new SchemaIssue.InvalidValue({ message: `Expected a machine: ${problem}` }, input)),
-          onSuccess: Effect.succeed,
-        }),
-      encode: ({ id }) => Effect.succeed({ id }),
-    }),
-  ),
-)
+export const FromApi = ApiSchema.decodedBy(Machine, "a machine", fromApi, ({ id }) => ({ id }))

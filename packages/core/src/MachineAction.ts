@@ -4,13 +4,12 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as ApiSchema from "./internal/apiSchema.ts"
 import * as Lenient from "./internal/lenient.ts"
 
 /**
@@ -317,17 +316,8 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
  * @since 0.1.0
  * @category schemas
  */
-export const FromApi = Schema.Unknown.pipe(
-  Schema.decodeTo(
-    Schema.toType(MachineAction),
-    SchemaTransformation.transformEffect({
-      decode: (input: unknown) =>
-        Result.match(fromApi(input), {
-          onFailure: (problem) =>
-            Effect.fail(new SchemaIssue.InvalidValue({ message: `Expected a machine action: ${problem}` }, input)),
-          onSuccess: Effect.succeed,
-        }),
-      encode: ({ id, status, type }) => Effect.succeed({ id, status, type }),
-    }),
-  ),
-)
+export const FromApi = ApiSchema.decodedBy(MachineAction, "a machine action", fromApi, ({ id, status, type }) => ({
+  id,
+  status,
+  type,
+}))

@@ -14,7 +14,7 @@ import { DefenderApi, type RecordPage, type Service as Api } from "./DefenderApi
 import { endpoint } from "./internal/apiEndpoints.ts"
 import * as ApiErrors from "./internal/apiErrors.ts"
 import * as PageText from "./internal/pageText.ts"
-import * as RecordList from "./internal/recordList.ts"
+import * as RecordPages from "./internal/recordPages.ts"
 import * as Machine from "./Machine.ts"
 import type { MachineFilter } from "./MachineFilter.ts"
 import * as Permission from "./Permission.ts"
@@ -126,14 +126,6 @@ const pagesOf = (
     ),
   ).pipe(Stream.catchIf(ApiErrors.hasReason("NotFound"), () => Stream.empty))
 
-const recordsOf = <E, R>(pages: Stream.Stream<RecordPage<Machine.Machine>, E, R>) =>
-  pages.pipe(
-    Stream.tap(({ unreadable }) =>
-      unreadable.length === 0 ? Effect.void : Effect.logWarning(RecordList.describe(unreadable)),
-    ),
-    Stream.flatMap(({ records }) => Stream.fromIterable(records)),
-  )
-
 /**
  * Makes the service.
  *
@@ -165,11 +157,11 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
 
   return {
     pages,
-    list: (query) => recordsOf(pages(query)),
+    list: (query) => RecordPages.recordsOf(pages(query)),
     get,
     findByTag: (tag, options) => {
       const parameters = { tag, useStartsWithFilter: String(options?.startsWith === true) }
-      return recordsOf(pagesOf(api, quotas.findByTag, { path: "/api/machines/findbytag", parameters }))
+      return RecordPages.recordsOf(pagesOf(api, quotas.findByTag, { path: "/api/machines/findbytag", parameters }))
     },
   }
 })

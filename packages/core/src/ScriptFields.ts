@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { csvRecords } from "./internal/csvRecords.ts"
+import { parseJson } from "./internal/parseJson.ts"
 
 /**
  * One record of an output: the values of each field. The fields have the order of the output.
@@ -60,26 +62,19 @@ const recordOf = (value: unknown): Fields => {
   return collected.fields
 }
 
-const parseJson = (text: string): unknown => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return value
-  } catch {
-    return undefined
-  }
-}
+const valueOf = (json: string): unknown => Option.getOrUndefined(parseJson(json))
 
 const isObject = (text: string): boolean => text.startsWith("{")
 
 /** One object, a list of objects, or an object in each line. */
 const fromJson = (text: string): ReadonlyArray<Fields> | undefined => {
   if (!isObject(text) && !text.startsWith("[")) return undefined
-  const value = parseJson(text)
+  const value = valueOf(text)
   if (Array.isArray(value)) return value.every(Predicate.isReadonlyObject) ? value.map(recordOf) : undefined
   if (value !== undefined) return [recordOf(value)]
   const lines = text.split("\n").filter((line) => line.trim() !== "")
   if (!lines.every((line) => isObject(line.trimStart()))) return undefined
-  const values = lines.map(parseJson)
+  const values = lines.map(valueOf)
   return values.every(Predicate.isReadonlyObject) ? values.map(recordOf) : undefined
 }
 

@@ -1,12 +1,10 @@
 /**
  * Uploads files of this machine to the library, unless it has them.
  */
-import { Hasher } from "@live-response/core/Hasher"
+import { digestOf, Hasher } from "@live-response/core/Hasher"
 import { Library } from "@live-response/core/Library"
 import type { LibraryFile } from "@live-response/core/LibraryFile"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
-import * as Stream from "effect/Stream"
 import { failed, usage } from "../Failure.ts"
 import * as KnownWords from "../input/KnownWords.ts"
 import { printable } from "../output/Printable.ts"
@@ -14,12 +12,6 @@ import type { LocalFile } from "../input/LocalFile.ts"
 
 /** What the library has of a file: nothing, the same bytes, or others under its name. */
 export type State = "absent" | "same" | "other"
-
-const sha256Of = Effect.fnUntraced(function* ({ content }: LocalFile) {
-  const hash = (yield* Hasher)("SHA-256")
-  yield* Stream.runForEach(content, (bytes) => Effect.sync(() => hash.update(bytes)))
-  return Hex.encode(hash.digest())
-})
 
 /** A file of this machine, compared with the library. */
 export interface Compared {
@@ -38,7 +30,7 @@ export const named = (files: ReadonlyArray<LibraryFile>, fileName: string): Libr
 
 /** Compares a file with the one that has its name in the library. */
 export const compare = Effect.fnUntraced(function* (files: ReadonlyArray<LibraryFile>, file: LocalFile) {
-  const sha256 = yield* sha256Of(file)
+  const { hex: sha256 } = yield* digestOf((yield* Hasher)("SHA-256"), file.content)
   const known = named(files, file.fileName)
   const state = known === undefined ? "absent" : known.sha256 === sha256 ? "same" : "other"
   return { file: { ...file, fileName: known?.fileName ?? file.fileName }, sha256, state, known } satisfies Compared
@@ -57,6 +49,20 @@ export const upload = Effect.fnUntraced(function* (
   if (uploaded.sha256 === undefined || uploaded.sha256 === sha256) return uploaded
   return yield* failed(`${printable(path)} changed while it was uploaded; run the same command again`)
 })
+
+const namesOf = (compared: ReadonlyArray<Compared>, state: State): string =>
+  compared.flatMap((each) => (each.state === state ? [printable(each.file.fileName)] : [])).join(", ")
+
+/** What a person confirms: the files that are new, and those that replace others. */
+export const described = (
+  compared: ReadonlyArray<Compared>,
+): { readonly added: string | undefined; readonly replaced: string | undefined } => {
+  const [added, replaced] = [namesOf(compared, "absent"), namesOf(compared, "other")]
+  return {
+    added: added === "" ? undefined : `upload ${added} to the library`,
+    replaced: replaced === "" ? undefined : `replace ${replaced} in the library, which has other content`,
+  }
+}
 
 /** The failure of a name that the library does not have, with the names that may be meant. */
 export const notInLibrary = (files: ReadonlyArray<LibraryFile>, name: string) => {

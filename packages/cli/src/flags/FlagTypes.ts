@@ -139,3 +139,19 @@ export const time = <A>(
     Flag.optional,
     Flag.withMetavar("TIME"),
   )
+
+/** A time that has passed. */
+export const past = (name: string, sentence: string) =>
+  time(
+    name,
+    TimeArgument.parsePast,
+    "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24: at most ten years ago",
+  ).pipe(describe(sentence, { values: "90m, 24h, 7d or 2w ago, or a date such as 2026-11-24 or 2026-11-24T10:00:00Z" }))
+
+/** An expression that the API filters by. */
+export const odata = (name: string, records: string) =>
+  text(name).pipe(
+    Flag.optional,
+    Flag.withMetavar("ODATA"),
+    describe(`Only ${records} that match this $filter, which is passed to the API unchanged`),
+  )

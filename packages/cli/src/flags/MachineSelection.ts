@@ -32,20 +32,8 @@ export const flags = {
       values: "ws-1.contoso.com, its first part ws-1, or a beginning such as 'ws-*'",
     }),
   ),
-  lastSeen: FlagTypes.time(
-    "last-seen",
-    TimeArgument.parsePast,
-    "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24: at most ten years ago",
-  ).pipe(
-    FlagTypes.describe("Only machines that have reported to Defender since then", {
-      values: "90m, 24h, 7d or 2w ago, or a date such as 2026-11-24 or 2026-11-24T10:00:00Z",
-    }),
-  ),
-  filter: FlagTypes.text("filter").pipe(
-    Flag.optional,
-    Flag.withMetavar("ODATA"),
-    FlagTypes.describe("Only machines that match this $filter, which is passed to the API unchanged"),
-  ),
+  lastSeen: FlagTypes.past("last-seen", "Only machines that have reported to Defender since then"),
+  filter: FlagTypes.odata("filter", "machines"),
 }
 
 export type MachineSelection = Command.Command.Config.Infer<typeof flags>

@@ -5,7 +5,6 @@
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import type * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Machines from "../input/Machines.ts"
@@ -13,24 +12,12 @@ import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
 export const flags = {
-  since: FlagTypes.time(
-    "since",
-    TimeArgument.parsePast,
-    "how long ago, such as 90m, 24h, 7d, or a date, such as 2026-11-24: at most ten years ago",
-  ).pipe(
-    FlagTypes.describe("Only actions created since then", {
-      values: "90m, 24h, 7d or 2w ago, or a date such as 2026-11-24 or 2026-11-24T10:00:00Z",
-    }),
-  ),
+  since: FlagTypes.past("since", "Only actions created since then"),
   status: FlagTypes.known("status", "STATUS", "Only actions with this status; may be repeated"),
   type: FlagTypes.known("type", "TYPE", "Only actions of this type; may be repeated"),
   machine: FlagTypes.texts("machine", "MACHINE", "Only actions on this machine, by id or name; may be repeated"),
   requestor: FlagTypes.texts("requestor", "USER", "Only actions requested by this user or app; may be repeated"),
-  filter: FlagTypes.text("filter").pipe(
-    Flag.optional,
-    Flag.withMetavar("ODATA"),
-    FlagTypes.describe("Only actions that match this $filter, which is passed to the API unchanged"),
-  ),
+  filter: FlagTypes.odata("filter", "actions"),
 }
 
 export type Selection = Command.Command.Config.Infer<typeof flags>

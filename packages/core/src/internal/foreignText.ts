@@ -8,6 +8,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import { parseJson } from "./parseJson.ts"
 import { oneLine } from "./text.ts"
 
 export type Secrets = ReadonlyArray<Redacted.Redacted<string>>
@@ -139,12 +140,10 @@ export const bodyWithoutSecrets = (secrets: Secrets, body: string): string => {
   const text = redactKnown(body, forms(secrets))
   const redact = withoutSecrets(secrets, text)
   if (redact === identity) return text
-  const value = Option.getOrUndefined(parse(text))
+  const value = Option.getOrUndefined(parseJson(text))
   const redacted = redact(value)
   return redacted === value ? text : JSON.stringify(redacted)
 }
-
-const parse = Option.liftThrowable((json: string): unknown => JSON.parse(json))
 
 /** Whether the text has a secret in it, so that it must not be stored. */
 export const holdsSecret = (text: string, secrets: Secrets): boolean => redact(text, secrets) !== text

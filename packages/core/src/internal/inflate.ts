@@ -3,6 +3,7 @@
  * in what they do with bytes after the end: Node emits the data and then fails, Deno only fails, and Bun reads further
  * members but fails for padding.
  */
+import * as Bytes from "effect/Bytes"
 
 /** A canonical Huffman code. */
 interface Huffman {
@@ -100,11 +101,7 @@ export class Source {
 
   push(bytes: Uint8Array): void {
     this.unread()
-    const rest = this.bytes.subarray(this.next)
-    const joined = new Uint8Array(rest.length + bytes.length)
-    joined.set(rest)
-    joined.set(bytes, rest.length)
-    this.bytes = joined
+    this.bytes = Bytes.concat([this.bytes.subarray(this.next), bytes])
     this.next = 0
   }
 

@@ -2,6 +2,7 @@
  * Cuts the bytes of a file into lines. A line ends in a line feed, in a carriage return, or in both. A line that is cut by the
  * end of a block is joined, and only the beginning of a very long one is read.
  */
+import * as Bytes from "effect/Bytes"
 
 /** A line without its end. `bytes` has more than the line, and is used again after the call that gave it. */
 export interface Line {
@@ -108,7 +109,7 @@ export class LineReader {
     if (this.copied === 0)
       return yield { bytes: block, from, to: Math.min(to, from + this.longest), offset, number, isOpen }
     this.copy(block.subarray(0, to), from)
-    const bytes = joined(this.pieces, this.copied)
+    const bytes = Bytes.concat(this.pieces)
     this.pieces.length = 0
     this.copied = 0
     if (this.skim?.match(bytes, 0, offset) === bytes.length) return this.skim.take(bytes, 0, offset)
@@ -122,14 +123,4 @@ export class LineReader {
     this.pieces.push(piece)
     this.copied += piece.length
   }
-}
-
-const joined = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
 }

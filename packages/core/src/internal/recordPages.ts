@@ -12,7 +12,7 @@ import type { Permission } from "../Permission.ts"
 import * as ApiCall from "./apiCall.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import * as PageWalk from "./pageWalk.ts"
-import type * as RecordList from "./recordList.ts"
+import * as RecordList from "./recordList.ts"
 
 export interface Page<A> {
   /** The records that no earlier page of the walk had. */
@@ -77,6 +77,15 @@ const page = Effect.fn("DefenderApi.page")(function* <A extends { readonly id: s
   // A next address that can't be used fails after this page, which is not lost.
   return [[page], step.next] as const
 })
+
+/** The records of pages, with a warning of those that can't be read. */
+export const recordsOf = <A, E, R>(pages: Stream.Stream<Page<A>, E, R>): Stream.Stream<A, E, R> =>
+  pages.pipe(
+    Stream.tap(({ unreadable }) =>
+      unreadable.length === 0 ? Effect.void : Effect.logWarning(RecordList.describe(unreadable)),
+    ),
+    Stream.flatMap(({ records }) => Stream.fromIterable(records)),
+  )
 
 /** A list emits no events, so that a wait of some length is logged. */
 const warnOfLongWait = (error: DefenderError, delay: Duration.Duration) =>

@@ -1,5 +1,7 @@
 /** Reads a script result that is exactly as documented, which nearly all are, at a fraction of what the lenient reader costs. */
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import { parseJson } from "./parseJson.ts"
 
 export interface StrictScript {
   readonly scriptName: string
@@ -12,15 +14,6 @@ const fields = new Set(["script_name", "exit_code", "script_output", "script_err
 
 const decoder = new TextDecoder()
 
-const parse = (text: string): unknown => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return value
-  } catch {
-    return undefined
-  }
-}
-
 /** A text, or `undefined` where the lenient reader decides: it is not text, or has a NUL. */
 const textOf = (value: unknown): string | undefined => {
   if (value === undefined) return ""
@@ -29,7 +22,7 @@ const textOf = (value: unknown): string | undefined => {
 
 /** The result, or `undefined` if it is not strict JSON with the documented fields alone: then the lenient reader decides. */
 export const read = (bytes: Uint8Array): StrictScript | undefined => {
-  const value = parse(decoder.decode(bytes))
+  const value = Option.getOrUndefined(parseJson(decoder.decode(bytes)))
   if (!Predicate.isReadonlyObject(value)) return undefined
   const keys = Object.keys(value)
   if (keys.length === 0 || !keys.every((key) => fields.has(key))) return undefined

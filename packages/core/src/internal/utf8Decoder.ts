@@ -1,3 +1,5 @@
+import * as Bytes from "effect/Bytes"
+
 /** How many bytes the character has that starts with this byte. */
 const lengthOf = (first: number): number => (first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1)
 
@@ -12,7 +14,7 @@ export class Utf8Decoder {
   private isStart = true
 
   decode(piece: Uint8Array): string {
-    const bytes = this.rest.length === 0 ? piece : joined(this.rest, piece)
+    const bytes = this.rest.length === 0 ? piece : Bytes.concat([this.rest, piece])
     const end = wholeLength(bytes)
     this.rest = bytes.slice(end)
     return this.text(bytes.subarray(0, end))
@@ -41,11 +43,4 @@ const wholeLength = (bytes: Uint8Array): number => {
     if (code < 0x80) return bytes.length
   }
   return bytes.length
-}
-
-const joined = (left: Uint8Array, right: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(left.length + right.length)
-  bytes.set(left)
-  bytes.set(right, left.length)
-  return bytes
 }

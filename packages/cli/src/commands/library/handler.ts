@@ -42,10 +42,8 @@ export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
   const library = yield* Library
   const files = yield* Stream.runCollect(library.list)
   const compared = yield* Effect.forEach(local, (file) => LibraryUpload.compare(files, file))
-  const replaced = compared.filter(({ state }) => state === "other").map(({ file }) => printable(file.fileName))
-  if (replaced.length > 0) {
-    yield* Confirmation.confirm(`replace ${replaced.join(", ")} in the library, which has other content`, options)
-  }
+  const { replaced } = LibraryUpload.described(compared)
+  if (replaced !== undefined) yield* Confirmation.confirm(replaced, options)
   const print = yield* makePrinter(options)
   for (const each of compared) {
     const { file, known, state } = each

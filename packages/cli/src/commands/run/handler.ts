@@ -109,11 +109,15 @@ const patiently =
       }),
     )
 
+/** What a run needs of the library, and the machines of its selection. */
+const look = Effect.fnUntraced(function* (options: Options) {
+  const local = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
+  return { local, uploads: Plan.uploadsOf(local), selected: yield* Plan.select(options.selection) }
+})
+
 /** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. */
 const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const local = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
-  const uploads = Plan.uploadsOf(local)
-  const selected = yield* Plan.select(options.selection)
+  const { local, selected, uploads } = yield* look(options)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
   const what = Plan.confirmation(uploads, { ...options, machines: selected.ready.length, many: manyMachines })
   if (what !== undefined) yield* Confirmation.confirm(what, options)
@@ -129,9 +133,7 @@ const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ 
 
 /** Shows what a run would do, and fails where the run would fail before it starts a session. */
 const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const files = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
-  const uploads = Plan.uploadsOf(files)
-  const selected = yield* Plan.select(options.selection)
+  const { selected, uploads } = yield* look(options)
   let bad = 0
   const reportBad = ({ message }: { readonly message: string }) => {
     bad++

@@ -120,14 +120,13 @@ export const confirmation = (
     readonly many: number
   },
 ): string | undefined => {
-  const named = (state: LibraryUpload.State) =>
-    uploads.flatMap((upload) => (upload.state === state ? [printable(upload.file.fileName)] : [])).join(", ")
+  const { added, replaced } = LibraryUpload.described(uploads)
   const parts = [
-    ...(named("absent") === "" ? [] : [`upload ${named("absent")} to the library`]),
-    ...(named("other") === "" ? [] : [`replace ${named("other")} in the library, which has other content`]),
-    ...(cancelBlocking ? ["cancel sessions of others that are in progress on the machines"] : []),
-    ...(machines > many ? [`run on ${machines} machines`] : []),
-  ]
+    added,
+    replaced,
+    cancelBlocking ? "cancel sessions of others that are in progress on the machines" : undefined,
+    machines > many ? `run on ${machines} machines` : undefined,
+  ].filter((part) => part !== undefined)
   return parts.length === 0 ? undefined : parts.join(", and ")
 }
 

@@ -1,15 +1,6 @@
 /** The archives that Defender puts files into: gzip for a collected file, zip for an investigation package. Nothing is compressed. */
+import * as Bytes from "effect/Bytes"
 import { addCrc } from "../crc32.ts"
-
-const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
 
 const uint16 = (...values: ReadonlyArray<number>) => Uint8Array.from(values.flatMap((n) => [n & 255, (n >> 8) & 255]))
 
@@ -33,7 +24,7 @@ const latin1 = (text: string) => Uint8Array.from(text, (character) => Math.min(c
 
 /** A gzip (RFC 1952) of a file, with its name. */
 export const gzip = (name: string, content: Uint8Array): Uint8Array =>
-  joined([
+  Bytes.concat([
     Uint8Array.of(0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 255),
     latin1(name),
     Uint8Array.of(0),
@@ -45,12 +36,19 @@ export const gzip = (name: string, content: Uint8Array): Uint8Array =>
 export const zip = (name: string, content: Uint8Array): Uint8Array => {
   const path = new TextEncoder().encode(name)
   // Version 2.0, name in UTF-8, stored, 1980-01-01, checksum, length twice, length of the name, no extra field.
-  const fields = joined([
+  const fields = Bytes.concat([
     uint16(20, 0x0800, 0, 0, 0x0021),
     uint32(addCrc(0, content), content.length, content.length),
     uint16(path.length, 0),
   ])
-  const file = joined([uint32(0x04034b50), fields, path, content])
-  const entry = joined([uint32(0x02014b50), uint16(20), fields, uint16(0, 0, 0), uint32(0, 0), path])
-  return joined([file, entry, uint32(0x06054b50), uint16(0, 0, 1, 1), uint32(entry.length, file.length), uint16(0)])
+  const file = Bytes.concat([uint32(0x04034b50), fields, path, content])
+  const entry = Bytes.concat([uint32(0x02014b50), uint16(20), fields, uint16(0, 0, 0), uint32(0, 0), path])
+  return Bytes.concat([
+    file,
+    entry,
+    uint32(0x06054b50),
+    uint16(0, 0, 1, 1),
+    uint32(entry.length, file.length),
+    uint16(0),
+  ])
 }

@@ -2,11 +2,10 @@
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Multipart from "effect/http/Multipart"
 import * as Stream from "effect/Stream"
-import { Hasher } from "../../Hasher.ts"
+import * as Hasher from "../../Hasher.ts"
 import { reject, Rejection } from "./errors.ts"
 import type { LibraryFile } from "./models.ts"
 
@@ -46,23 +45,14 @@ const entityOf = (fields: Pick<Entity, "fileName" | "sha256"> & Partial<Entity>,
 export const add = Effect.fnUntraced(function* (self: Library, file: LibraryFile, now: number) {
   const { content, description = null, name, parametersDescription = null } = file
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
-  const { sha256 } = yield* digestOf(Stream.succeed(bytes))
+  const { hex: sha256 } = yield* sha256Of(Stream.succeed(bytes))
   const hasParameters = parametersDescription !== null
   self.set(name, entityOf({ fileName: name, sha256, description, hasParameters, parametersDescription }, now))
 })
 
 /** The SHA-256 of bytes, and how many they are. */
-const digestOf = Effect.fnUntraced(function* <E>(bytes: Stream.Stream<Uint8Array, E>) {
-  const hash = (yield* Hasher)("SHA-256")
-  let length = 0
-  yield* Stream.runForEach(bytes, (chunk) =>
-    Effect.sync(() => {
-      hash.update(chunk)
-      length += chunk.length
-    }),
-  )
-  return { sha256: Hex.encode(hash.digest()), length }
-})
+const sha256Of = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
+  Effect.flatMap(Hasher.Hasher, (startHash) => Hasher.digestOf(startHash("SHA-256"), bytes))
 
 export const list = (self: Library): ReadonlyArray<Entity> => [...self.values()]
 
@@ -95,10 +85,10 @@ const formErrorOf = ({ reason }: Multipart.MultipartError) =>
 const addPart = Effect.fnUntraced(function* (form: Form, part: Multipart.Part) {
   const key = part.key.toLowerCase()
   if (part._tag === "Field") return { ...form, fields: new Map(form.fields).set(key, part.value) }
-  const { length, sha256 } = yield* Effect.mapError(digestOf(part.content), formErrorOf)
+  const { hex: sha256, size } = yield* Effect.mapError(sha256Of(part.content), formErrorOf)
   // The parser bounds the whole form that a socket sends, and nothing of a client in the same process. Its bound of a
   // file would refuse one of exactly that size.
-  if (length > largestFile) return yield* tooLarge()
+  if (size > largestFile) return yield* tooLarge()
   return key === "file" ? { ...form, file: { name: part.name, sha256 } } : form
 })
 
