@@ -24,7 +24,7 @@ const errorModules = find(
 ).concat("packages/core/src/internal/connection.ts")
 
 /** The modules whose every sentence is a part of a message. */
-const adviceModules = ["packages/core/src/internal/entraErrors.ts", "packages/core/src/internal/pathTrust.ts"]
+const adviceModules = ["packages/core/src/internal/entraErrors.ts", "packages/core/src/internal/pathPermissions.ts"]
 
 /** Sentences of code that are not shown: schema ids, or words that a program decides by. */
 const isShown = (part: string) => !part.startsWith("@") && !/^(Proxy Authentication Required)/.test(part)

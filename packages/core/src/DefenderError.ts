@@ -278,7 +278,7 @@ export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/
 /**
  * The arguments of a script have characters that the service refuses: `characters`. Nothing was sent.
  *
- * @see `Session.refusedCharacters`
+ * @see `ScriptArguments.refusedCharacters`
  * @since 0.1.0
  * @category reasons
  */

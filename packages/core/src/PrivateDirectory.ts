@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { at, identify, makeOne, Names, type Opened, type Platform, resolve } from "./internal/checkedNames.ts"
 import * as GroupCommit from "./internal/groupCommit.ts"
-import * as Trust from "./internal/pathTrust.ts"
+import * as PathPermissions from "./internal/pathPermissions.ts"
 import { fromPlatformError, type StoreError } from "./StoreError.ts"
 
 /**
@@ -109,7 +109,7 @@ type ReadOptions = NonNullable<Parameters<FileSystem.FileSystem["stream"]>[1]>
 
 /** Removes the permission of other users to read a file. */
 const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: string, { mode }: FileSystem.File.Info) {
-  if (!Trust.isReadableByOthers(mode, user)) return
+  if (!PathPermissions.isReadableByOthers(mode, user)) return
   yield* at(path)(fs.chmod(path, 0o600))
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })

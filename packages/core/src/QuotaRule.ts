@@ -63,6 +63,26 @@ export const runWindows: ReadonlyArray<Window> = [
   Window.make({ limit: limits.perMinute, duration: Duration.minutes(1) }),
 ]
 
+/**
+ * The windows of the API that returns links of investigation packages: 2 calls a minute and 120 calls an hour.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
+ * @since 0.1.0
+ * @category options
+ */
+export const packageWindows: ReadonlyArray<Window> = windowsOf({ perMinute: 2, perHour: 120 })
+
+/**
+ * The windows of each other API: reading actions and machines, cancelling, and the library. 100 calls a minute and 1,500 calls
+ * an hour.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files
+ * @since 0.1.0
+ * @category options
+ */
+export const usualWindows: ReadonlyArray<Window> = windowsOf({ perMinute: 100, perHour: 1500 })
+
 const notAWindow = (input: string) =>
   new SchemaIssue.InvalidValue({ message: 'Expected <limit>/<duration>, as in "100/1 minute"' }, input)
 

@@ -132,26 +132,6 @@ export class Session extends Schema.Class<Session>("@live-response/core/Session"
  */
 export const limits = { atOnce: 50, perMinute: 10, offlineFor: Duration.hours(2) } as const
 
-/** Characters by which a shell would run more than the script. */
-const refused = new Set(";&|!$()")
-
-/**
- * The characters in the arguments of a script that the service refuses: `;`, `&`, `|`, `!`, `$`, `(` and `)`.
- *
- * @example
- * ```ts
- * import * as Session from "@live-response/core/Session"
- *
- * console.log(Session.refusedCharacters("-Path C:\\\\Temp; Get-Process | more")) // [ ';', '|' ]
- * ```
- *
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response
- * @since 0.1.0
- * @category limits
- */
-export const refusedCharacters = (args: string): ReadonlyArray<string> =>
-  Array.from(new Set(args)).filter((character) => refused.has(character))
-
 const param = (key: string, value: string) => ({ key, value })
 
 const paramsOf = (command: Command) => {

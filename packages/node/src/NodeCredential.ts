@@ -19,6 +19,7 @@ import * as Redacted from "effect/Redacted"
 import * as AzureCredential from "./internal/azureCredential.ts"
 import * as Proxy from "./internal/proxy.ts"
 import * as SignInSettings from "./internal/signInSettings.ts"
+import { signInTimeout } from "./internal/signInTimeout.ts"
 import { slowDownPolicy } from "./internal/slowDown.ts"
 
 /**
@@ -113,7 +114,7 @@ export const layerClientSecret = ({
     cloud,
     needs: {
       hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID",
-      patience: AzureCredential.patience,
+      timeout: signInTimeout,
       secrets: [clientSecret],
     },
     create: ({ ClientSecretCredential }, common) =>
@@ -139,7 +140,7 @@ export const layerClientCertificate = (
     cloud: options.cloud,
     needs: {
       hint: `the certificate ${options.certificatePath} can't be used; check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD`,
-      patience: AzureCredential.patience,
+      timeout: signInTimeout,
     },
     create: ({ ClientCertificateCredential }, common) =>
       new ClientCertificateCredential(
@@ -176,7 +177,7 @@ export const layerManagedIdentity = ({
     needs: {
       hint: "there is no managed identity here; it is for machines of Azure, with AZURE_CLIENT_ID where it is user-assigned",
       isLocal: true,
-      patience: AzureCredential.patience,
+      timeout: signInTimeout,
     },
     create: ({ ManagedIdentityCredential }, { additionalPolicies, proxyOptions, retryOptions }) =>
       new ManagedIdentityCredential({
@@ -203,7 +204,7 @@ export const layerWorkloadIdentity = ({
     cloud,
     needs: {
       hint: `can't sign in with ${tokenFile}; check AZURE_FEDERATED_TOKEN_FILE`,
-      patience: AzureCredential.patience,
+      timeout: signInTimeout,
     },
     create: ({ WorkloadIdentityCredential }, common) =>
       new WorkloadIdentityCredential({ ...common, tenantId, clientId, tokenFilePath: tokenFile }),
@@ -314,7 +315,7 @@ const idsOf = ({ clientId, tenantId }: UserOptions) => ({
 export const layerDefault = (options: CloudOptions = {}): Layer.Layer<Credential.Credential, CredentialError> =>
   AzureCredential.layer({
     cloud: options.cloud,
-    needs: { isLocal: true, patience: Duration.times(AzureCredential.patience, 2) },
+    needs: { isLocal: true, timeout: Duration.times(signInTimeout, 2) },
     create: ({ DefaultAzureCredential }, common) => new DefaultAzureCredential(common),
   }).pipe(Layer.tap((context) => Context.get(context, Credential.Credential).token))
 

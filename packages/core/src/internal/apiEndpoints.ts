@@ -13,26 +13,18 @@ export interface Api {
   readonly timing: Effect.Effect<Settings>
 }
 
-/**
- * Microsoft's limits for reading actions and machines, for cancelling, and for the library.
- *
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files
- */
-const usualWindows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
-
-/** @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri */
-const packageWindows = QuotaRule.windowsOf({ perMinute: 2, perHour: 120 })
-
 /** A kind of call with its quota, whose log is opened with the first call. */
-export const endpoint = (quota: Quota, name: string, windows: ReadonlyArray<QuotaRule.Window> = usualWindows) =>
-  cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
+export const endpoint = (
+  quota: Quota,
+  name: string,
+  windows: ReadonlyArray<QuotaRule.Window> = QuotaRule.usualWindows,
+) => cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
 
 /** The kinds of calls about actions. */
 export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
   Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
-    package: endpoint(quota, "GetPackageUri", packageWindows),
+    package: endpoint(quota, "GetPackageUri", QuotaRule.packageWindows),
     collect: endpoint(quota, "CollectInvestigationPackage"),
     list: endpoint(quota, "ListMachineActions"),
     get: endpoint(quota, "GetMachineAction"),

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import { fromPlatformError, isOfOneFile, StoreError } from "../StoreError.ts"
-import * as Trust from "./pathTrust.ts"
+import * as PathPermissions from "./pathPermissions.ts"
 
 export interface Platform {
   readonly fs: FileSystem.FileSystem
@@ -64,13 +64,18 @@ export const resolve = (
     if (Option.isNone(found)) yield* makeOne(platform, here)
     const info = Option.isSome(found) ? found.value : yield* at(here)(fs.lstat(here))
     if (info.type === "SymbolicLink") {
-      yield* trust(here, Trust.ofPathLink(info, user))
+      yield* trust(here, PathPermissions.ofPathLink(info, user))
       if (++links > mostLinks)
         return yield* untrusted(here, "too many symbolic links in the path; choose another directory")
       return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
     }
     yield* expectDirectory(info, given)
-    yield* trust(here, role === "directory" ? Trust.ofDirectory(info, user, here) : Trust.ofAncestor(info, user, here))
+    yield* trust(
+      here,
+      role === "directory"
+        ? PathPermissions.ofDirectory(info, user, here)
+        : PathPermissions.ofAncestor(info, user, here),
+    )
     return Option.some(here)
   })
   return walk(paths.resolve(given), "directory")
@@ -170,9 +175,9 @@ export class Names {
       Option.match({
         onNone: () => Effect.succeed(false),
         onSome: (info) =>
-          trust(path, Trust.ofLink(info)).pipe(
+          trust(path, PathPermissions.ofLink(info)).pipe(
             Effect.andThen(expectDirectory(info, path)),
-            Effect.andThen(trust(path, Trust.ofDirectory(info, user, path))),
+            Effect.andThen(trust(path, PathPermissions.ofDirectory(info, user, path))),
             Effect.as(true),
           ),
       }),
@@ -192,7 +197,8 @@ export class Names {
     const path = this.pathOf(name)
     return Effect.tap(
       this.look(this.real(name), () => path),
-      (found) => (Option.isSome(found) ? trust(path, Trust.ofFile(found.value, this.platform.user)) : Effect.void),
+      (found) =>
+        Option.isSome(found) ? trust(path, PathPermissions.ofFile(found.value, this.platform.user)) : Effect.void,
     )
   }
 

@@ -1,12 +1,13 @@
 /** What the service would refuse of a session, whatever the machine. */
 import * as Effect from "effect/Effect"
 import { DefenderError, InvalidArguments } from "../DefenderError.ts"
-import * as Session from "../Session.ts"
+import * as ScriptArguments from "../ScriptArguments.ts"
+import type * as Session from "../Session.ts"
 
 /** Fails with the arguments that the service refuses. */
 export const check = (operation: string, { commands }: Session.Session): Effect.Effect<void, DefenderError> => {
   const characters = commands.flatMap((command) =>
-    command._tag === "RunScript" ? Session.refusedCharacters(command.args ?? "") : [],
+    command._tag === "RunScript" ? ScriptArguments.refusedCharacters(command.args ?? "") : [],
   )
   return characters.length === 0
     ? Effect.void

@@ -3,23 +3,19 @@ import * as Cloud from "@live-response/core/Cloud"
 import * as Credential from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import type * as Config from "effect/Config"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeEnvironment from "../NodeEnvironment.ts"
 import { type Needs, toCredentialError } from "./azureError.ts"
 import { type CommonOptions, commonOptions } from "./azureOptions.ts"
-import { inTime } from "./inTime.ts"
 import { lastConnection } from "./lastConnection.ts"
 import * as OptionalPackage from "./optionalPackage.ts"
 import * as Proxy from "./proxy.ts"
+import { withTimeout } from "./signInTimeout.ts"
 
 const loadIdentity = OptionalPackage.load("@azure/identity", () => import("@azure/identity"))
 
 export type Identity = Effect.Success<typeof loadIdentity>
-
-/** How long a sign-in may take that asks no user. */
-export const patience = Duration.seconds(10)
 
 export interface Options {
   /** By default the commercial cloud. */
@@ -54,7 +50,7 @@ export const layer = ({
       const authority = Cloud.withoutTrailingSlash(cloud.authority)
       const createOne = () => {
         const credential = create(identity, commonOptions(authority, Proxy.ofSignIn(proxies), connection.policy))
-        return needs.patience === undefined ? credential : inTime(credential, needs.patience)
+        return needs.timeout === undefined ? credential : withTimeout(credential, needs.timeout)
       }
       const credential = yield* Effect.try({ try: createOne, catch: onError })
       return Credential.layerTokenCredential({

@@ -65,8 +65,8 @@ const unreachable = (description: string, kind?: Unreachable["kind"]) =>
   new CredentialError({ reason: new Unreachable({ description, ...(kind === undefined ? {} : { kind }) }) })
 
 /** The error of a sign-in that took too long, in the form of a network error. */
-export const noAnswer = (patience: Duration.Duration): Error =>
-  Object.assign(new Error(`no answer within ${Duration.format(patience)}`), { code: "ETIMEDOUT" })
+export const noAnswer = (timeout: Duration.Duration): Error =>
+  Object.assign(new Error(`no answer within ${Duration.format(timeout)}`), { code: "ETIMEDOUT" })
 
 /** What a way to sign in needs. */
 export interface Needs {
@@ -75,7 +75,7 @@ export interface Needs {
   /** The credential is on this machine, so that errors of its network say nothing. */
   readonly isLocal?: boolean
   /** How long a token may take. By default there is no limit, because a user may be signing in. */
-  readonly patience?: Duration.Duration
+  readonly timeout?: Duration.Duration
   /** The secrets that an answer may repeat: those that are sent, and those that a program that signs in inherits. */
   readonly secrets?: Secrets
 }

@@ -1,5 +1,5 @@
 import type { AdditionalPolicy } from "./lastConnection.ts"
-import { deadline } from "./inTime.ts"
+import { deadline } from "./signInTimeout.ts"
 
 /** A sign-in server's answer, in bytes: one with a token or a directory of servers has some thousands. */
 const longest = 1024 * 1024

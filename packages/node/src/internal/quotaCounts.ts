@@ -1,21 +1,8 @@
 /** How many calls the windows of one log count, without counting them for each call. */
-import { hostname } from "node:os"
 import type * as QuotaRule from "@live-response/core/QuotaRule"
 import * as Duration from "effect/Duration"
-import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
+import { isGone, self } from "./permitHolder.ts"
 import type { Statements } from "./quotaStatements.ts"
-
-/** This program, as the holder of its permits. */
-export const self = `${process.pid}@${hostname()}`
-
-/** Whether the program that holds a permit is gone. That is only known of programs on this machine. */
-const isGone = (holder: string): boolean => {
-  const [pid = "", host] = holder.split("@")
-  if (host !== hostname() || Number(pid) === process.pid) return false
-  const alive = Result.try(() => process.kill(Number(pid), 0))
-  return Result.isFailure(alive) && Predicate.hasProperty(alive.failure, "code") && alive.failure.code === "ESRCH"
-}
 
 /** What was counted, and when. */
 interface Counted {

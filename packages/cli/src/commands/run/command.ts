@@ -2,6 +2,7 @@
  * `live-response run`
  */
 import * as Permission from "@live-response/core/Permission"
+import * as ScriptArguments from "@live-response/core/ScriptArguments"
 import * as Session from "@live-response/core/Session"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -19,13 +20,11 @@ import * as SignIn from "../../flags/SignIn.ts"
 import * as Yes from "../../flags/Yes.ts"
 import * as LibraryName from "../../input/LibraryName.ts"
 import * as Machines from "../../input/Machines.ts"
+import { manyMachines } from "../../input/Confirmation.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
-
-/** Above this number of selected machines, a person confirms the run. */
-export const manyMachines = 100
 
 const defaultComment = "live-response run"
 
@@ -141,7 +140,7 @@ const sessionOf = Effect.fnUntraced(function* ({ args, comment, getFiles, putFil
   if (Option.isSome(args) && Option.isNone(script)) {
     return yield* Failure.usage("--args needs --script FILE")
   }
-  const refused = Session.refusedCharacters(Option.getOrElse(args, () => ""))
+  const refused = ScriptArguments.refusedCharacters(Option.getOrElse(args, () => ""))
   if (refused.length > 0) {
     return yield* Failure.usage(
       `--args has ${refused.join(" ")}, which live response refuses; leave them out, or put them into the script`,

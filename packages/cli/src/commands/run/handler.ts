@@ -44,7 +44,6 @@ import * as RowPrinter from "../../output/RowPrinter.ts"
 import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
-import { manyMachines } from "./command.ts"
 import * as Plan from "./plan.ts"
 
 export interface Options extends Omit<EventOutput.Options, "isResumable">, BatchOptions.Options {
@@ -119,7 +118,11 @@ const look = Effect.fnUntraced(function* (options: Options) {
 const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const { local, selected, uploads } = yield* look(options)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
-  const what = Plan.confirmation(uploads, { ...options, machines: selected.ready.length, many: manyMachines })
+  const what = Plan.confirmation(uploads, {
+    ...options,
+    machines: selected.ready.length,
+    many: Confirmation.manyMachines,
+  })
   if (what !== undefined) yield* Confirmation.confirm(what, options)
   for (const each of uploads) {
     yield* LibraryUpload.upload(each)
