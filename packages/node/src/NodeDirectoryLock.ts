@@ -18,7 +18,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sqlite from "./internal/sqlite.ts"
 import * as SqliteCheck from "./internal/sqliteCheck.ts"
-import * as NodeUser from "./NodeUser.ts"
+import * as NodePlatform from "./NodePlatform.ts"
 
 const decodeOwner = Schema.decodeUnknownSync(
   Schema.UndefinedOr(Schema.Struct({ pid: Schema.Int, host: Schema.String })),
@@ -106,4 +106,4 @@ export const layer = (options: {
 
       yield* Effect.repeat(attempt, { until: (isOurs) => isOurs })
     }),
-  ).pipe(Layer.provide(NodeUser.layer))
+  ).pipe(Layer.provide(NodePlatform.layer))
