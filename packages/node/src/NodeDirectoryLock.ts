@@ -6,6 +6,7 @@
 import { hostname } from "node:os"
 import type { DatabaseSync } from "node:sqlite"
 import * as FileName from "@live-response/core/FileName"
+import { Platform } from "@live-response/core/Platform"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
@@ -56,7 +57,7 @@ const take = (database: DatabaseSync): void => {
 }
 
 /**
- * Holds `<directory>/.lock` until the scope ends, then removes it. It fails with `InUse` if another process holds the lock,
+ * Holds `<directory>/.lock` until the scope ends, then removes it (on Windows, it stays). It fails with `InUse` if another process holds the lock,
  * and names that process.
  *
  * **Details**
@@ -100,7 +101,9 @@ export const layer = (options: {
         yield* inTurn(() => take(database))
         // The previous owner may have removed the file after it was opened here. A lock on a removed file locks nothing.
         if (!Equal.equals(opened, yield* inode)) return false
-        yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
+        // SQLite has the file open until after this: where that forbids to remove it, it stays, and locks nothing.
+        const { whileOpenElsewhere } = yield* Platform
+        if (whileOpenElsewhere === undefined) yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
         return true
       })
 

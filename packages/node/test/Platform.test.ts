@@ -9,6 +9,7 @@ import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as FileName from "@live-response/core/FileName"
 import * as Platform from "@live-response/core/Platform"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import * as NodeDirectoryLock from "@live-response/node/NodeDirectoryLock"
 import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -116,6 +117,35 @@ describe("on Windows", () => {
       assert.strictEqual(opened, 0)
       yield* on(posix, files)(write(root, "results.csv"))
       assert.strictEqual(opened, 1)
+    }),
+  )
+})
+
+describe("the lock of a directory", () => {
+  const as = (name: NodeJS.Platform) => {
+    const before = process.platform
+    const set = (value: NodeJS.Platform) => Effect.sync(() => Object.defineProperty(process, "platform", { value }))
+    return Effect.acquireRelease(set(name), () => set(before))
+  }
+
+  it.live.each([
+    { name: "win32", left: [".lock"] },
+    { name: "linux", left: [] },
+  ] as const)("is released on $name, where $left stays", ({ left, name }) =>
+    Effect.gen(function* () {
+      const root = yield* tempDirectory
+      yield* as(name)
+      const removed: Array<string> = []
+      const files = filesWith((fs) => ({
+        remove: (path, options) => {
+          removed.push(path)
+          return fs.remove(path, options)
+        },
+      }))
+      const locked = Effect.scoped(Layer.build(NodeDirectoryLock.layer({ directory: root })))
+      yield* Effect.provide(Effect.repeat(locked, { times: 1 }), files)
+      assert.deepStrictEqual<ReadonlyArray<string>>(readdirSync(root), left)
+      assert.strictEqual(removed.length, name === "win32" ? 0 : 2)
     }),
   )
 })
