@@ -37,6 +37,13 @@ const lineRules = [
       /\bfs\.(open|readFile|readFileString|stream|sink|writeFile|writeFileString|rename|remove|copy|copyFile|link|symlink|truncate)\(/,
     instead: "open files through PrivateDirectory",
   },
+  {
+    // CompileCache decides before anything else is loaded.
+    appliesTo: /\/src\/(?!(.*\/)?(NodePlatform|pathTrust|CompileCache)\.ts$)/,
+    forbids:
+      /\bprocess\.(platform|getuid|geteuid)\b|\bos\.(platform|type)\(|\bsep\s*[!=]==|\bmode\)? & |\.(on|once)\("SIG(TERM|HUP|BREAK)"/,
+    instead: "ask core's Platform, which has the rules of every system",
+  },
 ]
 
 const problemsOfLine = (file, line) => [

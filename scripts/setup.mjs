@@ -2,6 +2,7 @@
 //
 //     node scripts/setup.mjs run     what the program needs
 //     node scripts/setup.mjs test    what its tests need as well
+//     node scripts/setup.mjs docs    and what builds the site of the documentation, which has a lockfile of its own
 //
 // It is JavaScript, because it runs on the Node of the machine (20 or later) before the project's own Node is installed.
 import { spawnSync } from "node:child_process"
@@ -22,37 +23,51 @@ import { pnpm } from "./pnpm.mjs"
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 
-const wanted = process.argv[2] === "test" ? "test" : "run"
+const isForDocs = process.argv[2] === "docs"
+const wanted = isForDocs || process.argv[2] === "test" ? "test" : "run"
 const stamp = "node_modules/.live-response-setup.json"
 const isWindows = process.platform === "win32"
 
 install()
 if (wanted === "test") requirePrograms()
+if (isForDocs) installDocs()
 
 function install() {
-  const hash = hashOfManifests()
+  const packages = readdirSync("packages").map((name) => `packages/${name}/package.json`)
+  const hash = hashOf("package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ...packages)
   const installed = existsSync(stamp) ? JSON.parse(readFileSync(stamp, "utf8")) : {}
   if (installed.wants === hash && (installed.scope === wanted || installed.scope === "test")) return
   // Starting the program does not remove what an earlier set-up installed for the tests.
   const scope = installed.scope === "test" ? "test" : wanted
-  const args = ["install", "--frozen-lockfile", ...(scope === "run" ? ["--prod"] : [])]
-  console.error(`Installing dependencies: pnpm ${args.join(" ")}`)
-  try {
-    const { error, status } = pnpm(args, { stdio: ["ignore", 2, 2], env: { ...process.env, CI: "true" } })
-    if (status !== 0) throw error ?? new Error("pnpm printed the reason above. It needs the npm registry.")
-    linkNode()
-  } catch (error) {
-    fail(`The set-up failed: ${error.message} Fix the cause, then run the same command again.`)
-  }
+  installWith(scope === "run" ? ["--prod"] : [], linkNode)
   mkdirSync("node_modules", { recursive: true })
   writeFileSync(stamp, JSON.stringify({ wants: hash, scope }))
 }
 
-function hashOfManifests() {
+/** The site's packages are some three hundred, so only the commands that build it install them. */
+function installDocs() {
+  const hash = hashOf(...["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml"].map((file) => `docs-site/${file}`))
+  const docsStamp = `docs-site/${stamp}`
+  if (existsSync(docsStamp) && readFileSync(docsStamp, "utf8") === hash) return
+  installWith(["-C", "docs-site"])
+  writeFileSync(docsStamp, hash)
+}
+
+function installWith(options, andThen = () => {}) {
+  const args = ["install", "--frozen-lockfile", ...options]
+  console.error(`Installing dependencies: pnpm ${args.join(" ")}`)
+  try {
+    const { error, status } = pnpm(args, { stdio: ["ignore", 2, 2], env: { ...process.env, CI: "true" } })
+    if (status !== 0) throw error ?? new Error("pnpm printed the reason above. It needs the npm registry.")
+    andThen()
+  } catch (error) {
+    fail(`The set-up failed: ${error.message} Fix the cause, then run the same command again.`)
+  }
+}
+
+function hashOf(...files) {
   const hash = createHash("sha256")
-  const packages = readdirSync("packages").map((name) => `packages/${name}/package.json`)
-  for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ...packages])
-    hash.update(readFileSync(file))
+  for (const file of files) hash.update(readFileSync(file))
   return hash.digest("hex")
 }
 

@@ -15,19 +15,26 @@ const read = (path) => readFileSync(join(repository, path), "utf8")
 const manifest = JSON.parse(read("package.json"))
 
 describe("the lockfile", () => {
-  const [, packages = ""] = /\npackages:\n(.*)\nsnapshots:\n/s.exec(read("pnpm-lock.yaml")) ?? []
   /** The resolution of each package, by name and version. The lockfile has two lines a package. */
-  const resolutions = new Map(
-    Array.from(packages.matchAll(/^  '?([^\s:']+)'?:\n    resolution: (.*)$/gm), ([, name, resolution]) => [
-      name,
-      resolution,
-    ]),
-  )
+  const resolutionsOf = (path) => {
+    const [, packages = ""] = /\npackages:\n(.*)\nsnapshots:\n/s.exec(read(path)) ?? []
+    const resolutions = new Map(
+      Array.from(packages.matchAll(/^  '?([^\s:']+)'?:\n    resolution: (.*)$/gm), ([, name, resolution]) => [
+        name,
+        resolution,
+      ]),
+    )
+    assert.strictEqual(resolutions.size, packages.match(/^  \S/gm)?.length)
+    return resolutions
+  }
   const hasHash = (resolution) => /^\{integrity: sha512-[A-Za-z0-9+/]{86}==\}$/.test(resolution ?? "")
 
-  test("has a SHA-512 for every package, and takes packages from a registry only", () => {
-    assert.isAbove(resolutions.size, 400)
-    assert.strictEqual(resolutions.size, packages.match(/^  \S/gm)?.length)
+  test.each([
+    { path: "pnpm-lock.yaml", least: 400 },
+    { path: "docs-site/pnpm-lock.yaml", least: 250 },
+  ])("has a SHA-512 for every package, and takes packages from a registry only: $path", ({ least, path }) => {
+    const resolutions = resolutionsOf(path)
+    assert.isAbove(resolutions.size, least)
     assert.deepStrictEqual(
       Array.from(resolutions).filter(([, resolution]) => !hasHash(resolution)),
       [],
@@ -35,6 +42,7 @@ describe("the lockfile", () => {
   })
 
   test("pins the binaries of Node, Bun and Deno for each platform", () => {
+    const resolutions = resolutionsOf("pnpm-lock.yaml")
     const catalog = read("pnpm-workspace.yaml")
     const nodes = Object.keys(manifest.optionalDependencies).map(
       (name) => `${name}@${new RegExp(`^  ${name}: (\\d+\\.\\d+\\.\\d+)$`, "m").exec(catalog)?.[1]}`,
@@ -50,13 +58,18 @@ describe("the lockfile", () => {
 })
 
 describe("install scripts", () => {
-  const [, list = ""] = /\nallowBuilds:\n((?:  .*\n)*)/.exec(read("pnpm-workspace.yaml")) ?? []
-  const allowed = new Map(Array.from(list.matchAll(/^  "?([^\s"]+)"?: (.*)$/gm), ([, name, value]) => [name, value]))
+  const allowedIn = (path) => {
+    const [, list = ""] = /\nallowBuilds:\n((?:  .*\n)*)/.exec(read(path)) ?? []
+    return new Map(Array.from(list.matchAll(/^  "?([^\s"]+)"?: (.*)$/gm), ([, name, value]) => [name, value]))
+  }
 
-  test("never run, and one that is not listed fails the set-up", () => {
-    assert.deepStrictEqual(new Set(allowed.values()), new Set(["false"]))
-    assert.match(read("pnpm-workspace.yaml"), /^strictDepBuilds: true$/m)
-  })
+  test.each(["pnpm-workspace.yaml", "docs-site/pnpm-workspace.yaml"])(
+    "never run, and one that is not listed fails the set-up: %s",
+    (path) => {
+      assert.deepStrictEqual(new Set(allowedIn(path).values()), new Set(["false"]))
+      assert.match(read(path), /^strictDepBuilds: true$/m)
+    },
+  )
 
   test("are listed for every installed package that has one", () => {
     const manifests = globSync("node_modules/.pnpm/*/node_modules/{*,@*/*}/package.json", { cwd: repository })
@@ -66,7 +79,7 @@ describe("install scripts", () => {
       const runs = ["preinstall", "install", "postinstall"].some((script) => script in scripts)
       return runs || existsSync(join(repository, dirname(path), "binding.gyp")) ? [name] : []
     })
-    assert.deepStrictEqual(new Set(withScript), new Set(allowed.keys()))
+    assert.deepStrictEqual(new Set(withScript), new Set(allowedIn("pnpm-workspace.yaml").keys()))
   })
 })
 

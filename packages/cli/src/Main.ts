@@ -8,7 +8,7 @@ import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeHasher from "@live-response/node/NodeHasher"
-import * as NodeUser from "@live-response/node/NodeUser"
+import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -163,7 +163,7 @@ export const run = (args: ReadonlyArray<string>) =>
       NodeTerminal.layer,
       noOtherProgram,
       NodeHasher.layer,
-      NodeUser.layer,
+      NodePlatform.layer,
       Logger.layer([Messages.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
       // No tracer is configured here, and spans that nobody reads cost as much as the calls they describe.

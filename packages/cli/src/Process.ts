@@ -2,6 +2,7 @@
  * The process: its environment, Ctrl-C, and its exit code.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { takeSecrets } from "./Environment.ts"
@@ -11,7 +12,7 @@ import * as StandardOutput from "./output/StandardOutput.ts"
 import * as Warnings from "./Warnings.ts"
 
 StandardOutput.listen()
-Interrupt.exitOnSecond()
+Interrupt.listen(NodePlatform.current(), process)
 Warnings.hideSqlite()
 
 const environment = takeSecrets(process.env)

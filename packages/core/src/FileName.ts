@@ -137,3 +137,14 @@ export const all = (ref: Pick<ResultRef, "index" | "machineActionId">, tag: stri
   ),
   ...endings.flatMap((ending) => [ofResult(ref, ending), partOf(ofResult(ref, ending))]),
 ]
+
+/** An id is a UUID, and an index has at most three digits. */
+const longestResult = "00000000-0000-0000-0000-000000000000/999.".length
+
+/**
+ * The length of the longest name in a directory of results, in UTF-16 units.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const longest: number = longestResult + Math.max(...endings.map((ending) => partOf(ending).length))

@@ -1,37 +1,23 @@
 /**
  * Directories that only their owner can change, and the only way to open files in them.
  *
- * It is public because the command line and `@live-response/node` open all their files through it. It takes `FileSystem`
- * and `Path` from the context.
+ * It is public because the command line and `@live-response/node` open all their files through it. It takes `FileSystem`,
+ * `Path` and `Platform` from the context.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { at, identify, makeOne, Names, type Opened, type Platform, resolve } from "./internal/checkedNames.ts"
+import { at, identify, makeOne, Names, type Opened, resolve, type System } from "./internal/checkedNames.ts"
 import * as GroupCommit from "./internal/groupCommit.ts"
 import * as PathPermissions from "./internal/pathPermissions.ts"
-import { fromPlatformError, type StoreError } from "./StoreError.ts"
-
-/**
- * The id of the user who runs this program. With it, directories and files of other users are refused.
- *
- * **Gotchas**
- *
- * By default, and on Windows, it is unknown: owners and modes are not checked then, and only links are refused. Provide it
- * with `NodeUser.layer` of `@live-response/node`.
- *
- * @since 0.1.0
- * @category references
- */
-export const UserId = Context.Reference<number | undefined>("@live-response/core/PrivateDirectory/UserId", {
-  defaultValue: () => undefined,
-})
+import { Platform, type Service } from "./Platform.ts"
+import { fromPlatformError, StoreError } from "./StoreError.ts"
 
 /**
  * A directory whose files are opened by name.
@@ -99,8 +85,8 @@ export interface PrivateDirectory {
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
   /**
-   * Flushes the directory of a name, because a new name is durable only then. Platforms that can't flush a directory do not
-   * need it, so that is not a failure; a full or broken disk and too many open files are.
+   * Flushes the directory of a name, because a new name is durable only then. That a file system can't flush a directory is
+   * not a failure; a full or broken disk and too many open files are.
    */
   readonly syncDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 }
@@ -108,18 +94,17 @@ export interface PrivateDirectory {
 type ReadOptions = NonNullable<Parameters<FileSystem.FileSystem["stream"]>[1]>
 
 /** Removes the permission of other users to read a file. */
-const tighten = Effect.fnUntraced(function* ({ fs, user }: Platform, path: string, { mode }: FileSystem.File.Info) {
-  if (!PathPermissions.isReadableByOthers(mode, user)) return
+const tighten = Effect.fnUntraced(function* ({ fs, platform }: System, path: string, info: FileSystem.File.Info) {
+  if (!PathPermissions.isReadableByOthers(info, platform.user)) return
   yield* at(path)(fs.chmod(path, 0o600))
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })
 
 /** Opens the files of a directory. */
-const openers = (platform: Platform, names: Names) => {
-  const { fs, user } = platform
+const openers = (system: System, names: Names) => {
+  const { fs, platform } = system
   const open = (name: string, flag: FileSystem.OpenFlag) =>
-    // Platforms without users do not have the flag.
-    fs.open(names.real(name), { flag, mode: 0o600, noFollow: user !== undefined })
+    fs.open(names.real(name), { flag, mode: 0o600, noFollow: platform.hasNoFollow })
   const openKnown = (name: string, flag: FileSystem.OpenFlag) => at(names.pathOf(name))(open(name, flag))
 
   /** Creates a file. Where something has its name, which is neither followed nor changed, `orElse` checks and opens it. */
@@ -134,13 +119,13 @@ const openers = (platform: Platform, names: Names) => {
 
   const append = Effect.fnUntraced(function* (name: string) {
     const found = yield* names.fileInfo(name)
-    if (Option.isSome(found)) yield* tighten(platform, names.real(name), found.value)
+    if (Option.isSome(found)) yield* tighten(system, names.real(name), found.value)
     return yield* openKnown(name, "a+")
   })
 
   const remove = Effect.fnUntraced(function* (name: string) {
     if (Option.isNone(yield* names.fileInfo(name))) return
-    yield* fs.remove(names.real(name), { force: true }).pipe(at(names.pathOf(name)))
+    yield* whileOpenElsewhere(platform, names.pathOf(name), fs.remove(names.real(name), { force: true }))
   })
 
   return {
@@ -154,23 +139,23 @@ const openers = (platform: Platform, names: Names) => {
   }
 }
 
-const make = (platform: Platform, opened: Opened): PrivateDirectory => {
-  const { fs, paths } = platform
+const make = (system: System, opened: Opened): PrivateDirectory => {
+  const { fs, paths, platform } = system
   const { path, realPath } = opened
-  const names = new Names(platform, opened)
+  const names = new Names(system, opened)
   const pathOf = (name: string) => names.pathOf(name)
   const real = (name: string) => names.real(name)
 
   /** The bytes of a file that was checked. */
   const stream = (name: string, options?: Parameters<PrivateDirectory["read"]>[1]) =>
     Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))
-  const syncOpened = GroupCommit.make(() => syncDirectory(fs, realPath))
+  const syncOpened = GroupCommit.make(() => syncDirectory(system, realPath))
 
   return {
     path,
     realPath,
     pathOf,
-    ...openers(platform, names),
+    ...openers(system, names),
     info: (name) => names.info(name),
     list: Effect.fnUntraced(function* (below) {
       if (below === undefined) return yield* Effect.andThen(names.checkOpened, at(path)(fs.readDirectory(realPath)))
@@ -188,17 +173,21 @@ const make = (platform: Platform, opened: Opened): PrivateDirectory => {
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
-    rename: (from, to) => Effect.andThen(names.checkRename(from, to), at(pathOf(to))(fs.rename(real(from), real(to)))),
+    rename: (from, to) =>
+      Effect.andThen(
+        names.checkRename(from, to),
+        whileOpenElsewhere(platform, pathOf(to), fs.rename(real(from), real(to))),
+      ),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
       if (!(yield* names.checkDirectoryOf(name))) {
-        yield* makeOne(platform, paths.dirname(real(name)))
+        yield* makeOne(system, paths.dirname(real(name)))
         yield* names.checkSubdirectoryOf(name)
       }
       yield* syncOpened(name)
     }),
     syncDirectoryOf: (name) =>
-      Effect.andThen(names.checkDirectoryOf(name), syncDirectory(fs, paths.dirname(real(name)))),
+      Effect.andThen(names.checkDirectoryOf(name), syncDirectory(system, paths.dirname(real(name)))),
   }
 }
 
@@ -212,14 +201,33 @@ const createUnlessThere = (fs: FileSystem.FileSystem, path: string) =>
 const isTrouble = ({ detail, problem }: StoreError): boolean =>
   problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
 
-const syncDirectory = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void, StoreError> =>
-  Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)).pipe(
-    Effect.mapError(fromPlatformError(path)),
-    Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
-  )
+const syncDirectory = ({ fs, platform }: System, path: string): Effect.Effect<void, StoreError> =>
+  platform.flushesDirectories
+    ? Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)).pipe(
+        Effect.mapError(fromPlatformError(path)),
+        Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
+      )
+    : Effect.void
 
-const platform = Effect.gen(function* () {
-  return { fs: yield* FileSystem.FileSystem, paths: yield* Path.Path, user: yield* UserId } satisfies Platform
+const isOpenElsewhere = ({ reason }: PlatformError): boolean =>
+  reason._tag === "Busy" || reason._tag === "PermissionDenied"
+
+/** Replaces or removes a file. Where another program has it open, it is tried again for as long as the system advises. */
+const whileOpenElsewhere = <A>(
+  { whileOpenElsewhere: schedule }: Service,
+  path: string,
+  change: Effect.Effect<A, PlatformError>,
+): Effect.Effect<A, StoreError> => {
+  if (schedule === undefined) return at(path)(change)
+  // Windows has the same error for a file that may not be written, which is rare in a directory of one's own.
+  const detail = "another program"
+  return Effect.mapError(Effect.retry(change, { schedule, while: isOpenElsewhere }), (error) =>
+    isOpenElsewhere(error) ? new StoreError({ path, problem: "InUse", detail }) : fromPlatformError(path)(error),
+  )
+}
+
+const system = Effect.gen(function* () {
+  return { fs: yield* FileSystem.FileSystem, paths: yield* Path.Path, platform: yield* Platform } satisfies System
 })
 
 /**
@@ -250,9 +258,9 @@ const platform = Effect.gen(function* () {
 export const open = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
-  const system = yield* platform
-  const realPath = Option.getOrElse(yield* resolve(system, path, true), () => path)
-  return make(system, yield* identify(system, path, realPath))
+  const here = yield* system
+  const realPath = Option.getOrElse(yield* resolve(here, path, true), () => path)
+  return make(here, yield* identify(here, path, realPath))
 })
 
 /**
@@ -264,7 +272,7 @@ export const open = Effect.fnUntraced(function* (
 export const find = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
-  const system = yield* platform
-  const realPath = Option.getOrUndefined(yield* resolve(system, path, false))
-  return realPath === undefined ? Option.none() : Option.some(make(system, yield* identify(system, path, realPath)))
+  const here = yield* system
+  const realPath = Option.getOrUndefined(yield* resolve(here, path, false))
+  return realPath === undefined ? Option.none() : Option.some(make(here, yield* identify(here, path, realPath)))
 })

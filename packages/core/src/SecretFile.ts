@@ -6,12 +6,10 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import * as Trust from "./internal/pathTrust.ts"
+import { Platform } from "./Platform.ts"
 import * as TextEncoding from "./TextEncoding.ts"
-
-/** The permissions of the group and of everybody. */
-const ofOthers = 0o077
 
 /**
  * Logs a warning if others on this machine may read or write the file, with the command that forbids it. A file that does
@@ -19,7 +17,7 @@ const ofOthers = 0o077
  *
  * **Gotchas**
  *
- * Windows has no such modes, so that nothing is checked where the `Path` of Windows is provided.
+ * Nothing is checked where the `Platform` has no modes, as Windows has none.
  *
  * @since 0.1.0
  * @category checking
@@ -28,10 +26,9 @@ export const warnIfShared = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<void, never, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
-  const paths = Option.getOrUndefined(yield* Effect.serviceOption(Path.Path))
-  if (paths !== undefined && paths.sep !== "/") return
+  if (!(yield* Platform).hasModes) return
   const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
-  if (file?.type !== "File" || (file.mode & ofOthers) === 0) return
+  if (file?.type !== "File" || !Trust.isOpenToOthers(file)) return
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
 })
 

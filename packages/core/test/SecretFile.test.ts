@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
+import * as Platform from "@live-response/core/Platform"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Path from "effect/Path"
 import { fileInfo } from "./support/fileInfo.ts"
 
 const path = "/run/secrets/token"
@@ -12,10 +12,7 @@ const path = "/run/secrets/token"
 const info = (mode: number, type: FileSystem.File.Type = "File") => fileInfo(8, { mode, type })
 
 /** The log while the token of such a file is read three times. */
-const warnings = Effect.fnUntraced(function* (
-  file: FileSystem.File.Info,
-  platform: Layer.Layer<Path.Path> = Path.layer,
-) {
+const warnings = Effect.fnUntraced(function* (file: FileSystem.File.Info, platform = Platform.posix()) {
   const logs: Array<string> = []
   const files = FileSystem.layerNoop({
     readFile: () => Effect.succeed(new TextEncoder().encode("token")),
@@ -23,7 +20,12 @@ const warnings = Effect.fnUntraced(function* (
   })
   const logger = Logger.layer([Logger.make(({ message }) => logs.push(String(message)))])
   yield* Effect.flatMap(Credential.Credential, ({ token }) => Effect.repeat(token, { times: 2 })).pipe(
-    Effect.provide(Credential.layerTokenFile(path).pipe(Layer.provide([files, platform]), Layer.provide(logger))),
+    Effect.provide(
+      Credential.layerTokenFile(path).pipe(
+        Layer.provide([files, Layer.succeed(Platform.Platform, platform)]),
+        Layer.provide(logger),
+      ),
+    ),
   )
   return logs
 })
@@ -47,11 +49,7 @@ describe("a token file", () => {
 
   it.effect("causes no warning without modes, as on Windows, and where it is not a file", () =>
     Effect.gen(function* () {
-      const windows = Layer.effect(
-        Path.Path,
-        Effect.map(Path.Path, (paths) => ({ ...paths, sep: "\\" })),
-      )
-      assert.deepStrictEqual(yield* warnings(info(0o666), Layer.provide(windows, Path.layer)), [])
+      assert.deepStrictEqual(yield* warnings(info(0o666), Platform.windows), [])
       assert.deepStrictEqual(yield* warnings(info(0o755, "Directory")), [])
     }),
   )

@@ -6,6 +6,7 @@
 import { hostname } from "node:os"
 import type { DatabaseSync } from "node:sqlite"
 import * as FileName from "@live-response/core/FileName"
+import { Platform } from "@live-response/core/Platform"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
@@ -18,7 +19,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sqlite from "./internal/sqlite.ts"
 import * as SqliteCheck from "./internal/sqliteCheck.ts"
-import * as NodeUser from "./NodeUser.ts"
+import * as NodePlatform from "./NodePlatform.ts"
 
 const decodeOwner = Schema.decodeUnknownSync(
   Schema.UndefinedOr(Schema.Struct({ pid: Schema.Int, host: Schema.String })),
@@ -56,7 +57,7 @@ const take = (database: DatabaseSync): void => {
 }
 
 /**
- * Holds `<directory>/.lock` until the scope ends, then removes it. It fails with `InUse` if another process holds the lock,
+ * Holds `<directory>/.lock` until the scope ends, then removes it (on Windows, it stays). It fails with `InUse` if another process holds the lock,
  * and names that process.
  *
  * **Details**
@@ -100,10 +101,12 @@ export const layer = (options: {
         yield* inTurn(() => take(database))
         // The previous owner may have removed the file after it was opened here. A lock on a removed file locks nothing.
         if (!Equal.equals(opened, yield* inode)) return false
-        yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
+        // SQLite has the file open until after this: where that forbids to remove it, it stays, and locks nothing.
+        const { whileOpenElsewhere } = yield* Platform
+        if (whileOpenElsewhere === undefined) yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(name)))
         return true
       })
 
       yield* Effect.repeat(attempt, { until: (isOurs) => isOurs })
     }),
-  ).pipe(Layer.provide(NodeUser.layer))
+  ).pipe(Layer.provide(NodePlatform.layer))

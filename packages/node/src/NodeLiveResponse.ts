@@ -39,7 +39,7 @@ import * as NodeDiskSpace from "./NodeDiskSpace.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
-import * as NodeUser from "./NodeUser.ts"
+import * as NodePlatform from "./NodePlatform.ts"
 
 /**
  * How the API is called.
@@ -192,7 +192,7 @@ const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: Ap
 }
 
 /** What files in directories of results are opened with. */
-const files = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodeUser.layer)
+const files = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodePlatform.layer)
 
 /**
  * Everything but the credential and the store of the quota.

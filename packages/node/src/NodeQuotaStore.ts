@@ -32,7 +32,7 @@ import * as QuotaLog from "./internal/quotaLog.ts"
 import * as RedisAddress from "./internal/redisAddress.ts"
 import * as RedisConnection from "./internal/redisConnection.ts"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
-import * as NodeUser from "./NodeUser.ts"
+import * as NodePlatform from "./NodePlatform.ts"
 
 /**
  * The options of `layer`.
@@ -118,7 +118,7 @@ export const layer = ({
       const openLog = yield* Effect.try({ try: () => QuotaLog.makeOpen(database, path, clock), catch: errorAt })
       return { open: (options) => Effect.try({ try: () => openLog(options), catch: errorAt }) }
     }),
-  ).pipe(Layer.provide(NodeUser.layer))
+  ).pipe(Layer.provide(NodePlatform.layer))
 
 /**
  * Stores the logs in Redis, at a `redis://` or `rediss://` URL.

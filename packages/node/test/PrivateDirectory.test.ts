@@ -21,9 +21,10 @@ import { dirname, join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as FileName from "@live-response/core/FileName"
+import * as Platform from "@live-response/core/Platform"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { StoreError } from "@live-response/core/StoreError"
-import * as NodeUser from "@live-response/node/NodeUser"
+import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -31,7 +32,7 @@ import * as Stream from "effect/Stream"
 import type * as Scope from "effect/Scope"
 import { refAt, tempDirectory, warningsOf } from "./support/samples.ts"
 
-const platform = Layer.merge(NodeServices.layer, NodeUser.layer)
+const platform = Layer.merge(NodeServices.layer, NodePlatform.layer)
 
 const isRoot = process.getuid?.() === 0
 
@@ -238,7 +239,7 @@ describe("PrivateDirectory: the directory", () => {
           chownSync(directory, 1234, 1234)
           return yield* PrivateDirectory.open(directory).pipe(
             Effect.provide(NodeServices.layer),
-            Effect.provideService(PrivateDirectory.UserId, 1234),
+            Effect.provideService(Platform.Platform, Platform.posix(1234)),
           )
         })
       for (const gid of [1234, 100]) isUntrusted(yield* Effect.flip(asUser(gid)), root, `chmod go-w ${root}`)

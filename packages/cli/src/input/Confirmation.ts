@@ -24,7 +24,8 @@ const controlC = 3
 
 /** In raw mode the terminal makes no signal of Ctrl-C. */
 const dropInput = (bytes: Uint8Array): void => {
-  if (bytes.includes(controlC)) process.kill(process.pid, "SIGINT")
+  // Not `process.kill`, which ends the process at once on Windows.
+  if (bytes.includes(controlC)) process.emit("SIGINT")
 }
 
 /** Long enough for any system to deliver what was typed before. */

@@ -3,6 +3,7 @@
  * manifest.
  */
 import * as FileName from "@live-response/core/FileName"
+import { Platform } from "@live-response/core/Platform"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -31,7 +32,7 @@ const names: ReadonlySet<string> = new Set(
 export const open = Effect.fnUntraced(function* (path: string, { noun, start }: Format) {
   const { basename, dirname } = yield* Path.Path
   const name = basename(path)
-  if (names.has(name)) {
+  if (names.has((yield* Platform).canonicalName(name))) {
     return yield* Failure.usage(`${path}: live-response itself has a file of this name; choose another name`)
   }
   const directory = yield* PrivateDirectory.open(dirname(path))

@@ -4,13 +4,15 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import * as FileName from "../FileName.ts"
+import type * as Platform from "../Platform.ts"
 import { fromPlatformError, isOfOneFile, StoreError } from "../StoreError.ts"
 import * as PathPermissions from "./pathPermissions.ts"
 
-export interface Platform {
+export interface System {
   readonly fs: FileSystem.FileSystem
   readonly paths: Path.Path
-  readonly user: number | undefined
+  readonly platform: Platform.Service
 }
 
 export const at =
@@ -30,11 +32,38 @@ const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.E
   type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
 
 /** Creates one directory. Another program may create the same one at the same time. */
-export const makeOne = ({ fs }: Platform, path: string): Effect.Effect<void, StoreError> =>
-  fs.makeDirectory(path, { mode: 0o700 }).pipe(
-    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
-    at(path),
+export const makeOne = ({ fs, paths, platform }: System, path: string): Effect.Effect<void, StoreError> =>
+  Effect.andThen(
+    checkPossible(platform, path, paths.basename(path)),
+    fs.makeDirectory(path, { mode: 0o700 }).pipe(
+      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
+      at(path),
+    ),
   )
+
+/** Fails if the system can't have a file or directory of this name. */
+const checkPossible = (
+  { problemOfName }: Platform.Service,
+  path: string,
+  name: string,
+): Effect.Effect<void, StoreError> => {
+  const problem = problemOfName(name)
+  return problem === undefined
+    ? Effect.void
+    : Effect.fail(new StoreError({ path, problem: "Failed", detail: `${problem}; choose another name` }))
+}
+
+/** Fails if the path of a directory is too long for the names of its files. */
+const checkLength = (
+  { longestPath }: Platform.Service,
+  path: string,
+  given: string,
+): Effect.Effect<void, StoreError> => {
+  const most = longestPath === undefined ? Infinity : longestPath - 1 - FileName.longest
+  if (path.length <= most) return Effect.void
+  const detail = `its path has ${path.length} characters, and with more than ${most} the paths of its files are too long; choose a directory with a shorter path`
+  return Effect.fail(new StoreError({ path: given, problem: "Failed", detail }))
+}
 
 /** How many links Linux follows in a path. */
 const mostLinks = 40
@@ -45,11 +74,12 @@ const mostLinks = 40
  * creation never returns for a directory that can be read but not written, such as /proc.
  */
 export const resolve = (
-  platform: Platform,
+  system: System,
   given: string,
   make: boolean,
 ): Effect.Effect<Option.Option<string>, StoreError> => {
-  const { fs, paths, user } = platform
+  const { fs, paths, platform } = system
+  const { user } = platform
   let links = 0
   const walk = Effect.fnUntraced(function* (
     path: string,
@@ -61,7 +91,7 @@ export const resolve = (
     const here = above === path ? path : paths.join(parent.value, paths.basename(path))
     const found = yield* at(here)(optional(fs.lstat(here)))
     if (Option.isNone(found) && !make) return Option.none()
-    if (Option.isNone(found)) yield* makeOne(platform, here)
+    if (Option.isNone(found)) yield* makeOne(system, here)
     const info = Option.isSome(found) ? found.value : yield* at(here)(fs.lstat(here))
     if (info.type === "SymbolicLink") {
       yield* trust(here, PathPermissions.ofPathLink(info, user))
@@ -78,7 +108,9 @@ export const resolve = (
     )
     return Option.some(here)
   })
-  return walk(paths.resolve(given), "directory")
+  const path = paths.resolve(given)
+  const walked = walk(path, "directory")
+  return make ? Effect.andThen(checkLength(platform, path, given), walked) : walked
 }
 
 const isPlain = (segment: string): boolean => /^[^/\\:\0]+$/.test(segment) && segment !== "." && segment !== ".."
@@ -100,7 +132,7 @@ export interface Opened {
 
 const inodeOf = ({ ino }: FileSystem.File.Info) => Option.getOrUndefined(ino)
 
-export const identify = Effect.fnUntraced(function* ({ fs }: Platform, path: string, realPath: string) {
+export const identify = Effect.fnUntraced(function* ({ fs }: System, path: string, realPath: string) {
   const info = yield* at(path)(fs.lstat(realPath))
   return { path, realPath, dev: info.dev, ino: inodeOf(info) } satisfies Opened
 })
@@ -112,25 +144,25 @@ const below = (name: string): string => name.slice(0, Math.max(0, name.indexOf("
 
 /** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
 export class Names {
-  private readonly platform: Platform
+  private readonly system: System
   private readonly opened: Opened
 
-  constructor(platform: Platform, opened: Opened) {
-    this.platform = platform
+  constructor(system: System, opened: Opened) {
+    this.system = system
     this.opened = opened
   }
 
   pathOf(name: string): string {
-    return this.platform.paths.join(this.opened.path, name)
+    return this.system.paths.join(this.opened.path, name)
   }
 
   real(name: string): string {
-    return this.platform.paths.join(this.opened.realPath, name)
+    return this.system.paths.join(this.opened.realPath, name)
   }
 
   /** What is at a path. None if there is nothing. It runs several times for each result, so it is one step. */
   private look(realPath: string, pathOf: () => string): Effect.Effect<Option.Option<Info>, StoreError> {
-    return Effect.matchEffect(this.platform.fs.lstat(realPath), {
+    return Effect.matchEffect(this.system.fs.lstat(realPath), {
       onSuccess: Effect.succeedSome,
       onFailure: (error) =>
         error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOf())(error)),
@@ -161,15 +193,17 @@ export class Names {
   }
 
   private checkName(name: string): Effect.Effect<void, StoreError> {
-    return segmentsOf(name) === undefined
-      ? Effect.fail(untrusted(this.pathOf(name), "not the name of a file in this directory"))
-      : Effect.void
+    const segments = segmentsOf(name)
+    if (segments === undefined) {
+      return Effect.fail(untrusted(this.pathOf(name), "not the name of a file in this directory"))
+    }
+    return checkPossible(this.system.platform, this.pathOf(name), segments.at(-1) ?? "")
   }
 
   /** Gives whether the subdirectory of a name is there. */
   private checkBelow(name: string): Effect.Effect<boolean, StoreError> {
     const path = this.pathOf(below(name))
-    const { user } = this.platform
+    const { user } = this.system.platform
     return Effect.flatMap(
       this.look(this.real(below(name)), () => path),
       Option.match({
@@ -198,7 +232,9 @@ export class Names {
     return Effect.tap(
       this.look(this.real(name), () => path),
       (found) =>
-        Option.isSome(found) ? trust(path, PathPermissions.ofFile(found.value, this.platform.user)) : Effect.void,
+        Option.isSome(found)
+          ? trust(path, PathPermissions.ofFile(found.value, this.system.platform.user))
+          : Effect.void,
     )
   }
 

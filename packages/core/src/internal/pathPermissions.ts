@@ -89,4 +89,7 @@ export const ofFile = (info: Info, user: User): string | undefined => {
   )
 }
 
-export const isReadableByOthers = (mode: number, user: User): boolean => user !== undefined && (mode & 0o044) !== 0
+export const isReadableByOthers = ({ mode }: Info, user: User): boolean => user !== undefined && (mode & 0o044) !== 0
+
+/** Whether the group or everybody may read, write or execute a file. */
+export const isOpenToOthers = ({ mode }: Info): boolean => (mode & 0o077) !== 0

@@ -7,6 +7,7 @@ import * as FileName from "@live-response/core/FileName"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as Hasher from "@live-response/core/Hasher"
 import type { MachineActionId } from "@live-response/core/MachineAction"
+import { Platform } from "@live-response/core/Platform"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { longestOutput } from "@live-response/core/Stack"
 import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
@@ -110,18 +111,17 @@ export const write = Effect.fnUntraced(
     const written = { machines: payload.machines.id.length, results: payload.results.kind.length, bytes, report: path }
     const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(written.results, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
     yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
-    if (open) yield* openInBrowser(`${target.directory.realPath}/${target.name}`)
+    if (!open) return
+    const { join } = yield* Path.Path
+    yield* openInBrowser((yield* Platform).opener, join(target.directory.realPath, target.name))
   },
   Effect.mapError(Failure.fromError),
   Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
-const openers: Partial<Record<NodeJS.Platform, string>> = { darwin: "open", win32: "explorer.exe" }
-
 /** Opens a file as a click on it would. A machine without a browser is a warning, because the report is written. */
-const openInBrowser = (path: string) =>
+const openInBrowser = (program: string, path: string) =>
   Effect.callback<void>((resume) => {
-    const program = openers[process.platform] ?? "xdg-open"
     const opener = spawn(program, [path], { detached: true, stdio: "ignore" })
     opener.once("spawn", () => {
       opener.unref()
