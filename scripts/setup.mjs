@@ -1,7 +1,8 @@
 // Installs what is missing.
 //
-//     node scripts/setup.mjs run     what the program needs
-//     node scripts/setup.mjs test    what its tests need as well
+//     node scripts/setup.mjs run      what the program needs
+//     node scripts/setup.mjs build    what a build needs as well
+//     node scripts/setup.mjs test     what the tests need as well
 //
 // It is JavaScript, because it runs on the Node of the machine (20 or later) before the project's own Node is installed.
 import { spawnSync } from "node:child_process"
@@ -22,12 +23,13 @@ import { pnpm } from "./pnpm.mjs"
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 
-const wanted = process.argv[2] === "test" ? "test" : "run"
+const isForTests = process.argv[2] === "test"
+const wanted = isForTests || process.argv[2] === "build" ? "test" : "run"
 const stamp = "node_modules/.live-response-setup.json"
 const isWindows = process.platform === "win32"
 
 install()
-if (wanted === "test") requirePrograms()
+if (isForTests) requirePrograms()
 
 function install() {
   const hash = hashOfManifests()

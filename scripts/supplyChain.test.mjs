@@ -9,20 +9,15 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { verdict } from "./audit.mjs"
+import { packagesOf, resolutionsOf } from "./lockfile.mjs"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
 const read = (path) => readFileSync(join(repository, path), "utf8")
 const manifest = JSON.parse(read("package.json"))
 
 describe("the lockfile", () => {
-  const [, packages = ""] = /\npackages:\n(.*)\nsnapshots:\n/s.exec(read("pnpm-lock.yaml")) ?? []
-  /** The resolution of each package, by name and version. The lockfile has two lines a package. */
-  const resolutions = new Map(
-    Array.from(packages.matchAll(/^  '?([^\s:']+)'?:\n    resolution: (.*)$/gm), ([, name, resolution]) => [
-      name,
-      resolution,
-    ]),
-  )
+  const packages = packagesOf(read("pnpm-lock.yaml"))
+  const resolutions = resolutionsOf(read("pnpm-lock.yaml"))
   const hasHash = (resolution) => /^\{integrity: sha512-[A-Za-z0-9+/]{86}==\}$/.test(resolution ?? "")
 
   test("has a SHA-512 for every package, and takes packages from a registry only", () => {
