@@ -41,13 +41,16 @@ const emptyDirectory = (name) => {
 }
 
 describe("the binary", () => {
-  test("runs the demo, without Node on the path", async () => {
+  test("runs the demo, without Node on the path, and reports to systemd", async () => {
     const cwd = emptyDirectory("demo")
-    const { code, stderr, stdout } = await run(["demo"], cwd)
+    const path = emptyDirectory("path")
+    writeFileSync(join(path, "systemd-notify"), '#!/bin/sh\necho "$1" >> calls\n', { mode: 0o755 })
+    const { code, stderr, stdout } = await run(["demo"], cwd, { PATH: path, NOTIFY_SOCKET: "/run/notify" })
     assert.strictEqual(code, 0, stderr)
     assert.match(stdout, /60 downloaded/)
     assert.match(stdout, /^ {2}live-response demo --run /m)
     assert.match(readFileSync(join(cwd, "live-response-results/manifest.jsonl"), "utf8"), /"completed"/)
+    assert.match(readFileSync(join(cwd, "calls"), "utf8"), /^READY=1\n(STATUS=.*\n)*STOPPING=1\n$/)
   })
 
   test("reads no configuration of its directory or of a runtime, and loads no code from there", async () => {
@@ -85,6 +88,12 @@ describe("the binary", () => {
     const quota = await run(["quota"], cwd, { ...env, LIVE_RESPONSE_REDIS_URL: "redis://127.0.0.1:9" })
     assert.match(quota.stderr, /127\.0\.0\.1:9/)
     assert.deepStrictEqual(readdirSync(cwd), before)
+  })
+
+  test("imports nothing when it runs, but for a package that may be missing", () => {
+    const parts = readdirSync(join(root, "parts")).map((name) => readFileSync(join(root, "parts", name), "utf8"))
+    const imported = parts.flatMap((text) => Array.from(text.matchAll(/[^\w.$]import\(([^)]*)\)/g), ([, what]) => what))
+    assert.deepStrictEqual(imported, ["`@node-rs/xxhash`"])
   })
 
   test("has the licences of the packages in it and of Node", () => {

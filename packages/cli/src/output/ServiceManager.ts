@@ -28,7 +28,8 @@ export interface ServiceManager {
  * what it needs. Returns why that failed, if it did.
  */
 const notify = Effect.fnUntraced(function* (socket: string, ...variables: ReadonlyArray<string>) {
-  const { execFile } = yield* Effect.promise(() => import("node:child_process"))
+  // An import would load it for every command, and a binary can't import when it runs.
+  const { execFile } = process.getBuiltinModule("node:child_process")
   return yield* Effect.callback<Option.Option<string>>((resume) => {
     const env = { [socketVariable]: socket, PATH: process.env.PATH ?? "" }
     execFile("systemd-notify", variables, { env, timeout }, (error, _, stderr) => {
