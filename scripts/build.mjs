@@ -25,16 +25,27 @@ function compile(...projects) {
  */
 export async function bundle(sources, dir) {
   rmSync(dir, { recursive: true, force: true })
-  const program = await roll(join(sources, "Process.ts"), {
-    dir,
-    codeSplitting: { groups: [{ name: "Process", tags: ["$initial"] }] },
-  })
+  const program = await rollProgram(sources, { dir })
   // The entry is on its own, so that it can answer without the program.
   const entry = await roll(join(sources, "bin.ts"), { dir }, { "./Process.ts": "./Process.js" })
   chmodSync(join(dir, "bin.js"), 0o755)
-  const modules = [...program, ...entry].flatMap(({ modules }) => Object.entries(modules))
-  const paths = modules.filter(([, { renderedLength }]) => renderedLength > 0).map(([path]) => path)
-  writeFileSync(join(dir, "THIRD-PARTY.txt"), notices(paths))
+  writeFileSync(join(dir, "THIRD-PARTY.txt"), notices(packagesOf([...program, ...entry])))
+}
+
+/**
+ * The program as CommonJS, for a binary: Process.js, and the parts that it loads. Needs neither the entry, which is there for the
+ * Node of others, nor any package. Returns the packages that the parts are of.
+ */
+export async function bundleParts(sources, dir) {
+  return packagesOf(await rollProgram(sources, { dir, format: "cjs" }))
+}
+
+/** What every command needs in one file, and what only some commands need in others. */
+function rollProgram(sources, options) {
+  return roll(join(sources, "Process.ts"), {
+    codeSplitting: { groups: [{ name: "Process", tags: ["$initial"] }] },
+    ...options,
+  })
 }
 
 /** Bundles what an entry loads, but for the files that are elsewhere. */
@@ -42,6 +53,8 @@ async function roll(input, options, elsewhere = {}) {
   const build = await rolldown({
     input,
     platform: "node",
+    // Only Effect's reading of Vite's environment asks for it, and a CommonJS file has none.
+    transform: options.format === "cjs" ? { define: { "import.meta": "{}" } } : {},
     plugins: [
       {
         name: "elsewhere",
@@ -64,19 +77,29 @@ async function roll(input, options, elsewhere = {}) {
   return output
 }
 
-/** The licences of the packages that these modules are from. */
-function notices(paths) {
+function order({ name, version }) {
+  return `${name} ${version}`
+}
+
+/** The packages whose code is in these files: name, version, license and directory, sorted. */
+function packagesOf(output) {
+  const modules = output.flatMap(({ modules }) => Object.entries(modules))
+  const paths = modules.filter(([, { renderedLength }]) => renderedLength > 0).map(([path]) => path)
   const directories = new Set(paths.flatMap((path) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
   const packages = Array.from(directories, (directory) => {
     const { license, name, version } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"))
+    return { name, version, license, directory }
+  })
+  return packages.toSorted((a, b) => (order(a) < order(b) ? -1 : 1))
+}
+
+/** The licences of these packages. */
+export function notices(packages) {
+  const sections = packages.map(({ directory, license, name, version }) => {
+    const title = `${name} ${version} (${license})`
     const files = readdirSync(directory).filter((file) => /^(licen[cs]e|notice)/i.test(file))
     const texts = files.toSorted().map((file) => readFileSync(join(directory, file), "utf8").trim())
-    return { title: `${name} ${version} (${license})`, texts }
+    return [`${title}\n${"=".repeat(title.length)}`, ...texts].join("\n\n")
   })
-  const sorted = packages.toSorted((a, b) => (a.title < b.title ? -1 : 1))
-  return [
-    "live-response contains code of these packages.",
-    ...sorted.map(({ texts, title }) => [`${title}\n${"=".repeat(title.length)}`, ...texts].join("\n\n")),
-    "",
-  ].join("\n\n\n")
+  return ["live-response contains code of these packages.", ...sections, ""].join("\n\n\n")
 }

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 import { Miniflare } from "miniflare"
 import { rolldown } from "rolldown"
+import { packAll } from "./pack.mjs"
 import { pnpm } from "./pnpm.mjs"
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)))
@@ -73,15 +74,6 @@ const emptyFolder = (name) => {
   writeFileSync(join(directory, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }))
   return directory
 }
-
-/** Packs a package, and returns the path of its archive. */
-const pack = (name, directory) => {
-  const args = ["-C", `packages/${name}`, "pack", "--json", "--pack-destination", directory]
-  const { status, stdout } = pnpm(args, { encoding: "utf8", stdio: ["ignore", "pipe", 2] })
-  return status === 0 ? JSON.parse(stdout).filename : fail(`pnpm pack failed for ${name}`)
-}
-
-const packAll = (directory) => Object.fromEntries(["core", "node", "cli"].map((name) => [name, pack(name, directory)]))
 
 const archives = packAll(root)
 

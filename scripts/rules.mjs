@@ -39,7 +39,7 @@ const lineRules = [
   },
   {
     // CompileCache decides before anything else is loaded.
-    appliesTo: /\/src\/(?!(.*\/)?(NodePlatform|pathTrust|CompileCache)\.ts$)/,
+    appliesTo: /\/src\/(?!(.*\/)?(NodePlatform|pathPermissions|CompileCache)\.ts$)/,
     forbids:
       /\bprocess\.(platform|getuid|geteuid)\b|\bos\.(platform|type)\(|\bsep\s*[!=]==|\bmode\)? & |\.(on|once)\("SIG(TERM|HUP|BREAK)"/,
     instead: "ask core's Platform, which has the rules of every system",

@@ -1,8 +1,9 @@
 // Installs what is missing.
 //
-//     node scripts/setup.mjs run     what the program needs
-//     node scripts/setup.mjs test    what its tests need as well
-//     node scripts/setup.mjs docs    and what builds the site of the documentation, which has a lockfile of its own
+//     node scripts/setup.mjs run      what the program needs
+//     node scripts/setup.mjs build    what a build needs as well
+//     node scripts/setup.mjs test     what the tests need as well
+//     node scripts/setup.mjs docs     and what builds the site of the documentation, which has a lockfile of its own
 //
 // It is JavaScript, because it runs on the Node of the machine (20 or later) before the project's own Node is installed.
 import { spawnSync } from "node:child_process"
@@ -24,12 +25,13 @@ import { pnpm } from "./pnpm.mjs"
 process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 
 const isForDocs = process.argv[2] === "docs"
-const wanted = isForDocs || process.argv[2] === "test" ? "test" : "run"
+const isForTests = isForDocs || process.argv[2] === "test"
+const wanted = isForTests || process.argv[2] === "build" ? "test" : "run"
 const stamp = "node_modules/.live-response-setup.json"
 const isWindows = process.platform === "win32"
 
 install()
-if (wanted === "test") requirePrograms()
+if (isForTests) requirePrograms()
 if (isForDocs) installDocs()
 
 function install() {

@@ -9,32 +9,23 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { verdict } from "./audit.mjs"
+import { packagesOf, resolutionsOf } from "./lockfile.mjs"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
 const read = (path) => readFileSync(join(repository, path), "utf8")
 const manifest = JSON.parse(read("package.json"))
 
 describe("the lockfile", () => {
-  /** The resolution of each package, by name and version. The lockfile has two lines a package. */
-  const resolutionsOf = (path) => {
-    const [, packages = ""] = /\npackages:\n(.*)\nsnapshots:\n/s.exec(read(path)) ?? []
-    const resolutions = new Map(
-      Array.from(packages.matchAll(/^  '?([^\s:']+)'?:\n    resolution: (.*)$/gm), ([, name, resolution]) => [
-        name,
-        resolution,
-      ]),
-    )
-    assert.strictEqual(resolutions.size, packages.match(/^  \S/gm)?.length)
-    return resolutions
-  }
   const hasHash = (resolution) => /^\{integrity: sha512-[A-Za-z0-9+/]{86}==\}$/.test(resolution ?? "")
 
   test.each([
     { path: "pnpm-lock.yaml", least: 400 },
     { path: "docs-site/pnpm-lock.yaml", least: 250 },
   ])("has a SHA-512 for every package, and takes packages from a registry only: $path", ({ least, path }) => {
-    const resolutions = resolutionsOf(path)
+    const lockfile = read(path)
+    const resolutions = resolutionsOf(lockfile)
     assert.isAbove(resolutions.size, least)
+    assert.strictEqual(resolutions.size, packagesOf(lockfile).match(/^  \S/gm)?.length)
     assert.deepStrictEqual(
       Array.from(resolutions).filter(([, resolution]) => !hasHash(resolution)),
       [],
@@ -42,7 +33,7 @@ describe("the lockfile", () => {
   })
 
   test("pins the binaries of Node, Bun and Deno for each platform", () => {
-    const resolutions = resolutionsOf("pnpm-lock.yaml")
+    const resolutions = resolutionsOf(read("pnpm-lock.yaml"))
     const catalog = read("pnpm-workspace.yaml")
     const nodes = Object.keys(manifest.optionalDependencies).map(
       (name) => `${name}@${new RegExp(`^  ${name}: (\\d+\\.\\d+\\.\\d+)$`, "m").exec(catalog)?.[1]}`,

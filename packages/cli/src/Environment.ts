@@ -1,13 +1,14 @@
 import * as NodeEnvironment from "@live-response/node/NodeEnvironment"
 import * as ConfigProvider from "effect/ConfigProvider"
 import { librarySwitch } from "./DebugSwitches.ts"
+import { socketVariable } from "./output/ServiceManager.ts"
 
 /**
- * Removes the secrets from this process's environment, and the switch by which libraries print them, and gives what the
- * environment was. Programs that are started, such as `az` for a sign-in, inherit what is left.
+ * Removes from this process's environment the secrets, the switch by which libraries print them, and the socket of systemd, and
+ * gives what the environment was. Programs that are started, such as `az` for a sign-in, inherit what is left.
  */
 export const takeSecrets = (env: Record<string, string | undefined>): ConfigProvider.ConfigProvider => {
   const provider = ConfigProvider.fromEnvRecord({ ...env })
-  for (const name of [...NodeEnvironment.secretVariables, librarySwitch]) delete env[name]
+  for (const name of [...NodeEnvironment.secretVariables, librarySwitch, socketVariable]) delete env[name]
   return provider
 }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
-import * as Trust from "./internal/pathTrust.ts"
+import * as PathPermissions from "./internal/pathPermissions.ts"
 import { Platform } from "./Platform.ts"
 import * as TextEncoding from "./TextEncoding.ts"
 
@@ -28,7 +28,7 @@ export const warnIfShared = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   if (!(yield* Platform).hasModes) return
   const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
-  if (file?.type !== "File" || !Trust.isOpenToOthers(file)) return
+  if (file?.type !== "File" || !PathPermissions.isOpenToOthers(file)) return
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
 })
 

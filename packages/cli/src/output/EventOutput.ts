@@ -25,6 +25,7 @@ import * as PlanText from "./PlanText.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as ProgressDisplay from "./ProgressDisplay.ts"
 import * as ProgressText from "./ProgressText.ts"
+import * as ServiceManager from "./ServiceManager.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 import * as SummaryText from "./SummaryText.ts"
 
@@ -183,6 +184,8 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   const startedAt = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
   const moment = yield* makeMoment(progress, elapsed)
+  const line = Effect.map(moment, (moment) => ProgressText.line(progress, moment))
+  const service = yield* ServiceManager.make(line)
 
   // The display has a scope of its own, which closes before the summary: what is drawn is erased.
   const display = yield* Scope.fork(yield* Effect.scope)
@@ -191,19 +194,23 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     : Scope.provide(
         ProgressDisplay.show({
           lines: (columns) => Effect.map(moment, (moment) => ProgressText.lines(progress, moment, columns)),
-          line: Effect.map(moment, (moment) => ProgressText.line(progress, moment)),
+          line,
         }),
         display,
       )
 
   const state: State = { json, quiet, isFollowing, progress, fleet, print }
   const finish = Effect.gen(function* () {
+    yield* service.stopping
     yield* Scope.close(display, Exit.void)
     yield* printSummary(state, { directory: printable(directory), isResumable, took: yield* elapsed })
   })
 
   return {
     ...makeReports(state),
+
+    /** Reports to the service manager that the command works. With `isFollowing` the command says when, else it does at once. */
+    reportReady: service.ready,
 
     /** Sets the number of targets. */
     setTotal: (total: number) => {
@@ -218,7 +225,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
     /** Shows the work while it runs, then prints the summary: also after a failure or Ctrl-C. */
     during: <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      work.pipe(
+      (isFollowing ? work : Effect.andThen(service.ready, work)).pipe(
         Effect.onInterrupt(() => Effect.sync(() => (progress.interrupted = true))),
         Effect.ensuring(finish),
       ),

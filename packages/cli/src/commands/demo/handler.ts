@@ -10,6 +10,7 @@ import * as Path from "effect/Path"
 import { exitCode } from "../../ExitCode.ts"
 import { Failure, machine } from "../../Failure.ts"
 import { printable } from "../../output/Printable.ts"
+import { programName } from "../../output/ProgramName.ts"
 import * as SampleService from "../simulate/sampleService.ts"
 import * as SampleData from "./sampleData.ts"
 
@@ -54,11 +55,11 @@ export const demoDownload = Effect.fnUntraced(function* <E, R>(directory: string
     "",
     "The failed target is the one that does not exist. Try next:",
     "",
-    "  npx @live-response/cli demo               nothing is downloaded twice",
-    "  npx @live-response/cli demo --run         a script on ten machines, and its results",
+    `  ${programName} demo               nothing is downloaded twice`,
+    `  ${programName} demo --run         a script on ten machines, and its results`,
     `  cat ${printable(directory)}/manifest.jsonl  the downloaded results, with their SHA-256`,
-    "  npx @live-response/cli download --help    the same with your tenant",
-    "  npx @live-response/cli simulate           the simulator alone, for your own programs",
+    `  ${programName} download --help    the same with your tenant`,
+    `  ${programName} simulate           the simulator alone, for your own programs`,
   )
 })
 
@@ -85,11 +86,11 @@ export const demoRun = Effect.fnUntraced(function* <E, R>(directory: string, run
     "",
     "Two machines have no session: one is too old, and one was busy. Try next:",
     "",
-    `  npx @live-response/cli results ${printable(out)}`,
+    `  ${programName} results ${printable(out)}`,
     "      a table of the script's output on each machine",
     `  cat ${printable(out)}/sessions.jsonl`,
     "      the journal of started sessions: because of it no machine gets a session twice",
-    "  npx @live-response/cli run --help",
+    `  ${programName} run --help`,
     "      the same with your tenant",
   )
 })

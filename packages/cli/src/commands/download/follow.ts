@@ -56,11 +56,12 @@ const follow = Effect.fnUntraced(function* (options: Options) {
           ? Effect.void
           : Messages.write(`resumes with actions created since ${Format.dateAndTime(event.since)}`)
       case "searched":
-        return output.reportSearch(DateTime.distance(event.at, event.next))
+        return Effect.andThen(output.reportSearch(DateTime.distance(event.at, event.next)), output.reportReady)
       case "gaveUp":
         return Messages.write(`gave up ${keyOf(event)} after a day; run the same command again to download it`)
       case "unavailable":
-        return Messages.write(`waiting: ${printable(event.message)}`)
+        // It works without the network too: it waits.
+        return Effect.andThen(Messages.write(`waiting: ${printable(event.message)}`), output.reportReady)
       default:
         return output.reportEvent(event)
     }

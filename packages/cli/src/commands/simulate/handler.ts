@@ -4,6 +4,7 @@
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { programName } from "../../output/ProgramName.ts"
 import * as SampleData from "../demo/sampleData.ts"
 import * as SampleService from "./sampleService.ts"
 
@@ -33,10 +34,8 @@ export const serve = Effect.fnUntraced(function* (options: Options) {
       `The simulator serves ${results.length} results and ${machines.length} machines at ${address}. In another terminal:`,
       "",
       `  export LIVE_RESPONSE_ENDPOINT=${address} LIVE_RESPONSE_TOKEN=${SampleService.token}`,
-      `  npx @live-response/cli download ${results[0]?.ref.machineActionId}:0-5 ${SampleData.missing}`,
-      ...machines
-        .slice(0, 1)
-        .map(({ id }) => `  npx @live-response/cli run ${id} --script collect.ps1 --download case-1`),
+      `  ${programName} download ${results[0]?.ref.machineActionId}:0-5 ${SampleData.missing}`,
+      ...machines.slice(0, 1).map(({ id }) => `  ${programName} run ${id} --script collect.ps1 --download case-1`),
       "",
       "Other programs send the same token. A fault happens to the next request, here to that for a result:",
       "",

@@ -1,0 +1,217 @@
+// install.sh installs what a release has, and nothing else.
+import { execFile, execFileSync, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { basename, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterEach, assert, beforeEach, describe, test } from "vitest"
+import { writeChecksums } from "./checksums.mjs"
+import { installerOf } from "./release.mjs"
+
+const installer = fileURLToPath(new URL("../install.sh", import.meta.url))
+const archive = "live-response-linux-x64.tar.gz"
+
+let root
+let release
+let server
+let address
+/** Answers in place of the files of the release. */
+let respond
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), "live-response-install-"))
+  release = join(root, "release")
+  mkdirSync(join(release, "live-response-linux-x64"), { recursive: true })
+  const program = join(release, "live-response-linux-x64/live-response")
+  writeFileSync(program, "#!/bin/sh\necho live-response v9.9.9\n", { mode: 0o755 })
+  execFileSync("tar", ["-czf", archive, "live-response-linux-x64"], { cwd: release })
+  rmSync(join(release, "live-response-linux-x64"), { recursive: true })
+  writeChecksums(release)
+  respond = undefined
+  server = createServer((request, response) => {
+    const path = join(release, basename(request.url))
+    if (respond?.(request, response, path) === true) return
+    response.statusCode = existsSync(path) ? 200 : 404
+    response.end(existsSync(path) ? readFileSync(path) : "")
+  }).listen(0, "127.0.0.1")
+  await once(server, "listening")
+  address = `http://127.0.0.1:${server.address().port}`
+})
+afterEach(() => {
+  server.close()
+  server.closeAllConnections()
+  rmSync(root, { recursive: true, force: true })
+})
+
+/** A directory of programs: those of this machine with these names, and others as scripts. */
+const programs = (names, scripts = {}) => {
+  const path = mkdtempSync(join(root, "bin-"))
+  for (const name of names) {
+    const { stdout } = spawnSync("which", [name], { encoding: "utf8" })
+    symlinkSync(stdout.trim(), join(path, name))
+  }
+  for (const [name, script] of Object.entries(scripts))
+    writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  return path
+}
+
+const common = ["awk", "cat", "chmod", "cp", "cut", "grep", "gzip", "id", "mkdir", "mktemp", "mv", "rm", "sh", "tar"]
+const x64 = { uname: "case $1 in -s) echo Linux ;; *) echo x86_64 ;; esac", ldd: "echo ldd (GNU libc) 2.36" }
+const withCurl = () => programs([...common, "curl", "sha256sum"], x64)
+
+const install = (path, args = ["--from", address], script = installer) =>
+  new Promise((resolve) => {
+    const env = { PATH: path, HOME: join(root, "home"), TMPDIR: root }
+    const options = { env, cwd: root }
+    execFile("/bin/sh", [script, "--to", join(root, "to"), ...args], options, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr: stderr.trim().split("\n").at(-1) }),
+    )
+  })
+
+const installed = () => join(root, "to/live-response")
+
+/** Nothing was installed, and nothing is left behind. */
+const assertNothing = () => {
+  assert.isFalse(existsSync(join(root, "to")))
+  assert.deepStrictEqual(
+    readdirSync(root).filter((name) => name.startsWith("tmp.")),
+    [],
+  )
+}
+
+describe("install.sh", () => {
+  test.each([
+    ["curl and sha256sum", ["curl", "sha256sum"]],
+    ["wget and shasum", ["wget", "shasum", "perl"]],
+    ["wget and openssl", ["wget", "openssl"]],
+  ])("installs with %s", async (_, names) => {
+    const { code, stderr, stdout } = await install(programs([...common, ...names], x64))
+    assert.strictEqual(code, 0, stderr)
+    assert.strictEqual(
+      stdout,
+      `Installed live-response v9.9.9 in ${join(root, "to")}.\nAdd ${join(root, "to")} to your PATH, then try it: live-response demo\n`,
+    )
+    assert.strictEqual(statSync(installed()).mode & 0o777, 0o755)
+    assert.deepStrictEqual(readdirSync(join(root, "to")), ["live-response"])
+  })
+
+  test("installs from a directory, and replaces an older version", async () => {
+    mkdirSync(join(root, "to"))
+    writeFileSync(installed(), "older")
+    const { code, stderr } = await install(programs([...common, "sha256sum"], x64), ["--from", release])
+    assert.strictEqual(code, 0, stderr)
+    assert.match(readFileSync(installed(), "utf8"), /v9\.9\.9/)
+  })
+
+  test("installs nothing if the checksum is another one", async () => {
+    writeFileSync(join(release, archive), "something else")
+    const { code, stderr } = await install(withCurl())
+    assert.strictEqual(code, 1)
+    assert.match(
+      stderr,
+      /^install\.sh: live-response-linux-x64\.tar\.gz is not what SHA256SUMS says, and was not installed \(its SHA-256 is [0-9a-f]{64}\); run the same command again$/,
+    )
+    assertNothing()
+  })
+
+  test("installs nothing if the release has no checksum of it", async () => {
+    writeFileSync(join(release, "SHA256SUMS"), `${"0".repeat(64)}  another-${archive}\n`)
+    const { code, stderr } = await install(withCurl())
+    assert.strictEqual(code, 1)
+    assert.strictEqual(stderr, `install.sh: ${address} has no ${archive} in its SHA256SUMS`)
+    assertNothing()
+  })
+
+  test.each(["curl", "wget"])("installs nothing if the download is cut off (%s)", async (client) => {
+    respond = (request, response, path) => {
+      if (!request.url.endsWith(archive)) return false
+      const bytes = readFileSync(path)
+      response.setHeader("content-length", bytes.length)
+      response.write(bytes.subarray(0, 100), () => response.destroy())
+      return true
+    }
+    // One attempt: the client's own retries wait.
+    const once = { curl: 'exec /usr/bin/curl "$@" --retry 0', wget: 'exec /usr/bin/wget --tries=1 "$@"' }
+    const path = programs([...common, "sha256sum"], { ...x64, [client]: once[client] })
+    const { code, stderr } = await install(path)
+    assert.strictEqual(code, 1)
+    assert.strictEqual(stderr, `install.sh: ${address}/${archive} could not be downloaded; run the same command again`)
+    assertNothing()
+  })
+
+  test("does nothing if it was cut off itself", async () => {
+    const script = readFileSync(installer, "utf8")
+    const part = join(root, "part.sh")
+    for (const cut of [0.3, 0.6, 0.9]) {
+      writeFileSync(part, script.slice(0, script.length * cut))
+      await install(withCurl(), undefined, part)
+      assertNothing()
+    }
+    writeFileSync(part, script.slice(0, script.lastIndexOf("main")))
+    await install(withCurl(), undefined, part)
+    assertNothing()
+  })
+
+  test.each([
+    [
+      "another system",
+      { uname: "echo FreeBSD" },
+      /^install\.sh: there is no binary for FreeBSD; with Node 22\.19 or later: npx @live-response\/cli$/,
+    ],
+    [
+      "another processor",
+      { uname: "case $1 in -s) echo Linux ;; *) echo riscv64 ;; esac" },
+      /^install\.sh: there is no binary for Linux on riscv64; /,
+    ],
+    ["musl", { ldd: "echo musl libc >&2; exit 1" }, /^install\.sh: the binary needs glibc, and this system has musl; /],
+    [
+      "another file of the release",
+      { uname: "case $1 in -s) echo Linux ;; *) echo aarch64 ;; esac" },
+      /has no live-response-linux-arm64\.tar\.gz in its SHA256SUMS$/,
+    ],
+  ])("says what there is not: %s", async (_, scripts, message) => {
+    const { code, stderr } = await install(programs([...common, "curl", "sha256sum"], { ...x64, ...scripts }))
+    assert.strictEqual(code, 1)
+    assert.match(stderr, message)
+    assertNothing()
+  })
+
+  test("says which programs it needs", async () => {
+    const withoutClient = await install(programs([...common, "sha256sum"], x64))
+    assert.match(withoutClient.stderr, /^install\.sh: curl or wget is needed; /)
+    const withoutHash = await install(programs([...common, "curl"], x64))
+    assert.match(withoutHash.stderr, /^install\.sh: sha256sum, shasum or openssl is needed /)
+    assertNothing()
+  })
+
+  test("asks other machines only over TLS, also where they redirect", async () => {
+    const plain = await install(withCurl(), ["--from", "http://releases.example"])
+    assert.strictEqual(plain.stderr, "install.sh: http://releases.example is not an https address")
+    respond = (_, response) => {
+      response.writeHead(302, { location: "ftp://127.0.0.1/SHA256SUMS" })
+      response.end()
+      return true
+    }
+    assert.strictEqual((await install(withCurl())).code, 1)
+    assertNothing()
+  })
+
+  test("of a release has its address, and that of the checkout asks for one", async () => {
+    const { stderr } = await install(withCurl(), [])
+    assert.strictEqual(stderr, "install.sh: this copy is not of a release; name one with --from ADDRESS")
+    const script = installerOf(readFileSync(installer, "utf8"), "1.2.3", "contoso/live-response")
+    assert.match(script, /^release=https:\/\/github\.com\/contoso\/live-response\/releases\/download\/v1\.2\.3$/m)
+  })
+})
