@@ -38,7 +38,7 @@ export async function bundle(sources, dir) {
 }
 
 /** Bundles what an entry loads, but for the files that are elsewhere. */
-async function roll(input, options, elsewhere = {}) {
+export async function roll(input, options, elsewhere = {}) {
   const build = await rolldown({
     input,
     platform: "node",
