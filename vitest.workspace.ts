@@ -14,7 +14,9 @@ const patientClock = {
     source === "@effect/vitest" && importer !== wrapper ? wrapper : undefined,
 }
 
-const project = (name: string) => ({
+const bundles = fileURLToPath(new URL("scripts/testBundle.mjs", import.meta.url))
+
+const project = (name: string, options: { readonly globalSetup?: string; readonly isolate?: boolean } = {}) => ({
   plugins: [patientClock],
   test: {
     name,
@@ -22,6 +24,7 @@ const project = (name: string) => ({
     include: ["test/**/*.test.ts"],
     testTimeout: timeout,
     hookTimeout: timeout,
+    ...options,
   },
 })
 
@@ -29,5 +32,14 @@ const scripts = { test: { name: "scripts", root: "scripts", include: ["*.test.mj
 
 export default defineConfig({
   // Most tests wait for a process or a socket, so more of them run at once than vitest would start on two cores.
-  test: { maxWorkers: 3, projects: [project("core"), project("node"), project("cli"), scripts] },
+  test: {
+    maxWorkers: 4,
+    maxConcurrency: 8,
+    projects: [
+      project("core", { isolate: false }),
+      project("node", { globalSetup: bundles }),
+      project("cli", { globalSetup: bundles }),
+      scripts,
+    ],
+  },
 })

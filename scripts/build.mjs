@@ -49,7 +49,7 @@ function rollProgram(sources, options) {
 }
 
 /** Bundles what an entry loads, but for the files that are elsewhere. */
-async function roll(input, options, elsewhere = {}) {
+export async function roll(input, options, elsewhere = {}) {
   const build = await rolldown({
     input,
     platform: "node",

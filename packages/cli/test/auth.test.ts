@@ -306,7 +306,7 @@ describe("loaded modules", () => {
   const loadedBy = Effect.fnUntraced(function* (command: Cli.Command) {
     const box = yield* Cli.sandbox
     const env = { ...command.env, NODE_OPTIONS: preload, LOADED_MODULES: box.path("modules") }
-    const ended = yield* box.run({ ...command, env })
+    const ended = yield* box.run(Cli.fromSources({ ...command, env }))
     const modules = box.read("modules").toString().split("\n")
     return {
       ended,

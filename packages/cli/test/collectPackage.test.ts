@@ -7,12 +7,18 @@ import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const zip = Buffer.from("UEsDBBQAAAAAAA==", "base64")
 
+/** A service with two machines, and `live-response` for it. A link to a package has a quota of two a minute. */
+const serve = Effect.gen(function* () {
+  const service = yield* ServedSimulator.serve({ ...quick, machines: machines(2) })
+  const box = yield* Cli.sandbox
+  const command = (...args: ReadonlyArray<string>) => box.run({ args: [...args], env: { ...service.env, ...env } })
+  return { box, command, service }
+})
+
 describe("collect-package", () => {
   it.live("collects packages of machines once, and downloads them", () =>
     Effect.gen(function* () {
-      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(2) })
-      const box = yield* Cli.sandbox
-      const command = (...args: ReadonlyArray<string>) => box.run({ args: [...args], env: { ...service.env, ...env } })
+      const { box, command, service } = yield* serve
       const collect = ["collect-package", ...ids(2), "--download", "results"]
       const first = yield* command(...collect)
       assert.strictEqual(first.exitCode, 0, first.stderr)
@@ -28,6 +34,14 @@ describe("collect-package", () => {
         actions.map(({ type }) => type),
         ["CollectInvestigationPackage", "CollectInvestigationPackage"],
       )
+    }),
+  )
+
+  it.live("collects packages that a download selects later", () =>
+    Effect.gen(function* () {
+      const { box, command } = yield* serve
+      const collected = yield* command("collect-package", ...ids(2), "--wait")
+      assert.strictEqual(collected.exitCode, 0, collected.stderr)
       const selected = yield* command("download", "--type", "CollectInvestigationPackage", "--out", "others")
       assert.strictEqual(selected.exitCode, 0, selected.stderr)
       assert.strictEqual(box.files(box.path("others")).filter((file) => file.endsWith("/0.zip")).length, 2)

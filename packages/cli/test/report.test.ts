@@ -3,7 +3,7 @@
  */
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Page } from "playwright-core"
@@ -51,14 +51,13 @@ const fillCase = (box: Cli.Sandbox) => {
 /** Writes the report of a directory, and opens it. */
 const opened = Effect.fnUntraced(function* (
   fill: (box: Cli.Sandbox) => void,
-  options?: Parameters<typeof Browser.open>[2],
+  options?: Parameters<typeof Browser.open>[1],
 ) {
   const box = yield* Cli.sandbox
   fill(box)
   const ended = yield* box.run({ args: ["report", "results"] })
   assert.strictEqual(ended.exitCode, 0, ended.stderr)
-  const browser = yield* Browser.launch
-  return { box, ...(yield* Browser.open(browser, box.path("results/report.html"), options)) }
+  return { box, ...(yield* Browser.open(box.path("results/report.html"), options)) }
 })
 
 const step = <A>(body: () => Promise<A>) => Effect.promise(body)
@@ -86,8 +85,8 @@ const download = Effect.fnUntraced(function* (page: Page, name: string) {
 
 const views = ["summary", "results", "stack", "machines", "failures"]
 
-describe("report", () => {
-  it.live("counts each machine once, by what became of it", () =>
+layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
+  it.effect("counts each machine once, by what became of it", () =>
     Effect.gen(function* () {
       const { page, problems } = yield* opened(fillCase)
       const rows = yield* step(() =>
@@ -124,7 +123,7 @@ describe("report", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("filters, searches, sorts, stacks, and saves what is shown", () =>
+  it.effect("filters, searches, sorts, stacks, and saves what is shown", () =>
     Effect.gen(function* () {
       const { page, problems } = yield* opened(fillCase)
       yield* go(page, "results")
@@ -168,7 +167,7 @@ describe("report", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("works with the keyboard alone", () =>
+  it.effect("works with the keyboard alone", () =>
     Effect.gen(function* () {
       const { page, problems } = yield* opened(fillCase)
       const press = (...keys: ReadonlyArray<string>) =>
@@ -192,7 +191,7 @@ describe("report", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("keeps hostile text inert", () =>
+  it.effect("keeps hostile text inert", () =>
     Effect.gen(function* () {
       const { box, page, problems } = yield* opened((box) =>
         Directory.fill(box, {
@@ -253,7 +252,7 @@ describe("report", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is accessible in both themes", () =>
+  it.effect("is accessible in both themes", () =>
     Effect.gen(function* () {
       const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
       for (const colorScheme of ["light", "dark"] as const) {
@@ -280,7 +279,7 @@ describe("report", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("writes elsewhere, with links that lead back, and replaces no other file", () =>
+  it.effect("writes elsewhere, with links that lead back, and replaces no other file", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       fillCase(box)
@@ -294,8 +293,7 @@ describe("report", () => {
         [{ machines: 8, report: "reports/case 1.html", results: 6 }],
       )
       assert.strictEqual(box.mode("reports/case 1.html") & 0o777, 0o600)
-      const browser = yield* Browser.launch
-      const { page } = yield* Browser.open(browser, box.path("reports/case 1.html"))
+      const { page } = yield* Browser.open(box.path("reports/case 1.html"))
       yield* go(page, "results")
       yield* step(() => page.locator("[role=gridcell]").first().click())
       const link = yield* step(() => page.locator("aside a[href$='.json']").getAttribute("href"))
@@ -303,7 +301,7 @@ describe("report", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("has the page that its sources make", () =>
+  it.effect("has the page that its sources make", () =>
     Effect.gen(function* () {
       const page = Docs.read("packages/cli/src/commands/report/page.json")
       assert.strictEqual(page, yield* step(build), "run: npm run build:report")

@@ -35,7 +35,8 @@ class Certificate extends Context.Service<Certificate, Certificates.Certificate>
   static readonly layer = Layer.effect(Certificate, Certificates.selfSigned)
 }
 
-const program = fileURLToPath(new URL("support/signIn.ts", import.meta.url))
+/** Bundled by scripts/testBundle.mjs. */
+const program = process.env.LIVE_RESPONSE_TEST_SIGN_IN ?? fileURLToPath(new URL("support/signIn.ts", import.meta.url))
 
 const Line = Schema.Struct({
   token: Schema.optionalKey(Schema.String),

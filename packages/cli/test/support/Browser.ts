@@ -2,7 +2,9 @@
  * Pages in headless Chromium, which is Debian's, and everything that must not happen in them.
  */
 import { pathToFileURL } from "node:url"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
 const flags = [
@@ -15,10 +17,15 @@ const flags = [
   "--no-first-run",
 ]
 
-export const launch = Effect.acquireRelease(
+const launch = Effect.acquireRelease(
   Effect.promise(() => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags })),
   (browser) => Effect.promise(() => browser.close()),
 )
+
+/** One browser for all tests of a file, because it takes seconds to start. Each page has a context of its own. */
+export class Chromium extends Context.Service<Chromium, Browser>()("@live-response/cli/test/support/Browser/Chromium") {
+  static readonly layer = Layer.effect(Chromium, launch)
+}
 
 /** A page, and what went wrong in it: messages on the console, errors, requests, violations of its policy, dialogs. */
 export interface Opened {
@@ -45,7 +52,8 @@ const watch = (page: Page, address: string): Opened => {
 }
 
 /** Opens a file, and waits until its views are there. */
-export const open = Effect.fnUntraced(function* (browser: Browser, path: string, options: BrowserContextOptions = {}) {
+export const open = Effect.fnUntraced(function* (path: string, options: BrowserContextOptions = {}) {
+  const browser = yield* Chromium
   const page = yield* Effect.acquireRelease(
     Effect.promise(() => browser.newPage({ viewport: { width: 1280, height: 800 }, ...options })),
     (page) => Effect.promise(() => page.close()),

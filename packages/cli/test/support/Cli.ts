@@ -20,11 +20,12 @@ import type { ReferenceServer } from "./ReferenceServer.ts"
 export const repository = fileURLToPath(new URL("../../../..", import.meta.url))
 
 const node = join(repository, "node_modules/.bin/node")
-/** The sources, or what LIVE_RESPONSE_TEST_BIN names: all of these tests also hold for the bundle. */
-const main = process.env.LIVE_RESPONSE_TEST_BIN ?? join(repository, "packages/cli/src/bin.ts")
+/** The bundle of scripts/testBundle.mjs, or what LIVE_RESPONSE_TEST_BIN names. Outside of vitest it is the sources. */
+const sources = join(repository, "packages/cli/src/bin.ts")
+const main = process.env.LIVE_RESPONSE_TEST_BIN ?? sources
 
 /** Hundreds of processes compile the same code: the second one on need not. */
-const compileCache = join(tmpdir(), "live-response-test-compile-cache")
+const compileCache = process.env.LIVE_RESPONSE_TEST_COMPILE_CACHE ?? join(tmpdir(), "live-response-test-compile-cache")
 
 /** What is typed: arguments of `live-response`, or with `program` of another program. */
 export interface Command {
@@ -104,6 +105,13 @@ const defaultPatience = "150 seconds"
 export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>): Command => ({
   args: ["download", "--endpoint", server.endpoint, "--out", "results", ...args],
   env: { LIVE_RESPONSE_TOKEN: server.bearer },
+})
+
+/** The same from the sources, whose modules have their names. */
+export const fromSources = (command: Command): Command => ({
+  ...command,
+  program: node,
+  args: [sources, ...command.args],
 })
 
 /** The same in a shell's script, in which `"$@"` is the command. */
