@@ -14,12 +14,27 @@ import * as TextEncoding from "./TextEncoding.ts"
 const ofOthers = 0o077
 
 /**
- * Logs a warning if others on this machine may read or write the file, with the command that forbids it. A file that does
- * not exist fails where it is read.
+ * Whether others on this machine may read or write the file. A file that does not exist fails where it is read.
  *
  * **Gotchas**
  *
- * Windows has no such modes, so that nothing is checked where the `Path` of Windows is provided.
+ * Windows has no such modes, so that no file counts as shared where the `Path` of Windows is provided.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isShared = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const paths = Option.getOrUndefined(yield* Effect.serviceOption(Path.Path))
+  if (paths !== undefined && paths.sep !== "/") return false
+  const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
+  return file?.type === "File" && (file.mode & ofOthers) !== 0
+})
+
+/**
+ * Logs a warning if the file is shared, as {@link isShared} says, with the command that forbids it.
  *
  * @since 0.1.0
  * @category checking
@@ -27,11 +42,7 @@ const ofOthers = 0o077
 export const warnIfShared = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<void, never, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
-  const paths = Option.getOrUndefined(yield* Effect.serviceOption(Path.Path))
-  if (paths !== undefined && paths.sep !== "/") return
-  const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
-  if (file?.type !== "File" || (file.mode & ofOthers) === 0) return
+  if (!(yield* isShared(path))) return
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
 })
 
