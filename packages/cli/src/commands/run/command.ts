@@ -92,6 +92,7 @@ export const parameters = {
   ...SignIn.storageHosts,
   ...Quota.flags,
   ...Printing.flags,
+  ...Printing.progress,
 }
 
 const sessionParameters = {
