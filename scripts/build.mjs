@@ -1,15 +1,17 @@
 // Builds what is published: the libraries by the compiler, and the command line as a bundle that starts quickly.
 // The same sources give the same bytes.
 import { execFileSync } from "node:child_process"
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
 import { rolldown } from "rolldown"
 
 if (resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   process.chdir(fileURLToPath(new URL("..", import.meta.url)))
   compile("packages/core", "packages/node")
   await bundle("packages/cli/src", "packages/cli/dist")
+  await manual("packages/cli/dist")
 }
 
 /** Modules, declarations and maps of libraries, in the `dist` of each. */
@@ -46,6 +48,15 @@ function rollProgram(sources, options) {
     codeSplitting: { groups: [{ name: "Process", tags: ["$initial"] }] },
     ...options,
   })
+}
+
+/** The man pages and the completions, which the commands' own help is the source of. */
+export async function manual(dir) {
+  const { files } = await import("../packages/cli/src/Manual.ts")
+  for (const { path, text } of await Effect.runPromise(files)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true })
+    writeFileSync(join(dir, path), text)
+  }
 }
 
 /** Bundles what an entry loads, but for the files that are elsewhere. */

@@ -31,6 +31,15 @@ const bounds = {
   worker: 110,
 }
 
+/** The first of the man pages, and the completions. */
+const manual = [
+  "package/dist/man/live-response.1",
+  "package/dist/completions/bash/live-response",
+  "package/dist/completions/zsh/_live-response",
+  "package/dist/completions/fish/live-response.fish",
+  "package/dist/completions/powershell/live-response.ps1",
+]
+
 const fail = (message) => {
   console.error(message)
   process.exit(1)
@@ -81,7 +90,7 @@ await step("the archives have what they need, and no more", () => {
   for (const [name, archive] of Object.entries(archives)) {
     atMost(name, statSync(archive).size, bounds[name].archive)
     const files = execFileSync("tar", ["-tzf", archive], { encoding: "utf8" }).split("\n")
-    for (const file of ["package/LICENSE", "package/README.md"]) {
+    for (const file of ["package/LICENSE", "package/README.md", ...(name === "cli" ? manual : [])]) {
       if (!files.includes(file)) fail(`${name} has no ${file}`)
     }
     const needless = files.filter((file) => /tsbuildinfo|\/test\//.test(file))

@@ -100,6 +100,11 @@ function linkNode() {
 /** Programs that tests start, and that no npm package contains. They are Debian's. */
 function requirePrograms() {
   requireProgram("redis-server", "The tests of the quota in Redis", () => runs("redis-server"))
+  requireProgram("zsh", "The tests of completions", () => runs("zsh"))
+  requireProgram("fish", "The tests of completions", () => runs("fish"))
+  requireProgram("groff", "The tests of man pages", () => runs("groff"))
+  // It has no flag for its version.
+  requireProgram("mandoc", "The tests of man pages", () => spawnSync("which", ["mandoc"]).status === 0)
   // It takes long to print its version.
   requireProgram("chromium", "The tests of the report", () => spawnSync("which", ["chromium"]).status === 0)
 }

@@ -10,6 +10,8 @@ import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
+import type * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Flag from "effect/cli/Flag"
@@ -19,6 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
@@ -39,9 +42,13 @@ import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
 import { verify } from "./commands/verify/command.ts"
+import { ConfigFlag, withFile } from "./Configuration.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
+import * as HelpPages from "./HelpPages.ts"
+import * as KnownWords from "./input/KnownWords.ts"
+import * as HelpText from "./output/HelpText.ts"
 import * as Messages from "./output/Messages.ts"
 import { printable } from "./output/Printable.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
@@ -83,20 +90,54 @@ export const command = Command.make("live-response").pipe(
       ),
     ),
   ),
-  Command.withGlobalFlags([Verbose]),
+  Command.withGlobalFlags([ConfigFlag, Verbose]),
 )
 
-/** Prints a usage error in one line with a hint at the help, where Effect's default prints the whole help first. */
+/** An error of the command line, in one line. */
+const usageText = (error: CliError.NonShowHelpErrors): string => {
+  if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return error.message
+  const [problem = ""] = error.message.split("\n")
+  return error.suggestions.length === 0 ? problem : `${problem}; did you mean ${error.suggestions.join(" or ")}?`
+}
+
+/** Prints help as wide as the terminal, and a usage error in one line, where Effect's default prints the whole help first. */
 const presenter: CliOutput.Presenter = {
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Effect.forEach(event.errors, (error) =>
+  present: (event) => {
+    switch (event._tag) {
+      case "InvalidInvocation":
+        return Effect.forEach(event.errors, (error) =>
           Console.error(
-            `live-response: ${TerminalText.withoutSecrets(printable(error.message))} (see ${event.commandPath.join(" ")} --help)`,
+            `live-response: ${TerminalText.withoutSecrets(printable(usageText(error)))} (see ${event.commandPath.join(" ")} --help)`,
           ),
         )
-      : CliOutput.defaultPresenter.present(event),
+      case "Help":
+        return Console.log(HelpText.text(HelpPages.refine(event.helpDoc), process.stdout.columns))
+      case "Version":
+        return CliOutput.defaultPresenter.present(event)
+    }
+  },
 }
+
+/** Loaded only where a script is printed. */
+const loadCompletions = Effect.promise(() => import("./ShellCompletions.ts"))
+
+/** Effect's flag, with a script that completes files and known words too. */
+const completions = GlobalFlag.Action({
+  flag: GlobalFlag.Completions.flag,
+  run: (shell) =>
+    Option.match(shell, {
+      onNone: () => Effect.void,
+      onSome: (shell) =>
+        Effect.gen(function* () {
+          const { script } = yield* loadCompletions
+          yield* Console.log((yield* script(command, shell)).trimEnd())
+        }),
+    }),
+})
+
+const cliConfig = CliConfig.layer({
+  builtIns: GlobalFlag.BuiltIns.map((flag) => (flag === GlobalFlag.Completions ? completions : flag)),
+})
 
 /** Flags whose value may begin with a dash, as a script's arguments do. */
 const textFlags = new Set([
@@ -128,6 +169,23 @@ const withoutSynonyms = (args: ReadonlyArray<string>): ReadonlyArray<string> => 
   return first === "version" || first === "-V" ? ["--version", ...rest] : args
 }
 
+const helpFlags = new Set(["--help", "-h"])
+
+/** Help of a command that does not exist is an error, where Effect prints the help of the command above it. */
+const checkHelp = (args: ReadonlyArray<string>): Effect.Effect<void, Failure> => {
+  const end = args.findIndex((arg) => arg.startsWith("-"))
+  const unknown = args.some((arg) => helpFlags.has(arg))
+    ? HelpPages.unknownName(command, end === -1 ? args : args.slice(0, end))
+    : undefined
+  if (unknown === undefined) return Effect.void
+  const [meant] = KnownWords.close(unknown.known, unknown.name)
+  const path = unknown.path.join(" ")
+  const hint = meant === undefined ? "" : `; did you mean ${meant}?`
+  return Effect.fail(
+    usage(`${path} has no command ${printable(unknown.name.slice(0, 80))}${hint} (see ${path} --help)`),
+  )
+}
+
 /** Effect's command lines can start other programs. This one does not, so that it need not load what would. */
 const noOtherProgram = Layer.succeed(
   ChildProcessSpawner.ChildProcessSpawner,
@@ -138,9 +196,10 @@ const noOtherProgram = Layer.succeed(
 export const run = (args: ReadonlyArray<string>) =>
   Effect.suspend(() => {
     const problem = DebugSwitches.problemOf(process.env)
-    return problem === undefined
-      ? Command.runWith(command, { version: packageJson.version })(withoutSynonyms(joinTextFlags(args)))
-      : Effect.fail(usage(problem))
+    if (problem !== undefined) return Effect.fail(usage(problem))
+    const given = withoutSynonyms(joinTextFlags(args))
+    const running = Command.runWith(command, { version: packageJson.version })(given)
+    return Effect.andThen(checkHelp(given), withFile(given)(running))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
@@ -162,6 +221,7 @@ export const run = (args: ReadonlyArray<string>) =>
       NodeStdio.layer,
       NodeTerminal.layer,
       noOtherProgram,
+      cliConfig,
       NodeHasher.layer,
       NodePlatform.layer,
       Logger.layer([Messages.logger]),

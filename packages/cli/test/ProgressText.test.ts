@@ -5,7 +5,20 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as ProgressText from "../src/output/ProgressText.ts"
+import * as RateMeter from "../src/output/RateMeter.ts"
 import { batch, completed, ended, fleetOf, id, moment, now, ref, started } from "./support/ProgressSamples.ts"
+
+describe("the rate", () => {
+  it("is that of the last ten seconds, and unknown at first", () => {
+    const at = (second: number, bytes: number) => ({ at: 1000 * second, bytes })
+    const after = (...samples: ReadonlyArray<RateMeter.Sample>) =>
+      RateMeter.rateOf(samples.reduce<RateMeter.Samples>(RateMeter.add, []))
+    assert.strictEqual(after(at(0, 500)), undefined)
+    assert.strictEqual(after(at(0, 500), at(2, 2500)), 1000)
+    assert.strictEqual(after(at(0, 0), at(10, 100_000), at(20, 100_000)), 0)
+    assert.strictEqual(after(at(100, 0), at(1, 0), at(2, 3000)), 3000)
+  })
+})
 
 describe("the progress display", () => {
   const view = batch(

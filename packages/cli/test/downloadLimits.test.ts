@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
@@ -53,6 +55,81 @@ describe("limits of a download", () => {
         box.files().filter((path) => path.endsWith(".bin")),
         [],
       )
+    }),
+  )
+
+  it.live("--limit-rate holds all downloads back", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const [took, ended] = yield* Effect.timed(
+        box.run(Cli.download(server, "--limit-rate", "1M", "-j", "3", at(0), at(1), at(2))),
+      )
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      // 1.2 MB. A slow machine takes longer, but none takes less.
+      assert.isAtLeast(Duration.toMillis(took), 1140)
+    }),
+  )
+
+  it.live("--retries says how often a call that failed is sent again", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results, onLink: () => "hang up" })
+      const box = yield* Cli.sandbox
+      const once = yield* box.run(Cli.download(server, "--retries", "0", at(0)))
+      assert.strictEqual(once.exitCode, 1, once.stderr)
+      assert.strictEqual(server.linkCalls().length, 1)
+    }),
+  )
+
+  it.live("--timeout says how long a server may send nothing, and precedes the variables", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results, onBlob: () => ({ holdAfter: 1000 }) })
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(Cli.download(server, "--timeout", "1s", "--retries", "0", at(0)))
+      assert.strictEqual(ended.exitCode, 1)
+      assert.match(ended.stderr, /the download stalled at byte 1000: nothing arrived for 1s/)
+    }),
+  )
+
+  it.live("--dry-run prints the results that are missing, and neither writes nor requests a link", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const none = yield* box.run(Cli.download(server, "--dry-run", at(0), at(1), at(1)))
+      assert.deepStrictEqual({ code: none.exitCode, out: none.stdout }, { code: 0, out: `${at(0)}\n${at(1)}\n` })
+      assert.match(none.stderr, /^2 results would be downloaded, and 0 are there already\.\n/)
+      assert.isFalse(existsSync(box.path("results")))
+      assert.deepStrictEqual(server.requests, [])
+      yield* box.run(Cli.download(server, at(0)))
+      const links = server.linkCalls().length
+      const one = yield* box.run(Cli.download(server, "--dry-run", "--json", at(0), at(1)))
+      assert.deepInclude(JSON.parse(one.stdout), { event: "preview", results: [at(1)], present: 1, links: 1 })
+      assert.strictEqual(server.linkCalls().length, links)
+      const wrong = yield* box.run(Cli.download(server, "--dry-run", "--follow"))
+      assert.strictEqual(wrong.exitCode, 2)
+    }),
+  )
+
+  it.live("--no-progress leaves the summary", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run(Cli.download(server, "--no-progress", at(0)))
+      assert.match(ended.stdout, /^1 downloaded/)
+      assert.strictEqual(ended.stderr, "")
+    }),
+  )
+
+  it.live.each([
+    ["--limit-rate", "10", "a size of at least 1.0 kB"],
+    ["--retries", "-1", "a whole number from 0 to 1,000"],
+    ["--timeout", "30d", "a time from 1s to 7d"],
+  ] as const)("%s is a usage error", ([flag, value, expected]) =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({ args: ["download", `${flag}=${value}`, at(0)] })
+      assert.strictEqual(ended.exitCode, 2)
+      assert.include(ended.stderr, expected)
     }),
   )
 

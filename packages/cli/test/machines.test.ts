@@ -61,6 +61,36 @@ describe("machines list", () => {
     }),
   )
 
+  it.live("--format prints a table, JSON, or CSV that a spreadsheet shows as text", () =>
+    Effect.gen(function* () {
+      const record = {
+        ...records[0],
+        rbacGroupName: '=cmd|"calc"!A1',
+        machineTags: ["a", "b"],
+        lastSeen: "2026-11-24T10:00:00Z",
+      }
+      const { env } = yield* ServedSimulator.serve({ machines: machines(1, () => ({ record })) })
+      const box = yield* Cli.sandbox
+      const list = (...args: ReadonlyArray<string>) => box.run({ args: ["machines", "list", ...args], env })
+      const csv = (yield* list("--format", "csv")).stdout.split("\n")
+      assert.strictEqual(csv[0], "ID,NAME,OS,HEALTH,LAST SEEN,RISK,GROUP,TAGS")
+      assert.match(
+        csv[1] ?? "",
+        /^[0-9a-f]{40},ws-0\.contoso\.com,Windows11,Active,[^,]*,High,"'=cmd\|""calc""!A1","a, b"$/,
+      )
+      const table = (yield* list("--format", "table")).stdout.split("\n")
+      assert.match(table[0] ?? "", /^ID {39,}NAME +OS /)
+      assert.match((yield* list()).stdout, /^[0-9a-f]{40}\tws-0/)
+      const json = yield* list("--format", "json")
+      assert.deepStrictEqual(json, yield* list("--json"))
+      const both = yield* list("--format", "csv", "--json")
+      assert.deepStrictEqual(
+        [both.exitCode, both.stderr],
+        [2, "live-response: choose either --json or another --format\n"],
+      )
+    }),
+  )
+
   const selected = {
     id: machineAt(0),
     computerDnsName: "ws-0.contoso.com",

@@ -1,5 +1,5 @@
 /**
- * How much a download may use of this machine's disk, whatever the storage sends.
+ * How much a download may use of this machine's disk, whatever the storage sends, and of its network.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * The limits of downloads, in bytes.
+ * The limits of downloads, in bytes and in bytes a second.
  *
  * @since 0.1.0
  * @category models
@@ -37,6 +37,14 @@ export interface Limits {
 
   /** The size of all files together that one batch unpacks. By default 100 GB. */
   readonly maxExtractTotal: number
+
+  /**
+   * How many bytes a second all downloads of one batch receive together, on average. By default unlimited.
+   *
+   * Reads wait, so that the sender does; waits count neither for `Timing.stallTimeout` nor for `Timing.minimumRate`. With a rate
+   * far below 100,000, the storage may close connections that wait, and their downloads resume.
+   */
+  readonly bytesPerSecond: number
 }
 
 /**
@@ -45,7 +53,13 @@ export interface Limits {
  * @since 0.1.0
  * @category limits
  */
-export const defaults: Limits = { maxBytes: 10e9, maxTotal: Infinity, minFree: undefined, maxExtractTotal: 100e9 }
+export const defaults: Limits = {
+  maxBytes: 10e9,
+  maxTotal: Infinity,
+  minFree: undefined,
+  maxExtractTotal: 100e9,
+  bytesPerSecond: Infinity,
+}
 
 /**
  * How many results a batch downloads at once by default.
@@ -97,6 +111,7 @@ const over =
     maxTotal: chosen.maxTotal ?? current.maxTotal,
     minFree: chosen.minFree ?? current.minFree,
     maxExtractTotal: chosen.maxExtractTotal ?? current.maxExtractTotal,
+    bytesPerSecond: chosen.bytesPerSecond ?? current.bytesPerSecond,
   })
 
 /**

@@ -12,12 +12,26 @@ import { Platform } from "./Platform.ts"
 import * as TextEncoding from "./TextEncoding.ts"
 
 /**
- * Logs a warning if others on this machine may read or write the file, with the command that forbids it. A file that does
- * not exist fails where it is read.
+ * Whether others on this machine may read or write the file. A file that does not exist fails where it is read.
  *
  * **Gotchas**
  *
- * Nothing is checked where the `Platform` has no modes, as Windows has none.
+ * No file counts as shared where the `Platform` has no modes, as Windows has none.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const isShared = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+  if (!(yield* Platform).hasModes) return false
+  const fs = yield* FileSystem.FileSystem
+  const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
+  return file?.type === "File" && PathPermissions.isOpenToOthers(file)
+})
+
+/**
+ * Logs a warning if the file is shared, as {@link isShared} says, with the command that forbids it.
  *
  * @since 0.1.0
  * @category checking
@@ -25,10 +39,7 @@ import * as TextEncoding from "./TextEncoding.ts"
 export const warnIfShared = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<void, never, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
-  if (!(yield* Platform).hasModes) return
-  const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
-  if (file?.type !== "File" || !PathPermissions.isOpenToOthers(file)) return
+  if (!(yield* isShared(path))) return
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
 })
 

@@ -176,6 +176,18 @@ export const followEvery = (duration: Duration.Input) =>
   }) satisfies Partial<Settings>
 
 /**
+ * The settings that retry this many times what got no answer: an API call, and a transfer that makes no progress.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const retries = (times: number) =>
+  ({
+    api: backOff("1 second", "30 seconds", times),
+    transfer: backOff("1 second", "30 seconds", times),
+  }) satisfies Partial<Settings>
+
+/**
  * How long an action is waited for at a service that queues the session of an offline machine for this long: a day longer.
  *
  * @since 0.1.0

@@ -9,7 +9,7 @@ import * as ResultStore from "@live-response/core/ResultStore"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import { Transfer } from "@live-response/core/Transfer"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -143,6 +143,20 @@ describe("DownloadLimits: maxTotal", () => {
       assert.isAtMost(writtenTo(disk), 70_000 + 1000)
       const second = yield* saveAll(refs, { maxTotal: 90_000 }, { concurrency: 1 })
       assert.strictEqual(second.exit._tag, "Success")
+    }).pipe(Effect.provide(world(disk)))
+  })
+})
+
+describe("DownloadLimits: bytesPerSecond", () => {
+  it.effect.each([1, 4])("is the rate of all downloads together, within a twentieth: %d at once", (concurrency) => {
+    const disk = makeDisk()
+    return Effect.gen(function* () {
+      const refs = [0, 1, 2, 3].map((n) => refAt(n))
+      for (const ref of refs) yield* add(ref, patterned(500_000))
+      const live = yield* LiveResponse
+      const saving = live.saveAll(Stream.fromIterable(refs), { concurrency, limits: { bytesPerSecond: 100_000 } })
+      const [took] = yield* inVirtualTime(Effect.timed(Stream.runDrain(saving)))
+      assert.approximately(Duration.toMillis(took), 20_000, 1000)
     }).pipe(Effect.provide(world(disk)))
   })
 })

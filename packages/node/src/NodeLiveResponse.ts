@@ -75,6 +75,12 @@ export interface ApiOptions {
   /** How long the service queues the session of an offline machine. By default two hours, Microsoft's limit. */
   readonly offlineFor?: Duration.Input | undefined
 
+  /** How often a call, or a transfer that makes no progress, is retried. By default 8 and 5 times. */
+  readonly retries?: number | undefined
+
+  /** How long a server may send nothing. By default a minute before an answer, and 30 seconds in it. */
+  readonly timeout?: Duration.Input | undefined
+
   /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
@@ -86,7 +92,7 @@ export interface ApiOptions {
  * @category options
  */
 export interface TransferOptions extends ApiOptions {
-  /** How long a transfer may receive no byte. By default 30 seconds. */
+  /** How long a transfer may receive no byte. By default `timeout`, else 30 seconds. */
   readonly stallTimeout?: Duration.Input | undefined
 
   /** The minimum rate of a transfer over a minute, in bytes a second. By default 1,000. With 0 there is no minimum. */
@@ -156,14 +162,19 @@ export const layerApi = (
     Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
   )
 
-const timing = ({ followEvery, minimumRate, offlineFor, stallTimeout, visibleWithin }: TransferOptions) =>
-  Timing.layer({
+const timing = (options: TransferOptions) => {
+  const { followEvery, minimumRate, offlineFor, retries, timeout, visibleWithin } = options
+  const { stallTimeout = timeout } = options
+  return Timing.layer({
+    ...(retries === undefined ? {} : Timing.retries(retries)),
+    ...(timeout === undefined ? {} : { headTimeout: timeout }),
     ...(followEvery === undefined ? {} : Timing.followEvery(followEvery)),
     ...(offlineFor === undefined ? {} : Timing.offlineFor(offlineFor)),
     ...(stallTimeout === undefined ? {} : { stallTimeout }),
     ...(minimumRate === undefined ? {} : { minimumRate: { bytesPerSecond: minimumRate, over: "1 minute" } }),
     ...(visibleWithin === undefined ? {} : Timing.visibleWithin(visibleWithin)),
   })
+}
 
 /**
  * The API, and the bytes of results.
@@ -308,6 +319,8 @@ const Wait = Schema.DurationFromString.check(
 /** In bytes a second. */
 const Rate = Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))
 
+const Retries = Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 1000 }))
+
 const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
 
 /** A host with its subdomains. An empty name would allow every host. */
@@ -326,6 +339,8 @@ const StorageHost = Schema.String.check(
  * | ----------------------------------------------- | --------------------------------------------- | ------------ |
  * | `LIVE_RESPONSE_CLOUD`, `LIVE_RESPONSE_ENDPOINT` | `endpoint`, as `Cloud.config` reads it        |              |
  * | `LIVE_RESPONSE_STORAGE_HOSTS`                   | `storageHosts`, separated by commas, or `any` |              |
+ * | `LIVE_RESPONSE_RETRIES`                         | `retries`, 0 to 1,000                         | `20`         |
+ * | `LIVE_RESPONSE_TIMEOUT`                         | `timeout`                                     | `2 minutes`  |
  * | `LIVE_RESPONSE_STALL_TIMEOUT`                   | `stallTimeout`                                | `30 seconds` |
  * | `LIVE_RESPONSE_MIN_RATE`                        | `minimumRate`, in bytes a second              | `1000`       |
  * | `LIVE_RESPONSE_VISIBLE_WITHIN`                  | `visibleWithin`                               | `2 minutes`  |
@@ -343,6 +358,8 @@ export const environment: Effect.Effect<Omit<TransferOptions, "windows">, Config
     const { cloud, storageHosts, ...options } = yield* Config.all({
       cloud: Cloud.config,
       storageHosts: Config.Array(StorageHost, "LIVE_RESPONSE_STORAGE_HOSTS").pipe(Config.withDefault(undefined)),
+      retries: Config.schema(Retries, "LIVE_RESPONSE_RETRIES").pipe(Config.withDefault(undefined)),
+      timeout: wait("LIVE_RESPONSE_TIMEOUT"),
       stallTimeout: wait("LIVE_RESPONSE_STALL_TIMEOUT"),
       minimumRate: Config.schema(Rate, "LIVE_RESPONSE_MIN_RATE").pipe(Config.withDefault(undefined)),
       visibleWithin: wait("LIVE_RESPONSE_VISIBLE_WITHIN"),

@@ -1,5 +1,5 @@
 /**
- * Flags for how results are downloaded: concurrency, limits, unpacking and patience. `download` and `run` have them.
+ * Flags for how results are downloaded: concurrency, limits, rate, unpacking and patience. `download` and `run` have them.
  */
 import * as DownloadLimits from "@live-response/core/DownloadLimits"
 import * as Extraction from "@live-response/core/Extraction"
@@ -7,6 +7,7 @@ import type { BatchOptions } from "@live-response/core/LiveResponse"
 import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
+import * as Connection from "./Connection.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
 const { defaultConcurrency, defaultMinFree, defaults } = DownloadLimits
@@ -47,6 +48,12 @@ export const flags = {
     default: `${gigabytes(defaultMinFree(Infinity))}, or 5 % of a disk smaller than 20 GB`,
     env: "LIVE_RESPONSE_MIN_FREE",
   }),
+  limitRate: FlagTypes.size("limit-rate", 1000, "How many bytes a second all downloads receive together", {
+    values: "such as 20M, at least 1 kB",
+    default: "unlimited",
+    env: "LIVE_RESPONSE_LIMIT_RATE",
+  }),
+  ...Connection.flags,
   giveUpAfter: FlagTypes.duration("give-up-after", "How long to wait for a network that is down", {
     default: "1h, unlimited with --follow",
   }),
@@ -69,5 +76,6 @@ export const batchOptions = (options: Options): BatchOptions => ({
     maxTotal: Option.getOrUndefined(options.maxTotal),
     minFree: Option.getOrUndefined(options.minFree),
     maxExtractTotal: Option.getOrUndefined(options.maxExtractTotal),
+    bytesPerSecond: Option.getOrUndefined(options.limitRate),
   },
 })

@@ -104,7 +104,7 @@ export const size = (name: string, minimum: number, sentence: string, facts: Fac
   return given.pipe(
     Flag.filterMap(
       (text) => SizeArgument.parse(text, minimum),
-      () => `a size of at least ${minimum === 1 ? "one byte" : "0 B"}, such as 500 MB`,
+      () => `a size of at least ${minimum === 1 ? "one byte" : Format.bytes(minimum)}, such as 500 MB`,
     ),
     Flag.optional,
     Flag.withMetavar("SIZE"),

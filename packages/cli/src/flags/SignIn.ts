@@ -9,11 +9,13 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { usage } from "../Failure.ts"
+import * as Connection from "./Connection.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
 export const flags = {
   auth: Flag.Literals("auth", NodeCredential.Kind.literals).pipe(
     Flag.optional,
+    Flag.withMetavar("METHOD"),
     FlagTypes.describe("How to sign in", {
       default: "LIVE_RESPONSE_TOKEN if it is set, else the AZURE_* variables, else Azure's default credential",
       env: "LIVE_RESPONSE_AUTH",
@@ -29,6 +31,7 @@ export const flags = {
   ),
   cloud: Flag.Literals("cloud", Cloud.Name.literals).pipe(
     Flag.optional,
+    Flag.withMetavar("CLOUD"),
     FlagTypes.describe("The tenant's cloud", { default: "commercial", env: "LIVE_RESPONSE_CLOUD" }),
   ),
   endpoint: FlagTypes.url("endpoint", "Base URL of the API", { default: "the cloud's", env: "LIVE_RESPONSE_ENDPOINT" }),
@@ -57,7 +60,7 @@ export const storageHosts = {
 }
 
 export type Options = Command.Command.Config.Infer<typeof flags> &
-  Partial<Command.Command.Config.Infer<typeof storageHosts>>
+  Partial<Command.Command.Config.Infer<typeof storageHosts> & Connection.Options>
 
 const variable = (name: string, value: Option.Option<string>) =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })
@@ -78,6 +81,7 @@ export const environment = Effect.fnUntraced(function* (options: Options) {
       ...variable("AZURE_AUTHORITY_HOST", options.authority),
       ...variable("LIVE_RESPONSE_AUDIENCE", options.audience),
       ...(options.anyStorageHost === true ? { LIVE_RESPONSE_STORAGE_HOSTS: ["any"] } : {}),
+      ...Connection.variables(options),
     }),
     { asPrimary: true },
   )

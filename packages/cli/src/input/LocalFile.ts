@@ -22,7 +22,8 @@ export interface LocalFile {
 const why = ({ message, reason }: PlatformError.PlatformError): string =>
   reason._tag === "NotFound" ? "there is no such file" : message
 
-const unreadable = (path: string) => (error: PlatformError.PlatformError) =>
+/** The failure of a file that can't be read. */
+export const unreadable = (path: string) => (error: PlatformError.PlatformError) =>
   usage(`can't read ${printable(path)}: ${printable(why(error))}`)
 
 /** Refuses files of which one would replace the other in the library. */

@@ -5,6 +5,7 @@
 import { BatchEvent, Summary } from "@live-response/core/BatchEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import type { Machine } from "@live-response/core/Machine"
+import { metrics } from "@live-response/core/LiveResponse"
 import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -13,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -26,12 +28,15 @@ import { printable, printableJson } from "./Printable.ts"
 import * as ProgressDisplay from "./ProgressDisplay.ts"
 import * as ProgressText from "./ProgressText.ts"
 import * as ServiceManager from "./ServiceManager.ts"
+import * as RateMeter from "./RateMeter.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 import * as SummaryText from "./SummaryText.ts"
 
 export interface Options {
   readonly json: boolean
   readonly quiet: boolean
+  /** Whether no progress is shown. By default it is. */
+  readonly noProgress?: boolean | undefined
   /** The directory of the results, if results are downloaded. */
   readonly directory?: string | undefined
   /** Whether the same command can resume this one. By default it can. */
@@ -56,6 +61,7 @@ const makeMoment = Effect.fnUntraced(function* (
   elapsed: Effect.Effect<Duration.Duration>,
 ) {
   const quota = yield* Quota
+  let samples: RateMeter.Samples = []
 
   /** The quota or the downloads, whichever takes longer. */
   const remaining = Effect.fnUntraced(function* (status: QuotaStatus) {
@@ -75,10 +81,13 @@ const makeMoment = Effect.fnUntraced(function* (
   return yield* Effect.cachedWithTTL(
     Effect.gen(function* () {
       const now = yield* DateTime.now
+      const bytes = (yield* Metric.value(metrics.bytes)).count
+      samples = RateMeter.add(samples, { at: DateTime.toEpochMillis(now), bytes })
       // If the quota store does not answer, the rest is shown without it.
       const read = yield* Effect.option(known)
       return {
         now,
+        bytesPerSecond: RateMeter.rateOf(samples),
         quota: Option.map(read, ({ status }) => status),
         remaining: Option.flatMap(read, ({ remaining }) => remaining),
       }
@@ -189,7 +198,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   // The display has a scope of its own, which closes before the summary: what is drawn is erased.
   const display = yield* Scope.fork(yield* Effect.scope)
-  const print = yield* quiet
+  const print = yield* quiet || options.noProgress === true
     ? Effect.succeed(Console.log)
     : Scope.provide(
         ProgressDisplay.show({

@@ -54,6 +54,22 @@ export const lines = (plan: Plan): ReadonlyArray<string> => [
   "This is a dry run: nothing was uploaded or started.",
 ]
 
+/** What a download would do. */
+export interface DownloadPlan {
+  /** The results that are not there, as targets. */
+  readonly missing: ReadonlyArray<string>
+  readonly present: number
+  /** How long their links take at least, by the quota as it is now. */
+  readonly linking: Duration.Duration
+}
+
+/** What is said of a download besides its targets. */
+export const ofDownload = ({ linking, missing, present }: DownloadPlan): ReadonlyArray<string> => [
+  `${Format.counted(missing.length, "result")} would be downloaded, and ${Format.count(present)} ${present === 1 ? "is" : "are"} there already.`,
+  ...(missing.length === 0 ? [] : [`The links take ${Format.duration(linking)} or more of the quota.`]),
+  "This is a dry run: nothing was downloaded.",
+]
+
 /** The fields of a machine in an event. */
 export const machineFields = (machine: Machine.Machine) => ({
   machineId: machine.id,

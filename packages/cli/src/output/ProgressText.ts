@@ -17,6 +17,8 @@ export interface Moment {
   readonly quota: Option.Option<Quota.Status>
   /** The estimated time until the batch has finished, if it can be estimated. */
   readonly remaining: Option.Option<Duration.Duration>
+  /** How many bytes a second arrive, if it is known. */
+  readonly bytesPerSecond?: number | undefined
 }
 
 const labelWidth = 9
@@ -45,11 +47,16 @@ const unlessZero = (n: number, what: string): string => (n === 0 ? "" : `   ${Fo
 
 const ofTotal = (total: number | undefined): string => (total === undefined ? "" : ` of ${Format.count(total)}`)
 
-const resultCounts = (progress: DownloadProgress): string => {
+/** The rate, unless nothing arrives. */
+const rate = ({ bytesPerSecond = 0 }: Moment): string =>
+  bytesPerSecond < 1 ? "" : `   ${Format.bytes(bytesPerSecond)}/s`
+
+const resultCounts = (progress: DownloadProgress, moment: Moment): string => {
   const { bytes, failed, skipped } = progress.summary
   const done = `${Format.count(finished(progress))}${ofTotal(progress.total)} done   ${Format.bytes(bytes)}`
   return [
     done,
+    rate(moment),
     unlessZero(failed, "failed"),
     unlessZero(skipped - progress.absent, "already present"),
     unlessZero(progress.retries, progress.retries === 1 ? "retry" : "retries"),
@@ -90,10 +97,10 @@ const transferLine = ([name, { bytes, total }]: readonly [string, Transfer], wid
     ? `${name}   ${Format.bytes(bytes)}`
     : `${name}   ${Format.bar(bytes, total, width)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
 
-const resultLines = (progress: DownloadProgress, width: number): ReadonlyArray<string> => {
+const resultLines = (progress: DownloadProgress, moment: Moment, width: number): ReadonlyArray<string> => {
   const done = finished(progress)
   const percent = progress.total === undefined ? "" : `${Math.floor((100 * done) / Math.max(1, progress.total))} %   `
-  return [`${Format.bar(done, progress.total ?? 0, width)}   ${percent}${resultCounts(progress)}`]
+  return [`${Format.bar(done, progress.total ?? 0, width)}   ${percent}${resultCounts(progress, moment)}`]
 }
 
 /** The lines for a terminal of this width. */
@@ -101,7 +108,7 @@ export const lines = (progress: DownloadProgress, moment: Moment, columns: numbe
   const width = columns < 80 ? 12 : 24
   const { fleet } = progress
   const saving = () => [
-    ...labelled("Results", resultLines(progress, width)),
+    ...labelled("Results", resultLines(progress, moment, width)),
     ...labelled("Watch", searchLines(progress, moment)),
     ...labelled("Quota", quotaLines(moment, width / 3, columns)),
     ...labelled(
@@ -134,7 +141,7 @@ export const line = (progress: DownloadProgress, moment: Moment): string => {
   })
   const parts = [
     ...(progress.fleet === undefined ? [] : [`machines ${machineCounts(progress.fleet).join("")}`]),
-    ...(progress.isSaving ? [`${resultCounts(progress)}; quota ${quota}${ends}`] : []),
+    ...(progress.isSaving ? [`${resultCounts(progress, moment)}; quota ${quota}${ends}`] : []),
   ]
   return parts.join("; ")
 }

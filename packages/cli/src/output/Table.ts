@@ -13,6 +13,9 @@ export interface Column<A> {
 
 const gap = "  "
 
+/** The width of a table that is written to a file or a pipe. */
+export const widthWithoutTerminal = 160
+
 const fit = (text: string, width: number): string => {
   const cut = cliTruncate(text, Math.max(1, width))
   return cut + " ".repeat(Math.max(0, width - stringWidth(cut)))

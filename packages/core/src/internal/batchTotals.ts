@@ -1,16 +1,22 @@
-/** How many bytes a batch has downloaded and unpacked in all. */
+/** How many bytes a batch has downloaded and unpacked in all, and how fast it may download. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { DownloadLimits } from "../DownloadLimits.ts"
 import { ExtractionError } from "../Extraction.ts"
 import { StoreError } from "../StoreError.ts"
+import { monotonicMillisUnsafe } from "./monotonic.ts"
+import * as TokenBucket from "./tokenBucket.ts"
 
 interface Totals {
   downloaded: number
   extracted: number
+  /** The time until which the rate of downloads is spent; none before the first bytes. */
+  usedUpTo: number | undefined
 }
 
-export const make = (): Totals => ({ downloaded: 0, extracted: 0 })
+export const make = (): Totals => ({ downloaded: 0, extracted: 0, usedUpTo: undefined })
 
 /** The totals of the current batch. Outside a batch nothing is counted. */
 export const BatchTotals = Context.Reference<Totals | undefined>("@live-response/core/internal/BatchTotals", {
@@ -26,6 +32,17 @@ export const countDownloaded = Effect.fnUntraced(function* (bytes: number): Effe
   if (totals.downloaded <= maxTotal) return
   const detail = `${maxTotal} bytes were downloaded`
   return yield* new StoreError({ path: "this batch", problem: "TotalReached", detail })
+})
+
+/** Waits until more bytes may be read, after these were. All downloads of a batch share its rate. */
+export const pace = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void> {
+  const totals = yield* BatchTotals
+  const { bytesPerSecond } = yield* DownloadLimits
+  if (totals === undefined || !Number.isFinite(bytesPerSecond)) return
+  const now = monotonicMillisUnsafe(yield* Clock.Clock)
+  const { usedUpTo, wait } = TokenBucket.take(totals.usedUpTo ?? now, now, bytes, bytesPerSecond)
+  totals.usedUpTo = usedUpTo
+  if (wait > 0) yield* Effect.sleep(Duration.millis(wait))
 })
 
 /** Counts unpacked bytes. Fails if the batch has unpacked more than `maxExtractTotal`. */

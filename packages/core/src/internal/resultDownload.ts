@@ -68,7 +68,12 @@ export const download = (
     const chunks = transfer.chunks(ref, writer.resume, { borrowed: mayBorrow(writer) })
     yield* Stream.runForEach(chunks, (chunk) => {
       onBytes()
-      return Effect.andThen(BatchTotals.countDownloaded(chunk.bytes.length), writer.write(chunk))
+      // The writer may use the bytes up.
+      const { length } = chunk.bytes
+      return Effect.andThen(
+        Effect.andThen(BatchTotals.countDownloaded(length), writer.write(chunk)),
+        BatchTotals.pace(length),
+      )
     }).pipe(
       // It can never be completed within the limit, so its bytes only use space.
       Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),

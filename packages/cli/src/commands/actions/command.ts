@@ -43,9 +43,12 @@ const list = Command.make(
       }),
     ),
     ...SignIn.flags,
-    json: FlagTypes.toggle("json", "Print a line of JSON for each action"),
+    ...Printing.rows("action"),
   },
-  (options) => run(options, (handler) => handler.list(options, options)),
+  Effect.fnUntraced(function* (options) {
+    const format = yield* Printing.formatOf(options)
+    yield* run(options, (handler) => handler.list(options, { ...options, format }))
+  }),
 ).pipe(
   Command.withDescription(`List machine actions, one line each. ${needs(Permission.actions)}`),
   Command.withExamples([

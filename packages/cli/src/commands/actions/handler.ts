@@ -28,12 +28,11 @@ const encode = Schema.encodeEffect(Schema.fromJsonString(MachineAction.MachineAc
 const toJson = (action: MachineAction.MachineAction) => Effect.map(Effect.orDie(encode(action)), printableJson)
 
 /**
- * On a terminal a table that fits its width; elsewhere all columns, separated by tabs. Fails at the end if a record could
- * not be read.
+ * Fails at the end if a record could not be read.
  */
 export const list = Effect.fnUntraced(function* (
   selection: Selection.Selection,
-  options: { readonly limit: Option.Option<number>; readonly json: boolean },
+  options: { readonly limit: Option.Option<number>; readonly format: RowPrinter.Format | undefined },
 ) {
   let unreadable = 0
   const actions = ActionSearch.search(selection, ({ message }) => {
@@ -41,7 +40,7 @@ export const list = Effect.fnUntraced(function* (
     return Messages.write(`live-response: ${printable(message)}`)
   })
   const listed = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
-  const printer = { columns: ActionText.columns, toJson: options.json ? toJson : undefined }
+  const printer = { columns: ActionText.columns, toJson, format: options.format }
   yield* Stream.runForEach(listed, yield* RowPrinter.make(printer))
   if (unreadable > 0) return yield* Failure.someFailed
 })
@@ -150,7 +149,11 @@ export const cancelAll = Effect.fnUntraced(function* (
   if (found.length === 0) yield* Messages.write("no selected machine action is pending")
   else yield* Confirmation.confirm(`cancel ${Format.counted(found.length, "machine action")}`, options)
   const { cancel } = yield* DefenderApi.DefenderApi
-  const print = yield* RowPrinter.make({ columns: ActionText.columns, toJson: options.json ? toJson : undefined })
+  const print = yield* RowPrinter.make({
+    columns: ActionText.columns,
+    toJson,
+    format: options.json ? "json" : undefined,
+  })
   for (const { id } of found) {
     const cancelled = yield* Effect.result(cancel(id, options.comment))
     if (Result.isSuccess(cancelled)) yield* print(cancelled.success)

@@ -39,6 +39,10 @@ const parameters = {
     "Watch for actions that finish, and download their results, until Ctrl-C; the same command resumes. Without --since it starts with the actions of the last day",
   ),
   directory: Directory.out,
+  dryRun: FlagTypes.toggle(
+    "dry-run",
+    "Print the results that would be downloaded, and what that costs in quota and time; write nothing",
+  ),
   ...BatchOptions.flags,
   ...SignIn.flags,
   ...SignIn.storageHosts,
@@ -49,6 +53,7 @@ const parameters = {
   ),
   retryFailed: FlagTypes.toggle("retry-failed", "Also download the results that failed according to the manifest"),
   ...Printing.flags,
+  ...Printing.progress,
 }
 
 type Options = Command.Command.Config.Infer<typeof parameters>
@@ -66,6 +71,7 @@ const problemOf = (options: Options): string | undefined => {
       ? undefined
       : "nothing to download; name a TARGET, a list of targets with --from FILE (- is standard input), or a selection such as --since 24h"
   }
+  if (options.dryRun) return "--dry-run shows what is there now; leave out --follow"
   if (isNaming) return "--follow finds what it downloads; leave out TARGET, --from and --retry-failed"
   if (options.status.some(isInProgress)) {
     return "--follow downloads results of finished actions; leave out --status Pending and --status InProgress"

@@ -2,17 +2,13 @@
  * What `live-response download` does: downloads the results of targets, lists and a selection, and reports the events.
  * With `--follow`, `follow.ts` does it.
  */
-import type { ApiError } from "@live-response/core/ApiError"
-import type { DefenderApi } from "@live-response/core/DefenderApi"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { Manifest } from "@live-response/core/Manifest"
 import type { Window } from "@live-response/core/QuotaRule"
-import type { ResultRef } from "@live-response/core/ResultRef"
-import type { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
-import * as Lookup from "../../api/Lookup.ts"
+import * as ApiLayer from "../../api/ApiLayer.ts"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Selection from "../../flags/Selection.ts"
@@ -23,6 +19,8 @@ import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import * as ActionsFile from "./actionsFile.ts"
 import * as Environment from "./environment.ts"
+import * as Preview from "./preview.ts"
+import * as Refs from "./refs.ts"
 
 export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string
@@ -33,22 +31,24 @@ export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly retryFailed: boolean
   /** Whether a broken line of a list ends the command. */
   readonly strict: boolean
+  readonly dryRun: boolean
 }
 
 /** Downloads everything that the options name. Fails with what ended the batch, or if a target failed. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   yield* Lists.checkAll(Targets.fromList)(options.lists)
+  if (options.dryRun) return yield* Effect.provide(Preview.show(named, options), ApiLayer.layerOf(options))
   yield* downloadAll(named, options).pipe(Effect.scoped, Effect.provide(Environment.layer(options)))
 }, Effect.mapError(Failure.fromError))
 
-const downloadAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
+const downloadAll = Effect.fnUntraced(function* (given: ReadonlyArray<Targets.Target>, options: Options) {
   const output = yield* EventOutput.make(options)
   const actionsFile = yield* ActionsFile.make(options)
   const live = yield* LiveResponse
   const manifest = yield* Manifest
 
   const failed = options.retryFailed ? yield* manifest.failed : []
-  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...named, ...failed]).pipe(
+  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...given, ...failed]).pipe(
     Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
   )
   const isSelecting = Selection.isSelecting(options.selection)
@@ -58,18 +58,8 @@ const downloadAll = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Ta
   const selected = isSelecting
     ? actionsFile.resultsOf(ActionSearch.search(Selection.ofSessions(options.selection), output.reportBadTarget))
     : Stream.empty
-  const refs = targets.pipe(
-    Stream.flatMap((target): Stream.Stream<ResultRef | Targets.BadTarget, ApiError | StoreError, DefenderApi> =>
-      Targets.isWholeAction(target) ? Lookup.resultsOf(target.id, actionsFile.store) : Stream.succeed(target),
-    ),
-    Stream.flatMap((target) => {
-      if (!Targets.isBadTarget(target)) return Stream.succeed(target)
-      return options.strict
-        ? Stream.fail(Failure.usage(target.message))
-        : Stream.drain(Stream.fromEffect(output.reportBadTarget(target)))
-    }),
-    Stream.concat(selected),
-  )
+  const named = { store: actionsFile.store, reportBad: output.reportBadTarget, strict: options.strict }
+  const refs = Stream.concat(Refs.ofTargets(targets, named), selected)
   yield* live.saveAll(refs, BatchOptions.batchOptions(options)).pipe(
     Stream.map(actionsFile.classify),
     Stream.runForEach(output.reportEvent),

@@ -8,6 +8,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { withApi } from "../../api/WithApi.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Printing from "../../flags/Printing.ts"
 import * as SignIn from "../../flags/SignIn.ts"
 import * as Yes from "../../flags/Yes.ts"
 
@@ -15,10 +16,13 @@ const run = withApi(Effect.promise(() => import("./handler.ts")))
 
 const needs = `Needs the permission ${Permission.describe(Permission.library)}.`
 
-const json = FlagTypes.toggle("json", "Print a line of JSON for each file")
-
-const list = Command.make("list", { ...SignIn.flags, json }, (options) =>
-  run(options, (handler) => handler.list(options)),
+const list = Command.make(
+  "list",
+  { ...SignIn.flags, ...Printing.rows("file") },
+  Effect.fnUntraced(function* (options) {
+    const format = yield* Printing.formatOf(options)
+    yield* run(options, (handler) => handler.list(format))
+  }),
 ).pipe(
   Command.withDescription(`List the scripts and other files of the live response library. ${needs}`),
   Command.withExamples([
@@ -47,7 +51,7 @@ const upload = Command.make(
     ),
     yes: Yes.flag("replace a file that has the same name and other content"),
     ...SignIn.flags,
-    json,
+    json: FlagTypes.toggle("json", "Print a line of JSON for each file"),
   },
   (options) => run(options, (handler) => handler.upload(options)),
 ).pipe(

@@ -14,12 +14,12 @@ import * as Messages from "../../output/Messages.ts"
 import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 
-const makePrinter = ({ json }: { readonly json: boolean }) =>
-  RowPrinter.make({ columns: LibraryText.columns, toJson: json ? LibraryText.toJson : undefined })
+const makePrinter = (format: RowPrinter.Format | undefined) =>
+  RowPrinter.make({ columns: LibraryText.columns, toJson: LibraryText.toJson, format })
 
-export const list = Effect.fnUntraced(function* (options: { readonly json: boolean }) {
+export const list = Effect.fnUntraced(function* (format: RowPrinter.Format | undefined) {
   const library = yield* Library
-  yield* Stream.runForEach(library.list, yield* makePrinter(options))
+  yield* Stream.runForEach(library.list, yield* makePrinter(format))
 })
 
 interface UploadOptions {
@@ -44,7 +44,7 @@ export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
   const compared = yield* Effect.forEach(local, (file) => LibraryUpload.compare(files, file))
   const { replaced } = LibraryUpload.described(compared)
   if (replaced !== undefined) yield* Confirmation.confirm(replaced, options)
-  const print = yield* makePrinter(options)
+  const print = yield* makePrinter(options.json ? "json" : undefined)
   for (const each of compared) {
     const { file, known, state } = each
     if (known !== undefined && state === "same" && isDescribed(known, options)) {

@@ -5,8 +5,8 @@ import * as Permission from "@live-response/core/Permission"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { withApi } from "../../api/WithApi.ts"
-import * as FlagTypes from "../../flags/FlagTypes.ts"
 import * as MachineSelection from "../../flags/MachineSelection.ts"
+import * as Printing from "../../flags/Printing.ts"
 import * as SignIn from "../../flags/SignIn.ts"
 
 const run = withApi(Effect.promise(() => import("./handler.ts")))
@@ -16,9 +16,12 @@ const list = Command.make(
   {
     ...MachineSelection.flags,
     ...SignIn.flags,
-    json: FlagTypes.toggle("json", "Print a line of JSON for each machine"),
+    ...Printing.rows("machine"),
   },
-  (options) => run(options, (handler) => handler.list(options, options)),
+  Effect.fnUntraced(function* (options) {
+    const format = yield* Printing.formatOf(options)
+    yield* run(options, (handler) => handler.list(options, format))
+  }),
 ).pipe(
   Command.withDescription(
     `List machines that Defender has seen in the last 30 days, one line each. run takes the same flags. Needs the permission ${Permission.describe(Permission.machines)}.`,

@@ -12,13 +12,13 @@ import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 
 /** Fails at the end if a record could not be read. */
-export const list = Effect.fnUntraced(function* (selection: MachineSelection, { json }: { readonly json: boolean }) {
+export const list = Effect.fnUntraced(function* (selection: MachineSelection, format: RowPrinter.Format | undefined) {
   let unreadable = 0
   const machines = MachineSearch.search(selection, ({ message }) => {
     unreadable++
     return Messages.write(`live-response: ${printable(message)}`)
   })
-  const printer = { columns: MachineText.columns, toJson: json ? MachineText.toJson : undefined }
+  const printer = { columns: MachineText.columns, toJson: MachineText.toJson, format }
   yield* Stream.runForEach(machines, yield* RowPrinter.make(printer))
   if (unreadable > 0) return yield* Failure.someFailed
 })

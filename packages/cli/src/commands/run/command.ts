@@ -91,6 +91,7 @@ export const parameters = {
   ...SignIn.storageHosts,
   ...Quota.flags,
   ...Printing.flags,
+  ...Printing.progress,
 }
 
 const sessionParameters = {

@@ -69,7 +69,7 @@ export interface Options extends Omit<EventOutput.Options, "isResumable">, Batch
 /** Runs the session on the named machines, on those of the lists, and on those of the selection. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   yield* Lists.checkAll(Machines.fromList)(options.lists)
-  if (options.dryRun) return yield* Effect.provide(preview(named, options), ApiLayer.layer)
+  if (options.dryRun) return yield* Effect.provide(preview(named, options), ApiLayer.layerOf(options))
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(

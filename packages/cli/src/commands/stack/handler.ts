@@ -105,10 +105,8 @@ const columns: ReadonlyArray<Table.Column<Group>> = [
   { title: "VALUE", width: 40, text: ({ value }) => printable(value === "" ? "(empty)" : value) },
 ]
 
-const widthWithoutTerminal = 160
-
 const text = (groups: ReadonlyArray<Group>, counts: Counts, { by, limit }: Options): string => {
-  const fitting = Table.fitting(columns, process.stdout.columns ?? widthWithoutTerminal)
+  const fitting = Table.fitting(columns, process.stdout.columns ?? Table.widthWithoutTerminal)
   const rows = groups.slice(0, limit).map((group) => Table.row(fitting, group))
   return [...(rows.length === 0 ? [] : [Table.header(fitting), ...rows]), ...notes(groups, counts, by, limit)].join(
     "\n",

@@ -1,0 +1,93 @@
+/**
+ * What a download would do: the results that are still to be downloaded, and what they cost. It writes nothing, and requests no
+ * link.
+ */
+import * as Manifest from "@live-response/core/Manifest"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import { Quota } from "@live-response/core/Quota"
+import * as ResultRef from "@live-response/core/ResultRef"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as ActionSearch from "../../api/ActionSearch.ts"
+import * as Failure from "../../Failure.ts"
+import * as Selection from "../../flags/Selection.ts"
+import * as Targets from "../../input/Targets.ts"
+import * as Messages from "../../output/Messages.ts"
+import * as PlanText from "../../output/PlanText.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
+import * as Refs from "./refs.ts"
+
+interface Options {
+  readonly directory: string
+  readonly lists: ReadonlyArray<string>
+  readonly selection: Selection.Selection
+  readonly retryFailed: boolean
+  readonly strict: boolean
+  readonly json: boolean
+}
+
+/** What the manifest of a directory says, if there is one. */
+const readManifest = Effect.fnUntraced(function* (directory: string) {
+  const present = new Set<string>()
+  const failed: Array<ResultRef.ResultRef> = []
+  const found = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
+  if (found === undefined) return { present, failed }
+  const consequence = { one: "its result would be downloaded again", many: "their results would be downloaded again" }
+  const finished = yield* Manifest.warnOfDamage(found, consequence, (onDamaged) =>
+    Manifest.streamFinished(found, onDamaged),
+  )
+  yield* Stream.runForEach(finished, (entry) =>
+    Effect.gen(function* () {
+      if (entry.status === "failed") return void failed.push(ResultRef.ResultRef.make(entry))
+      const file = yield* found.info(entry.path)
+      if (Option.exists(file, ({ size }) => Number(size) === entry.bytes)) present.add(ResultRef.keyOf(entry))
+    }),
+  )
+  return { present, failed }
+})
+
+/** Shows what a download would do, and fails if something names no result. */
+export const show = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
+  const { failed, present } = yield* readManifest(options.directory)
+  let bad = 0
+  const reportBad = ({ message }: { readonly message: string }) => {
+    bad++
+    return Messages.write(`failed: ${printable(message)}`)
+  }
+  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([
+    ...named,
+    ...(options.retryFailed ? failed : []),
+  ]).pipe(Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)))
+  const selected = Selection.isSelecting(options.selection)
+    ? Stream.flatMap(ActionSearch.search(Selection.ofSessions(options.selection), reportBad), (action) =>
+        Stream.fromIterable(ResultRef.ofAction(action)),
+      )
+    : Stream.empty
+  const refs = Refs.ofTargets(targets, { store: () => Effect.void, reportBad, strict: options.strict })
+  const all = yield* Stream.runFold(
+    Stream.concat(refs, selected),
+    () => new Set<string>(),
+    (keys, ref) => keys.add(ResultRef.keyOf(ref)),
+  )
+  const missing = Array.from(all).filter((key) => !present.has(key))
+  const linking = yield* (yield* Quota).forecast(missing.length)
+  yield* print({ missing, present: all.size - missing.length, linking }, options.json)
+  if (bad > 0) return yield* Failure.someFailed
+})
+
+const print = Effect.fnUntraced(function* (plan: PlanText.DownloadPlan, json: boolean) {
+  const { linking, missing, present } = plan
+  if (json) {
+    const at = DateTime.formatIso(yield* DateTime.now)
+    const linkingSeconds = Math.ceil(Duration.toSeconds(linking))
+    const event = { event: "preview", at, results: missing, present, links: missing.length, linkingSeconds }
+    return yield* Console.log(printableJson(JSON.stringify(event)))
+  }
+  // Standard output has only targets, so that another program or another download can read them.
+  yield* Effect.forEach(missing, (key) => Console.log(key), { discard: true })
+  yield* Effect.forEach(PlanText.ofDownload(plan), Messages.write, { discard: true })
+})

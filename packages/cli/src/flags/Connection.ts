@@ -1,0 +1,45 @@
+/**
+ * Flags for how patient this program is with a server. They take precedence over the environment variables that they name.
+ */
+import type * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as FlagTypes from "./FlagTypes.ts"
+
+const isTimeout = Duration.between({ minimum: Duration.seconds(1), maximum: Duration.days(7) })
+
+export const flags = {
+  retries: Flag.Int("retries").pipe(
+    FlagTypes.between(0, 1000),
+    Flag.optional,
+    Flag.withMetavar("N"),
+    FlagTypes.describe("How often a call that got no answer, or a download that makes no progress, is retried", {
+      values: FlagTypes.range(0, 1000),
+      default: "8 for a call, 5 for a download",
+      env: "LIVE_RESPONSE_RETRIES",
+    }),
+  ),
+  timeout: FlagTypes.duration("timeout", "How long a server may send nothing: a retry follows", {
+    default: "1m before an answer, 30s in it",
+    env: "LIVE_RESPONSE_TIMEOUT",
+  }).pipe(Flag.filter(Option.match({ onNone: () => true, onSome: isTimeout }), () => "a time from 1s to 7d")),
+}
+
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+/** The variables that the flags stand for. */
+export const variables = ({
+  retries = Option.none(),
+  timeout = Option.none(),
+}: Partial<Options>): Readonly<Record<string, string>> => {
+  const written = Option.map(timeout, (timeout) => `${Duration.toMillis(timeout)} millis`)
+  return {
+    ...Option.match(retries, { onNone: () => ({}), onSome: (n) => ({ LIVE_RESPONSE_RETRIES: String(n) }) }),
+    ...Option.match(written, {
+      onNone: () => ({}),
+      // The flag precedes both variables.
+      onSome: (text) => ({ LIVE_RESPONSE_TIMEOUT: text, LIVE_RESPONSE_STALL_TIMEOUT: text }),
+    }),
+  }
+}

@@ -1,0 +1,114 @@
+/** `--config FILE`: flags win over variables, and variables over the file. */
+import { chmodSync, readdirSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as ConfigFile from "../src/input/ConfigFile.ts"
+import * as Cli from "./support/CliInProcess.ts"
+import * as Docs from "./support/Docs.ts"
+import * as ReferenceServer from "./support/ReferenceServer.ts"
+import * as Samples from "./support/Samples.ts"
+
+const target = `${Samples.action(0)}:0`
+const results = { [target]: { bytes: Samples.noise(2000, 0) } }
+
+const directories = (box: Cli.Sandbox) => readdirSync(box.root)
+
+describe("--config", () => {
+  it.live("gives way to variables, which give way to flags", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const file = box.path(
+        box.write(
+          "config.toml",
+          `LIVE_RESPONSE_OUT = "of-file" # a comment\nLIVE_RESPONSE_WINDOWS = ["100/1 minute", "1500/1 hour"]\nLIVE_RESPONSE_ENDPOINT = "${server.endpoint}"\n`,
+        ),
+      )
+      const { LIVE_RESPONSE_ENDPOINT: _, ...env } = Cli.download(server, target).env ?? {}
+      const run = (args: ReadonlyArray<string>, more: Readonly<Record<string, string>> = {}) =>
+        Effect.map(box.run({ args: ["download", target, ...args], env: { ...env, ...more } }), (ended) =>
+          assert.strictEqual(ended.exitCode, 0, ended.stderr),
+        )
+      yield* run(["--config", file])
+      yield* run([], { LIVE_RESPONSE_CONFIG: file, LIVE_RESPONSE_OUT: "of-variable" })
+      yield* run([`--config=${file}`, "--out", "of-flag"], { LIVE_RESPONSE_OUT: "of-variable-2" })
+      assert.includeMembers(directories(box), ["of-file", "of-variable", "of-flag"])
+      assert.notInclude(directories(box), "of-variable-2")
+    }),
+  )
+
+  it.live.each([
+    {
+      name: "an unknown name",
+      toml: "LIVE_RESPONSE_OTU = 1",
+      error: /sets LIVE_RESPONSE_OTU, which is unknown; did you mean LIVE_RESPONSE_OUT/,
+    },
+    { name: "a table", toml: "[download]\nout = 1", error: /sets download, which is unknown; it may set variables/ },
+    { name: "a time", toml: "LIVE_RESPONSE_OUT = 2026-11-26", error: /LIVE_RESPONSE_OUT must be a text, a number/ },
+    { name: "broken TOML", toml: 'LIVE_RESPONSE_TOKEN = "secret\n', error: /config\.toml:1:\d+ is not valid TOML/ },
+    {
+      name: "a value that the variable refuses",
+      toml: "LIVE_RESPONSE_PER_MINUTE = 0",
+      error: /LIVE_RESPONSE_PER_MINUTE/,
+    },
+  ])("refuses $name in one line, without its values", ({ error, toml }) =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const file = box.path(box.write("config.toml", toml))
+      const ended = yield* box.run({ args: ["quota", "--config", file] })
+      assert.strictEqual(ended.exitCode, 2, ended.stderr)
+      assert.match(ended.stderr, error)
+      assert.strictEqual(ended.stderr.trimEnd().split("\n").length, 1)
+      assert.notInclude(ended.stderr, "secret")
+    }),
+  )
+
+  it.live("refuses a secret in a file that others can read, with the command that changes it", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const file = box.path(box.write("config.toml", 'LIVE_RESPONSE_TOKEN = "eyJ0"'))
+      chmodSync(file, 0o640)
+      const shared = yield* box.run({ args: ["quota", "--config", file] })
+      assert.strictEqual(shared.exitCode, 4)
+      assert.include(
+        shared.stderr,
+        `config.toml holds LIVE_RESPONSE_TOKEN, and others on this machine may open it; chmod 600`,
+      )
+      chmodSync(file, 0o600)
+      const own = yield* box.run({ args: ["quota", "--config", file] })
+      assert.strictEqual(own.exitCode, 0, own.stderr)
+    }),
+  )
+
+  it.live("is not read for help, and a missing file is a usage error", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const env = { LIVE_RESPONSE_CONFIG: "/nowhere.toml" }
+      assert.strictEqual((yield* box.run({ args: ["quota", "--help"], env })).exitCode, 0)
+      const ended = yield* box.run({ args: ["quota"], env })
+      assert.deepStrictEqual(
+        { exitCode: ended.exitCode, stderr: ended.stderr },
+        { exitCode: 2, stderr: "live-response: can't read /nowhere.toml: there is no such file\n" },
+      )
+    }),
+  )
+
+  it("knows each variable that the program reads", () => {
+    const read = Docs.sources.flatMap((path) =>
+      Docs.matches(
+        Docs.read(path),
+        /(?:Config\.\w+|wait|optional|secret|schema|limit|positive)\((?:[\w.]+, )?"((?:LIVE_RESPONSE|AZURE)_\w+)"/g,
+      ),
+    )
+    const ofEnvironment = ["LIVE_RESPONSE_CONFIG", "AZURE_PASSWORD"]
+    assert.deepStrictEqual(Docs.missing(read, [...ConfigFile.names, ...ofEnvironment]), [])
+    const named = Docs.sources
+      .filter((path) => !path.endsWith("ConfigFile.ts"))
+      .map(Docs.read)
+      .join("\n")
+    assert.deepStrictEqual(
+      ConfigFile.names.filter((name) => !named.includes(`"${name}"`)),
+      [],
+    )
+  })
+})
