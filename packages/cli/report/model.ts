@@ -47,9 +47,17 @@ export const stateLabels: Readonly<Record<State, string>> = {
 
 const hashLength = 32
 
+/** A number for each different hash of the results in `rows`, and by that number a result that has it. */
+interface HashIds {
+  readonly rows: Int32Array
+  readonly ids: Int32Array
+  readonly examples: ReadonlyArray<number>
+}
+
 export class Model {
   readonly payload: Payload
   private readonly hashes: Uint8Array
+  private hashIds: HashIds | undefined
   readonly texts: Texts
 
   constructor(payload: Payload) {
@@ -118,6 +126,33 @@ export class Model {
     let start = 0
     for (let i = row * hashLength; i < row * hashLength + 6; i++) start = start * 256 + (this.hashes[i] ?? 0)
     return start
+  }
+
+  /** Numbers the different hashes of some results. The last answer is kept. */
+  sha256Ids(rows: Int32Array): HashIds {
+    if (this.hashIds?.rows === rows) return this.hashIds
+    const ids = new Int32Array(rows.length)
+    const examples: Array<number> = []
+    const byStart = new Map<number, Array<number>>()
+    rows.forEach((row, i) => {
+      const start = this.sha256Start(row)
+      const known = byStart.get(start)
+      // Somebody may have made files whose hashes start alike.
+      const id = known?.find((each) => this.hasSameHash(examples[each] ?? 0, row)) ?? examples.length
+      ids[i] = id
+      if (id < examples.length) return
+      examples.push(row)
+      if (known === undefined) byStart.set(start, [id])
+      else known.push(id)
+    })
+    return (this.hashIds = { rows, ids, examples })
+  }
+
+  private hasSameHash(a: number, b: number): boolean {
+    for (let i = 0; i < hashLength; i++) {
+      if (this.hashes[a * hashLength + i] !== this.hashes[b * hashLength + i]) return false
+    }
+    return true
   }
 
   /** The beginning of the normalised output of a result, and how long all of it is. */
