@@ -24,25 +24,23 @@ const readBytes = (id: string): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
-/** Reads the data that is in the page. */
-export const readPayload = (): Promise<Payload> => {
-  const bytes = readBytes("data")
-  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
-  return new Response(unpacked).json().then((value: unknown) => {
-    if (!isPayload(value)) throw new Error("its data is of another version")
-    return value
-  })
+const modelOf = (payload: unknown, hashes: Uint8Array): Model => {
+  if (!isPayload(payload)) throw new Error("its data is of another version")
+  return new Model(payload, hashes)
 }
 
-/** What became of machines, in words. */
-export const stateLabels: Readonly<Record<State, string>> = {
-  results: "With results",
-  unusable: "A result's file can't be used",
-  "download failed": "The download failed",
-  "session failed": "The session failed",
-  "not finished": "Offline or in progress",
-  "not started": "The session was not started",
-  "nothing downloaded": "Nothing was downloaded",
+/** Reads the data that is in the page. */
+export const readEmbedded = (): Promise<Model> => {
+  const bytes = readBytes("data")
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
+  return new Response(unpacked).json().then((payload: unknown) => modelOf(payload, readBytes("hashes")))
+}
+
+/** Reads the data of a live page: the hashes in a line, and the rest. */
+export const readLive = (text: string): Model => {
+  const end = text.indexOf("\n")
+  const payload: unknown = JSON.parse(text.slice(end + 1))
+  return modelOf(payload, fromBase64(text.slice(0, end)))
 }
 
 const hashLength = 32
@@ -60,10 +58,10 @@ export class Model {
   private hashIds: HashIds | undefined
   readonly texts: Texts
 
-  constructor(payload: Payload) {
+  constructor(payload: Payload, hashes: Uint8Array) {
     this.payload = payload
     this.texts = new Texts(payload.texts)
-    this.hashes = readBytes("hashes")
+    this.hashes = hashes
   }
 
   get results() {
@@ -128,7 +126,7 @@ export class Model {
     return start
   }
 
-  /** Numbers the different hashes of some results. The last answer is kept. */
+  /** Numbers the different hashes of some results, which the last caller may ask again. */
   sha256Ids(rows: Int32Array): HashIds {
     if (this.hashIds?.rows === rows) return this.hashIds
     const ids = new Int32Array(rows.length)

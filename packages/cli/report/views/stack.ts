@@ -2,9 +2,9 @@
  * Groups of results that are alike, the rarest first.
  */
 import { type Column, mapped, numberColumn, textColumn, Texts } from "../columns.ts"
-import { button, type Child, h } from "../dom.ts"
+import { button, type Child, fill, h } from "../dom.ts"
 import { count, counted } from "../format.ts"
-import { Grid } from "../grid.ts"
+import { type Data, Grid } from "../grid.ts"
 import { type Groups, group, type Values } from "../grouping.ts"
 import type { Model } from "../model.ts"
 import * as Panel from "../panel.ts"
@@ -142,62 +142,89 @@ const groupFacts = (model: Model, value: string, rows: Int32Array, onShow: () =>
   ]
 }
 
-const selectOf = (label: string, names: ReadonlyArray<string>, onChange: (index: number) => void): HTMLElement => {
+const selectOf = (
+  label: string,
+  names: ReadonlyArray<string>,
+  chosen: number,
+  onChange: (index: number) => void,
+): HTMLElement => {
   const select = h(
     "select",
     {},
-    names.map((name, i) => h("option", { value: i }, name)),
+    names.map((name, i) => h("option", { value: i, selected: i === chosen }, name)),
   )
   select.addEventListener("change", () => onChange(select.selectedIndex))
   return h("label", {}, `${label} `, select)
 }
 
-/** `onShow` shows the results of a group. */
-export const view = (model: Model, onShow: (label: string, rows: Int32Array) => void) => {
-  const keys = keysOf(model)
-  const scripts = Array.from(new Set(model.results.source.filter((_, row) => model.results.kind[row] === 0)))
-  const chosen = { key: keys[0], source: 0 }
-  const element = h("div", { class: "view" })
-  const state: { grid: Grid | undefined } = { grid: undefined }
-  const controls = [
-    selectOf(
-      "Stack by",
-      keys.map(({ label }) => label),
-      (i) => {
-        chosen.key = keys[i]
-        draw()
-      },
-    ),
-    selectOf("Script", ["All scripts", ...scripts.map((source) => model.text(source) || "(unknown)")], (i) => {
-      chosen.source = scripts[i - 1] ?? 0
-      draw()
-    }),
-  ]
-  const draw = () => {
-    const { key, source } = chosen
-    if (key === undefined) return
-    const groups = stackBy(model, key, source)
-    const open = (i: number) => {
-      const id = groups.ids[i] ?? 0
-      const rows = groups.rowsOf(id)
-      const value = key.show(id)
-      const [line = ""] = value.split("\n")
-      Panel.open(
-        `${counted(groups.machinesOf(id), "machine")}, ${counted(groups.countOf(id), "time")}`,
-        groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, rows)),
-      )
-    }
-    state.grid?.close()
-    state.grid = new Grid({
-      noun: "groups",
-      label: `Groups by ${key.label}`,
-      columns: columnsOf(groups, key.show),
-      rows: allRows(groups.ids.length),
-      controls,
-      onOpen: open,
-    })
-    element.replaceChildren(state.grid.element)
+/** The groups of a key as a table. `onShow` shows the results of a group. */
+const dataOf = (model: Model, key: Key, source: number, onShow: (label: string, rows: Int32Array) => void): Data => {
+  const groups = stackBy(model, key, source)
+  const open = (i: number) => {
+    const id = groups.ids[i] ?? 0
+    const rows = groups.rowsOf(id)
+    const value = key.show(id)
+    const [line = ""] = value.split("\n")
+    Panel.open(
+      `${counted(groups.machinesOf(id), "machine")}, ${counted(groups.countOf(id), "time")}`,
+      groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, rows)),
+    )
   }
+  return { columns: columnsOf(groups, key.show), rows: allRows(groups.ids.length), onOpen: open }
+}
+
+/** The names of the scripts whose results there are. */
+const scriptsOf = (model: Model): ReadonlyArray<number> =>
+  Array.from(new Set(model.results.source.filter((_, row) => model.results.kind[row] === 0)))
+
+/** `onShow` shows the results of a group. */
+export const view = (first: Model, onShow: (label: string, rows: Int32Array) => void) => {
+  const element = h("div", { class: "view" })
+  let model = first
+  let keys = keysOf(first)
+  let scripts = scriptsOf(first)
+  // By their names, because a newer model may have others.
+  const chosen = { key: "", script: "" }
+  let grid: Grid | undefined
+  const nameOf = (source: number) => model.text(source) || "(unknown)"
+  const data = () => {
+    const key = keys.find(({ label }) => label === chosen.key) ?? keys[0]
+    const source = scripts.find((source) => nameOf(source) === chosen.script) ?? 0
+    return key === undefined ? undefined : { label: `Groups by ${key.label}`, ...dataOf(model, key, source, onShow) }
+  }
+  const controls = h("span", { class: "controls" })
+  const drawControls = () => {
+    const labels = keys.map(({ label }) => label)
+    const names = ["All scripts", ...scripts.map(nameOf)]
+    fill(
+      controls,
+      selectOf("Stack by", labels, labels.indexOf(chosen.key), (i) => {
+        chosen.key = labels[i] ?? ""
+        draw()
+      }),
+      selectOf("Script", names, names.indexOf(chosen.script), (i) => {
+        chosen.script = i === 0 ? "" : (names[i] ?? "")
+        draw()
+      }),
+    )
+  }
+  const draw = () => {
+    const shown = data()
+    if (shown === undefined) return
+    grid?.close()
+    grid = new Grid({ noun: "groups", controls: [controls], ...shown })
+    element.replaceChildren(grid.element)
+  }
+  const update = (newer: Model) => {
+    model = newer
+    keys = keysOf(newer)
+    scripts = scriptsOf(newer)
+    // A list that is open would close.
+    if (!controls.contains(document.activeElement)) drawControls()
+    const shown = data()
+    if (shown !== undefined) grid?.replace(shown)
+  }
+  drawControls()
   draw()
-  return { element, focusSearch: () => state.grid?.focusSearch() }
+  return { element, focusSearch: () => grid?.focusSearch(), update }
 }
