@@ -14,7 +14,6 @@ import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -38,13 +37,16 @@ import { run as runSessions } from "./commands/run/command.ts"
 import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
+import { status } from "./commands/status/command.ts"
 import { verify } from "./commands/verify/command.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
+import * as LogFormat from "./output/LogFormat.ts"
 import * as Messages from "./output/Messages.ts"
 import { printable } from "./output/Printable.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 /** The short form of `--log-level debug`. */
 const Verbose = GlobalFlag.Setting("verbose")({
@@ -66,6 +68,7 @@ export const command = Command.make("live-response").pipe(
     results,
     report,
     stack,
+    status,
     verify,
     link,
     actions,
@@ -86,12 +89,15 @@ export const command = Command.make("live-response").pipe(
   Command.withGlobalFlags([Verbose]),
 )
 
+/** Reports why the program ends. */
+const reportFailure = (line: string) => Messages.write(line, "error")
+
 /** Prints a usage error in one line with a hint at the help, where Effect's default prints the whole help first. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.forEach(event.errors, (error) =>
-          Console.error(
+          reportFailure(
             `live-response: ${TerminalText.withoutSecrets(printable(error.message))} (see ${event.commandPath.join(" ")} --help)`,
           ),
         )
@@ -143,19 +149,22 @@ export const run = (args: ReadonlyArray<string>) =>
       : Effect.fail(usage(problem))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
+    Effect.provide(Telemetry.layer),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     StandardOutput.whileOpen,
     // If standard output failed, other errors are consequences of it.
     Effect.mapError((error) => StandardOutput.problem() ?? error),
     Effect.tapError((error) =>
       error instanceof Failure && error.message !== ""
-        ? Console.error(`live-response: ${printable(error.message)}`)
+        ? reportFailure(`live-response: ${printable(error.message)}`)
         : Effect.void,
     ),
     // A bug is reported too: no failure is silent.
     Effect.tapDefect((defect) =>
-      Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
+      reportFailure(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
+    (program) => Effect.andThen(LogFormat.use, program),
+    Effect.scoped,
     Effect.provide([
       NodeFileSystem.layer,
       NodePath.layer,
@@ -166,7 +175,7 @@ export const run = (args: ReadonlyArray<string>) =>
       NodeUser.layer,
       Logger.layer([Messages.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
-      // No tracer is configured here, and spans that nobody reads cost as much as the calls they describe.
+      // Telemetry enables it where something reads the spans, and spans that nobody reads cost as much as the calls they describe.
       Layer.succeed(References.TracerEnabled, false),
     ]),
   )

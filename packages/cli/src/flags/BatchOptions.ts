@@ -8,6 +8,7 @@ import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as FlagTypes from "./FlagTypes.ts"
+import * as Notify from "./Notify.ts"
 
 const { defaultConcurrency, defaultMinFree, defaults } = DownloadLimits
 
@@ -47,6 +48,7 @@ export const flags = {
     default: `${gigabytes(defaultMinFree(Infinity))}, or 5 % of a disk smaller than 20 GB`,
     env: "LIVE_RESPONSE_MIN_FREE",
   }),
+  notify: Notify.flag,
   giveUpAfter: FlagTypes.duration("give-up-after", "How long to wait for a network that is down", {
     default: "1h, unlimited with --follow",
   }),
