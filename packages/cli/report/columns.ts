@@ -19,8 +19,8 @@ export interface Column {
   readonly value: (row: number) => string | number | null
   /** The position of each row in the order of the column. Equal rows have the same. */
   readonly ranks: () => Int32Array
-  /** Which rows contain a text, for the search of all columns. The text is in lower case. */
-  readonly contains: (text: string) => (row: number) => boolean
+  /** Marks the positions of the rows that contain a text, for the search of all columns. The text is in lower case. */
+  readonly mark: (text: string, rows: Int32Array, marks: Uint8Array) => void
   /** Which rows a filter of this column leaves. `undefined` if the filter is not complete yet. */
   readonly filter: (filter: string) => ((row: number) => boolean) | undefined
 }
@@ -29,11 +29,15 @@ type Shape = Pick<Column, "key" | "label" | "width" | "grow" | "isPrinted">
 
 const never = () => false
 
-/** Texts, each once, and what searches and sorts need of them: it is computed when it is first needed. */
+/** Between texts that are searched as one. Nobody can type it. */
+const separator = "\0"
+
+/** Texts, each once, and what searches need of them: it is computed when it is first needed. */
 export class Texts {
   readonly texts: ReadonlyArray<string>
   private lowerTexts: ReadonlyArray<string> | undefined
-  private textRanks: Int32Array | undefined
+  private haystack: { readonly all: string; readonly starts: Int32Array } | undefined
+  private last: { readonly text: string; readonly found: Uint8Array } | undefined
 
   constructor(texts: ReadonlyArray<string>) {
     this.texts = texts
@@ -44,35 +48,50 @@ export class Texts {
     return (this.lowerTexts ??= this.texts.map((text) => text.toLowerCase()))
   }
 
-  /** The position of each text in alphabetical order, without case. */
-  get ranks(): Int32Array {
-    if (this.textRanks === undefined) {
-      // Without a function that compares, engines sort several times as fast.
-      const positions = new Map(
-        Array.from(this.lower)
-          .sort()
-          .map((text, i) => [text, i]),
-      )
-      this.textRanks = Int32Array.from(this.lower, (text) => positions.get(text) ?? 0)
+  /** All texts in lower case as one, which is searched several times as fast as each of them, and where each starts. */
+  private joined() {
+    if (this.haystack === undefined) {
+      const starts = new Int32Array(this.texts.length + 1)
+      this.lower.forEach((text, i) => (starts[i + 1] = (starts[i] ?? 0) + text.length + separator.length))
+      this.haystack = { all: this.lower.join(separator), starts }
     }
-    return this.textRanks
+    return this.haystack
+  }
+
+  /** Which texts contain a text in lower case. The columns of a table share the last answer. */
+  containing(text: string): Uint8Array {
+    if (this.last?.text === text) return this.last.found
+    const { all, starts } = this.joined()
+    const found = new Uint8Array(this.texts.length)
+    let i = 0
+    for (let at = all.indexOf(text); at !== -1 && i < found.length; at = all.indexOf(text, starts[i])) {
+      while ((starts[i + 1] ?? 0) <= at) i++
+      found[i++] = 1
+    }
+    this.last = { text, found }
+    return found
+  }
+
+  /** The position of each of some texts in alphabetical order, without case. Others have the position 0. */
+  ranksOf(indexes: ArrayLike<number>): Int32Array {
+    const isUsed = new Uint8Array(this.texts.length)
+    for (let row = 0; row < indexes.length; row++) isUsed[indexes[row] ?? 0] = 1
+    const used: Array<number> = []
+    isUsed.forEach((mark, i) => {
+      if (mark === 1) used.push(i)
+    })
+    const keys = used.map((i) => this.lower[i] ?? "")
+    // Without a function that compares, engines sort several times as fast.
+    const positions = new Map(
+      Array.from(keys)
+        .sort()
+        .map((text, position) => [text, position]),
+    )
+    const ranks = new Int32Array(this.texts.length)
+    used.forEach((i, k) => (ranks[i] = positions.get(keys[k] ?? "") ?? 0))
+    return ranks
   }
 }
-
-/** Which texts contain a text. The columns of a table share the last answer. */
-const containing = (() => {
-  let last: { readonly texts: ReadonlyArray<string>; readonly text: string; readonly found: Uint8Array } | undefined
-  return (texts: ReadonlyArray<string>, text: string): Uint8Array => {
-    if (last?.texts !== texts || last.text !== text) {
-      const found = new Uint8Array(texts.length)
-      texts.forEach((each, i) => {
-        if (each.includes(text)) found[i] = 1
-      })
-      last = { texts, text, found }
-    }
-    return last.found
-  }
-})()
 
 /** The position of each number among the different ones. */
 const ranksOf = (values: Float64Array): Int32Array => {
@@ -90,20 +109,34 @@ const ranksOf = (values: Float64Array): Int32Array => {
   })
 }
 
+/** `Int32Array.from` takes several times as long. */
+export const mapped = (values: ArrayLike<number>, f: (value: number) => number): Int32Array => {
+  const results = new Int32Array(values.length)
+  for (let i = 0; i < values.length; i++) results[i] = f(values[i] ?? 0)
+  return results
+}
+
 /** A column whose cells are indexes of texts. `=text` filters for the whole text, and `!text` excludes. */
 export const textColumn = (shape: Shape, source: Texts, indexes: ArrayLike<number>): Column => {
   const text = (row: number) => source.texts[indexes[row] ?? 0] ?? ""
   const contains = (wanted: string) => {
-    const found = containing(source.lower, wanted)
+    const found = source.containing(wanted)
     return (row: number) => found[indexes[row] ?? 0] === 1
+  }
+  const rank = () => {
+    const ofTexts = source.ranksOf(indexes)
+    return mapped(indexes, (index) => ofTexts[index] ?? 0)
   }
   let ranks: Int32Array | undefined
   return {
     ...shape,
     text,
     value: text,
-    ranks: () => (ranks ??= Int32Array.from(indexes, (index) => source.ranks[index] ?? 0)),
-    contains,
+    ranks: () => (ranks ??= rank()),
+    mark: (wanted, rows, marks) => {
+      const found = source.containing(wanted)
+      for (let i = 0; i < rows.length; i++) if (found[indexes[rows[i] ?? 0] ?? 0] === 1) marks[i] = 1
+    },
     filter: (filter) => {
       const wanted = filter.toLowerCase()
       if (wanted.startsWith("=")) return (row) => source.lower[indexes[row] ?? 0] === wanted.slice(1)
@@ -144,7 +177,7 @@ export const numberColumn = (
     text,
     value: (row) => values[row] ?? null,
     ranks: () => (ranks ??= ranksOf(Float64Array.from(values, (value) => value ?? Number.MIN_SAFE_INTEGER))),
-    contains: () => never,
+    mark: () => {},
     filter: (filter) => {
       const [, sign = "=", digits = "", unit = ""] = comparison.exec(filter.trim()) ?? []
       const compare = comparers[sign]
@@ -172,24 +205,43 @@ export const timeColumn = (
     text,
     value: (row) => iso(values[row] ?? 0),
     ranks: () => (ranks ??= ranksOf(Float64Array.from(values))),
-    contains: () => never,
+    mark: () => {},
     filter: (filter) => (row) => text(row).startsWith(filter.trim()),
   }
 }
 
 const hexadecimal = /^[0-9a-f]{2,64}$/
 
-/** A column of hashes, which are found by their beginning. `starts` has the beginning of each as a number. */
+/** In hexadecimal digits: how much of a hash is in its number. */
+const startDigits = 12
+
+/** A column of hashes, which are found by their beginning. `starts` has the first 48 bits of each as a number: they order nearly all. */
 export const hashColumn = (shape: Shape, starts: () => Float64Array, text: (row: number) => string): Column => {
-  const startsWith = (start: string) => (hexadecimal.test(start) ? (row: number) => text(row).startsWith(start) : never)
+  let known: Float64Array | undefined
+  const startOf = () => (known ??= starts())
+  const startsWith = (start: string): ((row: number) => boolean) => {
+    if (!hexadecimal.test(start)) return never
+    const all = startOf()
+    const digits = start.slice(0, startDigits)
+    const least = Number.parseInt(digits.padEnd(startDigits, "0"), 16)
+    const beyond = least + 16 ** (startDigits - digits.length)
+    return (row) => {
+      const value = all[row] ?? 0
+      return value >= least && value < beyond && text(row).startsWith(start)
+    }
+  }
   let ranks: Int32Array | undefined
   return {
     ...shape,
     text,
     value: text,
-    ranks: () => (ranks ??= ranksOf(starts())),
-    // Four digits leave a few of 100,000 results. A shorter text is not meant as a hash.
-    contains: (wanted) => (wanted.length < 4 ? never : startsWith(wanted)),
+    ranks: () => (ranks ??= ranksOf(startOf())),
+    mark: (wanted, rows, marks) => {
+      // Four digits leave a few of 100,000 results. A shorter text is not meant as a hash.
+      if (wanted.length < 4) return
+      const holds = startsWith(wanted)
+      for (let i = 0; i < rows.length; i++) if (holds(rows[i] ?? 0)) marks[i] = 1
+    },
     filter: (filter) => startsWith(filter.trim().toLowerCase().replace(/^=/, "")),
   }
 }
@@ -206,30 +258,44 @@ export interface Query {
   readonly order: Order | undefined
 }
 
-/** Every filter and the search hold. Columns are asked in turn, the cheap ones first. */
-const predicates = (columns: ReadonlyArray<Column>, { filters, search }: Query) => {
-  const filtering = columns.flatMap((column) => {
+/** The rows for which every filter holds. */
+const filtered = (rows: Int32Array, columns: ReadonlyArray<Column>, { filters }: Query): Int32Array => {
+  const all = columns.flatMap((column) => {
     const filter = filters.get(column.key) ?? ""
     return filter === "" ? [] : (column.filter(filter) ?? [])
   })
-  if (search === "") return filtering
-  const found = columns.map((column) => column.contains(search.toLowerCase()))
-  return [...filtering, (row: number) => found.some((contains) => contains(row))]
+  return all.length === 0 ? rows : rows.filter((row) => all.every((holds) => holds(row)))
 }
 
-/** Sorts rows by their ranks. Rows with the same rank stay in their order. */
+/** The rows that contain a text in any column. */
+const searched = (rows: Int32Array, columns: ReadonlyArray<Column>, { search }: Query): Int32Array => {
+  if (search === "") return rows
+  const marks = new Uint8Array(rows.length)
+  for (const column of columns) column.mark(search.toLowerCase(), rows, marks)
+  return rows.filter((_, i) => marks[i] === 1)
+}
+
+/** Sorts rows by their ranks, which it counts. Rows with the same rank stay in their order. */
 const sorted = (rows: Int32Array, { column, isDescending }: Order): Int32Array => {
   const ranks = column.ranks()
-  const sign = isDescending ? -1 : 1
-  const { length } = rows
-  // One number holds the rank and the position, so that the engine sorts numbers and calls no function.
-  const keys = Float64Array.from(rows, (row, i) => (ranks[row] ?? 0) * sign * length + i).sort()
-  return Int32Array.from(keys, (key) => rows[((key % length) + length) % length] ?? 0)
+  let highest = 0
+  for (const row of rows) highest = Math.max(highest, ranks[row] ?? 0)
+  const placeOf = (row: number) => (isDescending ? highest - (ranks[row] ?? 0) : (ranks[row] ?? 0))
+  const starts = new Int32Array(highest + 2)
+  for (const row of rows) starts[placeOf(row) + 1] = (starts[placeOf(row) + 1] ?? 0) + 1
+  for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0)
+  const result = new Int32Array(rows.length)
+  for (const row of rows) {
+    const place = placeOf(row)
+    const at = starts[place] ?? 0
+    result[at] = row
+    starts[place] = at + 1
+  }
+  return result
 }
 
 /** The rows that are left, in order. */
 export const select = (rows: Int32Array, columns: ReadonlyArray<Column>, query: Query): Int32Array => {
-  const all = predicates(columns, query)
-  const left = all.length === 0 ? rows : rows.filter((row) => all.every((holds) => holds(row)))
+  const left = searched(filtered(rows, columns, query), columns, query)
   return query.order === undefined ? left : sorted(left, query.order)
 }

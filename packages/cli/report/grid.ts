@@ -18,14 +18,18 @@ const mostShown = 500_000
 /** Rows that are printed. */
 const mostPrinted = 1_000
 
-export interface Options {
+/** What a table shows. */
+export interface Data {
+  readonly columns: ReadonlyArray<Column>
+  readonly rows: Int32Array
+  readonly onOpen: (row: number) => void
+}
+
+export interface Options extends Data {
   /** What the rows are: results, machines. */
   readonly noun: string
   readonly label: string
-  readonly columns: ReadonlyArray<Column>
-  readonly rows: Int32Array
   readonly order?: Order
-  readonly onOpen: (row: number) => void
   /** Whether each column has a filter. */
   readonly hasFilters?: boolean
   /** More controls, before the ones of the table. */
@@ -53,6 +57,8 @@ export class Grid {
   private readonly filters = new Map<string, string>()
   private search = ""
   private order: Order | undefined
+  private columns: ReadonlyArray<Column>
+  private onOpen: Data["onOpen"]
   private all: Int32Array
   private rows: Int32Array
   /** The position of the active row, to which the keys belong. */
@@ -69,6 +75,8 @@ export class Grid {
   constructor(options: Options) {
     this.options = options
     this.order = options.order
+    this.columns = options.columns
+    this.onOpen = options.onOpen
     this.all = options.rows
     this.rows = options.rows
     const { columns, controls = [], hasFilters = true, label, noun } = options
@@ -79,7 +87,7 @@ export class Grid {
       class: "search",
       spellcheck: "false",
     })
-    this.headers = columns.map((column) => this.headerOf(column, hasFilters))
+    this.headers = columns.map((column) => this.headerOf(column.key, hasFilters))
     const head = h(
       "div",
       { role: "rowgroup", class: "head" },
@@ -124,6 +132,18 @@ export class Grid {
     this.update()
   }
 
+  /** Shows newer data. What is searched, filtered, sorted and active stays, and so does the position. */
+  replace({ columns, onOpen, rows }: Data): void {
+    const { order } = this
+    this.columns = columns
+    this.onOpen = onOpen
+    this.all = rows
+    const column = columns.find(({ key }) => key === order?.column.key)
+    this.order = order === undefined || column === undefined ? undefined : { ...order, column }
+    this.select()
+    this.moveTo(this.active, false)
+  }
+
   /** Ends what the window does for this table, so that a table that is replaced needs no memory. */
   close(): void {
     this.closing.abort()
@@ -137,51 +157,62 @@ export class Grid {
   }
 
   private save(ending: "csv" | "jsonl"): void {
-    save(this.options.noun, ending, this.options.columns, this.rows)
+    save(this.options.noun, ending, this.columns, this.rows)
   }
 
-  private headerOf(column: Column, hasFilter: boolean): HTMLElement {
-    const sort = button(column.label, () => this.sortBy(column), { class: "sort" })
+  private headerOf(key: string, hasFilter: boolean): HTMLElement {
+    const column = this.columnOf(key)
+    if (column === undefined) return h("div", { role: "columnheader" })
+    const sort = button(column.label, () => this.sortBy(key), { class: "sort" })
     const filter = h("input", { "aria-label": `Filter ${column.label}`, placeholder: "filter", spellcheck: "false" })
     filter.addEventListener("input", () => {
-      this.filters.set(column.key, filter.value)
+      this.filters.set(key, filter.value)
       this.update()
     })
-    const sorted = this.order?.column === column ? (this.order.isDescending ? "descending" : "ascending") : "none"
-    return h("div", { role: "columnheader", class: classOf(column), "aria-sort": sorted }, sort, hasFilter && filter)
+    return h(
+      "div",
+      { role: "columnheader", class: classOf(column), "aria-sort": this.sortOf(key) },
+      sort,
+      hasFilter && filter,
+    )
   }
 
-  private sortBy(column: Column): void {
-    const isSame = this.order?.column === column
+  private columnOf(key: string): Column | undefined {
+    return this.columns.find((column) => column.key === key)
+  }
+
+  private sortOf(key: string): string {
+    if (this.order?.column.key !== key) return "none"
+    return this.order.isDescending ? "descending" : "ascending"
+  }
+
+  private sortBy(key: string): void {
+    const column = this.columnOf(key)
+    if (column === undefined) return
+    const isSame = this.order?.column.key === key
     this.order = { column, isDescending: isSame && this.order?.isDescending === false }
-    this.headers.forEach((header, i) => {
-      const sorted = this.options.columns[i] === column
-      header.setAttribute(
-        "aria-sort",
-        sorted ? (this.order?.isDescending === true ? "descending" : "ascending") : "none",
-      )
-    })
+    this.headers.forEach((header, i) => header.setAttribute("aria-sort", this.sortOf(this.columns[i]?.key ?? "")))
     this.update()
   }
 
-  /** Searches, filters and sorts, and shows the result. */
+  /** Searches, filters and sorts, and shows the result from its start. */
   private update(): void {
     performance.mark("select")
-    this.rows = select(this.all, this.options.columns, {
-      search: this.search.trim(),
-      filters: this.filters,
-      order: this.order,
-    })
+    this.select()
     this.active = 0
     this.viewport.scrollTop = 0
+    this.draw()
+    performance.measure("select", "select")
+  }
+
+  private select(): void {
+    this.rows = select(this.all, this.columns, { search: this.search.trim(), filters: this.filters, order: this.order })
     const { noun } = this.options
     const isCut = this.rows.length > mostShown
     this.summary.textContent = isCut
       ? `${count(mostShown)} of ${count(this.rows.length)} ${noun} are shown; search or filter to see others`
       : `${count(this.rows.length)} of ${count(this.all.length)} ${noun}`
     this.viewport.setAttribute("aria-rowcount", String(this.rows.length + 1))
-    this.draw()
-    performance.measure("select", "select")
   }
 
   private get shown(): number {
@@ -214,7 +245,7 @@ export class Grid {
         "aria-rowindex": position + 2,
         "aria-selected": position === this.active ? "true" : "false",
       },
-      this.options.columns.map((column) => {
+      this.columns.map((column) => {
         const shown = column.text(row)
         return h("div", { role: "gridcell", class: classOf(column), title: shown }, shown)
       }),
@@ -223,8 +254,9 @@ export class Grid {
     return element
   }
 
-  private moveTo(position: number): void {
+  private moveTo(position: number, scrolls = true): void {
     this.active = Math.max(0, Math.min(this.shown - 1, position))
+    if (!scrolls) return this.draw()
     const top = this.active * rowHeight
     const head = this.viewport.firstElementChild?.clientHeight ?? 0
     const height = this.viewport.clientHeight - head
@@ -244,7 +276,7 @@ export class Grid {
       PageUp: () => this.moveTo(this.active - page),
       Home: () => this.moveTo(0),
       End: () => this.moveTo(this.shown - 1),
-      Enter: () => row !== undefined && this.options.onOpen(row),
+      Enter: () => row !== undefined && this.onOpen(row),
       c: () => row !== undefined && this.copyRow(row),
     }
     const action = Object.hasOwn(actions, event.key) ? actions[event.key] : undefined
@@ -254,7 +286,7 @@ export class Grid {
   }
 
   private copyRow(row: number): void {
-    copy(this.options.columns.map(({ text }) => text(row).replaceAll("\t", " ")).join("\t"), "the row")
+    copy(this.columns.map(({ text }) => text(row).replaceAll("\t", " ")).join("\t"), "the row")
   }
 
   private listen(): void {
@@ -273,7 +305,7 @@ export class Grid {
       const position = Number(element.getAttribute("aria-rowindex")) - 2
       this.moveTo(position)
       const row = this.rows[position]
-      if (row !== undefined) this.options.onOpen(row)
+      if (row !== undefined) this.onOpen(row)
     })
     this.resizing.observe(this.viewport)
     const print = (isPrinting: boolean) => () => {

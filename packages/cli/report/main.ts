@@ -3,8 +3,8 @@
  */
 import { button, type Child, fill, h } from "./dom.ts"
 import { count, time } from "./format.ts"
-import type { Grid } from "./grid.ts"
-import { Model, readPayload } from "./model.ts"
+import * as Live from "./live.ts"
+import { type Model, readEmbedded } from "./model.ts"
 import * as Panel from "./panel.ts"
 import * as Failures from "./views/failures.ts"
 import * as Machines from "./views/machines.ts"
@@ -15,6 +15,8 @@ import * as Summary from "./views/summary.ts"
 interface View {
   readonly element: HTMLElement
   readonly focusSearch?: () => void
+  /** Shows newer data, where a view can do so without losing what was typed. */
+  readonly update?: (model: Model) => void
 }
 
 const names = {
@@ -29,32 +31,39 @@ type Name = keyof typeof names
 
 const isName = (name: string): name is Name => Object.hasOwn(names, name)
 
-const ofGrid = (grid: Grid): View => ({
-  element: h("div", { class: "view" }, grid.element),
-  focusSearch: () => grid.focusSearch(),
-})
-
 /** The results, and which of them are shown. */
 const makeResults = (model: Model) => {
-  const columns = Results.columnsOf(model)
-  const all = Results.allRows(model.count)
   const chip = h("span", { class: "chip", hidden: true })
-  const grid = Results.grid(model, columns, [chip], all)
+  const grid = Results.grid(model, [chip], Results.allRows(model.count))
+  let all = Results.allRows(model.count)
+  let shown: Int32Array | undefined
   const show = (label: string, rows: Int32Array) => {
+    shown = rows
     chip.hidden = false
     const clear = () => {
+      shown = undefined
       chip.hidden = true
       grid.setRows(all)
     }
     fill(chip, h("span", {}, label), button("Show all", clear, { class: "small" }))
     grid.setRows(rows)
   }
-  return { columns, show, view: ofGrid(grid) }
+  const update = (newer: Model) => {
+    all = Results.allRows(newer.count)
+    grid.replace(Results.dataOf(newer, shown ?? all))
+  }
+  const view: View = {
+    element: h("div", { class: "view" }, grid.element),
+    focusSearch: () => grid.focusSearch(),
+    update,
+  }
+  return { show, view }
 }
 
 /** Makes views when they are shown for the first time. */
-const makeViews = (model: Model) => {
+const makeViews = (first: Model) => {
   const made = new Map<string, View>()
+  let model = first
   let results: ReturnType<typeof makeResults> | undefined
   const resultsOf = () => (results ??= makeResults(model))
   const showGroup = (label: string, rows: Int32Array) => {
@@ -66,14 +75,24 @@ const makeViews = (model: Model) => {
     summary: () => ({ element: Summary.view(model) }),
     results: () => resultsOf().view,
     stack: () => Stacks.view(model, showGroup),
-    machines: () => ofGrid(Machines.grid(model)),
-    failures: () => Failures.view(model, resultsOf().columns),
+    machines: () => Machines.list(model),
+    failures: () => Failures.view(model),
   }
-  return (name: Name): View => {
+  const viewOf = (name: Name): View => {
     const view = made.get(name) ?? makers[name]()
     made.set(name, view)
     return view
   }
+  const update = (newer: Model) => {
+    model = newer
+    results?.view.update?.(newer)
+    for (const [name, view] of made) {
+      if (view === results?.view) continue
+      if (view.update === undefined) made.delete(name)
+      else view.update(newer)
+    }
+  }
+  return { viewOf, update }
 }
 
 const helpText = "/ search · ↑ ↓ Page Home End move · Enter opens · c copies the row · Esc closes · 1 to 5 switch views"
@@ -81,70 +100,97 @@ const helpText = "/ search · ↑ ↓ Page Home End move · Enter opens · c cop
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement
 
-const start = (model: Model): void => {
-  const { directory, machines, program, written } = model.payload
-  const viewOf = makeViews(model)
+/** The links to the views. */
+const navigation = () => {
   const links = new Map(
     Object.entries(names).map(([name, label], i) => [
       name,
       h("a", { href: `#${name}`, "aria-keyshortcuts": i + 1 }, label),
     ]),
   )
-  const main = h("main", { id: "main" })
-  let current: View | undefined
-
-  const show = () => {
-    const [name = "", argument = ""] = location.hash.slice(1).split("/")
-    const machine = Number(argument)
-    const isMachine = name === "machine" && argument !== "" && machine in machines.id
-    const chosen = isMachine ? "machines" : isName(name) ? name : "summary"
+  const mark = (chosen: Name) => {
     for (const [other, link] of links) {
       if (other === chosen) link.setAttribute("aria-current", "page")
       else link.removeAttribute("aria-current")
     }
-    if (!Panel.panel.hidden) Panel.close()
-    current = isMachine ? { element: Machines.view(model, machine) } : viewOf(chosen)
-    fill(main, current.element)
-    document.title = `${isMachine ? model.machineName(machine) : names[chosen]} · ${directory} · Live response report`
   }
+  return { element: h("nav", { "aria-label": "Views" }, Array.from(links.values())), mark }
+}
 
-  const heading: Child = [
-    h("h1", {}, directory),
-    h("p", { class: "quiet" }, `${count(model.count)} results · written ${time(written)} · ${program}`),
-  ]
-  const page = document.getElementById("page")
-  if (page === null) return
-  fill(
-    page,
-    h(
-      "header",
-      { class: "top" },
-      h("div", {}, heading),
-      h("nav", { "aria-label": "Views" }, Array.from(links.values())),
-    ),
-    h("div", { class: "middle" }, main, Panel.panel),
-    h("footer", { class: "help" }, helpText),
-  )
-  window.addEventListener("hashchange", show)
+/** What is above the views. */
+const heading = ({ count: results, payload }: Model, state: Child): Child => [
+  h("h1", {}, payload.directory),
+  h(
+    "p",
+    { class: "quiet" },
+    `${count(results)} results · written ${time(payload.written)} · ${payload.program}`,
+    state,
+  ),
+]
+
+/** Keys that work everywhere. */
+const listen = (focusSearch: () => void): void => {
   document.addEventListener("keydown", (event) => {
     if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return
     const name = Object.keys(names)[Number(event.key) - 1]
     if (event.key === "/") {
       event.preventDefault()
-      current?.focusSearch?.()
+      focusSearch()
     } else if (event.key === "Escape" && !Panel.panel.hidden) Panel.close()
     else if (name !== undefined) location.hash = name
   })
+}
+
+/** Puts the views into the page, and returns what shows newer data. */
+const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) => void) => {
+  const views = makeViews(first)
+  const { element: nav, mark } = navigation()
+  const main = h("main", { id: "main" })
+  const top = h("div", {}, heading(first, state))
+  let model = first
+  let current: View | undefined
+
+  const show = () => {
+    const [name = "", argument = ""] = location.hash.slice(1).split("/")
+    const machine = Number(argument)
+    const isMachine = name === "machine" && argument !== "" && machine in model.payload.machines.id
+    const chosen = isMachine ? "machines" : isName(name) ? name : "summary"
+    mark(chosen)
+    const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
+    if (view.element !== current?.element) fill(main, view.element)
+    current = view
+    const title = isMachine ? model.machineName(machine) : names[chosen]
+    document.title = `${title} · ${model.payload.directory} · Live response report`
+  }
+
+  fill(
+    page,
+    h("header", { class: "top" }, top, nav),
+    h("div", { class: "middle" }, main, Panel.panel),
+    h("footer", { class: "help" }, helpText),
+  )
+  window.addEventListener("hashchange", () => {
+    if (!Panel.panel.hidden) Panel.close()
+    show()
+  })
+  listen(() => current?.focusSearch?.())
   show()
   performance.mark("first-rows")
+  return (newer) => {
+    model = newer
+    views.update(newer)
+    fill(top, heading(newer, state))
+    show()
+  }
 }
 
-const fail = (error: unknown): void => {
-  const page = document.getElementById("page")
+const fail = (page: HTMLElement) => (error: unknown) => {
   const why = error instanceof Error ? error.message : String(error)
-  if (page !== null) fill(page, h("p", { role: "alert" }, `This report can't be read: ${why}. Write it again.`))
+  fill(page, h("p", { role: "alert" }, `This report can't be read: ${why}. Write it again.`))
 }
 
-readPayload()
-  .then((payload) => start(new Model(payload)))
-  .catch(fail)
+const page = document.getElementById("page")
+if (page !== null) {
+  if (Live.isLive) Live.run((model, state) => start(page, model, state))
+  else readEmbedded().then((model) => start(page, model, undefined), fail(page))
+}

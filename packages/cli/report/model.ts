@@ -24,38 +24,44 @@ const readBytes = (id: string): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
-/** Reads the data that is in the page. */
-export const readPayload = (): Promise<Payload> => {
-  const bytes = readBytes("data")
-  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
-  return new Response(unpacked).json().then((value: unknown) => {
-    if (!isPayload(value)) throw new Error("its data is of another version")
-    return value
-  })
+const modelOf = (payload: unknown, hashes: Uint8Array): Model => {
+  if (!isPayload(payload)) throw new Error("its data is of another version")
+  return new Model(payload, hashes)
 }
 
-/** What became of machines, in words. */
-export const stateLabels: Readonly<Record<State, string>> = {
-  results: "With results",
-  unusable: "A result's file can't be used",
-  "download failed": "The download failed",
-  "session failed": "The session failed",
-  "not finished": "Offline or in progress",
-  "not started": "The session was not started",
-  "nothing downloaded": "Nothing was downloaded",
+/** Reads the data that is in the page. */
+export const readEmbedded = (): Promise<Model> => {
+  const bytes = readBytes("data")
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
+  return new Response(unpacked).json().then((payload: unknown) => modelOf(payload, readBytes("hashes")))
+}
+
+/** Reads the data of a live page: the hashes in a line, and the rest. */
+export const readLive = (text: string): Model => {
+  const end = text.indexOf("\n")
+  const payload: unknown = JSON.parse(text.slice(end + 1))
+  return modelOf(payload, fromBase64(text.slice(0, end)))
 }
 
 const hashLength = 32
 
+/** A number for each different hash of the results in `rows`, and by that number a result that has it. */
+interface HashIds {
+  readonly rows: Int32Array
+  readonly ids: Int32Array
+  readonly examples: ReadonlyArray<number>
+}
+
 export class Model {
   readonly payload: Payload
   private readonly hashes: Uint8Array
+  private hashIds: HashIds | undefined
   readonly texts: Texts
 
-  constructor(payload: Payload) {
+  constructor(payload: Payload, hashes: Uint8Array) {
     this.payload = payload
     this.texts = new Texts(payload.texts)
-    this.hashes = readBytes("hashes")
+    this.hashes = hashes
   }
 
   get results() {
@@ -118,6 +124,33 @@ export class Model {
     let start = 0
     for (let i = row * hashLength; i < row * hashLength + 6; i++) start = start * 256 + (this.hashes[i] ?? 0)
     return start
+  }
+
+  /** Numbers the different hashes of some results, which the last caller may ask again. */
+  sha256Ids(rows: Int32Array): HashIds {
+    if (this.hashIds?.rows === rows) return this.hashIds
+    const ids = new Int32Array(rows.length)
+    const examples: Array<number> = []
+    const byStart = new Map<number, Array<number>>()
+    rows.forEach((row, i) => {
+      const start = this.sha256Start(row)
+      const known = byStart.get(start)
+      // Somebody may have made files whose hashes start alike.
+      const id = known?.find((each) => this.hasSameHash(examples[each] ?? 0, row)) ?? examples.length
+      ids[i] = id
+      if (id < examples.length) return
+      examples.push(row)
+      if (known === undefined) byStart.set(start, [id])
+      else known.push(id)
+    })
+    return (this.hashIds = { rows, ids, examples })
+  }
+
+  private hasSameHash(a: number, b: number): boolean {
+    for (let i = 0; i < hashLength; i++) {
+      if (this.hashes[a * hashLength + i] !== this.hashes[b * hashLength + i]) return false
+    }
+    return true
   }
 
   /** The beginning of the normalised output of a result, and how long all of it is. */

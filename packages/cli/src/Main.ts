@@ -16,7 +16,6 @@ import * as Command from "effect/cli/Command"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -41,6 +40,7 @@ import { run as runSessions } from "./commands/run/command.ts"
 import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
+import { status } from "./commands/status/command.ts"
 import { verify } from "./commands/verify/command.ts"
 import { ConfigFlag, withFile } from "./Configuration.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
@@ -49,9 +49,11 @@ import { Failure, usage } from "./Failure.ts"
 import * as HelpPages from "./HelpPages.ts"
 import * as KnownWords from "./input/KnownWords.ts"
 import * as HelpText from "./output/HelpText.ts"
+import * as LogFormat from "./output/LogFormat.ts"
 import * as Messages from "./output/Messages.ts"
 import { printable } from "./output/Printable.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 /** The short form of `--log-level debug`. */
 const Verbose = GlobalFlag.Setting("verbose")({
@@ -73,6 +75,7 @@ export const command = Command.make("live-response").pipe(
     results,
     report,
     stack,
+    status,
     verify,
     link,
     actions,
@@ -93,6 +96,9 @@ export const command = Command.make("live-response").pipe(
   Command.withGlobalFlags([ConfigFlag, Verbose]),
 )
 
+/** Reports why the program ends. */
+const reportFailure = (line: string) => Messages.write(line, "error")
+
 /** An error of the command line, in one line. */
 const usageText = (error: CliError.NonShowHelpErrors): string => {
   if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return error.message
@@ -106,7 +112,7 @@ const presenter: CliOutput.Presenter = {
     switch (event._tag) {
       case "InvalidInvocation":
         return Effect.forEach(event.errors, (error) =>
-          Console.error(
+          reportFailure(
             `live-response: ${TerminalText.withoutSecrets(printable(usageText(error)))} (see ${event.commandPath.join(" ")} --help)`,
           ),
         )
@@ -202,19 +208,22 @@ export const run = (args: ReadonlyArray<string>) =>
     return Effect.andThen(checkHelp(given), withFile(given)(running))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
+    Effect.provide(Telemetry.layer),
     Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
     StandardOutput.whileOpen,
     // If standard output failed, other errors are consequences of it.
     Effect.mapError((error) => StandardOutput.problem() ?? error),
     Effect.tapError((error) =>
       error instanceof Failure && error.message !== ""
-        ? Console.error(`live-response: ${printable(error.message)}`)
+        ? reportFailure(`live-response: ${printable(error.message)}`)
         : Effect.void,
     ),
     // A bug is reported too: no failure is silent.
     Effect.tapDefect((defect) =>
-      Console.error(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
+      reportFailure(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
+    (program) => Effect.andThen(LogFormat.use, program),
+    Effect.scoped,
     Effect.provide([
       NodeFileSystem.layer,
       NodePath.layer,
@@ -226,7 +235,7 @@ export const run = (args: ReadonlyArray<string>) =>
       NodePlatform.layer,
       Logger.layer([Messages.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
-      // No tracer is configured here, and spans that nobody reads cost as much as the calls they describe.
+      // Telemetry enables it where something reads the spans, and spans that nobody reads cost as much as the calls they describe.
       Layer.succeed(References.TracerEnabled, false),
     ]),
   )

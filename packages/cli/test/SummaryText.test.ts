@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { DefenderError, NotFound } from "@live-response/core/DefenderError"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import * as MachineAction from "@live-response/core/MachineAction"
 import * as ResultEvent from "@live-response/core/ResultEvent"
@@ -20,6 +21,28 @@ describe("the summary", () => {
     DownloadProgress.addBadTarget(failed)
     assert.deepStrictEqual(summary(failed), [
       "0 downloaded (0 B), 1 failed; 0 links in 5 s.",
+      "Run the same command again: it resumes where it stopped, and retries what failed.",
+    ])
+  })
+
+  it("names the three most frequent failures, without what differs between results, and how to see each", () => {
+    const failed = (n: number, why: string) =>
+      ResultEvent.Failed.make({
+        at: now,
+        ...ref(n),
+        message: `${why} ${ref(n).machineActionId}:0`,
+        error: new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) }),
+        links: 0,
+        attempts: 1,
+      })
+    const events = ["a", "b", "b", "c", "c", "c", "d"].map((why, i) => failed(i + 1, why))
+    assert.deepStrictEqual(summary(batch(events)), [
+      "0 downloaded (0 B), 7 failed; 0 links in 5 s.",
+      "3 × c <id>",
+      "2 × b <id>",
+      "1 × a <id>",
+      "1 other failure: 3 of 4 reasons are shown.",
+      "Each of them: live-response report out --open; the counts at any time: live-response status out.",
       "Run the same command again: it resumes where it stopped, and retries what failed.",
     ])
   })

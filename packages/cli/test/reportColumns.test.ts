@@ -84,7 +84,7 @@ describe("select", () => {
     const columns = [
       hashColumn(
         { key: "hash", label: "Hash", width: 1 },
-        () => Float64Array.of(0, 1, 2),
+        () => Float64Array.from(hashes, (hash) => Number.parseInt(hash.padEnd(12, "0"), 16)),
         (row) => hashes[row] ?? "",
       ),
       timeColumn({ key: "time", label: "Time", width: 1 }, [1, 2, 3], (at) => `2026-0${at}`, String),

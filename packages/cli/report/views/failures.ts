@@ -1,10 +1,9 @@
 /**
  * What failed: machines without results, and results that failed although their machine has others.
  */
-import type { Column } from "../columns.ts"
-import { button, h } from "../dom.ts"
+import { button, fill, h } from "../dom.ts"
 import { count } from "../format.ts"
-import type { Grid } from "../grid.ts"
+import { Grid } from "../grid.ts"
 import type { Model } from "../model.ts"
 import * as Machines from "./machines.ts"
 import * as Results from "./results.ts"
@@ -16,30 +15,38 @@ const failedRows = (model: Model): Int32Array =>
   )
 
 /** A view of two tables, one of which is shown. */
-export const view = (model: Model, columns: ReadonlyArray<Column>) => {
-  const rows = failedRows(model)
-  const machines = Machines.failures(model)
-  const without = model.payload.machines.state.filter((state) => state !== 0).length
-  const results = Results.grid(model, columns, [], rows)
-  const tables: ReadonlyArray<readonly [string, Grid]> = [
-    [`Machines without results (${count(without)})`, machines],
-    [`Failed results, and exit codes other than 0 (${count(rows.length)})`, results],
-  ]
-  const chosen = { grid: without > 0 ? machines : results }
+export const view = (first: Model) => {
+  const label = "Machines without results"
+  const machines = new Grid({ noun: "machines without results", label, ...Machines.failuresOf(first) })
+  const results = Results.grid(first, [], failedRows(first))
+  let rows = { machines: Machines.failuresOf(first).rows.length, results: failedRows(first).length }
+  let chosen = rows.machines > 0 ? machines : results
   const element = h("div", { class: "view" })
+  const choices = h("div", { class: "choices" })
+  const choose = (grid: Grid) => {
+    chosen = grid
+    draw()
+    element.replaceChildren(choices, grid.element)
+  }
   const draw = () => {
-    const buttons = tables.map(([label, grid]) =>
-      button(
-        label,
-        () => {
-          chosen.grid = grid
-          draw()
-        },
-        { "aria-pressed": grid === chosen.grid ? "true" : "false" },
+    const tables: ReadonlyArray<readonly [string, Grid]> = [
+      [`Machines without results (${count(rows.machines)})`, machines],
+      [`Failed results, and exit codes other than 0 (${count(rows.results)})`, results],
+    ]
+    fill(
+      choices,
+      tables.map(([label, grid]) =>
+        button(label, () => choose(grid), { "aria-pressed": grid === chosen ? "true" : "false" }),
       ),
     )
-    element.replaceChildren(h("div", { class: "choices" }, buttons), chosen.grid.element)
   }
-  draw()
-  return { element, focusSearch: () => chosen.grid.focusSearch() }
+  const update = (newer: Model) => {
+    const data = [Machines.failuresOf(newer), Results.dataOf(newer, failedRows(newer))] as const
+    machines.replace(data[0])
+    results.replace(data[1])
+    rows = { machines: data[0].rows.length, results: data[1].rows.length }
+    draw()
+  }
+  choose(chosen)
+  return { element, focusSearch: () => chosen.focusSearch(), update }
 }

@@ -4,9 +4,9 @@
 import { type Column, numberColumn, textColumn, Texts } from "../columns.ts"
 import { type Child, h } from "../dom.ts"
 import { bytes, count, counted, time } from "../format.ts"
-import { Grid } from "../grid.ts"
-import { type Model, stateLabels } from "../model.ts"
-import { states } from "../../src/commands/report/payload.ts"
+import { type Data, Grid } from "../grid.ts"
+import type { Model } from "../model.ts"
+import { stateLabels, states } from "../../src/commands/report/payload.ts"
 import { facts, machineAddress, resultFacts } from "./detail.ts"
 import { allRows } from "./results.ts"
 
@@ -34,25 +34,30 @@ const columnsOf = (model: Model): ReadonlyArray<Column> => {
 
 const openMachine = (machine: number) => location.assign(machineAddress(machine))
 
-export const grid = (model: Model): Grid =>
-  new Grid({
-    noun: "machines",
-    label: "Machines",
-    columns: columnsOf(model),
-    rows: allRows(model.payload.machines.id.length),
-    onOpen: openMachine,
-  })
+const dataOf = (model: Model): Data => ({
+  columns: columnsOf(model),
+  rows: allRows(model.payload.machines.id.length),
+  onOpen: openMachine,
+})
+
+/** The view of all machines. */
+export const list = (model: Model) => {
+  const grid = new Grid({ noun: "machines", label: "Machines", ...dataOf(model) })
+  return {
+    element: h("div", { class: "view" }, grid.element),
+    focusSearch: () => grid.focusSearch(),
+    update: (newer: Model) => grid.replace(dataOf(newer)),
+  }
+}
 
 /** The machines without results, and why. */
-export const failures = (model: Model): Grid => {
-  const columns = columnsOf(model).filter(({ key }) => key !== "results" && key !== "bytes")
-  return new Grid({
-    noun: "machines without results",
-    label: "Machines without results",
-    columns,
-    rows: allRows(model.payload.machines.id.length).filter((machine) => model.state(machine) !== "results"),
-    onOpen: openMachine,
-  })
+export const failuresOf = (model: Model): Data => {
+  const { columns, rows, ...data } = dataOf(model)
+  return {
+    ...data,
+    columns: columns.filter(({ key }) => key !== "results" && key !== "bytes"),
+    rows: rows.filter((machine) => model.state(machine) !== "results"),
+  }
 }
 
 const session = (model: Model, action: number): HTMLElement => {

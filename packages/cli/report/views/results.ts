@@ -4,7 +4,7 @@
 import { kinds } from "../../src/commands/report/payload.ts"
 import { type Column, hashColumn, numberColumn, textColumn, Texts, timeColumn } from "../columns.ts"
 import { bytes, count, iso, time } from "../format.ts"
-import { Grid } from "../grid.ts"
+import { type Data, Grid } from "../grid.ts"
 import type { Model } from "../model.ts"
 import * as Panel from "../panel.ts"
 import { resultFacts } from "./detail.ts"
@@ -24,7 +24,7 @@ const kindTexts = new Texts(kinds)
 const sizes = (model: Model) =>
   model.results.bytes.map((size, row) => (model.text(model.results.ending[row]) === "" ? null : size))
 
-export const columnsOf = (model: Model): ReadonlyArray<Column> => {
+const columnsOf = (model: Model): ReadonlyArray<Column> => {
   const { machines } = model.payload
   const { results } = model
   const text = (shape: Parameters<typeof textColumn>[0], indexes: ArrayLike<number>) =>
@@ -57,12 +57,13 @@ export const columnsOf = (model: Model): ReadonlyArray<Column> => {
 const titleOf = (model: Model, row: number): string =>
   `${model.machineName(model.machineOf(row))}: ${model.text(model.results.source[row]) || model.kind(row)}`
 
-export const openResult = (model: Model, row: number): void => Panel.open(titleOf(model, row), resultFacts(model, row))
+const openResult = (model: Model, row: number): void => Panel.open(titleOf(model, row), resultFacts(model, row))
 
-export const grid = (
-  model: Model,
-  columns: ReadonlyArray<Column>,
-  controls: ReadonlyArray<HTMLElement>,
-  rows: Int32Array,
-): Grid =>
-  new Grid({ noun: "results", label: "Results", columns, rows, controls, onOpen: (row) => openResult(model, row) })
+export const dataOf = (model: Model, rows: Int32Array): Data => ({
+  columns: columnsOf(model),
+  rows,
+  onOpen: (row) => openResult(model, row),
+})
+
+export const grid = (model: Model, controls: ReadonlyArray<HTMLElement>, rows: Int32Array): Grid =>
+  new Grid({ noun: "results", label: "Results", controls, ...dataOf(model, rows) })

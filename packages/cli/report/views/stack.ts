@@ -1,11 +1,11 @@
 /**
  * Groups of results that are alike, the rarest first.
  */
-import { type Group, Stack } from "@live-response/core/Stack"
-import { type Column, numberColumn, textColumn, Texts } from "../columns.ts"
-import { button, type Child, h } from "../dom.ts"
+import { type Column, mapped, numberColumn, textColumn, Texts } from "../columns.ts"
+import { button, type Child, fill, h } from "../dom.ts"
 import { count, counted } from "../format.ts"
-import { Grid } from "../grid.ts"
+import { type Data, Grid } from "../grid.ts"
+import { type Groups, group, type Values } from "../grouping.ts"
 import type { Model } from "../model.ts"
 import * as Panel from "../panel.ts"
 import { machineAddress } from "./detail.ts"
@@ -14,181 +14,217 @@ import { allRows } from "./results.ts"
 /** A value that results are stacked by: what it is of a row, and how it is shown. */
 interface Key {
   readonly label: string
-  /** Adds the values of all rows. */
-  readonly add: (add: (value: string, row: number) => void) => void
-  readonly show: (value: string) => string
+  /** The values of all rows. Called when they are first shown. */
+  readonly values: () => Values
+  readonly show: (id: number) => string
 }
 
-/** Only results of scripts are stacked. */
-const eachScript =
-  (model: Model, valueOf: (row: number) => string): Key["add"] =>
-  (add) => {
-    model.results.kind.forEach((kind, row) => {
-      if (kind === 0) add(valueOf(row), row)
-    })
-  }
-
 const emptyText = "(empty)"
+
+/** Numbers for values of any kind. */
+const numbered = <A>(values: ReadonlyArray<A>) => {
+  const known = new Map<A, number>()
+  const ids = values.map((value) => {
+    const id = known.get(value) ?? known.size
+    known.set(value, id)
+    return id
+  })
+  return { ids, distinct: Array.from(known.keys()) }
+}
+
+/** The field's values are not of each row, and a row may have several. */
+const fieldKey = (model: Model, { name, rows, values }: Model["payload"]["fields"][number]): Key => ({
+  label: `Field .${name}`,
+  values: () => ({ rows, ids: values, size: model.payload.texts.length, text: (id) => model.text(id) }),
+  show: (id) => model.text(id) || emptyText,
+})
 
 const keysOf = (model: Model): ReadonlyArray<Key> => {
   const { fields, outputs } = model.payload
   const { results } = model
-  const text = (index: string) => model.text(Number(index)) || emptyText
+  // Only results of scripts are stacked.
+  const scripts = allRows(model.count).filter((row) => results.kind[row] === 0)
+  const of = (values: ReadonlyArray<number>) => mapped(scripts, (row) => values[row] ?? 0)
   const ofTexts = (label: string, indexes: ReadonlyArray<number>): Key => ({
     label,
-    add: eachScript(model, (row) => String(indexes[row] ?? 0)),
-    show: text,
+    values: () => ({
+      rows: scripts,
+      ids: of(indexes),
+      size: model.payload.texts.length,
+      text: (id) => model.text(id),
+    }),
+    show: (id) => model.text(id) || emptyText,
   })
+  const exitCodes = numbered(Array.from(scripts, (row) => results.exitCode[row] ?? null))
+  const hashes = () => model.sha256Ids(scripts)
   return [
     {
       label: "Output (normalised)",
-      add: eachScript(model, (row) => String(results.output[row])),
+      values: () => ({
+        rows: scripts,
+        ids: of(results.output),
+        size: outputs.start.length,
+        text: (output) => model.text(outputs.start[output]),
+      }),
       show: (output) =>
-        (outputs.characters[Number(output)] ?? 0) === 0
+        (outputs.characters[output] ?? 0) === 0
           ? emptyText
-          : model.text(outputs.start[Number(output)]) || `(output ${output}, which is not in the report)`,
+          : model.text(outputs.start[output]) || `(output ${output}, which is not in the report)`,
     },
     ofTexts("First line", results.firstLine),
     {
       label: "Exit code",
-      add: eachScript(model, (row) => String(results.exitCode[row] ?? "unknown")),
-      show: (value) => value,
+      values: () => ({
+        rows: scripts,
+        ids: exitCodes.ids,
+        size: exitCodes.distinct.length,
+        text: (id) => String(exitCodes.distinct[id] ?? ""),
+      }),
+      show: (id) => String(exitCodes.distinct[id] ?? "unknown"),
     },
     ofTexts("Errors (normalised)", results.errors),
     ofTexts("Script", results.source),
-    { label: "SHA-256", add: eachScript(model, (row) => model.sha256(row)), show: (value) => value },
-    ...fields.map(({ name, rows, values }): Key => ({
-      label: `Field .${name}`,
-      add: (add) => rows.forEach((row, i) => add(String(values[i] ?? 0), row)),
-      show: text,
-    })),
+    {
+      label: "SHA-256",
+      values: () => {
+        const { examples, ids } = hashes()
+        return { rows: scripts, ids, size: examples.length, text: (id) => model.sha256(examples[id] ?? 0) }
+      },
+      show: (id) => model.sha256(hashes().examples[id] ?? 0),
+    },
+    ...fields.map((field) => fieldKey(model, field)),
   ]
 }
 
-interface Stacked {
-  readonly groups: ReadonlyArray<Group<number>>
-  readonly rows: ReadonlyMap<string, ReadonlyArray<number>>
-}
-
-const stackBy = (model: Model, key: Key, source: number): Stacked => {
+const stackBy = (model: Model, { values }: Key, source: number): Groups => {
   performance.mark("stack")
-  const stack = new Stack<number>()
-  const rows = new Map<string, Array<number>>()
-  key.add((value, row) => {
-    if (source !== 0 && model.results.source[row] !== source) return
-    stack.add(value, model.machineOf(row))
-    const known = rows.get(value)
-    if (known === undefined) rows.set(value, [row])
-    else if (known.at(-1) !== row) known.push(row)
-  })
-  const stacked = { groups: stack.groups(), rows }
+  const sources = model.results.source
+  const isChosen = source === 0 ? () => true : (row: number) => sources[row] === source
+  const groups = group(values(), model.results.machine, model.payload.machines.id.length, isChosen)
   performance.measure("stack", "stack")
-  return stacked
+  return groups
 }
 
-const countColumn = (key: string, label: string, values: ReadonlyArray<number>) =>
-  numberColumn({ key, label, width: 6 }, values, count)
-
-const columnsOf = (groups: ReadonlyArray<Group<number>>, show: (value: string) => string): ReadonlyArray<Column> => {
-  const source = new Texts(groups.map(({ value }) => show(value).replaceAll("\n", " ⏎ ")))
+/** Columns of the groups, whose rows are their positions. */
+const columnsOf = ({ countOf, ids, machinesOf }: Groups, show: (id: number) => string): ReadonlyArray<Column> => {
+  const source = new Texts(Array.from(ids, (id) => show(id).replaceAll("\n", " ⏎ ")))
+  const numbers = (key: string, label: string, of: (id: number) => number) =>
+    numberColumn({ key, label, width: 6 }, Array.from(ids, of), count)
   return [
-    countColumn(
-      "machines",
-      "Machines",
-      groups.map(({ machines }) => machines.length),
-    ),
-    countColumn(
-      "count",
-      "Count",
-      groups.map((group) => group.count),
-    ),
-    textColumn({ key: "value", label: "Value", width: 12, grow: 8 }, source, allRows(groups.length)),
+    numbers("machines", "Machines", machinesOf),
+    numbers("count", "Count", countOf),
+    textColumn({ key: "value", label: "Value", width: 12, grow: 8 }, source, allRows(ids.length)),
   ]
 }
 
 const mostMachines = 200
 
 /** The machines of a group. */
-const groupFacts = (
-  model: Model,
-  { machines, value }: Group<number>,
-  key: Key,
-  onShow: () => void,
-): ReadonlyArray<Child> => [
-  h("pre", { tabindex: 0 }, key.show(value)),
-  h("p", {}, button("Show these results", onShow)),
-  h(
-    "h3",
-    {},
-    machines.length > mostMachines
-      ? `${count(mostMachines)} of ${counted(machines.length, "machine")}`
-      : counted(machines.length, "machine"),
-  ),
-  h(
-    "ul",
-    { class: "plain" },
-    machines
-      .slice(0, mostMachines)
-      .map((machine) => h("li", {}, h("a", { href: machineAddress(machine) }, model.machineName(machine)))),
-  ),
-]
+const groupFacts = (model: Model, value: string, rows: Int32Array, onShow: () => void): ReadonlyArray<Child> => {
+  const machines = Array.from(new Set(Array.from(rows, (row) => model.machineOf(row))))
+  return [
+    h("pre", { tabindex: 0 }, value),
+    h("p", {}, button("Show these results", onShow)),
+    h(
+      "h3",
+      {},
+      machines.length > mostMachines
+        ? `${count(mostMachines)} of ${counted(machines.length, "machine")}`
+        : counted(machines.length, "machine"),
+    ),
+    h(
+      "ul",
+      { class: "plain" },
+      machines
+        .slice(0, mostMachines)
+        .map((machine) => h("li", {}, h("a", { href: machineAddress(machine) }, model.machineName(machine)))),
+    ),
+  ]
+}
 
-const selectOf = (label: string, names: ReadonlyArray<string>, onChange: (index: number) => void): HTMLElement => {
+const selectOf = (
+  label: string,
+  names: ReadonlyArray<string>,
+  chosen: number,
+  onChange: (index: number) => void,
+): HTMLElement => {
   const select = h(
     "select",
     {},
-    names.map((name, i) => h("option", { value: i }, name)),
+    names.map((name, i) => h("option", { value: i, selected: i === chosen }, name)),
   )
   select.addEventListener("change", () => onChange(select.selectedIndex))
   return h("label", {}, `${label} `, select)
 }
 
-/** `onShow` shows the results of a group. */
-export const view = (model: Model, onShow: (label: string, rows: Int32Array) => void) => {
-  const keys = keysOf(model)
-  const scripts = Array.from(new Set(model.results.source.filter((_, row) => model.results.kind[row] === 0)))
-  const chosen = { key: keys[0], source: 0 }
-  const element = h("div", { class: "view" })
-  const state: { grid: Grid | undefined } = { grid: undefined }
-  const controls = [
-    selectOf(
-      "Stack by",
-      keys.map(({ label }) => label),
-      (i) => {
-        chosen.key = keys[i]
-        draw()
-      },
-    ),
-    selectOf("Script", ["All scripts", ...scripts.map((source) => model.text(source) || "(unknown)")], (i) => {
-      chosen.source = scripts[i - 1] ?? 0
-      draw()
-    }),
-  ]
-  const draw = () => {
-    const { key, source } = chosen
-    if (key === undefined) return
-    const { groups, rows } = stackBy(model, key, source)
-    const open = (i: number) => {
-      const group = groups[i]
-      if (group === undefined) return
-      const [line = ""] = key.show(group.value).split("\n")
-      const show = () => onShow(`${key.label}: ${line}`, Int32Array.from(rows.get(group.value) ?? []))
-      Panel.open(
-        `${counted(group.machines.length, "machine")}, ${counted(group.count, "time")}`,
-        groupFacts(model, group, key, show),
-      )
-    }
-    state.grid?.close()
-    state.grid = new Grid({
-      noun: "groups",
-      label: `Groups by ${key.label}`,
-      columns: columnsOf(groups, key.show),
-      rows: allRows(groups.length),
-      controls,
-      onOpen: open,
-    })
-    element.replaceChildren(state.grid.element)
+/** The groups of a key as a table. `onShow` shows the results of a group. */
+const dataOf = (model: Model, key: Key, source: number, onShow: (label: string, rows: Int32Array) => void): Data => {
+  const groups = stackBy(model, key, source)
+  const open = (i: number) => {
+    const id = groups.ids[i] ?? 0
+    const rows = groups.rowsOf(id)
+    const value = key.show(id)
+    const [line = ""] = value.split("\n")
+    Panel.open(
+      `${counted(groups.machinesOf(id), "machine")}, ${counted(groups.countOf(id), "time")}`,
+      groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, rows)),
+    )
   }
+  return { columns: columnsOf(groups, key.show), rows: allRows(groups.ids.length), onOpen: open }
+}
+
+/** The names of the scripts whose results there are. */
+const scriptsOf = (model: Model): ReadonlyArray<number> =>
+  Array.from(new Set(model.results.source.filter((_, row) => model.results.kind[row] === 0)))
+
+/** `onShow` shows the results of a group. */
+export const view = (first: Model, onShow: (label: string, rows: Int32Array) => void) => {
+  const element = h("div", { class: "view" })
+  let model = first
+  let keys = keysOf(first)
+  let scripts = scriptsOf(first)
+  // By their names, because a newer model may have others.
+  const chosen = { key: "", script: "" }
+  let grid: Grid | undefined
+  const nameOf = (source: number) => model.text(source) || "(unknown)"
+  const data = () => {
+    const key = keys.find(({ label }) => label === chosen.key) ?? keys[0]
+    const source = scripts.find((source) => nameOf(source) === chosen.script) ?? 0
+    return key === undefined ? undefined : { label: `Groups by ${key.label}`, ...dataOf(model, key, source, onShow) }
+  }
+  const controls = h("span", { class: "controls" })
+  const drawControls = () => {
+    const labels = keys.map(({ label }) => label)
+    const names = ["All scripts", ...scripts.map(nameOf)]
+    fill(
+      controls,
+      selectOf("Stack by", labels, labels.indexOf(chosen.key), (i) => {
+        chosen.key = labels[i] ?? ""
+        draw()
+      }),
+      selectOf("Script", names, names.indexOf(chosen.script), (i) => {
+        chosen.script = i === 0 ? "" : (names[i] ?? "")
+        draw()
+      }),
+    )
+  }
+  const draw = () => {
+    const shown = data()
+    if (shown === undefined) return
+    grid?.close()
+    grid = new Grid({ noun: "groups", controls: [controls], ...shown })
+    element.replaceChildren(grid.element)
+  }
+  const update = (newer: Model) => {
+    model = newer
+    keys = keysOf(newer)
+    scripts = scriptsOf(newer)
+    // A list that is open would close.
+    if (!controls.contains(document.activeElement)) drawControls()
+    const shown = data()
+    if (shown !== undefined) grid?.replace(shown)
+  }
+  drawControls()
   draw()
-  return { element, focusSearch: () => state.grid?.focusSearch() }
+  return { element, focusSearch: () => grid?.focusSearch(), update }
 }

@@ -4,8 +4,8 @@
 import { barsOf, chart } from "../chart.ts"
 import { type Child, h } from "../dom.ts"
 import { bytes, count, duration, time } from "../format.ts"
-import { type Model, stateLabels } from "../model.ts"
-import { states } from "../../src/commands/report/payload.ts"
+import type { Model } from "../model.ts"
+import { stateLabels, states } from "../../src/commands/report/payload.ts"
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0)
 

@@ -9,6 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Connection from "./Connection.ts"
 import * as FlagTypes from "./FlagTypes.ts"
+import * as Notify from "./Notify.ts"
 
 const { defaultConcurrency, defaultMinFree, defaults } = DownloadLimits
 
@@ -54,6 +55,7 @@ export const flags = {
     env: "LIVE_RESPONSE_LIMIT_RATE",
   }),
   ...Connection.flags,
+  notify: Notify.flag,
   giveUpAfter: FlagTypes.duration("give-up-after", "How long to wait for a network that is down", {
     default: "1h, unlimited with --follow",
   }),

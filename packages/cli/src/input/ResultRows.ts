@@ -110,15 +110,29 @@ const readRow = (
   )
 }
 
+/** The last line of each result. Damaged lines are a warning. */
+const finishedOf = (files: PrivateDirectory) => {
+  const consequence = { one: "its result has no row", many: "their results have no row" }
+  return Manifest.warnOfDamage(files, consequence, (onDamaged) => Manifest.streamFinished(files, onDamaged))
+}
+
+/** The rows of a directory as its manifest has them: no file is read, so each result that is stored is a file. */
+export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
+  const finished = yield* finishedOf(files)
+  const actions = yield* KnownActions.read(files)
+  const rows = Stream.map(finished, (entry): FileRow | FailedRow => {
+    const result = recordedOf(entry, actions.get(entry.machineActionId))
+    return "problem" in result ? { ...result, kind: "failed" } : { ...result, kind: "file" }
+  })
+  return { actions, rows }
+})
+
 /**
  * The rows of a directory in the order of its manifest, and what is known of its actions. `limit` is how many characters of an
  * output, and of the errors, a row has at most.
  */
 export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: { readonly limit: number }) {
-  const consequence = { one: "its result has no row", many: "their results have no row" }
-  const finished = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
-    Manifest.streamFinished(files, onDamaged),
-  )
+  const finished = yield* finishedOf(files)
   const actions = yield* KnownActions.read(files)
   const rows = Stream.mapEffect(finished, (entry) => {
     const known = actions.get(entry.machineActionId)

@@ -5,6 +5,7 @@ import * as BatchEvent from "@live-response/core/BatchEvent"
 import { keyOf } from "@live-response/core/ResultRef"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
+import * as FailureReasons from "./FailureReasons.ts"
 import type { FleetProgress } from "./FleetProgress.ts"
 
 /** How far the download of one result is. */
@@ -21,6 +22,8 @@ export interface DownloadProgress {
   /** Downloads that take long enough to report progress. */
   readonly transfers: Map<string, Transfer>
   retries: number
+  /** Why results failed. */
+  readonly reasons: FailureReasons.Reasons
   /** Commands that turned out to have no result. */
   absent: number
   /** Collected files that were not unpacked. */
@@ -40,6 +43,7 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   total: undefined,
   transfers: new Map(),
   retries: 0,
+  reasons: new Map(),
   absent: 0,
   notExtracted: 0,
   interrupted: false,
@@ -60,6 +64,7 @@ export const update = (progress: DownloadProgress, event: BatchEvent.BatchEvent)
     case "completed":
     case "failed":
     case "skipped":
+      if (event.event === "failed") FailureReasons.add(progress.reasons, event.message)
       if (event.event === "skipped" && event.reason === "absent") progress.absent++
       progress.transfers.delete(keyOf(event))
       progress.summary = BatchEvent.tally(progress.summary, event)

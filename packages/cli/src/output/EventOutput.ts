@@ -43,7 +43,24 @@ export interface Options {
   readonly isResumable?: boolean | undefined
   /** Whether each downloaded result has a line: `--follow` has no end at which they are counted. By default not. */
   readonly isFollowing?: boolean | undefined
+  /** Also gets each event. */
+  readonly observe?: ((event: Observed) => Effect.Effect<void>) | undefined
+  /** Runs after the summary. */
+  readonly onOutcome?: ((outcome: Outcome) => Effect.Effect<void>) | undefined
 }
+
+/** How a command ended. */
+export interface Outcome {
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly progress: DownloadProgress.DownloadProgress
+}
+
+/** What is observed: the events that are reported, a search with the time until the next one, and that nothing can be downloaded. */
+export type Observed =
+  | BatchEvent
+  | FleetEvent.FleetEvent
+  | { readonly event: "searched"; readonly next: Duration.Duration }
+  | { readonly event: "unavailable"; readonly message: string }
 
 /** What should name a target or a machine and does not, with the fields of its event. */
 export interface BadInput {
@@ -104,11 +121,12 @@ interface State {
   readonly progress: DownloadProgress.DownloadProgress
   readonly fleet: FleetProgress.FleetProgress | undefined
   readonly print: ProgressDisplay.Print
+  readonly observe: (event: Observed) => Effect.Effect<void>
 }
 
 /** What should name something and does not: a message, and with `--json` an event. */
 const reportBad = Effect.fnUntraced(function* (state: State, event: "failed" | "notStarted", bad: BadInput) {
-  yield* Messages.write(`failed: ${printable(bad.message)}`)
+  yield* Messages.write(`failed: ${printable(bad.message)}`, "error")
   if (!state.json) return
   const at = DateTime.formatIso(yield* DateTime.now)
   yield* state.print(printableJson(JSON.stringify({ event, at, ...bad })))
@@ -117,24 +135,32 @@ const reportBad = Effect.fnUntraced(function* (state: State, event: "failed" | "
 const makeReports = (state: State) => ({
   /** Shows that new machine actions were searched for just now, and are again after `next`. */
   reportSearch: (next: Duration.Duration) =>
-    Effect.map(DateTime.now, (last) => {
+    Effect.flatMap(DateTime.now, (last) => {
       state.progress.search = { last, next }
+      return state.observe({ event: "searched", next })
     }),
+
+  reportUnavailable: Effect.fnUntraced(function* ({ message }: { readonly message: string }) {
+    yield* state.observe({ event: "unavailable", message })
+    yield* Messages.write(`waiting: ${printable(message)}`)
+  }),
 
   reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
     const { isFollowing, json, print, progress, quiet } = state
     DownloadProgress.update(progress, event)
+    yield* state.observe(event)
     // To format numbers that nobody reads costs more than the rest of this function.
     const verbose = (yield* LogLevel.isEnabled("Debug")) ? BatchEventText.verbose(event) : undefined
     if (verbose !== undefined) yield* Effect.logDebug(verbose)
     if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
     const message = BatchEventText.message(event, { quiet })
-    if (message !== undefined) yield* Messages.write(message)
+    if (message !== undefined) yield* Messages.write(message, event.event === "failed" ? "error" : "info")
     if (json && event.event !== "summary") yield* print(yield* toJson(event))
   }),
 
   reportFleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
     if (state.fleet !== undefined) FleetProgress.update(state.fleet, event)
+    yield* state.observe(event)
     const message = FleetEventText.message(event)
     if (message !== undefined) yield* Messages.write(message)
     if (state.json && event.event !== "sessions") yield* state.print(yield* toJson(event))
@@ -183,12 +209,15 @@ const printSummary = Effect.fnUntraced(function* (
   }
   if (json || quiet) return
   // If no results are downloaded, standard output has only the line of each session.
-  yield* progress.isSaving ? Console.log(text.join("\n")) : Effect.forEach(text, Messages.write, { discard: true })
+  yield* progress.isSaving
+    ? Console.log(text.join("\n"))
+    : Effect.forEach(text, (line) => Messages.write(line), { discard: true })
 })
 
 /** Shows the progress until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
   const { directory = "", isFollowing = false, isResumable = true, json, quiet } = options
+  const { observe = () => Effect.void, onOutcome = () => Effect.void } = options
   const progress = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
   const startedAt = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
@@ -208,7 +237,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
         display,
       )
 
-  const state: State = { json, quiet, isFollowing, progress, fleet, print }
+  const state: State = { json, quiet, isFollowing, progress, fleet, print, observe }
   const finish = Effect.gen(function* () {
     yield* service.stopping
     yield* Scope.close(display, Exit.void)
@@ -236,7 +265,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     during: <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       (isFollowing ? work : Effect.andThen(service.ready, work)).pipe(
         Effect.onInterrupt(() => Effect.sync(() => (progress.interrupted = true))),
-        Effect.ensuring(finish),
+        Effect.onExit((exit) => Effect.andThen(finish, onOutcome({ exit, progress }))),
       ),
   }
 })

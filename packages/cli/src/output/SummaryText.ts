@@ -3,6 +3,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type { DownloadProgress } from "./DownloadProgress.ts"
+import * as FailureReasons from "./FailureReasons.ts"
 import * as FleetProgress from "./FleetProgress.ts"
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
@@ -24,6 +25,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
     ...(fleet === undefined ? [] : errors(fleet)),
     ...(progress.summary.unchecked === undefined ? [] : [whatUncheckedMeans]),
     ...(hasResults(progress) ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
+    ...(isSaving ? failures(progress, options.directory) : []),
   ]
   return [
     ...done.map((line, i) => (i === 0 && progress.interrupted ? `Interrupted: ${line}` : line)),
@@ -54,6 +56,10 @@ const results = ({ absent, notExtracted, summary }: DownloadProgress): string =>
   ]
   return `${parts.join(", ")}; ${Format.counted(links, "link")}`
 }
+
+/** The most frequent reasons of failed results, and how to see each. */
+const failures = ({ reasons }: DownloadProgress, directory: string): ReadonlyArray<string> =>
+  reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), FailureReasons.whereToLook(directory)]
 
 /** Sessions that are in progress at the service, as far as is known. */
 const inProgress = ({ offline, running, sessions }: FleetProgress.FleetProgress): number =>

@@ -37,12 +37,19 @@ export interface Opened {
 const watchPolicy = `document.addEventListener("securitypolicyviolation", ({ blockedURI, violatedDirective }) =>
   console.error("policy: " + violatedDirective + " " + blockedURI))`
 
-const watch = (page: Page, address: string): Opened => {
+/** `isExpected` says which addresses a page may ask for, and `isNoise` which messages do not count. */
+const watch = (
+  page: Page,
+  isExpected: (address: string) => boolean,
+  isNoise: (message: string) => boolean = () => false,
+): Opened => {
   const problems: Array<string> = []
-  page.on("console", (message) => problems.push(`console: ${message.text()}`))
+  page.on("console", (message) => {
+    if (!isNoise(message.text())) problems.push(`console: ${message.text()}`)
+  })
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`))
   page.on("request", (request) => {
-    if (request.url().split("#")[0] !== address) problems.push(`request: ${request.url()}`)
+    if (!isExpected(request.url())) problems.push(`request: ${request.url()}`)
   })
   page.on("dialog", (dialog) => {
     problems.push(`dialog: ${dialog.message()}`)
@@ -51,17 +58,41 @@ const watch = (page: Page, address: string): Opened => {
   return { page, problems }
 }
 
-/** Opens a file, and waits until its views are there. */
-export const open = Effect.fnUntraced(function* (path: string, options: BrowserContextOptions = {}) {
+const newPage = Effect.fnUntraced(function* (options: BrowserContextOptions) {
   const browser = yield* Chromium
-  const page = yield* Effect.acquireRelease(
+  return yield* Effect.acquireRelease(
     Effect.promise(() => browser.newPage({ viewport: { width: 1280, height: 800 }, ...options })),
     (page) => Effect.promise(() => page.close()),
   )
-  const address = pathToFileURL(path).href
-  const opened = watch(page, address)
-  yield* Effect.promise(() => page.addInitScript({ content: watchPolicy }))
-  yield* Effect.promise(() => page.goto(address))
-  yield* Effect.promise(() => page.waitForSelector("nav"))
+})
+
+const go = Effect.fnUntraced(function* (opened: Opened, address: string) {
+  yield* Effect.promise(() => opened.page.addInitScript({ content: watchPolicy }))
+  yield* Effect.promise(() => opened.page.goto(address))
+  yield* Effect.promise(() => opened.page.waitForSelector("nav"))
   return opened
+})
+
+/** Opens a file, and waits until its views are there. */
+export const open = Effect.fnUntraced(function* (path: string, options: BrowserContextOptions = {}) {
+  const address = pathToFileURL(path).href
+  const page = yield* newPage(options)
+  return yield* go(
+    watch(page, (url) => url.split("#")[0] === address),
+    address,
+  )
+})
+
+/** Opens a page of a server, which may ask that server for more. Messages about a server that is gone do not count. */
+export const visit = Effect.fnUntraced(function* (address: string) {
+  const page = yield* newPage({})
+  const { origin } = new URL(address)
+  return yield* go(
+    watch(
+      page,
+      (url) => new URL(url).origin === origin,
+      (message) => /net::ERR_(?:CONNECTION|INCOMPLETE|EMPTY)/.test(message),
+    ),
+    address,
+  )
 })

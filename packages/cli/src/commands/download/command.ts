@@ -10,6 +10,7 @@ import * as Failure from "../../Failure.ts"
 import * as Directory from "../../flags/Directory.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Listen from "../../flags/Listen.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
 import * as Selection from "../../flags/Selection.ts"
@@ -38,6 +39,7 @@ const parameters = {
     "follow",
     "Watch for actions that finish, and download their results, until Ctrl-C; the same command resumes. Without --since it starts with the actions of the last day",
   ),
+  listen: Listen.flag,
   directory: Directory.out,
   dryRun: FlagTypes.toggle(
     "dry-run",
@@ -67,6 +69,7 @@ const isInProgress = (status: string): boolean => /^(pending|inprogress)$/i.test
 const problemOf = (options: Options): string | undefined => {
   const isNaming = options.targets.length > 0 || options.lists.length > 0 || options.retryFailed
   if (!options.follow) {
+    if (Option.isSome(options.listen)) return "--listen shows what --follow downloads; add --follow"
     return isNaming || Selection.isSelecting(options)
       ? undefined
       : "nothing to download; name a TARGET, a list of targets with --from FILE (- is standard input), or a selection such as --since 24h"

@@ -18,7 +18,9 @@ import * as TimeArgument from "../../input/TimeArgument.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import { printable } from "../../output/Printable.ts"
+import * as Notification from "../../output/Notification.ts"
+import type { Listen } from "../../flags/Listen.ts"
+import * as LiveEvents from "../report/liveEvents.ts"
 import * as ActionsFile from "./actionsFile.ts"
 import * as Environment from "./environment.ts"
 
@@ -26,6 +28,7 @@ export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string
   readonly selection: Selection.Selection
   readonly windows: ReadonlyArray<Window>
+  readonly listen: Option.Option<Listen>
 }
 
 /** How far back to start where `--since` is not given. */
@@ -44,7 +47,13 @@ export const run = (options: Options) =>
   follow(options).pipe(Effect.scoped, Effect.provide(Environment.layer(options)), Effect.mapError(Failure.fromError))
 
 const follow = Effect.fnUntraced(function* (options: Options) {
-  const output = yield* EventOutput.make({ ...options, isFollowing: true })
+  const observe = yield* LiveEvents.observer(options.listen, options.directory)
+  const output = yield* EventOutput.make({
+    ...options,
+    isFollowing: true,
+    observe,
+    onOutcome: Notification.notifier(options.notify, { command: "download --follow", directory: options.directory }),
+  })
   const actionsFile = yield* ActionsFile.make(options)
   const selection = Selection.ofSessions(options.selection)
   const { filter, isSelected } = Selection.toFollow(selection, yield* DateTime.now)
@@ -61,7 +70,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
         return Messages.write(`gave up ${keyOf(event)} after a day; run the same command again to download it`)
       case "unavailable":
         // It works without the network too: it waits.
-        return Effect.andThen(Messages.write(`waiting: ${printable(event.message)}`), output.reportReady)
+        return Effect.andThen(output.reportUnavailable(event), output.reportReady)
       default:
         return output.reportEvent(event)
     }

@@ -17,6 +17,7 @@ import * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
+import * as Notification from "../../output/Notification.ts"
 import * as ActionsFile from "./actionsFile.ts"
 import * as Environment from "./environment.ts"
 import * as Preview from "./preview.ts"
@@ -42,7 +43,10 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Tar
 }, Effect.mapError(Failure.fromError))
 
 const downloadAll = Effect.fnUntraced(function* (given: ReadonlyArray<Targets.Target>, options: Options) {
-  const output = yield* EventOutput.make(options)
+  const output = yield* EventOutput.make({
+    ...options,
+    onOutcome: Notification.notifier(options.notify, { command: "download", directory: options.directory }),
+  })
   const actionsFile = yield* ActionsFile.make(options)
   const live = yield* LiveResponse
   const manifest = yield* Manifest

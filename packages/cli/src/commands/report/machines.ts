@@ -4,6 +4,7 @@
 import type * as FleetJournal from "@live-response/core/FleetJournal"
 import * as KnownActions from "../../input/KnownActions.ts"
 import type * as ResultRows from "../../input/ResultRows.ts"
+import { reasonOf } from "../../output/FailureReasons.ts"
 import type { State } from "./payload.ts"
 
 /** All that is known of one machine. */
@@ -27,11 +28,6 @@ export interface Outcome {
   /** Why it has no results. */
   readonly reason: string
 }
-
-const guid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?::\d{1,3})?/gi
-
-/** A message without the ids in it, so that the same failure of many machines is one reason. */
-export const reasonOf = (message: string): string => message.replaceAll(guid, "<id>")
 
 const finalStatuses: ReadonlySet<string> = new Set(["Failed", "TimeOut", "Cancelled"])
 

@@ -19,9 +19,11 @@ const hashOf = Effect.fnUntraced(function* (text: string) {
   return `'sha256-${Base64.encode(hash.digest())}'`
 })
 
-const policy = Effect.gen(function* () {
+/** The content security policy. A live page may connect to the collector that served it. */
+const policyOf = Effect.fnUntraced(function* (isLive: boolean) {
   return [
     "default-src 'none'",
+    ...(isLive ? ["connect-src 'self'"] : []),
     `script-src ${yield* hashOf(page.script)}`,
     `style-src ${yield* hashOf(page.style)}`,
     "base-uri 'none'",
@@ -31,8 +33,8 @@ const policy = Effect.gen(function* () {
   ].join("; ")
 })
 
-const start = (policy: string) => `<!doctype html>
-<html lang="en">
+const start = (policy: string, attributes = "") => `<!doctype html>
+<html lang="en"${attributes}>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -51,7 +53,7 @@ const element = (type: string, id: string) => `<script type="${type}" id="${id}"
 
 const end = "</script>\n"
 
-const foot = `${end}<script>${page.script}</script>
+const foot = `<script>${page.script}</script>
 </body>
 </html>
 `
@@ -97,15 +99,22 @@ const base64 = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
     ),
   )
 
+/** The page that a collector serves, and its policy. Its data is elsewhere. */
+export const live = Effect.map(policyOf(true), (policy) => ({ policy, html: `${start(policy, " data-live")}${foot}` }))
+
+/** The data of a live page: the hashes in a line, and the rest as JSON. */
+export const data = (payload: Payload, hashes: string) =>
+  Stream.encodeText(Stream.concat(Stream.succeed(`${hashes}\n`), chunked(jsonPieces(payload), 65_536)))
+
 /** The bytes of the file. */
 export const html = (payload: Payload, hashes: string) =>
   Stream.unwrap(
-    Effect.map(policy, (policy) =>
+    Effect.map(policyOf(false), (policy) =>
       Stream.encodeText(
         Stream.make(start(policy), element("application/octet-stream; base64", "hashes"), hashes, end).pipe(
           Stream.concat(Stream.succeed(element("application/json; charset=utf-8; gzip; base64", "data"))),
           Stream.concat(base64(encode(payload))),
-          Stream.concat(Stream.succeed(foot)),
+          Stream.concat(Stream.succeed(`${end}${foot}`)),
         ),
       ),
     ),

@@ -24,6 +24,17 @@ export const states = [
 
 export type State = (typeof states)[number]
 
+/** What became of machines, in words. */
+export const stateLabels: Readonly<Record<State, string>> = {
+  results: "With results",
+  unusable: "A result's file can't be used",
+  "download failed": "The download failed",
+  "session failed": "The session failed",
+  "not finished": "Offline or in progress",
+  "not started": "The session was not started",
+  "nothing downloaded": "Nothing was downloaded",
+}
+
 export const kinds = ["script", "file", "unusable", "failed"] as const
 
 export type Kind = (typeof kinds)[number]

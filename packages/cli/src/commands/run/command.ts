@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Listen from "../../flags/Listen.ts"
 import * as MachineSelection from "../../flags/MachineSelection.ts"
 import * as Printing from "../../flags/Printing.ts"
 import * as Quota from "../../flags/Quota.ts"
@@ -86,6 +87,7 @@ export const parameters = {
       env: "LIVE_RESPONSE_SESSIONS",
     }),
   ),
+  listen: Listen.flag,
   ...BatchOptions.flags,
   ...SignIn.flags,
   ...SignIn.storageHosts,
@@ -128,6 +130,9 @@ const problemOf = (options: Options): string | undefined => {
   const isDownloading = Option.isSome(options.download)
   if (options.adopt && options.cancelBlocking) {
     return "choose either --adopt or --cancel-blocking: the session in the way is waited for or cancelled"
+  }
+  if (Option.isSome(options.listen) && !isDownloading) {
+    return "--listen shows what is downloaded: add --download DIR"
   }
   if (options.extract && !isDownloading) return "--extract unpacks downloaded files: add --download DIR"
   if (options.retryFailed && !isDownloading && Option.isNone(options.journal)) {

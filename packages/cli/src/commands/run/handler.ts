@@ -29,6 +29,7 @@ import * as LibraryUpload from "../../api/LibraryUpload.ts"
 import * as Lookup from "../../api/Lookup.ts"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
+import type { Listen } from "../../flags/Listen.ts"
 import type { MachineSelection } from "../../flags/MachineSelection.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
 import * as Lists from "../../input/Lists.ts"
@@ -38,12 +39,14 @@ import * as BatchEventText from "../../output/BatchEventText.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
 import * as Messages from "../../output/Messages.ts"
+import * as Notification from "../../output/Notification.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
+import * as LiveEvents from "../report/liveEvents.ts"
 import * as Plan from "./plan.ts"
 
 export interface Options extends Omit<EventOutput.Options, "isResumable">, BatchOptions.Options {
@@ -64,6 +67,7 @@ export interface Options extends Omit<EventOutput.Options, "isResumable">, Batch
   readonly deadline: Duration.Duration | undefined
   readonly sessions: number | undefined
   readonly windows: ReadonlyArray<Window>
+  readonly listen: Option.Option<Listen>
 }
 
 /** Runs the session on the named machines, on those of the lists, and on those of the selection. */
@@ -140,7 +144,7 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   let bad = 0
   const reportBad = ({ message }: { readonly message: string }) => {
     bad++
-    return Messages.write(`failed: ${printable(message)}`)
+    return Messages.write(`failed: ${printable(message)}`, "error")
   }
   yield* Effect.forEach(selected.unreadable, reportBad, { discard: true })
   const ids = yield* Stream.runCollect(machineIds(allMachines(named, options.lists), reportBad))
@@ -169,10 +173,15 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   if (bad > 0) return yield* Failure.someFailed
 })
 
+const notifierOf = ({ directory = "", notify }: Options) => Notification.notifier(notify, { command: "run", directory })
+
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const prepared = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
-  const output = yield* EventOutput.make({ ...options, isResumable: options.journal !== undefined }, fleet)
+  const output = yield* EventOutput.make(
+    { ...options, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
+    fleet,
+  )
   const printRow = yield* makeRowPrinter(output, options)
   yield* sessionEvents({ named, ...prepared }, options, fleet, output).pipe(
     Stream.runForEach(printRow),
@@ -189,7 +198,8 @@ const runAndDownload = Effect.fnUntraced(function* (
   const live = yield* LiveResponse
   const prepared = yield* patiently(options)(prepare(named, options))
   const fleet = FleetProgress.make()
-  const output = yield* EventOutput.make(options, fleet)
+  const observe = yield* LiveEvents.observer(options.listen, options.directory)
+  const output = yield* EventOutput.make({ ...options, observe, onOutcome: notifierOf(options) }, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
   const refs = sessionEvents({ named, ...prepared }, options, fleet, output).pipe(

@@ -1,0 +1,62 @@
+/**
+ * Reads a directory of results for its report.
+ */
+import * as FleetJournal from "@live-response/core/FleetJournal"
+import * as Hasher from "@live-response/core/Hasher"
+import type { MachineActionId } from "@live-response/core/MachineAction"
+import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
+import { longestOutput } from "@live-response/core/Stack"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Stream from "effect/Stream"
+import packageJson from "../../../package.json" with { type: "json" }
+import * as KnownActions from "../../input/KnownActions.ts"
+import * as ResultRows from "../../input/ResultRows.ts"
+import { Collector } from "./collector.ts"
+import type { Machines } from "./machines.ts"
+
+/** The program that writes reports. */
+export const program = `live-response ${packageJson.version}`
+
+/** Adds what `sessions.jsonl` says of machines, and returns how many lines of it are damaged. */
+export const addSessions = Effect.fnUntraced(function* (
+  files: PrivateDirectory,
+  collector: {
+    readonly machines: Machines
+    readonly addAction: (action: KnownActions.KnownAction) => void
+  },
+  isKnown: (id: MachineActionId) => boolean,
+) {
+  let damaged = 0
+  const count = Effect.sync(() => {
+    damaged++
+  })
+  yield* Stream.runForEach(
+    FleetJournal.entries(files, () => count),
+    (entry) =>
+      Effect.sync(() => {
+        if (entry.entry === "ended" && !isKnown(entry.action.id)) {
+          collector.addAction(KnownActions.ofAction(entry.action))
+        }
+        collector.machines.addEntry(entry)
+      }),
+  )
+  return damaged
+})
+
+/** Reads a directory of results into a collector. */
+export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
+  const collector = new Collector()
+  const hasher = yield* Hasher.Hasher
+  const encoder = new TextEncoder()
+  const hashOf = (text: string) => {
+    const hash = hasher("SHA-256")
+    hash.update(encoder.encode(text))
+    return Hex.encode(hash.digest())
+  }
+  const { actions, rows } = yield* ResultRows.read(files, { limit: longestOutput })
+  for (const action of actions.values()) collector.addAction(action)
+  const damaged = yield* addSessions(files, collector, (id) => actions.has(id))
+  yield* Stream.runForEach(rows, (row) => Effect.sync(() => collector.addRow(row, hashOf)))
+  return { collector, damaged }
+})

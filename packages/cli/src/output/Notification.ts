@@ -1,0 +1,74 @@
+/**
+ * Posts the outcome of a command to a webhook. It has counts and reasons, and neither results nor secrets.
+ */
+import * as NodeTransport from "@live-response/node/NodeTransport"
+import * as TerminalText from "@live-response/core/TerminalText"
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import packageJson from "../../package.json" with { type: "json" }
+import type * as EventOutput from "./EventOutput.ts"
+import * as FailureReasons from "./FailureReasons.ts"
+import * as FleetProgress from "./FleetProgress.ts"
+import * as Messages from "./Messages.ts"
+import { printable } from "./Printable.ts"
+
+/** What the webhook gets. `docs/telemetry.md` describes it. */
+export const bodyOf = (
+  { exit, progress }: EventOutput.Outcome,
+  about: { readonly command: string; readonly directory: string; readonly at: string },
+) => {
+  const { fleet, interrupted, summary } = progress
+  const { bytes, completed, failed, links, skipped } = summary
+  const error = Exit.isFailure(exit) && !interrupted ? Cause.squash(exit.cause) : undefined
+  const isIncomplete = failed > 0 || (fleet !== undefined && FleetProgress.failed(fleet))
+  return {
+    event: interrupted ? "interrupted" : error !== undefined ? "failed" : isIncomplete ? "incomplete" : "finished",
+    ...about,
+    program: `live-response ${packageJson.version}`,
+    results: { completed, skipped, failed, bytes, links },
+    ...(fleet === undefined ? {} : { sessions: fleet.sessions }),
+    failures: FailureReasons.mostFrequent(progress.reasons).slice(0, 3),
+    ...(error instanceof Error ? { error: TerminalText.withoutSecrets(printable(error.message)) } : {}),
+  }
+}
+
+/** A second, two and four between attempts. The command ends after them. */
+const retries = { schedule: Schedule.exponential("1 second"), times: 3 }
+
+const perAttempt = "10 seconds"
+
+/** Posts a body. That it could not be delivered is a warning, because the command itself is done. */
+const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =>
+  Effect.gen(function* () {
+    const client = (yield* HttpClient.HttpClient).pipe(HttpClient.filterStatusOk)
+    const request = yield* HttpClientRequest.bodyJson(HttpClientRequest.post(Redacted.value(url)), body)
+    yield* client.execute(request).pipe(Effect.scoped, Effect.timeout(perAttempt), Effect.retry(retries))
+  }).pipe(
+    Effect.provide(NodeTransport.layer),
+    Effect.withTracerEnabled(false),
+    Effect.interruptible,
+    Effect.catch((error) => {
+      const status = "response" in error && error.response !== undefined ? ` (HTTP ${error.response.status})` : ""
+      return Messages.write(
+        `live-response: the webhook of --notify did not accept the outcome${status}; check its address`,
+        "warning",
+      )
+    }),
+  )
+
+/** What notifies a webhook, if there is one. */
+export const notifier =
+  (url: Option.Option<Redacted.Redacted<string>>, about: { readonly command: string; readonly directory: string }) =>
+  (outcome: EventOutput.Outcome): Effect.Effect<void> =>
+    Option.match(url, {
+      onNone: () => Effect.void,
+      onSome: (url) =>
+        Effect.flatMap(DateTime.now, (now) => post(url, bodyOf(outcome, { ...about, at: DateTime.formatIso(now) }))),
+    })

@@ -1,0 +1,247 @@
+/**
+ * `--listen`: the page that shows results as they arrive, health, readiness and metrics, and who may read them.
+ */
+import { createServer } from "node:http"
+import { assert, describe, it } from "@effect/vitest"
+import { FromString } from "@live-response/core/ResultRef"
+import type * as Simulator from "@live-response/core/testing/Simulator"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Schema from "effect/Schema"
+import * as LiveAccess from "../src/commands/report/liveAccess.ts"
+import * as LiveHealth from "../src/commands/report/liveHealth.ts"
+import * as Browser from "./support/Browser.ts"
+import * as Cli from "./support/Cli.ts"
+import * as Directory from "./support/Directory.ts"
+import * as Machines from "./support/Machines.ts"
+import * as Samples from "./support/Samples.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
+
+const decodeRef = Schema.decodeSync(FromString)
+
+/** A session that has finished just now, and its result. */
+const put = Effect.fnUntraced(function* (simulator: Simulator.Service, n: number) {
+  const now = DateTime.formatIso(DateTime.makeUnsafe(yield* Clock.currentTimeMillis))
+  yield* simulator.addAction({
+    id: Samples.action(n),
+    type: "LiveResponse",
+    status: "Succeeded",
+    machineId: Machines.machineAt(n),
+    computerDnsName: Directory.nameOf(n),
+    requestor: "soc@contoso.com",
+    creationDateTimeUtc: now,
+    lastUpdateDateTimeUtc: now,
+    commands: [
+      {
+        index: 0,
+        commandStatus: "Completed",
+        command: { type: "RunScript", params: [{ key: "ScriptName", value: "a.ps1" }] },
+      },
+    ],
+  })
+  yield* simulator.add(decodeRef(`${Samples.action(n)}:0`), {
+    content: Directory.script({ script_output: `result of ${n}` }),
+  })
+})
+
+const follow = (env: Readonly<Record<string, string>>, listen: string) => ({
+  args: ["download", "--follow", "--out", "results", "--listen", listen],
+  env: { ...env, LIVE_RESPONSE_FOLLOW_EVERY: "300 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "2 seconds" },
+})
+
+const addressOf = Effect.fnUntraced(function* (running: Cli.Running) {
+  const find = () => /live page: (http:\S+?)\/?(?:\?|\s)/.exec(running.stderr())?.[1]
+  yield* Cli.until(
+    () => find() !== undefined,
+    () => `the address\n${running.stderr()}`,
+  )
+  return find() ?? ""
+})
+
+const request = Effect.fnUntraced(
+  function* (address: string, headers: Readonly<Record<string, string>> = {}, method: "GET" | "POST" = "GET") {
+    const client = yield* HttpClient.HttpClient
+    const response = yield* client.execute(HttpClientRequest.make(method)(address, { headers }))
+    return { status: response.status, headers: response.headers, text: yield* response.text }
+  },
+  Effect.provide(FetchHttpClient.layer),
+  Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+)
+
+const step = <A>(body: () => Promise<A>) => Effect.promise(body)
+
+describe("--listen", () => {
+  it.live("shows a result within two seconds, and reconnects after the collector was killed", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* ServedSimulator.serve()
+      yield* put(simulator, 1)
+      const box = yield* Cli.sandbox
+      const first = yield* box.start(follow(env, "127.0.0.1:0"))
+      const address = yield* addressOf(first)
+      const { page, problems } = yield* Browser.visit(`${address}/#results`)
+      const shown = (n: number) =>
+        step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
+      yield* shown(1)
+      assert.match(yield* step(() => page.locator("header .live").innerText()), /live$/)
+      yield* step(() => page.fill("[aria-label='Search results']", "ws-"))
+      yield* put(simulator, 2)
+      yield* Cli.until(
+        () => box.sizeOf(Directory.pathOf({ machine: 2 })) > 0,
+        () => `a result\n${first.stderr()}`,
+      )
+      const downloadedAt = yield* Clock.currentTimeMillis
+      yield* shown(2)
+      assert.isAtMost((yield* Clock.currentTimeMillis) - downloadedAt, 2_000)
+      assert.strictEqual(yield* step(() => page.inputValue("[aria-label='Search results']")), "ws-")
+      assert.strictEqual(yield* step(() => page.locator(".toolbar .summary").innerText()), "2 of 2 results")
+
+      yield* step(() => page.locator("[role=gridcell]").first().click())
+      const link = yield* step(() => page.locator("aside a[href$='.json']").getAttribute("href"))
+      const raw = yield* request(`${address}/${link}`)
+      assert.include(raw.text, "result of 1")
+      assert.match(raw.headers["content-disposition"] ?? "", /^attachment/)
+
+      yield* first.signal("SIGKILL")
+      yield* first.ended
+      yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
+      yield* put(simulator, 3)
+      const second = yield* box.start(follow(env, new URL(address).host))
+      yield* addressOf(second)
+      yield* shown(3)
+      yield* step(() => page.waitForSelector("header .live:text-is('live')"))
+      assert.deepStrictEqual(problems, [])
+      yield* second.signal("SIGINT")
+      assert.strictEqual((yield* second.ended).exitCode, 130)
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
+  it.live("reports its health, and is read by nobody else", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* ServedSimulator.serve()
+      yield* put(simulator, 1)
+      const box = yield* Cli.sandbox
+      const token = "a secret of sixteen or more"
+      const running = yield* box.start({
+        ...follow({ ...env, LIVE_RESPONSE_LISTEN_TOKEN: token }, "127.0.0.1:0"),
+      })
+      const address = yield* addressOf(running)
+      const authorization = `Bearer ${token}`
+      yield* Cli.until(
+        () => box.sizeOf(Directory.pathOf({ machine: 1 })) > 0,
+        () => `a result\n${running.stderr()}`,
+      )
+      const ready = yield* request(`${address}/ready`, { authorization }).pipe(
+        Effect.repeat({ until: ({ status }) => status === 200 }),
+      )
+      const health = JSON.parse(ready.text)
+      assert.strictEqual(health.status, "ok")
+      assert.match(health.lastLook, /^\d{4}-.*Z$/)
+      assert.strictEqual((yield* request(`${address}/health`, { authorization })).status, 200)
+      const metrics = yield* request(`${address}/metrics`, { authorization }).pipe(
+        Effect.repeat({ until: ({ text }) => text.includes("live_response_results") }),
+      )
+      assert.match(metrics.text, /^live_response_results\{outcome="completed"\} 1$/m)
+
+      const without = yield* request(`${address}/`)
+      assert.strictEqual(without.status, 401)
+      assert.strictEqual((yield* request(`${address}/health`, { authorization: "Bearer x" })).status, 401)
+      const signedIn = yield* request(`${address}/?token=${encodeURIComponent(token)}`)
+      assert.strictEqual(signedIn.status, 303)
+      assert.strictEqual(signedIn.headers["location"], "/")
+      assert.match(signedIn.headers["set-cookie"] ?? "", /HttpOnly.*SameSite=Strict|SameSite=Strict.*HttpOnly/i)
+      const page = yield* request(`${address}/`, { cookie: (signedIn.headers["set-cookie"] ?? "").split(";")[0] ?? "" })
+      assert.match(page.headers["content-security-policy"] ?? "", /default-src 'none'.*frame-ancestors 'none'/)
+      assert.strictEqual((yield* request(`${address}/`, { authorization }, "POST")).status, 405)
+      for (const path of ["files/../manifest.jsonl", `files/${Samples.action(1)}/../../manifest.jsonl`, "x"]) {
+        assert.strictEqual((yield* request(`${address}/${path}`, { authorization })).status, 404, path)
+      }
+      assert.notInclude(running.stderr(), token)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("fails in one line where it can't listen, or anybody could read", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const { env } = yield* ServedSimulator.serve()
+      const taken = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer()
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close()),
+      )
+      const address = taken.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const inUse = yield* box.run(follow(env, `127.0.0.1:${port}`))
+      assert.strictEqual(inUse.exitCode, 4)
+      assert.include(inUse.stderr, `can't listen on 127.0.0.1:${port}: the port is in use; choose another port`)
+      const open = yield* box.run(follow(env, "0.0.0.0:0"))
+      assert.strictEqual(open.exitCode, 2)
+      assert.include(
+        open.stderr,
+        "--listen 0.0.0.0:0 can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN",
+      )
+      const bad = yield* box.run(follow(env, "localhost"))
+      assert.strictEqual(bad.exitCode, 2)
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("who may read", () => {
+  const request = { host: "127.0.0.1:8080", authorization: "", cookie: "", query: "" }
+
+  it("is this machine alone without a token, by a name of its own", () => {
+    const decide = (host: string) => LiveAccess.decide({ token: undefined }, { ...request, host })
+    for (const host of ["127.0.0.1:1", "localhost", "LOCALHOST:80", "[::1]:8080", "127.9.9.9"]) {
+      assert.strictEqual(decide(host), "allowed", host)
+    }
+    for (const host of [
+      "",
+      "attacker.example",
+      "127.0.0.1.attacker.example",
+      "localhost.attacker.example:80",
+      "10.0.0.1",
+    ]) {
+      assert.strictEqual(decide(host), "foreign host", host)
+    }
+    assert.isTrue(LiveAccess.isLoopback("127.0.0.1") && LiveAccess.isLoopback("::1"))
+    assert.isFalse(LiveAccess.isLoopback("0.0.0.0") || LiveAccess.isLoopback("::"))
+  })
+})
+
+describe("health", () => {
+  const minute = 60_000
+  const iso = String
+  const start = (): LiveHealth.Looks => ({ startedAt: 0, last: undefined, every: undefined, problem: undefined })
+
+  it("is stale when searches stop, or the service can't be reached for two minutes", () => {
+    const looks = start()
+    const status = (now: number) => LiveHealth.healthOf(looks, now, iso).status
+    assert.strictEqual(status(minute), "starting")
+    LiveHealth.observe(looks, { event: "searched", every: 30_000 }, minute)
+    assert.deepStrictEqual(LiveHealth.healthOf(looks, 2 * minute, iso), {
+      status: "ok",
+      lastLook: String(minute),
+      lagSeconds: 60,
+    })
+    assert.strictEqual(status(5 * minute), "stale")
+    LiveHealth.observe(looks, { event: "searched", every: 30_000 }, 5 * minute)
+    LiveHealth.observe(looks, { event: "offline", message: "no route" }, 6 * minute)
+    LiveHealth.observe(looks, { event: "offline", message: "again" }, 7 * minute)
+    assert.strictEqual(status(7.5 * minute), "ok")
+    assert.strictEqual(status(8.1 * minute), "stale")
+    assert.strictEqual(LiveHealth.healthOf(looks, 8 * minute, iso).problem, "no route")
+    LiveHealth.observe(looks, { event: "other" }, 8 * minute)
+    assert.strictEqual(status(8.1 * minute), "ok")
+  })
+
+  it("is not stale while a run waits for machines", () => {
+    const looks = start()
+    LiveHealth.observe(looks, { event: "other" }, minute)
+    assert.strictEqual(LiveHealth.healthOf(looks, 90 * minute, iso).status, "ok")
+  })
+})

@@ -1,0 +1,56 @@
+/**
+ * `status`: the counts of a directory.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Cli from "./support/CliInProcess.ts"
+import * as Directory from "./support/Directory.ts"
+import * as Samples from "./support/Samples.ts"
+
+const fill = (box: Cli.Sandbox) => {
+  const bytes = Directory.script()
+  Directory.fill(box, {
+    results: [0, 1].map((machine) => ({ machine, bytes })),
+    failed: [2, 3].map((machine) => Directory.failed(machine, `the storage refused ${Samples.action(machine)}:0`)),
+    actions: [0, 1, 2, 3].map((machine) => Directory.action(machine)),
+    sessions: [Directory.entry("started", 4, { machineActionId: Samples.action(4) }), Directory.entry("notStarted", 5)],
+  })
+}
+
+describe("status", () => {
+  it.live("counts machines and results, and names the most frequent failures", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box)
+      const { exitCode, stderr, stdout } = yield* box.run({ args: ["status", "results"] })
+      assert.strictEqual(exitCode, 0, stderr)
+      const [machines, results, ...rest] = stdout.trimEnd().split("\n")
+      assert.strictEqual(
+        machines,
+        "6 machines, 2 with results, 4 without (The download failed: 2; Offline or in progress: 1; The session was not started: 1).",
+      )
+      assert.match(results ?? "", /^2 results \(\d+ B\), 2 failed; the last at 2026-11-25 \d\d:03:00 UTC\S*\.$/)
+      assert.deepStrictEqual(rest, [
+        "2 × the storage refused <id>",
+        "1 × The service refused the session",
+        "Each of them: live-response report results --open; the counts at any time: live-response status results.",
+      ])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("prints the same as JSON, and a usage error where there are no results", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box)
+      const { stdout } = yield* box.run({ args: ["status", "results", "--json"] })
+      const [status] = Cli.ndjson(stdout)
+      assert.deepInclude(status, { machines: 6, results: 2, failed: 2, lastResult: "2026-11-25T08:03:00.000Z" })
+      assert.deepStrictEqual(status?.["failures"], [
+        { message: "the storage refused <id>", count: 2 },
+        { message: "The service refused the session", count: 1 },
+      ])
+      const missing = yield* box.run({ args: ["status", "elsewhere"] })
+      assert.strictEqual(missing.exitCode, 2)
+    }).pipe(Effect.scoped),
+  )
+})

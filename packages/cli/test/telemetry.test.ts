@@ -1,0 +1,169 @@
+/**
+ * What leaves the program about itself: OTLP, JSON logs, the webhook, and the dashboard that reads its metrics.
+ */
+import { createServer } from "node:http"
+import { assert, describe, it } from "@effect/vitest"
+import { FromString } from "@live-response/core/ResultRef"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Cli from "./support/CliInProcess.ts"
+import * as Docs from "./support/Docs.ts"
+import * as Samples from "./support/Samples.ts"
+import * as ServedSimulator from "./support/ServedSimulator.ts"
+
+const ref = Schema.decodeSync(FromString)(`${Samples.action(1)}:0`)
+
+interface Received {
+  readonly path: string
+  readonly body: string
+  readonly authorization: string | undefined
+}
+
+/** A server that notes what it gets, and answers with these statuses in turn, then 200. */
+const receiver = Effect.fnUntraced(function* (...statuses: ReadonlyArray<number>) {
+  const received: Array<Received> = []
+  const left = [...statuses]
+  const server = yield* Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createServer>>((resume) => {
+      const server = createServer((request, response) => {
+        const { authorization } = request.headers
+        let body = ""
+        request.setEncoding("utf8").on("data", (chunk: string) => (body += chunk))
+        request.on("end", () => {
+          received.push({ path: request.url ?? "", body, authorization })
+          response.writeHead(left.shift() ?? 200).end()
+        })
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close()),
+  )
+  const address = server.address()
+  const port = typeof address === "object" && address !== null ? address.port : 0
+  return { received, url: `http://127.0.0.1:${port}` }
+})
+
+const download = ["download", `${Samples.action(1)}:0`, "--out", "results"]
+
+const served = Effect.gen(function* () {
+  const { env, simulator } = yield* ServedSimulator.serve()
+  yield* simulator.add(ref, { content: new TextEncoder().encode("a result") })
+  return env
+})
+
+describe("telemetry", () => {
+  it.live("exports traces and metrics where OTEL_EXPORTER_OTLP_ENDPOINT says, without links and tokens", () =>
+    Effect.gen(function* () {
+      const env = yield* served
+      const box = yield* Cli.sandbox
+      const { received, url } = yield* receiver()
+      const telemetry = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: url,
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20collector",
+      }
+      const ended = yield* box.run({ args: download, env: { ...env, ...telemetry } })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      const of = (path: string) => received.filter((each) => each.path === path)
+      assert.include(
+        of("/v1/traces")
+          .map(({ body }) => body)
+          .join(),
+        "LiveResponse.saveAll",
+      )
+      assert.include(
+        of("/v1/metrics")
+          .map(({ body }) => body)
+          .join(),
+        "live_response.results",
+      )
+      for (const { authorization, body } of received) {
+        assert.strictEqual(authorization, "Bearer collector")
+        assert.notMatch(body, /sig=(?!REDACTED)/)
+        assert.notInclude(body, env.LIVE_RESPONSE_TOKEN)
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("fails in one line where a variable can't be used", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const wrong = (env: Readonly<Record<string, string>>) => box.run({ args: ["quota"], env })
+      const endpoint = yield* wrong({ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" })
+      assert.strictEqual(endpoint.exitCode, 2)
+      assert.include(endpoint.stderr, "OTEL_EXPORTER_OTLP_ENDPOINT: an address such as http://127.0.0.1:4318 is needed")
+      const protocol = yield* wrong({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      })
+      assert.strictEqual(protocol.exitCode, 2)
+      assert.match(protocol.stderr, /^live-response: a variable OTEL_\* can't be used: .*\n$/)
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("logs", () => {
+  it.live("are JSON where the environment asks for it", () =>
+    Effect.gen(function* () {
+      const env = yield* served
+      const box = yield* Cli.sandbox
+      const args = ["download", `${Samples.action(1)}:7`, "--out", "results"]
+      const ended = yield* box.run({ args, env: { ...env, LIVE_RESPONSE_LOG_FORMAT: "json" } })
+      assert.strictEqual(ended.exitCode, 1)
+      const messages = Cli.timeless(Cli.ndjson(ended.stderr))
+      assert.strictEqual(messages[0]?.["level"], "error")
+      assert.match(String(messages[0]?.["message"]), /^failed: /)
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("--notify", () => {
+  it.live("posts the outcome again after an error, without secrets", () =>
+    Effect.gen(function* () {
+      const env = yield* served
+      const box = yield* Cli.sandbox
+      const { received, url } = yield* receiver(503)
+      const args = [...download, `${Samples.action(1)}:7`, "--notify", `${url}/hook?key=abc`]
+      const ended = yield* box.run({ args, env })
+      assert.strictEqual(ended.exitCode, 1, ended.stderr)
+      assert.lengthOf(received, 2)
+      const { at, failures, program, ...body } = JSON.parse(received[1]?.body ?? "")
+      assert.match(`${at} ${program}`, /^\d{4}-.*Z live-response /)
+      assert.deepStrictEqual(body, {
+        event: "incomplete",
+        command: "download",
+        directory: "results",
+        results: { completed: 1, skipped: 0, failed: 1, bytes: 8, links: 1 },
+      })
+      assert.strictEqual(failures[0].count, 1)
+      assert.strictEqual(received[1]?.path, "/hook?key=abc")
+      assert.notInclude(ended.stdout + ended.stderr, "key=abc")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("warns if nobody accepts it, and refuses an address that is not encrypted", () =>
+    Effect.gen(function* () {
+      const env = yield* served
+      const box = yield* Cli.sandbox
+      const { received, url } = yield* receiver(404, 404, 404, 404)
+      const ended = yield* box.run({ args: download, env: { ...env, LIVE_RESPONSE_NOTIFY: url } })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.include(ended.stderr, "the webhook of --notify did not accept the outcome (HTTP 404); check its address")
+      assert.isAtLeast(received.length, 1)
+      const refused = yield* box.run({ args: [...download, "--notify", "http://hooks.example/x"], env })
+      assert.strictEqual(refused.exitCode, 2)
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("docs/grafana/live-response.json", () => {
+  it("reads metrics that exist, and each of them", () => {
+    const documented = Docs.matches(Docs.read("docs/embedding.md"), /^\| `(live_response\.[a-z_.]+)` +\|/gm)
+    const names = documented.map((name) => name.replaceAll(".", "_"))
+    const expressions = Docs.matches(Docs.read("docs/grafana/live-response.json"), /"expr": "([^\n]*)"/g).join("\n")
+    const used = Docs.matches(expressions, /(live_response_[a-z_]+)/g).map((name) =>
+      name.replace(/_(?:bucket|count|sum)$/, ""),
+    )
+    assert.deepStrictEqual(Array.from(new Set(used)).toSorted(), names.toSorted())
+  })
+})
