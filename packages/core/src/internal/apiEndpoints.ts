@@ -21,18 +21,27 @@ export interface Api {
  */
 const usualWindows = QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 })
 
+/** The name of the calls for links to investigation packages, which their quota has in its pauses. */
+const packageLinks = "GetPackageUri"
+
 /** @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri */
 const packageWindows = QuotaRule.windowsOf({ perMinute: 2, perHour: 120 })
 
 /** A kind of call with its quota, whose log is opened with the first call. */
-export const endpoint = (quota: Quota, name: string, windows: ReadonlyArray<QuotaRule.Window> = usualWindows) =>
-  cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
+export const endpoint = (
+  quota: Quota,
+  name: string,
+  windows: ReadonlyArray<QuotaRule.Window> = usualWindows,
+  options?: { readonly isReported: boolean },
+) =>
+  cachedSuccess(Effect.map(quota.ofApi({ ...options, name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
 
 /** The kinds of calls about actions. */
 export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
   Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
-    package: endpoint(quota, "GetPackageUri", packageWindows),
+    // A person who waits for results is told of either kind of link.
+    package: endpoint(quota, packageLinks, packageWindows, { isReported: true }),
     collect: endpoint(quota, "CollectInvestigationPackage"),
     list: endpoint(quota, "ListMachineActions"),
     get: endpoint(quota, "GetMachineAction"),
