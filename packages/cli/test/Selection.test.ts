@@ -88,7 +88,7 @@ describe("a selection", () => {
     }
   })
 
-  it("tells an answer to the API's filter from what a server lists that ignores it", () => {
+  it("passes what the API's filter matches, and nothing else that a server lists which ignores it", () => {
     const created = DateTime.makeUnsafe("2026-11-24T09:00:00Z")
     const answer = { created, status: "failed", type: "isolate", machineId, requestor: "SOC@contoso.com" }
     assert.isTrue(Selection.passes(each, action(answer), now))

@@ -225,7 +225,7 @@ const acquiring = (log: CallLog, schedule: Timing["Service"]["quota"]): Effect.E
     ),
   )
 
-/** Makes a quota that also reports its pauses to that from which it was made. */
+/** Makes a quota that also reports its pauses to its parent. */
 const makeReporting = Effect.fnUntraced(function* (
   options: MakeOptions,
   report: (duration: Duration.Duration) => Effect.Effect<unknown>,

@@ -12,7 +12,7 @@ export const warn = (records: "actions" | "machines", others: number): Effect.Ef
         `the list has ${records} that do not match the selection, which are left out (${others}): the server ignores $filter; check --endpoint, and the gateway or proxy before it`,
       )
 
-/** Leaves out the records that are no answer to the filter, with one warning at the end of the list. */
+/** Leaves out the records that do not match the filter, with one warning at the end of the list. */
 export const leaveOut =
   <A>(records: "actions" | "machines", passes: (record: A) => boolean) =>
   <E, R>(list: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>

@@ -40,7 +40,7 @@ export const endpoint = (
 export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
   Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
-    // A person who waits for results is told of either kind of link.
+    // A person who waits for results sees why, for either kind of link.
     package: endpoint(quota, packageLinks, packageWindows, { isReported: true }),
     collect: endpoint(quota, "CollectInvestigationPackage"),
     list: endpoint(quota, "ListMachineActions"),

@@ -76,7 +76,7 @@ export const downloadLink = (api: Api, hosts: Hosts) => {
   const isPackage = (ref: ResultRef) =>
     packages.has(ref.machineActionId) || (ref instanceof ActionResult && ref.isPackage === true)
 
-  /** Reads the kind of the action. What can't be read is no package. */
+  /** Reads the kind of the action. An action that can't be read does not count as a package. */
   const turnsOutPackage = ({ machineActionId }: ResultRef) =>
     ActionCalls.get(api)(machineActionId).pipe(
       Effect.map((action) => ofAction(action).some(({ isPackage }) => isPackage === true)),
