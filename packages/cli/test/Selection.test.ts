@@ -79,8 +79,32 @@ describe("a selection", () => {
   it("checks the status in this program while it follows, and asks the API for no time", () => {
     const { filter, isSelected } = Selection.toFollow({ ...each, status: ["failed"] }, now)
     assert.notMatch(filter?.expression ?? "", /status|creationDateTimeUtc/)
-    assert.isTrue(isSelected(action({ machineId, status: "Failed" })))
-    assert.isFalse(isSelected(action({ machineId, status: "Succeeded" })))
+    const failed = { machineId, type: "Isolate", requestor: "SOC@contoso.com", status: "Failed" }
+    assert.isTrue(isSelected(action(failed)))
+    assert.isFalse(isSelected(action({ ...failed, status: "Succeeded" })))
+    // What a server lists that ignores the filter.
+    for (const other of [{ type: "LiveResponse" }, { requestor: "ann@contoso.com" }, { machineId: "f".repeat(40) }]) {
+      assert.isFalse(isSelected(action({ ...failed, ...other })), JSON.stringify(other))
+    }
+  })
+
+  it("passes what the API's filter matches, and nothing else that a server lists which ignores it", () => {
+    const created = DateTime.makeUnsafe("2026-11-24T09:00:00Z")
+    const answer = { created, status: "failed", type: "isolate", machineId, requestor: "SOC@contoso.com" }
+    assert.isTrue(Selection.passes(each, action(answer), now))
+    const others: ReadonlyArray<Partial<MachineAction.MachineAction>> = [
+      { created: DateTime.makeUnsafe("2026-11-22T09:00:00Z") },
+      { status: "Succeeded" },
+      { type: "" },
+      { requestor: "ann@contoso.com" },
+    ]
+    for (const other of others) {
+      assert.isFalse(Selection.passes(each, action({ ...answer, ...other }), now), JSON.stringify(other))
+    }
+    const { created: _, requestor: __, ...silent } = answer
+    assert.isFalse(Selection.passes(only("since"), action(silent), now))
+    assert.isFalse(Selection.passes(only("requestor"), action(silent), now))
+    assert.isTrue(Selection.passes(nothing, action(silent), now))
   })
 })
 

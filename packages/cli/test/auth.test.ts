@@ -52,6 +52,8 @@ describe("auth check", () => {
       assert.match(ended.stdout, /^download +permitted$/m)
       assert.match(ended.stdout, /^machines +permitted$/m)
       assert.match(ended.stdout, /^library +the app's token lacks Library\.Manage; grant it in Entra/m)
+      // Values stand in one column, beside the longest label too.
+      for (const line of ended.stdout.trimEnd().split("\n")) assert.match(line, /^\S.{14} \S/)
       assert.match(ended.stdout, /^collect-package +the app's token lacks Machine\.CollectForensics;/m)
       assert.notMatch(ended.stdout, /^warning/m)
       assert.notInclude(ended.stdout, "a-signature-that-is-secret")

@@ -37,15 +37,36 @@ describe("collect-package", () => {
     }),
   )
 
-  it.live("collects packages that a download selects later", () =>
+  it.live("downloads a package that is named or selected, and shows what it is", () =>
     Effect.gen(function* () {
-      const { box, command } = yield* serve
-      const collected = yield* command("collect-package", ...ids(2), "--wait")
-      assert.strictEqual(collected.exitCode, 0, collected.stderr)
-      const selected = yield* command("download", "--type", "CollectInvestigationPackage", "--out", "others")
-      assert.strictEqual(selected.exitCode, 0, selected.stderr)
-      assert.strictEqual(box.files(box.path("others")).filter((file) => file.endsWith("/0.zip")).length, 2)
-      assert.include(box.read("others/manifest.jsonl").toString(), '"isPackage":true')
+      // Two links a minute are not enough for each to have one.
+      const services = yield* Effect.replicateEffect(ServedSimulator.serve({ ...quick, machines: machines(1) }), 2)
+      const box = yield* Cli.sandbox
+      const run = ({ env: of }: { readonly env: Record<string, string> }, ...args: ReadonlyArray<string>) =>
+        box.run({ args: [...args], env: { ...of, ...env } })
+      for (const [i, service] of services.entries()) {
+        const started = yield* run(service, "collect-package", machineAt(0), "--wait", "--json")
+        assert.strictEqual(started.exitCode, 0, started.stderr)
+        const id = String(Cli.ndjson(started.stdout).find(({ event }) => event === "started")?.["machineActionId"])
+        if (i === 0) {
+          const named = yield* run(service, "download", `${id}:0`, "--out", "named")
+          assert.strictEqual(named.exitCode, 0, named.stderr)
+          assert.isTrue(box.read(`named/${id}/0.zip`).subarray(0, 4).equals(zip.subarray(0, 4)))
+          const shown = yield* run(service, "show", `${id}:0`, "--out", "named")
+          assert.include(shown.stderr, "not a script's result but an archive (zip")
+          const link = yield* run(service, "link", `${id}:0`)
+          assert.match(link.stdout, /\/safedownload\//, link.stderr)
+          const action = yield* run(service, "actions", "get", id)
+          assert.include(action.stdout, `download ${id}:0`)
+        } else {
+          const selected = yield* run(service, "download", "--type", "CollectInvestigationPackage", "--out", "others")
+          assert.strictEqual(selected.exitCode, 0, selected.stderr)
+          assert.include(box.files(box.path("others")), `${id}/0.zip`)
+          assert.include(box.read("others/manifest.jsonl").toString(), '"isPackage":true')
+          const whole = yield* run(service, "download", id, "--out", "whole")
+          assert.strictEqual(whole.exitCode, 0, whole.stderr)
+        }
+      }
     }),
   )
 

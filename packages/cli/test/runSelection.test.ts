@@ -73,15 +73,15 @@ describe("run with a selection", () => {
       assert.strictEqual(again.exitCode, 0, again.stderr)
       assert.match(again.stdout, /2 already present/)
       const uploads = yield* ServedSimulator.answered(service.simulator, "library")
-      // One list call for each run: the upload is another kind of call.
-      assert.strictEqual(uploads.length, 3)
+      // One list call for each run, and one after the sessions: the upload is another kind of call.
+      assert.strictEqual(uploads.length, 4)
 
       box.write("scripts/new.ps1", "Get-Service")
       const changed = yield* command()
       assert.strictEqual(changed.exitCode, 2)
       assert.include(
         changed.stderr,
-        "this would replace new.ps1 in the library, which has other content; confirm it with --yes",
+        "this would replace new.ps1 in the library, which has other content, and run again on every machine, because the content of new.ps1 is not that of the earlier run; confirm it with --yes",
       )
     }),
   )

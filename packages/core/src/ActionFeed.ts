@@ -213,14 +213,17 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
 
   /** Reads the list from its start, up to the action for which the buffer has no space. */
   const readList = Effect.gen(function* () {
-    let newest = state.since
+    const { since } = state
+    let newest = since
     state.isBehind = false
-    yield* Stream.runForEachWhile(api.list({ filter: sinceFilter(state.since, options.filter) }), (action) => {
+    yield* Stream.runForEachWhile(api.list({ filter: sinceFilter(since, options.filter) }), (action) => {
       if (output.buffered() >= state.bufferSize) {
         state.isBehind = true
         return Effect.succeed(false)
       }
-      const created = action.created ?? state.since
+      const created = action.created ?? since
+      // A server that ignores the filter lists all that there ever was.
+      if (DateTime.isLessThan(created, since)) return Effect.succeed(true)
       newest = DateTime.max(newest, created)
       return Effect.as(receive(action, created), true)
     })

@@ -15,7 +15,8 @@ import { ResultEvent } from "./ResultEvent.ts"
 const at = Schema.DateTimeUtcFromString
 
 /**
- * The quota is used up. The next call starts at `until`.
+ * A quota is used up: that of links to results, or that of the calls `api`, such as `GetPackageUri` for links to investigation
+ * packages. The next call starts at `until`.
  *
  * @since 0.1.0
  * @category events
@@ -23,6 +24,7 @@ const at = Schema.DateTimeUtcFromString
 export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEvent/Waiting")({
   event: Schema.tag("waiting"),
   until: Schema.DateTimeUtcFromString,
+  api: Schema.optionalKey(Schema.String),
   at,
 }) {}
 

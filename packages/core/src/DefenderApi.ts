@@ -5,40 +5,34 @@
  */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type * as ActionFilter from "./ActionFilter.ts"
 import type { ApiError } from "./ApiError.ts"
-import { Retrying } from "./ResultEvent.ts"
 import * as Cloud from "./Cloud.ts"
 import type { Credential } from "./Credential.ts"
-import { DefenderError, LinkNotFollowed } from "./DefenderError.ts"
 import * as DownloadLink from "./DownloadLink.ts"
 import * as ActionCalls from "./internal/actionCalls.ts"
 import * as ActionPages from "./internal/actionPages.ts"
 import * as ApiCall from "./internal/apiCall.ts"
 import * as ApiMetrics from "./internal/apiMetrics.ts"
 import { type Api, make as makeEndpoints } from "./internal/apiEndpoints.ts"
-import * as ApiErrors from "./internal/apiErrors.ts"
+import * as LinkCalls from "./internal/linkCalls.ts"
 import * as ForeignRequest from "./internal/foreignRequest.ts"
 import { bodyWithoutSecrets } from "./internal/foreignText.ts"
 import * as RecordList from "./internal/recordList.ts"
 import * as RecordPages from "./internal/recordPages.ts"
 import type * as Machine from "./Machine.ts"
 import type * as MachineAction from "./MachineAction.ts"
-import * as Permission from "./Permission.ts"
+import type * as Permission from "./Permission.ts"
 import { Quota, type Service as QuotaService } from "./Quota.ts"
 import type * as QuotaRule from "./QuotaRule.ts"
-import { reportNow } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import type * as Session from "./Session.ts"
 import * as Timing from "./Timing.ts"
@@ -52,9 +46,15 @@ import * as Timing from "./Timing.ts"
  */
 export interface Service {
   /**
-   * Creates a download link for a result, or for an investigation package (`ActionResult.isPackage`), which has a quota of
-   * its own: 2 calls a minute and 120 an hour. `isRenewal` says that an earlier link was lost, so that the call goes before
-   * those for first links.
+   * Creates a download link for a result, or for an investigation package, which has a quota of its own: 2 calls a minute and
+   * 120 an hour.
+   *
+   * **Details**
+   *
+   * `ActionResult.isPackage` says that it is a package. Of a `ResultRef` with index 0 nobody knows: where the API refuses a link
+   * to it, the action is read, and the link of its package requested if it has one.
+   *
+   * `isRenewal` says that an earlier link was lost, so that the call goes before those for first links.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
@@ -97,8 +97,8 @@ export interface Service {
    *
    * **Details**
    *
-   * The name is sent as it is written and, where no machine has it, once more in lower case. Answers are compared without
-   * regard to case.
+   * The API compares names with their case. The name is sent as it is written and, where no machine has it, once more in lower
+   * case, in upper case, and with its first part alone in upper case.
    *
    * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines
    */
@@ -157,34 +157,35 @@ export interface Service {
    * @example
    * ```ts
    * import { DefenderApi } from "@live-response/core/DefenderApi"
-   * import * as Permission from "@live-response/core/Permission"
+   * import * as MachineAction from "@live-response/core/MachineAction"
    * import { Quota } from "@live-response/core/Quota"
    * import * as QuotaRule from "@live-response/core/QuotaRule"
    * import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
-   * import * as Duration from "effect/Duration"
    * import * as Effect from "effect/Effect"
    * import * as HttpClientRequest from "effect/http/HttpClientRequest"
    * import * as HttpClientResponse from "effect/http/HttpClientResponse"
-   * import * as Schema from "effect/Schema"
    *
-   * const Machines = Schema.Struct({ value: Schema.Array(Schema.Struct({ id: Schema.String })) })
+   * const machineId = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"
    *
-   * const countMachines = Effect.gen(function* () {
+   * const scan = Effect.gen(function* () {
    *   const api = yield* DefenderApi
    *   const quota = yield* (yield* Quota).ofApi({
-   *     name: "ListMachines",
-   *     windows: [QuotaRule.Window.make({ limit: 100, duration: Duration.minutes(1) })],
+   *     name: "RunAntiVirusScan",
+   *     windows: QuotaRule.windowsOf({ perMinute: 100, perHour: 1500 }),
    *   })
-   *   const response = yield* api.execute(HttpClientRequest.get("/api/machines"), {
-   *     operation: "ListMachines",
-   *     permission: Permission.actions,
+   *   const request = HttpClientRequest.post(`/api/machines/${machineId}/runAntiVirusScan`).pipe(
+   *     HttpClientRequest.bodyJsonUnsafe({ Comment: "case 4711", ScanType: "Quick" }),
+   *   )
+   *   const response = yield* api.execute(request, {
+   *     operation: "RunAntiVirusScan",
+   *     permission: { application: ["Machine.Scan"], delegated: ["Machine.Scan"] },
    *     quota,
    *   })
-   *   return (yield* HttpClientResponse.schemaBodyJson(Machines)(response)).value.length
+   *   return yield* HttpClientResponse.schemaBodyJson(MachineAction.FromApi)(response)
    * })
    *
-   * const simulator = LiveResponseTest.layer({ machines: [{ id: "1e5bc9d7e413ddd7902c2932e418702b84d0cc07" }] })
-   * console.log(await Effect.runPromise(Effect.provide(countMachines, simulator))) // 1
+   * const simulator = LiveResponseTest.layer({ machines: [{ id: machineId }] })
+   * console.log((await Effect.runPromise(Effect.provide(scan, simulator))).type) // RunAntiVirusScan
    * ```
    */
   readonly execute: (
@@ -377,52 +378,13 @@ export const make = Effect.fnUntraced(function* (
     wait: ActionCalls.wait(api),
     run: ActionCalls.run(api),
     cancel: ActionCalls.cancel(api),
-    downloadLink: downloadLink(api, options?.storageHosts ?? DownloadLink.storageHosts),
+    downloadLink: LinkCalls.downloadLink(api, options?.storageHosts ?? DownloadLink.storageHosts),
     execute: execute(api),
     records: records(api),
   }
 })
 
-/** A link is some hundred bytes, and an error a few thousand. */
-const linkLimit = 64 * 1024
-
 const defaultBodyLimit = 1024 * 1024
-
-const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
-
-const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
-
-const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["downloadLink"] =>
-  Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
-    const { index, machineActionId } = ref
-    yield* Effect.annotateCurrentSpan({
-      "live_response.action.id": machineActionId,
-      "live_response.command.index": index,
-    })
-    const operation = `link of ${ref}`
-    const isPackage = "isPackage" in ref && ref.isPackage === true
-    const path = isPackage ? "getPackageUri" : `GetLiveResponseResultDownloadLink(index=${index})`
-    const answer = yield* api.call({
-      ...(isPackage ? yield* api.endpoints.package : api.endpoints.link),
-      operation,
-      request: HttpClientRequest.get(`${api.base}/api/machineactions/${machineActionId}/${path}`, { acceptJson: true }),
-      permission: isPackage ? Permission.packages : Permission.results,
-      bodyLimit: linkLimit,
-      isUrgent: options?.isRenewal === true,
-      onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
-    })
-    const { body, redact } = ApiCall.textOf(answer)
-    const { value } = yield* decodeJson(body).pipe(
-      Effect.flatMap((json) => decodeLinkAnswer(redact(json))),
-      Effect.mapError(() => ApiErrors.unexpected(operation, "no link in the body")),
-    )
-    const issuedAt = Option.flatMap(Option.fromNullishOr(answer.response.headers.date), DateTime.make)
-    const link = DownloadLink.read(value, { issuedAt, from: api.base, hosts })
-    return yield* Effect.mapError(
-      Effect.fromResult(link),
-      (problem) => new DefenderError({ operation, reason: new LinkNotFollowed(problem) }),
-    )
-  })
 
 const execute = (api: Api): Service["execute"] =>
   Effect.fn("DefenderApi.execute")(function* (request, options) {

@@ -132,7 +132,8 @@ type Line = typeof Line.Type
  * **Details**
  *
  * The `sha256` of a script or of a file is part of its command. Where an earlier run has the same commands without any, as the
- * first releases wrote them, the first session that has one continues it.
+ * first releases wrote them, the first session that has one continues it. A session that has none continues the last run with
+ * these commands.
  *
  * @since 0.1.0
  * @category models
@@ -186,6 +187,25 @@ const withoutHashes = ({ commands, comment }: Described): Described => ({
   comment,
 })
 
+/** A command without the content of its file, whose name has no case: without the library nobody knows its spelling. */
+const withoutSpelling = (command: Command): Command => {
+  const unhashed = withoutHash(command)
+  switch (unhashed._tag) {
+    case "PutFile":
+      return PutFile.make({ ...unhashed, fileName: unhashed.fileName.toLowerCase() })
+    case "RunScript":
+      return RunScript.make({ ...unhashed, scriptName: unhashed.scriptName.toLowerCase() })
+    default:
+      return unhashed
+  }
+}
+
+/** Whether a command is the stored one, as far as it says which content its file has. */
+const isStored = (command: Command, stored: Command): boolean =>
+  Equal.equals(command, withoutHash(command))
+    ? Equal.equals(withoutSpelling(command), withoutSpelling(stored))
+    : Equal.equals(command, stored)
+
 /** The lines of a journal in memory. Where one session has two ids, the first counts for all of its entries. */
 class Lines {
   /** The run that counts for each id. */
@@ -204,8 +224,32 @@ class Lines {
     return this.headers.find((header) => isSame(header, session))
   }
 
+  /** The last run of a session that does not say which content all of its files have: the library could not be read. */
+  private unknownRunOf({ commands, comment }: Described): string | undefined {
+    return this.headers.findLast(
+      (header) =>
+        header.comment === comment &&
+        header.commands.length === commands.length &&
+        header.commands.every((stored, i) => {
+          const command = commands[i]
+          return command !== undefined && isStored(command, stored)
+        }),
+    )?.run
+  }
+
+  /** The run that a session continues. */
+  runOf(session: Described): string | undefined {
+    return this.headerOf(session)?.run ?? this.unknownRunOf(session) ?? this.unhashedRunOf(session)
+  }
+
+  /** The last run with these commands, whatever content its files have. */
+  lastOf(session: Described): Header | undefined {
+    const unhashed = withoutHashes(session)
+    return this.headers.findLast((header) => isSame(withoutHashes(header), unhashed))
+  }
+
   /** The run of an earlier version, which did not store the content of files, unless a content has taken it up. */
-  unhashedRunOf(session: Described): string | undefined {
+  private unhashedRunOf(session: Described): string | undefined {
     const unhashed = withoutHashes(session)
     const run = this.headerOf(unhashed)?.run
     const isTaken = this.headers.some((header) => header.run === run && !isSame(header, unhashed))
@@ -233,7 +277,7 @@ const make = Effect.fnUntraced(function* (lines: Lines, write: (line: Line) => E
 
   const startRuns = Effect.fnUntraced(function* (session: Session) {
     const { commands, comment } = session
-    const run = lines.unhashedRunOf(session) ?? (yield* randomHex(16))
+    const run = lines.runOf(session) ?? (yield* randomHex(16))
     const header = Header.make({ run, commands, comment })
     yield* append(header)
     return header
@@ -303,6 +347,44 @@ export const entries = (
     Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
   ).pipe(Stream.filterMap((line) => (line.entry === "run" ? Result.failVoid : Result.succeed(line))))
 }
+
+const fileOf = (command: Command) => {
+  switch (command._tag) {
+    case "PutFile":
+      return { name: command.fileName, sha256: command.sha256 }
+    case "RunScript":
+      return { name: command.scriptName, sha256: command.sha256 }
+    default:
+      return undefined
+  }
+}
+
+/**
+ * The files of a session whose content is not what the last run with the same commands and the same comment had, as
+ * `<directory>/sessions.jsonl` says. None where the session continues a run.
+ *
+ * **When to use**
+ *
+ * Use it to ask before a run: with another content, the session is another one, and starts on every machine.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const changedFiles = Effect.fnUntraced(function* (
+  directory: PrivateDirectory.PrivateDirectory,
+  session: Session,
+): Effect.fn.Return<ReadonlyArray<string>, StoreError> {
+  const lines = new Lines()
+  // `open` refuses a journal with a damaged line.
+  yield* JsonLines.read(directory, FileName.single.sessions, Line, () => Effect.void).pipe(
+    Stream.runForEach((line) => Effect.sync(() => (line.entry === "run" ? lines.add(line) : undefined))),
+  )
+  const last = lines.runOf(session) === undefined ? lines.lastOf(session) : undefined
+  return session.commands.flatMap((command, i) => {
+    const [file, earlier] = [fileOf(command), last?.commands[i]]
+    return file === undefined || earlier === undefined || fileOf(earlier)?.sha256 === file.sha256 ? [] : [file.name]
+  })
+})
 
 /** Opens the file and reads its lines. */
 const openFile = Effect.fnUntraced(function* (path: string) {

@@ -63,7 +63,7 @@ export interface Service {
    */
   readonly list: Stream.Stream<LibraryFile.LibraryFile, ApiError>
 
-  /** Finds the file with this name. Case does not matter, as for the file names of Windows. */
+  /** Finds the file with this name, as `LibraryFile.named` does. */
   readonly find: (fileName: string) => Effect.Effect<Option.Option<LibraryFile.LibraryFile>, ApiError>
 
   /**
@@ -140,11 +140,6 @@ const isLost = (error: unknown): error is DefenderError =>
 
 /** How long the head of the answer may take beyond the time of a call without a body: 32 kB a second are slow. */
 const timeToSend = (size: number): Duration.Duration => Duration.seconds(Math.ceil(size / 32_768))
-
-const isNamed =
-  (fileName: string) =>
-  (file: LibraryFile.LibraryFile): boolean =>
-    file.fileName.toLowerCase() === fileName.toLowerCase()
 
 const makeList = (api: Api, quota: Effect.Success<ReturnType<typeof makeQuotas>>["list"]): Service["list"] =>
   Stream.unwrap(
@@ -262,7 +257,8 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
   const settle = makeSettle(timing)
   const send = makeSend(api, quotas.upload, timing)
 
-  const find: Service["find"] = (fileName) => Stream.runHead(Stream.filter(list, isNamed(fileName)))
+  const find: Service["find"] = (fileName) =>
+    Effect.map(Stream.runCollect(list), (files) => Option.fromUndefinedOr(LibraryFile.named(files, fileName)))
 
   const upload = Effect.fn("Library.upload")(function* <E, R>(file: Upload<E, R>) {
     const subject = `upload of ${file.fileName} to the library`

@@ -92,3 +92,23 @@ export const fromApi = (value: unknown): Result.Result<LibraryFile, string> => {
  * @category schemas
  */
 export const FromApi = ApiSchema.decodedBy(LibraryFile, "a library file", fromApi, ({ fileName }) => ({ fileName }))
+
+/**
+ * The file with this name. Case does not matter, as for the file names of Windows, unless two names differ in nothing else:
+ * then the name as it is written counts.
+ *
+ * @example
+ * ```ts
+ * import * as LibraryFile from "@live-response/core/LibraryFile"
+ *
+ * const files = [LibraryFile.LibraryFile.make({ fileName: "Collect.ps1" })]
+ * console.log(LibraryFile.named(files, "collect.ps1")?.fileName) // Collect.ps1
+ * ```
+ *
+ * @since 0.1.0
+ * @category searching
+ */
+export const named = (files: ReadonlyArray<LibraryFile>, fileName: string): LibraryFile | undefined => {
+  const lower = fileName.toLowerCase()
+  return files.find((file) => file.fileName === fileName) ?? files.find((file) => file.fileName.toLowerCase() === lower)
+}

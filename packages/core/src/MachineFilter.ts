@@ -65,7 +65,7 @@ export const raw = (expression: string): MachineFilter => ({ expression })
 export const is = (field: Field, ...values: OData.Values): MachineFilter => raw(OData.equals(field, values))
 
 /**
- * Matches machines whose field begins with this text, or one of these.
+ * Matches machines whose field begins with this text, or one of these, in this case.
  *
  * @example
  * ```ts
@@ -80,6 +80,52 @@ export const is = (field: Field, ...values: OData.Values): MachineFilter => raw(
  */
 export const startsWith = (field: Field, ...values: OData.Values): MachineFilter =>
   raw(OData.anyOf(values.map((value) => `startswith(${field},${quoted(value)})`)))
+
+/** An OData service accepts expressions of some 100 nodes. Each text of `startsWith` needs four. */
+const mostSpellings = 16
+
+/** The beginning of a text with this many letters, in every case. Only letters whose other case is one character count. */
+const spellingsOf = (text: string, letters: number): ReadonlyArray<string> => {
+  let spellings: ReadonlyArray<string> = [""]
+  let left = letters
+  for (const character of /^[\x20-\x7e]*/.exec(text)?.[0] ?? "") {
+    const cases = new Set([character.toLowerCase(), character.toUpperCase()])
+    if (cases.size > 1 && left-- === 0) break
+    spellings = spellings.flatMap((spelling) => Array.from(cases, (one) => spelling + one))
+  }
+  return spellings
+}
+
+/**
+ * Beginnings of names such that each name, in any case, begins with one of them. None if that would be too many, or a name
+ * begins with anything but ASCII.
+ *
+ * **When to use**
+ *
+ * Use it with `startsWith` to find names whose case is not known: the API compares case, and has names in mixed case.
+ *
+ * **Gotchas**
+ *
+ * Other names have these beginnings too: compare what the API lists.
+ *
+ * @example
+ * ```ts
+ * import * as MachineFilter from "@live-response/core/MachineFilter"
+ *
+ * console.log(MachineFilter.spellings("ws-1")) // [ 'ws-1', 'wS-1', 'Ws-1', 'WS-1' ]
+ * ```
+ *
+ * @since 0.1.0
+ * @category values
+ */
+export const spellings = (...names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  for (const letters of [4, 3, 2, 1, 0]) {
+    const all = new Set(names.flatMap((name) => spellingsOf(name, letters)))
+    if (all.has("")) return []
+    if (all.size <= mostSpellings) return Array.from(all)
+  }
+  return []
+}
 
 /**
  * Matches machines that have this tag, or one of these.

@@ -67,15 +67,26 @@ export const actions: Permission = {
 export const run: Permission = { application: ["Machine.LiveResponse"], delegated: ["Machine.LiveResponse"] }
 
 /**
- * To collect investigation packages, and to create download links for them.
+ * To collect investigation packages.
  *
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/collect-investigation-package
- * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
  * @since 0.1.0
  * @category permissions
  */
 export const packages: Permission = {
   application: ["Machine.CollectForensics"],
+  delegated: ["Machine.CollectForensics"],
+}
+
+/**
+ * To create download links for investigation packages.
+ *
+ * @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri
+ * @since 0.1.0
+ * @category permissions
+ */
+export const packageLinks: Permission = {
+  application: ["Machine.Read.All", "Machine.ReadWrite.All"],
   delegated: ["Machine.CollectForensics"],
 }
 

@@ -19,7 +19,7 @@ import * as PermitDispenser from "./internal/permitDispenser.ts"
 import * as QuotaMetrics from "./internal/quotaMetrics.ts"
 import { only } from "./internal/schedule.ts"
 import * as QuotaRule from "./QuotaRule.ts"
-import { type Permit, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
+import { type CallLog, type Permit, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
 import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
 import { Timing } from "./Timing.ts"
 
@@ -85,15 +85,29 @@ export interface Service {
    *
    * **Details**
    *
-   * It has a log of its own in the same store and with the same owner, and lives as long as this quota.
+   * It has a log of its own in the same store and with the same owner, and lives as long as this quota. With `isReported`
+   * its pauses are among those of this quota.
    */
   readonly ofApi: (api: {
     readonly name: string
     readonly windows: ReadonlyArray<QuotaRule.Window>
+    readonly isReported?: boolean | undefined
   }) => Effect.Effect<Service, QuotaStoreError>
 
-  /** An element each time that calls must wait: the time until the next one may start. */
-  readonly pauses: Stream.Stream<Duration.Duration>
+  /** An element each time that calls must wait. */
+  readonly pauses: Stream.Stream<Pause>
+}
+
+/**
+ * Calls must wait: `duration` is the time until the next one may start, and `api` the name of another API whose quota is used
+ * up, where it is not the quota's own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pause {
+  readonly duration: Duration.Duration
+  readonly api?: string
 }
 
 /**
@@ -195,8 +209,26 @@ export interface MakeOptions {
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (
+export const make = (options: MakeOptions): Effect.Effect<Service, QuotaStoreError, QuotaStore | Scope.Scope> =>
+  makeReporting(options, () => Effect.void)
+
+/** Takes a permit from the log, and waits on where the schedule has finished. */
+const acquiring = (log: CallLog, schedule: Timing["Service"]["quota"]): Effect.Effect<Permit, QuotaStoreError> =>
+  log.acquire.pipe(
+    Effect.retry(only(schedule, isFull)),
+    untilItAnswers,
+    Effect.catchTag("QuotaFull", ({ retryAfter }) =>
+      Effect.delay(
+        Effect.suspend(() => acquiring(log, schedule)),
+        retryAfter,
+      ),
+    ),
+  )
+
+/** Makes a quota that also reports its pauses to its parent. */
+const makeReporting = Effect.fnUntraced(function* (
   options: MakeOptions,
+  report: (duration: Duration.Duration) => Effect.Effect<unknown>,
 ): Effect.fn.Return<Service, QuotaStoreError, QuotaStore | Scope.Scope> {
   const { owner, windows } = options
   const name = owner === undefined ? options.name : `${owner} ${options.name}`
@@ -205,26 +237,17 @@ export const make = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
   const log = yield* untilItAnswers(store.open({ name, windows, lease }))
-  const pauses = yield* PubSub.sliding<Duration.Duration>(16)
+  const pauses = yield* PubSub.sliding<Pause>(16)
   const metered = QuotaMetrics.make(name, windows)
 
   /** Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. */
   const finish = (update: Effect.Effect<void, QuotaStoreError>) =>
     update.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(untilItAnswers(update)), scope))))
 
-  const publishPauses = timing.quota.pipe(Schedule.tap(({ duration }) => PubSub.publish(pauses, duration)))
-  const acquire: Effect.Effect<Permit, QuotaStoreError> = log.acquire.pipe(
-    Effect.retry(only(publishPauses, isFull)),
-    untilItAnswers,
-    // Waits on where the schedule has finished.
-    Effect.catchTag("QuotaFull", ({ retryAfter }) =>
-      Effect.delay(
-        Effect.suspend(() => acquire),
-        retryAfter,
-      ),
-    ),
+  const publishPauses = timing.quota.pipe(
+    Schedule.tap(({ duration }) => Effect.andThen(PubSub.publish(pauses, { duration }), report(duration))),
   )
-
+  const acquire = acquiring(log, publishPauses)
   const dispenser = yield* PermitDispenser.make({ name, acquire, release: ({ release }) => finish(release) })
   const meterWaiting = (entering: number) => Effect.suspend(() => metered.waiting(dispenser.waiting() + entering))
   const takePermit = (...args: Parameters<typeof dispenser.take>) =>
@@ -255,8 +278,10 @@ export const make = Effect.fnUntraced(function* (
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),
-    ofApi: (api) =>
-      make({ ...api, owner }).pipe(Effect.provideService(QuotaStore, store), Effect.provideService(Scope.Scope, scope)),
+    ofApi: ({ isReported = false, name, windows }) =>
+      makeReporting({ name, windows, owner }, (duration) =>
+        isReported ? PubSub.publish(pauses, { duration, api: name }) : Effect.void,
+      ).pipe(Effect.provideService(QuotaStore, store), Effect.provideService(Scope.Scope, scope)),
     pauses: Stream.fromPubSub(pauses),
   }
 })

@@ -7,6 +7,7 @@ import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Quota from "@live-response/core/Quota"
+import { ActionResult } from "@live-response/core/ResultRef"
 import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -46,7 +47,10 @@ const apiError = (status: number, code: string, message: string, headers?: Recor
   json(status, { error: { code, message, target: "43f4cb08-8fac-4b65-9db1-745c2ae65f3a" } }, headers)
 const good = HttpServerResponse.text(page, { contentType: "application/json" })
 
-const link = Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(exampleRef))
+/** A result of a session. For one whose action is unknown see `LinkKinds.test.ts`. */
+const ofSession = ActionResult.make({ ...exampleRef })
+
+const link = Effect.flatMap(DefenderApi.DefenderApi, (api) => api.downloadLink(ofSession))
 const linkUrl = Effect.map(link, ({ url }) => Redacted.value(url))
 
 const reasonOf = <A>(exit: Exit.Exit<A, ApiError>) => Effect.map(failureOf(exit), (error) => error.reason)

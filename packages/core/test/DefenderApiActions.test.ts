@@ -190,21 +190,24 @@ describe("DefenderApi.machinesOf", () => {
     }),
   )
 
-  it.effect("asks once more in lower case where no machine is found, and returns no other machine", () =>
+  it.effect("asks once more in other cases where no machine is found, and returns no other machine", () =>
     Effect.gen(function* () {
       const found = json({ value: [{ id: machineId, computerDnsName: "c-lab-31" }] })
       const none = json({ value: [{ id: "2".repeat(40), computerDnsName: "another" }] })
       const lower = yield* over((api) => api.machinesOf("C-Lab-31"), none, found)
       assert.deepStrictEqual(lower.requests.map(filterOf), [
         "computerDnsName eq 'C-Lab-31'",
-        "computerDnsName eq 'c-lab-31'",
+        "(computerDnsName eq 'c-lab-31' or computerDnsName eq 'C-LAB-31')",
       ])
       assert.deepStrictEqual(
         lower.result?.map(({ id }) => id),
         [machineId],
       )
-      const once = yield* over((api) => api.machinesOf("c-lab-31"), none)
-      assert.deepStrictEqual([once.result?.length, once.requests.length], [0, 1])
+      const upper = yield* over((api) => api.machinesOf("c-lab-31.contoso.com"), none)
+      assert.deepStrictEqual(
+        [upper.result?.length, upper.requests.map(filterOf).at(-1)],
+        [0, "(computerDnsName eq 'C-LAB-31.CONTOSO.COM' or computerDnsName eq 'C-LAB-31.contoso.com')"],
+      )
     }),
   )
 

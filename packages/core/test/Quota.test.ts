@@ -410,7 +410,7 @@ describe("Quota", () => {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])
       const pauses: Array<number> = []
       yield* quota.pauses.pipe(
-        Stream.runForEach((pause) => Effect.sync(() => pauses.push(Duration.toMillis(pause)))),
+        Stream.runForEach((pause) => Effect.sync(() => pauses.push(Duration.toMillis(pause.duration)))),
         Effect.forkScoped,
       )
       const batch = Effect.gen(function* () {

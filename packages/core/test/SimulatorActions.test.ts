@@ -32,6 +32,22 @@ const respond = (kind: string, body: object = {}, id = machineId) =>
 const read = (id: string) => Effect.flatMap(get(`${origin}/api/machineactions/${id}`), actionOf)
 
 describe("Simulator: actions without commands", () => {
+  it.effect("name the time of their last update without Date in lists, as Microsoft's samples do", () =>
+    Effect.gen(function* () {
+      const { id } = yield* actionOf(yield* respond("isolate"))
+      yield* TestClock.adjust("1 minute")
+      const one = yield* get(`${origin}/api/machineactions/${id}`)
+      assert.match(one.text, /"lastUpdateDateTimeUtc":"1970-/)
+      const list = yield* get(`${origin}/api/machineactions`)
+      assert.match(list.text, /"lastUpdateTimeUtc":"1970-/)
+      assert.notInclude(list.text, "lastUpdateDateTimeUtc")
+      const selected = yield* get(
+        `${origin}/api/machineactions?$select=lastUpdateTimeUtc&$orderby=lastUpdateTimeUtc desc`,
+      )
+      assert.match(selected.text, /"value":\[\{"lastUpdateTimeUtc":"1970-[^}]*\}\]/)
+    }).pipe(Effect.provide(layer({ machines }))),
+  )
+
   it.effect.each([
     { kind: "isolate", type: "Isolate", body: {}, scope: "Full" },
     { kind: "isolate", type: "Isolate", body: { IsolationType: "Selective" }, scope: "Selective" },

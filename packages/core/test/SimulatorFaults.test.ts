@@ -99,21 +99,46 @@ describe("Simulator: faults on demand", () => {
     }).pipe(Effect.provide(layer())),
   )
 
-  it.effect.each<{ readonly problem: string; readonly body: unknown }>([
-    { problem: "an unknown kind of request", body: { on: "lists", faults: [{ fault: "lost" }] } },
-    { problem: "an unknown fault", body: { on: "list", faults: [{ fault: "explode" }] } },
-    { problem: "a fault that can't happen to it", body: { on: "list", faults: [{ fault: "expire" }] } },
-    { problem: "one such fault among others", body: { on: "blob", faults: [{ fault: "none" }, { fault: "lost" }] } },
-    { problem: "the status of a success", body: { on: "list", faults: [{ fault: "status", status: 200 }] } },
-    { problem: "a negative number of bytes", body: { on: "blob", faults: [{ fault: "cut", after: -1 }] } },
-    { problem: "an unknown member", body: { on: "list", faults: [], times: 2 } },
-    { problem: "too many", body: { on: "list", faults: Array.from({ length: 1001 }, () => ({ fault: "lost" })) } },
-    { problem: "no object", body: [] },
-  ])("are refused, and none is added, for $problem", ({ body }) =>
+  it.effect.each<{ readonly says: string; readonly body: unknown }>([
+    { says: "on: expected one of link, list, action, ", body: { on: "lists", faults: [{ fault: "lost" }] } },
+    { says: "on: expected one of link, list, action, ", body: { faults: [] } },
+    { says: "faults: Missing key", body: { on: "list" } },
+    {
+      says: "faults[0].fault: expected one of throttle, status, cut, stall, lost, none",
+      body: { on: "list", faults: [{ fault: "explode" }] },
+    },
+    { says: "faults[0].fault: expected one of throttle, ", body: { on: "list", faults: [{ fault: "expire" }] } },
+    {
+      says: "faults[1].fault: expected one of status, expire, cut, stall, ignoreRange, none",
+      body: { on: "blob", faults: [{ fault: "none" }, { fault: "lost" }] },
+    },
+    {
+      says: "faults[0].status: Expected a value between 400 and 599",
+      body: { on: "list", faults: [{ fault: "status", status: 200 }] },
+    },
+    {
+      says: "faults[0].after: Expected a value between 0 and ",
+      body: { on: "blob", faults: [{ fault: "cut", after: -1 }] },
+    },
+    { says: "faults[0].after: Missing key", body: { on: "blob", faults: [{ fault: "cut" }] } },
+    {
+      says: "faults[0].retry: Expected no excess property",
+      body: { on: "list", faults: [{ fault: "throttle", retry: 1 }] },
+    },
+    { says: "times: Expected no excess property", body: { on: "list", faults: [], times: 2 } },
+    {
+      says: "faults: Expected a value with a length of at most 1000",
+      body: { on: "list", faults: Array.from({ length: 1001 }, () => ({ fault: "lost" })) },
+    },
+    { says: "Expected object", body: [] },
+  ])("are refused, and none is added: $says", ({ body, says }) =>
     Effect.gen(function* () {
       const answer = yield* control(faultsUrl, body)
       assert.strictEqual(answer.status, 400)
-      assert.include(["InvalidInput", "InvalidRequestBody"], (yield* errorOf(answer)).code)
+      const { code, message } = yield* errorOf(answer)
+      assert.strictEqual(code, "InvalidRequestBody")
+      assert.isTrue(message.startsWith(says), message)
+      assert.include(message, 'An example is {"on": "blob", "faults": [{"fault": "cut", "after": 1000}]}.')
       assert.strictEqual((yield* clear).text, `{"isOut":false,"faults":{}}`)
       assert.deepStrictEqual((yield* Effect.all([list, list])).map(statusOf), [200, 200])
     }).pipe(Effect.provide(layer())),

@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import * as Selection from "../flags/Selection.ts"
 import { printable } from "../output/Printable.ts"
 import type { BadTarget } from "../input/Targets.ts"
+import * as IgnoredFilter from "./IgnoredFilter.ts"
 
 /** A record of the list that can't be read. It may be selected: nobody knows. */
 const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
@@ -17,7 +18,10 @@ const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
   ...(record.id === undefined ? {} : { machineActionId: printable(record.id) }),
 })
 
-/** The selected actions in the API's order. Records that can't be read are reported, because they may be selected. */
+/**
+ * The selected actions in the API's order. Records that can't be read are reported, because they may be selected. Actions that
+ * don't match the filter are left out, with one warning.
+ */
 export const search = (
   selection: Selection.Selection,
   reportBad: (record: BadTarget) => Effect.Effect<void>,
@@ -25,10 +29,12 @@ export const search = (
   Stream.unwrap(
     Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
-      const filter = Selection.filterOf(selection, yield* DateTime.now)
+      const now = yield* DateTime.now
+      const filter = Selection.filterOf(selection, now)
       return api.pages({ filter }).pipe(
         Stream.tap(({ unreadable }) => Effect.forEach(unreadable.map(badRecord), reportBad, { discard: true })),
         Stream.flatMap(({ actions }) => Stream.fromIterable(actions)),
+        IgnoredFilter.leaveOut("actions", (action) => Selection.passes(selection, action, now)),
         Stream.filter((action) => Selection.matches(selection, action)),
       )
     }),

@@ -3,9 +3,10 @@
  */
 import { digestOf, Hasher } from "@live-response/core/Hasher"
 import { Library } from "@live-response/core/Library"
-import type { LibraryFile } from "@live-response/core/LibraryFile"
+import * as LibraryFile from "@live-response/core/LibraryFile"
 import * as Effect from "effect/Effect"
-import { failed, usage } from "../Failure.ts"
+import * as Stream from "effect/Stream"
+import { usage } from "../Failure.ts"
 import * as KnownWords from "../input/KnownWords.ts"
 import { printable } from "../output/Printable.ts"
 import type { LocalFile } from "../input/LocalFile.ts"
@@ -20,18 +21,13 @@ export interface Compared {
   readonly sha256: string
   readonly state: State
   /** What the library has under this name. */
-  readonly known: LibraryFile | undefined
+  readonly known: LibraryFile.LibraryFile | undefined
 }
 
-/** The file with this name. Case does not matter, unless two names differ in nothing else. */
-export const named = (files: ReadonlyArray<LibraryFile>, fileName: string): LibraryFile | undefined =>
-  files.find((file) => file.fileName === fileName) ??
-  files.find((file) => file.fileName.toLowerCase() === fileName.toLowerCase())
-
 /** Compares a file with the one that has its name in the library. */
-export const compare = Effect.fnUntraced(function* (files: ReadonlyArray<LibraryFile>, file: LocalFile) {
-  const { hex: sha256 } = yield* digestOf((yield* Hasher)("SHA-256"), file.content)
-  const known = named(files, file.fileName)
+export const compare = Effect.fnUntraced(function* (files: ReadonlyArray<LibraryFile.LibraryFile>, file: LocalFile) {
+  const { hex: sha256 } = yield* digestOf((yield* Hasher)("SHA-256"), Stream.succeed(file.bytes))
+  const known = LibraryFile.named(files, file.fileName)
   const state = known === undefined ? "absent" : known.sha256 === sha256 ? "same" : "other"
   return { file: { ...file, fileName: known?.fileName ?? file.fileName }, sha256, state, known } satisfies Compared
 })
@@ -40,15 +36,13 @@ export const compare = Effect.fnUntraced(function* (files: ReadonlyArray<Library
  * Uploads a file. It replaces only what the comparison found: where the library had no such file, and somebody has uploaded one
  * since, the service refuses.
  */
-export const upload = Effect.fnUntraced(function* (
-  { file: { content, fileName, path }, sha256, state }: Compared,
+export const upload = (
+  { file: { bytes, fileName }, state }: Compared,
   options?: { readonly description?: string | undefined; readonly parametersDescription?: string | undefined },
-) {
-  const library = yield* Library
-  const uploaded = yield* library.upload({ fileName, content, overwrite: state !== "absent", ...options })
-  if (uploaded.sha256 === undefined || uploaded.sha256 === sha256) return uploaded
-  return yield* failed(`${printable(path)} changed while it was uploaded; run the same command again`)
-})
+) =>
+  Library.use((library) =>
+    library.upload({ fileName, content: Stream.succeed(bytes), overwrite: state !== "absent", ...options }),
+  )
 
 const namesOf = (compared: ReadonlyArray<Compared>, state: State): string =>
   compared.flatMap((each) => (each.state === state ? [printable(each.file.fileName)] : [])).join(", ")
@@ -65,7 +59,7 @@ export const described = (
 }
 
 /** The failure of a name that the library does not have, with the names that may be meant. */
-export const notInLibrary = (files: ReadonlyArray<LibraryFile>, name: string) => {
+export const notInLibrary = (files: ReadonlyArray<LibraryFile.LibraryFile>, name: string) => {
   const names = files.map(({ fileName }) => fileName)
   const close = KnownWords.close(names, name).slice(0, 3).map(printable)
   const hint =

@@ -34,6 +34,10 @@ export const resultsOf = <E>(
       const action = found.success
       yield* store(action)
       const refs: ReadonlyArray<ResultRefs.ResultRef | BadTarget> = ResultRefs.ofAction(action)
+      if (action.type === "CollectInvestigationPackage" && refs.length === 0) {
+        const next = action.isFinal ? "" : "; run it again later"
+        return [bad(`it has no investigation package, its status is ${printable(action.status)}${next}`)]
+      }
       const missing = action.commands.filter((command) => MachineAction.hasResult(action, command) === "not yet").length
       const status = printable(action.status)
       if (missing > 0) {
@@ -57,7 +61,8 @@ export const machineIdOf = Effect.fnUntraced(function* (
   const api = yield* DefenderApi.DefenderApi
   return yield* api.machinesOf(name).pipe(
     Effect.map(([first, ...others]) => {
-      if (first === undefined) return bad(`no machine has the name ${name}: use its full DNS name or its id`)
+      if (first === undefined)
+        return bad(`no machine has the name ${name}: use its full DNS name, in the case that Defender shows, or its id`)
       if (others.length === 0) return first.id
       const ids = [first, ...others].map(({ id }) => id).join(", ")
       return bad(`${others.length + 1} machines have the name ${name}: use the id of the right one: ${ids}`)

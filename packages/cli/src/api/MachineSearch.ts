@@ -10,14 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as MachineSelection from "../flags/MachineSelection.ts"
 import { printable } from "../output/Printable.ts"
-
-/** Machines that the API should not have listed. */
-const warnOfOthers = (others: number): Effect.Effect<void> =>
-  others === 0
-    ? Effect.void
-    : Effect.logWarning(
-        `the list has machines that do not match the selection, which are left out (${others}): the server ignores $filter; check --endpoint, and the gateway or proxy before it`,
-      )
+import * as IgnoredFilter from "./IgnoredFilter.ts"
 
 /**
  * The selected machines in the API's order. Records that can't be read are reported, because they may be selected. Machines
@@ -32,7 +25,6 @@ export const search = (
       const machines = yield* Machines
       const now = yield* DateTime.now
       const filter = MachineSelection.filterOf(selection, now)
-      let others = 0
       return machines.pages({ filter }).pipe(
         Stream.tap(({ unreadable }) =>
           Effect.forEach(
@@ -42,12 +34,8 @@ export const search = (
           ),
         ),
         Stream.flatMap(({ records }) => Stream.fromIterable(records)),
-        Stream.filter((machine) => {
-          const passes = MachineSelection.passes(selection, machine, now)
-          if (!passes) others++
-          return passes && MachineSelection.matches(selection, machine)
-        }),
-        Stream.onEnd(Effect.suspend(() => warnOfOthers(others))),
+        IgnoredFilter.leaveOut("machines", (machine) => MachineSelection.passes(selection, machine, now)),
+        Stream.filter((machine) => MachineSelection.matches(selection, machine)),
       )
     }),
   )

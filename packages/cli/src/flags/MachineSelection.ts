@@ -76,33 +76,26 @@ const ofField = (field: "osPlatform" | "healthStatus" | "riskScore", values: Rea
 const ofTags = (tags: ReadonlyArray<string>): Meaning =>
   ofValues(tags, MachineFilter.hasTag, ({ machineTags = [] }, tag) => machineTags.includes(tag))
 
-const isNumber = (text: string): boolean => /^\d{1,9}$/.test(text)
-
-/** The API filters by a group's number, but not by its name. */
+/** The API filters by a group's number, but not by its name, and a group may be named `42`. */
 const ofGroups = (groups: ReadonlyArray<string>): Meaning => ({
-  ...ofValues(
-    groups.every(isNumber) ? groups.map(Number) : [],
-    MachineFilter.inGroup,
-    ({ rbacGroupId }, id) => rbacGroupId === id,
-  ),
   isGiven: groups.length > 0,
+  filters: () => [],
+  passes: matchesAll,
   matches: ({ rbacGroupId, rbacGroupName = "" }) =>
     groups.length === 0 ||
-    groups.some(
-      (group) =>
-        group.toLowerCase() === rbacGroupName.toLowerCase() || (isNumber(group) && Number(group) === rbacGroupId),
-    ),
+    groups.some((group) => group.toLowerCase() === rbacGroupName.toLowerCase() || group === String(rbacGroupId)),
 })
 
 const beginningOf = (name: string): string => name.replace(/\*$/, "")
 
-/** The API filters by the beginning of a name, in the case that it was typed in. Another case is still the same name. */
+/** The API filters by the beginning of a name, in the case that it has there. Another case is still the same name. */
 const ofNames = (names: ReadonlyArray<string>): Meaning => ({
   ...ofValues(
-    names.map(beginningOf),
+    MachineFilter.spellings(...names.map(beginningOf)),
     (...values) => MachineFilter.startsWith("computerDnsName", ...values),
     ({ computerDnsName = "" }, beginning) => computerDnsName.toLowerCase().startsWith(beginning.toLowerCase()),
   ),
+  isGiven: names.length > 0,
   matches: ({ computerDnsName = "" }) => {
     const dnsName = computerDnsName.toLowerCase()
     return (

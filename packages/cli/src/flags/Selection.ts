@@ -5,7 +5,7 @@
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import type * as Command from "effect/cli/Command"
-import type * as DateTime from "effect/DateTime"
+import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Machines from "../input/Machines.ts"
 import * as TimeArgument from "../input/TimeArgument.ts"
@@ -27,6 +27,8 @@ interface Meaning {
   readonly isGiven: boolean
   /** How the API filters by it. */
   readonly filters: (now: DateTime.Utc) => ReadonlyArray<ActionFilter.ActionFilter>
+  /** Whether an action matches that filter, which a gateway may remove or another server may ignore. */
+  readonly passes: (action: MachineAction, now: DateTime.Utc) => boolean
   /** What the API can't filter by, and is checked on each action. */
   readonly matches: (action: MachineAction) => boolean
   /** How it is written in the key. Files hold keys: the same value is always written in the same way. */
@@ -35,10 +37,12 @@ interface Meaning {
 
 const matchesAll = () => true
 
-/** Actions with one of the values in a field. */
+/** Actions with one of the values in a field. Whether the API compares case is not documented. */
 const oneOf = (name: keyof Selection, field: ActionFilter.Field, values: ReadonlyArray<string>): Meaning => ({
   isGiven: values.length > 0,
   filters: () => filterBy(field, values),
+  passes: ({ [field]: actual = "" }) =>
+    values.length === 0 || values.some((value) => value.toLowerCase() === actual.toLowerCase()),
   matches: matchesAll,
   key: values.map((value) => `${name} ${value}`),
 })
@@ -56,6 +60,8 @@ const onMachine = (machines: ReadonlyArray<string>): Meaning => ({
           machines.map((id) => id.toLowerCase()),
         )
       : [],
+  // `matches` compares the id too.
+  passes: matchesAll,
   matches: ({ computerDnsName = "", machineId = "" }) => {
     const [id, dnsName] = [machineId.toLowerCase(), computerDnsName.toLowerCase()]
     return (
@@ -80,6 +86,12 @@ const meanings = ({
     isGiven: Option.isSome(since),
     filters: (now) =>
       Option.toArray(Option.map(since, (since) => ActionFilter.since(TimeArgument.instantOf(since, now)))),
+    passes: ({ created }, now) =>
+      Option.match(since, {
+        onNone: () => true,
+        onSome: (since) =>
+          created !== undefined && DateTime.isGreaterThanOrEqualTo(created, TimeArgument.instantOf(since, now)),
+      }),
     matches: matchesAll,
     // It is where a first run starts. The position says where the next one starts, so the key is the same with any since.
     key: [],
@@ -88,9 +100,11 @@ const meanings = ({
   type: oneOf("type", "type", type),
   machine: onMachine(machine),
   requestor: oneOf("requestor", "requestor", requestor),
+  // Only the API knows what the expression means.
   filter: {
     isGiven: Option.isSome(filter),
     filters: () => Option.toArray(Option.map(filter, ActionFilter.raw)),
+    passes: matchesAll,
     matches: matchesAll,
     key: Option.toArray(Option.map(filter, (text) => `filter ${text}`)),
   },
@@ -113,7 +127,11 @@ export const filterOf = (selection: Selection, now: DateTime.Utc): ActionFilter.
   return first === undefined ? undefined : ActionFilter.all(first, ...rest)
 }
 
-/** Whether an action that the API's filter lets through is selected. */
+/** Whether an action is an answer to the API's filter, as far as that can be checked: `--filter` can't be. */
+export const passes = (selection: Selection, action: MachineAction, now: DateTime.Utc): boolean =>
+  each(selection).every(({ passes }) => passes(action, now))
+
+/** Whether an action that passes the API's filter is selected. */
 export const matches = (selection: Selection, action: MachineAction): boolean =>
   each(selection).every(({ matches }) => matches(action))
 
@@ -128,10 +146,11 @@ export const ofSessions = (selection: Selection): Selection => ({
  * one; and not for a time, because the position has it.
  */
 export const toFollow = (selection: Selection, now: DateTime.Utc) => {
-  const statuses = selection.status.map((status) => status.toLowerCase())
+  const asked = { ...selection, since: Option.none(), status: [] }
   return {
-    filter: filterOf({ ...selection, since: Option.none(), status: [] }, now),
+    filter: filterOf(asked, now),
+    passes: (action: MachineAction): boolean => passes(asked, action, now),
     isSelected: (action: MachineAction): boolean =>
-      (statuses.length === 0 || statuses.includes(action.status.toLowerCase())) && matches(selection, action),
+      passes({ ...selection, since: Option.none() }, action, now) && matches(selection, action),
   }
 }

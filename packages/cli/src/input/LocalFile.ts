@@ -11,12 +11,12 @@ import * as Format from "../output/Format.ts"
 import { printable } from "../output/Printable.ts"
 import * as LibraryName from "./LibraryName.ts"
 
-/** A file whose bytes are read each time that they are needed. */
+/** A file, which is read once: what is compared with the library is what is sent. */
 export interface LocalFile {
   readonly path: string
   /** The last part of the path: the file's name in the library. */
   readonly fileName: string
-  readonly content: Stream.Stream<Uint8Array, Failure>
+  readonly bytes: Uint8Array
 }
 
 const why = ({ message, reason }: PlatformError.PlatformError): string =>
@@ -38,16 +38,22 @@ export const checkNames = (texts: ReadonlyArray<string>): Effect.Effect<void, Fa
       )
 }
 
-/** Opens a file that the library would accept. Nothing of it is read yet. */
-export const open = Effect.fnUntraced(function* (path: string) {
+const tooLarge = (path: string) =>
+  usage(
+    `${printable(path)} is too large: the library accepts ${Format.count(LibraryFile.largest / 1024 / 1024)} MB at most through the API; upload it in the Microsoft Defender portal`,
+  )
+
+/** Reads a file that the library would accept. */
+export const read = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem
   const { size, type } = yield* Effect.mapError(fs.stat(path), unreadable(path))
   if (type !== "File") return yield* usage(`can't read ${printable(path)}: it is not a file`)
-  if (size > LibraryFile.largest) {
-    return yield* usage(
-      `${printable(path)} is too large: the library accepts ${Format.count(LibraryFile.largest / 1024 / 1024)} MB at most through the API; upload it in the Microsoft Defender portal`,
-    )
-  }
-  const content = Stream.mapError(fs.stream(path), unreadable(path))
-  return { path, fileName: LibraryName.of(path), content } satisfies LocalFile
+  if (size > LibraryFile.largest) return yield* tooLarge(path)
+  // It may grow meanwhile.
+  const chunks = yield* Stream.runCollect(fs.stream(path, { bytesToRead: LibraryFile.largest + 1 })).pipe(
+    Effect.mapError(unreadable(path)),
+  )
+  const bytes = Buffer.concat(chunks)
+  if (bytes.length > LibraryFile.largest) return yield* tooLarge(path)
+  return { path, fileName: LibraryName.of(path), bytes } satisfies LocalFile
 })

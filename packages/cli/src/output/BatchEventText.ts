@@ -4,9 +4,11 @@
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import type { Completed } from "@live-response/core/ResultEvent"
 import { keyOf } from "@live-response/core/ResultRef"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
+import * as QuotaText from "./QuotaText.ts"
 
 /** Shorter delays before a retry are not worth a line. */
 const longDelay = Duration.seconds(5)
@@ -34,10 +36,14 @@ export const message = (event: BatchEvent, { quiet }: { readonly quiet: boolean 
       return event.unchecked === true
         ? `${keyOf(event)} is unchecked: the storage announced neither a length nor an MD5, so the result may be longer than the ${Format.bytes(event.bytes)} received; download it again into another directory and compare`
         : undefined
+    case "waiting":
+      // The progress shows the quota of links to results.
+      return quiet || event.api === undefined
+        ? undefined
+        : `waiting for ${QuotaText.nameOf(event.api)} until ${Format.instantAfter(event.at, DateTime.distance(event.at, event.until))}`
     case "linked":
     case "progress":
     case "extracted":
-    case "waiting":
     case "summary":
       return undefined
   }
@@ -59,7 +65,7 @@ export const verbose = (event: BatchEvent): string | undefined => {
     case "extracted":
       return `${keyOf(event)}: extracted, ${Format.count(event.bytes)} bytes`
     case "waiting":
-      return `the quota is used up until ${Format.timeOfDay(event.until)}`
+      return `${QuotaText.nameOf(event.api)} is used up until ${Format.timeOfDay(event.until)}`
     case "failed":
     case "notExtracted":
     case "offline":

@@ -67,6 +67,16 @@ export interface BadInput {
   readonly message: string
 }
 
+/** A file that somebody replaced in the library while sessions used it. */
+export interface Replaced {
+  readonly fileName: string
+  /** SHA-256. */
+  readonly before: string
+  readonly now: string
+  /** When it was seen unchanged for the last time. */
+  readonly since: DateTime.Utc
+}
+
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(Schema.Union([BatchEvent, FleetEvent.FleetEvent])))
 
 const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
@@ -122,6 +132,8 @@ interface State {
   readonly fleet: FleetProgress.FleetProgress | undefined
   readonly print: ProgressDisplay.Print
   readonly observe: (event: Observed) => Effect.Effect<void>
+  /** How many files were replaced in the library. */
+  replaced: number
 }
 
 /** What should name something and does not: a message, and with `--json` an event. */
@@ -182,6 +194,15 @@ const makeReports = (state: State) => ({
     }
   }),
 
+  reportReplaced: Effect.fnUntraced(function* ({ before, fileName, now, since }: Replaced) {
+    state.replaced++
+    yield* Messages.write(PlanText.replaced({ fileName, before, now, since }))
+    if (!state.json) return
+    const at = DateTime.formatIso(yield* DateTime.now)
+    const fields = { event: "replaced", at, fileName, before, now, since: DateTime.formatIso(since) }
+    yield* state.print(printableJson(JSON.stringify(fields)))
+  }),
+
   reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
     DownloadProgress.addBadTarget(state.progress)
     yield* reportBad(state, "failed", target)
@@ -237,7 +258,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
         display,
       )
 
-  const state: State = { json, quiet, isFollowing, progress, fleet, print, observe }
+  const state: State = { json, quiet, isFollowing, progress, fleet, print, observe, replaced: 0 }
   const finish = Effect.gen(function* () {
     yield* service.stopping
     yield* Scope.close(display, Exit.void)
@@ -256,7 +277,10 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     },
 
     hasFailed: () =>
-      progress.summary.failed > 0 || progress.notExtracted > 0 || (fleet !== undefined && FleetProgress.failed(fleet)),
+      state.replaced > 0 ||
+      progress.summary.failed > 0 ||
+      progress.notExtracted > 0 ||
+      (fleet !== undefined && FleetProgress.failed(fleet)),
 
     /** Prints a line on standard output, which the display does not overwrite. */
     print,

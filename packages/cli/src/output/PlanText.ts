@@ -2,6 +2,7 @@
  * What a run would do, in words: the preview of `--dry-run`, and the machines that a selection leaves out.
  */
 import * as Machine from "@live-response/core/Machine"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Format from "./Format.ts"
 import * as MachineText from "./MachineText.ts"
@@ -14,6 +15,8 @@ export interface Plan {
   readonly leftOut: ReadonlyArray<Machine.Machine>
   /** The files that would be uploaded. */
   readonly uploads: ReadonlyArray<string>
+  /** The files whose content is not what an earlier run had: each machine would get another session. */
+  readonly changed: ReadonlyArray<string>
   /** How many download links the results need, if they are downloaded. */
   readonly links: number
   /** How long it takes at least until the last session may start, by the quota as it is now. */
@@ -34,6 +37,15 @@ export const leftOut = (machines: ReadonlyArray<Machine.Machine>): string =>
     ...countOf(machines, "not onboarded"),
   ].join(", ")}`
 
+/** A file was replaced in the library during a run. */
+export const replaced = (file: {
+  readonly fileName: string
+  readonly before: string
+  readonly now: string
+  readonly since: DateTime.Utc
+}): string =>
+  `failed: somebody replaced ${printable(file.fileName)} in the library during this run (SHA-256 was ${file.before}, is ${file.now}): sessions that started after ${Format.timeOfDay(file.since)} may have used the other content`
+
 const sessionsOf = ({ named, ready }: Plan): number => named + ready.length
 
 /** The lines of the preview. */
@@ -45,6 +57,10 @@ export const lines = (plan: Plan): ReadonlyArray<string> => [
     (machine) => `  ${Machine.readiness(machine).padEnd(13)}  ${printable(machine.id)}  ${MachineText.nameOf(machine)}`,
   ),
   ...plan.uploads.map((name) => `${printable(name)} would be uploaded to the library.`),
+  ...plan.changed.map(
+    (name) =>
+      `The content of ${printable(name)} is not that of the earlier run: every machine would get a session again.`,
+  ),
   `Starting ${Format.counted(sessionsOf(plan), "session")} takes ${Format.duration(plan.starting)} or more.`,
   ...(plan.links === 0
     ? []
@@ -84,6 +100,7 @@ export const fields = (plan: Plan) => ({
   selected: plan.ready.map(machineFields),
   leftOut: plan.leftOut.map(machineFields),
   uploads: plan.uploads,
+  changed: plan.changed,
   links: plan.links,
   startingSeconds: Math.ceil(Duration.toSeconds(plan.starting)),
   linkingSeconds: Math.ceil(Duration.toSeconds(plan.linking)),

@@ -10,6 +10,18 @@ import * as Format from "./Format.ts"
 /** What is shown if the store of the quota can't be read. */
 export const unknown = "unknown: the quota store does not answer"
 
+/** A quota in words: that of links to results, or that of other calls of the API. */
+export const nameOf = (api: string | undefined): string => {
+  switch (api) {
+    case undefined:
+      return "the quota"
+    case "GetPackageUri":
+      return "the quota of links to investigation packages, 2 a minute and 120 an hour,"
+    default:
+      return `the quota of ${api}`
+  }
+}
+
 const windowName = (window: Duration.Duration): string =>
   Duration.toMinutes(window) === 1
     ? "this minute"

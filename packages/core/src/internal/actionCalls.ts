@@ -6,16 +6,17 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Machine from "../Machine.ts"
 import * as MachineAction from "../MachineAction.ts"
+import * as MachineFilter from "../MachineFilter.ts"
 import * as Permission from "../Permission.ts"
 import * as Session from "../Session.ts"
 import * as ApiCall from "./apiCall.ts"
 import type { Api } from "./apiEndpoints.ts"
 import * as ApiErrors from "./apiErrors.ts"
+import type { Values } from "./odataExpression.ts"
 import * as PageText from "./pageText.ts"
 import * as RecordList from "./recordList.ts"
 import { only } from "./schedule.ts"
 import * as SessionCheck from "./sessionCheck.ts"
-import { quoted } from "./text.ts"
 
 /** An action may have commands with many errors. */
 const actionLimit = 1024 * 1024
@@ -59,9 +60,9 @@ export const wait = (api: Api) =>
   })
 
 const machinesNamed = Effect.fnUntraced(
-  function* (api: Api, name: string) {
+  function* (api: Api, name: string, spellings: Values) {
     const operation = `machine ${name}`
-    const filter = encodeURIComponent(`computerDnsName eq ${quoted(name)}`)
+    const filter = encodeURIComponent(MachineFilter.is("computerDnsName", ...spellings).expression)
     const request = HttpClientRequest.get(`${api.base}/api/machines?$filter=${filter}`, { acceptJson: true })
     const of = { ...(yield* api.endpoints.machines), operation, request, permission: Permission.machines }
     const { items } = yield* ApiCall.records(api.call, of, Machine.fromApi)
@@ -74,11 +75,20 @@ const machinesNamed = Effect.fnUntraced(
 
 const isSame = (left: string, right: string): boolean => left.toLowerCase() === right.toLowerCase()
 
+/** A name in the other cases that names have, such as `WS-1.contoso.com`. */
+const otherSpellings = (name: string): ReadonlyArray<string> => {
+  const [host = ""] = name.split(".", 1)
+  const [lower, upper] = [name.toLowerCase(), name.toUpperCase()]
+  const spellings = new Set([lower, upper, host.toUpperCase() + lower.slice(host.length)])
+  spellings.delete(name)
+  return Array.from(spellings)
+}
+
 export const machinesOf = (api: Api) =>
   Effect.fn("DefenderApi.machinesOf")(function* (name: string) {
-    const machines = yield* machinesNamed(api, name)
-    const lower = name.toLowerCase()
-    return machines.length > 0 || lower === name ? machines : yield* machinesNamed(api, lower)
+    const machines = yield* machinesNamed(api, name, [name])
+    const [first, ...rest] = otherSpellings(name)
+    return machines.length > 0 || first === undefined ? machines : yield* machinesNamed(api, name, [first, ...rest])
   })
 
 /** The call that starts a session, by what it does. */

@@ -13,18 +13,24 @@ export interface Api {
   readonly timing: Effect.Effect<Settings>
 }
 
+/** The name of the calls for links to investigation packages, which their quota has in its pauses. */
+const packageLinks = "GetPackageUri"
+
 /** A kind of call with its quota, whose log is opened with the first call. */
 export const endpoint = (
   quota: Quota,
   name: string,
   windows: ReadonlyArray<QuotaRule.Window> = QuotaRule.usualWindows,
-) => cachedSuccess(Effect.map(quota.ofApi({ name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
+  options?: { readonly isReported: boolean },
+) =>
+  cachedSuccess(Effect.map(quota.ofApi({ ...options, name, windows }), (quota): ApiCall.Endpoint => ({ name, quota })))
 
 /** The kinds of calls about actions. */
 export const make = (quota: Quota, runWindows: ReadonlyArray<QuotaRule.Window> = QuotaRule.runWindows) =>
   Effect.all({
     link: Effect.succeed({ name: "GetLiveResponseResultDownloadLink", quota }),
-    package: endpoint(quota, "GetPackageUri", QuotaRule.packageWindows),
+    // A person who waits for results sees why, for either kind of link.
+    package: endpoint(quota, packageLinks, QuotaRule.packageWindows, { isReported: true }),
     collect: endpoint(quota, "CollectInvestigationPackage"),
     list: endpoint(quota, "ListMachineActions"),
     get: endpoint(quota, "GetMachineAction"),

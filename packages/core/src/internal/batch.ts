@@ -60,10 +60,16 @@ const emit =
 
 const emitWaits = (batch: Batch, quota: Quota) =>
   quota.pauses.pipe(
-    Stream.filter(Duration.isGreaterThanOrEqualTo(shortestWait)),
-    Stream.runForEach((wait) =>
+    Stream.filter(({ duration }) => Duration.isGreaterThanOrEqualTo(duration, shortestWait)),
+    Stream.runForEach(({ api, duration }) =>
       Effect.flatMap(DateTime.now, (at) =>
-        emit(batch)(BatchEvent.Waiting.make({ at, until: DateTime.addDuration(at, wait) })),
+        emit(batch)(
+          BatchEvent.Waiting.make({
+            at,
+            until: DateTime.addDuration(at, duration),
+            ...(api === undefined ? {} : { api }),
+          }),
+        ),
       ),
     ),
   )

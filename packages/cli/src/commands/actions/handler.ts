@@ -3,6 +3,7 @@
  */
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as MachineAction from "@live-response/core/MachineAction"
+import * as ResultRefs from "@live-response/core/ResultRef"
 import * as Session from "@live-response/core/Session"
 import * as Timing from "@live-response/core/Timing"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -74,6 +75,7 @@ const details = (action: MachineAction.MachineAction): string =>
     ["cancelled", ActionText.instantOf(action.cancelled)],
     ["created", ActionText.instantOf(action.created)],
     ["updated", ActionText.instantOf(action.updated)],
+    ...ResultRefs.ofAction(action).flatMap((ref) => (ref.isPackage === true ? [["package", `download ${ref}`]] : [])),
     ...action.commands.map((command) => [
       `command ${command.index}`,
       `${ActionText.describeCommand(command)}, ${printable(command.status)}${resultOf(action, command)}${command.errors.map((error) => `; ${printable(error)}`).join("")}`,

@@ -59,7 +59,10 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   ),
 })
 
-const row = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name.padEnd(14)} ${value}`])
+const labelWidth = Math.max("signed in at".length, ...Object.keys(commands).map(({ length }) => length))
+
+const row = (name: string, value: string | undefined) =>
+  value === undefined ? [] : [`${name.padEnd(labelWidth)} ${value}`]
 
 const lines = (
   cloud: Cloud.Cloud,

@@ -18,7 +18,7 @@ export const collectPackage = Command.make("collect-package", Run.parameters, (o
 ).pipe(
   Command.withShortDescription("Collect investigation packages of machines, and download them"),
   Command.withDescription(
-    `Collect an investigation package on machines, and download it: the same rules as for run. No machine collects it twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.packages)}; to wait also ${Permission.describe(Permission.actions)}.`,
+    `Collect an investigation package on machines, and download it: the same rules as for run. No machine collects it twice, even if this command is killed and run again. Needs the permission ${Permission.describe(Permission.packages)}; to wait also ${Permission.describe(Permission.actions)}; to download also ${Permission.describe(Permission.packageLinks)}.`,
   ),
   Command.withExamples([
     {

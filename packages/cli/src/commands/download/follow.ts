@@ -4,6 +4,7 @@
  */
 import * as Follow from "@live-response/core/Follow"
 import * as FollowPosition from "@live-response/core/FollowPosition"
+import type { MachineAction } from "@live-response/core/MachineAction"
 import type { Window } from "@live-response/core/QuotaRule"
 import { keyOf } from "@live-response/core/ResultRef"
 import * as DateTime from "effect/DateTime"
@@ -11,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as IgnoredFilter from "../../api/IgnoredFilter.ts"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Selection from "../../flags/Selection.ts"
@@ -56,7 +58,19 @@ const follow = Effect.fnUntraced(function* (options: Options) {
   })
   const actionsFile = yield* ActionsFile.make(options)
   const selection = Selection.ofSessions(options.selection)
-  const { filter, isSelected } = Selection.toFollow(selection, yield* DateTime.now)
+  const { filter, isSelected, passes } = Selection.toFollow(selection, yield* DateTime.now)
+  const select = (action: MachineAction): boolean => {
+    if (!passes(action)) others.left++
+    return isSelected(action)
+  }
+  const others = { left: 0, isReported: false }
+
+  /** The list has them again and again. */
+  const warnOnce = Effect.suspend(() => {
+    if (others.isReported || others.left === 0) return Effect.void
+    others.isReported = true
+    return IgnoredFilter.warn("actions", others.left)
+  })
 
   const show = (event: Follow.Event) => {
     switch (event.event) {
@@ -65,7 +79,10 @@ const follow = Effect.fnUntraced(function* (options: Options) {
           ? Effect.void
           : Messages.write(`resumes with actions created since ${Format.dateAndTime(event.since)}`)
       case "searched":
-        return Effect.andThen(output.reportSearch(DateTime.distance(event.at, event.next)), output.reportReady)
+        return Effect.andThen(
+          warnOnce,
+          Effect.andThen(output.reportSearch(DateTime.distance(event.at, event.next)), output.reportReady),
+        )
       case "gaveUp":
         return Messages.write(`gave up ${keyOf(event)} after a day; run the same command again to download it`)
       case "unavailable":
@@ -78,7 +95,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
 
   yield* Follow.run({
     ...BatchOptions.batchOptions(options),
-    selection: { key: FollowPosition.Key.make(Selection.keyOf(selection)), filter, isSelected },
+    selection: { key: FollowPosition.Key.make(Selection.keyOf(selection)), filter, isSelected: select },
     since: yield* startOf(selection),
     onAction: actionsFile.store,
   }).pipe(Stream.runForEach(show), output.during)

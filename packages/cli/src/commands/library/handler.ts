@@ -2,7 +2,7 @@
  * What `live-response library` does: lists, uploads and deletes the files of the live response library.
  */
 import { Library } from "@live-response/core/Library"
-import type { LibraryFile } from "@live-response/core/LibraryFile"
+import * as LibraryFile from "@live-response/core/LibraryFile"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -31,14 +31,14 @@ interface UploadOptions {
 }
 
 /** Whether the library has what the flags describe the file with. */
-const isDescribed = (known: LibraryFile | undefined, { description, parameters }: UploadOptions): boolean =>
+const isDescribed = (known: LibraryFile.LibraryFile | undefined, { description, parameters }: UploadOptions): boolean =>
   Option.getOrElse(description, () => known?.description) === known?.description &&
   Option.getOrElse(parameters, () => known?.parametersDescription) === known?.parametersDescription
 
 /** All files are checked, and replacements confirmed, before the first one is sent. */
 export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
   yield* LocalFile.checkNames(options.files)
-  const local = yield* Effect.forEach(new Set(options.files), LocalFile.open)
+  const local = yield* Effect.forEach(new Set(options.files), LocalFile.read)
   const library = yield* Library
   const files = yield* Stream.runCollect(library.list)
   const compared = yield* Effect.forEach(local, (file) => LibraryUpload.compare(files, file))
@@ -67,7 +67,7 @@ export const remove = Effect.fnUntraced(function* (options: {
 }) {
   const library = yield* Library
   const files = yield* Stream.runCollect(library.list)
-  const found = options.names.map((name) => LibraryUpload.named(files, name)?.fileName)
+  const found = options.names.map((name) => LibraryFile.named(files, name)?.fileName)
   const missing = options.names.find((_, i) => found[i] === undefined)
   if (missing !== undefined) return yield* LibraryUpload.notInLibrary(files, missing)
   const names = found.filter((name) => name !== undefined)

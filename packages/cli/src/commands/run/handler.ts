@@ -47,6 +47,7 @@ import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
 import * as LiveEvents from "../report/liveEvents.ts"
+import * as LibraryWatch from "./libraryWatch.ts"
 import * as Plan from "./plan.ts"
 
 export interface Options extends Omit<EventOutput.Options, "isResumable">, BatchOptions.Options {
@@ -87,15 +88,12 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Ma
   )
 }, Effect.mapError(Failure.fromError))
 
-/** Whether an earlier run left a journal. */
-const isResuming = ({ directory, journal = directory }: Options) =>
-  journal === undefined
-    ? Effect.succeed(false)
-    : Effect.flatMap(PrivateDirectory.find(journal), (found) =>
-        Option.isNone(found)
-          ? Effect.succeed(false)
-          : Effect.map(found.value.info(FileName.single.sessions), Option.isSome),
-      )
+/** The directory in which an earlier run left a journal. */
+const findJournal = Effect.fnUntraced(function* ({ directory, journal = directory }: Options) {
+  const found = journal === undefined ? Option.none() : yield* PrivateDirectory.find(journal)
+  if (Option.isNone(found)) return found
+  return Option.isSome(yield* found.value.info(FileName.single.sessions)) ? found : Option.none()
+})
 
 /** As long as a run waits for a network that is down. */
 const defaultPatience = Duration.hours(1)
@@ -114,16 +112,25 @@ const patiently =
 
 /** What a run needs of the library, and the machines of its selection. */
 const look = Effect.fnUntraced(function* (options: Options) {
-  const local = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: yield* isResuming(options) })
-  return { local, uploads: Plan.uploadsOf(local), selected: yield* Plan.select(options.selection) }
+  const journal = yield* findJournal(options)
+  const { local, used } = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: Option.isSome(journal) })
+  const session = Plan.identify(options.session, used)
+  return {
+    session,
+    used,
+    uploads: Plan.uploadsOf(local),
+    changed: yield* Plan.changedSince(journal, session),
+    selected: yield* Plan.select(options.selection),
+  }
 })
 
 /** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. */
 const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const { local, selected, uploads } = yield* look(options)
+  const { changed, selected, session, uploads, used } = yield* look(options)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
   const what = Plan.confirmation(uploads, {
     ...options,
+    changed,
     machines: selected.ready.length,
     many: Confirmation.manyMachines,
   })
@@ -132,7 +139,7 @@ const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
     yield* LibraryUpload.upload(each)
     yield* Messages.write(`${printable(each.file.fileName)}: uploaded to the library`)
   }
-  return { selected, session: Plan.identify(options.session, local) }
+  return { selected, session, used }
 })
 
 /** How many results the sessions leave: one for each command but `PutFile`. */
@@ -140,7 +147,7 @@ const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ 
 
 /** Shows what a run would do, and fails where the run would fail before it starts a session. */
 const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const { selected, uploads } = yield* look(options)
+  const { changed, selected, uploads } = yield* look(options)
   let bad = 0
   const reportBad = ({ message }: { readonly message: string }) => {
     bad++
@@ -158,6 +165,7 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const plan = {
     ...selected,
     named: distinct.size,
+    changed,
     uploads: uploads.map(({ file }) => file.fileName),
     links,
     starting: yield* runs.forecast(sessions),
@@ -218,6 +226,7 @@ const sessionEvents = (
     named,
     selected,
     session,
+    used,
   }: { readonly named: ReadonlyArray<Machines.Machine> } & Effect.Success<ReturnType<typeof prepare>>,
   options: Options,
   fleet: FleetProgress.FleetProgress,
@@ -230,10 +239,12 @@ const sessionEvents = (
       yield* Effect.forEach(selected.unreadable, output.reportBadMachine, { discard: true })
       const all = allMachines([...named, ...selected.ready.map(({ id }) => id)], options.lists)
       yield* countMachines(all, options.lists, fleet)
-      return run(machineIds(all, output.reportBadMachine), session, {
+      const watchLibrary = yield* LibraryWatch.make(used, output.reportReplaced)
+      const events = run(machineIds(all, output.reportBadMachine), session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
       })
+      return Stream.tap(events, watchLibrary)
     }),
   ).pipe(Stream.tap(output.reportFleetEvent), Stream.tap(makeRequirementsNotice()))
 

@@ -2,12 +2,16 @@
  * What a run will do: the selected machines, the files that it needs in the library, and what that costs. Nothing is changed.
  */
 import type { ApiError } from "@live-response/core/ApiError"
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import { Library } from "@live-response/core/Library"
-import type { LibraryFile } from "@live-response/core/LibraryFile"
+import * as LibraryFile from "@live-response/core/LibraryFile"
 import * as Machine from "@live-response/core/Machine"
+import type * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Session from "@live-response/core/Session"
+import type { StoreError } from "@live-response/core/StoreError"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as LibraryUpload from "../../api/LibraryUpload.ts"
 import * as MachineSearch from "../../api/MachineSearch.ts"
@@ -50,7 +54,7 @@ const libraryFiles = ({ isOptional }: { readonly isOptional: boolean }) => {
   const skip = (
     reason: { readonly message: string },
     error: ApiError,
-  ): Effect.Effect<ReadonlyArray<LibraryFile> | undefined, ApiError> =>
+  ): Effect.Effect<ReadonlyArray<LibraryFile.LibraryFile> | undefined, ApiError> =>
     isOptional
       ? Effect.as(Messages.write(`live-response: file names are not checked: ${printable(reason.message)}`), undefined)
       : Effect.fail(error)
@@ -60,62 +64,97 @@ const libraryFiles = ({ isOptional }: { readonly isOptional: boolean }) => {
   )
 }
 
+/** A file of the library that a session uses. */
+export interface Used {
+  /** As the session names it. */
+  readonly name: string
+  /** As the library spells it. */
+  readonly fileName: string
+  /** Unknown where the library could not be read, or does not say. */
+  readonly sha256: string | undefined
+}
+
+/** What a run needs of the library. */
+export interface Needs {
+  /** The files of this machine. */
+  readonly local: ReadonlyArray<LibraryUpload.Compared>
+  readonly used: ReadonlyArray<Used>
+}
+
 /**
- * Compares the files of a run with the library: fails with a name that the library does not have, and returns those
- * of this machine. When a run resumes, a missing name is a warning: its sessions may all have started.
+ * Compares the files of a run with the library, and fails with a name that the library does not have. When a run resumes, a
+ * missing name is a warning: its sessions may all have started.
  */
 export const checkLibrary = Effect.fnUntraced(function* (
   names: ReadonlyArray<string>,
   { isResuming }: { readonly isResuming: boolean },
 ) {
   yield* LocalFile.checkNames(names)
-  const local = yield* Effect.forEach(new Set(names.filter(LibraryName.isPath)), LocalFile.open)
-  if (names.length === 0) return []
-  const files = yield* libraryFiles({ isOptional: local.length === 0 })
-  if (files === undefined) return []
+  const read = yield* Effect.forEach(new Set(names.filter(LibraryName.isPath)), LocalFile.read)
+  const files = names.length === 0 ? undefined : yield* libraryFiles({ isOptional: read.length === 0 })
+  if (files === undefined) return { local: [], used: [] } satisfies Needs
+  const local = yield* Effect.forEach(read, (file) => LibraryUpload.compare(files, file))
+  const used: Array<Used> = local.map(({ file, sha256 }) => ({
+    name: LibraryName.of(file.path),
+    fileName: file.fileName,
+    sha256,
+  }))
   for (const name of names) {
-    if (LibraryName.isPath(name) || files.some(({ fileName }) => fileName === name)) continue
+    if (LibraryName.isPath(name)) continue
+    const known = LibraryFile.named(files, name)
+    if (known !== undefined) {
+      used.push({ name, fileName: known.fileName, sha256: known.sha256 })
+      continue
+    }
     const problem = LibraryUpload.notInLibrary(files, name)
     if (!isResuming) return yield* problem
     yield* Messages.write(`live-response: ${problem.message}`)
   }
-  return yield* Effect.forEach(local, (file) => LibraryUpload.compare(files, file))
+  return { local, used } satisfies Needs
 })
 
 /** The files that must be uploaded. */
 export const uploadsOf = (compared: ReadonlyArray<LibraryUpload.Compared>): ReadonlyArray<LibraryUpload.Compared> =>
   compared.filter(({ state }) => state !== "same")
 
-/**
- * The session with the content of the files of this machine, so that a file that has changed makes another session, and with
- * their names as the library spells them.
- */
-export const identify = (
-  session: Session.Session,
-  compared: ReadonlyArray<LibraryUpload.Compared>,
-): Session.Session => {
-  const byName = new Map(compared.map((each) => [LibraryName.of(each.file.path), each]))
+/** The session with its files as the library spells them, and with their content: a file that has changed makes another one. */
+export const identify = (session: Session.Session, used: ReadonlyArray<Used>): Session.Session => {
+  const byName = new Map(used.map((each) => [each.name, each]))
   const identified = (command: Session.Command): Session.Command => {
     if (command._tag !== "PutFile" && command._tag !== "RunScript") return command
     const found = byName.get(command._tag === "PutFile" ? command.fileName : command.scriptName)
     if (found === undefined) return command
-    const { file, sha256 } = found
+    const { fileName, sha256 } = found
+    const content = sha256 === undefined ? {} : { sha256 }
     return command._tag === "PutFile"
-      ? Session.PutFile.make({ ...command, fileName: file.fileName, sha256 })
-      : Session.RunScript.make({ ...command, scriptName: file.fileName, sha256 })
+      ? Session.PutFile.make({ ...command, ...content, fileName })
+      : Session.RunScript.make({ ...command, ...content, scriptName: fileName })
   }
   return Session.Session.make({ ...session, commands: Arr.map(session.commands, identified) })
 }
+
+/** The files whose content is not what an earlier run had, by the journal of the run. */
+export const changedSince = (
+  journal: Option.Option<PrivateDirectory.PrivateDirectory>,
+  session: Session.Session,
+): Effect.Effect<ReadonlyArray<string>, StoreError> =>
+  Option.match(journal, {
+    onNone: () => Effect.succeed([]),
+    onSome: (directory) => FleetJournal.changedFiles(directory, session),
+  })
 
 /** What a person confirms, as in `upload collect.ps1 to the library and run on 120 machines`; nothing if no yes is needed. */
 export const confirmation = (
   uploads: ReadonlyArray<LibraryUpload.Compared>,
   {
     cancelBlocking,
+    changed,
     machines,
     many,
   }: {
     readonly cancelBlocking: boolean
+    /** The files whose content is not what an earlier run had. */
+    readonly changed: ReadonlyArray<string>
     readonly machines: number
     readonly many: number
   },
@@ -125,6 +164,9 @@ export const confirmation = (
     added,
     replaced,
     cancelBlocking ? "cancel sessions of others that are in progress on the machines" : undefined,
+    changed.length > 0
+      ? `run again on every machine, because the content of ${changed.map(printable).join(", ")} is not that of the earlier run`
+      : undefined,
     machines > many ? `run on ${machines} machines` : undefined,
   ].filter((part) => part !== undefined)
   return parts.length === 0 ? undefined : parts.join(", and ")

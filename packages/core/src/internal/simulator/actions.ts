@@ -9,6 +9,7 @@ import { reject, Rejection } from "./errors.ts"
 import type * as Library from "./library.ts"
 import * as Machines from "./machines.ts"
 import type { ActionRecord, Machine } from "./models.ts"
+import type * as ODataFilter from "./odataFilter.ts"
 import * as ODataQuery from "./odataQuery.ts"
 import * as ResultActions from "./resultActions.ts"
 
@@ -57,7 +58,6 @@ export const entitySet: ODataQuery.EntitySet = {
     "machineId",
     "computerDnsName",
     "creationDateTimeUtc",
-    "lastUpdateDateTimeUtc",
     "lastUpdateTimeUtc",
     "cancellationRequestor",
     "cancellationComment",
@@ -135,11 +135,25 @@ export const resultOf = (self: Actions, id: string, index: number, now: number):
   return action === undefined ? undefined : Action.resultOf(action, index, now)
 }
 
+/** An action that has finished is listed thousands of times. */
+const listed = new WeakMap<ActionRecord, ODataFilter.Row>()
+
+/** A record as lists have it: they name the time of the last update without `Date`. */
+const listedAs = (record: ActionRecord): ODataFilter.Row => {
+  const { lastUpdateDateTimeUtc, ...others } = record
+  if (lastUpdateDateTimeUtc === undefined) return record
+  const known = listed.get(record)
+  if (known !== undefined) return known
+  const row = { ...others, lastUpdateTimeUtc: lastUpdateDateTimeUtc }
+  listed.set(record, row)
+  return row
+}
+
 /** The actions that are visible, newest first. */
 const visible = (self: Actions, now: number) =>
-  all(self, now, (action) => isVisible(self, action, now)).toSorted((a, b) =>
-    String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1,
-  )
+  all(self, now, (action) => isVisible(self, action, now))
+    .toSorted((a, b) => (String(a["creationDateTimeUtc"]) < String(b["creationDateTimeUtc"]) ? 1 : -1))
+    .map(listedAs)
 
 /** A page of the list. */
 export const list = (self: Actions, params: URLSearchParams, now: number): Rejection | ODataQuery.Page =>

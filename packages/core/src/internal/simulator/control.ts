@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { apiError, type Rejection } from "./errors.ts"
+import { apiError } from "./errors.ts"
 import * as Faults from "./faults.ts"
 import { jsonOf } from "./requestBody.ts"
 
@@ -20,8 +21,6 @@ const paths: ReadonlySet<string> = new Set(["/simulator/faults", "/simulator/out
 
 export const isControlPath = (pathname: string): boolean => paths.has(pathname)
 
-const decodeFaults = Schema.decodeUnknownOption(Faults.Request, { onExcessProperty: "error" })
-
 const decodeOutage = Schema.decodeUnknownOption(Schema.Struct({ isOut: Schema.Boolean }), { onExcessProperty: "error" })
 
 const stateOf = ({ faults, isOut }: Control) =>
@@ -30,15 +29,9 @@ const stateOf = ({ faults, isOut }: Control) =>
     faults: Object.fromEntries([...faults].filter(([, left]) => left.length > 0)),
   })
 
-const invalid = (expected: string) => apiError(400, "InvalidRequestBody", `The body is not ${expected}, as JSON.`)
+const example = '{"on": "blob", "faults": [{"fault": "cut", "after": 1000}]}'
 
-const addFaults = (self: Control, body: unknown): Rejection | undefined | "invalid" => {
-  const request = Option.getOrUndefined(decodeFaults(body))
-  if (request === undefined) return "invalid"
-  const problem = Faults.check(request.on, request.faults)
-  if (problem === undefined) Faults.add(self.faults, request.on, request.faults)
-  return problem
-}
+const invalid = (expected: string) => apiError(400, "InvalidRequestBody", `The body is not ${expected}, as JSON.`)
 
 const change = (self: Control, pathname: string, body: unknown) => {
   if (pathname === "/simulator/outage") {
@@ -47,9 +40,12 @@ const change = (self: Control, pathname: string, body: unknown) => {
     self.isOut = request.isOut
     return stateOf(self)
   }
-  const problem = addFaults(self, body)
-  if (problem === "invalid") return invalid('{"on": "blob", "faults": [{"fault": "cut", "after": 1000}]}')
-  return problem === undefined ? stateOf(self) : apiError(problem.status, problem.code, problem.message)
+  const request = Faults.decode(body)
+  if (Result.isFailure(request)) {
+    return apiError(400, "InvalidRequestBody", `${request.failure}. An example is ${example}.`)
+  }
+  Faults.add(self.faults, request.success.on, request.success.faults)
+  return stateOf(self)
 }
 
 /** Answers a request of a program that tests itself: GET reads the faults that are left, POST adds some, DELETE removes all. */

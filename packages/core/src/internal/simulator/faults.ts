@@ -1,9 +1,11 @@
 /** The faults that are left for coming requests, and how they change an answer. */
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as Stream from "effect/Stream"
-import { apiError, outage, reject, type Rejection, tooManyRequests } from "./errors.ts"
+import { apiError, outage, tooManyRequests } from "./errors.ts"
 import type { Fault } from "./models.ts"
 import { type Operation, operations } from "./routes.ts"
 
@@ -57,30 +59,67 @@ const ofCalls: ReadonlyArray<Fault["fault"]> = ["throttle", "status", "cut", "st
 const ofBlobs: ReadonlyArray<Fault["fault"]> = ["status", "expire", "cut", "stall", "ignoreRange", "none"]
 const ofTokens: ReadonlyArray<Fault["fault"]> = ["throttle", "status", "stall", "none"]
 
-/** Rejects a fault that can't happen to its target. */
-export const check = (target: Target, faults: ReadonlyArray<Fault>): Rejection | undefined => {
-  const possible = target === "blob" ? ofBlobs : target === "token" ? ofTokens : ofCalls
-  const impossible = faults.find(({ fault }) => !possible.includes(fault))
-  return impossible === undefined
-    ? undefined
-    : reject(400, "InvalidInput", `A ${target} has no fault '${impossible.fault}', only ${possible.join(", ")}.`)
-}
+const possibleOn = (target: Target): ReadonlyArray<Fault["fault"]> =>
+  target === "blob" ? ofBlobs : target === "token" ? ofTokens : ofCalls
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))
 
+const StatusCode = Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 }))
+
+/** One structure per fault, so that a member that is wrong is named as a member of its fault. */
 const FaultSchema = Schema.Union([
   Schema.Struct({ fault: Schema.Literal("throttle"), retryAfter: Schema.optionalKey(Count) }),
-  Schema.Struct({
-    fault: Schema.Literal("status"),
-    status: Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 })),
-    code: Schema.optionalKey(Schema.String),
-  }),
-  Schema.Struct({ fault: Schema.Literals(["cut", "stall"]), after: Count }),
-  Schema.Struct({ fault: Schema.Literals(["expire", "ignoreRange", "lost", "none"]) }),
+  Schema.Struct({ fault: Schema.Literal("status"), status: StatusCode, code: Schema.optionalKey(Schema.String) }),
+  Schema.Struct({ fault: Schema.Literal("cut"), after: Count }),
+  Schema.Struct({ fault: Schema.Literal("stall"), after: Count }),
+  Schema.Struct({ fault: Schema.Literal("expire") }),
+  Schema.Struct({ fault: Schema.Literal("ignoreRange") }),
+  Schema.Struct({ fault: Schema.Literal("lost") }),
+  Schema.Struct({ fault: Schema.Literal("none") }),
 ])
 
-/** The body of a request for faults. */
-export const Request = Schema.Struct({
-  on: Schema.Literals([...operations, "blob", "token"]),
-  faults: Schema.Array(FaultSchema).check(Schema.isMaxLength(1000)),
+/** A word of a list, which the message names also where the word is missing. */
+const oneOf = <const Words extends ReadonlyArray<string>>(words: Words) => {
+  const expected = `expected one of ${words.join(", ")}`
+  return Schema.Literals(words).pipe(
+    Schema.annotate({ message: expected }),
+    Schema.annotateKey({ messageMissingKey: expected }),
+  )
+}
+
+const Shape = Schema.Struct({
+  on: oneOf([...operations, "blob", "token"]),
+  faults: Schema.Array(Schema.Unknown).check(Schema.isMaxLength(1000)),
 })
+
+const decodeShape = Schema.decodeUnknownResult(Shape, { onExcessProperty: "error" })
+
+const decodeFault = Schema.decodeUnknownResult(FaultSchema, { onExcessProperty: "error" })
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** The first member that is wrong, and what is expected there, as in `faults[0].after: Missing key`. */
+const problemOf = ({ issue }: Schema.SchemaError, at: string): string => {
+  const [first] = format(issue).issues
+  const path = (first?.path ?? []).reduce<string>((text, part) => {
+    const key = typeof part === "object" ? part.key : part
+    return typeof key === "number" ? `${text}[${key}]` : `${text}${text === "" ? "" : "."}${String(key)}`
+  }, at)
+  return `${path === "" ? "" : `${path}: `}${first?.message ?? "not valid"}`
+}
+
+/** The body of a request for faults, or the member of it that is wrong. */
+export const decode = (
+  body: unknown,
+): Result.Result<{ readonly on: Target; readonly faults: ReadonlyArray<Fault> }, string> =>
+  Result.gen(function* () {
+    const { faults: texts, on } = yield* Result.mapError(decodeShape(body), (error) => problemOf(error, ""))
+    const decodeKind = Schema.decodeUnknownResult(Schema.Struct({ fault: oneOf(possibleOn(on)) }))
+    const faults: Array<Fault> = []
+    for (const [i, text] of texts.entries()) {
+      const at = (error: Schema.SchemaError) => problemOf(error, `faults[${i}]`)
+      yield* Result.mapError(decodeKind(text), at)
+      faults.push(yield* Result.mapError(decodeFault(text), at))
+    }
+    return { on, faults }
+  })
