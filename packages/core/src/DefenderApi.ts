@@ -38,6 +38,7 @@ import type * as MachineAction from "./MachineAction.ts"
 import * as Permission from "./Permission.ts"
 import { Quota, type Service as QuotaService } from "./Quota.ts"
 import type * as QuotaRule from "./QuotaRule.ts"
+import { inSpan } from "./internal/span.ts"
 import { reportNow } from "./Reporter.ts"
 import type { ResultRef } from "./ResultRef.ts"
 import type * as Session from "./Session.ts"
@@ -393,7 +394,7 @@ const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unkno
 const decodeLinkAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
 
 const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["downloadLink"] =>
-  Effect.fn("DefenderApi.downloadLink")(function* (ref, options) {
+  Effect.fnUntraced(function* (ref, options) {
     const { index, machineActionId } = ref
     yield* Effect.annotateCurrentSpan({
       "live_response.action.id": machineActionId,
@@ -422,7 +423,7 @@ const downloadLink = (api: Api, hosts: ReadonlyArray<string> | "any"): Service["
       Effect.fromResult(link),
       (problem) => new DefenderError({ operation, reason: new LinkNotFollowed(problem) }),
     )
-  })
+  }, inSpan("DefenderApi.downloadLink"))
 
 const execute = (api: Api): Service["execute"] =>
   Effect.fn("DefenderApi.execute")(function* (request, options) {

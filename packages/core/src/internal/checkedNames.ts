@@ -26,8 +26,8 @@ export const untrusted = (path: string, detail: string) => new StoreError({ path
 const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
   problem === undefined ? Effect.void : Effect.fail(untrusted(path, problem))
 
-const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.Effect<void, StoreError> =>
-  type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
+const notADirectory = ({ type }: FileSystem.File.Info, path: string): StoreError =>
+  new StoreError({ path, problem: "NotADirectory", detail: type })
 
 /** Creates one directory. Another program may create the same one at the same time. */
 export const makeOne = ({ fs }: Platform, path: string): Effect.Effect<void, StoreError> =>
@@ -69,7 +69,7 @@ export const resolve = (
         return yield* untrusted(here, "too many symbolic links in the path; choose another directory")
       return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
     }
-    yield* expectDirectory(info, given)
+    if (info.type !== "Directory") return yield* notADirectory(info, given)
     yield* trust(here, role === "directory" ? Trust.ofDirectory(info, user, here) : Trust.ofAncestor(info, user, here))
     return Option.some(here)
   })
@@ -155,10 +155,12 @@ export class Names {
     )
   }
 
+  private invalidName(name: string): StoreError {
+    return untrusted(this.pathOf(name), "not the name of a file in this directory")
+  }
+
   private checkName(name: string): Effect.Effect<void, StoreError> {
-    return segmentsOf(name) === undefined
-      ? Effect.fail(untrusted(this.pathOf(name), "not the name of a file in this directory"))
-      : Effect.void
+    return segmentsOf(name) === undefined ? Effect.fail(this.invalidName(name)) : Effect.void
   }
 
   /** Gives whether the subdirectory of a name is there. */
@@ -167,24 +169,23 @@ export class Names {
     const { user } = this.platform
     return Effect.flatMap(
       this.look(this.real(below(name)), () => path),
-      Option.match({
-        onNone: () => Effect.succeed(false),
-        onSome: (info) =>
-          trust(path, Trust.ofLink(info)).pipe(
-            Effect.andThen(expectDirectory(info, path)),
-            Effect.andThen(trust(path, Trust.ofDirectory(info, user, path))),
-            Effect.as(true),
-          ),
-      }),
+      (found) => {
+        if (Option.isNone(found)) return Effect.succeed(false)
+        const info = found.value
+        const link = Trust.ofLink(info)
+        if (link !== undefined) return Effect.fail(untrusted(path, link))
+        if (info.type !== "Directory") return Effect.fail(notADirectory(info, path))
+        const problem = Trust.ofDirectory(info, user, path)
+        return problem === undefined ? Effect.succeed(true) : Effect.fail(untrusted(path, problem))
+      },
     )
   }
 
   /** Gives whether the directory that a name is in is there. */
   private checkAbove(name: string): Effect.Effect<boolean, StoreError> {
-    return this.checkName(name).pipe(
-      Effect.andThen(this.checkOpened),
-      Effect.andThen(name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)),
-    )
+    return segmentsOf(name) === undefined
+      ? Effect.fail(this.invalidName(name))
+      : Effect.flatMap(this.checkOpened, () => (name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)))
   }
 
   /** The type, size, owner and mode of a file in a directory that was checked. */
