@@ -2,7 +2,8 @@
  * What bytes cost: this program beside its peers, on files of three sizes, from servers of its own on this machine.
  *
  * Each peer gets ready-made addresses and hashes nothing; this program asks an API for each link, hashes with SHA-256,
- * flushes each file, and writes manifest and quota log. Runs take turns; the figures are those of the operating system for
+ * flushes each file, and writes manifest and quota log. `plain` does that too, in the fewest lines of Node that can: what it
+ * costs is the work, and the rest is how this program does it. Runs take turns; the figures are those of the operating system for
  * the finished process (GNU time): CPU is user and system, memory is the peak. Every file is compared with what was served.
  *
  *     node packages/cli/bench/bytes.mjs [--rounds N] [--work large,medium,small,huge] [--peers ours,undici] [--tls] [-j N]
@@ -154,8 +155,15 @@ const list = (name, lines) => {
 const numbers = ({ count }) => Array.from({ length: count }, (_, n) => n)
 
 const script =
-  (name) =>
-  (work, { files }, out) => [process.execPath, join(here, "bytes", name), files, out, String(work.count), concurrency]
+  (name, server = "files") =>
+  (work, servers, out) => [
+    process.execPath,
+    join(here, "bytes", name),
+    servers[server],
+    out,
+    String(work.count),
+    concurrency,
+  ]
 
 const needs = (program) => (isAvailable(program) ? undefined : `${program} is not installed`)
 
@@ -185,6 +193,11 @@ const peers = {
       ),
     ],
     path: (n) => `results/${nameOf(n)}/0.bin`,
+  },
+  plain: {
+    name: "plain Node, same work",
+    command: script("plain.mjs", "api"),
+    path: (n) => `${nameOf(n)}/0.bin`,
   },
   undici: { name: "undici pipeline", command: script("undici.mjs"), path: String },
   sink: { name: "Effect FileSystem.sink", command: script("effectSink.mjs"), path: String },

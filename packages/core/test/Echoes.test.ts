@@ -354,6 +354,20 @@ describe("TerminalText.withoutSecrets", () => {
   )
 })
 
+describe("a text that is a secret, and nothing else", () => {
+  it.each(["pass?word>4711~ÿ", "ab%2Bcd%3D", "%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC", 'a"b\\c€', "100% of it"])(
+    "is removed in each of its forms: %s",
+    (secret) => {
+      const decoded = secret.replaceAll(/(?:%[0-9A-F]{2})+/g, (encoded) => decodeURIComponent(encoded))
+      for (const text of [secret, decoded]) {
+        for (const form of [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1)]) {
+          assert.strictEqual(TerminalText.withoutSecrets(form, [Redacted.make(secret)]), "<redacted>")
+        }
+      }
+    },
+  )
+})
+
 describe("a secret in base64", () => {
   const password = "pass?word>4711~ÿ"
   const base64 = (text: string) => Base64.encode(text)

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /** In bytes: what is longer is written on the pool, because the system may have to write other bytes to the disk first. */
@@ -30,7 +31,9 @@ const flagBits: Partial<Record<FileSystem.OpenFlag, number>> = {
   "ax+": O_APPEND | O_CREAT | O_RDWR | O_EXCL,
 }
 
-const typeOf = (stats: NFS.BigIntStats): FileSystem.File.Type => {
+type Stats = NFS.Stats | NFS.BigIntStats
+
+const typeOf = (stats: Stats): FileSystem.File.Type => {
   if (stats.isFile()) return "File"
   if (stats.isDirectory()) return "Directory"
   if (stats.isSymbolicLink()) return "SymbolicLink"
@@ -40,29 +43,75 @@ const typeOf = (stats: NFS.BigIntStats): FileSystem.File.Type => {
   return stats.isSocket() ? "Socket" : "Unknown"
 }
 
-/** Dates are created when they are read: that costs as much as the rest, and the checks of a directory read none. */
-const infoOf = (stats: NFS.BigIntStats): FileSystem.File.Info => ({
-  type: typeOf(stats),
+/** Each value is created when it is read: a result is looked at some twenty times, and a check reads two or three of them. */
+class DirectInfo implements FileSystem.File.Info {
+  private readonly stats: Stats
+
+  constructor(stats: Stats) {
+    this.stats = stats
+  }
+
+  get type() {
+    return typeOf(this.stats)
+  }
   get mtime() {
-    return Option.some(stats.mtime)
-  },
+    return Option.some(this.stats.mtime)
+  }
   get atime() {
-    return Option.some(stats.atime)
-  },
+    return Option.some(this.stats.atime)
+  }
   get birthtime() {
-    return Option.some(stats.birthtime)
-  },
-  dev: stats.dev,
-  rdev: Option.some(stats.rdev),
-  ino: Option.some(stats.ino),
-  mode: Number(stats.mode),
-  nlink: Option.some(stats.nlink),
-  uid: Option.some(Number(stats.uid)),
-  gid: Option.some(Number(stats.gid)),
-  size: ByteSize.bytes(stats.size),
-  blksize: Option.some(ByteSize.bytes(stats.blksize)),
-  blocks: Option.some(stats.blocks),
-})
+    return Option.some(this.stats.birthtime)
+  }
+  get dev() {
+    return BigInt(this.stats.dev)
+  }
+  get rdev() {
+    return Option.some(BigInt(this.stats.rdev))
+  }
+  get ino() {
+    return Option.some(BigInt(this.stats.ino))
+  }
+  get mode() {
+    return Number(this.stats.mode)
+  }
+  get nlink() {
+    return Option.some(BigInt(this.stats.nlink))
+  }
+  get uid() {
+    return Option.some(Number(this.stats.uid))
+  }
+  get gid() {
+    return Option.some(Number(this.stats.gid))
+  }
+  get size() {
+    return ByteSize.bytes(this.stats.size)
+  }
+  get blksize() {
+    return Option.some(ByteSize.bytes(this.stats.blksize))
+  }
+  get blocks() {
+    return Option.some(BigInt(this.stats.blocks))
+  }
+}
+
+/** Whether numbers hold what identifies a file: file systems may use all 64 bits. What is larger is rounded to an unsafe one. */
+const isExact = ({ dev, ino, size }: NFS.Stats): boolean =>
+  Number.isSafeInteger(dev) && Number.isSafeInteger(ino) && Number.isSafeInteger(size)
+
+/** Numbers cost half of what big integers do. */
+const fstat = (fd: number): DirectInfo => {
+  const stats = NFS.fstatSync(fd)
+  return new DirectInfo(isExact(stats) ? stats : NFS.fstatSync(fd, { bigint: true }))
+}
+
+/** Nothing where there is nothing. */
+const lstat = (path: string): DirectInfo | undefined => {
+  const stats = NFS.lstatSync(path, { throwIfNoEntry: false })
+  const exact =
+    stats === undefined || isExact(stats) ? stats : NFS.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return exact && new DirectInfo(exact)
+}
 
 const failed = (method: string, fd: number, cause: unknown) =>
   systemError({ _tag: "Unknown", module: "FileSystem", method, pathOrDescriptor: fd, cause })
@@ -109,7 +158,7 @@ class DirectFile implements FileSystem.File {
   }
 
   get stat() {
-    return direct("stat", this.fd, () => infoOf(NFS.fstatSync(this.fd, { bigint: true })))
+    return direct("stat", this.fd, () => fstat(this.fd))
   }
 
   get sync() {
@@ -198,20 +247,24 @@ const openWith =
     const bits = flagBits[flag]
     if (bits === undefined) return fs.open(path, options)
     const flags = noFollow === true ? bits | O_NOFOLLOW : bits
-    const opened = Effect.acquireRelease(
-      Effect.try(() => new DirectFile(NFS.openSync(path, flags, mode), flag.startsWith("a"))),
-      (file) => file.close,
+    // `Effect.acquireRelease` copies the context for a release that may need it, and closing a file needs nothing.
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.scope, (scope) => {
+        const opened = Result.try(() => new DirectFile(NFS.openSync(path, flags, mode), flag.startsWith("a")))
+        return Result.isSuccess(opened)
+          ? Effect.as(Scope.addFinalizer(scope, opened.success.close), opened.success)
+          : restore(fs.open(path, options))
+      }),
     )
-    return Effect.matchEffect(opened, { onSuccess: Effect.succeed, onFailure: () => fs.open(path, options) })
   }
 
 const lstatWith =
   (fs: FileSystem.FileSystem): FileSystem.FileSystem["lstat"] =>
   (path) =>
     Effect.suspend(() => {
-      const stats = Result.try(() => NFS.lstatSync(path, { bigint: true, throwIfNoEntry: false }))
-      if (Result.isFailure(stats)) return fs.lstat(path)
-      return stats.success === undefined ? Effect.fail(missing(path)) : Effect.succeed(infoOf(stats.success))
+      const info = Result.try(() => lstat(path))
+      if (Result.isFailure(info)) return fs.lstat(path)
+      return info.success === undefined ? Effect.fail(missing(path)) : Effect.succeed(info.success)
     })
 
 const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({

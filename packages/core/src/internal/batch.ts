@@ -1,4 +1,5 @@
 /** A batch: many results, one stream of events. */
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -92,6 +93,10 @@ const runResult = Effect.fnUntraced(function* (
   if (outage !== undefined) return yield* outage
 })
 
+/** A result adds services to these some twenty times, and each ninth addition would copy all of them. */
+const flattened = <R>(context: Context.Context<R>): Context.Context<R> =>
+  Context.makeUnsafe(new Map(context.mapUnsafe), { maxDepth: 32 })
+
 const runResults = <E, R>(
   batch: Batch,
   refs: Stream.Stream<ResultRef, E, R>,
@@ -100,6 +105,7 @@ const runResults = <E, R>(
   return refs.pipe(
     Stream.mapEffect((ref) => runResult(batch, ref), { concurrency: options.concurrency, unordered: true }),
     Stream.runDrain,
+    Effect.updateContext((context: Context.Context<R>) => flattened(context)),
     // The stream of targets may have waited for the API as well.
     Effect.mapError((error): BatchError | E => CircuitBreaker.gaveUp(error) ?? error),
     Effect.withSpan("LiveResponse.saveAll", undefined, { captureStackTrace: false }),

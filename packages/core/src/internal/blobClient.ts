@@ -98,7 +98,6 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
     const link = yield* linkOf(transfer)
     yield* check
     return yield* Http.execute(client, requestOf(link, transfer), headTimeout).pipe(
-      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
       // A link to a package has no signature that spans leave out, but a token.
       Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, "token"]),
       Effect.mapError((trouble) => TransferFailure.ofConnection(transfer, link, trouble)),

@@ -25,32 +25,31 @@ const optional = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
 
 export const untrusted = (path: string, detail: string) => new StoreError({ path, problem: "Untrusted", detail })
 
-const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
-  problem === undefined ? Effect.void : Effect.fail(untrusted(path, problem))
+const failIf = (problem: StoreError | undefined): Effect.Effect<void, StoreError> =>
+  problem === undefined ? Effect.void : Effect.fail(problem)
 
-const expectDirectory = ({ type }: FileSystem.File.Info, path: string): Effect.Effect<void, StoreError> =>
-  type === "Directory" ? Effect.void : Effect.fail(new StoreError({ path, problem: "NotADirectory", detail: type }))
+const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
+  failIf(problem === undefined ? undefined : untrusted(path, problem))
+
+const notADirectory = ({ type }: FileSystem.File.Info, path: string): StoreError =>
+  new StoreError({ path, problem: "NotADirectory", detail: type })
 
 /** Creates one directory. Another program may create the same one at the same time. */
 export const makeOne = ({ fs, paths, platform }: System, path: string): Effect.Effect<void, StoreError> =>
   Effect.andThen(
-    checkPossible(platform, path, paths.basename(path)),
+    failIf(problemOfName(platform, path, paths.basename(path))),
     fs.makeDirectory(path, { mode: 0o700 }).pipe(
       Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
       at(path),
     ),
   )
 
-/** Fails if the system can't have a file or directory of this name. */
-const checkPossible = (
-  { problemOfName }: Platform.Service,
-  path: string,
-  name: string,
-): Effect.Effect<void, StoreError> => {
+/** Why the system can't have a file or directory of this name. */
+const problemOfName = ({ problemOfName }: Platform.Service, path: string, name: string): StoreError | undefined => {
   const problem = problemOfName(name)
   return problem === undefined
-    ? Effect.void
-    : Effect.fail(new StoreError({ path, problem: "Failed", detail: `${problem}; choose another name` }))
+    ? undefined
+    : new StoreError({ path, problem: "Failed", detail: `${problem}; choose another name` })
 }
 
 /** Fails if the path of a directory is too long for the names of its files. */
@@ -99,7 +98,7 @@ export const resolve = (
         return yield* untrusted(here, "too many symbolic links in the path; choose another directory")
       return yield* walk(paths.resolve(parent.value, yield* at(here)(fs.readLink(here))), role)
     }
-    yield* expectDirectory(info, given)
+    if (info.type !== "Directory") return yield* notADirectory(info, given)
     yield* trust(
       here,
       role === "directory"
@@ -192,12 +191,12 @@ export class Names {
     )
   }
 
-  private checkName(name: string): Effect.Effect<void, StoreError> {
+  /** Why there can be no file of this name. */
+  private problemOf(name: string): StoreError | undefined {
     const segments = segmentsOf(name)
-    if (segments === undefined) {
-      return Effect.fail(untrusted(this.pathOf(name), "not the name of a file in this directory"))
-    }
-    return checkPossible(this.system.platform, this.pathOf(name), segments.at(-1) ?? "")
+    return segments === undefined
+      ? untrusted(this.pathOf(name), "not the name of a file in this directory")
+      : problemOfName(this.system.platform, this.pathOf(name), segments.at(-1) ?? "")
   }
 
   /** Gives whether the subdirectory of a name is there. */
@@ -206,24 +205,24 @@ export class Names {
     const { user } = this.system.platform
     return Effect.flatMap(
       this.look(this.real(below(name)), () => path),
-      Option.match({
-        onNone: () => Effect.succeed(false),
-        onSome: (info) =>
-          trust(path, PathPermissions.ofLink(info)).pipe(
-            Effect.andThen(expectDirectory(info, path)),
-            Effect.andThen(trust(path, PathPermissions.ofDirectory(info, user, path))),
-            Effect.as(true),
-          ),
-      }),
+      (found) => {
+        if (Option.isNone(found)) return Effect.succeed(false)
+        const info = found.value
+        const link = PathPermissions.ofLink(info)
+        if (link !== undefined) return Effect.fail(untrusted(path, link))
+        if (info.type !== "Directory") return Effect.fail(notADirectory(info, path))
+        const problem = PathPermissions.ofDirectory(info, user, path)
+        return problem === undefined ? Effect.succeed(true) : Effect.fail(untrusted(path, problem))
+      },
     )
   }
 
   /** Gives whether the directory that a name is in is there. */
   private checkAbove(name: string): Effect.Effect<boolean, StoreError> {
-    return this.checkName(name).pipe(
-      Effect.andThen(this.checkOpened),
-      Effect.andThen(name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)),
-    )
+    const problem = this.problemOf(name)
+    return problem === undefined
+      ? Effect.flatMap(this.checkOpened, () => (name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)))
+      : Effect.fail(problem)
   }
 
   /** The type, size, owner and mode of a file in a directory that was checked. */
@@ -277,7 +276,7 @@ export class Names {
         Effect.flatMap(this.checkFile(name), (found) => this.checkNotDirectory(name, found)),
       )
     return this.checkDirectoryOf(from).pipe(
-      Effect.andThen(below(from) === below(to) ? this.checkName(to) : this.checkDirectoryOf(to)),
+      Effect.andThen(below(from) === below(to) ? failIf(this.problemOf(to)) : this.checkDirectoryOf(to)),
       Effect.andThen(file(from)),
       Effect.andThen(file(to)),
     )

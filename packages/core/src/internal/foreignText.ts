@@ -82,17 +82,22 @@ const withoutWords = (text: string, part: string): string => {
   return [...kept, text.slice(from)].join("")
 }
 
-/** The secrets that a text is long enough for. A link is longer than most headers, and its forms need not be computed. */
-const fitting = (secrets: Secrets, longest: number): Secrets => {
-  const fit = secrets.filter((secret) => Redacted.value(secret).length <= longest)
+/**
+ * The secrets that a text is long enough for. A link and its signature are longer than most headers, and computing the forms
+ * of each new link would cost more than all else that is done with its answer.
+ */
+const fitting = (secrets: Secrets, isShortEnough: (secret: string) => boolean): Secrets => {
+  const fit = secrets.filter((secret) => isShortEnough(Redacted.value(secret)))
   return fit.length === secrets.length ? secrets : fit
 }
 
-/** Nine characters of a secret, such as `%E2%82%AC`, may be one in a text. */
-const fittingForms = (secrets: Secrets, { length }: string) => forms(fitting(secrets, length * 9))
+/** The shortest form of a secret is the decoded one. */
+const fittingForms = (secrets: Secrets, { length }: string) =>
+  forms(fitting(secrets, (secret) => Option.getOrElse(decode(secret), () => secret).length <= length))
 
 /** Four characters of base64 are three of a secret, without up to two at each of its ends. */
-const fittingBase64Forms = (secrets: Secrets, { length }: string) => base64Forms(fitting(secrets, (length * 3) / 4 + 4))
+const fittingBase64Forms = (secrets: Secrets, { length }: string) =>
+  base64Forms(fitting(secrets, (secret) => secret.length <= (length * 3) / 4 + 4))
 
 /** Replaces each of the secrets, and what looks like one, with a mark. */
 export const redact = (text: string, secrets: Secrets = []): string => {

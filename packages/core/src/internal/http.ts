@@ -15,12 +15,24 @@ import { monotonicMillisUnsafe } from "./monotonic.ts"
 import { Utf8Decoder } from "./utf8Decoder.ts"
 
 /** `fetch` follows redirects by default; other transports ignore the setting. */
-const withoutRedirects = Context.make(FetchHttpClient.RequestInit, { redirect: "manual" })
+const withoutRedirects: (typeof FetchHttpClient.RequestInit)["Service"] = { redirect: "manual" }
 
-const withTraceHeaders = Context.add(withoutRedirects, TracerPropagationEnabled, true)
-const withoutTraceHeaders = Context.add(withoutRedirects, TracerPropagationEnabled, false)
-/** The client describes each request and answer in a span before it sees that nobody traces. */
-const untraced = Context.add(withoutTraceHeaders, TracerDisabledWhen, () => true)
+const isDisabled = () => true
+
+/** Settings of the client. They are added one by one, because `Effect.provideContext` copies all services. */
+const withSettings = <R>(
+  context: Context.Context<R>,
+  isTraced: boolean,
+  sendsTraceHeaders: boolean,
+): Context.Context<R> => {
+  const added = Context.add(
+    Context.add(context, FetchHttpClient.RequestInit, withoutRedirects),
+    TracerPropagationEnabled,
+    isTraced && sendsTraceHeaders,
+  )
+  // The client describes each request and answer in a span before it sees that nobody traces.
+  return isTraced ? added : Context.add(added, TracerDisabledWhen, isDisabled)
+}
 
 /**
  * Sends a request to exactly the host that it names, and waits for the head of the answer.
@@ -35,9 +47,8 @@ export const execute = <R>(
   options?: { readonly sendsTraceHeaders: boolean },
 ): Effect.Effect<HttpClientResponse, Trouble, R> =>
   Effect.flatMap(References.TracerEnabled, (isTraced) =>
-    Effect.provideContext(
-      client.execute(request),
-      !isTraced ? untraced : options?.sendsTraceHeaders === true ? withTraceHeaders : withoutTraceHeaders,
+    Effect.updateContext(client.execute(request), (context: Context.Context<R>) =>
+      withSettings(context, isTraced, options?.sendsTraceHeaders === true),
     ),
   ).pipe(
     Effect.mapError(troubleOf),

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import { acquire } from "./acquire.ts"
 
 /** Waits until the key is free, and holds it until the scope closes. */
 export type Hold = (key: string) => Effect.Effect<void, never, Scope.Scope>
@@ -27,7 +28,5 @@ export const make = (): Hold => {
       if (lock.users === 0) locks.delete(key)
     })
   return (key) =>
-    Effect.acquireRelease(enter(key), (lock) => leave(key, lock)).pipe(
-      Effect.flatMap(({ semaphore }) => semaphore.takeScoped(1)),
-    )
+    acquire(enter(key), (lock) => leave(key, lock)).pipe(Effect.flatMap(({ semaphore }) => semaphore.takeScoped(1)))
 }

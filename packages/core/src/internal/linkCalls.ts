@@ -16,6 +16,7 @@ import * as ActionCalls from "./actionCalls.ts"
 import * as ApiCall from "./apiCall.ts"
 import type { Api } from "./apiEndpoints.ts"
 import * as ApiErrors from "./apiErrors.ts"
+import { inSpan } from "./span.ts"
 
 type Hosts = ReadonlyArray<string> | "any"
 
@@ -84,7 +85,7 @@ export const downloadLink = (api: Api, hosts: Hosts) => {
       Effect.orElseSucceed(() => false),
     )
 
-  return Effect.fn("DefenderApi.downloadLink")(function* (ref: ResultRef, options?: { readonly isRenewal?: boolean }) {
+  return Effect.fnUntraced(function* (ref: ResultRef, options?: { readonly isRenewal?: boolean }) {
     yield* Effect.annotateCurrentSpan({
       "live_response.action.id": ref.machineActionId,
       "live_response.command.index": ref.index,
@@ -100,5 +101,5 @@ export const downloadLink = (api: Api, hosts: Hosts) => {
           ),
       ),
     )
-  })
+  }, inSpan("DefenderApi.downloadLink"))
 }

@@ -271,7 +271,7 @@ export const open = Effect.fnUntraced(function* (
   }
   // A result that is new has no directory, and so nothing that an earlier writer left.
   if (yield* part.directory.hasDirectoryOf(part.name)) yield* takeOver(part)
-  yield* Effect.addFinalizer(() => close(part))
+  yield* Scope.addFinalizer(yield* Effect.scope, close(part))
   // A body may pause for long: what has arrived is on the disk a second later, even if this program is killed.
   yield* exclusively(part)(checkpoint(part)).pipe(
     Effect.delay("1 second"),

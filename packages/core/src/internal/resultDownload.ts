@@ -22,6 +22,7 @@ import { mayBorrow } from "./borrowing.ts"
 import type { CircuitBreaker } from "./circuitBreaker.ts"
 import { foreignText, redact } from "./foreignText.ts"
 import * as ResultMetrics from "./resultMetrics.ts"
+import { inSpan } from "./span.ts"
 
 export interface Services {
   readonly transfer: Transfer
@@ -83,11 +84,9 @@ export const download = (
     Effect.scoped,
     counting(counts),
     ResultMetrics.timed,
-    Effect.withSpan(
-      "LiveResponse.save",
-      { attributes: { ...spanAttributes(ref), "live_response.attempt": counts.attempts } },
-      { captureStackTrace: false },
-    ),
+    inSpan("LiveResponse.save", {
+      attributes: { ...spanAttributes(ref), "live_response.attempt": counts.attempts },
+    }),
   )
 
 /** The path of a result that an earlier run stored, if the file is still there. */

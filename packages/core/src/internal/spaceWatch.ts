@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import type { Service, Space } from "../DiskSpace.ts"
 import { defaultMinFree, DownloadLimits } from "../DownloadLimits.ts"
 import { StoreError } from "../StoreError.ts"
+import { acquire } from "./acquire.ts"
 
 /** The system is asked again after this many written bytes. */
 const checkLength = 1024 * 1024
@@ -42,7 +43,7 @@ export class SpaceWatch {
 
   /** Reserves space for one file until the scope closes. It starts with nothing. */
   reserve() {
-    return Effect.acquireRelease(
+    return acquire(
       Effect.sync(() => {
         const reservation: Reservation = { expected: 0, unchecked: Infinity }
         this.reservations.add(reservation)

@@ -3,7 +3,6 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
 import * as Pace from "./pace.ts"
@@ -69,11 +68,12 @@ export const make = Effect.fnUntraced(function* (
     if (state.stall?.rate !== undefined) pace.stopSlow()
     return Scope.close(connection, Exit.void)
   })
-  yield* hasStalled.pipe(
-    Effect.repeat({ schedule: Schedule.spaced(Duration.millis(timeoutMillis / 4)), until: (stalled) => stalled }),
-    Effect.andThen(close),
-    Effect.forkScoped,
+  // Nothing has stalled before the first quarter, in which most bodies end.
+  const watch: Effect.Effect<void> = Effect.flatMap(
+    Effect.delay(hasStalled, Duration.millis(timeoutMillis / 4)),
+    (stalled) => (stalled ? close : watch),
   )
+  yield* Effect.forkScoped(watch)
 
   return {
     stall: () => state.stall,
