@@ -89,5 +89,5 @@ const print = Effect.fnUntraced(function* (plan: PlanText.DownloadPlan, json: bo
   }
   // Standard output has only targets, so that another program or another download can read them.
   yield* Effect.forEach(missing, (key) => Console.log(key), { discard: true })
-  yield* Effect.forEach(PlanText.ofDownload(plan), Messages.write, { discard: true })
+  yield* Effect.forEach(PlanText.ofDownload(plan), (line) => Messages.write(line), { discard: true })
 })
