@@ -21,7 +21,7 @@ import { only } from "./internal/schedule.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { type CallLog, type Permit, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
 import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
-import { Timing } from "./Timing.ts"
+import { type Settings, Timing } from "./Timing.ts"
 
 /**
  * The state of a quota: see `QuotaRule.Status`. `waiting` is the number of calls in this program that wait for a permit.
@@ -213,7 +213,7 @@ export const make = (options: MakeOptions): Effect.Effect<Service, QuotaStoreErr
   makeReporting(options, () => Effect.void)
 
 /** Takes a permit from the log, and waits on where the schedule has finished. */
-const acquiring = (log: CallLog, schedule: Timing["Service"]["quota"]): Effect.Effect<Permit, QuotaStoreError> =>
+const acquiring = (log: CallLog, schedule: Settings["quota"]): Effect.Effect<Permit, QuotaStoreError> =>
   log.acquire.pipe(
     Effect.retry(only(schedule, isFull)),
     untilItAnswers,
