@@ -38,11 +38,14 @@ const run = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>)
 
 const Event = Schema.fromJsonString(Schema.Struct({ event: Schema.String, at: Schema.DateTimeUtcFromString }))
 
-const decodeEvent = Schema.decodeSync(Event)
+const decode = Schema.decodeSync(Event)
 
 /** In milliseconds, from the first link to the last event. */
 const durationOf = (stdout: string): number => {
-  const events = stdout.trimEnd().split("\n").map((line) => decodeEvent(line))
+  const events = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => decode(line))
   const times = events.filter(({ event }) => event !== "waiting").map(({ at }) => DateTime.toEpochMillis(at))
   return Math.max(...times) - Math.min(...times)
 }
