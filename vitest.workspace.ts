@@ -36,9 +36,10 @@ export default defineConfig({
     maxWorkers: 4,
     maxConcurrency: 8,
     projects: [
+      // Without isolation the modules are loaded once for a worker: loading them again takes longer than most files.
       project("core", { isolate: false }),
       project("node", { globalSetup: bundles }),
-      project("cli", { globalSetup: bundles }),
+      project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
     ],
   },

@@ -1,7 +1,7 @@
 // Before the tests of a package: bundles the programs that they start as processes, because a process starts from a bundle in a
 // third of the time that it takes from the sources. A variable that is set already (LIVE_RESPONSE_TEST_BIN, to the path of
 // packages/cli/src/bin.ts) names the program to start instead.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -26,6 +26,8 @@ export default async function setup(project) {
   const { build, file, variable } = programs[project.name]
   if (process.env[variable] !== undefined) return
   const root = mkdtempSync(join(tmpdir(), "live-response-test-bundle-"))
+  // A test starts the program as another user.
+  chmodSync(root, 0o755)
   const dist = join(root, "dist")
   writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module" }))
   await build(dist)

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Cli from "./support/Cli.ts"
+import * as CliInProcess from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 import * as Terminal from "./support/Terminal.ts"
@@ -549,7 +550,7 @@ describe("live-response quota", { concurrent: true }, () => {
   /** Ten calls have just finished, and no others follow. */
   const used = Effect.gen(function* () {
     const { samples, server } = yield* serve(10, ReferenceServer.microsoftWindows, { bearer })
-    const box = yield* Cli.sandbox
+    const box = yield* CliInProcess.sandbox
     assertEnded(yield* box.run(download(server, samples, [])))
     const requests = server.requests.length
     yield* Effect.addFinalizer(() => Effect.sync(() => assert.strictEqual(server.requests.length, requests)))
@@ -631,7 +632,7 @@ describe("live-response quota", { concurrent: true }, () => {
   it.live("prints no control characters of a token", () =>
     Effect.gen(function* () {
       const { server } = yield* serve(0, [])
-      const box = yield* Cli.sandbox
+      const box = yield* CliInProcess.sandbox
       const env = { LIVE_RESPONSE_TOKEN: tokenOf({ tid: "\u001b[2Jowned\u202e\u009b\n", appid: "\u0007" }) }
       const ended = yield* box.run(within(env, quota(server, [])))
       assertEnded(ended)
@@ -695,7 +696,7 @@ describe("live-response quota", { concurrent: true }, () => {
   ]
   it.live.each(chosen)("takes %s", ([, args, env, windows]) =>
     Effect.gen(function* () {
-      const box = yield* Cli.sandbox
+      const box = yield* CliInProcess.sandbox
       const report = yield* reportOf(box, { args: ["quota", ...args], env })
       assert.deepStrictEqual(
         report.windows.map(({ limit, seconds }) => [limit, seconds] as const),
@@ -724,7 +725,7 @@ describe("an invalid quota", { concurrent: true }, () => {
   it.live.each(cases)("by %s exits with 2 and one line with the reason", ([, args, env, culprit]) =>
     Effect.gen(function* () {
       const { samples, server } = yield* serve(1, [])
-      const box = yield* Cli.sandbox
+      const box = yield* CliInProcess.sandbox
       const ended = yield* box.run(within(env, download(server, samples, [], ...args)))
       assert.match(ended.stderr, /^live-response: [^\n]+\n$/)
       assert.match(ended.stderr, culprit)
