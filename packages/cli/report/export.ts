@@ -2,7 +2,7 @@
  * Saves the rows that are shown as CSV or JSON Lines.
  */
 import { cell } from "../src/output/SpreadsheetCell.ts"
-import type { Column } from "./columns.ts"
+import type { Column } from "./columnTypes.ts"
 import { announce, h } from "./dom.ts"
 import { counted } from "./format.ts"
 

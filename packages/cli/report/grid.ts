@@ -2,7 +2,7 @@
  * A table of any number of rows: only those on the screen are in the page. It is a grid in the terms of ARIA, and works with the
  * keyboard alone.
  */
-import { type Column, type Order, select } from "./columns.ts"
+import { type Column, type Order, select } from "./columnTypes.ts"
 import { button, copy, fill, h } from "./dom.ts"
 import { save } from "./export.ts"
 import { count } from "./format.ts"

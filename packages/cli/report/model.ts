@@ -1,7 +1,7 @@
 /**
  * The data of the report as the page uses it.
  */
-import { Texts } from "./columns.ts"
+import { Texts } from "./columnTypes.ts"
 import { kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
 
 const isPayload = (value: unknown): value is Payload =>

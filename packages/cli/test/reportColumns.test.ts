@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
-import { hashColumn, numberColumn, select, textColumn, Texts, timeColumn } from "../report/columns.ts"
+import { hashColumn, numberColumn, select, textColumn, Texts, timeColumn } from "../report/columnTypes.ts"
 import { csv, jsonLines } from "../report/export.ts"
 
 const texts = ["", "alpha", "Beta", "beta.exe", "=1+1", 'say "a, b"']

@@ -81,6 +81,23 @@ export const kindOf = (ref: Pick<ResultRef, "index" | "machineActionId">, name: 
   kinds.find((kind) => ofResult(ref, kind) === name)
 
 /**
+ * The kind of a result, by its first bytes. It is the extension of the file.
+ *
+ * **Details**
+ *
+ * The content type of the answer is not used, because the service does not set it reliably.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const kindOfContent = (start: Uint8Array): Kind => {
+  // Only an investigation package is a zip file as it is served: a collected one is inside gzip.
+  if (start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4) return "zip"
+  if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
+  return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
+}
+
+/**
  * Whether a file in the directory of a machine action has a name that only a result has. Nothing else is taken from a name
  * that was found: which result it is, if any, a record says.
  *

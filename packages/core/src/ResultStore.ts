@@ -14,11 +14,9 @@ import type * as Path from "effect/Path"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { DiskSpace } from "./DiskSpace.ts"
-import type * as FileName from "./FileName.ts"
 import { Hasher } from "./Hasher.ts"
 import { allowBorrowing, mayBorrow } from "./internal/borrowing.ts"
-import * as Inspection from "./internal/inspection.ts"
-import * as FileWriter from "./internal/fileWriter.ts"
+import * as DirectoryWriter from "./internal/resultWriter.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
 import * as MemoryWriter from "./internal/memoryWriter.ts"
 import { SpaceWatch } from "./internal/spaceWatch.ts"
@@ -125,18 +123,6 @@ export interface Service {
  * @category services
  */
 export class ResultStore extends Context.Service<ResultStore, Service>()("@live-response/core/ResultStore") {}
-
-/**
- * The kind of a result, by its first bytes. It is the extension of the file.
- *
- * **Details**
- *
- * The content type of the answer is not used, because the service does not set it reliably.
- *
- * @since 0.1.0
- * @category results
- */
-export const kindOf: (start: Uint8Array) => FileName.Kind = Inspection.kindOf
 
 const hasFinished = (ref: ResultRef) =>
   new StoreError({ path: String(ref), problem: "Failed", detail: "this writer has finished; open the result again" })
@@ -275,7 +261,7 @@ export const layerFileSystem = (options: {
       )
       const space = new SpaceWatch(yield* DiskSpace, directory.realPath)
       return withLocks({
-        open: (ref) => FileWriter.open({ directory, hasher, space }, ref),
+        open: (ref) => DirectoryWriter.open({ directory, hasher, space }, ref),
         ...reader(directory),
         write: Effect.fnUntraced(function* (path, bytes) {
           const reserved = yield* space.reserve()

@@ -1,7 +1,7 @@
 /**
  * All machines, and all that is known of one.
  */
-import { type Column, numberColumn, textColumn, Texts } from "../columns.ts"
+import { type Column, numberColumn, textColumn, Texts } from "../columnTypes.ts"
 import { type Child, h } from "../dom.ts"
 import { bytes, count, counted, time } from "../format.ts"
 import { type Data, Grid } from "../grid.ts"

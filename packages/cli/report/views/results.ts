@@ -2,7 +2,7 @@
  * All results in one table.
  */
 import { kinds } from "../../src/commands/report/payload.ts"
-import { type Column, hashColumn, numberColumn, textColumn, Texts, timeColumn } from "../columns.ts"
+import { type Column, hashColumn, numberColumn, textColumn, Texts, timeColumn } from "../columnTypes.ts"
 import { bytes, count, iso, time } from "../format.ts"
 import { type Data, Grid } from "../grid.ts"
 import type { Model } from "../model.ts"

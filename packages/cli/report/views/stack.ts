@@ -1,7 +1,7 @@
 /**
  * Groups of results that are alike, the rarest first.
  */
-import { type Column, mapped, numberColumn, textColumn, Texts } from "../columns.ts"
+import { type Column, mapped, numberColumn, textColumn, Texts } from "../columnTypes.ts"
 import { button, type Child, fill, h } from "../dom.ts"
 import { count, counted } from "../format.ts"
 import { type Data, Grid } from "../grid.ts"

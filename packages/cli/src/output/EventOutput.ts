@@ -26,7 +26,7 @@ import * as Messages from "./Messages.ts"
 import * as PlanText from "./PlanText.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as ProgressDisplay from "./ProgressDisplay.ts"
-import * as ProgressText from "./ProgressText.ts"
+import * as ProgressLines from "./ProgressLines.ts"
 import * as ServiceManager from "./ServiceManager.ts"
 import * as RateMeter from "./RateMeter.ts"
 import * as StandardOutput from "./StandardOutput.ts"
@@ -243,7 +243,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   const startedAt = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
   const moment = yield* makeMoment(progress, elapsed)
-  const line = Effect.map(moment, (moment) => ProgressText.line(progress, moment))
+  const line = Effect.map(moment, (moment) => ProgressLines.line(progress, moment))
   const service = yield* ServiceManager.make(line)
 
   // The display has a scope of its own, which closes before the summary: what is drawn is erased.
@@ -252,7 +252,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     ? Effect.succeed(Console.log)
     : Scope.provide(
         ProgressDisplay.show({
-          lines: (columns) => Effect.map(moment, (moment) => ProgressText.lines(progress, moment, columns)),
+          lines: (columns) => Effect.map(moment, (moment) => ProgressLines.lines(progress, moment, columns)),
           line,
         }),
         display,

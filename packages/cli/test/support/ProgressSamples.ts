@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as DownloadProgress from "../../src/output/DownloadProgress.ts"
 import * as FleetProgress from "../../src/output/FleetProgress.ts"
-import type * as ProgressText from "../../src/output/ProgressText.ts"
+import type * as ProgressLines from "../../src/output/ProgressLines.ts"
 
 // The tests have the same zone on every machine.
 process.env.TZ = "UTC"
@@ -40,7 +40,7 @@ export const status = (nextSlot = Duration.zero, waiting = 0) => ({
   waiting,
 })
 
-export const moment = (options: Partial<ProgressText.Moment> = {}): ProgressText.Moment => ({
+export const moment = (options: Partial<ProgressLines.Moment> = {}): ProgressLines.Moment => ({
   now,
   quota: Option.some(status(Duration.seconds(42), 3)),
   remaining: Option.some(Duration.minutes(10)),

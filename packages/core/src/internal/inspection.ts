@@ -12,13 +12,6 @@ import type { ResultRef } from "../ResultRef.ts"
 import * as TransferError from "../TransferError.ts"
 import * as OriginalName from "./originalName.ts"
 
-export const kindOf = (start: Uint8Array): FileName.Kind => {
-  // Only an investigation package is a zip file as it is served: a collected one is inside gzip.
-  if (start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4) return "zip"
-  if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
-  return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
-}
-
 /** The kind of a result and its original name are in its first bytes. */
 const startLength = OriginalName.gzipHeaderLength
 
@@ -93,7 +86,7 @@ export class Inspection {
       if (head.md5 !== undefined) yield* this.checkMd5(head.md5, all)
       const fileName = head.fileName ?? Option.getOrUndefined(OriginalName.fromGzip(start))
       return {
-        path: FileName.ofResult(this.ref, kindOf(start)),
+        path: FileName.ofResult(this.ref, FileName.kindOfContent(start)),
         bytes: size,
         sha256: Hex.encode(this.sha256.digest()),
         ...(head.etag === undefined ? {} : { etag: head.etag }),

@@ -6,6 +6,7 @@ import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import type { ResultRef } from "@live-response/core/ResultRef"
+import * as FileName from "@live-response/core/FileName"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as ScriptResult from "@live-response/core/ScriptResult"
 import type { StoreError } from "@live-response/core/StoreError"
@@ -155,5 +156,5 @@ const noScript = (ref: ResultRef, { local }: Source, start: Uint8Array, descript
     local === undefined
       ? `download it with live-response download ${ref}, or use --raw > FILE`
       : `it is in ${printable(local.path)}`
-  return `${what[ResultStore.kindOf(start)]}; ${next}`
+  return `${what[FileName.kindOfContent(start)]}; ${next}`
 }

@@ -4,7 +4,7 @@ import * as FleetEvent from "@live-response/core/FleetEvent"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as ProgressText from "../src/output/ProgressText.ts"
+import * as ProgressLines from "../src/output/ProgressLines.ts"
 import * as RateMeter from "../src/output/RateMeter.ts"
 import { batch, completed, ended, fleetOf, id, moment, now, ref, started } from "./support/ProgressSamples.ts"
 
@@ -33,7 +33,7 @@ describe("the progress display", () => {
   )
 
   it("shows what is done, the quota, the downloads in progress and when they end", () => {
-    assert.deepStrictEqual(ProgressText.lines(view, moment(), 90), [
+    assert.deepStrictEqual(ProgressLines.lines(view, moment(), 90), [
       "Results  ██████░░░░░░░░░░░░░░░░░░   25 %   2 of 8 done   1.5 MB   1 already present",
       "Quota    ████████ 100/100 this minute",
       "         █░░░░░░░ 150/1,500 this hour",
@@ -47,12 +47,12 @@ describe("the progress display", () => {
 
   it("fits any terminal", () => {
     for (const columns of [1, 10, 40, 79, 80, 200]) {
-      for (const line of ProgressText.lines(view, moment(), columns)) assert.isBelow(line.length, Math.max(2, columns))
+      for (const line of ProgressLines.lines(view, moment(), columns)) assert.isBelow(line.length, Math.max(2, columns))
     }
   })
 
   it("says that the quota is unknown, and leaves out what can't be estimated", () => {
-    const lines = ProgressText.lines(batch([]), moment({ quota: Option.none(), remaining: Option.none() }), 80)
+    const lines = ProgressLines.lines(batch([]), moment({ quota: Option.none(), remaining: Option.none() }), 80)
     assert.deepStrictEqual(lines, [
       "Results  ░░░░░░░░░░░░░░░░░░░░░░░░   0 done   0 B",
       "Quota    unknown: the quota store does not answer",
@@ -60,7 +60,7 @@ describe("the progress display", () => {
   })
 
   it("names the day of a time more than a day away", () => {
-    const lines = ProgressText.lines(view, moment({ remaining: Option.some(Duration.hours(49)) }), 100)
+    const lines = ProgressLines.lines(view, moment({ remaining: Option.some(Duration.hours(49)) }), 100)
     assert.include(lines.at(-1) ?? "", "about Thu 26 Nov 11:00:00 UTC (in 2 d 1 h)")
   })
 
@@ -70,7 +70,7 @@ describe("the progress display", () => {
       next: Duration.minutes(1),
     })
     const watch = (ago: Duration.Duration) =>
-      ProgressText.lines(batch([], { search: search(ago) }), moment(), 100).filter((line) => line.startsWith("Watch"))
+      ProgressLines.lines(batch([], { search: search(ago) }), moment(), 100).filter((line) => line.startsWith("Watch"))
     assert.deepStrictEqual(watch(Duration.seconds(18)), [
       "Watch    last search at 09:59:42 UTC, next search at 10:00:42 UTC (in 42 s)",
     ])
@@ -89,10 +89,10 @@ describe("the progress display", () => {
       5,
     )
     const view = batch([], { fleet, isSaving: false })
-    assert.deepStrictEqual(ProgressText.lines(view, moment(), 120), [
+    assert.deepStrictEqual(ProgressLines.lines(view, moment(), 120), [
       "Machines █████░░░░░░░░░░░░░░░░░░░   1 of 5 finished   1 running   1 offline   1 failed   2 waiting",
     ])
-    assert.deepStrictEqual(ProgressText.lines(view, moment(), 70).slice(1), [
+    assert.deepStrictEqual(ProgressLines.lines(view, moment(), 70).slice(1), [
       "         1 running",
       "         1 offline",
       "         1 failed",
@@ -102,7 +102,7 @@ describe("the progress display", () => {
 
   it("is one line in a log", () => {
     assert.strictEqual(
-      ProgressText.line(view, moment()),
+      ProgressLines.line(view, moment()),
       "2 of 8 done   1.5 MB   1 already present; quota 100/100 this minute, 150/1,500 this hour, 0/20 in any 10 s, next link at 10:00:42 UTC (in 42 s); ends about 10:10:00 UTC (in 10 min)",
     )
   })
