@@ -29,5 +29,5 @@ const scripts = { test: { name: "scripts", root: "scripts", include: ["*.test.mj
 
 export default defineConfig({
   // Most tests wait for a process or a socket, so more of them run at once than vitest would start on two cores.
-  test: { maxWorkers: 3, projects: [project("core"), project("node"), project("cli"), scripts] },
+  test: { maxWorkers: 3, projects: [project("core"), project("node"), project("cluster"), project("cli"), scripts] },
 })

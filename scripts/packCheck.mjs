@@ -26,6 +26,7 @@ const environment = { PATH: [bin, process.env.PATH].join(":"), HOME: join(root, 
 const bounds = {
   core: { archive: 850 },
   node: { archive: 200, installed: 80_000 },
+  cluster: { archive: 100 },
   cli: { archive: 900, installed: 3000 },
   worker: 110,
 }
@@ -81,7 +82,8 @@ const pack = (name, directory) => {
   return status === 0 ? JSON.parse(stdout).filename : fail(`pnpm pack failed for ${name}`)
 }
 
-const packAll = (directory) => Object.fromEntries(["core", "node", "cli"].map((name) => [name, pack(name, directory)]))
+const packAll = (directory) =>
+  Object.fromEntries(["core", "node", "cluster", "cli"].map((name) => [name, pack(name, directory)]))
 
 const archives = packAll(root)
 

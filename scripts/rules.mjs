@@ -37,6 +37,12 @@ const lineRules = [
       /\bfs\.(open|readFile|readFileString|stream|sink|writeFile|writeFileString|rename|remove|copy|copyFile|link|symlink|truncate)\(/,
     instead: "open files through PrivateDirectory",
   },
+  {
+    // Effect's cluster is unstable, so one file knows it.
+    appliesTo: /^packages\/(?!cluster\/src\/internal\/engine\.ts$).*\.ts$/,
+    forbids: /["']effect\/cluster\b/,
+    instead: "use the engine of packages/cluster, whose internal/engine.ts alone names effect/cluster",
+  },
 ]
 
 const problemsOfLine = (file, line) => [

@@ -83,6 +83,8 @@ function linkNode() {
 /** Programs that tests start, and that no npm package contains. They are Debian's. */
 function requirePrograms() {
   requireProgram("redis-server", "The tests of the quota in Redis", () => runs("redis-server"))
+  // Its programs are not on the path.
+  requireProgram("postgresql", "The tests of the cluster", () => existsSync("/usr/lib/postgresql"))
   // It takes long to print its version.
   requireProgram("chromium", "The tests of the report", () => spawnSync("which", ["chromium"]).status === 0)
 }

@@ -1,0 +1,9 @@
+/**
+ * The state of many tenants in PostgreSQL for `@live-response/core`: each module of this package by its name.
+ *
+ * @since 0.1.0
+ */
+export * as Database from "./Database.ts"
+export * as DatabaseError from "./DatabaseError.ts"
+export * as Migrations from "./Migrations.ts"
+export * as PgQuotaStore from "./PgQuotaStore.ts"
