@@ -50,7 +50,7 @@ export interface Service {
    *
    * **Gotchas**
    *
-   * A statement that fails with `Unreachable` may have been executed all the same: only its answer is missing.
+   * A statement that fails with `Unreachable` may have been executed: perhaps only its answer is missing.
    */
   readonly query: <A>(
     use: (sql: SqlClient) => Effect.Effect<A, SqlError>,
@@ -154,7 +154,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   return service
 })
 
-/** Fails unless the schema is the one that this release was made for. */
+/** Fails unless the schema is the one of this release. */
 const requireCurrent = Effect.fnUntraced(function* ({ name, query }: Service) {
   const version = yield* query(versionOf)
   if (version === current) return

@@ -1,49 +1,28 @@
-import { afterAll, assert, beforeAll, describe, layer as shared } from "@effect/vitest"
+import { assert, layer as shared } from "@effect/vitest"
 import * as Database from "@live-response/cluster/Database"
 import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
 import * as Postgres from "@live-response/cluster/testing/PostgresServer"
 import * as Quota from "@live-response/core/Quota"
-import type * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Timing from "@live-response/core/Timing"
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
 import { call, openLog, suite, toWindows, usedIn, waitOf } from "../../node/test/support/QuotaStoreSuite.ts"
-
-/** A runner: it signs in with the role that can't change the schema. */
-const runner = Layer.unwrap(
-  Effect.map(Postgres.PostgresServer, ({ runner }) =>
-    PgQuotaStore.layer.pipe(Layer.provideMerge(Database.layer({ url: runner, timeout: "1 second" }))),
-  ),
-)
+import { runner, sharedServer } from "./support/server.ts"
 
 const minute = toWindows([3, 60_000])
 
-describe("PgQuotaStore", () => {
-  // One server for all tests of the suite, each run of a property included: to start one takes a second.
-  const scope = Scope.makeUnsafe()
-  let store: Context.Context<QuotaStore.QuotaStore> | undefined
-  beforeAll(() =>
-    Effect.runPromise(
-      Effect.map(Layer.buildWithScope(Layer.provide(runner, Postgres.layer), scope), (built) => {
-        store = built
-      }),
-    ),
-  )
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
-  suite("PgQuotaStore.layer", Layer.effectContext(Effect.sync(() => store ?? assert.fail("no server"))), "real")
-})
+suite("PgQuotaStore.layer", PgQuotaStore.layer.pipe(Layer.provide(sharedServer)), "real")
+
+const store = PgQuotaStore.layer.pipe(Layer.provideMerge(runner))
 
 shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore.layer", (it) => {
   it.effect("shares a log with programs on other machines", () =>
     Effect.gen(function* () {
-      const open = Effect.flatMap(Layer.build(Layer.fresh(runner)), (store) =>
+      const open = Effect.flatMap(Layer.build(Layer.fresh(store)), (store) =>
         openLog(minute, { name: "shared" }).pipe(Effect.provide(store)),
       )
       const [one, other] = [yield* open, yield* open]
@@ -65,7 +44,7 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
         concurrency: "unbounded",
       })
       assert.strictEqual(taken.filter(({ _tag }) => _tag === "Success").length, 20)
-    }).pipe(Effect.provide(runner)),
+    }).pipe(Effect.provide(store)),
   )
 
   it.effect("counts the call of a program that is gone as answered at the end of its lease", () =>
@@ -76,7 +55,7 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
       const { inFlight, now, stamps } = yield* log.calls
       assert.strictEqual(inFlight, 0)
       assert.isAtLeast(now - (stamps[0] ?? now), 20)
-    }).pipe(Effect.provide(runner)),
+    }).pipe(Effect.provide(store)),
   )
 
   it.effect("removes what no window counts", () =>
@@ -88,7 +67,7 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
       yield* call(log)
       const rows = yield* query((sql) => sql`select id from live_response.quota_calls where log = 'kept'`)
       assert.strictEqual(rows.length, 1)
-    }).pipe(Effect.provide(runner)),
+    }).pipe(Effect.provide(store)),
   )
 
   for (const [what, away, back] of [
@@ -111,7 +90,7 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
         assert.strictEqual(yield* Fiber.join(fiber), "called")
       }).pipe(
         Effect.scoped,
-        Effect.provide([runner, Timing.layer({ quotaStore: Schedule.spaced("100 millis") }), Logger.layer([])]),
+        Effect.provide([store, Timing.layer({ quotaStore: Schedule.spaced("100 millis") }), Logger.layer([])]),
       ),
     )
   }

@@ -7,8 +7,8 @@
 export const tenants: ReadonlyArray<string> = [
   // A tenant that is removed keeps its row, so that its epoch never starts over.
   `create table live_response.tenants (
-    tenant uuid primary key, name text not null, settings json not null, enabled boolean not null default true,
-    removed boolean not null default false, epoch int not null default 0, updated_at timestamptz not null default now())`,
+    tenant uuid primary key, name text not null, enabled boolean not null default true, removed boolean not null default false,
+    epoch int not null default 0, updated_at timestamptz not null default now())`,
 
   // The key of a selection can be longer than an index allows, so its hash identifies it.
   `create table live_response.positions (
@@ -16,7 +16,8 @@ export const tenants: ReadonlyArray<string> = [
     updated_at timestamptz not null default now(), primary key (tenant, key_sha256))`,
 
   `create table live_response.manifest (
-    tenant uuid not null, machine_action_id uuid not null, idx int not null, status text not null, entry json not null,
+    tenant uuid not null, machine_action_id uuid not null, idx int not null, status text not null, is_package boolean not null,
+    entry json not null,
     epoch int not null, at timestamptz not null default now(), primary key (tenant, machine_action_id, idx))
     partition by hash (tenant)`,
   ...Array.from(
