@@ -3,39 +3,24 @@
  *
  * @since 0.1.0
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
-import * as TerminalText from "@live-response/core/TerminalText"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { DatabaseError, NewerSchema, OlderSchema, type Reason, Refused, Unreachable } from "./DatabaseError.ts"
+import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
+import * as Connection from "./internal/connection.ts"
 import { current, versionOf } from "./internal/schema.ts"
-import * as SqlErrors from "./internal/sqlError.ts"
 
 /**
  * @since 0.1.0
  * @category options
  */
-export interface Options {
-  /** `postgres://<role>:<password>@<host>:<port>/<database>`. With `?sslmode=require` the connection is always encrypted. */
-  readonly url: Redacted.Redacted<string>
-
-  /** How long a statement may take, its connection included. By default 15 seconds. */
-  readonly timeout?: Duration.Input | undefined
-
-  /** How many connections this program opens at most. By default 5. */
-  readonly maxConnections?: number | undefined
-
-  /** The name that `pg_stat_activity` shows, cut at 63 bytes. By default `live-response`. */
-  readonly applicationName?: string | undefined
-}
+export interface Options extends Connection.Options {}
 
 /**
  * @since 0.1.0
@@ -72,19 +57,8 @@ export interface Service {
  */
 export class Database extends Context.Service<Database, Service>()("@live-response/cluster/Database") {}
 
-const defaultTimeout = Duration.seconds(15)
-
 /** How much longer than the server's bound this program waits: an answer that comes later is that of a connection that hangs. */
 const grace = Duration.seconds(2)
-
-/** What is said of the address in messages, and what must not be. */
-const describeUrl = (url: Redacted.Redacted<string>) => {
-  const parsed = URL.parse(Redacted.value(url))
-  if (parsed === null || !/^postgres(ql)?:$/.test(parsed.protocol)) return undefined
-  const { host, password, pathname, searchParams } = parsed
-  const passwords = [password, searchParams.get("password") ?? ""].filter((text) => text !== "")
-  return { name: `${host}${pathname}`, secrets: [url, ...passwords.map((text) => Redacted.make(text))] }
-}
 
 /** Retries while the database does not answer. Every statement that is retried waits on its own. */
 const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
@@ -110,26 +84,8 @@ const makeReport = () => {
   }
 }
 
-const notAnAddress = new DatabaseError({
-  database: "an unknown address",
-  reason: new Refused({ description: "its URL is not postgres://<role>:<password>@<host>:<port>/<database>" }),
-})
-
 const make = Effect.fnUntraced(function* (options: Options) {
-  const { name, secrets } = yield* Effect.mapError(Effect.fromNullishOr(describeUrl(options.url)), () => notAnAddress)
-  const timeout = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
-  const failed = (reason: Reason) => new DatabaseError({ database: name, reason })
-  const fromSqlError = (error: SqlError) => {
-    const description = TerminalText.shorten(TerminalText.withoutSecrets(SqlErrors.describe(error), secrets))
-    return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
-  }
-  const client = yield* PgClient.make({
-    url: options.url,
-    maxConnections: options.maxConnections ?? 5,
-    applicationName: options.applicationName ?? "live-response",
-    connectTimeout: timeout,
-    startupParameters: { statement_timeout: String(Math.ceil(Duration.toMillis(timeout))) },
-  }).pipe(Effect.mapError(fromSqlError))
+  const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
   const bound = Duration.sum(timeout, grace)
 
   const query: Service["query"] = (use, { timeout = bound } = {}) =>

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { Database } from "./Database.ts"
 import { DatabaseError, NewerSchema } from "./DatabaseError.ts"
+import * as Engine from "./internal/engine.ts"
 import * as Schema from "./internal/schema.ts"
 
 /**
@@ -63,6 +64,7 @@ const grantsOf = (role: string): ReadonlyArray<string> => {
   return [
     `grant usage on schema live_response to ${quoted}`,
     `grant select, insert, update, delete on all tables in schema live_response to ${quoted}`,
+    `grant usage on all sequences in schema live_response to ${quoted}`,
     `revoke insert, update, delete on live_response.migrations from ${quoted}`,
   ]
 }
@@ -81,6 +83,7 @@ const migrateWith = Effect.fnUntraced(function* (sql: SqlClient, { runtimeRole }
     yield* runAll(sql, statements)
     yield* sql`insert into live_response.migrations (version, name) values (${String(version)}::int, ${name})`
   }
+  yield* Engine.migrate(sql)
   if (runtimeRole !== undefined) yield* runAll(sql, grantsOf(runtimeRole))
   return steps
 })

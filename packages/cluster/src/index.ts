@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Cluster from "./Cluster.ts"
 export * as Database from "./Database.ts"
 export * as DatabaseError from "./DatabaseError.ts"
 export * as Migrations from "./Migrations.ts"
