@@ -1,5 +1,10 @@
+import { spawn } from "node:child_process"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
+import * as Database from "@live-response/cluster/Database"
+import * as Tenants from "@live-response/cluster/Tenants"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -7,7 +12,9 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import { newTenant, registry } from "./support/owners.ts"
 import { sharedServer } from "./support/server.ts"
 
 /** A runner, and what makes it leave the cluster. */
@@ -81,4 +88,49 @@ describe("Cluster.layer", () => {
       )
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })
+
+  it.live("runs everything elsewhere after a runner was killed, with writes of the last owners last", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const { query } = yield* Database.Database
+      const tenants = Array.from({ length: 8 }, () => newTenant())
+      yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, "contoso")))
+      const started = yield* Queue.unbounded<{ readonly by: string; readonly tenant: string }>()
+      const run = (by: string) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const program = fileURLToPath(new URL("support/runnerProcess.ts", import.meta.url))
+            const args = [program, by, Redacted.value(server.runner), ...tenants]
+            const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+            createInterface({ input: child.stdout }).on("line", (tenant) => Queue.offerUnsafe(started, { by, tenant }))
+            return child
+          }),
+          (child) => Effect.sync(() => child.kill("SIGKILL")),
+        )
+      const owners = new Map<string, string>()
+      const until = (isDone: () => boolean) =>
+        Queue.take(started).pipe(
+          Effect.map(({ by, tenant }) => {
+            owners.set(tenant, by)
+          }),
+          Effect.repeat({ until: isDone }),
+        )
+      const victim = yield* run("victim")
+      yield* until(() => owners.size === tenants.length)
+      yield* run("survivor")
+      yield* until(() => new Set(owners.values()).size === 2)
+      victim.kill("SIGKILL")
+      yield* until(() => tenants.every((tenant) => owners.get(tenant) === "survivor"))
+      const rows = yield* query(
+        (
+          sql,
+        ) => sql`select t.tenant::text as tenant from live_response.tenants t join live_response.positions p using (tenant)
+          where t.epoch = p.epoch and t.tenant = any (${`{${tenants.join(",")}}`}::uuid[]) order by 1`,
+      )
+      assert.deepStrictEqual(
+        rows,
+        tenants.map((tenant) => ({ tenant })),
+      )
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(registry, sharedServer))),
+  )
 })
