@@ -39,6 +39,7 @@ export default defineConfig({
       // Without isolation the modules are loaded once for a worker: loading them again takes longer than most files.
       project("core", { isolate: false }),
       project("node", { globalSetup: bundles }),
+      project("cluster"),
       project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
     ],

@@ -9,7 +9,7 @@ import { rolldown } from "rolldown"
 
 if (resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   process.chdir(fileURLToPath(new URL("..", import.meta.url)))
-  compile("packages/core", "packages/node")
+  compile("packages/core", "packages/node", "packages/cluster")
   await bundle("packages/cli/src", "packages/cli/dist")
   await manual("packages/cli/dist")
 }

@@ -2,7 +2,7 @@
 import { pnpm } from "./pnpm.mjs"
 
 /** In the order in which they are published: each needs those before it. */
-export const packages = ["core", "node", "cli"]
+export const packages = ["core", "node", "cluster", "cli"]
 
 /** Packs each package into the directory. Returns the path of each archive by the name of its package. */
 export function packAll(directory) {

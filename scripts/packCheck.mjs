@@ -27,6 +27,7 @@ const environment = { PATH: [bin, process.env.PATH].join(":"), HOME: join(root, 
 const bounds = {
   core: { archive: 850 },
   node: { archive: 200, installed: 80_000 },
+  cluster: { archive: 100 },
   cli: { archive: 900, installed: 3000 },
   worker: 110,
 }

@@ -44,6 +44,12 @@ const lineRules = [
       /\bprocess\.(platform|getuid|geteuid)\b|\bos\.(platform|type)\(|\bsep\s*[!=]==|\bmode\)? & |\.(on|once)\("SIG(TERM|HUP|BREAK)"/,
     instead: "ask core's Platform, which has the rules of every system",
   },
+  {
+    // Effect's cluster is unstable, so one file knows it.
+    appliesTo: /^packages\/(?!cluster\/src\/internal\/engine\.ts$).*\.ts$/,
+    forbids: /["']effect\/cluster\b/,
+    instead: "use the engine of packages/cluster, whose internal/engine.ts alone names effect/cluster",
+  },
 ]
 
 const problemsOfLine = (file, line) => [

@@ -105,6 +105,8 @@ function requirePrograms() {
   requireProgram("groff", "The tests of man pages", () => runs("groff"))
   // It has no flag for its version.
   requireProgram("mandoc", "The tests of man pages", () => spawnSync("which", ["mandoc"]).status === 0)
+  // Its programs are not on the path.
+  requireProgram("postgresql", "The tests of the cluster", () => existsSync("/usr/lib/postgresql"))
   // It takes long to print its version.
   requireProgram("chromium", "The tests of the report", () => spawnSync("which", ["chromium"]).status === 0)
 }

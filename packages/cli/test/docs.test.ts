@@ -131,7 +131,7 @@ const modulesOf = (name: string): ReadonlyArray<string> =>
     .filter((module) => module !== "index")
 
 describe("the root export of a package", () => {
-  it.each(["core", "node"])("has each public module by its name: %s", (name) => {
+  it.each(["core", "node", "cluster"])("has each public module by its name: %s", (name) => {
     const exported = Array.from(
       read(`packages/${name}/src/index.ts`).matchAll(/^export \* as (\w+) from "\.\/(\w+)\.ts"$/gm),
       ([, as, module]) => [as, module],
@@ -148,9 +148,15 @@ describe("docs/architecture.md", () => {
 
   it("has a row for each module of core, and no other row", () => {
     const modules = modulesOf("core")
-    const core = page.slice(page.indexOf("## Core"), page.indexOf("## Decisions"))
+    const core = page.slice(page.indexOf("## Core\n"), page.indexOf("## Cluster\n"))
     const rows = Array.from(core.matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
     assert.deepStrictEqual(rows.toSorted(), modules.toSorted())
+  })
+
+  it("has a row for each module of cluster, and no other row", () => {
+    const cluster = page.slice(page.indexOf("## Cluster\n"), page.indexOf("## Decisions\n"))
+    const rows = Array.from(cluster.matchAll(/^\| `(\w+)` +\|/gm), ([, name = ""]) => name)
+    assert.deepStrictEqual(rows.toSorted(), modulesOf("cluster").toSorted())
   })
 
   it("follows download --from through at most twelve files, each imported by one before it", () => {
@@ -174,7 +180,9 @@ describe("docs/architecture.md", () => {
 
 describe("docs/embedding.md", () => {
   const page = read("docs/embedding.md")
-  const text = sources.map((path) => Docs.withoutComments(read(path))).join("\n")
+  // The tables of the cluster are in a schema of PostgreSQL that has the name of the metrics.
+  const measured = sources.filter((path) => !path.startsWith("packages/cluster/"))
+  const text = measured.map((path) => Docs.withoutComments(read(path))).join("\n")
 
   it("has every metric and attribute, and no other", () => {
     const pattern = /(live_response\.[a-z_.]+[a-z])/g

@@ -56,7 +56,17 @@ export interface Service {
  */
 export class Manifest extends Context.Service<Manifest, Service>()("@live-response/core/Manifest") {}
 
-const outcomeOf = (entry: ManifestEntry.ManifestEntry): Outcome | undefined => {
+/**
+ * The outcome that an entry records. None if its path is not the one of its result.
+ *
+ * **When to use**
+ *
+ * In a manifest of your own that stores entries.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const outcomeOf = (entry: ManifestEntry.ManifestEntry): Outcome | undefined => {
   if (entry.status === "failed") return { status: "failed" }
   const { bytes, path, sha256 } = entry
   const kind = FileName.kindOf(entry, path)
@@ -65,8 +75,13 @@ const outcomeOf = (entry: ManifestEntry.ManifestEntry): Outcome | undefined => {
 
 const decodeRef = Schema.decodeSync(ResultRefs.ResultRef)
 
-/** The API has another link for an investigation package. */
-const asPackage = (ref: ResultRef): ResultRef => ResultRefs.ActionResult.make({ ...ref, isPackage: true })
+/**
+ * The result as that of an investigation package, for which the API has another link.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const asPackage = (ref: ResultRef): ResultRef => ResultRefs.ActionResult.make({ ...ref, isPackage: true })
 
 /**
  * Records in memory, for this run alone.

@@ -12,6 +12,7 @@ import { oneLine } from "./internal/text.ts"
  *
  * **Details**
  *
+ * `Superseded` is a store that another program has taken over: nothing that this program writes to it counts any more.
  * `Untrusted` is a file or directory that another user may have prepared, or that leads elsewhere, such as a symbolic link.
  * `detail` says what is wrong with it.
  *
@@ -27,6 +28,7 @@ export const Problem = Schema.Literals([
   "TooManyOpenFiles",
   "FileTooLarge",
   "InUse",
+  "Superseded",
   "Untrusted",
   "Failed",
 ])
@@ -37,7 +39,10 @@ export const Problem = Schema.Literals([
  */
 export type Problem = typeof Problem.Type
 
-const advice: Record<Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" | "Untrusted" | "Failed">, string> = {
+const advice: Record<
+  Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" | "Superseded" | "Untrusted" | "Failed">,
+  string
+> = {
   DiskFull: "the disk is full; free some space and run the same command again: it resumes",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
@@ -75,6 +80,8 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
         return `${this.detail}, the limit of one run (--max-total); run the same command again: it resumes`
       case "InUse":
         return `in use by ${this.detail}; wait until it has finished, or choose another directory`
+      case "Superseded":
+        return `${this.detail} has taken over; this program stops, and that one continues`
       default:
         return advice[this.problem]
     }

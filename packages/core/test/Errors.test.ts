@@ -217,6 +217,7 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
     { error: ofStore("FileTooLarge"), says: [/^\/results\/a: /, /ulimit -f/, /choose/] },
     { error: ofStore("TooManyOpenFiles"), says: [/^\/results\/a: /, /ulimit -n/, /concurrency/] },
     { error: ofStore("InUse"), says: [/^\/results\/a: in use by EIO: i\/o error/, /wait until/, /another directory/] },
+    { error: ofStore("Superseded"), says: [/^\/results\/a: EIO: i\/o error has taken over; this program stops/] },
     {
       error: ofQuotaStore(new QuotaStoreError.Unreachable({ description: "ECONNREFUSED" })),
       says: [/the quota's log in Redis does not answer \(ECONNREFUSED\); is it up\?/],

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FleetJournal from "@live-response/core/FleetJournal"
-import * as MachineAction from "@live-response/core/MachineAction"
 import * as Session from "@live-response/core/Session"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
@@ -14,6 +13,7 @@ import { utf8 } from "./support/bytes.ts"
 import { seededRandom } from "./support/seededRandom.ts"
 import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
 import { machineAt } from "./support/fleets.ts"
+import { entriesOf, journalSuite, long, other, withoutArgs } from "./support/JournalSuite.ts"
 import { session } from "./support/network.ts"
 
 const directory = "/state"
@@ -27,101 +27,12 @@ const inRun = <A, E, R>(disk: Disk, use: (journal: FleetJournal.Service) => Effe
     }),
   )
 
-const action = Schema.decodeUnknownSync(MachineAction.FromApi)({
-  id: "988CC94E-7A8F-4B28-AB65-54970C5D5018",
-  type: "LiveResponse",
-  status: "Failed",
-  machineId: machineAt(1),
-  computerDnsName: "ws-1",
-  requestor: "o'brien@contoso.com",
-  requestorComment: "case 4711 \n [live-response 00]",
-  creationDateTimeUtc: "2026-11-01T00:00:00.1234567Z",
-  lastUpdateTimeUtc: "2026-11-01T00:01:00Z",
-  errorHResult: -2147023436,
-  commands: [
-    {
-      index: 0,
-      commandStatus: "Failed",
-      startTime: "2026-11-01T00:00:30Z",
-      endTime: null,
-      errors: ["no\r\n"],
-      command: { type: "RunScript", params: [{ key: "ScriptName", value: "collect.ps1" }] },
-    },
-  ],
-})
-
-/** An entry of each kind, by default each of another machine. */
-const entriesOf = (run: string, of: (n: number) => string = machineAt): ReadonlyArray<FleetJournal.Entry> => [
-  FleetJournal.Starting.make({ run, machineId: of(0), mark: "0123456789abcdef" }),
-  FleetJournal.Started.make({ run, machineId: of(1), machineActionId: action.id }),
-  FleetJournal.NotStarted.make({ run, machineId: of(2) }),
-  FleetJournal.Ended.make({ run, machineId: of(3), action }),
-]
-
-const other = Session.Session.make({ ...session, comment: "case 4712" })
-
-const long = Session.Session.make({
-  commands: [
-    Session.PutFile.make({ fileName: "collect.exe" }),
-    Session.RunScript.make({ scriptName: "collect.ps1", args: "-Quick" }),
-    Session.GetFile.make({ path: "C:\\windows\\TEMP\\collect.zip" }),
-  ],
-  comment: session.comment,
-})
-
-const withoutArgs = Session.Session.make({
-  ...long,
-  commands: [
-    Session.PutFile.make({ fileName: "collect.exe" }),
-    Session.RunScript.make({ scriptName: "collect.ps1" }),
-    Session.GetFile.make({ path: "C:\\windows\\TEMP\\collect.zip" }),
-  ],
-})
-
-const layers = {
-  layerMemory: () => FleetJournal.layerMemory,
-  layerFileSystem: () => FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(makeDisk().layer)),
-}
-
-for (const [name, layer] of Object.entries(layers)) {
-  describe(`FleetJournal.${name}`, () => {
-    it.effect("finds the last entry of each machine", () =>
-      Effect.gen(function* () {
-        const { open } = yield* FleetJournal.FleetJournal
-        const run = yield* open(session)
-        assert.deepStrictEqual(yield* run.find(machineAt(0)), Option.none())
-        for (const entry of [...entriesOf(run.id), ...entriesOf(run.id, () => machineAt(9))]) {
-          yield* run.append(entry)
-          assert.deepStrictEqual(yield* run.find(entry.machineId), Option.some(entry))
-        }
-      }).pipe(Effect.provide(layer())),
-    )
-
-    it.effect("finds a machine in whatever case its id is written", () =>
-      Effect.gen(function* () {
-        const { open } = yield* FleetJournal.FleetJournal
-        const run = yield* open(session)
-        yield* run.append(FleetJournal.Starting.make({ run: run.id, machineId: "AB".repeat(20), mark: "0123" }))
-        assert.isTrue(Option.isSome(yield* run.find("ab".repeat(20))))
-      }).pipe(Effect.provide(layer())),
-    )
-
-    it.effect("has one id for the same commands and comment, and another for others", () =>
-      Effect.gen(function* () {
-        const { open } = yield* FleetJournal.FleetJournal
-        const ids: Array<string> = []
-        for (const each of [session, other, long, withoutArgs]) {
-          const run = yield* open(each)
-          ids.push(run.id)
-          assert.strictEqual((yield* open(Session.Session.make({ ...each }))).id, run.id)
-          assert.deepStrictEqual(yield* run.find(machineAt(0)), Option.none())
-          yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(0) }))
-        }
-        assert.strictEqual(new Set(ids).size, 4)
-      }).pipe(Effect.provide(layer())),
-    )
-  })
-}
+journalSuite("FleetJournal.layerMemory", () => FleetJournal.layerMemory, "virtual")
+journalSuite(
+  "FleetJournal.layerFileSystem",
+  () => FleetJournal.layerFileSystem({ directory }).pipe(Layer.provide(makeDisk().layer)),
+  "virtual",
+)
 
 const withContent = (sha256: string) =>
   Session.Session.make({

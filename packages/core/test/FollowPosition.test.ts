@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionFeed from "@live-response/core/ActionFeed"
 import * as FollowPosition from "@live-response/core/FollowPosition"
-import { MachineActionId } from "@live-response/core/MachineAction"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,27 +8,15 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { utf8 } from "./support/bytes.ts"
 import { type Disk, type Fault, makeDisk } from "./support/disk.ts"
+import { idAt, positionAt, positionSuite, sessions } from "./support/PositionSuite.ts"
 import { seededRandom } from "./support/seededRandom.ts"
 
 const directory = "/results"
 const path = `${directory}/follow.json`
-
-const decodeId = Schema.decodeSync(MachineActionId)
-
-const idAt = (n: number) => decodeId(`988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`)
-
-const positionAt = (n: number) =>
-  ActionFeed.Position.make({
-    since: DateTime.makeUnsafe(n * 60_000),
-    open: Array.from({ length: n % 20 }, (_, i) => idAt(n + i)),
-  })
-
-const sessions = FollowPosition.makeKey({ type: ["LiveResponse"] })
 
 /** One program that uses the store. */
 const inRun = <A, E>(disk: Disk, use: (positions: FollowPosition.Service) => Effect.Effect<A, E>) =>
@@ -60,40 +47,12 @@ describe("FollowPosition.makeKey", () => {
   })
 })
 
-const layers = {
-  layerMemory: () => FollowPosition.layerMemory,
-  layerFileSystem: () => FollowPosition.layerFileSystem({ directory }).pipe(Layer.provide(makeDisk().layer)),
-}
-
-for (const [name, layer] of Object.entries(layers)) {
-  describe(`FollowPosition.${name}`, () => {
-    it.effect("has no position at first, and then the last one saved", () =>
-      Effect.gen(function* () {
-        const { find, save } = yield* FollowPosition.FollowPosition
-        assert.deepStrictEqual(yield* find(sessions), Option.none())
-        yield* save(sessions, positionAt(1))
-        yield* save(sessions, positionAt(2))
-        assert.deepStrictEqual(yield* find(sessions), Option.some(positionAt(2)))
-      }).pipe(Effect.provide(layer())),
-    )
-
-    it.effect("separates selections, also those whose values contain line breaks", () =>
-      Effect.gen(function* () {
-        const { find, save } = yield* FollowPosition.FollowPosition
-        const keys = [
-          sessions,
-          FollowPosition.makeKey({ machine: ["a"], type: ["b"] }),
-          FollowPosition.makeKey({ machine: ["a\ntype b"] }),
-          FollowPosition.makeKey({}),
-        ]
-        for (const [n, key] of keys.entries()) yield* save(key, positionAt(n))
-        for (const [n, key] of keys.entries()) {
-          assert.deepStrictEqual(yield* find(key), Option.some(positionAt(n)))
-        }
-      }).pipe(Effect.provide(layer())),
-    )
-  })
-}
+positionSuite("FollowPosition.layerMemory", () => FollowPosition.layerMemory, "virtual")
+positionSuite(
+  "FollowPosition.layerFileSystem",
+  () => FollowPosition.layerFileSystem({ directory }).pipe(Layer.provide(makeDisk().layer)),
+  "virtual",
+)
 
 /** Written by the release before there were versions, with these flags. */
 const unversioned = `{"positions":[{"what":["type LiveResponse"],"position":{"since":"2026-11-26T06:40:20.866Z","open":["988cc94e-7a8f-4b28-ab65-000000000002"]}},{"what":["filter requestor ne 'zoë\\u202e'","machine WS-1.contoso.com","machine ws-2","requestor soc@contoso.com","status Failed","status Succeeded","type LiveResponse"],"position":{"since":"2026-11-26T06:40:20.866Z","open":["988cc94e-7a8f-4b28-ab65-000000000002"]}}]}`

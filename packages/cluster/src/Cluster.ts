@@ -1,0 +1,87 @@
+/**
+ * Divides work among runners: each piece runs on one of them at a time, and on another one when that one is gone.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Database from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
+import * as Connection from "./internal/connection.ts"
+import * as Engine from "./internal/engine.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends Omit<Database.Options, "applicationName"> {
+  /** The name of this process, of at most 40 bytes. No other process may have it, not even this one when it is started again. */
+  readonly runner: string
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /**
+   * Runs the effect on one runner of those that have registered this name, until the scope closes.
+   *
+   * **Details**
+   *
+   * An effect that fails is logged and started again, after a second, doubled up to a minute. It disturbs no other. One that
+   * ends is not started again by this runner.
+   *
+   * **Gotchas**
+   *
+   * A runner that is frozen and continues does not know at once that another one has its work: what the effect writes must carry
+   * an epoch, as `TenantOwner` has it.
+   */
+  readonly each: <E, R>(name: string, effect: Effect.Effect<void, E, R>) => Effect.Effect<void, never, R | Scope.Scope>
+}
+
+/**
+ * Divides work among runners.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Cluster extends Context.Service<Cluster, Service>()("@live-response/cluster/Cluster") {}
+
+const restart = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(Schedule.jittered)
+
+const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R>): Effect.Effect<void, never, R> =>
+  Effect.sandbox(effect).pipe(
+    Effect.tapError((cause) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${name} failed and is started again`, cause),
+    ),
+    Effect.retry({ schedule: restart, while: (cause) => !Cause.hasInterruptsOnly(cause) }),
+    Effect.ignore,
+  )
+
+/**
+ * Joins the cluster of the database, with connections of its own.
+ *
+ * **Details**
+ *
+ * Runners listen on no port. When this one leaves, the others take its work within seconds; when it is killed, typically within
+ * some three seconds, and 17 at most. Which runner does what is decided by PostgreSQL's advisory locks, so behind PgBouncer the
+ * pooling must be by session.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, DatabaseError> =>
+  Layer.effect(
+    Cluster,
+    Effect.gen(function* () {
+      const { client } = yield* Connection.connect({ ...options, applicationName: Engine.applicationName(runner) })
+      const { register } = yield* Engine.join(client, runner)
+      return { each: (name, effect) => register(name, untilItEnds(name, effect)) }
+    }),
+  ).pipe(Layer.provide(Reactivity.layer))

@@ -1,0 +1,153 @@
+/**
+ * The PostgreSQL database that the runners of a cluster share.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Schedule from "effect/Schedule"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
+import * as Connection from "./internal/connection.ts"
+import { current, versionOf } from "./internal/schema.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends Connection.Options {}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** The host and the name of the database, for messages. */
+  readonly name: string
+
+  /**
+   * Runs statements. They fail if they take longer than the database's `timeout`, or than `timeout` if it is given.
+   *
+   * **Gotchas**
+   *
+   * A statement that fails with `Unreachable` may have been executed: perhaps only its answer is missing.
+   */
+  readonly query: <A>(
+    use: (sql: SqlClient) => Effect.Effect<A, SqlError>,
+    options?: { readonly timeout?: Duration.Input | undefined },
+  ) => Effect.Effect<A, DatabaseError>
+
+  /**
+   * Runs statements as `query` does, and again for as long as the database does not answer. The statements must be ones that can
+   * run twice. It logs a warning when the database goes away, and one line when it answers again.
+   */
+  readonly patiently: <A>(use: (sql: SqlClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, DatabaseError>
+}
+
+/**
+ * Runs statements on the database.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Database extends Context.Service<Database, Service>()("@live-response/cluster/Database") {}
+
+/** How much longer than the server's bound this program waits: an answer that comes later is that of a connection that hangs. */
+const grace = Duration.seconds(2)
+
+/** Retries while the database does not answer. Every statement that is retried waits on its own. */
+const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
+  Schedule.jittered,
+)
+
+/** Reports once that the database went away, and once that it is back, however many statements wait for it. */
+const makeReport = () => {
+  let isAway = false
+  return {
+    away: (error: DatabaseError) =>
+      Effect.suspend(() => {
+        if (isAway || !error.isRetryable) return Effect.void
+        isAway = true
+        return Effect.logWarning(`${error.message}; what needs it waits`)
+      }),
+    back: (name: string) =>
+      Effect.suspend(() => {
+        if (!isAway) return Effect.void
+        isAway = false
+        return Effect.logInfo(`PostgreSQL at ${name} answers again`)
+      }),
+  }
+}
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
+  const bound = Duration.sum(timeout, grace)
+
+  const query: Service["query"] = (use, { timeout = bound } = {}) =>
+    use(client).pipe(
+      Effect.mapError(fromSqlError),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
+      }),
+    )
+  const report = makeReport()
+  const service: Service = {
+    name,
+    query,
+    patiently: (use) =>
+      query(use).pipe(
+        Effect.tapError(report.away),
+        Effect.retry({ schedule: untilItAnswers, while: ({ isRetryable }) => isRetryable }),
+        Effect.tap(() => report.back(name)),
+      ),
+  }
+  return service
+})
+
+/** Fails unless the schema is the one of this release. */
+const requireCurrent = Effect.fnUntraced(function* ({ name, query }: Service) {
+  const version = yield* query(versionOf)
+  if (version === current) return
+  const schema = { version, needed: current }
+  const reason = version < current ? new OlderSchema(schema) : new NewerSchema(schema)
+  return yield* new DatabaseError({ database: name, reason })
+})
+
+/**
+ * The database, whatever schema it has: what {@link Migrations} needs.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerUnchecked = (options: Options): Layer.Layer<Database, DatabaseError> =>
+  Layer.effect(Database, make(options)).pipe(Layer.provide(Reactivity.layer))
+
+/**
+ * The database, with the schema of this release.
+ *
+ * **Details**
+ *
+ * It fails where the schema is older or newer, so that no runner writes what another release misreads. Behind PgBouncer, use
+ * session pooling.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Database, DatabaseError> =>
+  Layer.effect(Database, Effect.tap(make(options), requireCurrent)).pipe(Layer.provide(Reactivity.layer))
+
+/**
+ * The database at `LIVE_RESPONSE_DATABASE_URL`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: Layer.Layer<Database, DatabaseError | Config.ConfigError> = Layer.unwrap(
+  Effect.map(Config.Redacted("LIVE_RESPONSE_DATABASE_URL"), (url) => layer({ url })),
+)

@@ -1,0 +1,98 @@
+/**
+ * What can go wrong with the database of a cluster.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The database does not answer now: it is down, restarting, or cut off.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/cluster/DatabaseError/Unreachable")(
+  "Unreachable",
+  { description: Schema.String },
+) {}
+
+/**
+ * The database refused a statement or the sign-in, or its address is wrong. A retry does not help.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Refused extends Schema.TaggedError<Refused>("@live-response/cluster/DatabaseError/Refused")("Refused", {
+  description: Schema.String,
+}) {}
+
+/**
+ * The schema is older than this release needs: version 0 is a database without one.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class OlderSchema extends Schema.TaggedError<OlderSchema>("@live-response/cluster/DatabaseError/OlderSchema")(
+  "OlderSchema",
+  { version: Schema.Int, needed: Schema.Int },
+) {}
+
+/**
+ * The schema was migrated by a newer release than this one.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class NewerSchema extends Schema.TaggedError<NewerSchema>("@live-response/cluster/DatabaseError/NewerSchema")(
+  "NewerSchema",
+  { version: Schema.Int, needed: Schema.Int },
+) {}
+
+/**
+ * Any reason why a database can't be used.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export const Reason = Schema.Union([Unreachable, Refused, OlderSchema, NewerSchema])
+
+/**
+ * @since 0.1.0
+ * @category reasons
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * The database can't be used. `database` is its host and name, without a user or a password.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-response/cluster/DatabaseError")(
+  "DatabaseError",
+  { database: Schema.String, reason: Reason },
+) {
+  override get message(): string {
+    return `PostgreSQL at ${this.database}: ${this.description}`
+  }
+
+  /** The problem and the next step, without the database. */
+  get description(): string {
+    const { reason } = this
+    switch (reason._tag) {
+      case "Unreachable":
+        return `it does not answer (${reason.description}); is it up, and is the address right?`
+      case "Refused":
+        return `it refused (${reason.description}); check its address, the role and the rights of that role`
+      case "OlderSchema":
+        return `its schema is version ${reason.version} and this release needs ${reason.needed}; migrate it with the role that owns it`
+      case "NewerSchema":
+        return `a newer release has migrated its schema to version ${reason.version}, and this one needs ${reason.needed}; use the newer release`
+    }
+  }
+
+  /** Whether a retry may succeed. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "Unreachable"
+  }
+}

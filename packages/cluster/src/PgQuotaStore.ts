@@ -1,0 +1,160 @@
+/**
+ * Stores logs of calls in PostgreSQL, for the runners of a cluster. All times are those of the server, so the clocks of the
+ * machines do not matter.
+ *
+ * @since 0.1.0
+ */
+import * as QuotaRule from "@live-response/core/QuotaRule"
+import { type CallLog, type LogOptions, QuotaStore, retention } from "@live-response/core/QuotaStore"
+import { QuotaFull, QuotaStoreError, Unreachable, Unusable } from "@live-response/core/QuotaStoreError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { Database } from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
+
+const fromDatabaseError = ({ database, description, isRetryable }: DatabaseError) =>
+  new QuotaStoreError({
+    store: `PostgreSQL at ${database}`,
+    reason: isRetryable ? new Unreachable({ description }) : new Unusable({ description }),
+    advice: "check the database (LIVE_RESPONSE_DATABASE_URL)",
+  })
+
+/** Counts and milliseconds. */
+const Amount = Schema.Finite
+const Amounts = Schema.Array(Amount)
+
+/** The one row of an answer. */
+const decoderOf = <A, I>(schema: Schema.Codec<A, I>) => {
+  const decode = Schema.decodeUnknownEffect(Schema.Tuple([schema]))
+  return (rows: unknown) => Effect.map(Effect.orDie(decode(rows)), ([row]) => row)
+}
+
+const decodeWait = decoderOf(Schema.Struct({ wait: Amount }))
+const decodeStatus = decoderOf(Schema.Struct({ blocked: Amount, used: Amounts, delay: Amounts }))
+const decodeCalls = decoderOf(Schema.Struct({ now: Amount, in_flight: Amount, blocked_until: Amount, stamps: Amounts }))
+
+const arrayOf = (numbers: ReadonlyArray<number>): string => `{${numbers.join(",")}}`
+
+type Query = <A>(use: (sql: SqlClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, QuotaStoreError>
+
+/** The operations on a log, each one statement. */
+const statementsOf = (query: Query, { lease, name, windows }: LogOptions) => {
+  const longest = String(QuotaRule.longest(windows))
+  const keep = String(Math.max(Duration.toMillis(retention), Number(longest)))
+  const leased = String(Duration.toMillis(lease))
+  const limits = arrayOf(windows.map(({ limit }) => limit))
+  const millis = arrayOf(windows.map(({ duration }) => Duration.toMillis(duration)))
+  return {
+    acquire: (id: string) =>
+      query(
+        (sql) => sql`select live_response.quota_acquire(${name}, ${keep}::float8, ${id}, ${leased}::float8,
+          ${limits}::int[], ${millis}::float8[]) as wait`,
+      ).pipe(Effect.flatMap(decodeWait)),
+    // The row may be gone, or answered at the end of its lease: the answer counts from now on in any case.
+    answered: (id: string) =>
+      query(
+        (sql) => sql`insert into live_response.quota_calls (log, id, at, lease_until)
+          values (${name}, ${id}, clock_timestamp(), clock_timestamp())
+          on conflict (log, id) do update set at = excluded.at`,
+      ).pipe(Effect.asVoid),
+    release: (id: string) =>
+      query((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`).pipe(Effect.asVoid),
+    throttled: (id: string, wait: number, { duration, limit }: QuotaRule.Window) => {
+      const window = String(Duration.toMillis(duration))
+      return query(
+        (sql) => sql`select live_response.quota_throttled(${name}, ${keep}::float8, ${id}, ${String(wait)}::float8,
+          ${String(limit)}::int, ${window}::float8)::text`,
+      ).pipe(Effect.asVoid)
+    },
+    status: query(
+      (sql) =>
+        sql`select * from live_response.quota_status(${name}, ${keep}::float8, ${limits}::int[], ${millis}::float8[])`,
+    ).pipe(Effect.flatMap(decodeStatus)),
+    calls: query(
+      (sql) => sql`select * from live_response.quota_calls_of(${name}, ${keep}::float8, ${longest}::float8)`,
+    ).pipe(Effect.flatMap(decodeCalls)),
+  }
+}
+
+const makeLog = (query: Query, nextId: () => string, options: LogOptions): CallLog => {
+  const { windows } = options
+  const statements = statementsOf(query, options)
+  return {
+    acquire: Effect.suspend(() => {
+      const id = nextId()
+      return Effect.flatMap(statements.acquire(id), ({ wait }) =>
+        wait > 0
+          ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
+          : Effect.succeed({ answered: statements.answered(id), release: statements.release(id) }),
+      )
+    }),
+    throttled: (wait) => {
+      const blocked = QuotaRule.throttleWait(wait)
+      const full = QuotaRule.fullWindow(windows, blocked)
+      return full === undefined ? Effect.void : Effect.suspend(() => statements.throttled(nextId(), blocked, full))
+    },
+    status: Effect.map(statements.status, ({ blocked, delay, used }) => {
+      const uses = windows.map((_, i) => ({ used: used[i] ?? 0, delay: delay[i] ?? 0 }))
+      return QuotaRule.statusOf(windows, uses, blocked)
+    }),
+    calls: Effect.map(statements.calls, ({ blocked_until, in_flight, now, stamps }) => ({
+      now,
+      inFlight: in_flight,
+      blockedUntil: blocked_until,
+      stamps,
+    })),
+  }
+}
+
+/**
+ * Stores the logs in the database.
+ *
+ * **Details**
+ *
+ * An operation is one statement. Where the database does not answer, the operation fails with the reason `Unreachable`, which
+ * `Quota` retries. A log keeps answers for a day, or for the longest window where that is more.
+ *
+ * **Gotchas**
+ *
+ * A permit whose program is gone counts as in flight until its lease has expired, because PostgreSQL can't know that the
+ * program is gone.
+ *
+ * @example
+ * ```ts
+ * import * as Database from "@live-response/cluster/Database"
+ * import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
+ * import * as Quota from "@live-response/core/Quota"
+ * import * as Layer from "effect/Layer"
+ *
+ * export const shared = Quota.layer({ owner: "tenant app" }).pipe(
+ *   Layer.provide(PgQuotaStore.layer),
+ *   Layer.provide(Database.layerConfig),
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<QuotaStore, never, Database> = Layer.effect(
+  QuotaStore,
+  Effect.gen(function* () {
+    const database = yield* Database
+    // One name for each program, and a number for each of its permits.
+    const program = (yield* Random.nextInt).toString(36)
+    let permits = 0
+    const nextId = () => `${program}:${permits++}`
+    const query: Query = (use) => Effect.mapError(database.query(use), fromDatabaseError)
+    return {
+      open: (options) => {
+        const log = makeLog(query, nextId, options)
+        // Fails at once where the log can't be used.
+        return Effect.as(log.status, log)
+      },
+    }
+  }),
+)

@@ -1,0 +1,15 @@
+/**
+ * The state of many tenants in PostgreSQL for `@live-response/core`: each module of this package by its name.
+ *
+ * @since 0.1.0
+ */
+export * as Cluster from "./Cluster.ts"
+export * as Database from "./Database.ts"
+export * as DatabaseError from "./DatabaseError.ts"
+export * as Migrations from "./Migrations.ts"
+export * as PgFleetJournal from "./PgFleetJournal.ts"
+export * as PgManifest from "./PgManifest.ts"
+export * as PgPositions from "./PgPositions.ts"
+export * as PgQuotaStore from "./PgQuotaStore.ts"
+export * as TenantOwner from "./TenantOwner.ts"
+export * as Tenants from "./Tenants.ts"

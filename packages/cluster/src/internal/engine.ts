@@ -1,0 +1,80 @@
+/**
+ * Effect's cluster, which is unstable: no other file names it.
+ *
+ * Of it, only singletons are used. Runners have no port: each holds locks in PostgreSQL, which decide who runs what, and is alive as
+ * long as PostgreSQL has a connection with its name.
+ */
+import * as MessageStorage from "effect/cluster/MessageStorage"
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as RunnerHealth from "effect/cluster/RunnerHealth"
+import * as Runners from "effect/cluster/Runners"
+import * as Sharding from "effect/cluster/Sharding"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
+
+/** The engine's tables, in our schema. */
+const prefix = "live_response.engine"
+
+/** Brings the engine's own tables to the version of the engine. Its failure is a defect. */
+export const migrate = (sql: SqlClient.SqlClient): Effect.Effect<void> =>
+  Effect.scoped(Layer.build(SqlRunnerStorage.layerMigrations({ prefix }))).pipe(
+    Effect.provideService(SqlClient.SqlClient, sql),
+    Effect.asVoid,
+  )
+
+/** The name that `pg_stat_activity` shows for a runner. It is cut at 63 bytes, so that of a runner must be shorter. */
+export const applicationName = (runner: string): string => `live-response ${runner}`
+
+/** Measured: after a kill -9 all runs elsewhere in some 3 s, and within the expiration of a lock and 2 s in the worst case. */
+const timing = {
+  shardLockExpiration: "15 seconds",
+  shardLockRefreshInterval: "5 seconds",
+  refreshAssignmentsInterval: "1 second",
+  runnerHealthCheckInterval: "3 seconds",
+  entityMessagePollInterval: "2 seconds",
+  entityTerminationTimeout: "10 seconds",
+} as const
+
+const health = Layer.effect(
+  RunnerHealth.RunnerHealth,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    return {
+      isAlive: ({ host }) =>
+        sql`select 1 as found from pg_stat_activity where application_name = ${applicationName(host)}`.pipe(
+          Effect.map((rows) => rows.length > 0),
+          // PostgreSQL decides by its locks anyway.
+          Effect.orElseSucceed(() => true),
+        ),
+    }
+  }),
+)
+
+export interface Engine {
+  /** Runs the effect on one runner at a time, until the scope closes. It is not run again after it ends, in whatever way. */
+  readonly register: <R>(
+    name: string,
+    effect: Effect.Effect<void, never, R>,
+  ) => Effect.Effect<void, never, R | Scope.Scope>
+}
+
+/** Joins the cluster as `runner`, a name that no other process ever has. */
+export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runner: string) {
+  const config = ShardingConfig.layer({ ...timing, runnerAddress: Option.some(RunnerAddress.make(runner, 1)) })
+  const layer = Sharding.layer.pipe(
+    Layer.provide([Runners.layerNoop, health]),
+    Layer.provide(MessageStorage.layerNoop),
+    Layer.provide(SqlRunnerStorage.layerStorage({ prefix })),
+    Layer.provide([config, Layer.succeed(SqlClient.SqlClient, sql)]),
+  )
+  const { registerSingleton } = yield* Effect.flatMap(Layer.build(layer), (context) =>
+    Effect.provide(Sharding.Sharding, context),
+  )
+  const engine: Engine = { register: (name, effect) => registerSingleton(name, effect) }
+  return engine
+})

@@ -1,0 +1,33 @@
+/** The steps of the schema, and the version that a database has. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { quota } from "./quotaSchema.ts"
+import { tenants } from "./tenantSchema.ts"
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+  readonly statements: ReadonlyArray<string>
+}
+
+export const migrations: ReadonlyArray<Migration> = [
+  { version: 1, name: "the log of the quota", statements: quota },
+  { version: 2, name: "tenants, their results, sessions and positions", statements: tenants },
+]
+
+export const current: number = migrations.length
+
+const decodeThere = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ there: Schema.Boolean })]))
+const decodeVersion = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ version: Schema.Int })]))
+
+/** The version of the schema: 0 in a database without one. */
+export const versionOf = Effect.fnUntraced(function* (sql: SqlClient): Effect.fn.Return<number, SqlError> {
+  const table = yield* sql`select to_regclass('live_response.migrations') is not null as there`
+  const [{ there }] = yield* Effect.orDie(decodeThere(table))
+  if (!there) return 0
+  const rows = yield* sql`select coalesce(max(version), 0)::int4 as version from live_response.migrations`
+  const [{ version }] = yield* Effect.orDie(decodeVersion(rows))
+  return version
+})

@@ -1,0 +1,192 @@
+/**
+ * A PostgreSQL server for a test: Debian's on a free port of the loopback interface, with its files in a temporary directory.
+ *
+ * @since 0.1.0
+ */
+import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Database from "../Database.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
+import * as Migrations from "../Migrations.ts"
+
+/**
+ * A running server, and ways to disturb it.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** The URL of a database with the current schema, for the role that owns it. */
+  readonly owner: Redacted.Redacted<string>
+
+  /** The same database, for a role that may read and write rows only. */
+  readonly runner: Redacted.Redacted<string>
+
+  /** Stops the server as a crash does: its connections break, and what was committed is there when it starts again. */
+  readonly stop: Effect.Effect<void>
+
+  /** Starts the server again at the same address. */
+  readonly start: Effect.Effect<void>
+
+  /** Stops the server from answering while its connections stay open, like a machine that hangs. Only `thaw` reverses it. */
+  readonly freeze: Effect.Effect<void>
+
+  /** Lets the server continue after `freeze`. */
+  readonly thaw: Effect.Effect<void>
+}
+
+/**
+ * The PostgreSQL server of a test.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class PostgresServer extends Context.Service<PostgresServer, Service>()(
+  "@live-response/cluster/testing/PostgresServer",
+) {}
+
+const debian = "/usr/lib/postgresql"
+
+/** Where Debian has the programs of the newest version. None of them are on the path. */
+const programs = (): string => {
+  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : []
+  return versions[0] === undefined ? "" : join(debian, versions[0], "bin")
+}
+
+/** A port that is not in use. */
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+const idOf = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
+
+/** PostgreSQL refuses to run as root. */
+const user = (): { readonly uid?: number; readonly gid?: number } => {
+  if (process.getuid?.() !== 0) return {}
+  return { uid: idOf("-u"), gid: idOf("-g") }
+}
+
+const password = "a-password-for-tests"
+
+/** A new cluster of databases. */
+const initialise = Effect.acquireRelease(
+  Effect.sync(() => {
+    const directory = mkdtempSync(join(tmpdir(), "live-response-postgres-"))
+    const { gid, uid } = user()
+    if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid)
+    const secret = join(directory, "password")
+    writeFileSync(secret, password)
+    const data = join(directory, "data")
+    const args = ["-D", data, "-U", "postgres", "-A", "scram-sha-256", `--pwfile=${secret}`]
+    const quick = ["--no-sync", "--no-instructions", "--locale=C", "--encoding=UTF8"]
+    execFileSync(join(programs(), "initdb"), [...args, ...quick], { ...user(), stdio: "ignore", cwd: directory })
+    return { directory, data }
+  }),
+  ({ directory }) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+)
+
+/** The loss of power is not simulated, so nothing is flushed. */
+const settings = { fsync: "off", synchronous_commit: "off", shared_buffers: "16MB", max_connections: "60" }
+
+interface Running {
+  readonly stop: Effect.Effect<void>
+  readonly signal: (name: "STOP" | "CONT") => void
+}
+
+/** Runs a server. Returns when it accepts connections. */
+const serve = (port: number, { data, directory }: { readonly directory: string; readonly data: string }) =>
+  Effect.callback<Running>((resume) => {
+    const options = { ...settings, port, listen_addresses: "127.0.0.1", unix_socket_directories: directory }
+    const args = Object.entries(options).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+    const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"]
+    const child = spawn(join(programs(), "postgres"), ["-D", data, ...args], { ...user(), stdio, cwd: directory })
+    child.once("error", (error) => resume(Effect.die(`postgres does not start: ${error.message}`)))
+    // The children of the server are frozen as well: they are what answers.
+    const signal = (name: "STOP" | "CONT") => {
+      child.kill(`SIG${name}`)
+      spawnSync("pkill", [`-${name}`, "-P", String(child.pid)], { stdio: "ignore" })
+    }
+    const stop = Effect.callback<void>((resume) => {
+      if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+      child.once("exit", () => resume(Effect.void))
+      signal("CONT")
+      child.kill("SIGQUIT")
+    })
+    let output = ""
+    child.stderr.on("data", (data: Buffer) => {
+      output += data.toString()
+      if (output.includes("ready to accept connections")) resume(Effect.succeed({ stop, signal }))
+    })
+    child.once("exit", () => resume(Effect.die(`postgres does not start: ${output}`)))
+  })
+
+const urlOf = (port: number, role: string, database: string) =>
+  Redacted.make(`postgres://${role}:${password}@127.0.0.1:${port}/${database}`)
+
+/** The roles and the database that a deployment has. */
+const prepare = (port: number) => {
+  const administer = (database: string, ...statements: ReadonlyArray<string>) =>
+    Database.Database.use(({ query }) =>
+      query((sql) => Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })),
+    ).pipe(Effect.provide(Database.layerUnchecked({ url: urlOf(port, "postgres", database) }), { local: true }))
+  return administer(
+    "postgres",
+    `create role owner login password '${password}'`,
+    `create role runner login password '${password}'`,
+    "create database live owner owner",
+  )
+}
+
+/**
+ * Runs a server with a migrated database until the scope closes.
+ *
+ * **Gotchas**
+ *
+ * A machine without Debian's `postgresql` is a defect.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, DatabaseError, Scope.Scope> = Effect.gen(function* () {
+  const port = yield* freePort
+  const files = yield* initialise
+  let running: Running | undefined
+  const stop = Effect.suspend(() => running?.stop ?? Effect.void)
+  const start = Effect.map(serve(port, files), (started) => {
+    running = started
+  })
+  yield* Effect.acquireRelease(start, () => stop)
+  yield* prepare(port)
+  const owner = urlOf(port, "owner", "live")
+  yield* Migrations.migrate({ runtimeRole: "runner" }).pipe(
+    Effect.provide(Database.layerUnchecked({ url: owner }), { local: true }),
+  )
+  return {
+    owner,
+    runner: urlOf(port, "runner", "live"),
+    stop,
+    start,
+    freeze: Effect.sync(() => running?.signal("STOP")),
+    thaw: Effect.sync(() => running?.signal("CONT")),
+  }
+})
+
+/**
+ * Provides one server for all tests of a suite.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<PostgresServer, DatabaseError> = Layer.effect(PostgresServer, make)
