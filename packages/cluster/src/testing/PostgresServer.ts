@@ -6,7 +6,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
+import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -74,7 +74,7 @@ const idOf = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { e
 
 /** PostgreSQL refuses to run as root. */
 const user = (): { readonly uid?: number; readonly gid?: number } => {
-  if (process.getuid?.() !== 0) return {}
+  if (userInfo().uid !== 0) return {}
   return { uid: idOf("-u"), gid: idOf("-g") }
 }
 
