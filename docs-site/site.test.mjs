@@ -1,7 +1,7 @@
 // The site in headless Chromium, built without a network. Its pages must have been written: npm run docs:test does that.
 import assert from "node:assert/strict"
 import { execFileSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync, readdirSync } from "node:fs"
 import { createRequire } from "node:module"
 import { after, before, test } from "node:test"
 import { fileURLToPath } from "node:url"
@@ -119,6 +119,13 @@ test("it has every page of the repository", () => {
     [...names.values()].filter((name) => htmlOf(name) === undefined),
     [],
   )
+})
+
+test("its commands are those of the help: no page names what the help hides, or lists values of a flag twice", () => {
+  const below = readdirSync(new URL("dist/reference/commands/", import.meta.url)).filter((name) => !name.includes("."))
+  assert.ok(below.length > 10)
+  for (const name of ["", ...below.map((name) => `/${name}`)])
+    assert.doesNotMatch(htmlOf(`reference/commands${name}`) ?? "", /wizard|bash\||target…/, name)
 })
 
 for (const { modules, name } of packages) {

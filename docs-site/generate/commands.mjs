@@ -1,26 +1,19 @@
 // The reference of every command, from the help that the command line itself prints.
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as CliOutput from "effect/cli/CliOutput"
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as HelpPages from "../../packages/cli/src/HelpPages.ts"
 import { command } from "../../packages/cli/src/Main.ts"
 import { sentenceOf } from "./docComment.mjs"
 import { withoutTags, write } from "./page.mjs"
 
-/** The help of a command as data, without the text. */
-const helpOf = (path) =>
-  Effect.gen(function* () {
-    let help
-    const presenter = { present: (event) => Effect.sync(() => (help = event.helpDoc)) }
-    yield* Command.runWith(command, { version: "" })([...path, "--help"]).pipe(
-      Effect.provideService(CliOutput.Presenter, presenter),
-    )
-    if (help === undefined) return yield* Effect.die(`${path.join(" ")} has no help`)
-    const names = (help.subcommands ?? []).flatMap(({ commands }) => commands.map(({ name }) => name))
-    const below = yield* Effect.forEach(names, (name) => helpOf([...path, name]))
-    return { path, help, below }
-  })
+/** A command with its help as data, and those below it. */
+const commandOf = (pages, { doc, path }) => ({
+  path: path.slice(1),
+  help: doc,
+  below: pages
+    .filter((page) => page.path.slice(0, -1).join(" ") === path.join(" "))
+    .map((page) => commandOf(pages, page)),
+})
 
 const cell = (text) => withoutTags(text).replaceAll("|", "\\|").replaceAll("\n", " ")
 const optionalCell = (text) => cell(Option.getOrElse(text, () => ""))
@@ -40,8 +33,8 @@ const flagTable = (flags) =>
 const argumentTable = (args) =>
   table(
     ["Argument", "Meaning"],
-    args.map(({ description, name, required, variadic }) => [
-      `\`${name}${variadic ? "…" : ""}\``,
+    args.map(({ description, required, type, variadic }) => [
+      `\`${type}${variadic ? "..." : ""}\``,
       optionalCell(description) + (required ? "" : " (optional)"),
     ]),
   )
@@ -90,7 +83,8 @@ const indexOf = ({ below, help }) =>
   ].join("\n\n")
 
 export const writeCommands = async () => {
-  const all = await Effect.runPromise(helpOf([]).pipe(Effect.provide(NodeServices.layer)))
+  const pages = await Effect.runPromise(HelpPages.all(command))
+  const all = commandOf(pages, pages[0])
   write("reference/commands", { title: "Commands", description: "Every command and flag.", text: indexOf(all) })
   for (const found of all.below) {
     const name = found.path.join(" ")

@@ -5,9 +5,10 @@ import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { fromError } from "./Failure.ts"
+import { Failure, fromError } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
 
 const name = "--config"
@@ -41,17 +42,56 @@ const isAction = (arg: string): boolean =>
 /** Only a program that has a file loads what reads it. */
 const loadConfigFile = Effect.promise(() => import("./input/ConfigFile.ts"))
 
+/** The start of a message about a variable: the file that set it, if one did. */
+export const FileOf = Context.Reference<(variable: string) => Effect.Effect<string>>("@live-response/cli/FileOf", {
+  defaultValue: () => () => Effect.succeed(""),
+})
+
+/** A failure that names the file whose variable is wrong. */
+const naming = (fileOfVariable: (variable: string) => Effect.Effect<string>) =>
+  Effect.fnUntraced(function* <E>(error: E): Effect.fn.Return<never, E | Failure> {
+    if (!(error instanceof Failure) || error.variable === undefined) return yield* Effect.fail(error)
+    return yield* new Failure({ code: error.code, text: `${yield* fileOfVariable(error.variable)}${error.message}` })
+  })
+
+const readNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
+  const variable = "LIVE_RESPONSE_CONFIG"
+  const { read } = yield* loadConfigFile
+  const typed = fileOf(args)
+  if (typed !== undefined) return { file: typed, variables: yield* read(typed) }
+  const file = yield* Config.NonEmptyString(variable)
+  const variables = yield* Effect.mapError(
+    read(file),
+    (failure) => new Failure({ code: failure.code, text: `${variable}: ${failure.message}` }),
+  )
+  return { file, variables }
+}, Effect.mapError(fromError))
+
+/** Whether a command line or the environment names a file. An empty name is an error of the flag. */
+const isNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
+  const typed = fileOf(args)
+  if (typed !== undefined) return typed.trim() !== ""
+  return Option.isSome(yield* Effect.mapError(Config.option(Config.NonEmptyString("LIVE_RESPONSE_CONFIG")), fromError))
+})
+
 /** Runs a command line under the environment, with the file's variables where the environment has none. */
 export const withFile =
   (args: ReadonlyArray<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      if (args.some(isAction)) return yield* effect
-      const variable = Config.option(Config.NonEmptyString("LIVE_RESPONSE_CONFIG"))
-      const file = fileOf(args) ?? Option.getOrUndefined(yield* Effect.mapError(variable, fromError))
-      if (file === undefined) return yield* effect
+      if (args.some(isAction) || !(yield* isNamed(args))) return yield* effect
       const environment = yield* ConfigProvider.ConfigProvider
-      const { read } = yield* loadConfigFile
-      const provider = ConfigProvider.orElse(environment, yield* read(file))
-      return yield* Effect.provideService(effect, ConfigProvider.ConfigProvider, provider)
+      const { file, variables } = yield* readNamed(args)
+      const provider = ConfigProvider.orElse(environment, ConfigProvider.fromEnvRecord(variables))
+      const fileOfVariable = (variable: string) =>
+        Config.option(Config.NonEmptyString(variable)).pipe(
+          Effect.provideService(ConfigProvider.ConfigProvider, environment),
+          Effect.map((own) => (variable in variables && Option.isNone(own) ? `${file}: ` : "")),
+          Effect.orElseSucceed(() => ""),
+        )
+      return yield* effect.pipe(
+        Effect.catch(naming(fileOfVariable)),
+        Effect.provideService(FileOf, fileOfVariable),
+        Effect.provideService(ConfigProvider.ConfigProvider, provider),
+      )
     })

@@ -12,6 +12,8 @@ import { exitCode, ofError } from "./ExitCode.ts"
 export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Failure")("Failure", {
   code: Schema.Literals(Object.values(exitCode)),
   text: Schema.optionalKey(Schema.String),
+  /** The variable whose value is wrong, if it is one: a configuration file may have set it. */
+  variable: Schema.optionalKey(Schema.String),
 }) {
   override readonly [Runtime.errorExitCode] = this.code
   override readonly [Runtime.errorReported] = false
@@ -40,19 +42,19 @@ export const closedPipe = new Failure({ code: exitCode.closedPipe })
 export const someFailed = new Failure({ code: exitCode.someFailed })
 
 /** The failure for an error that ended a whole command. */
-export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure =>
-  error._tag === "Failure"
-    ? error
-    : new Failure({
-        code: ofError(error),
-        text: error._tag === "ConfigError" ? configMessage(error) : error.message,
-      })
+export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure => {
+  if (error._tag === "Failure") return error
+  return error._tag === "ConfigError" ? ofConfig(error) : new Failure({ code: ofError(error), text: error.message })
+}
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The name of the wrong variable, and what is expected. Its value may be a secret, and is not shown. */
-const configMessage = ({ cause, message }: Config.ConfigError): string => {
-  if (cause._tag !== "SchemaError") return message
-  const [issue] = issuesOf(cause.issue).issues
-  return issue === undefined ? message : `${String(issue.path?.[0])}: ${issue.message}`
+/** The value of a wrong variable may be a secret, and is not shown. */
+export const ofVariable = (variable: string, problem: string): Failure =>
+  new Failure({ code: exitCode.usage, text: `${variable}: ${problem}`, variable })
+
+/** The name of the wrong variable, and what is expected. */
+const ofConfig = ({ cause, message }: Config.ConfigError): Failure => {
+  const [issue] = cause._tag === "SchemaError" ? issuesOf(cause.issue).issues : []
+  return issue === undefined ? usage(message) : ofVariable(String(issue.path?.[0]), issue.message)
 }

@@ -43,10 +43,11 @@ import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
 import { status } from "./commands/status/command.ts"
 import { verify } from "./commands/verify/command.ts"
-import { ConfigFlag, withFile } from "./Configuration.ts"
+import { ConfigFlag, FileOf, withFile } from "./Configuration.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
+import * as FlagTypes from "./flags/FlagTypes.ts"
 import * as HelpPages from "./HelpPages.ts"
 import * as KnownWords from "./input/KnownWords.ts"
 import * as HelpText from "./output/HelpText.ts"
@@ -100,23 +101,38 @@ export const command = Command.make("live-response").pipe(
 /** Reports why the program ends. */
 const reportFailure = (line: string) => Messages.write(line, "error")
 
+/** The commands that a misspelt one may mean: in any case, where Effect's suggestions are in the same case. */
+const suggestionsOf = (error: CliError.UnrecognizedOption | CliError.UnknownSubcommand): ReadonlyArray<string> => {
+  if (error._tag === "UnrecognizedOption" || error.suggestions.length > 0) return error.suggestions
+  const names = [...(error.parent ?? []).slice(1), error.subcommand]
+  return KnownWords.close(HelpPages.unknownName(command, names)?.known ?? [], error.subcommand).slice(0, 1)
+}
+
 /** An error of the command line, in one line. */
 const usageText = (error: CliError.NonShowHelpErrors): string => {
   if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return error.message
   const [problem = ""] = error.message.split("\n")
-  return error.suggestions.length === 0 ? problem : `${problem}; did you mean ${error.suggestions.join(" or ")}?`
+  const suggestions = suggestionsOf(error)
+  return suggestions.length === 0 ? problem : `${problem}; did you mean ${suggestions.join(" or ")}?`
 }
+
+/** Reports the first error: the others are often consequences of it, as a flag of a misspelt command is unknown. */
+const reportInvocation = Effect.fnUntraced(function* (
+  [error]: ReadonlyArray<CliError.NonShowHelpErrors>,
+  commandPath: ReadonlyArray<string>,
+) {
+  if (error === undefined) return
+  const file = error instanceof FlagTypes.InvalidVariable ? yield* (yield* FileOf)(error.option) : ""
+  const text = TerminalText.withoutSecrets(printable(`${file}${usageText(error)}`))
+  yield* reportFailure(`live-response: ${text} (see ${commandPath.join(" ")} --help)`)
+})
 
 /** Prints help as wide as the terminal, and a usage error in one line, where Effect's default prints the whole help first. */
 const presenter: CliOutput.Presenter = {
   present: (event) => {
     switch (event._tag) {
       case "InvalidInvocation":
-        return Effect.forEach(event.errors, (error) =>
-          reportFailure(
-            `live-response: ${TerminalText.withoutSecrets(printable(usageText(error)))} (see ${event.commandPath.join(" ")} --help)`,
-          ),
-        )
+        return reportInvocation(event.errors, event.commandPath)
       case "Help":
         return Console.log(HelpText.text(HelpPages.refine(event.helpDoc), process.stdout.columns))
       case "Version":
@@ -169,14 +185,27 @@ const joinTextFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   return joined
 }
 
-/** What other programs answer too: `help download`, `version` and `-V`. */
-const withoutSynonyms = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const [first, ...rest] = args
-  if (first === "help") return [...rest, "--help"]
-  return first === "version" || first === "-V" ? ["--version", ...rest] : args
+/** Flags of every command that may come before a command, with how many arguments they are. */
+const lengthOfFlag = (arg: string): number => {
+  if (arg === "--config" || arg === "--log-level") return 2
+  return arg === "--verbose" || arg.startsWith("--config=") || arg.startsWith("--log-level=") ? 1 : 0
 }
 
 const helpFlags = new Set(["--help", "-h"])
+
+/** What other programs answer too: `help download`, `version` and `-V`. */
+const withoutSynonyms = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const length = lengthOfFlag(args[0] ?? "")
+  if (length > 0) {
+    const rest = args.slice(length)
+    const meant = withoutSynonyms(rest)
+    // After the command, where they are known as well.
+    return meant === rest ? args : [...meant, ...args.slice(0, length)]
+  }
+  const [first, ...rest] = args
+  if (first === "help") return [...rest.filter((arg) => arg !== "help" && !helpFlags.has(arg)), "--help"]
+  return first === "version" || first === "-V" ? ["--version", ...rest] : args
+}
 
 /** Help of a command that does not exist is an error, where Effect prints the help of the command above it. */
 const checkHelp = (args: ReadonlyArray<string>): Effect.Effect<void, Failure> => {

@@ -118,8 +118,38 @@ describe("--config", () => {
       const ended = yield* box.run({ args: ["quota"], env })
       assert.deepStrictEqual(
         { exitCode: ended.exitCode, stderr: ended.stderr },
-        { exitCode: 2, stderr: "live-response: can't read /nowhere.toml: there is no such file\n" },
+        {
+          exitCode: 2,
+          stderr: "live-response: LIVE_RESPONSE_CONFIG: can't read /nowhere.toml: there is no such file\n",
+        },
       )
+    }),
+  )
+
+  it.live.each([
+    { toml: 'LIVE_RESPONSE_LIMIT_RATE = "abc"', error: "LIVE_RESPONSE_LIMIT_RATE: expected a size of at least 1.0 kB" },
+    { toml: "LIVE_RESPONSE_RETRIES = -1", error: "LIVE_RESPONSE_RETRIES: Expected" },
+  ])("is named by an error of what it sets, unless the environment sets it: $toml", ({ error, toml }) =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const file = box.path(box.write("config.toml", toml))
+      const [name = "", value = ""] = toml.replaceAll('"', "").split(" = ")
+      const token = { LIVE_RESPONSE_TOKEN: "token" }
+      const args = ["download", target]
+      const ofFile = yield* box.run({ args: [...args, "--config", file], env: token })
+      assert.strictEqual(ofFile.exitCode, 2, ofFile.stderr)
+      assert.isTrue(ofFile.stderr.startsWith(`live-response: ${file}: ${error}`), ofFile.stderr)
+      const ofVariable = yield* box.run({ args: [...args, "--config", file], env: { ...token, [name]: value } })
+      assert.isTrue(ofVariable.stderr.startsWith(`live-response: ${error}`), ofVariable.stderr)
+    }),
+  )
+
+  it.live("needs a name", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({ args: ["quota", "--config", ""] })
+      assert.strictEqual(ended.exitCode, 2)
+      assert.match(ended.stderr, /^live-response: Missing value for flag --config\. Expected: a file [^\n]+\n$/)
     }),
   )
 

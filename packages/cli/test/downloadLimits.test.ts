@@ -98,7 +98,7 @@ describe("limits of a download", () => {
       const box = yield* Cli.sandbox
       const none = yield* box.run(Cli.download(server, "--dry-run", at(0), at(1), at(1)))
       assert.deepStrictEqual({ code: none.exitCode, out: none.stdout }, { code: 0, out: `${at(0)}\n${at(1)}\n` })
-      assert.match(none.stderr, /^2 results would be downloaded, and 0 are there already\.\n/)
+      assert.match(none.stderr, /^2 results would be downloaded, and 0 are there already\.\nThis is a dry run/)
       assert.isFalse(existsSync(box.path("results")))
       assert.deepStrictEqual(server.requests, [])
       yield* box.run(Cli.download(server, at(0)))
@@ -141,7 +141,28 @@ describe("limits of a download", () => {
       const command = Cli.download(server, at(0))
       const ended = yield* box.run({ ...command, env: { ...command.env, LIVE_RESPONSE_MAX_BYTES: "much" } })
       assert.strictEqual(ended.exitCode, 2)
-      assert.match(ended.stderr, /^live-response: [^\n]*max-bytes[^\n]*\n$/)
+      assert.match(ended.stderr, /^live-response: LIVE_RESPONSE_MAX_BYTES: expected a size of at least [^\n]*\n$/)
+    }),
+  )
+
+  it.live("--dry-run prints an event for a target that is none, and with --quiet only errors", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      box.write("targets.txt", `${at(0)}\nnothing\n`)
+      const json = yield* box.run(Cli.download(server, "--dry-run", "--json", "--from", "targets.txt"))
+      assert.strictEqual(json.exitCode, 1)
+      const events = json.stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["failed", "preview"],
+      )
+      const quiet = yield* box.run(Cli.download(server, "--dry-run", "--quiet", "--from", "targets.txt"))
+      assert.deepStrictEqual({ code: quiet.exitCode, out: quiet.stdout }, { code: 1, out: "" })
+      assert.match(quiet.stderr, /^failed: [^\n]+\n$/)
     }),
   )
 })

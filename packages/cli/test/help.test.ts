@@ -55,6 +55,12 @@ describe("help", () => {
           ["help", "actions", "list"],
           ["actions", "list", "--help"],
         ],
+        [["help", "help"], ["--help"]],
+        [["help", "-h"], ["--help"]],
+        [
+          ["--verbose", "--log-level", "debug", "help", "download"],
+          ["download", "--help"],
+        ],
         [["version"], ["--version"]],
         [["-V"], ["--version"]],
       ] as const
@@ -70,6 +76,15 @@ describe("a misspelt name", () => {
     {
       args: ["downlod"],
       stderr: 'Unknown subcommand "downlod" for "live-response"; did you mean download? (see live-response --help)',
+    },
+    {
+      // The flag is one of the command that was meant.
+      args: ["downlod", "--from", "x"],
+      stderr: 'Unknown subcommand "downlod" for "live-response"; did you mean download? (see live-response --help)',
+    },
+    {
+      args: ["DOWNLOAD"],
+      stderr: 'Unknown subcommand "DOWNLOAD" for "live-response"; did you mean download? (see live-response --help)',
     },
     {
       args: ["download", "--form", "x"],

@@ -8,7 +8,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as KnownWords from "../input/KnownWords.ts"
 import * as SizeArgument from "../input/SizeArgument.ts"
@@ -39,12 +39,21 @@ export const describe =
     return Flag.withDescription(flag, stated.length === 0 ? sentence : `${sentence} (${stated.join("; ")})`)
   }
 
-/** An integer in a range, whether it comes from the command line, the environment or the default. */
+/** An integer in a range, whether it comes from the command line or the default. */
 export const between = (minimum: number, maximum: number) =>
   Flag.filter(
     (value: number) => value >= minimum && value <= maximum,
     () => `a whole number from ${range(minimum, maximum)}`,
   )
+
+/** An integer in a range, as the variable of such a flag. */
+export const integer =
+  (minimum: number, maximum: number) =>
+  (text: string): Option.Option<number> =>
+    Option.filter(
+      Schema.decodeOption(Schema.NumberFromString.check(Schema.isInt()))(text),
+      (value) => value >= minimum && value <= maximum,
+    )
 
 /** A range as help and messages write it. */
 export const range = (minimum: number, maximum: number): string => `${minimum} to ${Format.count(maximum)}`
@@ -96,21 +105,37 @@ export const url = (name: string, sentence: string, facts?: Facts) =>
     describe(sentence, facts),
   )
 
+/** The value of a variable is wrong, and no flag was typed. The value may be a secret. */
+export class InvalidVariable extends CliError.InvalidValue {
+  override get message(): string {
+    return `${this.option}: expected ${this.expected}`
+  }
+}
+
+/** A variable for a flag that is not given. */
+export const withVariable =
+  <A>(variable: string, parse: (text: string) => Option.Option<A>, expected: string) =>
+  (flag: Flag.Flag<A>): Flag.Flag<A> =>
+    flag.pipe(
+      Flag.map((value): Effect.Effect<A, CliError.CliError> => Effect.succeed(value)),
+      Flag.withFallbackConfig(
+        Config.map(Config.NonEmptyString(variable), (text) =>
+          Effect.mapError(
+            Effect.fromOption(parse(text)),
+            () => new InvalidVariable({ option: variable, value: "", expected, kind: "flag" }),
+          ),
+        ),
+      ),
+      Flag.mapEffect((value) => value),
+    )
+
 /** A number of bytes. Without it the library's default holds. */
 export const size = (name: string, minimum: number, sentence: string, facts: Facts) => {
-  const given =
-    facts.env === undefined
-      ? Flag.String(name)
-      : Flag.String(name).pipe(Flag.withFallbackConfig(Config.NonEmptyString(facts.env)))
-  return given.pipe(
-    Flag.filterMap(
-      (text) => SizeArgument.parse(text, minimum),
-      () => `a size of at least ${minimum === 1 ? "one byte" : Format.bytes(minimum)}, such as 500 MB`,
-    ),
-    Flag.optional,
-    Flag.withMetavar("SIZE"),
-    describe(sentence, { values: "such as 500 MB", ...facts }),
-  )
+  const parse = (text: string) => SizeArgument.parse(text, minimum)
+  const expected = `a size of at least ${minimum === 1 ? "one byte" : Format.bytes(minimum)}, such as 500 MB`
+  const typed = Flag.String(name).pipe(Flag.filterMap(parse, () => expected))
+  const given = facts.env === undefined ? typed : withVariable(facts.env, parse, expected)(typed)
+  return given.pipe(Flag.optional, Flag.withMetavar("SIZE"), describe(sentence, { values: "such as 500 MB", ...facts }))
 }
 
 /** A duration. */

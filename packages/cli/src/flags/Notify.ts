@@ -2,7 +2,6 @@
  * The webhook that gets the outcome of a command: `--notify`.
  */
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as FlagTypes from "./FlagTypes.ts"
@@ -19,9 +18,11 @@ const parse = (text: string): Option.Option<Redacted.Redacted<string>> => {
   return isSafe ? Option.some(Redacted.make(url.href)) : Option.none()
 }
 
+const expected = "an https URL without a user or a password; plain http is for loopback alone"
+
 export const flag = Flag.String("notify").pipe(
-  Flag.withFallbackConfig(Config.NonEmptyString(variable)),
-  Flag.filterMap(parse, () => "an https URL without a user or a password; plain http is for loopback alone"),
+  Flag.filterMap(parse, () => expected),
+  FlagTypes.withVariable(variable, parse, expected),
   Flag.optional,
   Flag.withMetavar("URL"),
   FlagTypes.describe("Post a JSON object with the outcome to this webhook when the command has finished or failed", {

@@ -3,7 +3,6 @@
  */
 import * as SecretFile from "@live-response/core/SecretFile"
 import * as NodeEnvironment from "@live-response/node/NodeEnvironment"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -121,5 +120,5 @@ export const read = Effect.fnUntraced(function* (path: string) {
       `${printable(path)} holds ${secret}, and others on this machine may open it; chmod 600 ${printable(path)}`,
     )
   }
-  return ConfigProvider.fromEnvRecord(variables)
+  return variables
 })

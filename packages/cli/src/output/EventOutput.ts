@@ -137,7 +137,11 @@ interface State {
 }
 
 /** What should name something and does not: a message, and with `--json` an event. */
-const reportBad = Effect.fnUntraced(function* (state: State, event: "failed" | "notStarted", bad: BadInput) {
+export const reportBad = Effect.fnUntraced(function* (
+  state: Pick<State, "json" | "print">,
+  event: "failed" | "notStarted",
+  bad: BadInput,
+) {
   yield* Messages.write(`failed: ${printable(bad.message)}`, "error")
   if (!state.json) return
   const at = DateTime.formatIso(yield* DateTime.now)

@@ -48,6 +48,10 @@ export const replaced = (file: {
 
 const sessionsOf = ({ named, ready }: Plan): number => named + ready.length
 
+/** How long the quota delays links, if it does. */
+const delayOfLinks = (linking: Duration.Duration): ReadonlyArray<string> =>
+  Duration.isZero(linking) ? [] : [`The quota delays the last link by ${Format.duration(linking)} or more.`]
+
 /** The lines of the preview. */
 export const lines = (plan: Plan): ReadonlyArray<string> => [
   `${Format.counted(sessionsOf(plan), "machine")} would get a session: ${Format.count(plan.ready.length)} selected, ${Format.count(plan.named)} named.`,
@@ -64,9 +68,7 @@ export const lines = (plan: Plan): ReadonlyArray<string> => [
   `Starting ${Format.counted(sessionsOf(plan), "session")} takes ${Format.duration(plan.starting)} or more.`,
   ...(plan.links === 0
     ? []
-    : [
-        `Their results need ${Format.counted(plan.links, "link")}, which take ${Format.duration(plan.linking)} or more of the quota.`,
-      ]),
+    : [`Their results need ${Format.counted(plan.links, "link")}.`, ...delayOfLinks(plan.linking)]),
   "This is a dry run: nothing was uploaded or started.",
 ]
 
@@ -82,7 +84,7 @@ export interface DownloadPlan {
 /** What is said of a download besides its targets. */
 export const ofDownload = ({ linking, missing, present }: DownloadPlan): ReadonlyArray<string> => [
   `${Format.counted(missing.length, "result")} would be downloaded, and ${Format.count(present)} ${present === 1 ? "is" : "are"} there already.`,
-  ...(missing.length === 0 ? [] : [`The links take ${Format.duration(linking)} or more of the quota.`]),
+  ...delayOfLinks(linking),
   "This is a dry run: nothing was downloaded.",
 ]
 

@@ -43,7 +43,7 @@ const parameters = {
   directory: Directory.out,
   dryRun: FlagTypes.toggle(
     "dry-run",
-    "Print the results that would be downloaded, and what that costs in quota and time; write nothing",
+    "Print the results that would be downloaded, and what that costs in quota and time; write nothing but the quota's log",
   ),
   ...BatchOptions.flags,
   ...SignIn.flags,

@@ -1,6 +1,6 @@
 /**
- * What a download would do: the results that are still to be downloaded, and what they cost. It writes nothing, and requests no
- * link.
+ * What a download would do: the results that are still to be downloaded, and what they cost. It requests no link, and
+ * writes nothing but the quota's log: its look-ups are calls too.
  */
 import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -16,9 +16,10 @@ import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Failure from "../../Failure.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as Targets from "../../input/Targets.ts"
+import * as EventOutput from "../../output/EventOutput.ts"
 import * as Messages from "../../output/Messages.ts"
 import * as PlanText from "../../output/PlanText.ts"
-import { printable, printableJson } from "../../output/Printable.ts"
+import { printableJson } from "../../output/Printable.ts"
 import * as Refs from "./refs.ts"
 
 interface Options {
@@ -28,6 +29,7 @@ interface Options {
   readonly retryFailed: boolean
   readonly strict: boolean
   readonly json: boolean
+  readonly quiet: boolean
 }
 
 /** What the manifest of a directory says, if there is one. */
@@ -54,9 +56,9 @@ const readManifest = Effect.fnUntraced(function* (directory: string) {
 export const show = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
   const { failed, present } = yield* readManifest(options.directory)
   let bad = 0
-  const reportBad = ({ message }: { readonly message: string }) => {
+  const reportBad = (target: EventOutput.BadInput) => {
     bad++
-    return Messages.write(`failed: ${printable(message)}`)
+    return EventOutput.reportBad({ json: options.json, print: Console.log }, "failed", target)
   }
   const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([
     ...named,
@@ -75,11 +77,11 @@ export const show = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Ta
   )
   const missing = Array.from(all).filter((key) => !present.has(key))
   const linking = yield* (yield* Quota).forecast(missing.length)
-  yield* print({ missing, present: all.size - missing.length, linking }, options.json)
+  yield* print({ missing, present: all.size - missing.length, linking }, options)
   if (bad > 0) return yield* Failure.someFailed
 })
 
-const print = Effect.fnUntraced(function* (plan: PlanText.DownloadPlan, json: boolean) {
+const print = Effect.fnUntraced(function* (plan: PlanText.DownloadPlan, { json, quiet }: Options) {
   const { linking, missing, present } = plan
   if (json) {
     const at = DateTime.formatIso(yield* DateTime.now)
@@ -87,6 +89,7 @@ const print = Effect.fnUntraced(function* (plan: PlanText.DownloadPlan, json: bo
     const event = { event: "preview", at, results: missing, present, links: missing.length, linkingSeconds }
     return yield* Console.log(printableJson(JSON.stringify(event)))
   }
+  if (quiet) return
   // Standard output has only targets, so that another program or another download can read them.
   yield* Effect.forEach(missing, (key) => Console.log(key), { discard: true })
   yield* Effect.forEach(PlanText.ofDownload(plan), (line) => Messages.write(line), { discard: true })

@@ -7,7 +7,6 @@ import * as Session from "@live-response/core/Session"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Failure from "../../Failure.ts"
@@ -77,8 +76,12 @@ export const parameters = {
     }),
   ),
   sessions: Flag.Int("sessions").pipe(
-    Flag.withFallbackConfig(Config.Int("LIVE_RESPONSE_SESSIONS")),
     FlagTypes.between(1, 1000),
+    FlagTypes.withVariable(
+      "LIVE_RESPONSE_SESSIONS",
+      FlagTypes.integer(1, 1000),
+      `a whole number from ${FlagTypes.range(1, 1000)}`,
+    ),
     Flag.optional,
     Flag.withMetavar("N"),
     FlagTypes.describe("How many sessions are in progress at once", {

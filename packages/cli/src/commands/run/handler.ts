@@ -145,13 +145,19 @@ const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 /** How many results the sessions leave: one for each command but `PutFile`. */
 const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ _tag }) => _tag !== "PutFile").length
 
+const printPlan = Effect.fnUntraced(function* (plan: PlanText.Plan, { json, quiet }: Options) {
+  const at = DateTime.formatIso(yield* DateTime.now)
+  if (json) return yield* Console.log(printableJson(JSON.stringify({ event: "preview", at, ...PlanText.fields(plan) })))
+  if (!quiet) yield* Console.log(PlanText.lines(plan).join("\n"))
+})
+
 /** Shows what a run would do, and fails where the run would fail before it starts a session. */
 const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const { changed, selected, uploads } = yield* look(options)
   let bad = 0
-  const reportBad = ({ message }: { readonly message: string }) => {
+  const reportBad = (input: EventOutput.BadInput) => {
     bad++
-    return Messages.write(`failed: ${printable(message)}`, "error")
+    return EventOutput.reportBad({ json: options.json, print: Console.log }, "notStarted", input)
   }
   yield* Effect.forEach(selected.unreadable, reportBad, { discard: true })
   const ids = yield* Stream.runCollect(machineIds(allMachines(named, options.lists), reportBad))
@@ -171,12 +177,7 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
     starting: yield* runs.forecast(sessions),
     linking: yield* quota.forecast(links),
   }
-  const at = DateTime.formatIso(yield* DateTime.now)
-  yield* Console.log(
-    options.json
-      ? printableJson(JSON.stringify({ event: "preview", at, ...PlanText.fields(plan) }))
-      : PlanText.lines(plan).join("\n"),
-  )
+  yield* printPlan(plan, options)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
   if (bad > 0) return yield* Failure.someFailed
 })
