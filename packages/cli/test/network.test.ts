@@ -30,7 +30,9 @@ const listen = (server: Server) =>
 
 /** The attempts that were announced, with the instant of each. */
 const announced = (stderr: string) =>
-  stderr.match(/^waiting for the network: .*; next attempt at \d\d:\d\d:\d\d UTC$/gm)
+  stderr.match(
+    /^waiting for the network: .*; next attempt at \d\d:\d\d:\d\d UTC \(gives up at \d\d:\d\d:\d\d UTC; --give-up-after\)$/gm,
+  )
 
 describe("a network that is down", { concurrent: true }, () => {
   it.live("is waited for as long as --give-up-after says, with a line for each attempt", () =>

@@ -33,7 +33,8 @@ export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEve
  *
  * **Details**
  *
- * Emitted once for each attempt, however many results wait.
+ * Emitted once for each attempt, however many results wait. At `givesUpAt` the batch stops waiting; absent if it waits without
+ * a limit.
  *
  * @since 0.1.0
  * @category events
@@ -41,6 +42,7 @@ export class Waiting extends Schema.Class<Waiting>("@live-response/core/BatchEve
 export class Offline extends Schema.Class<Offline>("@live-response/core/BatchEvent/Offline")({
   event: Schema.tag("offline"),
   until: Schema.DateTimeUtcFromString,
+  givesUpAt: Schema.optionalKey(Schema.DateTimeUtcFromString),
   message: Schema.String,
   error: ResultError,
   at,

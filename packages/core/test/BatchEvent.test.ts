@@ -70,6 +70,7 @@ const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json:
     event: BatchEvent.Offline.make({
       at,
       until: DateTime.makeUnsafe("2026-11-01T00:01:00Z"),
+      givesUpAt: DateTime.makeUnsafe("2026-11-01T01:00:00Z"),
       message: "no network",
       error,
     }),
@@ -77,6 +78,7 @@ const all: ReadonlyArray<{ readonly event: BatchEvent.BatchEvent; readonly json:
       event: "offline",
       at: result.at,
       until: "2026-11-01T00:01:00.000Z",
+      givesUpAt: "2026-11-01T01:00:00.000Z",
       message: "no network",
       error: answer,
     },

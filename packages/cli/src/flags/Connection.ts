@@ -12,11 +12,14 @@ export const flags = {
     FlagTypes.between(0, 1000),
     Flag.optional,
     Flag.withMetavar("N"),
-    FlagTypes.describe("How often a call that got no answer, or a download that makes no progress, is retried", {
-      values: FlagTypes.range(0, 1000),
-      default: "8 for a call, 5 for a download",
-      env: "LIVE_RESPONSE_RETRIES",
-    }),
+    FlagTypes.describe(
+      "How often a call that got no answer, or a download that makes no progress, is retried; for a network that is down see --give-up-after",
+      {
+        values: FlagTypes.range(0, 1000),
+        default: "8 for a call, 5 for a download",
+        env: "LIVE_RESPONSE_RETRIES",
+      },
+    ),
   ),
   timeout: FlagTypes.wait("timeout", "How long a server may send nothing: a retry follows", {
     default: "1m before an answer, 30s in it",

@@ -31,7 +31,9 @@ export const message = (event: BatchEvent, { quiet }: { readonly quiet: boolean 
     case "offline":
       return quiet
         ? undefined
-        : `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}`
+        : `waiting for the network: ${printable(event.message)}; next attempt at ${Format.timeOfDay(event.until)}${
+            event.givesUpAt === undefined ? "" : ` (gives up at ${Format.timeOfDay(event.givesUpAt)}; --give-up-after)`
+          }`
     case "completed":
       return event.unchecked === true
         ? `${keyOf(event)} is unchecked: the storage announced neither a length nor an MD5, so the result may be longer than the ${Format.bytes(event.bytes)} received; download it again into another directory and compare`

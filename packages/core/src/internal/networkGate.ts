@@ -243,7 +243,8 @@ const nextDelay = Effect.fnUntraced(function* <E extends ResultError>(
     const at = yield* DateTime.now
     const { error } = outage
     const until = DateTime.addDuration(at, delay.value)
-    yield* report(Offline.make({ at, until, message: summary(error), error }))
+    const limit = Number.isFinite(left) ? { givesUpAt: DateTime.add(at, { milliseconds: left }) } : {}
+    yield* report(Offline.make({ at, until, ...limit, message: summary(error), error }))
   }
   return delay
 })
