@@ -16,11 +16,12 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 usage() {
   cat <<'TEXT'
-sh install.sh [--from ADDRESS|DIRECTORY] [--to DIRECTORY]
+sh install.sh [--from ADDRESS|DIRECTORY] [--to DIRECTORY] [--share DIRECTORY]
 
   --from  where the files of a release are: an https address, or a directory of this machine; by default the release that
           this script belongs to
   --to    where the program goes: ~/.local/bin by default, /usr/local/bin for root
+  --share also installs man pages and completions of bash, zsh and fish there, such as in ~/.local/share
 TEXT
 }
 
@@ -72,7 +73,21 @@ sha256() {
   echo "${sum%% *}"
 }
 
+# Copies file $1 into directory $2.
+put() {
+  mkdir -p -- "$2" && cp "$1" "$2/" || fail "$2 could not be written to; choose another directory with --share"
+}
+
+# Puts what is beside the program in directory $1 where shells and man look below directory $2.
+install_manual() {
+  for page in "$1"/man/*.1; do put "$page" "$2/man/man1"; done
+  put "$1/completions/bash/live-response" "$2/bash-completion/completions"
+  put "$1/completions/zsh/_live-response" "$2/zsh/site-functions"
+  put "$1/completions/fish/live-response.fish" "$2/fish/vendor_completions.d"
+}
+
 main() {
+  share=
   if [ "$(id -u)" = 0 ]; then to=/usr/local/bin; else to=${HOME:?}/.local/bin; fi
   while [ $# -gt 0 ]; do
     case $1 in
@@ -80,12 +95,13 @@ main() {
         usage
         exit
         ;;
-      --from | --to) [ -n "${2-}" ] || fail "$1 needs a value; see --help" ;;
+      --from | --to | --share) [ -n "${2-}" ] || fail "$1 needs a value; see --help" ;;
     esac
     case $1 in
       --from) release=$2 ;;
       --to) to=$2 ;;
-      *) fail "$1 is unknown; use --from ADDRESS or --to DIRECTORY" ;;
+      --share) share=$2 ;;
+      *) fail "$1 is unknown; see --help" ;;
     esac
     shift 2
   done
@@ -116,6 +132,7 @@ main() {
   chmod 755 "$new"
   version=$("$new" --version) || fail "the program of $archive does not run on this machine, and was not installed"
   mv -f "$new" "$to/live-response"
+  [ -z "$share" ] || install_manual "$work/${archive%.tar.gz}" "$share"
   echo "Installed $version in $to."
   case ":$PATH:" in
     *":$to:"*) echo "Try it: live-response demo" ;;

@@ -9,6 +9,7 @@ import { execFileSync } from "node:child_process"
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -18,10 +19,10 @@ import {
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { create } from "tar"
-import { bundleParts, notices } from "./build.mjs"
+import { bundleParts, manual, notices } from "./build.mjs"
 import { writeChecksums } from "./checksums.mjs"
 import { readHashes } from "./lockfile.mjs"
 import { unpack } from "./pinned.mjs"
@@ -47,14 +48,16 @@ export async function buildAll(targets, directory) {
     const packages = await bundleParts("packages/cli/src", join(work, "parts"))
     for (const target of targets) {
       const name = assemble(target, packages, work)
+      await addManual(join(work, name))
       // Nothing of this machine gets into the archive: neither times nor users.
       const mtime = new Date("2000-01-01T00:00:00Z")
       const options = { cwd: work, file: join(directory, `${name}.tar.gz`), gzip: { level: 6 }, portable: true, mtime }
       await create(
         options,
-        readdirSync(join(work, name))
-          .toSorted()
-          .map((file) => `${name}/${file}`),
+        readdirSync(join(work, name), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => relative(work, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
+          .toSorted(),
       )
       await writeBill(join(directory, `${name}.cdx.json`), packages)
       console.log(`- ${name}`)
@@ -80,6 +83,12 @@ export function assemble(target, packages, work) {
   writeFileSync(join(work, name, "THIRD-PARTY.txt"), `${notices(packages)}\n\n${ofNode}`)
   copyFileSync("LICENSE", join(work, name, "LICENSE"))
   return name
+}
+
+/** Adds the man pages, the completions, and what a system needs to run the program as a service. */
+export async function addManual(directory) {
+  await manual(directory)
+  cpSync("deploy", join(directory, "deploy"), { recursive: true })
 }
 
 /** The version of a target's Node. */

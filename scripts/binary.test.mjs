@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
-import { assemble, host, writeBlob } from "./binary.mjs"
+import { addManual, assemble, host, writeBlob } from "./binary.mjs"
 import { bundleParts } from "./build.mjs"
 import { writeChecksums } from "./checksums.mjs"
 import { billOfMaterials, problemsOf } from "./sbom.mjs"
@@ -22,6 +22,7 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "live-response-binary-test-"))
   packages = await bundleParts("packages/cli/src", join(root, "parts"))
   directory = join(root, assemble(host, packages, root))
+  await addManual(directory)
 }, 120_000)
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
@@ -100,7 +101,24 @@ describe("the binary", () => {
     const notices = readFileSync(join(directory, "THIRD-PARTY.txt"), "utf8")
     for (const title of [/^effect \d/m, /^@azure\/identity \d/m, /^Node \d/m, /OpenSSL/, /V8/])
       assert.match(notices, title)
-    assert.deepStrictEqual(readdirSync(directory).toSorted(), ["LICENSE", "THIRD-PARTY.txt", "live-response"])
+    assert.deepStrictEqual(readdirSync(directory).toSorted(), [
+      "LICENSE",
+      "THIRD-PARTY.txt",
+      "completions",
+      "deploy",
+      "live-response",
+      "man",
+    ])
+  })
+
+  test("has the man pages, the completions and the units beside it", () => {
+    for (const path of [
+      "man/live-response-download.1",
+      "completions/bash/live-response",
+      "completions/zsh/_live-response",
+    ])
+      assert.include(readFileSync(join(directory, path), "utf8"), "download", path)
+    assert.include(readFileSync(join(directory, "deploy/systemd/live-response-follow.service"), "utf8"), "ExecStart=")
   })
 
   test("is of the same bytes when it is built elsewhere", async () => {

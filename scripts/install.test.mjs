@@ -34,6 +34,12 @@ let respond
 const pack = (script) => {
   const directory = join(release, "live-response-linux-x64")
   mkdirSync(directory)
+  for (const path of ["man/live-response.1", "completions/bash/live-response", "completions/zsh/_live-response"]) {
+    mkdirSync(join(directory, path, ".."), { recursive: true })
+    writeFileSync(join(directory, path), path)
+  }
+  mkdirSync(join(directory, "completions/fish"))
+  writeFileSync(join(directory, "completions/fish/live-response.fish"), "fish")
   writeFileSync(join(directory, "live-response"), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
   execFileSync("tar", ["-czf", archive, "live-response-linux-x64"], { cwd: release })
   rmSync(directory, { recursive: true })
@@ -258,6 +264,20 @@ describe("install.sh", () => {
     assertNothing()
     const relative = await install(withCurl(), ["--from", address, "--to", "there"])
     assert.include(relative.stdout, `Add ${join(root, "there")} to your PATH`)
+  })
+
+  test("installs man pages and completions where it is asked to", async () => {
+    const { code, stderr } = await install(withCurl(), ["--from", address, "--share", join(root, "share")])
+    assert.strictEqual(code, 0, stderr)
+    const files = readdirSync(join(root, "share"), { recursive: true, withFileTypes: true }).filter((each) =>
+      each.isFile(),
+    )
+    assert.deepStrictEqual(files.map(({ name, parentPath }) => join(parentPath, name).slice(root.length)).toSorted(), [
+      "/share/bash-completion/completions/live-response",
+      "/share/fish/vendor_completions.d/live-response.fish",
+      "/share/man/man1/live-response.1",
+      "/share/zsh/site-functions/_live-response",
+    ])
   })
 
   test("asks other machines only over TLS, also where they redirect", async () => {

@@ -7,6 +7,7 @@
 //     node scripts/release.mjs notes        prints what CHANGELOG.md says of this version
 //     node scripts/release.mjs dry          all of it here, with a binary for this machine, and nothing is published or changed
 import { execFileSync, spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -83,11 +84,28 @@ function assemble() {
   writeChecksums("dist")
 }
 
-function publish(flags, isPublished = () => false) {
+/** Whether npm has an archive already, by the integrity that it gives for the version: none if it has no such version. */
+export function isPublished(spec, archive, integrity) {
+  if (integrity === "") return false
+  if (integrity === `sha512-${createHash("sha512").update(archive).digest("base64")}`) return true
+  throw new Error(
+    `npm has another ${spec} than this release (${integrity}); nothing more was published. Give the packages a new version.`,
+  )
+}
+
+const integrityAtNpm = (spec) => {
+  const { status, stderr, stdout } = spawnSync("npm", ["view", spec, "dist.integrity"], { encoding: "utf8" })
+  if (status !== 0 && !stderr.includes("E404"))
+    throw new Error(`npm does not say whether it has ${spec}: ${stderr.trim()}`)
+  return stdout.trim()
+}
+
+function publish(flags, integrityOf = () => "") {
   for (const name of packages) {
-    // A run that failed half-way is repeated.
-    if (isPublished(`@live-response/${name}@${versionIn(".")}`)) continue
     const archive = `./dist/${archiveOf(name, versionIn("."))}`
+    const spec = `@live-response/${name}@${versionIn(".")}`
+    // A run that failed half-way is repeated.
+    if (isPublished(spec, readFileSync(archive), integrityOf(spec))) continue
     execFileSync("npm", ["publish", archive, "--access", "public", "--ignore-scripts", ...flags], { stdio: "inherit" })
   }
 }
@@ -126,10 +144,7 @@ const commands = {
   assemble,
   publish: () => {
     requireRepository()
-    publish(
-      ["--provenance"],
-      (spec) => spawnSync("npm", ["view", spec, "version"], { encoding: "utf8" }).stdout.trim() !== "",
-    )
+    publish(["--provenance"], integrityAtNpm)
   },
   notes: () => console.log(notesOf(".")),
   dry,

@@ -1,4 +1,5 @@
 // What a release would do: its version, its changelog, its workflows.
+import { execFileSync } from "node:child_process"
 import { globSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { registerHooks } from "node:module"
@@ -7,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { sectionOf, withVersion } from "./changelog.mjs"
 import { packages } from "./pack.mjs"
-import { copyVersions, nextStep, obstacle, version } from "./release.mjs"
+import { copyVersions, isPublished, nextStep, obstacle, version } from "./release.mjs"
 
 // GitHub's parser imports JSON in a way that Node refuses.
 registerHooks({
@@ -72,6 +73,15 @@ describe("a version", () => {
     version(root)
     assert.deepStrictEqual(versions(), [current, current, current])
     assert.strictEqual(nextStep(root, []), "release")
+  })
+
+  test("is published again only where npm has not the same archive, and fails where it has another", () => {
+    const spec = "@live-response/core@1.0.0"
+    // printf archive | openssl dgst -sha512 -binary | base64
+    const integrity = `sha512-${execFileSync("openssl", ["dgst", "-sha512", "-binary"], { input: "archive" }).toString("base64")}`
+    assert.isFalse(isPublished(spec, "archive", ""))
+    assert.isTrue(isPublished(spec, "archive", integrity))
+    assert.throws(() => isPublished(spec, "another", integrity), `npm has another ${spec} than this release`)
   })
 
   test("is published only from the repository that the packages name", () => {
