@@ -45,6 +45,15 @@ describe("the progress display", () => {
     ])
   })
 
+  it("has numbers and no bars on a narrow terminal, so that the rate is not cut off", () => {
+    assert.deepStrictEqual(ProgressLines.lines(view, { ...moment(), bytesPerSecond: 12_300_000 }, 40).slice(0, 4), [
+      "Results  25 %   2 of 8 done",
+      "         1.5 MB   12.3 MB/s   1 already",
+      "Quota    100/100 this minute",
+      "         150/1,500 this hour",
+    ])
+  })
+
   it("fits any terminal", () => {
     for (const columns of [1, 10, 40, 79, 80, 200]) {
       for (const line of ProgressLines.lines(view, moment(), columns)) assert.isBelow(line.length, Math.max(2, columns))

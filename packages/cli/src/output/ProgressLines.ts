@@ -27,12 +27,16 @@ const labelWidth = 9
 const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line, i) => `${(i === 0 ? label : "").padEnd(labelWidth)}${line}`)
 
+/** A bar with what is beside it, or that alone where no column is left for a bar. */
+const withBar = (part: number, whole: number, width: number, text: string): string =>
+  width === 0 ? text.trimStart() : `${Format.bar(part, whole, width)}${text}`
+
 const quotaLines = ({ now, quota }: Moment, width: number, columns: number): ReadonlyArray<string> =>
   Option.match(quota, {
     onNone: () => [QuotaText.unknown],
     onSome: (status) => {
-      const windows = status.windows.map(
-        (window) => `${Format.bar(window.used, window.limit, width)} ${QuotaText.used(window)}`,
+      const windows = status.windows.map((window) =>
+        withBar(window.used, window.limit, width, ` ${QuotaText.used(window)}`),
       )
       const oneLine = windows.join("   ")
       return [
@@ -51,17 +55,22 @@ const ofTotal = (total: number | undefined): string => (total === undefined ? ""
 const rate = ({ bytesPerSecond = 0 }: Moment): string =>
   bytesPerSecond < 1 ? "" : `   ${Format.bytes(bytesPerSecond)}/s`
 
-const resultCounts = (progress: DownloadProgress, moment: Moment): string => {
+const doneCount = (progress: DownloadProgress): string =>
+  `${Format.count(finished(progress))}${ofTotal(progress.total)} done`
+
+const amounts = (progress: DownloadProgress, moment: Moment): string => {
   const { bytes, failed, skipped } = progress.summary
-  const done = `${Format.count(finished(progress))}${ofTotal(progress.total)} done   ${Format.bytes(bytes)}`
   return [
-    done,
+    Format.bytes(bytes),
     rate(moment),
     unlessZero(failed, "failed"),
     unlessZero(skipped - progress.absent, "already present"),
     unlessZero(progress.retries, progress.retries === 1 ? "retry" : "retries"),
   ].join("")
 }
+
+const resultCounts = (progress: DownloadProgress, moment: Moment): string =>
+  `${doneCount(progress)}   ${amounts(progress, moment)}`
 
 const machineCounts = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
   const { failed, notStarted, unfinished } = fleet.sessions
@@ -78,7 +87,7 @@ const machineCounts = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string
 
 const machineLines = (fleet: FleetProgress.FleetProgress, width: number, columns: number): ReadonlyArray<string> => {
   const [finished, ...others] = machineCounts(fleet)
-  const gauge = `${Format.bar(FleetProgress.finished(fleet), fleet.total ?? 0, width)}   ${finished}`
+  const gauge = withBar(FleetProgress.finished(fleet), fleet.total ?? 0, width, `   ${finished}`)
   const oneLine = `${gauge}${others.join("")}`
   return oneLine.length < columns - labelWidth ? [oneLine] : [gauge, ...others.map((other) => other.trimStart())]
 }
@@ -95,17 +104,19 @@ const searchLines = ({ search }: DownloadProgress, { now }: Moment): ReadonlyArr
 const transferLine = ([name, { bytes, total }]: readonly [string, Transfer], width: number): string =>
   total === undefined
     ? `${name}   ${Format.bytes(bytes)}`
-    : `${name}   ${Format.bar(bytes, total, width)} ${Format.bytes(bytes)} of ${Format.bytes(total)}`
+    : `${name}   ${withBar(bytes, total, width, ` ${Format.bytes(bytes)} of ${Format.bytes(total)}`)}`
 
 const resultLines = (progress: DownloadProgress, moment: Moment, width: number): ReadonlyArray<string> => {
   const done = finished(progress)
   const percent = progress.total === undefined ? "" : `${Math.floor((100 * done) / Math.max(1, progress.total))} %   `
-  return [`${Format.bar(done, progress.total ?? 0, width)}   ${percent}${resultCounts(progress, moment)}`]
+  if (width === 0) return [`${percent}${doneCount(progress)}`, amounts(progress, moment)]
+  return [withBar(done, progress.total ?? 0, width, `   ${percent}${resultCounts(progress, moment)}`)]
 }
 
 /** The lines for a terminal of this width. */
 export const lines = (progress: DownloadProgress, moment: Moment, columns: number): ReadonlyArray<string> => {
-  const width = columns < 80 ? 12 : 24
+  // On a narrow terminal the numbers have the columns of the bar.
+  const width = columns < 60 ? 0 : columns < 80 ? 12 : 24
   const { fleet } = progress
   const saving = () => [
     ...labelled("Results", resultLines(progress, moment, width)),
