@@ -111,6 +111,20 @@ describe("limits of a download", () => {
     }),
   )
 
+  it.live("--dry-run fails where nothing could be written", () =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      box.write("results", "")
+      const ended = yield* box.run(Cli.download(server, "--dry-run", at(0)))
+      assert.deepStrictEqual({ code: ended.exitCode, out: ended.stdout }, { code: 4, out: "" }, ended.stderr)
+      assert.match(
+        ended.stderr,
+        /^live-response: can't write to \S*results: it is not a directory; choose [^\n]+--out\n$/,
+      )
+    }),
+  )
+
   it.live("--no-progress leaves the summary", () =>
     Effect.gen(function* () {
       const server = yield* ReferenceServer.make({ results })

@@ -10,7 +10,9 @@ import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Failure from "../../Failure.ts"
@@ -19,7 +21,7 @@ import * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Messages from "../../output/Messages.ts"
 import * as PlanText from "../../output/PlanText.ts"
-import { printableJson } from "../../output/Printable.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
 import * as Refs from "./refs.ts"
 
 interface Options {
@@ -52,8 +54,28 @@ const readManifest = Effect.fnUntraced(function* (directory: string) {
   return { present, failed }
 })
 
+/** Fails where the results could not be written: to the directory, or to the nearest one above it that exists. */
+const checkWritable = Effect.fnUntraced(function* (directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { dirname, resolve } = yield* Path.Path
+  let nearest = resolve(directory)
+  while (dirname(nearest) !== nearest && !(yield* Effect.orElseSucceed(fs.exists(nearest), () => false))) {
+    nearest = dirname(nearest)
+  }
+  const problem = yield* fs.stat(nearest).pipe(
+    Effect.tap(fs.access(nearest, { writable: true })),
+    Effect.map(({ type }) => (type === "Directory" ? undefined : "it is not a directory")),
+    Effect.catch(({ message }) => Effect.succeed(message)),
+  )
+  if (problem === undefined) return
+  return yield* Failure.machine(
+    `can't write to ${printable(nearest)}: ${printable(problem)}; choose another directory with --out`,
+  )
+})
+
 /** Shows what a download would do, and fails if something names no result. */
 export const show = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Target>, options: Options) {
+  yield* checkWritable(options.directory)
   const { failed, present } = yield* readManifest(options.directory)
   let bad = 0
   const reportBad = (target: EventOutput.BadInput) => {
