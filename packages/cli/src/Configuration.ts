@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { fromError } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
+import * as LogFormat from "./output/LogFormat.ts"
 
 const name = "--config"
 
@@ -53,5 +54,9 @@ export const withFile =
       const environment = yield* ConfigProvider.ConfigProvider
       const { read } = yield* loadConfigFile
       const provider = ConfigProvider.orElse(environment, yield* read(file))
-      return yield* Effect.provideService(effect, ConfigProvider.ConfigProvider, provider)
+      return yield* Effect.provideService(
+        Effect.andThen(LogFormat.use, effect),
+        ConfigProvider.ConfigProvider,
+        provider,
+      )
     })
