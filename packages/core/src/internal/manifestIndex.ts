@@ -12,9 +12,10 @@ import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import { keyOf, type ResultRef } from "../ResultRef.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as FormatVersion from "./formatVersion.ts"
-import { ManifestLine } from "./manifestLine.ts"
+import { ManifestHead, ManifestLine } from "./manifestLine.ts"
 import * as MatchedEntry from "./matchedEntry.ts"
 import * as MatchedLines from "./matchedLines.ts"
+import * as JsonForm from "./jsonForm.ts"
 import { ResultIndex } from "./resultIndex.ts"
 
 type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
@@ -145,21 +146,18 @@ export const completed = (
 ): Stream.Stream<ManifestEntry.Completed, StoreError> =>
   Stream.filter(readLast(directory, index, "completed"), (entry) => entry.status === "completed")
 
-/** Takes the lines of other results. */
-export const skimOthers = (ref: Ref): JsonLines.Skim => {
-  const line = new ManifestLine()
-  const { match } = line
-  const id = encoder.encode(ref.machineActionId)
-  const isWanted = (bytes: Uint8Array) => {
-    if (match.index !== ref.index) return false
-    for (let i = 0; i < id.length; i++) if (bytes[match.id + i] !== id[i]) return false
-    return true
-  }
+/** Passes over the lines that begin as those of other results. */
+export const skipOthers = (ref: Ref): JsonLines.Skim => {
+  const isIdOf = JsonForm.text(ref.machineActionId)
+  return skipUnwanted(({ id, index }, bytes) => index === ref.index && isIdOf(bytes, id) >= 0)
+}
+
+/** Passes over the lines whose beginning names a result that is not wanted. */
+const skipUnwanted = (isWanted: (head: ManifestHead, bytes: Uint8Array, offset: number) => boolean): JsonLines.Skim => {
+  const head = new ManifestHead()
   return {
-    match: (bytes, at) => {
-      const end = line.end(bytes, at)
-      return end >= 0 && isWanted(bytes) ? -1 : end
-    },
+    match: () => -1,
     take: () => {},
+    skips: (bytes, at, offset) => head.end(bytes, at) >= 0 && !isWanted(head, bytes, offset),
   }
 }
