@@ -1,10 +1,7 @@
 #!/bin/sh
 # Installs live-response: downloads the binary for this machine, checks its SHA-256, and puts it into a directory.
 #
-#     sh install.sh [--from ADDRESS|DIRECTORY] [--to DIRECTORY]
-#
-# --from  where the files of a release are: an https address, or a directory of this machine. By default the latest release
-# --to    where the program goes: ~/.local/bin by default, /usr/local/bin for root
+#     sh install.sh --help
 set -eu
 
 # A release has its own address here.
@@ -16,6 +13,16 @@ fail() {
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }
+
+usage() {
+  cat <<'TEXT'
+sh install.sh [--from ADDRESS|DIRECTORY] [--to DIRECTORY]
+
+  --from  where the files of a release are: an https address, or a directory of this machine; by default the release that
+          this script belongs to
+  --to    where the program goes: ~/.local/bin by default, /usr/local/bin for root
+TEXT
+}
 
 # The name of the archive for this machine.
 archive_name() {
@@ -40,6 +47,8 @@ archive_name() {
 # Fetches file $1 of the release to $2. Only this machine may be asked without TLS.
 fetch() {
   case $release in
+    # A user in an address hides the host after it.
+    *://*@*) fail "$release has a user in it; leave out what is before @" ;;
     https://*) protocol="=https" ;;
     http://127.0.0.1:* | http://localhost:*) protocol="=http" ;;
     *://*) fail "$release is not an https address" ;;
@@ -48,14 +57,10 @@ fetch() {
       return
       ;;
   esac
-  if has curl; then
-    curl --fail --silent --show-error --location --proto "$protocol" --retry 3 --output "$2" "$release/$1" ||
-      fail "$release/$1 could not be downloaded; run the same command again"
-  elif has wget; then
-    wget -q -O "$2" "$release/$1" || fail "$release/$1 could not be downloaded; run the same command again"
-  else
-    fail "curl or wget is needed; install one of them, or download the release and use --from DIRECTORY"
-  fi
+  # Other programs, such as wget, follow a redirect from https to http.
+  has curl || fail "curl is needed; install it, or download the release and use --from DIRECTORY"
+  curl --fail --silent --show-error --location --proto "$protocol" --retry 3 --output "$2" "$release/$1" ||
+    fail "$release/$1 could not be downloaded; run the same command again"
 }
 
 sha256() {
@@ -71,8 +76,15 @@ main() {
   if [ "$(id -u)" = 0 ]; then to=/usr/local/bin; else to=${HOME:?}/.local/bin; fi
   while [ $# -gt 0 ]; do
     case $1 in
-      --from) release=${2:?"--from needs a value"} ;;
-      --to) to=${2:?"--to needs a value"} ;;
+      -h | --help)
+        usage
+        exit
+        ;;
+      --from | --to) [ -n "${2-}" ] || fail "$1 needs a value; see --help" ;;
+    esac
+    case $1 in
+      --from) release=$2 ;;
+      --to) to=$2 ;;
       *) fail "$1 is unknown; use --from ADDRESS or --to DIRECTORY" ;;
     esac
     shift 2
@@ -81,8 +93,8 @@ main() {
   release=${release%/}
   archive=$(archive_name)
 
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  work=$(mktemp -d) new=
+  trap 'rm -rf "$work" ${new:+"$new"}' EXIT
   trap 'exit 1' HUP INT TERM
   fetch SHA256SUMS "$work/SHA256SUMS"
   wanted=$(awk -v name="$archive" '$2 == name { print $1 }' "$work/SHA256SUMS")
@@ -92,13 +104,19 @@ main() {
   [ "$found" = "$wanted" ] ||
     fail "$archive is not what SHA256SUMS says, and was not installed (its SHA-256 is $found); run the same command again"
 
-  tar -xzf "$work/$archive" -C "$work"
-  mkdir -p "$to"
-  # Beside the program first, so that a program that runs is replaced in one step.
-  cp "$work/${archive%.tar.gz}/live-response" "$to/.live-response.new"
-  chmod 755 "$to/.live-response.new"
-  mv -f "$to/.live-response.new" "$to/live-response"
-  echo "Installed $("$to/live-response" --version) in $to."
+  tar -xzf "$work/$archive" -C "$work" || fail "$archive could not be unpacked in $work; is there room? Or set TMPDIR"
+  mkdir -p -- "$to" || fail "$to could not be created; choose another directory with --to"
+  # PATH has absolute names.
+  to=$(CDPATH='' cd -- "$to" && pwd)
+  [ ! -d "$to/live-response" ] || fail "$to/live-response is a directory; remove it, or choose another directory with --to"
+  # Beside the program first, so that a program that runs is replaced in one step, and only by one that runs.
+  new=$to/.live-response.new
+  cp "$work/${archive%.tar.gz}/live-response" "$new" ||
+    fail "$to could not be written to; is it full? Make room there, or choose another directory with --to"
+  chmod 755 "$new"
+  version=$("$new" --version) || fail "the program of $archive does not run on this machine, and was not installed"
+  mv -f "$new" "$to/live-response"
+  echo "Installed $version in $to."
   case ":$PATH:" in
     *":$to:"*) echo "Try it: live-response demo" ;;
     *) echo "Add $to to your PATH, then try it: live-response demo" ;;

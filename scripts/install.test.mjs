@@ -30,15 +30,21 @@ let address
 /** Answers in place of the files of the release. */
 let respond
 
+/** Makes a release whose program is a script. */
+const pack = (script) => {
+  const directory = join(release, "live-response-linux-x64")
+  mkdirSync(directory)
+  writeFileSync(join(directory, "live-response"), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  execFileSync("tar", ["-czf", archive, "live-response-linux-x64"], { cwd: release })
+  rmSync(directory, { recursive: true })
+  writeChecksums(release)
+}
+
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), "live-response-install-"))
   release = join(root, "release")
-  mkdirSync(join(release, "live-response-linux-x64"), { recursive: true })
-  const program = join(release, "live-response-linux-x64/live-response")
-  writeFileSync(program, "#!/bin/sh\necho live-response v9.9.9\n", { mode: 0o755 })
-  execFileSync("tar", ["-czf", archive, "live-response-linux-x64"], { cwd: release })
-  rmSync(join(release, "live-response-linux-x64"), { recursive: true })
-  writeChecksums(release)
+  mkdirSync(release)
+  pack("echo live-response v9.9.9")
   respond = undefined
   server = createServer((request, response) => {
     const path = join(release, basename(request.url))
@@ -94,8 +100,8 @@ const assertNothing = () => {
 describe("install.sh", () => {
   test.each([
     ["curl and sha256sum", ["curl", "sha256sum"]],
-    ["wget and shasum", ["wget", "shasum", "perl"]],
-    ["wget and openssl", ["wget", "openssl"]],
+    ["curl and shasum", ["curl", "shasum", "perl"]],
+    ["curl and openssl", ["curl", "openssl"]],
   ])("installs with %s", async (_, names) => {
     const { code, stderr, stdout } = await install(programs([...common, ...names], x64))
     assert.strictEqual(code, 0, stderr)
@@ -134,7 +140,7 @@ describe("install.sh", () => {
     assertNothing()
   })
 
-  test.each(["curl", "wget"])("installs nothing if the download is cut off (%s)", async (client) => {
+  test("installs nothing if the download is cut off", async () => {
     respond = (request, response, path) => {
       if (!request.url.endsWith(archive)) return false
       const bytes = readFileSync(path)
@@ -142,9 +148,8 @@ describe("install.sh", () => {
       response.write(bytes.subarray(0, 100), () => response.destroy())
       return true
     }
-    // One attempt: the client's own retries wait.
-    const once = { curl: 'exec /usr/bin/curl "$@" --retry 0', wget: 'exec /usr/bin/wget --tries=1 "$@"' }
-    const path = programs([...common, "sha256sum"], { ...x64, [client]: once[client] })
+    // One attempt: curl's own retries wait.
+    const path = programs([...common, "sha256sum"], { ...x64, curl: 'exec /usr/bin/curl "$@" --retry 0' })
     const { code, stderr } = await install(path)
     assert.strictEqual(code, 1)
     assert.strictEqual(stderr, `install.sh: ${address}/${archive} could not be downloaded; run the same command again`)
@@ -189,11 +194,70 @@ describe("install.sh", () => {
   })
 
   test("says which programs it needs", async () => {
-    const withoutClient = await install(programs([...common, "sha256sum"], x64))
-    assert.match(withoutClient.stderr, /^install\.sh: curl or wget is needed; /)
+    // wget would follow a redirect to plain http.
+    const withoutCurl = await install(programs([...common, "wget", "sha256sum"], x64))
+    assert.match(withoutCurl.stderr, /^install\.sh: curl is needed; /)
     const withoutHash = await install(programs([...common, "curl"], x64))
     assert.match(withoutHash.stderr, /^install\.sh: sha256sum, shasum or openssl is needed /)
     assertNothing()
+  })
+
+  test.each([
+    [
+      "one that does not run",
+      "exit 1",
+      {},
+      `the program of ${archive} does not run on this machine, and was not installed`,
+    ],
+    [
+      "one that does not fit on the disk",
+      "echo live-response v9.9.9",
+      { cp: 'echo part > "$2"; exit 1' },
+      "TO could not be written to; is it full? Make room there, or choose another directory with --to",
+    ],
+  ])("leaves a program that runs, and nothing else, instead of %s", async (_, program, scripts, message) => {
+    pack(program)
+    mkdirSync(join(root, "to"))
+    writeFileSync(installed(), "older")
+    const names = [...common, "curl", "sha256sum"].filter((name) => !(name in scripts))
+    const { code, stderr } = await install(programs(names, { ...x64, ...scripts }))
+    assert.strictEqual(code, 1)
+    assert.strictEqual(stderr, `install.sh: ${message.replace("TO", join(root, "to"))}`)
+    assert.deepStrictEqual(readdirSync(join(root, "to")), ["live-response"])
+    assert.strictEqual(readFileSync(installed(), "utf8"), "older")
+  })
+
+  test("does not put the program into a directory of its name", async () => {
+    mkdirSync(installed(), { recursive: true })
+    const { code, stderr } = await install(withCurl())
+    assert.strictEqual(code, 1)
+    assert.include(stderr, `${installed()} is a directory; remove it`)
+    assert.deepStrictEqual(readdirSync(installed()), [])
+  })
+
+  test("does not ask the host that an address hides behind a user", async () => {
+    const path = programs([...common, "sha256sum"], { ...x64, curl: `touch ${join(root, "asked")}; exit 1` })
+    for (const from of ["http://127.0.0.1:9@evil.invalid/", "https://github.com:x@evil.invalid/"]) {
+      const { code, stderr } = await install(path, ["--from", from])
+      assert.strictEqual(code, 1)
+      assert.strictEqual(stderr, `install.sh: ${from.slice(0, -1)} has a user in it; leave out what is before @`)
+    }
+    assert.isFalse(existsSync(join(root, "asked")))
+    assertNothing()
+  })
+
+  test("has help, asks for values, and names an absolute directory", async () => {
+    const help = await install(withCurl(), ["--help"])
+    assert.strictEqual(help.code, 0)
+    assert.match(help.stdout, /^sh install\.sh \[--from/)
+    for (const args of [["--from"], ["--from", ""], ["--from", address, "--to"]]) {
+      const { code, stderr } = await install(withCurl(), args)
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^install\.sh: --(from|to) needs a value; see --help$/)
+    }
+    assertNothing()
+    const relative = await install(withCurl(), ["--from", address, "--to", "there"])
+    assert.include(relative.stdout, `Add ${join(root, "there")} to your PATH`)
   })
 
   test("asks other machines only over TLS, also where they redirect", async () => {

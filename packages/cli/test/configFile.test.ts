@@ -1,5 +1,5 @@
 /** `--config FILE`: flags win over variables, and variables over the file. */
-import { chmodSync, readdirSync } from "node:fs"
+import { chmodSync, chownSync, readdirSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as ConfigFile from "../src/input/ConfigFile.ts"
@@ -76,6 +76,36 @@ describe("--config", () => {
       )
       chmodSync(file, 0o600)
       const own = yield* box.run({ args: ["quota", "--config", file] })
+      assert.strictEqual(own.exitCode, 0, own.stderr)
+    }),
+  )
+
+  it.live.each([
+    { name: "everybody may write to", mode: 0o666, uid: undefined, why: /other users may write to it \(mode 666\)/ },
+    { name: "its group may write to", mode: 0o620, uid: undefined, why: /other users may write to it \(mode 620\)/ },
+    // Only root can give a file away.
+    ...(process.getuid?.() === 0
+      ? [{ name: "another user owns", mode: 0o600, uid: 65532, why: /it belongs to another user \(uid 65532\)/ }]
+      : []),
+  ])("does not obey a file that $name: it could name another endpoint", ({ mode, uid, why }) =>
+    Effect.gen(function* () {
+      const server = yield* ReferenceServer.make({ results })
+      const box = yield* Cli.sandbox
+      const file = box.path(box.write("config.toml", `LIVE_RESPONSE_ENDPOINT = "${server.endpoint}"\n`))
+      const { LIVE_RESPONSE_ENDPOINT: _, ...env } = Cli.download(server, target).env ?? {}
+      const run = box.run({ args: ["download", target, "--config", file], env })
+      chmodSync(file, mode)
+      if (uid !== undefined) chownSync(file, uid, uid)
+      const refused = yield* run
+      assert.strictEqual(refused.exitCode, 4, refused.stderr)
+      assert.match(
+        refused.stderr,
+        /^live-response: \S*config\.toml is not obeyed, because [^\n]+; [^\n]+ chmod go-w \S+\n$/,
+      )
+      assert.match(refused.stderr, why)
+      chmodSync(file, 0o644)
+      if (uid !== undefined) chownSync(file, 0, 0)
+      const own = yield* run
       assert.strictEqual(own.exitCode, 0, own.stderr)
     }),
   )

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import * as Timing from "@live-response/core/Timing"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
@@ -123,7 +124,7 @@ describe("limits of a download", () => {
   it.live.each([
     ["--limit-rate", "10", "a size of at least 1.0 kB"],
     ["--retries", "-1", "a whole number from 0 to 1,000"],
-    ["--timeout", "30d", "a time from 1s to 7d"],
+    ["--timeout", "30d", Timing.expectedWait],
   ] as const)("%s is a usage error", ([flag, value, expected]) =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

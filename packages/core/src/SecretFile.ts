@@ -31,6 +31,30 @@ export const isShared = Effect.fnUntraced(function* (
 })
 
 /**
+ * Why another user may decide what is in the file: who owns it, or its mode. `undefined` if only this user and root may write
+ * to it. A file that does not exist fails where it is read.
+ *
+ * **When to use**
+ *
+ * Use it for a file whose content decides where secrets are sent.
+ *
+ * **Gotchas**
+ *
+ * No file is changeable where the `Platform` has no users, as Windows has none.
+ *
+ * @since 0.1.0
+ * @category checking
+ */
+export const changeable = Effect.fnUntraced(function* (
+  path: string,
+): Effect.fn.Return<string | undefined, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const { user } = yield* Platform
+  const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
+  return file === undefined ? undefined : PathPermissions.changeable(file, user)
+})
+
+/**
  * Logs a warning if the file is shared, as {@link isShared} says, with the command that forbids it.
  *
  * @since 0.1.0

@@ -7,7 +7,10 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as SessionSlots from "./internal/sessionSlots.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
@@ -33,6 +36,58 @@ export interface MinimumRate {
   readonly bytesPerSecond: number
   readonly over: Duration.Input
 }
+
+const units: Readonly<Record<string, string>> = { s: "seconds", m: "minutes", h: "hours", d: "days", w: "weeks" }
+
+/** The text as Effect reads it. */
+const inWords = (text: string): string =>
+  text.replace(/^(\d+)([smhdw])$/, (_, n: string, unit: string) => `${n} ${units[unit]}`)
+
+const decodeDuration = Schema.decodeOption(Schema.DurationFromString)
+
+/**
+ * A duration as people type it: `30s`, `90m`, `24h`, `7d`, `2w`, or in words, as `5 minutes` or `200 millis`. None if the text
+ * is not a duration.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const parseDuration = (text: string): Option.Option<Duration.Duration> => decodeDuration(inWords(text))
+
+const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(7) })
+
+/**
+ * What {@link WaitFromString} accepts, for messages.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const expectedWait = "a duration of 1 millisecond to 7 days, such as 30s or 5 minutes"
+
+/**
+ * A wait as people type it, of a millisecond to seven days. A wait of zero would be a busy loop, and an endless one would never
+ * continue.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import * as Timing from "@live-response/core/Timing"
+ * import * as Schema from "effect/Schema"
+ *
+ * console.log(Schema.decodeSync(Timing.WaitFromString)("5m")) // Duration: 5 minutes
+ * ```
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const WaitFromString: Schema.Codec<Duration.Duration, string> = Schema.String.check(
+  Schema.makeFilter((text: string) => Option.exists(parseDuration(text), isWait) || `Expected ${expectedWait}`),
+).pipe(
+  Schema.decodeTo(
+    Schema.DurationFromString,
+    SchemaTransformation.transform({ decode: inWords, encode: (text: string) => text }),
+  ),
+)
 
 /**
  * The schedules and time-outs of this library. {@link defaults} lists the values.

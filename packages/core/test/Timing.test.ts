@@ -8,7 +8,9 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 
 /** Fails until the schedule gives up. Returns the delays between the attempts, in milliseconds. */
 const delaysOf = <E>(policy: Schedule.Schedule<unknown, E>, failure: (attempt: number) => E) =>
@@ -170,5 +172,24 @@ describe("Timing", () => {
       const current = yield* Timing.with({ giveUpAfter: "1 hour" })(settings)
       assert.deepInclude(current, { giveUpAfter: "1 hour", stallTimeout: "5 seconds" })
     }),
+  )
+})
+
+describe("a wait as people type it", () => {
+  const millis = (text: string) =>
+    Option.getOrUndefined(Option.map(Schema.decodeOption(Timing.WaitFromString)(text), Duration.toMillis))
+
+  it.each([
+    ["5s", 5000],
+    ["90m", 5_400_000],
+    ["2h", 7_200_000],
+    ["1w", 604_800_000],
+    ["5 minutes", 300_000],
+    ["200 millis", 200],
+  ])("is %s", (text, expected) => assert.strictEqual(millis(text), expected))
+
+  it.each(["", "5", "0s", "0 seconds", "-1s", "8d", "9".repeat(400) + "w", "Infinity", "1.5h", "soon"])(
+    "is not %s",
+    (text) => assert.isUndefined(millis(text)),
   )
 })

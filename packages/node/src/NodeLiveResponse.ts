@@ -306,22 +306,12 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [Cloud.withoutTrailingSlash(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
-const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(7) })
-
-/** A wait of zero would be a busy loop, and an endless one would never continue. */
-const Wait = Schema.DurationFromString.check(
-  Schema.makeFilter(
-    (duration: Duration.Duration) =>
-      isWait(duration) || "Expected a duration of a millisecond to 7 days, such as 30 seconds",
-  ),
-)
-
 /** In bytes a second. */
 const Rate = Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))
 
 const Retries = Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 1000 }))
 
-const wait = (name: string) => Config.schema(Wait, name).pipe(Config.withDefault(undefined))
+const wait = (name: string) => Config.schema(Timing.WaitFromString, name).pipe(Config.withDefault(undefined))
 
 /** A host with its subdomains. An empty name would allow every host. */
 const StorageHost = Schema.String.check(
@@ -347,6 +337,8 @@ const StorageHost = Schema.String.check(
  * | `LIVE_RESPONSE_OFFLINE_FOR`                     | `offlineFor`                                  | `2 hours`    |
  * | `LIVE_RESPONSE_FOLLOW_EVERY`                    | `followEvery`                                 | `1 minute`   |
  * | `LIVE_RESPONSE_RUN_WINDOWS`                     | `runWindows`, separated by commas             | `10/1 minute` |
+ *
+ * A duration is of a millisecond to seven days, in words or short, such as `30s`, `5m` and `2h`.
  *
  * `owner` is that of `NodeCredential.owner`. A variable that is not set leaves the default.
  *

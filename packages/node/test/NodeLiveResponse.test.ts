@@ -221,7 +221,9 @@ describe("NodeLiveResponse.layerConfig", () => {
             XDG_STATE_HOME: yield* tempDirectory,
             LIVE_RESPONSE_PER_MINUTE: "50",
             LIVE_RESPONSE_PER_HOUR: "500",
-            LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
+            LIVE_RESPONSE_STALL_TIMEOUT: "10s",
+            LIVE_RESPONSE_TIMEOUT: "5 minutes",
+            LIVE_RESPONSE_OFFLINE_FOR: "2h",
           }),
         ),
       )

@@ -7,8 +7,6 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as FlagTypes from "./FlagTypes.ts"
 
-const isTimeout = Duration.between({ minimum: Duration.seconds(1), maximum: Duration.days(7) })
-
 export const flags = {
   retries: Flag.Int("retries").pipe(
     FlagTypes.between(0, 1000),
@@ -20,10 +18,10 @@ export const flags = {
       env: "LIVE_RESPONSE_RETRIES",
     }),
   ),
-  timeout: FlagTypes.duration("timeout", "How long a server may send nothing: a retry follows", {
+  timeout: FlagTypes.wait("timeout", "How long a server may send nothing: a retry follows", {
     default: "1m before an answer, 30s in it",
     env: "LIVE_RESPONSE_TIMEOUT",
-  }).pipe(Flag.filter(Option.match({ onNone: () => true, onSome: isTimeout }), () => "a time from 1s to 7d")),
+  }),
 }
 
 export type Options = Command.Command.Config.Infer<typeof flags>

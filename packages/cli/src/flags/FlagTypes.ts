@@ -2,6 +2,7 @@
  * The types of flags that commands are made of: numbers in a range, sizes, times, URLs, texts and switches.
  */
 import * as Cloud from "@live-response/core/Cloud"
+import * as Timing from "@live-response/core/Timing"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
@@ -113,13 +114,25 @@ export const size = (name: string, minimum: number, sentence: string, facts: Fac
 }
 
 /** A duration. */
-export const duration = (name: string, sentence: string, facts?: Facts) =>
+export const duration = (
+  name: string,
+  sentence: string,
+  facts?: Facts,
+  parse = TimeArgument.parseDuration,
+  expected = "how long, such as 30s, 90m, 24h",
+) =>
   Flag.String(name).pipe(
-    Flag.filterMap(TimeArgument.parseDuration, () => "how long, such as 30s, 90m, 24h"),
+    Flag.filterMap(parse, () => expected),
     Flag.optional,
     Flag.withMetavar("DURATION"),
     describe(sentence, { values: "such as 30s, 90m, 24h", ...facts }),
   )
+
+const parseWait = Schema.decodeOption(Timing.WaitFromString)
+
+/** How long to wait, in the bounds of the variables of waits. */
+export const wait = (name: string, sentence: string, facts?: Facts) =>
+  duration(name, sentence, facts, parseWait, Timing.expectedWait)
 
 /** A time that is parsed relative to now. */
 export const time = <A>(

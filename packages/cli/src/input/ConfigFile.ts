@@ -100,6 +100,13 @@ export const read = Effect.fnUntraced(function* (path: string) {
   if (Number(size) > largest) {
     return yield* usage(`${printable(path)} has ${Format.bytes(Number(size))}, too many for a configuration`)
   }
+  // Whatever it holds: it decides where the token is sent.
+  const changeable = yield* SecretFile.changeable(path)
+  if (changeable !== undefined) {
+    return yield* machine(
+      `${printable(path)} is not obeyed, because ${changeable}; use a file of your own, after: chmod go-w ${printable(path)}`,
+    )
+  }
   const toml = yield* Effect.mapError(SecretFile.read(path), LocalFile.unreadable(path))
   const table = yield* Effect.try({ try: () => parse(toml), catch: (error) => invalid(path, error) })
   const variables: Record<string, string> = {}

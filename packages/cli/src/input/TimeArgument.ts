@@ -1,16 +1,10 @@
 /**
  * Times as people type them: how far from now, or when. `--since`, `--deadline` and `--give-up-after` are parsed here.
  */
+import * as Timing from "@live-response/core/Timing"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-
-const units: Readonly<Record<string, (n: number) => Duration.Duration>> = {
-  m: Duration.minutes,
-  h: Duration.hours,
-  d: Duration.days,
-  w: Duration.weeks,
-}
 
 /** How far from now, or an instant. */
 export type Time = Duration.Duration | DateTime.Utc
@@ -23,9 +17,7 @@ const oneDay = Duration.days(1)
 
 /** `90m`, `24h`, `7d`, `2w`, or a date in ISO 8601. */
 const parse = (text: string): Option.Option<Time> => {
-  const [, n, unit = ""] = /^(\d+)([mhdw])$/.exec(text) ?? []
-  const of = units[unit]
-  if (n !== undefined && of !== undefined) return Option.some(of(Number(n)))
+  if (/^\d+[mhdw]$/.test(text)) return Timing.parseDuration(text)
   return /^\d{4}-\d\d-\d\d(T.*)?$/.test(text) ? DateTime.make(text) : Option.none()
 }
 
@@ -47,12 +39,9 @@ export const parseFuture = (text: string, now: DateTime.Utc): Option.Option<Dura
     Option.filter(isInRange),
   )
 
-/** A duration: `30s`, `90m`, `24h`, `7d`, `2w`; none if the text is not a duration, or is longer than ten years. */
-export const parseDuration = (text: string): Option.Option<Duration.Duration> => {
-  const [, seconds] = /^(\d+)s$/.exec(text) ?? []
-  const duration = seconds === undefined ? parse(text) : Option.some(Duration.seconds(Number(seconds)))
-  return duration.pipe(Option.filter(Duration.isDuration), Option.filter(isInRange))
-}
+/** A duration, such as `30s` and `5 minutes`; none if the text is not a duration, or is longer than ten years. */
+export const parseDuration = (text: string): Option.Option<Duration.Duration> =>
+  Option.filter(Timing.parseDuration(text), isInRange)
 
 const isInRange = (duration: Duration.Duration): boolean =>
   Duration.isGreaterThan(duration, Duration.zero) && Duration.isLessThanOrEqualTo(duration, furthest)

@@ -22,6 +22,16 @@ const foreignOwner = ({ uid }: Info, user: User): number | undefined => {
 
 const modeOf = ({ mode }: Info): string => (mode & 0o7777).toString(8)
 
+/** Why another user may decide what is in a file or a directory. */
+export const changeable = (info: Info, user: User): string | undefined => {
+  if (user === undefined) return undefined
+  const owner = foreignOwner(info, user)
+  if (owner !== undefined) return `it belongs to another user (uid ${owner})`
+  return (info.mode & (writableByGroup | writableByOthers)) === 0
+    ? undefined
+    : `other users may write to it (mode ${modeOf(info)})`
+}
+
 const ofOwner = (info: Info, user: User): string | undefined => {
   const owner = foreignOwner(info, user)
   return owner === undefined ? undefined : `it belongs to another user (uid ${owner}); ${wayOut}, of your own`
