@@ -104,7 +104,7 @@ main() {
   [ "$found" = "$wanted" ] ||
     fail "$archive is not what SHA256SUMS says, and was not installed (its SHA-256 is $found); run the same command again"
 
-  tar -xzf "$work/$archive" -C "$work" || fail "$archive could not be unpacked in $work; is there room? Or set TMPDIR"
+  tar -xzf "$work/$archive" -C "$work" || fail "$archive could not be unpacked in $work; free some space, or set TMPDIR"
   mkdir -p -- "$to" || fail "$to could not be created; choose another directory with --to"
   # PATH has absolute names.
   to=$(CDPATH='' cd -- "$to" && pwd)
@@ -112,7 +112,7 @@ main() {
   # Beside the program first, so that a program that runs is replaced in one step, and only by one that runs.
   new=$to/.live-response.new
   cp "$work/${archive%.tar.gz}/live-response" "$new" ||
-    fail "$to could not be written to; is it full? Make room there, or choose another directory with --to"
+    fail "$to could not be written to; is it full? Free some space there, or choose another directory with --to"
   chmod 755 "$new"
   version=$("$new" --version) || fail "the program of $archive does not run on this machine, and was not installed"
   mv -f "$new" "$to/live-response"

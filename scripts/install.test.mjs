@@ -213,7 +213,7 @@ describe("install.sh", () => {
       "one that does not fit on the disk",
       "echo live-response v9.9.9",
       { cp: 'echo part > "$2"; exit 1' },
-      "TO could not be written to; is it full? Make room there, or choose another directory with --to",
+      "TO could not be written to; is it full? Free some space there, or choose another directory with --to",
     ],
   ])("leaves a program that runs, and nothing else, instead of %s", async (_, program, scripts, message) => {
     pack(program)
