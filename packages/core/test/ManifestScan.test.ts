@@ -356,7 +356,7 @@ describe("A manifest of many results", () => {
   )
 })
 
-describe("StoredAction.index", () => {
+describe("StoredAction", () => {
   const ids = Array.from({ length: 30 }, (_, n) => refAt(n * 10).machineActionId)
   const actionOf = (id: MachineAction.MachineActionId, status: string) =>
     MachineAction.MachineAction.make({
@@ -400,9 +400,14 @@ describe("StoredAction.index", () => {
     Effect.gen(function* () {
       const disk = yield* filled
       const indexed = withDisk(disk, (files) =>
-        Effect.scoped(Effect.map(StoredAction.index(files), ({ has }) => ids.filter(has).length)),
+        Effect.map(StoredAction.stored(files), ({ has }) => ids.filter(has).length),
       )
       assert.strictEqual(yield* decodedLines(Effect.map(indexed, (count) => assert.strictEqual(count, 30))), 0)
+      const [first = "", ...others] = textOf(disk).split("\n")
+      // An index reads only the beginning and the end of a line, so what is between them may be of any form.
+      const strange = first.replace('"status":"Succeeded"', '"status":"Succeeded","later":1')
+      disk.files.set(actionsPath, utf8([strange, ...others].join("\n")))
+      assert.strictEqual(yield* decodedLines(withDisk(disk, (files) => Effect.scoped(StoredAction.index(files)))), 0)
     }),
   )
 
@@ -416,7 +421,8 @@ describe("StoredAction.index", () => {
       yield* withDisk(disk, (files) =>
         Effect.gen(function* () {
           const all = new Map((yield* Stream.runCollect(StoredAction.read(files))).map((action) => [action.id, action]))
-          const { find, has } = yield* StoredAction.index(files)
+          const { find } = yield* StoredAction.index(files)
+          const { has } = yield* StoredAction.stored(files)
           assert.strictEqual(all.size, 30)
           for (const [id, action] of all) {
             assert.isTrue(has(id))
@@ -436,6 +442,30 @@ describe("StoredAction.index", () => {
       disk.files.set(actionsPath, utf8(textOf(disk).replace('"version":1', '"version":2')))
       const error = yield* Effect.flip(withDisk(disk, (files) => Effect.scoped(StoredAction.index(files))))
       assert.include(error.message, "line 1 was written by a newer version")
+      assert.deepStrictEqual(yield* Effect.flip(withDisk(disk, StoredAction.stored)), error)
+    }),
+  )
+
+  it.effect("does not have an action whose line is damaged, so that a download writes it again, and finds none", () =>
+    Effect.gen(function* () {
+      const disk = yield* filled
+      const damaged = textOf(disk).replace('"status":"Succeeded"', '"status":Succeeded"')
+      disk.files.set(actionsPath, utf8(damaged))
+      yield* withDisk(disk, (files) =>
+        Effect.gen(function* () {
+          const { has } = yield* StoredAction.stored(files)
+          assert.deepStrictEqual(
+            ids.filter((id) => !has(id)),
+            ids.slice(0, 1),
+          )
+          const { find } = yield* StoredAction.index(files)
+          const found = yield* Effect.forEach(ids, find)
+          assert.deepStrictEqual(
+            found.map(Option.isSome),
+            ids.map((_, n) => n > 0),
+          )
+        }).pipe(Effect.scoped),
+      )
     }),
   )
 })
