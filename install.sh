@@ -120,7 +120,7 @@ main() {
   [ "$found" = "$wanted" ] ||
     fail "$archive is not what SHA256SUMS says, and was not installed (its SHA-256 is $found); run the same command again"
 
-  tar -xzf "$work/$archive" -C "$work" || fail "$archive could not be unpacked in $work; is the disk full? Free some space, or set TMPDIR"
+  tar -xzf "$work/$archive" -C "$work" || fail "$archive could not be unpacked in $work; free some space, or set TMPDIR"
   mkdir -p -- "$to" || fail "$to could not be created; choose another directory with --to"
   # PATH has absolute names.
   to=$(CDPATH='' cd -- "$to" && pwd)

@@ -184,6 +184,8 @@ const peers = {
       concurrency,
       "--out",
       join(out, "results"),
+      "--max-bytes",
+      "30 GB",
       "--min-free",
       "0 B",
       "--from",

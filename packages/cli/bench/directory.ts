@@ -1,8 +1,9 @@
 /**
- * What a directory of very many finished results costs: opening it for a download, `show` of one result, and the first row of
- * `results`. Each runs in a process of its own, which reports its processor time and its peak memory.
+ * What a directory of very many finished results costs the bundled program: a download that has nothing to do, `show` of one
+ * result, and the first row of `results`. Each runs in a process of its own, which reports its processor time and its peak
+ * memory. Beside them is what Node takes to read the same files and to find their lines.
  *
- *     node packages/cli/bench/directory.ts [number of results, 1,000,000 by default]
+ *     npm run build && node packages/cli/bench/directory.ts [number of results, 1,000,000 by default]
  */
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -21,9 +22,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as MachineAction from "@live-response/core/MachineAction"
-import * as Manifest from "@live-response/core/Manifest"
 import * as ManifestEntry from "@live-response/core/ManifestEntry"
 import { Completed } from "@live-response/core/ResultEvent"
 import * as ResultRef from "@live-response/core/ResultRef"
@@ -31,14 +30,12 @@ import * as StoredAction from "@live-response/core/StoredAction"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
-const here = fileURLToPath(import.meta.url)
-const main = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
+const program = fileURLToPath(new URL("../dist/bin.js", import.meta.url))
 
-const [what = "1000000", directory = ""] = process.argv.slice(2)
+const [what = "1000000"] = process.argv.slice(2)
 
 const idAt = (n: number): string => {
   const hash = createHash("md5").update(String(n)).digest("hex")
@@ -139,7 +136,10 @@ const run = Effect.fnUntraced(function* ({ args, isSeen }: Run) {
   const startedAt = performance.now()
   const seen = { first: 0, cost: "", errors: "" }
   const isFirst = () => (seen.first ||= performance.now() - startedAt)
-  const child = spawn(process.execPath, ["--import", report, ...args], { stdio: ["ignore", "pipe", "pipe", "pipe"] })
+  const child = spawn(process.execPath, ["--import", report, ...args], {
+    env: { ...process.env, LIVE_RESPONSE_TOKEN: "opaque" },
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  })
   child.stdio[1]?.on("data", isFirst)
   child.stdio[2]?.on("data", (text) => (seen.errors += String(text)))
   child.stdio[3]?.on("data", (text) => (seen.cost += String(text)))
@@ -158,14 +158,29 @@ const run = Effect.fnUntraced(function* ({ args, isSeen }: Run) {
 const hasFirstRow = (path: string) => () =>
   readdirSync(path).some((name) => name.startsWith("results.jsonl.") && statSync(join(path, name)).size > 0)
 
+/** Runs in Node alone: reads files in blocks of the program's size, and finds the ends of their lines. */
+const readsLines = `const { openSync, readSync } = require("node:fs")
+const block = Buffer.alloc(256 * 1024)
+let lines = 0
+for (const path of process.argv.slice(1)) {
+  const file = openSync(path)
+  for (let length; (length = readSync(file, block)) > 0;)
+    for (let at = 0; (at = block.subarray(0, length).indexOf(10, at) + 1) > 0;) lines++
+}
+console.log(lines)`
+
 const measure = (count: number) => {
   const path = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "live-response-directory-"))
+  const manifest = join(path, "manifest.jsonl")
+  const middle = `${idAt(count >> 1)}:0`
   const runs: ReadonlyArray<Run & { readonly name: string }> = [
     { name: "node, empty program", args: ["-e", "0"] },
-    { name: "the modules alone", args: [here, "--open"] },
-    { name: "opening for a download", args: [here, "--open", path] },
-    { name: "show", args: [main, "show", `${idAt(count >> 1)}:0`, "--out", path] },
-    { name: "results, first row", args: [main, "results", path], isSeen: hasFirstRow(path) },
+    { name: "node, lines of manifest", args: ["-e", readsLines, manifest] },
+    { name: "node, lines of both", args: ["-e", readsLines, manifest, join(path, "actions.jsonl")] },
+    { name: "--help", args: [program, "--help"] },
+    { name: "download, all finished", args: [program, "download", middle, "--out", path] },
+    { name: "show", args: [program, "show", middle, "--out", path] },
+    { name: "results, first row", args: [program, "results", path], isSeen: hasFirstRow(path) },
   ]
   return Effect.gen(function* () {
     fill(path, count)
@@ -182,10 +197,4 @@ const measure = (count: number) => {
   }).pipe(Effect.ensuring(Effect.sync(() => rmSync(path, { recursive: true }))))
 }
 
-/** What a download does first: it opens the manifest, and asks for a result. */
-const open = Effect.flatMap(Manifest.Manifest, ({ find }) => find(decodeRef(`${idAt(0)}:0`))).pipe(
-  Effect.provide(Manifest.layerFileSystem({ directory }).pipe(Layer.provide(NodeServices.layer))),
-)
-
-if (what !== "--open") await Effect.runPromise(measure(Number(what)))
-else if (directory !== "") await Effect.runPromise(Effect.flatMap(open, (found) => Console.log(String(found))))
+await Effect.runPromise(measure(Number(what)))

@@ -76,7 +76,7 @@ function make(directory) {
     const commands = [0, 1].map((index) => ({ index, type: "RunScript", status: "Completed", params: {}, errors: [] }))
     writeSync(
       actions,
-      `${JSON.stringify({ version: 1, id, type: "LiveResponse", status: "Succeeded", machineId, computerDnsName, commands })}\n`,
+      `${JSON.stringify({ id, type: "LiveResponse", status: "Succeeded", machineId, computerDnsName, commands, version: 1 })}\n`,
     )
   }
   for (const file of [manifest, actions]) closeSync(file)

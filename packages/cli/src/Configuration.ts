@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Failure, fromError } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
+import * as LogFormat from "./output/LogFormat.ts"
 
 const name = "--config"
 
@@ -89,7 +90,7 @@ export const withFile =
           Effect.map((own) => (variable in variables && Option.isNone(own) ? `${file}: ` : "")),
           Effect.orElseSucceed(() => ""),
         )
-      return yield* effect.pipe(
+      return yield* Effect.andThen(LogFormat.use, effect).pipe(
         Effect.catch(naming(fileOfVariable)),
         Effect.provideService(FileOf, fileOfVariable),
         Effect.provideService(ConfigProvider.ConfigProvider, provider),

@@ -154,12 +154,15 @@ describe("--config", () => {
   )
 
   it("knows each variable that the program reads", () => {
-    const read = Docs.sources.flatMap((path) =>
-      Docs.matches(
-        Docs.read(path),
-        /(?:Config\.\w+|wait|optional|secret|schema|limit|positive)\((?:[\w.]+, )?"((?:LIVE_RESPONSE|AZURE)_\w+)"/g,
-      ),
-    )
+    // No command reads the variables of the cluster yet.
+    const read = Docs.sources
+      .filter((path) => !path.startsWith("packages/cluster/"))
+      .flatMap((path) =>
+        Docs.matches(
+          Docs.read(path),
+          /(?:Config\.\w+|wait|optional|secret|schema|limit|positive|schema)\((?:[\w.]+, |\[[^\]]*\], )?"((?:LIVE_RESPONSE|AZURE)_\w+)"/g,
+        ),
+      )
     const ofEnvironment = ["LIVE_RESPONSE_CONFIG", "AZURE_PASSWORD"]
     assert.deepStrictEqual(Docs.missing(read, [...ConfigFile.names, ...ofEnvironment]), [])
     const named = Docs.sources

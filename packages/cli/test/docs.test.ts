@@ -114,7 +114,7 @@ describe("flags", () => {
     Effect.gen(function* () {
       // Lines that start another program have flags of that program.
       const others =
-        /^.*\b(?:npm run|npx vitest|npx changeset|git|gh|sh install\.sh|systemctl|install -|docker(?:.*\\\n)*) ?.*$/gm
+        /^.*\b(?:npm run|NODE_OPTIONS=|npx vitest|npx changeset|git|gh|sh install\.sh|systemctl|install -|docker(?:.*\\\n)*) ?.*$/gm
       const text = everyPage.replaceAll(others, "")
       const documented = matches(text, /(?<![\w-])(--[a-z][a-z-]*)/g)
       const known = yield* flags
@@ -190,7 +190,7 @@ describe("docs/embedding.md", () => {
   })
 
   it("has every span, and no other", () => {
-    const spans = matches(text, /(?:withSpan|Effect\.fn)\(\s*"([^"]+)"/g)
+    const spans = matches(text, /(?:withSpan|inSpan|Effect\.fn)\(\s*"([^"]+)"/g)
     const section = page.slice(page.indexOf("### Spans"), page.indexOf("## Deno"))
     assert.deepStrictEqual(matches(section, /`([A-Z]\w+\.\w+)`/g), spans)
   })

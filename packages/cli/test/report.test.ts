@@ -118,7 +118,7 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       )
       const reasons = yield* textOf(page, "table:has(caption:text-is('Why machines have no results')) tbody")
       assert.match(reasons, /the storage refused <id>\s+1/)
-      assert.match(reasons, /Failed: The script was not found in the library\s+1/)
+      assert.match(reasons, /RunScript: The script was not found in the library\s+1/)
       assert.deepStrictEqual(problems, [])
     }).pipe(Effect.scoped),
   )

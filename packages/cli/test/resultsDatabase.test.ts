@@ -10,7 +10,8 @@ import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
 import * as Docs from "./support/Docs.ts"
 
-const sandbox = Effect.map(Cli.sandbox, (box) => {
+const sandboxWith = Effect.fnUntraced(function* (more: ReadonlyArray<Directory.Result>) {
+  const box = yield* Cli.sandbox
   const output = (machine: number, path: string) =>
     `on ${Directory.nameOf(machine)}\r\n\r\nName : agent\r\nPath : ${path}\r\n`
   Directory.fill(box, {
@@ -22,12 +23,15 @@ const sandbox = Effect.map(Cli.sandbox, (box) => {
         bytes: Directory.script({ script_output: output(2, "C:\\odd.exe"), exit_code: 5, script_errors: "denied" }),
       },
       { machine: 0, index: 1, ending: "gz", bytes: Buffer.from([0x1f, 0x8b, 8]) },
+      ...more,
     ],
     actions: [0, 1, 2, 3].map((machine) => Directory.action(machine)),
     failed: [Directory.failed(3, "not found")],
   })
   return box
 })
+
+const sandbox = sandboxWith([])
 
 const written = Effect.fnUntraced(function* (box: Cli.Sandbox) {
   const ended = yield* box.run({ args: ["results", "results", "--sqlite", "case.sqlite"] })
@@ -93,7 +97,8 @@ describe("results --sqlite", () => {
 
   it.live("answers the queries for DuckDB, where it is installed", () =>
     Effect.gen(function* () {
-      const box = yield* sandbox
+      const same = [1, 2].map((machine) => ({ machine, index: 1, bytes: Directory.script({ script_output: "same" }) }))
+      const box = yield* sandboxWith(same)
       yield* box.run({ args: ["results", "results"] })
       const queries = blocksOf("SQL", "sql").filter((query) => query.includes("read_json"))
       assert.lengthOf(queries, 3)

@@ -38,6 +38,27 @@ describe("status", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("names the error of a session that failed although it left results, as the summary of run does", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const command = {
+        index: 0,
+        type: "RunScript",
+        status: "Failed",
+        params: { ScriptName: "a.ps1" },
+        errors: ["denied"],
+      }
+      Directory.fill(box, {
+        results: [{ machine: 0, bytes: Directory.script() }],
+        actions: [Directory.action(0, { status: "Failed", commands: [command] })],
+      })
+      const { stdout } = yield* box.run({ args: ["status", "results"] })
+      const [machines, , failure] = stdout.split("\n")
+      assert.strictEqual(machines, "1 machine, 1 with results, 0 without.")
+      assert.strictEqual(failure, "1 × RunScript a.ps1: denied")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("prints the same as JSON, and a usage error where there are no results", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

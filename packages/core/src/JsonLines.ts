@@ -56,7 +56,7 @@ export interface Located<A> {
 
 /**
  * Takes lines as bytes, so that only the others are decoded: `match` returns the position after a line that it can take, or
- * -1, and `take` takes the line that was matched last.
+ * -1, and `take` takes the line that was matched last. `skips` returns whether a line is passed over for its beginning.
  *
  * @since 0.1.0
  * @category models

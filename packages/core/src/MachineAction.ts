@@ -122,6 +122,19 @@ export class MachineAction extends Schema.Class<MachineAction>("@live-response/c
   }
 }
 
+/**
+ * What people are shown of a machine action.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Brief extends Pick<
+  MachineAction,
+  "id" | "status" | "machineId" | "computerDnsName" | "requestor" | "requestorComment" | "created" | "updated"
+> {
+  readonly commands: ReadonlyArray<Pick<Command, "index" | "type" | "params" | "errors">>
+}
+
 const statuses = {
   inProgress: new Set(["Pending", "InProgress"]),
   final: new Set(["Succeeded", "Failed", "TimeOut", "Cancelled"]),

@@ -140,8 +140,8 @@ export const entries = (
  *
  * **Details**
  *
- * It reads the whole manifest as `entries` does, but decodes only the lines of this result and those of an unusual form: it is
- * the fast way to one result.
+ * It reads the whole manifest as `entries` does, but of a line that begins as the record of another result it reads no more: it
+ * is the fast way to one result. So it reports damaged lines except those of other results.
  *
  * @since 0.1.0
  * @category reading
@@ -151,7 +151,7 @@ export const last = (
   ref: Pick<ResultRef, "index" | "machineActionId">,
   onDamaged: OnDamaged,
 ): Effect.Effect<Option.Option<ManifestEntry.ManifestEntry>, StoreError> =>
-  ManifestIndex.read(directory, onDamaged, ManifestIndex.skimOthers(ref)).pipe(
+  ManifestIndex.read(directory, onDamaged, ManifestIndex.skipOthers(ref)).pipe(
     Stream.map(({ entry }) => entry),
     Stream.filter(({ index, machineActionId }) => index === ref.index && machineActionId === ref.machineActionId),
     Stream.runLast,

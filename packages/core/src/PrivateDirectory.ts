@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import { at, identify, makeOne, Names, type Opened, resolve, type System } from "./internal/checkedNames.ts"
 import * as GroupCommit from "./internal/groupCommit.ts"
 import * as PathPermissions from "./internal/pathPermissions.ts"
+import { DirectFiles } from "./DirectFiles.ts"
 import { Platform, type Service } from "./Platform.ts"
 import { fromPlatformError, StoreError } from "./StoreError.ts"
 
@@ -50,6 +51,12 @@ export interface PrivateDirectory {
 
   /** The bytes of a file. */
   readonly read: (name: string, options?: ReadOptions) => Stream.Stream<Uint8Array, StoreError>
+
+  /**
+   * The first bytes of a short file, at most `most`, where the program reads files at once (`DirectFiles`) and nothing is wrong
+   * with this one. Otherwise `undefined`: then `read` reads it, or says why it can't.
+   */
+  readonly readNow: (name: string, most: number) => Uint8Array | undefined
 
   /**
    * The text of a file. None if there is no such file. A file with more than `longest` bytes is truncated, so what it
@@ -140,7 +147,7 @@ const openers = (system: System, names: Names) => {
 }
 
 const make = (system: System, opened: Opened): PrivateDirectory => {
-  const { fs, paths, platform } = system
+  const { direct, fs, paths, platform } = system
   const { path, realPath } = opened
   const names = new Names(system, opened)
   const pathOf = (name: string) => names.pathOf(name)
@@ -164,6 +171,8 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
         : []
     }),
     read: (name, options) => Stream.unwrap(Effect.map(names.fileInfo(name), () => stream(name, options))),
+    readNow: (name, most) =>
+      direct !== undefined && names.isTrusted(name, direct.lstat) ? direct.read(real(name), most) : undefined,
     readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* names.fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
@@ -227,7 +236,12 @@ const whileOpenElsewhere = <A>(
 }
 
 const system = Effect.gen(function* () {
-  return { fs: yield* FileSystem.FileSystem, paths: yield* Path.Path, platform: yield* Platform } satisfies System
+  return {
+    fs: yield* FileSystem.FileSystem,
+    paths: yield* Path.Path,
+    platform: yield* Platform,
+    direct: yield* DirectFiles,
+  } satisfies System
 })
 
 /**

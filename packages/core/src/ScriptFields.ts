@@ -88,6 +88,9 @@ const withoutTypeLine = (text: string): string =>
  */
 const fromCsv = (text: string): ReadonlyArray<Fields> | undefined => {
   const table = withoutTypeLine(text)
+  // Of most outputs, the first line shows that they are something else.
+  const hasOneColumn = table === text && !table.slice(0, table.indexOf("\n") + 1).includes(",")
+  if (hasOneColumn && !table.startsWith('"')) return undefined
   const [header, ...rows] = csvRecords(table) ?? []
   if (header === undefined || rows.length === 0) return undefined
   if (header.length === 1 && !table.startsWith('"')) return undefined

@@ -222,21 +222,31 @@ export const decodeExcerpt = (
   options?: DecodeStreamOptions,
 ): Effect.Effect<Excerpt, ScriptResultError> =>
   Effect.suspend(() => {
-    const strict = StrictScript.read(bytes)
-    if (strict === undefined) return decodeStream(Stream.succeed(bytes), options)
-    const { errors, exitCode, output, scriptName } = strict
-    const limit = options?.limit ?? defaultLimit
-    return Effect.succeed(
-      Excerpt.make({
-        scriptName: beginning(scriptName, Math.max(limit, longestName)),
-        ...Lenient.present({ exitCode }),
-        output: beginning(output, limit),
-        outputLength: output.length,
-        errors: beginning(errors, limit),
-        errorsLength: errors.length,
-      }),
-    )
+    const strict = excerptOf(bytes, options)
+    return strict === undefined ? decodeStream(Stream.succeed(bytes), options) : Effect.succeed(Excerpt.make(strict))
   })
+
+/**
+ * The script result in bytes that are exactly as Microsoft documents it, truncated as {@link decodeStream} does. `undefined` for
+ * all others, which {@link decodeExcerpt} reads.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const excerptOf = (bytes: Uint8Array, options?: DecodeStreamOptions): typeof Excerpt.Encoded | undefined => {
+  const strict = StrictScript.read(bytes)
+  if (strict === undefined) return undefined
+  const { errors, exitCode, output, scriptName } = strict
+  const limit = options?.limit ?? defaultLimit
+  return {
+    scriptName: beginning(scriptName, Math.max(limit, longestName)),
+    ...Lenient.present({ exitCode }),
+    output: beginning(output, limit),
+    outputLength: output.length,
+    errors: beginning(errors, limit),
+    errorsLength: errors.length,
+  }
+}
 
 const textOf = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,

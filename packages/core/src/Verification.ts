@@ -8,7 +8,7 @@ import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Hasher } from "./Hasher.ts"
+import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
 import * as FileName from "./FileName.ts"
 import * as Manifest from "./Manifest.ts"
 import type * as ManifestEntry from "./ManifestEntry.ts"
@@ -198,12 +198,24 @@ export const whileRead = <E, R, E2, R2>(
 export const differenceOf = (
   bytes: Uint8Array,
   record: Pick<ManifestEntry.Completed, "bytes" | "sha256">,
-): Effect.Effect<string | undefined> =>
-  Effect.map(Hasher, (hasher) => {
-    const hash = hasher("SHA-256")
-    hash.update(bytes)
-    return describeDifference(bytes.length, Hex.encode(hash.digest()), record)
-  })
+): Effect.Effect<string | undefined> => Effect.map(Hasher, (hasher) => differenceWith(hasher, bytes, record))
+
+/**
+ * `differenceOf` with a hasher that is known already.
+ *
+ * @since 0.1.0
+ * @category verifying
+ */
+export const differenceWith = (
+  hasher: (algorithm: Algorithm) => Hash,
+  bytes: Uint8Array,
+  record: Pick<ManifestEntry.Completed, "bytes" | "sha256">,
+): string | undefined => {
+  if (bytes.length !== record.bytes) return sizeDiffers(bytes.length, record.bytes)
+  const hash = hasher("SHA-256")
+  hash.update(bytes)
+  return describeDifference(bytes.length, Hex.encode(hash.digest()), record)
+}
 
 const describeDifference = (
   size: number,

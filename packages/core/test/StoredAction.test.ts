@@ -58,6 +58,55 @@ describe("The format of actions.jsonl", () => {
     }),
   )
 
+  it.effect("reads briefly what it reads, whatever the form of a line, and in the same order", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* append(disk, action)
+      const written = textOf(disk).trimEnd()
+      const { commands: _, ...others } = JSON.parse(firstFormat)
+      const bare = { id: others.id, type: "", status: "Pending", commands: [] }
+      const odd = { ...JSON.parse(firstFormat), requestorComment: "\u202e\u0000 中文 \ud800", later: [1] }
+      const lines = [
+        written,
+        firstFormat,
+        JSON.stringify({ version: 1, ...bare }),
+        JSON.stringify(bare),
+        "{",
+        JSON.stringify(odd),
+      ]
+      const many = Array.from({ length: 600 }, (_, n) =>
+        written.replace("case 4711", `case ${n}`).replace('"errors":[]', `"errors":["denied ${n}","é"]`),
+      )
+      const files = diskWith(...lines, ...many, written)
+      const briefOf = ({
+        commands,
+        created,
+        id,
+        requestor,
+        requestorComment,
+        status,
+        updated,
+        ...of
+      }: MachineAction.Brief) => ({
+        id,
+        status,
+        requestor,
+        requestorComment,
+        created,
+        updated,
+        machineId: of.machineId,
+        computerDnsName: of.computerDnsName,
+        commands: commands.map(({ errors, index, params, type }) => ({ errors, index, params, type })),
+      })
+      const brief = yield* Stream.unwrap(Effect.map(directory, StoredAction.readBrief)).pipe(
+        Stream.runCollect,
+        Effect.provide(files.layer),
+      )
+      assert.lengthOf(brief, 606)
+      assert.deepStrictEqual(brief.map(briefOf), (yield* read(files)).map(briefOf))
+    }),
+  )
+
   it.effect("writes lines that releases without versions read", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

@@ -5,6 +5,7 @@
  */
 import * as NFS from "node:fs"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { DirectFiles } from "@live-response/core/DirectFiles"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -343,7 +344,7 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
 ).pipe(Layer.provide(NodeFileSystem.layer))
 
 /**
- * `layer`, which reads files of at most 64 KiB directly too.
+ * `layer`, which reads files of at most 64 KiB directly too, and the same calls without Effect (`DirectFiles`).
  *
  * **When to use**
  *
@@ -359,4 +360,12 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
 export const layerBatch: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, stream: streamWith(fs) })),
-).pipe(Layer.provide(layer))
+).pipe(
+  Layer.provide(layer),
+  Layer.merge(
+    Layer.succeed(DirectFiles, {
+      lstat: (path) => Result.getOrUndefined(Result.try(() => lstat(path))),
+      read: readDirectly,
+    }),
+  ),
+)

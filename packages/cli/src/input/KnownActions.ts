@@ -1,7 +1,7 @@
 /**
  * What `actions.jsonl` says of the machine actions whose results are in a directory.
  */
-import type { MachineAction, MachineActionId } from "@live-response/core/MachineAction"
+import type { Brief, MachineActionId } from "@live-response/core/MachineAction"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as StoredAction from "@live-response/core/StoredAction"
 import * as TerminalText from "@live-response/core/TerminalText"
@@ -32,14 +32,23 @@ export interface KnownAction {
 
 const millis = (time: DateTime.Utc | undefined) => (time === undefined ? undefined : DateTime.toEpochMillis(time))
 
+type Commands = KnownAction["commands"]
+
+/** Returns the same text, and the same commands, for equal ones: thousands of actions have the same requestor and script. */
+interface Shared {
+  readonly once: (text: string) => string
+  readonly commands: (commands: Commands) => Commands
+}
+
+const unshared: Shared = { once: identity, commands: identity }
+
 /** What most commands have, once for all of them. */
 const noErrors: ReadonlyArray<string> = []
 
 /**
- * What is shown of an action. In a prepared file, texts may have any length. `once` returns the same text for equal ones, because
- * thousands of actions have the same requestor and the same script.
+ * What is shown of an action. In a prepared file, texts may have any length.
  */
-export const ofAction = (action: MachineAction, once: (text: string) => string = identity): KnownAction => {
+export const ofAction = (action: Brief, { commands, once }: Shared = unshared): KnownAction => {
   const text = (value = "") => once(TerminalText.shorten(value))
   return {
     id: action.id,
@@ -50,29 +59,40 @@ export const ofAction = (action: MachineAction, once: (text: string) => string =
     comment: text(action.requestorComment),
     created: millis(action.created),
     updated: millis(action.updated),
-    commands: action.commands.map(({ errors, index, params, type }) => ({
-      index,
-      type: once(type),
-      source: text(params["ScriptName"] ?? params["Path"]),
-      errors: errors.length === 0 ? noErrors : errors.map((error) => text(error)),
-    })),
+    commands: commands(
+      action.commands.map(({ errors, index, params, type }) => ({
+        index,
+        type: once(type),
+        source: text(params["ScriptName"] ?? params["Path"]),
+        errors: errors.length === 0 ? noErrors : errors.map((error) => text(error)),
+      })),
+    ),
   }
 }
 
-const makeOnce = () => {
+const makeShared = (): Shared => {
   const texts = new Map<string, string>()
-  return (text: string): string => {
+  const lists = new Map<string, Commands>()
+  const once = (text: string) => {
     const known = texts.get(text)
     if (known === undefined) texts.set(text, text)
     return known ?? text
   }
+  const commands = (commands: Commands) => {
+    if (commands.some(({ errors }) => errors.length > 0)) return commands
+    const key = JSON.stringify(commands)
+    const known = lists.get(key)
+    if (known === undefined) lists.set(key, commands)
+    return known ?? commands
+  }
+  return { once, commands }
 }
 
 /** The actions by their ids. */
 export const read = (files: PrivateDirectory) =>
   Stream.suspend(() => {
-    const once = makeOnce()
-    return Stream.map(StoredAction.read(files), (action) => ofAction(action, once))
+    const shared = makeShared()
+    return Stream.map(StoredAction.readBrief(files), (action) => ofAction(action, shared))
   }).pipe(
     Stream.runFold(
       () => new Map<MachineActionId, KnownAction>(),

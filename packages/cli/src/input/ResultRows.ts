@@ -2,6 +2,7 @@
  * A directory of results as rows: one for each result that was downloaded, or failed. `stack`, `report` and
  * `results --sqlite` read the same rows.
  */
+import * as Hasher from "@live-response/core/Hasher"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
@@ -10,6 +11,7 @@ import type * as ScriptResult from "@live-response/core/ScriptResult"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as KnownActions from "./KnownActions.ts"
 import * as StoredScript from "./StoredScript.ts"
@@ -37,7 +39,7 @@ interface Stored extends Common {
 /** The result of a script, with the beginning of its output and its errors. */
 export interface ScriptRow extends Stored {
   readonly kind: "script"
-  readonly script: ScriptResult.Excerpt
+  readonly script: typeof ScriptResult.Excerpt.Encoded
 }
 
 /** A collected file, or anything else that is not the result of a script. */
@@ -62,6 +64,10 @@ export type ResultRow = ScriptRow | FileRow | UnusableRow | FailedRow
 /** What is kept of a line of the manifest until its result is read. */
 type Recorded = Common & (Pick<Stored, "path" | "bytes" | "sha256"> | { readonly problem: string })
 
+/** Whether the output or the errors of a row are truncated. */
+export const isTruncated = ({ script }: ScriptRow): boolean =>
+  script.outputLength > script.output.length || script.errorsLength > script.errors.length
+
 /** The name by which people know the machine of a row. */
 export const machineOf = ({ machineActionId, machineId, machineName }: Common): string =>
   machineName || machineId || `machine of ${machineActionId}`
@@ -84,6 +90,27 @@ const recordedOf = (entry: ManifestEntry.ManifestEntry, known: KnownActions.Know
     : { ...common, path: entry.path, bytes: entry.bytes, sha256: entry.sha256 }
 }
 
+type Script = ScriptRow["script"]
+
+const scriptRow = (result: Common & Pick<Stored, "path" | "bytes" | "sha256">, script: Script): ScriptRow => ({
+  ...result,
+  kind: "script",
+  source: script.scriptName || result.source,
+  script,
+})
+
+/** The row of a result whose file need not be read, or can be read at once. */
+const rowNow = (
+  result: Recorded,
+  type: string,
+  readNow: (stored: StoredScript.Stored) => Script | undefined,
+): ResultRow | undefined => {
+  if ("problem" in result) return { ...result, kind: "failed" }
+  if (type === "GetFile") return { ...result, kind: "file" }
+  const script = readNow(result)
+  return script && scriptRow(result, script)
+}
+
 /** Reads the file of a result. The content decides whether it is the result of a script. */
 const readRow = (
   files: PrivateDirectory,
@@ -92,14 +119,8 @@ const readRow = (
   limit: number,
 ): Effect.Effect<ResultRow, StoreError, never> => {
   if ("problem" in result) return Effect.succeed({ ...result, kind: "failed" })
-  if (type === "GetFile") return Effect.succeed({ ...result, kind: "file" })
   return StoredScript.read(files, result, limit).pipe(
-    Effect.map((script): ResultRow => ({
-      ...result,
-      kind: "script",
-      source: script.scriptName || result.source,
-      script,
-    })),
+    Effect.map((script): ResultRow => scriptRow(result, script)),
     Effect.catchTag("Unusable", ({ message }) =>
       Effect.succeed<ResultRow>(
         StoredScript.isExpected(type, result.path)
@@ -134,10 +155,36 @@ export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
 export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: { readonly limit: number }) {
   const finished = yield* finishedOf(files)
   const actions = yield* KnownActions.read(files)
-  const rows = Stream.mapEffect(finished, (entry) => {
-    const known = actions.get(entry.machineActionId)
-    const type = known?.commands.find(({ index }) => index === entry.index)?.type ?? ""
-    return readRow(files, recordedOf(entry, known), type, limit)
-  })
-  return { actions, rows }
+  const hasher = yield* Hasher.Hasher
+  const readNow = (stored: StoredScript.Stored) => StoredScript.readNow(files, hasher, stored, limit)
+
+  /** The rows from an entry on that are there at once; if its own is not, that one. */
+  const rowsFrom = (entries: ReadonlyArray<ManifestEntry.ManifestEntry>, from: number) =>
+    Effect.suspend(() => {
+      const rows: Array<ResultRow> = []
+      for (let at = from; at < Math.min(entries.length, from + rowsAtOnce); at++) {
+        const entry = entries[at]
+        if (entry === undefined) break
+        const known = actions.get(entry.machineActionId)
+        const type = known?.commands.find(({ index }) => index === entry.index)?.type ?? ""
+        const result = recordedOf(entry, known)
+        const row = rowNow(result, type, readNow)
+        if (row === undefined && rows.length > 0) break
+        if (row === undefined) return Effect.map(readRow(files, result, type, limit), (row) => [row])
+        rows.push(row)
+      }
+      return Effect.succeed(rows)
+    })
+
+  const rowsOf = (entries: ReadonlyArray<ManifestEntry.ManifestEntry>) =>
+    Stream.paginate(0, (from) =>
+      Effect.map(rowsFrom(entries, from), (rows) => {
+        const next = from + rows.length
+        return [rows, next < entries.length ? Option.some(next) : Option.none<number>()]
+      }),
+    )
+  return { actions, rows: Stream.flatMap(Stream.chunks(finished), rowsOf) }
 })
+
+/** How many files are read before other fibers run: some five milliseconds, and at most 8 MB. */
+const rowsAtOnce = 128

@@ -1,6 +1,7 @@
 /**
  * Reads the script result in a file of a directory of results, and checks that the file is what was downloaded.
  */
+import type { Algorithm, Hash } from "@live-response/core/Hasher"
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { keyOf } from "@live-response/core/ResultRef"
@@ -67,6 +68,22 @@ export const read = (files: PrivateDirectory, stored: Stored, limit: number) => 
     ? // Reading shows that a file is as recorded, so only one that is not costs a second look.
       toUnusable(decodeWhole(files, stored, limit)).pipe(Effect.tapErrorTag("Unusable", () => toUnusable(check)))
     : toUnusable(Effect.andThen(check, decodeInPieces(files, stored, limit)))
+}
+
+/**
+ * The same at once, for a small file that is as documented, where the program reads files at once. `undefined` where `read`
+ * decides.
+ */
+export const readNow = (
+  files: PrivateDirectory,
+  hasher: (algorithm: Algorithm) => Hash,
+  stored: Stored,
+  limit: number,
+): typeof ScriptResult.Excerpt.Encoded | undefined => {
+  const bytes = stored.bytes <= small ? files.readNow(stored.path, stored.bytes + 1) : undefined
+  return bytes === undefined || Verification.differenceWith(hasher, bytes, stored) !== undefined
+    ? undefined
+    : ScriptResult.excerptOf(bytes, { limit })
 }
 
 /** Whether a command's result is a script's, as far as its type and the file's name say. */

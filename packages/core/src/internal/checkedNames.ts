@@ -4,6 +4,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import type * as DirectFiles from "../DirectFiles.ts"
 import * as FileName from "../FileName.ts"
 import type * as Platform from "../Platform.ts"
 import { fromPlatformError, isOfOneFile, StoreError } from "../StoreError.ts"
@@ -13,6 +14,7 @@ export interface System {
   readonly fs: FileSystem.FileSystem
   readonly paths: Path.Path
   readonly platform: Platform.Service
+  readonly direct: DirectFiles.Service | undefined
 }
 
 export const at =
@@ -245,6 +247,23 @@ export class Names {
 
   private checked(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
     return Effect.flatMap(this.checkAbove(name), (isThere) => (isThere ? this.checkFile(name) : Effect.succeedNone))
+  }
+
+  /** Whether a file passes all checks, by calls that return at once. `false` says nothing: then `fileInfo` says why. */
+  isTrusted(name: string, lstat: DirectFiles.Service["lstat"]): boolean {
+    const { dev, ino, realPath } = this.opened
+    const { user } = this.system.platform
+    if (this.problemOf(name) !== undefined) return false
+    const here = lstat(realPath)
+    if (here === undefined || here.dev !== dev || inodeOf(here) !== ino) return false
+    const subdirectory = below(name)
+    if (subdirectory !== "") {
+      const path = this.real(subdirectory)
+      const info = lstat(path)
+      if (info?.type !== "Directory" || PathPermissions.ofDirectory(info, user, path) !== undefined) return false
+    }
+    const file = lstat(this.real(name))
+    return file?.type === "File" && PathPermissions.ofFile(file, user) === undefined
   }
 
   checkDirectoryOf(name: string): Effect.Effect<boolean, StoreError> {

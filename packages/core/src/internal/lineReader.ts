@@ -32,6 +32,11 @@ export interface Skim {
   readonly match: (bytes: Uint8Array, at: number, offset: number) => number
   /** Takes the line that was matched last, with the same arguments. */
   readonly take: (bytes: Uint8Array, at: number, offset: number) => void
+  /**
+   * Whether the line from `at` to `end` is passed over, because its beginning or its end says enough. It is called once for each
+   * line that is not taken, so that it may note the line.
+   */
+  readonly skips?: (bytes: Uint8Array, at: number, offset: number, end: number) => boolean
 }
 
 export class LineReader {
@@ -77,7 +82,8 @@ export class LineReader {
       const end = nextReturn >= 0 && (feed < 0 || nextReturn < feed) ? nextReturn : feed
       this.isAfterReturn = end >= 0 && end === nextReturn && end === block.length - 1
       if (end < 0 || this.isAfterReturn) break
-      yield* this.line(block, at, end, false)
+      if (this.copied === 0 && this.skips(block, at, end)) this.number++
+      else yield* this.line(block, at, end, false)
       at = end === nextReturn && block[end + 1] === lineFeed ? end + 2 : end + 1
       this.startLine(at)
     }
@@ -99,6 +105,10 @@ export class LineReader {
     return end + 1
   }
 
+  private skips(bytes: Uint8Array, at: number, end: number): boolean {
+    return this.skim?.skips?.(bytes, at, this.lineStart, end) === true
+  }
+
   private startLine(at: number): void {
     this.lineStart = this.blockStart + at
   }
@@ -112,6 +122,7 @@ export class LineReader {
     const bytes = Bytes.concat(this.pieces)
     this.pieces.length = 0
     this.copied = 0
+    if (this.skips(bytes, 0, bytes.length)) return
     if (this.skim?.match(bytes, 0, offset) === bytes.length) return this.skim.take(bytes, 0, offset)
     yield { bytes, from: 0, to: bytes.length, offset, number, isOpen }
   }

@@ -12,7 +12,10 @@ import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import { keyOf, type ResultRef } from "../ResultRef.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as FormatVersion from "./formatVersion.ts"
-import { ManifestLine } from "./manifestLine.ts"
+import { ManifestHead, ManifestLine } from "./manifestLine.ts"
+import * as MatchedEntry from "./matchedEntry.ts"
+import * as MatchedLines from "./matchedLines.ts"
+import * as JsonForm from "./jsonForm.ts"
 import { ResultIndex } from "./resultIndex.ts"
 
 type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
@@ -95,20 +98,19 @@ export class ManifestIndex {
     return this.results.offsetOf(this.results.find(encoder.encode(machineActionId), 0, index)) === offset
   }
 
-  /** Takes the lines that are not the last one of a result with such a state, so that the others are decoded. */
-  skimOthers(wanted: Wanted): JsonLines.Skim {
+  /** Takes the last line of each result with such a state, and passes over all others of the usual form. */
+  last(wanted: Wanted): MatchedLines.Matched<ManifestEntry.ManifestEntry> {
     const line = new ManifestLine()
     const { match } = line
     const isLast = (bytes: Uint8Array, offset: number) =>
       this.results.offsetOf(this.results.find(bytes, match.id, match.index)) === offset
-    return {
-      match: (bytes, at, offset) => {
-        const end = line.end(bytes, at)
-        const isWanted = wanted === "all" || match.kind !== undefined
-        return end >= 0 && isWanted && isLast(bytes, offset) ? -1 : end
+    return MatchedLines.make<ManifestEntry.ManifestEntry>(
+      (bytes, at) => line.end(bytes, at),
+      (bytes, at, end, offset) => {
+        if ((wanted === "completed" && match.kind === undefined) || !isLast(bytes, offset)) return "skip"
+        return (match.kind && MatchedEntry.completed(bytes.subarray(at, end))) ?? "decode"
       },
-      take: () => {},
-    }
+    )
   }
 }
 
@@ -123,10 +125,13 @@ export const make = Effect.fnUntraced(function* (directory: PrivateDirectory, on
 
 /** The last lines of results, in their order. The file is read again, so that memory does not grow with them. */
 const readLast = (directory: PrivateDirectory, index: ManifestIndex, wanted: Wanted) =>
-  read(directory, () => Effect.void, index.skimOthers(wanted)).pipe(
-    Stream.filter(({ entry, offset }) => index.isLast(entry, offset)),
-    Stream.map(({ entry }) => entry),
-  )
+  Stream.suspend(() => {
+    const { merge, skim } = index.last(wanted)
+    return merge(
+      read(directory, () => Effect.void, skim),
+      ({ entry, offset }) => (index.isLast(entry, offset) ? entry : undefined),
+    )
+  })
 
 /** The last line of each result. */
 export const finished = (
@@ -141,21 +146,18 @@ export const completed = (
 ): Stream.Stream<ManifestEntry.Completed, StoreError> =>
   Stream.filter(readLast(directory, index, "completed"), (entry) => entry.status === "completed")
 
-/** Takes the lines of other results. */
-export const skimOthers = (ref: Ref): JsonLines.Skim => {
-  const line = new ManifestLine()
-  const { match } = line
-  const id = encoder.encode(ref.machineActionId)
-  const isWanted = (bytes: Uint8Array) => {
-    if (match.index !== ref.index) return false
-    for (let i = 0; i < id.length; i++) if (bytes[match.id + i] !== id[i]) return false
-    return true
-  }
+/** Passes over the lines that begin as those of other results. */
+export const skipOthers = (ref: Ref): JsonLines.Skim => {
+  const isIdOf = JsonForm.text(ref.machineActionId)
+  return skipUnwanted(({ id, index }, bytes) => index === ref.index && isIdOf(bytes, id) >= 0)
+}
+
+/** Passes over the lines whose beginning names a result that is not wanted. */
+const skipUnwanted = (isWanted: (head: ManifestHead, bytes: Uint8Array, offset: number) => boolean): JsonLines.Skim => {
+  const head = new ManifestHead()
   return {
-    match: (bytes, at) => {
-      const end = line.end(bytes, at)
-      return end >= 0 && isWanted(bytes) ? -1 : end
-    },
+    match: () => -1,
     take: () => {},
+    skips: (bytes, at, offset) => head.end(bytes, at) >= 0 && !isWanted(head, bytes, offset),
   }
 }

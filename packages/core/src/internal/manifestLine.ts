@@ -80,6 +80,33 @@ export class ManifestLine {
   }
 }
 
+const comma = JsonForm.text(",")
+const completedStart = JsonForm.text(`{"status":"completed","version":1,"machineActionId":`)
+const failedStart = JsonForm.text(`{"status":"failed","version":1,"machineActionId":`)
+const indexKey = JsonForm.text(',"index":')
+
+/** Matches the beginning of a line, as far as it names its result: a quarter of the line, in an eighth of the time. */
+export class ManifestHead {
+  /** Where the id of the machine action starts. This and the others are those of the beginning that was matched last. */
+  id = 0
+  index = 0
+  isCompleted = false
+
+  /** The position after the beginning that is there, or -1 where the line begins in another way. */
+  end(bytes: Uint8Array, at: number): number {
+    const completed = completedStart(bytes, at)
+    const id = completed < 0 ? failedStart(bytes, at) : completed
+    const idEnd = id < 0 ? -1 : JsonForm.guid(bytes, id)
+    const digits = idEnd < 0 ? -1 : indexKey(bytes, idEnd)
+    const end = digits < 0 ? -1 : JsonForm.count(bytes, digits)
+    if (end < 0) return -1
+    this.id = id + 1
+    this.index = JsonForm.digitsAt(bytes, digits)
+    this.isCompleted = completed >= 0
+    return comma(bytes, end)
+  }
+}
+
 const quote = 0x22
 const idLength = 36
 const slash = JsonForm.text("/")

@@ -20,7 +20,7 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | Scope.Scope>()
   const read = yield* Effect.gen(function* () {
     const files = yield* PrivateDirectory.open(directory)
-    return { files, stored: yield* StoredAction.index(files) }
+    return { files, stored: yield* StoredAction.stored(files) }
   }).pipe(Effect.provide(context), Effect.cached)
   const opened = yield* Effect.flatMap(read, ({ files, stored }) =>
     Effect.map(StoredAction.open(files), ({ append }) => ({ append, stored })),

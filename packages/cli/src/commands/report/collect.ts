@@ -57,6 +57,10 @@ export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
   const { actions, rows } = yield* ResultRows.read(files, { limit: longestOutput })
   for (const action of actions.values()) collector.addAction(action)
   const damaged = yield* addSessions(files, collector, (id) => actions.has(id))
-  yield* Stream.runForEach(rows, (row) => Effect.sync(() => collector.addRow(row, hashOf)))
+  yield* Stream.runForEachArray(rows, (rows) =>
+    Effect.sync(() => {
+      for (const row of rows) collector.addRow(row, hashOf)
+    }),
+  )
   return { collector, damaged }
 })

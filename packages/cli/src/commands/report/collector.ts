@@ -6,7 +6,7 @@ import * as Stack from "@live-response/core/Stack"
 import * as Hex from "effect/encoding/Hex"
 import * as Result from "effect/Result"
 import type * as KnownActions from "../../input/KnownActions.ts"
-import type * as ResultRows from "../../input/ResultRows.ts"
+import * as ResultRows from "../../input/ResultRows.ts"
 import { Machines, outcomeOf } from "./machines.ts"
 import { kinds, type Payload, states, type Text } from "./payload.ts"
 
@@ -45,6 +45,11 @@ class Texts {
     const index = this.all.push(text) - 1
     this.indexes.set(text, index)
     return index
+  }
+
+  /** Adds a part of a long text as a copy: otherwise it keeps the whole of it in memory, such as a first line all of an output. */
+  addPart(part: string): Text {
+    return this.indexes.get(part) ?? this.add(String(JSON.parse(JSON.stringify(part))))
   }
 
   /** The index of a text, or -1. */
@@ -96,7 +101,7 @@ class Outputs {
     const known = this.byHash.get(hash)
     if (known !== undefined) return known
     const start = shorten(output, limits.output)
-    const index = this.append(output, start.length <= this.left ? this.texts.add(start) : 0)
+    const index = this.append(output, start.length <= this.left ? this.texts.addPart(start) : 0)
     this.byHash.set(hash, index)
     return index
   }
@@ -149,7 +154,7 @@ class Fields {
         if (field === undefined) continue
         for (const value of values) {
           field.rows.push(row)
-          field.values.push(this.texts.add(shortenLine(value)))
+          field.values.push(this.texts.addPart(shortenLine(value)))
         }
         this.count += values.length
       }
@@ -269,10 +274,10 @@ export class Collector {
     const { script } = row
     const normalised = Stack.normalise(script.output, row.machineName)
     this.compared.of++
-    if (!script.isTruncated) this.compared.shown++
+    if (!ResultRows.isTruncated(row)) this.compared.shown++
     this.fields.add(this.exitCode.length, ScriptFields.parse(script.output)?.records ?? [])
     return {
-      firstLine: this.texts.add(shortenLine(Stack.firstLine(script.output))),
+      firstLine: this.texts.addPart(shortenLine(Stack.firstLine(script.output))),
       output: this.outputs.add(normalised, hashOf),
       outputCharacters: script.outputLength,
       errors: this.texts.add(shorten(Stack.normalise(script.errors, row.machineName), limits.output)),

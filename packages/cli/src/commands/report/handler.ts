@@ -2,6 +2,7 @@
  * What `live-response report` does: writes a page that shows what is in a directory of results.
  */
 import { spawn } from "node:child_process"
+import { setFlagsFromString } from "node:v8"
 import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as FileName from "@live-response/core/FileName"
 import { Platform } from "@live-response/core/Platform"
@@ -37,10 +38,19 @@ const baseOf = Effect.fnUntraced(function* (report: string, results: string) {
   return way === "" ? "" : `${way.split(paths.sep).map(encodeURIComponent).join("/")}/`
 })
 
+/** Half the memory at the same speed: otherwise V8 collects garbage late, because there is memory on the machine. */
+const keepYoungGenerationSmall = Effect.ignore(
+  Effect.try({
+    try: () => setFlagsFromString("--semi-space-growth-factor=1 --heap-growing-percent=25"),
+    catch: String,
+  }),
+)
+
 /** Writes the report of a directory, and says where it is. */
 export const write = Effect.fnUntraced(
   function* (directory: string, { json, open, out }: Options) {
     const files = yield* ResultsDirectory.open(directory)
+    yield* keepYoungGenerationSmall
     const { report } = FileName.single
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
     const { collector, damaged } = yield* Collect.collect(files)

@@ -33,17 +33,22 @@ const finalStatuses: ReadonlySet<string> = new Set(["Failed", "TimeOut", "Cancel
 
 const openStatuses: ReadonlySet<string> = new Set(["Pending", "InProgress"])
 
-const ofSession = ({ action, entry }: Machine): Outcome => {
+/** In the words of a run's summary: the command that failed, and its errors. */
+const errorOf = ({ commands, status }: KnownActions.KnownAction): string => {
+  const failed = commands.find(({ errors }) => errors.length > 0)
+  if (failed === undefined) return status
+  const { errors, source, type } = failed
+  return [source === "" ? type : `${type} ${source}`, ...errors.map(reasonOf)].join(": ")
+}
+
+/** What became of the newest session, whatever its results. */
+export const ofSession = ({ action, entry }: Machine): Outcome => {
   if (entry === "notStarted") return { state: "not started", reason: "The service refused the session" }
   if (entry !== undefined) return { state: "not finished", reason: "Offline or in progress" }
   if (action === undefined) return { state: "nothing downloaded", reason: "" }
   if (openStatuses.has(action.status)) return { state: "not finished", reason: "Offline or in progress" }
   if (!finalStatuses.has(action.status)) return { state: "nothing downloaded", reason: "" }
-  const [error] = action.commands.flatMap(({ errors }) => errors)
-  return {
-    state: "session failed",
-    reason: error === undefined ? action.status : `${action.status}: ${reasonOf(error)}`,
-  }
+  return { state: "session failed", reason: errorOf(action) }
 }
 
 /** A machine with any result has results. Without one, the latest thing that failed says why. */

@@ -131,7 +131,7 @@ export interface Payload {
 }
 
 /** How many elements of a long column are put into one piece of JSON. */
-const pieceLength = 10_000
+const pieceLength = 1_000
 
 function* arrayPieces(values: ReadonlyArray<unknown>): Generator<string> {
   yield "["

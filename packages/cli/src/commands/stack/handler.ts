@@ -88,7 +88,7 @@ const shorten = (value: string, hasher: (algorithm: Hasher.Algorithm) => Hasher.
 const add = (stack: Stack, counts: Counts, row: ResultRows.ScriptRow, values: ReadonlyArray<string>) => {
   counts.results++
   if (values.length > 0) counts.stacked++
-  if (row.script.isTruncated) counts.truncated++
+  if (ResultRows.isTruncated(row)) counts.truncated++
   for (const value of values) stack.add(value, ResultRows.machineOf(row))
 }
 

@@ -14,7 +14,7 @@ import * as FailureReasons from "../../output/FailureReasons.ts"
 import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as Collect from "../report/collect.ts"
-import { Machines, outcomeOf } from "../report/machines.ts"
+import { Machines, ofSession, outcomeOf } from "../report/machines.ts"
 import { type State, stateLabels, states } from "../report/payload.ts"
 
 /** What a directory has. */
@@ -52,7 +52,8 @@ const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
     }),
   )
   const outcomes = machines.all.map(outcomeOf)
-  for (const { reason, state } of outcomes) {
+  // A session that failed may have results too.
+  for (const { reason, state } of machines.all.map(ofSession)) {
     if (state === "session failed" || state === "not started") FailureReasons.add(reasons, reason)
   }
   const count = (state: State) => outcomes.filter((outcome) => outcome.state === state).length
