@@ -15,6 +15,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
+import * as IgnoredFilter from "../../api/IgnoredFilter.ts"
 import * as Failure from "../../Failure.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
@@ -144,7 +145,7 @@ export const cancelAll = Effect.fnUntraced(function* (
     return Messages.write(`failed: ${printable(message)}`)
   }
   const found = yield* Stream.runCollect(
-    ActionSearch.search(unfinished(selection), ({ message }) => report(message)).pipe(
+    ActionSearch.search(unfinished(selection), ({ message }) => report(message), IgnoredFilter.refuse(selection)).pipe(
       Stream.filter((action) => !action.isFinal),
     ),
   )

@@ -58,7 +58,7 @@ export const parameters = {
     "Show which machines would get a session, and what that costs in quota and time; start and upload nothing",
   ),
   yes: Yes.flag(
-    `upload files of this machine, and cancel sessions of others, and run on more than ${manyMachines} selected machines`,
+    `upload files of this machine, and cancel sessions of others, and run on more than ${manyMachines} machines`,
   ),
   adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),
   cancelBlocking: FlagTypes.toggle(
