@@ -70,6 +70,21 @@ describe("collect-package", () => {
     }),
   )
 
+  it.live("says in its help and in its comment that it collects a package", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(1) })
+      const box = yield* Cli.sandbox
+      const run = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["collect-package", ...args], env: { ...service.env, ...env } })
+      const help = yield* run("--help")
+      assert.include(help.stdout, "live-response collect-package")
+      assert.notInclude(help.stdout, "upload files")
+      yield* run(machineAt(0), "--wait")
+      const [action] = yield* service.simulator.actions
+      assert.match(String(action?.requestorComment), /^live-response collect-package \[/)
+    }),
+  )
+
   it.live("forecasts with --dry-run by the quotas of packages, and not by those of live response", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({ machines: machines(11) })

@@ -8,15 +8,13 @@ import { type Failure, failed } from "../Failure.ts"
 
 type Records = "actions" | "machines"
 
-const check = "check --endpoint, and the gateway or proxy before it"
-
 /** What happens at the end of a list from which records were left out. */
 export type Response<E> = (records: Records, others: number) => Effect.Effect<void, E>
 
 /** Warns of the records that were left out. */
 export const warn: Response<never> = (records, others) =>
   Effect.logWarning(
-    `the list has ${records} that do not match the selection, which are left out (${others}): the server ignores $filter; ${check}`,
+    `the list has ${records} that do not match the selection, which are left out (${others}): the server ignores $filter; check --endpoint, and the gateway or proxy before it`,
   )
 
 /**
@@ -30,7 +28,7 @@ export const refuse =
       ? warn(records, others)
       : Effect.fail(
           failed(
-            `the list has ${records} that do not match the selection (${others}): the server ignores $filter, so nobody knows which match --filter, and nothing was changed; ${check}`,
+            `the list has ${records} that do not match the selection (${others}): the server ignores $filter, so nobody knows which match --filter, and nothing was changed; check --endpoint, and the gateway or proxy before it`,
           ),
         )
 
