@@ -257,6 +257,22 @@ describe("library", () => {
     }),
   )
 
+  it.live.each([
+    { args: ["library", "list"] },
+    { args: ["run", "0".repeat(40), "--script", "a.ps1"] },
+    { args: ["run", "0".repeat(40), "--script", "a.ps1", "--dry-run"] },
+  ])("says that it waits for the quota: $args", ({ args }) =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve({
+        fault: (_, path, nth) =>
+          path === "/api/libraryfiles" && nth === 1 ? { status: 429, headers: { "retry-after": "2" } } : undefined,
+      })
+      const box = yield* Cli.sandbox
+      const { stderr } = yield* box.run({ args: [...args], env: TenantServer.envOf(server) })
+      assert.match(stderr, /^waiting for the quota of ListLibraryFiles until \S+ UTC\S* \(in \d+ s\)$/m)
+    }),
+  )
+
   it.live("names the permission that is missing", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve({

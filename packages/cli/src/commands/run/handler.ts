@@ -42,6 +42,7 @@ import * as Messages from "../../output/Messages.ts"
 import * as Notification from "../../output/Notification.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
@@ -75,7 +76,12 @@ export interface Options extends Omit<EventOutput.Options, "isResumable">, Batch
 /** Runs the session on the named machines, on those of the lists, and on those of the selection. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   yield* Lists.checkAll(Machines.fromList)(options.lists)
-  if (options.dryRun) return yield* Effect.provide(preview(named, options), ApiLayer.layerOf(options))
+  if (options.dryRun)
+    return yield* QuotaNotices.report.pipe(
+      Effect.andThen(preview(named, options)),
+      Effect.scoped,
+      Effect.provide(ApiLayer.layerOf(options)),
+    )
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(
@@ -191,7 +197,9 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 const notifierOf = ({ directory = "", notify }: Options) => Notification.notifier(notify, { command: "run", directory })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const prepared = yield* patiently(options)(prepare(named, options))
+  const prepared = yield* patiently(options)(
+    Effect.scoped(Effect.andThen(QuotaNotices.report, prepare(named, options))),
+  )
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(
     { ...options, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
@@ -211,7 +219,9 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const prepared = yield* patiently(options)(prepare(named, options))
+  const prepared = yield* patiently(options)(
+    Effect.scoped(Effect.andThen(QuotaNotices.report, prepare(named, options))),
+  )
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
   const output = yield* EventOutput.make({ ...options, observe, onOutcome: notifierOf(options) }, fleet)
