@@ -43,6 +43,13 @@ describe("a word of the API", () => {
   )
 
   it.each([
+    ["s.ps1", []],
+    ["colect.ps1", ["collect.ps1"]],
+  ])("does not suggest a file for its extension alone: %s", (text, files) =>
+    assert.deepStrictEqual(KnownWords.close(["a.ps1", "collect.ps1", ".env"], text), files),
+  )
+
+  it.each([
     ["status", "canceled", "Cancelled"],
     ["status", "timed out", "TimeOut"],
     ["status", "in progress", "InProgress"],

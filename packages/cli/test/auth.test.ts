@@ -53,7 +53,7 @@ describe("auth check", () => {
       assert.match(ended.stdout, /^machines +permitted$/m)
       assert.match(ended.stdout, /^library +the app's token lacks Library\.Manage; grant it in Entra/m)
       // Values stand in one column, beside the longest label too.
-      for (const line of ended.stdout.trimEnd().split("\n")) assert.match(line, /^\S.{14} \S/)
+      for (const line of ended.stdout.trimEnd().split("\n")) assert.match(line, /^\S.{25} \S/)
       assert.match(ended.stdout, /^collect-package +the app's token lacks Machine\.CollectForensics;/m)
       assert.notMatch(ended.stdout, /^warning/m)
       assert.notInclude(ended.stdout, "a-signature-that-is-secret")
@@ -100,6 +100,23 @@ describe("auth check", () => {
     }),
   )
 
+  it.live("names all that is missing to wait and to download", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const roles = ["Machine.CollectForensics", "Machine.LiveResponse"]
+      const { exitCode, stdout } = yield* box.run(check(tokenOf({ roles, exp: (yield* now) + hour })))
+      assert.strictEqual(exitCode, 0)
+      assert.match(stdout, /^collect-package +permitted$/m)
+      assert.match(stdout, /^collect-package --wait +the app's token lacks Machine\.ReadWrite\.All;/m)
+      assert.match(
+        stdout,
+        /^collect-package --download .*lacks Machine\.ReadWrite\.All;.*lacks Machine\.Read\.All or Machine\.ReadWrite\.All;/m,
+      )
+      assert.match(stdout, /^run +permitted$/m)
+      assert.match(stdout, /^run --wait +the app's token lacks Machine\.ReadWrite\.All;/m)
+    }),
+  )
+
   it.live("warns of a token that has expired, and of one for another API", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -109,6 +126,11 @@ describe("auth check", () => {
       assert.match(ended.stdout, /^warning +the token expired at /m)
       assert.match(ended.stdout, /^warning +the token is for https:\/\/graph\.microsoft\.com/m)
       assert.match(ended.stdout, / UTC, expired$/m)
+      assert.strictEqual(ended.exitCode, 3)
+      assert.match(
+        ended.stderr,
+        /^live-response: signed in, but the API will not accept the token: the token expired at /,
+      )
     }),
   )
 
@@ -119,6 +141,10 @@ describe("auth check", () => {
       const ended = yield* box.run(check(token, "--json", "--cloud", "gcc-high"))
       assert.notInclude(ended.stdout, "\u001b")
       const report: unknown = JSON.parse(ended.stdout)
+      const lacksActions =
+        "the user's token lacks Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)"
+      const lacksPackages =
+        "the user's token lacks Machine.CollectForensics; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)"
       assert.deepInclude(report, {
         base: "https://api-gov.securitycenter.microsoft.us",
         authority: "https://login.microsoftonline.us",
@@ -128,23 +154,19 @@ describe("auth check", () => {
         permissions: ["Machine.LiveResponse"],
         commands: {
           download: { suffices: true },
-          actions: {
-            suffices: false,
-            missing:
-              "the user's token lacks Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
-          },
+          actions: { suffices: false, missing: lacksActions },
           run: { suffices: true },
+          "run --wait": { suffices: false, missing: lacksActions },
+          "run --download": { suffices: false, missing: lacksActions },
           "actions cancel": { suffices: true },
           machines: {
             suffices: false,
             missing:
               "the user's token lacks Machine.Read or Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
           },
-          "collect-package": {
-            suffices: false,
-            missing:
-              "the user's token lacks Machine.CollectForensics; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
-          },
+          "collect-package": { suffices: false, missing: lacksPackages },
+          "collect-package --wait": { suffices: false, missing: `${lacksPackages}; ${lacksActions}` },
+          "collect-package --download": { suffices: false, missing: `${lacksPackages}; ${lacksActions}` },
           library: {
             suffices: false,
             missing:

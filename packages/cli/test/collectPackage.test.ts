@@ -70,6 +70,38 @@ describe("collect-package", () => {
     }),
   )
 
+  it.live("says in its help and in its comment that it collects a package", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(1) })
+      const box = yield* Cli.sandbox
+      const run = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["collect-package", ...args], env: { ...service.env, ...env } })
+      const help = yield* run("--help")
+      assert.include(help.stdout, "live-response collect-package")
+      assert.notInclude(help.stdout, "upload files")
+      yield* run(machineAt(0), "--wait")
+      const [action] = yield* service.simulator.actions
+      assert.match(String(action?.requestorComment), /^live-response collect-package \[/)
+    }),
+  )
+
+  it.live("forecasts with --dry-run by the quotas of packages, and not by those of live response", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ machines: machines(11) })
+      const box = yield* Cli.sandbox
+      const ids = Array.from({ length: 11 }, (_, n) => machineAt(n))
+      const { exitCode, stderr, stdout } = yield* box.run({
+        args: ["collect-package", ...ids, "--download", "results", "--dry-run", "--json"],
+        env: { ...service.env, ...env },
+      })
+      assert.strictEqual(exitCode, 0, stderr)
+      const preview = Cli.ndjson(stdout)[0]
+      // 100 may be requested in a minute, and two links.
+      assert.deepInclude(preview, { sessions: 11, links: 11, startingSeconds: 0 })
+      assert.isAtLeast(Number(preview?.["linkingSeconds"]), 290)
+    }),
+  )
+
   it.live(
     "asks an independent server for the package, retries it from the manifest, and follows a link that is not a SAS",
     () =>

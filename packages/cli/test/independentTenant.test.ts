@@ -71,6 +71,22 @@ describe("a server that ignores filters", () => {
     }),
   )
 
+  it.live("has nothing cancelled, and no session started, where only it can check a --filter", () =>
+    Effect.gen(function* () {
+      const server = yield* serve()
+      const box = yield* Cli.sandbox
+      const run = (...args: ReadonlyArray<string>) => box.run({ args: [...args], env: TenantServer.envOf(server) })
+      const nobody = ["--filter", "requestor eq 'nobody'", "--yes"]
+      const cancel = yield* run("actions", "cancel", "--all-pending", "--comment", "wrong", ...nobody)
+      assert.strictEqual(cancel.exitCode, 1)
+      assert.match(
+        cancel.stderr,
+        /^live-response: the list has actions that do not match the selection \(\d+\): the server ignores \$filter, so nobody knows which match --filter, and nothing was changed; check --endpoint/,
+      )
+      assert.deepStrictEqual(server.requests("POST"), [])
+    }),
+  )
+
   it.live("has none but the selected results downloaded, and none but the selected actions listed", () =>
     Effect.gen(function* () {
       const server = yield* serve({ status: "Succeeded" })
@@ -139,7 +155,14 @@ const inLibrary = (content: string): TenantServer.StoredFile => ({
 })
 
 describe("run over an independent tenant", () => {
-  it.live("cancels the session in the way with --cancel-blocking, and starts its own", () =>
+  it.live.each([
+    { type: "LiveResponse", path: starting, command: ["run", ...script] },
+    {
+      type: "CollectInvestigationPackage",
+      path: `/api/machines/${machineAt(0)}/collectInvestigationPackage`,
+      command: ["collect-package"],
+    },
+  ])("cancels the $type in the way with --cancel-blocking, and starts its own", ({ command, path: starting, type }) =>
     Effect.gen(function* () {
       let isCancelled = false
       const server = yield* TenantServer.serve({
@@ -148,17 +171,17 @@ describe("run over an independent tenant", () => {
             const message = `There is already an active request, active action id: ${idAt(7)}`
             return { status: 400, body: { error: { code: "ActiveRequestAlreadyExists", message } } }
           }
-          if (path === starting) return { status: 201, body: accepted("Pending") }
+          if (path === starting) return { status: 201, body: { ...accepted("Pending"), type } }
           if (path === `/api/machineactions/${idAt(7)}/cancel` && method === "POST") isCancelled = true
           const status = isCancelled ? "Cancelled" : "InProgress"
           return path.startsWith(`/api/machineactions/${idAt(7)}`)
-            ? { status: 200, body: { ...accepted(status, "of somebody else"), id: idAt(7) } }
+            ? { status: 200, body: { ...accepted(status, "of somebody else"), id: idAt(7), type } }
             : undefined
         },
       })
       server.files.set("Collect.ps1", inLibrary("Get-Process"))
       const box = yield* Cli.sandbox
-      const args = ["run", machineAt(0), ...script, "--cancel-blocking", "--yes"]
+      const args = [...command, machineAt(0), "--cancel-blocking", "--yes"]
       const ended = yield* box.run({ args, env: { ...env, ...TenantServer.envOf(server) } })
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.include(ended.stderr, `cancelled: machine action ${idAt(7)}, which was in progress on ${machineAt(0)}`)

@@ -200,6 +200,79 @@ describe("library", () => {
     }),
   )
 
+  it.live("refuses two local files whose names differ in case alone, and deletes a file once that is named twice", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve()
+      const env = TenantServer.envOf(server)
+      const box = yield* Cli.sandbox
+      box.write("dup.ps1", "1")
+      box.write("DUP.PS1", "2")
+      box.write("other.ps1", "3")
+      const run = (...args: ReadonlyArray<string>) => box.run({ args: ["library", ...args, "--yes"], env })
+      const refused = yield* run("upload", "dup.ps1", "DUP.PS1")
+      assert.deepStrictEqual(
+        [refused.exitCode, refused.stderr],
+        [
+          2,
+          "live-response: dup.ps1 and DUP.PS1 would have the same name in the library; rename one, or leave one out\n",
+        ],
+      )
+      assert.deepStrictEqual(server.requests(), [])
+      yield* run("upload", "dup.ps1", "other.ps1")
+      const deleted = yield* run("delete", "dup.ps1", "DUP.PS1", "other.ps1")
+      assert.deepStrictEqual([deleted.exitCode, deleted.stderr], [0, "dup.ps1: deleted\nother.ps1: deleted\n"])
+    }),
+  )
+
+  it.live.each([
+    { args: ["library", "upload", "a.ps1"] },
+    { args: ["run", "0".repeat(40), "--script", "./a.ps1"] },
+    { args: ["library", "upload", "same.ps1", "--description", "new"] },
+  ])("$args does not replace a file that somebody has uploaded since it was compared", ({ args }) =>
+    Effect.gen(function* () {
+      const theirs = { description: null, hasParameters: false, parametersDescription: null, writes: 1 }
+      const name = args.includes("same.ps1") ? "same.ps1" : "a.ps1"
+      const store = (content: string) =>
+        server.files.set(name, { ...theirs, fileName: name, content: Buffer.from(content) })
+      const server: Effect.Success<ReturnType<typeof TenantServer.serve>> = yield* TenantServer.serve({
+        fault: (method, path, nth) => {
+          // As if a colleague had uploaded it while a person thinks about the question.
+          if (method === "GET" && path === "/api/libraryfiles" && nth === 2) store("theirs")
+          return undefined
+        },
+      })
+      store(name === "same.ps1" ? "ours" : "before")
+      const box = yield* Cli.sandbox
+      box.write("a.ps1", "ours")
+      box.write("same.ps1", "ours")
+      const { exitCode, stderr } = yield* box.run({ args: [...args, "--yes"], env: TenantServer.envOf(server) })
+      assert.deepStrictEqual(
+        [exitCode, stderr],
+        [
+          1,
+          `live-response: somebody has uploaded another ${name} to the library meanwhile, so nothing was uploaded; run the command again\n`,
+        ],
+      )
+      assert.deepStrictEqual(server.requests("POST"), [])
+    }),
+  )
+
+  it.live.each([
+    { args: ["library", "list"] },
+    { args: ["run", "0".repeat(40), "--script", "a.ps1"] },
+    { args: ["run", "0".repeat(40), "--script", "a.ps1", "--dry-run"] },
+  ])("says that it waits for the quota: $args", ({ args }) =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve({
+        fault: (_, path, nth) =>
+          path === "/api/libraryfiles" && nth === 1 ? { status: 429, headers: { "retry-after": "2" } } : undefined,
+      })
+      const box = yield* Cli.sandbox
+      const { stderr } = yield* box.run({ args: [...args], env: TenantServer.envOf(server) })
+      assert.match(stderr, /^waiting for the quota of ListLibraryFiles until \S+ UTC\S* \(in \d+ s\)$/m)
+    }),
+  )
+
   it.live("names the permission that is missing", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve({

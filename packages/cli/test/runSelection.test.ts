@@ -148,6 +148,8 @@ describe("run with a selection", () => {
         "3 machines would get a session: 2 selected, 1 named.",
         `  ready          ${machineAt(3)}  ws-3.contoso.com`,
         `  ready          ${machineAt(4)}  ws-4.contoso.com`,
+        `  not checked    ${machineAt(0)}`,
+        "Machines that are named are not checked: they may be offline or not onboarded.",
         "2 selected machines can't run live response, and will be left out: 1 offline, 1 not onboarded.",
         `  offline        ${machineAt(1)}  ws-1.contoso.com`,
         `  not onboarded  ${machineAt(2)}  ws-2.contoso.com`,
@@ -160,12 +162,67 @@ describe("run with a selection", () => {
       assert.deepInclude(Cli.ndjson(json.stdout)[0], {
         event: "preview",
         sessions: 3,
-        named: 1,
+        named: [{ machineId: machineAt(0), decision: "start" }],
         links: 6,
         uploads: ["new.ps1"],
+        replacements: [],
       })
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [])
       assert.deepStrictEqual(box.entries().toSorted(), ["hosts.txt", "new.ps1"])
+    }),
+  )
+
+  it.live("shows with --dry-run which sessions an earlier run has finished, and which files would be replaced", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: five })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", ...script, ...args], env: { ...service.env, ...env } })
+      const journal = ["--journal", "journal", "--wait"]
+      const first = yield* command(machineAt(3), ...journal)
+      assert.strictEqual(first.exitCode, 0, first.stderr)
+      const again = yield* command(machineAt(3), "--tag", "x", "--name", "ws-3", ...journal, "--dry-run")
+      assert.deepStrictEqual(again.stdout.split("\n").slice(0, 4), [
+        "0 machines would get a session: 0 selected, 0 named.",
+        "1 session finished in an earlier run: no other is started.",
+        `  finished       ${machineAt(3)}  ws-3.contoso.com`,
+        "Starting 0 sessions takes 0 s or more.",
+      ])
+      const both = yield* command(machineAt(3), machineAt(0), ...journal, "--dry-run", "--json")
+      assert.deepInclude(Cli.ndjson(both.stdout)[0], {
+        sessions: 1,
+        resumed: 0,
+        finished: 1,
+        named: [
+          { machineId: machineAt(3), decision: "finished" },
+          { machineId: machineAt(0), decision: "start" },
+        ],
+      })
+      box.write("collect.ps1", "other content")
+      const replacing = yield* box.run({
+        args: ["run", machineAt(0), "--script", "./collect.ps1", "--dry-run", "--json"],
+        env: { ...service.env, ...env },
+      })
+      assert.deepInclude(Cli.ndjson(replacing.stdout)[0], { uploads: [], replacements: ["collect.ps1"] })
+    }),
+  )
+
+  it.live("does not leave out a machine that is named, and counts named and selected machines for its question", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: five })
+      const box = yield* Cli.sandbox
+      const command = (...args: ReadonlyArray<string>) =>
+        box.run({ args: ["run", ...script, ...args], env: { ...service.env, ...env } })
+      const offline = ["--tag", "x", "--health", "Inactive"]
+      const preview = yield* command(machineAt(1), ...offline, "--dry-run", "--json")
+      assert.deepInclude(Cli.ndjson(preview.stdout)[0], { sessions: 1, leftOut: [] })
+      const byName = yield* command("WS-1.contoso.com", ...offline, "--deadline", "1s")
+      assert.notInclude(byName.stderr, "will be left out")
+      const ids = Array.from({ length: 99 }, (_, n) => machineAt(n + 100))
+      box.write("hosts.txt", [...ids, machineAt(3)].join("\n"))
+      const many = yield* command("--machines", "hosts.txt", "--tag", "x")
+      assert.strictEqual(many.exitCode, 2)
+      assert.include(many.stderr, "this would run on 101 machines; confirm it with --yes")
     }),
   )
 
@@ -331,6 +388,15 @@ describe("run with a selection", () => {
       )
       const [started] = server.requests("POST", `/api/machines/${machineAt(7)}/runliveresponse`)
       assert.include(started?.body.toString(), '"value":"new.ps1"')
+
+      const unchecked = yield* box.run({
+        args: ["run", "--tag", "incident-42", "--filter", "riskScore eq 'High'", "--script", "./new.ps1", "--yes"],
+        env: { ...env, ...TenantServer.envOf(server) },
+      })
+      assert.strictEqual(unchecked.exitCode, 1)
+      assert.include(unchecked.stderr, "the server ignores $filter, so nobody knows which match --filter")
+      // The upload and the session of the first run.
+      assert.strictEqual(server.requests("POST").length, 2)
     }),
   )
 

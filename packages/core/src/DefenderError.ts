@@ -276,6 +276,21 @@ export class TooLarge extends Schema.TaggedError<TooLarge>("@live-response/core/
 }
 
 /**
+ * A file of the library can't have this name: `fileName`. In the address of a call it would stand for another resource. Nothing was
+ * sent.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class InvalidFileName extends Schema.TaggedError<InvalidFileName>(
+  "@live-response/core/DefenderError/InvalidFileName",
+)("InvalidFileName", { fileName: Schema.String }) {
+  override get message(): string {
+    return `a file of the library can't have the name "${this.fileName}"; use another name`
+  }
+}
+
+/**
  * The arguments of a script have characters that the service refuses: `characters`. Nothing was sent.
  *
  * @see `ScriptArguments.refusedCharacters`
@@ -310,6 +325,7 @@ export const Reason = Schema.Union([
   EndlessList,
   OtherServer,
   TooLarge,
+  InvalidFileName,
   InvalidArguments,
 ])
 

@@ -8,18 +8,24 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { ActionWatch } from "./ActionWatch.ts"
 import type { BatchError } from "./BatchError.ts"
 import { DefenderApi } from "./DefenderApi.ts"
 import * as FleetEvent from "./FleetEvent.ts"
-import { FleetJournal } from "./FleetJournal.ts"
+import { type Entry, FleetJournal } from "./FleetJournal.ts"
+import * as ApiEndpoints from "./internal/apiEndpoints.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
 import * as SessionCheck from "./internal/sessionCheck.ts"
 import * as SessionMetrics from "./internal/sessionMetrics.ts"
-import { limits, type Session } from "./Session.ts"
+import * as SessionStart from "./internal/sessionStart.ts"
+import { Quota, type Service as QuotaService } from "./Quota.ts"
+import type * as QuotaRule from "./QuotaRule.ts"
+import type { QuotaStoreError } from "./QuotaStoreError.ts"
+import { actionType, limits, type Session } from "./Session.ts"
 import { Timing } from "./Timing.ts"
 
 /**
@@ -39,7 +45,7 @@ export interface RunOptions {
   readonly adopt?: boolean | undefined
 
   /**
-   * Cancels a live response session of somebody else that is in progress on a machine, and then starts this one. By default
+   * Cancels a session of somebody else, of the same type, that is in progress on a machine, and then starts this one. By default
    * `false`. With `adopt` it has no effect.
    */
   readonly cancelBlocking?: boolean | undefined
@@ -222,6 +228,52 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
     )
 
   return { run }
+})
+
+/**
+ * What a run does on a machine: it starts a session, resumes one of an earlier run, or reports one that has finished.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Decision = "start" | "resume" | "finished"
+
+/**
+ * What a run does on a machine, by what the journal knows of it.
+ *
+ * **Gotchas**
+ *
+ * A session whose start was not recorded counts as `resume`: the run searches for it, and starts one if there is none.
+ *
+ * @see `FleetJournal.lookup`
+ * @since 0.1.0
+ * @category previews
+ */
+export const decide = (entry: Option.Option<Entry>, options: { readonly retryFailed: boolean }): Decision => {
+  const { what } = SessionStart.decide(Option.getOrUndefined(entry), options)
+  return what === "search" ? "resume" : what === "report" ? "finished" : what
+}
+
+/**
+ * The quotas that a session uses: of the calls that start it, and of the links to its results.
+ *
+ * **Details**
+ *
+ * `runWindows` are the windows of starting live response sessions, by default Microsoft's limits.
+ *
+ * @since 0.1.0
+ * @category previews
+ */
+export const quotasOf = Effect.fnUntraced(function* (
+  session: Session,
+  options?: { readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined },
+): Effect.fn.Return<{ readonly starts: QuotaService; readonly links: QuotaService }, QuotaStoreError, Quota> {
+  const quota = yield* Quota
+  const endpoints = yield* ApiEndpoints.make(quota, options?.runWindows)
+  const isPackage = actionType(session) === "CollectInvestigationPackage"
+  const starts = yield* isPackage ? endpoints.collect : endpoints.run
+  const { quota: links } = isPackage ? yield* endpoints.package : endpoints.link
+  return { starts: starts.quota, links }
 })
 
 /**

@@ -386,16 +386,40 @@ export const changedFiles = Effect.fnUntraced(function* (
   })
 })
 
-/** Opens the file and reads its lines. */
-const openFile = Effect.fnUntraced(function* (path: string) {
+/** Reads the lines. One that can't be read is refused. */
+const readLines = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory) {
   const name = FileName.single.sessions
-  const directory = yield* PrivateDirectory.open(path)
-  const file = yield* JsonLines.open(directory, name, Line)
   const lines = new Lines()
   yield* JsonLines.read(directory, name, Line, (damaged) => Effect.fail(refuse(directory.pathOf(name), damaged))).pipe(
     Stream.runForEach((line) => Effect.sync(() => lines.add(line))),
   )
-  return yield* make(lines, file.append)
+  return lines
+})
+
+/**
+ * The last entry of a machine in the runs that a session continues, as `<directory>/sessions.jsonl` says. It only reads.
+ *
+ * **When to use**
+ *
+ * Use it to show what a run of the session would do, with `Fleet.decide`.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const lookup = Effect.fnUntraced(function* (
+  directory: PrivateDirectory.PrivateDirectory,
+  session: Session,
+): Effect.fn.Return<(machineId: string) => Option.Option<Entry>, StoreError> {
+  const lines = yield* readLines(directory)
+  const run = lines.runOf(session)
+  return (machineId) => (run === undefined ? Option.none() : lines.entryOf(run, machineId))
+})
+
+/** Opens the file and reads its lines. */
+const openFile = Effect.fnUntraced(function* (path: string) {
+  const directory = yield* PrivateDirectory.open(path)
+  const file = yield* JsonLines.open(directory, FileName.single.sessions, Line)
+  return yield* make(yield* readLines(directory), file.append)
 })
 
 /**

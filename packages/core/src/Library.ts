@@ -13,7 +13,7 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { ApiError } from "./ApiError.ts"
 import { DefenderApi, type Service as Api } from "./DefenderApi.ts"
-import { DefenderError, TooLarge } from "./DefenderError.ts"
+import { DefenderError, InvalidFileName, TooLarge } from "./DefenderError.ts"
 import { digestOf, type Hash, Hasher } from "./Hasher.ts"
 import { endpoint } from "./internal/apiEndpoints.ts"
 import * as ApiErrors from "./internal/apiErrors.ts"
@@ -112,6 +112,12 @@ export interface Service {
  * @category services
  */
 export class Library extends Context.Service<Library, Service>()("@live-response/core/Library") {}
+
+/** Refuses a name that a file can't have: in a path, `..` stands for what is above the library. */
+const checkName = (subject: string, fileName: string): Effect.Effect<void, DefenderError> =>
+  fileName === "" || fileName === "." || fileName === ".."
+    ? Effect.fail(new DefenderError({ operation: subject, reason: new InvalidFileName({ fileName }) }))
+    : Effect.void
 
 /** A file is measured before it is sent. */
 interface Measured {
@@ -235,6 +241,9 @@ const makeSend = (api: Api, quota: Quotas["upload"], timing: Effect.Effect<Timin
       subject,
       Result.flatMap(PageText.readWhole(text), LibraryFile.fromApi),
     )
+    if (uploaded.fileName.toLowerCase() !== file.fileName.toLowerCase()) {
+      return yield* ApiErrors.unexpected(subject, `it names another file, ${uploaded.fileName}`)
+    }
     if (uploaded.sha256 === undefined || uploaded.sha256 === sha256) return uploaded
     return yield* ApiErrors.unexpected(
       subject,
@@ -262,6 +271,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
 
   const upload = Effect.fn("Library.upload")(function* <E, R>(file: Upload<E, R>) {
     const subject = `upload of ${file.fileName} to the library`
+    yield* checkName(subject, file.fileName)
     const context = yield* Effect.context<R>()
     const provided: Upload<E> = { ...file, content: Stream.provideContext(file.content, context) }
     const measured = yield* measure(startHash("SHA-256"), subject, provided.content)
@@ -276,11 +286,13 @@ export const make: Effect.Effect<Service, never, DefenderApi | Quota> = Effect.g
   })
 
   const remove = Effect.fn("Library.delete")(function* (fileName: string) {
+    const subject = `deletion of ${fileName} from the library`
+    yield* checkName(subject, fileName)
     const { name: operation, quota } = yield* quotas.delete
     const request = HttpClientRequest.delete(`/api/libraryfiles/${encodeURIComponent(fileName)}`)
     const call = api.execute(request, {
       operation,
-      subject: `deletion of ${fileName} from the library`,
+      subject,
       permission: Permission.library,
       quota,
       isRepeatable: false,

@@ -85,13 +85,12 @@ export interface Service {
    *
    * **Details**
    *
-   * It has a log of its own in the same store and with the same owner, and lives as long as this quota. With `isReported`
-   * its pauses are among those of this quota.
+   * It has a log of its own in the same store and with the same owner, and lives as long as this quota. Its pauses are among
+   * those of this quota.
    */
   readonly ofApi: (api: {
     readonly name: string
     readonly windows: ReadonlyArray<QuotaRule.Window>
-    readonly isReported?: boolean | undefined
   }) => Effect.Effect<Service, QuotaStoreError>
 
   /** An element each time that calls must wait. */
@@ -278,10 +277,11 @@ const makeReporting = Effect.fnUntraced(function* (
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),
-    ofApi: ({ isReported = false, name, windows }) =>
-      makeReporting({ name, windows, owner }, (duration) =>
-        isReported ? PubSub.publish(pauses, { duration, api: name }) : Effect.void,
-      ).pipe(Effect.provideService(QuotaStore, store), Effect.provideService(Scope.Scope, scope)),
+    ofApi: ({ name, windows }) =>
+      makeReporting({ name, windows, owner }, (duration) => PubSub.publish(pauses, { duration, api: name })).pipe(
+        Effect.provideService(QuotaStore, store),
+        Effect.provideService(Scope.Scope, scope),
+      ),
     pauses: Stream.fromPubSub(pauses),
   }
 })

@@ -50,6 +50,10 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/larger than 20 MB/, /upload it in the Microsoft Defender portal/],
     },
     {
+      error: ofApi(new DefenderError.InvalidFileName({ fileName: ".." })),
+      says: [/can't have the name "\.\."/, /use another name/],
+    },
+    {
       error: ofApi(new DefenderError.InvalidArguments({ characters: [";", "|"] })),
       says: [/the script's arguments have ; \|, which live response refuses/, /leave them out/],
     },

@@ -46,6 +46,14 @@ describe("Simulator: library", () => {
     }).pipe(Effect.provide(layer())),
   )
 
+  it.effect.each(["libraryfiles?$top=1", "libraryfiles?$filter=nope", "libraryfiles?foo=1", "machines/a?$select=id"])(
+    "refuses an option that only other lists have: %s",
+    (path) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* get(`${origin}/api/${path}`)).status, 400)
+      }).pipe(Effect.provide(layer())),
+  )
+
   it.effect("starts with other files if the options say so", () =>
     Effect.gen(function* () {
       const files = yield* list

@@ -36,6 +36,31 @@ const posts = (server: Effect.Success<ReturnType<typeof TenantServer.serve>>) =>
   server.requests("POST", "/api/libraryfiles")
 
 describe("Library", () => {
+  it.live(
+    "sends nothing for a name that would stand for another resource, and notices an answer for another file",
+    () =>
+      Effect.gen(function* () {
+        const named = { fileName: "other.ps1", sha256: hash(utf8("1")) }
+        const server = yield* TenantServer.serve({
+          fault: (method) => (method === "POST" ? { status: 200, body: named } : undefined),
+        })
+        yield* Effect.gen(function* () {
+          const library = yield* Library
+          for (const fileName of ["..", ".", ""]) {
+            const upload = library.upload({ fileName, content: Stream.succeed(utf8("1")) })
+            for (const call of [library.delete(fileName), Effect.asVoid(upload)]) {
+              const { message } = yield* Effect.flip(call)
+              assert.include(message, `a file of the library can't have the name "${fileName}"`)
+            }
+          }
+          assert.deepStrictEqual(server.requests(), [])
+          const upload = library.upload({ fileName: "collect.ps1", content: Stream.succeed(utf8("1")) })
+          const { message } = yield* Effect.flip(upload)
+          assert.include(message, "it names another file, other.ps1")
+        }).pipe(Effect.provide(over(server.endpoint)))
+      }),
+  )
+
   it.live("uploads, lists and deletes files, with the documented fields", () =>
     Effect.gen(function* () {
       const server = yield* TenantServer.serve()

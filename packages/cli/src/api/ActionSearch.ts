@@ -20,12 +20,13 @@ const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
 
 /**
  * The selected actions in the API's order. Records that can't be read are reported, because they may be selected. Actions that
- * don't match the filter are left out, with one warning.
+ * don't match the filter are left out, with one warning, or as `onIgnored` says.
  */
-export const search = (
+export const search = <E = never>(
   selection: Selection.Selection,
   reportBad: (record: BadTarget) => Effect.Effect<void>,
-): Stream.Stream<MachineAction, ApiError, DefenderApi.DefenderApi> =>
+  onIgnored: IgnoredFilter.Response<E> = IgnoredFilter.warn,
+): Stream.Stream<MachineAction, ApiError | E, DefenderApi.DefenderApi> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const api = yield* DefenderApi.DefenderApi
@@ -34,7 +35,7 @@ export const search = (
       return api.pages({ filter }).pipe(
         Stream.tap(({ unreadable }) => Effect.forEach(unreadable.map(badRecord), reportBad, { discard: true })),
         Stream.flatMap(({ actions }) => Stream.fromIterable(actions)),
-        IgnoredFilter.leaveOut("actions", (action) => Selection.passes(selection, action, now)),
+        IgnoredFilter.leaveOut("actions", (action) => Selection.passes(selection, action, now), onIgnored),
         Stream.filter((action) => Selection.matches(selection, action)),
       )
     }),

@@ -5,8 +5,9 @@ import { digestOf, Hasher } from "@live-response/core/Hasher"
 import { Library } from "@live-response/core/Library"
 import * as LibraryFile from "@live-response/core/LibraryFile"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Stream from "effect/Stream"
-import { usage } from "../Failure.ts"
+import { failed, usage } from "../Failure.ts"
 import * as KnownWords from "../input/KnownWords.ts"
 import { printable } from "../output/Printable.ts"
 import type { LocalFile } from "../input/LocalFile.ts"
@@ -33,8 +34,26 @@ export const compare = Effect.fnUntraced(function* (files: ReadonlyArray<Library
 })
 
 /**
- * Uploads a file. It replaces only what the comparison found: where the library had no such file, and somebody has uploaded one
- * since, the service refuses.
+ * Fails if a file that would be replaced is no longer the compared one: a person says yes to the replacement of that one alone.
+ * Call it after the yes, right before the uploads.
+ */
+export const checkUnchanged = Effect.fnUntraced(function* (compared: ReadonlyArray<Compared>) {
+  const replaced = compared.filter(({ state }) => state !== "absent")
+  if (replaced.length === 0) return
+  const files = yield* Library.use(({ list }) => Stream.runCollect(list))
+  for (const { file, known } of replaced) {
+    const now = LibraryFile.named(files, file.fileName)
+    // A file that was deleted meanwhile has nothing to lose.
+    if (now === undefined || Equal.equals(now, known)) continue
+    return yield* failed(
+      `somebody has uploaded another ${printable(file.fileName)} to the library meanwhile, so nothing was uploaded; run the command again`,
+    )
+  }
+})
+
+/**
+ * Uploads a file. Where the library had no such file, and somebody has uploaded one since the comparison, the service refuses. A
+ * replacement has no such condition: `checkUnchanged` looks right before it.
  */
 export const upload = (
   { file: { bytes, fileName }, state }: Compared,
@@ -44,17 +63,22 @@ export const upload = (
     library.upload({ fileName, content: Stream.succeed(bytes), overwrite: state !== "absent", ...options }),
   )
 
-const namesOf = (compared: ReadonlyArray<Compared>, state: State): string =>
-  compared.flatMap((each) => (each.state === state ? [printable(each.file.fileName)] : [])).join(", ")
+/** The names of the files that are new, and of those that replace others. */
+export const namesOf = (compared: ReadonlyArray<Compared>) => {
+  const of = (state: State) => compared.flatMap((each) => (each.state === state ? [each.file.fileName] : []))
+  return { added: of("absent"), replaced: of("other") }
+}
+
+const listed = (names: ReadonlyArray<string>): string => names.map(printable).join(", ")
 
 /** What a person confirms: the files that are new, and those that replace others. */
 export const described = (
   compared: ReadonlyArray<Compared>,
 ): { readonly added: string | undefined; readonly replaced: string | undefined } => {
-  const [added, replaced] = [namesOf(compared, "absent"), namesOf(compared, "other")]
+  const { added, replaced } = namesOf(compared)
   return {
-    added: added === "" ? undefined : `upload ${added} to the library`,
-    replaced: replaced === "" ? undefined : `replace ${replaced} in the library, which has other content`,
+    added: added.length === 0 ? undefined : `upload ${listed(added)} to the library`,
+    replaced: replaced.length === 0 ? undefined : `replace ${listed(replaced)} in the library, which has other content`,
   }
 }
 

@@ -14,12 +14,13 @@ import * as IgnoredFilter from "./IgnoredFilter.ts"
 
 /**
  * The selected machines in the API's order. Records that can't be read are reported, because they may be selected. Machines
- * that don't match the filter are left out, with one warning.
+ * that don't match the filter are left out, with one warning, or as `onIgnored` says.
  */
-export const search = (
+export const search = <E = never>(
   selection: MachineSelection.MachineSelection,
   reportBad: (record: { readonly message: string }) => Effect.Effect<void>,
-): Stream.Stream<Machine, ApiError, Machines> =>
+  onIgnored: IgnoredFilter.Response<E> = IgnoredFilter.warn,
+): Stream.Stream<Machine, ApiError | E, Machines> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const machines = yield* Machines
@@ -34,7 +35,7 @@ export const search = (
           ),
         ),
         Stream.flatMap(({ records }) => Stream.fromIterable(records)),
-        IgnoredFilter.leaveOut("machines", (machine) => MachineSelection.passes(selection, machine, now)),
+        IgnoredFilter.leaveOut("machines", (machine) => MachineSelection.passes(selection, machine, now), onIgnored),
         Stream.filter((machine) => MachineSelection.matches(selection, machine)),
       )
     }),

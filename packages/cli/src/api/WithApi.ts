@@ -11,6 +11,8 @@ type CommandError = Parameters<typeof Failure.fromError>[0]
 
 const loadApi = Effect.promise(() => import("./ApiLayer.ts"))
 
+const loadNotices = Effect.promise(() => import("../output/QuotaNotices.ts"))
+
 /** Makes the function that runs a handler with the API that the flags choose. */
 export const withApi = <Handler>(loadHandler: Effect.Effect<Handler>) =>
   Effect.fnUntraced(function* <E extends CommandError, R>(
@@ -20,5 +22,7 @@ export const withApi = <Handler>(loadHandler: Effect.Effect<Handler>) =>
     const environment = yield* SignIn.environment(options)
     const handler = yield* loadHandler
     const { layer } = yield* loadApi
-    yield* Effect.provide(use(handler), Layer.provide(layer, environment))
+    const { report } = yield* loadNotices
+    const reported = Effect.scoped(Effect.andThen(report, use(handler)))
+    yield* Effect.provide(reported, Layer.provide(layer, environment))
   }, Effect.mapError(Failure.fromError))

@@ -51,7 +51,10 @@ interface Meaning {
 
 const matchesAll = () => true
 
-/** A filter for values, if there are any. `has` is whether a machine has one of them, as the API compares. */
+/**
+ * A filter for values, if there are any. `has` is whether a machine has one of them. Case does not matter there: how a service
+ * compares it is its own affair, and no sign that it ignores the filter.
+ */
 const ofValues = <A>(
   values: ReadonlyArray<A>,
   filter: (...values: readonly [A, ...ReadonlyArray<A>]) => MachineFilter.MachineFilter,
@@ -70,11 +73,13 @@ const ofField = (field: "osPlatform" | "healthStatus" | "riskScore", values: Rea
   ofValues(
     values,
     (...values) => MachineFilter.is(field, ...values),
-    (machine, value) => machine[field] === value,
+    (machine, value) => machine[field]?.toLowerCase() === value.toLowerCase(),
   )
 
 const ofTags = (tags: ReadonlyArray<string>): Meaning =>
-  ofValues(tags, MachineFilter.hasTag, ({ machineTags = [] }, tag) => machineTags.includes(tag))
+  ofValues(tags, MachineFilter.hasTag, ({ machineTags = [] }, tag) =>
+    machineTags.some((each) => each.toLowerCase() === tag.toLowerCase()),
+  )
 
 /** The API filters by a group's number, but not by its name, and a group may be named `42`. */
 const ofGroups = (groups: ReadonlyArray<string>): Meaning => ({
@@ -125,9 +130,10 @@ const meanings = (selection: MachineSelection): Readonly<Record<keyof MachineSel
       Option.match(selection.lastSeen, {
         onNone: () => true,
         onSome: (since) =>
-          lastSeen !== undefined && DateTime.isGreaterThanOrEqualTo(lastSeen, TimeArgument.instantOf(since, now)),
+          lastSeen === undefined || DateTime.isGreaterThanOrEqualTo(lastSeen, TimeArgument.instantOf(since, now)),
       }),
-    matches: matchesAll,
+    // A record without the time does not match, and says nothing of the filter.
+    matches: ({ lastSeen }) => Option.isNone(selection.lastSeen) || lastSeen !== undefined,
   },
   // Only the API knows what the expression means.
   filter: {

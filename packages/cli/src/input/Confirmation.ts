@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Failure from "../Failure.ts"
 import * as Messages from "../output/Messages.ts"
 
-/** Above this number of selected machines, a person confirms the run. */
+/** Above this number of machines, a person confirms the run. */
 export const manyMachines = 100
 
 /** The answer on the terminal. Nothing, if it is closed. */

@@ -59,11 +59,17 @@ const distance = (one: string, other: string): number => {
   return row[other.length] ?? 0
 }
 
-/** The words that a text probably means, the nearest first: at most a third of their characters differ. */
+/** How long a name is without its extension, which many names share. */
+const stemLength = (word: string): number => word.replace(/(?<=.)\.[^.]{0,10}$/, "").length
+
+/**
+ * The words that a text probably means, the nearest first: at most a third of their characters differ, without counting the
+ * extension of a file's name.
+ */
 export const close = (words: ReadonlyArray<string>, text: string): ReadonlyArray<string> =>
   words
     .map((word) => ({ word, distance: distance(text.toLowerCase().slice(0, 50), word.toLowerCase().slice(0, 50)) }))
-    .filter(({ distance, word }) => distance * 3 <= Math.min(word.length, 50))
+    .filter(({ distance, word }) => distance * 3 <= Math.min(stemLength(word), 50))
     .toSorted((a, b) => a.distance - b.distance)
     .map(({ word }) => word)
 

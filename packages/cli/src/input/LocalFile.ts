@@ -26,9 +26,12 @@ const why = ({ message, reason }: PlatformError.PlatformError): string =>
 export const unreadable = (path: string) => (error: PlatformError.PlatformError) =>
   usage(`can't read ${printable(path)}: ${printable(why(error))}`)
 
-/** Refuses files of which one would replace the other in the library. */
-export const checkNames = (texts: ReadonlyArray<string>): Effect.Effect<void, Failure> => {
-  const clash = LibraryName.clash(texts)
+/** Refuses files of which one would replace the other in the library. `isLocal` says which are of this machine. */
+export const checkNames = (
+  texts: ReadonlyArray<string>,
+  isLocal?: (text: string) => boolean,
+): Effect.Effect<void, Failure> => {
+  const clash = LibraryName.clash(texts, isLocal)
   return clash === undefined
     ? Effect.void
     : Effect.fail(

@@ -43,6 +43,10 @@ export interface Options {
   readonly isResumable?: boolean | undefined
   /** Whether each downloaded result has a line: `--follow` has no end at which they are counted. By default not. */
   readonly isFollowing?: boolean | undefined
+  /** Whether a session in the way is waited for. By default not. */
+  readonly adopt?: boolean | undefined
+  /** Whether a session in the way is cancelled. By default not. */
+  readonly cancelBlocking?: boolean | undefined
   /** Also gets each event. */
   readonly observe?: ((event: Observed) => Effect.Effect<void>) | undefined
   /** Runs after the summary. */
@@ -128,6 +132,8 @@ interface State {
   readonly json: boolean
   readonly quiet: boolean
   readonly isFollowing: boolean
+  /** Whether the run has a flag for sessions in the way. */
+  readonly hasAnswer: boolean
   readonly progress: DownloadProgress.DownloadProgress
   readonly fleet: FleetProgress.FleetProgress | undefined
   readonly print: ProgressDisplay.Print
@@ -177,7 +183,7 @@ const makeReports = (state: State) => ({
   reportFleetEvent: Effect.fnUntraced(function* (event: FleetEvent.FleetEvent) {
     if (state.fleet !== undefined) FleetProgress.update(state.fleet, event)
     yield* state.observe(event)
-    const message = FleetEventText.message(event)
+    const message = FleetEventText.message(event, state)
     if (message !== undefined) yield* Messages.write(message)
     if (state.json && event.event !== "sessions") yield* state.print(yield* toJson(event))
   }),
@@ -262,7 +268,8 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
         display,
       )
 
-  const state: State = { json, quiet, isFollowing, progress, fleet, print, observe, replaced: 0 }
+  const hasAnswer = options.adopt === true || options.cancelBlocking === true
+  const state: State = { json, quiet, isFollowing, hasAnswer, progress, fleet, print, observe, replaced: 0 }
   const finish = Effect.gen(function* () {
     yield* service.stopping
     yield* Scope.close(display, Exit.void)

@@ -18,10 +18,14 @@ const isBusy = ({ error }: NotStarted): boolean =>
   error?._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists"
 
 /** The message on standard error; none for a session that goes as expected. */
-export const message = (event: FleetEvent): string | undefined => {
+export const message = (
+  event: FleetEvent,
+  /** Whether the run has a flag for sessions in the way. */
+  { hasAnswer }: { readonly hasAnswer: boolean },
+): string | undefined => {
   switch (event.event) {
     case "notStarted":
-      return `failed: ${printable(event.message)}${isBusy(event) ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
+      return `failed: ${printable(event.message)}${isBusy(event) && !hasAnswer ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
     case "unfinished":
       return `not finished: ${printable(event.message)}`
     case "ended":

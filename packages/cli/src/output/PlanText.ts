@@ -1,6 +1,7 @@
 /**
  * What a run would do, in words: the preview of `--dry-run`, and the machines that a selection leaves out.
  */
+import type { Decision } from "@live-response/core/Fleet"
 import * as Machine from "@live-response/core/Machine"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -9,14 +10,20 @@ import * as MachineText from "./MachineText.ts"
 import { printable } from "./Printable.ts"
 
 export interface Plan {
-  /** How many machines were named, as arguments or in lists. */
-  readonly named: number
-  readonly ready: ReadonlyArray<Machine.Machine>
+  /** The machines that are named alone, as arguments or in lists. Nothing else is known of them. */
+  readonly named: ReadonlyArray<{ readonly id: string; readonly decision: Decision }>
+  readonly ready: ReadonlyArray<{ readonly machine: Machine.Machine; readonly decision: Decision }>
   readonly leftOut: ReadonlyArray<Machine.Machine>
-  /** The files that would be uploaded. */
-  readonly uploads: ReadonlyArray<string>
+  /** The files that would be uploaded, which the library lacks. */
+  readonly added: ReadonlyArray<string>
+  /** The files of the library that would be replaced. */
+  readonly replaced: ReadonlyArray<string>
   /** The files whose content is not what an earlier run had: each machine would get another session. */
   readonly changed: ReadonlyArray<string>
+  /** On how many machines a session would be started, resumed, or has finished in an earlier run. */
+  readonly starts: number
+  readonly resumed: number
+  readonly finished: number
   /** How many download links the results need, if they are downloaded. */
   readonly links: number
   /** How long it takes at least until the last session may start, by the quota as it is now. */
@@ -46,7 +53,22 @@ export const replaced = (file: {
 }): string =>
   `failed: somebody replaced ${printable(file.fileName)} in the library during this run (SHA-256 was ${file.before}, is ${file.now}): sessions that started after ${Format.timeOfDay(file.since)} may have used the other content`
 
-const sessionsOf = ({ named, ready }: Plan): number => named + ready.length
+/** How many of the machines would get a new session. */
+const startsOf = (machines: ReadonlyArray<{ readonly decision: Decision }>): number =>
+  machines.filter(({ decision }) => decision === "start").length
+
+/** The first column of a machine. */
+const labelOf = (decision: Decision, ready: string): string =>
+  ({ start: ready, resume: "resumed", finished: "finished" })[decision].padEnd(13)
+
+const machineLines = ({ named, ready }: Plan): ReadonlyArray<string> => [
+  ...ready.map(
+    ({ decision, machine }) =>
+      `  ${labelOf(decision, "ready")}  ${printable(machine.id)}  ${MachineText.nameOf(machine)}`,
+  ),
+  ...named.map(({ decision, id }) => `  ${labelOf(decision, "not checked")}  ${printable(id)}`),
+  ...(startsOf(named) === 0 ? [] : ["Machines that are named are not checked: they may be offline or not onboarded."]),
+]
 
 /** How long the quota delays links, if it does. */
 const delayOfLinks = (linking: Duration.Duration): ReadonlyArray<string> =>
@@ -54,18 +76,23 @@ const delayOfLinks = (linking: Duration.Duration): ReadonlyArray<string> =>
 
 /** The lines of the preview. */
 export const lines = (plan: Plan): ReadonlyArray<string> => [
-  `${Format.counted(sessionsOf(plan), "machine")} would get a session: ${Format.count(plan.ready.length)} selected, ${Format.count(plan.named)} named.`,
-  ...plan.ready.map((machine) => `  ready          ${machine.id}  ${MachineText.nameOf(machine)}`),
+  `${Format.counted(plan.starts, "machine")} would get a session: ${Format.count(startsOf(plan.ready))} selected, ${Format.count(startsOf(plan.named))} named.`,
+  ...(plan.resumed === 0 ? [] : [`${Format.counted(plan.resumed, "session")} of an earlier run would be resumed.`]),
+  ...(plan.finished === 0
+    ? []
+    : [`${Format.counted(plan.finished, "session")} finished in an earlier run: no other is started.`]),
+  ...machineLines(plan),
   ...(plan.leftOut.length === 0 ? [] : [`${leftOut(plan.leftOut)}.`]),
   ...plan.leftOut.map(
     (machine) => `  ${Machine.readiness(machine).padEnd(13)}  ${printable(machine.id)}  ${MachineText.nameOf(machine)}`,
   ),
-  ...plan.uploads.map((name) => `${printable(name)} would be uploaded to the library.`),
+  ...plan.added.map((name) => `${printable(name)} would be uploaded to the library.`),
+  ...plan.replaced.map((name) => `${printable(name)} would be replaced in the library, which has other content.`),
   ...plan.changed.map(
     (name) =>
       `The content of ${printable(name)} is not that of the earlier run: every machine would get a session again.`,
   ),
-  `Starting ${Format.counted(sessionsOf(plan), "session")} takes ${Format.duration(plan.starting)} or more.`,
+  `Starting ${Format.counted(plan.starts, "session")} takes ${Format.duration(plan.starting)} or more.`,
   ...(plan.links === 0
     ? []
     : [`Their results need ${Format.counted(plan.links, "link")}.`, ...delayOfLinks(plan.linking)]),
@@ -97,11 +124,14 @@ export const machineFields = (machine: Machine.Machine) => ({
 
 /** The fields of the preview as an event. */
 export const fields = (plan: Plan) => ({
-  sessions: sessionsOf(plan),
-  named: plan.named,
-  selected: plan.ready.map(machineFields),
+  sessions: plan.starts,
+  resumed: plan.resumed,
+  finished: plan.finished,
+  named: plan.named.map(({ decision, id }) => ({ machineId: id, decision })),
+  selected: plan.ready.map(({ decision, machine }) => ({ ...machineFields(machine), decision })),
   leftOut: plan.leftOut.map(machineFields),
-  uploads: plan.uploads,
+  uploads: plan.added,
+  replacements: plan.replaced,
   changed: plan.changed,
   links: plan.links,
   startingSeconds: Math.ceil(Duration.toSeconds(plan.starting)),

@@ -16,6 +16,7 @@ import * as ResultEvent from "../ResultEvent.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import * as BatchTargets from "./batchTargets.ts"
 import * as BatchTotals from "./batchTotals.ts"
+import * as ApiEndpoints from "./apiEndpoints.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
 import { Patience } from "./patience.ts"
 import * as ResultDownload from "./resultDownload.ts"
@@ -61,6 +62,7 @@ const emit =
 
 const emitWaits = (batch: Batch, quota: Quota) =>
   quota.pauses.pipe(
+    Stream.filter(ApiEndpoints.isOfLinks),
     Stream.filter(({ duration }) => Duration.isGreaterThanOrEqualTo(duration, shortestWait)),
     Stream.runForEach(({ api, duration }) =>
       Effect.flatMap(DateTime.now, (at) =>

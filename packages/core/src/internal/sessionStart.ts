@@ -193,7 +193,7 @@ const makeIdentify = ({ adopt, api, cancelBlocking }: Options, find: SessionSear
   })
 }
 
-/** A live response session of somebody else is in progress on the machine, and may be cancelled. */
+/** A session of the same type, of somebody else, is in progress on the machine, and may be cancelled. */
 class Blocked extends Data.TaggedError("Blocked")<{
   readonly action: MachineAction
   readonly refusal: DefenderError.DefenderError
@@ -247,7 +247,7 @@ export const make = (options: Options) => {
       if (inProgress.what === "unknown") return yield* error
       if (inProgress.what === "found") return inProgress.found
       const { action } = inProgress
-      if (cancelBlocking && action?.type === "LiveResponse") {
+      if (cancelBlocking && action?.type === actionType(session)) {
         yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
         return yield* new Blocked({ action, refusal: error })
       }

@@ -15,6 +15,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
+import * as IgnoredFilter from "../../api/IgnoredFilter.ts"
 import * as Failure from "../../Failure.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
@@ -133,6 +134,19 @@ const unfinished = (selection: Selection.Selection): Selection.Selection => ({
   status: selection.status.length === 0 ? ["Pending"] : selection.status,
 })
 
+/** Shows what would be cancelled, and asks for a yes. */
+const confirmCancellation = Effect.fnUntraced(function* (
+  found: ReadonlyArray<MachineAction.MachineAction>,
+  options: { readonly yes: boolean },
+) {
+  if (options.yes) return
+  const printRow = yield* RowPrinter.make({ columns: ActionText.columns, toJson, print: Messages.write })
+  yield* Effect.forEach(found, printRow, { discard: true })
+  const requestors = new Set(found.map(({ requestor = "" }) => requestor.toLowerCase())).size
+  const what = `cancel ${Format.counted(found.length, "machine action")} of ${Format.counted(requestors, "requestor")}`
+  yield* Confirmation.confirm(what, options)
+})
+
 /** Cancels every selected action that has not finished, after a yes. Fails at the end if one could not be cancelled. */
 export const cancelAll = Effect.fnUntraced(function* (
   selection: Selection.Selection,
@@ -144,12 +158,12 @@ export const cancelAll = Effect.fnUntraced(function* (
     return Messages.write(`failed: ${printable(message)}`)
   }
   const found = yield* Stream.runCollect(
-    ActionSearch.search(unfinished(selection), ({ message }) => report(message)).pipe(
+    ActionSearch.search(unfinished(selection), ({ message }) => report(message), IgnoredFilter.refuse(selection)).pipe(
       Stream.filter((action) => !action.isFinal),
     ),
   )
   if (found.length === 0) yield* Messages.write("no selected machine action is pending")
-  else yield* Confirmation.confirm(`cancel ${Format.counted(found.length, "machine action")}`, options)
+  else yield* confirmCancellation(found, options)
   const { cancel } = yield* DefenderApi.DefenderApi
   const print = yield* RowPrinter.make({
     columns: ActionText.columns,

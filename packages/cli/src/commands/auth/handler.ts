@@ -14,15 +14,25 @@ import * as Failure from "../../Failure.ts"
 import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 
-/** The commands that call the API, and what each needs. */
-const commands = {
-  download: Permission.results,
-  run: Permission.run,
-  actions: Permission.actions,
-  "actions cancel": Permission.run,
-  machines: Permission.machines,
-  "collect-package": Permission.packages,
-  library: Permission.library,
+/** The commands that call the API, and all that each needs. */
+const commands: Readonly<Record<string, ReadonlyArray<Permission.Permission>>> = {
+  download: [Permission.results],
+  run: [Permission.run],
+  "run --wait": [Permission.run, Permission.actions],
+  "run --download": [Permission.run, Permission.actions, Permission.results],
+  actions: [Permission.actions],
+  "actions cancel": [Permission.run],
+  machines: [Permission.machines],
+  "collect-package": [Permission.packages],
+  "collect-package --wait": [Permission.packages, Permission.actions],
+  "collect-package --download": [Permission.packages, Permission.actions, Permission.packageLinks],
+  library: [Permission.library],
+}
+
+/** What is said of several permissions, once each. */
+const joined = (texts: ReadonlyArray<string | undefined>): string | undefined => {
+  const distinct = new Set(texts.filter((text) => text !== undefined))
+  return distinct.size === 0 ? undefined : [...distinct].join("; ")
 }
 
 export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
@@ -35,6 +45,11 @@ export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boo
   yield* Console.log(
     json ? printableJson(JSON.stringify({ ...cloud, ...report })) : lines(cloud, report, now).map(printable).join("\n"),
   )
+  if (report !== undefined && report.doubts.length > 0) {
+    return yield* Failure.signIn(
+      `signed in, but the API will not accept the token: ${report.doubts.map(printable).join("; ")}`,
+    )
+  }
   if (report !== undefined && !Object.values(report.commands).some(({ suffices }) => suffices)) {
     return yield* Failure.signIn(
       "signed in, but the token does not suffice for any command; grant the permissions above",
@@ -52,9 +67,10 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   expires: Option.getOrUndefined(AccessToken.expiry(claims)),
   doubts: AccessToken.doubts(claims, now),
   commands: Object.fromEntries(
-    Object.entries(commands).map(([name, permission]) => {
-      const missing = Permission.missing(claims, permission)
-      return [name, { suffices: missing === undefined, missing, doubt: Permission.doubt(claims, permission) }]
+    Object.entries(commands).map(([name, permissions]) => {
+      const missing = joined(permissions.map((permission) => Permission.missing(claims, permission)))
+      const doubt = joined(permissions.map((permission) => Permission.doubt(claims, permission)))
+      return [name, { suffices: missing === undefined, missing, doubt }]
     }),
   ),
 })

@@ -13,7 +13,7 @@ const sessionOf = ({ comment }: { readonly comment: string }) =>
     ? Effect.fail(Failure.usage("--comment can't be empty"))
     : Effect.succeed(Session.Session.make({ commands: [Session.CollectPackage.make()], comment }))
 
-export const collectPackage = Command.make("collect-package", Run.parameters, (options) =>
+export const collectPackage = Command.make("collect-package", Run.packageParameters, (options) =>
   Run.runSession(options, sessionOf(options), []),
 ).pipe(
   Command.withShortDescription("Collect investigation packages of machines, and download them"),

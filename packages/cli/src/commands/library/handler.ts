@@ -3,6 +3,7 @@
  */
 import { Library } from "@live-response/core/Library"
 import * as LibraryFile from "@live-response/core/LibraryFile"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -37,7 +38,7 @@ const isDescribed = (known: LibraryFile.LibraryFile | undefined, { description, 
 
 /** All files are checked, and replacements confirmed, before the first one is sent. */
 export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
-  yield* LocalFile.checkNames(options.files)
+  yield* LocalFile.checkNames(options.files, () => true)
   const local = yield* Effect.forEach(new Set(options.files), LocalFile.read)
   const library = yield* Library
   const files = yield* Stream.runCollect(library.list)
@@ -45,9 +46,11 @@ export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
   const { replaced } = LibraryUpload.described(compared)
   if (replaced !== undefined) yield* Confirmation.confirm(replaced, options)
   const print = yield* makePrinter(options.json ? "json" : undefined)
+  const isThere = ({ known, state }: LibraryUpload.Compared) => state === "same" && isDescribed(known, options)
+  yield* LibraryUpload.checkUnchanged(compared.filter((each) => !isThere(each)))
   for (const each of compared) {
-    const { file, known, state } = each
-    if (known !== undefined && state === "same" && isDescribed(known, options)) {
+    const { file, known } = each
+    if (known !== undefined && isThere(each)) {
       yield* Messages.write(`${printable(file.fileName)}: the library has it already`)
       yield* print(known)
       continue
@@ -70,7 +73,8 @@ export const remove = Effect.fnUntraced(function* (options: {
   const found = options.names.map((name) => LibraryFile.named(files, name)?.fileName)
   const missing = options.names.find((_, i) => found[i] === undefined)
   if (missing !== undefined) return yield* LibraryUpload.notInLibrary(files, missing)
-  const names = found.filter((name) => name !== undefined)
+  // A file may be named twice, in two spellings.
+  const names = Arr.dedupe(found.filter((name) => name !== undefined))
   yield* Confirmation.confirm(`delete ${names.map(printable).join(", ")} from the library`, options)
   for (const name of names) {
     yield* library.delete(name)

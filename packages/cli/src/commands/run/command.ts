@@ -26,10 +26,18 @@ import * as TimeArgument from "../../input/TimeArgument.ts"
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
 
-const defaultComment = "live-response run"
+/** What every run has, with words of its command: the default comment, and what `--yes` confirms besides what all do. */
+const parametersOf = (defaultComment: string, confirmed: string) => ({
+  comment: Flag.String("comment").pipe(
+    Flag.withDefault(defaultComment),
+    Flag.withMetavar("TEXT"),
+    FlagTypes.describe("The reason, which is stored with the machine action", { default: defaultComment }),
+  ),
+  yes: Yes.flag(`${confirmed}cancel sessions of others, and run on a selection of more than ${manyMachines} machines`),
+})
 
 /** What every run has, whatever it does on the machines. */
-export const parameters = {
+const sharedParameters = {
   machines: Argument.String("machine").pipe(
     Argument.variadic(),
     Argument.withMetavar("MACHINE"),
@@ -40,11 +48,6 @@ export const parameters = {
     "A list of machines: one per line, JSON lines, or .csv with the column machineId; - is standard input; may be repeated",
   ),
   ...MachineSelection.flags,
-  comment: Flag.String("comment").pipe(
-    Flag.withDefault(defaultComment),
-    Flag.withMetavar("TEXT"),
-    FlagTypes.describe("The reason, which is stored with the machine action", { default: defaultComment }),
-  ),
   wait: FlagTypes.toggle("wait", "Wait until all sessions have finished; without it, until all sessions have started"),
   download: FlagTypes.directory("download", "Wait, and download each session's results into DIR when it has finished"),
   journal: FlagTypes.directory(
@@ -55,9 +58,6 @@ export const parameters = {
   dryRun: FlagTypes.toggle(
     "dry-run",
     "Show which machines would get a session, and what that costs in quota and time; start and upload nothing",
-  ),
-  yes: Yes.flag(
-    `upload files of this machine, and cancel sessions of others, and run on more than ${manyMachines} selected machines`,
   ),
   adopt: FlagTypes.toggle("adopt", "If another session is in progress on a machine, wait for that session instead"),
   cancelBlocking: FlagTypes.toggle(
@@ -99,7 +99,12 @@ export const parameters = {
   ...Printing.progress,
 }
 
+/** The parameters of `collect-package`. */
+export const packageParameters = { ...sharedParameters, ...parametersOf("live-response collect-package", "") }
+
 const sessionParameters = {
+  ...sharedParameters,
+  ...parametersOf("live-response run", "upload files of this machine, "),
   putFiles: FlagTypes.texts(
     "put-file",
     "FILE",
@@ -124,9 +129,9 @@ const sessionParameters = {
   ),
 }
 
-type Options = Command.Command.Config.Infer<typeof parameters>
+type Options = Command.Command.Config.Infer<typeof packageParameters>
 
-type SessionOptions = Options & Command.Command.Config.Infer<typeof sessionParameters>
+type SessionOptions = Command.Command.Config.Infer<typeof sessionParameters>
 
 /** What is wrong with a combination of flags, if anything is. */
 const problemOf = (options: Options): string | undefined => {
@@ -209,7 +214,7 @@ export const runSession = Effect.fnUntraced(function* (
     .pipe(Effect.provide(environment))
 })
 
-export const run = Command.make("run", { ...sessionParameters, ...parameters }, (options) =>
+export const run = Command.make("run", sessionParameters, (options) =>
   runSession(options, sessionOf(options), [...options.putFiles, ...Option.toArray(options.script)]),
 ).pipe(
   Command.withShortDescription("Run a script or other commands on machines, and download the results"),

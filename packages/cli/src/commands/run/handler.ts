@@ -8,9 +8,9 @@ import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
+import type { Machine } from "@live-response/core/Machine"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
-import { Quota } from "@live-response/core/Quota"
-import { runWindows, type Window } from "@live-response/core/QuotaRule"
+import type { Window } from "@live-response/core/QuotaRule"
 import { Reporter } from "@live-response/core/Reporter"
 import * as Session from "@live-response/core/Session"
 import * as Timing from "@live-response/core/Timing"
@@ -42,12 +42,14 @@ import * as Messages from "../../output/Messages.ts"
 import * as Notification from "../../output/Notification.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import type * as Table from "../../output/Table.ts"
 import * as ActionsFile from "../download/actionsFile.ts"
 import * as Environment from "../download/environment.ts"
 import * as LiveEvents from "../report/liveEvents.ts"
 import * as LibraryWatch from "./libraryWatch.ts"
+import * as NamedMachines from "./namedMachines.ts"
 import * as Plan from "./plan.ts"
 
 export interface Options extends Omit<EventOutput.Options, "isResumable">, BatchOptions.Options {
@@ -74,7 +76,12 @@ export interface Options extends Omit<EventOutput.Options, "isResumable">, Batch
 /** Runs the session on the named machines, on those of the lists, and on those of the selection. */
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   yield* Lists.checkAll(Machines.fromList)(options.lists)
-  if (options.dryRun) return yield* Effect.provide(preview(named, options), ApiLayer.layerOf(options))
+  if (options.dryRun)
+    return yield* QuotaNotices.report.pipe(
+      Effect.andThen(preview(named, options)),
+      Effect.scoped,
+      Effect.provide(ApiLayer.layerOf(options)),
+    )
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(
@@ -111,39 +118,47 @@ const patiently =
     )
 
 /** What a run needs of the library, and the machines of its selection. */
-const look = Effect.fnUntraced(function* (options: Options) {
+const look = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const journal = yield* findJournal(options)
   const { local, used } = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: Option.isSome(journal) })
   const session = Plan.identify(options.session, used)
+  const keys = yield* NamedMachines.keysOf(allMachines(named, options.lists), options.lists)
+  const { leftOut, ready, unreadable } = yield* Plan.select(options.selection)
+  const isOther = (machine: Machine) => !NamedMachines.isNamed(keys, machine)
   return {
+    journal,
     session,
     used,
     uploads: Plan.uploadsOf(local),
     changed: yield* Plan.changedSince(journal, session),
-    selected: yield* Plan.select(options.selection),
+    // A machine that is named is always tried.
+    selected: { ready, unreadable, leftOut: leftOut.filter(isOther) } satisfies Plan.Selected,
+    /**
+     * How many machines a selection leads to, with those that are named, as far as the lists can be read before the run. A list
+     * alone is what its user chose, and has to run where nobody can be asked.
+     */
+    machines: options.selection === undefined ? 0 : keys.size + ready.filter(isOther).length,
   }
 })
 
 /** Checks the library, selects the machines, asks for a yes where one is needed, and uploads. */
 const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const { changed, selected, session, uploads, used } = yield* look(options)
+  const { changed, machines, selected, session, uploads, used } = yield* look(named, options)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
   const what = Plan.confirmation(uploads, {
     ...options,
     changed,
-    machines: selected.ready.length,
+    machines,
     many: Confirmation.manyMachines,
   })
   if (what !== undefined) yield* Confirmation.confirm(what, options)
+  yield* LibraryUpload.checkUnchanged(uploads)
   for (const each of uploads) {
     yield* LibraryUpload.upload(each)
     yield* Messages.write(`${printable(each.file.fileName)}: uploaded to the library`)
   }
   return { selected, session, used }
 })
-
-/** How many results the sessions leave: one for each command but `PutFile`. */
-const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ _tag }) => _tag !== "PutFile").length
 
 const printPlan = Effect.fnUntraced(function* (plan: PlanText.Plan, { json, quiet }: Options) {
   const at = DateTime.formatIso(yield* DateTime.now)
@@ -153,7 +168,7 @@ const printPlan = Effect.fnUntraced(function* (plan: PlanText.Plan, { json, quie
 
 /** Shows what a run would do, and fails where the run would fail before it starts a session. */
 const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const { changed, selected, uploads } = yield* look(options)
+  const { changed, journal, selected, session, uploads } = yield* look(named, options)
   let bad = 0
   const reportBad = (input: EventOutput.BadInput) => {
     bad++
@@ -163,19 +178,20 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const ids = yield* Stream.runCollect(machineIds(allMachines(named, options.lists), reportBad))
   const distinct = new Set(ids.map((id) => id.toLowerCase()))
   for (const { id } of selected.ready) distinct.delete(id.toLowerCase())
-  const sessions = distinct.size + selected.ready.length
-  const links = options.directory === undefined ? 0 : sessions * resultsOf(options.session)
-  const quota = yield* Quota
-  const { runWindows: windows = runWindows } = yield* NodeLiveResponse.environment
-  const runs = yield* quota.ofApi({ name: "RunLiveResponse", windows })
+  const decide = yield* Plan.decider(journal, session, options)
+  const planned = {
+    ready: selected.ready.map((machine) => ({ ...decide(machine.id), machine })),
+    named: Array.from(distinct, decide),
+  }
   const plan = {
-    ...selected,
-    named: distinct.size,
+    ...planned,
+    leftOut: selected.leftOut,
     changed,
-    uploads: uploads.map(({ file }) => file.fileName),
-    links,
-    starting: yield* runs.forecast(sessions),
-    linking: yield* quota.forecast(links),
+    ...LibraryUpload.namesOf(uploads),
+    ...(yield* Plan.costOf(session, [...planned.ready, ...planned.named], {
+      isDownloading: options.directory !== undefined,
+      runWindows: (yield* NodeLiveResponse.environment).runWindows,
+    })),
   }
   yield* printPlan(plan, options)
   if (named.length === 0 && options.lists.length === 0) yield* Plan.checkSelected(selected)
@@ -185,7 +201,9 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 const notifierOf = ({ directory = "", notify }: Options) => Notification.notifier(notify, { command: "run", directory })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const prepared = yield* patiently(options)(prepare(named, options))
+  const prepared = yield* patiently(options)(
+    Effect.scoped(Effect.andThen(QuotaNotices.report, prepare(named, options))),
+  )
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(
     { ...options, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
@@ -205,7 +223,9 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const prepared = yield* patiently(options)(prepare(named, options))
+  const prepared = yield* patiently(options)(
+    Effect.scoped(Effect.andThen(QuotaNotices.report, prepare(named, options))),
+  )
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
   const output = yield* EventOutput.make({ ...options, observe, onOutcome: notifierOf(options) }, fleet)

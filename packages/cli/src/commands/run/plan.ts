@@ -2,17 +2,20 @@
  * What a run will do: the selected machines, the files that it needs in the library, and what that costs. Nothing is changed.
  */
 import type { ApiError } from "@live-response/core/ApiError"
+import * as Fleet from "@live-response/core/Fleet"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import { Library } from "@live-response/core/Library"
 import * as LibraryFile from "@live-response/core/LibraryFile"
 import * as Machine from "@live-response/core/Machine"
 import type * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import type { Window } from "@live-response/core/QuotaRule"
 import * as Session from "@live-response/core/Session"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as IgnoredFilter from "../../api/IgnoredFilter.ts"
 import * as LibraryUpload from "../../api/LibraryUpload.ts"
 import * as MachineSearch from "../../api/MachineSearch.ts"
 import * as Failure from "../../Failure.ts"
@@ -40,7 +43,11 @@ export const select = Effect.fnUntraced(function* (selection: MachineSelection |
   if (selection === undefined) return noMachines
   const unreadable: Array<{ readonly message: string }> = []
   const found = yield* Stream.runCollect(
-    MachineSearch.search(selection, (record) => Effect.sync(() => void unreadable.push(record))),
+    MachineSearch.search(
+      selection,
+      (record) => Effect.sync(() => void unreadable.push(record)),
+      IgnoredFilter.refuse(selection),
+    ),
   )
   return {
     ready: found.filter(isReady),
@@ -142,6 +149,45 @@ export const changedSince = (
     onNone: () => Effect.succeed([]),
     onSome: (directory) => FleetJournal.changedFiles(directory, session),
   })
+
+/** What a run does on a machine. */
+export interface Decided {
+  readonly id: string
+  readonly decision: Fleet.Decision
+}
+
+/** Makes the function that says what a run does on a machine, by the journal of the run. */
+export const decider = Effect.fnUntraced(function* (
+  journal: Option.Option<PrivateDirectory.PrivateDirectory>,
+  session: Session.Session,
+  options: { readonly retryFailed: boolean },
+) {
+  const find = Option.isNone(journal) ? () => Option.none() : yield* FleetJournal.lookup(journal.value, session)
+  return (id: string): Decided => ({ id, decision: Fleet.decide(find(id), options) })
+})
+
+/** How many results a session leaves: one for each command but `PutFile`. */
+const resultsOf = ({ commands }: Session.Session): number => commands.filter(({ _tag }) => _tag !== "PutFile").length
+
+/** What the sessions cost in quota and time. Those that have finished cost nothing more. */
+export const costOf = Effect.fnUntraced(function* (
+  session: Session.Session,
+  machines: ReadonlyArray<Decided>,
+  options: { readonly isDownloading: boolean; readonly runWindows: ReadonlyArray<Window> | undefined },
+) {
+  const quotas = yield* Fleet.quotasOf(session, options)
+  const count = (decision: Fleet.Decision) => machines.filter((each) => each.decision === decision).length
+  const [starts, resumed, finished] = [count("start"), count("resume"), count("finished")]
+  const links = options.isDownloading ? (starts + resumed) * resultsOf(session) : 0
+  return {
+    starts,
+    resumed,
+    finished,
+    links,
+    starting: yield* quotas.starts.forecast(starts),
+    linking: yield* quotas.links.forecast(links),
+  }
+})
 
 /** What a person confirms, as in `upload collect.ps1 to the library and run on 120 machines`; nothing if no yes is needed. */
 export const confirmation = (

@@ -69,6 +69,7 @@ export const entitySet: ODataQuery.EntitySet = {
     "commands",
   ],
   filterable: ["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"],
+  types: { id: "guid", creationDateTimeUtc: "time" },
 }
 
 const unknownAction = (id: string) => reject(404, "ResourceNotFound", `Machine action ${id} was not found`)

@@ -12,7 +12,7 @@ import * as Faults from "./faults.ts"
 import * as Library from "./library.ts"
 import * as Limits from "./limits.ts"
 import * as Machines from "./machines.ts"
-import type * as ODataQuery from "./odataQuery.ts"
+import * as ODataQuery from "./odataQuery.ts"
 import * as Packages from "./packages.ts"
 import { jsonOf } from "./requestBody.ts"
 import type { Operation, Route } from "./routes.ts"
@@ -108,6 +108,9 @@ const remove = ({ actions }: Api, name: string) => {
   return problem === undefined ? HttpServerResponse.empty({ status: 204 }) : refusal(problem)
 }
 
+/** The calls that check the options of their query themselves. No other has any. */
+const hasOptions: ReadonlySet<Operation> = new Set<Operation>(["list", "machines", "machinesByTag"])
+
 /** What a call is answered with, if it is within the limits. */
 const answer = Effect.fnUntraced(function* (
   self: Api,
@@ -120,6 +123,8 @@ const answer = Effect.fnUntraced(function* (
   const { machines } = actions
   const { id, isCount } = route
   const params = url.searchParams
+  const unknownOption = hasOptions.has(route.operation) ? undefined : ODataQuery.rejectAny(params)
+  if (unknownOption !== undefined) return refusal(unknownOption)
   const actionAnswer = (action: Rejection | object, status = 200) =>
     entityAnswer(url, Actions.entitySet.name, action, status)
   switch (route.operation) {

@@ -65,6 +65,7 @@ export const entitySet: ODataQuery.EntitySet = {
     "riskScore",
     "rbacGroupId",
   ],
+  types: { aadDeviceId: "guid", machineTags: "texts", lastSeen: "time", rbacGroupId: "number" },
 }
 
 /** After this time without a sign of life a machine is inactive. */

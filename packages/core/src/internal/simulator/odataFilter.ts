@@ -8,8 +8,16 @@
 export type Row = Readonly<Record<string, unknown>>
 export type Test = (row: Row) => boolean
 
+/** What a property is compared with. `texts` are a collection: only `any` looks into it. */
+export type PropertyType = "text" | "guid" | "number" | "time" | "texts"
+
+export interface Property {
+  readonly name: string
+  readonly type: PropertyType
+}
+
 /** The property that a name in a query stands for. Their case does not matter: Microsoft's samples write `ComputerDnsName`. */
-export type PropertyOf = (name: string) => string | undefined
+export type PropertyOf = (name: string) => Property | undefined
 
 /** More brackets than any person writes. Each level is a call on the stack. */
 const deepest = 50
@@ -23,6 +31,24 @@ const tokensOf = (text: string): ReadonlyArray<string> | undefined => {
 const valueOf = (token: string): string | null => {
   if (token.startsWith("'")) return token.slice(1, -1).replaceAll("''", "'")
   return token === "null" ? null : token
+}
+
+const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Whether a literal can be compared with a property: `status eq Succeeded`, without quotes, is an error. */
+const isOfType = (token: string, type: PropertyType): boolean => {
+  if (type === "texts") return false
+  if (token === "null") return true
+  switch (type) {
+    case "text":
+      return token.startsWith("'")
+    case "guid":
+      return token.startsWith("'") || guid.test(token)
+    case "number":
+      return /^-?\d{1,15}(?:\.\d{1,15})?$/.test(token)
+    case "time":
+      return !Number.isNaN(timeOf(token))
+  }
 }
 
 /** Milliseconds since 1970. Microsoft's samples also write a day with a zone, such as `2018-08-01Z`. */
@@ -130,54 +156,55 @@ const comparison = (self: Cursor, properties: PropertyOf): Test | undefined => {
   const name = self.tokens.shift()?.toLowerCase() ?? ""
   if (name === "in") return membership(self, property)
   const operator = operators.get(name)
-  const literal = literalOf(self)
+  const literal = literalOf(self, property)
   if (operator === undefined || literal === undefined) return undefined
   const order = orderTo(valueOf(literal))
-  return (row) => operator(order(row[property]))
+  return (row) => operator(order(row[property.name]))
 }
 
-const literalOf = ({ tokens }: Cursor): string | undefined => {
+const literalOf = ({ tokens }: Cursor, { type }: Property): string | undefined => {
   const token = tokens.shift()
-  return token === undefined || /^[(),]$/.test(token) ? undefined : token
+  return token === undefined || !isOfType(token, type) ? undefined : token
 }
 
 /** `status in ('Failed','TimeOut')` */
-const membership = (self: Cursor, property: string): Test | undefined => {
+const membership = (self: Cursor, property: Property): Test | undefined => {
   const orders: Array<ReturnType<typeof orderTo>> = []
   const list = bracketed(self, () => {
     do {
-      const literal = literalOf(self)
+      const literal = literalOf(self, property)
       if (literal === undefined) return undefined
       orders.push(orderTo(valueOf(literal)))
     } while (accept(self, ","))
     return orders
   })
-  return list === undefined ? undefined : (row) => list.some((order) => order(row[property]) === 0)
+  return list === undefined ? undefined : (row) => list.some((order) => order(row[property.name]) === 0)
 }
 
 /** `startswith(computerDnsName,'ws-')` */
 const call = (self: Cursor, properties: PropertyOf, test: (text: string, part: string) => boolean): Test | undefined =>
   bracketed(self, () => {
     const property = properties(self.tokens.shift() ?? "")
-    const part = accept(self, ",") ? literalOf(self) : undefined
-    const wanted = part?.startsWith("'") === true ? valueOf(part) : null
-    if (property === undefined || wanted === null) return undefined
+    if (property?.type !== "text") return undefined
+    const part = accept(self, ",") ? literalOf(self, property) : undefined
+    const wanted = part === undefined ? null : valueOf(part)
+    if (wanted === null) return undefined
     return (row: Row) => {
-      const text = row[property]
+      const text = row[property.name]
       return typeof text === "string" && test(text, wanted)
     }
   })
 
 /** `machineTags/any(tag: tag eq 'incident-42')` */
-const any = (self: Cursor, property: string | undefined): Test | undefined =>
+const any = (self: Cursor, property: Property | undefined): Test | undefined =>
   bracketed(self, () => {
     const [variable = "", rest] = self.tokens.shift()?.split(":", 2) ?? []
-    if (property === undefined || variable === "" || rest === undefined) return undefined
+    if (property?.type !== "texts" || variable === "" || rest === undefined) return undefined
     if (rest !== "") self.tokens.unshift(rest)
-    const test = disjunction(self, (name) => (name === variable ? variable : undefined))
+    const test = disjunction(self, (name) => (name === variable ? { name, type: "text" } : undefined))
     if (test === undefined) return undefined
     return (row: Row) => {
-      const items = row[property]
+      const items = row[property.name]
       return Array.isArray(items) && items.some((item) => test({ [variable]: item }))
     }
   })

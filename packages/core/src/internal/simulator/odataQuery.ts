@@ -1,6 +1,6 @@
 /** The query options of a list: `$filter`, `$orderby`, `$select`, `$top`, `$skip` and `$count`. Any other is an error. */
 import { reject, Rejection } from "./errors.ts"
-import { parse as parseFilter, type PropertyOf, type Row, type Test } from "./odataFilter.ts"
+import { parse as parseFilter, type PropertyType, type Row, type Test } from "./odataFilter.ts"
 
 /** A list of the API. */
 export interface EntitySet {
@@ -9,6 +9,8 @@ export interface EntitySet {
   readonly properties: ReadonlyArray<string>
   /** The properties that `$filter` may name. */
   readonly filterable: ReadonlyArray<string>
+  /** The types of those that are not text. */
+  readonly types: Readonly<Record<string, PropertyType>>
 }
 
 interface Query {
@@ -36,9 +38,9 @@ const supported: ReadonlySet<string> = new Set(["$filter", "$orderby", "$select"
 const invalid = (problem: string) =>
   reject(400, "ODataError", `The query specified in the URI is not valid. ${problem}`)
 
-const within = (properties: ReadonlyArray<string>): PropertyOf => {
+const within = (properties: ReadonlyArray<string>) => {
   const byLower = new Map(properties.map((property) => [property.toLowerCase(), property]))
-  return (name) => byLower.get(name.toLowerCase())
+  return (name: string): string | undefined => byLower.get(name.toLowerCase())
 }
 
 /** Rejects an option that is unknown, and one that stands there twice. */
@@ -50,11 +52,24 @@ const checkNames = (params: URLSearchParams): Rejection | undefined => {
   return repeated === undefined ? undefined : invalid(`Query option '${repeated}' was specified more than once.`)
 }
 
-const filterOf = (text: string | null, { filterable }: EntitySet): Rejection | Test => {
+/** Rejects every option: only lists have any. */
+export const rejectAny = (params: URLSearchParams): Rejection | undefined => {
+  const [name] = params.keys()
+  return name === undefined ? undefined : invalid(`The query parameter '${name}' is not supported.`)
+}
+
+const filterOf = (text: string | null, { filterable, types }: EntitySet): Rejection | Test => {
   if (text === null) return () => true
+  const nameOf = within(filterable)
+  const propertyOf = (text: string) => {
+    const name = nameOf(text)
+    return name === undefined ? undefined : { name, type: types[name] ?? "text" }
+  }
   return (
-    parseFilter(text, within(filterable)) ??
-    invalid(`The $filter can't be understood, or names a property other than ${filterable.join(", ")}: ${text}`)
+    parseFilter(text, propertyOf) ??
+    invalid(
+      `The $filter can't be understood, compares a property with a value of another type, or names a property other than ${filterable.join(", ")}: ${text}`,
+    )
   )
 }
 
