@@ -60,7 +60,7 @@ describe("a version", () => {
     version(root)
     const [major, minor] = current.split(".")
     const next = `${major}.${Number(minor) + 1}.0`
-    assert.deepStrictEqual(versions(), [next, next, next])
+    assert.deepStrictEqual(new Set(versions()), new Set([next]))
     assert.match(sectionOf(readFileSync(join(root, "CHANGELOG.md"), "utf8"), next), /^### Added/)
     assert.strictEqual(nextStep(root, [`v${current}`]), "release")
     assert.strictEqual(nextStep(root, [`v${next}`]), "nothing")
@@ -71,7 +71,7 @@ describe("a version", () => {
     for (const file of readdirSync(join(root, ".changeset")))
       if (file !== "config.json") rmSync(join(root, ".changeset", file))
     version(root)
-    assert.deepStrictEqual(versions(), [current, current, current])
+    assert.deepStrictEqual(new Set(versions()), new Set([current]))
     assert.strictEqual(nextStep(root, []), "release")
   })
 
