@@ -49,6 +49,16 @@ describe("stack", () => {
     }),
   )
 
+  it.live("prints all groups with all of their machines as CSV", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* (yield* sandbox).run(stack("--by", "exit_code", "--limit", "1", "--format", "csv"))
+      assert.strictEqual(
+        stdout,
+        `MACHINES,COUNT,ON,VALUE\n1,1,${ws(3).join(", ")},5\n4,4,"${ws(0, 1, 2, 4).join(", ")}",0\n`,
+      )
+    }),
+  )
+
   it.live("groups by a column, or by a field of the output in any case", () =>
     Effect.gen(function* () {
       const box = yield* sandbox

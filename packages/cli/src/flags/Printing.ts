@@ -20,15 +20,13 @@ export const progress = {
 }
 
 /** For commands that print rows, each of which is one of these. */
-export const rows = (what: string) => ({
+export const rows = (what: string, usual = "table on a terminal, else columns separated by tabs") => ({
   format: Flag.Literals("format", ["table", "json", "csv"]).pipe(
     Flag.optional,
     Flag.withMetavar("FORMAT"),
     FlagTypes.describe(
       "How rows are printed; cells of csv are safe for a spreadsheet, so exact texts are those of json",
-      {
-        default: "table on a terminal, else columns separated by tabs",
-      },
+      { default: usual },
     ),
   ),
   json: FlagTypes.toggle("json", `Print a line of JSON for each ${what}; the same as --format json`),

@@ -6,7 +6,7 @@ import { BatchEvent, Summary } from "@live-response/core/BatchEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import type { Machine } from "@live-response/core/Machine"
 import { metrics } from "@live-response/core/LiveResponse"
-import { Quota, type Status as QuotaStatus } from "@live-response/core/Quota"
+import { Quota, type Service as QuotaService, type Status as QuotaStatus } from "@live-response/core/Quota"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
@@ -47,6 +47,8 @@ export interface Options {
   readonly adopt?: boolean | undefined
   /** Whether a session in the way is cancelled. By default not. */
   readonly cancelBlocking?: boolean | undefined
+  /** The quota of the links to results. By default that of sessions' results; investigation packages have another. */
+  readonly links?: QuotaService | undefined
   /** Also gets each event. */
   readonly observe?: ((event: Observed) => Effect.Effect<void>) | undefined
   /** Runs after the summary. */
@@ -90,8 +92,9 @@ const toJson = (event: BatchEvent | FleetEvent.FleetEvent) =>
 const makeMoment = Effect.fnUntraced(function* (
   progress: DownloadProgress.DownloadProgress,
   elapsed: Effect.Effect<Duration.Duration>,
+  links: QuotaService | undefined,
 ) {
-  const quota = yield* Quota
+  const quota = links ?? (yield* Quota)
   let samples: RateMeter.Samples = []
 
   /** The quota or the downloads, whichever takes longer. */
@@ -252,7 +255,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   const progress = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
   const startedAt = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
-  const moment = yield* makeMoment(progress, elapsed)
+  const moment = yield* makeMoment(progress, elapsed, options.links)
   const line = Effect.map(moment, (moment) => ProgressLines.line(progress, moment))
   const service = yield* ServiceManager.make(line)
 

@@ -4,7 +4,7 @@
  */
 import type { ApiError } from "@live-response/core/ApiError"
 import type { DefenderApi } from "@live-response/core/DefenderApi"
-import { Fleet } from "@live-response/core/Fleet"
+import { Fleet, quotasOf } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
@@ -228,7 +228,8 @@ const runAndDownload = Effect.fnUntraced(function* (
   )
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
-  const output = yield* EventOutput.make({ ...options, observe, onOutcome: notifierOf(options) }, fleet)
+  const { links } = yield* quotasOf(prepared.session)
+  const output = yield* EventOutput.make({ ...options, links, observe, onOutcome: notifierOf(options) }, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
   const refs = sessionEvents({ named, ...prepared }, options, fleet, output).pipe(

@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Directory from "../../flags/Directory.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
+import * as Printing from "../../flags/Printing.ts"
 
 /** Help and usage errors do not load what reads results. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
@@ -34,16 +35,16 @@ export const stack = Command.make(
     limit: Flag.Int("limit").pipe(
       Flag.withDefault(defaultLimit),
       FlagTypes.between(1, mostGroups),
-      FlagTypes.describe("How many groups to print without --json", {
+      FlagTypes.describe("How many groups a table has", {
         values: FlagTypes.range(1, mostGroups),
         default: defaultLimit,
       }),
     ),
-    json: FlagTypes.toggle("json", "Print each group as a JSON line, with all of its machines"),
+    ...Printing.rows("group", "table"),
   },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
-    yield* handler.print(Directory.given(options), options)
+    yield* handler.print(Directory.given(options), { ...options, format: yield* Printing.formatOf(options) })
   }),
 ).pipe(
   Command.withShortDescription("Group script results that are alike, the rarest first"),

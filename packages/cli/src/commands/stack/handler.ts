@@ -14,7 +14,8 @@ import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import { printable, printableJson } from "../../output/Printable.ts"
+import { printable } from "../../output/Printable.ts"
+import * as RowPrinter from "../../output/RowPrinter.ts"
 import * as Table from "../../output/Table.ts"
 import * as Keys from "./keys.ts"
 
@@ -22,7 +23,7 @@ interface Options {
   readonly by: string
   readonly script: Option.Option<string>
   readonly limit: number
-  readonly json: boolean
+  readonly format: RowPrinter.Format | undefined
 }
 
 /** What was counted besides the groups. */
@@ -60,8 +61,11 @@ export const print = Effect.fnUntraced(
       return Effect.void
     })
     const groups = stack.groups()
-    if (options.json) yield* Effect.forEach(groups, (group) => Console.log(printableJson(JSON.stringify(group))))
-    else yield* Console.log(text(groups, counts, options))
+    if (options.format === "json" || options.format === "csv") {
+      const printRow = yield* RowPrinter.make({ columns: allColumns, format: options.format })
+      return yield* Effect.forEach(groups, printRow, { discard: true })
+    }
+    yield* Console.log(text(groups, counts, options))
   },
   Effect.mapError(Failure.fromError),
   Effect.provide(NodeDirectFileSystem.layerBatch),
@@ -104,6 +108,11 @@ const columns: ReadonlyArray<Table.Column<Group>> = [
   { title: "ON", width: 36, text: (group) => printable(machinesOf(group)) },
   { title: "VALUE", width: 40, text: ({ value }) => printable(value === "" ? "(empty)" : value) },
 ]
+
+/** Those of a table, whose third column names only some of the machines. */
+const allColumns = columns.map((column) =>
+  column.title === "ON" ? { ...column, text: ({ machines }: Group) => printable(machines.join(", ")) } : column,
+)
 
 const text = (groups: ReadonlyArray<Group>, counts: Counts, { by, limit }: Options): string => {
   const fitting = Table.fitting(columns, process.stdout.columns ?? Table.widthWithoutTerminal)
