@@ -393,36 +393,42 @@ describe("a reader that closes its end", { concurrent: true }, () => {
 })
 
 describe("on a terminal", { concurrent: true }, () => {
-  it.live.each([80, 40])("of %i columns shows a bar, the quota and the next link, and then the summary", (columns) =>
-    Effect.gen(function* () {
-      const server = yield* ReferenceServer.make({
-        results: { ...results, [large]: { bytes: largeBytes } },
-        onBlob: ({ result }) => (result === large ? { holdAfter: 3_000_000 } : undefined),
-      })
-      const box = yield* Cli.sandbox
-      const terminal = yield* box.onTerminal(Cli.download(server, ...targets, large), { columns })
-      const drawn = () => Terminal.screen(terminal.output(), columns)
-      yield* Cli.until(
-        () => server.held() === 1 && drawn().join().includes("92 %") && drawn().join().includes("13/100 this minute"),
-        () => `all but one\n${terminal.output()}`,
-      )
-      const picture = drawn().join("\n")
-      assert.match(picture, /^Results +█+░* /m)
-      assert.include(picture, "12 of 13")
-      assert.match(picture, /13\/100 this minute/)
-      assert.match(picture, /13\/1,500 this hour/)
-      assert.include(picture, "next link")
-      assert.isTrue(Terminal.isCursorHidden(terminal.output()))
-      assert.isAtMost(Terminal.widest(terminal.output()), columns)
+  it.live.each([
+    { columns: 80, progress: /^Results +█+░* /m },
+    // A bar would leave no space for the rate.
+    { columns: 40, progress: /^Results +92 % /m },
+  ])(
+    "of $columns columns shows the progress, the quota and the next link, and then the summary",
+    ({ columns, progress }) =>
+      Effect.gen(function* () {
+        const server = yield* ReferenceServer.make({
+          results: { ...results, [large]: { bytes: largeBytes } },
+          onBlob: ({ result }) => (result === large ? { holdAfter: 3_000_000 } : undefined),
+        })
+        const box = yield* Cli.sandbox
+        const terminal = yield* box.onTerminal(Cli.download(server, ...targets, large), { columns })
+        const drawn = () => Terminal.screen(terminal.output(), columns)
+        yield* Cli.until(
+          () => server.held() === 1 && drawn().join().includes("92 %") && drawn().join().includes("13/100 this minute"),
+          () => `all but one\n${terminal.output()}`,
+        )
+        const picture = drawn().join("\n")
+        assert.match(picture, progress)
+        assert.include(picture, "12 of 13")
+        assert.match(picture, /13\/100 this minute/)
+        assert.match(picture, /13\/1,500 this hour/)
+        assert.include(picture, "next link")
+        assert.isTrue(Terminal.isCursorHidden(terminal.output()))
+        assert.isAtMost(Terminal.widest(terminal.output()), columns)
 
-      server.release()
-      const { exitCode, output } = yield* terminal.ended
-      assert.strictEqual(exitCode, 0)
-      assert.isFalse(Terminal.isCursorHidden(output))
-      const left = Terminal.screen(output, columns).join("")
-      assert.match(left, /^13 downloaded \(9\.\d MB\); 13 links in \d+ s\./)
-      assert.notInclude(left, "next link")
-    }),
+        server.release()
+        const { exitCode, output } = yield* terminal.ended
+        assert.strictEqual(exitCode, 0)
+        assert.isFalse(Terminal.isCursorHidden(output))
+        const left = Terminal.screen(output, columns).join("")
+        assert.match(left, /^13 downloaded \(9\.\d MB\); 13 links in \d+ s\./)
+        assert.notInclude(left, "next link")
+      }),
   )
 
   it.live("failures stay readable above the progress", () =>
