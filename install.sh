@@ -50,17 +50,18 @@ fetch() {
   case $release in
     # A user in an address hides the host after it.
     *://*@*) fail "$release has a user in it; leave out what is before @" ;;
-    https://*) protocol="=https" ;;
-    http://127.0.0.1:* | http://localhost:*) protocol="=http" ;;
+    https://*) protocol="=https" redirects=20 ;;
+    # It might redirect to another machine.
+    http://127.0.0.1:* | http://localhost:*) protocol="=http" redirects=0 ;;
     *://*) fail "$release is not an https address" ;;
     *)
-      cp "$release/$1" "$2" || fail "$release has no $1"
+      cp -- "$release/$1" "$2" || fail "$release has no $1"
       return
       ;;
   esac
   # Other programs, such as wget, follow a redirect from https to http.
   has curl || fail "curl is needed; install it, or download the release and use --from DIRECTORY"
-  curl --fail --silent --show-error --location --proto "$protocol" --retry 3 --output "$2" "$release/$1" ||
+  curl --fail --silent --show-error --location --max-redirs "$redirects" --proto "$protocol" --retry 3 --output "$2" "$release/$1" ||
     fail "$release/$1 could not be downloaded; run the same command again"
 }
 
@@ -130,7 +131,8 @@ main() {
   cp "$work/${archive%.tar.gz}/live-response" "$new" ||
     fail "$to could not be written to; is it full? Free some space there, or choose another directory with --to"
   chmod 755 "$new"
-  version=$("$new" --version) || fail "the program of $archive does not run on this machine, and was not installed"
+  version=$("$new" --version) && [ -n "$version" ] ||
+    fail "the program of $archive does not run on this machine, and was not installed"
   mv -f "$new" "$to/live-response"
   [ -z "$share" ] || install_manual "$work/${archive%.tar.gz}" "$share"
   echo "Installed $version in $to."

@@ -216,6 +216,12 @@ describe("install.sh", () => {
       `the program of ${archive} does not run on this machine, and was not installed`,
     ],
     [
+      "one that says nothing",
+      "exit 0",
+      {},
+      `the program of ${archive} does not run on this machine, and was not installed`,
+    ],
+    [
       "one that does not fit on the disk",
       "echo live-response v9.9.9",
       { cp: 'echo part > "$2"; exit 1' },

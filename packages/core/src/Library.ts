@@ -115,7 +115,7 @@ export class Library extends Context.Service<Library, Service>()("@live-response
 
 /** Refuses a name that a file can't have: in a path, `..` stands for what is above the library. */
 const checkName = (subject: string, fileName: string): Effect.Effect<void, DefenderError> =>
-  fileName === "" || fileName === "." || fileName === ".."
+  fileName === "" || fileName === "." || fileName === ".." || /[/\\]/.test(fileName)
     ? Effect.fail(new DefenderError({ operation: subject, reason: new InvalidFileName({ fileName }) }))
     : Effect.void
 

@@ -46,7 +46,7 @@ describe("Library", () => {
         })
         yield* Effect.gen(function* () {
           const library = yield* Library
-          for (const fileName of ["..", ".", ""]) {
+          for (const fileName of ["..", ".", "", "a/b", "a\\b"]) {
             const upload = library.upload({ fileName, content: Stream.succeed(utf8("1")) })
             for (const call of [library.delete(fileName), Effect.asVoid(upload)]) {
               const { message } = yield* Effect.flip(call)

@@ -92,7 +92,9 @@ export const lines = (plan: Plan): ReadonlyArray<string> => [
     (name) =>
       `The content of ${printable(name)} is not that of the earlier run: every machine would get a session again.`,
   ),
-  `Starting ${Format.counted(plan.starts, "session")} takes ${Format.duration(plan.starting)} or more.`,
+  ...(Duration.isZero(plan.starting)
+    ? []
+    : [`Starting ${Format.counted(plan.starts, "session")} takes ${Format.duration(plan.starting)} or more.`]),
   ...(plan.links === 0
     ? []
     : [`Their results need ${Format.counted(plan.links, "link")}.`, ...delayOfLinks(plan.linking)]),
