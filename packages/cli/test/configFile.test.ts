@@ -100,7 +100,7 @@ describe("--config", () => {
       assert.strictEqual(refused.exitCode, 4, refused.stderr)
       assert.match(
         refused.stderr,
-        /^live-response: \S*config\.toml is not obeyed, because [^\n]+; [^\n]+ chmod go-w \S+\n$/,
+        /^live-response: \S*config\.toml is not obeyed, because [^\n]+; use a file of your own, with mode 600 or 644\n$/,
       )
       assert.match(refused.stderr, why)
       chmodSync(file, 0o644)

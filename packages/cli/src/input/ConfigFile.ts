@@ -103,7 +103,7 @@ export const read = Effect.fnUntraced(function* (path: string) {
   const changeable = yield* SecretFile.changeable(path)
   if (changeable !== undefined) {
     return yield* machine(
-      `${printable(path)} is not obeyed, because ${changeable}; use a file of your own, after: chmod go-w ${printable(path)}`,
+      `${printable(path)} is not obeyed, because ${changeable}; use a file of your own, with mode 600 or 644`,
     )
   }
   const toml = yield* Effect.mapError(SecretFile.read(path), LocalFile.unreadable(path))
