@@ -14,6 +14,8 @@ import * as LogFormat from "./output/LogFormat.ts"
 
 const name = "--config"
 
+const variable = "LIVE_RESPONSE_CONFIG"
+
 /** The flag, as help and the parser know it. Its value is needed earlier: flags read their variables while they are parsed. */
 export const ConfigFlag = GlobalFlag.Setting("config")({
   flag: Flag.String("config").pipe(
@@ -21,7 +23,7 @@ export const ConfigFlag = GlobalFlag.Setting("config")({
     Flag.optional,
     Flag.withMetavar("FILE"),
     FlagTypes.describe("A TOML file with values of environment variables, which the environment and flags override", {
-      env: "LIVE_RESPONSE_CONFIG",
+      env: variable,
     }),
   ),
 })
@@ -56,7 +58,6 @@ const naming = (fileOfVariable: (variable: string) => Effect.Effect<string>) =>
   })
 
 const readNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
-  const variable = "LIVE_RESPONSE_CONFIG"
   const { read } = yield* loadConfigFile
   const typed = fileOf(args)
   if (typed !== undefined) return { file: typed, variables: yield* read(typed) }
@@ -72,7 +73,7 @@ const readNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
 const isNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   const typed = fileOf(args)
   if (typed !== undefined) return typed.trim() !== ""
-  return Option.isSome(yield* Effect.mapError(Config.option(Config.NonEmptyString("LIVE_RESPONSE_CONFIG")), fromError))
+  return Option.isSome(yield* Effect.mapError(Config.option(Config.NonEmptyString(variable)), fromError))
 })
 
 /** Runs a command line under the environment, with the file's variables where the environment has none. */

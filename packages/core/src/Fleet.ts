@@ -254,12 +254,15 @@ export const decide = (entry: Option.Option<Entry>, options: { readonly retryFai
   return what === "search" ? "resume" : what === "report" ? "finished" : what
 }
 
+const quotaOf = ({ quota }: { readonly quota: QuotaService }) => quota
+
 /**
  * The quotas that a session uses: of the calls that start it, and of the links to its results.
  *
  * **Details**
  *
- * `runWindows` are the windows of starting live response sessions, by default Microsoft's limits.
+ * `runWindows` are the windows of starting live response sessions, by default Microsoft's limits. The log of a quota is opened
+ * where the quota is asked for.
  *
  * @since 0.1.0
  * @category previews
@@ -267,13 +270,20 @@ export const decide = (entry: Option.Option<Entry>, options: { readonly retryFai
 export const quotasOf = Effect.fnUntraced(function* (
   session: Session,
   options?: { readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined },
-): Effect.fn.Return<{ readonly starts: QuotaService; readonly links: QuotaService }, QuotaStoreError, Quota> {
-  const quota = yield* Quota
-  const endpoints = yield* ApiEndpoints.make(quota, options?.runWindows)
+): Effect.fn.Return<
+  {
+    readonly starts: Effect.Effect<QuotaService, QuotaStoreError>
+    readonly links: Effect.Effect<QuotaService, QuotaStoreError>
+  },
+  never,
+  Quota
+> {
+  const endpoints = yield* ApiEndpoints.make(yield* Quota, options?.runWindows)
   const isPackage = actionType(session) === "CollectInvestigationPackage"
-  const starts = yield* isPackage ? endpoints.collect : endpoints.run
-  const { quota: links } = isPackage ? yield* endpoints.package : endpoints.link
-  return { starts: starts.quota, links }
+  return {
+    starts: Effect.map(isPackage ? endpoints.collect : endpoints.run, quotaOf),
+    links: isPackage ? Effect.map(endpoints.package, quotaOf) : Effect.succeed(endpoints.link.quota),
+  }
 })
 
 /**

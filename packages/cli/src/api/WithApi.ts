@@ -22,7 +22,6 @@ export const withApi = <Handler>(loadHandler: Effect.Effect<Handler>) =>
     const environment = yield* SignIn.environment(options)
     const handler = yield* loadHandler
     const { layer } = yield* loadApi
-    const { report } = yield* loadNotices
-    const reported = Effect.scoped(Effect.andThen(report, use(handler)))
-    yield* Effect.provide(reported, Layer.provide(layer, environment))
+    const { during } = yield* loadNotices
+    yield* Effect.provide(during(use(handler)), Layer.provide(layer, environment))
   }, Effect.mapError(Failure.fromError))

@@ -1,22 +1,20 @@
 /**
  * The webhook that gets the outcome of a command: `--notify`.
  */
+import * as Cloud from "@live-response/core/Cloud"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as FlagTypes from "./FlagTypes.ts"
 
 const variable = "LIVE_RESPONSE_NOTIFY"
 
-const loopback = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
+const isSafe = Schema.is(Cloud.Endpoint)
 
 /** The address of a webhook is a secret, because it allows to post there. */
-const parse = (text: string): Option.Option<Redacted.Redacted<string>> => {
-  const url = URL.parse(text)
-  if (url === null || url.username !== "" || url.password !== "") return Option.none()
-  const isSafe = url.protocol === "https:" || (url.protocol === "http:" && loopback.test(url.hostname))
-  return isSafe ? Option.some(Redacted.make(url.href)) : Option.none()
-}
+const parse = (text: string): Option.Option<Redacted.Redacted<string>> =>
+  isSafe(text) ? Option.some(Redacted.make(new URL(text).href)) : Option.none()
 
 const expected = "an https URL without a user or a password; plain http is for loopback alone"
 

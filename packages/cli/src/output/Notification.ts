@@ -12,12 +12,12 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import packageJson from "../../package.json" with { type: "json" }
 import type * as EventOutput from "./EventOutput.ts"
 import * as FailureReasons from "./FailureReasons.ts"
 import * as FleetProgress from "./FleetProgress.ts"
 import * as Messages from "./Messages.ts"
 import { printable } from "./Printable.ts"
+import { nameAndVersion } from "./ProgramName.ts"
 
 /** What the webhook gets. `docs/telemetry.md` describes it. */
 export const bodyOf = (
@@ -31,7 +31,7 @@ export const bodyOf = (
   return {
     event: interrupted ? "interrupted" : error !== undefined ? "failed" : isIncomplete ? "incomplete" : "finished",
     ...about,
-    program: `live-response ${packageJson.version}`,
+    program: nameAndVersion,
     results: { completed, skipped, failed, bytes, links },
     ...(fleet === undefined ? {} : { sessions: fleet.sessions }),
     failures: FailureReasons.mostFrequent(progress.reasons).slice(0, 3),

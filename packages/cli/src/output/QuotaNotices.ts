@@ -23,3 +23,6 @@ export const report = Effect.gen(function* () {
     Effect.forkScoped({ startImmediately: true }),
   )
 })
+
+/** Reports each wait for the quota while an effect runs. */
+export const during = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.scoped(Effect.andThen(report, effect))

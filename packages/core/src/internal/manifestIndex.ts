@@ -149,15 +149,11 @@ export const completed = (
 /** Passes over the lines that begin as those of other results. */
 export const skipOthers = (ref: Ref): JsonLines.Skim => {
   const isIdOf = JsonForm.text(ref.machineActionId)
-  return skipUnwanted(({ id, index }, bytes) => index === ref.index && isIdOf(bytes, id) >= 0)
-}
-
-/** Passes over the lines whose beginning names a result that is not wanted. */
-const skipUnwanted = (isWanted: (head: ManifestHead, bytes: Uint8Array, offset: number) => boolean): JsonLines.Skim => {
   const head = new ManifestHead()
+  const isOfAnother = (bytes: Uint8Array) => head.index !== ref.index || isIdOf(bytes, head.id) < 0
   return {
     match: () => -1,
     take: () => {},
-    skips: (bytes, at, offset) => head.end(bytes, at) >= 0 && !isWanted(head, bytes, offset),
+    skips: (bytes, at) => head.end(bytes, at) >= 0 && isOfAnother(bytes),
   }
 }

@@ -90,7 +90,6 @@ export class ManifestHead {
   /** Where the id of the machine action starts. This and the others are those of the beginning that was matched last. */
   id = 0
   index = 0
-  isCompleted = false
 
   /** The position after the beginning that is there, or -1 where the line begins in another way. */
   end(bytes: Uint8Array, at: number): number {
@@ -102,7 +101,6 @@ export class ManifestHead {
     if (end < 0) return -1
     this.id = id + 1
     this.index = JsonForm.digitsAt(bytes, digits)
-    this.isCompleted = completed >= 0
     return comma(bytes, end)
   }
 }

@@ -52,9 +52,7 @@ const downloadAll = Effect.fnUntraced(function* (given: ReadonlyArray<Targets.Ta
   const manifest = yield* Manifest
 
   const failed = options.retryFailed ? yield* manifest.failed : []
-  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([...given, ...failed]).pipe(
-    Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)),
-  )
+  const targets = Refs.given([...given, ...failed], options.lists)
   const isSelecting = Selection.isSelecting(options.selection)
   if (!isSelecting) yield* countTargets(targets, options.lists, output)
 

@@ -17,7 +17,7 @@ import * as Stream from "effect/Stream"
 import * as ActionSearch from "../../api/ActionSearch.ts"
 import * as Failure from "../../Failure.ts"
 import * as Selection from "../../flags/Selection.ts"
-import * as Targets from "../../input/Targets.ts"
+import type * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Messages from "../../output/Messages.ts"
 import * as PlanText from "../../output/PlanText.ts"
@@ -82,10 +82,7 @@ export const show = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Ta
     bad++
     return EventOutput.reportBad({ json: options.json, print: Console.log }, "failed", target)
   }
-  const targets = Stream.fromIterable<Targets.Target | Targets.BadTarget>([
-    ...named,
-    ...(options.retryFailed ? failed : []),
-  ]).pipe(Stream.concat(Stream.flatMap(Stream.fromIterable(options.lists), Targets.fromList)))
+  const targets = Refs.given([...named, ...(options.retryFailed ? failed : [])], options.lists)
   const selected = Selection.isSelecting(options.selection)
     ? Stream.flatMap(ActionSearch.search(Selection.ofSessions(options.selection), reportBad), (action) =>
         Stream.fromIterable(ResultRef.ofAction(action)),

@@ -22,6 +22,10 @@ export interface Options {
   readonly strict: boolean
 }
 
+/** The targets that are named, and then those of the lists. */
+export const given = (named: ReadonlyArray<Targets.Target>, lists: ReadonlyArray<string>) =>
+  Stream.fromIterable<Given>(named).pipe(Stream.concat(Stream.flatMap(Stream.fromIterable(lists), Targets.fromList)))
+
 /** The results of targets. What names none is reported, or with `strict` a failure. */
 export const ofTargets = <E, R>(
   targets: Stream.Stream<Given, E, R>,

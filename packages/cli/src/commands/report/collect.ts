@@ -9,14 +9,10 @@ import { longestOutput } from "@live-response/core/Stack"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
-import packageJson from "../../../package.json" with { type: "json" }
 import * as KnownActions from "../../input/KnownActions.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { Collector } from "./collector.ts"
 import type { Machines } from "./machines.ts"
-
-/** The program that writes reports. */
-export const program = `live-response ${packageJson.version}`
 
 /** Adds what `sessions.jsonl` says of machines, and returns how many lines of it are damaged. */
 export const addSessions = Effect.fnUntraced(function* (

@@ -18,6 +18,7 @@ import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import { nameAndVersion } from "../../output/ProgramName.ts"
 import * as Collect from "./collect.ts"
 import * as Page from "./page.ts"
 
@@ -55,7 +56,7 @@ export const write = Effect.fnUntraced(
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
     const { collector, damaged } = yield* Collect.collect(files)
     const payload = collector.payload({
-      program: Collect.program,
+      program: nameAndVersion,
       directory,
       written: yield* Clock.currentTimeMillis,
       base: yield* baseOf(target.directory.realPath, files.realPath),

@@ -29,6 +29,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Failure from "../../Failure.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as Messages from "../../output/Messages.ts"
+import { nameAndVersion } from "../../output/ProgramName.ts"
 import * as Collect from "./collect.ts"
 import * as LiveAccess from "./liveAccess.ts"
 import * as LiveHealth from "./liveHealth.ts"
@@ -72,7 +73,7 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
     const read = state.changed
     const files = yield* PrivateDirectory.open(directory)
     const { collector, damaged } = yield* Collect.collect(files)
-    const about = { program: Collect.program, directory, written: startedAt, base: "files/", damaged }
+    const about = { program: nameAndVersion, directory, written: startedAt, base: "files/", damaged }
     const bytes = yield* Stream.runCollect(Page.data(collector.payload(about), collector.hashes))
     Object.assign(state, { read, bytes, took: (yield* Clock.currentTimeMillis) - startedAt })
     return bytes

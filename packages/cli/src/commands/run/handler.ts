@@ -77,11 +77,7 @@ export interface Options extends Omit<EventOutput.Options, "isResumable">, Batch
 export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   yield* Lists.checkAll(Machines.fromList)(options.lists)
   if (options.dryRun)
-    return yield* QuotaNotices.report.pipe(
-      Effect.andThen(preview(named, options)),
-      Effect.scoped,
-      Effect.provide(ApiLayer.layerOf(options)),
-    )
+    return yield* Effect.provide(QuotaNotices.during(preview(named, options)), ApiLayer.layerOf(options))
   const { directory, journal, windows } = options
   if (directory !== undefined) {
     return yield* Effect.provide(
@@ -122,7 +118,11 @@ const look = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>
   const journal = yield* findJournal(options)
   const { local, used } = yield* Plan.checkLibrary(options.libraryFiles, { isResuming: Option.isSome(journal) })
   const session = Plan.identify(options.session, used)
-  const keys = yield* NamedMachines.keysOf(allMachines(named, options.lists), options.lists)
+  // They matter beside a selection alone, and lists may be long.
+  const keys =
+    options.selection === undefined
+      ? new Set<string>()
+      : yield* NamedMachines.keysOf(allMachines(named, options.lists), options.lists)
   const { leftOut, ready, unreadable } = yield* Plan.select(options.selection)
   const isOther = (machine: Machine) => !NamedMachines.isNamed(keys, machine)
   return {
@@ -201,9 +201,7 @@ const preview = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 const notifierOf = ({ directory = "", notify }: Options) => Notification.notifier(notify, { command: "run", directory })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
-  const prepared = yield* patiently(options)(
-    Effect.scoped(Effect.andThen(QuotaNotices.report, prepare(named, options))),
-  )
+  const prepared = yield* patiently(options)(QuotaNotices.during(prepare(named, options)))
   const fleet = FleetProgress.make()
   const output = yield* EventOutput.make(
     { ...options, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
@@ -223,12 +221,10 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const prepared = yield* patiently(options)(
-    Effect.scoped(Effect.andThen(QuotaNotices.report, prepare(named, options))),
-  )
+  const prepared = yield* patiently(options)(QuotaNotices.during(prepare(named, options)))
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
-  const { links } = yield* quotasOf(prepared.session)
+  const links = yield* (yield* quotasOf(prepared.session)).links
   const output = yield* EventOutput.make({ ...options, links, observe, onOutcome: notifierOf(options) }, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check

@@ -184,8 +184,8 @@ export const costOf = Effect.fnUntraced(function* (
     resumed,
     finished,
     links,
-    starting: yield* quotas.starts.forecast(starts),
-    linking: yield* quotas.links.forecast(links),
+    starting: yield* (yield* quotas.starts).forecast(starts),
+    linking: yield* (yield* quotas.links).forecast(links),
   }
 })
 
