@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { sessionLimits } from "./internal/sessionLimits.ts"
 
 /** Not sent: the sessions of two files with one name differ in it. */
 const ofFile = { sha256: Schema.optionalKey(Schema.String) }
@@ -130,7 +130,7 @@ export class Session extends Schema.Class<Session>("@live-response/core/Session"
  * @since 0.1.0
  * @category limits
  */
-export const limits = { atOnce: 50, perMinute: 10, offlineFor: Duration.hours(2) } as const
+export const limits = sessionLimits
 
 const param = (key: string, value: string) => ({ key, value })
 

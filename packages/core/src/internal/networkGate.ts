@@ -16,7 +16,7 @@ import { report } from "../Reporter.ts"
 import * as Timing from "../Timing.ts"
 import { type Cause, isLasting } from "./connection.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { Patience } from "./patience.ts"
+import { Patience } from "./outagePatience.ts"
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ResultError, never, never>>>
 

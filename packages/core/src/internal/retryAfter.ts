@@ -3,6 +3,9 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as ForeignNumber from "./foreignNumber.ts"
 
+/** The longest wait that one answer can ask for, and all answers of a server in trouble together. */
+export const longestRequestedWait = Duration.hours(1)
+
 /**
  * The wait that a server asks for: `Retry-After` in seconds, as a time span (`00:00:03`) or as a date, else the seconds in
  * its message.

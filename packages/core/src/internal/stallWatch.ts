@@ -5,7 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
-import * as Pace from "./pace.ts"
+import * as MinimumRate from "./minimumRate.ts"
+
+/** How long a body may go without a byte by default. */
+export const defaultTimeout: Duration.Input = "30 seconds"
 
 /** Why a connection was closed: nothing arrived for `timeout`, or bytes arrived at only `rate` during it. */
 export interface Stall {
@@ -15,7 +18,7 @@ export interface Stall {
 
 export interface Limits {
   readonly timeout: Duration.Duration
-  readonly minimum: Pace.Minimum
+  readonly minimum: MinimumRate.Minimum
 }
 
 export interface StallWatch {
@@ -27,13 +30,13 @@ export interface StallWatch {
 
 /** Whether a read that has lasted `waited` milliseconds has stalled. `window` is the pace including that read. */
 export const stallOf = (
-  { waited, window }: { readonly waited: number; readonly window: Pace.Window },
+  { waited, window }: { readonly waited: number; readonly window: MinimumRate.Window },
   timeout: number,
-  minimum: Pace.Minimum,
+  minimum: MinimumRate.Minimum,
 ): Stall | undefined => {
   if (waited >= timeout) return { timeout: Duration.millis(timeout) }
-  return Pace.isTooSlow(window, minimum)
-    ? { timeout: Duration.millis(window.waited), rate: Pace.rateOf(window) }
+  return MinimumRate.isTooSlow(window, minimum)
+    ? { timeout: Duration.millis(window.waited), rate: MinimumRate.rateOf(window) }
     : undefined
 }
 
@@ -47,7 +50,7 @@ const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((s
  */
 export const make = Effect.fnUntraced(function* (
   connection: Scope.Closeable,
-  pace: Pace.Pace,
+  pace: MinimumRate.Pace,
   { minimum, timeout }: Limits,
 ): Effect.fn.Return<StallWatch, never, Scope.Scope> {
   const clock = yield* Clock.Clock

@@ -15,7 +15,7 @@ import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import { type Report, Reporter } from "../Reporter.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import { gaveUp } from "./circuitBreaker.ts"
-import { Patience } from "./patience.ts"
+import { Patience } from "./outagePatience.ts"
 import * as WatchList from "./watchList.ts"
 
 type Step<Input> = (now: number, input: Input) => Pull.Pull<readonly [unknown, Duration.Duration], never, unknown>
