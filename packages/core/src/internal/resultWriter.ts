@@ -8,7 +8,7 @@ import type { ResultChunk } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import { allowBorrowing } from "./borrowing.ts"
 import { Inspection } from "./inspection.ts"
-import * as PartFile from "./partFile.ts"
+import * as PartFile from "./partFileWriter.ts"
 import type { SpaceWatch } from "./spaceWatch.ts"
 
 export interface Files {

@@ -8,7 +8,6 @@ import * as FileName from "@live-response/core/FileName"
 import { MachineActionId } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Clock from "effect/Clock"
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -20,7 +19,6 @@ import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
-import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -45,21 +43,6 @@ const share = 5
 
 /** In milliseconds: results that arrive together are shown together. */
 const shortestPause = 200
-
-const shortestToken = 16
-
-const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen) {
-  const token = Option.getOrUndefined(yield* Config.option(Config.Redacted("LIVE_RESPONSE_LISTEN_TOKEN")))
-  if (token !== undefined && Redacted.value(token).length < shortestToken) {
-    return yield* Failure.usage(`LIVE_RESPONSE_LISTEN_TOKEN must have at least ${shortestToken} characters`)
-  }
-  if (token === undefined && !LiveAccess.isLoopback(host)) {
-    return yield* Failure.usage(
-      `--listen ${text} can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN to a secret that its readers send, or listen on 127.0.0.1`,
-    )
-  }
-  return { token } satisfies LiveAccess.Access
-})
 
 /** The data of the page, as of the last change that was read. */
 const makeData = Effect.fnUntraced(function* (directory: string) {
@@ -235,7 +218,7 @@ const listen = Effect.fnUntraced(function* <R>(
 
 /** Serves the page of a directory until the scope closes. */
 export const serve = Effect.fnUntraced(function* (at: Listen, directory: string) {
-  const access = yield* accessOf(at)
+  const access = yield* LiveAccess.accessOf(at)
   const looks: LiveHealth.Looks = {
     startedAt: yield* Clock.currentTimeMillis,
     last: undefined,
