@@ -15,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import * as TokenRenewal from "./internal/tokenRenewal.ts"
-import { only } from "./internal/schedule.ts"
+import { only } from "./internal/scheduleCombinators.ts"
 import { type Settings, Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
 
@@ -146,9 +146,6 @@ export interface Previous {
   readonly claims?: string | undefined
 }
 
-/** How long a call waits for a new token while the old one is still valid. */
-const callPatience = 10 * 1000
-
 /** What a credential knows. One renewal runs at a time. */
 interface State {
   cached: TokenRenewal.Cached | undefined
@@ -275,7 +272,10 @@ const renewedOrCached = (
     return cached
   })
   return renewed.pipe(
-    Effect.timeoutOrElse({ duration: Math.min(callPatience, cached.expires - now), orElse: () => useCached }),
+    Effect.timeoutOrElse({
+      duration: Math.min(TokenRenewal.callPatience, cached.expires - now),
+      orElse: () => useCached,
+    }),
     Effect.catch(() => useCached),
   )
 }

@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Extraction from "./Extraction.ts"
-import * as Lenient from "./internal/lenient.ts"
+import * as Lenient from "./internal/lenientFields.ts"
 import * as ScriptResultReader from "./internal/scriptResultReader.ts"
 import * as StrictScriptResult from "./internal/strictScriptResult.ts"
 

@@ -12,7 +12,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
-import * as GetClient from "./internal/getClient.ts"
+import * as HttpGetClient from "./internal/httpGetClient.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
 import { ReadBuffers } from "./internal/readBuffers.ts"
@@ -50,9 +50,9 @@ const warnOfRanges = Effect.flatMap(Proxy.variables, ({ noProxy }) => {
 const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const reads = new ReadBuffers()
   const dispatcher = yield* makeDispatcher({ onread: reads.onread, ...(lookup === undefined ? {} : { lookup }) })
-  const get = GetClient.make(dispatcher, new BodyMemory(reads))
+  const get = HttpGetClient.make(dispatcher, new BodyMemory(reads))
   const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, dispatcher)
-  const execute = (request: HttpClientRequest) => (GetClient.isFor(request) ? get : other).execute(request)
+  const execute = (request: HttpClientRequest) => (HttpGetClient.isFor(request) ? get : other).execute(request)
   return RequestLog.withDebugLog(
     HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(Effect.flatMap(execute), Effect.succeed),
   )

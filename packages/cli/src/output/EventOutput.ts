@@ -27,7 +27,7 @@ import * as PlanText from "./PlanText.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as ProgressDisplay from "./ProgressDisplay.ts"
 import * as ProgressLines from "./ProgressLines.ts"
-import * as ServiceManager from "./ServiceManager.ts"
+import * as SystemdNotify from "./SystemdNotify.ts"
 import * as RateMeter from "./RateMeter.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 import * as SummaryText from "./SummaryText.ts"
@@ -257,7 +257,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
   const moment = yield* makeMoment(progress, elapsed, options.links)
   const line = Effect.map(moment, (moment) => ProgressLines.line(progress, moment))
-  const service = yield* ServiceManager.make(line)
+  const service = yield* SystemdNotify.make(line)
 
   // The display has a scope of its own, which closes before the summary: what is drawn is erased.
   const display = yield* Scope.fork(yield* Effect.scope)

@@ -8,6 +8,9 @@ const renewAhead = 5 * 60 * 1000
 /** How long before the end calls wait for the new token. */
 const margin = 2 * 60 * 1000
 
+/** How long a call waits for a new token while the old one is still valid, in milliseconds. */
+export const callPatience = 10 * 1000
+
 /** A token is used at least this long: if this machine's clock is wrong, it seems to be expired at once. */
 const shortestUse = 60 * 1000
 

@@ -46,7 +46,7 @@ import type {
   Machine,
   MachineRecord,
   Result,
-} from "../internal/simulator/models.ts"
+} from "../internal/simulator/inputs.ts"
 import * as Packages from "../internal/simulator/packages.ts"
 import * as ResultActions from "../internal/simulator/resultActions.ts"
 import * as Routes from "../internal/simulator/routes.ts"

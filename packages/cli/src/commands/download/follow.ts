@@ -20,11 +20,11 @@ import * as TimeArgument from "../../input/TimeArgument.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Notification from "../../output/Notification.ts"
+import * as Notification from "../../output/WebhookNotification.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as LiveEvents from "../report/liveEvents.ts"
-import * as ActionsFile from "./actionsFile.ts"
-import * as Environment from "./environment.ts"
+import * as ActionsFile from "./actionsFileWriter.ts"
+import * as Environment from "./services.ts"
 
 export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string

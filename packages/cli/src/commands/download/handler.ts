@@ -17,11 +17,11 @@ import * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
-import * as Notification from "../../output/Notification.ts"
-import * as ActionsFile from "./actionsFile.ts"
-import * as Environment from "./environment.ts"
+import * as Notification from "../../output/WebhookNotification.ts"
+import * as ActionsFile from "./actionsFileWriter.ts"
+import * as Environment from "./services.ts"
 import * as Preview from "./preview.ts"
-import * as Refs from "./refs.ts"
+import * as Refs from "./selectedResults.ts"
 
 export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string

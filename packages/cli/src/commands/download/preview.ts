@@ -22,7 +22,7 @@ import * as EventOutput from "../../output/EventOutput.ts"
 import * as Messages from "../../output/Messages.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as Refs from "./refs.ts"
+import * as Refs from "./selectedResults.ts"
 
 interface Options {
   readonly directory: string

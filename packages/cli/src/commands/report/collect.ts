@@ -9,7 +9,7 @@ import { longestOutput } from "@live-response/core/Stack"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
-import * as KnownActions from "../../input/KnownActions.ts"
+import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { Collector } from "./collector.ts"
 import type { Machines } from "./machines.ts"
@@ -19,7 +19,7 @@ export const addSessions = Effect.fnUntraced(function* (
   files: PrivateDirectory,
   collector: {
     readonly machines: Machines
-    readonly addAction: (action: KnownActions.KnownAction) => void
+    readonly addAction: (action: ActionsFileReader.KnownAction) => void
   },
   isKnown: (id: MachineActionId) => boolean,
 ) {
@@ -32,7 +32,7 @@ export const addSessions = Effect.fnUntraced(function* (
     (entry) =>
       Effect.sync(() => {
         if (entry.entry === "ended" && !isKnown(entry.action.id)) {
-          collector.addAction(KnownActions.ofAction(entry.action))
+          collector.addAction(ActionsFileReader.ofAction(entry.action))
         }
         collector.machines.addEntry(entry)
       }),

@@ -5,7 +5,7 @@ import * as ScriptFields from "@live-response/core/ScriptFields"
 import * as Stack from "@live-response/core/Stack"
 import * as Hex from "effect/encoding/Hex"
 import * as Result from "effect/Result"
-import type * as KnownActions from "../../input/KnownActions.ts"
+import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { Machines, outcomeOf } from "./machines.ts"
 import { kinds, type Payload, states, type Text } from "./payload.ts"
@@ -230,7 +230,7 @@ export class Collector {
   private readonly exitCode: Array<number | null> = []
   private readonly compared = { shown: 0, of: 0 }
 
-  addAction(action: KnownActions.KnownAction): void {
+  addAction(action: ActionsFileReader.KnownAction): void {
     const { created = 0, updated = 0 } = action
     const { texts } = this
     const errors = action.commands.flatMap(({ errors }) => errors).join("\n")

@@ -2,7 +2,7 @@
  * What became of each machine: pure rules over what is on the disk.
  */
 import type * as FleetJournal from "@live-response/core/FleetJournal"
-import * as KnownActions from "../../input/KnownActions.ts"
+import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import type * as ResultRows from "../../input/ResultRows.ts"
 import { reasonOf } from "../../output/FailureReasons.ts"
 import type { State } from "./payload.ts"
@@ -18,7 +18,7 @@ export interface Machine {
   unusable: string | undefined
   failed: string | undefined
   /** The newest session. */
-  action: KnownActions.KnownAction | undefined
+  action: ActionsFileReader.KnownAction | undefined
   /** The last entry of the journal, if it is not that of a finished session. */
   entry: "starting" | "started" | "notStarted" | undefined
 }
@@ -34,7 +34,7 @@ const finalStatuses: ReadonlySet<string> = new Set(["Failed", "TimeOut", "Cancel
 const openStatuses: ReadonlySet<string> = new Set(["Pending", "InProgress"])
 
 /** In the words of a run's summary: the command that failed, and its errors. */
-const errorOf = ({ commands, status }: KnownActions.KnownAction): string => {
+const errorOf = ({ commands, status }: ActionsFileReader.KnownAction): string => {
   const failed = commands.find(({ errors }) => errors.length > 0)
   if (failed === undefined) return status
   const { errors, source, type } = failed
@@ -87,7 +87,7 @@ export class Machines {
   }
 
   /** Adds a session, and returns the index of its machine. */
-  addAction(action: KnownActions.KnownAction): number {
+  addAction(action: ActionsFileReader.KnownAction): number {
     const index = this.find(action, action.id)
     const machine = this.all[index]
     if (machine !== undefined && (machine.action?.created ?? 0) <= (action.created ?? 0)) machine.action = action
@@ -109,7 +109,7 @@ export class Machines {
   addEntry(entry: FleetJournal.Entry): void {
     const machine = this.all[this.find({ machineId: entry.machineId, machineName: "" }, entry.machineId)]
     if (machine === undefined) return
-    if (entry.entry === "ended") machine.action = KnownActions.ofAction(entry.action)
+    if (entry.entry === "ended") machine.action = ActionsFileReader.ofAction(entry.action)
     const isKnown =
       entry.entry === "ended" || (entry.entry === "started" && machine.action?.id === entry.machineActionId)
     machine.entry = isKnown ? undefined : entry.entry

@@ -23,7 +23,7 @@ import * as Format from "../../output/Format.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as Columns from "./columns.ts"
-import * as Database from "./database.ts"
+import * as Database from "./sqlite.ts"
 
 /** Without it, spreadsheets decode the file with a legacy encoding. */
 const byteOrderMark = "\uFEFF"

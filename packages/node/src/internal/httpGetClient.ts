@@ -8,7 +8,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
-import { GetResponse } from "./getResponse.ts"
+import { GetResponse } from "./httpGetResponse.ts"
 import { type BodyMemory, ResponseBody } from "./responseBody.ts"
 
 /** Whether this client sends a request. */
