@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
-import * as Messages from "../src/output/Messages.ts"
+import * as StandardError from "../src/output/StandardError.ts"
 import * as SystemdNotify from "../src/output/SystemdNotify.ts"
 import * as Cli from "./support/Cli.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
@@ -68,7 +68,7 @@ describe("a service", () => {
     Effect.gen(function* () {
       yield* withPath("/nonexistent")
       const lines: Array<string> = []
-      yield* Messages.through((line) => lines.push(line))
+      yield* StandardError.through((line) => lines.push(line))
       const service = yield* SystemdNotify.make(Effect.succeed("status")).pipe(withSocket)
       yield* service.ready
       yield* service.stopping

@@ -215,6 +215,15 @@ export const retries = (times: number) =>
   }) satisfies Partial<Settings>
 
 /**
+ * How long a batch, or a run of sessions, waits by default for a network that is gone: one hour. A single call waits for
+ * `Settings.giveUpAfter`.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const batchGiveUpAfter: Duration.Duration = OutagePatience.ofBatch
+
+/**
  * How long an action is waited for at a service that queues the session of an offline machine for this long: a day longer.
  *
  * @since 0.1.0

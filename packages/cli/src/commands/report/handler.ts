@@ -16,7 +16,7 @@ import * as Failure from "../../Failure.ts"
 import * as OutputFile from "../../input/OutputFile.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
 import * as Collect from "./collect.ts"
@@ -89,6 +89,8 @@ const openInBrowser = (program: string, path: string) =>
       resume(Effect.void)
     })
     opener.once("error", () =>
-      resume(Messages.write(`live-response: ${program} is missing, so the report was not opened; open it yourself`)),
+      resume(
+        StandardError.write(`live-response: ${program} is missing, so the report was not opened; open it yourself`),
+      ),
     )
   })

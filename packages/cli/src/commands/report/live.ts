@@ -26,7 +26,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Failure from "../../Failure.ts"
 import type { Listen } from "../../flags/Listen.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
 import * as Collect from "./collect.ts"
 import * as LiveAccess from "./liveAccess.ts"
@@ -236,7 +236,7 @@ export const serve = Effect.fnUntraced(function* (at: Listen, directory: string)
     ),
   )
   const isPublic = !LiveAccess.isLoopback(at.host)
-  yield* Messages.write(`live page: ${address}${access.token === undefined ? "" : "/?token=…"}`)
+  yield* StandardError.write(`live page: ${address}${access.token === undefined ? "" : "/?token=…"}`)
   if (isPublic) {
     yield* Effect.logWarning(
       `${address} is not encrypted, so others on the network can read the token and the results; put a proxy with TLS before it`,
