@@ -6,7 +6,6 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -238,8 +237,7 @@ const warn = Effect.fnUntraced(function* (state: State, error: CredentialError) 
   const { cached } = state
   if (state.hasWarned || cached === undefined || (yield* Clock.currentTimeMillis) >= cached.expires) return
   state.hasWarned = true
-  const end = DateTime.formatIso(DateTime.makeUnsafe(cached.expires))
-  yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
+  yield* TokenRenewal.warn(cached, error.message)
 })
 
 /** Starts a renewal, or joins the one in progress. It belongs to no call, and stops with the scope. */

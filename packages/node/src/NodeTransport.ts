@@ -37,15 +37,6 @@ const makeDispatcher = (connect: Connect) =>
     ),
   )
 
-const warnOfRanges = Effect.flatMap(Proxy.variables, ({ noProxy }) => {
-  const ranges = Proxy.ranges(noProxy)
-  return ranges.length === 0
-    ? Effect.void
-    : Effect.logWarning(
-        `NO_PROXY: ${ranges.join(", ")} is ignored, because hosts are compared by name; name them, as in .contoso.com`,
-      )
-})
-
 /** Requests without a body have a client of their own, because the bytes of results are answers to them. */
 const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const reads = new ReadBuffers()
@@ -77,7 +68,7 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
  */
 export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = Layer.effect(
   HttpClient.HttpClient,
-  Effect.tap(make(), () => warnOfRanges),
+  Effect.tap(make(), () => Proxy.warnOfRanges),
 )
 
 /**

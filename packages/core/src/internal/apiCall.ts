@@ -31,6 +31,7 @@ import * as Http from "./httpExchange.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as NetworkGate from "./networkGate.ts"
+import * as PageText from "./pageText.ts"
 import * as RecordList from "./recordList.ts"
 import { either, onceItFails, only } from "./scheduleCombinators.ts"
 import { SentTokens } from "./sentTokens.ts"
@@ -133,16 +134,13 @@ export const make = Effect.fnUntraced(function* (
     })
 })
 
-/** A page holds up to 10,000 records of some two thousand bytes each. */
-const pageLimit = 64 * 1024 * 1024
-
 /** Makes a call whose answer is a list of records, and decodes it. */
 export const records = Effect.fnUntraced(function* <A extends { readonly id: string }>(
   call: Client,
   of: Omit<Call, "bodyLimit" | "isRecordList">,
   fromApi: (value: unknown) => Result.Result<A, string>,
 ) {
-  const answer = yield* call({ ...of, bodyLimit: pageLimit, isRecordList: true })
+  const answer = yield* call({ ...of, bodyLimit: PageText.pageLimit, isRecordList: true })
   return yield* Effect.mapError(RecordList.decode(answer, fromApi), (problem) =>
     ApiErrors.unexpected(of.operation, problem),
   )

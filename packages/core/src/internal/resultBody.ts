@@ -15,10 +15,8 @@ import { monotonicMillisUnsafe } from "./monotonic.ts"
 import * as ResultMetrics from "./resultMetrics.ts"
 import * as StallWatch from "./stallWatch.ts"
 import * as TransferFailure from "./transferFailure.ts"
+import { progressInterval } from "./progressInterval.ts"
 import type { TransferState } from "./transferState.ts"
-
-/** How often a download in progress reports its progress, in milliseconds. */
-const progressInterval = 1000
 
 /** A body that is being read. */
 interface Body {

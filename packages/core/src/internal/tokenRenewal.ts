@@ -1,4 +1,6 @@
 /** When a token is renewed, and how long it is used. */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as ForeignNumber from "./foreignNumber.ts"
 
@@ -26,6 +28,12 @@ interface Issued {
 export interface Cached extends Issued {
   readonly usableUntil: number
   readonly renewAt: number
+}
+
+/** Warns that the token could not be renewed. */
+export const warn = ({ expires }: Cached, why: string): Effect.Effect<void> => {
+  const end = DateTime.formatIso(DateTime.makeUnsafe(expires))
+  return Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${why}`)
 }
 
 export const cached = ({ token, ...issued }: Issued, now: number): Cached => {
