@@ -177,7 +177,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
     }),
     read: (name, options) => Stream.unwrap(Effect.map(names.fileInfo(name), () => stream(name, options))),
     readNow: (name, most) =>
-      direct !== undefined && names.isTrusted(name, direct.lstat) ? direct.read(real(name), most) : undefined,
+      direct !== undefined && names.isTrusted(name) ? direct.read(real(name), most) : undefined,
     readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* names.fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
