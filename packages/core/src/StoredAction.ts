@@ -95,7 +95,7 @@ const readUndamaged = (directory: PrivateDirectory) =>
  * @since 0.1.0
  * @category reading
  */
-export const readBrief = (directory: PrivateDirectory): Stream.Stream<Brief, StoreError> =>
+export const readBrief = (directory: PrivateDirectory, part?: JsonLines.Part): Stream.Stream<Brief, StoreError> =>
   Stream.suspend(() => {
     const name = FileName.single.actions
     const { merge, skim } = MatchedLines.make<Brief>(
@@ -103,7 +103,10 @@ export const readBrief = (directory: PrivateDirectory): Stream.Stream<Brief, Sto
       (bytes, at, end) => MatchedAction.brief(bytes.subarray(at, end)) ?? "decode",
     )
     const onDamaged = FormatVersion.refuseNewerLine(directory.pathOf(name), version)
-    return merge(JsonLines.readLocated(directory, name, StoredAction, { onDamaged, skim }), ({ entry }) => entry)
+    return merge(
+      JsonLines.readLocated(directory, name, StoredAction, { ...part, onDamaged, skim }),
+      ({ entry }) => entry,
+    )
   })
 
 /**

@@ -152,9 +152,23 @@ export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
  * The rows of a directory in the order of its manifest, and what is known of its actions. `limit` is how many characters of an
  * output, and of the errors, a row has at most.
  */
-export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: { readonly limit: number }) {
+export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: Limit) {
   const finished = yield* finishedOf(files)
   const actions = yield* ActionsFileReader.read(files)
+  return { actions, rows: yield* ofEntries(files, finished, actions, { limit }) }
+})
+
+interface Limit {
+  readonly limit: number
+}
+
+/** The rows of entries of the manifest, with what is known of their actions. */
+export const ofEntries = Effect.fnUntraced(function* <E>(
+  files: PrivateDirectory,
+  finished: Stream.Stream<ManifestEntry.ManifestEntry, E>,
+  actions: ReadonlyMap<MachineActionId, ActionsFileReader.KnownAction>,
+  { limit }: Limit,
+) {
   const hasher = yield* Hasher.Hasher
   const readNow = (stored: StoredScript.Stored) => StoredScript.readNow(files, hasher, stored, limit)
 
@@ -183,7 +197,7 @@ export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limi
         return [rows, next < entries.length ? Option.some(next) : Option.none<number>()]
       }),
     )
-  return { actions, rows: Stream.flatMap(Stream.chunks(finished), rowsOf) }
+  return Stream.flatMap(Stream.chunks(finished), rowsOf)
 })
 
 /** How many files are read before other fibers run: some five milliseconds, and at most 8 MB. */

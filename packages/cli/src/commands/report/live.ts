@@ -11,6 +11,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as FileSystem from "effect/FileSystem"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -28,8 +29,8 @@ import * as Failure from "../../Failure.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
-import * as Collect from "./collect.ts"
 import * as LiveAccess from "./liveAccess.ts"
+import * as LiveCollector from "./liveCollector.ts"
 import * as LiveHealth from "./liveHealth.ts"
 import * as Page from "./page.ts"
 
@@ -38,29 +39,48 @@ export interface Live {
   readonly observe: (observed: LiveHealth.Observed, changes: boolean) => Effect.Effect<void>
 }
 
-/** Reading the directory again takes at most a fifth of the time: the downloads come first. */
+/** Reading the directory takes at most a fifth of the time: the downloads come first. */
 const share = 5
 
 /** In milliseconds: results that arrive together are shown together. */
 const shortestPause = 200
 
-/** The data of the page, as of the last change that was read. */
+/** The data of the page. Nothing is read before somebody looks at it. */
 const makeData = Effect.fnUntraced(function* (directory: string) {
   const changes = yield* SubscriptionRef.make(0)
   const one = yield* Semaphore.make(1)
-  const nothing: ReadonlyArray<Uint8Array> = []
-  const state = { changed: 0, took: 0, read: -1, bytes: nothing }
-  const read = Effect.gen(function* () {
-    if (state.read === state.changed) return state.bytes
+  const scope = yield* Effect.scope
+  const state: { changed: number; took: number; read: number; collector: LiveCollector.LiveCollector | undefined } = {
+    changed: 0,
+    took: 0,
+    read: -1,
+    collector: undefined,
+  }
+  const opened = Effect.suspend(() =>
+    state.collector === undefined
+      ? Effect.tap(Effect.flatMap(PrivateDirectory.open(directory), LiveCollector.make), (collector) =>
+          Effect.sync(() => (state.collector = collector)),
+        )
+      : Effect.succeed(state.collector),
+  )
+  const refresh = Effect.gen(function* () {
+    if (state.read === state.changed) return
     const startedAt = yield* Clock.currentTimeMillis
-    const read = state.changed
-    const files = yield* PrivateDirectory.open(directory)
-    const { collector, damaged } = yield* Collect.collect(files)
-    const about = { program: nameAndVersion, directory, written: startedAt, base: "files/", damaged }
-    const bytes = yield* Stream.runCollect(Page.data(collector.payload(about), collector.hashes))
-    Object.assign(state, { read, bytes, took: (yield* Clock.currentTimeMillis) - startedAt })
-    return bytes
-  }).pipe(
+    const { changed } = state
+    const { refresh } = yield* opened
+    yield* refresh
+    Object.assign(state, { read: changed, took: (yield* Clock.currentTimeMillis) - startedAt })
+  })
+  /** What a page lacks that sends a cursor. */
+  const read = Effect.fnUntraced(
+    function* (cursor: string) {
+      yield* refresh
+      const written = yield* Clock.currentTimeMillis
+      const { answer } = yield* opened
+      return yield* Stream.runCollect(
+        Page.data(answer(cursor, { program: nameAndVersion, directory, written, base: "files/" })),
+      )
+    },
     one.withPermit,
     // A damaged line is reported by the command itself, and not each time the page is shown.
     Effect.provideService(References.MinimumLogLevel, "None"),
@@ -70,7 +90,12 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
     if ((yield* SubscriptionRef.get(changes)) !== state.changed) yield* SubscriptionRef.set(changes, state.changed)
   })
   yield* Effect.forkScoped(Effect.forever(publish))
-  return { change: Effect.sync(() => state.changed++), changes: SubscriptionRef.changes(changes), read }
+  return {
+    change: Effect.sync(() => state.changed++),
+    changes: SubscriptionRef.changes(changes),
+    // A reader that goes away does not end what all others need too.
+    read: (cursor: string) => Effect.flatMap(Effect.forkIn(read(cursor), scope), Fiber.join),
+  }
 })
 
 type Data = Effect.Success<ReturnType<typeof makeData>>
@@ -131,7 +156,11 @@ const json = (value: LiveHealth.Health, isGood: boolean) =>
   })
 
 /** Answers a request that is allowed. */
-const route = Effect.fnUntraced(function* ({ data, directory, looks, page }: Served, path: string) {
+const route = Effect.fnUntraced(function* (
+  { data, directory, looks, page }: Served,
+  path: string,
+  query: URLSearchParams,
+) {
   switch (path) {
     case "/":
       return HttpServerResponse.text(page.html, {
@@ -139,7 +168,7 @@ const route = Effect.fnUntraced(function* ({ data, directory, looks, page }: Ser
         headers: { ...secureHeaders, "content-security-policy": `${page.policy}; frame-ancestors 'none'` },
       })
     case "/data":
-      return HttpServerResponse.stream(Stream.fromIterable(yield* data.read), {
+      return HttpServerResponse.stream(Stream.fromIterable(yield* data.read(query.get("after") ?? "")), {
         contentType: "text/plain; charset=utf-8",
         headers: secureHeaders,
       })
@@ -172,15 +201,16 @@ const signIn = (token: string) =>
 const answer = Effect.fnUntraced(function* (served: Served) {
   const request = yield* HttpServerRequest.HttpServerRequest
   const [path = "/", search = ""] = request.url.split("?", 2)
-  const query = new URLSearchParams(search).get("token") ?? ""
+  const query = new URLSearchParams(search)
+  const token = query.get("token") ?? ""
   const { authorization = "", host = "" } = request.headers
   const cookie = request.cookies[LiveAccess.cookieName] ?? ""
   if (request.method !== "GET" && request.method !== "HEAD") return plain("this page can only be read", 405)
-  switch (LiveAccess.decide(served.access, { host, authorization, cookie, query })) {
+  switch (LiveAccess.decide(served.access, { host, authorization, cookie, query: token })) {
     case "allowed":
-      return yield* route(served, path)
+      return yield* route(served, path, query)
     case "signs in":
-      return signIn(query)
+      return signIn(token)
     case "foreign host":
       return plain("only names of this machine are answered, such as 127.0.0.1", 403)
     case "no token":

@@ -40,7 +40,7 @@ const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
   yield* Collect.addSessions(files, known, (id) => actions.has(id))
   yield* Stream.runForEach(rows, (row) =>
     Effect.sync(() => {
-      machines.addRow(row)
+      machines.addRow(row, totals.results + totals.failed)
       totals.lastResult = Math.max(totals.lastResult, row.at ?? 0)
       if (row.kind === "failed") {
         totals.failed++
