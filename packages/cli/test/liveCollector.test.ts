@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { type Model, readLive, type Snapshot } from "../report/model.ts"
-import * as Collect from "../src/commands/report/collect.ts"
+import * as DirectoryReader from "../src/commands/report/directoryReader.ts"
 import * as LiveCollector from "../src/commands/report/liveCollector.ts"
 import * as Page from "../src/commands/report/page.ts"
 import * as Cli from "./support/CliInProcess.ts"
@@ -73,7 +73,7 @@ const textOf = (answer: LiveCollector.Answer) => Stream.mkString(Stream.decodeTe
 
 /** What a report of the directory has. */
 const reported = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
-  const { collector, damaged } = yield* Collect.collect(files)
+  const { collector, damaged } = yield* DirectoryReader.collect(files)
   const data = collector.payload({ ...about, damaged })
   return readLive(yield* textOf({ cursor: "", hashes: collector.hashes, data }), undefined).model
 })

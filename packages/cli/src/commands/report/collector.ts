@@ -8,7 +8,7 @@ import * as Hex from "effect/encoding/Hex"
 import * as Result from "effect/Result"
 import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
-import { type Machine, Machines, outcomeOf } from "./machines.ts"
+import { type Machine, Machines, outcomeOf } from "./machineOutcomes.ts"
 import { type Changes, kinds, type Payload, states, type Text } from "./payload.ts"
 
 /** What a report has at most. Beyond it, the report says how much of it there is. */

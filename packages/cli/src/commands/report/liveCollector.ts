@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
-import * as Collect from "./collect.ts"
+import * as DirectoryReader from "./directoryReader.ts"
 import { type About, Collector } from "./collector.ts"
 import type { Changes, Payload } from "./payload.ts"
 
@@ -55,7 +55,7 @@ class Contents {
   /** By action and index of the command, the number of its row. */
   private readonly rows = new Map<MachineActionId, Map<number, number>>()
 
-  /** Of sessions, as `Collect.addSessions` wants it. */
+  /** Of sessions, as `DirectoryReader.addSessions` wants it. */
   readonly machines = {
     addEntry: (entry: Parameters<Collector["machines"]["addEntry"]>[0]) => {
       const machine = this.collector.machines.addEntry(entry)
@@ -113,10 +113,10 @@ const read = Effect.fnUntraced(function* (
   contents: Contents,
   parts: Readonly<Record<keyof typeof followed, JsonLines.Part>>,
 ) {
-  const hashOf = yield* Collect.outputHash
+  const hashOf = yield* DirectoryReader.outputHash
   for (const action of (yield* ActionsFileReader.read(files, parts.actions)).values()) contents.addStored(action)
   const isKnown = (id: MachineActionId) => contents.actions.has(id)
-  contents.damaged += yield* Collect.addSessions(files, contents, isKnown, parts.sessions)
+  contents.damaged += yield* DirectoryReader.addSessions(files, contents, isKnown, parts.sessions)
   const finished = yield* Manifest.streamFinished(files, () => Effect.void, parts.manifest)
   const rows = yield* ResultRows.ofEntries(files, finished, contents.actions, { limit: longestOutput })
   yield* Stream.runForEachArray(rows, (rows) =>

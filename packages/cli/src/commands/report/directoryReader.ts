@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { Collector } from "./collector.ts"
-import type { Machines } from "./machines.ts"
+import type { Machines } from "./machineOutcomes.ts"
 
 /** Adds what `sessions.jsonl`, or a part of it, says of machines, and returns how many lines of it are damaged. */
 export const addSessions = Effect.fnUntraced(function* (
