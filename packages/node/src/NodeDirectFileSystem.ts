@@ -373,7 +373,4 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
 export const layerBatch: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, stream: streamWith(fs) })),
-).pipe(
-  Layer.provide(layer),
-  Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: readDirectly })),
-)
+).pipe(Layer.provide(layer), Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: readDirectly })))

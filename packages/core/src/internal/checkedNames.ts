@@ -256,9 +256,7 @@ export class Names {
     return Effect.suspend(() => {
       const now = this.judgeAboveNow(name)
       if (now !== undefined) return given(now)
-      return Effect.flatMap(this.checkOpened, () =>
-        name.includes("/") ? this.checkBelow(name) : Effect.succeed(true),
-      )
+      return Effect.flatMap(this.checkOpened, () => (name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)))
     })
   }
 
