@@ -6,6 +6,7 @@
 import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -44,9 +45,11 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const get = HttpGetClient.make(dispatcher, new BodyMemory(reads))
   const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, dispatcher)
   const execute = (request: HttpClientRequest) => (HttpGetClient.isFor(request) ? get : other).execute(request)
-  return RequestLog.withDebugLog(
-    HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(Effect.flatMap(execute), Effect.succeed),
+  const client = HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
+    Effect.flatMap(execute),
+    Effect.succeed,
   )
+  return RequestLog.withDebugLog(BorrowedBody.lending(client, (request) => BorrowedBody.open(get, request)))
 })
 
 /**
