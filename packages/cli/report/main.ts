@@ -3,7 +3,7 @@
  */
 import { button, type Child, fill, h } from "./dom.ts"
 import { count, time } from "./format.ts"
-import * as Live from "./live.ts"
+import * as Live from "./liveUpdates.ts"
 import { type Model, readEmbedded } from "./model.ts"
 import * as Panel from "./panel.ts"
 import * as Failures from "./views/failures.ts"

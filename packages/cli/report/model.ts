@@ -2,10 +2,14 @@
  * The data of the report as the page uses it.
  */
 import { Texts } from "./columnTypes.ts"
-import { kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
+import * as Changed from "./changed.ts"
+import { type Changes, kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
 
 const isPayload = (value: unknown): value is Payload =>
   typeof value === "object" && value !== null && "version" in value && value.version === 1
+
+const isChanges = (value: unknown): value is Changes =>
+  typeof value === "object" && value !== null && "kind" in value && value.kind === "changes"
 
 /** Browsers of before 2025 lack `Uint8Array.fromBase64`. */
 export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> => {
@@ -36,11 +40,22 @@ export const readEmbedded = (): Promise<Model> => {
   return new Response(unpacked).json().then((payload: unknown) => modelOf(payload, readBytes("hashes")))
 }
 
-/** Reads the data of a live page: the hashes in a line, and the rest. */
-export const readLive = (text: string): Model => {
-  const end = text.indexOf("\n")
-  const payload: unknown = JSON.parse(text.slice(end + 1))
-  return modelOf(payload, fromBase64(text.slice(0, end)))
+/** The data of a live page, and the cursor by which the collector knows what the page has. */
+export interface Snapshot {
+  readonly cursor: string
+  readonly model: Model
+}
+
+/** Reads the data of a live page: the cursor and the hashes, each in a line, and the rest, or what of it has changed. */
+export const readLive = (text: string, before: Snapshot | undefined): Snapshot => {
+  const [cursorEnd, hashesEnd] = [text.indexOf("\n"), text.indexOf("\n", text.indexOf("\n") + 1)]
+  const cursor = text.slice(0, cursorEnd)
+  const hashes = fromBase64(text.slice(cursorEnd + 1, hashesEnd))
+  const data: unknown = JSON.parse(text.slice(hashesEnd + 1))
+  return {
+    cursor,
+    model: isChanges(data) && before !== undefined ? before.model.changed(data, hashes) : modelOf(data, hashes),
+  }
 }
 
 const hashLength = 32
@@ -62,6 +77,17 @@ export class Model {
     this.payload = payload
     this.texts = new Texts(payload.texts)
     this.hashes = hashes
+  }
+
+  /** The model of newer data. `hashes` are those of the results that have changed. */
+  changed(changes: Changes, hashes: Uint8Array): Model {
+    const payload = Changed.payload(this.payload, changes)
+    const all = new Uint8Array(payload.results.machine.length * hashLength)
+    all.set(this.hashes)
+    changes.results.at.forEach((row, i) =>
+      all.set(hashes.subarray(i * hashLength, (i + 1) * hashLength), row * hashLength),
+    )
+    return new Model(payload, all)
   }
 
   get results() {

@@ -43,16 +43,16 @@ import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
 import { status } from "./commands/status/command.ts"
 import { verify } from "./commands/verify/command.ts"
-import { ConfigFlag, FileOf, withFile } from "./Configuration.ts"
+import { ConfigFlag, FileOf, withFile } from "./flags/ConfigFlag.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
 import * as HelpPages from "./HelpPages.ts"
 import * as KnownWords from "./input/KnownWords.ts"
-import * as HelpText from "./output/HelpText.ts"
+import * as HelpLayout from "./output/HelpLayout.ts"
 import * as LogFormat from "./output/LogFormat.ts"
-import * as Messages from "./output/Messages.ts"
+import * as StandardError from "./output/StandardError.ts"
 import { printable } from "./output/Printable.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
 import * as Telemetry from "./Telemetry.ts"
@@ -99,7 +99,7 @@ export const command = Command.make("live-response").pipe(
 )
 
 /** Reports why the program ends. */
-const reportFailure = (line: string) => Messages.write(line, "error")
+const reportFailure = (line: string) => StandardError.write(line, "error")
 
 /** The commands that a misspelt one may mean: in any case, where Effect's suggestions are in the same case. */
 const suggestionsOf = (error: CliError.UnrecognizedOption | CliError.UnknownSubcommand): ReadonlyArray<string> => {
@@ -134,7 +134,7 @@ const presenter: CliOutput.Presenter = {
       case "InvalidInvocation":
         return reportInvocation(event.errors, event.commandPath)
       case "Help":
-        return Console.log(HelpText.text(HelpPages.refine(event.helpDoc), process.stdout.columns))
+        return Console.log(HelpLayout.text(HelpPages.refine(event.helpDoc), process.stdout.columns))
       case "Version":
         return CliOutput.defaultPresenter.present(event)
     }
@@ -239,7 +239,7 @@ export const run = (args: ReadonlyArray<string>) =>
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(Telemetry.layer),
-    Effect.provideService(NodeCredential.Prompt, (message) => Messages.write(printable(message))),
+    Effect.provideService(NodeCredential.Prompt, (message) => StandardError.write(printable(message))),
     StandardOutput.whileOpen,
     // If standard output failed, other errors are consequences of it.
     Effect.mapError((error) => StandardOutput.problem() ?? error),
@@ -263,7 +263,7 @@ export const run = (args: ReadonlyArray<string>) =>
       cliConfig,
       NodeHasher.layer,
       NodePlatform.layer,
-      Logger.layer([Messages.logger]),
+      Logger.layer([StandardError.logger]),
       Layer.succeed(References.MinimumLogLevel, "Warn"),
       // Telemetry enables it where something reads the spans, and spans that nobody reads cost as much as the calls they describe.
       Layer.succeed(References.TracerEnabled, false),

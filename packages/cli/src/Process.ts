@@ -5,11 +5,11 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import { takeSecrets } from "./Environment.ts"
+import { takeSecrets } from "./CleanEnvironment.ts"
 import * as Interrupt from "./Interrupt.ts"
 import { run, teardown } from "./Main.ts"
 import * as StandardOutput from "./output/StandardOutput.ts"
-import * as Warnings from "./Warnings.ts"
+import * as Warnings from "./NodeWarnings.ts"
 
 StandardOutput.listen()
 Interrupt.listen(NodePlatform.current(), process)

@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Lists from "../src/input/Lists.ts"
-import * as Machines from "../src/input/Machines.ts"
+import * as Machines from "../src/input/MachineArguments.ts"
 import * as Targets from "../src/input/Targets.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Machines from "../src/input/Machines.ts"
+import * as Machines from "../src/input/MachineArguments.ts"
 import * as Targets from "../src/input/Targets.ts"
 
 const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"

@@ -203,7 +203,7 @@ describe("docs/simulator.md", () => {
     const routes = read("packages/core/src/internal/simulator/routes.ts")
     const operations = /operations = \[([^\]]+)\]/.exec(routes)?.[1]?.match(/\w+/g) ?? []
     assert.isAtLeast(operations.length, 13)
-    const models = read("packages/core/src/internal/simulator/models.ts")
+    const models = read("packages/core/src/internal/simulator/inputs.ts")
     const faults = [...models.matchAll(/readonly fault: "(\w+)"/g)].map(([, fault]) => fault)
     assert.isAtLeast(faults.length, 8)
     const requests = read("packages/core/src/internal/simulator/actionRequests.ts")

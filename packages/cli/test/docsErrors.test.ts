@@ -21,7 +21,7 @@ const absent = (parts: Iterable<string>) => Array.from(new Set(parts)).filter((p
 /** The modules whose every sentence is a message. */
 const errorModules = find(
   "packages/core/src/{Defender,Transfer,Credential,Store,QuotaStore,Batch,Defect}Error.ts",
-).concat("packages/core/src/internal/connection.ts")
+).concat("packages/core/src/internal/connectionFailure.ts")
 
 /** The modules whose every sentence is a part of a message. */
 const adviceModules = ["packages/core/src/internal/entraErrors.ts", "packages/core/src/internal/pathPermissions.ts"]

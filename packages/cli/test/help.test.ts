@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as HelpPages from "../src/HelpPages.ts"
 import { command } from "../src/Main.ts"
-import * as HelpText from "../src/output/HelpText.ts"
+import * as HelpLayout from "../src/output/HelpLayout.ts"
 import * as InProcess from "./support/InProcess.ts"
 
 const pages = HelpPages.all(command)
@@ -25,11 +25,11 @@ describe("help", () => {
     Effect.gen(function* () {
       for (const { doc, path } of yield* pages) {
         for (const columns of [40, 60, 80, 100]) {
-          const text = HelpText.text(doc, columns)
+          const text = HelpLayout.text(doc, columns)
           assert.isAtMost(widthOf(text), columns, `${path.join(" ")} at ${columns}`)
-          assert.strictEqual(squeezed(text), squeezed(HelpText.text(doc, 100)))
+          assert.strictEqual(squeezed(text), squeezed(HelpLayout.text(doc, 100)))
         }
-        assert.strictEqual(HelpText.text(doc, 200), HelpText.text(doc, 100))
+        assert.strictEqual(HelpLayout.text(doc, 200), HelpLayout.text(doc, 100))
       }
     }),
   )

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Lenient from "./internal/lenient.ts"
+import * as Lenient from "./internal/lenientFields.ts"
 
 /**
  * The claims that this library reads.

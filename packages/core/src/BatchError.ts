@@ -10,7 +10,7 @@ import { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
 import type { QuotaStoreError } from "./QuotaStoreError.ts"
-import { Wait } from "./internal/wait.ts"
+import { Wait } from "./internal/waitSchema.ts"
 import type { StoreError } from "./StoreError.ts"
 import type { TransferError } from "./TransferError.ts"
 

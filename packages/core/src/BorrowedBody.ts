@@ -5,9 +5,15 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type * as Effect from "effect/Effect"
+import type { HttpClient } from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
@@ -36,6 +42,75 @@ export interface BorrowedBody {
   readonly [TypeId]: Stream.Stream<Uint8Array, HttpClientError>
 }
 
+/**
+ * Identifies a `LendingClient`.
+ *
+ * @since 0.1.0
+ * @category type IDs
+ */
+export const ClientTypeId = "~@live-response/core/BorrowedBody/LendingClient"
+
+/**
+ * Reads borrowed chunks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ChunksPull = Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, HttpClientError>
+
+/**
+ * An answer of a `LendingClient`: `pull` reads its body, instead of the streams of the answer. `close` ends the connection
+ * unless the body was read to its end, and its memory is used again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenedBody {
+  readonly response: HttpClientResponse
+  readonly pull: ChunksPull
+  readonly close: Effect.Effect<void>
+}
+
+/**
+ * A client that also opens answers without the span, the `AbortSignal` and the streams that `execute` has for each of them.
+ *
+ * **Details**
+ *
+ * `open` fails as `execute` does, and its interruption ends the request. Who has opened an answer closes it. A client that was
+ * changed with `HttpClient.transform` and the like is not a lending one any more: its changes apply to `execute` alone.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LendingClient {
+  /** `undefined` for a request that only `execute` can send. */
+  readonly [ClientTypeId]: (request: HttpClientRequest) => Effect.Effect<OpenedBody, HttpClientError> | undefined
+}
+
+/**
+ * Makes a client a `LendingClient`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const lending = (client: HttpClient, open: LendingClient[typeof ClientTypeId]): HttpClient & LendingClient =>
+  Object.assign(client, { [ClientTypeId]: open } as const)
+
+const isLending = <E, R>(client: HttpClient.With<E, R>): client is HttpClient.With<E, R> & LendingClient =>
+  Predicate.hasProperty(client, ClientTypeId) && Predicate.isFunction(client[ClientTypeId])
+
+/**
+ * Opens the answer to a request, if the client is a `LendingClient` and can do so.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const open = <E, R>(
+  client: HttpClient.With<E, R>,
+  request: HttpClientRequest,
+): Effect.Effect<OpenedBody, HttpClientError> | undefined =>
+  isLending(client) ? client[ClientTypeId](request) : undefined
+
 const isBorrowedBody = (response: HttpClientResponse): response is HttpClientResponse & BorrowedBody =>
   Predicate.hasProperty(response, TypeId) && Stream.isStream(response[TypeId])
 
@@ -55,3 +130,15 @@ const isBorrowedBody = (response: HttpClientResponse): response is HttpClientRes
  */
 export const streamOf = (response: HttpClientResponse): Stream.Stream<Uint8Array, HttpClientError> =>
   isBorrowedBody(response) ? response[TypeId] : response.stream
+
+/**
+ * The pull of a body: of borrowed chunks, or of copies.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const pullOf = (
+  response: HttpClientResponse,
+  options: { readonly borrowed: boolean },
+): Effect.Effect<ChunksPull, never, Scope.Scope> =>
+  Stream.toPull(options.borrowed ? streamOf(response) : response.stream)

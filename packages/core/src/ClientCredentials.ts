@@ -17,10 +17,10 @@ import type * as Scope from "effect/Scope"
 import * as Cloud from "./Cloud.ts"
 import * as Credential from "./Credential.ts"
 import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
-import type { Trouble } from "./internal/connection.ts"
+import type { Trouble } from "./internal/connectionFailure.ts"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
 import * as EntraErrors from "./internal/entraErrors.ts"
-import * as Http from "./internal/http.ts"
+import * as Http from "./internal/httpExchange.ts"
 import { Timing } from "./Timing.ts"
 
 /**

@@ -6,7 +6,6 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -15,7 +14,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
 import * as TokenRenewal from "./internal/tokenRenewal.ts"
-import { only } from "./internal/schedule.ts"
+import { only } from "./internal/scheduleCombinators.ts"
 import { type Settings, Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
 
@@ -146,9 +145,6 @@ export interface Previous {
   readonly claims?: string | undefined
 }
 
-/** How long a call waits for a new token while the old one is still valid. */
-const callPatience = 10 * 1000
-
 /** What a credential knows. One renewal runs at a time. */
 interface State {
   cached: TokenRenewal.Cached | undefined
@@ -241,8 +237,7 @@ const warn = Effect.fnUntraced(function* (state: State, error: CredentialError) 
   const { cached } = state
   if (state.hasWarned || cached === undefined || (yield* Clock.currentTimeMillis) >= cached.expires) return
   state.hasWarned = true
-  const end = DateTime.formatIso(DateTime.makeUnsafe(cached.expires))
-  yield* Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${error.message}`)
+  yield* TokenRenewal.warn(cached, error.message)
 })
 
 /** Starts a renewal, or joins the one in progress. It belongs to no call, and stops with the scope. */
@@ -275,7 +270,10 @@ const renewedOrCached = (
     return cached
   })
   return renewed.pipe(
-    Effect.timeoutOrElse({ duration: Math.min(callPatience, cached.expires - now), orElse: () => useCached }),
+    Effect.timeoutOrElse({
+      duration: Math.min(TokenRenewal.callPatience, cached.expires - now),
+      orElse: () => useCached,
+    }),
     Effect.catch(() => useCached),
   )
 }

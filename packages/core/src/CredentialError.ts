@@ -6,7 +6,7 @@
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as Connection from "./internal/connection.ts"
+import * as Connection from "./internal/connectionFailure.ts"
 import * as EntraErrors from "./internal/entraErrors.ts"
 import { foreignText } from "./internal/foreignText.ts"
 import { oneLine } from "./internal/text.ts"

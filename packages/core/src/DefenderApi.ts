@@ -24,7 +24,7 @@ import * as ApiCall from "./internal/apiCall.ts"
 import * as ApiMetrics from "./internal/apiMetrics.ts"
 import { type Api, make as makeEndpoints } from "./internal/apiEndpoints.ts"
 import * as LinkCalls from "./internal/linkCalls.ts"
-import * as ForeignRequest from "./internal/foreignRequest.ts"
+import * as CustomRequest from "./internal/customRequest.ts"
 import { bodyWithoutSecrets } from "./internal/foreignText.ts"
 import * as RecordList from "./internal/recordList.ts"
 import * as RecordPages from "./internal/recordPages.ts"
@@ -392,15 +392,15 @@ const execute = (api: Api): Service["execute"] =>
     const { parts, response, secrets } = yield* api.call({
       name: operation,
       operation: subject,
-      request: yield* ForeignRequest.resolve(subject, request, api.base),
+      request: yield* CustomRequest.resolve(subject, request, api.base),
       permission,
       quota,
       ...(ifMissing === undefined ? {} : { ifMissing }),
       bodyLimit: options.bodyLimit ?? defaultBodyLimit,
       acceptsAny2xx: true,
-      isOnce: !(options.isRepeatable ?? ForeignRequest.isSafe(request)),
+      isOnce: !(options.isRepeatable ?? CustomRequest.isSafe(request)),
     })
-    return ForeignRequest.responseOf(request, response, bodyWithoutSecrets(secrets, parts.join("")))
+    return CustomRequest.responseOf(request, response, bodyWithoutSecrets(secrets, parts.join("")))
   })
 
 const records =

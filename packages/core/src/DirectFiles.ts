@@ -1,5 +1,5 @@
 /**
- * Calls of a file system that return at once, for programs that read very many small files.
+ * Calls of a file system that return at once, for programs with very many small files.
  *
  * @since 0.1.0
  */
@@ -7,26 +7,27 @@ import * as Context from "effect/Context"
 import type * as FileSystem from "effect/FileSystem"
 
 /**
- * Calls that never fail: `undefined` is the answer where there is nothing, and where a call would fail or take long. Then the
- * same is done with `FileSystem`, which says why.
+ * Calls that never fail: `undefined` is the answer where a call would fail or take long. Then the same is done with
+ * `FileSystem`, which says why.
  *
  * @since 0.1.0
  * @category services
  */
 export interface Service {
-  /** What is at a path. No link is followed. */
-  readonly lstat: (path: string) => FileSystem.File.Info | undefined
+  /** What is at a path, or `missing` where it is known that there is nothing. No link is followed. */
+  readonly lstat: (path: string) => FileSystem.File.Info | "missing" | undefined
 
   /** The first bytes of a short file, at most `most`. */
   readonly read: (path: string, most: number) => Uint8Array | undefined
 }
 
 /**
- * The calls, or `undefined` (default) where the program has other things to do while the disk is read.
+ * The calls, or `undefined` (default) where the file system has none.
  *
  * **When to use**
  *
- * `NodeDirectFileSystem.layerBatch` provides them. `PrivateDirectory.readNow` uses them.
+ * `NodeDirectFileSystem` provides them: `layerBatch` all, `layer` only `lstat`. A `PrivateDirectory` uses them for its checks
+ * and for `readNow`.
  *
  * @since 0.1.0
  * @category services

@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { downloadConcurrency } from "./internal/downloadConcurrency.ts"
 
 /**
  * The limits of downloads, in bytes and in bytes a second.
@@ -67,7 +68,7 @@ export const defaults: Limits = {
  * @since 0.1.0
  * @category limits
  */
-export const defaultConcurrency = 8
+export const defaultConcurrency: number = downloadConcurrency
 
 /**
  * How much space stays free by default: this many bytes, or this share of a file system if that is less.

@@ -341,11 +341,13 @@ const refuse = (path: string, { line, value }: JsonLines.DamagedLine) =>
 export const entries = (
   directory: PrivateDirectory.PrivateDirectory,
   onDamaged: (damaged: JsonLines.DamagedLine) => Effect.Effect<void>,
+  part?: JsonLines.Part,
 ): Stream.Stream<Entry, StoreError> => {
   const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.sessions), version)
-  return JsonLines.read(directory, FileName.single.sessions, Line, (damaged) =>
-    Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
-  ).pipe(Stream.filterMap((line) => (line.entry === "run" ? Result.failVoid : Result.succeed(line))))
+  return JsonLines.readLocated(directory, FileName.single.sessions, Line, {
+    ...part,
+    onDamaged: (damaged) => Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
+  }).pipe(Stream.filterMap(({ entry: line }) => (line.entry === "run" ? Result.failVoid : Result.succeed(line))))
 }
 
 const fileOf = (command: Command) => {

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type { File } from "effect/FileSystem"
@@ -64,6 +65,17 @@ export interface Located<A> {
 export type Skim = LineReader.Skim
 
 /**
+ * The lines of a file from the position `from` on, where one must start, up to `to`: by default all of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Part {
+  readonly from?: number
+  readonly to?: number
+}
+
+/**
  * The entries of a file in their order. None if there is no such file.
  *
  * **Details**
@@ -95,8 +107,13 @@ const linesAtOnce = 50
  *
  * **When to use**
  *
- * Use it for a file of very many lines, most of which need not be decoded.
+ * Use it for a file of very many lines, most of which need not be decoded, and to read what was appended to one.
  *
+ * **Gotchas**
+ *
+ * The number of a damaged line counts from where the part starts.
+ *
+ * @see `progress`, which says where that is
  * @since 0.1.0
  * @category reading
  */
@@ -105,9 +122,11 @@ export const readLocated = <A, I, E = never, R = never>(
   name: string,
   schema: Schema.Codec<A, I>,
   {
+    from = 0,
     onDamaged,
     skim,
-  }: {
+    to = Infinity,
+  }: Part & {
     readonly onDamaged: (damaged: DamagedLine) => Effect.Effect<void, E, R>
     readonly skim?: Skim | undefined
   },
@@ -123,8 +142,8 @@ export const readLocated = <A, I, E = never, R = never>(
     return []
   })
   return Stream.suspend(() => {
-    const lines = new LineReader.LineReader(longestLine * LineReader.bytesPerCharacter, skim)
-    return blocks(directory, name).pipe(
+    const lines = new LineReader.LineReader(longestLine * LineReader.bytesPerCharacter, skim, from)
+    return blocks(directory, name, from, to).pipe(
       Stream.map((block) => lines.read(block)),
       Stream.concat(Stream.sync(() => lines.end())),
       // One line at a time, because `skim` takes the lines behind it as soon as the next one is wanted.
@@ -136,14 +155,21 @@ export const readLocated = <A, I, E = never, R = never>(
 }
 
 /** The bytes of a file. Each block is valid until the next one is read: they share their memory. */
-const blocks = (directory: PrivateDirectory, name: string): Stream.Stream<Uint8Array, StoreError> =>
+const blocks = (
+  directory: PrivateDirectory,
+  name: string,
+  from: number,
+  to: number,
+): Stream.Stream<Uint8Array, StoreError> =>
   Stream.unwrap(
     Effect.map(directory.openFile(name), (opened) => {
       if (Option.isNone(opened)) return Stream.empty
       let buffer = new Uint8Array(firstBlockSize)
-      return Stream.paginate(0, (position) => {
-        if (position > 0 && buffer.length < blockSize) buffer = new Uint8Array(blockSize)
-        return Effect.map(opened.value.read(buffer, { position: BigInt(position) }), (length) =>
+      return Stream.paginate(from, (position) => {
+        if (position > from && buffer.length < blockSize) buffer = new Uint8Array(blockSize)
+        const wanted = buffer.subarray(0, Math.min(buffer.length, to - position))
+        if (wanted.length === 0) return Effect.succeed([[], Option.none<number>()] as const)
+        return Effect.map(opened.value.read(wanted, { position: BigInt(position) }), (length) =>
           length === 0 ? [[], Option.none<number>()] : [[buffer.subarray(0, length)], Option.some(position + length)],
         )
       }).pipe(Stream.mapError(fromPlatformError(directory.pathOf(name))))
@@ -153,17 +179,17 @@ const blocks = (directory: PrivateDirectory, name: string): Stream.Stream<Uint8A
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /** The text of a line, at most `longestLine` characters. Only at the start of a file is a byte order mark not a part of it. */
-const textOf = ({ bytes, from, number, to }: LineReader.Line): string => {
+const textOf = ({ bytes, from, offset, to }: LineReader.Line): string => {
   const text = decoder.decode(bytes.subarray(from, to))
-  const start = number === 1 && text.charCodeAt(0) === 0xfeff ? 1 : 0
+  const start = offset === 0 && text.charCodeAt(0) === 0xfeff ? 1 : 0
   return text.slice(start, start + longestLine)
 }
 
-/** Finds where a last line without a line feed starts: at the end of the file if there is none. */
-const lastLineOf = Effect.fnUntraced(function* (directory: PrivateDirectory, name: string) {
+/** Finds where a last line without a line feed starts: at the end of the file if there is none. One starts at `from`. */
+const lastLineOf = Effect.fnUntraced(function* (directory: PrivateDirectory, name: string, from = 0) {
   const size = Number(Option.match(yield* directory.info(name), { onNone: () => 0, onSome: (info) => info.size }))
-  for (let end = size; end > 0;) {
-    const offset = Math.max(0, end - blockSize)
+  for (let end = size; end > from;) {
+    const offset = Math.max(from, end - blockSize)
     const start = yield* Stream.runFold(
       directory.read(name, { offset, bytesToRead: end - offset }),
       () => ({ at: offset, afterFeed: -1 }),
@@ -175,7 +201,69 @@ const lastLineOf = Effect.fnUntraced(function* (directory: PrivateDirectory, nam
     if (start.afterFeed >= 0) return { size, start: start.afterFeed }
     end = offset
   }
-  return { size, start: 0 }
+  return { size, start: from }
+})
+
+/**
+ * How far a file was read, and what shows that it is still the same one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Position {
+  /** In bytes: where the lines end that were read. */
+  readonly end: number
+  /** What identifies the file. Empty where it was missing. */
+  readonly file: string
+  /** The last bytes before `end`. */
+  readonly last: Uint8Array
+}
+
+/** In bytes: of entries as this project writes them, no two files have the same ones at the same position. */
+const lastLength = 256
+
+const isEqual = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+
+const bytesBefore = (directory: PrivateDirectory, name: string, end: number) => {
+  const offset = Math.max(0, end - lastLength)
+  const bytes = end === 0 ? Stream.empty : directory.read(name, { offset, bytesToRead: end - offset })
+  return Effect.map(Stream.runCollect(bytes), Bytes.concat)
+}
+
+/**
+ * Where the complete lines of a file end now. `isSame` is whether what was read as far as `since` is still there, so that only
+ * the part from `since.end` to `position.end` is new; otherwise the whole file is to be read again.
+ *
+ * **When to use**
+ *
+ * Use it to read again and again what another part of the program appends, at the cost of what was appended.
+ *
+ * **Details**
+ *
+ * A file that was removed, replaced or cut is another one, and so is one whose last bytes before `since.end` have changed. A last
+ * line without a line feed is not complete, so the next call has it.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const progress = Effect.fnUntraced(function* (
+  directory: PrivateDirectory,
+  name: string,
+  since: Position | undefined,
+): Effect.fn.Return<{ readonly isSame: boolean; readonly position: Position }, StoreError> {
+  const info = yield* directory.info(name)
+  const file = Option.match(info, {
+    onNone: () => "",
+    onSome: ({ dev, ino }) => `${dev} ${Option.getOrElse(ino, () => 0n)}`,
+  })
+  const size = Option.match(info, { onNone: () => 0, onSome: (info) => Number(info.size) })
+  const start = since?.end ?? 0
+  const isSame =
+    start === 0 ||
+    (since?.file === file && size >= start && isEqual(yield* bytesBefore(directory, name, start), since.last))
+  if (isSame && size === start) return { isSame, position: { end: start, file, last: since?.last ?? new Uint8Array() } }
+  const end = (yield* lastLineOf(directory, name, isSame ? start : 0)).start
+  return { isSame, position: { end, file, last: yield* bytesBefore(directory, name, end) } }
 })
 
 /**

@@ -6,7 +6,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ApiSchema from "./internal/apiSchema.ts"
-import * as Lenient from "./internal/lenient.ts"
+import * as Lenient from "./internal/lenientFields.ts"
 
 /**
  * A file of the library.

@@ -14,7 +14,6 @@ import type { BatchEvent } from "./BatchEvent.ts"
 import * as DownloadLimits from "./DownloadLimits.ts"
 import type * as Extraction from "./Extraction.ts"
 import * as Batch from "./internal/batch.ts"
-import { ofBatch } from "./internal/patience.ts"
 import * as ResultDownload from "./internal/resultDownload.ts"
 import * as ResultMetrics from "./internal/resultMetrics.ts"
 import { Manifest } from "./Manifest.ts"
@@ -23,6 +22,7 @@ import type { ResultRef } from "./ResultRef.ts"
 import { ResultStore, type StoredResult } from "./ResultStore.ts"
 import * as ScriptResult from "./ScriptResult.ts"
 import type { StoreError } from "./StoreError.ts"
+import { batchGiveUpAfter } from "./Timing.ts"
 import { type DownloadError, Transfer } from "./Transfer.ts"
 
 /**
@@ -31,7 +31,7 @@ import { type DownloadError, Transfer } from "./Transfer.ts"
  * @since 0.1.0
  * @category constants
  */
-export const defaultGiveUpAfter: Duration.Duration = ofBatch
+export const defaultGiveUpAfter: Duration.Duration = batchGiveUpAfter
 
 /**
  * @since 0.1.0

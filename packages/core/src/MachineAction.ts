@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ApiSchema from "./internal/apiSchema.ts"
-import * as Lenient from "./internal/lenient.ts"
+import * as Lenient from "./internal/lenientFields.ts"
 
 /**
  * The id of a machine action, which is a GUID. Decoding puts it in lower case, so that one action has one directory and one

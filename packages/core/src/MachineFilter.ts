@@ -5,7 +5,6 @@
  */
 import type * as DateTime from "effect/DateTime"
 import * as OData from "./internal/odataExpression.ts"
-import { quoted } from "./internal/text.ts"
 
 /**
  * An OData expression over the fields that Microsoft documents.
@@ -79,7 +78,7 @@ export const is = (field: Field, ...values: OData.Values): MachineFilter => raw(
  * @category constructors
  */
 export const startsWith = (field: Field, ...values: OData.Values): MachineFilter =>
-  raw(OData.anyOf(values.map((value) => `startswith(${field},${quoted(value)})`)))
+  raw(OData.anyOf(values.map((value) => `startswith(${field},${OData.quoted(value)})`)))
 
 /** An OData service accepts expressions of some 100 nodes. Each text of `startsWith` needs four. */
 const mostSpellings = 16
@@ -142,7 +141,7 @@ export const spellings = (...names: ReadonlyArray<string>): ReadonlyArray<string
  * @category constructors
  */
 export const hasTag = (...tags: OData.Values): MachineFilter =>
-  raw(OData.anyOf(tags.map((tag) => `machineTags/any(tag: tag eq ${quoted(tag)})`)))
+  raw(OData.anyOf(tags.map((tag) => `machineTags/any(tag: tag eq ${OData.quoted(tag)})`)))
 
 /**
  * Matches the machines of a device group, or of one of these, by its number.

@@ -159,7 +159,7 @@ export const last = (
 
 /**
  * The finished results of a directory, stored or failed. It reads as `streamCompleted` does: the last line of each result counts,
- * and a million results are never in memory together.
+ * and a million results are never in memory together. `part` is the part of the manifest that is read: by default all of it.
  *
  * @since 0.1.0
  * @category reading
@@ -167,8 +167,9 @@ export const last = (
 export const streamFinished = (
   directory: PrivateDirectory.PrivateDirectory,
   onDamaged: OnDamaged,
+  part?: JsonLines.Part,
 ): Effect.Effect<Stream.Stream<ManifestEntry.ManifestEntry, StoreError>, StoreError> =>
-  Effect.map(ManifestIndex.make(directory, onDamaged), (index) => ManifestIndex.finished(directory, index))
+  Effect.map(ManifestIndex.make(directory, onDamaged, part), (index) => ManifestIndex.finished(directory, index, part))
 
 /**
  * The stored results of a directory. The last line of each result counts, and the results are in the order of these lines.

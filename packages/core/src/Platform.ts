@@ -5,7 +5,8 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
+import * as OpenFileRetry from "./internal/openFileRetry.ts"
 
 /**
  * The rules of an operating system.
@@ -122,7 +123,7 @@ export const windows: Service = {
   longestPath: 259,
   canonicalName: withoutCase,
   problemOfName: problemOnWindows,
-  whileOpenElsewhere: Schedule.spaced("100 millis").pipe(Schedule.upTo({ duration: "5 seconds" })),
+  whileOpenElsewhere: OpenFileRetry.onWindows,
   interrupts: ["SIGBREAK", "SIGHUP"],
   opener: "explorer.exe",
 }

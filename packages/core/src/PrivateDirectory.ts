@@ -10,15 +10,16 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { at, identify, makeOne, Names, type Opened, resolve, type System } from "./internal/checkedNames.ts"
 import * as GroupCommit from "./internal/groupCommit.ts"
+import { whileOpenElsewhere } from "./internal/openFileRetry.ts"
 import * as PathPermissions from "./internal/pathPermissions.ts"
 import { DirectFiles } from "./DirectFiles.ts"
-import { Platform, type Service } from "./Platform.ts"
-import { fromPlatformError, StoreError } from "./StoreError.ts"
+import { Platform } from "./Platform.ts"
+import type { StoreError } from "./StoreError.ts"
+import { fromPlatformError } from "./StoreError.ts"
 
 /**
  * A directory whose files are opened by name.
@@ -132,7 +133,11 @@ const openers = (system: System, names: Names) => {
 
   const remove = Effect.fnUntraced(function* (name: string) {
     if (Option.isNone(yield* names.fileInfo(name))) return
-    yield* whileOpenElsewhere(platform, names.pathOf(name), fs.remove(names.real(name), { force: true }))
+    yield* whileOpenElsewhere(
+      platform.whileOpenElsewhere,
+      names.pathOf(name),
+      fs.remove(names.real(name), { force: true }),
+    )
   })
 
   return {
@@ -172,7 +177,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
     }),
     read: (name, options) => Stream.unwrap(Effect.map(names.fileInfo(name), () => stream(name, options))),
     readNow: (name, most) =>
-      direct !== undefined && names.isTrusted(name, direct.lstat) ? direct.read(real(name), most) : undefined,
+      direct !== undefined && names.isTrusted(name) ? direct.read(real(name), most) : undefined,
     readString: Effect.fnUntraced(function* (name, longest) {
       if (Option.isNone(yield* names.fileInfo(name))) return Option.none()
       return Option.some(yield* Stream.mkString(Stream.decodeText(stream(name, { bytesToRead: longest }))))
@@ -185,7 +190,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
     rename: (from, to) =>
       Effect.andThen(
         names.checkRename(from, to),
-        whileOpenElsewhere(platform, pathOf(to), fs.rename(real(from), real(to))),
+        whileOpenElsewhere(platform.whileOpenElsewhere, pathOf(to), fs.rename(real(from), real(to))),
       ),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
@@ -217,23 +222,6 @@ const syncDirectory = ({ fs, platform }: System, path: string): Effect.Effect<vo
         Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
       )
     : Effect.void
-
-const isOpenElsewhere = ({ reason }: PlatformError): boolean =>
-  reason._tag === "Busy" || reason._tag === "PermissionDenied"
-
-/** Replaces or removes a file. Where another program has it open, it is tried again for as long as the system advises. */
-const whileOpenElsewhere = <A>(
-  { whileOpenElsewhere: schedule }: Service,
-  path: string,
-  change: Effect.Effect<A, PlatformError>,
-): Effect.Effect<A, StoreError> => {
-  if (schedule === undefined) return at(path)(change)
-  // Windows has the same error for a file that may not be written, which is rare in a directory of one's own.
-  const detail = "another program"
-  return Effect.mapError(Effect.retry(change, { schedule, while: isOpenElsewhere }), (error) =>
-    isOpenElsewhere(error) ? new StoreError({ path, problem: "InUse", detail }) : fromPlatformError(path)(error),
-  )
-}
 
 const system = Effect.gen(function* () {
   return {

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as CallLimits from "./internal/callLimits.ts"
 import { upperBound } from "./internal/upperBound.ts"
 import { limits } from "./Session.ts"
 
@@ -39,7 +40,7 @@ export class Window extends Schema.Class<Window>("@live-response/core/QuotaRule/
  * @since 0.1.0
  * @category options
  */
-export const linkLimits = { perMinute: 100, perHour: 1500 } as const
+export const linkLimits = CallLimits.links
 
 /**
  * The windows of an API with a limit a minute and a limit an hour.
@@ -70,7 +71,7 @@ export const runWindows: ReadonlyArray<Window> = [
  * @since 0.1.0
  * @category options
  */
-export const packageWindows: ReadonlyArray<Window> = windowsOf({ perMinute: 2, perHour: 120 })
+export const packageWindows: ReadonlyArray<Window> = windowsOf(CallLimits.packageLinks)
 
 /**
  * The windows of each other API: reading actions and machines, cancelling, and the library. 100 calls a minute and 1,500 calls
@@ -81,7 +82,7 @@ export const packageWindows: ReadonlyArray<Window> = windowsOf({ perMinute: 2, p
  * @since 0.1.0
  * @category options
  */
-export const usualWindows: ReadonlyArray<Window> = windowsOf({ perMinute: 100, perHour: 1500 })
+export const usualWindows: ReadonlyArray<Window> = windowsOf(CallLimits.otherCalls)
 
 const notAWindow = (input: string) =>
   new SchemaIssue.InvalidValue({ message: 'Expected <limit>/<duration>, as in "100/1 minute"' }, input)

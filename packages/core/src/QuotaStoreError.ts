@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { oneLine } from "./internal/text.ts"
-import { Wait } from "./internal/wait.ts"
+import { Wait } from "./internal/waitSchema.ts"
 
 /**
  * No call may start now: the quota is used up, or the server throttles. The next one may start after `retryAfter` at the

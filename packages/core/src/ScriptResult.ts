@@ -8,9 +8,9 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Extraction from "./Extraction.ts"
-import * as Lenient from "./internal/lenient.ts"
-import * as ScriptReader from "./internal/scriptReader.ts"
-import * as StrictScript from "./internal/strictScript.ts"
+import * as Lenient from "./internal/lenientFields.ts"
+import * as ScriptResultReader from "./internal/scriptResultReader.ts"
+import * as StrictScriptResult from "./internal/strictScriptResult.ts"
 
 /**
  * The result of a script.
@@ -81,7 +81,7 @@ export interface DecodeStreamOptions {
 
 const fail = (description: string) => Effect.fail(new ScriptResultError({ description }))
 
-const endOf = (reader: ScriptReader.Reader) =>
+const endOf = (reader: ScriptResultReader.Reader) =>
   Effect.suspend(() => Result.match(reader.end(), { onFailure: fail, onSuccess: (fields) => Effect.succeed(fields) }))
 
 const check = (problem: string | undefined) => (problem === undefined ? Effect.void : fail(problem))
@@ -106,16 +106,16 @@ const longestName = 32_767
 
 /** A reader that returns the beginnings of all fields. */
 const excerptReader = (limit: number) => {
-  const { first, sink } = ScriptReader.collector((field) =>
-    ScriptReader.nameFields.includes(field) ? Math.max(limit, longestName) : limit,
+  const { first, sink } = ScriptResultReader.collector((field) =>
+    ScriptResultReader.nameFields.includes(field) ? Math.max(limit, longestName) : limit,
   )
-  const reader = ScriptReader.make(sink)
+  const reader = ScriptResultReader.make(sink)
   const end = Effect.gen(function* () {
     const { present, ...known } = yield* endOf(reader)
-    const output = first(ScriptReader.outputFields, present)
-    const errors = first(ScriptReader.errorsFields, present)
+    const output = first(ScriptResultReader.outputFields, present)
+    const errors = first(ScriptResultReader.errorsFields, present)
     return Excerpt.make({
-      scriptName: first(ScriptReader.nameFields, present).text,
+      scriptName: first(ScriptResultReader.nameFields, present).text,
       ...known,
       output: output.text,
       outputLength: output.length,
@@ -205,7 +205,7 @@ export const decodeStream = Effect.fnUntraced(function* <E, R>(
 })
 
 const beginning = (text: string, limit: number): string =>
-  text.length <= limit ? text : ScriptReader.withoutHalfPair(text.slice(0, limit))
+  text.length <= limit ? text : ScriptResultReader.withoutHalfPair(text.slice(0, limit))
 
 /**
  * Decodes a script result that is in memory as {@link decodeStream} does.
@@ -234,7 +234,7 @@ export const decodeExcerpt = (
  * @category decoding
  */
 export const excerptOf = (bytes: Uint8Array, options?: DecodeStreamOptions): typeof Excerpt.Encoded | undefined => {
-  const strict = StrictScript.read(bytes)
+  const strict = StrictScriptResult.read(bytes)
   if (strict === undefined) return undefined
   const { errors, exitCode, output, scriptName } = strict
   const limit = options?.limit ?? defaultLimit
@@ -253,10 +253,10 @@ const textOf = <E, R>(
   fields: ReadonlyArray<string>,
 ): Stream.Stream<string, E | ScriptResultError, R> =>
   Stream.suspend(() => {
-    const { problem, sink, take } = ScriptReader.emitter(fields)
-    const reader = ScriptReader.make(sink)
+    const { problem, sink, take } = ScriptResultReader.emitter(fields)
+    const reader = ScriptResultReader.make(sink)
     return unpacked(stream).pipe(
-      Stream.map(ScriptReader.slices),
+      Stream.map(ScriptResultReader.slices),
       Stream.flattenIterable,
       Stream.mapEffect((bytes) => {
         const found = reader.push(bytes) ?? problem()
@@ -301,7 +301,7 @@ const textOf = <E, R>(
  */
 export const output = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
-): Stream.Stream<string, E | ScriptResultError, R> => textOf(stream, ScriptReader.outputFields)
+): Stream.Stream<string, E | ScriptResultError, R> => textOf(stream, ScriptResultReader.outputFields)
 
 /**
  * Streams the errors of a script result of any length, as {@link output} streams its output.
@@ -329,4 +329,4 @@ export const output = <E, R>(
  */
 export const errors = <E, R>(
   stream: Stream.Stream<Uint8Array, E, R>,
-): Stream.Stream<string, E | ScriptResultError, R> => textOf(stream, ScriptReader.errorsFields)
+): Stream.Stream<string, E | ScriptResultError, R> => textOf(stream, ScriptResultReader.errorsFields)

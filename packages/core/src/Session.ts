@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { sessionLimits } from "./internal/sessionLimits.ts"
+import * as SupportedSystems from "./internal/supportedSystems.ts"
 
 /** Not sent: the sessions of two files with one name differ in it. */
 const ofFile = { sha256: Schema.optionalKey(Schema.String) }
@@ -130,7 +131,7 @@ export class Session extends Schema.Class<Session>("@live-response/core/Session"
  * @since 0.1.0
  * @category limits
  */
-export const limits = { atOnce: 50, perMinute: 10, offlineFor: Duration.hours(2) } as const
+export const limits = sessionLimits
 
 const param = (key: string, value: string) => ({ key, value })
 
@@ -178,17 +179,4 @@ export const toApi = ({ commands, comment }: Session) => ({
  * @since 0.1.0
  * @category requirements
  */
-export const supportedSystems: ReadonlyArray<string> = [
-  "Windows 11",
-  "Windows 10 1909 or later",
-  "Windows 10 1903 with KB4515384",
-  "Windows 10 1809 with KB4537818",
-  "Windows 10 1803 with KB4537795",
-  "Windows 10 1709 with KB4537816",
-  "Windows Server 2022 or later",
-  "Windows Server 2019 (in public preview) 1903 with KB4515384, or later",
-  "Windows Server 2019 (in public preview) 1809 with KB4537818",
-  "Azure Stack HCI 23H2 or later",
-  "macOS 11 to 13",
-  "Linux",
-]
+export const supportedSystems: ReadonlyArray<string> = SupportedSystems.supportedSystems

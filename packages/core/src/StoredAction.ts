@@ -19,7 +19,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as FileName from "./FileName.ts"
-import * as ActionLine from "./internal/actionLine.ts"
+import * as ActionLineForm from "./internal/actionLineForm.ts"
 import * as FormatVersion from "./internal/formatVersion.ts"
 import { lineAt } from "./internal/lineAt.ts"
 import * as MatchedAction from "./internal/matchedAction.ts"
@@ -75,7 +75,7 @@ const readIds = Effect.fnUntraced(function* (
   const ids = new ResultIndex(yield* Random.nextInt)
   yield* JsonLines.readLocated(directory, name, StoredAction, {
     onDamaged: FormatVersion.refuseNewerLine(directory.pathOf(name), version),
-    skim: makeSkim((bytes, lineStart, offset) => void ids.set(bytes, lineStart + ActionLine.idStart, 0, 0, offset)),
+    skim: makeSkim((bytes, lineStart, offset) => void ids.set(bytes, lineStart + ActionLineForm.idStart, 0, 0, offset)),
   }).pipe(
     Stream.runForEach(({ entry, offset }) => Effect.sync(() => ids.set(encoder.encode(entry.id), 0, 0, 0, offset))),
   )
@@ -83,7 +83,7 @@ const readIds = Effect.fnUntraced(function* (
 })
 
 const readUndamaged = (directory: PrivateDirectory) =>
-  readIds(directory, (note) => ({ match: ActionLine.form, take: note }))
+  readIds(directory, (note) => ({ match: ActionLineForm.form, take: note }))
 
 /**
  * The machine actions of a file as `read` gives them, without what is not shown.
@@ -95,15 +95,18 @@ const readUndamaged = (directory: PrivateDirectory) =>
  * @since 0.1.0
  * @category reading
  */
-export const readBrief = (directory: PrivateDirectory): Stream.Stream<Brief, StoreError> =>
+export const readBrief = (directory: PrivateDirectory, part?: JsonLines.Part): Stream.Stream<Brief, StoreError> =>
   Stream.suspend(() => {
     const name = FileName.single.actions
     const { merge, skim } = MatchedLines.make<Brief>(
-      ActionLine.form,
+      ActionLineForm.form,
       (bytes, at, end) => MatchedAction.brief(bytes.subarray(at, end)) ?? "decode",
     )
     const onDamaged = FormatVersion.refuseNewerLine(directory.pathOf(name), version)
-    return merge(JsonLines.readLocated(directory, name, StoredAction, { onDamaged, skim }), ({ entry }) => entry)
+    return merge(
+      JsonLines.readLocated(directory, name, StoredAction, { ...part, onDamaged, skim }),
+      ({ entry }) => entry,
+    )
   })
 
 /**
@@ -151,7 +154,7 @@ export const index = Effect.fnUntraced(function* (
     match: () => -1,
     take: () => {},
     skips: (bytes, at, offset, end) => {
-      const isNamed = ActionLine.isNamed(bytes, at, end)
+      const isNamed = ActionLineForm.isNamed(bytes, at, end)
       if (isNamed) note(bytes, at, offset)
       return isNamed
     },

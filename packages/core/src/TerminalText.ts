@@ -6,7 +6,7 @@
  */
 import type * as Redacted from "effect/Redacted"
 import { foreignText } from "./internal/foreignText.ts"
-import * as Text from "./internal/text.ts"
+import * as RecordText from "./internal/recordText.ts"
 
 /**
  * Control characters, with which escape sequences start (C0 and C1), and format characters, some of which reverse the
@@ -91,6 +91,6 @@ export const withoutSecrets = (text: string, secrets?: ReadonlyArray<Redacted.Re
  * @since 0.1.0
  * @category formatting
  */
-export const shorten = (text: string): string => Text.shorten(text)
+export const shorten = (text: string): string => RecordText.shorten(text)
 
 const escapeUnit = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`

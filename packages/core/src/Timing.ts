@@ -4,14 +4,22 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
-import * as SessionSlots from "./internal/sessionSlots.ts"
+import type * as Schema from "effect/Schema"
+import * as ActionVisibility from "./internal/actionVisibility.ts"
+import * as AnswerTimeouts from "./internal/answerTimeouts.ts"
+import * as DurationText from "./internal/durationText.ts"
+import * as FollowInterval from "./internal/followInterval.ts"
+import { usualMinimum } from "./internal/minimumRate.ts"
+import * as OfflineMachine from "./internal/offlineMachine.ts"
+import * as OutagePatience from "./internal/outagePatience.ts"
+import * as PollIntervals from "./internal/pollIntervals.ts"
+import * as RetrySchedules from "./internal/retrySchedules.ts"
+import * as StallWatch from "./internal/stallWatch.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
@@ -37,14 +45,6 @@ export interface MinimumRate {
   readonly over: Duration.Input
 }
 
-const units: Readonly<Record<string, string>> = { s: "seconds", m: "minutes", h: "hours", d: "days", w: "weeks" }
-
-/** The text as Effect reads it. */
-const inWords = (text: string): string =>
-  text.replace(/^(\d+)([smhdw])$/, (_, n: string, unit: string) => `${n} ${units[unit]}`)
-
-const decodeDuration = Schema.decodeOption(Schema.DurationFromString)
-
 /**
  * A duration as people type it: `30s`, `90m`, `24h`, `7d`, `2w`, or in words, as `5 minutes` or `200 millis`. None if the text
  * is not a duration.
@@ -52,9 +52,7 @@ const decodeDuration = Schema.decodeOption(Schema.DurationFromString)
  * @since 0.1.0
  * @category parsing
  */
-export const parseDuration = (text: string): Option.Option<Duration.Duration> => decodeDuration(inWords(text))
-
-const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration.days(7) })
+export const parseDuration = (text: string): Option.Option<Duration.Duration> => DurationText.parseDuration(text)
 
 /**
  * What {@link WaitFromString} accepts, for messages.
@@ -62,7 +60,7 @@ const isWait = Duration.between({ minimum: Duration.millis(1), maximum: Duration
  * @since 0.1.0
  * @category parsing
  */
-export const expectedWait = "a duration of 1 millisecond to 7 days, such as 30s or 5 minutes"
+export const expectedWait: string = DurationText.expectedWait
 
 /**
  * A wait as people type it, of a millisecond to seven days. A wait of zero would be a busy loop, and an endless one would never
@@ -80,14 +78,7 @@ export const expectedWait = "a duration of 1 millisecond to 7 days, such as 30s 
  * @since 0.1.0
  * @category parsing
  */
-export const WaitFromString: Schema.Codec<Duration.Duration, string> = Schema.String.check(
-  Schema.makeFilter((text: string) => Option.exists(parseDuration(text), isWait) || `Expected ${expectedWait}`),
-).pipe(
-  Schema.decodeTo(
-    Schema.DurationFromString,
-    SchemaTransformation.transform({ decode: inWords, encode: (text: string) => text }),
-  ),
-)
+export const WaitFromString: Schema.Codec<Duration.Duration, string> = DurationText.WaitFromString
 
 /**
  * The schedules and time-outs of this library. {@link defaults} lists the values.
@@ -169,27 +160,13 @@ export interface Settings {
   readonly bodyTimeout: Duration.Input
 }
 
-const backOff = (base: Duration.Input, cap: Duration.Input, times: number) =>
-  Schedule.min([Schedule.exponential(base), Schedule.spaced(cap)]).pipe(Schedule.jittered, Schedule.upTo({ times }))
-
-/** In seconds: the longest wait that one answer can ask for, and all answers of a server in trouble together. */
-const longestHold = 3600
-
-const longestRequestedWait = Duration.seconds(longestHold)
-
-/** The wait that the server asked for, within bounds. */
-const requestedWait = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
-  "retryAfter" in reason && reason.retryAfter !== undefined
-    ? Duration.min(reason.retryAfter, longestRequestedWait)
-    : undefined
-
 /**
  * How long a new machine action may be unknown to the API by default: two minutes.
  *
  * @since 0.1.0
  * @category settings
  */
-export const defaultVisibleWithin: Duration.Duration = Duration.minutes(2)
+export const defaultVisibleWithin: Duration.Duration = ActionVisibility.usual
 
 /**
  * The settings for an API that shows new machine actions and new results within this time.
@@ -202,14 +179,7 @@ export const defaultVisibleWithin: Duration.Duration = Duration.minutes(2)
  * @since 0.1.0
  * @category settings
  */
-export const visibleWithin = (duration: Duration.Input) => {
-  const whole = Duration.fromInputUnsafe(duration)
-  const step = Duration.min(Duration.seconds(5), Duration.times(whole, 0.25))
-  return {
-    creation: Schedule.spaced(step).pipe(Schedule.upTo({ duration: whole })),
-    settling: step,
-  } satisfies Partial<Settings>
-}
+export const visibleWithin = (duration: Duration.Input) => ActionVisibility.within(duration) satisfies Partial<Settings>
 
 /**
  * The settings for following machine actions at this interval.
@@ -222,13 +192,15 @@ export const visibleWithin = (duration: Duration.Input) => {
  * @since 0.1.0
  * @category settings
  */
-export const followEvery = (duration: Duration.Input) =>
-  ({
-    follow: Schedule.spaced(duration),
-    retryFailed: Schedule.min([Schedule.exponential(duration), Schedule.spaced("1 hour")]).pipe(
-      Schedule.upTo({ times: 30 }),
-    ),
-  }) satisfies Partial<Settings>
+export const followEvery = (duration: Duration.Input) => FollowInterval.every(duration) satisfies Partial<Settings>
+
+/**
+ * How many times a call of the API that got no answer, and a transfer that makes no progress, is retried by default.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const defaultRetries: { readonly api: number; readonly transfer: number } = RetrySchedules.times
 
 /**
  * The settings that retry this many times what got no answer: an API call, and a transfer that makes no progress.
@@ -238,9 +210,18 @@ export const followEvery = (duration: Duration.Input) =>
  */
 export const retries = (times: number) =>
   ({
-    api: backOff("1 second", "30 seconds", times),
-    transfer: backOff("1 second", "30 seconds", times),
+    api: RetrySchedules.backOff(times),
+    transfer: RetrySchedules.backOff(times),
   }) satisfies Partial<Settings>
+
+/**
+ * How long a batch, or a run of sessions, waits by default for a network that is gone: one hour. A single call waits for
+ * `Settings.giveUpAfter`.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const batchGiveUpAfter: Duration.Duration = OutagePatience.ofBatch
 
 /**
  * How long an action is waited for at a service that queues the session of an offline machine for this long: a day longer.
@@ -248,8 +229,7 @@ export const retries = (times: number) =>
  * @since 0.1.0
  * @category settings
  */
-export const longestWait = (offlineFor: Duration.Input): Duration.Duration =>
-  Duration.sum(Duration.fromInputUnsafe(offlineFor), Duration.days(1))
+export const longestWait = (offlineFor: Duration.Input): Duration.Duration => OfflineMachine.longestWait(offlineFor)
 
 /**
  * The settings for a service that queues the session of an offline machine for this long.
@@ -261,23 +241,7 @@ export const longestWait = (offlineFor: Duration.Input): Duration.Duration =>
  * @since 0.1.0
  * @category settings
  */
-export const offlineFor = (duration: Duration.Input) => {
-  const patience = longestWait(duration)
-  return {
-    poll: Schedule.spaced("15 seconds").pipe(Schedule.jittered, Schedule.upTo({ duration: patience })),
-    watch: Schedule.forever.pipe(
-      Schedule.setInputType<MachineAction>(),
-      Schedule.modifyDelay(({ elapsed, input }) =>
-        Effect.succeed(
-          input.status === "Pending" && elapsed >= Duration.toMillis(offlineAfter)
-            ? Duration.minutes(1)
-            : Duration.zero,
-        ),
-      ),
-      Schedule.upTo({ duration: patience }),
-    ),
-  } satisfies Partial<Settings>
-}
+export const offlineFor = (duration: Duration.Input) => PollIntervals.offlineFor(duration) satisfies Partial<Settings>
 
 /**
  * How long a session may be pending before its machine counts as offline: two minutes. An offline machine is polled less
@@ -286,7 +250,7 @@ export const offlineFor = (duration: Duration.Input) => {
  * @since 0.1.0
  * @category settings
  */
-export const offlineAfter: Duration.Duration = SessionSlots.offlineAfter
+export const offlineAfter: Duration.Duration = OfflineMachine.offlineAfter
 
 /**
  * The settings that apply where nothing else is provided.
@@ -325,38 +289,17 @@ export const defaults: Settings = {
     Schedule.setInputType<QuotaFull>(),
     Schedule.modifyDelay(({ input }) => Effect.succeed(input.retryAfter)),
   ),
-  quotaStore: backOff("1 second", "30 seconds", 8),
-  throttled: Schedule.min([Schedule.exponential("5 seconds"), Schedule.spaced("5 minutes")]).pipe(
-    Schedule.setInputType<DefenderError>(),
-    Schedule.modifyDelay(({ duration, input }) => Effect.succeed(requestedWait(input) ?? duration)),
-    Schedule.upTo({ times: 20 }),
-  ),
-  busy: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")]).pipe(
-    Schedule.jittered,
-    Schedule.setInputType<DefenderError | TransferError>(),
-    Schedule.modifyDelay(({ duration, elapsed, input }) => {
-      const left = Duration.subtract(longestRequestedWait, Duration.millis(elapsed))
-      return Effect.succeed(Duration.min(Duration.max(duration, requestedWait(input) ?? Duration.zero), left))
-    }),
-    Schedule.while(({ elapsed }) => Effect.succeed(elapsed < Duration.toMillis(longestRequestedWait))),
-    Schedule.upTo({ times: 20 }),
-  ),
-  outage: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]),
-  giveUpAfter: "5 seconds",
-  api: backOff("1 second", "30 seconds", 8),
-  link: Schedule.recurs(1),
-  transfer: backOff("1 second", "30 seconds", 5),
-  signIn: backOff("500 millis", "2 seconds", 2),
-  renewal: backOff("1 second", "30 seconds", 20),
+  ...RetrySchedules.defaults,
+  outage: OutagePatience.retries,
+  giveUpAfter: OutagePatience.ofCall,
   ...offlineFor(limits.offlineFor),
-  rounds: Schedule.spaced("3 seconds"),
-  ...followEvery("1 minute"),
+  rounds: PollIntervals.rounds,
+  ...followEvery(FollowInterval.usual),
   ...visibleWithin(defaultVisibleWithin),
-  restart: Schedule.recurs(2),
-  headTimeout: "1 minute",
-  stallTimeout: "30 seconds",
-  minimumRate: { bytesPerSecond: 1000, over: "1 minute" },
-  bodyTimeout: "10 minutes",
+  headTimeout: AnswerTimeouts.head,
+  stallTimeout: StallWatch.defaultTimeout,
+  minimumRate: usualMinimum,
+  bodyTimeout: AnswerTimeouts.body,
 }
 
 /**

@@ -3,19 +3,24 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as BorrowedBody from "./BorrowedBody.ts"
 import type { DefenderApi } from "./DefenderApi.ts"
 import * as BlobClient from "./internal/blobClient.ts"
 import * as ResultBody from "./internal/resultBody.ts"
-import { restartOnProgress, either, only } from "./internal/schedule.ts"
+import { restartOnProgress, either, only } from "./internal/scheduleCombinators.ts"
 import * as TransferFailure from "./internal/transferFailure.ts"
 import { strongEtag, TransferState } from "./internal/transferState.ts"
 import { reportNow } from "./Reporter.ts"
@@ -96,6 +101,48 @@ export interface Service {
  */
 export class Transfer extends Context.Service<Transfer, Service>()("@live-response/core/Transfer") {}
 
+type ChunksPull = Pull.Pull<NonEmptyReadonlyArray<ResultChunk>, DownloadError>
+
+/** A stream of one pull, without the operators of streams: most results are one chunk. */
+const pulledStream = (open: (scope: Scope.Scope) => ChunksPull): Stream.Stream<ResultChunk, DownloadError> =>
+  Stream.fromChannel(Channel.fromTransform((_, scope) => Effect.sync(() => open(scope))))
+
+/**
+ * The pull of an attempt, and that of `retried` once it fails: a schedule that no transfer needs would cost more than many a
+ * transfer. The scope of the attempt closes before the next attempt starts.
+ */
+const onceItFails = (
+  scope: Scope.Scope,
+  attempt: Effect.Effect<ChunksPull, DownloadError, Scope.Scope>,
+  retried: (error: DownloadError) => Stream.Stream<ResultChunk, DownloadError>,
+): ChunksPull => {
+  const first = Scope.forkUnsafe(scope)
+  let current: ChunksPull | undefined
+  let afterRetry: ChunksPull | undefined
+  const open = Effect.flatMap(Scope.provide(attempt, first), (pull) => {
+    current = pull
+    return pull
+  })
+  const retry = (error: DownloadError): ChunksPull =>
+    Effect.flatMap(Scope.provide(Stream.toPull(retried(error)), scope), (pull) => {
+      afterRetry = pull
+      return pull
+    })
+  const firstPull: ChunksPull = Pull.matchEffect(
+    Effect.suspend(() => current ?? open),
+    {
+      onSuccess: Effect.succeed,
+      onDone: Cause.done,
+      onFailure: (cause) => {
+        const error = Cause.findErrorOption(cause)
+        const closed = Scope.close(first, Exit.failCause(cause))
+        return Effect.flatMap(closed, () => (Option.isSome(error) ? retry(error.value) : Effect.failCause(cause)))
+      },
+    },
+  )
+  return Effect.suspend(() => afterRetry ?? firstPull)
+}
+
 /** Reports each retry of a schedule, with the delay before it. */
 const reported = <O, E, R>(ref: ResultRef, schedule: Schedule.Schedule<O, DownloadError, E, R>) =>
   Schedule.tap(schedule, ({ duration, input }) =>
@@ -140,29 +187,41 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
     minimum: { bytesPerSecond, over: Duration.toMillis(Duration.fromInputUnsafe(over)) },
   }
 
-  const attempt = (transfer: TransferState, borrowed: boolean): Stream.Stream<ResultChunk, DownloadError> =>
+  /** One attempt, whose connection closes with its scope. */
+  const attempt = (transfer: TransferState, borrowed: boolean): Effect.Effect<ChunksPull, DownloadError, Scope.Scope> =>
     Effect.gen(function* () {
-      if (transfer.isComplete) return Stream.empty
-      // A scope of its own, because a stall closes the connection before the stream ends.
+      if (transfer.isComplete) return Cause.done()
+      // A scope of its own, because a stall closes the connection before the attempt ends.
       const connection = yield* Scope.fork(yield* Effect.scope)
-      const response = yield* Scope.provide(client.open(transfer), connection)
-      const bytes = borrowed ? BorrowedBody.streamOf(response) : response.stream
-      return yield* ResultBody.chunks({ transfer, bytes, connection, stallLimits })
-    }).pipe(Stream.unwrap)
+      const { read } = yield* Scope.provide(client.open(transfer, borrowed), connection)
+      return yield* ResultBody.chunks({ transfer, bytes: yield* read, connection, stallLimits })
+    })
+
+  /** What follows a first attempt that failed: waits and further attempts. */
+  const retried = (transfer: TransferState, borrowed: boolean, error: DownloadError) => {
+    let isFirst = true
+    const next = Effect.suspend(() => {
+      if (!isFirst) return attempt(transfer, borrowed)
+      isFirst = false
+      return Effect.fail(error)
+    })
+    const byError = only(either(timing.transfer, timing.busy, TransferFailure.isBusy), TransferFailure.isRetried)
+    return Stream.unwrap(Effect.map(next, (pull) => Stream.fromPull(Effect.succeed(pull)))).pipe(
+      Stream.retry(reported(transfer.ref, only(timing.link, TransferFailure.isLinkRefused))),
+      Stream.retry(
+        reported(
+          transfer.ref,
+          restartOnProgress(byError, () => transfer.advanced()),
+        ),
+      ),
+    )
+  }
 
   const chunks: Service["chunks"] = (ref, resume, options) =>
-    Stream.suspend(() => {
+    pulledStream((scope) => {
       const transfer = new TransferState(ref, resume)
-      const byError = only(either(timing.transfer, timing.busy, TransferFailure.isBusy), TransferFailure.isRetried)
-      return attempt(transfer, options?.borrowed === true).pipe(
-        Stream.retry(reported(ref, only(timing.link, TransferFailure.isLinkRefused))),
-        Stream.retry(
-          reported(
-            ref,
-            restartOnProgress(byError, () => transfer.advanced()),
-          ),
-        ),
-      )
+      const borrowed = options?.borrowed === true
+      return onceItFails(scope, attempt(transfer, borrowed), (error) => retried(transfer, borrowed, error))
     })
 
   return { chunks, bytes: (ref) => withoutRepeats(ref, chunks(ref)) }

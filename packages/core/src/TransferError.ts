@@ -5,9 +5,9 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import * as Connection from "./internal/connection.ts"
+import * as Connection from "./internal/connectionFailure.ts"
 import { oneLine } from "./internal/text.ts"
-import { Wait } from "./internal/wait.ts"
+import { Wait } from "./internal/waitSchema.ts"
 
 const answer = { status: Schema.Int, code: Schema.optionalKey(Schema.String) }
 

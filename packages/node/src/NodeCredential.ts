@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as AzureCredential from "./internal/azureCredential.ts"
 import * as Proxy from "./internal/proxy.ts"
+import * as SignInKind from "./internal/signInKind.ts"
 import * as SignInSettings from "./internal/signInSettings.ts"
 import { signInTimeout } from "./internal/signInTimeout.ts"
 import { slowDownPolicy } from "./internal/slowDown.ts"
@@ -35,7 +36,7 @@ import { slowDownPolicy } from "./internal/slowDown.ts"
  * @since 0.1.0
  * @category schemas
  */
-export const Kind = SignInSettings.Kind
+export const Kind = SignInKind.Kind
 
 /**
  * A way to sign in.
@@ -322,7 +323,7 @@ export const layerDefault = (options: CloudOptions = {}): Layer.Layer<Credential
 /** The layer of the way that the environment chooses. */
 const layerOf = Effect.fnUntraced(function* (settings: SignInSettings.Settings) {
   const { clientId, cloud, tenantId } = settings
-  switch (SignInSettings.kindOf(settings)) {
+  switch (SignInKind.kindOf(settings)) {
     case "token":
       return yield* tokenLayer(settings)
     case "default":
@@ -351,7 +352,7 @@ const tokenLayer = Effect.fnUntraced(function* ({ token, tokenFile }: SignInSett
 const appLayer = Effect.fnUntraced(function* (settings: SignInSettings.Settings) {
   const { certificatePassword: password, cloud, sendChain } = settings
   const ids = { AZURE_TENANT_ID: settings.tenantId, AZURE_CLIENT_ID: settings.clientId }
-  switch (SignInSettings.kindOf(settings)) {
+  switch (SignInKind.kindOf(settings)) {
     case "certificate": {
       const path = { AZURE_CLIENT_CERTIFICATE_PATH: settings.certificatePath }
       const app = yield* SignInSettings.required({ ...ids, ...path })

@@ -114,6 +114,14 @@ const lstat = (path: string): DirectInfo | undefined => {
   return exact && new DirectInfo(exact)
 }
 
+const lstatNow = (path: string): DirectInfo | "missing" | undefined => {
+  try {
+    return lstat(path) ?? "missing"
+  } catch {
+    return undefined
+  }
+}
+
 const failed = (method: string, fd: number, cause: unknown) =>
   systemError({ _tag: "Unknown", module: "FileSystem", method, pathOrDescriptor: fd, cause })
 
@@ -328,7 +336,8 @@ const streamWith =
  * Handing a call such as `lstat` to a thread of Node's pool and back costs 30 to 60 µs of CPU; the call itself costs 5. So
  * `lstat`, `open`, `rename`, `makeDirectory`, closing a file, and writes of at most 64 KiB run directly. What may wait
  * for the disk still runs on the pool: flushing, reading, longer writes, and closing a file that was not flushed. A call
- * that fails is repeated as Effect makes it, so that its error is Effect's own.
+ * that fails is repeated as Effect makes it, so that its error is Effect's own. `DirectFiles` has `lstat` for the checks of a
+ * `PrivateDirectory`, and reads no file at once.
  *
  * **Gotchas**
  *
@@ -341,7 +350,11 @@ const streamWith =
 export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, make),
-).pipe(Layer.provide(NodeFileSystem.layer))
+).pipe(
+  Layer.provide(NodeFileSystem.layer),
+  // A program with downloads in progress does not wait for the disk to read a file.
+  Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: () => undefined })),
+)
 
 /**
  * `layer`, which reads files of at most 64 KiB directly too, and the same calls without Effect (`DirectFiles`).
@@ -360,12 +373,4 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
 export const layerBatch: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, stream: streamWith(fs) })),
-).pipe(
-  Layer.provide(layer),
-  Layer.merge(
-    Layer.succeed(DirectFiles, {
-      lstat: (path) => Result.getOrUndefined(Result.try(() => lstat(path))),
-      read: readDirectly,
-    }),
-  ),
-)
+).pipe(Layer.provide(layer), Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: readDirectly })))

@@ -18,7 +18,7 @@ import type * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sqlite from "./internal/sqlite.ts"
-import * as SqliteCheck from "./internal/sqliteCheck.ts"
+import * as SqliteIntegrity from "./internal/sqliteIntegrity.ts"
 import * as NodePlatform from "./NodePlatform.ts"
 
 const decodeOwner = Schema.decodeUnknownSync(
@@ -96,7 +96,7 @@ export const layer = (options: {
             try: body,
             catch: (cause) => (Sqlite.isBusy(cause) ? inUse(ownerOf(database)) : failed(cause)),
           })
-        const damage = yield* inTurn(() => SqliteCheck.damageOf(database))
+        const damage = yield* inTurn(() => SqliteIntegrity.damageOf(database))
         if (damage !== undefined) return yield* failed(Sqlite.foreign(damage))
         yield* inTurn(() => take(database))
         // The previous owner may have removed the file after it was opened here. A lock on a removed file locks nothing.

@@ -13,7 +13,6 @@ import * as RedisQuotaStore from "@live-response/core/RedisQuotaStore"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -23,15 +22,15 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as UserDirectories from "effect/persistence/UserDirectories"
 import type * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as BrokenQuotaDatabase from "./internal/brokenQuotaDatabase.ts"
 import { invalidVariable } from "./internal/invalidVariable.ts"
 import * as OptionalPackage from "./internal/optionalPackage.ts"
 import * as QuotaDatabase from "./internal/quotaDatabase.ts"
+import * as QuotaFallback from "./internal/quotaFallback.ts"
 import * as QuotaLog from "./internal/quotaLog.ts"
 import * as RedisAddress from "./internal/redisAddress.ts"
 import * as RedisConnection from "./internal/redisConnection.ts"
-import * as NodeDirectoryLock from "./NodeDirectoryLock.ts"
 import * as NodePlatform from "./NodePlatform.ts"
 
 /**
@@ -66,28 +65,6 @@ const open = (directory: string) =>
     )
   }).pipe(QuotaStore.untilItAnswers)
 
-/** Renames a broken database, one program at a time, unless another program has done so already. */
-const setAside = Effect.fnUntraced(function* (directory: string) {
-  yield* Effect.retry(Layer.build(NodeDirectoryLock.layer({ directory })), {
-    while: ({ problem }) => problem === "InUse",
-    schedule: Schedule.spaced("50 millis"),
-    times: 200,
-  })
-  const broken = yield* Effect.scoped(open(directory)).pipe(
-    Effect.as(undefined),
-    Effect.catchTag("Broken", (broken) => Effect.succeed(broken)),
-  )
-  if (broken === undefined) return
-  const { quota } = FileName.single
-  const files = yield* PrivateDirectory.open(directory)
-  const aside = FileName.brokenOf(quota, DateTime.formatIso(yield* DateTime.now).replaceAll(":", ""))
-  yield* Effect.forEach(FileName.ofDatabase(quota).slice(1), files.remove, { discard: true })
-  yield* files.rename(quota, aside)
-  yield* Effect.logWarning(
-    `the quota's log was broken (${broken.description}) and is now ${files.pathOf(aside)}; what was used before is not known`,
-  )
-}, Effect.scoped)
-
 /**
  * Stores the logs in `<directory>/quota.sqlite`, which the programs of this machine share and the next run reads.
  *
@@ -109,7 +86,9 @@ export const layer = ({
       const path = (yield* Path.Path).join(directory, FileName.single.quota)
       const errorAt = QuotaDatabase.errorAt(path)
       const database = yield* open(directory).pipe(
-        Effect.catchTag("Broken", () => Effect.andThen(setAside(directory), open(directory))),
+        Effect.catchTag("Broken", () =>
+          Effect.andThen(BrokenQuotaDatabase.setAside(directory, open(directory)), open(directory)),
+        ),
         Effect.catchTags({
           Broken: ({ description }) => Effect.fail(errorAt(description)),
           StoreError: (error) => Effect.fail(unusable(path, error)),
@@ -190,16 +169,7 @@ export const layerConfig: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError | C
     const url = yield* redisUrl
     if (Option.isSome(url)) return layerRedis(url.value)
     return Layer.unwrap(Effect.map(stateDirectory, (directory) => layer({ directory }))).pipe(
-      Layer.catch((error) =>
-        Layer.unwrap(
-          error._tag === "QuotaStoreError" && error.reason._tag !== "Unusable"
-            ? Effect.fail(error)
-            : Effect.as(
-                Effect.logWarning(`${error.message}; this run does not know what others use`),
-                QuotaStore.layerMemory,
-              ),
-        ),
-      ),
+      QuotaFallback.orMemory,
       Layer.provide(NodeServices.layer),
     )
   }),

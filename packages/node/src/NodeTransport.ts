@@ -6,19 +6,18 @@
 import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import type * as Config from "effect/Config"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
-import * as LogLevel from "effect/LogLevel"
-import * as GetClient from "./internal/getClient.ts"
+import * as HttpGetClient from "./internal/httpGetClient.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
 import { ReadBuffers } from "./internal/readBuffers.ts"
+import * as RequestLog from "./internal/requestLog.ts"
 import { BodyMemory } from "./internal/responseBody.ts"
 
 const timeouts = { connectTimeout: 30_000, keepAliveTimeout: 10_000 }
@@ -39,53 +38,18 @@ const makeDispatcher = (connect: Connect) =>
     ),
   )
 
-const warnOfRanges = Effect.flatMap(Proxy.variables, ({ noProxy }) => {
-  const ranges = Proxy.ranges(noProxy)
-  return ranges.length === 0
-    ? Effect.void
-    : Effect.logWarning(
-        `NO_PROXY: ${ranges.join(", ")} is ignored, because hosts are compared by name; name them, as in .contoso.com`,
-      )
-})
-
-/** A line of the log has no query and no header, because they hold secrets. The range of a transfer is not one. */
-const describe = ({ headers, method, url }: HttpClientRequest): string => {
-  const address = URL.parse(url)
-  const range = headers.range === undefined ? "" : ` ${headers.range}`
-  return `${method} ${address === null ? "an address that is not a URL" : `${address.origin}${address.pathname}`}${range}`
-}
-
-const describeAnswer = ({ headers, status }: HttpClientResponse, time: Duration.Duration): string => {
-  const length = headers["content-length"]
-  return `${status} in ${Math.round(Duration.toMillis(time))} ms${length === undefined ? "" : `, ${length} bytes`}`
-}
-
-const logged = <E extends HttpClientError, R>(
-  answer: Effect.Effect<HttpClientResponse, E, R>,
-  request: HttpClientRequest,
-): Effect.Effect<HttpClientResponse, E, R> =>
-  Effect.timed(answer).pipe(
-    Effect.tap(([time, response]) => Effect.logDebug(`${describe(request)}: ${describeAnswer(response, time)}`)),
-    Effect.tapError(({ reason }) => Effect.logDebug(`${describe(request)}: no answer (${reason._tag})`)),
-    Effect.map(([, response]) => response),
-  )
-
-/** A line that nobody reads is not written: its address would be parsed for every file. */
-const withDebugLog = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
-  HttpClient.transform(client, (answer, request) =>
-    Effect.flatMap(LogLevel.isEnabled("Debug"), (isEnabled) => (isEnabled ? logged(answer, request) : answer)),
-  )
-
 /** Requests without a body have a client of their own, because the bytes of results are answers to them. */
 const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const reads = new ReadBuffers()
   const dispatcher = yield* makeDispatcher({ onread: reads.onread, ...(lookup === undefined ? {} : { lookup }) })
-  const get = GetClient.make(dispatcher, new BodyMemory(reads))
+  const get = HttpGetClient.make(dispatcher, new BodyMemory(reads))
   const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, dispatcher)
-  const execute = (request: HttpClientRequest) => (GetClient.isFor(request) ? get : other).execute(request)
-  return withDebugLog(
-    HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(Effect.flatMap(execute), Effect.succeed),
+  const execute = (request: HttpClientRequest) => (HttpGetClient.isFor(request) ? get : other).execute(request)
+  const client = HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
+    Effect.flatMap(execute),
+    Effect.succeed,
   )
+  return RequestLog.withDebugLog(BorrowedBody.lending(client, (request) => BorrowedBody.open(get, request)))
 })
 
 /**
@@ -107,7 +71,7 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
  */
 export const layer: Layer.Layer<HttpClient.HttpClient, Config.ConfigError> = Layer.effect(
   HttpClient.HttpClient,
-  Effect.tap(make(), () => warnOfRanges),
+  Effect.tap(make(), () => Proxy.warnOfRanges),
 )
 
 /**

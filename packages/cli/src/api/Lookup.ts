@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { printable } from "../output/Printable.ts"
-import type * as Machines from "../input/Machines.ts"
+import type * as Machines from "../input/MachineArguments.ts"
 import type { BadTarget } from "../input/Targets.ts"
 
 /** Whether the error is about this one lookup, so that others may succeed. A missing permission or network is not. */

@@ -4,8 +4,10 @@
 import * as DownloadLimits from "@live-response/core/DownloadLimits"
 import * as Extraction from "@live-response/core/Extraction"
 import type { BatchOptions } from "@live-response/core/LiveResponse"
+import { batchGiveUpAfter } from "@live-response/core/Timing"
 import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Connection from "./Connection.ts"
 import * as FlagTypes from "./FlagTypes.ts"
@@ -57,7 +59,7 @@ export const flags = {
   ...Connection.flags,
   notify: Notify.flag,
   giveUpAfter: FlagTypes.duration("give-up-after", "How long to wait for a network that is down", {
-    default: "1h, unlimited with --follow",
+    default: `${Duration.format(batchGiveUpAfter)}, unlimited with --follow`,
   }),
 }
 

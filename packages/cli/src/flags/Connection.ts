@@ -1,11 +1,14 @@
 /**
  * Flags for how patient this program is with a server. They take precedence over the environment variables that they name.
  */
+import { defaultRetries, defaults } from "@live-response/core/Timing"
 import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as FlagTypes from "./FlagTypes.ts"
+
+const brief = (duration: Duration.Input): string => Duration.format(Duration.fromInputUnsafe(duration))
 
 export const flags = {
   retries: Flag.Int("retries").pipe(
@@ -16,13 +19,13 @@ export const flags = {
       "How often a call that got no answer, or a download that makes no progress, is retried; for a network that is down see --give-up-after",
       {
         values: FlagTypes.range(0, 1000),
-        default: "8 for a call, 5 for a download",
+        default: `${defaultRetries.api} for a call, ${defaultRetries.transfer} for a download`,
         env: "LIVE_RESPONSE_RETRIES",
       },
     ),
   ),
   timeout: FlagTypes.wait("timeout", "How long a server may send nothing: a retry follows", {
-    default: "1m before an answer, 30s in it",
+    default: `${brief(defaults.headTimeout)} before an answer, ${brief(defaults.stallTimeout)} in it`,
     env: "LIVE_RESPONSE_TIMEOUT",
   }),
 }

@@ -7,7 +7,7 @@ import type { MachineAction } from "@live-response/core/MachineAction"
 import type * as Command from "effect/cli/Command"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
-import * as Machines from "../input/Machines.ts"
+import * as Machines from "../input/MachineArguments.ts"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 

@@ -4,7 +4,7 @@
 import { createInterface } from "node:readline"
 import * as Effect from "effect/Effect"
 import * as Failure from "../Failure.ts"
-import * as Messages from "../output/Messages.ts"
+import * as StandardError from "../output/StandardError.ts"
 
 /** Above this number of machines, a person confirms the run. */
 export const manyMachines = 100
@@ -53,6 +53,6 @@ export const confirm = Effect.fnUntraced(function* (what: string, { yes }: { rea
     return yield* Failure.usage(`this would ${what}; confirm it with --yes, because there is no terminal to ask on`)
   }
   yield* dropPendingInput
-  yield* Messages.write(`This will ${what}. Continue? [y/N]`)
+  yield* StandardError.write(`This will ${what}. Continue? [y/N]`)
   if (!isYes(yield* answer)) return yield* Failure.failed("not confirmed, so nothing was changed")
 })

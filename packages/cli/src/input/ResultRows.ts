@@ -13,7 +13,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as KnownActions from "./KnownActions.ts"
+import * as ActionsFileReader from "./ActionsFileReader.ts"
 import * as StoredScript from "./StoredScript.ts"
 
 /** What is unknown is `""`. */
@@ -72,7 +72,7 @@ export const isTruncated = ({ script }: ScriptRow): boolean =>
 export const machineOf = ({ machineActionId, machineId, machineName }: Common): string =>
   machineName || machineId || `machine of ${machineActionId}`
 
-const recordedOf = (entry: ManifestEntry.ManifestEntry, known: KnownActions.KnownAction | undefined): Recorded => {
+const recordedOf = (entry: ManifestEntry.ManifestEntry, known: ActionsFileReader.KnownAction | undefined): Recorded => {
   const { at, attempts, index, links, machineActionId } = entry
   const common = {
     machineActionId,
@@ -140,7 +140,7 @@ const finishedOf = (files: PrivateDirectory) => {
 /** The rows of a directory as its manifest has them: no file is read, so each result that is stored is a file. */
 export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
   const finished = yield* finishedOf(files)
-  const actions = yield* KnownActions.read(files)
+  const actions = yield* ActionsFileReader.read(files)
   const rows = Stream.map(finished, (entry): FileRow | FailedRow => {
     const result = recordedOf(entry, actions.get(entry.machineActionId))
     return "problem" in result ? { ...result, kind: "failed" } : { ...result, kind: "file" }
@@ -152,9 +152,23 @@ export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
  * The rows of a directory in the order of its manifest, and what is known of its actions. `limit` is how many characters of an
  * output, and of the errors, a row has at most.
  */
-export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: { readonly limit: number }) {
+export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: Limit) {
   const finished = yield* finishedOf(files)
-  const actions = yield* KnownActions.read(files)
+  const actions = yield* ActionsFileReader.read(files)
+  return { actions, rows: yield* ofEntries(files, finished, actions, { limit }) }
+})
+
+interface Limit {
+  readonly limit: number
+}
+
+/** The rows of entries of the manifest, with what is known of their actions. */
+export const ofEntries = Effect.fnUntraced(function* <E>(
+  files: PrivateDirectory,
+  finished: Stream.Stream<ManifestEntry.ManifestEntry, E>,
+  actions: ReadonlyMap<MachineActionId, ActionsFileReader.KnownAction>,
+  { limit }: Limit,
+) {
   const hasher = yield* Hasher.Hasher
   const readNow = (stored: StoredScript.Stored) => StoredScript.readNow(files, hasher, stored, limit)
 
@@ -183,7 +197,7 @@ export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limi
         return [rows, next < entries.length ? Option.some(next) : Option.none<number>()]
       }),
     )
-  return { actions, rows: Stream.flatMap(Stream.chunks(finished), rowsOf) }
+  return Stream.flatMap(Stream.chunks(finished), rowsOf)
 })
 
 /** How many files are read before other fibers run: some five milliseconds, and at most 8 MB. */

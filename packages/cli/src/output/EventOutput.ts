@@ -22,12 +22,12 @@ import * as BatchEventText from "./BatchEventText.ts"
 import * as DownloadProgress from "./DownloadProgress.ts"
 import * as FleetEventText from "./FleetEventText.ts"
 import * as FleetProgress from "./FleetProgress.ts"
-import * as Messages from "./Messages.ts"
+import * as StandardError from "./StandardError.ts"
 import * as PlanText from "./PlanText.ts"
 import { printable, printableJson } from "./Printable.ts"
 import * as ProgressDisplay from "./ProgressDisplay.ts"
 import * as ProgressLines from "./ProgressLines.ts"
-import * as ServiceManager from "./ServiceManager.ts"
+import * as SystemdNotify from "./SystemdNotify.ts"
 import * as RateMeter from "./RateMeter.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 import * as SummaryText from "./SummaryText.ts"
@@ -151,7 +151,7 @@ export const reportBad = Effect.fnUntraced(function* (
   event: "failed" | "notStarted",
   bad: BadInput,
 ) {
-  yield* Messages.write(`failed: ${printable(bad.message)}`, "error")
+  yield* StandardError.write(`failed: ${printable(bad.message)}`, "error")
   if (!state.json) return
   const at = DateTime.formatIso(yield* DateTime.now)
   yield* state.print(printableJson(JSON.stringify({ event, at, ...bad })))
@@ -167,7 +167,7 @@ const makeReports = (state: State) => ({
 
   reportUnavailable: Effect.fnUntraced(function* ({ message }: { readonly message: string }) {
     yield* state.observe({ event: "unavailable", message })
-    yield* Messages.write(`waiting: ${printable(message)}`)
+    yield* StandardError.write(`waiting: ${printable(message)}`)
   }),
 
   reportEvent: Effect.fnUntraced(function* (event: BatchEvent) {
@@ -179,7 +179,7 @@ const makeReports = (state: State) => ({
     if (verbose !== undefined) yield* Effect.logDebug(verbose)
     if (isFollowing && !json && !quiet && event.event === "completed") yield* print(BatchEventText.downloaded(event))
     const message = BatchEventText.message(event, { quiet })
-    if (message !== undefined) yield* Messages.write(message, event.event === "failed" ? "error" : "info")
+    if (message !== undefined) yield* StandardError.write(message, event.event === "failed" ? "error" : "info")
     if (json && event.event !== "summary") yield* print(yield* toJson(event))
   }),
 
@@ -187,7 +187,7 @@ const makeReports = (state: State) => ({
     if (state.fleet !== undefined) FleetProgress.update(state.fleet, event)
     yield* state.observe(event)
     const message = FleetEventText.message(event, state)
-    if (message !== undefined) yield* Messages.write(message)
+    if (message !== undefined) yield* StandardError.write(message)
     if (state.json && event.event !== "sessions") yield* state.print(yield* toJson(event))
   }),
 
@@ -199,7 +199,7 @@ const makeReports = (state: State) => ({
   /** Reports the selected machines that live response can't run on: in one message, and with `--json` as an event each. */
   reportLeftOut: Effect.fnUntraced(function* (machines: ReadonlyArray<Machine>) {
     if (machines.length === 0) return
-    yield* Messages.write(PlanText.leftOut(machines))
+    yield* StandardError.write(PlanText.leftOut(machines))
     if (!state.json) return
     const at = DateTime.formatIso(yield* DateTime.now)
     for (const machine of machines) {
@@ -209,7 +209,7 @@ const makeReports = (state: State) => ({
 
   reportReplaced: Effect.fnUntraced(function* ({ before, fileName, now, since }: Replaced) {
     state.replaced++
-    yield* Messages.write(PlanText.replaced({ fileName, before, now, since }))
+    yield* StandardError.write(PlanText.replaced({ fileName, before, now, since }))
     if (!state.json) return
     const at = DateTime.formatIso(yield* DateTime.now)
     const fields = { event: "replaced", at, fileName, before, now, since: DateTime.formatIso(since) }
@@ -229,7 +229,7 @@ const printSummary = Effect.fnUntraced(function* (
 ) {
   const text = SummaryText.lines(progress, options)
   if (StandardOutput.problem() !== undefined) {
-    return yield* Messages.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
+    return yield* StandardError.write(`live-response: standard output can't be written any more. ${text.join(" ")}`)
   }
   if (json && fleet !== undefined) {
     const errors = FleetProgress.errorsOf(fleet)
@@ -245,7 +245,7 @@ const printSummary = Effect.fnUntraced(function* (
   // If no results are downloaded, standard output has only the line of each session.
   yield* progress.isSaving
     ? Console.log(text.join("\n"))
-    : Effect.forEach(text, (line) => Messages.write(line), { discard: true })
+    : Effect.forEach(text, (line) => StandardError.write(line), { discard: true })
 })
 
 /** Shows the progress until the scope closes. */
@@ -257,7 +257,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
   const moment = yield* makeMoment(progress, elapsed, options.links)
   const line = Effect.map(moment, (moment) => ProgressLines.line(progress, moment))
-  const service = yield* ServiceManager.make(line)
+  const service = yield* SystemdNotify.make(line)
 
   // The display has a scope of its own, which closes before the summary: what is drawn is erased.
   const display = yield* Scope.fork(yield* Effect.scope)

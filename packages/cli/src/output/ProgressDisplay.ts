@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createLogUpdate } from "log-update"
 import * as Format from "./Format.ts"
-import * as Messages from "./Messages.ts"
+import * as StandardError from "./StandardError.ts"
 
 const drawInterval = "200 millis"
 const logInterval = "10 seconds"
@@ -32,7 +32,7 @@ const log = Effect.fnUntraced(function* ({ line }: Progress): Effect.fn.Return<P
   const writeIfChanged = Effect.flatMap(line, (line) => {
     if (line === last) return Effect.void
     last = line
-    return Effect.flatMap(DateTime.now, (now) => Messages.write(`${Format.timeOfDay(now)}  ${line}`))
+    return Effect.flatMap(DateTime.now, (now) => StandardError.write(`${Format.timeOfDay(now)}  ${line}`))
   })
   yield* writeIfChanged.pipe(Effect.delay(logInterval), Effect.forever, Effect.forkScoped)
   return Console.log
@@ -50,7 +50,7 @@ const draw = Effect.fnUntraced(function* ({ lines }: Progress): Effect.fn.Return
       Effect.sync(() => screen.done()),
     ),
   )
-  yield* Messages.through((line) => screen.persist(line))
+  yield* StandardError.through((line) => screen.persist(line))
   yield* frame.pipe(Effect.andThen(Effect.sleep(drawInterval)), Effect.forever, Effect.forkScoped)
   return process.stdout.isTTY ? (text) => Effect.andThen(clear, Console.log(text)) : Console.log
 })

@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Format from "./Format.ts"
-import * as Messages from "./Messages.ts"
+import * as StandardError from "./StandardError.ts"
 import * as QuotaText from "./QuotaText.ts"
 
 /** waiting for the quota until 14:05:09 UTC+1 (in 42 s) */
@@ -19,7 +19,7 @@ export const report = Effect.gen(function* () {
   const { pauses } = yield* Quota
   yield* pauses.pipe(
     Stream.filter(({ duration }) => Duration.isGreaterThanOrEqualTo(duration, Duration.seconds(1))),
-    Stream.runForEach((pause) => Effect.flatMap(DateTime.now, (now) => Messages.write(waiting(now, pause)))),
+    Stream.runForEach((pause) => Effect.flatMap(DateTime.now, (now) => StandardError.write(waiting(now, pause)))),
     Effect.forkScoped({ startImmediately: true }),
   )
 })

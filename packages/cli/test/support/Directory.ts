@@ -42,7 +42,7 @@ const common = (machine: number, index: number): Fields => ({
 export const pathOf = ({ ending = "json", index = 0, machine }: Pick<Result, "machine" | "index" | "ending">): string =>
   `${Samples.action(machine)}/${index}.${ending}`
 
-const completed = (result: Result): Fields => ({
+export const completed = (result: Result): Fields => ({
   status: "completed",
   ...common(result.machine, result.index ?? 0),
   path: pathOf(result),

@@ -5,7 +5,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Main from "../../src/Main.ts"
-import * as Messages from "../../src/output/Messages.ts"
+import * as StandardError from "../../src/output/StandardError.ts"
 
 export interface Outcome {
   readonly exitCode: number
@@ -21,7 +21,7 @@ export const run = Effect.fnUntraced(function* (
   const lines = { stdout: "", stderr: "" }
   const into = (stream: "stdout" | "stderr") => (text: unknown) => void (lines[stream] += `${String(text)}\n`)
   const console: Console.Console = { ...globalThis.console, log: into("stdout"), error: into("stderr") }
-  const exit = yield* Messages.through(into("stderr")).pipe(
+  const exit = yield* StandardError.through(into("stderr")).pipe(
     Effect.andThen(Main.run(args)),
     Effect.scoped,
     Effect.provideService(Console.Console, console),

@@ -15,7 +15,7 @@ import * as ApiErrors from "./apiErrors.ts"
 import type { Values } from "./odataExpression.ts"
 import * as PageText from "./pageText.ts"
 import * as RecordList from "./recordList.ts"
-import { only } from "./schedule.ts"
+import { only } from "./scheduleCombinators.ts"
 import * as SessionCheck from "./sessionCheck.ts"
 
 /** An action may have commands with many errors. */

@@ -22,17 +22,18 @@ import type { Permission } from "../Permission.ts"
 import type { Service as Quota } from "../Quota.ts"
 import type { QuotaStoreError } from "../QuotaStoreError.ts"
 import * as Timing from "../Timing.ts"
-import * as Admission from "./admission.ts"
+import * as Admission from "./tokenAdmission.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import { recordDuration } from "./apiMetrics.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
 import { withoutSecrets } from "./foreignText.ts"
-import * as Http from "./http.ts"
+import * as Http from "./httpExchange.ts"
 import * as JsonBounds from "./jsonBounds.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as NetworkGate from "./networkGate.ts"
+import * as PageText from "./pageText.ts"
 import * as RecordList from "./recordList.ts"
-import { either, onceItFails, only } from "./schedule.ts"
+import { either, onceItFails, only } from "./scheduleCombinators.ts"
 import { SentTokens } from "./sentTokens.ts"
 
 /** A kind of call, as Microsoft limits them. */
@@ -133,16 +134,13 @@ export const make = Effect.fnUntraced(function* (
     })
 })
 
-/** A page holds up to 10,000 records of some two thousand bytes each. */
-const pageLimit = 64 * 1024 * 1024
-
 /** Makes a call whose answer is a list of records, and decodes it. */
 export const records = Effect.fnUntraced(function* <A extends { readonly id: string }>(
   call: Client,
   of: Omit<Call, "bodyLimit" | "isRecordList">,
   fromApi: (value: unknown) => Result.Result<A, string>,
 ) {
-  const answer = yield* call({ ...of, bodyLimit: pageLimit, isRecordList: true })
+  const answer = yield* call({ ...of, bodyLimit: PageText.pageLimit, isRecordList: true })
   return yield* Effect.mapError(RecordList.decode(answer, fromApi), (problem) =>
     ApiErrors.unexpected(of.operation, problem),
   )

@@ -18,7 +18,7 @@ import * as BatchTargets from "./batchTargets.ts"
 import * as BatchTotals from "./batchTotals.ts"
 import * as ApiEndpoints from "./apiEndpoints.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
-import { Patience } from "./patience.ts"
+import { Patience } from "./outagePatience.ts"
 import * as ResultDownload from "./resultDownload.ts"
 
 export interface Options {

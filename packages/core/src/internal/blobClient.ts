@@ -4,7 +4,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as UrlParams from "effect/http/UrlParams"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -17,7 +16,7 @@ import * as TransferError from "../TransferError.ts"
 import * as BatchTargets from "./batchTargets.ts"
 import * as BlobAnswer from "./blobAnswer.ts"
 import { secretsOfLink } from "./foreignText.ts"
-import * as Http from "./http.ts"
+import * as Http from "./httpExchange.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as NetworkGate from "./networkGate.ts"
 import * as TransferFailure from "./transferFailure.ts"
@@ -26,11 +25,12 @@ import { strongEtag, type TransferState } from "./transferState.ts"
 export interface BlobClient {
   /**
    * An answer whose body is the rest of the result. If the storage does not continue the transfer, the transfer starts
-   * over, and the body is all of the result.
+   * over, and the body is all of the result. `borrowed` is that of `Transfer.chunks`.
    */
   readonly open: (
     transfer: TransferState,
-  ) => Effect.Effect<HttpClientResponse, TransferFailure.DownloadError, Scope.Scope>
+    borrowed: boolean,
+  ) => Effect.Effect<Http.Opened, TransferFailure.DownloadError, Scope.Scope>
 }
 
 /** `identity`, because offsets, lengths and hashes are those of the stored bytes. */
@@ -83,7 +83,7 @@ const currentLink = (api: Api) =>
 
 /** Makes the client. It sends no bearer token and no trace headers. */
 export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {
-  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+  const openAnswer = Http.opener(yield* HttpClient.HttpClient)
   const api = yield* DefenderApi
   const { headTimeout } = yield* Timing
   const gateOf = yield* makeGates
@@ -93,11 +93,12 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
   /** One request. `check` fails if the host went out of reach while the link was renewed. */
   const send = Effect.fnUntraced(function* (
     transfer: TransferState,
+    borrowed: boolean,
     check: Effect.Effect<void, TransferError.TransferError>,
   ) {
     const link = yield* linkOf(transfer)
     yield* check
-    return yield* Http.execute(client, requestOf(link, transfer), headTimeout).pipe(
+    return yield* openAnswer(requestOf(link, transfer), { borrowed, headTimeout }).pipe(
       // A link to a package has no signature that spans leave out, but a token.
       Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, "token"]),
       Effect.mapError((trouble) => TransferFailure.ofConnection(transfer, link, trouble)),
@@ -105,34 +106,33 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
   })
 
   /** Requests the missing bytes once the host is in reach. */
-  const request = Effect.fnUntraced(function* (transfer: TransferState) {
+  const request = Effect.fnUntraced(function* (transfer: TransferState, borrowed: boolean) {
     const origin = originOf(yield* linkOf(transfer))
     const gate = yield* gateOf(origin)
-    const throughGate = gate.through((check) => send(transfer, check), gaveUp)
+    const throughGate = gate.through((check) => send(transfer, borrowed, check), gaveUp)
     return yield* BatchTargets.asking(String(transfer.ref), origin)(throughGate)
   })
 
-  const open = (
-    transfer: TransferState,
-  ): Effect.Effect<HttpClientResponse, TransferFailure.DownloadError, Scope.Scope> =>
+  const open: BlobClient["open"] = (transfer, borrowed) =>
     Effect.gen(function* () {
       // Only a strong ETag promises that the next bytes belong to those received.
       if (strongEtag(transfer.head) === undefined) transfer.startOver()
-      const response = yield* request(transfer)
+      const opened = yield* request(transfer, borrowed)
+      const { response } = opened
       const secrets = transfer.link === undefined ? [] : secretsOfLink(transfer.link.link.url)
       const meaning = BlobAnswer.meaningOf(response, transfer, { now: yield* DateTime.now, secrets })
       switch (meaning._tag) {
         case "StartOver":
           transfer.startOver()
           transfer.head = meaning.head
-          return response
+          return opened
         case "Body":
           transfer.head = meaning.head
-          return response
+          return opened
         case "AskForWhole":
           yield* Http.errorText(response)
           transfer.startOver()
-          return yield* open(transfer)
+          return yield* open(transfer, borrowed)
         case "Foreign": {
           const page = yield* Http.errorText(response)
           return yield* TransferFailure.make(transfer.ref, BlobAnswer.foreign(response, page, secrets))

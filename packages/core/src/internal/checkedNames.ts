@@ -30,6 +30,9 @@ export const untrusted = (path: string, detail: string) => new StoreError({ path
 const failIf = (problem: StoreError | undefined): Effect.Effect<void, StoreError> =>
   problem === undefined ? Effect.void : Effect.fail(problem)
 
+const given = <A>(judged: A | StoreError): Effect.Effect<A, StoreError> =>
+  judged instanceof StoreError ? Effect.fail(judged) : Effect.succeed(judged)
+
 const trust = (path: string, problem: string | undefined): Effect.Effect<void, StoreError> =>
   failIf(problem === undefined ? undefined : untrusted(path, problem))
 
@@ -161,12 +164,23 @@ export class Names {
     return this.system.paths.join(this.opened.realPath, name)
   }
 
+  /** What is at a path, where a call that returns at once can say it. */
+  private lookNow(realPath: string): Option.Option<Info> | undefined {
+    const found = this.system.direct?.lstat(realPath)
+    if (found === undefined) return undefined
+    return found === "missing" ? Option.none() : Option.some(found)
+  }
+
   /** What is at a path. None if there is nothing. It runs several times for each result, so it is one step. */
   private look(realPath: string, pathOf: () => string): Effect.Effect<Option.Option<Info>, StoreError> {
-    return Effect.matchEffect(this.system.fs.lstat(realPath), {
-      onSuccess: Effect.succeedSome,
-      onFailure: (error) =>
-        error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOf())(error)),
+    return Effect.suspend(() => {
+      const now = this.lookNow(realPath)
+      if (now !== undefined) return Effect.succeed(now)
+      return Effect.matchEffect(this.system.fs.lstat(realPath), {
+        onSuccess: Effect.succeedSome,
+        onFailure: (error) =>
+          error.reason._tag === "NotFound" ? Effect.succeedNone : Effect.fail(fromPlatformError(pathOf())(error)),
+      })
     })
   }
 
@@ -180,16 +194,19 @@ export class Names {
   }
 
   /** Files written into a directory that replaced this one would be lost, and look like success. */
+  private problemOfOpened(now: Option.Option<Info>): StoreError | undefined {
+    const { dev, ino, path } = this.opened
+    if (Option.isSome(now) && now.value.dev === dev && inodeOf(now.value) === ino) return undefined
+    const detail =
+      "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
+    return untrusted(path, detail)
+  }
+
   get checkOpened(): Effect.Effect<void, StoreError> {
-    const { dev, ino, path, realPath } = this.opened
+    const { path, realPath } = this.opened
     return Effect.flatMap(
       this.look(realPath, () => path),
-      (now) => {
-        if (Option.isSome(now) && now.value.dev === dev && inodeOf(now.value) === ino) return Effect.void
-        const detail =
-          "it was removed or replaced while it was in use; run the same command again, in a directory that nobody else moves"
-        return Effect.fail(untrusted(path, detail))
-      },
+      (now) => failIf(this.problemOfOpened(now)),
     )
   }
 
@@ -201,41 +218,59 @@ export class Names {
       : problemOfName(this.system.platform, this.pathOf(name), segments.at(-1) ?? "")
   }
 
+  /** Whether the subdirectory of a name is there, or what is wrong with it. */
+  private judgeBelow(name: string, found: Option.Option<Info>): boolean | StoreError {
+    if (Option.isNone(found)) return false
+    const info = found.value
+    const path = this.pathOf(below(name))
+    const link = PathPermissions.ofLink(info)
+    if (link !== undefined) return untrusted(path, link)
+    if (info.type !== "Directory") return notADirectory(info, path)
+    const problem = PathPermissions.ofDirectory(info, this.system.platform.user, path)
+    return problem === undefined ? true : untrusted(path, problem)
+  }
+
   /** Gives whether the subdirectory of a name is there. */
   private checkBelow(name: string): Effect.Effect<boolean, StoreError> {
-    const path = this.pathOf(below(name))
-    const { user } = this.system.platform
     return Effect.flatMap(
-      this.look(this.real(below(name)), () => path),
-      (found) => {
-        if (Option.isNone(found)) return Effect.succeed(false)
-        const info = found.value
-        const link = PathPermissions.ofLink(info)
-        if (link !== undefined) return Effect.fail(untrusted(path, link))
-        if (info.type !== "Directory") return Effect.fail(notADirectory(info, path))
-        const problem = PathPermissions.ofDirectory(info, user, path)
-        return problem === undefined ? Effect.succeed(true) : Effect.fail(untrusted(path, problem))
-      },
+      this.look(this.real(below(name)), () => this.pathOf(below(name))),
+      (found) => given(this.judgeBelow(name, found)),
     )
+  }
+
+  /** What `checkAbove` gives, where calls that return at once can say it. */
+  private judgeAboveNow(name: string): boolean | StoreError | undefined {
+    const problem = this.problemOf(name)
+    if (problem !== undefined) return problem
+    const opened = this.lookNow(this.opened.realPath)
+    if (opened === undefined) return undefined
+    const replaced = this.problemOfOpened(opened)
+    if (replaced !== undefined) return replaced
+    if (!name.includes("/")) return true
+    const found = this.lookNow(this.real(below(name)))
+    return found === undefined ? undefined : this.judgeBelow(name, found)
   }
 
   /** Gives whether the directory that a name is in is there. */
   private checkAbove(name: string): Effect.Effect<boolean, StoreError> {
-    const problem = this.problemOf(name)
-    return problem === undefined
-      ? Effect.flatMap(this.checkOpened, () => (name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)))
-      : Effect.fail(problem)
+    return Effect.suspend(() => {
+      const now = this.judgeAboveNow(name)
+      if (now !== undefined) return given(now)
+      return Effect.flatMap(this.checkOpened, () => (name.includes("/") ? this.checkBelow(name) : Effect.succeed(true)))
+    })
   }
 
   /** The type, size, owner and mode of a file in a directory that was checked. */
   private checkFile(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
     const path = this.pathOf(name)
-    return Effect.tap(
+    return Effect.flatMap(
       this.look(this.real(name), () => path),
-      (found) =>
-        Option.isSome(found)
-          ? trust(path, PathPermissions.ofFile(found.value, this.system.platform.user))
-          : Effect.void,
+      (found) => {
+        const problem = Option.isSome(found)
+          ? PathPermissions.ofFile(found.value, this.system.platform.user)
+          : undefined
+        return problem === undefined ? Effect.succeed(found) : Effect.fail(untrusted(path, problem))
+      },
     )
   }
 
@@ -250,20 +285,10 @@ export class Names {
   }
 
   /** Whether a file passes all checks, by calls that return at once. `false` says nothing: then `fileInfo` says why. */
-  isTrusted(name: string, lstat: DirectFiles.Service["lstat"]): boolean {
-    const { dev, ino, realPath } = this.opened
-    const { user } = this.system.platform
-    if (this.problemOf(name) !== undefined) return false
-    const here = lstat(realPath)
-    if (here === undefined || here.dev !== dev || inodeOf(here) !== ino) return false
-    const subdirectory = below(name)
-    if (subdirectory !== "") {
-      const path = this.real(subdirectory)
-      const info = lstat(path)
-      if (info?.type !== "Directory" || PathPermissions.ofDirectory(info, user, path) !== undefined) return false
-    }
-    const file = lstat(this.real(name))
-    return file?.type === "File" && PathPermissions.ofFile(file, user) === undefined
+  isTrusted(name: string): boolean {
+    if (this.judgeAboveNow(name) !== true) return false
+    const file = Option.getOrUndefined(this.lookNow(this.real(name)) ?? Option.none())
+    return file?.type === "File" && PathPermissions.ofFile(file, this.system.platform.user) === undefined
   }
 
   checkDirectoryOf(name: string): Effect.Effect<boolean, StoreError> {

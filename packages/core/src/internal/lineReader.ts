@@ -11,7 +11,7 @@ export interface Line {
   readonly to: number
   /** The position of the line in the file. */
   readonly offset: number
-  /** Its number, from 1. */
+  /** Its number, from 1, among those that were read. */
   readonly number: number
   /** Whether it is the last one and ends with the file: a crash may have torn it. */
   readonly isOpen: boolean
@@ -47,15 +47,17 @@ export class LineReader {
   private copied = 0
   private number = 0
   /** The position of the block in the file, and of the line that is read. */
-  private blockStart = 0
-  private lineStart = 0
+  private blockStart: number
+  private lineStart: number
   /** Whether the unfinished line ends in a carriage return, which a line feed may follow. */
   private isAfterReturn = false
 
-  /** Of a line, `longest` bytes are read. Lines that `skim` takes are not given. */
-  constructor(longest: number, skim: Skim | undefined) {
+  /** Of a line, `longest` bytes are read. Lines that `skim` takes are not given. `start` is the position of the first block. */
+  constructor(longest: number, skim: Skim | undefined, start = 0) {
     this.longest = longest
     this.skim = skim
+    this.blockStart = start
+    this.lineStart = start
   }
 
   /** Gives the lines that end in this block. */

@@ -12,7 +12,7 @@ import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import { keyOf, type ResultRef } from "../ResultRef.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as FormatVersion from "./formatVersion.ts"
-import { ManifestHead, ManifestLine } from "./manifestLine.ts"
+import { ManifestHead, ManifestLine } from "./manifestLineForm.ts"
 import * as MatchedEntry from "./matchedEntry.ts"
 import * as MatchedLines from "./matchedLines.ts"
 import * as JsonForm from "./jsonForm.ts"
@@ -27,9 +27,11 @@ export const read = (
   directory: PrivateDirectory,
   onDamaged: OnDamaged,
   skim?: JsonLines.Skim,
+  part?: JsonLines.Part,
 ): Stream.Stream<JsonLines.Located<ManifestEntry.ManifestEntry>, StoreError> => {
   const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.manifest), ManifestEntry.version)
   return JsonLines.readLocated(directory, FileName.single.manifest, ManifestEntry.ManifestEntry, {
+    ...part,
     onDamaged: (damaged) => Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
     skim,
   })
@@ -114,30 +116,35 @@ export class ManifestIndex {
   }
 }
 
-/** Reads a manifest into an index. */
-export const make = Effect.fnUntraced(function* (directory: PrivateDirectory, onDamaged: OnDamaged) {
+/** Reads a manifest, or a part of it, into an index. */
+export const make = Effect.fnUntraced(function* (
+  directory: PrivateDirectory,
+  onDamaged: OnDamaged,
+  part?: JsonLines.Part,
+) {
   const index = new ManifestIndex(yield* Random.nextInt)
-  yield* Stream.runForEach(read(directory, onDamaged, index.skim()), ({ entry, offset }) =>
+  yield* Stream.runForEach(read(directory, onDamaged, index.skim(), part), ({ entry, offset }) =>
     Effect.sync(() => index.add(entry, offset)),
   )
   return index
 })
 
 /** The last lines of results, in their order. The file is read again, so that memory does not grow with them. */
-const readLast = (directory: PrivateDirectory, index: ManifestIndex, wanted: Wanted) =>
+const readLast = (directory: PrivateDirectory, index: ManifestIndex, wanted: Wanted, part?: JsonLines.Part) =>
   Stream.suspend(() => {
     const { merge, skim } = index.last(wanted)
     return merge(
-      read(directory, () => Effect.void, skim),
+      read(directory, () => Effect.void, skim, part),
       ({ entry, offset }) => (index.isLast(entry, offset) ? entry : undefined),
     )
   })
 
-/** The last line of each result. */
+/** The last line of each result in the part that was read into the index. */
 export const finished = (
   directory: PrivateDirectory,
   index: ManifestIndex,
-): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> => readLast(directory, index, "all")
+  part?: JsonLines.Part,
+): Stream.Stream<ManifestEntry.ManifestEntry, StoreError> => readLast(directory, index, "all", part)
 
 /** The last lines of the stored results. */
 export const completed = (

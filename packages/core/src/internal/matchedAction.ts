@@ -1,7 +1,7 @@
-/** What is shown of the action in a line that `ActionLine` has matched, at a tenth of what the schema costs. */
+/** What is shown of the action in a line that `ActionLineForm` has matched, at a tenth of what the schema costs. */
 import * as Predicate from "effect/Predicate"
 import { type Brief, MachineActionId } from "../MachineAction.ts"
-import * as Lenient from "./lenient.ts"
+import * as Lenient from "./lenientFields.ts"
 import { instant, number, objectIn, text } from "./matchedMembers.ts"
 
 const paramsOf = (value: unknown): Record<string, string> =>

@@ -1,7 +1,7 @@
 /** The entry in a line that `ManifestLine` has matched, at a tenth of what the schema costs. */
 import { MachineActionId } from "../MachineAction.ts"
 import type * as ManifestEntry from "../ManifestEntry.ts"
-import * as Lenient from "./lenient.ts"
+import * as Lenient from "./lenientFields.ts"
 import { instant, number, objectIn, text } from "./matchedMembers.ts"
 
 /** What the line of a stored result says, or `undefined` where the schema decides. */

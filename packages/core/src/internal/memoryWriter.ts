@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import type { Algorithm, Hash } from "../Hasher.ts"
 import type { ResultChunk, ResultHead, ResumePoint } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
-import { Inspection } from "./inspection.ts"
+import { Inspection } from "./resultInspection.ts"
 
 /** A result in progress that a writer left. */
 interface Part {

@@ -14,9 +14,9 @@ import { Offline } from "../BatchEvent.ts"
 import type { ResultError } from "../ResultError.ts"
 import { report } from "../Reporter.ts"
 import * as Timing from "../Timing.ts"
-import { type Cause, isLasting } from "./connection.ts"
+import { type Cause, isLasting } from "./connectionFailure.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { Patience } from "./patience.ts"
+import { Patience } from "./outagePatience.ts"
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ResultError, never, never>>>
 

@@ -1,6 +1,8 @@
 /** Expressions of OData's `$filter`, whose values are quoted. */
 import * as DateTime from "effect/DateTime"
-import { quoted } from "./text.ts"
+
+/** Quotes a text for an OData expression, so that it can't become a part of the expression. */
+export const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`
 
 /** Values of a filter: at least one. */
 export type Values = readonly [string, ...ReadonlyArray<string>]

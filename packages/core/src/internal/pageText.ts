@@ -12,6 +12,9 @@ export interface Span {
   readonly values: number
 }
 
+/** In bytes. A page holds up to 10,000 records of some two thousand bytes each. */
+export const pageLimit = 64 * 1024 * 1024
+
 /** The bounds of a record in memory and time. A usual record has two thousand bytes and nests four deep. */
 const deepest = 64
 const longest = 1024 * 1024

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { type Secrets, withoutSecrets } from "./foreignText.ts"
-import * as Lenient from "./lenient.ts"
+import * as Lenient from "./lenientFields.ts"
 import * as PageText from "./pageText.ts"
 import { oneLine } from "./text.ts"
 

@@ -1,24 +1,24 @@
 /** The body of one answer of the storage, as chunks of the result. */
+import * as Array from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { HttpClientError } from "effect/http/HttpClientError"
+import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as BorrowedBody from "../BorrowedBody.ts"
 import { DownloadLimits } from "../DownloadLimits.ts"
 import { type ResultChunk, ResultHead } from "../ResultChunk.ts"
 import { Progress } from "../ResultEvent.ts"
 import { reportNow } from "../Reporter.ts"
 import * as TransferError from "../TransferError.ts"
-import { troubleOf } from "./connection.ts"
+import { troubleOf } from "./connectionFailure.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
 import * as ResultMetrics from "./resultMetrics.ts"
 import * as StallWatch from "./stallWatch.ts"
 import * as TransferFailure from "./transferFailure.ts"
+import { progressInterval } from "./progressInterval.ts"
 import type { TransferState } from "./transferState.ts"
-
-/** How often a download in progress reports its progress, in milliseconds. */
-const progressInterval = 1000
 
 /** A body that is being read. */
 interface Body {
@@ -55,29 +55,52 @@ const take = (body: Body, bytes: Uint8Array): Effect.Effect<ResultChunk, Transfe
   return Effect.as(Effect.andThen(ResultMetrics.countBytes(bytes.length), reportProgress(body)), chunk)
 }
 
+type ChunksPull = Pull.Pull<Array.NonEmptyReadonlyArray<ResultChunk>, TransferError.TransferError>
+
 /** Checks at the end of a body that all announced bytes arrived. An empty result is one empty chunk. */
-const finish = ({ head, transfer }: Body): Stream.Stream<ResultChunk, TransferError.TransferError> => {
+const finish = ({ head, transfer }: Body): ChunksPull => {
   if (head.length !== undefined && transfer.offset < head.length) {
     const description = `the body ended ${head.length - transfer.offset} bytes early`
-    return Stream.fail(TransferFailure.broken(transfer, { description }))
+    return Effect.fail(TransferFailure.broken(transfer, { description }))
   }
-  return transfer.offset === 0 ? Stream.succeed({ head, offset: 0, bytes: new Uint8Array() }) : Stream.empty
+  return transfer.offset === 0 ? Effect.succeed([{ head, offset: 0, bytes: new Uint8Array() }]) : Cause.done()
+}
+
+/** Gives the chunks one by one, because a reader of borrowed bytes may not look ahead. */
+const pullOf = (
+  body: Body,
+  read: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, TransferError.TransferError>,
+) => {
+  const waiting: Array<Uint8Array> = []
+  let isFinished = false
+  const next = (bytes: Uint8Array) => Effect.map(take(body, bytes), Array.of)
+  const pull: ChunksPull = Effect.suspend(() => {
+    const bytes = waiting.shift()
+    if (bytes !== undefined) return next(bytes)
+    if (isFinished) return Cause.done()
+    return Effect.flatMap(read, (chunks): ChunksPull => {
+      if (chunks === undefined) {
+        isFinished = true
+        return finish(body)
+      }
+      const [first, ...others] = chunks
+      waiting.push(...others)
+      return first === undefined ? pull : next(first)
+    })
+  })
+  return pull
 }
 
 /**
- * The chunks of a body, which continues the transfer where it stands. Each is passed on before the next one is pulled.
+ * Reads the chunks of a body, which continues the transfer where it stands. Each is passed on before the next one is pulled.
  * `connection` is closed if the body stalls.
  */
 export const chunks = Effect.fnUntraced(function* (options: {
   readonly transfer: TransferState
-  readonly bytes: Stream.Stream<Uint8Array, HttpClientError>
+  readonly bytes: BorrowedBody.ChunksPull
   readonly connection: Scope.Closeable
   readonly stallLimits: StallWatch.Limits
-}): Effect.fn.Return<
-  Stream.Stream<ResultChunk, TransferError.TransferError>,
-  TransferError.TransferError,
-  Scope.Scope
-> {
+}): Effect.fn.Return<ChunksPull, TransferError.TransferError, Scope.Scope> {
   const { bytes, connection, stallLimits, transfer } = options
   const watch = yield* StallWatch.make(connection, transfer.pace, stallLimits)
   const { maxBytes } = yield* DownloadLimits
@@ -87,14 +110,18 @@ export const chunks = Effect.fnUntraced(function* (options: {
     return yield* TransferFailure.tooLarge(transfer.ref, maxBytes, head.length)
   }
   const body: Body = { transfer, head, maxBytes, clock, reportedAt: monotonicMillisUnsafe(clock) }
-  return Stream.transformPull(bytes, (pull) => Effect.succeed(watch.during(pull))).pipe(
-    Stream.mapError((error) => {
+  const read = Pull.matchEffect(watch.during(bytes), {
+    onSuccess: (chunks) => Effect.succeed<ReadonlyArray<Uint8Array> | undefined>(chunks),
+    onDone: () => Effect.succeed(undefined),
+    onFailure: Effect.failCause,
+  })
+  return pullOf(
+    body,
+    Effect.mapError(read, (error) => {
       const stall = watch.stall()
       return stall === undefined
         ? TransferFailure.broken(transfer, { description: troubleOf(error).description })
         : TransferFailure.make(transfer.ref, new TransferError.Stalled({ offset: transfer.offset, ...stall }))
     }),
-    Stream.mapEffect((bytes) => take(body, bytes)),
-    Stream.concat(Stream.suspend(() => finish(body))),
   )
 })

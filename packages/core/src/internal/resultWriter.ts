@@ -7,8 +7,8 @@ import type { PrivateDirectory } from "../PrivateDirectory.ts"
 import type { ResultChunk } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import { allowBorrowing } from "./borrowing.ts"
-import { Inspection } from "./inspection.ts"
-import * as PartFile from "./partFile.ts"
+import { Inspection } from "./resultInspection.ts"
+import * as PartFile from "./partFileWriter.ts"
 import type { SpaceWatch } from "./spaceWatch.ts"
 
 export interface Files {

@@ -3,6 +3,11 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as ForeignNumber from "./foreignNumber.ts"
 
+/** In seconds: the longest wait that one answer can ask for, and all answers of a server in trouble together. */
+const longestHold = 3600
+
+export const longestRequestedWait = Duration.seconds(longestHold)
+
 /**
  * The wait that a server asks for: `Retry-After` in seconds, as a time span (`00:00:03`) or as a date, else the seconds in
  * its message.

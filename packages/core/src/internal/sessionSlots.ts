@@ -4,10 +4,8 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { MachineAction } from "../MachineAction.ts"
+import { offlineAfter } from "./offlineMachine.ts"
 import { WaitingLine } from "./waitingLine.ts"
-
-/** How long a session may be pending before its machine counts as offline: it releases its slot, and is polled less often. */
-export const offlineAfter: Duration.Duration = Duration.minutes(2)
 
 /** The slot of one session. */
 export interface Slot {

@@ -1,11 +1,16 @@
 /** Closes the connection under a read that receives nothing, or too little, for too long. */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
-import * as Pace from "./pace.ts"
+import * as MinimumRate from "./minimumRate.ts"
+import * as TimeLimit from "./timeLimit.ts"
+
+/** How long a body may go without a byte by default. */
+export const defaultTimeout: Duration.Input = "30 seconds"
 
 /** Why a connection was closed: nothing arrived for `timeout`, or bytes arrived at only `rate` during it. */
 export interface Stall {
@@ -15,7 +20,7 @@ export interface Stall {
 
 export interface Limits {
   readonly timeout: Duration.Duration
-  readonly minimum: Pace.Minimum
+  readonly minimum: MinimumRate.Minimum
 }
 
 export interface StallWatch {
@@ -27,13 +32,13 @@ export interface StallWatch {
 
 /** Whether a read that has lasted `waited` milliseconds has stalled. `window` is the pace including that read. */
 export const stallOf = (
-  { waited, window }: { readonly waited: number; readonly window: Pace.Window },
+  { waited, window }: { readonly waited: number; readonly window: MinimumRate.Window },
   timeout: number,
-  minimum: Pace.Minimum,
+  minimum: MinimumRate.Minimum,
 ): Stall | undefined => {
   if (waited >= timeout) return { timeout: Duration.millis(timeout) }
-  return Pace.isTooSlow(window, minimum)
-    ? { timeout: Duration.millis(window.waited), rate: Pace.rateOf(window) }
+  return MinimumRate.isTooSlow(window, minimum)
+    ? { timeout: Duration.millis(window.waited), rate: MinimumRate.rateOf(window) }
     : undefined
 }
 
@@ -42,15 +47,16 @@ const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((s
 /**
  * Watches the reads of one connection.
  *
- * One fiber watches all reads, because a timer around each would cost more than the read. Only the time inside reads
- * counts, not the time that the consumer takes between them.
+ * One timer watches all reads, because one around each would cost more than the read. Only the time inside reads counts, not
+ * the time that the consumer takes between them.
  */
 export const make = Effect.fnUntraced(function* (
   connection: Scope.Closeable,
-  pace: Pace.Pace,
+  pace: MinimumRate.Pace,
   { minimum, timeout }: Limits,
 ): Effect.fn.Return<StallWatch, never, Scope.Scope> {
-  const clock = yield* Clock.Clock
+  const context = yield* Effect.context<Scope.Scope>()
+  const clock = Context.get(context, Clock.Clock)
   const timeoutMillis = Duration.toMillis(timeout)
   const state: { readStartedAt: number | undefined; stall: Stall | undefined } = {
     readStartedAt: undefined,
@@ -58,22 +64,25 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const waited = () => (state.readStartedAt === undefined ? 0 : monotonicMillisUnsafe(clock) - state.readStartedAt)
-  const hasStalled = Effect.sync(() => {
-    if (state.readStartedAt === undefined) return false
-    const sinceStart = waited()
-    state.stall = stallOf({ waited: sinceStart, window: pace.during(sinceStart) }, timeoutMillis, minimum)
-    return state.stall !== undefined
-  })
-  const close = Effect.suspend(() => {
-    if (state.stall?.rate !== undefined) pace.stopSlow()
-    return Scope.close(connection, Exit.void)
-  })
+  let cancel: (() => void) | undefined
+  const look = () => {
+    if (state.readStartedAt !== undefined) {
+      const sinceStart = waited()
+      state.stall = stallOf({ waited: sinceStart, window: pace.during(sinceStart) }, timeoutMillis, minimum)
+    }
+    if (state.stall === undefined) return lookLater()
+    if (state.stall.rate !== undefined) pace.stopSlow()
+    Effect.runForkWith(context)(Scope.close(connection, Exit.void))
+  }
+  const lookLater = () => {
+    cancel = TimeLimit.after(clock, Duration.millis(timeoutMillis / 4), look)
+  }
   // Nothing has stalled before the first quarter, in which most bodies end.
-  const watch: Effect.Effect<void> = Effect.flatMap(
-    Effect.delay(hasStalled, Duration.millis(timeoutMillis / 4)),
-    (stalled) => (stalled ? close : watch),
+  lookLater()
+  yield* Scope.addFinalizer(
+    yield* Effect.scope,
+    Effect.sync(() => cancel?.()),
   )
-  yield* Effect.forkScoped(watch)
 
   return {
     stall: () => state.stall,

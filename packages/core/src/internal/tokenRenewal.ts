@@ -1,4 +1,6 @@
 /** When a token is renewed, and how long it is used. */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as ForeignNumber from "./foreignNumber.ts"
 
@@ -7,6 +9,9 @@ const renewAhead = 5 * 60 * 1000
 
 /** How long before the end calls wait for the new token. */
 const margin = 2 * 60 * 1000
+
+/** How long a call waits for a new token while the old one is still valid, in milliseconds. */
+export const callPatience = 10 * 1000
 
 /** A token is used at least this long: if this machine's clock is wrong, it seems to be expired at once. */
 const shortestUse = 60 * 1000
@@ -23,6 +28,12 @@ interface Issued {
 export interface Cached extends Issued {
   readonly usableUntil: number
   readonly renewAt: number
+}
+
+/** Warns that the token could not be renewed. */
+export const warn = ({ expires }: Cached, why: string): Effect.Effect<void> => {
+  const end = DateTime.formatIso(DateTime.makeUnsafe(expires))
+  return Effect.logWarning(`the token could not be renewed yet, the current one expires at ${end}: ${why}`)
 }
 
 export const cached = ({ token, ...issued }: Issued, now: number): Cached => {

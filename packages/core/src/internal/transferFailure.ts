@@ -4,7 +4,7 @@ import type { ApiError } from "../ApiError.ts"
 import type { DownloadLink } from "../DownloadLink.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import * as TransferError from "../TransferError.ts"
-import type { Trouble } from "./connection.ts"
+import type { Trouble } from "./connectionFailure.ts"
 import type * as NetworkGate from "./networkGate.ts"
 import type { TransferState } from "./transferState.ts"
 

@@ -1,7 +1,7 @@
 import type { DownloadLink } from "../DownloadLink.ts"
 import type { ResultHead, ResumePoint } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
-import { Pace } from "./pace.ts"
+import { Pace } from "./minimumRate.ts"
 
 /** One transfer, through all its attempts. */
 export class TransferState {

@@ -1,4 +1,4 @@
-/** The machine actions that are watched: which of them are due for a poll, and when their watching ends. */
+/** The machine actions that are watched, when each is due for its next poll, and when their watching ends. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
@@ -15,33 +15,6 @@ export interface Watched<E> {
   due: number
   /** Its state may change at any moment, so it is due in each round. */
   isUrgent: boolean
-}
-
-/** A filter of 25 ids has 99 nodes. An OData service accepts 100 unless it says otherwise. */
-export const idsInOneCall = 25
-
-/** Limits the urgent actions in a call, so that the others are polled too. */
-const urgentInOneCall = 20
-
-/**
- * The actions for one call: none where no action is due. Otherwise the call is filled with those that are due soon, so that
- * they cost no calls of their own.
- */
-export const pickDue = <W extends Pick<Watched<never>, "due" | "isUrgent">>(
-  watched: Iterable<W>,
-  now: number,
-  limit: number,
-): ReadonlyArray<W> => {
-  const byDue = Array.from(watched).sort((a, b) => a.due - b.due)
-  const urgent = byDue.filter((one) => one.isUrgent && one.due <= now)
-  const others = byDue.filter((one) => !one.isUrgent || one.due > now)
-  const first = urgent.slice(0, urgentInOneCall)
-  const picked = [
-    ...first,
-    ...others.slice(0, idsInOneCall - first.length),
-    ...urgent.slice(urgentInOneCall, idsInOneCall),
-  ].slice(0, limit)
-  return picked.some(({ due }) => due <= now) ? picked : []
 }
 
 /** Every method is one synchronous step, complete before a caller resumes, because that caller may leave at once. */

@@ -15,8 +15,8 @@ import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import { type Report, Reporter } from "../Reporter.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import { gaveUp } from "./circuitBreaker.ts"
-import { Patience } from "./patience.ts"
-import * as WatchList from "./watchList.ts"
+import { Patience } from "./outagePatience.ts"
+import type * as WatchList from "./watchList.ts"
 
 type Step<Input> = (now: number, input: Input) => Pull.Pull<readonly [unknown, Duration.Duration], never, unknown>
 
@@ -44,6 +44,29 @@ interface Round {
 }
 
 type Ids = readonly [MachineActionId, ...ReadonlyArray<MachineActionId>]
+
+/** A filter of 25 ids has 99 nodes. An OData service accepts 100 unless it says otherwise. */
+const idsInOneCall = 25
+
+/** Limits the urgent actions in a call, so that the others are polled too. */
+const urgentInOneCall = 20
+
+/**
+ * The actions for one call: none where no action is due. Otherwise the call is filled with those that are due soon, so that
+ * they cost no calls of their own.
+ */
+const pickDue = (watched: Iterable<Watched>, now: number, limit: number): ReadonlyArray<Watched> => {
+  const byDue = Array.from(watched).sort((a, b) => a.due - b.due)
+  const urgent = byDue.filter((one) => one.isUrgent && one.due <= now)
+  const others = byDue.filter((one) => !one.isUrgent || one.due > now)
+  const first = urgent.slice(0, urgentInOneCall)
+  const picked = [
+    ...first,
+    ...others.slice(0, idsInOneCall - first.length),
+    ...urgent.slice(urgentInOneCall, idsInOneCall),
+  ].slice(0, limit)
+  return picked.some(({ due }) => due <= now) ? picked : []
+}
 
 /** The delay before an action is polled again that neither the list has nor the API can be asked for now. */
 const askAgainAfter = Duration.minutes(1)
@@ -166,7 +189,7 @@ export const make = (api: DefenderApi, list: List): Effect.Effect<void> => {
   const round: Round = { api, list, isOneByOne: false, isTroubled: false }
   return Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const polled = WatchList.pickDue(list.all, now, round.isOneByOne ? 1 : WatchList.idsInOneCall)
+    const polled = pickDue(list.all, now, round.isOneByOne ? 1 : idsInOneCall)
     const [first, ...rest] = new Set(polled.map(({ id }) => id))
     if (first === undefined) return
     yield* poll(round, polled, [first, ...rest], now).pipe(

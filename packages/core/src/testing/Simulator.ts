@@ -24,6 +24,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as CallLimits from "../internal/callLimits.ts"
 import * as Actions from "../internal/simulator/actions.ts"
 import * as Api from "../internal/simulator/api.ts"
 import * as BlobAnswer from "../internal/simulator/blobAnswer.ts"
@@ -45,7 +46,7 @@ import type {
   Machine,
   MachineRecord,
   Result,
-} from "../internal/simulator/models.ts"
+} from "../internal/simulator/inputs.ts"
 import * as Packages from "../internal/simulator/packages.ts"
 import * as ResultActions from "../internal/simulator/resultActions.ts"
 import * as Routes from "../internal/simulator/routes.ts"
@@ -250,7 +251,11 @@ const makeState = Effect.fnUntraced(function* (options: Options): Effect.fn.Retu
   const control: Control.Control = { faults: new Map(), isOut: false }
   Faults.add(control.faults, "run", options.runFaults ?? [])
   Faults.add(control.faults, "token", options.tokenFaults ?? [])
-  const { perHour: linksPerHour = 1500, perMinute: linksPerMinute = 100, runsPerMinute = limits.perMinute } = options
+  const {
+    perHour: linksPerHour = CallLimits.links.perHour,
+    perMinute: linksPerMinute = CallLimits.links.perMinute,
+    runsPerMinute = limits.perMinute,
+  } = options
   return {
     api: {
       actions,

@@ -3,7 +3,7 @@ import { CredentialError, fromEntra, Missing, Unreachable } from "@live-response
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import { proxyCode } from "./lastConnection.ts"
+import { proxyCode } from "./signInConnection.ts"
 import type * as Redacted from "effect/Redacted"
 
 /** An error and its causes, the outermost first. */

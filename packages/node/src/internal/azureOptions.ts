@@ -1,8 +1,8 @@
 /** The options that the credentials of `@azure/identity` share. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as Cloud from "@live-response/core/Cloud"
-import { boundedAnswer } from "./boundedAnswer.ts"
-import type { AdditionalPolicy, LastConnection } from "./lastConnection.ts"
+import { boundedAnswer } from "./signInAnswerLimit.ts"
+import type { AdditionalPolicy, LastConnection } from "./signInConnection.ts"
 import type * as Proxy from "./proxy.ts"
 
 /** Microsoft's own servers. No other server is in the directory that `@azure/identity` would look it up in. */

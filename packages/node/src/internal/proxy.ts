@@ -66,5 +66,15 @@ export const ofSignIn = ({
 }
 
 /** The ranges of addresses in `NO_PROXY`, which have no effect. Any other entry may hold a password, and is not repeated. */
-export const ranges = (noProxy: string): ReadonlyArray<string> =>
+const rangesOf = (noProxy: string): ReadonlyArray<string> =>
   noProxy.split(/[,\s]+/).filter((entry) => /^[\da-f.:[\]]+\/\d+$/i.test(entry))
+
+/** Warns of such ranges. */
+export const warnOfRanges = Effect.flatMap(variables, ({ noProxy }) => {
+  const ranges = rangesOf(noProxy)
+  return ranges.length === 0
+    ? Effect.void
+    : Effect.logWarning(
+        `NO_PROXY: ${ranges.join(", ")} is ignored, because hosts are compared by name; name them, as in .contoso.com`,
+      )
+})

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as QuotaRows from "./quotaRows.ts"
 import * as QuotaSchema from "./quotaSchema.ts"
 import * as Sqlite from "./sqlite.ts"
-import * as SqliteCheck from "./sqliteCheck.ts"
+import * as SqliteIntegrity from "./sqliteIntegrity.ts"
 
 /** In bytes: a day of ten thousand calls a minute. */
 const largestFile = 1024 * 1024 * 1024
@@ -45,7 +45,7 @@ const brokenOr =
 const refuseNewer =
   (path: string) =>
   (database: DatabaseSync): QuotaStoreError | undefined => {
-    const version = SqliteCheck.versionOf(database)
+    const version = SqliteIntegrity.versionOf(database)
     if (version <= QuotaSchema.version) return undefined
     return new QuotaStoreError({
       store: path,
@@ -59,9 +59,9 @@ const check = (database: DatabaseSync, path: string): Broken | QuotaStoreError |
   Sqlite.transaction(database, () => {
     const newer = refuseNewer(path)(database)
     if (newer !== undefined) return newer
-    const damage = SqliteCheck.damageOf(database)
+    const damage = SqliteIntegrity.damageOf(database)
     if (damage !== undefined) return new Broken({ description: `it is damaged: ${damage}` })
-    if (SqliteCheck.versionOf(database) < QuotaSchema.version) database.exec(QuotaSchema.upgrade)
+    if (SqliteIntegrity.versionOf(database) < QuotaSchema.version) database.exec(QuotaSchema.upgrade)
     const problem = QuotaRows.problemOf(database)
     return problem === undefined ? undefined : new Broken({ description: problem })
   })

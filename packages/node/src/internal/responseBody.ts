@@ -4,7 +4,6 @@ import * as Array from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
-import * as Stream from "effect/Stream"
 import type { ReadBuffers } from "./readBuffers.ts"
 import { ReusedBuffers } from "./reusedBuffers.ts"
 
@@ -88,7 +87,7 @@ export class ResponseBody {
     this.borrowed = []
   }
 
-  private lend(): ReadonlyArray<Uint8Array> {
+  private lend(): ReadonlyArray<Uint8Array<ArrayBuffer>> {
     this.takeBack()
     this.closeChunk()
     this.borrowed = this.waiting
@@ -106,21 +105,30 @@ export class ResponseBody {
     })
   })
 
-  private readonly pull: Pull.Pull<Array.NonEmptyReadonlyArray<Uint8Array>, Error> = Effect.suspend(() => {
-    const chunks = this.lend()
-    if (Array.isReadonlyArrayNonEmpty(chunks)) return Effect.succeed(chunks)
-    if (this.end === undefined) return Effect.flatMap(this.arrival, () => this.pull)
-    return this.end.error === undefined ? Cause.done() : Effect.fail(this.end.error)
-  })
+  /** Reads the chunks. Each may be read until the next ones are pulled. */
+  pullWith<E>(errorOf: (cause: Error) => E): Pull.Pull<Array.NonEmptyReadonlyArray<Uint8Array>, E> {
+    const pull: Pull.Pull<Array.NonEmptyReadonlyArray<Uint8Array>, E> = Effect.suspend(() => {
+      const chunks = this.lend()
+      if (Array.isReadonlyArrayNonEmpty(chunks)) return Effect.succeed(chunks)
+      if (this.end === undefined) return Effect.flatMap(this.arrival, () => pull)
+      return this.end.error === undefined ? Cause.done() : Effect.fail(errorOf(this.end.error))
+    })
+    return pull
+  }
 
-  private readonly close = Effect.sync(() => {
+  /** A copy of the whole body, if all of it has arrived and nothing of it was read. */
+  whole(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.end === undefined || this.end.error !== undefined || this.waiting.length > 0 || this.borrowed.length > 0) {
+      return undefined
+    }
+    const [bytes = new Uint8Array()] = this.lend()
+    const copy = bytes.slice()
+    this.takeBack()
+    return copy
+  }
+
+  readonly close = Effect.sync(() => {
     this.takeBack()
     if (this.end === undefined) this.controller.abort(new Error("the body was not read to its end"))
   })
-
-  /** The chunks of the body. Each may be read until the next ones are pulled. */
-  readonly borrowedChunks: Stream.Stream<Uint8Array, Error> = Stream.ensuring(
-    Stream.fromPull(Effect.succeed(this.pull)),
-    this.close,
-  )
 }

@@ -7,20 +7,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-
-/** The ways to sign in. `NodeCredential.Kind` describes them. */
-export const Kind = Schema.Literals([
-  "token",
-  "default",
-  "secret",
-  "certificate",
-  "managed-identity",
-  "workload-identity",
-  "cli",
-  "device-code",
-  "browser",
-])
+import * as SignInKind from "./signInKind.ts"
 
 /** An empty variable is not set, as for Azure's own tools. */
 const optional = (name: string) =>
@@ -32,7 +19,7 @@ const optional = (name: string) =>
 const secret = (name: string) => Config.map(optional(name), (text) => (text === undefined ? text : Redacted.make(text)))
 
 export const config = Config.all({
-  kind: Config.schema(Kind, "LIVE_RESPONSE_AUTH").pipe(Config.withDefault(undefined)),
+  kind: Config.schema(SignInKind.Kind, "LIVE_RESPONSE_AUTH").pipe(Config.withDefault(undefined)),
   token: secret("LIVE_RESPONSE_TOKEN"),
   tokenFile: optional("LIVE_RESPONSE_TOKEN_FILE"),
   cloud: Cloud.config,
@@ -47,15 +34,6 @@ export const config = Config.all({
 })
 
 export type Settings = Config.Success<typeof config>
-
-/** The way to sign in: the one that was chosen, else the one that the environment has a secret for. */
-export const kindOf = (settings: Settings): typeof Kind.Type => {
-  if (settings.kind !== undefined && settings.kind !== "default") return settings.kind
-  if (settings.kind === undefined && (settings.token ?? settings.tokenFile) !== undefined) return "token"
-  if (settings.clientSecret !== undefined || settings.clientSecretFile !== undefined) return "secret"
-  if (settings.certificatePath !== undefined) return "certificate"
-  return settings.federatedTokenFile === undefined ? "default" : "workload-identity"
-}
 
 const missing = (description: string) => new CredentialError({ reason: new Missing({ description }) })
 
@@ -92,7 +70,7 @@ const describeOwner = (tenant: string | undefined, app: string | undefined) =>
 
 /** The tenant and the app that the calls belong to, as far as is known before signing in. */
 export const ownerOf = Effect.fnUntraced(function* (settings: Settings) {
-  const kind = kindOf(settings)
+  const kind = SignInKind.kindOf(settings)
   if (kind !== "token") return describeOwner(settings.tenantId, kind === "cli" ? azureCliApp : settings.clientId)
   const token = settings.tokenFile === undefined ? settings.token : yield* readToken(settings.tokenFile)
   const claims = Option.getOrUndefined(Option.flatMap(Option.fromNullishOr(token), AccessToken.claims))

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import * as SqliteCheck from "./sqliteCheck.ts"
+import * as SqliteIntegrity from "./sqliteIntegrity.ts"
 
 /** SQLite's primary result codes. */
 const code = { busy: 5, locked: 6, corrupt: 11, notADatabase: 26 } as const
@@ -70,7 +70,7 @@ export const open = <E>(
     const problem = yield* attempt(() => {
       database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
       const refused = options.refuse?.(database)
-      if (refused !== undefined || SqliteCheck.isOwn(database, options.schema)) return refused
+      if (refused !== undefined || SqliteIntegrity.isOwn(database, options.schema)) return refused
       return options.onError(foreign("it has tables or code that no file of live-response has"))
     })
     return problem === undefined ? database : yield* Effect.fail(problem)

@@ -21,7 +21,7 @@ import * as Selection from "../../flags/Selection.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
 import * as ActionText from "../../output/ActionText.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 
@@ -39,7 +39,7 @@ export const list = Effect.fnUntraced(function* (
   let unreadable = 0
   const actions = ActionSearch.search(selection, ({ message }) => {
     unreadable++
-    return Messages.write(`live-response: ${printable(message)}`)
+    return StandardError.write(`live-response: ${printable(message)}`)
   })
   const listed = Option.match(options.limit, { onNone: () => actions, onSome: (limit) => Stream.take(actions, limit) })
   const printer = { columns: ActionText.columns, toJson, format: options.format }
@@ -115,7 +115,7 @@ const describeWait = Effect.fnUntraced(function* (id: MachineAction.MachineActio
 /** Waits until an action has finished. Fails unless it succeeded. */
 export const wait = Effect.fnUntraced(function* (id: MachineAction.MachineActionId, json: boolean) {
   const waiting = yield* describeWait(id)
-  if (waiting !== undefined) yield* Messages.write(`live-response: ${waiting}`)
+  if (waiting !== undefined) yield* StandardError.write(`live-response: ${waiting}`)
   const action = yield* (yield* DefenderApi.DefenderApi).wait(id)
   yield* show(action, json)
   if (action.status !== "Succeeded") return yield* Failure.someFailed
@@ -140,7 +140,7 @@ const confirmCancellation = Effect.fnUntraced(function* (
   options: { readonly yes: boolean },
 ) {
   if (options.yes) return
-  const printRow = yield* RowPrinter.make({ columns: ActionText.columns, toJson, print: Messages.write })
+  const printRow = yield* RowPrinter.make({ columns: ActionText.columns, toJson, print: StandardError.write })
   yield* Effect.forEach(found, printRow, { discard: true })
   const requestors = new Set(found.map(({ requestor = "" }) => requestor.toLowerCase())).size
   const what = `cancel ${Format.counted(found.length, "machine action")} of ${Format.counted(requestors, "requestor")}`
@@ -155,14 +155,14 @@ export const cancelAll = Effect.fnUntraced(function* (
   let failures = 0
   const report = (message: string) => {
     failures++
-    return Messages.write(`failed: ${printable(message)}`)
+    return StandardError.write(`failed: ${printable(message)}`)
   }
   const found = yield* Stream.runCollect(
     ActionSearch.search(unfinished(selection), ({ message }) => report(message), IgnoredFilter.refuse(selection)).pipe(
       Stream.filter((action) => !action.isFinal),
     ),
   )
-  if (found.length === 0) yield* Messages.write("no selected machine action is pending")
+  if (found.length === 0) yield* StandardError.write("no selected machine action is pending")
   else yield* confirmCancellation(found, options)
   const { cancel } = yield* DefenderApi.DefenderApi
   const print = yield* RowPrinter.make({

@@ -19,12 +19,12 @@ import * as Selection from "../../flags/Selection.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
-import * as Notification from "../../output/Notification.ts"
+import * as StandardError from "../../output/StandardError.ts"
+import * as Notification from "../../output/WebhookNotification.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as LiveEvents from "../report/liveEvents.ts"
-import * as ActionsFile from "./actionsFile.ts"
-import * as Environment from "./environment.ts"
+import * as ActionsFile from "./actionsFileWriter.ts"
+import * as Environment from "./services.ts"
 
 export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string
@@ -77,14 +77,14 @@ const follow = Effect.fnUntraced(function* (options: Options) {
       case "resumed":
         return options.quiet
           ? Effect.void
-          : Messages.write(`resumes with actions created since ${Format.dateAndTime(event.since)}`)
+          : StandardError.write(`resumes with actions created since ${Format.dateAndTime(event.since)}`)
       case "searched":
         return Effect.andThen(
           warnOnce,
           Effect.andThen(output.reportSearch(DateTime.distance(event.at, event.next)), output.reportReady),
         )
       case "gaveUp":
-        return Messages.write(`gave up ${keyOf(event)} after a day; run the same command again to download it`)
+        return StandardError.write(`gave up ${keyOf(event)} after a day; run the same command again to download it`)
       case "unavailable":
         // It works without the network too: it waits.
         return Effect.andThen(output.reportUnavailable(event), output.reportReady)

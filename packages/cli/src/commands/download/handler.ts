@@ -16,12 +16,12 @@ import * as Lists from "../../input/Lists.ts"
 import * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
-import * as Notification from "../../output/Notification.ts"
-import * as ActionsFile from "./actionsFile.ts"
-import * as Environment from "./environment.ts"
+import * as StandardError from "../../output/StandardError.ts"
+import * as Notification from "../../output/WebhookNotification.ts"
+import * as ActionsFile from "./actionsFileWriter.ts"
+import * as Environment from "./services.ts"
 import * as Preview from "./preview.ts"
-import * as Refs from "./refs.ts"
+import * as Refs from "./selectedResults.ts"
 
 export interface Options extends EventOutput.Options, BatchOptions.Options {
   readonly directory: string
@@ -96,6 +96,6 @@ const countTargets = Effect.fnUntraced(function* <E, R>(
 const reportUnfinished = (count: number) =>
   count === 0
     ? Effect.void
-    : Messages.write(
+    : StandardError.write(
         `${Format.counted(count, "session")} not finished yet: run the same command again later for the rest of the results`,
       )

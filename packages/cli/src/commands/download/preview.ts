@@ -19,10 +19,10 @@ import * as Failure from "../../Failure.ts"
 import * as Selection from "../../flags/Selection.ts"
 import type * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as Refs from "./refs.ts"
+import * as Refs from "./selectedResults.ts"
 
 interface Options {
   readonly directory: string
@@ -111,5 +111,5 @@ const print = Effect.fnUntraced(function* (plan: PlanText.DownloadPlan, { json, 
   if (quiet) return
   // Standard output has only targets, so that another program or another download can read them.
   yield* Effect.forEach(missing, (key) => Console.log(key), { discard: true })
-  yield* Effect.forEach(PlanText.ofDownload(plan), (line) => Messages.write(line), { discard: true })
+  yield* Effect.forEach(PlanText.ofDownload(plan), (line) => StandardError.write(line), { discard: true })
 })

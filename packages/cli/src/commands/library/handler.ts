@@ -11,7 +11,7 @@ import * as LibraryUpload from "../../api/LibraryUpload.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
 import * as LocalFile from "../../input/LocalFile.ts"
 import * as LibraryText from "../../output/LibraryText.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 
@@ -51,7 +51,7 @@ export const upload = Effect.fnUntraced(function* (options: UploadOptions) {
   for (const each of compared) {
     const { file, known } = each
     if (known !== undefined && isThere(each)) {
-      yield* Messages.write(`${printable(file.fileName)}: the library has it already`)
+      yield* StandardError.write(`${printable(file.fileName)}: the library has it already`)
       yield* print(known)
       continue
     }
@@ -78,6 +78,6 @@ export const remove = Effect.fnUntraced(function* (options: {
   yield* Confirmation.confirm(`delete ${names.map(printable).join(", ")} from the library`, options)
   for (const name of names) {
     yield* library.delete(name)
-    yield* Messages.write(`${printable(name)}: deleted`)
+    yield* StandardError.write(`${printable(name)}: deleted`)
   }
 })

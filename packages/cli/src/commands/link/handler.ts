@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Failure from "../../Failure.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as QuotaNotices from "../../output/QuotaNotices.ts"
 
@@ -31,7 +31,7 @@ export const print = Effect.fnUntraced(
       }),
       ...ref,
     }
-    yield* Messages.write(
+    yield* StandardError.write(
       `live-response: this link is a secret: anybody who has it can read the result${until(link, now)}; keep it out of tickets, chats and logs`,
     )
     yield* Console.log(json ? printableJson(JSON.stringify(report)) : printable(url))

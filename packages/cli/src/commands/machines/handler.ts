@@ -7,7 +7,7 @@ import * as MachineSearch from "../../api/MachineSearch.ts"
 import * as Failure from "../../Failure.ts"
 import type { MachineSelection } from "../../flags/MachineSelection.ts"
 import * as MachineText from "../../output/MachineText.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 
@@ -16,7 +16,7 @@ export const list = Effect.fnUntraced(function* (selection: MachineSelection, fo
   let unreadable = 0
   const machines = MachineSearch.search(selection, ({ message }) => {
     unreadable++
-    return Messages.write(`live-response: ${printable(message)}`)
+    return StandardError.write(`live-response: ${printable(message)}`)
   })
   const printer = { columns: MachineText.columns, toJson: MachineText.toJson, format }
   yield* Stream.runForEach(machines, yield* RowPrinter.make(printer))

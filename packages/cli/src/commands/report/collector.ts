@@ -1,14 +1,15 @@
 /**
  * Collects the columns of a report, row by row.
  */
+import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as ScriptFields from "@live-response/core/ScriptFields"
 import * as Stack from "@live-response/core/Stack"
 import * as Hex from "effect/encoding/Hex"
 import * as Result from "effect/Result"
-import type * as KnownActions from "../../input/KnownActions.ts"
+import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
-import { Machines, outcomeOf } from "./machines.ts"
-import { kinds, type Payload, states, type Text } from "./payload.ts"
+import { type Machine, Machines, outcomeOf } from "./machineOutcomes.ts"
+import { type Changes, kinds, type Payload, states, type Text } from "./payload.ts"
 
 /** What a report has at most. Beyond it, the report says how much of it there is. */
 const limits = {
@@ -112,6 +113,8 @@ class Fields {
   private readonly fields = new Map<string, { name: string; rows: Array<number>; values: Array<Text> }>()
   private readonly left = new Set<string>()
   private count = 0
+  /** How many fields were in the report and are not any more. */
+  dropped = 0
   private readonly texts: Texts
 
   constructor(texts: Texts) {
@@ -129,7 +132,7 @@ class Fields {
   /** A field has all of its values in the report, or none. */
   private drop(key: string): void {
     this.count -= this.fields.get(key)?.rows.length ?? 0
-    this.fields.delete(key)
+    if (this.fields.delete(key)) this.dropped++
     if (this.left.size < limits.counted) this.left.add(key)
   }
 
@@ -145,6 +148,15 @@ class Fields {
     const field = { name: shortenLine(name), rows: [], values: [] }
     this.fields.set(key, field)
     return field
+  }
+
+  /** Of a row on, the values of each field in the report: they are in the order in which they were added. */
+  added(isAdded: (row: number) => boolean): ReadonlyArray<{ name: string; rows: Array<number>; values: Array<Text> }> {
+    return this.shown.map(({ name, rows, values }) => {
+      let from = rows.length
+      while (from > 0 && isAdded(rows[from - 1] ?? 0)) from--
+      return { name, rows: rows.slice(from), values: values.slice(from) }
+    })
   }
 
   add(row: number, records: ReadonlyArray<ScriptFields.Fields>): void {
@@ -169,19 +181,27 @@ class Hashes {
   private bytes = new Uint8Array(1024 * hashLength)
   private length = 0
 
-  add(sha256: string): void {
-    if (this.length + hashLength > this.bytes.length) {
+  /** Sets that of a row. The rows before it have theirs. */
+  set(row: number, sha256: string): void {
+    const start = row * hashLength
+    if (start + hashLength > this.bytes.length) {
       const grown = new Uint8Array(this.bytes.length * 2)
       grown.set(this.bytes)
       this.bytes = grown
     }
     const hash = Hex.decode(sha256)
-    if (Result.isSuccess(hash) && hash.success.length === hashLength) this.bytes.set(hash.success, this.length)
-    this.length += hashLength
+    if (Result.isSuccess(hash) && hash.success.length === hashLength) this.bytes.set(hash.success, start)
+    this.length = Math.max(this.length, start + hashLength)
   }
 
   get base64(): string {
     return Buffer.from(this.bytes.buffer, 0, this.length).toString("base64")
+  }
+
+  /** Those of some rows. */
+  base64Of(rows: ReadonlyArray<number>): string {
+    const some = rows.map((row) => this.bytes.subarray(row * hashLength, (row + 1) * hashLength))
+    return Buffer.concat(some).toString("base64")
   }
 }
 
@@ -227,16 +247,26 @@ export class Collector {
     "links",
     "problem",
   )
+  private readonly actionNumbers = new Map<MachineActionId, number>()
   private readonly exitCode: Array<number | null> = []
   private readonly compared = { shown: 0, of: 0 }
 
-  addAction(action: KnownActions.KnownAction): void {
+  get count(): number {
+    return this.exitCode.length
+  }
+
+  /** Adds a session, or replaces what is known of it. `isMoved` is whether that was of another machine. */
+  addAction(action: ActionsFileReader.KnownAction): { number: number; machine: number; isMoved: boolean } {
     const { created = 0, updated = 0 } = action
     const { texts } = this
+    const number = this.actionNumbers.get(action.id) ?? this.actionNumbers.size
+    this.actionNumbers.set(action.id, number)
     const errors = action.commands.flatMap(({ errors }) => errors).join("\n")
-    push(this.actions, {
+    const machine = this.machines.addAction(action)
+    const isMoved = (this.actions.machine[number] ?? machine) !== machine
+    set(this.actions, number, {
       id: texts.add(action.id),
-      machine: this.machines.addAction(action),
+      machine,
       status: texts.add(action.status),
       requestor: texts.add(shortenLine(action.requestor)),
       comment: texts.add(shortenLine(action.comment)),
@@ -244,30 +274,52 @@ export class Collector {
       updated,
       errors: texts.add(shorten(errors, limits.output)),
     })
+    return { number, machine, isMoved }
   }
 
-  /** `hashOf` makes a key of an output that is not in the report, so that it needs no memory. */
-  addRow(row: ResultRows.ResultRow, hashOf: (text: string) => string): void {
+  /**
+   * Adds a result, or replaces the one of a row that has a problem. `hashOf` makes a key of an output that is not in the report, so
+   * that it needs no memory. Returns the index of its machine.
+   */
+  addRow(row: ResultRows.ResultRow, hashOf: (text: string) => string, number = this.count): number {
     const { texts } = this
     const isStored = "path" in row
-    push(this.results, {
-      machine: this.machines.addRow(row),
+    if (number < this.count) this.machines.removeProblem(this.machineOf(number), number)
+    const machine = this.machines.addRow(row, number)
+    set(this.results, number, {
+      machine,
       actionId: texts.add(row.machineActionId),
       index: row.index,
       kind: kinds.indexOf(row.kind),
       source: texts.add(shortenLine(row.source)),
-      ...this.scriptColumns(row, hashOf),
+      ...this.scriptColumns(row, number, hashOf),
       ending: texts.add(isStored ? row.path.slice(row.path.lastIndexOf(".") + 1) : ""),
       bytes: isStored ? row.bytes : 0,
       at: row.at ?? 0,
       links: row.links,
       problem: texts.add("problem" in row ? shorten(row.problem, limits.output) : ""),
     })
-    this.exitCode.push(row.kind === "script" ? (row.script.exitCode ?? null) : null)
-    this.sha256.add(isStored ? row.sha256 : "")
+    this.exitCode[number] = row.kind === "script" ? (row.script.exitCode ?? null) : null
+    this.sha256.set(number, isStored ? row.sha256 : "")
+    return machine
   }
 
-  private scriptColumns(row: ResultRows.ResultRow, hashOf: (text: string) => string) {
+  /** The index of the machine of a row. */
+  machineOf(row: number): number {
+    return this.results.machine[row] ?? -1
+  }
+
+  /** Whether a row has a problem, and so can be replaced. */
+  hasProblem(row: number): boolean {
+    return (this.results.kind[row] ?? 0) >= kinds.indexOf("unusable")
+  }
+
+  /** How many fields were in the report and are not any more. */
+  get droppedFields(): number {
+    return this.fields.dropped
+  }
+
+  private scriptColumns(row: ResultRows.ResultRow, number: number, hashOf: (text: string) => string) {
     if (row.kind !== "script") {
       return { firstLine: 0, output: -1, outputCharacters: 0, errors: 0, errorsCharacters: 0 }
     }
@@ -275,7 +327,7 @@ export class Collector {
     const normalised = Stack.normalise(script.output, row.machineName)
     this.compared.of++
     if (!ResultRows.isTruncated(row)) this.compared.shown++
-    this.fields.add(this.exitCode.length, ScriptFields.parse(script.output)?.records ?? [])
+    this.fields.add(number, ScriptFields.parse(script.output)?.records ?? [])
     return {
       firstLine: this.texts.addPart(shortenLine(Stack.firstLine(script.output))),
       output: this.outputs.add(normalised, hashOf),
@@ -285,30 +337,88 @@ export class Collector {
     }
   }
 
+  private get parts(): Payload["parts"] {
+    const { compared, fields, outputs } = this
+    return {
+      outputs: { shown: outputs.shown, of: outputs.start.length },
+      fields: fields.part,
+      compared,
+    }
+  }
+
+  private machineColumns(machines: ReadonlyArray<Machine>): Payload["machines"] {
+    const { texts } = this
+    const outcomes = machines.map(outcomeOf)
+    return {
+      id: machines.map(({ id }) => texts.add(id)),
+      name: machines.map(({ id, name }) => texts.add(name || id)),
+      state: outcomes.map(({ state }) => states.indexOf(state)),
+      reason: outcomes.map(({ reason }) => texts.add(shortenLine(reason))),
+    }
+  }
+
   payload(about: About): Payload {
     const { fields, outputs, texts } = this
-    const outcomes = this.machines.all.map(outcomeOf)
     return {
       version: 1,
       ...about,
       fields: fields.shown,
-      parts: {
-        outputs: { shown: outputs.shown, of: outputs.start.length },
-        fields: fields.part,
-        compared: this.compared,
-      },
-      machines: {
-        id: this.machines.all.map(({ id }) => texts.add(id)),
-        name: this.machines.all.map(({ id, name }) => texts.add(name || id)),
-        state: outcomes.map(({ state }) => states.indexOf(state)),
-        reason: outcomes.map(({ reason }) => texts.add(shortenLine(reason))),
-      },
+      parts: this.parts,
+      machines: this.machineColumns(this.machines.all),
       actions: this.actions,
       results: { ...this.results, exitCode: this.exitCode },
       outputs: { start: outputs.start, characters: outputs.characters },
       texts: texts.all,
     }
   }
+
+  /** How many texts and outputs there are: each is only added to. */
+  get lengths(): Lengths {
+    return { texts: this.texts.all.length, outputs: this.outputs.start.length }
+  }
+
+  /** What was added and replaced since there were so many texts and outputs, and the hashes of the changed results. */
+  changes(since: Lengths, changed: Changed, about: Pick<About, "written" | "damaged">) {
+    const { fields, outputs, texts } = this
+    const all = this.machines.all
+    const machines = this.machineColumns(changed.machines.flatMap((index) => all[index] ?? []))
+    const rows = new Set(changed.results)
+    const data: Changes = {
+      kind: "changes",
+      version: 1,
+      ...about,
+      parts: this.parts,
+      fields: fields.added((row) => rows.has(row)),
+      machines: { at: changed.machines, columns: machines },
+      actions: { at: changed.actions, columns: pick(this.actions, changed.actions) },
+      results: {
+        at: changed.results,
+        columns: {
+          ...pick(this.results, changed.results),
+          exitCode: changed.results.map((row) => this.exitCode[row] ?? null),
+        },
+      },
+      outputs: {
+        from: since.outputs,
+        start: outputs.start.slice(since.outputs),
+        characters: outputs.characters.slice(since.outputs),
+      },
+      texts: { from: since.texts, added: texts.all.slice(since.texts) },
+    }
+    return { data, hashes: this.sha256.base64Of(changed.results) }
+  }
+}
+
+export interface Lengths {
+  readonly texts: number
+  readonly outputs: number
+}
+
+/** The numbers of what has changed. */
+export interface Changed {
+  readonly machines: ReadonlyArray<number>
+  readonly actions: ReadonlyArray<number>
+  readonly results: ReadonlyArray<number>
 }
 
 /** Columns of numbers, by their names. */
@@ -317,6 +427,20 @@ function columnsOf(...names: ReadonlyArray<string>): Record<string, Array<number
   return Object.fromEntries(names.map((name) => [name, []]))
 }
 
-const push = <Name extends string>(columns: Record<Name, Array<number>>, row: Record<Name, number>): void => {
-  for (const name in row) columns[name].push(row[name])
+const set = <Name extends string>(
+  columns: Record<Name, Array<number>>,
+  number: number,
+  row: Record<Name, number>,
+): void => {
+  for (const name in row) columns[name][number] = row[name]
+}
+
+/** Some rows of columns. */
+const pick = <Columns extends Readonly<Record<string, ReadonlyArray<number>>>>(
+  columns: Columns,
+  rows: ReadonlyArray<number>,
+): Columns => {
+  const picked = { ...columns }
+  for (const name in columns) Object.assign(picked, { [name]: rows.map((row) => columns[name]?.[row] ?? 0) })
+  return picked
 }

@@ -16,10 +16,10 @@ import * as Failure from "../../Failure.ts"
 import * as OutputFile from "../../input/OutputFile.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
-import * as Collect from "./collect.ts"
+import * as DirectoryReader from "./directoryReader.ts"
 import * as Page from "./page.ts"
 
 interface Options {
@@ -54,7 +54,7 @@ export const write = Effect.fnUntraced(
     yield* keepYoungGenerationSmall
     const { report } = FileName.single
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
-    const { collector, damaged } = yield* Collect.collect(files)
+    const { collector, damaged } = yield* DirectoryReader.collect(files)
     const payload = collector.payload({
       program: nameAndVersion,
       directory,
@@ -89,6 +89,8 @@ const openInBrowser = (program: string, path: string) =>
       resume(Effect.void)
     })
     opener.once("error", () =>
-      resume(Messages.write(`live-response: ${program} is missing, so the report was not opened; open it yourself`)),
+      resume(
+        StandardError.write(`live-response: ${program} is missing, so the report was not opened; open it yourself`),
+      ),
     )
   })

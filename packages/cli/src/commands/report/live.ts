@@ -8,10 +8,10 @@ import * as FileName from "@live-response/core/FileName"
 import { MachineActionId } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Clock from "effect/Clock"
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as FileSystem from "effect/FileSystem"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -20,7 +20,6 @@ import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
-import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -28,10 +27,10 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Failure from "../../Failure.ts"
 import type { Listen } from "../../flags/Listen.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
-import * as Collect from "./collect.ts"
 import * as LiveAccess from "./liveAccess.ts"
+import * as LiveCollector from "./liveCollector.ts"
 import * as LiveHealth from "./liveHealth.ts"
 import * as Page from "./page.ts"
 
@@ -40,44 +39,48 @@ export interface Live {
   readonly observe: (observed: LiveHealth.Observed, changes: boolean) => Effect.Effect<void>
 }
 
-/** Reading the directory again takes at most a fifth of the time: the downloads come first. */
+/** Reading the directory takes at most a fifth of the time: the downloads come first. */
 const share = 5
 
 /** In milliseconds: results that arrive together are shown together. */
 const shortestPause = 200
 
-const shortestToken = 16
-
-const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen) {
-  const token = Option.getOrUndefined(yield* Config.option(Config.Redacted("LIVE_RESPONSE_LISTEN_TOKEN")))
-  if (token !== undefined && Redacted.value(token).length < shortestToken) {
-    return yield* Failure.usage(`LIVE_RESPONSE_LISTEN_TOKEN must have at least ${shortestToken} characters`)
-  }
-  if (token === undefined && !LiveAccess.isLoopback(host)) {
-    return yield* Failure.usage(
-      `--listen ${text} can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN to a secret that its readers send, or listen on 127.0.0.1`,
-    )
-  }
-  return { token } satisfies LiveAccess.Access
-})
-
-/** The data of the page, as of the last change that was read. */
+/** The data of the page. Nothing is read before somebody looks at it. */
 const makeData = Effect.fnUntraced(function* (directory: string) {
   const changes = yield* SubscriptionRef.make(0)
   const one = yield* Semaphore.make(1)
-  const nothing: ReadonlyArray<Uint8Array> = []
-  const state = { changed: 0, took: 0, read: -1, bytes: nothing }
-  const read = Effect.gen(function* () {
-    if (state.read === state.changed) return state.bytes
+  const scope = yield* Effect.scope
+  const state: { changed: number; took: number; read: number; collector: LiveCollector.LiveCollector | undefined } = {
+    changed: 0,
+    took: 0,
+    read: -1,
+    collector: undefined,
+  }
+  const opened = Effect.suspend(() =>
+    state.collector === undefined
+      ? Effect.tap(Effect.flatMap(PrivateDirectory.open(directory), LiveCollector.make), (collector) =>
+          Effect.sync(() => (state.collector = collector)),
+        )
+      : Effect.succeed(state.collector),
+  )
+  const refresh = Effect.gen(function* () {
+    if (state.read === state.changed) return
     const startedAt = yield* Clock.currentTimeMillis
-    const read = state.changed
-    const files = yield* PrivateDirectory.open(directory)
-    const { collector, damaged } = yield* Collect.collect(files)
-    const about = { program: nameAndVersion, directory, written: startedAt, base: "files/", damaged }
-    const bytes = yield* Stream.runCollect(Page.data(collector.payload(about), collector.hashes))
-    Object.assign(state, { read, bytes, took: (yield* Clock.currentTimeMillis) - startedAt })
-    return bytes
-  }).pipe(
+    const { changed } = state
+    const { refresh } = yield* opened
+    yield* refresh
+    Object.assign(state, { read: changed, took: (yield* Clock.currentTimeMillis) - startedAt })
+  })
+  /** What a page lacks that sends a cursor. */
+  const read = Effect.fnUntraced(
+    function* (cursor: string) {
+      yield* refresh
+      const written = yield* Clock.currentTimeMillis
+      const { answer } = yield* opened
+      return yield* Stream.runCollect(
+        Page.data(answer(cursor, { program: nameAndVersion, directory, written, base: "files/" })),
+      )
+    },
     one.withPermit,
     // A damaged line is reported by the command itself, and not each time the page is shown.
     Effect.provideService(References.MinimumLogLevel, "None"),
@@ -87,7 +90,12 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
     if ((yield* SubscriptionRef.get(changes)) !== state.changed) yield* SubscriptionRef.set(changes, state.changed)
   })
   yield* Effect.forkScoped(Effect.forever(publish))
-  return { change: Effect.sync(() => state.changed++), changes: SubscriptionRef.changes(changes), read }
+  return {
+    change: Effect.sync(() => state.changed++),
+    changes: SubscriptionRef.changes(changes),
+    // A reader that goes away does not end what all others need too.
+    read: (cursor: string) => Effect.flatMap(Effect.forkIn(read(cursor), scope), Fiber.join),
+  }
 })
 
 type Data = Effect.Success<ReturnType<typeof makeData>>
@@ -148,7 +156,11 @@ const json = (value: LiveHealth.Health, isGood: boolean) =>
   })
 
 /** Answers a request that is allowed. */
-const route = Effect.fnUntraced(function* ({ data, directory, looks, page }: Served, path: string) {
+const route = Effect.fnUntraced(function* (
+  { data, directory, looks, page }: Served,
+  path: string,
+  query: URLSearchParams,
+) {
   switch (path) {
     case "/":
       return HttpServerResponse.text(page.html, {
@@ -156,7 +168,7 @@ const route = Effect.fnUntraced(function* ({ data, directory, looks, page }: Ser
         headers: { ...secureHeaders, "content-security-policy": `${page.policy}; frame-ancestors 'none'` },
       })
     case "/data":
-      return HttpServerResponse.stream(Stream.fromIterable(yield* data.read), {
+      return HttpServerResponse.stream(Stream.fromIterable(yield* data.read(query.get("after") ?? "")), {
         contentType: "text/plain; charset=utf-8",
         headers: secureHeaders,
       })
@@ -189,15 +201,16 @@ const signIn = (token: string) =>
 const answer = Effect.fnUntraced(function* (served: Served) {
   const request = yield* HttpServerRequest.HttpServerRequest
   const [path = "/", search = ""] = request.url.split("?", 2)
-  const query = new URLSearchParams(search).get("token") ?? ""
+  const query = new URLSearchParams(search)
+  const token = query.get("token") ?? ""
   const { authorization = "", host = "" } = request.headers
   const cookie = request.cookies[LiveAccess.cookieName] ?? ""
   if (request.method !== "GET" && request.method !== "HEAD") return plain("this page can only be read", 405)
-  switch (LiveAccess.decide(served.access, { host, authorization, cookie, query })) {
+  switch (LiveAccess.decide(served.access, { host, authorization, cookie, query: token })) {
     case "allowed":
-      return yield* route(served, path)
+      return yield* route(served, path, query)
     case "signs in":
-      return signIn(query)
+      return signIn(token)
     case "foreign host":
       return plain("only names of this machine are answered, such as 127.0.0.1", 403)
     case "no token":
@@ -235,7 +248,7 @@ const listen = Effect.fnUntraced(function* <R>(
 
 /** Serves the page of a directory until the scope closes. */
 export const serve = Effect.fnUntraced(function* (at: Listen, directory: string) {
-  const access = yield* accessOf(at)
+  const access = yield* LiveAccess.accessOf(at)
   const looks: LiveHealth.Looks = {
     startedAt: yield* Clock.currentTimeMillis,
     last: undefined,
@@ -253,7 +266,7 @@ export const serve = Effect.fnUntraced(function* (at: Listen, directory: string)
     ),
   )
   const isPublic = !LiveAccess.isLoopback(at.host)
-  yield* Messages.write(`live page: ${address}${access.token === undefined ? "" : "/?token=…"}`)
+  yield* StandardError.write(`live page: ${address}${access.token === undefined ? "" : "/?token=…"}`)
   if (isPublic) {
     yield* Effect.logWarning(
       `${address} is not encrypted, so others on the network can read the token and the results; put a proxy with TLS before it`,

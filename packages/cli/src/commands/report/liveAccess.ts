@@ -2,7 +2,13 @@
  * Who may read a live page: everybody on this machine where it is on loopback, and else who has the token.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+
+import * as Failure from "../../Failure.ts"
+import type { Listen } from "../../flags/Listen.ts"
 
 export interface Access {
   /** Without one, only requests to a name of this machine are answered. */
@@ -27,6 +33,23 @@ export const cookieName = "live_response"
 const loopbackHosts = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
 export const isLoopback = (host: string): boolean => loopbackHosts.test(host.includes(":") ? `[${host}]` : host)
+
+/** In characters. */
+const shortestToken = 16
+
+/** Who may read the page at this address, by the environment. */
+export const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen) {
+  const token = Option.getOrUndefined(yield* Config.option(Config.Redacted("LIVE_RESPONSE_LISTEN_TOKEN")))
+  if (token !== undefined && Redacted.value(token).length < shortestToken) {
+    return yield* Failure.usage(`LIVE_RESPONSE_LISTEN_TOKEN must have at least ${shortestToken} characters`)
+  }
+  if (token === undefined && !isLoopback(host)) {
+    return yield* Failure.usage(
+      `--listen ${text} can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN to a secret that its readers send, or listen on 127.0.0.1`,
+    )
+  }
+  return { token } satisfies Access
+})
 
 const hashOf = (text: string) => createHash("sha256").update(text).digest()
 

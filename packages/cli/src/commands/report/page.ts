@@ -9,6 +9,7 @@ import * as Hasher from "@live-response/core/Hasher"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
+import type { Answer } from "./liveCollector.ts"
 import page from "./page.json" with { type: "json" }
 import { jsonPieces, type Payload } from "./payload.ts"
 
@@ -102,9 +103,9 @@ const base64 = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
 /** The page that a collector serves, and its policy. Its data is elsewhere. */
 export const live = Effect.map(policyOf(true), (policy) => ({ policy, html: `${start(policy, " data-live")}${foot}` }))
 
-/** The data of a live page: the hashes in a line, and the rest as JSON. */
-export const data = (payload: Payload, hashes: string) =>
-  Stream.encodeText(Stream.concat(Stream.succeed(`${hashes}\n`), chunked(jsonPieces(payload), 65_536)))
+/** The data of a live page: the cursor and the hashes, each in a line, and the rest as JSON. */
+export const data = ({ cursor, data, hashes }: Answer) =>
+  Stream.encodeText(Stream.concat(Stream.succeed(`${cursor}\n${hashes}\n`), chunked(jsonPieces(data), 65_536)))
 
 /** The bytes of the file. */
 export const html = (payload: Payload, hashes: string) =>

@@ -130,6 +130,24 @@ export interface Payload {
   readonly texts: ReadonlyArray<string>
 }
 
+/** Rows of a table that were added or replaced, and their numbers. */
+interface ChangedRows<Columns> {
+  readonly at: ReadonlyArray<number>
+  readonly columns: Columns
+}
+
+/** What of the data of a live page has changed. The page has the rest. */
+export interface Changes extends Pick<Payload, "version" | "written" | "damaged" | "parts"> {
+  readonly kind: "changes"
+  /** The values that were added to each field, in the order of the fields. */
+  readonly fields: ReadonlyArray<Field>
+  readonly machines: ChangedRows<Machines>
+  readonly actions: ChangedRows<Actions>
+  readonly results: ChangedRows<Results>
+  readonly outputs: Outputs & { readonly from: number }
+  readonly texts: { readonly from: number; readonly added: ReadonlyArray<string> }
+}
+
 /** How many elements of a long column are put into one piece of JSON. */
 const pieceLength = 1_000
 

@@ -20,10 +20,10 @@ import * as Failure from "../../Failure.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as StoredScript from "../../input/StoredScript.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as Columns from "./columns.ts"
-import * as Database from "./database.ts"
+import * as Database from "./sqlite.ts"
 
 /** Without it, spreadsheets decode the file with a legacy encoding. */
 const byteOrderMark = "\uFEFF"
@@ -129,7 +129,7 @@ const readRow = (files: PrivateDirectory, entry: ManifestEntry.Completed, known:
     Effect.map((script) => [Columns.rowOf(entry, script, known)]),
     Effect.catchTag("Unusable", ({ message }) =>
       StoredScript.isExpected(type, entry.path)
-        ? Effect.as(Messages.write(printable(`live-response: no row for ${entry.path}: ${message}`)), [])
+        ? Effect.as(StandardError.write(printable(`live-response: no row for ${entry.path}: ${message}`)), [])
         : Effect.succeed([]),
     ),
   )

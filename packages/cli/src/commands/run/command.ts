@@ -19,7 +19,7 @@ import * as Quota from "../../flags/Quota.ts"
 import * as SignIn from "../../flags/SignIn.ts"
 import * as Yes from "../../flags/Yes.ts"
 import * as LibraryName from "../../input/LibraryName.ts"
-import * as Machines from "../../input/Machines.ts"
+import * as Machines from "../../input/MachineArguments.ts"
 import { manyMachines } from "../../input/Confirmation.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
 

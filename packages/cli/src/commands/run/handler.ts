@@ -19,7 +19,7 @@ import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -33,20 +33,20 @@ import type { Listen } from "../../flags/Listen.ts"
 import type { MachineSelection } from "../../flags/MachineSelection.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
 import * as Lists from "../../input/Lists.ts"
-import * as Machines from "../../input/Machines.ts"
+import * as Machines from "../../input/MachineArguments.ts"
 import * as ActionText from "../../output/ActionText.ts"
 import * as BatchEventText from "../../output/BatchEventText.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
-import * as Messages from "../../output/Messages.ts"
-import * as Notification from "../../output/Notification.ts"
+import * as StandardError from "../../output/StandardError.ts"
+import * as Notification from "../../output/WebhookNotification.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import type * as Table from "../../output/Table.ts"
-import * as ActionsFile from "../download/actionsFile.ts"
-import * as Environment from "../download/environment.ts"
+import * as ActionsFile from "../download/actionsFileWriter.ts"
+import * as Environment from "../download/services.ts"
 import * as LiveEvents from "../report/liveEvents.ts"
 import * as LibraryWatch from "./libraryWatch.ts"
 import * as NamedMachines from "./namedMachines.ts"
@@ -98,18 +98,15 @@ const findJournal = Effect.fnUntraced(function* ({ directory, journal = director
   return Option.isSome(yield* found.value.info(FileName.single.sessions)) ? found : Option.none()
 })
 
-/** As long as a run waits for a network that is down. */
-const defaultPatience = Duration.hours(1)
-
 /** Waits for the API as the run does, and says so. */
 const patiently =
   ({ giveUpAfter, quiet }: Options) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     effect.pipe(
-      Timing.with({ giveUpAfter: Option.getOrElse(giveUpAfter, () => defaultPatience) }),
+      Timing.with({ giveUpAfter: Option.getOrElse(giveUpAfter, () => Timing.batchGiveUpAfter) }),
       Effect.provideService(Reporter, (event) => {
         const message = BatchEventText.message(event, { quiet })
-        return message === undefined ? Effect.void : Messages.write(message)
+        return message === undefined ? Effect.void : StandardError.write(message)
       }),
     )
 
@@ -155,7 +152,7 @@ const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   yield* LibraryUpload.checkUnchanged(uploads)
   for (const each of uploads) {
     yield* LibraryUpload.upload(each)
-    yield* Messages.write(`${printable(each.file.fileName)}: uploaded to the library`)
+    yield* StandardError.write(`${printable(each.file.fileName)}: uploaded to the library`)
   }
   return { selected, session, used }
 })
@@ -323,7 +320,7 @@ const makeRequirementsNotice = () => {
     const { reason } = event.error
     if (reason._tag !== "Refused" || !/support|windows|version/i.test(reason.detail ?? "")) return Effect.void
     isReported = true
-    return Messages.write(`live response needs machines with ${Session.supportedSystems.join("; ")}`)
+    return StandardError.write(`live response needs machines with ${Session.supportedSystems.join("; ")}`)
   }
 }
 

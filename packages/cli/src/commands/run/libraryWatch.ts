@@ -7,7 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as EventOutput from "../../output/EventOutput.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable } from "../../output/Printable.ts"
 import type { Used } from "./plan.ts"
 
@@ -42,7 +42,7 @@ export const make = Effect.fnUntraced(function* (
     if (event.event !== "sessions" || state.started === 0) return Effect.void
     return check.pipe(
       Effect.catch(({ message }) =>
-        Messages.write(
+        StandardError.write(
           `live-response: whether files were replaced in the library during the run is not known: ${printable(message)}`,
         ),
       ),

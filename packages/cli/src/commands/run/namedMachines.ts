@@ -5,7 +5,7 @@ import type { Machine } from "@live-response/core/Machine"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Lists from "../../input/Lists.ts"
-import type * as Machines from "../../input/Machines.ts"
+import type * as Machines from "../../input/MachineArguments.ts"
 
 /** The ids and the DNS names, in lower case. None if one of the lists can be read only once: the run reads it. */
 export const keysOf = Effect.fnUntraced(function* <E, R>(

@@ -22,7 +22,7 @@ import * as Failure from "../../Failure.ts"
 import type { MachineSelection } from "../../flags/MachineSelection.ts"
 import * as LibraryName from "../../input/LibraryName.ts"
 import * as LocalFile from "../../input/LocalFile.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable } from "../../output/Printable.ts"
 
 /** The machines of a selection. */
@@ -63,7 +63,10 @@ const libraryFiles = ({ isOptional }: { readonly isOptional: boolean }) => {
     error: ApiError,
   ): Effect.Effect<ReadonlyArray<LibraryFile.LibraryFile> | undefined, ApiError> =>
     isOptional
-      ? Effect.as(Messages.write(`live-response: file names are not checked: ${printable(reason.message)}`), undefined)
+      ? Effect.as(
+          StandardError.write(`live-response: file names are not checked: ${printable(reason.message)}`),
+          undefined,
+        )
       : Effect.fail(error)
   return Library.use(({ list }) => Stream.runCollect(list)).pipe(
     Effect.catchReason("DefenderError", "Forbidden", skip),
@@ -115,7 +118,7 @@ export const checkLibrary = Effect.fnUntraced(function* (
     }
     const problem = LibraryUpload.notInLibrary(files, name)
     if (!isResuming) return yield* problem
-    yield* Messages.write(`live-response: ${problem.message}`)
+    yield* StandardError.write(`live-response: ${problem.message}`)
   }
   return { local, used } satisfies Needs
 })

@@ -22,7 +22,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import { printable, printableJson, printableText } from "../../output/Printable.ts"
 
@@ -80,7 +80,7 @@ const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
   if (entry?.status !== "completed" || !(yield* store.has(entry))) return fromApi
   const path = files.pathOf(entry.path)
   const warn = (difference: string) =>
-    Messages.write(printable(`live-response: ${path} differs from what was downloaded: ${difference}`))
+    StandardError.write(printable(`live-response: ${path} differs from what was downloaded: ${difference}`))
   const local = { path, bytes: entry.bytes }
   return { bytes: Verification.whileRead(store.read(entry.path), entry, warn), local } satisfies Source
 })
@@ -126,10 +126,10 @@ const printText = Effect.fnUntraced(function* (
     { concurrency: 2 },
   )
   if (script.exitCode !== 0) {
-    yield* Messages.write(`live-response: the script's exit code is ${script.exitCode ?? "unknown"}`)
+    yield* StandardError.write(`live-response: the script's exit code is ${script.exitCode ?? "unknown"}`)
   }
   if (script.errorsLength > 0 && !options.errors) {
-    yield* Messages.write(
+    yield* StandardError.write(
       `live-response: the script has errors too, ${Format.counted(script.errorsLength, "character")}; show them with live-response show ${ref} --errors`,
     )
   }

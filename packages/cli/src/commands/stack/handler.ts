@@ -13,7 +13,7 @@ import * as Failure from "../../Failure.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import * as Table from "../../output/Table.ts"
@@ -72,7 +72,7 @@ export const print = Effect.fnUntraced(
 )
 
 const reportUnusable = ({ path, problem }: ResultRows.UnusableRow) =>
-  Messages.write(printable(`live-response: ${path} is not counted: ${problem}`))
+  StandardError.write(printable(`live-response: ${path} is not counted: ${problem}`))
 
 /** PowerShell and Windows do not distinguish case in the name of a script. */
 const isWanted = ({ source }: ResultRows.ScriptRow, { script }: Options): boolean =>

@@ -13,8 +13,8 @@ import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as FailureReasons from "../../output/FailureReasons.ts"
 import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
-import * as Collect from "../report/collect.ts"
-import { Machines, ofSession, outcomeOf } from "../report/machines.ts"
+import * as DirectoryReader from "../report/directoryReader.ts"
+import { Machines, ofSession, outcomeOf } from "../report/machineOutcomes.ts"
 import { type State, stateLabels, states } from "../report/payload.ts"
 
 /** What a directory has. */
@@ -37,10 +37,10 @@ const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
   const { actions, rows } = yield* ResultRows.recorded(files)
   for (const action of actions.values()) machines.addAction(action)
   const known = { machines, addAction: (action: Parameters<Machines["addAction"]>[0]) => machines.addAction(action) }
-  yield* Collect.addSessions(files, known, (id) => actions.has(id))
+  yield* DirectoryReader.addSessions(files, known, (id) => actions.has(id))
   yield* Stream.runForEach(rows, (row) =>
     Effect.sync(() => {
-      machines.addRow(row)
+      machines.addRow(row, totals.results + totals.failed)
       totals.lastResult = Math.max(totals.lastResult, row.at ?? 0)
       if (row.kind === "failed") {
         totals.failed++

@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
-import * as Messages from "../../output/Messages.ts"
+import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as ProgressDisplay from "../../output/ProgressDisplay.ts"
 
@@ -40,7 +40,7 @@ export const verify = Effect.fnUntraced(
     const report = Effect.fnUntraced(function* (event: Verification.Event) {
       summary = Verification.tally(summary, event)
       const message = messageOf(event)
-      if (message !== undefined) yield* Messages.write(`live-response: ${printable(message)}`)
+      if (message !== undefined) yield* StandardError.write(`live-response: ${printable(message)}`)
       if (json) yield* print(yield* toJson(event))
     })
 

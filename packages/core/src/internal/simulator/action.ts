@@ -2,7 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import * as Archives from "./archives.ts"
-import type { ActionRecord, Machine } from "./models.ts"
+import type { ActionRecord, Machine } from "./inputs.ts"
 
 export const Command = Schema.Struct({
   type: Schema.Literals(["PutFile", "RunScript", "GetFile"]),

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { isForDefender } from "../../AccessToken.ts"
+import * as CallLimits from "../callLimits.ts"
 import * as ActionRequests from "./actionRequests.ts"
 import * as Actions from "./actions.ts"
 import * as Blobs from "./blobs.ts"
@@ -10,26 +11,26 @@ import type { AccessToken } from "./entraTokens.ts"
 import { apiError, Rejection, tooManyRequests } from "./errors.ts"
 import * as Faults from "./faults.ts"
 import * as Library from "./library.ts"
-import * as Limits from "./limits.ts"
 import * as Machines from "./machines.ts"
 import * as ODataQuery from "./odataQuery.ts"
 import * as Packages from "./packages.ts"
 import { jsonOf } from "./requestBody.ts"
 import type { Operation, Route } from "./routes.ts"
+import * as Throttling from "./throttling.ts"
 
 export interface Api {
   readonly actions: Actions.Actions
   readonly blobs: Blobs.Blobs
   readonly packages: Packages.Packages
   readonly tokens: ReadonlyMap<string, AccessToken>
-  readonly limiters: Readonly<Record<Operation, Limits.Limiter>>
+  readonly limiters: Readonly<Record<Operation, Throttling.Limiter>>
   readonly faults: Faults.Faults
   /** The origin of the links. Default: that of the request. */
   readonly blobOrigin: string | undefined
 }
 
 /** The limits of every call that has none of its own. */
-const usual = () => Limits.perMinuteAndHour(100, 1500)
+const usual = () => Throttling.perMinuteAndHour(CallLimits.otherCalls)
 
 /** The rate limits that Microsoft documents for each call. Those of links and of runs can be changed. */
 export const makeLimiters = (limits: {
@@ -37,13 +38,13 @@ export const makeLimiters = (limits: {
   readonly linksPerHour: number
   readonly runsPerMinute: number
 }): Api["limiters"] => ({
-  link: Limits.perMinuteAndHour(limits.linksPerMinute, limits.linksPerHour),
+  link: Throttling.perMinuteAndHour({ perMinute: limits.linksPerMinute, perHour: limits.linksPerHour }),
   list: usual(),
   action: usual(),
-  run: Limits.perMinute(limits.runsPerMinute),
+  run: Throttling.perMinute(limits.runsPerMinute),
   cancel: usual(),
   respond: usual(),
-  packageLink: Limits.perMinuteAndHour(2, 120),
+  packageLink: Throttling.perMinuteAndHour(CallLimits.packageLinks),
   machines: usual(),
   machine: usual(),
   machinesByTag: usual(),

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { entraError, missingCredential } from "./errors.ts"
-import type { App } from "./models.ts"
+import type { App } from "./inputs.ts"
 
 const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

@@ -13,7 +13,7 @@ import { randomHex } from "../randomHex.ts"
 import { type Blob, type Blobs, isSigned, md5Of } from "./blobs.ts"
 import { storageError } from "./errors.ts"
 import { broken, type Faults, next } from "./faults.ts"
-import type { Fault, GeneratedContent } from "./models.ts"
+import type { Fault, GeneratedContent } from "./inputs.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 

@@ -5,7 +5,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Stream from "effect/Stream"
 import * as Md5 from "../md5.ts"
 import { randomHex } from "../randomHex.ts"
-import type { Fault, GeneratedContent, Result } from "./models.ts"
+import type { Fault, GeneratedContent, Result } from "./inputs.ts"
 
 export interface Blob {
   readonly content: GeneratedContent

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { randomHex } from "../randomHex.ts"
 import { entraError } from "./errors.ts"
-import type { DeviceUser } from "./models.ts"
+import type { DeviceUser } from "./inputs.ts"
 
 interface DeviceCode {
   readonly expiresAt: number

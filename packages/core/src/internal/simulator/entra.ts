@@ -8,7 +8,7 @@ import * as DeviceCodes from "./deviceCodes.ts"
 import * as EntraTokens from "./entraTokens.ts"
 import { entraError, missingCredential, outage } from "./errors.ts"
 import * as Faults from "./faults.ts"
-import type { App, Fault } from "./models.ts"
+import type { App, Fault } from "./inputs.ts"
 import { textOf } from "./requestBody.ts"
 
 export interface Entra {

@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Stream from "effect/Stream"
 import { apiError, outage, tooManyRequests } from "./errors.ts"
-import type { Fault } from "./models.ts"
+import type { Fault } from "./inputs.ts"
 import { type Operation, operations } from "./routes.ts"
 
 /** What faults can happen to: a call of the API, bytes of the storage, or a token. */

@@ -7,7 +7,7 @@ import * as Multipart from "effect/http/Multipart"
 import * as Stream from "effect/Stream"
 import * as Hasher from "../../Hasher.ts"
 import { reject, Rejection } from "./errors.ts"
-import type { LibraryFile } from "./models.ts"
+import type { LibraryFile } from "./inputs.ts"
 
 /** @see https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files */
 interface Entity {

@@ -2,7 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import { type Rejection, reject } from "./errors.ts"
-import type { Machine, MachineRecord } from "./models.ts"
+import type { Machine, MachineRecord } from "./inputs.ts"
 import type { Row } from "./odataFilter.ts"
 import * as ODataQuery from "./odataQuery.ts"
 

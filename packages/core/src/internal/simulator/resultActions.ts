@@ -1,6 +1,6 @@
 /** The finished sessions of results that a test added, so that each result belongs to an action. */
 import * as DateTime from "effect/DateTime"
-import type { ActionRecord } from "./models.ts"
+import type { ActionRecord } from "./inputs.ts"
 
 interface ResultAction {
   readonly finishedAt: number

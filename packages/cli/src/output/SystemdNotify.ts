@@ -5,7 +5,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Messages from "./Messages.ts"
+import * as StandardError from "./StandardError.ts"
 import { printable } from "./Printable.ts"
 
 /** Names the socket of the service manager. systemd sets it. */
@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function* (
     if (Option.isNone(problem) || hasFailed) return
     hasFailed = true
     const why = printable(problem.value)
-    yield* Messages.write(
+    yield* StandardError.write(
       `live-response: systemd can't be informed, because systemd-notify failed: ${why}; install systemd's own, or start the service without Type=notify`,
     )
   })

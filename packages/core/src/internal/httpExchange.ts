@@ -1,17 +1,21 @@
+import * as Array from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import { type HttpClient, TracerDisabledWhen, TracerPropagationEnabled } from "effect/http/HttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as References from "effect/References"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type Trouble, troubleOf } from "./connection.ts"
+import * as BorrowedBody from "../BorrowedBody.ts"
+import { type Trouble, troubleOf } from "./connectionFailure.ts"
 import * as ForeignNumber from "./foreignNumber.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
+import * as TimeLimit from "./timeLimit.ts"
 import { Utf8Decoder } from "./utf8Decoder.ts"
 
 /** `fetch` follows redirects by default; other transports ignore the setting. */
@@ -27,12 +31,15 @@ const withSettings = <R>(
 ): Context.Context<R> => {
   const added = Context.add(
     Context.add(context, FetchHttpClient.RequestInit, withoutRedirects),
-    TracerPropagationEnabled,
+    HttpClient.TracerPropagationEnabled,
     isTraced && sendsTraceHeaders,
   )
   // The client describes each request and answer in a span before it sees that nobody traces.
-  return isTraced ? added : Context.add(added, TracerDisabledWhen, isDisabled)
+  return isTraced ? added : Context.add(added, HttpClient.TracerDisabledWhen, isDisabled)
 }
+
+const withinTime = (headTimeout: Duration.Input) =>
+  TimeLimit.limited({ duration: headTimeout, orElse: (): Trouble => ({ description: "no answer in time" }) })
 
 /**
  * Sends a request to exactly the host that it names, and waits for the head of the answer.
@@ -41,21 +48,65 @@ const withSettings = <R>(
  * (`b3`, `traceparent`) are sent only where they are asked for.
  */
 export const execute = <R>(
-  client: HttpClient.With<HttpClientError, R>,
+  client: HttpClient.HttpClient.With<HttpClientError, R>,
   request: HttpClientRequest,
   headTimeout: Duration.Input,
   options?: { readonly sendsTraceHeaders: boolean },
 ): Effect.Effect<HttpClientResponse, Trouble, R> =>
-  Effect.flatMap(References.TracerEnabled, (isTraced) =>
-    Effect.updateContext(client.execute(request), (context: Context.Context<R>) =>
-      withSettings(context, isTraced, options?.sendsTraceHeaders === true),
+  Effect.flatMap(References.TracerEnabled, (isTraced) => {
+    // An answer that nobody reads is closed when its memory is freed, as that of `execute` is.
+    const opened = isTraced ? undefined : BorrowedBody.open(client, request)
+    return opened === undefined
+      ? Effect.updateContext(client.execute(request), (context: Context.Context<R>) =>
+          withSettings(context, isTraced, options?.sendsTraceHeaders === true),
+        )
+      : Effect.map(opened, ({ response }) => response)
+  }).pipe(Effect.mapError(troubleOf), withinTime(headTimeout))
+
+/** An answer, and what opens its body: in another scope than that of the connection, which closes under a read. */
+export interface Opened {
+  readonly response: HttpClientResponse
+  readonly read: Effect.Effect<BorrowedBody.ChunksPull, never, Scope.Scope>
+}
+
+/**
+ * As `execute`, for an answer whose chunks are borrowed, or copied one by one. Its connection is closed with the scope, also
+ * while a chunk is waited for.
+ */
+export const opener = (client: HttpClient.HttpClient) => {
+  const scoped = HttpClient.withScope(client)
+  return (
+    request: HttpClientRequest,
+    { borrowed, headTimeout }: { readonly borrowed: boolean; readonly headTimeout: Duration.Input },
+  ): Effect.Effect<Opened, Trouble, Scope.Scope> =>
+    Effect.flatMap(References.TracerEnabled, (isTraced) => {
+      const opened = isTraced ? undefined : BorrowedBody.open(client, request)
+      return opened === undefined
+        ? Effect.map(execute(scoped, request, headTimeout), (response) => ({
+            response,
+            read: BorrowedBody.pullOf(response, { borrowed }),
+          }))
+        : closedWithScope(opened).pipe(
+            Effect.mapError(troubleOf),
+            withinTime(headTimeout),
+            Effect.map(({ pull, response }) => ({ response, read: Effect.succeed(borrowed ? pull : copied(pull)) })),
+          )
+    })
+}
+
+const copied = (pull: BorrowedBody.ChunksPull): BorrowedBody.ChunksPull =>
+  Effect.map(
+    pull,
+    Array.map((bytes) => bytes.slice()),
+  )
+
+const closedWithScope = <E>(
+  opened: Effect.Effect<BorrowedBody.OpenedBody, E>,
+): Effect.Effect<BorrowedBody.OpenedBody, E, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.tap(restore(opened), ({ close }) => Scope.addFinalizer(scope, close)),
     ),
-  ).pipe(
-    Effect.mapError(troubleOf),
-    Effect.timeoutOrElse({
-      duration: headTimeout,
-      orElse: () => Effect.fail<Trouble>({ description: "no answer in time" }),
-    }),
   )
 
 /** The limits of a body. */
@@ -144,9 +195,9 @@ const shortBody = ({ text }: HttpClientResponse, { stall }: Bounds): Effect.Effe
   text.pipe(
     Effect.mapError(troubleOf),
     Effect.map((text) => ({ parts: [text], isComplete: true })),
-    Effect.timeoutOrElse({
+    TimeLimit.limited({
       duration: stall,
-      orElse: () => Effect.fail<Trouble>({ description: `the answer took longer than ${formatted(stall)}` }),
+      orElse: (): Trouble => ({ description: `the answer took longer than ${formatted(stall)}` }),
     }),
   )
 
@@ -174,7 +225,7 @@ export const body = (response: HttpClientResponse, bounds: Bounds): Effect.Effec
 
 /** Sends a request and reads its answer within bounds. Its errors are a few words that hold nothing secret. */
 export const exchange = (
-  client: HttpClient,
+  client: HttpClient.HttpClient,
   request: HttpClientRequest,
   options: { readonly headTimeout: Duration.Input; readonly bounds: Bounds },
 ): Effect.Effect<{ readonly response: HttpClientResponse; readonly body: string }, Trouble> =>

@@ -1,3 +1,12 @@
+/** The rate below which a transfer counts as stalled, and how fast its bytes arrive. */
+import type * as Duration from "effect/Duration"
+
+/** The minimum by default, in bytes a second and the window of its average. */
+export const usualMinimum: { readonly bytesPerSecond: number; readonly over: Duration.Input } = {
+  bytesPerSecond: 1000,
+  over: "1 minute",
+}
+
 /** A minimum rate, over a window of `over` milliseconds. */
 export interface Minimum {
   readonly bytesPerSecond: number

@@ -5,8 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
-import * as Messages from "../src/output/Messages.ts"
-import * as ServiceManager from "../src/output/ServiceManager.ts"
+import * as StandardError from "../src/output/StandardError.ts"
+import * as SystemdNotify from "../src/output/SystemdNotify.ts"
 import * as Cli from "./support/Cli.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
 
@@ -45,7 +45,7 @@ describe("a service", () => {
       const { calls, path } = yield* recorder
       yield* withPath(`${path}:/bin:/usr/bin`)
       let status = "nothing done"
-      const service = yield* ServiceManager.make(Effect.sync(() => status)).pipe(withSocket)
+      const service = yield* SystemdNotify.make(Effect.sync(() => status)).pipe(withSocket)
       yield* service.ready
       yield* service.ready
       yield* TestClock.adjust("10 seconds")
@@ -68,8 +68,8 @@ describe("a service", () => {
     Effect.gen(function* () {
       yield* withPath("/nonexistent")
       const lines: Array<string> = []
-      yield* Messages.through((line) => lines.push(line))
-      const service = yield* ServiceManager.make(Effect.succeed("status")).pipe(withSocket)
+      yield* StandardError.through((line) => lines.push(line))
+      const service = yield* SystemdNotify.make(Effect.succeed("status")).pipe(withSocket)
       yield* service.ready
       yield* service.stopping
       assert.deepStrictEqual(lines, [
@@ -82,7 +82,7 @@ describe("a service", () => {
     Effect.gen(function* () {
       const { calls, path } = yield* recorder
       yield* withPath(`${path}:/bin:/usr/bin`)
-      const service = yield* ServiceManager.make(Effect.die("the status is not read")).pipe(
+      const service = yield* SystemdNotify.make(Effect.die("the status is not read")).pipe(
         Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord({})),
       )
       yield* service.ready

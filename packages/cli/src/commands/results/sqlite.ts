@@ -12,7 +12,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as OutputFile from "../../input/OutputFile.ts"
-import type * as KnownActions from "../../input/KnownActions.ts"
+import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 
 /** `docs/report.md` describes the columns. Times are ISO 8601 in UTC, which SQLite's date functions read. */
@@ -46,7 +46,7 @@ const insertInto = (table: string, columns: number) => `INSERT INTO ${table} VAL
 const isoOf = (millis: number | undefined): Value =>
   millis === undefined ? null : DateTime.formatIso(DateTime.makeUnsafe(millis))
 
-const actionValues = (action: KnownActions.KnownAction): ReadonlyArray<Value> => [
+const actionValues = (action: ActionsFileReader.KnownAction): ReadonlyArray<Value> => [
   action.id,
   action.machineId,
   action.machineName,
@@ -103,7 +103,7 @@ const writerOf = (database: DatabaseSync) => {
   const insertResult = database.prepare(insertInto("results", 20))
   const insertField = database.prepare(insertInto("fields", 5))
   return {
-    addAction: (action: KnownActions.KnownAction) => insertAction.run(...actionValues(action)),
+    addAction: (action: ActionsFileReader.KnownAction) => insertAction.run(...actionValues(action)),
     addRow: (row: ResultRows.ResultRow) => {
       insertResult.run(...resultValues(row))
       if (row.kind === "script") addFields(insertField, row)

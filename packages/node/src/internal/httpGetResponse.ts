@@ -12,13 +12,14 @@ import * as Option from "effect/Option"
 import * as Pipeable from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { ResponseBody } from "./responseBody.ts"
 
 interface Source {
   readonly request: HttpClientRequest
   readonly url: string
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
-  readonly borrowedChunks: Stream.Stream<Uint8Array, Error>
+  readonly body: ResponseBody
 }
 
 /** An answer in the form that Effect's clients give it. Its body is read once. */
@@ -28,7 +29,6 @@ export class GetResponse
 {
   readonly [HttpIncomingMessage.TypeId]: typeof HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: typeof HttpClientResponse.TypeId = HttpClientResponse.TypeId
-  readonly [BorrowedBody.TypeId]: Stream.Stream<Uint8Array, HttpClientError>
   readonly request: HttpClientRequest
   readonly url: string
   readonly status: number
@@ -43,7 +43,18 @@ export class GetResponse
     this.url = source.url
     this.status = source.status
     this.headers = Headers.fromInput(source.headers)
-    this[BorrowedBody.TypeId] = Stream.mapError(source.borrowedChunks, (cause) => this.unreadable(cause))
+  }
+
+  get pull(): BorrowedBody.ChunksPull {
+    return this.source.body.pullWith((cause) => this.unreadable(cause))
+  }
+
+  get close(): Effect.Effect<void> {
+    return this.source.body.close
+  }
+
+  get [BorrowedBody.TypeId](): Stream.Stream<Uint8Array, HttpClientError> {
+    return Stream.ensuring(Stream.fromPull(Effect.succeed(this.pull)), this.close)
   }
 
   get stream(): Stream.Stream<Uint8Array, HttpClientError> {
@@ -55,11 +66,17 @@ export class GetResponse
     return cookies === undefined ? Cookies.empty : Cookies.fromSetCookie(cookies)
   }
 
-  /** Kept, because a body is read once. */
-  private body: Effect.Effect<ArrayBuffer, HttpClientError> | undefined
+  /** Kept, because a body is read once. A short one has often arrived with its head. */
+  private kept: Effect.Effect<ArrayBuffer, HttpClientError> | undefined
+  private keep(): Effect.Effect<ArrayBuffer, HttpClientError> {
+    const whole = this.source.body.whole()
+    return whole === undefined
+      ? Effect.runSync(Effect.cached(Stream.mkArrayBuffer(this.stream)))
+      : Effect.succeed(whole.buffer)
+  }
+
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError> {
-    this.body ??= Effect.runSync(Effect.cached(Stream.mkArrayBuffer(this.stream)))
-    return this.body
+    return Effect.suspend(() => (this.kept ??= this.keep()))
   }
 
   get text(): Effect.Effect<string, HttpClientError> {

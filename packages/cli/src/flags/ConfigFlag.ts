@@ -8,9 +8,9 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Failure, fromError } from "./Failure.ts"
-import * as FlagTypes from "./flags/FlagTypes.ts"
-import * as LogFormat from "./output/LogFormat.ts"
+import { Failure, fromError } from "../Failure.ts"
+import * as FlagTypes from "./FlagTypes.ts"
+import * as LogFormat from "../output/LogFormat.ts"
 
 const name = "--config"
 
@@ -43,7 +43,7 @@ const isAction = (arg: string): boolean =>
   ["--help", "-h", "--version", "-v"].includes(arg) || arg.startsWith("--completions")
 
 /** Only a program that has a file loads what reads it. */
-const loadConfigFile = Effect.promise(() => import("./input/ConfigFile.ts"))
+const loadConfigFile = Effect.promise(() => import("../input/ConfigFile.ts"))
 
 /** The start of a message about a variable: the file that set it, if one did. */
 export const FileOf = Context.Reference<(variable: string) => Effect.Effect<string>>("@live-response/cli/FileOf", {

@@ -1,6 +1,7 @@
 /**
  * What `actions.jsonl` says of the machine actions whose results are in a directory.
  */
+import type * as JsonLines from "@live-response/core/JsonLines"
 import type { Brief, MachineActionId } from "@live-response/core/MachineAction"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import * as StoredAction from "@live-response/core/StoredAction"
@@ -88,11 +89,11 @@ const makeShared = (): Shared => {
   return { once, commands }
 }
 
-/** The actions by their ids. */
-export const read = (files: PrivateDirectory) =>
+/** The actions by their ids, of a part of the file. */
+export const read = (files: PrivateDirectory, part?: JsonLines.Part) =>
   Stream.suspend(() => {
     const shared = makeShared()
-    return Stream.map(StoredAction.readBrief(files), (action) => ofAction(action, shared))
+    return Stream.map(StoredAction.readBrief(files, part), (action) => ofAction(action, shared))
   }).pipe(
     Stream.runFold(
       () => new Map<MachineActionId, KnownAction>(),

@@ -15,7 +15,7 @@ import * as Schedule from "effect/Schedule"
 import type * as EventOutput from "./EventOutput.ts"
 import * as FailureReasons from "./FailureReasons.ts"
 import * as FleetProgress from "./FleetProgress.ts"
-import * as Messages from "./Messages.ts"
+import * as StandardError from "./StandardError.ts"
 import { printable } from "./Printable.ts"
 import { nameAndVersion } from "./ProgramName.ts"
 
@@ -56,7 +56,7 @@ const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =
     Effect.interruptible,
     Effect.catch((error) => {
       const status = "response" in error && error.response !== undefined ? ` (HTTP ${error.response.status})` : ""
-      return Messages.write(
+      return StandardError.write(
         `live-response: the webhook of --notify did not accept the outcome${status}; check its address`,
         "warning",
       )

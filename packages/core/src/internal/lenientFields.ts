@@ -1,7 +1,7 @@
 /** Reads members of answers whose types drift. No function throws: what it can't read is absent. */
 import * as DateTime from "effect/DateTime"
 import * as Predicate from "effect/Predicate"
-import { shorten } from "./text.ts"
+import { shorten } from "./recordText.ts"
 
 /** An own member of an object, not an inherited one. */
 export const member = (value: unknown, key: string): unknown =>

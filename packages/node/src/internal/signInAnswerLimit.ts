@@ -1,4 +1,4 @@
-import type { AdditionalPolicy } from "./lastConnection.ts"
+import type { AdditionalPolicy } from "./signInConnection.ts"
 import { deadline } from "./signInTimeout.ts"
 
 /** A sign-in server's answer, in bytes: one with a token or a directory of servers has some thousands. */

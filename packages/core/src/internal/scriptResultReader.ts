@@ -2,7 +2,7 @@
 import * as Result from "effect/Result"
 import * as TextEncoding from "../TextEncoding.ts"
 import * as JsonMembers from "./jsonMembers.ts"
-import * as Lenient from "./lenient.ts"
+import * as Lenient from "./lenientFields.ts"
 import * as NulText from "./nulText.ts"
 
 /** The names of a field: the current one, and the one in older documentation. The first that has text counts. */

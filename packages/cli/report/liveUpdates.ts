@@ -5,13 +5,13 @@
  * itself.
  */
 import { h } from "./dom.ts"
-import { type Model, readLive } from "./model.ts"
+import { type Model, readLive, type Snapshot } from "./model.ts"
 
 /** Whether this page was served by a collector, and not read from a file. */
 export const isLive = document.documentElement.dataset["live"] !== undefined
 
-/** Reading and showing takes at most a fifth of the time, so that the page can be used meanwhile. */
-const share = 5
+/** Reading and showing takes at most a quarter of the time, so that the page can be used meanwhile. */
+const share = 3
 
 const shortestPause = 500
 
@@ -21,16 +21,19 @@ const say = (text: string): void => {
   if (state.textContent !== text) state.textContent = text
 }
 
-/** Reads the data. A page that must sign in again is loaded again. */
-const read = (): Promise<Model> =>
-  fetch("data", { cache: "no-store" }).then((response) => {
-    if (!response.ok) throw new Error(`the collector answered ${response.status}`)
-    return response.text().then(readLive)
-  })
+/** Reads the data, or what of it is new. */
+const read = (before: Snapshot | undefined): Promise<Snapshot> =>
+  fetch(`data?after=${encodeURIComponent(before?.cursor ?? "")}`, { cache: "no-store" }).then((response) =>
+    response.text().then((text) => {
+      if (!response.ok) throw new Error(text.trim())
+      return readLive(text, before)
+    }),
+  )
 
 /** `start` shows the first data, and returns what shows newer data. */
 export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) => void): void => {
   let show: ((newer: Model) => void) | undefined
+  let snapshot: Snapshot | undefined
   let isBusy = false
   let isStale = false
 
@@ -49,10 +52,11 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
     isBusy = true
     isStale = false
     const startedAt = performance.now()
-    read().then(
-      (model) => {
-        if (show === undefined) show = start(model, state)
-        else show(model)
+    read(snapshot).then(
+      (newer) => {
+        snapshot = newer
+        if (show === undefined) show = start(newer.model, state)
+        else show(newer.model)
         return pause((performance.now() - startedAt) * share)
       },
       () => {

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Warnings from "../src/Warnings.ts"
+import * as Warnings from "../src/NodeWarnings.ts"
 
 const nextWarning = Effect.callback<string>((resume) => {
   process.once("warning", ({ message }) => resume(Effect.succeed(message)))

@@ -1,4 +1,4 @@
-/** The call limits of the simulated API. */
+/** How the simulated API throttles calls. */
 
 export interface Window {
   readonly limit: number
@@ -37,5 +37,5 @@ const minute = (limit: number): Window => ({ limit, millis: 60_000, text: "00:01
 
 export const perMinute = (limit: number): Limiter => makeLimiter([minute(limit)])
 
-export const perMinuteAndHour = (minutely: number, hourly: number): Limiter =>
-  makeLimiter([minute(minutely), { limit: hourly, millis: 3_600_000, text: "01:00:00" }])
+export const perMinuteAndHour = (limits: { readonly perMinute: number; readonly perHour: number }): Limiter =>
+  makeLimiter([minute(limits.perMinute), { limit: limits.perHour, millis: 3_600_000, text: "01:00:00" }])

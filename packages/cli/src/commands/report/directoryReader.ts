@@ -3,36 +3,38 @@
  */
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as Hasher from "@live-response/core/Hasher"
+import type * as JsonLines from "@live-response/core/JsonLines"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { longestOutput } from "@live-response/core/Stack"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
-import * as KnownActions from "../../input/KnownActions.ts"
+import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { Collector } from "./collector.ts"
-import type { Machines } from "./machines.ts"
+import type { Machines } from "./machineOutcomes.ts"
 
-/** Adds what `sessions.jsonl` says of machines, and returns how many lines of it are damaged. */
+/** Adds what `sessions.jsonl`, or a part of it, says of machines, and returns how many lines of it are damaged. */
 export const addSessions = Effect.fnUntraced(function* (
   files: PrivateDirectory,
   collector: {
-    readonly machines: Machines
-    readonly addAction: (action: KnownActions.KnownAction) => void
+    readonly machines: Pick<Machines, "addEntry">
+    readonly addAction: (action: ActionsFileReader.KnownAction) => void
   },
   isKnown: (id: MachineActionId) => boolean,
+  part?: JsonLines.Part,
 ) {
   let damaged = 0
   const count = Effect.sync(() => {
     damaged++
   })
   yield* Stream.runForEach(
-    FleetJournal.entries(files, () => count),
+    FleetJournal.entries(files, () => count, part),
     (entry) =>
       Effect.sync(() => {
         if (entry.entry === "ended" && !isKnown(entry.action.id)) {
-          collector.addAction(KnownActions.ofAction(entry.action))
+          collector.addAction(ActionsFileReader.ofAction(entry.action))
         }
         collector.machines.addEntry(entry)
       }),
@@ -40,16 +42,20 @@ export const addSessions = Effect.fnUntraced(function* (
   return damaged
 })
 
-/** Reads a directory of results into a collector. */
-export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
-  const collector = new Collector()
-  const hasher = yield* Hasher.Hasher
+/** Makes a key of an output. */
+export const outputHash = Effect.map(Hasher.Hasher, (hasher) => {
   const encoder = new TextEncoder()
-  const hashOf = (text: string) => {
+  return (text: string) => {
     const hash = hasher("SHA-256")
     hash.update(encoder.encode(text))
     return Hex.encode(hash.digest())
   }
+})
+
+/** Reads a directory of results into a collector. */
+export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
+  const collector = new Collector()
+  const hashOf = yield* outputHash
   const { actions, rows } = yield* ResultRows.read(files, { limit: longestOutput })
   for (const action of actions.values()) collector.addAction(action)
   const damaged = yield* addSessions(files, collector, (id) => actions.has(id))

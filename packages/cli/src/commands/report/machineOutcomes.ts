@@ -2,7 +2,7 @@
  * What became of each machine: pure rules over what is on the disk.
  */
 import type * as FleetJournal from "@live-response/core/FleetJournal"
-import * as KnownActions from "../../input/KnownActions.ts"
+import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import type * as ResultRows from "../../input/ResultRows.ts"
 import { reasonOf } from "../../output/FailureReasons.ts"
 import type { State } from "./payload.ts"
@@ -14,14 +14,17 @@ export interface Machine {
   name: string
   /** How many results are stored and can be used. */
   results: number
-  /** The first result that can't be used, and the first download that failed. */
-  unusable: string | undefined
-  failed: string | undefined
+  /** The results that can't be used, and the downloads that failed, by the numbers of their rows. */
+  problems: ReadonlyMap<number, Problem>
   /** The newest session. */
-  action: KnownActions.KnownAction | undefined
-  /** The last entry of the journal, if it is not that of a finished session. */
-  entry: "starting" | "started" | "notStarted" | undefined
+  action: ActionsFileReader.KnownAction | undefined
+  /** The last entry of the journal. */
+  entry: FleetJournal.Entry | undefined
 }
+
+type Problem = Pick<ResultRows.UnusableRow | ResultRows.FailedRow, "kind" | "problem">
+
+const noProblems: Machine["problems"] = new Map()
 
 export interface Outcome {
   readonly state: State
@@ -34,7 +37,7 @@ const finalStatuses: ReadonlySet<string> = new Set(["Failed", "TimeOut", "Cancel
 const openStatuses: ReadonlySet<string> = new Set(["Pending", "InProgress"])
 
 /** In the words of a run's summary: the command that failed, and its errors. */
-const errorOf = ({ commands, status }: KnownActions.KnownAction): string => {
+const errorOf = ({ commands, status }: ActionsFileReader.KnownAction): string => {
   const failed = commands.find(({ errors }) => errors.length > 0)
   if (failed === undefined) return status
   const { errors, source, type } = failed
@@ -43,8 +46,9 @@ const errorOf = ({ commands, status }: KnownActions.KnownAction): string => {
 
 /** What became of the newest session, whatever its results. */
 export const ofSession = ({ action, entry }: Machine): Outcome => {
-  if (entry === "notStarted") return { state: "not started", reason: "The service refused the session" }
-  if (entry !== undefined) return { state: "not finished", reason: "Offline or in progress" }
+  if (entry?.entry === "notStarted") return { state: "not started", reason: "The service refused the session" }
+  const isKnown = entry?.entry === "ended" || (entry?.entry === "started" && action?.id === entry.machineActionId)
+  if (entry !== undefined && !isKnown) return { state: "not finished", reason: "Offline or in progress" }
   if (action === undefined) return { state: "nothing downloaded", reason: "" }
   if (openStatuses.has(action.status)) return { state: "not finished", reason: "Offline or in progress" }
   if (!finalStatuses.has(action.status)) return { state: "nothing downloaded", reason: "" }
@@ -54,8 +58,11 @@ export const ofSession = ({ action, entry }: Machine): Outcome => {
 /** A machine with any result has results. Without one, the latest thing that failed says why. */
 export const outcomeOf = (machine: Machine): Outcome => {
   if (machine.results > 0) return { state: "results", reason: "" }
-  if (machine.unusable !== undefined) return { state: "unusable", reason: reasonOf(machine.unusable) }
-  if (machine.failed !== undefined) return { state: "download failed", reason: reasonOf(machine.failed) }
+  const problems = Array.from(machine.problems.values())
+  const unusable = problems.find(({ kind }) => kind === "unusable")
+  if (unusable !== undefined) return { state: "unusable", reason: reasonOf(unusable.problem) }
+  const [failed] = problems
+  if (failed !== undefined) return { state: "download failed", reason: reasonOf(failed.problem) }
   return ofSession(machine)
 }
 
@@ -72,7 +79,7 @@ export class Machines {
       return known
     }
     this.byKey.set(key, this.all.length)
-    const empty = { results: 0, unusable: undefined, failed: undefined, action: undefined, entry: undefined }
+    const empty = { results: 0, problems: noProblems, action: undefined, entry: undefined }
     return this.all.push({ key, id, name, ...empty }) - 1
   }
 
@@ -87,31 +94,39 @@ export class Machines {
   }
 
   /** Adds a session, and returns the index of its machine. */
-  addAction(action: KnownActions.KnownAction): number {
+  addAction(action: ActionsFileReader.KnownAction): number {
     const index = this.find(action, action.id)
     const machine = this.all[index]
     if (machine !== undefined && (machine.action?.created ?? 0) <= (action.created ?? 0)) machine.action = action
     return index
   }
 
-  /** Adds a result, and returns the index of its machine. */
-  addRow(row: ResultRows.ResultRow): number {
+  /** Adds a result with the number of its row, and returns the index of its machine. */
+  addRow(row: ResultRows.ResultRow, number: number): number {
     const index = this.find(row, row.machineActionId)
     const machine = this.all[index]
     if (machine === undefined) return index
-    if (row.kind === "unusable") machine.unusable ??= row.problem
-    else if (row.kind === "failed") machine.failed ??= row.problem
-    else machine.results++
+    if (!("problem" in row)) machine.results++
+    else machine.problems = new Map([...machine.problems, [number, { kind: row.kind, problem: row.problem }]])
     return index
   }
 
-  /** Adds an entry of the journal. The last one of a machine counts, unless its session is known to be final. */
-  addEntry(entry: FleetJournal.Entry): void {
-    const machine = this.all[this.find({ machineId: entry.machineId, machineName: "" }, entry.machineId)]
-    if (machine === undefined) return
-    if (entry.entry === "ended") machine.action = KnownActions.ofAction(entry.action)
-    const isKnown =
-      entry.entry === "ended" || (entry.entry === "started" && machine.action?.id === entry.machineActionId)
-    machine.entry = isKnown ? undefined : entry.entry
+  /** Takes back the problem of a row, because its result was downloaded again. */
+  removeProblem(index: number, number: number): void {
+    const machine = this.all[index]
+    if (machine !== undefined) machine.problems = new Map([...machine.problems].filter(([row]) => row !== number))
+  }
+
+  /**
+   * Adds an entry of the journal, and returns the index of its machine. The last one of a machine counts, unless its session is
+   * known to be final.
+   */
+  addEntry(entry: FleetJournal.Entry): number {
+    const index = this.find({ machineId: entry.machineId, machineName: "" }, entry.machineId)
+    const machine = this.all[index]
+    if (machine === undefined) return index
+    if (entry.entry === "ended") machine.action = ActionsFileReader.ofAction(entry.action)
+    machine.entry = entry
+    return index
   }
 }

@@ -1,7 +1,7 @@
 import * as NodeEnvironment from "@live-response/node/NodeEnvironment"
 import * as ConfigProvider from "effect/ConfigProvider"
 import { librarySwitch } from "./DebugSwitches.ts"
-import { socketVariable } from "./output/ServiceManager.ts"
+import { socketVariable } from "./output/SystemdNotify.ts"
 
 /**
  * Removes from this process's environment the secrets, the switch by which libraries print them, and the socket of systemd, and

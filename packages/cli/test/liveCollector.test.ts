@@ -1,0 +1,202 @@
+/**
+ * The data of a live page: it is what a report has, and an update costs what was appended.
+ */
+import { appendFileSync, rmSync, writeFileSync } from "node:fs"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import { type Model, readLive, type Snapshot } from "../report/model.ts"
+import * as DirectoryReader from "../src/commands/report/directoryReader.ts"
+import * as LiveCollector from "../src/commands/report/liveCollector.ts"
+import * as Page from "../src/commands/report/page.ts"
+import * as Cli from "./support/CliInProcess.ts"
+import * as Directory from "./support/Directory.ts"
+import * as Samples from "./support/Samples.ts"
+
+const about = { program: "live-response", directory: "case", written: 1, base: "files/" }
+
+/** What a page shows of a model, whatever the order of its rows and texts. */
+const shown = (model: Model) => {
+  const { actions, damaged, fields, machines, parts } = model.payload
+  const rows = model.results.machine.map((machine, row) => ({
+    machine: `${model.machineName(machine)} ${model.machineId(machine)}`,
+    target: model.target(row),
+    kind: model.kind(row),
+    source: model.text(model.results.source[row]),
+    exitCode: model.results.exitCode[row],
+    firstLine: model.text(model.results.firstLine[row]),
+    output: model.output(row),
+    errors: model.text(model.results.errors[row]),
+    path: model.path(row),
+    bytes: model.results.bytes[row],
+    at: model.results.at[row],
+    problem: model.text(model.results.problem[row]),
+    sha256: model.sha256(row),
+  }))
+  const sorted = (values: ReadonlyArray<unknown>) => values.map((value) => JSON.stringify(value)).toSorted()
+  return {
+    rows: sorted(rows),
+    machines: sorted(
+      machines.id.map((_, machine) => [
+        model.machineId(machine),
+        model.machineName(machine),
+        model.state(machine),
+        model.reason(machine),
+      ]),
+    ),
+    actions: sorted(
+      actions.id.map((id, i) => [
+        model.text(id),
+        model.machineName(actions.machine[i] ?? -1),
+        model.text(actions.status[i]),
+        model.text(actions.errors[i]),
+        actions.created[i],
+      ]),
+    ),
+    fields: sorted(
+      fields.map(({ name, rows, values }) => [
+        name,
+        sorted(rows.map((row, i) => [model.target(row), model.text(values[i])])),
+      ]),
+    ),
+    damaged,
+    parts,
+  }
+}
+
+const textOf = (answer: LiveCollector.Answer) => Stream.mkString(Stream.decodeText(Page.data(answer)))
+
+/** What a report of the directory has. */
+const reported = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
+  const { collector, damaged } = yield* DirectoryReader.collect(files)
+  const data = collector.payload({ ...about, damaged })
+  return readLive(yield* textOf({ cursor: "", hashes: collector.hashes, data }), undefined).model
+})
+
+const below = (n: number) => Random.nextIntBetween(0, n)
+
+/** One change of a directory, as programs make them, and as nobody should. */
+const changeOf = Effect.fnUntraced(function* (box: Cli.Sandbox) {
+  const machine = yield* below(6)
+  const index = yield* below(2)
+  const append = (name: string, text: string) => appendFileSync(box.path(`results/${name}.jsonl`), text)
+  const version = yield* below(1_000)
+  const status = machine % 2 === 0 ? "Succeeded" : "Failed"
+  // Nothing that a directory has recorded changes on the disk.
+  const bytes = Directory.script({
+    script_output: `Name : agent ${machine % 3}\r\nPath : C:\\${machine}.exe\r\n`,
+    exit_code: index,
+  })
+  const result = { machine, index, bytes }
+  const stored = Directory.lines([Directory.completed(result)])
+  const changes: ReadonlyArray<() => void> = [
+    () => append("actions", Directory.lines([Directory.action(machine, { status })])),
+    () => append("actions", Directory.lines([Directory.action(machine, { status, machineId: "" })])),
+    () => append("sessions", Directory.lines([Directory.entry("starting", machine, { mark: "m" })])),
+    () =>
+      append(
+        "sessions",
+        Directory.lines([Directory.entry("started", machine, { machineActionId: Samples.action(machine) })]),
+      ),
+    () => append("sessions", Directory.lines([Directory.entry("notStarted", machine), "damaged"])),
+    () => {
+      const { version: _, ...action } = Directory.action(machine, { status })
+      append("sessions", Directory.lines([Directory.entry("ended", machine, { action })]))
+    },
+    ...[0, 1, 2, 3].map(() => () => {
+      box.write(`results/${Directory.pathOf(result)}`, bytes)
+      append("manifest", stored)
+    }),
+    () => append("manifest", Directory.lines([{ ...Directory.failed(machine, `refused ${version % 3}`), index }])),
+    () => append("manifest", stored.replaceAll(Samples.action(machine), Samples.action(9))),
+    // The beginning of a line, which the next one spoils.
+    () => append("manifest", stored.slice(0, 50)),
+    () => append("manifest", "\n"),
+    () => version % 4 === 0 && rmSync(box.path("results/actions.jsonl")),
+    () => {
+      if (version % 4 !== 0) return
+      box.write(`results/${Directory.pathOf(result)}`, bytes)
+      writeFileSync(box.path("results/manifest.jsonl"), stored, { mode: 0o600 })
+    },
+  ]
+  yield* Effect.sync(changes[yield* below(changes.length)] ?? (() => {}))
+})
+
+/** A file system that counts the bytes that are read. */
+const counting = (counted: { bytes: number }) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (fs) => ({
+      ...fs,
+      stream: (path: string, options?: Parameters<FileSystem.FileSystem["stream"]>[1]) =>
+        Stream.tap(fs.stream(path, options), (bytes) => Effect.sync(() => (counted.bytes += bytes.length))),
+      open: (path: string, options?: Parameters<FileSystem.FileSystem["open"]>[1]) =>
+        Effect.map(fs.open(path, options), (file) => ({
+          ...file,
+          stat: file.stat,
+          read: (buffer: Uint8Array, options?: FileSystem.File.ReadOptions) =>
+            Effect.tap(file.read(buffer, options), (length) => Effect.sync(() => (counted.bytes += length))),
+        })),
+    })),
+  ).pipe(Layer.provideMerge(NodeServices.layer))
+
+describe("the data of a live page", () => {
+  for (const seed of Array.from({ length: 6 }, (_, i) => i)) {
+    it.effect(`is what a report has after each change (seed ${seed})`, () =>
+      Effect.gen(function* () {
+        const box = yield* Cli.sandbox
+        Directory.fill(box, { results: [], actions: [], sessions: [] })
+        const files = yield* PrivateDirectory.open(box.path("results"))
+        const collector = yield* LiveCollector.make(files)
+        let page: Snapshot | undefined
+        for (let step = 0; step < 60; step++) {
+          yield* changeOf(box)
+          if (step % 3 === 2) continue
+          yield* collector.refresh
+          page = readLive(yield* textOf(collector.answer(page?.cursor ?? "", about)), page)
+          assert.deepStrictEqual(shown(page.model), shown(yield* reported(files)), `step ${step}`)
+        }
+      }).pipe(Effect.scoped, Random.withSeed(`live ${seed}`), Effect.provide(NodeServices.layer)),
+    )
+  }
+
+  it.effect("reads and sends what was appended, however much there is", () => {
+    const counted = { bytes: 0 }
+    return Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const resultOf = (machine: number) => ({ machine, bytes: Directory.script({ script_output: `of ${machine}` }) })
+      const machines = Array.from({ length: 1_000 }, (_, machine) => machine)
+      Directory.fill(box, {
+        results: machines.map(resultOf),
+        actions: machines.map((machine) => Directory.action(machine)),
+        sessions: machines.map((machine) => Directory.entry("starting", machine, { mark: "m" })),
+      })
+      const collector = yield* LiveCollector.make(yield* PrivateDirectory.open(box.path("results")))
+      yield* collector.refresh
+      const first = readLive(yield* textOf(collector.answer("", about)), undefined)
+      assert.isAbove(counted.bytes, 700_000)
+      counted.bytes = 0
+      yield* collector.refresh
+      // The last bytes of three files show that they are still the same.
+      assert.isAtMost(counted.bytes, 768)
+
+      counted.bytes = 0
+      const added = resultOf(1_000)
+      box.write(`results/${Directory.pathOf(added)}`, added.bytes)
+      appendFileSync(box.path("results/actions.jsonl"), Directory.lines([Directory.action(1_000)]))
+      appendFileSync(box.path("results/manifest.jsonl"), Directory.lines([Directory.completed(added)]))
+      yield* collector.refresh
+      assert.isAtMost(counted.bytes, 6_000)
+      const sent = yield* textOf(collector.answer(first.cursor, about))
+      assert.isAtMost(sent.length, 2_000)
+      const { model } = readLive(sent, first)
+      assert.strictEqual(model.count, 1_001)
+      assert.strictEqual(model.machineName(model.machineOf(1_000)), Directory.nameOf(1_000))
+    }).pipe(Effect.scoped, Effect.provide(counting(counted)))
+  })
+})

@@ -1,0 +1,136 @@
+/**
+ * The `HttpClient` of requests without a body. It reads answers with memory that is used again, where Effect's own client
+ * passes them through Node's streams.
+ */
+import type { Dispatcher } from "@effect/platform-node/Undici"
+import * as BorrowedBody from "@live-response/core/BorrowedBody"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import { HttpClientError, InvalidUrlError, TransportError } from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
+import * as Url from "effect/http/Url"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { GetResponse } from "./httpGetResponse.ts"
+import { type BodyMemory, ResponseBody } from "./responseBody.ts"
+
+/** Whether this client sends a request. */
+export const isFor = ({ body, headers, method }: HttpClientRequest): boolean =>
+  method === "GET" && body._tag === "Empty" && headers.upgrade === undefined
+
+/** The library has time-outs of its own. */
+const noTimeouts = { headersTimeout: 0, bodyTimeout: 0 }
+
+/** Ends a request whose answer is not in use any more, and whose body was not read. */
+const unread = new FinalizationRegistry<() => void>((abort) => abort())
+
+type Answer = (answer: Effect.Effect<GetResponse, HttpClientError>) => void
+
+/** A request that was sent, with the callbacks of undici. */
+class Exchange implements Dispatcher.DispatchHandler {
+  private readonly request: HttpClientRequest
+  private readonly url: URL
+  private readonly memory: BodyMemory
+  private readonly answer: Answer
+  private body: ResponseBody | undefined
+  private controller: Dispatcher.DispatchController | undefined
+  private isAborted = false
+
+  constructor(request: HttpClientRequest, url: URL, memory: BodyMemory, answer: Answer) {
+    this.request = request
+    this.url = url
+    this.memory = memory
+    this.answer = answer
+  }
+
+  /** Ends the request, unless it has finished. */
+  readonly abort = (): void => {
+    this.isAborted = true
+    this.controller?.abort(new Error("the request was interrupted"))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    if (this.isAborted) this.abort()
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | Array<string> | undefined>,
+  ): void {
+    // Only the final answer counts, and not one that says that it comes.
+    if (status < 200) return
+    const body = new ResponseBody(this.memory, controller)
+    this.body = body
+    const { answer, request, url } = this
+    // Undici is parsing: what the answer leads to waits until it has finished.
+    queueMicrotask(() => {
+      const address = url.href.split("#", 1).join()
+      answer(Effect.succeed(new GetResponse({ request, url: address, status, headers, body })))
+    })
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, bytes: Uint8Array): void {
+    this.body?.push(bytes)
+  }
+
+  onResponseEnd(): void {
+    this.finish()
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, cause: Error): void {
+    this.finish(cause)
+    if (this.body !== undefined) return
+    this.answer(Effect.fail(new HttpClientError({ reason: new TransportError({ request: this.request, cause }) })))
+  }
+
+  private finish(error?: Error): void {
+    // Undici ignores what is aborted later.
+    this.controller = undefined
+    this.body?.finish(error)
+  }
+}
+
+/** The client over the connections of a dispatcher, whose sockets read into `memory.reads`. */
+export const make = (
+  dispatcher: Dispatcher,
+  memory: BodyMemory,
+): HttpClient.HttpClient & BorrowedBody.LendingClient => {
+  const start = (request: HttpClientRequest, url: URL, answer: Answer): Exchange => {
+    const { headers, method } = request
+    const exchange = new Exchange(request, url, memory, answer)
+    const target = { method, headers, origin: url.origin, path: url.pathname + url.search }
+    dispatcher.dispatch({ ...target, ...noTimeouts }, exchange)
+    return exchange
+  }
+
+  const client = HttpClient.make((request, url, signal) =>
+    Effect.callback((answer) => {
+      const { abort } = start(request, url, answer)
+      if (signal.aborted) abort()
+      else signal.addEventListener("abort", abort, { once: true })
+    }),
+  )
+
+  const open = (request: HttpClientRequest) =>
+    Effect.suspend(() => {
+      const url = Url.make(request.url, request.urlParams, Option.getOrUndefined(request.hash))
+      if (Result.isFailure(url)) {
+        return Effect.fail(new HttpClientError({ reason: new InvalidUrlError({ request, cause: url.failure }) }))
+      }
+      return Effect.callback<BorrowedBody.OpenedBody, HttpClientError>((answer) => {
+        const exchange = start(request, url.success, (answered) =>
+          answer(
+            Effect.map(answered, (response) => {
+              unread.register(response, exchange.abort)
+              return { response, pull: response.pull, close: response.close }
+            }),
+          ),
+        )
+        return Effect.sync(exchange.abort)
+      })
+    })
+
+  return BorrowedBody.lending(client, (request) => (isFor(request) ? open(request) : undefined))
+}
