@@ -55,7 +55,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
       yield* space.take(reserved, bytes.length, left)
       if (offset === 0) {
         inspection.start(head)
-        yield* PartFile.exclusively(part)(PartFile.startOver(part))
+        if (!PartFile.isPristine(part)) yield* PartFile.exclusively(part)(PartFile.startOver(part))
       }
       inspection.announce(head)
       inspection.add(bytes)
