@@ -19,7 +19,7 @@ export const throttled = Metric.counter("live_response.quota.throttled", {
   description: "Calls that the server throttled (HTTP 429)",
 })
 
-/** Metrics with attributes are made once: to find one by its attributes costs more than to update it. */
+/** A metric with attributes is created once: to find one by its attributes costs more than to update it. */
 const durations = new Map<string, typeof metrics.duration>()
 
 const durationOf = (operation: string, status: string) => {
