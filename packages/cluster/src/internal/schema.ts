@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { quota } from "./quotaSchema.ts"
+import { retention } from "./retentionSchema.ts"
 import { tenants } from "./tenantSchema.ts"
 
 export interface Migration {
@@ -15,6 +16,7 @@ export interface Migration {
 export const migrations: ReadonlyArray<Migration> = [
   { version: 1, name: "the log of the quota", statements: quota },
   { version: 2, name: "tenants, their results, sessions and positions", statements: tenants },
+  { version: 3, name: "retention", statements: retention },
 ]
 
 export const current: number = migrations.length
