@@ -32,8 +32,8 @@ export interface Options {
    *
    * **Gotchas**
    *
-   * A result that is removed while Microsoft still lists its action can be downloaded again: choose more than the 180 days that it
-   * lists actions for.
+   * A result that is removed while Microsoft still lists its action can be downloaded again: choose more than the 180 days
+   * for which Defender retains data.
    */
   readonly results?: Duration.Input | undefined
 }

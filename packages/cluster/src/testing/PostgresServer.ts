@@ -30,6 +30,9 @@ export interface Service {
   /** The same database, for a role that may read and write rows only. */
   readonly runner: Redacted.Redacted<string>
 
+  /** The same database, for the role that may do everything. */
+  readonly superuser: Redacted.Redacted<string>
+
   /** Stops the server as a crash does: its connections break, and what was committed is there when it starts again. */
   readonly stop: Effect.Effect<void>
 
@@ -202,6 +205,7 @@ export const makeWith = Effect.fnUntraced(function* (
   return {
     owner,
     runner: urlOf(port, "runner", "live"),
+    superuser: urlOf(port, "postgres", "live"),
     stop,
     start,
     freeze: Effect.sync(() => running?.signal("STOP")),
