@@ -29,10 +29,12 @@ const program = Effect.gen(function* () {
   Effect.catchTag("CredentialError", (error) =>
     Console.log(JSON.stringify({ error: error.reason._tag, message: error.message })),
   ),
-  // Standard output is for the answer.
-  Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatSimple)])),
   Effect.provide(
-    TenantCredentials.layerConfig.pipe(Layer.provideMerge([NodeFileSystem.layer, NodePath.layer, NodePlatform.layer])),
+    TenantCredentials.layerConfig.pipe(
+      Layer.provideMerge([NodeFileSystem.layer, NodePath.layer, NodePlatform.layer]),
+      // Standard output is for the answer.
+      Layer.provideMerge(Logger.layer([Logger.withConsoleError(Logger.formatSimple)])),
+    ),
   ),
 )
 
