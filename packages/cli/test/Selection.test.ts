@@ -77,7 +77,7 @@ describe("a selection", () => {
   })
 
   it("checks the status in this program while it follows, and asks the API for no time", () => {
-    const { filter, isSelected } = Selection.toFollow({ ...each, status: ["failed"] }, now)
+    const { filter, isSelected } = Selection.toFollow({ ...each, status: ["failed"] })
     assert.notMatch(filter?.expression ?? "", /status|creationDateTimeUtc/)
     const failed = { machineId, type: "Isolate", requestor: "SOC@contoso.com", status: "Failed" }
     assert.isTrue(isSelected(action(failed)))

@@ -5,6 +5,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { quota } from "./quotaSchema.ts"
 import { tenants } from "./tenantSchema.ts"
+import { tenantSettings } from "./tenantSettingsSchema.ts"
 
 export interface Migration {
   readonly version: number
@@ -15,6 +16,7 @@ export interface Migration {
 export const migrations: ReadonlyArray<Migration> = [
   { version: 1, name: "the log of the quota", statements: quota },
   { version: 2, name: "tenants, their results, sessions and positions", statements: tenants },
+  { version: 3, name: "what each tenant follows, and its status", statements: tenantSettings },
 ]
 
 export const current: number = migrations.length
