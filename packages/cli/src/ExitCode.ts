@@ -2,6 +2,8 @@
  * The exit codes that scripts see, and which error has which code. They are a promise of this program: none of them changes
  * its meaning.
  */
+import type { DatabaseError } from "@live-response/cluster/DatabaseError"
+import type { TenantError } from "@live-response/cluster/Tenants"
 import type { BatchError } from "@live-response/core/BatchError"
 import type * as Config from "effect/Config"
 
@@ -23,13 +25,18 @@ export const exitCode = {
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
+/** An error that ends a whole command. */
+export type CommandError = BatchError | DatabaseError | TenantError | Config.ConfigError
+
 /** The exit code of an error that ends a whole command. */
-export const ofError = (error: BatchError | Config.ConfigError): ExitCode => {
+export const ofError = (error: CommandError): ExitCode => {
   switch (error._tag) {
     case "ConfigError":
+    case "TenantError":
       return exitCode.usage
     case "StoreError":
     case "QuotaStoreError":
+    case "DatabaseError":
       return exitCode.machine
     case "DefenderError":
       if (error.isLocal) return exitCode.machine

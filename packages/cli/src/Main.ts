@@ -34,6 +34,7 @@ import { download } from "./commands/download/command.ts"
 import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
 import { machines } from "./commands/machines/command.ts"
+import { migrate } from "./commands/migrate/command.ts"
 import { quota } from "./commands/quota/command.ts"
 import { report } from "./commands/report/command.ts"
 import { results } from "./commands/results/command.ts"
@@ -85,6 +86,7 @@ export const command = Command.make("live-response").pipe(
     library,
     auth,
     quota,
+    migrate,
     simulate,
     demo,
   ]),

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as Cluster from "./Cluster.ts"
+export * as CredentialReference from "./CredentialReference.ts"
 export * as Database from "./Database.ts"
 export * as DatabaseError from "./DatabaseError.ts"
 export * as Migrations from "./Migrations.ts"
@@ -12,5 +13,6 @@ export * as PgManifest from "./PgManifest.ts"
 export * as PgPositions from "./PgPositions.ts"
 export * as PgQuotaStore from "./PgQuotaStore.ts"
 export * as Retention from "./Retention.ts"
+export * as TenantCredentials from "./TenantCredentials.ts"
 export * as TenantOwner from "./TenantOwner.ts"
 export * as Tenants from "./Tenants.ts"
