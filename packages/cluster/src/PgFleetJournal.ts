@@ -5,10 +5,12 @@
  */
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import { Session } from "@live-response/core/Session"
+import * as SessionIdentity from "@live-response/core/SessionIdentity"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import type { Database } from "./Database.ts"
 import * as TenantTables from "./internal/tenantTables.ts"
 import type { TenantOwner } from "./TenantOwner.ts"
@@ -16,6 +18,7 @@ import type { TenantOwner } from "./TenantOwner.ts"
 const encodeSession = Schema.encodeEffect(Schema.fromJsonString(Session))
 const encodeEntry = Schema.encodeEffect(Schema.fromJsonString(FleetJournal.Entry))
 const EntryRow = Schema.Struct({ entry: Schema.fromJsonString(FleetJournal.Entry) })
+const KnownRow = Schema.Struct({ run: Schema.String, session: Schema.fromJsonString(Session) })
 const RunRow = Schema.Struct({ run: Schema.String })
 
 /**
@@ -54,20 +57,35 @@ export const layer: Layer.Layer<FleetJournal.FleetJournal, never, Database | Ten
       )
     })
 
-    return {
-      open: Effect.fnUntraced(function* (session) {
-        const json = yield* Effect.orDie(encodeSession(session))
-        const rows = yield* write(
-          RunRow,
-          (sql, owner) => sql`${owner} insert into live_response.runs (tenant, session_sha256, session, run, epoch)
-            select tenant, sha256(convert_to(${json}, 'UTF8')), ${json}::json, replace(gen_random_uuid()::text, '-', ''), epoch
-              from owner
-            on conflict (tenant, session_sha256) do update set epoch = excluded.epoch
-            returning run`,
-        )
-        const id = rows.map(({ run }) => run).join("")
-        return { id, append, find: find(id) }
-      }),
-    }
+    const knownRuns = (comment: string) =>
+      read(
+        KnownRow,
+        (sql, tenant) => sql`select run, session::text as session from live_response.runs
+          where tenant = ${tenant} and (comment_sha256 is null
+            or comment_sha256 = sha256(convert_to(${JSON.stringify(comment)}, 'UTF8'))) order by opened`,
+      ).pipe(Effect.map((rows) => rows.map(({ run, session: { commands, comment } }) => ({ run, commands, comment }))))
+
+    const open = Effect.fn("PgFleetJournal.open")(function* (session: Session) {
+      const json = yield* Effect.orDie(encodeSession(session))
+      const run = SessionIdentity.runOf(yield* knownRuns(session.comment), session) ?? ""
+      const rows = yield* write(
+        RunRow,
+        (
+          sql,
+          owner,
+        ) => sql`${owner} insert into live_response.runs (tenant, session_sha256, session, comment_sha256, run, epoch)
+          select tenant, sha256(convert_to(${json}, 'UTF8')), ${json}::json,
+            sha256(convert_to(${JSON.stringify(session.comment)}, 'UTF8')),
+            coalesce(nullif(${run}, ''), replace(gen_random_uuid()::text, '-', '')), epoch from owner
+          on conflict (tenant, session_sha256) do update set epoch = excluded.epoch
+          returning run`,
+      )
+      const id = rows.map(({ run }) => run).join("")
+      return { id, append, find: find(id) }
+    })
+
+    // Two spellings of one session that are opened at once have one run. Another owner is refused in between by its epoch.
+    const oneAtATime = yield* Semaphore.make(1)
+    return { open: (session) => oneAtATime.withPermit(open(session)) }
   }),
 )

@@ -224,11 +224,16 @@ const decodeEpochs = rowsOf(Schema.Struct({ epoch: Schema.Int, enabled: Schema.B
 /** The settings as text for their columns, if they are valid. */
 const encode = (tenant: TenantId, { name, storagePrefix, ...others }: Settings) =>
   Schema.encodeEffect(Columns)({ name, storagePrefix, settings: others }).pipe(
-    Effect.mapError(({ message }) => new TenantError({ tenant, problem: "Invalid", detail: TerminalText.shorten(message) })),
+    Effect.mapError(
+      ({ message }) =>
+        new TenantError({ tenant, problem: "Invalid", detail: TerminalText.shorten(message.replaceAll(/\s+/g, " ")) }),
+    ),
   )
 
 /** What a `Row` is read from. */
-const selected = (sql: SqlClient) => sql`tenant::text as tenant, name, enabled, revision, storage_prefix as "storagePrefix",
+const selected = (
+  sql: SqlClient,
+) => sql`tenant::text as tenant, name, enabled, revision, storage_prefix as "storagePrefix",
   settings::text as settings`
 
 const refused = (tenant: TenantId, problem: TenantError["problem"]) => new TenantError({ tenant, problem })
@@ -244,7 +249,9 @@ const readable = (rows: ReadonlyArray<unknown>) =>
       onFailure: () =>
         decodeIds([row]).pipe(
           Effect.tap(([id]) =>
-            Effect.logWarning(`tenant ${id?.tenant} is left out: its settings in the registry can't be read; add it again with new ones`),
+            Effect.logWarning(
+              `tenant ${id?.tenant} is left out: its settings in the registry can't be read; add it again with new ones`,
+            ),
           ),
           Effect.as([]),
         ),
@@ -293,11 +300,15 @@ const make = Effect.gen(function* () {
     ).pipe(
       Effect.tap(required(tenant, "Unknown")),
       Effect.flatMap(readable),
-      Effect.flatMap(([found]) => (found === undefined ? Effect.fail(refused(tenant, "Unreadable")) : Effect.succeed(found))),
+      Effect.flatMap(([found]) =>
+        found === undefined ? Effect.fail(refused(tenant, "Unreadable")) : Effect.succeed(found),
+      ),
     )
 
   const prefixOf = (tenant: TenantId) =>
-    patiently((sql) => sql`select storage_prefix as prefix from live_response.tenants where tenant = ${tenant}::uuid`).pipe(
+    patiently(
+      (sql) => sql`select storage_prefix as prefix from live_response.tenants where tenant = ${tenant}::uuid`,
+    ).pipe(
       Effect.flatMap(decodePrefixes),
       Effect.map(([row]) => row?.prefix ?? tenant),
     )

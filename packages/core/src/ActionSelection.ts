@@ -1,6 +1,5 @@
 /**
- * Which machine actions are selected: what the API filters by, what is checked on each action, and the key under which `Follow`
- * stores the position.
+ * Which machine actions are selected: what the API filters by, and what is checked on each action.
  *
  * @since 0.1.0
  */
@@ -8,7 +7,6 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ActionFilter from "./ActionFilter.ts"
-import * as FollowPosition from "./FollowPosition.ts"
 import type { MachineAction } from "./MachineAction.ts"
 
 const Values = Schema.Array(Schema.NonEmptyString).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
@@ -115,7 +113,6 @@ const createdSince = (since: DateTime.Utc | undefined): Meaning => ({
   passes: ({ created }) =>
     since === undefined || (created !== undefined && DateTime.isGreaterThanOrEqualTo(created, since)),
   matches: matchesAll,
-  // It is where a first run starts. The position says where the next one starts, so the key is the same with any since.
   key: [],
 })
 
@@ -148,21 +145,34 @@ const each = (selection: ActionSelection): ReadonlyArray<Meaning> => Object.valu
 export const isSelecting = (selection: ActionSelection): boolean => each(selection).some(({ isGiven }) => isGiven)
 
 /**
- * Identifies the selection where it is followed. The order of values does not matter, nor does `since`.
+ * The values of each field, for `FollowPosition.makeKey`: they identify the selection where it is followed.
+ *
+ * **Details**
+ *
+ * `since` has none. It says where a first run starts; the stored position says where the next one does.
+ *
+ * @example
+ * ```ts
+ * import * as ActionSelection from "@live-response/core/ActionSelection"
+ * import * as FollowPosition from "@live-response/core/FollowPosition"
+ *
+ * const sessions = ActionSelection.ofSessions(ActionSelection.everything)
+ * console.log(FollowPosition.makeKey(ActionSelection.valuesOf(sessions)).join(", ")) // type LiveResponse
+ * ```
  *
  * @since 0.1.0
  * @category following
  */
-export const keyOf = (selection: ActionSelection): FollowPosition.Key => {
+export const valuesOf = (selection: ActionSelection): Record<Field, ReadonlyArray<string>> => {
   const { filter, machine, requestor, since, status, type } = meanings(selection)
-  return FollowPosition.makeKey<Field>({
+  return {
     since: since.key,
     status: status.key,
     type: type.key,
     machine: machine.key,
     requestor: requestor.key,
     filter: filter.key,
-  })
+  }
 }
 
 /**
@@ -206,7 +216,7 @@ export const ofSessions = <S extends Pick<ActionSelection, "type">>(selection: S
 })
 
 /**
- * What `Follow` needs of a selection: its key, the filter, and the checks.
+ * What `Follow` needs of a selection: the filter and the checks.
  *
  * **Details**
  *
@@ -220,7 +230,6 @@ export const toFollow = (selection: ActionSelection) => {
   const { since: _, ...followed } = selection
   const asked = { ...followed, status: [] }
   return {
-    key: keyOf(followed),
     filter: filterOf(asked),
     passes: (action: MachineAction): boolean => passes(asked, action),
     isSelected: (action: MachineAction): boolean => passes(followed, action) && matches(followed, action),

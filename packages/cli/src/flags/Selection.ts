@@ -40,8 +40,8 @@ export const resolve = (selection: Selection, now: DateTime.Utc): ActionSelectio
 export const isSelecting = (selection: Selection): boolean =>
   Option.isSome(selection.since) || ActionSelection.isSelecting(timeless(selection))
 
-/** What identifies the selection among those that are followed into one directory: the same for any order of its flags. */
-export const keyOf = (selection: Selection): ReadonlyArray<string> => ActionSelection.keyOf(timeless(selection))
+/** What identifies the selection among those that are followed into one directory, for `FollowPosition.makeKey`. */
+export const valuesOf = (selection: Selection) => ActionSelection.valuesOf(timeless(selection))
 
 /** The API's filter; none if all actions are selected. */
 export const filterOf = (selection: Selection, now: DateTime.Utc): ActionFilter.ActionFilter | undefined =>

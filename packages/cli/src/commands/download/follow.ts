@@ -3,6 +3,7 @@
  * resumes.
  */
 import * as Follow from "@live-response/core/Follow"
+import * as FollowPosition from "@live-response/core/FollowPosition"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import type { Window } from "@live-response/core/QuotaRule"
 import { keyOf } from "@live-response/core/ResultRef"
@@ -57,7 +58,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
   })
   const actionsFile = yield* ActionsFile.make(options)
   const selection = Selection.ofSessions(options.selection)
-  const { filter, isSelected, key, passes } = Selection.toFollow(selection)
+  const { filter, isSelected, passes } = Selection.toFollow(selection)
   const select = (action: MachineAction): boolean => {
     if (!passes(action)) others.left++
     return isSelected(action)
@@ -94,7 +95,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
 
   yield* Follow.run({
     ...BatchOptions.batchOptions(options),
-    selection: { key, filter, isSelected: select },
+    selection: { key: FollowPosition.makeKey(Selection.valuesOf(selection)), filter, isSelected: select },
     since: yield* startOf(selection),
     onAction: actionsFile.store,
   }).pipe(Stream.runForEach(show), output.during)
