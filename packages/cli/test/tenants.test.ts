@@ -148,7 +148,7 @@ describe("tenants", () => {
       yield* refused(/name the tenant with --name/, "add", contoso, ...secret)
       yield* refused(/name the tenant's credential with --credential/, "add", contoso, "--name", "x")
       yield* refused(
-        /expected an id of Entra/,
+        /Expected: an id of Entra/,
         "add",
         contoso,
         "--name",
