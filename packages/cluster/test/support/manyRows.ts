@@ -50,8 +50,8 @@ const insertResults = ({ results, tenants }: Amounts, from: number, to: number) 
 }
 
 const others = ({ calls, tenants }: Amounts): ReadonlyArray<string> => [
-  `insert into live_response.tenants (tenant, name, epoch)
-    select ('00000000-4a11-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'tenant ' || n, 1
+  `insert into live_response.tenants (tenant, name, epoch, storage_prefix)
+    select ('00000000-4a11-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'tenant ' || n, 1, 'tenants/' || n
       from generate_series(0, ${tenants - 1}) n`,
   `insert into live_response.quota_calls (log, id, at, lease_until)
     select 'log ' || t, 'x:' || n, now() - n * interval '3 seconds', now()
