@@ -82,11 +82,24 @@ export interface PrivateDirectory {
   /** Renames a file. A file that has the new name is replaced. */
   readonly rename: (from: string, to: string) => Effect.Effect<void, StoreError>
 
+  /**
+   * Gives a file a second name, unless something has that name: then it returns `false`. Of several programs and machines that
+   * do it at once, one gets `true`.
+   *
+   * **Gotchas**
+   *
+   * Every operation refuses a file with two names, unless the directory was opened with `allowsLinks`.
+   */
+  readonly link: (from: string, to: string) => Effect.Effect<boolean, StoreError>
+
   /** Removes a file if it exists. */
   readonly remove: (name: string) => Effect.Effect<void, StoreError>
 
   /** Whether the directory of a name exists. */
   readonly hasDirectoryOf: (name: string) => Effect.Effect<boolean, StoreError>
+
+  /** Removes the subdirectory of a name if it is empty. No program may create a file in it meanwhile. */
+  readonly removeEmptyDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
   /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it. */
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
@@ -187,7 +200,22 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
         names.checkRename(from, to),
         whileOpenElsewhere(platform, pathOf(to), fs.rename(real(from), real(to))),
       ),
+    link: (from, to) =>
+      Effect.andThen(
+        names.checkRename(from, to),
+        fs.link(real(from), real(to)).pipe(
+          Effect.as(true),
+          Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)),
+          at(pathOf(to)),
+        ),
+      ),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),
+    removeEmptyDirectoryOf: Effect.fnUntraced(function* (name) {
+      if (!name.includes("/") || !(yield* names.checkDirectoryOf(name))) return
+      const directory = paths.dirname(real(name))
+      const content = yield* at(directory)(fs.readDirectory(directory))
+      if (content.length === 0) yield* at(directory)(fs.remove(directory, { recursive: true, force: true }))
+    }),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
       if (!(yield* names.checkDirectoryOf(name))) {
         yield* makeOne(system, paths.dirname(real(name)))
@@ -255,6 +283,8 @@ const system = Effect.gen(function* () {
  * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Once the directory
  * was replaced, each operation fails with the same problem.
  *
+ * `allowsLinks` is for a directory whose files are published with `link`, and have two names for a moment.
+ *
  * @example
  * ```ts
  * import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -271,10 +301,11 @@ const system = Effect.gen(function* () {
  */
 export const open = Effect.fnUntraced(function* (
   path: string,
+  options?: { readonly allowsLinks?: boolean },
 ): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
   const here = yield* system
   const realPath = Option.getOrElse(yield* resolve(here, path, true), () => path)
-  return make(here, yield* identify(here, path, realPath))
+  return make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: options?.allowsLinks === true })
 })
 
 /**
@@ -288,5 +319,7 @@ export const find = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
   const here = yield* system
   const realPath = Option.getOrUndefined(yield* resolve(here, path, false))
-  return realPath === undefined ? Option.none() : Option.some(make(here, yield* identify(here, path, realPath)))
+  return realPath === undefined
+    ? Option.none()
+    : Option.some(make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: false }))
 })

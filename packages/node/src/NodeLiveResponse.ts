@@ -133,9 +133,15 @@ export type Services =
   | Fleet.Fleet
   | ActionWatch.ActionWatch
   | Transfer.Transfer
-  | ResultStore.ResultStore
-  | Manifest.Manifest
-  | FollowPosition.FollowPosition
+  | Stores
+
+/**
+ * Where results are stored, and what is known of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Stores = ResultStore.ResultStore | Manifest.Manifest | FollowPosition.FollowPosition
 
 /**
  * The API alone.
@@ -247,14 +253,32 @@ export const layer = (
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
   ).pipe(Layer.provide(files))
-  return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
+  return Layer.provideMerge(layerOver(options), Layer.merge(stores, sessions))
+}
+
+/**
+ * `LiveResponse` and `Fleet` over stores of the caller's own.
+ *
+ * **When to use**
+ *
+ * Use it in a program that stores results, their manifest and the journal of sessions elsewhere than in a directory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerOver = (
+  options: TransferOptions,
+): Layer.Layer<
+  Exclude<Services, Stores>,
+  QuotaStoreError | Config.ConfigError,
+  Credential | QuotaStore | Exclude<Stores, FollowPosition.FollowPosition> | FleetJournal.FleetJournal
+> =>
+  Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
-    Layer.provideMerge(Layer.merge(stores, sessions)),
     // The program needs the timing as well, to follow machine actions.
     Layer.provideMerge(timing(options)),
   )
-}
 
 /** Whether both are one directory, also if one is a link to the other. It creates both. */
 const isSameDirectory = Effect.fnUntraced(function* (one: string, other: string) {

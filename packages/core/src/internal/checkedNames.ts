@@ -129,13 +129,15 @@ export interface Opened {
   readonly realPath: string
   readonly dev: bigint
   readonly ino: bigint | undefined
+  /** Whether a file may have several names. */
+  readonly allowsLinks: boolean
 }
 
 const inodeOf = ({ ino }: FileSystem.File.Info) => Option.getOrUndefined(ino)
 
 export const identify = Effect.fnUntraced(function* ({ fs }: System, path: string, realPath: string) {
   const info = yield* at(path)(fs.lstat(realPath))
-  return { path, realPath, dev: info.dev, ino: inodeOf(info) } satisfies Opened
+  return { path, realPath, dev: info.dev, ino: inodeOf(info) }
 })
 
 type Info = FileSystem.File.Info
@@ -227,15 +229,16 @@ export class Names {
       : Effect.fail(problem)
   }
 
+  private problemOfFile(info: Info): string | undefined {
+    return PathPermissions.ofFile(info, this.system.platform.user, this.opened.allowsLinks)
+  }
+
   /** The type, size, owner and mode of a file in a directory that was checked. */
   private checkFile(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
     const path = this.pathOf(name)
     return Effect.tap(
       this.look(this.real(name), () => path),
-      (found) =>
-        Option.isSome(found)
-          ? trust(path, PathPermissions.ofFile(found.value, this.system.platform.user))
-          : Effect.void,
+      (found) => (Option.isSome(found) ? trust(path, this.problemOfFile(found.value)) : Effect.void),
     )
   }
 
@@ -263,7 +266,7 @@ export class Names {
       if (info?.type !== "Directory" || PathPermissions.ofDirectory(info, user, path) !== undefined) return false
     }
     const file = lstat(this.real(name))
-    return file?.type === "File" && PathPermissions.ofFile(file, user) === undefined
+    return file?.type === "File" && this.problemOfFile(file) === undefined
   }
 
   checkDirectoryOf(name: string): Effect.Effect<boolean, StoreError> {
