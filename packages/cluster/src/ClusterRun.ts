@@ -6,6 +6,7 @@
 import { BatchEvent } from "@live-response/core/BatchEvent"
 import { Outage, StorageRefused } from "@live-response/core/BatchError"
 import { CredentialError } from "@live-response/core/CredentialError"
+import { DefectError } from "@live-response/core/DefectError"
 import { DefenderError } from "@live-response/core/DefenderError"
 import { FleetEvent } from "@live-response/core/FleetEvent"
 import { QuotaStoreError } from "@live-response/core/QuotaStoreError"
@@ -33,7 +34,7 @@ export const RunId = Schema.String.pipe(
 export type RunId = typeof RunId.Type
 
 /**
- * How to run: the options of `Fleet.run`. `deadline` is a point in time, because a run may outlive the runner that started it.
+ * How to run: the options of `Fleet.run`. `deadline` is a point in time, because a run survives the runner that started it.
  *
  * @since 0.1.0
  * @category models
@@ -100,6 +101,7 @@ export type Counts = typeof Counts.Type
  */
 export const Failure = Schema.Union([
   CredentialError,
+  DefectError,
   DefenderError,
   QuotaStoreError,
   StoreError,
@@ -165,14 +167,14 @@ export const RunEvent = Schema.Union([
 export type RunEvent = typeof RunEvent.Type
 
 /**
- * There is no such run, it was cancelled, or it has ended and can't be cancelled any more.
+ * There is no such run, it was cancelled, or it has finished and can't be cancelled any more.
  *
  * @since 0.1.0
  * @category errors
  */
 export class RunError extends Schema.TaggedError<RunError>("@live-response/cluster/ClusterRun/RunError")("RunError", {
   run: Schema.String,
-  problem: Schema.Literals(["Unknown", "Cancelled", "Ended"]),
+  problem: Schema.Literals(["Unknown", "Cancelled", "Finished"]),
 }) {
   override get message(): string {
     switch (this.problem) {
@@ -180,8 +182,8 @@ export class RunError extends Schema.TaggedError<RunError>("@live-response/clust
         return `run ${this.run} is not known; live-response runs list shows the runs of the cluster`
       case "Cancelled":
         return `run ${this.run} was cancelled; give the cluster the same run again to resume it`
-      case "Ended":
-        return `run ${this.run} has ended and can't be cancelled; live-response runs watch ${this.run} shows what it did`
+      case "Finished":
+        return `run ${this.run} has finished and can't be cancelled; live-response runs watch ${this.run} shows what it did`
     }
   }
 }

@@ -55,22 +55,14 @@ export interface Service {
 
 const isFailure = (entry: FleetJournal.Entry): boolean => entry.entry === "ended" && entry.action.status !== "Succeeded"
 
-/**
- * Makes the journal of the tenant that `TenantOwner` owns. An owner needs one: two spellings of a session that two of them open
- * at once have two runs.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make: Effect.Effect<Service, never, Database | TenantOwner> = Effect.gen(function* () {
-  const { read, write } = yield* TenantTables.make
-
+/** The entries of machines in the tables of a tenant. */
+const makeEntries = ({ read, write }: TenantTables.TenantTables) => {
   const last = (run: string, machineId: string) =>
     read(
       EntryRow,
       (sql, tenant) => sql`select entry::text as entry, floor(extract(epoch from at) * 1000)::float8 as at
-          from live_response.sessions
-          where tenant = ${tenant} and run = ${run} and machine_id = ${machineId.toLowerCase()}`,
+        from live_response.sessions
+        where tenant = ${tenant} and run = ${run} and machine_id = ${machineId.toLowerCase()}`,
     ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
 
   const append = Effect.fnUntraced(function* (entry: FleetJournal.Entry) {
@@ -79,55 +71,62 @@ export const make: Effect.Effect<Service, never, Database | TenantOwner> = Effec
     yield* write(
       TenantTables.Written,
       (sql, owner) => sql`${owner} insert into live_response.sessions (tenant, run, machine_id, entry, epoch)
-          select tenant, ${run}, ${machineId}, ${json}::json, epoch from owner
-          on conflict (tenant, run, machine_id) do update set entry = excluded.entry, epoch = excluded.epoch, at = now()
-          returning 1 as written`,
+        select tenant, ${run}, ${machineId}, ${json}::json, epoch from owner
+        on conflict (tenant, run, machine_id) do update set entry = excluded.entry, epoch = excluded.epoch, at = now()
+        returning 1 as written`,
     )
   })
 
-  const knownRuns = (comment: string) =>
-    Effect.map(
-      read(KnownRow, (sql, tenant) => selectKnown(sql, tenant, comment)),
-      toKnown,
-    )
+  return (id: string): Run => ({
+    id,
+    append,
+    find: (machineId) =>
+      Effect.map(
+        last(id, machineId),
+        Option.map(({ entry }) => entry),
+      ),
+    findRetrying: (failedBefore) => (machineId) =>
+      Effect.map(last(id, machineId), (row) =>
+        Option.flatMap(row, ({ at, entry }) =>
+          isFailure(entry) && DateTime.isLessThan(at, failedBefore) ? Option.none() : Option.some(entry),
+        ),
+      ),
+  })
+}
 
-  const open = Effect.fn("PgFleetJournal.open")(function* (session: Session) {
+/** The id of the runs of a session, which a session without runs gets now. */
+const makeIdentify = ({ read, write }: TenantTables.TenantTables) =>
+  Effect.fn("PgFleetJournal.open")(function* (session: Session) {
+    const { comment } = session
+    const known = yield* read(KnownRow, (sql, tenant) => selectKnown(sql, tenant, comment))
+    const run = SessionIdentity.runOf(toKnown(known), session) ?? ""
     const json = yield* Effect.orDie(encodeSession(session))
-    const run = SessionIdentity.runOf(yield* knownRuns(session.comment), session) ?? ""
     const rows = yield* write(
       RunRow,
-      (
-        sql,
-        owner,
-      ) => sql`${owner} insert into live_response.runs (tenant, session_sha256, session, comment_sha256, run, epoch)
-          select tenant, sha256(convert_to(${json}, 'UTF8')), ${json}::json,
-            sha256(convert_to(${JSON.stringify(session.comment)}, 'UTF8')),
-            coalesce(nullif(${run}, ''), replace(gen_random_uuid()::text, '-', '')), epoch from owner
-          on conflict (tenant, session_sha256) do update set epoch = excluded.epoch
-          returning run`,
+      (sql, owner) => sql`${owner} insert into live_response.runs
+        (tenant, session_sha256, session, comment_sha256, run, epoch)
+        select tenant, sha256(convert_to(${json}, 'UTF8')), ${json}::json,
+          sha256(convert_to(${JSON.stringify(comment)}, 'UTF8')),
+          coalesce(nullif(${run}, ''), replace(gen_random_uuid()::text, '-', '')), epoch from owner
+        on conflict (tenant, session_sha256) do update set epoch = excluded.epoch
+        returning run`,
     )
-    const id = rows.map(({ run }) => run).join("")
-    const found: Run = {
-      id,
-      append,
-      find: (machineId) =>
-        Effect.map(
-          last(id, machineId),
-          Option.map(({ entry }) => entry),
-        ),
-      findRetrying: (failedBefore) => (machineId) =>
-        Effect.map(last(id, machineId), (row) =>
-          Option.flatMap(row, ({ at, entry }) =>
-            isFailure(entry) && DateTime.isLessThan(at, failedBefore) ? Option.none() : Option.some(entry),
-          ),
-        ),
-    }
-    return found
+    return rows.map((row) => row.run).join("")
   })
 
-  // Two spellings of one session that are opened at once have one run. Another owner is refused in between by its epoch.
+/**
+ * Makes the journal of the tenant that `TenantOwner` owns. An owner needs one: two spellings of a session that two of them open
+ * at once have two runs.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, never, Database | TenantOwner> = Effect.gen(function* () {
+  const tables = yield* TenantTables.make
+  const [identify, runOf] = [makeIdentify(tables), makeEntries(tables)]
+  // Another owner is refused in between by its epoch.
   const oneAtATime = yield* Semaphore.make(1)
-  return { open: (session) => oneAtATime.withPermit(open(session)) }
+  return { open: (session) => Effect.map(oneAtATime.withPermit(identify(session)), runOf) }
 })
 
 /**

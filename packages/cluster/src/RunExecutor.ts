@@ -5,6 +5,7 @@
  */
 import type { ActionWatch } from "@live-response/core/ActionWatch"
 import * as BatchError from "@live-response/core/BatchError"
+import { DefectError } from "@live-response/core/DefectError"
 import type { DefenderApi } from "@live-response/core/DefenderApi"
 import * as Fleet from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
@@ -12,6 +13,7 @@ import { FleetJournal } from "@live-response/core/FleetJournal"
 import { type BatchOptions, LiveResponse } from "@live-response/core/LiveResponse"
 import * as ResultRef from "@live-response/core/ResultRef"
 import type { StoreError } from "@live-response/core/StoreError"
+import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -57,6 +59,12 @@ const isSuperseded = (error: BatchError.BatchError): error is StoreError =>
 /** An error that ends a run is one that no later attempt would be spared. A full disk or a store that is away is not one. */
 const mayPass = (error: BatchError.BatchError): boolean =>
   error._tag === "StoreError" ? !isSuperseded(error) : BatchError.isTransient(error)
+
+const toDefectError = (run: RunId, defect: unknown) =>
+  Effect.as(
+    Effect.logError(`run ${run} failed`, Cause.die(defect)),
+    new DefectError({ result: `run ${run}`, description: "the log of its runner has the cause" }),
+  )
 
 /** A run of a session at a time: a second run of it finds what the first one has started. */
 const makeSessionLocks = () => {
@@ -151,6 +159,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
       Effect.tapError((error) => (mayPass(error) ? report(run, error) : Effect.void)),
       Effect.retry({ schedule: again, while: mayPass }),
       Effect.catch((error) => (isSuperseded(error) ? Effect.fail(error) : log.end(run, "failed", error))),
+      // A bug ends the run that meets it, and not what else the owner does.
+      Effect.catchDefect((defect) =>
+        Effect.flatMap(toDefectError(run, defect), (error) => log.end(run, "failed", error)),
+      ),
       Effect.withSpan("RunExecutor.execute", { attributes: { "live_response.run": run } }),
     )
 
@@ -166,7 +178,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
  *
  * **Details**
  *
- * A run that another owner began is resumed with the journal of its sessions, so no machine gets a session twice. Two runs of the
+ * A run that another owner started is resumed with the journal of its sessions, so no machine gets a session twice. Two runs of the
  * same session are executed one after the other. A run waits for as long as the API, the storage or the database is away. Any
  * other error ends that run alone.
  *

@@ -65,7 +65,7 @@ export interface Service {
   readonly get: (run: RunId) => Effect.Effect<ClusterRun, DatabaseError | RunError>
 
   /**
-   * The events of a run from its start, those of the past included, until it has ended.
+   * The events of a run from its start, those of the past included, until it has finished.
    *
    * **Details**
    *
@@ -139,7 +139,7 @@ const makeSubmit = ({ patiently }: Database["Service"]): Service["submit"] =>
     return run
   })
 
-/** One reading of a run that is watched: its next events, and how it is. */
+/** Reads the events of a run page by page, and waits for more while the run is open. */
 const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["get"]): Service["watch"] => {
   const eventsAfter = (run: RunId, last: number) =>
     patiently(
@@ -150,7 +150,7 @@ const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["ge
   return (run) =>
     Stream.paginate(0, (last) =>
       Effect.gen(function* () {
-        // How it is comes first: where it has ended, every event is there.
+        // The state is read first: once it is final, every event is stored.
         const { error, state } = yield* get(run)
         const rows = yield* eventsAfter(run, last)
         const events = rows.map(({ event }) => event)
@@ -180,7 +180,7 @@ const makeCancel =
       Effect.flatMap(decodeStates),
       Effect.flatMap(([found]) => {
         if (found === undefined) return Effect.fail(new RunError({ run, problem: "Unknown" }))
-        return found.ended ? Effect.fail(new RunError({ run, problem: "Ended" })) : Effect.void
+        return found.ended ? Effect.fail(new RunError({ run, problem: "Finished" })) : Effect.void
       }),
     )
 

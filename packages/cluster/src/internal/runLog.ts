@@ -29,7 +29,7 @@ const MachineRow = Schema.Struct({ n: Schema.Int, machineId: Schema.String })
 const pageSize = 1000
 
 export interface RunLog {
-  /** Records that this owner executes the run. None if it has ended or was cancelled. */
+  /** Records that this owner executes the run. None if it has finished or was cancelled. */
   readonly start: (run: RunId) => Effect.Effect<Option.Option<Started>, StoreError>
 
   /** The ids of the machines. */
@@ -64,14 +64,31 @@ const pages = <A extends { readonly n: number }>(
     }),
   )
 
-export const make = Effect.gen(function* () {
-  const { read, write } = yield* TenantTables.make
+const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines" | "events"> => ({
+  machines: (run) =>
+    pages((last) =>
+      read(
+        MachineRow,
+        (sql) => sql`select n, machine_id as "machineId" from live_response.cluster_run_machines
+            where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
+      ),
+    ).pipe(Stream.map(({ machineId }) => machineId)),
 
-  const log: RunLog = {
-    start: (run) =>
-      write(
-        StartedRow,
-        (sql, owner) => sql`${owner}, started as (
+  events: (run) =>
+    pages((last) =>
+      read(
+        RunRows.EventRow,
+        (sql) => sql`select n, event::text as event from live_response.cluster_run_events
+            where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
+      ),
+    ),
+})
+
+const makeStart = ({ write }: TenantTables.TenantTables): Pick<RunLog, "start"> => ({
+  start: (run) =>
+    write(
+      StartedRow,
+      (sql, owner) => sql`${owner}, started as (
           update live_response.cluster_runs run set state = 'running', epoch = owner.epoch,
             started_at = coalesce(run.started_at, now()) from owner
             where run.run = ${run}::uuid and run.tenant = owner.tenant and run.state in ('queued', 'running')
@@ -79,38 +96,22 @@ export const make = Effect.gen(function* () {
             returning run.session::text as session, run.options::text as options,
               floor(extract(epoch from run.at) * 1000)::float8 as at)
           select session, options, at from owner left join started on true`,
-      ).pipe(
-        Effect.map(([row]) =>
-          row?.session && row.options && row.at
-            ? Option.some({ session: row.session, options: row.options, at: row.at })
-            : Option.none(),
-        ),
+    ).pipe(
+      Effect.map(([row]) =>
+        row?.session && row.options && row.at
+          ? Option.some({ session: row.session, options: row.options, at: row.at })
+          : Option.none(),
       ),
+    ),
+})
 
-    machines: (run) =>
-      pages((last) =>
-        read(
-          MachineRow,
-          (sql) => sql`select n, machine_id as "machineId" from live_response.cluster_run_machines
-            where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
-        ),
-      ).pipe(Stream.map(({ machineId }) => machineId)),
-
-    events: (run) =>
-      pages((last) =>
-        read(
-          RunRows.EventRow,
-          (sql) => sql`select n, event::text as event from live_response.cluster_run_events
-            where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
-        ),
-      ),
-
-    append: Effect.fnUntraced(function* (run, first, events, counts) {
-      const json = yield* Effect.orDie(RunRows.encodeEvents(events))
-      const countsJson = yield* Effect.orDie(RunRows.encodeCounts(counts))
-      yield* write(
-        TenantTables.Written,
-        (sql, owner) => sql`${owner}, counted as (
+const makeWrites = ({ write }: TenantTables.TenantTables): Pick<RunLog, "append" | "end"> => ({
+  append: Effect.fnUntraced(function* (run, first, events, counts) {
+    const json = yield* Effect.orDie(RunRows.encodeEvents(events))
+    const countsJson = yield* Effect.orDie(RunRows.encodeCounts(counts))
+    yield* write(
+      TenantTables.Written,
+      (sql, owner) => sql`${owner}, counted as (
           update live_response.cluster_runs run set counts = ${countsJson}::json, epoch = owner.epoch from owner
             where run.run = ${run}::uuid and run.tenant = owner.tenant returning run.run, run.epoch),
           added as (insert into live_response.cluster_run_events (run, n, event, epoch)
@@ -118,20 +119,24 @@ export const make = Effect.gen(function* () {
               from counted, json_array_elements(${json}::json) with ordinality as event (json, n)
             on conflict (run, n) do nothing)
           select 1 as written from counted`,
-      )
-    }),
+    )
+  }),
 
-    end: Effect.fnUntraced(function* (run, state, error) {
-      const json = error === undefined ? "" : yield* Effect.orDie(RunRows.encodeFailure(error))
-      yield* write(
-        TenantTables.Written,
-        (sql, owner) => sql`${owner}, ended as (
+  end: Effect.fnUntraced(function* (run, state, error) {
+    const json = error === undefined ? "" : yield* Effect.orDie(RunRows.encodeFailure(error))
+    yield* write(
+      TenantTables.Written,
+      (sql, owner) => sql`${owner}, ended as (
           update live_response.cluster_runs run set state = ${state}, error = nullif(${json}, '')::json, epoch = owner.epoch,
             ended_at = now() from owner
             where run.run = ${run}::uuid and run.tenant = owner.tenant and run.state in ('queued', 'running'))
           select 1 as written from owner`,
-      )
-    }),
-  }
-  return log
+    )
+  }),
 })
+
+export const make = Effect.map(TenantTables.make, (tables): RunLog => ({
+  ...makeReads(tables),
+  ...makeStart(tables),
+  ...makeWrites(tables),
+}))
