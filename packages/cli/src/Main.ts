@@ -43,6 +43,7 @@ import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
 import { status } from "./commands/status/command.ts"
+import { tenants } from "./commands/tenants/command.ts"
 import { verify } from "./commands/verify/command.ts"
 import { ConfigFlag, FileOf, withFile } from "./Configuration.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
@@ -87,6 +88,7 @@ export const command = Command.make("live-response").pipe(
     auth,
     quota,
     migrate,
+    tenants,
     simulate,
     demo,
   ]),

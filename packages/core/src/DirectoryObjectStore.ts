@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -83,10 +82,8 @@ const create = Effect.fnUntraced(function* <E, R>(
 
 /** The directories by the beginnings of names. One that was replaced, as by a new mount, is opened again. */
 const directories = Effect.fnUntraced(function* ({ directory: root }: Options) {
-  const files = Context.pick(
-    FileSystem.FileSystem,
-    Path.Path,
-  )(yield* Effect.context<FileSystem.FileSystem | Path.Path>())
+  // A directory is opened as this layer was told to: with its rules of the platform.
+  const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
   const paths = yield* Path.Path
   const opened = new Map<string, PrivateDirectory.PrivateDirectory>()
   const open = Effect.fnUntraced(function* (base: string) {
@@ -95,7 +92,7 @@ const directories = Effect.fnUntraced(function* ({ directory: root }: Options) {
     const directory = yield* PrivateDirectory.open(paths.join(root, base), { allowsLinks: true })
     opened.set(base, directory)
     return directory
-  }, Effect.provide(files))
+  }, Effect.provide(context))
   const forget = (base: string) => Effect.sync(() => opened.delete(base))
   return { open, forget, address: `file://${paths.resolve(root)}` }
 })

@@ -3,13 +3,16 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { digestOf, type Hash, Hasher } from "./Hasher.ts"
-import { Changed, Different, NotAName, ObjectStoreError, type Reason, Unexpected } from "./ObjectStoreError.ts"
+import { Changed, Different, Missing, NotAName, ObjectStoreError, type Reason, Unexpected } from "./ObjectStoreError.ts"
 
 /**
  * What is put into a store.
@@ -203,3 +206,37 @@ export const make = (implementation: Implementation): Effect.Effect<Service> =>
       }),
     }
   })
+
+/**
+ * A store in memory, for tests. It records no hash, so that equal contents are found by reading them.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<ObjectStore> = Layer.effect(
+  ObjectStore,
+  Effect.gen(function* () {
+    const hasher = yield* Hasher
+    const address = "memory:"
+    const objects = new Map<string, Uint8Array>()
+    return yield* make({
+      address,
+      info: (path) =>
+        Effect.sync(() => Option.map(Option.fromNullishOr(objects.get(path)), ({ length: bytes }) => ({ bytes }))),
+      read: (path) =>
+        Stream.suspend(() => {
+          const bytes = objects.get(path)
+          return bytes === undefined ? Stream.fail(failed(address, path, new Missing())) : Stream.succeed(bytes)
+        }),
+      create: Effect.fnUntraced(function* (path, content) {
+        const bytes = Bytes.concat(yield* Stream.runCollect(content.stream))
+        const hash = hasher("SHA-256")
+        hash.update(bytes)
+        yield* checkContent(address, path, content, { bytes: bytes.length, sha256: Hex.encode(hash.digest()) })
+        if (objects.has(path)) return "exists"
+        objects.set(path, bytes)
+        return "stored"
+      }),
+    })
+  }),
+)

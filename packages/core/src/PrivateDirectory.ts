@@ -159,8 +159,33 @@ const openers = (system: System, names: Names) => {
   }
 }
 
+/** Changes the names of a directory. */
+const changers = ({ fs, paths, platform }: System, names: Names) => ({
+  rename: (from: string, to: string) =>
+    Effect.andThen(
+      names.checkRename(from, to),
+      whileOpenElsewhere(platform, names.pathOf(to), fs.rename(names.real(from), names.real(to))),
+    ),
+  link: (from: string, to: string) =>
+    Effect.andThen(
+      names.checkRename(from, to),
+      fs.link(names.real(from), names.real(to)).pipe(
+        Effect.as(true),
+        Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)),
+        at(names.pathOf(to)),
+      ),
+    ),
+  removeEmptyDirectoryOf: Effect.fnUntraced(function* (name: string) {
+    if (!name.includes("/") || !(yield* names.checkDirectoryOf(name))) return
+    const directory = paths.dirname(names.real(name))
+    const content = yield* at(directory)(fs.readDirectory(directory))
+    // Only the recursive removal removes a directory.
+    if (content.length === 0) yield* at(directory)(fs.remove(directory, { recursive: true, force: true }))
+  }),
+})
+
 const make = (system: System, opened: Opened): PrivateDirectory => {
-  const { direct, fs, paths, platform } = system
+  const { direct, fs, paths } = system
   const { path, realPath } = opened
   const names = new Names(system, opened)
   const pathOf = (name: string) => names.pathOf(name)
@@ -176,6 +201,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
     realPath,
     pathOf,
     ...openers(system, names),
+    ...changers(system, names),
     info: (name) => names.info(name),
     list: Effect.fnUntraced(function* (below) {
       if (below === undefined) return yield* Effect.andThen(names.checkOpened, at(path)(fs.readDirectory(realPath)))
@@ -195,27 +221,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
-    rename: (from, to) =>
-      Effect.andThen(
-        names.checkRename(from, to),
-        whileOpenElsewhere(platform, pathOf(to), fs.rename(real(from), real(to))),
-      ),
-    link: (from, to) =>
-      Effect.andThen(
-        names.checkRename(from, to),
-        fs.link(real(from), real(to)).pipe(
-          Effect.as(true),
-          Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)),
-          at(pathOf(to)),
-        ),
-      ),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),
-    removeEmptyDirectoryOf: Effect.fnUntraced(function* (name) {
-      if (!name.includes("/") || !(yield* names.checkDirectoryOf(name))) return
-      const directory = paths.dirname(real(name))
-      const content = yield* at(directory)(fs.readDirectory(directory))
-      if (content.length === 0) yield* at(directory)(fs.remove(directory, { recursive: true, force: true }))
-    }),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
       if (!(yield* names.checkDirectoryOf(name))) {
         yield* makeOne(system, paths.dirname(real(name)))

@@ -71,17 +71,12 @@ export const layer = (
       const spool = yield* Spool.open(options.spool)
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
 
-      /** Moves a file of the spool to the object store. */
-      const upload = Effect.fnUntraced(function* (
-        path: string,
-        content: { readonly bytes: number; readonly sha256: string },
-      ) {
-        const stream = spool.read(path)
-        yield* objects
-          .put(nameOf(path), { bytes: content.bytes, sha256: content.sha256, stream })
-          .pipe(Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))))
-        yield* spool.remove(path)
-      })
+      /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
+      const upload = (path: string, { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">) =>
+        objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }).pipe(
+          Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
+          Effect.ensuring(Effect.ignore(spool.remove(path))),
+        )
 
       return ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
@@ -99,6 +94,7 @@ export const layer = (
         read: (path) => Stream.mapError(objects.read(nameOf(path)), toStoreError),
         write: Effect.fnUntraced(function* (path, bytes) {
           yield* spool.use(Spool.actionOf(path))
+          yield* spool.prepare(path)
           const hash = hasher("SHA-256")
           const size = yield* spooled.write(
             path,

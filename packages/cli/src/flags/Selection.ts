@@ -7,6 +7,7 @@ import type { MachineAction } from "@live-response/core/MachineAction"
 import type * as Command from "effect/cli/Command"
 import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
+import * as Struct from "effect/Struct"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
@@ -22,8 +23,8 @@ export const flags = {
 export type Selection = Command.Command.Config.Infer<typeof flags>
 
 /** The selection by all flags but `since`, which is relative to a time. */
-const timeless = ({ filter, since: _, ...fields }: Selection): ActionSelection.ActionSelection => ({
-  ...fields,
+const timeless = ({ filter, ...selection }: Selection): ActionSelection.ActionSelection => ({
+  ...Struct.omit(selection, ["since"]),
   ...Option.match(filter, { onNone: () => ({}), onSome: (filter) => ({ filter }) }),
 })
 
@@ -57,6 +58,21 @@ export const matches = (selection: Selection, action: MachineAction): boolean =>
 
 /** The selection of live response sessions, unless it names other types: no other actions have results. */
 export const ofSessions: (selection: Selection) => Selection = ActionSelection.ofSessions
+
+/** Whether a filter compares the status. Quoted texts of the filter don't count. */
+const namesStatus = (filter: string): boolean => /\bstatus\b/i.test(filter.replaceAll(/'[^']*'/g, ""))
+
+const isInProgress = (status: string): boolean => /^(pending|inprogress)$/i.test(status)
+
+/** Why a selection can't be followed, if it can't. */
+export const problemOfFollowing = ({ filter, status }: Selection): string | undefined => {
+  if (status.some(isInProgress)) {
+    return "results of finished actions are downloaded; leave out --status Pending and --status InProgress"
+  }
+  return Option.exists(filter, namesStatus)
+    ? "select a status with --status, because a --filter would hide actions that have not finished yet"
+    : undefined
+}
 
 /** The selection for `--follow`. */
 export const toFollow = (selection: Selection) => ActionSelection.toFollow(timeless(selection))

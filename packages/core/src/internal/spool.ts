@@ -17,6 +17,9 @@ export interface Spool {
   /** Uses the directory of a machine action until the scope closes. It is removed when nobody uses it and it is empty. */
   readonly use: (action: string) => Effect.Effect<void, never, Scope.Scope>
 
+  /** Creates the directory of a file that is derived from a result. It is in use. */
+  readonly prepare: (path: string) => Effect.Effect<void, StoreError>
+
   readonly read: (path: string) => Stream.Stream<Uint8Array, StoreError>
   readonly remove: (path: string) => Effect.Effect<void, StoreError>
 }
@@ -68,6 +71,7 @@ export const open = Effect.fnUntraced(function* (path: string) {
     )
   const spool: Spool = {
     use: (action) => Effect.asVoid(acquire(exclusively(action, count(action, 1)), () => leave(action))),
+    prepare: (name) => directory.makeDirectoryOf(name),
     read: (name) => directory.read(name),
     remove: (name) => directory.remove(name),
   }
