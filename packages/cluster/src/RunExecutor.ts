@@ -146,10 +146,23 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* append([{ unavailable: { message: error.message, at: yield* DateTime.now } }])
   })
 
+  /** Records that this owner executes the run, and opens its session. One run after the other, so that they wait in order. */
+  const inOrder = yield* Semaphore.make(1)
+  const start = (run: RunId) =>
+    log.start(run).pipe(
+      Effect.flatMap(
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (started) => Effect.map(journal.open(started.session), (found) => Option.some({ started, found })),
+        }),
+      ),
+      inOrder.withPermit,
+    )
+
   const attempt = Effect.fnUntraced(function* (run: RunId) {
-    const started = Option.getOrUndefined(yield* log.start(run))
-    if (started === undefined) return
-    const found = yield* journal.open(started.session)
+    const opened = Option.getOrUndefined(yield* start(run))
+    if (opened === undefined) return
+    const { found, started } = opened
     yield* resume(run, started, found).pipe(places.withPermit, lockOf(found.id).withPermit)
     yield* log.end(run, "finished")
   })
@@ -168,6 +181,22 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return { execute, cancel: (run: RunId) => log.end(run, "cancelled") }
 })
+
+const runAll = Effect.fn("RunExecutor.run")(function* (options: Options) {
+  const { tenant } = yield* TenantOwner
+  const open = yield* OpenRuns
+  const { cancel, execute } = yield* make(options)
+  const executions = yield* FiberMap.make<RunId, void, StoreError>()
+  const handle = Effect.forEach(
+    ({ isCancelling, run }: { readonly isCancelling: boolean; readonly run: RunId }) =>
+      isCancelling
+        ? Effect.andThen(FiberMap.remove(executions, run), cancel(run))
+        : FiberMap.run(executions, run, execute(run), { onlyIfMissing: true }),
+    { discard: true },
+  )
+  yield* open.of(tenant).pipe(Stream.runForEach(handle), Effect.raceFirst(FiberMap.join(executions)))
+  return yield* Effect.never
+}, Effect.scoped)
 
 /**
  * Executes the open runs of the tenant that `TenantOwner` owns, for as long as it owns it.
@@ -189,18 +218,4 @@ const make = Effect.fnUntraced(function* (options: Options) {
  * @since 0.1.0
  * @category constructors
  */
-export const run = Effect.fn("RunExecutor.run")(function* (options: Options = {}) {
-  const { tenant } = yield* TenantOwner
-  const open = yield* OpenRuns
-  const { cancel, execute } = yield* make(options)
-  const executions = yield* FiberMap.make<RunId, void, StoreError>()
-  const handle = Effect.forEach(
-    ({ isCancelling, run }: { readonly isCancelling: boolean; readonly run: RunId }) =>
-      isCancelling
-        ? Effect.andThen(FiberMap.remove(executions, run), cancel(run))
-        : FiberMap.run(executions, run, execute(run), { onlyIfMissing: true }),
-    { discard: true },
-  )
-  yield* open.of(tenant).pipe(Stream.runForEach(handle), Effect.raceFirst(FiberMap.join(executions)))
-  return yield* Effect.never
-}, Effect.scoped)
+export const run = (options: Options = {}): Effect.Effect<never, StoreError, Requirements> => runAll(options)
