@@ -169,6 +169,22 @@ const make = Effect.fnUntraced(function* (options: Options) {
   return { execute, cancel: (run: RunId) => log.end(run, "cancelled") }
 })
 
+const runAll = Effect.fn("RunExecutor.run")(function* (options: Options) {
+  const { tenant } = yield* TenantOwner
+  const open = yield* OpenRuns
+  const { cancel, execute } = yield* make(options)
+  const executions = yield* FiberMap.make<RunId, void, StoreError>()
+  const handle = Effect.forEach(
+    ({ isCancelling, run }: { readonly isCancelling: boolean; readonly run: RunId }) =>
+      isCancelling
+        ? Effect.andThen(FiberMap.remove(executions, run), cancel(run))
+        : FiberMap.run(executions, run, execute(run), { onlyIfMissing: true }),
+    { discard: true },
+  )
+  yield* open.of(tenant).pipe(Stream.runForEach(handle), Effect.raceFirst(FiberMap.join(executions)))
+  return yield* Effect.never
+}, Effect.scoped)
+
 /**
  * Executes the open runs of the tenant that `TenantOwner` owns, for as long as it owns it.
  *
@@ -189,18 +205,4 @@ const make = Effect.fnUntraced(function* (options: Options) {
  * @since 0.1.0
  * @category constructors
  */
-export const run = Effect.fn("RunExecutor.run")(function* (options: Options = {}) {
-  const { tenant } = yield* TenantOwner
-  const open = yield* OpenRuns
-  const { cancel, execute } = yield* make(options)
-  const executions = yield* FiberMap.make<RunId, void, StoreError>()
-  const handle = Effect.forEach(
-    ({ isCancelling, run }: { readonly isCancelling: boolean; readonly run: RunId }) =>
-      isCancelling
-        ? Effect.andThen(FiberMap.remove(executions, run), cancel(run))
-        : FiberMap.run(executions, run, execute(run), { onlyIfMissing: true }),
-    { discard: true },
-  )
-  yield* open.of(tenant).pipe(Stream.runForEach(handle), Effect.raceFirst(FiberMap.join(executions)))
-  return yield* Effect.never
-}, Effect.scoped)
+export const run = (options: Options = {}): Effect.Effect<never, StoreError, Requirements> => runAll(options)

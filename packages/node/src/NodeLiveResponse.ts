@@ -208,8 +208,15 @@ const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: Ap
     : NodeTransport.layerPublic({ apiHost: api.hostname })
 }
 
-/** What files in directories of results are opened with. */
-const files = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodePlatform.layer)
+/**
+ * What files in directories of results are opened with, for a store of the caller's own that writes files.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFiles = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodePlatform.layer).pipe(
+  Layer.merge(Layer.mergeAll(NodeHasher.layer, NodeDiskSpace.layer)),
+)
 
 /**
  * Everything but the credential and the store of the quota.
@@ -243,16 +250,13 @@ export const layer = (
     ResultStore.layerFileSystem(options),
     Manifest.layerFileSystem(options),
     FollowPosition.layerFileSystem(options),
-  ).pipe(
-    Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide([files, NodeHasher.layer, NodeDiskSpace.layer]),
-  )
+  ).pipe(Layer.provide(NodeDirectoryLock.layer({ directory })), Layer.provide(layerFiles))
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
       // One lock for both, because a second lock of the same directory fails.
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
-  ).pipe(Layer.provide(files))
+  ).pipe(Layer.provide(layerFiles))
   return Layer.provideMerge(layerOver(options), Layer.merge(stores, sessions))
 }
 
@@ -311,7 +315,7 @@ export const layerFleet = (
   return Fleet.layer.pipe(
     Layer.provide([
       ActionWatch.layer,
-      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), files),
+      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), layerFiles),
     ]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(timing(options)),

@@ -7,6 +7,7 @@ import type { MachineAction } from "@live-response/core/MachineAction"
 import type * as Command from "effect/cli/Command"
 import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
+import * as Struct from "effect/Struct"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
@@ -22,8 +23,8 @@ export const flags = {
 export type Selection = Command.Command.Config.Infer<typeof flags>
 
 /** The selection by all flags but `since`, which is relative to a time. */
-const timeless = ({ filter, since: _, ...fields }: Selection): ActionSelection.ActionSelection => ({
-  ...fields,
+const timeless = ({ filter, ...selection }: Selection): ActionSelection.ActionSelection => ({
+  ...Struct.omit(selection, ["since"]),
   ...Option.match(filter, { onNone: () => ({}), onSome: (filter) => ({ filter }) }),
 })
 
