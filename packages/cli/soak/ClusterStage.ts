@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const start = (name: string): Effect.Effect<Runner, never, Scope.Scope> =>
     Effect.map(
       box.start({
-        args: ["serve", "--listen", "127.0.0.1:0"],
+        args: ["serve", "--listen", "127.0.0.1:0", "--runner", name],
         env: { ...environment, LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`) },
         patience: "1 hour",
       }),
@@ -167,9 +167,18 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     decodeEpochs,
   )
 
+  /** The tenants of each runner, by the names that they were started with. */
+  const tenantsOf = (runner: string) =>
+    Effect.map(owners, (all) =>
+      all.flatMap(({ runner: owner, tenant }) => (owner?.startsWith(`${runner}-`) === true ? [tenant] : [])),
+    )
+
+  /** Waits until something of the cluster holds. */
+  const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
+    holds.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("100 millis") }), Effect.asVoid)
+
   /** Waits until this many results are stored, all of them by default. */
-  const untilStored = (count = expected()) =>
-    storedCount.pipe(Effect.repeat({ until: (stored) => stored >= count, schedule: Schedule.spaced("200 millis") }))
+  const untilStored = (count = expected()) => until(Effect.map(storedCount, (stored) => stored >= count))
 
   /** What is not as it must be. */
   const problems = Effect.gen(function* () {
@@ -209,6 +218,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     storedCount,
     untilStored,
     owners,
+    tenantsOf,
+    until,
     query,
     problems,
     environment,
