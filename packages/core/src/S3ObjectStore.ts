@@ -10,10 +10,9 @@ import * as Exit from "effect/Exit"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as AwsSignature from "./AwsSignature.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
-import * as AwsSignature from "./internal/awsSignature.ts"
 import { sha256 } from "./internal/hmac.ts"
 import * as ObjectInfo from "./internal/objectInfo.ts"
 import * as ObjectRanges from "./internal/objectRanges.ts"
@@ -24,25 +23,13 @@ import * as ObjectStore from "./ObjectStore.ts"
 import { ObjectStoreError, Unavailable, Unexpected } from "./ObjectStoreError.ts"
 
 /**
- * The keys of an identity. Temporary ones have a session token.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Keys {
-  readonly accessKeyId: string
-  readonly secretAccessKey: Redacted.Redacted<string>
-  readonly sessionToken?: Redacted.Redacted<string> | undefined
-}
-
-/**
  * Where keys come from. `current` is evaluated for each request, so it caches what it asks for.
  *
  * @since 0.1.0
  * @category models
  */
 export interface KeySource {
-  readonly current: Effect.Effect<Keys, CredentialError>
+  readonly current: Effect.Effect<AwsSignature.Keys, CredentialError>
 
   /** Drops keys that the service called expired. The request is sent once more with the next ones. */
   readonly invalidate?: Effect.Effect<void> | undefined

@@ -1,10 +1,10 @@
 /** Signatures of S3, as Amazon's documentation has them. */
 import { assert, describe, it } from "@effect/vitest"
+import * as AwsSignature from "@live-response/core/AwsSignature"
 import { Hasher } from "@live-response/core/Hasher"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as AwsSignature from "../src/internal/awsSignature.ts"
 import { utf8 } from "./support/bytes.ts"
 
 describe("the signature of S3", () => {

@@ -4,20 +4,32 @@
  * It is a module of our own, because `aws4fetch` signs only a `Request` of `fetch`, and this library sends through any `HttpClient`.
  *
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+ * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import * as Hex from "effect/encoding/Hex"
 import * as Redacted from "effect/Redacted"
-import type { Algorithm, Hash } from "../Hasher.ts"
-import { hmacSha256, sha256 } from "./hmac.ts"
+import type { Algorithm, Hash } from "./Hasher.ts"
+import { hmacSha256, sha256 } from "./internal/hmac.ts"
 
+/**
+ * The keys of an identity. Temporary ones have a session token.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Keys {
   readonly accessKeyId: string
   readonly secretAccessKey: Redacted.Redacted<string>
   readonly sessionToken?: Redacted.Redacted<string> | undefined
 }
 
-/** What is signed. Names of headers are in lower case, and nothing is encoded yet. */
+/**
+ * What is signed. Names of headers are in lower case, and nothing is encoded yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Signable {
   readonly method: string
   readonly host: string
@@ -33,9 +45,20 @@ type StartHash = (algorithm: Algorithm) => Hash
 const encoded = (text: string): string =>
   encodeURIComponent(text).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 
+/**
+ * The path as it is signed, and must be sent.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
 export const encodedPath = (pathname: string): string => pathname.split("/").map(encoded).join("/")
 
-/** A query with its parameters in the order that is signed. */
+/**
+ * The query as it is signed, and must be sent.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
 export const encodedQuery = (query: Readonly<Record<string, string>> = {}): string =>
   Object.entries(query)
     .map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
@@ -45,7 +68,12 @@ export const encodedQuery = (query: Readonly<Record<string, string>> = {}): stri
 /** The time as it is signed, such as `20130524T000000Z`. */
 const stampOf = (now: DateTime.Utc): string => DateTime.formatIso(now).replaceAll(/[-:]|\.\d+/g, "")
 
-/** All headers that are sent with a request, the signature included, apart from `host`. */
+/**
+ * All headers that are sent with a request, the signature included, apart from `host`.
+ *
+ * @since 0.1.0
+ * @category signing
+ */
 export const signedHeaders = (
   startHash: StartHash,
   keys: Keys,
