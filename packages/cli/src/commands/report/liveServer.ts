@@ -21,12 +21,12 @@ import * as LiveAccess from "./liveAccess.ts"
 
 const shortestToken = 16
 
-const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen) {
+const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen, isPublic: boolean) {
   const token = Option.getOrUndefined(yield* Config.option(Config.Redacted("LIVE_RESPONSE_LISTEN_TOKEN")))
   if (token !== undefined && Redacted.value(token).length < shortestToken) {
     return yield* Failure.usage(`LIVE_RESPONSE_LISTEN_TOKEN must have at least ${shortestToken} characters`)
   }
-  if (token === undefined && !LiveAccess.isLoopback(host)) {
+  if (token === undefined && !isPublic && !LiveAccess.isLoopback(host)) {
     return yield* Failure.usage(
       `--listen ${text} can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN to a secret that its readers send, or listen on 127.0.0.1`,
     )
@@ -69,20 +69,22 @@ type Response = HttpServerResponse.HttpServerResponse
 export interface App<E, R> {
   /** What its address is printed as. */
   readonly title: string
-  /** Whether a path is answered to everybody, because probes have no token. By default none is. */
-  readonly isOpen?: (path: string) => boolean
+  /** Whether it has nothing of results: then it needs no token, and with one, probes still need none. By default it has. */
+  readonly isPublic?: boolean
   /** Answers a request that is allowed. */
   readonly route: (path: string) => Effect.Effect<Response, E, R>
 }
 
-const answer = Effect.fnUntraced(function* <E, R>({ isOpen, route }: App<E, R>, access: LiveAccess.Access) {
+const probes = new Set(["/health", "/ready"])
+
+const answer = Effect.fnUntraced(function* <E, R>({ isPublic = false, route }: App<E, R>, access: LiveAccess.Access) {
   const request = yield* HttpServerRequest.HttpServerRequest
   const [path = "/", search = ""] = request.url.split("?", 2)
   const query = new URLSearchParams(search).get("token") ?? ""
   const { authorization = "", host = "" } = request.headers
   const cookie = request.cookies[LiveAccess.cookieName] ?? ""
   if (request.method !== "GET" && request.method !== "HEAD") return plain("this page can only be read", 405)
-  if (isOpen?.(path) === true) return yield* route(path)
+  if (isPublic && (access.token === undefined || probes.has(path))) return yield* route(path)
   switch (LiveAccess.decide(access, { host, authorization, cookie, query })) {
     case "allowed":
       return yield* route(path)
@@ -128,7 +130,8 @@ export const serve = Effect.fnUntraced(function* <E extends { readonly message: 
   at: Listen,
   app: App<E, R>,
 ) {
-  const access = yield* accessOf(at)
+  const { isPublic = false, title } = app
+  const access = yield* accessOf(at, isPublic)
   const context = yield* Effect.context<R>()
   const address = yield* listen(
     at,
@@ -137,8 +140,8 @@ export const serve = Effect.fnUntraced(function* <E extends { readonly message: 
       Effect.provideContext(context),
     ),
   )
-  yield* Messages.write(`${app.title}: ${address}${access.token === undefined ? "" : "/?token=…"}`)
-  if (LiveAccess.isLoopback(at.host)) return
+  yield* Messages.write(`${title}: ${address}${access.token === undefined || isPublic ? "" : "/?token=…"}`)
+  if (isPublic || LiveAccess.isLoopback(at.host)) return
   yield* Effect.logWarning(
     `${address} is not encrypted, so others on the network can read the token and the results; put a proxy with TLS before it`,
   )

@@ -1,5 +1,6 @@
 /**
- * What comes before the sessions of a run, whoever runs them: the files in the library, the selected machines, a yes of the user.
+ * What is done before the sessions of a run, on this machine or in a cluster: the files in the library, the selected machines,
+ * and the confirmation of the user.
  */
 import type { ApiError } from "@live-response/core/ApiError"
 import type { DefenderApi } from "@live-response/core/DefenderApi"
@@ -39,7 +40,7 @@ export interface Request {
 
 /** What is known of earlier runs. */
 export interface Earlier<E, R> {
-  /** Whether there may be some: then a file that the library lacks is no reason to stop. */
+  /** Whether there may be some: then a file that the library lacks does not stop the run. */
   readonly isResuming: boolean
   /** The files of the session whose content is not what an earlier run had. */
   readonly changedFiles: (session: Session.Session) => Effect.Effect<ReadonlyArray<string>, E, R>
