@@ -35,7 +35,7 @@ const chaos = Effect.gen(function* () {
   const startRunner = Effect.suspend(() => Scope.provide(stage.start(`runner-${++started}`), scope))
   const runners = yield* Ref.make(yield* Effect.all(Array.from({ length: runnerCount }, () => startRunner)))
 
-  /** Takes a runner away, and starts another one in its place. */
+  /** Takes a runner away, and starts another one instead. */
   const replaced = (take: (runner: ClusterStage.Runner) => Effect.Effect<void>) =>
     Effect.gen(function* () {
       const [victim, ...others] = yield* Random.shuffle(yield* Ref.get(runners))
