@@ -39,6 +39,7 @@ import { quota } from "./commands/quota/command.ts"
 import { report } from "./commands/report/command.ts"
 import { results } from "./commands/results/command.ts"
 import { run as runSessions } from "./commands/run/command.ts"
+import { runs } from "./commands/runs/command.ts"
 import { serve } from "./commands/serve/command.ts"
 import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
@@ -91,6 +92,7 @@ export const command = Command.make("live-response").pipe(
     quota,
     migrate,
     tenants,
+    runs,
     serve,
     simulate,
     demo,

@@ -147,7 +147,7 @@ describe("serve", () => {
       })
       yield* failing(
         2,
-        /\nlive-response: --object-store must be the address of a store, /,
+        /\nlive-response: --object-store must be azure:/,
         "--object-store",
         "/mnt/results",
       )

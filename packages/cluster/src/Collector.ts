@@ -87,8 +87,13 @@ export type CollectorError =
 /** How far back to start where the selection has no `since`. */
 const defaultSince = Duration.hours(24)
 
-/** The API counts the calls of each app in each tenant by itself. */
-const quotaOwner = ({ credential, tenant }: Tenant): string => {
+/**
+ * The owner of the quota of a tenant: the API counts the calls of each app in each tenant by itself.
+ *
+ * @since 0.1.0
+ * @category quota
+ */
+export const quotaOwner = ({ credential, tenant }: Tenant): string => {
   const { clientId = credential.kind === "managed" ? credential.identity : undefined } = credential
   return `tenant ${tenant}, app ${clientId ?? "of the runners"}`
 }

@@ -112,6 +112,6 @@ export const fill = Effect.fnUntraced(function* (
       const to = Math.min(from + chunk, amounts.results)
       return Effect.andThen(run(insertResults(amounts, from, to)), onProgress(to))
     },
-    { discard: true, concurrency: 2 },
+    { discard: true },
   )
 })

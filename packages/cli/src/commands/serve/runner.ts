@@ -12,17 +12,19 @@ import * as Retention from "@live-response/cluster/Retention"
 import * as TenantCredentials from "@live-response/cluster/TenantCredentials"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
+import * as ObjectStoreUrl from "@live-response/core/ObjectStoreUrl"
 import * as Quota from "@live-response/core/Quota"
 import * as TransferBounds from "@live-response/core/TransferBounds"
 import * as NodeDirectoryLock from "@live-response/node/NodeDirectoryLock"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as NodeObjectStore from "@live-response/node/NodeObjectStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as ClusterDatabase from "../../api/ClusterDatabase.ts"
-import * as ObjectStoreUrl from "../../api/ObjectStoreUrl.ts"
+import * as Failure from "../../Failure.ts"
 import type { Options } from "./command.ts"
 
 /** Of the 40 bytes that a name may have, what the letters of each start leave. */
@@ -76,7 +78,7 @@ const limitsOf = ({ maxSpool, maxSpoolPerTenant, transfers, transfersPerTenant }
 }
 
 /** What collects the tenants. The lock keeps another runner of this machine out of the spool. */
-const collectors = (runner: string, options: Options) =>
+const collectors = (runner: string, store: ObjectStoreUrl.ObjectStoreUrl, options: Options) =>
   Layer.unwrap(
     Effect.map(settings, (settings) => Collectors.layer({ ...settings, runner, spool: options.spool })),
   ).pipe(
@@ -84,15 +86,18 @@ const collectors = (runner: string, options: Options) =>
     Layer.provide([
       TransferBounds.layer(limitsOf(options)),
       TenantCredentials.layerConfig,
-      ObjectStoreUrl.layer(options.objectStore),
+      NodeObjectStore.layer(store),
       NodeDirectoryLock.layer({ directory: options.spool }).pipe(Layer.provide(NodeLiveResponse.layerFiles)),
     ]),
   )
 
 /** Joins the cluster as this runner, and collects until the scope closes. */
 export const start = Effect.fnUntraced(function* (runner: string, options: Options) {
+  const store = yield* Effect.mapError(Effect.fromOption(ObjectStoreUrl.parse(options.objectStore)), () =>
+    Failure.usage(`--object-store must be ${ObjectStoreUrl.expected}`),
+  )
   const place = yield* join(runner)
-  const context = yield* Layer.build(Layer.provideMerge(collectors(runner, options), Layer.succeedContext(place)))
+  const context = yield* Layer.build(Layer.provideMerge(collectors(runner, store, options), Layer.succeedContext(place)))
   const { each } = yield* Effect.provideContext(Cluster.Cluster, place)
   yield* each("retention", Retention.run()).pipe(Effect.provideContext(place))
   return context

@@ -63,6 +63,10 @@ const named = (tenants: ReadonlyArray<Tenants.Tenant>, text: string) => {
       )
 }
 
+/** The tenant of the registry that a text names. */
+export const tenantNamed = (text: string) =>
+  Tenants.Tenants.use(({ list }) => Effect.flatMap(list, (tenants) => named(tenants, text)))
+
 /** Every text is looked up before anything is changed. */
 const allNamed = Effect.fnUntraced(function* (texts: ReadonlyArray<string>) {
   const { list } = yield* Tenants.Tenants
