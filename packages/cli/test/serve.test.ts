@@ -145,12 +145,7 @@ describe("serve", () => {
         assert.strictEqual(exitCode, code, stderr)
         assert.match(stderr, says)
       })
-      yield* failing(
-        2,
-        /\nlive-response: --object-store must be azure:/,
-        "--object-store",
-        "/mnt/results",
-      )
+      yield* failing(2, /\nlive-response: --object-store must be azure:/, "--object-store", "/mnt/results")
       yield* failing(2, /Expected: a whole number from 1 to 1,000/, "--transfers", "0")
       const runner = yield* box.start(serving(box, {}))
       yield* said(runner, "has joined the cluster")

@@ -97,7 +97,9 @@ export const start = Effect.fnUntraced(function* (runner: string, options: Optio
     Failure.usage(`--object-store must be ${ObjectStoreUrl.expected}`),
   )
   const place = yield* join(runner)
-  const context = yield* Layer.build(Layer.provideMerge(collectors(runner, store, options), Layer.succeedContext(place)))
+  const context = yield* Layer.build(
+    Layer.provideMerge(collectors(runner, store, options), Layer.succeedContext(place)),
+  )
   const { each } = yield* Effect.provideContext(Cluster.Cluster, place)
   yield* each("retention", Retention.run()).pipe(Effect.provideContext(place))
   return context
