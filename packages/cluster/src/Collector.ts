@@ -169,6 +169,7 @@ const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
   const status = yield* TenantStatus
   const owner = yield* TenantOwner.TenantOwner
   yield* status.started(owner, options.runner)
+  yield* Effect.logInfo(`this runner collects it, as owner ${owner.epoch}`)
   yield* work(tenant, options).pipe(
     Effect.tapError((error) => (isSuperseded(error) ? Effect.void : status.failed(owner, error.message))),
     Effect.catchIf(isSuperseded, () => Effect.logInfo("another runner has taken over")),
