@@ -83,11 +83,24 @@ export interface PrivateDirectory {
   /** Renames a file. A file that has the new name is replaced. */
   readonly rename: (from: string, to: string) => Effect.Effect<void, StoreError>
 
+  /**
+   * Gives a file a second name, unless something has that name: then it returns `false`. Of several programs and machines that
+   * do it at once, one gets `true`.
+   *
+   * **Gotchas**
+   *
+   * Every operation refuses a file with two names, unless the directory was opened with `allowsLinks`.
+   */
+  readonly link: (from: string, to: string) => Effect.Effect<boolean, StoreError>
+
   /** Removes a file if it exists. */
   readonly remove: (name: string) => Effect.Effect<void, StoreError>
 
   /** Whether the directory of a name exists. */
   readonly hasDirectoryOf: (name: string) => Effect.Effect<boolean, StoreError>
+
+  /** Removes the subdirectory of a name if it is empty. No program may create a file in it meanwhile. */
+  readonly removeEmptyDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
   /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it. */
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
@@ -151,8 +164,33 @@ const openers = (system: System, names: Names) => {
   }
 }
 
+/** Changes the names of a directory. */
+const changers = ({ fs, paths, platform }: System, names: Names) => ({
+  rename: (from: string, to: string) =>
+    Effect.andThen(
+      names.checkRename(from, to),
+      whileOpenElsewhere(platform.whileOpenElsewhere, names.pathOf(to), fs.rename(names.real(from), names.real(to))),
+    ),
+  link: (from: string, to: string) =>
+    Effect.andThen(
+      names.checkRename(from, to),
+      fs.link(names.real(from), names.real(to)).pipe(
+        Effect.as(true),
+        Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)),
+        at(names.pathOf(to)),
+      ),
+    ),
+  removeEmptyDirectoryOf: Effect.fnUntraced(function* (name: string) {
+    if (!name.includes("/") || !(yield* names.checkDirectoryOf(name))) return
+    const directory = paths.dirname(names.real(name))
+    const content = yield* at(directory)(fs.readDirectory(directory))
+    // Only the recursive removal removes a directory.
+    if (content.length === 0) yield* at(directory)(fs.remove(directory, { recursive: true, force: true }))
+  }),
+})
+
 const make = (system: System, opened: Opened): PrivateDirectory => {
-  const { direct, fs, paths, platform } = system
+  const { direct, fs, paths } = system
   const { path, realPath } = opened
   const names = new Names(system, opened)
   const pathOf = (name: string) => names.pathOf(name)
@@ -168,6 +206,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
     realPath,
     pathOf,
     ...openers(system, names),
+    ...changers(system, names),
     info: (name) => names.info(name),
     list: Effect.fnUntraced(function* (below) {
       if (below === undefined) return yield* Effect.andThen(names.checkOpened, at(path)(fs.readDirectory(realPath)))
@@ -187,11 +226,6 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
       if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
       return real(name)
     }),
-    rename: (from, to) =>
-      Effect.andThen(
-        names.checkRename(from, to),
-        whileOpenElsewhere(platform.whileOpenElsewhere, pathOf(to), fs.rename(real(from), real(to))),
-      ),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),
     makeDirectoryOf: Effect.fnUntraced(function* (name) {
       if (!(yield* names.checkDirectoryOf(name))) {
@@ -249,6 +283,8 @@ const system = Effect.gen(function* () {
  * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Once the directory
  * was replaced, each operation fails with the same problem.
  *
+ * `allowsLinks` is for a directory whose files are published with `link`, and have two names for a moment.
+ *
  * @example
  * ```ts
  * import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -265,10 +301,11 @@ const system = Effect.gen(function* () {
  */
 export const open = Effect.fnUntraced(function* (
   path: string,
+  options?: { readonly allowsLinks?: boolean },
 ): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
   const here = yield* system
   const realPath = Option.getOrElse(yield* resolve(here, path, true), () => path)
-  return make(here, yield* identify(here, path, realPath))
+  return make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: options?.allowsLinks === true })
 })
 
 /**
@@ -282,5 +319,7 @@ export const find = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Option.Option<PrivateDirectory>, StoreError, FileSystem.FileSystem | Path.Path> {
   const here = yield* system
   const realPath = Option.getOrUndefined(yield* resolve(here, path, false))
-  return realPath === undefined ? Option.none() : Option.some(make(here, yield* identify(here, path, realPath)))
+  return realPath === undefined
+    ? Option.none()
+    : Option.some(make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: false }))
 })

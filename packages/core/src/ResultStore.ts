@@ -148,8 +148,17 @@ const closing = (ref: ResultRef, writer: ResultWriter, scope: Scope.Closeable): 
   return mayBorrow(writer) ? allowBorrowing(closingWriter) : closingWriter
 }
 
-/** Allows one writer at a time for each result and each path. */
-const withLocks = (store: Service): Service => {
+/**
+ * Allows one writer at a time for each result, and one `write` for each path.
+ *
+ * **When to use**
+ *
+ * Use it for a store of your own whose `open` and `write` do not wait for each other.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withLocks = (store: Service): Service => {
   const hold = KeyedLock.make()
   return {
     ...store,

@@ -23,6 +23,7 @@ import * as StallWatch from "./internal/stallWatch.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
+import type { ObjectStoreError } from "./ObjectStoreError.ts"
 import type { MachineAction } from "./MachineAction.ts"
 import { limits } from "./Session.ts"
 import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
@@ -122,6 +123,9 @@ export interface Settings {
 
   /** Retries the renewal of a token. It is patient: a batch may have been running for an hour. */
   readonly renewal: Schedule.Schedule<unknown, CredentialError>
+
+  /** Repeats a request to an object store that is away, in trouble, or throttles. It honours the wait that the store asks for. */
+  readonly objectStore: Schedule.Schedule<unknown, ObjectStoreError>
 
   /** Polls one machine action until it is final. Waiting stops where the schedule stops. */
   readonly poll: Schedule.Schedule<unknown, MachineAction>
@@ -267,6 +271,7 @@ export const offlineAfter: Duration.Duration = OfflineMachine.offlineAfter
  * | `link`                                   | at once, once                                                    |
  * | `transfer`                               | 1 s, doubled up to 30 s, 5 times                                 |
  * | `signIn`                                 | 500 ms, doubled up to 2 s, twice                                 |
+ * | `objectStore`                            | 500 ms doubled up to 30 s, or longer where asked; for an hour    |
  * | `renewal`                                | 1 s, doubled up to 30 s, 20 times                                |
  * | `poll`                                   | 15 s; `offlineFor("2 hours")`, which is 26 hours                 |
  * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an offline machine; for as long |

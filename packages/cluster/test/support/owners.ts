@@ -8,6 +8,9 @@ import { sharedServer } from "./server.ts"
 
 const decodeTenant = Schema.decodeSync(Tenants.TenantId)
 
+/** The settings of a tenant that is not signed in to. */
+export const named = (name: string): Tenants.NewTenant => ({ name, credential: { kind: "managed" } })
+
 let tenants = 0
 
 /** A tenant of its own for each test. */
@@ -26,7 +29,7 @@ export const ownerOf = (tenant: Tenants.TenantId): Layer.Layer<TenantOwner.Tenan
 export const ownerOfNew: Layer.Layer<TenantOwner.TenantOwner | Database.Database> = Layer.unwrap(
   Effect.gen(function* () {
     const tenant = newTenant()
-    yield* Effect.orDie(Tenants.Tenants.use(({ add }) => add(tenant, "a tenant of a test")))
+    yield* Effect.orDie(Tenants.Tenants.use(({ add }) => add(tenant, named("a tenant of a test"))))
     return ownerOf(tenant)
   }),
 ).pipe(Layer.provide(registry))

@@ -132,13 +132,15 @@ export interface Opened {
   readonly realPath: string
   readonly dev: bigint
   readonly ino: bigint | undefined
+  /** Whether a file may have several names. */
+  readonly allowsLinks: boolean
 }
 
 const inodeOf = ({ ino }: FileSystem.File.Info) => Option.getOrUndefined(ino)
 
 export const identify = Effect.fnUntraced(function* ({ fs }: System, path: string, realPath: string) {
   const info = yield* at(path)(fs.lstat(realPath))
-  return { path, realPath, dev: info.dev, ino: inodeOf(info) } satisfies Opened
+  return { path, realPath, dev: info.dev, ino: inodeOf(info) }
 })
 
 type Info = FileSystem.File.Info
@@ -274,15 +276,17 @@ export class Names {
     })
   }
 
+  private problemOfFile(info: Info): string | undefined {
+    return PathPermissions.ofFile(info, this.system.platform.user, this.opened.allowsLinks)
+  }
+
   /** The type, size, owner and mode of a file in a directory that was checked. */
   private checkFile(name: string): Effect.Effect<Option.Option<Info>, StoreError> {
     const path = this.pathOf(name)
     return Effect.flatMap(
       this.look(this.real(name), () => path),
       (found) => {
-        const problem = Option.isSome(found)
-          ? PathPermissions.ofFile(found.value, this.system.platform.user)
-          : undefined
+        const problem = Option.isSome(found) ? this.problemOfFile(found.value) : undefined
         return problem === undefined ? Effect.succeed(found) : Effect.fail(untrusted(path, problem))
       },
     )
@@ -302,7 +306,7 @@ export class Names {
   isTrusted(name: string): boolean {
     if (this.judgeAboveNow(name) !== true) return false
     const file = Option.getOrUndefined(this.lookNow(this.real(name)) ?? Option.none())
-    return file?.type === "File" && PathPermissions.ofFile(file, this.system.platform.user) === undefined
+    return file?.type === "File" && this.problemOfFile(file) === undefined
   }
 
   checkDirectoryOf(name: string): Effect.Effect<boolean, StoreError> {

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { DefenderError } from "../DefenderError.ts"
+import type { ObjectStoreError } from "../ObjectStoreError.ts"
 import type { TransferError } from "../TransferError.ts"
 import { longestRequestedWait } from "./retryAfter.ts"
 
@@ -16,7 +17,7 @@ const doubling = (base: Duration.Input, cap: Duration.Input, times: number) =>
 export const backOff = (times: number) => doubling("1 second", "30 seconds", times)
 
 /** The wait that the server asked for, within bounds. */
-const requestedWait = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
+const requestedWait = ({ reason }: DefenderError | TransferError | ObjectStoreError): Duration.Duration | undefined =>
   "retryAfter" in reason && reason.retryAfter !== undefined
     ? Duration.min(reason.retryAfter, longestRequestedWait)
     : undefined
@@ -40,6 +41,16 @@ const busy = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30
   Schedule.upTo({ times: 20 }),
 )
 
+/** An object store that is away, in trouble, or throttles. */
+const objectStore = Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")]).pipe(
+  Schedule.jittered,
+  Schedule.setInputType<ObjectStoreError>(),
+  Schedule.modifyDelay(({ duration, input }) =>
+    Effect.succeed(Duration.max(duration, requestedWait(input) ?? Duration.zero)),
+  ),
+  Schedule.upTo({ duration: longestRequestedWait }),
+)
+
 export const defaults = {
   quotaStore: backOff(8),
   throttled,
@@ -49,5 +60,6 @@ export const defaults = {
   transfer: backOff(times.transfer),
   signIn: doubling("500 millis", "2 seconds", 2),
   renewal: backOff(20),
+  objectStore,
   restart: Schedule.recurs(2),
 }

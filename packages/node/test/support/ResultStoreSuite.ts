@@ -40,7 +40,12 @@ const writeAndLeave = (bytes: Uint8Array, from: number, to: number, announced = 
 const same = (actual: Uint8Array, expected: Uint8Array) =>
   assert.isTrue(Buffer.compare(actual, expected) === 0, "the bytes are the same")
 
-export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, StoreError>) => {
+/** `replaces`: whether a result that is stored again, with other content, takes the place of the first one. */
+export const suite = (
+  name: string,
+  layer: Layer.Layer<ResultStore.ResultStore, StoreError>,
+  { replaces }: { readonly replaces: boolean } = { replaces: true },
+) => {
   describe(name, () => {
     it.live.each([
       { what: "JSON", bytes: utf8(`{"script_name":"a"}`), extension: "json" },
@@ -250,9 +255,9 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
 
-    it.live("replaces a stored result", () =>
+    it.live(replaces ? "replaces a stored result" : "accepts an equal result for a stored one", () =>
       Effect.gen(function* () {
-        for (const bytes of [content, patterned(100, 3)]) {
+        for (const bytes of [content, replaces ? patterned(100, 3) : content]) {
           const writer = yield* open
           assert.isUndefined(writer.resume)
           yield* writer.write({ head: none, offset: 0, bytes })
@@ -363,9 +368,16 @@ export const suite = (name: string, layer: Layer.Layer<ResultStore.ResultStore, 
             ),
           )
         const other = patterned(7000, 5)
-        const sizes = yield* Effect.all([keep(content), keep(other)], { concurrency: 2 })
-        assert.deepStrictEqual(sizes, [content.length, other.length])
-        same(yield* readAll(path), other)
+        if (replaces) {
+          const sizes = yield* Effect.all([keep(content), keep(other)], { concurrency: 2 })
+          assert.deepStrictEqual(sizes, [content.length, other.length])
+          same(yield* readAll(path), other)
+        } else {
+          const kept = yield* Effect.all([keep(content), Effect.flip(keep(other))], { concurrency: 2 })
+          assert.strictEqual(kept[0], content.length)
+          assert.isTrue(kept[1].ofResult)
+          same(yield* readAll(path), content)
+        }
       }).pipe(Effect.scoped, Effect.provide(layer)),
     )
   })

@@ -37,13 +37,13 @@ export const isLoopback = (host: string): boolean => loopbackHosts.test(host.inc
 /** In characters. */
 const shortestToken = 16
 
-/** Who may read the page at this address, by the environment. */
-export const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen) {
+/** Who may read what is served at this address, by the environment. What is public needs no token. */
+export const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen, isPublic: boolean) {
   const token = Option.getOrUndefined(yield* Config.option(Config.Redacted("LIVE_RESPONSE_LISTEN_TOKEN")))
   if (token !== undefined && Redacted.value(token).length < shortestToken) {
     return yield* Failure.usage(`LIVE_RESPONSE_LISTEN_TOKEN must have at least ${shortestToken} characters`)
   }
-  if (token === undefined && !isLoopback(host)) {
+  if (token === undefined && !isPublic && !isLoopback(host)) {
     return yield* Failure.usage(
       `--listen ${text} can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN to a secret that its readers send, or listen on 127.0.0.1`,
     )

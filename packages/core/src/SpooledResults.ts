@@ -1,0 +1,108 @@
+/**
+ * Stores results in an object store that several machines share. Each is downloaded to this machine's disk first.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import * as Stream from "effect/Stream"
+import { Hasher } from "./Hasher.ts"
+import { allowBorrowing } from "./internal/borrowing.ts"
+import * as Spool from "./internal/spool.ts"
+import * as ObjectStore from "./ObjectStore.ts"
+import type { ObjectStoreError } from "./ObjectStoreError.ts"
+import * as ResultStore from "./ResultStore.ts"
+import { StoreError } from "./StoreError.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** A directory on the disk of this machine, for what is downloaded and not uploaded yet. Only one program may use it. */
+  readonly spool: string
+
+  /** The beginning of the names of all objects, such as one for each tenant. Empty for none. */
+  readonly prefix: string
+}
+
+/** What a store of results fails with: the objects of one result concern that result alone. */
+const toStoreError = (error: ObjectStoreError): StoreError => {
+  const { object: path, reason } = error
+  const problem =
+    reason._tag === "Files"
+      ? { problem: reason.problem, detail: reason.detail }
+      : { problem: "Failed" as const, detail: reason.message }
+  return new StoreError({ path, ...problem, ...(error.isOfObject ? { ofResult: true } : {}) })
+}
+
+/**
+ * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
+ *
+ * **Details**
+ *
+ * - A result is downloaded to the spool, as `ResultStore.layerFileSystem` does it: it resumes, and its bytes are checked and flushed.
+ *   Then it is uploaded, which compares its SHA-256, and its file in the spool is removed. `complete` returns after that.
+ * - Nothing is replaced. A result that is there with the same content counts as stored: a crash between the upload and its record
+ *   costs one more download. With other content it fails, and concerns this result alone.
+ * - Files derived from a result are stored in the same way.
+ * - When the layer is built it removes what an earlier program left in the spool, apart from parts of the last day: they resume.
+ *
+ * **Gotchas**
+ *
+ * While the object store does not answer, `complete` waits and retries, as that store does it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Options,
+): Layer.Layer<ResultStore.ResultStore, StoreError, ObjectStore.ObjectStore | FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    ResultStore.ResultStore,
+    Effect.gen(function* () {
+      const objects = yield* ObjectStore.ObjectStore
+      const spooled = yield* ResultStore.ResultStore
+      const hasher = yield* Hasher
+      const spool = yield* Spool.open(options.spool)
+      const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
+
+      /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
+      const upload = (path: string, { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">) =>
+        objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }).pipe(
+          Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
+          Effect.ensuring(Effect.ignore(spool.remove(path))),
+        )
+
+      return ResultStore.withLocks({
+        open: Effect.fnUntraced(function* (ref) {
+          yield* spool.use(ref.machineActionId)
+          const writer = yield* spooled.open(ref)
+          return allowBorrowing({
+            ...writer,
+            complete: Effect.tap(writer.complete, (stored) => upload(stored.path, stored)),
+          })
+        }),
+        has: ({ bytes, path }) =>
+          Effect.mapError(objects.info(nameOf(path)), toStoreError).pipe(
+            Effect.map(Option.exists((info) => bytes === undefined || info.bytes === bytes)),
+          ),
+        read: (path) => Stream.mapError(objects.read(nameOf(path)), toStoreError),
+        write: Effect.fnUntraced(function* (path, bytes) {
+          yield* spool.use(Spool.actionOf(path))
+          yield* spool.prepare(path)
+          const hash = hasher("SHA-256")
+          const size = yield* spooled.write(
+            path,
+            Stream.tap(bytes, (chunk) => Effect.sync(() => hash.update(chunk))),
+          )
+          yield* upload(path, { bytes: size, sha256: Hex.encode(hash.digest()) })
+          return size
+        }, Effect.scoped),
+      })
+    }),
+  ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool })))

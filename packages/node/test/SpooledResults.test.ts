@@ -1,0 +1,180 @@
+/** Results that are downloaded to a spool and uploaded to an object store, whatever happens in between. */
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as ObjectStore from "@live-response/core/ObjectStore"
+import { ObjectStoreError, Refused } from "@live-response/core/ObjectStoreError"
+import { ResultHead } from "@live-response/core/ResultChunk"
+import * as ResultStore from "@live-response/core/ResultStore"
+import * as SpooledResults from "@live-response/core/SpooledResults"
+import * as NodeHasher from "@live-response/node/NodeHasher"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { contentOf } from "./support/ObjectStoreSuite.ts"
+import { suite } from "./support/ResultStoreSuite.ts"
+import { patterned, refAt, tempDirectory } from "./support/samples.ts"
+
+const spooledIn = (spool: string) =>
+  SpooledResults.layer({ spool, prefix: "tenants/one" }).pipe(Layer.provide([NodeServices.layer, NodeHasher.layer]))
+
+suite(
+  "SpooledResults.layer",
+  Layer.unwrap(Effect.map(tempDirectory, (spool) => spooledIn(spool).pipe(Layer.provide(ObjectStore.layerMemory)))),
+  { replaces: false },
+)
+
+const ref = refAt(0)
+const bytes = patterned(5000)
+const head = ResultHead.make({ length: bytes.length, etag: `"0x1"` })
+const name = `tenants/one/${ref.machineActionId}/0.bin`
+const action = ref.machineActionId
+
+const store = (content = bytes) =>
+  Effect.gen(function* () {
+    const writer = yield* (yield* ResultStore.ResultStore).open(ref)
+    yield* writer.write({ head: ResultHead.make({ length: content.length }), offset: 0, bytes: content })
+    return yield* writer.complete
+  }).pipe(Effect.scoped)
+
+/** A store in memory, and one in front of it that does as `change` says. */
+const objects = (change: (store: ObjectStore.Service) => Partial<ObjectStore.Service> = () => ({})) =>
+  Effect.gen(function* () {
+    const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory))
+    return { memory, layer: Layer.succeed(ObjectStore.ObjectStore, { ...memory, ...change(memory) }) }
+  })
+
+const broken = new ObjectStoreError({ object: name, reason: new Refused({ status: 403, code: "Denied" }) })
+
+describe("SpooledResults.layer", () => {
+  it.live("leaves nothing in the spool, and everything in the object store", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer, memory } = yield* objects()
+      yield* Effect.gen(function* () {
+        const results = yield* ResultStore.ResultStore
+        const stored = yield* store()
+        const unpacked = `${action}/0.unpacked`
+        assert.strictEqual(yield* results.write(unpacked, Stream.make(bytes, bytes)), 10_000)
+        assert.isTrue(yield* results.has({ path: unpacked, bytes: 10_000 }))
+        assert.deepStrictEqual(readdirSync(spool), [])
+        const info = Option.getOrThrow(yield* memory.info(`tenants/one/${stored.path}`))
+        assert.strictEqual(info.bytes, stored.bytes)
+      }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("keeps the directory of an action for as long as one of its results is written", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects()
+      yield* Effect.gen(function* () {
+        const results = yield* ResultStore.ResultStore
+        const other = yield* results.open({ ...ref, index: 1 })
+        yield* other.write({ head: ResultHead.make({}), offset: 0, bytes: patterned(100_000) })
+        yield* store()
+        assert.deepStrictEqual(readdirSync(spool), [action])
+        yield* other.complete
+        assert.deepStrictEqual(readdirSync(spool), [])
+      }).pipe(Effect.scoped, Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live(
+    "loses and doubles nothing when the program ends between the upload and the removal, or before its record",
+    () =>
+      Effect.gen(function* () {
+        const spool = yield* tempDirectory
+        const uploaded = yield* Deferred.make<void>()
+        const { layer, memory } = yield* objects((memory) => ({
+          put: (path, content) =>
+            Effect.andThen(Effect.tap(memory.put(path, content), Deferred.succeed(uploaded, undefined)), Effect.never),
+        }))
+        const first = yield* Effect.forkChild(Effect.provide(store(), spooledIn(spool).pipe(Layer.provide(layer))))
+        yield* Deferred.await(uploaded)
+        yield* Fiber.interrupt(first)
+        // The file as a killed program leaves it.
+        mkdirSync(join(spool, action), { recursive: true })
+        writeFileSync(join(spool, action, "0.bin"), bytes, { mode: 0o600 })
+        const again = spooledIn(spool).pipe(Layer.provide(Layer.succeed(ObjectStore.ObjectStore, memory)))
+        const stored = yield* Effect.provide(store(), Layer.fresh(again))
+        assert.strictEqual(stored.sha256, contentOf(bytes).sha256)
+        assert.deepStrictEqual(readdirSync(spool), [])
+        assert.strictEqual(yield* memory.put(name, contentOf(bytes)), "same")
+      }).pipe(Effect.scoped),
+  )
+
+  it.live(
+    "accepts what a stale owner of the tenant uploads again, and refuses other content of this result alone",
+    () =>
+      Effect.gen(function* () {
+        const { layer, memory } = yield* objects()
+        yield* memory.put(name, contentOf(bytes))
+        const spool = yield* tempDirectory
+        yield* Effect.gen(function* () {
+          assert.strictEqual((yield* store()).bytes, bytes.length)
+          const error = yield* Effect.flip(store(patterned(5000, 1)))
+          assert.strictEqual(error._tag === "StoreError" && error.ofResult, true)
+          assert.match(error.message, /: an object with other content has this name \(5000 bytes with SHA-256/)
+          assert.strictEqual(error._tag === "StoreError" && error.path, `memory:/${name}`)
+        }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+      }).pipe(Effect.scoped),
+  )
+
+  it.live("ends a batch where the object store refuses everything", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects(() => ({ put: () => Effect.fail(broken), info: () => Effect.fail(broken) }))
+      yield* Effect.gen(function* () {
+        const results = yield* ResultStore.ResultStore
+        const path = `${action}/0.unpacked`
+        const errors = [
+          yield* Effect.flip(store()),
+          yield* Effect.flip(results.has({ path })),
+          yield* Effect.flip(results.write(path, Stream.make(bytes))),
+        ]
+        for (const error of errors) {
+          assert.strictEqual(error._tag === "StoreError" ? error.problem : error._tag, "Failed")
+          assert.notProperty(error, "ofResult")
+        }
+        assert.deepStrictEqual(readdirSync(spool), [])
+      }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("removes what an earlier program left when it starts, and resumes parts of the last day", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects()
+      const longAgo = 1_500_000_000
+      for (const one of [action, "11111111-7a8f-4b28-ab65-54970c5d5018"]) {
+        mkdirSync(join(spool, one))
+        for (const file of ["1.bin", "2.unpacked", "2.unpacked.part", "3.part", "3.part.json"]) {
+          writeFileSync(join(spool, one, file), "left", { mode: 0o600 })
+          if (one !== action) utimesSync(join(spool, one, file), longAgo, longAgo)
+        }
+      }
+      writeFileSync(join(spool, action, "0.part"), bytes.subarray(0, 2000), { mode: 0o600 })
+      writeFileSync(join(spool, action, "0.part.json"), JSON.stringify({ ...head, durable: 2000 }), { mode: 0o600 })
+      writeFileSync(join(spool, "not-a-result.txt"), "of somebody else", { mode: 0o600 })
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(readdirSync(spool).toSorted(), [action, "not-a-result.txt"])
+        assert.deepStrictEqual(readdirSync(join(spool, action)).toSorted(), [
+          "0.part",
+          "0.part.json",
+          "3.part",
+          "3.part.json",
+        ])
+        const writer = yield* (yield* ResultStore.ResultStore).open(ref)
+        assert.strictEqual(writer.resume?.offset, 2000)
+        yield* writer.write({ head, offset: 2000, bytes: bytes.subarray(2000) })
+        yield* writer.complete
+        assert.isFalse(existsSync(join(spool, action, "0.bin")))
+      }).pipe(Effect.scoped, Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+})
