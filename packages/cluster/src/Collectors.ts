@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as NodeTransport from "@live-response/node/NodeTransport"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -62,11 +63,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const registered = new Map<TenantId, Registered>()
   const running = new Set<TenantId>()
   const { pollEvery = "3 seconds", reclaimAfter = "30 seconds" } = options
+  const collector: Collector.Options = { transports: yield* NodeTransport.shared, ...options }
 
   const collect = (tenant: Tenant) =>
     Effect.acquireUseRelease(
       Effect.sync(() => running.add(tenant.tenant)),
-      () => Effect.repeat(Collector.run(tenant, options), Schedule.spaced(reclaimAfter)),
+      () => Effect.repeat(Collector.run(tenant, collector), Schedule.spaced(reclaimAfter)),
       () => Effect.sync(() => running.delete(tenant.tenant)),
     )
 
