@@ -24,8 +24,8 @@ export interface Options extends Collector.Options {
   readonly pollEvery?: Duration.Input | undefined
 
   /**
-   * How long this runner waits before it claims a tenant again that another runner has taken over, in case that the cluster still
-   * gives it to this one. By default 30 seconds, longer than an owner goes unnoticed that lost its place in the cluster.
+   * How long this runner waits before it claims a tenant again that another runner has taken over: the cluster may have given it
+   * to this one since. By default 30 seconds, because a runner that lost its tenants learns that within 17.
    */
   readonly reclaimAfter?: Duration.Input | undefined
 }

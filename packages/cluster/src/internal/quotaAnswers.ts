@@ -1,6 +1,6 @@
 /**
  * Answers of calls that are not in the log yet. They are written together, because a statement for each would be half of what an idle
- * tenant costs. Until then a call counts as in flight, so the limit is kept.
+ * tenant costs. Until then a call counts as in flight, so no limit is exceeded.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
