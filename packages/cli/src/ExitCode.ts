@@ -3,8 +3,10 @@
  * its meaning.
  */
 import type { DatabaseError } from "@live-response/cluster/DatabaseError"
+import type { RunError } from "@live-response/cluster/ClusterRun"
 import type { TenantError } from "@live-response/cluster/Tenants"
 import type { BatchError } from "@live-response/core/BatchError"
+import type { DefectError } from "@live-response/core/DefectError"
 import type * as Config from "effect/Config"
 
 export const exitCode = {
@@ -26,7 +28,7 @@ export const exitCode = {
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 /** An error that ends a whole command. */
-export type CommandError = BatchError | DatabaseError | TenantError | Config.ConfigError
+export type CommandError = BatchError | DatabaseError | DefectError | RunError | TenantError | Config.ConfigError
 
 /** The exit code of an error that ends a whole command. */
 export const ofError = (error: CommandError): ExitCode => {
@@ -45,8 +47,11 @@ export const ofError = (error: CommandError): ExitCode => {
       return error.isLocal ? exitCode.machine : exitCode.someFailed
     case "CredentialError":
       return error.isLocal ? exitCode.machine : exitCode.signIn
+    case "RunError":
+      return error.problem === "Unknown" ? exitCode.usage : exitCode.someFailed
     case "Outage":
     case "StorageRefused":
+    case "DefectError":
       return exitCode.someFailed
   }
 }

@@ -87,8 +87,13 @@ export type CollectorError =
 /** How far back to start where the selection has no `since`. */
 const defaultSince = Duration.hours(24)
 
-/** The API counts the calls of each app in each tenant by itself. */
-const quotaOwner = ({ credential, tenant }: Tenant): string => {
+/**
+ * The owner of the quota of a tenant: the API counts the calls of each app in each tenant by itself.
+ *
+ * @since 0.1.0
+ * @category quota
+ */
+export const quotaOwner = ({ credential, tenant }: Tenant): string => {
   const { clientId = credential.kind === "managed" ? credential.identity : undefined } = credential
   return `tenant ${tenant}, app ${clientId ?? "of the runners"}`
 }
@@ -183,6 +188,7 @@ const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
   const status = yield* TenantStatus
   const owner = yield* TenantOwner.TenantOwner
   yield* status.started(owner, options.runner)
+  yield* Effect.logInfo(`this runner collects it, as owner ${owner.epoch}`)
   yield* work(tenant, options).pipe(
     Effect.tapError((error) => (isSuperseded(error) ? Effect.void : status.failed(owner, error.message))),
     Effect.catchIf(isSuperseded, () => Effect.logInfo("another runner has taken over")),

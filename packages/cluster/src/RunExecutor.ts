@@ -146,10 +146,23 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* append([{ unavailable: { message: error.message, at: yield* DateTime.now } }])
   })
 
+  /** Records that this owner executes the run, and opens its session. One run after the other, so that they wait in order. */
+  const inOrder = yield* Semaphore.make(1)
+  const start = (run: RunId) =>
+    log.start(run).pipe(
+      Effect.flatMap(
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (started) => Effect.map(journal.open(started.session), (found) => Option.some({ started, found })),
+        }),
+      ),
+      inOrder.withPermit,
+    )
+
   const attempt = Effect.fnUntraced(function* (run: RunId) {
-    const started = Option.getOrUndefined(yield* log.start(run))
-    if (started === undefined) return
-    const found = yield* journal.open(started.session)
+    const opened = Option.getOrUndefined(yield* start(run))
+    if (opened === undefined) return
+    const { found, started } = opened
     yield* resume(run, started, found).pipe(places.withPermit, lockOf(found.id).withPermit)
     yield* log.end(run, "finished")
   })

@@ -196,10 +196,10 @@ export const layer: Layer.Layer<Runs, never, Database> = Layer.effect(
     const database = yield* Database
     const { patiently } = database
     const list: Service["list"] = ({ limit = defaultLimit, tenant } = {}) =>
-      patiently(
-        (sql) => sql`${RunRows.select(sql)} where ${tenant ?? ""} in ('', run.tenant::text)
-          order by run.at desc, run.run limit ${String(limit)}::int`,
-      ).pipe(
+      patiently((sql) => {
+        const ofTenant = tenant === undefined ? sql.literal("") : sql`where run.tenant = ${tenant}::uuid`
+        return sql`${RunRows.select(sql)} ${ofTenant} order by run.at desc, run.run limit ${String(limit)}::int`
+      }).pipe(
         Effect.flatMap(decodeRuns),
         Effect.map((rows) => rows.map(RunRows.toRun)),
       )

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
@@ -82,7 +82,7 @@ const create = Effect.fnUntraced(function* <E, R>(
 
 /** The directories by the beginnings of names. One that was replaced, as by a new mount, is opened again. */
 const directories = Effect.fnUntraced(function* ({ directory: root }: Options) {
-  // A directory is opened as this layer was told to: with its rules of the platform.
+  // Directories are opened with the services of this layer, such as the rules of the platform, and not with those of a caller.
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
   const paths = yield* Path.Path
   const opened = new Map<string, PrivateDirectory.PrivateDirectory>()

@@ -15,6 +15,7 @@ import * as SessionSlots from "./internal/sessionSlots.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { CredentialError } from "./CredentialError.ts"
 import type { DefenderError } from "./DefenderError.ts"
+import type { ObjectStoreError } from "./ObjectStoreError.ts"
 import type { MachineAction } from "./MachineAction.ts"
 import { limits } from "./Session.ts"
 import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
@@ -132,6 +133,9 @@ export interface Settings {
   /** Retries the renewal of a token. It is patient: a batch may have been running for an hour. */
   readonly renewal: Schedule.Schedule<unknown, CredentialError>
 
+  /** Repeats a request to an object store that is away, in trouble, or throttles. It honours the wait that the store asks for. */
+  readonly objectStore: Schedule.Schedule<unknown, ObjectStoreError>
+
   /** Polls one machine action until it is final. Waiting stops where the schedule stops. */
   readonly poll: Schedule.Schedule<unknown, MachineAction>
 
@@ -178,7 +182,7 @@ const longestHold = 3600
 const longestRequestedWait = Duration.seconds(longestHold)
 
 /** The wait that the server asked for, within bounds. */
-const requestedWait = ({ reason }: DefenderError | TransferError): Duration.Duration | undefined =>
+const requestedWait = ({ reason }: DefenderError | TransferError | ObjectStoreError): Duration.Duration | undefined =>
   "retryAfter" in reason && reason.retryAfter !== undefined
     ? Duration.min(reason.retryAfter, longestRequestedWait)
     : undefined
@@ -303,6 +307,7 @@ export const offlineAfter: Duration.Duration = SessionSlots.offlineAfter
  * | `link`                                   | at once, once                                                    |
  * | `transfer`                               | 1 s, doubled up to 30 s, 5 times                                 |
  * | `signIn`                                 | 500 ms, doubled up to 2 s, twice                                 |
+ * | `objectStore`                            | 500 ms doubled up to 30 s, or longer where asked; for an hour    |
  * | `renewal`                                | 1 s, doubled up to 30 s, 20 times                                |
  * | `poll`                                   | 15 s; `offlineFor("2 hours")`, which is 26 hours                 |
  * | `watch`, `rounds`                        | rounds of 3 s; once a minute for an offline machine; for as long |
@@ -348,6 +353,14 @@ export const defaults: Settings = {
   transfer: backOff("1 second", "30 seconds", 5),
   signIn: backOff("500 millis", "2 seconds", 2),
   renewal: backOff("1 second", "30 seconds", 20),
+  objectStore: Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")]).pipe(
+    Schedule.jittered,
+    Schedule.setInputType<ObjectStoreError>(),
+    Schedule.modifyDelay(({ duration, input }) =>
+      Effect.succeed(Duration.max(duration, requestedWait(input) ?? Duration.zero)),
+    ),
+    Schedule.upTo({ duration: longestRequestedWait }),
+  ),
   ...offlineFor(limits.offlineFor),
   rounds: Schedule.spaced("3 seconds"),
   ...followEvery("1 minute"),

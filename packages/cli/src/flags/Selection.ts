@@ -59,5 +59,20 @@ export const matches = (selection: Selection, action: MachineAction): boolean =>
 /** The selection of live response sessions, unless it names other types: no other actions have results. */
 export const ofSessions: (selection: Selection) => Selection = ActionSelection.ofSessions
 
+/** Whether a filter compares the status. Quoted texts of the filter don't count. */
+const namesStatus = (filter: string): boolean => /\bstatus\b/i.test(filter.replaceAll(/'[^']*'/g, ""))
+
+const isInProgress = (status: string): boolean => /^(pending|inprogress)$/i.test(status)
+
+/** Why a selection can't be followed, if it can't. */
+export const problemOfFollowing = ({ filter, status }: Selection): string | undefined => {
+  if (status.some(isInProgress)) {
+    return "results of finished actions are downloaded; leave out --status Pending and --status InProgress"
+  }
+  return Option.exists(filter, namesStatus)
+    ? "select a status with --status, because a --filter would hide actions that have not finished yet"
+    : undefined
+}
+
 /** The selection for `--follow`. */
 export const toFollow = (selection: Selection) => ActionSelection.toFollow(timeless(selection))

@@ -8,6 +8,8 @@ const oftenVacuumed = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_
 export const retention: ReadonlyArray<string> = [
   // Rows are appended in the order of their time, so an index of a few kilobytes finds the pages that are old.
   `create index manifest_at on live_response.manifest using brin (at) with (autosummarize = on)`,
+  // The last runs of a tenant, however many others have had.
+  `create index cluster_runs_tenant on live_response.cluster_runs (tenant, at)`,
   ...manifestPartitions.map((table) => `alter table ${table} set (${oftenVacuumed})`),
   `alter table live_response.quota_calls set (${oftenVacuumed})`,
 

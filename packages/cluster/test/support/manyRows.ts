@@ -1,13 +1,16 @@
 /** Fills the tables of a database with the rows of many tenants, as years of collecting leave them. */
 import { createHash } from "node:crypto"
+import * as ClusterRun from "@live-response/cluster/ClusterRun"
 import * as Database from "@live-response/cluster/Database"
 import * as Tenants from "@live-response/cluster/Tenants"
 import { MachineActionId } from "@live-response/core/MachineAction"
 import { ResultRef } from "@live-response/core/ResultRef"
+import { Session } from "@live-response/core/Session"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { other } from "../../../core/test/support/JournalSuite.ts"
 
 const decodeTenant = Schema.decodeSync(Tenants.TenantId)
 const decodeAction = Schema.decodeSync(MachineActionId)
@@ -16,12 +19,16 @@ const decodeAction = Schema.decodeSync(MachineActionId)
 export const tenantAt = (n: number): Tenants.TenantId =>
   decodeTenant(`00000000-4a11-4000-8000-${String(n).padStart(12, "0")}`)
 
+/** `md5(text)::uuid` of PostgreSQL. */
+const uuidOf = (text: string): string =>
+  createHash("md5")
+    .update(text)
+    .digest("hex")
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
+
 /** Result number n of the first tenant. Ids of actions are random, as those of Microsoft are. */
-export const resultAt = (n: number): ResultRef => {
-  const hex = createHash("md5").update(`0 ${n}`).digest("hex")
-  const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
-  return ResultRef.make({ machineActionId: decodeAction(id), index: 0 })
-}
+export const resultAt = (n: number): ResultRef =>
+  ResultRef.make({ machineActionId: decodeAction(uuidOf(`0 ${n}`)), index: 0 })
 
 export interface Amounts {
   readonly tenants: number
@@ -49,9 +56,14 @@ const insertResults = ({ results, tenants }: Amounts, from: number, to: number) 
       lateral (select md5(t || ' ' || n)::uuid as id, now() - (${results}::int8 - n) * interval '1 second' as at) made`
 }
 
+const session = Schema.encodeSync(Schema.fromJsonString(Session))(other)
+
+/** A run of the first tenant that has finished, without events. */
+export const runOfQueries = Schema.decodeSync(ClusterRun.RunId)(uuidOf(`run 100${tenantAt(0)}`))
+
 const others = ({ calls, tenants }: Amounts): ReadonlyArray<string> => [
-  `insert into live_response.tenants (tenant, name, epoch)
-    select ('00000000-4a11-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'tenant ' || n, 1
+  `insert into live_response.tenants (tenant, name, epoch, storage_prefix)
+    select ('00000000-4a11-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'tenant ' || n, 1, 'tenants/' || n
       from generate_series(0, ${tenants - 1}) n`,
   `insert into live_response.quota_calls (log, id, at, lease_until)
     select 'log ' || t, 'x:' || n, now() - n * interval '3 seconds', now()
@@ -65,6 +77,20 @@ const others = ({ calls, tenants }: Amounts): ReadonlyArray<string> => [
   `insert into live_response.sessions (tenant, run, machine_id, entry, epoch)
     select tenant, 'run ' || n % 10, md5(n::text) || '00000000', '{}'::json, 1
       from live_response.tenants, generate_series(1, 1000) n`,
+  `insert into live_response.runs (tenant, session_sha256, session, run, epoch, comment_sha256)
+    select tenant, sha256(convert_to(n::text, 'UTF8')), '${session}'::json, 'run ' || n, 1, sha256(convert_to(n::text, 'UTF8'))
+      from live_response.tenants, generate_series(1, 100) n`,
+  `insert into live_response.tenant_status (tenant, completed, epoch) select tenant, 1000000, 1 from live_response.tenants`,
+  // A run of each tenant waits for a runner.
+  `insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by, state, at, ended_at)
+    select md5('run ' || n || tenant)::uuid, tenant, '${session}'::json, '{}'::json, 5, 'soc',
+      case when n = 1 then 'queued' else 'finished' end, now() - n * interval '1 day', now() - n * interval '1 day'
+      from live_response.tenants, generate_series(1, 100) n`,
+  `insert into live_response.cluster_run_machines (run, n, machine_id)
+    select run, n, md5(n::text) from live_response.cluster_runs, generate_series(1, 5) n`,
+  `insert into live_response.cluster_run_events (run, n, event, epoch)
+    select run, n, '{}'::json, 1 from live_response.cluster_runs, generate_series(1, 5) n
+      where run <> '${runOfQueries}'::uuid`,
 ]
 
 const chunk = 1_000_000
@@ -87,6 +113,6 @@ export const fill = Effect.fnUntraced(function* (
       const to = Math.min(from + chunk, amounts.results)
       return Effect.andThen(run(insertResults(amounts, from, to)), onProgress(to))
     },
-    { discard: true, concurrency: 2 },
+    { discard: true },
   )
 })

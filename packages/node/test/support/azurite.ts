@@ -74,6 +74,21 @@ const signed = Effect.fnUntraced(function* (origin: string, path: string, option
   assert.strictEqual(response.status, 201, yield* response.text)
 }, Effect.orDie)
 
+/** Azurite with an empty container, for what signs its own requests. */
+export const emptyContainer = Effect.gen(function* () {
+  const { origin } = yield* start
+  yield* signed(origin, container, { query: "restype=container" })
+  return { origin, account, key: key.toString("base64"), container: `${origin}/${account}/${container}` }
+}).pipe(Effect.provide(NodeTransport.layer))
+
+/** A signature for all blobs of the container, which permits to create and to read them. */
+export const containerSignature = (permissions: string, expires: DateTime.DateTime): string => {
+  const se = DateTime.formatIso(expires).replace(/\.\d+Z$/, "Z")
+  const resource = `/blob/${account}/${container}`
+  const text = [permissions, "", se, resource, "", "", "", version, "c", "", "", "", "", "", "", ""].join("\n")
+  return `se=${encodeURIComponent(se)}&sp=${permissions}&sv=${version}&sr=c&sig=${encodeURIComponent(sign(text))}`
+}
+
 interface Shape {
   readonly origin: string
 
