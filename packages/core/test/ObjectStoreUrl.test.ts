@@ -21,6 +21,16 @@ describe("ObjectStoreUrl.parse", () => {
       },
     },
     {
+      url: "https://contoso.blob.core.windows.net/results/a",
+      is: {
+        _tag: "Azure",
+        account: "contoso",
+        container: "results",
+        prefix: "a",
+        endpoint: "https://contoso.blob.core.windows.net",
+      },
+    },
+    {
       url: "s3://live.response/a/b?region=eu-central-1",
       is: { _tag: "S3", bucket: "live.response", prefix: "a/b", region: "eu-central-1" },
     },
@@ -39,7 +49,9 @@ describe("ObjectStoreUrl.parse", () => {
       "",
       "results",
       "/mnt/results",
-      "https://contoso.blob.core.windows.net/results",
+      "https://contoso.blob.core.windows.net/results?sv=1&sig=secret",
+      "http://contoso.blob.core.windows.net/results",
+      "https://example.com/results",
       "azure://contoso",
       "azure://contoso/",
       "azure://Contoso_1/results",
