@@ -2,7 +2,11 @@
  * The exit codes that scripts see, and which error has which code. They are a promise of this program: none of them changes
  * its meaning.
  */
+import type { DatabaseError } from "@live-response/cluster/DatabaseError"
+import type { RunError } from "@live-response/cluster/ClusterRun"
+import type { TenantError } from "@live-response/cluster/Tenants"
 import type { BatchError } from "@live-response/core/BatchError"
+import type { DefectError } from "@live-response/core/DefectError"
 import type * as Config from "effect/Config"
 
 export const exitCode = {
@@ -23,13 +27,18 @@ export const exitCode = {
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
+/** An error that ends a whole command. */
+export type CommandError = BatchError | DatabaseError | DefectError | RunError | TenantError | Config.ConfigError
+
 /** The exit code of an error that ends a whole command. */
-export const ofError = (error: BatchError | Config.ConfigError): ExitCode => {
+export const ofError = (error: CommandError): ExitCode => {
   switch (error._tag) {
     case "ConfigError":
+    case "TenantError":
       return exitCode.usage
     case "StoreError":
     case "QuotaStoreError":
+    case "DatabaseError":
       return exitCode.machine
     case "DefenderError":
       if (error.isLocal) return exitCode.machine
@@ -38,8 +47,11 @@ export const ofError = (error: BatchError | Config.ConfigError): ExitCode => {
       return error.isLocal ? exitCode.machine : exitCode.someFailed
     case "CredentialError":
       return error.isLocal ? exitCode.machine : exitCode.signIn
+    case "RunError":
+      return error.problem === "Unknown" ? exitCode.usage : exitCode.someFailed
     case "Outage":
     case "StorageRefused":
+    case "DefectError":
       return exitCode.someFailed
   }
 }

@@ -1,12 +1,11 @@
 /**
  * How a command fails: its message, in one line, with the exit code of `ExitCode.ts`.
  */
-import type { BatchError } from "@live-response/core/BatchError"
 import type * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { exitCode, ofError } from "./ExitCode.ts"
+import { type CommandError, exitCode, ofError } from "./ExitCode.ts"
 
 /** Ends the program with a code. The message, if there is one, is printed on standard error. */
 export class Failure extends Schema.TaggedError<Failure>("@live-response/cli/Failure")("Failure", {
@@ -42,7 +41,7 @@ export const closedPipe = new Failure({ code: exitCode.closedPipe })
 export const someFailed = new Failure({ code: exitCode.someFailed })
 
 /** The failure for an error that ended a whole command. */
-export const fromError = (error: BatchError | Config.ConfigError | Failure): Failure => {
+export const fromError = (error: CommandError | Failure): Failure => {
   if (error._tag === "Failure") return error
   return error._tag === "ConfigError" ? ofConfig(error) : new Failure({ code: ofError(error), text: error.message })
 }

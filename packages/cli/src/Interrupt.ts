@@ -2,9 +2,21 @@
  * Ctrl-C: the first one stops the work in order, and prints what is done; the second one exits at once.
  */
 import type { Service as Platform } from "@live-response/core/Platform"
-import { exitCode } from "./ExitCode.ts"
+import * as Effect from "effect/Effect"
+import { type ExitCode, exitCode } from "./ExitCode.ts"
 
 type Signal = Platform["interrupts"][number] | "SIGINT"
+
+/** The exit code after the first one, of the command that this process runs. */
+let code: ExitCode = exitCode.interrupted
+
+export const codeAfter = (): ExitCode => code
+
+/** Sets it: a service is stopped in this way, and has not failed. */
+export const endsWith = (other: ExitCode): Effect.Effect<void> =>
+  Effect.sync(() => {
+    code = other
+  })
 
 /** What it needs of Node's process. */
 interface Process {

@@ -34,14 +34,18 @@ import { download } from "./commands/download/command.ts"
 import { library } from "./commands/library/command.ts"
 import { link } from "./commands/link/command.ts"
 import { machines } from "./commands/machines/command.ts"
+import { migrate } from "./commands/migrate/command.ts"
 import { quota } from "./commands/quota/command.ts"
 import { report } from "./commands/report/command.ts"
 import { results } from "./commands/results/command.ts"
 import { run as runSessions } from "./commands/run/command.ts"
+import { runs } from "./commands/runs/command.ts"
+import { serve } from "./commands/serve/command.ts"
 import { show } from "./commands/show/command.ts"
 import { simulate } from "./commands/simulate/command.ts"
 import { stack } from "./commands/stack/command.ts"
 import { status } from "./commands/status/command.ts"
+import { tenants } from "./commands/tenants/command.ts"
 import { verify } from "./commands/verify/command.ts"
 import { ConfigFlag, FileOf, withFile } from "./Configuration.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
@@ -49,6 +53,7 @@ import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
 import * as HelpPages from "./HelpPages.ts"
+import * as Interrupt from "./Interrupt.ts"
 import * as KnownWords from "./input/KnownWords.ts"
 import * as HelpText from "./output/HelpText.ts"
 import * as LogFormat from "./output/LogFormat.ts"
@@ -85,6 +90,10 @@ export const command = Command.make("live-response").pipe(
     library,
     auth,
     quota,
+    migrate,
+    tenants,
+    runs,
+    serve,
     simulate,
     demo,
   ]),
@@ -234,8 +243,9 @@ export const run = (args: ReadonlyArray<string>) =>
     const problem = DebugSwitches.problemOf(process.env)
     if (problem !== undefined) return Effect.fail(usage(problem))
     const given = withoutSynonyms(joinTextFlags(args))
+    const reset = Interrupt.endsWith(exitCode.interrupted)
     const running = Command.runWith(command, { version: packageJson.version })(given)
-    return Effect.andThen(checkHelp(given), withFile(given)(running))
+    return Effect.andThen(Effect.andThen(reset, checkHelp(given)), withFile(given)(running))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(Telemetry.layer),
@@ -271,12 +281,12 @@ export const run = (args: ReadonlyArray<string>) =>
   )
 
 /**
- * Exits with the code of the failure; 130 after Ctrl-C, 2 for a command line that can't be parsed, 1 for a bug. Success
+ * Exits with the code of the failure; 130 after Ctrl-C unless the command ends in this way, 2 for a command line that can't be parsed, 1 for a bug. Success
  * without complete standard output is a failure too.
  */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? exitCode.success)
-  if (Cause.hasInterruptsOnly(exit.cause)) return onExit(exitCode.interrupted)
+  if (Cause.hasInterruptsOnly(exit.cause)) return onExit(Interrupt.codeAfter())
   if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
   const error = Cause.squash(exit.cause)
   onExit(error instanceof Failure ? error.code : exitCode.usage)

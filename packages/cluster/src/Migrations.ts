@@ -88,6 +88,21 @@ const migrateWith = Effect.fnUntraced(function* (sql: SqlClient, { runtimeRole }
   return steps
 })
 
+const newer = (database: string, version: number) =>
+  new DatabaseError({ database, reason: new NewerSchema({ version, needed: current }) })
+
+/**
+ * The steps that {@link migrate} would take now: none if there is nothing to do. It changes nothing.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const pending: Effect.Effect<ReadonlyArray<Migration>, DatabaseError, Database> = Effect.gen(function* () {
+  const { name, query } = yield* Database
+  const version = yield* query(Schema.versionOf)
+  return version > current ? yield* newer(name, version) : migrations.slice(version)
+})
+
 /**
  * Brings the schema to `current`, and returns the steps that it took: none if there was nothing to do.
  *
@@ -124,5 +139,5 @@ export const migrate = Effect.fn("Migrations.migrate")(function* (
   const { name, query } = yield* Database
   const taken = yield* query((sql) => sql.withTransaction(migrateWith(sql, options)), { timeout: Duration.infinity })
   if (typeof taken !== "number") return taken
-  return yield* new DatabaseError({ database: name, reason: new NewerSchema({ version: taken, needed: current }) })
+  return yield* newer(name, taken)
 })

@@ -3,11 +3,17 @@
  *
  * @since 0.1.0
  */
+import { ActionSelection, everything } from "@live-response/core/ActionSelection"
+import * as Cloud from "@live-response/core/Cloud"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
+import { CredentialReference } from "./CredentialReference.ts"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { rowsOf } from "./internal/rows.ts"
@@ -31,12 +37,60 @@ export const TenantId = Schema.String.pipe(
 export type TenantId = typeof TenantId.Type
 
 /**
- * A tenant of the registry. Its results are collected if it is `enabled`.
+ * The directory of a tenant's results in the store that all tenants share, such as `customers/contoso`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StoragePrefix = Schema.String.check(
+  Schema.isMaxLength(200),
+  Schema.isPattern(/^[a-z0-9][a-z0-9._-]*(\/[a-z0-9][a-z0-9._-]*)*$/, {
+    expected: "names of lower-case letters, digits, '.', '_' and '-', separated by '/'",
+  }),
+)
+
+/**
+ * What an administrator decides about a tenant.
+ *
+ * **Details**
+ *
+ * - `name` is the one of messages.
+ * - `cloud` is the cloud that the tenant is in. `endpoint` and `authority` replace its API and its sign-in server, for a gateway.
+ * - `selection` are the machine actions whose results are collected: live response sessions, unless it names other types.
+ * - `storagePrefix` is the directory of its results. No other tenant has it.
+ * - `credential` is where the credential is, and never a secret.
  *
  * @since 0.1.0
  * @category models
  */
-export const Tenant = Schema.Struct({ tenant: TenantId, name: Schema.String, enabled: Schema.Boolean })
+export const Settings = Schema.Struct({
+  name: Schema.NonEmptyString.check(Schema.isMaxLength(200)),
+  cloud: Cloud.Name,
+  endpoint: Schema.optionalKey(Cloud.Endpoint),
+  authority: Schema.optionalKey(Cloud.Endpoint),
+  selection: ActionSelection,
+  storagePrefix: StoragePrefix,
+  credential: CredentialReference,
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Settings = typeof Settings.Type
+
+/**
+ * A tenant of the registry. Its results are collected if it is `enabled`. Each change of it raises its `revision`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Tenant = Schema.Struct({
+  tenant: TenantId,
+  enabled: Schema.Boolean,
+  revision: Schema.Int,
+  ...Settings.fields,
+})
 
 /**
  * @since 0.1.0
@@ -45,32 +99,82 @@ export const Tenant = Schema.Struct({ tenant: TenantId, name: Schema.String, ena
 export type Tenant = typeof Tenant.Type
 
 /**
- * No such tenant is in the registry, or it is disabled.
+ * The cloud of a tenant, with the addresses that replace those of the cloud.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const cloudOf = ({
+  authority,
+  cloud,
+  endpoint,
+}: Pick<Settings, "authority" | "cloud" | "endpoint">): Cloud.Cloud => ({
+  ...Cloud.clouds[cloud],
+  ...(endpoint === undefined ? {} : { base: Cloud.withoutTrailingSlash(endpoint) }),
+  ...(authority === undefined ? {} : { authority: Cloud.withoutTrailingSlash(authority) }),
+})
+
+/**
+ * The registry refuses a change or a claim. `detail` says which setting is not valid.
  *
  * @since 0.1.0
  * @category errors
  */
 export class TenantError extends Schema.TaggedError<TenantError>("@live-response/cluster/Tenants/TenantError")(
   "TenantError",
-  { tenant: Schema.String, problem: Schema.Literals(["Unknown", "Disabled"]) },
+  {
+    tenant: Schema.String,
+    problem: Schema.Literals(["Unknown", "Disabled", "PrefixTaken", "Invalid", "Unreadable"]),
+    detail: Schema.optionalKey(Schema.String),
+  },
 ) {
   override get message(): string {
-    return this.problem === "Unknown"
-      ? `tenant ${this.tenant} is not in the registry; add it first`
-      : `tenant ${this.tenant} is disabled; enable it first`
+    switch (this.problem) {
+      case "Unknown":
+        return `tenant ${this.tenant} is not in the registry; add it first`
+      case "Disabled":
+        return `tenant ${this.tenant} is disabled; enable it first`
+      case "PrefixTaken":
+        return `tenant ${this.tenant}: another tenant stores its results under this prefix, or did before it was removed; choose another prefix`
+      case "Invalid":
+        return `tenant ${this.tenant}: these settings are not valid: ${this.detail ?? "another form is needed"}`
+      case "Unreadable":
+        return `tenant ${this.tenant}: its settings in the registry can't be read; add it again with new ones`
+    }
   }
 }
+
+/**
+ * What a new tenant needs. The defaults: the commercial cloud, all live response sessions of the last day and later, and the
+ * tenant's id as the prefix.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type NewTenant = Pick<Settings, "name" | "credential"> & Partial<Settings>
 
 /**
  * @since 0.1.0
  * @category services
  */
 export interface Service {
-  /** The tenants, by their names. */
+  /** The tenants, by their names. Those that can't be read are left out, with a warning. */
   readonly list: Effect.Effect<ReadonlyArray<Tenant>, DatabaseError>
 
-  /** Adds a tenant and enables it, or gives the one that is there this name. */
-  readonly add: (tenant: TenantId, name: string) => Effect.Effect<void, DatabaseError>
+  /** One tenant. */
+  readonly get: (tenant: TenantId) => Effect.Effect<Tenant, DatabaseError | TenantError>
+
+  /**
+   * Adds a tenant and enables it, or replaces the settings of the one that is there. One that was removed keeps its prefix unless
+   * another one is given.
+   */
+  readonly add: (tenant: TenantId, settings: NewTenant) => Effect.Effect<void, DatabaseError | TenantError>
+
+  /** Changes the settings of a tenant. Its work restarts with the new ones. */
+  readonly set: (
+    tenant: TenantId,
+    change: (settings: Settings) => Settings,
+  ) => Effect.Effect<void, DatabaseError | TenantError>
 
   /** Enables or disables a tenant. What the current owner of a disabled tenant writes is refused at once. */
   readonly enable: (tenant: TenantId, enabled: boolean) => Effect.Effect<void, DatabaseError | TenantError>
@@ -95,14 +199,154 @@ export interface Service {
  */
 export class Tenants extends Context.Service<Tenants, Service>()("@live-response/cluster/Tenants") {}
 
-const decodeTenants = rowsOf(Tenant)
+const { name, storagePrefix, ...others } = Settings.fields
+
+/** The settings that are in one column. */
+const OtherSettings = Schema.fromJsonString(Schema.Struct(others))
+
+const Columns = Schema.Struct({ name, storagePrefix, settings: OtherSettings })
+
+const Row = Schema.Struct({
+  tenant: TenantId,
+  enabled: Schema.Boolean,
+  revision: Schema.Int,
+  ...Columns.fields,
+})
+
+const decodeRow = Schema.decodeUnknownEffect(Row)
+const decodePrefixes = rowsOf(Schema.Struct({ prefix: StoragePrefix }))
+const decodeChanged = Schema.decodeUnknownEffect(
+  Schema.Tuple([Schema.Struct({ changed: Schema.Boolean, free: Schema.Boolean })]),
+)
+const decodeIds = rowsOf(Schema.Struct({ tenant: TenantId }))
 const decodeEpochs = rowsOf(Schema.Struct({ epoch: Schema.Int, enabled: Schema.Boolean }))
 
-const unknown = (tenant: string) => new TenantError({ tenant, problem: "Unknown" })
+/** The settings as text for their columns, if they are valid. */
+const encode = (tenant: TenantId, { name, storagePrefix, ...others }: Settings) =>
+  Schema.encodeEffect(Columns)({ name, storagePrefix, settings: others }).pipe(
+    Effect.mapError(
+      ({ message }) =>
+        new TenantError({ tenant, problem: "Invalid", detail: TerminalText.shorten(message.replaceAll(/\s+/g, " ")) }),
+    ),
+  )
 
-/** Fails if the statement found no tenant. */
-const required = (tenant: TenantId) => (rows: ReadonlyArray<unknown>) =>
-  rows.length === 0 ? Effect.fail(unknown(tenant)) : Effect.void
+/** What a `Row` is read from. */
+const selected = (
+  sql: SqlClient,
+) => sql`tenant::text as tenant, name, enabled, revision, storage_prefix as "storagePrefix",
+  settings::text as settings`
+
+const refused = (tenant: TenantId, problem: TenantError["problem"]) => new TenantError({ tenant, problem })
+
+/** Fails if the statement changed no row. */
+const required = (tenant: TenantId, problem: TenantError["problem"]) => (rows: ReadonlyArray<unknown>) =>
+  rows.length === 0 ? Effect.fail(refused(tenant, problem)) : Effect.void
+
+/** The tenants of rows, without those that can't be read. */
+const readable = (rows: ReadonlyArray<unknown>) =>
+  Effect.forEach(rows, (row) =>
+    Effect.matchEffect(decodeRow(row), {
+      onFailure: () =>
+        decodeIds([row]).pipe(
+          Effect.tap(([id]) =>
+            Effect.logWarning(
+              `tenant ${id?.tenant} is left out: its settings in the registry can't be read; add it again with new ones`,
+            ),
+          ),
+          Effect.as([]),
+        ),
+      onSuccess: ({ settings, ...row }) => Effect.succeed<ReadonlyArray<Tenant>>([{ ...row, ...settings }]),
+    }),
+  ).pipe(Effect.map((tenants) => tenants.flat()))
+
+const defaults = { cloud: "commercial", selection: everything } satisfies Partial<Settings>
+
+/** Whether no other tenant has the prefix. A removed one has it too, because its results are there. */
+const isFree = (sql: SqlClient, tenant: TenantId, prefix: string) =>
+  sql`not exists (select 1 from live_response.tenants where storage_prefix = ${prefix} and tenant <> ${tenant}::uuid)`
+
+type Columns = typeof Columns.Encoded
+
+const put = (sql: SqlClient, tenant: TenantId, { name, settings, storagePrefix }: Columns) =>
+  sql`insert into live_response.tenants as t (tenant, name, storage_prefix, settings)
+    select ${tenant}::uuid, ${name}, ${storagePrefix}, ${settings}::json where ${isFree(sql, tenant, storagePrefix)}
+    on conflict (tenant) do update set name = excluded.name, storage_prefix = excluded.storage_prefix,
+      settings = excluded.settings, enabled = t.enabled or t.removed, removed = false, epoch = t.epoch + 1,
+      revision = t.revision + 1, updated_at = now()
+    returning 1 as found`
+
+/** Replaces the settings of a revision. None if it is not the current one any more. */
+const replace = (sql: SqlClient, { revision, tenant }: Tenant, { name, settings, storagePrefix }: Columns) =>
+  sql`with free as (select ${isFree(sql, tenant, storagePrefix)} as free), changed as (
+      update live_response.tenants set name = ${name}, storage_prefix = ${storagePrefix}, settings = ${settings}::json,
+        epoch = epoch + 1, revision = revision + 1, updated_at = now()
+      where tenant = ${tenant}::uuid and not removed and revision = ${String(revision)}::int and (select free from free)
+      returning 1)
+    select exists (select 1 from changed) as changed, free from free`
+
+const make = Effect.gen(function* () {
+  const { patiently } = yield* Database
+
+  /** Changes a tenant that is in the registry. */
+  const change = (tenant: TenantId, assignments: (sql: SqlClient) => Fragment) =>
+    patiently(
+      (sql) => sql`update live_response.tenants set ${assignments(sql)}, epoch = epoch + 1, revision = revision + 1,
+        updated_at = now() where tenant = ${tenant}::uuid and not removed returning 1 as found`,
+    ).pipe(Effect.flatMap(required(tenant, "Unknown")))
+
+  const get = (tenant: TenantId) =>
+    patiently(
+      (sql) => sql`select ${selected(sql)} from live_response.tenants where tenant = ${tenant}::uuid and not removed`,
+    ).pipe(
+      Effect.tap(required(tenant, "Unknown")),
+      Effect.flatMap(readable),
+      Effect.flatMap(([found]) =>
+        found === undefined ? Effect.fail(refused(tenant, "Unreadable")) : Effect.succeed(found),
+      ),
+    )
+
+  const prefixOf = (tenant: TenantId) =>
+    patiently(
+      (sql) => sql`select storage_prefix as prefix from live_response.tenants where tenant = ${tenant}::uuid`,
+    ).pipe(
+      Effect.flatMap(decodePrefixes),
+      Effect.map(([row]) => row?.prefix ?? tenant),
+    )
+
+  const service: Service = {
+    list: patiently(
+      (sql) => sql`select ${selected(sql)} from live_response.tenants where not removed order by name, tenant`,
+    ).pipe(Effect.flatMap(readable)),
+    get,
+    add: Effect.fnUntraced(function* (tenant, settings) {
+      const storagePrefix = settings.storagePrefix ?? (yield* prefixOf(tenant))
+      const columns = yield* encode(tenant, { ...defaults, ...settings, storagePrefix })
+      const rows = yield* patiently((sql) => put(sql, tenant, columns))
+      yield* required(tenant, "PrefixTaken")(rows)
+    }),
+    set: (tenant, change) =>
+      Effect.gen(function* () {
+        const current = yield* get(tenant)
+        const columns = yield* encode(tenant, change(current))
+        const rows = yield* patiently((sql) => replace(sql, current, columns))
+        const [{ changed, free }] = yield* Effect.orDie(decodeChanged(rows))
+        // Somebody else may have changed it meanwhile: then the change applies to what that one wrote.
+        return free ? changed : yield* refused(tenant, "PrefixTaken")
+      }).pipe(Effect.repeat({ until: (changed) => changed }), Effect.asVoid),
+    enable: (tenant, enabled) => change(tenant, (sql) => sql`enabled = ${String(enabled)}::boolean`),
+    remove: (tenant) => change(tenant, (sql) => sql`removed = true, enabled = false`),
+    claim: Effect.fnUntraced(function* (tenant) {
+      const rows = yield* patiently(
+        (sql) => sql`update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid and not removed
+          returning epoch, enabled`,
+      ).pipe(Effect.flatMap(decodeEpochs))
+      const [claimed] = rows
+      if (claimed === undefined) return yield* refused(tenant, "Unknown")
+      return claimed.enabled ? claimed.epoch : yield* refused(tenant, "Disabled")
+    }),
+  }
+  return service
+})
 
 /**
  * The registry in the database.
@@ -114,40 +358,4 @@ const required = (tenant: TenantId) => (rows: ReadonlyArray<unknown>) =>
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Tenants, never, Database> = Layer.effect(
-  Tenants,
-  Effect.gen(function* () {
-    const { patiently } = yield* Database
-    return {
-      list: patiently(
-        (sql) => sql`select tenant::text as tenant, name, enabled from live_response.tenants where not removed
-          order by name, tenant`,
-      ).pipe(Effect.flatMap(decodeTenants)),
-      add: (tenant, name) =>
-        patiently(
-          (sql) => sql`insert into live_response.tenants as t (tenant, name) values (${tenant}::uuid, ${name})
-            on conflict (tenant) do update set name = excluded.name, enabled = t.enabled or t.removed, removed = false,
-            epoch = t.epoch + 1, updated_at = now()`,
-        ).pipe(Effect.asVoid),
-      enable: (tenant, enabled) =>
-        patiently(
-          (sql) => sql`update live_response.tenants set enabled = ${String(enabled)}::boolean, epoch = epoch + 1,
-            updated_at = now() where tenant = ${tenant}::uuid and not removed returning 1 as found`,
-        ).pipe(Effect.flatMap(required(tenant))),
-      remove: (tenant) =>
-        patiently(
-          (sql) => sql`update live_response.tenants set removed = true, enabled = false, epoch = epoch + 1,
-            updated_at = now() where tenant = ${tenant}::uuid and not removed returning 1 as found`,
-        ).pipe(Effect.flatMap(required(tenant))),
-      claim: Effect.fnUntraced(function* (tenant) {
-        const rows = yield* patiently(
-          (sql) => sql`update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid and not removed
-            returning epoch, enabled`,
-        ).pipe(Effect.flatMap(decodeEpochs))
-        const [claimed] = rows
-        if (claimed === undefined) return yield* unknown(tenant)
-        return claimed.enabled ? claimed.epoch : yield* new TenantError({ tenant, problem: "Disabled" })
-      }),
-    }
-  }),
-)
+export const layer: Layer.Layer<Tenants, never, Database> = Layer.effect(Tenants, make)

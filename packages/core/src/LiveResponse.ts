@@ -15,6 +15,7 @@ import * as DownloadLimits from "./DownloadLimits.ts"
 import type * as Extraction from "./Extraction.ts"
 import * as Batch from "./internal/batch.ts"
 import { ofBatch } from "./internal/patience.ts"
+import * as KeyedLock from "./internal/keyedLock.ts"
 import * as ResultDownload from "./internal/resultDownload.ts"
 import * as ResultMetrics from "./internal/resultMetrics.ts"
 import { Manifest } from "./Manifest.ts"
@@ -94,6 +95,7 @@ export interface Service {
    *
    * - The last event is the summary, also before a failure.
    * - Results that the manifest has are skipped.
+   * - A result that another batch of this service downloads at the moment is waited for, and skipped if that succeeds.
    * - A result that fails is an event. The stream fails only with an error that concerns every result.
    * - `refs` is pulled as results are needed, so a stream of a million uses no more memory than a list of ten.
    *
@@ -162,7 +164,14 @@ export const metrics: {
  */
 export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manifest | Quota> = Effect.gen(function* () {
   const transfer = yield* Transfer
-  const services = { transfer, store: yield* ResultStore, manifest: yield* Manifest, quota: yield* Quota }
+  const services = {
+    transfer,
+    store: yield* ResultStore,
+    manifest: yield* Manifest,
+    quota: yield* Quota,
+    // Batches that run at the same time, such as a run and what follows its tenant, may name the same result.
+    hold: KeyedLock.make(),
+  }
   return {
     bytes: transfer.bytes,
     script: Effect.fn("LiveResponse.script")((ref, options) =>

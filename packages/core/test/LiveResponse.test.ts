@@ -194,6 +194,25 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
+  it.effect("asks for one link where two batches name the same result at the same time", () =>
+    Effect.gen(function* () {
+      yield* add(refAt(0), { content: utf8("one") })
+      const live = yield* LiveResponse.LiveResponse
+      const batch = Stream.runCollect(live.saveAll(Stream.make(refAt(0))))
+      const [one, other] = yield* inVirtualTime(Effect.all([batch, batch], { concurrency: 2 }))
+      const ends = [one, other].map((events) =>
+        events.filter(({ event }) => event !== "progress").map(({ event }) => event),
+      )
+      assert.deepStrictEqual(
+        ends.toSorted((a, b) => a.length - b.length),
+        [
+          ["skipped", "summary"],
+          ["linked", "completed", "summary"],
+        ],
+      )
+    }).pipe(Effect.provide(world)),
+  )
+
   it.effect("treats a result with and without its origin as the same", () =>
     Effect.gen(function* () {
       yield* add(exampleRef, { content: utf8("a") })

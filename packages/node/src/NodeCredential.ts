@@ -5,7 +5,7 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import type * as Cloud from "@live-response/core/Cloud"
+import * as Cloud from "@live-response/core/Cloud"
 import * as Credential from "@live-response/core/Credential"
 import type { CredentialError } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as AzureCredential from "./internal/azureCredential.ts"
+import type { CommonOptions } from "./internal/azureOptions.ts"
 import * as Proxy from "./internal/proxy.ts"
 import * as SignInSettings from "./internal/signInSettings.ts"
 import { signInTimeout } from "./internal/signInTimeout.ts"
@@ -54,6 +55,9 @@ export type Kind = typeof Kind.Type
 export interface CloudOptions {
   /** By default the commercial cloud. */
   readonly cloud?: Pick<Cloud.Cloud, "authority" | "audience"> | undefined
+
+  /** The next step in the error of an app or a managed identity that can't be used. By default it names the variables. */
+  readonly advice?: string | undefined
 }
 
 /**
@@ -102,6 +106,7 @@ export interface UserOptions extends CloudOptions {
  * @category layers
  */
 export const layerClientSecret = ({
+  advice,
   clientId,
   clientSecret,
   cloud,
@@ -111,6 +116,7 @@ export const layerClientSecret = ({
   CredentialError
 > =>
   AzureCredential.layer({
+    advice,
     cloud,
     needs: {
       hint: "check AZURE_TENANT_ID and AZURE_CLIENT_ID",
@@ -137,6 +143,7 @@ export const layerClientCertificate = (
   },
 ): Layer.Layer<Credential.Credential, CredentialError> =>
   AzureCredential.layer({
+    advice: options.advice,
     cloud: options.cloud,
     needs: {
       hint: `the certificate ${options.certificatePath} can't be used; check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD`,
@@ -166,6 +173,7 @@ export const layerClientCertificate = (
  * @category layers
  */
 export const layerManagedIdentity = ({
+  advice,
   clientId,
   cloud,
 }: CloudOptions & { readonly clientId?: string | undefined } = {}): Layer.Layer<
@@ -173,19 +181,64 @@ export const layerManagedIdentity = ({
   CredentialError
 > =>
   AzureCredential.layer({
+    advice,
     cloud,
     needs: {
       hint: "there is no managed identity here; it is for machines of Azure, with AZURE_CLIENT_ID where it is user-assigned",
       isLocal: true,
       timeout: signInTimeout,
     },
-    create: ({ ManagedIdentityCredential }, { additionalPolicies, proxyOptions, retryOptions }) =>
-      new ManagedIdentityCredential({
-        additionalPolicies,
-        retryOptions,
-        ...(proxyOptions === undefined ? {} : { proxyOptions }),
-        ...(clientId === undefined ? {} : { clientId }),
-      }),
+    create: (identity, common) => managedIdentity(identity, common, clientId),
+  })
+
+const managedIdentity = (
+  { ManagedIdentityCredential }: AzureCredential.Identity,
+  { additionalPolicies, proxyOptions, retryOptions }: CommonOptions,
+  clientId: string | undefined,
+) =>
+  new ManagedIdentityCredential({
+    additionalPolicies,
+    retryOptions,
+    ...(proxyOptions === undefined ? {} : { proxyOptions }),
+    ...(clientId === undefined ? {} : { clientId }),
+  })
+
+/** What the token of an identity is for that an app is to accept: each of the clouds has its own. */
+const exchangeAudience = ({ authority }: Pick<Cloud.Cloud, "authority">) =>
+  authority === Cloud.clouds["gcc-high"].authority ? "api://AzureADTokenExchangeUSGov" : "api://AzureADTokenExchange"
+
+/**
+ * Signs in as an app that trusts a managed identity of the Azure machine that this runs on: the machine's own, or the one with the
+ * client id `identity`. The app may be of another tenant than the identity.
+ *
+ * @see https://learn.microsoft.com/en-us/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTrustedIdentity = ({
+  advice,
+  clientId,
+  cloud = Cloud.commercial,
+  identity,
+  tenantId,
+}: AppOptions & { readonly identity?: string | undefined }): Layer.Layer<Credential.Credential, CredentialError> =>
+  AzureCredential.layer({
+    advice,
+    cloud,
+    needs: {
+      hint: "there is no managed identity here that the app trusts",
+      timeout: signInTimeout,
+    },
+    create: (azure, common) => {
+      const machine = managedIdentity(azure, common, identity)
+      const assertion = () =>
+        machine.getToken(`${exchangeAudience(cloud)}/.default`).then(
+          ({ token }) => token,
+          // An error of the machine's own network is not one of the sign-in server.
+          (error: unknown) => Promise.reject(new Error(error instanceof Error ? error.message : String(error))),
+        )
+      return new azure.ClientAssertionCredential(tenantId, clientId, assertion, common)
+    },
   })
 
 /**
@@ -195,12 +248,14 @@ export const layerManagedIdentity = ({
  * @category layers
  */
 export const layerWorkloadIdentity = ({
+  advice,
   clientId,
   cloud,
   tenantId,
   tokenFile,
 }: AppOptions & { readonly tokenFile: string }): Layer.Layer<Credential.Credential, CredentialError> =>
   AzureCredential.layer({
+    advice,
     cloud,
     needs: {
       hint: `can't sign in with ${tokenFile}; check AZURE_FEDERATED_TOKEN_FILE`,

@@ -24,6 +24,7 @@ import * as RedisAddress from "./internal/redisAddress.ts"
 export const secretVariables: ReadonlyArray<string> = [
   "LIVE_RESPONSE_TOKEN",
   "LIVE_RESPONSE_REDIS_URL",
+  "LIVE_RESPONSE_DATABASE_URL",
   "LIVE_RESPONSE_LISTEN_TOKEN",
   "LIVE_RESPONSE_NOTIFY",
   "OTEL_EXPORTER_OTLP_HEADERS",
@@ -45,7 +46,7 @@ const passwordsOf = (addresses: ReadonlyArray<string>) =>
 
 /**
  * Each secret in the environment, for `TerminalText.withoutSecrets`: those in {@link secretVariables}, `AZURE_PASSWORD`,
- * and the passwords of Redis and of the proxies. Fails where the address of a proxy can't be read.
+ * and the passwords of Redis, of PostgreSQL and of the proxies. Fails where the address of a proxy can't be read.
  *
  * @since 0.1.0
  * @category options
@@ -56,6 +57,7 @@ export const secrets: Effect.Effect<ReadonlyArray<Redacted.Redacted<string>>, Co
     const { httpProxy, httpsProxy } = yield* Proxy.variables
     const values = variables.flatMap(Option.toArray)
     const redis = values.flatMap((value) => Option.toArray(RedisAddress.parse(value))).map(({ password }) => password)
-    return [...values, ...redis.filter((password) => password !== undefined), ...passwordsOf([httpProxy, httpsProxy])]
+    const addresses = [httpProxy, httpsProxy, ...values.map(Redacted.value).filter((value) => value.includes("://"))]
+    return [...values, ...redis.filter((password) => password !== undefined), ...passwordsOf(addresses)]
   },
 )

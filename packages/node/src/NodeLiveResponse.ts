@@ -81,6 +81,9 @@ export interface ApiOptions {
   /** How long a server may send nothing. By default a minute before an answer, and 30 seconds in it. */
   readonly timeout?: Duration.Input | undefined
 
+  /** The HTTP clients. By default `NodeTransport.separate`: each layer has its own. */
+  readonly transports?: NodeTransport.Transports | undefined
+
   /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
@@ -133,9 +136,15 @@ export type Services =
   | Fleet.Fleet
   | ActionWatch.ActionWatch
   | Transfer.Transfer
-  | ResultStore.ResultStore
-  | Manifest.Manifest
-  | FollowPosition.FollowPosition
+  | Stores
+
+/**
+ * Where results are stored, and what is known of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Stores = ResultStore.ResultStore | Manifest.Manifest | FollowPosition.FollowPosition
 
 /**
  * The API alone.
@@ -159,7 +168,7 @@ export const layerApi = (
       }),
     ),
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
+    Layer.provide([transportsOf(options).api, NodeHasher.layer, timing(options)]),
   )
 
 const timing = (options: TransferOptions) => {
@@ -194,16 +203,27 @@ export const layerTransfer = (
     Layer.provide([storageTransport(options), timing(options)]),
   )
 
+const transportsOf = ({ transports = NodeTransport.separate }: ApiOptions) => transports
+
 /** An API in a private network gives links to that network. */
-const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: ApiOptions) => {
+const storageTransport = (options: ApiOptions) => {
+  const { endpoint = Cloud.commercial.base, storageHosts } = options
   const api = new URL(endpoint)
+  const transports = transportsOf(options)
   return storageHosts === "any" || PrivateHost.isPrivate(api)
-    ? NodeTransport.layer
-    : NodeTransport.layerPublic({ apiHost: api.hostname })
+    ? transports.api
+    : transports.storageOf({ apiHost: api.hostname })
 }
 
-/** What files in directories of results are opened with. */
-const files = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodePlatform.layer)
+/**
+ * What files in directories of results are opened with, for a store of the caller's own that writes files.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFiles = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.layer, NodePlatform.layer).pipe(
+  Layer.merge(Layer.mergeAll(NodeHasher.layer, NodeDiskSpace.layer)),
+)
 
 /**
  * Everything but the credential and the store of the quota.
@@ -237,24 +257,39 @@ export const layer = (
     ResultStore.layerFileSystem(options),
     Manifest.layerFileSystem(options),
     FollowPosition.layerFileSystem(options),
-  ).pipe(
-    Layer.provide(NodeDirectoryLock.layer({ directory })),
-    Layer.provide([files, NodeHasher.layer, NodeDiskSpace.layer]),
-  )
+  ).pipe(Layer.provide(NodeDirectoryLock.layer({ directory })), Layer.provide(layerFiles))
   const sessions = Layer.unwrap(
     Effect.map(isSameDirectory(journal, directory), (isSame) =>
       // One lock for both, because a second lock of the same directory fails.
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
-  ).pipe(Layer.provide(files))
-  return Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
+  ).pipe(Layer.provide(layerFiles))
+  return Layer.provideMerge(layerOver(options), Layer.merge(stores, sessions))
+}
+
+/**
+ * `LiveResponse` and `Fleet` over stores of the caller's own.
+ *
+ * **When to use**
+ *
+ * Use it in a program that stores results, their manifest and the journal of sessions elsewhere than in a directory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerOver = (
+  options: TransferOptions,
+): Layer.Layer<
+  Exclude<Services, Stores>,
+  QuotaStoreError | Config.ConfigError,
+  Credential | QuotaStore | Exclude<Stores, FollowPosition.FollowPosition> | FleetJournal.FleetJournal
+> =>
+  Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(layerTransfer(options)),
-    Layer.provideMerge(Layer.merge(stores, sessions)),
     // The program needs the timing as well, to follow machine actions.
     Layer.provideMerge(timing(options)),
   )
-}
 
 /** Whether both are one directory, also if one is a link to the other. It creates both. */
 const isSameDirectory = Effect.fnUntraced(function* (one: string, other: string) {
@@ -287,7 +322,7 @@ export const layerFleet = (
   return Fleet.layer.pipe(
     Layer.provide([
       ActionWatch.layer,
-      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), files),
+      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), layerFiles),
     ]),
     Layer.provideMerge(layerApi(options)),
     Layer.provide(timing(options)),

@@ -19,7 +19,7 @@ const form = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i
 
 const highestPort = 65_535
 
-const parse = (text: string): Option.Option<Listen> => {
+export const parse = (text: string): Option.Option<Listen> => {
   const [, ipv6, name = "", digits = ""] = form.exec(text) ?? []
   const host = ipv6 ?? (name.toLowerCase() === "localhost" ? "127.0.0.1" : name)
   const port = Number(digits)
@@ -27,8 +27,10 @@ const parse = (text: string): Option.Option<Listen> => {
   return digits !== "" && port <= highestPort && isAddress ? Option.some({ host, port, text }) : Option.none()
 }
 
+export const expected = "an address and a port, such as 127.0.0.1:8080, or 127.0.0.1:0 for any free port"
+
 export const flag = Flag.String("listen").pipe(
-  Flag.filterMap(parse, () => "an address and a port, such as 127.0.0.1:8080, or 127.0.0.1:0 for any free port"),
+  Flag.filterMap(parse, () => expected),
   Flag.optional,
   Flag.withMetavar("HOST:PORT"),
   FlagTypes.describe(

@@ -1,13 +1,13 @@
 /**
- * Which machine actions are selected: the flags, the API's filter, and the key under which `--follow` stores its position.
- * Several values of one flag select any of them; several flags select what matches all of them.
+ * The flags that select machine actions, and the selection that they make.
  */
-import * as ActionFilter from "@live-response/core/ActionFilter"
+import type * as ActionFilter from "@live-response/core/ActionFilter"
+import * as ActionSelection from "@live-response/core/ActionSelection"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import type * as Command from "effect/cli/Command"
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
-import * as Machines from "../input/Machines.ts"
+import * as Struct from "effect/Struct"
 import * as TimeArgument from "../input/TimeArgument.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 
@@ -22,135 +22,57 @@ export const flags = {
 
 export type Selection = Command.Command.Config.Infer<typeof flags>
 
-/** What a field means. Each is stated for every field, so that none can be forgotten. */
-interface Meaning {
-  readonly isGiven: boolean
-  /** How the API filters by it. */
-  readonly filters: (now: DateTime.Utc) => ReadonlyArray<ActionFilter.ActionFilter>
-  /** Whether an action matches that filter, which a gateway may remove or another server may ignore. */
-  readonly passes: (action: MachineAction, now: DateTime.Utc) => boolean
-  /** What the API can't filter by, and is checked on each action. */
-  readonly matches: (action: MachineAction) => boolean
-  /** How it is written in the key. Files hold keys: the same value is always written in the same way. */
-  readonly key: ReadonlyArray<string>
-}
-
-const matchesAll = () => true
-
-/** Actions with one of the values in a field. Whether the API compares case is not documented. */
-const oneOf = (name: keyof Selection, field: ActionFilter.Field, values: ReadonlyArray<string>): Meaning => ({
-  isGiven: values.length > 0,
-  filters: () => filterBy(field, values),
-  passes: ({ [field]: actual = "" }) =>
-    values.length === 0 || values.some((value) => value.toLowerCase() === actual.toLowerCase()),
-  matches: matchesAll,
-  key: values.map((value) => `${name} ${value}`),
+/** The selection by all flags but `since`, which is relative to a time. */
+const timeless = ({ filter, ...selection }: Selection): ActionSelection.ActionSelection => ({
+  ...Struct.omit(selection, ["since"]),
+  ...Option.match(filter, { onNone: () => ({}), onSome: (filter) => ({ filter }) }),
 })
 
-const filterBy = (field: ActionFilter.Field, [first, ...rest]: ReadonlyArray<string>) =>
-  first === undefined ? [] : [ActionFilter.is(field, first, ...rest)]
-
-/** The API filters by a machine's id, but not by its name. */
-const onMachine = (machines: ReadonlyArray<string>): Meaning => ({
-  ...oneOf("machine", "machineId", machines),
-  filters: () =>
-    machines.every(Machines.isId)
-      ? filterBy(
-          "machineId",
-          machines.map((id) => id.toLowerCase()),
-        )
-      : [],
-  // `matches` compares the id too.
-  passes: matchesAll,
-  matches: ({ computerDnsName = "", machineId = "" }) => {
-    const [id, dnsName] = [machineId.toLowerCase(), computerDnsName.toLowerCase()]
-    return (
-      machines.length === 0 ||
-      machines.some((text) => {
-        const name = text.toLowerCase()
-        return name === id || name === dnsName || dnsName.startsWith(`${name}.`)
-      })
-    )
-  },
+/** The selection as of `now`. */
+export const resolve = (selection: Selection, now: DateTime.Utc): ActionSelection.ActionSelection => ({
+  ...timeless(selection),
+  ...Option.match(selection.since, {
+    onNone: () => ({}),
+    onSome: (since) => ({ since: TimeArgument.instantOf(since, now) }),
+  }),
 })
-
-const meanings = ({
-  filter,
-  machine,
-  requestor,
-  since,
-  status,
-  type,
-}: Selection): Readonly<Record<keyof Selection, Meaning>> => ({
-  since: {
-    isGiven: Option.isSome(since),
-    filters: (now) =>
-      Option.toArray(Option.map(since, (since) => ActionFilter.since(TimeArgument.instantOf(since, now)))),
-    passes: ({ created }, now) =>
-      Option.match(since, {
-        onNone: () => true,
-        onSome: (since) =>
-          created !== undefined && DateTime.isGreaterThanOrEqualTo(created, TimeArgument.instantOf(since, now)),
-      }),
-    matches: matchesAll,
-    // It is where a first run starts. The position says where the next one starts, so the key is the same with any since.
-    key: [],
-  },
-  status: oneOf("status", "status", status),
-  type: oneOf("type", "type", type),
-  machine: onMachine(machine),
-  requestor: oneOf("requestor", "requestor", requestor),
-  // Only the API knows what the expression means.
-  filter: {
-    isGiven: Option.isSome(filter),
-    filters: () => Option.toArray(Option.map(filter, ActionFilter.raw)),
-    passes: matchesAll,
-    matches: matchesAll,
-    key: Option.toArray(Option.map(filter, (text) => `filter ${text}`)),
-  },
-})
-
-const each = (selection: Selection): ReadonlyArray<Meaning> => Object.values(meanings(selection))
 
 /** Whether any of the flags was given. */
-export const isSelecting = (selection: Selection): boolean => each(selection).some(({ isGiven }) => isGiven)
+export const isSelecting = (selection: Selection): boolean =>
+  Option.isSome(selection.since) || ActionSelection.isSelecting(timeless(selection))
 
-/** What identifies the selection among those that are followed into one directory: the same for any order of its flags. */
-export const keyOf = (selection: Selection): ReadonlyArray<string> =>
-  each(selection)
-    .flatMap(({ key }) => key)
-    .toSorted()
+/** What identifies the selection among those that are followed into one directory, for `FollowPosition.makeKey`. */
+export const valuesOf = (selection: Selection) => ActionSelection.valuesOf(timeless(selection))
 
 /** The API's filter; none if all actions are selected. */
-export const filterOf = (selection: Selection, now: DateTime.Utc): ActionFilter.ActionFilter | undefined => {
-  const [first, ...rest] = each(selection).flatMap(({ filters }) => filters(now))
-  return first === undefined ? undefined : ActionFilter.all(first, ...rest)
-}
+export const filterOf = (selection: Selection, now: DateTime.Utc): ActionFilter.ActionFilter | undefined =>
+  ActionSelection.filterOf(resolve(selection, now))
 
 /** Whether an action is an answer to the API's filter, as far as that can be checked: `--filter` can't be. */
 export const passes = (selection: Selection, action: MachineAction, now: DateTime.Utc): boolean =>
-  each(selection).every(({ passes }) => passes(action, now))
+  ActionSelection.passes(resolve(selection, now), action)
 
 /** Whether an action that passes the API's filter is selected. */
 export const matches = (selection: Selection, action: MachineAction): boolean =>
-  each(selection).every(({ matches }) => matches(action))
+  ActionSelection.matches(timeless(selection), action)
 
 /** The selection of live response sessions, unless it names other types: no other actions have results. */
-export const ofSessions = (selection: Selection): Selection => ({
-  ...selection,
-  type: selection.type.length === 0 ? ["LiveResponse"] : selection.type,
-})
+export const ofSessions: (selection: Selection) => Selection = ActionSelection.ofSessions
 
-/**
- * The selection for `--follow`. The API is not asked for a status, because an action must be seen before it has its final
- * one; and not for a time, because the position has it.
- */
-export const toFollow = (selection: Selection, now: DateTime.Utc) => {
-  const asked = { ...selection, since: Option.none(), status: [] }
-  return {
-    filter: filterOf(asked, now),
-    passes: (action: MachineAction): boolean => passes(asked, action, now),
-    isSelected: (action: MachineAction): boolean =>
-      passes({ ...selection, since: Option.none() }, action, now) && matches(selection, action),
+/** Whether a filter compares the status. Quoted texts of the filter don't count. */
+const namesStatus = (filter: string): boolean => /\bstatus\b/i.test(filter.replaceAll(/'[^']*'/g, ""))
+
+const isInProgress = (status: string): boolean => /^(pending|inprogress)$/i.test(status)
+
+/** Why a selection can't be followed, if it can't. */
+export const problemOfFollowing = ({ filter, status }: Selection): string | undefined => {
+  if (status.some(isInProgress)) {
+    return "results of finished actions are downloaded; leave out --status Pending and --status InProgress"
   }
+  return Option.exists(filter, namesStatus)
+    ? "select a status with --status, because a --filter would hide actions that have not finished yet"
+    : undefined
 }
+
+/** The selection for `--follow`. */
+export const toFollow = (selection: Selection) => ActionSelection.toFollow(timeless(selection))

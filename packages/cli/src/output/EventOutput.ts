@@ -39,6 +39,8 @@ export interface Options {
   readonly noProgress?: boolean | undefined
   /** The directory of the results, if results are downloaded. */
   readonly directory?: string | undefined
+  /** The run of a cluster that is watched, whose results are in the store of its tenant. */
+  readonly inCluster?: SummaryText.InCluster | undefined
   /** Whether the same command can resume this one. By default it can. */
   readonly isResumable?: boolean | undefined
   /** Whether each downloaded result has a line: `--follow` has no end at which they are counted. By default not. */
@@ -252,7 +254,10 @@ const printSummary = Effect.fnUntraced(function* (
 export const make = Effect.fnUntraced(function* (options: Options, fleet?: FleetProgress.FleetProgress) {
   const { directory = "", isFollowing = false, isResumable = true, json, quiet } = options
   const { observe = () => Effect.void, onOutcome = () => Effect.void } = options
-  const progress = DownloadProgress.make({ fleet, isSaving: options.directory !== undefined })
+  const progress = DownloadProgress.make({
+    fleet,
+    isSaving: options.directory !== undefined || options.inCluster !== undefined,
+  })
   const startedAt = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
   const moment = yield* makeMoment(progress, elapsed, options.links)
@@ -276,7 +281,12 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
   const finish = Effect.gen(function* () {
     yield* service.stopping
     yield* Scope.close(display, Exit.void)
-    yield* printSummary(state, { directory: printable(directory), isResumable, took: yield* elapsed })
+    yield* printSummary(state, {
+      directory: printable(directory),
+      isResumable,
+      inCluster: options.inCluster,
+      took: yield* elapsed,
+    })
   })
 
   return {

@@ -13,28 +13,64 @@ export interface Options {
   readonly took: Duration.Duration
   /** Whether a journal or manifest lets the same command resume. */
   readonly isResumable: boolean
+  /** The run of a cluster that was watched, if it is one. */
+  readonly inCluster?: InCluster | undefined
+}
+
+/** A run of a cluster. */
+export interface InCluster {
+  readonly run: string
+  /** The name of the tenant. */
+  readonly tenant: string
 }
 
 /** The lines of the summary. */
 export const lines = (progress: DownloadProgress, options: Options): ReadonlyArray<string> => {
   const { fleet, isSaving } = progress
+  const { inCluster } = options
   const took = Format.duration(options.took)
   const done = [
     ...(fleet === undefined ? [] : [`${sessions(fleet)} in ${took}.`]),
     ...(isSaving ? [`${results(progress)} in ${took}.`] : []),
     ...(fleet === undefined ? [] : errors(fleet)),
     ...(progress.summary.unchecked === undefined ? [] : [whatUncheckedMeans]),
-    ...(hasResults(progress) ? [`The results are in ${options.directory}, listed in its manifest.jsonl.`] : []),
-    ...(isSaving ? failures(progress, options.directory) : []),
+    ...(hasResults(progress) ? [whereResultsAre(options)] : []),
+    ...(isSaving ? failures(progress, inCluster === undefined ? options.directory : undefined) : []),
   ]
+  const reported = done.map((line, i) => (i === 0 && progress.interrupted ? `Interrupted: ${line}` : line))
+  if (inCluster !== undefined) return [...reported, ...howItContinues(progress, inCluster)]
   return [
-    ...done.map((line, i) => (i === 0 && progress.interrupted ? `Interrupted: ${line}` : line)),
+    ...reported,
     ...(fleet !== undefined && progress.interrupted ? howToCancel(fleet) : []),
     ...(options.isResumable
       ? howToResume(progress)
       : fleet === undefined
         ? []
         : whatContinues(fleet, progress.interrupted)),
+  ]
+}
+
+const whereResultsAre = ({ directory, inCluster }: Options): string =>
+  inCluster === undefined
+    ? `The results are in ${directory}, listed in its manifest.jsonl.`
+    : `The results are in the store of ${printable(inCluster.tenant)}.`
+
+/** Ctrl-C ends the command that watches a run of a cluster, and not the run. */
+const howItContinues = (
+  { fleet, interrupted, summary }: DownloadProgress,
+  { run }: InCluster,
+): ReadonlyArray<string> => {
+  if (interrupted) {
+    return [
+      `The run continues in the cluster. Watch it again: live-response runs watch ${run}; end it: live-response runs cancel ${run}.`,
+    ]
+  }
+  const hasMore = fleet !== undefined && fleet.sessions.unfinished + fleet.sessions.notStarted > 0
+  return [
+    ...(summary.failed > 0 || hasMore ? ["Give the cluster the same run again: it retries what failed."] : []),
+    ...(fleet !== undefined && fleet.sessions.failed > 0
+      ? ["Failed sessions are started again only with --retry-failed."]
+      : []),
   ]
 }
 
@@ -58,8 +94,10 @@ const results = ({ absent, notExtracted, summary }: DownloadProgress): string =>
 }
 
 /** The most frequent reasons of failed results, and how to see each. */
-const failures = ({ reasons }: DownloadProgress, directory: string): ReadonlyArray<string> =>
-  reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), FailureReasons.whereToLook(directory)]
+const failures = ({ reasons }: DownloadProgress, directory: string | undefined): ReadonlyArray<string> =>
+  reasons.size === 0
+    ? []
+    : [...FailureReasons.lines(reasons), ...(directory === undefined ? [] : [FailureReasons.whereToLook(directory)])]
 
 /** Sessions that are in progress at the service, as far as is known. */
 const inProgress = ({ offline, running, sessions }: FleetProgress.FleetProgress): number =>

@@ -4,7 +4,10 @@ import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { quota } from "./quotaSchema.ts"
+import { runs } from "./runSchema.ts"
+import { retention } from "./retentionSchema.ts"
 import { tenants } from "./tenantSchema.ts"
+import { tenantSettings } from "./tenantSettingsSchema.ts"
 
 export interface Migration {
   readonly version: number
@@ -15,6 +18,9 @@ export interface Migration {
 export const migrations: ReadonlyArray<Migration> = [
   { version: 1, name: "the log of the quota", statements: quota },
   { version: 2, name: "tenants, their results, sessions and positions", statements: tenants },
+  { version: 3, name: "what each tenant follows, and its status", statements: tenantSettings },
+  { version: 4, name: "runs that are given to the cluster", statements: runs },
+  { version: 5, name: "retention", statements: retention },
 ]
 
 export const current: number = migrations.length

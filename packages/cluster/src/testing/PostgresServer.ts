@@ -30,6 +30,9 @@ export interface Service {
   /** The same database, for a role that may read and write rows only. */
   readonly runner: Redacted.Redacted<string>
 
+  /** The same database, for the role that may do everything. */
+  readonly superuser: Redacted.Redacted<string>
+
   /** Stops the server as a crash does: its connections break, and what was committed is there when it starts again. */
   readonly stop: Effect.Effect<void>
 
@@ -52,6 +55,18 @@ export interface Service {
 export class PostgresServer extends Context.Service<PostgresServer, Service>()(
   "@live-response/cluster/testing/PostgresServer",
 ) {}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** Settings of the server, in addition to those of a test or instead of them. */
+  readonly settings?: Readonly<Record<string, string>> | undefined
+
+  /** Receives what the server writes to its log. By default nobody does. */
+  readonly onLog?: ((text: string) => void) | undefined
+}
 
 const debian = "/usr/lib/postgresql"
 
@@ -105,11 +120,19 @@ interface Running {
   readonly signal: (name: "STOP" | "CONT") => void
 }
 
+interface Files {
+  readonly directory: string
+  readonly data: string
+}
+
 /** Runs a server. Returns when it accepts connections. */
-const serve = (port: number, { data, directory }: { readonly directory: string; readonly data: string }) =>
+const serve = (port: number, { data, directory }: Files, { onLog, settings: others }: Options) =>
   Effect.callback<Running>((resume) => {
-    const options = { ...settings, port, listen_addresses: "127.0.0.1", unix_socket_directories: directory }
-    const args = Object.entries(options).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+    const where = { port, listen_addresses: "127.0.0.1", unix_socket_directories: directory }
+    const args = Object.entries({ ...settings, ...others, ...where }).flatMap(([name, value]) => [
+      "-c",
+      `${name}=${value}`,
+    ])
     const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"]
     const child = spawn(join(programs(), "postgres"), ["-D", data, ...args], { ...user(), stdio, cwd: directory })
     child.once("error", (error) => resume(Effect.die(`postgres does not start: ${error.message}`)))
@@ -124,10 +147,14 @@ const serve = (port: number, { data, directory }: { readonly directory: string; 
       signal("CONT")
       child.kill("SIGQUIT")
     })
-    let output = ""
-    child.stderr.on("data", (data: Buffer) => {
-      output += data.toString()
-      if (output.includes("ready to accept connections")) resume(Effect.succeed({ stop, signal }))
+    let output: string | undefined = ""
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      onLog?.(text)
+      if (output === undefined) return
+      output += text
+      if (!output.includes("ready to accept connections")) return
+      output = undefined
+      resume(Effect.succeed({ stop, signal }))
     })
     child.once("exit", () => resume(Effect.die(`postgres does not start: ${output}`)))
   })
@@ -159,12 +186,14 @@ const prepare = (port: number) => {
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<Service, DatabaseError, Scope.Scope> = Effect.gen(function* () {
+export const makeWith = Effect.fnUntraced(function* (
+  options: Options,
+): Effect.fn.Return<Service, DatabaseError, Scope.Scope> {
   const port = yield* freePort
   const files = yield* initialise
   let running: Running | undefined
   const stop = Effect.suspend(() => running?.stop ?? Effect.void)
-  const start = Effect.map(serve(port, files), (started) => {
+  const start = Effect.map(serve(port, files, options), (started) => {
     running = started
   })
   yield* Effect.acquireRelease(start, () => stop)
@@ -176,12 +205,21 @@ export const make: Effect.Effect<Service, DatabaseError, Scope.Scope> = Effect.g
   return {
     owner,
     runner: urlOf(port, "runner", "live"),
+    superuser: urlOf(port, "postgres", "live"),
     stop,
     start,
     freeze: Effect.sync(() => running?.signal("STOP")),
     thaw: Effect.sync(() => running?.signal("CONT")),
   }
 })
+
+/**
+ * `makeWith` without options.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Service, DatabaseError, Scope.Scope> = makeWith({})
 
 /**
  * Provides one server for all tests of a suite.

@@ -3,16 +3,10 @@ import * as TenantOwner from "@live-response/cluster/TenantOwner"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
+import { named, newTenant } from "./newTenants.ts"
 import { sharedServer } from "./server.ts"
 
-const decodeTenant = Schema.decodeSync(Tenants.TenantId)
-
-let tenants = 0
-
-/** A tenant of its own for each test. */
-export const newTenant = (): Tenants.TenantId =>
-  decodeTenant(`00000000-7e4a-4000-8000-${(tenants++).toString(16).padStart(12, "0")}`)
+export { named, newTenant }
 
 export const registry: Layer.Layer<Tenants.Tenants | Database.Database> = Tenants.layer.pipe(
   Layer.provideMerge(sharedServer),
@@ -26,7 +20,7 @@ export const ownerOf = (tenant: Tenants.TenantId): Layer.Layer<TenantOwner.Tenan
 export const ownerOfNew: Layer.Layer<TenantOwner.TenantOwner | Database.Database> = Layer.unwrap(
   Effect.gen(function* () {
     const tenant = newTenant()
-    yield* Effect.orDie(Tenants.Tenants.use(({ add }) => add(tenant, "a tenant of a test")))
+    yield* Effect.orDie(Tenants.Tenants.use(({ add }) => add(tenant, named("a tenant of a test"))))
     return ownerOf(tenant)
   }),
 ).pipe(Layer.provide(registry))

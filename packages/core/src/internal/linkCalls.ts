@@ -8,6 +8,7 @@ import type { ApiError } from "../ApiError.ts"
 import { DefenderError, LinkNotFollowed } from "../DefenderError.ts"
 import * as DownloadLink from "../DownloadLink.ts"
 import type { MachineActionId } from "../MachineAction.ts"
+import { LinkGate, type NotNow } from "../LinkGate.ts"
 import * as Permission from "../Permission.ts"
 import { reportNow } from "../Reporter.ts"
 import { Retrying } from "../ResultEvent.ts"
@@ -27,6 +28,8 @@ const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unkno
 
 const decodeAnswer = Schema.decodeUnknownEffect(Schema.Struct({ value: Schema.String }))
 
+const isNotNow = (error: ApiError | NotNow): error is NotNow => error._tag === "NotNow"
+
 /** Requests the link of a result, or of an investigation package. */
 const request = Effect.fnUntraced(function* (
   api: Api,
@@ -36,7 +39,8 @@ const request = Effect.fnUntraced(function* (
 ) {
   const operation = `link of ${ref}`
   const path = isPackage ? "getPackageUri" : `GetLiveResponseResultDownloadLink(index=${ref.index})`
-  const answer = yield* api.call({
+  const gate = yield* LinkGate
+  const call = api.call({
     ...(isPackage ? yield* api.endpoints.package : api.endpoints.link),
     operation,
     request: HttpClientRequest.get(`${api.base}/api/machineactions/${ref.machineActionId}/${path}`, {
@@ -45,8 +49,10 @@ const request = Effect.fnUntraced(function* (
     permission: isPackage ? Permission.packageLinks : Permission.results,
     bodyLimit: linkLimit,
     isUrgent: isRenewal,
+    beforeSend: gate(ref),
     onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
   })
+  const answer = yield* Effect.retry(call, { while: isNotNow })
   const { body, redact } = ApiCall.textOf(answer)
   const { value } = yield* decodeJson(body).pipe(
     Effect.flatMap((json) => decodeAnswer(redact(json))),

@@ -4,6 +4,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { BatchError } from "../BatchError.ts"
 import { DefectError } from "../DefectError.ts"
@@ -20,6 +21,7 @@ import type { Service as Transfer } from "../Transfer.ts"
 import * as BatchTotals from "./batchTotals.ts"
 import { mayBorrow } from "./borrowing.ts"
 import type { CircuitBreaker } from "./circuitBreaker.ts"
+import type * as KeyedLock from "./keyedLock.ts"
 import { foreignText, redact } from "./foreignText.ts"
 import * as ResultMetrics from "./resultMetrics.ts"
 import { inSpan } from "./span.ts"
@@ -28,6 +30,7 @@ export interface Services {
   readonly transfer: Transfer
   readonly store: ResultStore
   readonly manifest: Manifest
+  readonly hold: KeyedLock.Hold
 }
 
 /** The links and downloads that a result needed so far. */
@@ -59,7 +62,7 @@ const isOfResult = (error: { readonly _tag: string }): error is StoreError & { r
 
 /** Downloads a result into the store, and resumes what an earlier download left. Calls `onBytes` when bytes arrive. */
 export const download = (
-  { store, transfer }: Omit<Services, "manifest">,
+  { store, transfer }: Pick<Services, "store" | "transfer">,
   ref: ResultRef,
   counts: Counts = { links: 0, attempts: 1 },
   onBytes: () => void = () => {},
@@ -146,6 +149,10 @@ const downloadToEvent = Effect.fnUntraced(function* (
   )
 })
 
+/** A second download of a result at the same time would ask for another link, and then find the result stored. */
+const oneAtATime = <A, E, R>(effect: Effect.Effect<A, E, R>, { hold }: Services, ref: ResultRef) =>
+  Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(String(ref)), scope), effect))
+
 /**
  * Downloads one result of a batch, unless an earlier run stored it, and reports how it finished. It fails only with an
  * error that ends the batch.
@@ -176,4 +183,4 @@ export const downloadInBatch = Effect.fnUntraced(function* (
   yield* services.manifest.append(finished).pipe(Effect.ensuring(report(finished)), Effect.uninterruptible)
   if (finished.event === "completed") yield* extract(services, ref, finished.path, options.extract)
   return finished
-})
+}, oneAtATime)

@@ -61,6 +61,147 @@ export const withoutArgs = Session.Session.make({
   ],
 })
 
+/** A session with a file and a script, of a comment of its own. */
+const withFiles = (files: {
+  readonly tool?: string
+  readonly script?: string
+  readonly toolHash?: string
+  readonly scriptHash?: string
+}) => {
+  const { script = "Collect.ps1", scriptHash, tool = "Tool.exe", toolHash } = files
+  return Session.Session.make({
+    commands: [
+      Session.PutFile.make({ fileName: tool, ...(toolHash === undefined ? {} : { sha256: toolHash }) }),
+      Session.RunScript.make({
+        scriptName: script,
+        args: "-Quick",
+        ...(scriptHash === undefined ? {} : { sha256: scriptHash }),
+      }),
+    ],
+    comment: "case 4713",
+  })
+}
+
+const both = { toolHash: "aa", scriptHash: "bb" }
+const none = {}
+
+/**
+ * Sessions that are opened one after the other, and the number of the run that each has: one that was there before, or a new
+ * one. A session that has the number of an earlier one does not start again where that one has started.
+ */
+const identities: ReadonlyArray<{
+  readonly name: string
+  readonly opened: ReadonlyArray<readonly [run: number, session: Session.Session]>
+}> = [
+  {
+    name: "the same content",
+    opened: [
+      [0, withFiles(both)],
+      [0, withFiles(both)],
+    ],
+  },
+  {
+    name: "another content of the script",
+    opened: [
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, scriptHash: "cc" })],
+    ],
+  },
+  {
+    name: "another content of the file",
+    opened: [
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, toolHash: "cc" })],
+    ],
+  },
+  {
+    name: "a content that was there before another one",
+    opened: [
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, scriptHash: "cc" })],
+      [0, withFiles(both)],
+    ],
+  },
+  {
+    name: "no known content",
+    opened: [
+      [0, withFiles(both)],
+      [0, withFiles(none)],
+    ],
+  },
+  {
+    name: "no known content after two: the last one",
+    opened: [
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, scriptHash: "cc" })],
+      [1, withFiles(none)],
+      [0, withFiles(both)],
+    ],
+  },
+  {
+    name: "no known content, in another spelling",
+    opened: [
+      [0, withFiles(both)],
+      [0, withFiles({ tool: "TOOL.EXE", script: "collect.PS1" })],
+    ],
+  },
+  {
+    name: "a known content of one file, in another spelling of the other one",
+    opened: [
+      [0, withFiles(both)],
+      [0, withFiles({ tool: "tool.exe", scriptHash: "bb" })],
+    ],
+  },
+  {
+    name: "another known content of one file",
+    opened: [
+      [0, withFiles(both)],
+      [1, withFiles({ tool: "tool.exe", scriptHash: "cc" })],
+    ],
+  },
+  {
+    name: "another spelling with a known content",
+    opened: [
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, script: "collect.ps1" })],
+    ],
+  },
+  {
+    name: "the first content of a run without any, and then another one",
+    opened: [
+      [0, withFiles(none)],
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, scriptHash: "cc" })],
+      [0, withFiles(none)],
+    ],
+  },
+  {
+    name: "a spelling that continued a run counts from then on",
+    opened: [
+      [0, withFiles(both)],
+      [0, withFiles({ script: "collect.ps1" })],
+      [0, withFiles({ script: "COLLECT.PS1" })],
+      [0, withFiles(both)],
+    ],
+  },
+  {
+    name: "other arguments, and another comment",
+    opened: [
+      [0, withFiles(none)],
+      [1, Session.Session.make({ ...withFiles(none), comment: "case 4714" })],
+      [2, Session.Session.make({ ...withFiles(none), comment: "case 4713 " })],
+      [3, long],
+    ],
+  },
+  {
+    name: "a comment with every kind of character",
+    opened: [
+      [0, Session.Session.make({ ...withFiles(both), comment: "nul \u0000, half a pair \ud800, '\"\\ \u202e" })],
+      [0, Session.Session.make({ ...withFiles(none), comment: "nul \u0000, half a pair \ud800, '\"\\ \u202e" })],
+    ],
+  },
+]
+
 /** `layer` makes an empty journal. `clock` is `real` for the journal of a server. */
 export const journalSuite = <E>(
   name: string,
@@ -100,6 +241,31 @@ export const journalSuite = <E>(
           yield* run.append(FleetJournal.NotStarted.make({ run: run.id, machineId: machineAt(0) }))
         }
         assert.strictEqual(new Set(ids).size, 4)
+      }).pipe(Effect.provide(layer())))
+
+    test.each(identities)("knows which run it is: $name", ({ opened }) =>
+      Effect.gen(function* () {
+        const { open } = yield* FleetJournal.FleetJournal
+        const ids: Array<string> = []
+        for (const [run, each] of opened) {
+          const { append, find, id } = yield* open(each)
+          const isKnown = run < ids.length
+          assert.strictEqual(id, isKnown ? ids[run] : id)
+          assert.strictEqual(ids.includes(id), isKnown)
+          assert.strictEqual(Option.isSome(yield* find(machineAt(0))), isKnown)
+          if (isKnown) continue
+          ids.push(id)
+          yield* append(FleetJournal.Starting.make({ run: id, machineId: machineAt(0), mark: "0123" }))
+        }
+      }).pipe(Effect.provide(layer())),
+    )
+
+    test("has one run for a session that is opened twice at once, in two spellings", () =>
+      Effect.gen(function* () {
+        const { open } = yield* FleetJournal.FleetJournal
+        const spellings = [withFiles(none), withFiles({ script: "collect.ps1" }), withFiles({ tool: "tool.exe" })]
+        const runs = yield* Effect.forEach(spellings, open, { concurrency: "unbounded" })
+        assert.strictEqual(new Set(runs.map(({ id }) => id)).size, 1)
       }).pipe(Effect.provide(layer())))
   })
 }

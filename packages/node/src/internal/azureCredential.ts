@@ -21,6 +21,8 @@ export interface Options {
   /** By default the commercial cloud. */
   readonly cloud?: Pick<Cloud.Cloud, "authority" | "audience"> | undefined
   readonly needs: Needs
+  /** The next step where something of `needs` is missing or wrong, in place of its hint, which names variables. */
+  readonly advice?: string | undefined
   readonly create: (identity: Identity, options: CommonOptions) => Credential.TokenCredential
   /** The credential to use once the API refused a token. By default a new one, because each one caches its tokens. */
   readonly afterRefusal?: (first: Credential.TokenCredential) => Credential.TokenCredential
@@ -33,6 +35,7 @@ const orMissing = Effect.mapError(({ message }: Config.ConfigError) => missing(m
 const notInstalled = ({ advice, message }: OptionalPackage.NotInstalled) => missing(`${message}; ${advice}`)
 
 export const layer = ({
+  advice,
   afterRefusal,
   cloud = Cloud.commercial,
   create,
@@ -46,7 +49,10 @@ export const layer = ({
       const connection = lastConnection()
       // A program that signs in inherits the environment, and may write it into its error.
       const secrets = [...(needs.secrets ?? []), ...inherited]
-      const onError = toCredentialError({ ...needs, secrets }, connection.error)
+      const onError = toCredentialError(
+        { ...needs, ...(advice === undefined ? {} : { hint: advice }), secrets },
+        connection.error,
+      )
       const authority = Cloud.withoutTrailingSlash(cloud.authority)
       const createOne = () => {
         const credential = create(identity, commonOptions(authority, Proxy.ofSignIn(proxies), connection.policy))

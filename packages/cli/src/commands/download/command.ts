@@ -60,11 +60,6 @@ const parameters = {
 
 type Options = Command.Command.Config.Infer<typeof parameters>
 
-/** Whether a filter compares the status. Quoted texts of the filter don't count. */
-const namesStatus = (filter: string): boolean => /\bstatus\b/i.test(filter.replaceAll(/'[^']*'/g, ""))
-
-const isInProgress = (status: string): boolean => /^(pending|inprogress)$/i.test(status)
-
 /** What is wrong with a combination of flags, if anything is. */
 const problemOf = (options: Options): string | undefined => {
   const isNaming = options.targets.length > 0 || options.lists.length > 0 || options.retryFailed
@@ -76,12 +71,8 @@ const problemOf = (options: Options): string | undefined => {
   }
   if (options.dryRun) return "--dry-run shows what is there now; leave out --follow"
   if (isNaming) return "--follow finds what it downloads; leave out TARGET, --from and --retry-failed"
-  if (options.status.some(isInProgress)) {
-    return "--follow downloads results of finished actions; leave out --status Pending and --status InProgress"
-  }
-  return Option.exists(options.filter, namesStatus)
-    ? "with --follow select a status with --status: a --filter would hide actions that have not finished yet"
-    : undefined
+  const problem = Selection.problemOfFollowing(options)
+  return problem === undefined ? undefined : `with --follow, ${problem}`
 }
 
 export const download = Command.make(

@@ -58,7 +58,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
   })
   const actionsFile = yield* ActionsFile.make(options)
   const selection = Selection.ofSessions(options.selection)
-  const { filter, isSelected, passes } = Selection.toFollow(selection, yield* DateTime.now)
+  const { filter, isSelected, passes } = Selection.toFollow(selection)
   const select = (action: MachineAction): boolean => {
     if (!passes(action)) others.left++
     return isSelected(action)
@@ -95,7 +95,7 @@ const follow = Effect.fnUntraced(function* (options: Options) {
 
   yield* Follow.run({
     ...BatchOptions.batchOptions(options),
-    selection: { key: FollowPosition.Key.make(Selection.keyOf(selection)), filter, isSelected: select },
+    selection: { key: FollowPosition.makeKey(Selection.valuesOf(selection)), filter, isSelected: select },
     since: yield* startOf(selection),
     onAction: actionsFile.store,
   }).pipe(Stream.runForEach(show), output.during)

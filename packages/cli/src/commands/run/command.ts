@@ -90,6 +90,15 @@ const sharedParameters = {
       env: "LIVE_RESPONSE_SESSIONS",
     }),
   ),
+  cluster: Flag.String("cluster").pipe(
+    FlagTypes.notBlank("a tenant"),
+    Flag.optional,
+    Flag.withMetavar("TENANT"),
+    FlagTypes.describe(
+      "Give the run to the cluster at LIVE_RESPONSE_DATABASE_URL, for this tenant of its registry, and watch it: runners start the sessions and download the results into the tenant's store",
+    ),
+  ),
+  detach: FlagTypes.toggle("detach", "With --cluster: print the id of the run when it is queued, and do not watch it"),
   listen: Listen.flag,
   ...BatchOptions.flags,
   ...SignIn.flags,
@@ -133,12 +142,32 @@ type Options = Command.Command.Config.Infer<typeof packageParameters>
 
 type SessionOptions = Command.Command.Config.Infer<typeof sessionParameters>
 
+/** What of a run the runners of a cluster decide, and what needs a directory of this machine. */
+const problemInCluster = (options: Options): string | undefined => {
+  const given = [
+    ...(Option.isSome(options.download) ? ["--download"] : []),
+    ...(Option.isSome(options.journal) ? ["--journal"] : []),
+    ...(Option.isSome(options.listen) ? ["--listen"] : []),
+    ...(options.extract ? ["--extract"] : []),
+    ...(Option.isSome(options.concurrency) ? ["--concurrency"] : []),
+    ...(Option.isSome(options.maxBytes) ? ["--max-bytes"] : []),
+    ...(Option.isSome(options.maxTotal) ? ["--max-total"] : []),
+    ...(Option.isSome(options.limitRate) ? ["--limit-rate"] : []),
+  ]
+  if (options.dryRun) return "--dry-run shows what this machine would do: leave out --cluster"
+  return given.length === 0
+    ? undefined
+    : `--cluster leaves to the runners where and how results are stored: leave out ${given.join(", ")}`
+}
+
 /** What is wrong with a combination of flags, if anything is. */
 const problemOf = (options: Options): string | undefined => {
+  if (options.detach && Option.isNone(options.cluster)) return "--detach needs --cluster TENANT"
   const isDownloading = Option.isSome(options.download)
   if (options.adopt && options.cancelBlocking) {
     return "choose either --adopt or --cancel-blocking: the session in the way is waited for or cancelled"
   }
+  if (Option.isSome(options.cluster)) return problemInCluster(options)
   if (Option.isSome(options.listen) && !isDownloading) {
     return "--listen shows what is downloaded: add --download DIR"
   }
@@ -207,6 +236,7 @@ export const runSession = Effect.fnUntraced(function* (
       windows,
       directory: Option.getOrUndefined(options.download),
       journal: Option.getOrUndefined(options.journal),
+      cluster: Option.getOrUndefined(options.cluster),
       wait: options.wait || Option.isSome(options.download),
       deadline: Option.getOrUndefined(options.deadline),
       sessions: Option.getOrUndefined(options.sessions),

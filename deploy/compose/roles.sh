@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs once, when the database is new: two roles, of which only the one that owns the database can change its schema.
+set -eu
+psql --set ON_ERROR_STOP=1 --username postgres \
+  --set owner="$(cat /run/secrets/owner-password)" --set runner="$(cat /run/secrets/runner-password)" <<'SQL'
+create role owner login password :'owner';
+create role runner login password :'runner';
+create database live_response owner owner;
+SQL

@@ -1,0 +1,148 @@
+/**
+ * The server of `--listen`: who may read what it serves, and the probes and metrics that each page has. Nothing of it can be
+ * changed.
+ */
+import { createServer } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Failure from "../../Failure.ts"
+import type { Listen } from "../../flags/Listen.ts"
+import * as Messages from "../../output/Messages.ts"
+import * as LiveAccess from "./liveAccess.ts"
+
+const shortestToken = 16
+
+const accessOf = Effect.fnUntraced(function* ({ host, text }: Listen, isPublic: boolean) {
+  const token = Option.getOrUndefined(yield* Config.option(Config.Redacted("LIVE_RESPONSE_LISTEN_TOKEN")))
+  if (token !== undefined && Redacted.value(token).length < shortestToken) {
+    return yield* Failure.usage(`LIVE_RESPONSE_LISTEN_TOKEN must have at least ${shortestToken} characters`)
+  }
+  if (token === undefined && !isPublic && !LiveAccess.isLoopback(host)) {
+    return yield* Failure.usage(
+      `--listen ${text} can be reached from other machines; set LIVE_RESPONSE_LISTEN_TOKEN to a secret that its readers send, or listen on 127.0.0.1`,
+    )
+  }
+  return { token } satisfies LiveAccess.Access
+})
+
+export const secureHeaders = {
+  "cache-control": "no-store",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+}
+
+export const plain = (text: string, status: number) =>
+  HttpServerResponse.text(`${text}\n`, { status, headers: secureHeaders })
+
+/** An object, with the status that a probe decides by. */
+export const json = (value: object, isGood: boolean) =>
+  HttpServerResponse.text(`${JSON.stringify(value)}\n`, {
+    status: isGood ? 200 : 503,
+    contentType: "application/json",
+    headers: secureHeaders,
+  })
+
+/** The metrics of the program, for Prometheus. */
+export const metrics = Effect.map(PrometheusMetrics.format(), (text) =>
+  HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8", headers: secureHeaders }),
+)
+
+/** Puts the token of an address into a cookie, so that it stays in no history. */
+const signIn = (token: string) =>
+  HttpServerResponse.redirect("/", { status: 303, headers: secureHeaders }).pipe(
+    HttpServerResponse.setCookieUnsafe(LiveAccess.cookieName, token, { httpOnly: true, sameSite: "strict", path: "/" }),
+  )
+
+type Response = HttpServerResponse.HttpServerResponse
+
+export interface App<E, R> {
+  /** What its address is printed as. */
+  readonly title: string
+  /** Whether it has nothing of results: then it needs no token, and with one, probes still need none. By default it has. */
+  readonly isPublic?: boolean
+  /** Answers a request that is allowed. */
+  readonly route: (path: string) => Effect.Effect<Response, E, R>
+}
+
+const probes = new Set(["/health", "/ready"])
+
+const answer = Effect.fnUntraced(function* <E, R>({ isPublic = false, route }: App<E, R>, access: LiveAccess.Access) {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const [path = "/", search = ""] = request.url.split("?", 2)
+  const query = new URLSearchParams(search).get("token") ?? ""
+  const { authorization = "", host = "" } = request.headers
+  const cookie = request.cookies[LiveAccess.cookieName] ?? ""
+  if (request.method !== "GET" && request.method !== "HEAD") return plain("this page can only be read", 405)
+  if (isPublic && (access.token === undefined || probes.has(path))) return yield* route(path)
+  switch (LiveAccess.decide(access, { host, authorization, cookie, query })) {
+    case "allowed":
+      return yield* route(path)
+    case "signs in":
+      return signIn(query)
+    case "foreign host":
+      return plain("only names of this machine are answered, such as 127.0.0.1", 403)
+    case "no token":
+      return plain(`the token is missing: send it as Authorization: Bearer, or open /?token=…`, 401)
+  }
+})
+
+/** Serves an application until the scope closes, and returns its address. */
+const listen = Effect.fnUntraced(function* <R>(
+  { host, port, text }: Listen,
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, never, R | HttpServerRequest.HttpServerRequest>,
+) {
+  const server = createServer({ maxHeaderSize: 16_384 })
+  server.maxConnections = 256
+  const context = yield* Layer.build(
+    HttpServer.serve(app).pipe(
+      Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, disablePreemptiveShutdown: true })),
+    ),
+  ).pipe(
+    Effect.mapError(({ cause }) => {
+      const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : String(cause)
+      const why = code === "EADDRINUSE" ? "the port is in use" : code === "EACCES" ? "it is not allowed" : code
+      return Failure.machine(`can't listen on ${text}: ${why}; choose another port, or 0 for any free one`)
+    }),
+  )
+  // Pages stay connected, and closing would wait for them.
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      server.close()
+      server.closeAllConnections()
+    }),
+  )
+  return HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+})
+
+/** Serves an application until the scope closes, and prints its address. */
+export const serve = Effect.fnUntraced(function* <E extends { readonly message: string }, R>(
+  at: Listen,
+  app: App<E, R>,
+) {
+  const { isPublic = false, title } = app
+  const access = yield* accessOf(at, isPublic)
+  const context = yield* Effect.context<R>()
+  const address = yield* listen(
+    at,
+    answer(app, access).pipe(
+      Effect.catch((error) => Effect.succeed(plain(error.message, 500))),
+      Effect.provideContext(context),
+    ),
+  )
+  yield* Messages.write(`${title}: ${address}${access.token === undefined || isPublic ? "" : "/?token=…"}`)
+  if (isPublic || LiveAccess.isLoopback(at.host)) return
+  yield* Effect.logWarning(
+    `${address} is not encrypted, so others on the network can read the token and the results; put a proxy with TLS before it`,
+  )
+})

@@ -1,0 +1,159 @@
+/**
+ * What `live-response tenants` does: reads and changes the registry of a cluster.
+ */
+import * as Tenants from "@live-response/cluster/Tenants"
+import * as TenantStatus from "@live-response/cluster/TenantStatus"
+import * as Arr from "effect/Array"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as ClusterDatabase from "../../api/ClusterDatabase.ts"
+import * as Failure from "../../Failure.ts"
+import * as Confirmation from "../../input/Confirmation.ts"
+import * as Messages from "../../output/Messages.ts"
+import { printable } from "../../output/Printable.ts"
+import * as RowPrinter from "../../output/RowPrinter.ts"
+import * as TenantStatusText from "../../output/TenantStatusText.ts"
+import * as TenantText from "../../output/TenantText.ts"
+
+type CommandError = Parameters<typeof Failure.fromError>[0]
+
+/** Runs a command with the registry. */
+const withRegistry = <A, E extends CommandError, R>(
+  use: Effect.Effect<A, E, R | Tenants.Tenants | TenantStatus.TenantStatus>,
+) =>
+  use.pipe(
+    Effect.provide(Layer.merge(Tenants.layer, TenantStatus.layer).pipe(Layer.provideMerge(ClusterDatabase.layer))),
+    Effect.mapError(Failure.fromError),
+  )
+
+const decodeId = Schema.decodeUnknownEffect(Tenants.TenantId)
+
+interface Json {
+  readonly json: boolean
+}
+
+interface Named extends Json {
+  readonly tenants: ReadonlyArray<string>
+}
+
+/** What was done, in words or as the tenants that it was done to. */
+const report = Effect.fnUntraced(function* (tenants: ReadonlyArray<Tenants.Tenant>, verb: string, { json }: Json) {
+  for (const tenant of tenants) {
+    if (json) yield* Effect.flatMap(TenantText.toJson(tenant), Console.log)
+    else yield* Messages.write(`${TenantText.nameOf(tenant)}: ${verb}`)
+  }
+})
+
+/** The tenant that a text names by its id or its name. */
+const named = (tenants: ReadonlyArray<Tenants.Tenant>, text: string) => {
+  const key = text.toLowerCase()
+  const [found, other] = tenants.filter(({ name, tenant }) => tenant === key || name.toLowerCase() === key)
+  if (found === undefined) {
+    return Effect.fail(Failure.usage(`no tenant has the id or name ${printable(text)}; tenants list shows them all`))
+  }
+  return other === undefined
+    ? Effect.succeed(found)
+    : Effect.fail(
+        Failure.usage(
+          `several tenants have the name ${printable(text)}, such as ${found.tenant} and ${other.tenant}; name one by its id`,
+        ),
+      )
+}
+
+/** The tenant of the registry that a text names. */
+export const tenantNamed = (text: string) =>
+  Tenants.Tenants.use(({ list }) => Effect.flatMap(list, (tenants) => named(tenants, text)))
+
+/** Every text is looked up before anything is changed. */
+const allNamed = Effect.fnUntraced(function* (texts: ReadonlyArray<string>) {
+  const { list } = yield* Tenants.Tenants
+  const tenants = yield* list
+  return Arr.dedupe(yield* Effect.forEach(texts, (text) => named(tenants, text)))
+})
+
+export const add = (text: string, settings: Tenants.NewTenant, options: Json) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const tenant = yield* Effect.mapError(decodeId(text), () =>
+        Failure.usage(
+          `${printable(text)} is not the id of a tenant, such as e0a8f26e-8b12-4ee4-9ac9-4a4ecb3d1b8f; Entra shows it on its overview`,
+        ),
+      )
+      const { add, get } = yield* Tenants.Tenants
+      yield* add(tenant, settings)
+      yield* report([yield* get(tenant)], "added; its results are collected", options)
+    }),
+  )
+
+export const set = (
+  options: Json & { readonly tenant: string },
+  change: (settings: Tenants.Settings) => Effect.Effect<Tenants.Settings, Failure.Failure>,
+) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const [found] = yield* allNamed([options.tenant])
+      if (found === undefined) return
+      const { get, set } = yield* Tenants.Tenants
+      const changed = yield* change(found)
+      yield* set(found.tenant, () => changed)
+      yield* report([yield* get(found.tenant)], "changed", options)
+    }),
+  )
+
+export const list = (format: RowPrinter.Format | undefined) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const { list } = yield* Tenants.Tenants
+      const print = yield* RowPrinter.make({ columns: TenantText.columns, toJson: TenantText.toJson, format })
+      yield* Effect.forEach(yield* list, print, { discard: true })
+    }),
+  )
+
+/** How the work on all tenants goes, or on those that are named. */
+export const status = (texts: ReadonlyArray<string>, format: RowPrinter.Format | undefined) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const { list: registry } = yield* Tenants.Tenants
+      const { list: statuses } = yield* TenantStatus.TenantStatus
+      const tenants = texts.length === 0 ? yield* registry : yield* allNamed(texts)
+      const byTenant = new Map((yield* statuses).map((status) => [status.tenant, status]))
+      const print = yield* RowPrinter.make({
+        columns: TenantStatusText.columns,
+        toJson: TenantStatusText.toJson,
+        format,
+      })
+      const now = yield* DateTime.now
+      for (const tenant of tenants) {
+        const status = byTenant.get(tenant.tenant)
+        // It was removed meanwhile.
+        if (status !== undefined) yield* print(TenantStatusText.rowOf(tenant, status, now))
+      }
+    }),
+  )
+
+export const enable = (options: Named, enabled: boolean) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const { enable, get } = yield* Tenants.Tenants
+      for (const { tenant } of yield* allNamed(options.tenants)) {
+        yield* enable(tenant, enabled)
+        yield* report([yield* get(tenant)], enabled ? "enabled" : "disabled", options)
+      }
+    }),
+  )
+
+export const remove = (options: Named & { readonly yes: boolean }) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const { remove } = yield* Tenants.Tenants
+      const tenants = yield* allNamed(options.tenants)
+      yield* Confirmation.confirm(`remove ${tenants.map(TenantText.nameOf).join(", ")} from the registry`, options)
+      for (const each of tenants) {
+        yield* remove(each.tenant)
+        yield* report([each], "removed; its results stay", options)
+      }
+    }),
+  )

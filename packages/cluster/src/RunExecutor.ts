@@ -1,0 +1,221 @@
+/**
+ * Executes the runs that were given to the cluster for a tenant.
+ *
+ * @since 0.1.0
+ */
+import type { ActionWatch } from "@live-response/core/ActionWatch"
+import * as BatchError from "@live-response/core/BatchError"
+import { DefectError } from "@live-response/core/DefectError"
+import type { DefenderApi } from "@live-response/core/DefenderApi"
+import * as Fleet from "@live-response/core/Fleet"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
+import { FleetJournal } from "@live-response/core/FleetJournal"
+import { type BatchOptions, LiveResponse } from "@live-response/core/LiveResponse"
+import * as ResultRef from "@live-response/core/ResultRef"
+import type { StoreError } from "@live-response/core/StoreError"
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import type { RunEvent, RunId } from "./ClusterRun.ts"
+import type { Database } from "./Database.ts"
+import * as RunLog from "./internal/runLog.ts"
+import { RunProgress } from "./internal/runProgress.ts"
+import { OpenRuns } from "./OpenRuns.ts"
+import * as PgFleetJournal from "./PgFleetJournal.ts"
+import { TenantOwner } from "./TenantOwner.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends Omit<BatchOptions, "again" | "giveUpAfter"> {
+  /** How many runs of the tenant are executed at once. The others wait in order. By default 4. */
+  readonly runs?: number | undefined
+}
+
+/**
+ * What it needs of the tenant: its owner and its database, the calls of its API, and where its results are stored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Requirements = Database | TenantOwner | OpenRuns | DefenderApi | ActionWatch | LiveResponse
+
+const defaultRuns = 4
+
+/** The waits after an error that may pass. */
+const again = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(Schedule.jittered)
+
+/** Another owner has the tenant: everything of this one ends. */
+const isSuperseded = (error: BatchError.BatchError): error is StoreError =>
+  error._tag === "StoreError" && error.problem === "Superseded"
+
+/** An error that ends a run is one that no later attempt would be spared. A full disk or a store that is away is not one. */
+const mayPass = (error: BatchError.BatchError): boolean =>
+  error._tag === "StoreError" ? !isSuperseded(error) : BatchError.isTransient(error)
+
+const toDefectError = (run: RunId, defect: unknown) =>
+  Effect.as(
+    Effect.logError(`run ${run} failed`, Cause.die(defect)),
+    new DefectError({ result: `run ${run}`, description: "the log of its runner has the cause" }),
+  )
+
+/** A run of a session at a time: a second run of it finds what the first one has started. */
+const makeSessionLocks = () => {
+  const locks = new Map<string, Semaphore.Semaphore>()
+  return (session: string) => {
+    const lock = locks.get(session) ?? Semaphore.makeUnsafe(1)
+    locks.set(session, lock)
+    return lock
+  }
+}
+
+/** The events of a run: what was stored before, and the way to store more. */
+const openEvents = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId) {
+  const progress = new RunProgress()
+  let next = 1
+  yield* Stream.runForEach(log.events(run), ({ event, n }) =>
+    Effect.sync(() => {
+      progress.take(event)
+      next = n + 1
+    }),
+  )
+  const oneAtATime = yield* Semaphore.make(1)
+  const append = (events: ReadonlyArray<RunEvent>) =>
+    Effect.suspend(() => {
+      const news = events.map((event) => progress.take(event)).filter((event) => event !== undefined)
+      if (news.length === 0) return Effect.void
+      const first = next
+      next += news.length
+      return log.append(run, first, news, progress.counts)
+    }).pipe(oneAtATime.withPermit)
+  return { progress, append }
+})
+
+/** A journal of one session, whose runs are open. */
+const journalOf = (found: PgFleetJournal.Run, { at, options }: RunLog.Started) => ({
+  open: () => Effect.succeed({ ...found, find: options.retryFailed ? found.findRetrying(at) : found.find }),
+})
+
+const fleetOptions = Effect.fnUntraced(function* ({ options }: RunLog.Started) {
+  const { adopt, cancelBlocking, deadline, sessions } = options
+  const now = yield* DateTime.now
+  return {
+    adopt,
+    cancelBlocking,
+    sessions,
+    giveUpAfter: Duration.infinity,
+    ...(deadline === undefined ? {} : { deadline: Duration.max(Duration.zero, DateTime.distance(now, deadline)) }),
+  }
+})
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const log = yield* RunLog.make
+  const journal = yield* PgFleetJournal.make
+  const live = yield* LiveResponse
+  const lockOf = makeSessionLocks()
+  const places = yield* Semaphore.make(Math.max(1, options.runs ?? defaultRuns))
+
+  /** Runs the sessions that are left, and downloads the results that are left. */
+  const resume = Effect.fnUntraced(function* (run: RunId, started: RunLog.Started, found: PgFleetJournal.Run) {
+    const { append, progress } = yield* openEvents(log, run)
+    const fleet = yield* Effect.provideService(Fleet.make, FleetJournal, journalOf(found, started))
+    const machines = Stream.filter(log.machines(run), (machineId) => !progress.isDone(machineId))
+    const sessions = fleet.run(machines, started.session, yield* fleetOptions(started)).pipe(
+      Stream.tap((session) => append([{ session }])),
+      Stream.flatMap((event: FleetEvent) =>
+        Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : []),
+      ),
+    )
+    const refs = Stream.concat(Stream.fromIterable(progress.resultsLeft), sessions)
+    yield* live
+      .saveAll(refs, { ...options, giveUpAfter: Duration.infinity })
+      .pipe(Stream.runForEachArray((events) => append(events.map((result) => ({ result })))))
+  })
+
+  /** An error that may pass is an event, and the run is resumed later. */
+  const report = Effect.fnUntraced(function* (run: RunId, error: BatchError.BatchError) {
+    const { append } = yield* openEvents(log, run)
+    yield* Effect.logWarning(`run ${run} waits: ${error.message}`)
+    yield* append([{ unavailable: { message: error.message, at: yield* DateTime.now } }])
+  })
+
+  /** Records that this owner executes the run, and opens its session. One run after the other, so that they wait in order. */
+  const inOrder = yield* Semaphore.make(1)
+  const start = (run: RunId) =>
+    log.start(run).pipe(
+      Effect.flatMap(
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (started) => Effect.map(journal.open(started.session), (found) => Option.some({ started, found })),
+        }),
+      ),
+      inOrder.withPermit,
+    )
+
+  const attempt = Effect.fnUntraced(function* (run: RunId) {
+    const opened = Option.getOrUndefined(yield* start(run))
+    if (opened === undefined) return
+    const { found, started } = opened
+    yield* resume(run, started, found).pipe(places.withPermit, lockOf(found.id).withPermit)
+    yield* log.end(run, "finished")
+  })
+
+  const execute = (run: RunId): Effect.Effect<void, StoreError, DefenderApi | ActionWatch> =>
+    attempt(run).pipe(
+      Effect.tapError((error) => (mayPass(error) ? report(run, error) : Effect.void)),
+      Effect.retry({ schedule: again, while: mayPass }),
+      Effect.catch((error) => (isSuperseded(error) ? Effect.fail(error) : log.end(run, "failed", error))),
+      // A bug ends the run that meets it, and not what else the owner does.
+      Effect.catchDefect((defect) =>
+        Effect.flatMap(toDefectError(run, defect), (error) => log.end(run, "failed", error)),
+      ),
+      Effect.withSpan("RunExecutor.execute", { attributes: { "live_response.run": run } }),
+    )
+
+  return { execute, cancel: (run: RunId) => log.end(run, "cancelled") }
+})
+
+const runAll = Effect.fn("RunExecutor.run")(function* (options: Options) {
+  const { tenant } = yield* TenantOwner
+  const open = yield* OpenRuns
+  const { cancel, execute } = yield* make(options)
+  const executions = yield* FiberMap.make<RunId, void, StoreError>()
+  const handle = Effect.forEach(
+    ({ isCancelling, run }: { readonly isCancelling: boolean; readonly run: RunId }) =>
+      isCancelling
+        ? Effect.andThen(FiberMap.remove(executions, run), cancel(run))
+        : FiberMap.run(executions, run, execute(run), { onlyIfMissing: true }),
+    { discard: true },
+  )
+  yield* open.of(tenant).pipe(Stream.runForEach(handle), Effect.raceFirst(FiberMap.join(executions)))
+  return yield* Effect.never
+}, Effect.scoped)
+
+/**
+ * Executes the open runs of the tenant that `TenantOwner` owns, for as long as it owns it.
+ *
+ * **When to use**
+ *
+ * Use it beside what else the owner of a tenant does, in the same scope, and once for each owner.
+ *
+ * **Details**
+ *
+ * A run that another owner started is resumed with the journal of its sessions, so no machine gets a session twice. Two runs of the
+ * same session are executed one after the other. A run waits for as long as the API, the storage or the database is away. Any
+ * other error ends that run alone.
+ *
+ * **Gotchas**
+ *
+ * It fails with the problem `Superseded` where another owner has taken the tenant over: what else this owner does must end too.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (options: Options = {}): Effect.Effect<never, StoreError, Requirements> => runAll(options)

@@ -1,0 +1,189 @@
+/**
+ * How the work on each tenant goes: what was collected, when the API was last searched, and the last error.
+ *
+ * @since 0.1.0
+ */
+import * as TerminalText from "@live-response/core/TerminalText"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
+import { Database } from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
+import { rowsOf } from "./internal/rows.ts"
+import type { Service as TenantOwner } from "./TenantOwner.ts"
+import { TenantId } from "./Tenants.ts"
+
+const Count = Schema.Int
+const Time = Schema.DateTimeUtcFromString
+
+/**
+ * The status of a tenant. A field that is absent has not happened yet.
+ *
+ * **Details**
+ *
+ * - `completed` and `bytes`: the results that were stored, and their size. `failed`: those whose last outcome is a failure.
+ * - `completedAt`: when the last result was stored.
+ * - `runner`, `startedAt`: which runner took the tenant last, and when.
+ * - `lookedAt`: when the API was last searched for new machine actions with success, to some seconds.
+ * - `handledUntil`: every action that was created before is handled, except the `open` ones.
+ * - `error`, `errorAt`: why nothing is collected. A search that succeeds removes it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Status = Schema.Struct({
+  tenant: TenantId,
+  completed: Count,
+  failed: Count,
+  bytes: Count,
+  completedAt: Schema.optionalKey(Time),
+  runner: Schema.optionalKey(Schema.String),
+  startedAt: Schema.optionalKey(Time),
+  lookedAt: Schema.optionalKey(Time),
+  handledUntil: Schema.optionalKey(Time),
+  open: Count,
+  error: Schema.optionalKey(Schema.String),
+  errorAt: Schema.optionalKey(Time),
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Status = typeof Status.Type
+
+/**
+ * How far collecting is behind: the time since the last successful search, or since the oldest action that may be open. None
+ * if the API was never searched.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const lagOf = (
+  { handledUntil, lookedAt, open }: Pick<Status, "handledUntil" | "lookedAt" | "open">,
+  now: DateTime.Utc,
+): Option.Option<Duration.Duration> =>
+  Option.map(Option.fromNullishOr(open > 0 ? (handledUntil ?? lookedAt) : lookedAt), (since) =>
+    DateTime.distance(since, now),
+  )
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** The status of all tenants of the registry, by their names. */
+  readonly list: Effect.Effect<ReadonlyArray<Status>, DatabaseError>
+
+  /** The status of one tenant; none if it is not in the registry. */
+  readonly get: (tenant: TenantId) => Effect.Effect<Option.Option<Status>, DatabaseError>
+
+  /** Records which runner has taken the tenant. That of an earlier owner is ignored, as in the next two. */
+  readonly started: (owner: TenantOwner, runner: string) => Effect.Effect<void, DatabaseError>
+
+  /** Records that the API was searched with success. It is written within some seconds, together with those of other tenants. */
+  readonly looked: (owner: TenantOwner) => Effect.Effect<void>
+
+  /** Records why nothing is collected. */
+  readonly failed: (owner: TenantOwner, message: string) => Effect.Effect<void, DatabaseError>
+}
+
+/**
+ * The status of the work on each tenant.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class TenantStatus extends Context.Service<TenantStatus, Service>()("@live-response/cluster/TenantStatus") {}
+
+/** JSON leaves the types of numbers and times to the schema, and absent fields absent. */
+const decodeRows = rowsOf(Schema.Struct({ status: Schema.fromJsonString(Status) }))
+
+/** One row for each tenant, by the keys of the tables alone: it reads no results. */
+const select = (sql: SqlClient, condition: Fragment) => sql`
+  select json_strip_nulls(json_build_object('tenant', t.tenant, 'completed', coalesce(s.completed, 0),
+      'failed', coalesce(s.failed, 0), 'bytes', coalesce(s.bytes, 0), 'completedAt', s.completed_at,
+      'runner', s.runner, 'startedAt', s.started_at, 'lookedAt', s.looked_at, 'error', s.error, 'errorAt', s.error_at,
+      'handledUntil', p.position->>'since', 'open', coalesce(json_array_length(p.position->'open'), 0)))::text as status
+    from live_response.tenants t left join live_response.tenant_status s using (tenant) left join lateral (
+      select position from live_response.positions where tenant = t.tenant order by updated_at desc limit 1) p on true
+    where not t.removed and ${condition} order by t.name, t.tenant`
+
+/** How often searches are written. */
+const flushEvery = "5 seconds"
+
+/** The searches since the last write: for each tenant the epoch of its owner. */
+const makeLooks = Effect.gen(function* () {
+  const { patiently } = yield* Database
+  const looks = new Map<TenantId, number>()
+
+  const flush = Effect.suspend(() => {
+    if (looks.size === 0) return Effect.void
+    const [tenants, epochs] = [Array.from(looks.keys()), Array.from(looks.values())]
+    looks.clear()
+    return patiently(
+      (sql) => sql`update live_response.tenant_status s set looked_at = now(), error = null, error_at = null
+        from unnest(${`{${tenants.join(",")}}`}::uuid[], ${`{${epochs.join(",")}}`}::int[]) as l (tenant, epoch)
+        where s.tenant = l.tenant and s.epoch = l.epoch`,
+    )
+  })
+  yield* flush.pipe(
+    Effect.catch((error) => Effect.logWarning(error.message)),
+    Effect.repeat(Schedule.spaced(flushEvery)),
+    Effect.forkScoped,
+  )
+  return ({ epoch, tenant }: TenantOwner) => Effect.sync(() => void looks.set(tenant, epoch))
+})
+
+const make = Effect.gen(function* () {
+  const { patiently } = yield* Database
+  const read = (condition: (sql: SqlClient) => Fragment) =>
+    patiently((sql) => select(sql, condition(sql))).pipe(
+      Effect.flatMap(decodeRows),
+      Effect.map((rows) => rows.map(({ status }) => status)),
+    )
+
+  /** Writes columns of the status as the current owner. An earlier one changes nothing. */
+  const write = ({ epoch, tenant }: TenantOwner, columns: string, values: (sql: SqlClient) => Fragment) =>
+    patiently(
+      (sql) => sql`insert into live_response.tenant_status (tenant, epoch, ${sql.literal(columns)})
+        select tenant, epoch, ${values(sql)} from live_response.tenants
+          where tenant = ${tenant}::uuid and epoch = ${String(epoch)}::int and enabled
+        on conflict (tenant) do update set (epoch, ${sql.literal(columns)}) = (excluded.epoch, ${sql.literal(
+          columns.replaceAll(/\w+/g, "excluded.$&"),
+        )})`,
+    ).pipe(Effect.asVoid)
+
+  const service: Service = {
+    list: read((sql) => sql`true`),
+    get: (tenant) =>
+      Effect.map(
+        read((sql) => sql`t.tenant = ${tenant}::uuid`),
+        ([status]) => Option.fromNullishOr(status),
+      ),
+    started: (owner, runner) => write(owner, "runner, started_at", (sql) => sql`${runner}, now()`),
+    looked: yield* makeLooks,
+    failed: (owner, message) => write(owner, "error, error_at", (sql) => sql`${TerminalText.shorten(message)}, now()`),
+  }
+  return service
+})
+
+/**
+ * The status in the database.
+ *
+ * **Details**
+ *
+ * Results are counted in the statement that records them, so that reading the status costs the same with a hundred results and with
+ * a hundred million. The counts are of all time: rows that `Retention` removes stay counted.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<TenantStatus, never, Database> = Layer.effect(TenantStatus, make)

@@ -1,0 +1,142 @@
+/** Reads and writes the runs of a tenant as its owner. */
+import type { Session } from "@live-response/core/Session"
+import type { StoreError } from "@live-response/core/StoreError"
+import type * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { type Counts, type Failure, type RunEvent, type RunId, RunOptions } from "../ClusterRun.ts"
+import * as RunRows from "./runRows.ts"
+import * as TenantTables from "./tenantTables.ts"
+
+/** A run that this owner executes from now on. */
+export interface Started {
+  readonly session: Session
+  readonly options: RunOptions
+  /** When it was submitted, by the database's clock. */
+  readonly at: DateTime.Utc
+}
+
+const StartedRow = Schema.Struct({
+  session: Schema.NullOr(RunRows.SessionJson),
+  options: Schema.NullOr(Schema.fromJsonString(RunOptions)),
+  at: Schema.NullOr(Schema.DateTimeUtcFromMillis),
+})
+
+const MachineRow = Schema.Struct({ n: Schema.Int, machineId: Schema.String })
+
+const pageSize = 1000
+
+export interface RunLog {
+  /** Records that this owner executes the run. None if it has finished or was cancelled. */
+  readonly start: (run: RunId) => Effect.Effect<Option.Option<Started>, StoreError>
+
+  /** The ids of the machines. */
+  readonly machines: (run: RunId) => Stream.Stream<string, StoreError>
+
+  /** The stored events, each with its number. */
+  readonly events: (run: RunId) => Stream.Stream<typeof RunRows.EventRow.Type, StoreError>
+
+  /** Stores events: the first one has the number `first`. */
+  readonly append: (
+    run: RunId,
+    first: number,
+    events: ReadonlyArray<RunEvent>,
+    counts: Counts,
+  ) => Effect.Effect<void, StoreError>
+
+  readonly end: (
+    run: RunId,
+    state: "finished" | "failed" | "cancelled",
+    error?: Failure,
+  ) => Effect.Effect<void, StoreError>
+}
+
+/** All rows of a statement that gives those after a number. */
+const pages = <A extends { readonly n: number }>(
+  read: (last: number) => Effect.Effect<ReadonlyArray<A>, StoreError>,
+): Stream.Stream<A, StoreError> =>
+  Stream.paginate(0, (last) =>
+    Effect.map(read(last), (rows) => {
+      const next = rows.length < pageSize ? undefined : rows.at(-1)?.n
+      return [rows, Option.fromUndefinedOr(next)] as const
+    }),
+  )
+
+const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines" | "events"> => ({
+  machines: (run) =>
+    pages((last) =>
+      read(
+        MachineRow,
+        (sql) => sql`select n, machine_id as "machineId" from live_response.cluster_run_machines
+            where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
+      ),
+    ).pipe(Stream.map(({ machineId }) => machineId)),
+
+  events: (run) =>
+    pages((last) =>
+      read(
+        RunRows.EventRow,
+        (sql) => sql`select n, event::text as event from live_response.cluster_run_events
+            where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
+      ),
+    ),
+})
+
+const makeStart = ({ write }: TenantTables.TenantTables): Pick<RunLog, "start"> => ({
+  start: (run) =>
+    write(
+      StartedRow,
+      (sql, owner) => sql`${owner}, started as (
+          update live_response.cluster_runs run set state = 'running', epoch = owner.epoch,
+            started_at = coalesce(run.started_at, now()) from owner
+            where run.run = ${run}::uuid and run.tenant = owner.tenant and run.state in ('queued', 'running')
+              and not run.is_cancelling
+            returning run.session::text as session, run.options::text as options,
+              floor(extract(epoch from run.at) * 1000)::float8 as at)
+          select session, options, at from owner left join started on true`,
+    ).pipe(
+      Effect.map(([row]) =>
+        row?.session && row.options && row.at
+          ? Option.some({ session: row.session, options: row.options, at: row.at })
+          : Option.none(),
+      ),
+    ),
+})
+
+const makeWrites = ({ write }: TenantTables.TenantTables): Pick<RunLog, "append" | "end"> => ({
+  append: Effect.fnUntraced(function* (run, first, events, counts) {
+    const json = yield* Effect.orDie(RunRows.encodeEvents(events))
+    const countsJson = yield* Effect.orDie(RunRows.encodeCounts(counts))
+    yield* write(
+      TenantTables.Written,
+      (sql, owner) => sql`${owner}, counted as (
+          update live_response.cluster_runs run set counts = ${countsJson}::json, epoch = owner.epoch from owner
+            where run.run = ${run}::uuid and run.tenant = owner.tenant returning run.run, run.epoch),
+          added as (insert into live_response.cluster_run_events (run, n, event, epoch)
+            select counted.run, ${String(first - 1)}::int + event.n, event.json, counted.epoch
+              from counted, json_array_elements(${json}::json) with ordinality as event (json, n)
+            on conflict (run, n) do nothing)
+          select 1 as written from counted`,
+    )
+  }),
+
+  end: Effect.fnUntraced(function* (run, state, error) {
+    const json = error === undefined ? "" : yield* Effect.orDie(RunRows.encodeFailure(error))
+    yield* write(
+      TenantTables.Written,
+      (sql, owner) => sql`${owner}, ended as (
+          update live_response.cluster_runs run set state = ${state}, error = nullif(${json}, '')::json, epoch = owner.epoch,
+            ended_at = now() from owner
+            where run.run = ${run}::uuid and run.tenant = owner.tenant and run.state in ('queued', 'running'))
+          select 1 as written from owner`,
+    )
+  }),
+})
+
+export const make = Effect.map(TenantTables.make, (tables): RunLog => ({
+  ...makeReads(tables),
+  ...makeStart(tables),
+  ...makeWrites(tables),
+}))

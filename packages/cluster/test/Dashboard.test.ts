@@ -1,0 +1,69 @@
+/** The dashboard for tenants: its statements are run, and its metrics are those of a runner. */
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cluster from "@live-response/cluster/Cluster"
+import * as Database from "@live-response/cluster/Database"
+import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
+import * as Effect from "effect/Effect"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { sharedServer } from "./support/server.ts"
+
+const Target = Schema.Struct({ expr: Schema.optionalKey(Schema.String), rawSql: Schema.optionalKey(Schema.String) })
+const Dashboard = Schema.Struct({
+  panels: Schema.Array(Schema.Struct({ title: Schema.String, targets: Schema.Array(Target) })),
+})
+const file = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8")
+const { panels } = Schema.decodeUnknownSync(Schema.fromJsonString(Dashboard))(
+  file("docs/grafana/live-response-tenants.json"),
+)
+const targets = panels.flatMap(({ targets }) => targets)
+
+describe("docs/grafana/live-response-tenants.json", () => {
+  it.live("asks the database what it can answer, as a role that may only read three tables", () =>
+    Effect.gen(function* () {
+      const { owner, superuser } = yield* PostgresServer
+      const run = (url: Redacted.Redacted<string>, ...statements: ReadonlyArray<string>) =>
+        Database.Database.use(({ query }) =>
+          query((sql) => Effect.forEach(statements, (statement) => sql.unsafe(statement))),
+        ).pipe(Effect.provide(Database.layerUnchecked({ url }), { local: true }))
+      yield* run(superuser, "create role grafana login password 'a-password-for-tests'")
+      // As docs/cluster.md says.
+      const [grants] =
+        /grant usage on schema live_response to grafana;\n[^;]*to grafana;/.exec(file("docs/cluster.md")) ?? []
+      assert.isDefined(grants)
+      yield* run(owner, ...(grants ?? "").split(";").filter((grant) => grant.trim() !== ""))
+      const url = new URL(Redacted.value(owner))
+      url.username = "grafana"
+      const statements = targets.flatMap(({ rawSql }) => (rawSql === undefined ? [] : [rawSql]))
+      assert.isAtLeast(statements.length, 6)
+      yield* run(Redacted.make(url.href), ...statements)
+      const refused = yield* Effect.flip(run(Redacted.make(url.href), "select * from live_response.sessions"))
+      assert.match(refused.message, /permission denied/)
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live("reads metrics that runners have", () =>
+    Effect.gen(function* () {
+      const { runner } = yield* PostgresServer
+      const used = targets.flatMap(({ expr = "" }) =>
+        Array.from(expr.matchAll(/\b(?:effect|live_response)_\w+/g), ([name]) => name),
+      )
+      assert.isAtLeast(new Set(used).size, 7)
+      const text = yield* Cluster.Cluster.pipe(
+        Effect.andThen(PrometheusMetrics.format()),
+        Effect.provide(Cluster.layer({ url: runner, runner: "measured" })),
+      )
+      const own = file("docs/embedding.md").matchAll(/^\| `(live_response\.[a-z_.]+)` +\|/gm)
+      const known = new Set([
+        ...Array.from(text.matchAll(/^# TYPE (\w+)/gm), ([, name]) => name),
+        ...Array.from(own, ([, name = ""]) => name.replaceAll(".", "_")),
+      ])
+      assert.deepStrictEqual(
+        used.filter((name) => !known.has(name)),
+        [],
+      )
+    }).pipe(Effect.provide(sharedServer)),
+  )
+})

@@ -1,0 +1,161 @@
+/** Runs that are given to the cluster: who submits and watches them needs the database alone. */
+import { assert, describe, it } from "@effect/vitest"
+import { type ClusterRun, RunId } from "@live-response/cluster/ClusterRun"
+import * as Database from "@live-response/cluster/Database"
+import * as Runs from "@live-response/cluster/Runs"
+import * as Tenants from "@live-response/cluster/Tenants"
+import * as Session from "@live-response/core/Session"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { machines } from "../../core/test/support/fleets.ts"
+import { newTenant } from "./support/owners.ts"
+import { executeFor } from "./support/runs.ts"
+import { nameOf, namesOf, options, services, session, tenantWith, watchAll } from "./support/runTenants.ts"
+
+const decodeRun = Schema.decodeEffect(RunId)
+
+/** Makes a finished run one that its owner did not finish, without the events after its start. */
+const reopen = (run: ClusterRun["run"]) =>
+  Database.Database.use(({ query }) =>
+    query(
+      (sql) => sql`with events as (delete from live_response.cluster_run_events where run = ${run}::uuid)
+        update live_response.cluster_runs set state = 'running' where run = ${run}::uuid`,
+    ),
+  )
+
+describe.concurrent("Runs", () => {
+  it.live("runs a session on each machine, stores the results, and anyone can watch it, also afterwards", () =>
+    Effect.gen(function* () {
+      const { own, runs, sessions, submit, tenant } = yield* tenantWith({ machines: machines(4) })
+      const run = yield* submit()
+      const queued = yield* runs.get(run)
+      assert.deepInclude(queued, {
+        state: "queued",
+        machines: 4,
+        submittedBy: "analyst",
+        tenantName: "contoso",
+        session,
+      })
+      const watching = yield* Effect.forkChild(watchAll(run))
+      yield* Effect.forkScoped(own)
+      const events = yield* Fiber.join(watching)
+      const expected = { started: 4, ended: 4, "result linked": 4, "result completed": 4 }
+      assert.deepStrictEqual(namesOf(events), expected)
+      assert.deepStrictEqual(yield* watchAll(run), events)
+      const finished = yield* runs.get(run)
+      assert.strictEqual(finished.state, "finished")
+      assert.deepInclude(finished.counts, { started: 4, succeeded: 4, completed: 4, failed: 0 })
+      assert.deepStrictEqual(yield* runs.list({ tenant }), [finished])
+      assert.deepStrictEqual(yield* sessions, [1, 1, 1, 1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("starts no session twice where the same run is submitted twice, in another spelling too", () =>
+    Effect.gen(function* () {
+      const { own, sessions, submit } = yield* tenantWith({ machines: machines(3) })
+      const spelled = Session.Session.make({
+        ...session,
+        commands: [Session.RunScript.make({ scriptName: "Collect.PS1" })],
+      })
+      const submitted = [yield* submit(), yield* submit(), yield* submit({ session: spelled })]
+      yield* Effect.forkScoped(own)
+      const [first, ...others] = yield* Effect.forEach(submitted, watchAll, { concurrency: 3 })
+      assert.deepInclude(namesOf(first ?? []), { started: 3, ended: 3 })
+      for (const each of others) assert.deepStrictEqual(namesOf(each), { "ended earlier": 3, "result skipped": 3 })
+      assert.deepStrictEqual(yield* sessions, [1, 1, 1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("starts a failed session again with `retryFailed`, once, also where the run is resumed", () =>
+    Effect.gen(function* () {
+      const { endpoint, own, sessions, submit, tenant } = yield* tenantWith({
+        machines: machines(2, () => ({ scriptError: "access denied" })),
+      })
+      const owner = yield* Effect.forkScoped(own)
+      yield* watchAll(yield* submit())
+      assert.deepStrictEqual(yield* sessions, [1, 1])
+      const again = yield* submit({ options: { ...options, retryFailed: true } })
+      yield* watchAll(again)
+      assert.deepStrictEqual(yield* sessions, [2, 2])
+      yield* Fiber.interrupt(owner)
+      // As if the owner had gone before it recorded the end: the next one finds failed sessions of this very run.
+      yield* reopen(again)
+      yield* Effect.forkScoped(executeFor(tenant, endpoint))
+      yield* watchAll(again)
+      assert.deepStrictEqual(yield* sessions, [2, 2])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("cancels a run that waits, and one in progress, and no machine that was left gets a session", () =>
+    Effect.gen(function* () {
+      const { own, runs, sessions, submit } = yield* tenantWith({ machines: machines(4), commandTime: "1 hour" })
+      const waiting = yield* submit()
+      yield* runs.cancel(waiting)
+      yield* runs.cancel(waiting)
+      assert.match((yield* Effect.flip(watchAll(waiting))).message, /^run \S+ was cancelled; /)
+      yield* Effect.forkScoped(own)
+      const running = yield* submit({ options: { ...options, sessions: 1 } })
+      const watching = yield* Effect.forkChild(Effect.flip(watchAll(running)))
+      yield* runs.watch(running).pipe(
+        Stream.filter((event) => nameOf(event) === "started"),
+        Stream.runHead,
+      )
+      yield* runs.cancel(running)
+      assert.match((yield* Fiber.join(watching)).message, /was cancelled/)
+      assert.strictEqual((yield* runs.get(running)).state, "cancelled")
+      assert.deepStrictEqual(yield* sessions, [1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("ends a run with the error that every machine would fail with", () =>
+    Effect.gen(function* () {
+      const { endpoint, runs, submit, tenant } = yield* tenantWith({ machines: machines(2) })
+      yield* Effect.forkScoped(executeFor(tenant, endpoint, "another token"))
+      const run = yield* submit()
+      const error = yield* Effect.flip(watchAll(run))
+      assert.strictEqual(error._tag, "CredentialError")
+      const failed = yield* runs.get(run)
+      assert.strictEqual(failed.state, "failed")
+      assert.strictEqual(failed.error?.message, error.message)
+      assert.match((yield* Effect.flip(runs.cancel(run))).message, /has finished and can't be cancelled/)
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("refuses tenants and runs that it does not know", () =>
+    Effect.gen(function* () {
+      const { runs, submit, tenant } = yield* tenantWith({ machines: machines(1) })
+      const run = yield* submit()
+      assert.match(
+        (yield* Effect.flip(submit({ tenant: newTenant() }))).message,
+        /is not in the registry; add it first$/,
+      )
+      yield* Tenants.Tenants.use(({ enable }) => enable(tenant, false))
+      assert.match((yield* Effect.flip(submit())).message, /is disabled; enable it first$/)
+      const nobody = yield* Effect.orDie(decodeRun(run.replace(/^./, (digit) => (digit === "0" ? "1" : "0"))))
+      for (const use of [runs.get(nobody), runs.cancel(nobody), watchAll(nobody)]) {
+        assert.match((yield* Effect.flip(use)).message, /^run \S+ is not known; /)
+      }
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("stops an owner that another one has replaced, before it sends anything more", () =>
+    Effect.gen(function* () {
+      const { endpoint, own, sessions, submit, tenant } = yield* tenantWith({
+        machines: machines(3),
+        commandTime: "2 seconds",
+      })
+      const first = yield* Effect.forkScoped(Effect.exit(own))
+      const run = yield* submit({ options: { ...options, sessions: 1 } })
+      yield* Runs.Runs.use(({ watch }) => Stream.runHead(watch(run)))
+      yield* Effect.forkScoped(executeFor(tenant, endpoint))
+      const exit = yield* Fiber.join(first)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(JSON.stringify(exit), "Superseded")
+      assert.deepInclude(namesOf(yield* watchAll(run)), { started: 3, ended: 3, "result completed": 3 })
+      assert.deepStrictEqual(yield* sessions, [1, 1, 1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+})
