@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 
 /**
@@ -19,6 +20,12 @@ export interface Service {
 
   /** The first bytes of a short file, at most `most`. */
   readonly read: (path: string, most: number) => Uint8Array | undefined
+
+  /**
+   * Flushes a directory in one step. It returns when the disk has it, and gives `false` where it failed. By default the
+   * directory is opened, flushed and closed with `FileSystem`.
+   */
+  readonly flushDirectory?: ((path: string) => Effect.Effect<boolean>) | undefined
 }
 
 /**

@@ -285,14 +285,15 @@ export const layerFileSystem = (options: {
       /** The outcomes of this run. Those of earlier ones stay in the file: a million would take hundreds of megabytes. */
       const appended = new Map<string, Outcome>()
       return {
-        find: Effect.fnUntraced(function* (ref) {
-          const found = index.find(ref)
-          if (found === undefined) return Option.none()
-          if (found === "failed") return Option.some({ status: "failed" })
-          if (found === "appended") return Option.fromNullishOr(appended.get(ResultRefs.keyOf(ref)))
-          if (Option.isNone(opened)) return Option.none()
-          return yield* Effect.mapError(outcomeAt(opened.value, found), storeError)
-        }),
+        find: (ref) =>
+          Effect.suspend((): Effect.Effect<Option.Option<Outcome>, StoreError> => {
+            const found = index.find(ref)
+            if (found === undefined) return Effect.succeedNone
+            if (found === "failed") return Effect.succeedSome({ status: "failed" })
+            if (found === "appended") return Effect.succeed(Option.fromNullishOr(appended.get(ResultRefs.keyOf(ref))))
+            if (Option.isNone(opened)) return Effect.succeedNone
+            return Effect.mapError(outcomeAt(opened.value, found), storeError)
+          }),
         failed: Effect.sync(() =>
           Array.from(index.failed(), (encoded) => {
             const ref = decodeRef(encoded)

@@ -215,13 +215,19 @@ const createUnlessThere = (fs: FileSystem.FileSystem, path: string) =>
 const isTrouble = ({ detail, problem }: StoreError): boolean =>
   problem === "DiskFull" || problem === "TooManyOpenFiles" || detail.startsWith("EIO:")
 
-const syncDirectory = ({ fs, platform }: System, path: string): Effect.Effect<void, StoreError> =>
-  platform.flushesDirectories
-    ? Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)).pipe(
-        Effect.mapError(fromPlatformError(path)),
-        Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
-      )
-    : Effect.void
+const syncDirectory = (system: System, path: string): Effect.Effect<void, StoreError> => {
+  if (!system.platform.flushesDirectories) return Effect.void
+  const { flushDirectory } = system.direct ?? {}
+  return flushDirectory === undefined
+    ? openAndSync(system, path)
+    : Effect.flatMap(flushDirectory(path), (isFlushed) => (isFlushed ? Effect.void : openAndSync(system, path)))
+}
+
+const openAndSync = ({ fs }: System, path: string): Effect.Effect<void, StoreError> =>
+  Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (directory) => directory.sync)).pipe(
+    Effect.mapError(fromPlatformError(path)),
+    Effect.catch((error) => (isTrouble(error) ? Effect.fail(error) : Effect.void)),
+  )
 
 const system = Effect.gen(function* () {
   return {

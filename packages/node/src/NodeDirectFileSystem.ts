@@ -292,6 +292,17 @@ const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
   rename: (from, to) => directOr(() => NFS.renameSync(from, to), fs.rename(from, to)),
 })
 
+const flushDirectory = (path: string): Effect.Effect<boolean> =>
+  Effect.callback((resume) => {
+    const directory = Result.try(() => NFS.openSync(path, O_RDONLY))
+    if (Result.isFailure(directory)) return resume(Effect.succeed(false))
+    // It closes the directory also where nobody waits for it any more.
+    NFS.fsync(directory.success, (cause) => {
+      const closed = Result.try(() => NFS.closeSync(directory.success))
+      resume(Effect.succeed(cause === null && Result.isSuccess(closed)))
+    })
+  })
+
 /** The first bytes of a file, all of them if it has at most `longestDirectRead`, if direct calls read them. */
 const readDirectly = (path: string, bytesToRead: number): Uint8Array | undefined => {
   let file: number | undefined
@@ -353,7 +364,7 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
 ).pipe(
   Layer.provide(NodeFileSystem.layer),
   // A program with downloads in progress does not wait for the disk to read a file.
-  Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: () => undefined })),
+  Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: () => undefined, flushDirectory })),
 )
 
 /**
@@ -373,4 +384,7 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
 export const layerBatch: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, stream: streamWith(fs) })),
-).pipe(Layer.provide(layer), Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: readDirectly })))
+).pipe(
+  Layer.provide(layer),
+  Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: readDirectly, flushDirectory })),
+)

@@ -1,10 +1,11 @@
 /**
  * The file system with direct calls does what Effect's does: every operation has the same outcome on both.
  */
-import { linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import { DirectFiles } from "@live-response/core/DirectFiles"
 import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -141,6 +142,33 @@ describe("NodeDirectFileSystem", () => {
         assert.deepStrictEqual(actual, expected)
       }
     }),
+  )
+
+  it.live("says at once what is at a path, reads no file at once, and flushes a directory in one step", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      prepare(directory)
+      const direct = yield* DirectFiles
+      const kindOf = (name: string) => {
+        const found = direct?.lstat(join(directory, name))
+        return typeof found === "object" ? found.type : found
+      }
+      assert.deepStrictEqual(["file", "directory", "link", "missing", "file/below", "no\0path"].map(kindOf), [
+        "File",
+        "Directory",
+        "SymbolicLink",
+        "missing",
+        undefined,
+        undefined,
+      ])
+      assert.isUndefined(direct?.read(join(directory, "file"), 10))
+      const flush = direct?.flushDirectory ?? (() => Effect.die("it flushes none"))
+      const descriptors = () => (existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0)
+      const before = descriptors()
+      assert.isTrue(yield* flush(join(directory, "directory")))
+      assert.isFalse(yield* flush(join(directory, "missing")))
+      assert.strictEqual(descriptors(), before)
+    }).pipe(Effect.scoped, Effect.provide(NodeDirectFileSystem.layer)),
   )
 
   it.effect.each(Object.keys(operations))("does what Effect's file system does: %s", (name) =>

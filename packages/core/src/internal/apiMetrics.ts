@@ -19,6 +19,18 @@ export const throttled = Metric.counter("live_response.quota.throttled", {
   description: "Calls that the server throttled (HTTP 429)",
 })
 
+/** A metric with attributes is created once: to find one by its attributes costs more than to update it. */
+const durations = new Map<string, typeof metrics.duration>()
+
+const durationOf = (operation: string, status: string) => {
+  const key = `${operation} ${status}`
+  const known = durations.get(key)
+  if (known !== undefined) return known
+  const made = Metric.withAttributes(metrics.duration, { operation, status })
+  durations.set(key, made)
+  return made
+}
+
 /** Records how long an attempt took until now. It has no `status` if there was no answer. */
 export const recordDuration = (
   { name }: { readonly name: string },
@@ -26,8 +38,5 @@ export const recordDuration = (
   status: number | undefined,
 ): Effect.Effect<void> =>
   Effect.flatMap(monotonicMillis, (now) =>
-    Metric.update(
-      Metric.withAttributes(metrics.duration, { operation: name, status: status === undefined ? "none" : `${status}` }),
-      Duration.millis(now - sentAt),
-    ),
+    Metric.update(durationOf(name, status === undefined ? "none" : `${status}`), Duration.millis(now - sentAt)),
   )

@@ -103,10 +103,11 @@ export const Current = Context.Reference<BatchTargets | undefined>("@live-respon
 export const asking =
   (result: string, storage: string) =>
   <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.gen(function* () {
-      const targets = yield* Current
-      targets?.asks(result, storage)
-      const answer = yield* request
-      targets?.answered(result)
-      return answer
+    Effect.flatMap(Current, (targets) => {
+      if (targets === undefined) return request
+      targets.asks(result, storage)
+      return Effect.map(request, (answer) => {
+        targets.answered(result)
+        return answer
+      })
     })

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { DownloadLimits } from "../DownloadLimits.ts"
+import { DownloadLimits, type Limits } from "../DownloadLimits.ts"
 import { ExtractionError } from "../Extraction.ts"
 import { StoreError } from "../StoreError.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
@@ -24,21 +24,29 @@ export const BatchTotals = Context.Reference<Totals | undefined>("@live-response
 })
 
 /** Counts bytes before they are stored. Fails if the batch has downloaded more than `maxTotal`, which ends the batch. */
-export const countDownloaded = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void, StoreError> {
-  const totals = yield* BatchTotals
-  if (totals === undefined) return
-  const { maxTotal } = yield* DownloadLimits
+export const countDownloaded = (bytes: number): Effect.Effect<void, StoreError> =>
+  Effect.flatMap(BatchTotals, (totals) =>
+    totals === undefined
+      ? Effect.void
+      : Effect.flatMap(DownloadLimits, (limits) => addDownloaded(totals, bytes, limits)),
+  )
+
+const addDownloaded = (totals: Totals, bytes: number, { maxTotal }: Limits): Effect.Effect<void, StoreError> => {
   totals.downloaded += bytes
-  if (totals.downloaded <= maxTotal) return
+  if (totals.downloaded <= maxTotal) return Effect.void
   const detail = `${maxTotal} bytes were downloaded`
-  return yield* new StoreError({ path: "this batch", problem: "TotalReached", detail })
-})
+  return Effect.fail(new StoreError({ path: "this batch", problem: "TotalReached", detail }))
+}
 
 /** Waits until more bytes may be read, after these were. All downloads of a batch share its rate. */
-export const pace = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void> {
+export const pace = (bytes: number): Effect.Effect<void> =>
+  Effect.flatMap(DownloadLimits, ({ bytesPerSecond }) =>
+    Number.isFinite(bytesPerSecond) ? paceAt(bytesPerSecond, bytes) : Effect.void,
+  )
+
+const paceAt = Effect.fnUntraced(function* (bytesPerSecond: number, bytes: number): Effect.fn.Return<void> {
   const totals = yield* BatchTotals
-  const { bytesPerSecond } = yield* DownloadLimits
-  if (totals === undefined || !Number.isFinite(bytesPerSecond)) return
+  if (totals === undefined) return
   const now = monotonicMillisUnsafe(yield* Clock.Clock)
   const { usedUpTo, wait } = TokenBucket.take(totals.usedUpTo ?? now, now, bytes, bytesPerSecond)
   totals.usedUpTo = usedUpTo

@@ -57,29 +57,36 @@ const gaveUp = (error: TransferError.TransferError, waited: Duration.Duration): 
 /** One gate for each storage host, because one host may be in reach while another is not. */
 const makeGates = Effect.map(Timing, (timing) => {
   const gates = new Map<string, NetworkGate.Gate<TransferError.TransferError>>()
-  return Effect.fnUntraced(function* (origin: string) {
-    const known = gates.get(origin)
-    if (known !== undefined) return known
-    const gate = yield* Effect.provideService(NetworkGate.make(TransferFailure.gateOptions), Timing, timing)
-    gates.set(origin, gate)
-    return gate
-  })
+  const make = (origin: string) =>
+    Effect.map(Effect.provideService(NetworkGate.make(TransferFailure.gateOptions), Timing, timing), (gate) => {
+      gates.set(origin, gate)
+      return gate
+    })
+  return (origin: string) =>
+    Effect.suspend(() => {
+      const known = gates.get(origin)
+      return known === undefined ? make(origin) : Effect.succeed(known)
+    })
 })
 
 /** The current link, or a new one if there is none or it has expired. A new link is used whatever it says. */
-const currentLink = (api: Api) =>
-  Effect.fnUntraced(function* (transfer: TransferState) {
-    const { link: current, links, ref } = transfer
-    if (current !== undefined) {
-      const age = Duration.millis((yield* monotonicMillis) - current.receivedAt)
-      if (DownloadLink.isUsable(current.link, age)) return current.link
-    }
+const currentLink = (api: Api) => {
+  const newLink = Effect.fnUntraced(function* (transfer: TransferState) {
+    const { links, ref } = transfer
     const link = yield* api.downloadLink(ref, { isRenewal: links > 0 })
     transfer.link = { link, receivedAt: yield* monotonicMillis }
     transfer.links++
     yield* reportNow((at) => Linked.make({ at, ...ref, links: transfer.links }))
     return link
   })
+  return (transfer: TransferState) =>
+    Effect.flatMap(monotonicMillis, (now) => {
+      const { link: current } = transfer
+      const isUsable =
+        current !== undefined && DownloadLink.isUsable(current.link, Duration.millis(now - current.receivedAt))
+      return isUsable ? Effect.succeed(current.link) : newLink(transfer)
+    })
+}
 
 /** Makes the client. It sends no bearer token and no trace headers. */
 export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {

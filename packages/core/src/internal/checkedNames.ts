@@ -146,22 +146,36 @@ type Info = FileSystem.File.Info
 /** The subdirectory of a name: none is empty. */
 const below = (name: string): string => name.slice(0, Math.max(0, name.indexOf("/")))
 
+/** What stands before a name in its path. */
+const prefixOf = (paths: Path.Path, directory: string): string => paths.join(directory, "_").slice(0, -1)
+
+/** Joins a name, as `Path.join` does. That would cost as much as to look at the file, so that it is for unusual names alone. */
+const joined = (paths: Path.Path, directory: string, prefix: string, name: string): string =>
+  name === "" || name.startsWith(".") || /\\|\/(?:[./]|$)|\/.*\//.test(name)
+    ? paths.join(directory, name)
+    : prefix + name.replace("/", paths.sep)
+
 /** Where a name leads, once it is known that nothing on the way to it leads elsewhere. */
 export class Names {
   private readonly system: System
   private readonly opened: Opened
 
+  private readonly prefix: string
+  private readonly realPrefix: string
+
   constructor(system: System, opened: Opened) {
     this.system = system
     this.opened = opened
+    this.prefix = prefixOf(system.paths, opened.path)
+    this.realPrefix = prefixOf(system.paths, opened.realPath)
   }
 
   pathOf(name: string): string {
-    return this.system.paths.join(this.opened.path, name)
+    return joined(this.system.paths, this.opened.path, this.prefix, name)
   }
 
   real(name: string): string {
-    return this.system.paths.join(this.opened.realPath, name)
+    return joined(this.system.paths, this.opened.realPath, this.realPrefix, name)
   }
 
   /** What is at a path, where a call that returns at once can say it. */

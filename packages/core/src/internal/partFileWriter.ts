@@ -49,6 +49,7 @@ export interface Location {
 export interface PartFile extends Location {
   /** Of the open file, which is written to once more after the scope of its writer has closed. */
   readonly scope: Scope.Closeable
+  readonly writerScope: Scope.Scope
   readonly lock: Semaphore.Semaphore
   file: FileSystem.File | undefined
   /** What the storage announced of the content. */
@@ -65,6 +66,8 @@ export interface PartFile extends Location {
   /** The first failure. Nothing is written after it, because what a failed write left is not known. */
   failure: StoreError | undefined
   isPublished: boolean
+  /** Whether what has arrived is flushed each second. */
+  isWatched: boolean
 }
 
 /** Names the part in failures of an operation on its open file. */
@@ -93,8 +96,10 @@ export const exclusively =
     )
 
 /** Opens the file on first use, and cuts off bytes that were never flushed. */
-const openFile = Effect.fnUntraced(function* (part: PartFile) {
-  if (part.file !== undefined) return part.file
+const openFile = (part: PartFile): Effect.Effect<FileSystem.File, StoreError> =>
+  Effect.suspend(() => (part.file === undefined ? openNow(part) : Effect.succeed(part.file)))
+
+const openNow = Effect.fnUntraced(function* (part: PartFile) {
   yield* part.directory.makeDirectoryOf(part.name)
   const file = yield* part.directory.append(part.name).pipe(Scope.provide(part.scope))
   if ((yield* sizeOf(file).pipe(inPart(part))) > part.size) yield* file.truncate(part.size).pipe(inPart(part))
@@ -102,18 +107,20 @@ const openFile = Effect.fnUntraced(function* (part: PartFile) {
   return file
 })
 
-const write = Effect.fnUntraced(function* (part: PartFile, bytes: Uint8Array) {
-  const file = yield* openFile(part)
-  yield* file.writeAll(bytes).pipe(inPart(part))
-  part.size += bytes.length
-})
+const write = (part: PartFile, bytes: Uint8Array): Effect.Effect<void, StoreError> =>
+  Effect.flatMap(openFile(part), (file) =>
+    Effect.map(file.writeAll(bytes).pipe(inPart(part)), () => {
+      part.size += bytes.length
+    }),
+  )
 
-const writeBuffer = Effect.fnUntraced(function* (part: PartFile) {
-  if (part.bufferedLength === 0) return
-  const bytes = part.buffer.subarray(0, part.bufferedLength)
-  part.bufferedLength = 0
-  yield* write(part, bytes)
-})
+const writeBuffer = (part: PartFile): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => {
+    if (part.bufferedLength === 0) return Effect.void
+    const bytes = part.buffer.subarray(0, part.bufferedLength)
+    part.bufferedLength = 0
+    return write(part, bytes)
+  })
 
 /** Copies as many bytes as fit into the buffer, and returns the rest. */
 const gather = (part: PartFile, bytes: Uint8Array): Uint8Array => {
@@ -151,8 +158,10 @@ const checkpoint = Effect.fnUntraced(function* (part: PartFile) {
 })
 
 /** The removal is flushed as well: afterwards the part may hold other content, which the record must not describe. */
-const removeRecord = Effect.fnUntraced(function* (part: PartFile) {
-  if (!part.hasRecord) return
+const removeRecord = (part: PartFile): Effect.Effect<void, StoreError> =>
+  Effect.suspend(() => (part.hasRecord ? removeRecordNow(part) : Effect.void))
+
+const removeRecordNow = Effect.fnUntraced(function* (part: PartFile) {
   yield* part.directory.remove(part.record)
   yield* part.directory.syncDirectoryOf(part.record)
   part.hasRecord = false
@@ -179,14 +188,33 @@ export const startOver = Effect.fnUntraced(function* (part: PartFile) {
   if (part.file !== undefined) yield* part.file.truncate(0).pipe(inPart(part))
 })
 
+/** Whether nothing was written to the part, and no record was found. */
+export const isPristine = ({ bufferedLength, file, hasRecord, size }: PartFile): boolean =>
+  file === undefined && !hasRecord && size === 0 && bufferedLength === 0
+
+/** A body may pause for long: what has arrived is on the disk a second later, even if this program is killed. */
+const watch = (part: PartFile): Effect.Effect<unknown> => {
+  part.isWatched = true
+  return exclusively(part)(checkpoint(part)).pipe(
+    Effect.delay("1 second"),
+    Effect.forever,
+    Effect.ignore,
+    Effect.forkIn(part.writerScope),
+  )
+}
+
+/** Whether bytes complete the content. There is nothing to wait for with the write. */
+const completes = ({ head, size }: PartFile, { length }: Uint8Array): boolean => head?.length === size + length
+
 /**
  * Appends bytes, and refers to none of them afterwards. They are written once the buffer is full, and flushed a second later
  * at the latest. Only one operation at a time may use the buffer, because a write in progress reads it.
  */
 export const append = Effect.fnUntraced(function* (part: PartFile, head: ResultHead, bytes: Uint8Array) {
   part.head = head
+  if (!part.isWatched && !completes(part, bytes)) yield* watch(part)
   for (let rest = bytes; rest.length > 0;) {
-    if (part.bufferedLength === 0 && rest.length >= directLength) {
+    if (part.bufferedLength === 0 && (rest.length >= directLength || completes(part, rest))) {
       yield* write(part, rest)
       break
     }
@@ -201,10 +229,11 @@ export const bytes = (part: PartFile): Stream.Stream<Uint8Array, StoreError> =>
   part.directory.read(part.name, { bytesToRead: part.size })
 
 /** Writes the buffer, and returns the size of the file. */
-export const finish = Effect.fnUntraced(function* (part: PartFile) {
-  yield* writeBuffer(part)
-  return yield* sizeOf(yield* openFile(part)).pipe(inPart(part))
-})
+export const finish = (part: PartFile): Effect.Effect<number, StoreError> =>
+  Effect.andThen(
+    writeBuffer(part),
+    Effect.flatMap(openFile(part), (file) => sizeOf(file).pipe(inPart(part))),
+  )
 
 /** Gives the part the name of its result. */
 export const publish = Effect.fnUntraced(function* (part: PartFile, name: string) {
@@ -217,12 +246,16 @@ export const publish = Effect.fnUntraced(function* (part: PartFile, name: string
 
 /** Records what a writer left. After a failure it cuts the part back to what is recorded. */
 const close = (part: PartFile) =>
+  Effect.suspend(() => (part.isPublished ? Effect.void : leave(part))).pipe(
+    Effect.onExit((exit) => Scope.close(part.scope, exit)),
+  )
+
+const leave = (part: PartFile) =>
   Effect.gen(function* () {
-    if (part.isPublished) return
     yield* Effect.ignore(exclusively(part)(checkpoint(part)))
     // If this fails, the next writer cuts it back.
     if (part.failure !== undefined && part.file !== undefined) yield* Effect.ignore(part.file.truncate(part.durable))
-  }).pipe(Effect.onExit((exit) => Scope.close(part.scope, exit)))
+  })
 
 /**
  * Reads what an earlier writer recorded. A missing or unreadable record counts as none. Other errors fail, because they may
@@ -257,8 +290,9 @@ export const open = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PartFile, StoreError, Scope.Scope> {
   const part: PartFile = {
     ...location,
-    scope: yield* Scope.make(),
-    lock: yield* Semaphore.make(1),
+    scope: Scope.makeUnsafe(),
+    writerScope: yield* Effect.scope,
+    lock: Semaphore.makeUnsafe(1),
     file: undefined,
     head: undefined,
     buffer: new Uint8Array(),
@@ -268,16 +302,10 @@ export const open = Effect.fnUntraced(function* (
     hasRecord: false,
     failure: undefined,
     isPublished: false,
+    isWatched: false,
   }
   // A result that is new has no directory, and so nothing that an earlier writer left.
   if (yield* part.directory.hasDirectoryOf(part.name)) yield* takeOver(part)
-  yield* Scope.addFinalizer(yield* Effect.scope, close(part))
-  // A body may pause for long: what has arrived is on the disk a second later, even if this program is killed.
-  yield* exclusively(part)(checkpoint(part)).pipe(
-    Effect.delay("1 second"),
-    Effect.forever,
-    Effect.ignore,
-    Effect.forkScoped,
-  )
+  yield* Scope.addFinalizer(part.writerScope, close(part))
   return part
 })

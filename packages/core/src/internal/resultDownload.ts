@@ -90,21 +90,22 @@ export const download = (
   )
 
 /** The path of a result that an earlier run stored, if the file is still there. */
-const findStored = Effect.fnUntraced(function* ({ manifest, store }: Services, ref: ResultRef) {
-  const outcome = Option.getOrUndefined(yield* manifest.find(ref))
-  if (outcome?.status !== "completed") return undefined
-  const path = FileName.ofResult(ref, outcome.kind)
-  return (yield* store.has({ path, bytes: outcome.bytes })) ? path : undefined
-})
+const findStored = ({ manifest, store }: Services, ref: ResultRef): Effect.Effect<string | undefined, StoreError> =>
+  Effect.flatMap(manifest.find(ref), (found) => {
+    const outcome = Option.getOrUndefined(found)
+    if (outcome?.status !== "completed") return Effect.succeed(undefined)
+    const path = FileName.ofResult(ref, outcome.kind)
+    return Effect.map(store.has({ path, bytes: outcome.bytes }), (isThere) => (isThere ? path : undefined))
+  })
 
 /** Unpacks a stored file, unless it is not gzip or was unpacked before. A failure is reported. */
 const extract = Effect.fnUntraced(function* (
   { store }: Services,
   ref: ResultRef,
   path: string,
-  limits: Extraction.Limits | undefined,
+  limits: Extraction.Limits,
 ) {
-  if (limits === undefined || FileName.kindOf(ref, path) !== "gz") return
+  if (FileName.kindOf(ref, path) !== "gz") return
   const unpacked = FileName.ofResult(ref, "unpacked")
   const notExtracted = (error: ResultEvent.NotExtracted["error"]) =>
     reportNow((at) => ResultEvent.NotExtracted.make({ at, ...ref, path, message: `${path}: ${error.message}`, error }))
@@ -168,12 +169,14 @@ export const downloadInBatch = Effect.fnUntraced(function* (
   const stored = found.success
   if (stored !== undefined) {
     yield* reportNow((at) => ResultEvent.Skipped.make({ at, ...ref, reason: "present" }))
-    yield* extract(services, ref, stored, options.extract)
+    if (options.extract !== undefined) yield* extract(services, ref, stored, options.extract)
     return undefined
   }
   const finished = yield* downloadToEvent(services, ref, options.breaker)
   // A stored result is reported even if another result ends the batch meanwhile, or the manifest can't be written.
   yield* services.manifest.append(finished).pipe(Effect.ensuring(report(finished)), Effect.uninterruptible)
-  if (finished.event === "completed") yield* extract(services, ref, finished.path, options.extract)
+  if (finished.event === "completed" && options.extract !== undefined) {
+    yield* extract(services, ref, finished.path, options.extract)
+  }
   return finished
 })

@@ -50,8 +50,13 @@ export const countEvent = (event: ResultEvent): Effect.Effect<void> => {
   }
 }
 
-const countOutcome = (outcome: "completed" | "failed" | "skipped"): Effect.Effect<void> =>
-  count(metrics.results, { outcome })
+const outcomes = {
+  completed: Metric.withAttributes(metrics.results, { outcome: "completed" }),
+  failed: Metric.withAttributes(metrics.results, { outcome: "failed" }),
+  skipped: Metric.withAttributes(metrics.results, { outcome: "skipped" }),
+}
+
+const countOutcome = (outcome: keyof typeof outcomes): Effect.Effect<void> => Metric.update(outcomes[outcome], 1)
 
 /** Counts a result that is downloaded alone, and so has no event of its outcome. An interruption is not an outcome. */
 export const countedAlone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

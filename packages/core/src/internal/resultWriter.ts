@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import * as FileName from "../FileName.ts"
 import type { Algorithm, Hash } from "../Hasher.ts"
 import type { PrivateDirectory } from "../PrivateDirectory.ts"
-import type { ResultChunk } from "../ResultChunk.ts"
+import type { ResultChunk, ResultHead } from "../ResultChunk.ts"
 import type { ResultRef } from "../ResultRef.ts"
 import { allowBorrowing } from "./borrowing.ts"
 import { Inspection } from "./resultInspection.ts"
@@ -18,11 +18,10 @@ export interface Files {
 }
 
 /** Reads what an earlier writer left. */
-const inspectPart = Effect.fnUntraced(function* (part: PartFile.PartFile, inspection: Inspection) {
-  if (part.head === undefined) return undefined
-  inspection.start(part.head)
+const inspectPart = Effect.fnUntraced(function* (part: PartFile.PartFile, head: ResultHead, inspection: Inspection) {
+  inspection.start(head)
   yield* Stream.runForEach(PartFile.bytes(part), (bytes) => Effect.sync(() => inspection.add(bytes)))
-  return { head: part.head, offset: inspection.size }
+  return { head, offset: inspection.size }
 })
 
 /** Checks the part and gives it the name of the result. A part that is not what was announced is removed. */
@@ -46,7 +45,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
   })
   const reserved = yield* space.reserve()
   const inspection = new Inspection(hasher, ref)
-  const resume = yield* inspectPart(part, inspection)
+  const resume = part.head === undefined ? undefined : yield* inspectPart(part, part.head, inspection)
 
   return allowBorrowing({
     resume,
@@ -55,7 +54,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
       yield* space.take(reserved, bytes.length, left)
       if (offset === 0) {
         inspection.start(head)
-        yield* PartFile.exclusively(part)(PartFile.startOver(part))
+        if (!PartFile.isPristine(part)) yield* PartFile.exclusively(part)(PartFile.startOver(part))
       }
       inspection.announce(head)
       inspection.add(bytes)

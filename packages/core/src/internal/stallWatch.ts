@@ -50,12 +50,22 @@ const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((s
  * One timer watches all reads, because one around each would cost more than the read. Only the time inside reads counts, not
  * the time that the consumer takes between them.
  */
-export const make = Effect.fnUntraced(function* (
+export const make = (
+  connection: Scope.Closeable,
+  pace: Pace.Pace,
+  limits: Limits,
+): Effect.Effect<StallWatch, never, Scope.Scope> =>
+  Effect.flatMap(Effect.context<Scope.Scope>(), (context) => {
+    const { cancel, watch } = start(context, connection, pace, limits)
+    return Effect.as(Scope.addFinalizer(Context.get(context, Scope.Scope), cancel), watch)
+  })
+
+const start = (
+  context: Context.Context<Scope.Scope>,
   connection: Scope.Closeable,
   pace: MinimumRate.Pace,
   { minimum, timeout }: Limits,
-): Effect.fn.Return<StallWatch, never, Scope.Scope> {
-  const context = yield* Effect.context<Scope.Scope>()
+): { readonly cancel: Effect.Effect<void>; readonly watch: StallWatch } => {
   const clock = Context.get(context, Clock.Clock)
   const timeoutMillis = Duration.toMillis(timeout)
   const state: { readStartedAt: number | undefined; stall: Stall | undefined } = {
@@ -79,12 +89,8 @@ export const make = Effect.fnUntraced(function* (
   }
   // Nothing has stalled before the first quarter, in which most bodies end.
   lookLater()
-  yield* Scope.addFinalizer(
-    yield* Effect.scope,
-    Effect.sync(() => cancel?.()),
-  )
 
-  return {
+  const watch: StallWatch = {
     stall: () => state.stall,
     during: (read) =>
       Effect.suspend(() => {
@@ -96,4 +102,5 @@ export const make = Effect.fnUntraced(function* (
         })
       }),
   }
-})
+  return { cancel: Effect.sync(() => cancel?.()), watch }
+}

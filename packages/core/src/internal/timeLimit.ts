@@ -29,9 +29,13 @@ class Limits {
     this.pending.add(limit)
     if (limit.at < this.wakesAt) this.sleepUntil(limit.at)
     return () => {
-      // A sleeping fiber would keep the process alive.
-      if (this.pending.delete(limit) && this.pending.size === 0) this.sleepUntil(Infinity)
+      if (this.pending.delete(limit) && this.pending.size === 0) queueMicrotask(() => this.stopIfUnused())
     }
+  }
+
+  /** A sleeping fiber would keep the process alive. What ends often starts something that has a limit again. */
+  private stopIfUnused(): void {
+    if (this.pending.size === 0) this.sleepUntil(Infinity)
   }
 
   private sleepUntil(at: number): void {

@@ -34,16 +34,17 @@ export const make: Effect.Effect<Admission> = Effect.sync(() => {
     limits.set(permission, limit)
     return limit
   }
+  const warnOnce = Effect.fnUntraced(function* (bearer: Redacted.Redacted<string>, permission: Permission.Permission) {
+    warned.add(permission)
+    const claims = AccessToken.claims(bearer)
+    if (Option.isNone(claims)) return
+    const doubts = warned.size > 1 ? [] : AccessToken.doubts(claims.value, yield* DateTime.now)
+    const problem = Permission.missing(claims.value, permission) ?? Permission.doubt(claims.value, permission)
+    for (const doubt of problem === undefined ? doubts : [...doubts, problem]) yield* Effect.logWarning(doubt)
+  })
   return {
-    warn: Effect.fnUntraced(function* (bearer, permission) {
-      if (warned.has(permission)) return
-      warned.add(permission)
-      const claims = AccessToken.claims(bearer)
-      if (Option.isNone(claims)) return
-      const doubts = warned.size > 1 ? [] : AccessToken.doubts(claims.value, yield* DateTime.now)
-      const problem = Permission.missing(claims.value, permission) ?? Permission.doubt(claims.value, permission)
-      for (const doubt of problem === undefined ? doubts : [...doubts, problem]) yield* Effect.logWarning(doubt)
-    }),
+    warn: (bearer, permission) =>
+      Effect.suspend(() => (warned.has(permission) ? Effect.void : warnOnce(bearer, permission))),
 
     accepted: (permission) =>
       Effect.suspend(() => {
