@@ -1,7 +1,7 @@
 // The pages of the repository as pages of the site: a title in place of the first heading, and links within the site.
 import { posix } from "node:path"
 import { exists, names, packages, read } from "./repository.mjs"
-import { write } from "./page.mjs"
+import { copyImage, write } from "./page.mjs"
 
 /** Where the site has what a page of the repository links to, or `undefined` where it has it not. */
 const placeOf = (page, link) => {
@@ -20,9 +20,17 @@ const outsideCode = (text, change) =>
     .map((part, i) => (i % 2 === 0 ? change(part) : part))
     .join("")
 
+/** Copies an image to the site, and returns its place there. */
+const imageOf = (page, link) => {
+  const path = posix.join(posix.dirname(page), link)
+  if (!exists(path)) throw new Error(`${page} shows ${link}, which does not exist.`)
+  return copyImage(path)
+}
+
 /** Links of the repository become links of the site, and what the site does not have becomes text. */
 const withLinks = (page, text) =>
-  text.replaceAll(/\[([^\]]*)\]\((?!https?:)([^)\s]+)\)/g, (_, label, link) => {
+  text.replaceAll(/(!?)\[([^\]]*)\]\((?!https?:)([^)\s]+)\)/g, (_, mark, label, link) => {
+    if (mark !== "") return `![${label}](${imageOf(page, link)})`
     const place = placeOf(page, link)
     return place === undefined ? label : `[${label}](${place})`
   })

@@ -1,7 +1,8 @@
 // Writes the pages that Starlight reads.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { basename, dirname } from "node:path"
 import { fileURLToPath } from "node:url"
+import { root } from "./repository.mjs"
 
 const content = fileURLToPath(new URL("../src/content/docs/", import.meta.url))
 
@@ -17,6 +18,16 @@ export const write = (name, { description, text, title }) => {
     ...(description === undefined ? [] : [`description: ${JSON.stringify(description)}`]),
   ]
   writeFileSync(path, ["---", ...front, "---", "", text.trim(), ""].join("\n"))
+}
+
+const images = new URL("../public/images/", import.meta.url)
+
+/** Copies an image of the repository to the site, and returns its address there. */
+export const copyImage = (path) => {
+  const name = basename(path)
+  mkdirSync(images, { recursive: true })
+  copyFileSync(`${root}${path}`, new URL(name, images))
+  return `/images/${name}`
 }
 
 /** The anchor of a heading, as GitHub and Starlight make it. */

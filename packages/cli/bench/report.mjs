@@ -2,7 +2,8 @@
 // bound (docs/report.md).
 //
 //     node packages/cli/bench/report.mjs [--results 100000] [--distinct 0.05]
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { createHash } from "node:crypto"
 import {
   closeSync,
@@ -118,36 +119,100 @@ const helpers = `
   })
 `
 
+/** Starts the program, and returns what it prints once that has some form. */
+async function start(args, env, form) {
+  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } })
+  let printed = ""
+  for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", (text) => (printed += text))
+  while (!form.test(printed)) {
+    if (child.exitCode !== null) throw new Error(printed)
+    await Promise.race([once(child.stdout, "data"), once(child.stderr, "data"), once(child, "exit")])
+  }
+  return { child, found: form.exec(printed)[1] }
+}
+
+/** Follows a simulated service into the directory, and prints when results are on the live page after their download. */
+async function follow(directory) {
+  const env = { LIVE_RESPONSE_TOKEN: "simulated-token", XDG_STATE_HOME: join(root, "state"), XDG_CONFIG_HOME: root }
+  const service = await start(["simulate", "--port", "0"], env, /at (http:\S+?)\. /)
+  // A result every three seconds.
+  const quota = ["--polite", "--per-minute", "20", "--per-hour", "1200"]
+  const args = [
+    "download",
+    "--follow",
+    "--since",
+    "2020-01-01",
+    "--out",
+    directory,
+    "--listen",
+    "127.0.0.1:0",
+    ...quota,
+  ]
+  const collector = await start(args, { ...env, LIVE_RESPONSE_ENDPOINT: service.found }, /live page: (http:\S+?)\/?\s/)
+  const manifest = join(directory, "manifest.jsonl")
+  try {
+    await withPage(async (page) => {
+      const opened = performance.now()
+      await page.goto(`${collector.found}/#results`)
+      await page.waitForSelector("[role=gridcell]", { timeout: 300_000 })
+      print("live page, opened", `${((performance.now() - opened) / 1000).toFixed(1)} s`)
+      await page.click("button.sort:text-is('First line')")
+      const delays = []
+      while (delays.length < 5) {
+        const before = statSync(manifest).size
+        while (statSync(manifest).size === before) await new Promise((resolve) => setTimeout(resolve, 5))
+        const downloaded = performance.now()
+        const lines = readFileSync(manifest, "utf8").split("\n").length - 1
+        const text = `of ${lines.toLocaleString("en-US")} results`
+        const shown = page.locator(".toolbar .summary", { hasText: text })
+        await shown.waitFor({ timeout: 60_000 })
+        delays.push((performance.now() - downloaded) / 1000)
+      }
+      print("a result, live", `${Math.max(...delays).toFixed(2)} s`, "2 s")
+    })
+    const status = readFileSync(`/proc/${collector.child.pid}/status`, "utf8")
+    print("collector, peak memory", `${(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1024).toFixed(0)} MB`)
+  } finally {
+    for (const { child } of [collector, service]) child.kill()
+  }
+}
+
 /** Opens the report, and prints what the page took, from a key to the drawn screen. */
 async function browse(path) {
-  const executablePath = execFileSync("which", ["chromium"], { encoding: "utf8" }).trim()
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
-  const browser = await chromium.launch({ executablePath, args })
-  try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+  await withPage(async (page) => {
     await page.goto(`${pathToFileURL(path).href}#results`)
     await page.waitForSelector("[role=gridcell]")
     const first = await page.evaluate(() => performance.getEntriesByName("first-rows")[0]?.startTime ?? NaN)
     print("first rows", `${(first / 1000).toFixed(2)} s`, "2.5 s")
-    const measure = async (name, step) => {
-      const took = await page.evaluate(step)
-      print(name, `${took.toFixed(0)} ms`, "150 ms")
-    }
-    const steps = {
-      "sort by machine": `click("button.sort", "Machine")`,
-      "sort by first line": `click("button.sort", "First line")`,
-      "sort by SHA-256": `click("button.sort", "SHA-256")`,
-      search: `type("[type=search]", "ws-4711")`,
-      "search without a hit": `type("[type=search]", "no such text")`,
-      "filter by exit code": `type("[aria-label='Filter Exit code']", ">0")`,
-      "open the stack": `click("nav a", "Stack")`,
-      "stack by first line": `choose("First line")`,
-      "stack by a field": `choose("Field .Path")`,
-    }
     // The page computes what sorts need as soon as it has nothing else to do, which is before a person clicks.
     await page.evaluate(`(async () => { for (let i = 0; i < 20; i++) await new Promise(requestIdleCallback) })()`)
     await page.evaluate(helpers)
-    for (const [name, step] of Object.entries(steps)) await measure(name, step)
+    for (const [name, step] of Object.entries(steps)) {
+      const took = await page.evaluate(step)
+      print(name, `${took.toFixed(0)} ms`, "150 ms")
+    }
+  })
+}
+
+const steps = {
+  "sort by machine": `click("button.sort", "Machine")`,
+  "sort by first line": `click("button.sort", "First line")`,
+  "sort by SHA-256": `click("button.sort", "SHA-256")`,
+  search: `type("[type=search]", "ws-4711")`,
+  "search without a hit": `type("[type=search]", "no such text")`,
+  "filter by exit code": `type("[aria-label='Filter Exit code']", ">0")`,
+  "open the stack": `click("nav a", "Stack")`,
+  "stack by first line": `choose("First line")`,
+  "stack by a field": `choose("Field .Path")`,
+}
+
+/** Runs something with a page of headless Chromium. */
+async function withPage(use) {
+  const executablePath = execFileSync("which", ["chromium"], { encoding: "utf8" }).trim()
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
+  const browser = await chromium.launch({ executablePath, args })
+  try {
+    await use(await browser.newPage({ viewport: { width: 1280, height: 800 } }))
   } finally {
     await browser.close()
   }
@@ -162,6 +227,7 @@ try {
   const bytes = statSync(join(directory, "report.html")).size
   print("file", `${(bytes / 1e6).toFixed(1)} MB`, "12 MB")
   await browse(join(directory, "report.html"))
+  await follow(directory)
 } finally {
   rmSync(root, { recursive: true, force: true })
 }

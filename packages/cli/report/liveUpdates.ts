@@ -15,18 +15,31 @@ const share = 3
 
 const shortestPause = 500
 
+const pauseAfterProblem = 2_000
+
 const state = h("span", { class: "live", role: "status" }, "connecting")
 
 const say = (text: string): void => {
   if (state.textContent !== text) state.textContent = text
 }
 
+/** Before the first data there is nothing else to see. */
+const sayProblem = (text: string): void => {
+  say(text)
+  const loading = document.querySelector(".loading")
+  if (loading !== null) loading.textContent = text
+}
+
+/** What a collector answered: data, or why there is none. */
+type Answer = { readonly newer: Snapshot; readonly startedAt: number } | { readonly problem: string }
+
 /** Reads the data, or what of it is new. */
-const read = (before: Snapshot | undefined): Promise<Snapshot> =>
+const read = (before: Snapshot | undefined): Promise<Answer> =>
   fetch(`data?after=${encodeURIComponent(before?.cursor ?? "")}`, { cache: "no-store" }).then((response) =>
     response.text().then((text) => {
-      if (!response.ok) throw new Error(text.trim())
-      return readLive(text, before)
+      // The collector may have taken its time, and the page has not.
+      const startedAt = performance.now()
+      return response.ok ? { startedAt, newer: readLive(text, before) } : { problem: text.trim() }
     }),
   )
 
@@ -51,15 +64,22 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
     if (isBusy) return
     isBusy = true
     isStale = false
-    const startedAt = performance.now()
     read(snapshot).then(
-      (newer) => {
+      (answer) => {
+        if ("problem" in answer) {
+          sayProblem(`can't read the results: ${answer.problem}`)
+          isStale = true
+          return pause(pauseAfterProblem)
+        }
+        const { newer, startedAt } = answer
         snapshot = newer
         if (show === undefined) show = start(newer.model, state)
         else show(newer.model)
+        say("live")
         return pause((performance.now() - startedAt) * share)
       },
       () => {
+        // A collector that is gone is reported by the events.
         isStale = true
         return pause(0)
       },

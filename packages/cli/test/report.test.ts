@@ -119,6 +119,14 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       const reasons = yield* textOf(page, "table:has(caption:text-is('Why machines have no results')) tbody")
       assert.match(reasons, /the storage refused <id>\s+1/)
       assert.match(reasons, /RunScript: The script was not found in the library\s+1/)
+      const charts = yield* step(() =>
+        page.locator("figure svg").evaluateAll((charts) => charts.map((chart) => chart.getAttribute("aria-label"))),
+      )
+      assert.deepStrictEqual(charts, [
+        "Results per minute: at most 2",
+        "Download links in any minute: at most 2 of 100, 2 %",
+        "Download links in any hour: at most 6 of 1,500, 0 %",
+      ])
       assert.deepStrictEqual(problems, [])
     }).pipe(Effect.scoped),
   )

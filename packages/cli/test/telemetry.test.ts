@@ -52,38 +52,49 @@ const served = Effect.gen(function* () {
 })
 
 describe("telemetry", () => {
-  it.live("exports traces and metrics where OTEL_EXPORTER_OTLP_ENDPOINT says, without links and tokens", () =>
-    Effect.gen(function* () {
-      const env = yield* served
-      const box = yield* Cli.sandbox
-      const { received, url } = yield* receiver()
-      const telemetry = {
-        OTEL_EXPORTER_OTLP_ENDPOINT: url,
-        OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-        OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20collector",
-      }
-      const ended = yield* box.run({ args: download, env: { ...env, ...telemetry } })
-      assert.strictEqual(ended.exitCode, 0, ended.stderr)
-      const of = (path: string) => received.filter((each) => each.path === path)
-      assert.include(
-        of("/v1/traces")
-          .map(({ body }) => body)
-          .join(),
-        "LiveResponse.saveAll",
-      )
-      assert.include(
-        of("/v1/metrics")
-          .map(({ body }) => body)
-          .join(),
-        "live_response.results",
-      )
-      for (const { authorization, body } of received) {
-        assert.strictEqual(authorization, "Bearer collector")
-        assert.notMatch(body, /sig=(?!REDACTED)/)
-        assert.notInclude(body, env.LIVE_RESPONSE_TOKEN)
-      }
-    }).pipe(Effect.scoped),
-  )
+  for (const protocol of ["http/json", "http/protobuf"]) {
+    it.live(`exports traces, metrics and logs, none of which has a link or a token (${protocol})`, () =>
+      Effect.gen(function* () {
+        const { env, simulator } = yield* ServedSimulator.serve()
+        yield* simulator.add(ref, { content: new TextEncoder().encode("a result".repeat(1_000)) })
+        // What programs log: links that expire, bodies that break, and storage that fails.
+        yield* simulator.addFaults("blob", [
+          { fault: "expire" },
+          { fault: "cut", after: 100 },
+          { fault: "status", status: 500 },
+        ])
+        const box = yield* Cli.sandbox
+        const { received, url } = yield* receiver()
+        const telemetry = {
+          OTEL_EXPORTER_OTLP_ENDPOINT: url,
+          OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+          OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20collector",
+        }
+        const args = [...download, `${Samples.action(1)}:7`, "--log-level", "debug"]
+        const ended = yield* box.run({ args, env: { ...env, ...telemetry } })
+        assert.strictEqual(ended.exitCode, 1, ended.stderr)
+        const of = (path: string) =>
+          received
+            .filter((each) => each.path === path)
+            .map(({ body }) => body)
+            .join()
+        assert.include(of("/v1/traces"), "LiveResponse.saveAll")
+        assert.include(of("/v1/metrics"), "live_response.results")
+        assert.include(of("/v1/logs"), `${Samples.action(1)}:0`)
+        const links = (yield* simulator.calls)
+          .filter(({ kind }) => kind === "blob")
+          .map(({ url }) => new URL(url, env.LIVE_RESPONSE_ENDPOINT))
+        const signatures = links.flatMap((link) => link.searchParams.get("sig") ?? [])
+        assert.isAtLeast(signatures.length, 3)
+        for (const { authorization, body } of received) {
+          assert.strictEqual(authorization, "Bearer collector")
+          for (const secret of [...signatures, ...signatures.map(encodeURIComponent), env.LIVE_RESPONSE_TOKEN]) {
+            assert.notInclude(body, secret)
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+  }
 
   it.live("fails in one line where a variable can't be used", () =>
     Effect.gen(function* () {

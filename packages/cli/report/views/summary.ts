@@ -1,10 +1,11 @@
 /**
  * The counts of a report, which add up.
  */
-import { barsOf, chart } from "../chart.ts"
+import { chart } from "../chart.ts"
 import { type Child, h } from "../dom.ts"
 import { bytes, count, duration, time } from "../format.ts"
 import type { Model } from "../model.ts"
+import { barsOf, windowBars } from "../timeline.ts"
 import { stateLabels, states } from "../../src/commands/report/payload.ts"
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0)
@@ -184,13 +185,17 @@ const charts = (model: Model): Child => {
     at.map(() => 1),
   )
   if (perResult.bars.length < 2) return undefined
-  const perLink = barsOf(at, links)
-  return h(
-    "div",
-    { class: "charts" },
-    chart(`Results per ${perResult.name}`, perResult.bars),
-    chart(`Download links per ${perLink.name}`, perLink.bars),
+  const quota = model.payload.quota.map(({ limit, name, window }) =>
+    chart(`Download links in any ${name}`, windowBars(at, links, window).bars, limit),
   )
+  return [
+    h("div", { class: "charts" }, chart(`Results per ${perResult.name}`, perResult.bars), quota),
+    h(
+      "p",
+      { class: "quiet" },
+      "The lines are Microsoft's limits. The links are those of these results, at the time when each was finished; the links of other programs count too.",
+    ),
+  ]
 }
 
 export const view = (model: Model): HTMLElement =>

@@ -2,6 +2,7 @@
  * Collects the columns of a report, row by row.
  */
 import type { MachineActionId } from "@live-response/core/MachineAction"
+import { linkLimits } from "@live-response/core/QuotaRule"
 import * as ScriptFields from "@live-response/core/ScriptFields"
 import * as Stack from "@live-response/core/Stack"
 import * as Hex from "effect/encoding/Hex"
@@ -208,6 +209,11 @@ class Hashes {
 /** What the handler knows besides the rows. */
 export type About = Pick<Payload, "program" | "directory" | "written" | "base" | "damaged">
 
+const quota: Payload["quota"] = [
+  { name: "minute", window: 60_000, limit: linkLimits.perMinute },
+  { name: "hour", window: 3_600_000, limit: linkLimits.perHour },
+]
+
 export class Collector {
   readonly machines = new Machines()
   private readonly texts = new Texts()
@@ -362,6 +368,7 @@ export class Collector {
     return {
       version: 1,
       ...about,
+      quota,
       fields: fields.shown,
       parts: this.parts,
       machines: this.machineColumns(this.machines.all),

@@ -39,55 +39,50 @@ export interface Live {
   readonly observe: (observed: LiveHealth.Observed, changes: boolean) => Effect.Effect<void>
 }
 
-/** Reading the directory takes at most a fifth of the time: the downloads come first. */
-const share = 5
-
 /** In milliseconds: results that arrive together are shown together. */
-const shortestPause = 200
+const pause = 200
 
 /** The data of the page. Nothing is read before somebody looks at it. */
 const makeData = Effect.fnUntraced(function* (directory: string) {
   const changes = yield* SubscriptionRef.make(0)
   const one = yield* Semaphore.make(1)
   const scope = yield* Effect.scope
-  const state: { changed: number; took: number; read: number; collector: LiveCollector.LiveCollector | undefined } = {
-    changed: 0,
-    took: 0,
-    read: -1,
-    collector: undefined,
+  interface State {
+    /** How often something changed, and how much of that was read. */
+    changed: number
+    read: number
+    collector: LiveCollector.LiveCollector | undefined
   }
-  const opened = Effect.suspend(() =>
+  const state: State = { changed: 0, read: -1, collector: undefined }
+  const open = Effect.suspend(() =>
     state.collector === undefined
-      ? Effect.tap(Effect.flatMap(PrivateDirectory.open(directory), LiveCollector.make), (collector) =>
-          Effect.sync(() => (state.collector = collector)),
-        )
+      ? Effect.tap(LiveCollector.open(directory), (collector) => Effect.sync(() => (state.collector = collector)))
       : Effect.succeed(state.collector),
   )
   const refresh = Effect.gen(function* () {
-    if (state.read === state.changed) return
-    const startedAt = yield* Clock.currentTimeMillis
+    const collector = yield* open
+    if (state.read === state.changed) return collector
     const { changed } = state
-    const { refresh } = yield* opened
-    yield* refresh
-    Object.assign(state, { read: changed, took: (yield* Clock.currentTimeMillis) - startedAt })
+    if (yield* collector.refresh) state.read = changed
+    return collector
   })
-  /** What a page lacks that sends a cursor. */
-  const read = Effect.fnUntraced(
-    function* (cursor: string) {
-      yield* refresh
-      const written = yield* Clock.currentTimeMillis
-      const { answer } = yield* opened
-      return yield* Stream.runCollect(
-        Page.data(answer(cursor, { program: nameAndVersion, directory, written, base: "files/" })),
-      )
-    },
-    one.withPermit,
-    // A damaged line is reported by the command itself, and not each time the page is shown.
-    Effect.provideService(References.MinimumLogLevel, "None"),
-  )
+  /** One reads at a time. A damaged line is reported by the command itself, and not each time the page is shown. */
+  const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    one.withPermit(Effect.provideService(effect, References.MinimumLogLevel, "None"))
+  const read = Effect.fnUntraced(function* (cursor: string) {
+    const { answer } = yield* refresh
+    const written = yield* Clock.currentTimeMillis
+    const about = { program: nameAndVersion, directory, written, base: "files/" }
+    return yield* Stream.runCollect(Page.data(answer(cursor, about)))
+  }, alone)
   const publish = Effect.gen(function* () {
-    yield* Effect.sleep(Math.max(shortestPause, state.took * share))
-    if ((yield* SubscriptionRef.get(changes)) !== state.changed) yield* SubscriptionRef.set(changes, state.changed)
+    yield* Effect.sleep(pause)
+    const { changed, collector } = state
+    const isPublished = (yield* SubscriptionRef.get(changes)) === changed
+    if (isPublished && (collector === undefined || state.read === changed)) return
+    // What can't be read is reported to the page, which asks for it.
+    if (collector !== undefined) yield* Effect.ignore(alone(refresh))
+    if (!isPublished || state.read === changed) yield* SubscriptionRef.set(changes, changed)
   })
   yield* Effect.forkScoped(Effect.forever(publish))
   return {

@@ -7,13 +7,15 @@ import * as Hasher from "@live-response/core/Hasher"
 import * as JsonLines from "@live-response/core/JsonLines"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
-import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
+import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { longestOutput } from "@live-response/core/Stack"
 import type { StoreError } from "@live-response/core/StoreError"
+import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
@@ -109,7 +111,7 @@ const followed = {
 
 /** Adds what was appended. */
 const read = Effect.fnUntraced(function* (
-  files: PrivateDirectory,
+  files: PrivateDirectory.PrivateDirectory,
   contents: Contents,
   parts: Readonly<Record<keyof typeof followed, JsonLines.Part>>,
 ) {
@@ -120,14 +122,18 @@ const read = Effect.fnUntraced(function* (
   const finished = yield* Manifest.streamFinished(files, () => Effect.void, parts.manifest)
   const rows = yield* ResultRows.ofEntries(files, finished, contents.actions, { limit: longestOutput })
   yield* Stream.runForEachArray(rows, (rows) =>
-    Effect.sync(() => {
-      for (const row of rows) contents.addRow(row, hashOf)
-    }),
+    Effect.andThen(
+      Effect.sync(() => {
+        for (const row of rows) contents.addRow(row, hashOf)
+      }),
+      // Downloads continue meanwhile.
+      Effect.yieldNow,
+    ),
   )
 })
 
 /** Reads what was appended since the last time. Returns whether the contents can still be used. */
-const update = Effect.fnUntraced(function* (files: PrivateDirectory, contents: Contents) {
+const update = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory, contents: Contents) {
   const { positions } = contents
   // The manifest first: the action of a result is recorded before the result.
   const manifest = yield* JsonLines.progress(files, followed.manifest, positions.manifest)
@@ -169,23 +175,50 @@ export interface Answer {
 }
 
 export interface LiveCollector {
-  /** Reads what was appended. After an error, or when it is interrupted, the next call reads all again. */
-  readonly refresh: Effect.Effect<void, StoreError>
+  /**
+   * Reads what was appended, and returns whether the data is complete: reading all again, after a file was replaced or changes what
+   * was read before, may have to wait. After an error, or when it is interrupted, the next call reads all again.
+   */
+  readonly refresh: Effect.Effect<boolean, StoreError>
 
   /** What a page lacks that sends this cursor, or all. The data is valid until the next refresh. */
   readonly answer: (cursor: string, about: Omit<About, "damaged">) => Answer
 }
 
+/** Reading all again takes at most a fifth of the time: the downloads come first. */
+const share = 5
+
 /** Opens a directory. Nothing is read before the first refresh. */
-export const make = Effect.fnUntraced(function* (files: PrivateDirectory) {
+export const make = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
   const hasher = yield* Hasher.Hasher
   const startedAt = yield* Clock.currentTimeMillis
-  const state = { contents: new Contents(), made: 0 }
-  const startOver = Effect.sync(() => {
-    state.contents = new Contents()
+  interface State {
+    contents: Contents
+    /** How often all was read, when that is allowed again, and why it failed the last time. */
+    made: number
+    again: number
+    failure: StoreError | undefined
+  }
+  const state: State = { contents: new Contents(), made: 0, again: 0, failure: undefined }
+  const readAll = Effect.gen(function* () {
+    const startedAt = yield* Clock.currentTimeMillis
+    const contents = new Contents()
+    const read = yield* Effect.result(update(files, contents))
+    const now = yield* Clock.currentTimeMillis
+    state.again = now + (now - startedAt) * share
+    state.failure = Result.isFailure(read) ? read.failure : undefined
+    if (state.failure !== undefined) return yield* state.failure
+    state.contents = contents
     state.made++
+    return true
   })
-  const readOn = Effect.suspend(() => update(files, state.contents))
+  const refresh = Effect.gen(function* () {
+    const { contents } = state
+    const isUsable = contents.version > 0 && !contents.isOutdated && (yield* update(files, contents))
+    if (isUsable) return true
+    if ((yield* Clock.currentTimeMillis) >= state.again) return yield* readAll
+    return state.failure === undefined ? false : yield* state.failure
+  })
   const answer: LiveCollector["answer"] = (text, about) => {
     const { collector, damaged, version } = state.contents
     // A field that is not in the report any more is in no list of changes.
@@ -200,10 +233,13 @@ export const make = Effect.fnUntraced(function* (files: PrivateDirectory) {
   }
   return {
     answer,
-    refresh: readOn.pipe(
-      Effect.flatMap((isUsable) => (isUsable ? Effect.void : Effect.andThen(startOver, readOn))),
-      Effect.onError(() => startOver),
+    refresh: refresh.pipe(
+      Effect.onError(() => Effect.sync(() => (state.contents.isOutdated = true))),
       Effect.provideService(Hasher.Hasher, hasher),
     ),
   } satisfies LiveCollector
 })
+
+/** Opens a directory of very many small files, which are read directly, a few at a time. */
+export const open = (directory: string) =>
+  Effect.flatMap(PrivateDirectory.open(directory), make).pipe(Effect.provide(NodeDirectFileSystem.layerBatch))

@@ -104,6 +104,15 @@ export interface Part {
   readonly of: number
 }
 
+/** A limit of download links. */
+export interface QuotaWindow {
+  /** Such as "minute". */
+  readonly name: string
+  /** In milliseconds. */
+  readonly window: number
+  readonly limit: number
+}
+
 export interface Payload {
   readonly version: 1
   /** The program that wrote the report. */
@@ -112,6 +121,7 @@ export interface Payload {
   readonly written: Instant
   /** From the report to the directory of results: a relative address that ends with a slash, or is empty. */
   readonly base: string
+  readonly quota: ReadonlyArray<QuotaWindow>
   readonly fields: ReadonlyArray<Field>
   readonly parts: {
     /** Outputs whose beginning is in the report. */
