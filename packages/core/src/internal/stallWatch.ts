@@ -52,7 +52,7 @@ const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((s
  */
 export const make = (
   connection: Scope.Closeable,
-  pace: Pace.Pace,
+  pace: MinimumRate.Pace,
   limits: Limits,
 ): Effect.Effect<StallWatch, never, Scope.Scope> =>
   Effect.flatMap(Effect.context<Scope.Scope>(), (context) => {
