@@ -21,7 +21,7 @@ describe("TimeLimit.limited", () => {
     }),
   )
 
-  it.effect("interrupts what takes too long, and fails once that has ended", () =>
+  it.effect("interrupts what takes too long, and then fails", () =>
     Effect.gen(function* () {
       const ended = yield* Deferred.make<number>()
       const slow = Effect.never.pipe(
