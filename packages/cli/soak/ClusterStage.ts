@@ -52,11 +52,18 @@ const decodeRef = Schema.decodeSync(FromString)
 const clientId = "00000000-0c1e-4000-8000-000000000001"
 
 /** The addresses of a simulator: its API, and its sign-in, which must be HTTPS. */
-const serve = Effect.fnUntraced(function* (simulator: Simulator.Service, tls: Certificate.Certificate) {
+const serve = Effect.fnUntraced(function* (
+  simulator: Simulator.Service,
+  tls: Certificate.Certificate,
+  shared: Layer.MemoMap,
+) {
+  const scope = yield* Effect.scope
   const addressOf = (options: Parameters<typeof SimulatorServer.layer>[0]) =>
     Effect.map(
-      Layer.build(
-        Layer.fresh(SimulatorServer.layer(options).pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator)))),
+      Layer.buildWithMemoMap(
+        SimulatorServer.layer(options).pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
+        shared,
+        scope,
       ),
       (context) => HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address),
     )
@@ -73,6 +80,9 @@ const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 const decodeEpochs = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ tenant: Schema.String, epoch: Schema.Int, runner: Schema.NullOr(Schema.String) })),
 )
+
+/** What a killed runner leaves of an upload to a shared directory. Nobody takes it for a result. */
+const unfinished = /\.[0-9a-f]{16}\.part$/
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
@@ -100,12 +110,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     ...options.env,
   }
 
+  // What all servers of Node need is there once.
+  const shared = yield* Layer.makeMemoMap
   const addTenant = Effect.fnUntraced(function* (n: number) {
     const id = decodeTenant(`00000000-57a6-4000-8000-${String(n).padStart(12, "0")}`)
     const name = `tenant ${String(n + 1).padStart(2, "0")}`
     const prefix = `tenants/${n + 1}`
     const simulator = yield* Simulator.make({ visibleAfter: "0 millis", ...options.simulator })
-    const addresses = yield* serve(simulator, tls)
+    const addresses = yield* serve(simulator, tls, shared)
     yield* add(id, {
       name,
       storagePrefix: prefix,
@@ -137,7 +149,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const start = (name: string): Effect.Effect<Runner, never, Scope.Scope> =>
     Effect.map(
       box.start({
-        args: ["serve", "--listen", "127.0.0.1:0"],
+        args: ["serve", "--listen", "127.0.0.1:0", "--runner", name],
         env: { ...environment, LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`) },
         patience: "1 hour",
       }),
@@ -167,9 +179,18 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     decodeEpochs,
   )
 
+  /** The tenants of each runner, by the names that they were started with. */
+  const tenantsOf = (runner: string) =>
+    Effect.map(owners, (all) =>
+      all.flatMap(({ runner: owner, tenant }) => (owner?.startsWith(`${runner}-`) === true ? [tenant] : [])),
+    )
+
+  /** Waits until something of the cluster holds. */
+  const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
+    holds.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("100 millis") }), Effect.asVoid)
+
   /** Waits until this many results are stored, all of them by default. */
-  const untilStored = (count = expected()) =>
-    storedCount.pipe(Effect.repeat({ until: (stored) => stored >= count, schedule: Schedule.spaced("200 millis") }))
+  const untilStored = (count = expected()) => until(Effect.map(storedCount, (stored) => stored >= count))
 
   /** What is not as it must be. */
   const problems = Effect.gen(function* () {
@@ -188,7 +209,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         else if (sha256(readFileSync(box.path(`objects/${prefix}/${path}`))) !== sha)
           found.push(`${name}: ${path} differs`)
       }
-      for (const other of objects) found.push(`${name}: ${other} is one object too many`)
+      for (const other of objects) if (!unfinished.test(other)) found.push(`${name}: ${other} is one object too many`)
       for (const result of completed.keys())
         if (!results.has(result)) found.push(`${name}: ${result} is not its result`)
       const calls = yield* simulator.calls
@@ -209,6 +230,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     storedCount,
     untilStored,
     owners,
+    tenantsOf,
+    until,
     query,
     problems,
     environment,

@@ -1,50 +1,154 @@
+import { existsSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import * as Cli from "./support/Cli.ts"
 import * as ClusterDatabase from "./support/ClusterDatabase.ts"
+import * as SimulatedTenant from "./support/SimulatedTenant.ts"
 
 const database = ClusterDatabase.shared()
 
-/** Starts a runner that listens, and returns when it has joined. */
+/** Results are looked for often, so that a test waits for little. */
+const quick = { LIVE_RESPONSE_FOLLOW_EVERY: "200 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "100 millis" }
+
+const serving = (box: Cli.Sandbox, env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => ({
+  args: ["serve", ...args],
+  env: {
+    LIVE_RESPONSE_OBJECT_STORE: `file://${box.path("store")}`,
+    ...quick,
+    ...database().runner,
+    LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
+    ...env,
+  },
+})
+
+const said = (running: Cli.Running, text: string) =>
+  Cli.until(
+    () => running.stderr().includes(text),
+    () => `${text}: ${running.stderr()}`,
+    "30 seconds",
+  )
+
+/** Starts a runner that listens. */
 const start = Effect.fnUntraced(function* (
   box: Cli.Sandbox,
   env: Readonly<Record<string, string>>,
   ...args: ReadonlyArray<string>
 ) {
-  const store = `file://${box.path("store")}`
-  const runner = yield* box.start({
-    args: ["serve", "--object-store", store, "--spool", "spool", "--listen", "127.0.0.1:0", ...args],
-    env,
-  })
-  yield* Cli.until(
-    () => runner.stderr().includes("health and metrics: "),
-    () => `the address: ${runner.stderr()}`,
-  )
-  const address = /health and metrics: (\S+)/.exec(runner.stderr())?.[1] ?? ""
+  const runner = yield* box.start(serving(box, env, "--listen", "127.0.0.1:0", ...args))
+  yield* said(runner, "health and metrics: ")
+  const address = /health and metrics: (http:\/\/[\d.:]+)/.exec(runner.stderr())?.[1] ?? ""
   const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
     Effect.promise(() =>
       fetch(`${address}${path}`, { headers }).then((response) =>
         response.text().then((text) => ({ status: response.status, text })),
       ),
     )
-  const joined = Cli.until(
-    () => runner.stderr().includes("has joined the cluster"),
-    () => `joining: ${runner.stderr()}`,
-  )
-  return { ...runner, get, joined }
+  const answers = (path: string, status: number) =>
+    Effect.repeat(Effect.delay(get(path), "50 millis"), { until: (answer) => answer.status === status })
+  return { ...runner, get, answers, joined: said(runner, "has joined the cluster") }
 })
 
+const tenants = Effect.fnUntraced(function* (box: Cli.Sandbox, args: ReadonlyArray<string>) {
+  const { exitCode, stderr, stdout } = yield* box.run({ args: [...args, "--json"], env: database().runner })
+  assert.strictEqual(exitCode, 0, stderr)
+  return Cli.ndjson(stdout)
+})
+
+const stored = (box: Cli.Sandbox, { index, machineActionId }: ReturnType<typeof refAt>) =>
+  box.path(`store/customers/contoso/${machineActionId}/${index}.bin`)
+
+const isStored = (box: Cli.Sandbox, ref: ReturnType<typeof refAt>) =>
+  Cli.until(
+    () => existsSync(stored(box, ref)),
+    () => String(ref),
+  )
+
 describe("serve", () => {
-  it.live.each(["SIGTERM", "SIGINT"] as const)("joins, and stops with exit code 0 after %s", (signal) =>
+  it.live("collects the tenants of the registry as they come and go, and stops with exit code 0", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const runner = yield* start(box, database().runner, "--runner", "one of two")
+      const { add, endpoint, env } = yield* SimulatedTenant.serve(refsUpTo(12))
+      const runner = yield* start(box, env, "--runner", "one of two")
       yield* runner.joined
-      yield* runner.signal(signal)
+      yield* tenants(box, SimulatedTenant.adding(box, endpoint))
+      yield* Effect.forEach(refsUpTo(12), (ref) => isStored(box, ref), { concurrency: "unbounded" })
+      const content = box.read(stored(box, refAt(3)).slice(box.root.length + 1)).toString()
+      assert.strictEqual(content, SimulatedTenant.contentOf(refAt(3)))
+
+      const status = yield* Effect.repeat(Effect.delay(tenants(box, ["tenants", "status"]), "50 millis"), {
+        until: ([row]) => row?.["completed"] === 12 && typeof row["lagSeconds"] === "number",
+      })
+      assert.deepInclude(status[0], { name: "Contoso", enabled: true, failed: 0, open: 0 })
+      assert.match(String(status[0]?.["runner"]), /^one-of-two-[0-9a-f]{8}$/)
+      const table = yield* box.run({ args: ["tenants", "status", "contoso"], env: database().runner })
+      assert.match(table.stdout, /^Contoso\tenabled\t12\t0\t64.8 kB\t/)
+
+      yield* tenants(box, ["tenants", "disable", "contoso"])
+      yield* add(refAt(50))
+      yield* tenants(box, ["tenants", "enable", "contoso"])
+      yield* isStored(box, refAt(50))
+
+      yield* runner.signal("SIGTERM")
       const { exitCode, stderr, stdout } = yield* runner.ended
       assert.deepStrictEqual([exitCode, stdout], [0, ""], stderr)
-      assert.match(stderr, /runner one-of-two-[0-9a-f]{8} has joined the cluster\n/)
-      assert.match(stderr, /\nstopping\nstopped[^\n]*\n$/)
+      assert.match(stderr, /\nstopping\n(.*\n)?stopped\n$/)
+      assert.match(stderr, /info: Contoso: this runner collects it, as owner \d+\n/)
+      assert.notInclude(stderr, SimulatedTenant.secret)
+      assert.deepStrictEqual(
+        box.files(box.path("live-response-spool")).filter((path) => !path.endsWith(".lock")),
+        [],
+      )
     }),
+  )
+
+  it.live("answers probes: to live needs no PostgreSQL, and to be ready does", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const { server } = database()
+      yield* server.stop
+      const token = "a-token-of-prometheus"
+      const runner = yield* start(box, { LIVE_RESPONSE_LISTEN_TOKEN: token, LIVE_RESPONSE_LOG_FORMAT: "json" })
+      yield* said(runner, "this runner waits for it")
+      const health = yield* runner.get("/health")
+      assert.deepInclude(JSON.parse(health.text), { status: "starting", databaseAnswered: null })
+      assert.deepStrictEqual([health.status, (yield* runner.get("/ready")).status], [200, 503])
+      yield* server.start
+      yield* runner.joined
+      yield* runner.answers("/ready", 200)
+
+      assert.strictEqual((yield* runner.get("/metrics")).status, 401)
+      const metrics = yield* runner.get("/metrics", { authorization: `Bearer ${token}` })
+      assert.strictEqual(metrics.status, 200)
+      assert.include(metrics.text, "effect_cluster_shards")
+      assert.strictEqual((yield* runner.get("/data", { authorization: `Bearer ${token}` })).status, 404)
+
+      yield* server.stop
+      yield* runner.answers("/ready", 503)
+      assert.deepInclude(JSON.parse((yield* runner.get("/health")).text), { status: "waiting" })
+      assert.strictEqual((yield* runner.get("/health")).status, 200)
+      yield* server.start
+      yield* runner.answers("/ready", 200)
+      yield* runner.signal("SIGTERM")
+      const { exitCode, stderr } = yield* runner.ended
+      assert.strictEqual(exitCode, 0, stderr)
+      for (const line of Cli.ndjson(stderr)) assert.containsAllKeys(line, ["at", "level", "message"])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("fails in one line where it can't start", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const failing = Effect.fnUntraced(function* (code: number, says: RegExp, ...args: ReadonlyArray<string>) {
+        const { exitCode, stderr } = yield* box.run(serving(box, {}, "--quiet", ...args))
+        assert.strictEqual(exitCode, code, stderr)
+        assert.match(stderr, says)
+      })
+      yield* failing(2, /\nlive-response: --object-store must be azure:/, "--object-store", "/mnt/results")
+      yield* failing(2, /Expected: a whole number from 1 to 1,000/, "--transfers", "0")
+      const runner = yield* box.start(serving(box, {}))
+      yield* said(runner, "has joined the cluster")
+      yield* failing(4, /\nlive-response: live-response-spool: in use by process \d+ on /)
+    }).pipe(Effect.scoped),
   )
 })

@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import type { Service as BearerCredential } from "./Credential.ts"
 import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
 import * as AzureSignature from "./internal/azureSignature.ts"
-import * as ForeignNumber from "./internal/foreignNumber.ts"
+import * as ObjectInfo from "./internal/objectInfo.ts"
 import * as ObjectRanges from "./internal/objectRanges.ts"
 import * as ObjectRequest from "./internal/objectRequest.ts"
 import * as ObjectUpload from "./internal/objectUpload.ts"
@@ -73,15 +73,7 @@ const isTaken = ({ code, status }: ObjectRequest.Answer) =>
 
 const isCreated = ({ status }: ObjectRequest.Answer) => status === 201
 
-const isFoundOrMissing = (answer: ObjectRequest.Answer) => answer.status === 200 || ObjectRanges.isMissing(answer)
-
-const infoOf = ({ headers }: ObjectRequest.Answer): ObjectStore.Info => {
-  const sha256 = headers["x-ms-meta-sha256"]
-  return {
-    bytes: ForeignNumber.byteCount(headers["content-length"]) ?? 0,
-    ...(sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) ? { sha256 } : {}),
-  }
-}
+const sha256Header = "x-ms-meta-sha256"
 
 /** What the service answers to a commit that names blocks it does not have. */
 const lostBlocks = "InvalidBlockList"
@@ -100,16 +92,10 @@ const mayBeThere = (error: unknown) => isOfLostBlocks(error) || overwriting.has(
 /** The bytes were damaged on the way, or an operation took the service too long. */
 const isTransient = (code: string) => code === "Md5Mismatch" || code === "OperationTimedOut"
 
-type Check = (
-  path: string,
-  content: Pick<ObjectStore.Content, "bytes" | "sha256">,
-  found: ObjectStore.Info,
-) => Effect.Effect<void, ObjectStoreError>
-
 const createdHeaders = ({ sha256 }: Pick<ObjectStore.Content, "sha256">) => ({
   ...type,
   "if-none-match": "*",
-  "x-ms-meta-sha256": sha256,
+  [sha256Header]: sha256,
 })
 
 const outcomeOf = (answer: ObjectRequest.Answer) => (isTaken(answer) ? ("exists" as const) : ("stored" as const))
@@ -168,7 +154,7 @@ const md5Of = (startHash: (algorithm: Algorithm) => Hash, bytes: Uint8Array): st
 interface Creator {
   readonly client: ObjectRequest.Client
   readonly requestOf: (path: string) => Omit<ObjectRequest.Request, "method">
-  readonly check: Check
+  readonly check: ObjectUpload.Check
   readonly uploads: ObjectUpload.Uploads
   readonly startHash: (algorithm: Algorithm) => Hash
 }
@@ -233,8 +219,8 @@ const unlessThere = <E, R>(
   creating.pipe(
     Effect.catch((error) =>
       mayBeThere(error)
-        ? Effect.flatMap(client.send({ ...requestOf(path), method: "HEAD" }, isFoundOrMissing), ({ status }) =>
-            status === 200 ? Effect.succeed("exists" as const) : Effect.fail(error),
+        ? Effect.flatMap(ObjectInfo.find(client, requestOf(path), sha256Header), (found) =>
+            Option.isSome(found) ? Effect.succeed("exists" as const) : Effect.fail(error),
           )
         : Effect.fail(error),
     ),
@@ -263,10 +249,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
             times: 3,
             while: isOfLostBlocks,
           }),
-    info: (path) =>
-      Effect.map(client.send({ ...requestOf(path), method: "HEAD" }, isFoundOrMissing), (answer) =>
-        answer.status === 200 ? Option.some(infoOf(answer)) : Option.none(),
-      ),
+    info: (path) => ObjectInfo.find(client, requestOf(path), sha256Header),
     read: (path) => ObjectRanges.read(client, address, { ...requestOf(path), method: "GET" }),
   })
 })

@@ -1,18 +1,24 @@
 /**
  * Messages on standard error, one line each: written directly, or above the progress that is drawn there.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
 
 export type Level = "debug" | "info" | "warning" | "error"
 
-type Write = (line: string, level: Level) => void
+/** What a program that reads logs gets beside the message. */
+type Fields = Readonly<Record<string, string>>
+
+type Write = (line: string, level: Level, fields?: Fields) => void
 
 /** The process has one standard error, and so one way to write to it. */
 let current: Write = (line) => void process.stderr.write(`${line}\n`)
@@ -44,8 +50,8 @@ export const asJson: Effect.Effect<void, never, Scope.Scope> = Effect.gen(functi
   const at = () => DateTime.formatIso(DateTime.makeUnsafe(clock.currentTimeMillisUnsafe()))
   isJson = true
   yield* Effect.addFinalizer(() => Effect.sync(() => void (isJson = false)))
-  yield* through((message, level) =>
-    write(JSON.stringify({ at: at(), level, message: message.replace(/^live-response: /, "") }), level),
+  yield* through((message, level, fields) =>
+    write(JSON.stringify({ at: at(), level, ...fields, message: message.replace(/^live-response: /, "") }), level),
   )
 })
 
@@ -55,12 +61,26 @@ const levelOf = (level: LogLevel.LogLevel): Level => {
   return LogLevel.isGreaterThanOrEqualTo(level, "Info") ? "info" : "debug"
 }
 
+/** What an entry is about, where a program works on several tenants. */
+const tenantOf = (fiber: Fiber.Fiber<unknown, unknown>): string | undefined => {
+  const { tenant } = fiber.getRef(References.CurrentLogAnnotations)
+  return typeof tenant === "string" ? printable(tenant) : undefined
+}
+
+const reasonOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> => {
+  if (cause.reasons.length === 0) return []
+  const error = Cause.squash(cause)
+  return [error instanceof Error ? error.message : String(error)]
+}
+
 /** Writes log entries: warnings and errors as messages of the program, others with their time and level. */
-export const logger = Logger.make<unknown, void>(({ date, logLevel, message }) => {
+export const logger = Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
   const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
-  const text = printable(parts.map(String).join(" "))
+  const said = printable([parts.map(String).join(" "), ...reasonOf(cause)].join(": "))
   const level = levelOf(logLevel)
-  if (isJson) return current(text, level)
+  const tenant = tenantOf(fiber)
+  if (isJson) return current(said, level, tenant === undefined ? {} : { tenant })
+  const text = tenant === undefined ? said : `${tenant}: ${said}`
   const isWarning = level === "warning" || level === "error"
   current(
     isWarning

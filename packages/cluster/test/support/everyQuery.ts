@@ -10,6 +10,7 @@ import * as Retention from "@live-response/cluster/Retention"
 import * as Runs from "@live-response/cluster/Runs"
 import type * as ClusterRun from "@live-response/cluster/ClusterRun"
 import * as TenantOwner from "@live-response/cluster/TenantOwner"
+import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as FollowPosition from "@live-response/core/FollowPosition"
@@ -30,10 +31,14 @@ import { resultAt, runOfQueries, tenantAt } from "./manyRows.ts"
 /** What the queries need, as the owner of the tenant that has most rows. `database` is that of runners. */
 export const layerOf = <E>(database: Layer.Layer<Database.Database, E>) => {
   const registry = Tenants.layer.pipe(Layer.provideMerge(database))
-  return Layer.mergeAll(PgManifest.layer, PgFleetJournal.layer, PgPositions.layer, PgQuotaStore.layer, Runs.layer).pipe(
-    Layer.provideMerge(TenantOwner.layer(tenantAt(0))),
-    Layer.provideMerge(registry),
-  )
+  return Layer.mergeAll(
+    PgManifest.layer,
+    PgFleetJournal.layer,
+    PgPositions.layer,
+    PgQuotaStore.layer,
+    Runs.layer,
+    TenantStatus.layer,
+  ).pipe(Layer.provideMerge(TenantOwner.layer(tenantAt(0))), Layer.provideMerge(registry))
 }
 
 const runOptions = { adopt: false, cancelBlocking: false, retryFailed: false }
@@ -63,6 +68,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
   const positions = yield* FollowPosition.FollowPosition
   const tenants = yield* Tenants.Tenants
   const runs = yield* Runs.Runs
+  const status = yield* TenantStatus.TenantStatus
   const run = yield* journal.open(other)
   const { open } = yield* QuotaStore.QuotaStore
   const lease = Duration.minutes(2)
@@ -110,6 +116,8 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
       OpenRuns.OpenRuns.use(({ of }) => Stream.runHead(Stream.filter(of(tenantAt(0)), (open) => open.length > 0))).pipe(
         Effect.provide(OpenRuns.layer, { local: true }),
       ),
+    "status of a tenant": () => status.get(tenantAt(0)),
+    "status of all tenants": () => status.list,
     "remove what is old": () => Retention.removeOld({ results: Duration.seconds(results - 2000) }),
   }
   return Object.entries(queries)

@@ -80,6 +80,7 @@ const others = ({ calls, tenants }: Amounts): ReadonlyArray<string> => [
   `insert into live_response.runs (tenant, session_sha256, session, run, epoch, comment_sha256)
     select tenant, sha256(convert_to(n::text, 'UTF8')), '${session}'::json, 'run ' || n, 1, sha256(convert_to(n::text, 'UTF8'))
       from live_response.tenants, generate_series(1, 100) n`,
+  `insert into live_response.tenant_status (tenant, completed, epoch) select tenant, 1000000, 1 from live_response.tenants`,
   // A run of each tenant waits for a runner.
   `insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by, state, at, ended_at)
     select md5('run ' || n || tenant)::uuid, tenant, '${session}'::json, '{}'::json, 5, 'soc',

@@ -5,14 +5,11 @@ import * as Stream from "effect/Stream"
 import * as ObjectStore from "../ObjectStore.ts"
 import { Missing, type ObjectStoreError, Unexpected } from "../ObjectStoreError.ts"
 import * as ForeignNumber from "./foreignNumber.ts"
+import { isMissing } from "./objectInfo.ts"
 import type { Answer, Client, Request } from "./objectRequest.ts"
 
 /** In bytes: what is in memory of an object that is read. */
 const rangeLength = 4 * 1024 * 1024
-
-/** Whether there is no object, and the container or the bucket is there. */
-export const isMissing = ({ code, status }: Answer): boolean =>
-  status === 404 && code !== "ContainerNotFound" && code !== "NoSuchBucket"
 
 interface Position {
   readonly offset: number

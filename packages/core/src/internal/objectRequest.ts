@@ -66,6 +66,8 @@ export interface Kind {
   readonly sign: (request: Request) => Effect.Effect<Signed, CredentialError>
   /** Codes of errors that a retry may cure although their status says otherwise. */
   readonly isTransient?: (code: string) => boolean
+  /** Whether the credential was refused, and another one may be accepted. By default where the status is 401. */
+  readonly refusesCredential?: (answer: Answer) => boolean
 }
 
 /** Answers of which no more is read: an error, a list of a few elements. */
@@ -95,6 +97,8 @@ const requestOf = (request: Request, { headers, url }: Signed) =>
 
 const codeOf = ({ headers }: HttpClientResponse, text: string): string | undefined =>
   headers["x-ms-error-code"] ?? elementOf(text, "Code")
+
+const isError = (text: string) => /^\s*(<\?xml[^>]*>\s*)?<Error>/.test(text)
 
 const unreachable = ({ cause, description }: Trouble) =>
   new Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) })
@@ -174,7 +178,7 @@ const makeAttempt = (
     const timeout = Duration.times(Duration.fromInputUnsafe(headTimeout), Math.ceil((length + 1) / quickLength))
     return Effect.mapError(Http.execute(client, requestOf(request, signed), timeout), unreachable)
   }
-  const exchange = Effect.fnUntraced(function* <A>(
+  const exchange = Effect.fnUntraced(function* <A extends Answer>(
     request: Request,
     accepts: (answer: Answer) => boolean,
     read: Read<A>,
@@ -184,15 +188,20 @@ const makeAttempt = (
     const response = yield* open(request, signed)
     const { headers, status } = response
     const early = { status, headers, text: "", code: codeOf(response, "") }
-    if (status < 300 && accepts(early)) return yield* read(response, early)
+    if (status < 300 && accepts(early)) {
+      const answer = yield* read(response, early)
+      // S3 answers 200 before it has completed an upload, and says in the body that it failed.
+      return accepts(answer) ? answer : yield* yield* reasonOf(kind, answer, signed)
+    }
     const text = request.method === "HEAD" ? "" : yield* Http.errorText(response)
     const answer = { ...early, text, code: codeOf(response, text) }
     if (accepts(answer)) return yield* read(response, answer)
-    if (status !== 401 || signed.refused === undefined || !isFirst) return yield* yield* reasonOf(kind, answer, signed)
+    const isRefused = kind.refusesCredential?.(answer) ?? status === 401
+    if (!isRefused || signed.refused === undefined || !isFirst) return yield* yield* reasonOf(kind, answer, signed)
     yield* signed.refused
     return yield* exchange(request, accepts, read, false)
   })
-  return <A>(request: Request, accepts: (answer: Answer) => boolean, read: Read<A>) =>
+  return <A extends Answer>(request: Request, accepts: (answer: Answer) => boolean, read: Read<A>) =>
     Effect.scoped(exchange(request, accepts, read, true)).pipe(
       Effect.mapError((reason) => ObjectStore.failed(kind.address, request.object, reason)),
     )
@@ -219,6 +228,7 @@ export const make = Effect.fnUntraced(function* (kind: Kind): Effect.fn.Return<C
     Http.body(response, bounds).pipe(
       Effect.mapError(unreachable),
       Effect.map(({ parts }) => ({ ...answer, text: parts.join("") })),
+      Effect.map((answer) => (isError(answer.text) ? { ...answer, code: elementOf(answer.text, "Code") } : answer)),
     )
   const allBytes = (response: HttpClientResponse, answer: Answer, length: number) =>
     bytesOf(response, length).pipe(

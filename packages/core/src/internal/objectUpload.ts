@@ -5,7 +5,8 @@ import * as Hex from "effect/encoding/Hex"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "../Hasher.ts"
-import type { Content } from "../ObjectStore.ts"
+import type { Content, Info } from "../ObjectStore.ts"
+import type { ObjectStoreError } from "../ObjectStoreError.ts"
 
 const MiB = 1024 * 1024
 
@@ -32,6 +33,13 @@ export interface Whole {
   readonly sha256: string
   readonly md5: string
 }
+
+/** Fails if what was read is not what was announced. */
+export type Check = (
+  path: string,
+  content: Pick<Content, "bytes" | "sha256">,
+  found: Info,
+) => Effect.Effect<void, ObjectStoreError>
 
 /** The size of the blocks of a content: larger only where there would be too many of them. */
 export const blockSizeOf = ({ blockSize, mostBlocks }: Limits, bytes: number): number =>

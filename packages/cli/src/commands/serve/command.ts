@@ -13,6 +13,21 @@ const loadHandler = Effect.promise(() => import("./handler.ts"))
 
 const defaultSpool = "live-response-spool"
 
+const [fewest, most] = [1, 1000]
+
+const count = (name: string, variable: string, byDefault: number, sentence: string) =>
+  Flag.Int(name).pipe(
+    FlagTypes.between(fewest, most),
+    FlagTypes.withVariable(
+      variable,
+      FlagTypes.integer(fewest, most),
+      `a whole number from ${FlagTypes.range(fewest, most)}`,
+    ),
+    Flag.optional,
+    Flag.withMetavar("N"),
+    FlagTypes.describe(sentence, { values: FlagTypes.range(fewest, most), default: byDefault, env: variable }),
+  )
+
 const parameters = {
   objectStore: FlagTypes.text("object-store").pipe(
     Flag.withFallbackConfig(Config.NonEmptyString("LIVE_RESPONSE_OBJECT_STORE")),
@@ -45,6 +60,21 @@ const parameters = {
       env: "LIVE_RESPONSE_RUNNER",
     }),
   ),
+  transfers: count("transfers", "LIVE_RESPONSE_TRANSFERS", 32, "How many results this runner downloads at once"),
+  transfersPerTenant: count(
+    "transfers-per-tenant",
+    "LIVE_RESPONSE_TRANSFERS_PER_TENANT",
+    8,
+    "How many of them are of one tenant",
+  ),
+  maxSpool: FlagTypes.size("max-spool", 1_000_000, "How much of the spool all results in progress use together", {
+    default: "20 GB",
+    env: "LIVE_RESPONSE_MAX_SPOOL",
+  }),
+  maxSpoolPerTenant: FlagTypes.size("max-spool-per-tenant", 1_000_000, "How much of it is of one tenant", {
+    default: "10 GB",
+    env: "LIVE_RESPONSE_MAX_SPOOL_PER_TENANT",
+  }),
   listen: Flag.String("listen").pipe(
     Flag.filterMap(Listen.parse, () => Listen.expected),
     FlagTypes.withVariable("LIVE_RESPONSE_LISTEN", Listen.parse, Listen.expected),

@@ -13,10 +13,10 @@ export interface Health {
   answeredAt: number | undefined
 }
 
-const interval = "5 seconds"
+const interval = "3 seconds"
 
 /** How long PostgreSQL may be silent, in milliseconds: three looks. */
-const patience = 15_000
+const patience = 10_000
 
 /** Looks whether PostgreSQL answers, again and again, until the scope closes. */
 export const watch = Effect.fnUntraced(function* (health: Health) {

@@ -127,12 +127,34 @@ const remove = Command.make(
   ),
 )
 
+const status = Command.make(
+  "status",
+  { tenants: tenant.pipe(Argument.atLeast(0)), ...Printing.rows("tenant") },
+  Effect.fnUntraced(function* (options) {
+    const format = yield* Printing.formatOf(options)
+    const handler = yield* loadHandler
+    yield* handler.status(options.tenants, format)
+  }),
+).pipe(
+  Command.withShortDescription("Show how the collection of tenants goes"),
+  Command.withDescription(
+    "Show how the collection of all tenants goes, or of those that are named: what was stored, how far it is behind, which runner does it, and what is in its way. It reads counters, and so answers at once however many results there are.",
+  ),
+  Command.withExamples([
+    { command: "live-response tenants status", description: "All tenants" },
+    {
+      command: "live-response tenants status --json | jq -r 'select(.lagSeconds > 600).name'",
+      description: "Those that are more than ten minutes behind",
+    },
+  ]),
+)
+
 const commands = Command.make("tenants").pipe(
   Command.withShortDescription("Decide which tenants a cluster collects, and how"),
   Command.withDescription(
     "Decide which tenants a cluster collects, and how. They are in PostgreSQL, at LIVE_RESPONSE_DATABASE_URL. Runners follow each change within seconds, without a restart.",
   ),
-  Command.withSubcommands([add, list, set, disable, enable, remove]),
+  Command.withSubcommands([add, list, set, status, disable, enable, remove]),
 )
 
 export { commands as tenants }

@@ -2,8 +2,10 @@
  * What `live-response tenants` does: reads and changes the registry of a cluster.
  */
 import * as Tenants from "@live-response/cluster/Tenants"
+import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -13,14 +15,17 @@ import * as Confirmation from "../../input/Confirmation.ts"
 import * as Messages from "../../output/Messages.ts"
 import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
+import * as TenantStatusText from "../../output/TenantStatusText.ts"
 import * as TenantText from "../../output/TenantText.ts"
 
 type CommandError = Parameters<typeof Failure.fromError>[0]
 
 /** Runs a command with the registry. */
-const withRegistry = <A, E extends CommandError, R>(use: Effect.Effect<A, E, R | Tenants.Tenants>) =>
+const withRegistry = <A, E extends CommandError, R>(
+  use: Effect.Effect<A, E, R | Tenants.Tenants | TenantStatus.TenantStatus>,
+) =>
   use.pipe(
-    Effect.provide(Tenants.layer.pipe(Layer.provideMerge(ClusterDatabase.layer))),
+    Effect.provide(Layer.merge(Tenants.layer, TenantStatus.layer).pipe(Layer.provideMerge(ClusterDatabase.layer))),
     Effect.mapError(Failure.fromError),
   )
 
@@ -104,6 +109,28 @@ export const list = (format: RowPrinter.Format | undefined) =>
       const { list } = yield* Tenants.Tenants
       const print = yield* RowPrinter.make({ columns: TenantText.columns, toJson: TenantText.toJson, format })
       yield* Effect.forEach(yield* list, print, { discard: true })
+    }),
+  )
+
+/** How the work on all tenants goes, or on those that are named. */
+export const status = (texts: ReadonlyArray<string>, format: RowPrinter.Format | undefined) =>
+  withRegistry(
+    Effect.gen(function* () {
+      const { list: registry } = yield* Tenants.Tenants
+      const { list: statuses } = yield* TenantStatus.TenantStatus
+      const tenants = texts.length === 0 ? yield* registry : yield* allNamed(texts)
+      const byTenant = new Map((yield* statuses).map((status) => [status.tenant, status]))
+      const print = yield* RowPrinter.make({
+        columns: TenantStatusText.columns,
+        toJson: TenantStatusText.toJson,
+        format,
+      })
+      const now = yield* DateTime.now
+      for (const tenant of tenants) {
+        const status = byTenant.get(tenant.tenant)
+        // It was removed meanwhile.
+        if (status !== undefined) yield* print(TenantStatusText.rowOf(tenant, status, now))
+      }
     }),
   )
 

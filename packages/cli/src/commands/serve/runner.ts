@@ -1,0 +1,106 @@
+/**
+ * A runner of a cluster: what it is made of.
+ */
+import { randomBytes } from "node:crypto"
+import { hostname } from "node:os"
+import * as Cluster from "@live-response/cluster/Cluster"
+import * as Collectors from "@live-response/cluster/Collectors"
+import * as Database from "@live-response/cluster/Database"
+import * as OpenRuns from "@live-response/cluster/OpenRuns"
+import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
+import * as Retention from "@live-response/cluster/Retention"
+import * as TenantCredentials from "@live-response/cluster/TenantCredentials"
+import * as Tenants from "@live-response/cluster/Tenants"
+import * as TenantStatus from "@live-response/cluster/TenantStatus"
+import * as ObjectStoreUrl from "@live-response/core/ObjectStoreUrl"
+import * as Quota from "@live-response/core/Quota"
+import * as TransferBounds from "@live-response/core/TransferBounds"
+import * as NodeDirectoryLock from "@live-response/node/NodeDirectoryLock"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as NodeObjectStore from "@live-response/node/NodeObjectStore"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as ClusterDatabase from "../../api/ClusterDatabase.ts"
+import * as Failure from "../../Failure.ts"
+import type { Options } from "./command.ts"
+
+/** Of the 40 bytes that a name may have, what the letters of each start leave. */
+const longestName = 31
+
+/** A name that no process had before. */
+export const nameOf = (name: Option.Option<string>): Effect.Effect<string> =>
+  Effect.sync(() => {
+    const given = Option.getOrElse(name, hostname).replaceAll(/[^A-Za-z0-9.-]/g, "-")
+    return `${given.slice(0, longestName)}-${randomBytes(4).toString("hex")}`
+  })
+
+/** A runner may start before its database does. */
+const whileAway = Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("5 seconds")]).pipe(
+  Schedule.jittered,
+)
+
+/** The place of this runner in the cluster, once PostgreSQL answers. */
+const join = Effect.fnUntraced(function* (runner: string) {
+  const url = yield* ClusterDatabase.url
+  let isReported = false
+  const database = yield* Layer.build(Database.layer({ url })).pipe(
+    Effect.tapError((error) => {
+      if (isReported || !error.isRetryable) return Effect.void
+      isReported = true
+      return Effect.logWarning(`${error.message}; this runner waits for it`)
+    }),
+    Effect.retry({ schedule: whileAway, while: ({ isRetryable }) => isRetryable }),
+  )
+  // Only then: the engine does not recover from a database that was never there.
+  return Context.merge(database, yield* Layer.build(Cluster.layer({ url, runner })))
+})
+
+/** What each tenant is downloaded with: the variables that `download` has too. Its cloud is that of the registry. */
+const settings = Effect.gen(function* () {
+  const { endpoint: _endpoint, owner: _owner, ...options } = yield* NodeLiveResponse.environment
+  return { ...options, windows: yield* Quota.config }
+})
+
+const given = <A>(value: Option.Option<A>, byDefault: A): A => Option.getOrElse(value, () => byDefault)
+
+const limitsOf = ({ maxSpool, maxSpoolPerTenant, transfers, transfersPerTenant }: Options): TransferBounds.Limits => {
+  const { defaults } = TransferBounds
+  const limits = { transfers: given(transfers, defaults.transfers), bytes: given(maxSpool, defaults.bytes) }
+  return {
+    ...limits,
+    // What one tenant may use is never more than all may.
+    transfersPerUser: Math.min(limits.transfers, given(transfersPerTenant, defaults.transfersPerUser)),
+    bytesPerUser: Math.min(limits.bytes, given(maxSpoolPerTenant, defaults.bytesPerUser)),
+  }
+}
+
+/** What a runner has without the cluster. The lock keeps another runner of this machine out of the spool. */
+const ownOf = (store: ObjectStoreUrl.ObjectStoreUrl, options: Options) =>
+  Layer.mergeAll(
+    TransferBounds.layer(limitsOf(options)),
+    TenantCredentials.layerConfig,
+    NodeObjectStore.layer(store),
+    NodeDirectoryLock.layer({ directory: options.spool }).pipe(Layer.provide(NodeLiveResponse.layerFiles)),
+  )
+
+/** Joins the cluster as this runner, and collects until the scope closes. */
+export const start = Effect.fnUntraced(function* (runner: string, options: Options) {
+  const store = yield* Effect.mapError(Effect.fromOption(ObjectStoreUrl.parse(options.objectStore)), () =>
+    Failure.usage(`--object-store must be ${ObjectStoreUrl.expected}`),
+  )
+  const common = yield* settings
+  const own = yield* Layer.build(ownOf(store, options))
+  // What is wrong on this machine is known before the others see it.
+  const place = yield* join(runner)
+  const collectors = Collectors.layer({ ...common, runner, spool: options.spool }).pipe(
+    Layer.provide(Layer.mergeAll(Tenants.layer, TenantStatus.layer, OpenRuns.layer, PgQuotaStore.layer)),
+    Layer.provideMerge(Layer.succeedContext(Context.merge(own, place))),
+  )
+  const context = yield* Layer.build(collectors)
+  const { each } = Context.get(context, Cluster.Cluster)
+  yield* Effect.provideContext(each("retention", Retention.run()), context)
+  return context
+})
