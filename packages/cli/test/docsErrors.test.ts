@@ -20,7 +20,7 @@ const absent = (parts: Iterable<string>) => Array.from(new Set(parts)).filter((p
 
 /** The modules whose every sentence is a message. */
 const errorModules = find(
-  "packages/core/src/{Defender,Transfer,Credential,Store,QuotaStore,Batch,Defect}Error.ts",
+  "packages/core/src/{Defender,Transfer,Credential,Store,ObjectStore,QuotaStore,Batch,Defect}Error.ts",
 ).concat("packages/core/src/internal/connection.ts")
 
 /** The modules whose every sentence is a part of a message. */

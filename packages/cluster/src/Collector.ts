@@ -98,6 +98,23 @@ export const quotaOwner = ({ credential, tenant }: Tenant): string => {
   return `tenant ${tenant}, app ${clientId ?? "of the runners"}`
 }
 
+/** A position that has not changed is not written again: an idle tenant would cost a statement a minute. */
+const changedPositions = Layer.effect(
+  FollowPosition.FollowPosition,
+  Effect.map(FollowPosition.FollowPosition, ({ find, save }) => {
+    const saved = new Map<string, string>()
+    return {
+      find,
+      save: (key, position) =>
+        Effect.suspend(() => {
+          const [name, text] = [JSON.stringify(key), JSON.stringify(position)]
+          if (saved.get(name) === text) return Effect.void
+          return Effect.tap(save(key, position), () => Effect.sync(() => saved.set(name, text)))
+        }),
+    }
+  }),
+).pipe(Layer.provide(PgPositions.layer))
+
 /** What works on a tenant, as its owner. */
 const servicesOf = (tenant: Tenant, options: Options) => {
   const cloud = cloudOf(tenant)
@@ -114,7 +131,7 @@ const servicesOf = (tenant: Tenant, options: Options) => {
     TransferBounds.layerShare(tenant.tenant).pipe(Layer.provide(results)),
     PgManifest.layer,
     PgFleetJournal.layer,
-    PgPositions.layer,
+    changedPositions,
   )
   return NodeLiveResponse.layerOver({ ...options, endpoint: cloud.base, owner: quotaOwner(tenant) }).pipe(
     Layer.provideMerge(stores),
@@ -131,6 +148,8 @@ const report = Effect.fnUntraced(function* (event: Follow.Event) {
       return yield* status.looked(owner)
     case "unavailable":
       yield* Effect.logWarning(`${event.message}; it is tried again`)
+      return yield* status.failed(owner, event.message)
+    case "offline":
       return yield* status.failed(owner, event.message)
     case "failed":
       return yield* Effect.logWarning(`${keyOf(event)} failed and is downloaded again later: ${event.message}`)

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as NodeTransport from "@live-response/node/NodeTransport"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,8 +24,8 @@ export interface Options extends Collector.Options {
   readonly pollEvery?: Duration.Input | undefined
 
   /**
-   * How long this runner waits before it claims a tenant again that another runner has taken over, in case that the cluster still
-   * gives it to this one. By default 30 seconds, longer than an owner goes unnoticed that lost its place in the cluster.
+   * How long this runner waits before it claims a tenant again that another runner has taken over: the cluster may have given it
+   * to this one since. By default 30 seconds, because a runner that lost its tenants learns that within 17.
    */
   readonly reclaimAfter?: Duration.Input | undefined
 }
@@ -62,11 +63,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const registered = new Map<TenantId, Registered>()
   const running = new Set<TenantId>()
   const { pollEvery = "3 seconds", reclaimAfter = "30 seconds" } = options
+  const collector: Collector.Options = { transports: yield* NodeTransport.shared, ...options }
 
   const collect = (tenant: Tenant) =>
     Effect.acquireUseRelease(
       Effect.sync(() => running.add(tenant.tenant)),
-      () => Effect.repeat(Collector.run(tenant, options), Schedule.spaced(reclaimAfter)),
+      () => Effect.repeat(Collector.run(tenant, collector), Schedule.spaced(reclaimAfter)),
       () => Effect.sync(() => running.delete(tenant.tenant)),
     )
 

@@ -16,6 +16,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
+import * as QuotaAnswers from "./internal/quotaAnswers.ts"
 
 const fromDatabaseError = ({ database, description, isRetryable }: DatabaseError) =>
   new QuotaStoreError({
@@ -42,6 +43,8 @@ const arrayOf = (numbers: ReadonlyArray<number>): string => `{${numbers.join(","
 
 type Query = <A>(use: (sql: SqlClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, QuotaStoreError>
 
+type Answers = Effect.Success<ReturnType<typeof QuotaAnswers.make<QuotaStoreError>>>
+
 /** The operations on a log, each one statement. */
 const statementsOf = (query: Query, { lease, name, windows }: LogOptions) => {
   const longest = String(QuotaRule.longest(windows))
@@ -55,13 +58,6 @@ const statementsOf = (query: Query, { lease, name, windows }: LogOptions) => {
         (sql) => sql`select live_response.quota_acquire(${name}, ${keep}::float8, ${id}, ${leased}::float8,
           ${limits}::int[], ${millis}::float8[]) as wait`,
       ).pipe(Effect.flatMap(decodeWait)),
-    // The row may be gone, or answered at the end of its lease: the answer counts from now on in any case.
-    answered: (id: string) =>
-      query(
-        (sql) => sql`insert into live_response.quota_calls (log, id, at, lease_until)
-          values (${name}, ${id}, clock_timestamp(), clock_timestamp())
-          on conflict (log, id) do update set at = excluded.at`,
-      ).pipe(Effect.asVoid),
     release: (id: string) =>
       query((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`).pipe(Effect.asVoid),
     throttled: (id: string, wait: number, { duration, limit }: QuotaRule.Window) => {
@@ -81,28 +77,35 @@ const statementsOf = (query: Query, { lease, name, windows }: LogOptions) => {
   }
 }
 
-const makeLog = (query: Query, nextId: () => string, options: LogOptions): CallLog => {
-  const { windows } = options
+/** The metrics of a log are read from the database, so they are refreshed rarely. */
+const refreshEvery = Duration.minutes(10)
+
+const makeLog = (query: Query, answers: Answers, nextId: () => string, options: LogOptions): CallLog => {
+  const { name, windows } = options
   const statements = statementsOf(query, options)
+  const settled = <A, E>(operation: Effect.Effect<A, E>) => Effect.andThen(answers.settle(name), operation)
   return {
+    refreshEvery,
     acquire: Effect.suspend(() => {
       const id = nextId()
-      return Effect.flatMap(statements.acquire(id), ({ wait }) =>
+      return Effect.flatMap(settled(statements.acquire(id)), ({ wait }) =>
         wait > 0
           ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
-          : Effect.succeed({ answered: statements.answered(id), release: statements.release(id) }),
+          : Effect.succeed({ answered: answers.add(name, id), release: statements.release(id) }),
       )
     }),
     throttled: (wait) => {
       const blocked = QuotaRule.throttleWait(wait)
       const full = QuotaRule.fullWindow(windows, blocked)
-      return full === undefined ? Effect.void : Effect.suspend(() => statements.throttled(nextId(), blocked, full))
+      return full === undefined
+        ? Effect.void
+        : settled(Effect.suspend(() => statements.throttled(nextId(), blocked, full)))
     },
-    status: Effect.map(statements.status, ({ blocked, delay, used }) => {
+    status: Effect.map(settled(statements.status), ({ blocked, delay, used }) => {
       const uses = windows.map((_, i) => ({ used: used[i] ?? 0, delay: delay[i] ?? 0 }))
       return QuotaRule.statusOf(windows, uses, blocked)
     }),
-    calls: Effect.map(statements.calls, ({ blocked_until, in_flight, now, stamps }) => ({
+    calls: Effect.map(settled(statements.calls), ({ blocked_until, in_flight, now, stamps }) => ({
       now,
       inFlight: in_flight,
       blockedUntil: blocked_until,
@@ -118,6 +121,9 @@ const makeLog = (query: Query, nextId: () => string, options: LogOptions): CallL
  *
  * An operation is one statement. Where the database does not answer, the operation fails with the reason `Unreachable`, which
  * `Quota` retries. A log keeps answers for a day, or for the longest window where that is more.
+ *
+ * Answers are written together after two seconds, or before the next operation on their log. Until then other programs count the
+ * call as in flight.
  *
  * **Gotchas**
  *
@@ -149,9 +155,10 @@ export const layer: Layer.Layer<QuotaStore, never, Database> = Layer.effect(
     let permits = 0
     const nextId = () => `${program}:${permits++}`
     const query: Query = (use) => Effect.mapError(database.query(use), fromDatabaseError)
+    const answers = yield* QuotaAnswers.make(query)
     return {
       open: (options) => {
-        const log = makeLog(query, nextId, options)
+        const log = makeLog(query, answers, nextId, options)
         // Fails at once where the log can't be used.
         return Effect.as(log.status, log)
       },

@@ -3,10 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { Collectors as Service } from "@live-response/cluster/Collectors"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as Tenants from "@live-response/cluster/Tenants"
 import type { ResultRef } from "@live-response/core/ResultRef"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -34,6 +36,14 @@ const startRunner = Effect.fnUntraced(function* (options?: Partial<Collectors.Op
   )
   return { built, objects, runner, spool: join(directory, "spool") }
 })
+
+type Runner = Effect.Success<ReturnType<typeof startRunner>>
+
+const untilRunning = ({ built }: Runner, tenant: Tenants.TenantId, isRunning: boolean) =>
+  Context.get(built, Service).running.pipe(
+    Effect.delay("20 millis"),
+    Effect.repeat({ until: (running) => running.includes(tenant) === isRunning }),
+  )
 
 const statusOf = (tenant: Tenants.TenantId) =>
   Effect.map(
@@ -83,6 +93,70 @@ describe("Collectors.layer", () => {
       const tailspin = yield* simulated("tailspin", [later])
       yield* until(tailspin.tenant, ({ completed }) => completed === 1)
       isStored(objects, tailspin.tenant, later)
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it.live("stops at once with a tenant that is disabled, and restarts when it is enabled or changed", () =>
+    Effect.gen(function* () {
+      const { enable, remove, set } = yield* Tenants.Tenants
+      const { addResult, simulator, tenant } = yield* simulated("contoso", refsUpTo(2))
+      const runner = yield* startRunner()
+      yield* until(tenant, ({ completed }) => completed === 2)
+      yield* enable(tenant, false)
+      yield* untilRunning(runner, tenant, false)
+      const before = yield* simulator.calls
+      yield* addResult(refAt(50))
+      yield* enable(tenant, true)
+      yield* until(tenant, ({ completed }) => completed === 3)
+      isStored(runner.objects, tenant, refAt(50))
+      // The new work continues where the earlier one was: it asks for no result again.
+      const links = (yield* simulator.calls).slice(before.length).filter(({ kind }) => kind === "link")
+      assert.lengthOf(links, 1)
+      yield* set(tenant, (settings) => ({ ...settings, endpoint: "http://127.0.0.1:9" }))
+      yield* until(tenant, ({ error }) => error !== undefined)
+      yield* remove(tenant)
+      yield* untilRunning(runner, tenant, false)
+      assert.isUndefined(yield* statusOf(tenant))
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it.live("collects from the others while a tenant refuses the sign-in, and says why in its status", () =>
+    Effect.gen(function* () {
+      const refused = yield* simulated("refused", refsUpTo(2), { tokens: ["another token"] })
+      const works = yield* simulated("works", refsUpTo(5))
+      const { objects } = yield* startRunner()
+      yield* until(works.tenant, ({ completed }) => completed === 5)
+      const status = yield* until(refused.tenant, ({ error }) => error !== undefined)
+      assert.match(status?.error ?? "", /401|token|signed in|sign/i)
+      yield* works.addResult(refAt(60))
+      yield* until(works.tenant, ({ completed }) => completed === 6)
+      isStored(objects, works.tenant, refAt(60))
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it.live("ends where another owner has taken the tenant, and claims it again if the cluster leaves it here", () =>
+    Effect.gen(function* () {
+      const { claim } = yield* Tenants.Tenants
+      const { addResult, tenant } = yield* simulated("contoso", refsUpTo(1))
+      yield* startRunner()
+      yield* until(tenant, ({ completed }) => completed === 1)
+      const epoch = yield* claim(tenant)
+      yield* addResult(refAt(70))
+      yield* until(tenant, ({ completed }) => completed === 2)
+      assert.isAbove(yield* claim(tenant), epoch + 1)
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it.live("downloads a result again that failed, and counts it once", () =>
+    Effect.gen(function* () {
+      const { simulator, tenant } = yield* simulated("contoso", [])
+      yield* simulator.add(refAt(0), {
+        content: contentOf(tenant, refAt(0)),
+        linkFaults: Array.from({ length: 3 }, () => ({ fault: "status", status: 500 }) as const),
+      })
+      yield* startRunner({ retries: 0 })
+      yield* until(tenant, ({ failed }) => failed === 1)
+      yield* until(tenant, ({ completed, failed }) => completed === 1 && failed === 0)
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 })

@@ -6,10 +6,12 @@ import * as Quota from "@live-response/core/Quota"
 import * as Timing from "@live-response/core/Timing"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import { call, openLog, suite, toWindows, usedIn, waitOf } from "../../node/test/support/QuotaStoreSuite.ts"
 import { runner, sharedServer } from "./support/server.ts"
 
@@ -58,11 +60,35 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
     }).pipe(Effect.provide(store)),
   )
 
+  it.effect("writes answers together, and has them when the program ends", () =>
+    Effect.gen(function* () {
+      const { query } = yield* Database.Database
+      const scope = yield* Scope.make()
+      const one = yield* Layer.buildWithScope(Layer.fresh(store), scope)
+      const answered = query(
+        (sql) => sql`select id from live_response.quota_calls where log like 'batch %' and at is not null`,
+      )
+      const logs = yield* Effect.forEach(["batch 1", "batch 2", "batch 3"], (name) =>
+        openLog(minute, { name }).pipe(Effect.provide(one)),
+      )
+      for (const log of logs) yield* call(log)
+      assert.lengthOf(yield* answered, 0)
+      // The next operation on a log counts its answers exactly, and takes those of the other logs along.
+      assert.deepStrictEqual(yield* usedIn(logs[0] ?? (yield* Effect.die("no log")), minute), [1])
+      assert.lengthOf(yield* answered, 3)
+      for (const log of logs) yield* call(log)
+      yield* Scope.close(scope, Exit.void)
+      assert.lengthOf(yield* answered, 6)
+    }).pipe(Effect.provide(store)),
+  )
+
   it.effect("removes what no window counts", () =>
     Effect.gen(function* () {
       const { query } = yield* Database.Database
       const log = yield* openLog(minute, { name: "kept" })
       yield* call(log)
+      // Its answer is in the table from the next operation on.
+      yield* log.status
       yield* query((sql) => sql`update live_response.quota_calls set at = at - interval '25 hours' where log = 'kept'`)
       yield* call(log)
       const rows = yield* query((sql) => sql`select id from live_response.quota_calls where log = 'kept'`)

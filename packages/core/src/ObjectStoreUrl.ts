@@ -95,6 +95,14 @@ const partsOf = (url: URL): unknown => {
       const [container, ...prefix] = words
       return members && { _tag: "Azure", account: url.host, container, prefix: prefix.join("/"), ...members }
     }
+    case "https:": {
+      const account = /^([a-z0-9]+)\.blob\./.exec(url.host)?.[1]
+      const members = account === undefined ? undefined : membersOf(url, { "client-id": "clientId" })
+      const [container, ...prefix] = words
+      return (
+        members && { _tag: "Azure", account, container, prefix: prefix.join("/"), endpoint: url.origin, ...members }
+      )
+    }
     case "s3:": {
       const members = membersOf(url, { endpoint: "endpoint", region: "region" })
       const region = members?.["endpoint"] === undefined ? {} : { region: "us-east-1" }
@@ -108,7 +116,7 @@ const partsOf = (url: URL): unknown => {
 }
 
 /**
- * Parses the URL of an object store. None for any other text.
+ * Parses the URL of an object store. None for any other text. The https address of a container of Azure is accepted as well.
  *
  * **Example**
  *

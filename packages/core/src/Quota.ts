@@ -172,7 +172,8 @@ export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<
  *
  * **Gotchas**
  *
- * `used` is updated after calls of this program finish, at most ten times a second, and when `status` is read.
+ * `used` is updated after calls of this program finish, at most ten times a second, and when `status` is read. With a store that
+ * is costly to read, such as PostgreSQL, it is updated less often (`QuotaStore.CallLog.refreshEvery`).
  *
  * @since 0.1.0
  * @category metrics
@@ -262,7 +263,7 @@ const makeReporting = Effect.fnUntraced(function* (
   )
 
   /** In the background: the log may be in another program, and no caller waits for metrics. */
-  const refreshUsed = coalesced(status, { atMostEvery: Duration.millis(100), scope })
+  const refreshUsed = coalesced(status, { atMostEvery: log.refreshEvery ?? Duration.millis(100), scope })
 
   return {
     withPermit: (call, options) =>

@@ -58,6 +58,9 @@ export interface CallLog {
   /** The state of the windows now. It costs no more than a permit, however many calls the windows have. */
   readonly status: Effect.Effect<QuotaRule.Status, QuotaStoreError>
 
+  /** How often its status is read for metrics, at most. By default ten times a second. */
+  readonly refreshEvery?: Duration.Duration
+
   /** What the log knows now. It reads every call of the longest window. */
   readonly calls: Effect.Effect<QuotaRule.Calls, QuotaStoreError>
 }

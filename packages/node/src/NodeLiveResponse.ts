@@ -81,6 +81,9 @@ export interface ApiOptions {
   /** How long a server may send nothing. By default a minute before an answer, and 30 seconds in it. */
   readonly timeout?: Duration.Input | undefined
 
+  /** The HTTP clients. By default `NodeTransport.separate`: each layer has its own. */
+  readonly transports?: NodeTransport.Transports | undefined
+
   /** How often new machine actions are searched when they are followed. By default once a minute. */
   readonly followEvery?: Duration.Input | undefined
 }
@@ -165,7 +168,7 @@ export const layerApi = (
       }),
     ),
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
-    Layer.provide([NodeTransport.layer, NodeHasher.layer, timing(options)]),
+    Layer.provide([transportsOf(options).api, NodeHasher.layer, timing(options)]),
   )
 
 const timing = (options: TransferOptions) => {
@@ -200,12 +203,16 @@ export const layerTransfer = (
     Layer.provide([storageTransport(options), timing(options)]),
   )
 
+const transportsOf = ({ transports = NodeTransport.separate }: ApiOptions) => transports
+
 /** An API in a private network gives links to that network. */
-const storageTransport = ({ endpoint = Cloud.commercial.base, storageHosts }: ApiOptions) => {
+const storageTransport = (options: ApiOptions) => {
+  const { endpoint = Cloud.commercial.base, storageHosts } = options
   const api = new URL(endpoint)
+  const transports = transportsOf(options)
   return storageHosts === "any" || PrivateHost.isPrivate(api)
-    ? NodeTransport.layer
-    : NodeTransport.layerPublic({ apiHost: api.hostname })
+    ? transports.api
+    : transports.storageOf({ apiHost: api.hostname })
 }
 
 /**

@@ -15,6 +15,7 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
 import * as GetClient from "./internal/getClient.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
@@ -129,3 +130,46 @@ export const layerPublic = (options: {
   readonly apiHost: string
 }): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
   Layer.effect(HttpClient.HttpClient, make(publicLookup(options.apiHost)))
+
+/**
+ * The clients of a program: one for APIs, and one for the storage of each API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transports {
+  readonly api: Layer.Layer<HttpClient.HttpClient, Config.ConfigError>
+  readonly storageOf: (options: { readonly apiHost: string }) => Layer.Layer<HttpClient.HttpClient, Config.ConfigError>
+}
+
+/**
+ * Clients of their own for each part of a program, as {@link layer} and {@link layerPublic} make them.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const separate: Transports = { api: layer, storageOf: layerPublic }
+
+/**
+ * Clients that all parts of a program share, until the scope closes.
+ *
+ * **When to use**
+ *
+ * Use it in a program that works on many tenants: the read buffers of a client of its own would be 300 kB for each.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const shared: Effect.Effect<Transports, never, Scope.Scope> = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const memoMap = yield* Layer.makeMemoMap
+  const once = (transport: Transports["api"]): Transports["api"] =>
+    Layer.effectContext(Layer.buildWithMemoMap(transport, memoMap, scope))
+  const storages = new Map<string, Transports["api"]>()
+  const storageOf: Transports["storageOf"] = ({ apiHost }) => {
+    const storage = storages.get(apiHost) ?? layerPublic({ apiHost })
+    storages.set(apiHost, storage)
+    return once(storage)
+  }
+  return { api: once(layer), storageOf }
+})

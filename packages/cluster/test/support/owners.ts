@@ -3,19 +3,10 @@ import * as TenantOwner from "@live-response/cluster/TenantOwner"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
+import { named, newTenant } from "./newTenants.ts"
 import { sharedServer } from "./server.ts"
 
-const decodeTenant = Schema.decodeSync(Tenants.TenantId)
-
-/** The settings of a tenant that is not signed in to. */
-export const named = (name: string): Tenants.NewTenant => ({ name, credential: { kind: "managed" } })
-
-let tenants = 0
-
-/** A tenant of its own for each test. */
-export const newTenant = (): Tenants.TenantId =>
-  decodeTenant(`00000000-7e4a-4000-8000-${(tenants++).toString(16).padStart(12, "0")}`)
+export { named, newTenant }
 
 export const registry: Layer.Layer<Tenants.Tenants | Database.Database> = Tenants.layer.pipe(
   Layer.provideMerge(sharedServer),

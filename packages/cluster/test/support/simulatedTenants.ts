@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
-import { named, newTenant } from "./owners.ts"
+import { named, newTenant } from "./newTenants.ts"
 
 /** The token that every simulated service accepts. */
 export const token = "a-token-of-the-cluster"
