@@ -117,4 +117,4 @@ const chaos = Effect.gen(function* () {
   process.exitCode = 1
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(chaos)
+ClusterStage.runMain(chaos)

@@ -77,4 +77,4 @@ const demo = Effect.gen(function* () {
   )
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(demo)
+ClusterStage.runMain(demo)
