@@ -174,7 +174,6 @@ const bench = Effect.gen(function* () {
   const stage = yield* ClusterStage.make({
     tenants: tenantCount,
     postgres,
-    env: { LIVE_RESPONSE_FOLLOW_EVERY: "20 seconds" },
   })
   yield* say(`${tenantCount} simulated tenants are there`)
   let started = 0

@@ -39,6 +39,8 @@ export interface Options {
   readonly postgres?: PostgresServer.Options | undefined
   /** Where results are stored. By default in a directory, whose files are also checked to be no more than there should be. */
   readonly store?: "directory" | "azurite" | undefined
+  /** How often runners search the API. By default as often as the program does. */
+  readonly followEvery?: string | undefined
   /** Variables of the runners. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
@@ -135,8 +137,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     ...store.env,
     LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
     LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
-    LIVE_RESPONSE_FOLLOW_EVERY: "5 seconds",
     NODE_EXTRA_CA_CERTS: tls.path,
+    ...(options.followEvery === undefined ? {} : { LIVE_RESPONSE_FOLLOW_EVERY: options.followEvery }),
     ...options.env,
   }
 
