@@ -142,15 +142,15 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
       yield* permit.release
     }).pipe(Effect.repeat(Schedule.spaced("50 millis")))
   }).pipe(Effect.provide(PgQuotaStore.layer.pipe(Layer.provide(Database.layer({ url: stage.server.runner })))))
+  const cpuNow = () => ProcessCosts.cpuSeconds([...runners.map(({ pid }) => pid), ...ProcessCosts.withChildren(server)])
   const measure = Effect.gen(function* () {
     yield* Effect.sleep("45 seconds")
     const span = 60
-    const pids = () => [...runners.map(({ pid }) => pid), ...ProcessCosts.withChildren(server)]
-    const [cpu, stored] = [ProcessCosts.cpuSeconds(pids()), yield* stage.storedCount]
+    const [cpu, stored] = [cpuNow(), yield* stage.storedCount]
     latencies.length = 0
     yield* Effect.sleep(Duration.seconds(span))
     return {
-      cores: (ProcessCosts.cpuSeconds(pids()) - cpu) / span,
+      cores: (cpuNow() - cpu) / span,
       rate: ((yield* stage.storedCount) - stored) / span,
     }
   })
@@ -174,7 +174,6 @@ const bench = Effect.gen(function* () {
   const stage = yield* ClusterStage.make({
     tenants: tenantCount,
     postgres,
-    env: { LIVE_RESPONSE_FOLLOW_EVERY: "20 seconds" },
   })
   yield* say(`${tenantCount} simulated tenants are there`)
   let started = 0
@@ -281,4 +280,4 @@ const bench = Effect.gen(function* () {
   )
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(bench)
+ClusterStage.runMain(bench)

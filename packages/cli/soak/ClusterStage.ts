@@ -3,6 +3,7 @@
  * tenant's results are, so that it can say what is missing, double or wrong.
  */
 import { createHash } from "node:crypto"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as ClusterDatabase from "@live-response/cluster/Database"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as PostgresServer from "@live-response/cluster/testing/PostgresServer"
@@ -20,6 +21,7 @@ import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -37,6 +39,8 @@ export interface Options {
   readonly postgres?: PostgresServer.Options | undefined
   /** Where results are stored. By default in a directory, whose files are also checked to be no more than there should be. */
   readonly store?: "directory" | "azurite" | undefined
+  /** How often runners search the API. By default as often as the program does. */
+  readonly followEvery?: string | undefined
   /** Variables of the runners. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
@@ -93,6 +97,10 @@ const unfinished = /\.[0-9a-f]{16}\.part$/
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
+/** Waits until something of the cluster holds. */
+const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
+  holds.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("100 millis") }), Effect.asVoid)
+
 /** A store of objects, and the variables by which runners find it. */
 const makeStore = Effect.fnUntraced(function* (kind: Options["store"], directory: string) {
   const env =
@@ -129,8 +137,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     ...store.env,
     LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
     LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
-    LIVE_RESPONSE_FOLLOW_EVERY: "5 seconds",
     NODE_EXTRA_CA_CERTS: tls.path,
+    ...(options.followEvery === undefined ? {} : { LIVE_RESPONSE_FOLLOW_EVERY: options.followEvery }),
     ...options.env,
   }
 
@@ -209,10 +217,6 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       all.flatMap(({ runner: owner, tenant }) => (owner?.startsWith(`${runner}-`) === true ? [tenant] : [])),
     )
 
-  /** Waits until something of the cluster holds. */
-  const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
-    holds.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("100 millis") }), Effect.asVoid)
-
   /** Waits until this many results are stored, all of them by default. */
   const untilStored = (count = expected()) => until(Effect.map(storedCount, (stored) => stored >= count))
 
@@ -278,4 +282,10 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const before = yield* Clock.currentTimeMillis
     const value = yield* effect
     return { value, seconds: ((yield* Clock.currentTimeMillis) - before) / 1000 }
+  })
+
+/** Runs a program to its end, or until Ctrl-C: then everything that it has started ends as well. */
+export const runMain = <E>(program: Effect.Effect<void, E>): void =>
+  NodeRuntime.runMain(program, {
+    teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code))),
   })

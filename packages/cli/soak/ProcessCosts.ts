@@ -8,7 +8,7 @@ const textOf = (path: string): string => {
   try {
     return readFileSync(path, "utf8")
   } catch {
-    // The process has ended.
+    // There is no such process any more.
     return ""
   }
 }
@@ -29,7 +29,7 @@ const fieldsOf = (pid: number): ReadonlyArray<string> =>
 
 export const parentOf = (pid: number): number => Number(fieldsOf(pid)[1])
 
-/** Seconds of CPU, those of children that have ended included. */
+/** Seconds of CPU, those of former children included. */
 export const cpuSeconds = (pids: ReadonlyArray<number>): number =>
   pids.reduce((sum, pid) => {
     const fields = fieldsOf(pid)

@@ -24,7 +24,7 @@ const demo = Effect.gen(function* () {
     `A cluster on this machine: ${tenantCount} tenants, ${names.length} runners. It takes about a minute.\n`,
   )
 
-  const stage = yield* ClusterStage.make({ tenants: tenantCount, store: "azurite" })
+  const stage = yield* ClusterStage.make({ followEvery: "5 seconds", tenants: tenantCount, store: "azurite" })
   const { host } = new URL(Redacted.value(stage.server.runner))
   yield* say(`PostgreSQL listens at ${host}; its files are removed at the end`)
   yield* say("Azurite, the emulator of Azure's storage, is the object store")
@@ -77,4 +77,4 @@ const demo = Effect.gen(function* () {
   )
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(demo)
+ClusterStage.runMain(demo)
