@@ -8,7 +8,7 @@ import * as SimulatedTenant from "./support/SimulatedTenant.ts"
 
 const database = ClusterDatabase.shared()
 
-/** Results are looked for often, so that a test waits for little. */
+/** Searches follow each other quickly, so that a test waits for little. */
 const quick = { LIVE_RESPONSE_FOLLOW_EVERY: "200 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "100 millis" }
 
 const serving = (box: Cli.Sandbox, env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => ({

@@ -25,7 +25,7 @@ const stop = Effect.fnUntraced(function* (work: Fiber.Fiber<unknown, unknown>) {
   yield* Messages.write("stopping")
   const ended = yield* end(work)
   yield* Messages.write(
-    Option.isSome(ended) ? "stopped" : "stopped before everything in progress had ended; other runners continue it",
+    Option.isSome(ended) ? "stopped" : "stopped before everything in progress was finished; other runners continue it",
   )
 })
 
