@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import * as Cli from "./support/Cli.ts"
 import * as ClusterDatabase from "./support/ClusterDatabase.ts"
@@ -39,10 +42,10 @@ const start = Effect.fnUntraced(function* (
   yield* said(runner, "health and metrics: ")
   const address = /health and metrics: (http:\/\/[\d.:]+)/.exec(runner.stderr())?.[1] ?? ""
   const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
-    Effect.promise(() =>
-      fetch(`${address}${path}`, { headers }).then((response) =>
-        response.text().then((text) => ({ status: response.status, text })),
-      ),
+    HttpClient.execute(HttpClientRequest.get(`${address}${path}`, { headers })).pipe(
+      Effect.flatMap((response) => Effect.map(response.text, (text) => ({ status: response.status, text }))),
+      Effect.provide(FetchHttpClient.layer),
+      Effect.orDie,
     )
   const answers = (path: string, status: number) =>
     Effect.repeat(Effect.delay(get(path), "50 millis"), { until: (answer) => answer.status === status })
