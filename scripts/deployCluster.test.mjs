@@ -69,7 +69,7 @@ const runs = (args) => {
   const { status, stderr } = spawnSync(
     join(repository, "node_modules/.bin/node"),
     [join(repository, "packages/cli/src/bin.ts"), ...args],
-    { encoding: "utf8", env: {} },
+    { encoding: "utf8", env: { LIVE_RESPONSE_OBJECT_STORE: "file:///results" } },
   )
   return { status, stderr }
 }
