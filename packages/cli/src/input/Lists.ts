@@ -1,6 +1,6 @@
 /**
  * Lists of targets or machines, read as they are needed: one per line, JSON lines, or CSV with a header. `Targets.ts` and
- * `Machines.ts` say which columns theirs have.
+ * `MachineArguments.ts` say which columns theirs have.
  */
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"

@@ -59,7 +59,7 @@ export const lines = (
   ...Option.match(forecast, {
     onNone: () => [],
     onSome: ({ after, calls }) => [
-      `${Format.count(calls)} links: the last one ${Duration.isZero(after) ? "now" : `at ${Format.instantAfter(now, after)}`}, if no other program requests links`,
+      `${Format.counted(calls, "link")}: the last one ${Duration.isZero(after) ? "now" : `at ${Format.instantAfter(now, after)}`}, if no other program requests links`,
     ],
   }),
 ]
