@@ -3,6 +3,7 @@
 //     node scripts/setup.mjs run      what the program needs
 //     node scripts/setup.mjs build    what a build needs as well
 //     node scripts/setup.mjs test     what the tests need as well
+//     node scripts/setup.mjs cluster  what a cluster on this machine needs: packages of a build, and PostgreSQL
 //     node scripts/setup.mjs docs     and what builds the site of the documentation, which has a lockfile of its own
 //
 // It is JavaScript, because it runs on the Node of the machine (20 or later) before the project's own Node is installed.
@@ -26,12 +27,14 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 
 const isForDocs = process.argv[2] === "docs"
 const isForTests = isForDocs || process.argv[2] === "test"
-const wanted = isForTests || process.argv[2] === "build" ? "test" : "run"
+const isForCluster = process.argv[2] === "cluster"
+const wanted = isForTests || isForCluster || process.argv[2] === "build" ? "test" : "run"
 const stamp = "node_modules/.live-response-setup.json"
 const isWindows = process.platform === "win32"
 
 install()
 if (isForTests) requirePrograms()
+if (isForCluster) requirePostgres("Clusters on this machine")
 if (isForDocs) installDocs()
 
 function install() {
@@ -105,25 +108,29 @@ function requirePrograms() {
   requireProgram("groff", "The tests of man pages", () => runs("groff"))
   // It has no flag for its version.
   requireProgram("mandoc", "The tests of man pages", () => spawnSync("which", ["mandoc"]).status === 0)
-  // Its programs are not on the path.
-  requireProgram("postgresql", "The tests of the cluster", () => existsSync("/usr/lib/postgresql"))
+  requirePostgres("The tests of the cluster")
   // It takes long to print its version.
   requireProgram("chromium", "The tests of the report", () => spawnSync("which", ["chromium"]).status === 0)
 }
 
-function requireProgram(program, tests, isThere) {
+/** Its programs are not on the path. */
+function requirePostgres(users) {
+  requireProgram("postgresql", users, () => existsSync("/usr/lib/postgresql"))
+}
+
+function requireProgram(program, users, isThere) {
   if (isThere()) return
   const isAllowed = process.env.LIVE_RESPONSE_SETUP_APT !== "0"
   if (isAllowed && process.getuid?.() === 0 && runs("apt-get")) {
     console.error(
-      `${tests} need ${program}, which is not installed. Because you are root, the set-up now ` +
+      `${users} need ${program}, which is not installed. Because you are root, the set-up now ` +
         `installs Debian's package: apt-get install ${program} (LIVE_RESPONSE_SETUP_APT=0 prevents that).`,
     )
     apt("update", "-q")
     apt("install", "-y", "-q", "--no-install-recommends", program)
     if (isThere()) return
   }
-  fail(`The tests need ${program}. Install it (apt-get install ${program}), then run the same command again.`)
+  fail(`${users} need ${program}. Install it (apt-get install ${program}), then run the same command again.`)
 }
 
 function runs(program) {

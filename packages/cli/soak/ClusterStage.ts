@@ -3,25 +3,32 @@
  * tenant's results are, so that it can say what is missing, double or wrong.
  */
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as ClusterDatabase from "@live-response/cluster/Database"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as PostgresServer from "@live-response/cluster/testing/PostgresServer"
+import { ObjectStore } from "@live-response/core/ObjectStore"
+import * as ObjectStoreUrl from "@live-response/core/ObjectStoreUrl"
 import { FromString } from "@live-response/core/ResultRef"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Certificate from "@live-response/node/testing/Certificate"
+import * as NodeObjectStore from "@live-response/node/NodeObjectStore"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
 import * as Clock from "effect/Clock"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Azurite from "../../node/test/support/azurite.ts"
 import * as Cli from "../test/support/Cli.ts"
 import * as Samples from "../test/support/Samples.ts"
 
@@ -30,6 +37,10 @@ export interface Options {
   /** What all simulators have. */
   readonly simulator?: Simulator.Options | undefined
   readonly postgres?: PostgresServer.Options | undefined
+  /** Where results are stored. By default in a directory, whose files are also checked to be no more than there should be. */
+  readonly store?: "directory" | "azurite" | undefined
+  /** How often runners search the API. By default as often as the program does. */
+  readonly followEvery?: string | undefined
   /** Variables of the runners. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
@@ -86,6 +97,26 @@ const unfinished = /\.[0-9a-f]{16}\.part$/
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
+/** Waits until something of the cluster holds. */
+const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
+  holds.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("100 millis") }), Effect.asVoid)
+
+/** A store of objects, and the variables by which runners find it. */
+const makeStore = Effect.fnUntraced(function* (kind: Options["store"], directory: string) {
+  const env =
+    kind === "azurite"
+      ? yield* Effect.map(Azurite.emptyContainer, ({ account, container, key, origin }) => ({
+          LIVE_RESPONSE_OBJECT_STORE: `azure://${account}/${container.slice(container.lastIndexOf("/") + 1)}?endpoint=${encodeURIComponent(`${origin}/${account}`)}`,
+          LIVE_RESPONSE_OBJECT_STORE_SECRET: key,
+        }))
+      : { LIVE_RESPONSE_OBJECT_STORE: `file://${directory}` }
+  const url = yield* Effect.orDie(Effect.fromOption(ObjectStoreUrl.parse(env.LIVE_RESPONSE_OBJECT_STORE)))
+  const context = yield* Layer.build(NodeObjectStore.layer(url)).pipe(
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })), { local: true }),
+  )
+  return { env, objects: Context.get(context, ObjectStore) }
+})
+
 export const make = Effect.fnUntraced(function* (options: Options) {
   const server = yield* PostgresServer.makeWith(options.postgres ?? {})
   const registry = yield* Layer.build(
@@ -98,15 +129,16 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const query = (use: (sql: SqlClient) => Effect.Effect<ReadonlyArray<unknown>, SqlError>) => patiently(use)
 
   const box = yield* Cli.sandbox
+  const store = yield* makeStore(options.store, box.path("objects"))
   const tls = yield* Certificate.selfSigned
   box.write("credentials/app", "a-secret-of-tests")
   const environment = {
     LIVE_RESPONSE_DATABASE_URL: Redacted.value(server.runner),
-    LIVE_RESPONSE_OBJECT_STORE: `file://${box.path("objects")}`,
+    ...store.env,
     LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
     LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
-    LIVE_RESPONSE_FOLLOW_EVERY: "5 seconds",
     NODE_EXTRA_CA_CERTS: tls.path,
+    ...(options.followEvery === undefined ? {} : { LIVE_RESPONSE_FOLLOW_EVERY: options.followEvery }),
     ...options.env,
   }
 
@@ -185,12 +217,16 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       all.flatMap(({ runner: owner, tenant }) => (owner?.startsWith(`${runner}-`) === true ? [tenant] : [])),
     )
 
-  /** Waits until something of the cluster holds. */
-  const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
-    holds.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("100 millis") }), Effect.asVoid)
-
   /** Waits until this many results are stored, all of them by default. */
   const untilStored = (count = expected()) => until(Effect.map(storedCount, (stored) => stored >= count))
+
+  /** The SHA-256 of an object. None if there is no such object. */
+  const hashOf = (path: string) =>
+    Effect.gen(function* () {
+      const hash = createHash("sha256")
+      yield* Stream.runForEach(store.objects.read(path), (bytes) => Effect.sync(() => hash.update(bytes)))
+      return hash.digest("hex")
+    }).pipe(Effect.orElseSucceed(() => undefined))
 
   /** What is not as it must be. */
   const problems = Effect.gen(function* () {
@@ -201,15 +237,15 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       const completed = new Map(
         (rows.get(id) ?? []).flatMap((row) => (row.status === "completed" ? [[row.result, row.sha256]] : [])),
       )
-      const objects = new Set(box.files(box.path(`objects/${prefix}`)))
+      const others = new Set(options.store === "azurite" ? [] : box.files(box.path(`objects/${prefix}`)))
       for (const [result, sha] of results) {
         const path = `${result.replace(":", "/")}.bin`
+        others.delete(path)
         if (completed.get(result) !== sha) found.push(`${name}: the manifest has no right row for ${result}`)
-        if (!objects.delete(path)) found.push(`${name}: ${path} is missing`)
-        else if (sha256(readFileSync(box.path(`objects/${prefix}/${path}`))) !== sha)
-          found.push(`${name}: ${path} differs`)
+        const hash = yield* hashOf(`${prefix}/${path}`)
+        if (hash !== sha) found.push(`${name}: ${path} ${hash === undefined ? "is missing" : "differs"}`)
       }
-      for (const other of objects) if (!unfinished.test(other)) found.push(`${name}: ${other} is one object too many`)
+      for (const other of others) if (!unfinished.test(other)) found.push(`${name}: ${other} is one object too many`)
       for (const result of completed.keys())
         if (!results.has(result)) found.push(`${name}: ${result} is not its result`)
       const calls = yield* simulator.calls
@@ -246,4 +282,10 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const before = yield* Clock.currentTimeMillis
     const value = yield* effect
     return { value, seconds: ((yield* Clock.currentTimeMillis) - before) / 1000 }
+  })
+
+/** Runs a program to its end, or until Ctrl-C: then everything that it has started ends as well. */
+export const runMain = <E>(program: Effect.Effect<void, E>): void =>
+  NodeRuntime.runMain(program, {
+    teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => onExit(Number(process.exitCode ?? code))),
   })

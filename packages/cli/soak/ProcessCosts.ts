@@ -8,7 +8,7 @@ const textOf = (path: string): string => {
   try {
     return readFileSync(path, "utf8")
   } catch {
-    // The process has ended.
+    // There is no such process any more.
     return ""
   }
 }
@@ -21,13 +21,18 @@ export const withChildren = (pid: number): ReadonlyArray<number> => [
     .flatMap((child) => (child.trim() === "" ? [] : [Number(child)])),
 ]
 
-/** Seconds of CPU, those of children that have ended included. */
+const fieldsOf = (pid: number): ReadonlyArray<string> =>
+  // The name of the program, in brackets, may have spaces.
+  textOf(`/proc/${pid}/stat`)
+    .replace(/^.*\) /, "")
+    .split(" ")
+
+export const parentOf = (pid: number): number => Number(fieldsOf(pid)[1])
+
+/** Seconds of CPU, those of former children included. */
 export const cpuSeconds = (pids: ReadonlyArray<number>): number =>
   pids.reduce((sum, pid) => {
-    // The name of the program, in brackets, may have spaces.
-    const fields = textOf(`/proc/${pid}/stat`)
-      .replace(/^.*\) /, "")
-      .split(" ")
+    const fields = fieldsOf(pid)
     return sum + fields.slice(11, 15).reduce((ticks, field) => ticks + Number(field), 0) / ticksPerSecond
   }, 0)
 

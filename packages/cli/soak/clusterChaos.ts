@@ -27,7 +27,7 @@ type Disturbance = "kill -9" | "SIGTERM" | "SIGSTOP, SIGCONT" | "PostgreSQL away
 const disturbances: ReadonlyArray<Disturbance> = ["kill -9", "SIGTERM", "SIGSTOP, SIGCONT", "PostgreSQL away"]
 
 const chaos = Effect.gen(function* () {
-  const stage = yield* ClusterStage.make({ tenants: tenantCount })
+  const stage = yield* ClusterStage.make({ followEvery: "5 seconds", tenants: tenantCount })
   const scope = yield* Effect.scope
   const problems: Array<string> = []
   const counts = new Map<Disturbance, number>()
@@ -117,4 +117,4 @@ const chaos = Effect.gen(function* () {
   process.exitCode = 1
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(chaos)
+ClusterStage.runMain(chaos)

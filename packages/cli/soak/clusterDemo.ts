@@ -1,5 +1,5 @@
 /**
- * Shows a cluster: PostgreSQL, twenty simulated tenants and three runners. One runner is killed, and every result arrives.
+ * Shows a cluster: PostgreSQL, Azurite, twenty simulated tenants and three runners. One runner is killed, and every result arrives.
  *
  *     npm run demo:cluster
  */
@@ -24,9 +24,10 @@ const demo = Effect.gen(function* () {
     `A cluster on this machine: ${tenantCount} tenants, ${names.length} runners. It takes about a minute.\n`,
   )
 
-  const stage = yield* ClusterStage.make({ tenants: tenantCount })
+  const stage = yield* ClusterStage.make({ followEvery: "5 seconds", tenants: tenantCount, store: "azurite" })
   const { host } = new URL(Redacted.value(stage.server.runner))
   yield* say(`PostgreSQL listens at ${host}; its files are removed at the end`)
+  yield* say("Azurite, the emulator of Azure's storage, is the object store")
   const total = tenantCount * perTenant
   const addWave = (count: number) =>
     Effect.forEach(stage.tenants, (tenant) => stage.addResults(tenant, count, 20_000), { discard: true })
@@ -76,4 +77,4 @@ const demo = Effect.gen(function* () {
   )
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(demo)
+ClusterStage.runMain(demo)

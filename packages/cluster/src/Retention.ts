@@ -36,6 +36,12 @@ export interface Options {
    * for which Defender retains data.
    */
   readonly results?: Duration.Input | undefined
+
+  /**
+   * Runs that were given to the cluster, counted from their end, with their events. By default 90 days. The journal of their
+   * sessions stays, so the same run still starts no session twice.
+   */
+  readonly runs?: Duration.Input | undefined
 }
 
 /**
@@ -47,6 +53,7 @@ export interface Options {
 export interface Removed {
   readonly calls: number
   readonly results: number
+  readonly runs: number
 }
 
 const decodeRemoved = rowsOf(Schema.Struct({ removed: Schema.Int }))
@@ -70,7 +77,33 @@ const removeResults: Remove = (sql, olderThan) => sql`with old as (
       returning 1)
   select count(*)::int4 as removed from gone`
 
+/**
+ * The rows of a table that belong to runs which ended long ago. A run may have hundreds of thousands of them, and its index finds
+ * them whatever the planner expects: `lateral` with a limit leaves it no other way. Nothing writes to them any more, so their place
+ * in the table names them.
+ */
+const removeOfRuns =
+  (table: string): Remove =>
+  (sql, olderThan) =>
+    sql`with gone as (delete from live_response.${sql(table)} where ctid = any (array(
+        select part.ctid from live_response.cluster_runs run
+          cross join lateral (select ctid from live_response.${sql(table)} part where part.run = run.run
+            order by n limit ${String(batch)}::int) part
+          where run.ended_at < now() - ${olderThan}::interval limit ${String(batch)}::int))
+        returning 1)
+      select count(*)::int4 as removed from gone`
+
+/** Those of which nothing else is left. */
+const removeRuns: Remove = (sql, olderThan) => sql`with gone as (
+    delete from live_response.cluster_runs where ctid = any (array(
+      select ctid from live_response.cluster_runs where ended_at < now() - ${olderThan}::interval
+        order by ended_at limit ${String(batch)}::int))
+      returning 1)
+  select count(*)::int4 as removed from gone`
+
 const quotaAge = Duration.days(31)
+
+const runAge = Duration.days(90)
 
 /** Removes batches until one is not full. */
 const removeAll = Effect.fnUntraced(function* (remove: Remove, age: Duration.Input) {
@@ -101,7 +134,10 @@ export const removeOld = Effect.fn("Retention.removeOld")(function* (
 ): Effect.fn.Return<Removed, DatabaseError, Database> {
   const calls = yield* removeAll(removeCalls, options.quota ?? quotaAge)
   const results = options.results === undefined ? 0 : yield* removeAll(removeResults, options.results)
-  return { calls, results }
+  const age = options.runs ?? runAge
+  yield* removeAll(removeOfRuns("cluster_run_events"), age)
+  yield* removeAll(removeOfRuns("cluster_run_machines"), age)
+  return { calls, results, runs: yield* removeAll(removeRuns, age) }
 })
 
 /**
@@ -124,10 +160,10 @@ export const removeOld = Effect.fn("Retention.removeOld")(function* (
  */
 export const run = (options: Options = {}): Effect.Effect<never, DatabaseError, Database> =>
   removeOld(options).pipe(
-    Effect.tap(({ calls, results }) =>
-      calls + results === 0
+    Effect.tap(({ calls, results, runs }) =>
+      calls + results + runs === 0
         ? Effect.void
-        : Effect.logInfo(`removed what is too old: ${results} results and ${calls} calls of quotas`),
+        : Effect.logInfo(`removed what is too old: ${results} results, ${runs} runs and ${calls} calls of quotas`),
     ),
     Effect.repeat(Schedule.spaced("1 hour")),
     Effect.andThen(Effect.never),

@@ -120,6 +120,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const journal = yield* PgFleetJournal.make
   const live = yield* LiveResponse
   const lockOf = makeSessionLocks()
+  const slots = Fleet.makeSlots()
   const places = yield* Semaphore.make(Math.max(1, options.runs ?? defaultRuns))
 
   /** Runs the sessions that are left, and downloads the results that are left. */
@@ -127,7 +128,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const { append, progress } = yield* openEvents(log, run)
     const fleet = yield* Effect.provideService(Fleet.make, FleetJournal, journalOf(found, started))
     const machines = Stream.filter(log.machines(run), (machineId) => !progress.isDone(machineId))
-    const sessions = fleet.run(machines, started.session, yield* fleetOptions(started)).pipe(
+    const sessions = fleet.run(machines, started.session, { ...(yield* fleetOptions(started)), shared: slots }).pipe(
       Stream.tap((session) => append([{ session }])),
       Stream.flatMap((event: FleetEvent) =>
         Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : []),

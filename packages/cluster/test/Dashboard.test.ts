@@ -4,9 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { sharedServer } from "./support/server.ts"
 
@@ -51,10 +53,19 @@ describe("docs/grafana/live-response-tenants.json", () => {
         Array.from(expr.matchAll(/\b(?:effect|live_response)_\w+/g), ([name]) => name),
       )
       assert.isAtLeast(new Set(used).size, 7)
-      const text = yield* Cluster.Cluster.pipe(
-        Effect.andThen(PrometheusMetrics.format()),
-        Effect.provide(Cluster.layer({ url: runner, runner: "measured" })),
-      )
+      const text = yield* Effect.gen(function* () {
+        const { each } = yield* Cluster.Cluster
+        const isStarted = yield* Deferred.make<void>()
+        yield* each("a piece of work", Effect.andThen(Deferred.succeed(isStarted, undefined), Effect.never))
+        yield* Deferred.await(isStarted)
+        // They are counted when all that is new has been started.
+        return yield* PrometheusMetrics.format().pipe(
+          Effect.repeat({
+            until: (text) => text.includes("effect_cluster_singletons"),
+            schedule: Schedule.spaced("50 millis"),
+          }),
+        )
+      }).pipe(Effect.scoped, Effect.provide(Cluster.layer({ url: runner, runner: "measured" })))
       const own = file("docs/embedding.md").matchAll(/^\| `(live_response\.[a-z_.]+)` +\|/gm)
       const known = new Set([
         ...Array.from(text.matchAll(/^# TYPE (\w+)/gm), ([, name]) => name),

@@ -10,14 +10,16 @@ import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as FollowPosition from "@live-response/core/FollowPosition"
 import { MachineAction } from "@live-response/core/MachineAction"
 import * as Manifest from "@live-response/core/Manifest"
+import { PutFile, Session } from "@live-response/core/Session"
 import type { StoreError } from "@live-response/core/StoreError"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { action, entriesOf, journalSuite, other } from "../../core/test/support/JournalSuite.ts"
+import { action, entriesOf, journalSuite, long, other } from "../../core/test/support/JournalSuite.ts"
 import { completed, failed, manifestSuite } from "../../core/test/support/ManifestSuite.ts"
 import { positionAt, positionSuite, sessions } from "../../core/test/support/PositionSuite.ts"
 import { refAt } from "../../core/test/support/refs.ts"
@@ -153,6 +155,24 @@ describe("TenantOwner", () => {
         yield* Context.get(next, FollowPosition.FollowPosition).find(sessions),
         Option.some(positionAt(7)),
       )
+    }).pipe(Effect.scoped, Effect.provide(registry)),
+  )
+
+  it.live("knows in any spelling the sessions that an earlier release has stored", () =>
+    Effect.gen(function* () {
+      const tenant = yield* addTenant
+      const { open: openSession } = Context.get(yield* open(tenant), FleetJournal.FleetJournal)
+      const { id } = yield* openSession(long)
+      yield* Database.Database.use(({ query }) =>
+        query((sql) => sql`update live_response.runs set comment_sha256 = null where tenant = ${tenant}::uuid`),
+      )
+      const respelled = {
+        ...long,
+        commands: Arr.map(long.commands, (command) =>
+          command._tag === "PutFile" ? PutFile.make({ fileName: "COLLECT.exe" }) : command,
+        ),
+      }
+      assert.strictEqual((yield* openSession(Session.make(respelled))).id, id)
     }).pipe(Effect.scoped, Effect.provide(registry)),
   )
 

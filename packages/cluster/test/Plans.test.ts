@@ -8,7 +8,7 @@ import { fill } from "./support/manyRows.ts"
 import * as Plans from "./support/Plans.ts"
 
 /** Tables with a row for each tenant or each runner, and no more. */
-const small = /\bon (tenants|engine_\w+|migrations|quota_blocks)\b/
+const small = /\bon (tenants|tenant_status|engine_\w+|migrations|quota_blocks)\b/
 
 const results = 200_000
 

@@ -18,8 +18,8 @@ describe("Retention.removeOld", () => {
       yield* fill({ tenants: 4, results: 20_000, calls: 6000 }).pipe(
         Effect.provide(Database.layerUnchecked({ url: owner }), { local: true }),
       )
-      assert.deepStrictEqual(yield* Retention.removeOld(), { calls: 6000, results: 0 })
-      assert.deepStrictEqual(yield* Retention.removeOld(), { calls: 0, results: 0 })
+      assert.deepStrictEqual(yield* Retention.removeOld(), { calls: 6000, results: 0, runs: 44 })
+      assert.deepStrictEqual(yield* Retention.removeOld(), { calls: 0, results: 0, runs: 0 })
       assert.deepStrictEqual(yield* countOf("quota_calls"), { count: "24000" })
       // A result a second: so many are older than an hour.
       const { results } = yield* Retention.removeOld({ results: "1 hour" })

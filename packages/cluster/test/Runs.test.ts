@@ -4,10 +4,14 @@ import { type ClusterRun, RunId } from "@live-response/cluster/ClusterRun"
 import * as Database from "@live-response/cluster/Database"
 import * as Runs from "@live-response/cluster/Runs"
 import * as Tenants from "@live-response/cluster/Tenants"
+import type { ResultRef } from "@live-response/core/ResultRef"
+import * as ResultStore from "@live-response/core/ResultStore"
 import * as Session from "@live-response/core/Session"
+import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
@@ -121,6 +125,33 @@ describe.concurrent("Runs", () => {
       assert.strictEqual(failed.state, "failed")
       assert.strictEqual(failed.error?.message, error.message)
       assert.match((yield* Effect.flip(runs.cancel(run))).message, /has finished and can't be cancelled/)
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("waits where the results can't be stored, says so, and resumes", () =>
+    Effect.gen(function* () {
+      const { endpoint, sessions, submit, tenant } = yield* tenantWith({ machines: machines(2) })
+      let isFull = true
+      const full = new StoreError({ path: "/spool", problem: "DiskFull", detail: "ENOSPC" })
+      const results = Layer.effect(
+        ResultStore.ResultStore,
+        Effect.map(ResultStore.ResultStore, (store) => ({
+          ...store,
+          open: (ref: ResultRef) => Effect.suspend(() => (isFull ? Effect.fail(full) : store.open(ref))),
+        })),
+      ).pipe(Layer.provide(ResultStore.layerMemory))
+      yield* Effect.forkScoped(executeFor(tenant, endpoint, undefined, results))
+      const run = yield* submit()
+      const events = yield* Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
+        Stream.tap((event) =>
+          Effect.sync(() => {
+            if ("unavailable" in event) isFull = false
+          }),
+        ),
+        Stream.runCollect,
+      )
+      assert.deepInclude(namesOf(events), { started: 2, ended: 2, unavailable: 1, "result completed": 2 })
+      assert.deepStrictEqual(yield* sessions, [1, 1])
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 

@@ -21,6 +21,7 @@ import * as FleetRun from "./internal/fleetRun.ts"
 import { ofBatch, Patience } from "./internal/patience.ts"
 import * as SessionCheck from "./internal/sessionCheck.ts"
 import * as SessionMetrics from "./internal/sessionMetrics.ts"
+import * as SessionSlots from "./internal/sessionSlots.ts"
 import * as SessionStart from "./internal/sessionStart.ts"
 import { Quota, type Service as QuotaService } from "./Quota.ts"
 import type * as QuotaRule from "./QuotaRule.ts"
@@ -37,6 +38,9 @@ import { Timing } from "./Timing.ts"
 export interface RunOptions {
   /** How many sessions are in progress at once. By default 50, Microsoft's limit for a tenant (`Session.limits.atOnce`). */
   readonly sessions?: number | undefined
+
+  /** The slots that this run shares with other runs of its tenant. By default it shares none. */
+  readonly shared?: Slots | undefined
 
   /**
    * Waits for a session of somebody else that is in progress on a machine, in place of this one. By default `false`: the
@@ -68,6 +72,22 @@ export interface RunOptions {
    */
   readonly giveUpAfter?: Duration.Input | undefined
 }
+
+/**
+ * Slots for sessions in progress, which several runs of a tenant share.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Slots extends SessionSlots.SessionSlots {}
+
+/**
+ * Makes slots for so many sessions at once. By default 50, Microsoft's limit for a tenant.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeSlots = (sessions: number = limits.atOnce): Slots => SessionSlots.make(sessions)
 
 /**
  * @since 0.1.0
@@ -158,6 +178,17 @@ const startsAtOnce = limits.perMinute
 /** How many events are buffered for a slow reader. */
 const eventsAhead = 64
 
+/** The options with their defaults. */
+const settingsOf = (options: RunOptions = {}) => ({
+  sessions: options.sessions ?? limits.atOnce,
+  shared: options.shared,
+  adopt: options.adopt === true,
+  cancelBlocking: options.cancelBlocking === true,
+  retryFailed: options.retryFailed === true,
+  deadline: options.deadline,
+  isWaiting: options.wait !== false,
+})
+
 /**
  * Makes the service.
  *
@@ -184,12 +215,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         timing,
         journal: yield* journal.open(session),
         session,
-        sessions: options?.sessions ?? limits.atOnce,
-        adopt: options?.adopt === true,
-        cancelBlocking: options?.cancelBlocking === true,
-        retryFailed: options?.retryFailed === true,
-        deadline: options?.deadline,
-        isWaiting: options?.wait !== false,
+        ...settingsOf(options),
         send,
       })
       yield* machines.pipe(

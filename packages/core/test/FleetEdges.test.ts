@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionWatch from "@live-response/core/ActionWatch"
 import { DefenderApi } from "@live-response/core/DefenderApi"
-import { Fleet } from "@live-response/core/Fleet"
+import * as Fleets from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as MachineAction from "@live-response/core/MachineAction"
@@ -40,6 +40,17 @@ const idAt = (n: number) => decodeId(`00000000-0000-4000-8000-${n.toString(16).p
 const decodeAction = Schema.decodeUnknownSync(MachineAction.FromApi)
 
 describe("Fleet.run in edge cases", () => {
+  it.effect("keeps the limit that runs share, whatever each of them may have by itself", () =>
+    Effect.gen(function* () {
+      const shared = Fleets.makeSlots(3)
+      const ids = machineIds(20)
+      const runs = [ids.slice(0, 10), ids.slice(10)].map((ids) => run(() => ({}), ids, { sessions: 2, shared }))
+      const ended = yield* inVirtualTime(Effect.all(runs, { concurrency: 2 }), "2 days")
+      for (const events of ended) assert.strictEqual(kinds(events).ended, 10)
+      assert.strictEqual(yield* mostAtOnce, 3)
+    }).pipe(overService({ machines: machines(20) })),
+  )
+
   it.effect("polls a session in progress often, even among two thousand offline machines", () => {
     const api = Layer.mock(DefenderApi, {
       client: HttpClient.make(() => Effect.die("not of use here")),
@@ -139,7 +150,7 @@ describe("Fleet.run in edge cases", () => {
         return kind === "list" && nth > 3 ? { instead: page(503, "") } : {}
       }
       const leaving = Effect.gen(function* () {
-        const { run } = yield* Fleet
+        const { run } = yield* Fleets.Fleet
         yield* Stream.runDrain(run(Stream.fromIterable(machineIds(3)), session, { deadline: "20 seconds" }))
         const before = calls
         yield* Effect.sleep("1 hour")
@@ -157,7 +168,7 @@ describe("Fleet.run in edge cases", () => {
         comment: "case 4711",
       })
       const error = yield* Effect.gen(function* () {
-        const { run } = yield* Fleet
+        const { run } = yield* Fleets.Fleet
         return yield* Effect.flip(Stream.runDrain(run(Stream.fromIterable(machineIds(3)), piped)))
       }).pipe(
         Effect.provide(

@@ -6,6 +6,7 @@
 import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import * as GetClient from "./internal/getClient.ts"
+import { promptly } from "./internal/promptRequests.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
 import { ReadBuffers } from "./internal/readBuffers.ts"
@@ -82,7 +84,9 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const reads = new ReadBuffers()
   const dispatcher = yield* makeDispatcher({ onread: reads.onread, ...(lookup === undefined ? {} : { lookup }) })
   const get = GetClient.make(dispatcher, new BodyMemory(reads))
-  const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, dispatcher)
+  // A request with a body may start a session, which must not start late.
+  const prompt = dispatcher.compose(promptly(yield* Clock.Clock))
+  const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, prompt)
   const execute = (request: HttpClientRequest) => (GetClient.isFor(request) ? get : other).execute(request)
   return withDebugLog(
     HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(Effect.flatMap(execute), Effect.succeed),
@@ -100,6 +104,9 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
  * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply; their lower-case names take precedence. A proxy without a scheme
  * (`host:port`) is one over http. `NO_PROXY` is a list of hosts, separated by commas: `contoso.com` and `.contoso.com` are
  * the domain with all its hosts, `*` is every host. A range of addresses (`10.0.0.0/8`) is ignored, with a warning.
+ *
+ * A request with a body is written within 45 seconds or not at all: a program that was frozen while its connection opened sends
+ * nothing that it should have sent before.
  *
  * A proxy that can't be parsed fails with a `ConfigError` that names the variable, and not its value.
  *

@@ -3,7 +3,7 @@
  */
 import type { Tenant } from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -14,6 +14,7 @@ import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 
@@ -55,6 +56,16 @@ const health = Layer.effect(
   }),
 )
 
+/**
+ * Marks the runners that are gone, so that the others take what they had.
+ *
+ * One runner of the engine checks all. If that is the one that is gone, the locks of a former runner must expire before anybody
+ * checks again, which was measured to take 15 seconds. Therefore each runner checks the others.
+ */
+const markGone = (sql: SqlClient.SqlClient) =>
+  sql`update live_response.engine_runners r set healthy = false where healthy and not exists (
+    select 1 from pg_stat_activity where application_name = ${applicationName("")} || split_part(r.address, ':', 1))`
+
 export interface Engine {
   /** Runs the effect on one runner at a time, until the scope closes. It is not run again after it ends, in whatever way. */
   readonly register: <R>(
@@ -74,6 +85,11 @@ export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runne
   )
   const { registerSingleton } = yield* Effect.flatMap(Layer.build(layer), (context) =>
     Effect.provide(Sharding.Sharding, context),
+  )
+  yield* markGone(sql).pipe(
+    Effect.ignore,
+    Effect.repeat(Schedule.spaced(timing.runnerHealthCheckInterval)),
+    Effect.forkScoped,
   )
   const engine: Engine = { register: (name, effect) => registerSingleton(name, effect) }
   return engine

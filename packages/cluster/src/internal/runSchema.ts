@@ -18,6 +18,7 @@ export const runs: ReadonlyArray<string> = [
     at timestamptz not null default now(), started_at timestamptz, ended_at timestamptz)`,
   `create index cluster_runs_open on live_response.cluster_runs (tenant, at) where state in ('queued', 'running')`,
   `create index cluster_runs_at on live_response.cluster_runs (at)`,
+  `create index cluster_runs_ended on live_response.cluster_runs (ended_at) where ended_at is not null`,
 
   `create table live_response.cluster_run_machines (
     run uuid not null references live_response.cluster_runs on delete cascade, n int not null, machine_id text not null,

@@ -22,7 +22,12 @@ export const token = "a-token-of-tests"
 const window = Schema.decodeSync(QuotaRule.WindowFromString)("1000/1 minute")
 
 /** The services of one owner of a tenant. Each time that it is built, it is a new owner. */
-export const ownerOf = (tenant: Tenants.TenantId, endpoint: string, bearer = token) =>
+export const ownerOf = (
+  tenant: Tenants.TenantId,
+  endpoint: string,
+  bearer = token,
+  results: Layer.Layer<ResultStore.ResultStore> = ResultStore.layerMemory,
+) =>
   NodeLiveResponse.layerOver({
     endpoint,
     storageHosts: "any",
@@ -33,15 +38,19 @@ export const ownerOf = (tenant: Tenants.TenantId, endpoint: string, bearer = tok
     visibleWithin: "1 second",
     retries: 3,
   }).pipe(
-    Layer.provide([Credential.layerToken(Redacted.make(bearer)), PgQuotaStore.layer, ResultStore.layerMemory]),
+    Layer.provide([Credential.layerToken(Redacted.make(bearer)), PgQuotaStore.layer, results]),
     Layer.provideMerge(Layer.mergeAll(PgManifest.layer, PgFleetJournal.layer, OpenRuns.layer)),
     Layer.provideMerge(TenantOwner.layer(tenant)),
     Layer.fresh,
   )
 
 /** Owns the tenant, and executes its runs. */
-export const executeFor = (tenant: Tenants.TenantId, endpoint: string, bearer?: string) =>
-  RunExecutor.run().pipe(Effect.provide(ownerOf(tenant, endpoint, bearer), { local: true }), Effect.scoped)
+export const executeFor = (
+  tenant: Tenants.TenantId,
+  endpoint: string,
+  bearer?: string,
+  results?: Layer.Layer<ResultStore.ResultStore>,
+) => RunExecutor.run().pipe(Effect.provide(ownerOf(tenant, endpoint, bearer, results), { local: true }), Effect.scoped)
 
 export const database = (url: string) =>
   Tenants.layer.pipe(Layer.provideMerge(Database.layer({ url: Redacted.make(url), timeout: "5 seconds" })))

@@ -32,6 +32,7 @@ export interface Options {
   readonly journal: FleetJournal.Run
   readonly session: Session
   readonly sessions: number
+  readonly shared: SessionSlots.SessionSlots | undefined
   readonly adopt: boolean
   readonly cancelBlocking: boolean
   readonly retryFailed: boolean
@@ -238,6 +239,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   const { deadline, isWaiting, journal, send, sessions, timing } = options
   const atDeadline = yield* makeDeadline(deadline)
   const log = FleetLog.make(journal, send)
+  const own = SessionSlots.make(Math.max(1, sessions))
   const following = yield* FiberSet.make<void, BatchError>()
   const searching = yield* FiberSet.make<void, BatchError>()
   const owners = new SessionOwners()
@@ -247,7 +249,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     ...SessionStart.make({ ...options, ...log }),
     atDeadline,
     circuitBreaker: CircuitBreaker.make(),
-    slots: SessionSlots.make(Math.max(1, sessions)),
+    slots: options.shared === undefined ? own : SessionSlots.both(own, options.shared),
     owners,
     follow: SessionFollow.make({ ...options, ...log, owners, settling: timing.settling, atDeadline }),
     following,

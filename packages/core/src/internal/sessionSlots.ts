@@ -30,11 +30,20 @@ const changeOf = ({ isAbsent, startedAt }: State, { status }: MachineAction, now
   return isLate ? "offline" : undefined
 }
 
-/**
- * A session whose machine is offline releases its slot, because it may be pending for days. It takes a slot again when it
- * starts after all. That can exceed the limit; then no other session starts until there are fewer.
- */
-export const make = (limit: number) => {
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** A limit of sessions in progress. */
+interface Limit {
+  /** Waits until one session more is within the limit, in its caller's mask. An interrupted caller counts for none. */
+  readonly enter: (restore: Restore) => Effect.Effect<void>
+
+  /** Counts a session more, also above the limit: then none enters until there are fewer. */
+  readonly occupy: () => void
+
+  readonly leave: () => void
+}
+
+const makeLimit = (limit: number): Limit => {
   const line = new WaitingLine<"slot", never>()
   let held = 0
 
@@ -44,18 +53,33 @@ export const make = (limit: number) => {
       line.grant("slot")
     }
   }
-  const release = () => {
+  const leave = () => {
     held--
     grant()
   }
+  return {
+    leave,
+    occupy: () => void held++,
+    enter: (restore) =>
+      Effect.suspend(() => {
+        const ticket = line.enter(false)
+        grant()
+        const giveBack = Effect.sync(() => {
+          if (line.leave(ticket) !== undefined) leave()
+        })
+        return Effect.onError(Effect.asVoid(restore(Deferred.await(ticket.granted))), () => giveBack)
+      }),
+  }
+}
 
-  /** The slot of a session that `held` counts already. */
-  const slot = Effect.map(Clock.currentTimeMillis, (startedAt): Slot => {
+/** The slot of a session that the limits count already. */
+const slotOf = (limits: ReadonlyArray<Limit>) =>
+  Effect.map(Clock.currentTimeMillis, (startedAt): Slot => {
     const state: State = { startedAt, isHeld: true, isAbsent: false }
     const releaseOnce = () => {
       if (!state.isHeld) return
       state.isHeld = false
-      release()
+      for (const { leave } of limits) leave()
     }
     return {
       release: Effect.sync(releaseOnce),
@@ -67,36 +91,51 @@ export const make = (limit: number) => {
           if (state.isAbsent) releaseOnce()
           else {
             state.isHeld = true
-            held++
+            for (const { occupy } of limits) occupy()
           }
           return change
         }),
     }
   })
 
-  return {
-    /** Waits for a slot in its caller's mask. An interrupted caller has none. */
-    acquire: (restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<Slot> =>
-      Effect.suspend(() => {
-        const ticket = line.enter(false)
-        grant()
-        const leave = Effect.sync(() => {
-          if (line.leave(ticket) !== undefined) release()
-        })
-        return Effect.andThen(
-          Effect.onError(restore(Deferred.await(ticket.granted)), () => leave),
-          slot,
-        )
-      }),
+/** Enters one limit after the other. */
+const enterAll = (limits: ReadonlyArray<Limit>, restore: Restore): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const [first, ...rest] = limits
+    if (first === undefined) return Effect.void
+    return Effect.andThen(
+      first.enter(restore),
+      Effect.onError(enterAll(rest, restore), () => Effect.sync(first.leave)),
+    )
+  })
 
-    /** The slot of a session that is in progress already. It does not wait. */
-    occupy: Effect.uninterruptible(
-      Effect.suspend(() => {
-        held++
-        return slot
-      }),
-    ),
-  }
+export interface SessionSlots {
+  /** What a session counts for. */
+  readonly limits: ReadonlyArray<Limit>
+
+  /** Waits for a slot in its caller's mask. An interrupted caller has none. */
+  readonly acquire: (restore: Restore) => Effect.Effect<Slot>
+
+  /** The slot of a session that is in progress already. It does not wait. */
+  readonly occupy: Effect.Effect<Slot>
 }
 
-export type SessionSlots = ReturnType<typeof make>
+const over = (limits: ReadonlyArray<Limit>): SessionSlots => ({
+  limits,
+  acquire: (restore) => Effect.andThen(enterAll(limits, restore), slotOf(limits)),
+  occupy: Effect.uninterruptible(
+    Effect.suspend(() => {
+      for (const { occupy } of limits) occupy()
+      return slotOf(limits)
+    }),
+  ),
+})
+
+/**
+ * A session whose machine is offline releases its slot, because it may be pending for days. It takes a slot again when it
+ * starts after all. That can exceed the limit; then no other session starts until there are fewer.
+ */
+export const make = (limit: number): SessionSlots => over([makeLimit(limit)])
+
+/** Slots of sessions that count for the limits of both. */
+export const both = (one: SessionSlots, other: SessionSlots): SessionSlots => over([...one.limits, ...other.limits])

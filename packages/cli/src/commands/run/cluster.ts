@@ -16,6 +16,7 @@ import * as ApiLayer from "../../api/ApiLayer.ts"
 import * as Failure from "../../Failure.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Messages from "../../output/Messages.ts"
+import * as Notification from "../../output/Notification.ts"
 import { printableJson } from "../../output/Printable.ts"
 import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import * as TenantText from "../../output/TenantText.ts"
@@ -97,7 +98,8 @@ const submitAndWatch = Effect.fnUntraced(function* (named: ReadonlyArray<Machine
       yield* reportLeftOut(leftOut)
       yield* Effect.forEach(bad, reportBadMachine, { discard: true })
     })
-    return yield* Watch.watch(run, options, introduce)
+    const onOutcome = Notification.notifier(options.notify, { command: "run", directory: "" })
+    return yield* Watch.watch(run, { ...options, onOutcome }, introduce)
   }
   if (run !== undefined) yield* reportSubmitted(run, tenant, options, Console.log)
   yield* Effect.forEach(bad, (each) => EventOutput.reportBad({ json, print: Console.log }, "notStarted", each), {

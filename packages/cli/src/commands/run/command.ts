@@ -152,6 +152,7 @@ const problemInCluster = (options: Options): string | undefined => {
     ...(Option.isSome(options.concurrency) ? ["--concurrency"] : []),
     ...(Option.isSome(options.maxBytes) ? ["--max-bytes"] : []),
     ...(Option.isSome(options.maxTotal) ? ["--max-total"] : []),
+    ...(Option.isSome(options.minFree) ? ["--min-free"] : []),
     ...(Option.isSome(options.limitRate) ? ["--limit-rate"] : []),
   ]
   if (options.dryRun) return "--dry-run shows what this machine would do: leave out --cluster"

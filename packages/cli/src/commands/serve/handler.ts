@@ -34,7 +34,7 @@ const work = Effect.fnUntraced(function* (options: Options) {
   yield* service.ready
   yield* Messages.write(`runner ${runner} has joined the cluster`)
   return yield* Effect.never
-}, Effect.scoped)
+})
 
 /** Each event is a line, unless only warnings are asked for. */
 const withLevel =

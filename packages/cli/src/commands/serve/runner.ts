@@ -85,18 +85,13 @@ const spool = ({ spool: directory }: Options) =>
     Layer.provide(NodeLiveResponse.layerFiles),
   )
 
-/** What collects the tenants. */
-const collectors = (runner: string, store: ObjectStoreUrl.ObjectStoreUrl, options: Options) =>
-  Layer.unwrap(
-    Effect.map(settings, (settings) => Collectors.layer({ ...settings, runner, spool: options.spool })),
-  ).pipe(
-    Layer.provide(Layer.mergeAll(Tenants.layer, TenantStatus.layer, OpenRuns.layer, PgQuotaStore.layer)),
-    Layer.provide([
-      TransferBounds.layer(limitsOf(options)),
-      TenantCredentials.layerConfig,
-      NodeObjectStore.layer(store),
-      spool(options),
-    ]),
+/** What a runner has without the cluster. */
+const ownOf = (store: ObjectStoreUrl.ObjectStoreUrl, options: Options) =>
+  Layer.mergeAll(
+    TransferBounds.layer(limitsOf(options)),
+    TenantCredentials.layerConfig,
+    NodeObjectStore.layer(store),
+    spool(options),
   )
 
 /** Joins the cluster as this runner, and collects until the scope closes. */
@@ -104,11 +99,16 @@ export const start = Effect.fnUntraced(function* (runner: string, options: Optio
   const store = yield* Effect.mapError(Effect.fromOption(ObjectStoreUrl.parse(options.objectStore)), () =>
     Failure.usage(`--object-store must be ${ObjectStoreUrl.expected}`),
   )
+  const common = yield* settings
+  const own = yield* Layer.build(ownOf(store, options))
+  // What is wrong on this machine is known before the others see it.
   const place = yield* join(runner)
-  const context = yield* Layer.build(
-    Layer.provideMerge(collectors(runner, store, options), Layer.succeedContext(place)),
+  const collectors = Collectors.layer({ ...common, runner, spool: options.spool }).pipe(
+    Layer.provide(Layer.mergeAll(Tenants.layer, TenantStatus.layer, OpenRuns.layer, PgQuotaStore.layer)),
+    Layer.provideMerge(Layer.succeedContext(Context.merge(own, place))),
   )
-  const { each } = yield* Effect.provideContext(Cluster.Cluster, place)
-  yield* each("retention", Retention.run()).pipe(Effect.provideContext(place))
+  const context = yield* Layer.build(collectors)
+  const { each } = Context.get(context, Cluster.Cluster)
+  yield* Effect.provideContext(each("retention", Retention.run()), context)
   return context
 })

@@ -1,6 +1,8 @@
 /**
  * How a service stops: in order, within a bound, and with exit code 0, because to be stopped is how it ends.
  */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -13,18 +15,31 @@ import * as Messages from "../../output/Messages.ts"
 const bound = Duration.millis(4500)
 
 /** Interrupts the work, and waits for its end. What it has not finished then, a later runner does. */
+const end = (work: Fiber.Fiber<unknown, unknown>) =>
+  Effect.suspend(() => {
+    work.interruptUnsafe()
+    return Effect.timeoutOption(Effect.interruptible(Fiber.await(work)), bound)
+  })
+
 const stop = Effect.fnUntraced(function* (work: Fiber.Fiber<unknown, unknown>) {
   yield* Messages.write("stopping")
-  work.interruptUnsafe()
-  const ended = yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(work)), bound)
+  const ended = yield* end(work)
   yield* Messages.write(
-    Option.isSome(ended) ? "stopped" : "stopped before everything in progress had ended; other runners continue it",
+    Option.isSome(ended) ? "stopped" : "stopped before everything in progress was finished; other runners continue it",
   )
 })
 
-/** Runs the work of a service until it is stopped or fails. */
-export const untilStopped = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A, E, R>) {
+/** Runs the work of a service in a scope until it is stopped or fails. To close that scope takes no longer than the bound. */
+export const untilStopped = Effect.fnUntraced(function* <E, R>(work: Effect.Effect<never, E, R>) {
   yield* Interrupt.endsWith(exitCode.success)
-  const fiber = yield* Effect.forkDetach(work)
-  return yield* Effect.onInterrupt(Fiber.join(fiber), () => stop(fiber))
+  const failed = yield* Deferred.make<never, E>()
+  const fiber = yield* work.pipe(
+    Effect.onExit((exit) => Deferred.done(failed, exit)),
+    Effect.scoped,
+    Effect.forkDetach,
+  )
+  return yield* Deferred.await(failed).pipe(
+    Effect.onInterrupt(() => stop(fiber)),
+    Effect.onError((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : end(fiber))),
+  )
 })

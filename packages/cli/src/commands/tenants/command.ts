@@ -64,7 +64,7 @@ const set = Command.make(
   {
     tenant,
     ...TenantSettings.flags,
-    allActions: FlagTypes.toggle("all-actions", "Remove the selection of before; other flags then select anew"),
+    allActions: FlagTypes.toggle("all-actions", "Remove the selection of before; other flags then make a new one"),
     json,
   },
   Effect.fnUntraced(function* (options) {

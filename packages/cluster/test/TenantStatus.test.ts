@@ -1,0 +1,110 @@
+/** The status of tenants: exact counts, whatever is written twice, and nothing of an owner that was replaced. */
+import { assert, describe, it } from "@effect/vitest"
+import * as PgManifest from "@live-response/cluster/PgManifest"
+import * as PgPositions from "@live-response/cluster/PgPositions"
+import * as TenantOwner from "@live-response/cluster/TenantOwner"
+import * as TenantStatus from "@live-response/cluster/TenantStatus"
+import * as Tenants from "@live-response/cluster/Tenants"
+import * as FollowPosition from "@live-response/core/FollowPosition"
+import * as Manifest from "@live-response/core/Manifest"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { completed, failed } from "../../core/test/support/ManifestSuite.ts"
+import { positionAt, sessions } from "../../core/test/support/PositionSuite.ts"
+import { refAt } from "../../core/test/support/refs.ts"
+import { named, newTenant, ownerOf, registry } from "./support/owners.ts"
+
+const stores = Layer.merge(PgManifest.layer, PgPositions.layer)
+
+/** A new tenant, and an owner that claims it now. */
+const addTenant = Effect.gen(function* () {
+  const tenant = newTenant()
+  yield* Tenants.Tenants.use(({ add }) => add(tenant, named("contoso")))
+  return tenant
+})
+
+const open = (tenant: Tenants.TenantId) => Layer.build(Layer.fresh(stores.pipe(Layer.provideMerge(ownerOf(tenant)))))
+
+const statusOf = (tenant: Tenants.TenantId) =>
+  Effect.map(
+    TenantStatus.TenantStatus.use(({ get }) => get(tenant)),
+    Option.getOrThrow,
+  )
+
+const countsOf = (tenant: Tenants.TenantId) =>
+  Effect.map(statusOf(tenant), ({ bytes, completed, failed }) => ({ bytes, completed, failed }))
+
+const environment = TenantStatus.layer.pipe(Layer.provideMerge(registry))
+
+describe("TenantStatus.layer", () => {
+  it.live("counts each result once, by its last outcome, however often it is written", () =>
+    Effect.gen(function* () {
+      const tenant = yield* addTenant
+      const { append } = Context.get(yield* open(tenant), Manifest.Manifest)
+      assert.deepStrictEqual(yield* countsOf(tenant), { bytes: 0, completed: 0, failed: 0 })
+      yield* append(failed(refAt(1)))
+      yield* append(failed(refAt(1)))
+      assert.deepStrictEqual(yield* countsOf(tenant), { bytes: 0, completed: 0, failed: 1 })
+      const [first, second] = [
+        { ...completed(refAt(1), 1), bytes: 1000 },
+        { ...completed(refAt(2), 2), bytes: 500 },
+      ]
+      // A statement that was executed and not answered runs again.
+      yield* append(first)
+      yield* append(first)
+      yield* append(second)
+      assert.deepStrictEqual(yield* countsOf(tenant), { bytes: 1500, completed: 2, failed: 0 })
+      yield* append({ ...second, bytes: 700 })
+      yield* append(failed(refAt(1)))
+      assert.deepStrictEqual(yield* countsOf(tenant), { bytes: 700, completed: 1, failed: 1 })
+      assert.isDefined((yield* statusOf(tenant)).completedAt)
+      // Many at once are counted as well.
+      const many = Array.from({ length: 50 }, (_, n) => append({ ...completed(refAt(n + 10), n), bytes: 10 }))
+      yield* Effect.all(many, { concurrency: "unbounded", discard: true })
+      assert.deepStrictEqual(yield* countsOf(tenant), { bytes: 1200, completed: 51, failed: 1 })
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it.live("has the last search, the runner and the error, and nothing that an owner writes that was replaced", () =>
+    Effect.gen(function* () {
+      const { failed, looked, started } = yield* TenantStatus.TenantStatus
+      const tenant = yield* addTenant
+      const earlier = Context.get(yield* open(tenant), TenantOwner.TenantOwner)
+      yield* started(earlier, "one")
+      const context = yield* open(tenant)
+      const owner = Context.get(context, TenantOwner.TenantOwner)
+      yield* started(owner, "other")
+      yield* failed(owner, "the sign-in was refused")
+      yield* started(earlier, "one")
+      yield* failed(earlier, "frozen")
+      yield* Context.get(context, FollowPosition.FollowPosition).save(sessions, positionAt(3))
+      const before = yield* statusOf(tenant)
+      assert.deepInclude(before, { error: "the sign-in was refused", runner: "other", open: positionAt(3).open.length })
+      assert.deepStrictEqual(before.handledUntil, positionAt(3).since)
+      assert.isUndefined(before.lookedAt)
+      yield* looked(owner)
+      const after = yield* statusOf(tenant).pipe(
+        Effect.delay("50 millis"),
+        Effect.repeat({ until: ({ lookedAt }) => lookedAt !== undefined }),
+      )
+      assert.isUndefined(after.error)
+      yield* Tenants.Tenants.use(({ remove }) => remove(tenant))
+      assert.isTrue(Option.isNone(yield* TenantStatus.TenantStatus.use(({ get }) => get(tenant))))
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it("is behind since the last search, or since the oldest action that may be open", () => {
+    const now = DateTime.makeUnsafe("2026-11-26T12:00:00Z")
+    const lookedAt = DateTime.makeUnsafe("2026-11-26T11:59:00Z")
+    const handledUntil = DateTime.makeUnsafe("2026-11-26T10:00:00Z")
+    const lag = (status: Parameters<typeof TenantStatus.lagOf>[0]) =>
+      Option.map(TenantStatus.lagOf(status, now), Duration.toMinutes)
+    assert.deepStrictEqual(lag({ open: 0 }), Option.none())
+    assert.deepStrictEqual(lag({ lookedAt, handledUntil, open: 0 }), Option.some(1))
+    assert.deepStrictEqual(lag({ lookedAt, handledUntil, open: 2 }), Option.some(120))
+  })
+})

@@ -1,0 +1,43 @@
+/**
+ * Requests that are sent at once or not at all. A program may be frozen while it opens a connection, and what it asked for may have
+ * been given up and done by another one when it continues: a session must not start twice.
+ */
+import type { Dispatcher } from "@effect/platform-node/Undici"
+import type * as Clock from "effect/Clock"
+
+/** Longer than a connection may take to open, and shorter than the search for a session whose request may be on its way. */
+const mostWait = 45_000
+
+/** Its code is that of a request that was not sent. */
+const tooLate = () =>
+  Object.assign(new Error("the connection opened too late, because this program stood still"), {
+    code: "UND_ERR_CONNECT_TIMEOUT",
+  })
+
+/** Milliseconds since its start, also those in which this machine slept. See core's stopwatch. */
+const stopwatch = (clock: Clock.Clock) => {
+  const wall = clock.currentTimeMillisUnsafe()
+  const monotonic = clock.monotonicTimeNanosUnsafe()
+  return () =>
+    Math.max(clock.currentTimeMillisUnsafe() - wall, Number(clock.monotonicTimeNanosUnsafe() - monotonic) / 1e6)
+}
+
+/** Undici calls `onRequestStart` when the connection is open, right before it writes the request, and writes none that is aborted. */
+const checked = (handler: Dispatcher.DispatchHandler, elapsed: () => number): Dispatcher.DispatchHandler => ({
+  onRequestStart: (controller, context) => {
+    handler.onRequestStart?.(controller, context)
+    if (elapsed() > mostWait) controller.abort(tooLate())
+  },
+  onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+  onResponseStart: (...args) => handler.onResponseStart?.(...args),
+  onResponseData: (...args) => handler.onResponseData?.(...args),
+  onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+  onResponseError: (...args) => handler.onResponseError?.(...args),
+})
+
+/** Aborts requests that could not be written for so long. */
+export const promptly =
+  (clock: Clock.Clock): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (options, handler) =>
+    dispatch(options, checked(handler, stopwatch(clock)))
