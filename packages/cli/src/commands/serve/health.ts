@@ -15,8 +15,8 @@ export interface Health {
 
 const interval = "3 seconds"
 
-/** How long PostgreSQL may be silent, in milliseconds: three looks. */
-const patience = 10_000
+/** How long PostgreSQL may be silent, in milliseconds: five looks. */
+const patience = 15_000
 
 /** Looks whether PostgreSQL answers, again and again, until the scope closes. */
 export const watch = Effect.fnUntraced(function* (health: Health) {
