@@ -65,11 +65,11 @@ const only = (kind) => {
 const podsOf = () => [only("Deployment"), only("Job")].map(({ spec }) => spec.template)
 
 /** The command of the program that a container runs, without what it needs from elsewhere. */
-const runs = (args) => {
+const runs = ({ args, env }) => {
   const { status, stderr } = spawnSync(
     join(repository, "node_modules/.bin/node"),
     [join(repository, "packages/cli/src/bin.ts"), ...args],
-    { encoding: "utf8", env: { LIVE_RESPONSE_OBJECT_STORE: "file:///results" } },
+    { encoding: "utf8", env },
   )
   return { status, stderr }
 }
@@ -170,16 +170,18 @@ describe("the Compose file", () => {
 })
 
 describe("both", () => {
+  const compose = () => parse(read("deploy/compose/compose.yaml"), { merge: true }).services
   const commands = () => [
-    ...podsOf().map(({ spec }) => spec.containers[0].args),
-    ...["migrate", "runner"].map(
-      (name) => parse(read("deploy/compose/compose.yaml"), { merge: true }).services[name].command,
-    ),
+    ...podsOf().map(({ spec }) => ({ args: spec.containers[0].args, env: only("ConfigMap").data })),
+    ...[compose().migrate, compose().runner].map(({ command, environment = {} }) => ({
+      args: command,
+      env: environment,
+    })),
   ]
 
   test("run commands of the program, which lack the database alone", () => {
-    for (const args of commands()) {
-      const { status, stderr } = runs(args)
+    for (const command of commands()) {
+      const { status, stderr } = runs(command)
       assert.strictEqual(status, 2, stderr)
       assert.match(stderr, /LIVE_RESPONSE_DATABASE_URL/)
     }

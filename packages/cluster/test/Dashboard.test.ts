@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { sharedServer } from "./support/server.ts"
 
@@ -57,7 +58,13 @@ describe("docs/grafana/live-response-tenants.json", () => {
         const isStarted = yield* Deferred.make<void>()
         yield* each("a piece of work", Effect.andThen(Deferred.succeed(isStarted, undefined), Effect.never))
         yield* Deferred.await(isStarted)
-        return yield* PrometheusMetrics.format()
+        // They are counted when all that is new has been started.
+        return yield* PrometheusMetrics.format().pipe(
+          Effect.repeat({
+            until: (text) => text.includes("effect_cluster_singletons"),
+            schedule: Schedule.spaced("50 millis"),
+          }),
+        )
       }).pipe(Effect.scoped, Effect.provide(Cluster.layer({ url: runner, runner: "measured" })))
       const own = file("docs/embedding.md").matchAll(/^\| `(live_response\.[a-z_.]+)` +\|/gm)
       const known = new Set([

@@ -59,8 +59,8 @@ const health = Layer.effect(
 /**
  * Marks the runners that are gone, so that the others take what they had.
  *
- * The engine has one runner look for all. If that is the one that is gone, the locks of a former runner must expire before anybody
- * looks again, which was measured to take 15 seconds. Therefore each runner looks.
+ * One runner of the engine checks all. If that is the one that is gone, the locks of a former runner must expire before anybody
+ * checks again, which was measured to take 15 seconds. Therefore each runner checks the others.
  */
 const markGone = (sql: SqlClient.SqlClient) =>
   sql`update live_response.engine_runners r set healthy = false where healthy and not exists (
