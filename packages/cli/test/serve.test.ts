@@ -32,6 +32,12 @@ const said = (running: Cli.Running, text: string) =>
     "30 seconds",
   )
 
+const read = (url: string, headers: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const response = yield* HttpClient.execute(HttpClientRequest.get(url, { headers }))
+    return { status: response.status, text: yield* response.text }
+  }).pipe(Effect.orDie, Effect.provide(FetchHttpClient.layer))
+
 /** Starts a runner that listens. */
 const start = Effect.fnUntraced(function* (
   box: Cli.Sandbox,
@@ -41,12 +47,7 @@ const start = Effect.fnUntraced(function* (
   const runner = yield* box.start(serving(box, env, "--listen", "127.0.0.1:0", ...args))
   yield* said(runner, "health and metrics: ")
   const address = /health and metrics: (http:\/\/[\d.:]+)/.exec(runner.stderr())?.[1] ?? ""
-  const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
-    HttpClient.execute(HttpClientRequest.get(`${address}${path}`, { headers })).pipe(
-      Effect.flatMap((response) => Effect.map(response.text, (text) => ({ status: response.status, text }))),
-      Effect.provide(FetchHttpClient.layer),
-      Effect.orDie,
-    )
+  const get = (path: string, headers: Readonly<Record<string, string>> = {}) => read(`${address}${path}`, headers)
   const answers = (path: string, status: number) =>
     Effect.repeat(Effect.delay(get(path), "50 millis"), { until: (answer) => answer.status === status })
   return { ...runner, get, answers, joined: said(runner, "has joined the cluster") }
