@@ -25,7 +25,7 @@ const withoutNetwork = () => {
   ]
   const permitted = commands.find(([program, ...args]) => spawnSync(program, [...args, "true"]).status === 0)
   if (permitted === undefined)
-    console.error("This machine permits no network namespace: the site is built with a network.")
+    process.stderr.write("This machine permits no network namespace: the site is built with a network.\n")
   return permitted ?? []
 }
 

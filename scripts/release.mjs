@@ -133,7 +133,7 @@ async function dry() {
   const { buildAll, host } = await import("./binary.mjs")
   await buildAll([host], "dist")
   assemble()
-  // Without a network: a registry's answer is no part of what is checked here.
+  // Without a network: a registry's answer is not a part of what is checked here.
   publish(["--dry-run", "--offline", "--loglevel=error"])
   execFileSync("sha256sum", ["--check", "--quiet", "SHA256SUMS"], { cwd: "dist", stdio: "inherit" })
   console.log(`dist has what would be released:\n  ${readdirSync("dist").join("\n  ")}`)
