@@ -20,7 +20,7 @@ const outsideCode = (text, change) =>
     .map((part, i) => (i % 2 === 0 ? change(part) : part))
     .join("")
 
-/** Copies an image to the site, and returns its place there. */
+/** Copies an image to the site, and returns its address there. */
 const imageOf = (page, link) => {
   const path = posix.join(posix.dirname(page), link)
   if (!exists(path)) throw new Error(`${page} shows ${link}, which does not exist.`)

@@ -1,7 +1,9 @@
 // What a report of 100,000 results costs: writing it, its file, and the page in headless Chromium. Each figure is printed beside its
 // bound (docs/report.md).
 //
-//     node packages/cli/bench/report.mjs [--results 100000] [--distinct 0.05]
+//     node packages/cli/bench/report.mjs [--results 100000] [--distinct 0.05] [--write]
+//
+// With --write, the figures replace the table in docs/report.md.
 import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { createHash } from "node:crypto"
@@ -17,14 +19,18 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs"
-import { tmpdir } from "node:os"
+import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import { chromium } from "playwright-core"
 
 const { values } = parseArgs({
-  options: { results: { type: "string", default: "100000" }, distinct: { type: "string", default: "0.05" } },
+  options: {
+    results: { type: "string", default: "100000" },
+    distinct: { type: "string", default: "0.05" },
+    write: { type: "boolean", default: false },
+  },
 })
 const count = Number(values.results)
 const distinct = Math.max(1, Math.round(count * Number(values.distinct)))
@@ -33,7 +39,10 @@ const main = fileURLToPath(new URL("../dist/bin.js", import.meta.url))
 const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "live-response-bench-"))
 const directory = join(root, "case")
 
+const printed = []
+
 function print(name, figure, bound) {
+  printed.push([name, figure, bound ?? ""])
   console.log(`${name.padEnd(24)}${figure.padStart(10)}${bound === undefined ? "" : `   (at most ${bound})`}`)
 }
 
@@ -218,6 +227,25 @@ async function withPage(use) {
   }
 }
 
+/** Puts the figures into the page of the docs. */
+function writeTable() {
+  const page = fileURLToPath(new URL("../../../docs/report.md", import.meta.url))
+  const widths = ["measured", "result", "at most"].map((head, i) =>
+    Math.max(head.length, ...printed.map((row) => row[i].length)),
+  )
+  const lineOf = (cells) =>
+    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`
+  const rule = `| ${widths.map((width, i) => (i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`)).join(" | ")} |`
+  const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}, ${count.toLocaleString("en-US")} results:`
+  const table = [machine, "", lineOf(["measured", "result", "at most"]), rule, ...printed.map(lineOf)].join("\n")
+  const [start, end] = ["<!-- bench:report -->", "<!-- /bench:report -->"]
+  const text = readFileSync(page, "utf8")
+  writeFileSync(
+    page,
+    `${text.slice(0, text.indexOf(start) + start.length)}\n\n${table}\n\n${text.slice(text.indexOf(end))}`,
+  )
+}
+
 try {
   make(directory)
   const write = run("report", directory)
@@ -228,6 +256,7 @@ try {
   print("file", `${(bytes / 1e6).toFixed(1)} MB`, "12 MB")
   await browse(join(directory, "report.html"))
   await follow(directory)
+  if (values.write) writeTable()
 } finally {
   rmSync(root, { recursive: true, force: true })
 }

@@ -1,6 +1,7 @@
 /**
  * `--listen`: the page that shows results as they arrive, health, readiness and metrics, and who may read them.
  */
+import { mkdirSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
 import { availableParallelism, loadavg } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
@@ -121,6 +122,36 @@ describe("--listen", () => {
       assert.deepStrictEqual(problems, [])
       yield* second.signal("SIGINT")
       assert.strictEqual((yield* second.ended).exitCode, 130)
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
+  it.live("shows the same in two browsers, which notice the end of a collector whose directory was replaced", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* ServedSimulator.serve()
+      yield* put(simulator, 1)
+      const box = yield* Cli.sandbox
+      const running = yield* box.start(follow(env, "127.0.0.1:0"))
+      const address = yield* addressOf(running)
+      const pages = yield* Effect.all([1, 2].map(() => Browser.visit(`${address}/#results`)))
+      const shown = (n: number) =>
+        Effect.forEach(pages, ({ page }) =>
+          step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 })),
+        )
+      yield* shown(1)
+      yield* put(simulator, 2)
+      yield* shown(2)
+      assert.deepStrictEqual(
+        pages.flatMap(({ problems }) => problems),
+        [],
+      )
+      // Somebody removes the directory and makes another one.
+      rmSync(box.path("results"), { recursive: true })
+      mkdirSync(box.path("results"), { mode: 0o700 })
+      yield* put(simulator, 3)
+      const ended = yield* running.ended
+      assert.isAbove(ended.exitCode ?? 0, 0)
+      assert.include(ended.stderr, "it was removed or replaced while it was in use")
+      for (const { page } of pages) yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
     }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
   )
 

@@ -25,7 +25,7 @@ describe("the use of a window", () => {
     ])
   })
 
-  it("goes on in minutes without a result, until the window has passed", () => {
+  it("counts in minutes without a result, until the window has passed", () => {
     const { bars } = windowBars([start, start + 90 * minute], [7, 1], 60 * minute)
     const used = bars.filter(({ value }) => value === 7).length
     assert.strictEqual(used, 60)

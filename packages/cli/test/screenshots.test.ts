@@ -59,7 +59,7 @@ describe("the screenshots in the docs", () => {
     assert.deepStrictEqual(inReadme, ["docs/images/report-summary-light.png"])
   })
 
-  it.live("are made by the command", () =>
+  it.live("come from the command", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const demo = yield* box.run({ args: ["demo", "--run"] })

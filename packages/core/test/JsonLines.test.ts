@@ -326,4 +326,51 @@ describe("JsonLines", () => {
       assert.strictEqual(textOf(disk), `${whole}${JSON.stringify(entry(3))}\n`)
     }),
   )
+
+  it.effect("says which part of a file is new, and when it is another one", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const bytesOf = (text: string) => new TextEncoder().encode(text)
+      const look = (since: JsonLines.Position | undefined) =>
+        PrivateDirectory.open("/there").pipe(
+          Effect.flatMap((directory) =>
+            Effect.gen(function* () {
+              const { isSame, position } = yield* JsonLines.progress(directory, name, since)
+              const part = { from: isSame ? (since?.end ?? 0) : 0, to: position.end }
+              const found = yield* Stream.runCollect(
+                JsonLines.readLocated(directory, name, Entry, { ...part, onDamaged: () => Effect.void }),
+              )
+              return {
+                isSame,
+                position,
+                found: found.map(({ entry }) => entry.n),
+                offsets: found.map(({ offset }) => offset),
+              }
+            }),
+          ),
+          Effect.provide(disk.layer),
+        )
+      const nothing = yield* look(undefined)
+      assert.deepStrictEqual([nothing.isSame, nothing.position.end], [true, 0])
+      yield* append(disk, entry(0), entry(1))
+      const first = yield* look(nothing.position)
+      assert.deepStrictEqual([first.isSame, first.found], [true, [0, 1]])
+      const line = `${JSON.stringify(entry(2))}\n`
+      const before = textOf(disk)
+      disk.files.set(path, bytesOf(before + line.slice(0, -1)))
+      const open = yield* look(first.position)
+      assert.deepStrictEqual([open.isSame, open.found, open.position.end], [true, [], before.length])
+      disk.files.set(path, bytesOf(before + line))
+      const second = yield* look(open.position)
+      assert.deepStrictEqual([second.isSame, second.found, second.offsets], [true, [2], [before.length]])
+      // Cut, and as long as it was but with other lines.
+      disk.files.set(path, bytesOf(before))
+      assert.deepStrictEqual((yield* look(second.position)).isSame, false)
+      disk.files.set(path, bytesOf((before + line).replaceAll("entry 2", "other 2")))
+      const other = yield* look(second.position)
+      assert.deepStrictEqual([other.isSame, other.found], [false, [0, 1, 2]])
+      disk.files.set(path, bytesOf(""))
+      assert.deepStrictEqual((yield* look(second.position)).isSame, false)
+    }),
+  )
 })
