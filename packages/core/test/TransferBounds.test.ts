@@ -147,4 +147,25 @@ describe("TransferBounds", () => {
       }),
     ),
   )
+
+  it.effect("downloads after all a result that waited for a transfer longer than its permit may", () =>
+    inVirtualTime(
+      Effect.gen(function* () {
+        const bounds = TransferBounds.make({ transfers: 1, transfersPerUser: 1 })
+        const { gate, store } = bounds.shareOf("contoso")
+        const [held] = refsUpTo(1)
+        assert.isDefined(held)
+        const holding = Effect.scoped(
+          Effect.gen(function* () {
+            yield* store(yield* ResultStore.ResultStore).open(held)
+            yield* gate(held)
+            yield* Effect.sleep("5 minutes")
+          }),
+        ).pipe(Effect.provide(ResultStore.layerMemory))
+        const waiting = Effect.delay(download(bounds, "fabrikam", { count: 1 }), "1 second")
+        const [, stored] = yield* Effect.all([holding, waiting], { concurrency: 2 })
+        assert.isAtLeast(stored, 300)
+      }),
+    ),
+  )
 })
