@@ -49,7 +49,7 @@ const keepYoungGenerationSmall = Effect.ignore(
   }),
 )
 
-/** The data of a directory. Nothing else of the collector is needed, and it is a third of all memory. */
+/** The data of a directory. The rest of the collector is not needed while the page is written. */
 const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit<About, "damaged">) {
   const { collector, damaged } = yield* DirectoryReader.collect(files)
   return { payload: collector.payload({ ...about, damaged }), hashes: collector.hashes }

@@ -194,18 +194,19 @@ export const make = Effect.fnUntraced(function* (files: PrivateDirectory.Private
   const startedAt = yield* Clock.currentTimeMillis
   interface State {
     contents: Contents
-    /** How often all was read, when that is allowed again, and why it failed the last time. */
+    /** How often all was read, when it last was, how long it took, and why it failed. Times are milliseconds. */
     made: number
-    again: number
+    readAt: number
+    took: number
     failure: StoreError | undefined
   }
-  const state: State = { contents: new Contents(), made: 0, again: 0, failure: undefined }
+  const state: State = { contents: new Contents(), made: 0, readAt: 0, took: 0, failure: undefined }
   const readAll = Effect.gen(function* () {
     const startedAt = yield* Clock.currentTimeMillis
     const contents = new Contents()
     const read = yield* Effect.result(update(files, contents))
-    const now = yield* Clock.currentTimeMillis
-    state.again = now + (now - startedAt) * share
+    state.readAt = yield* Clock.currentTimeMillis
+    state.took = state.readAt - startedAt
     state.failure = Result.isFailure(read) ? read.failure : undefined
     if (state.failure !== undefined) return yield* state.failure
     state.contents = contents
@@ -216,7 +217,9 @@ export const make = Effect.fnUntraced(function* (files: PrivateDirectory.Private
     const { contents } = state
     const isUsable = contents.version > 0 && !contents.isOutdated && (yield* update(files, contents))
     if (isUsable) return true
-    if ((yield* Clock.currentTimeMillis) >= state.again) return yield* readAll
+    const since = (yield* Clock.currentTimeMillis) - state.readAt
+    // A clock that was put back must not postpone it.
+    if (since < 0 || since >= state.took * share) return yield* readAll
     return state.failure === undefined ? false : yield* state.failure
   })
   const answer: LiveCollector["answer"] = (text, about) => {
