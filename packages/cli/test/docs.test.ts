@@ -114,7 +114,7 @@ describe("flags", () => {
     Effect.gen(function* () {
       // Lines that start another program have flags of that program.
       const others =
-        /^.*\b(?:npm run|NODE_OPTIONS=|npx vitest|npx changeset|git|gh|sh install\.sh|systemctl|install -|docker(?:.*\\\n)*) ?.*$/gm
+        /^.*\b(?:npm run|NODE_OPTIONS=|npx vitest|npx changeset|git|gh|sh install\.sh|systemctl|pg_dump|install -|docker(?:.*\\\n)*) ?.*$/gm
       const text = everyPage.replaceAll(others, "")
       const documented = matches(text, /(?<![\w-])(--[a-z][a-z-]*)/g)
       const known = yield* flags

@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import * as Cli from "./support/Cli.ts"
 import * as ClusterDatabase from "./support/ClusterDatabase.ts"
@@ -29,6 +32,12 @@ const said = (running: Cli.Running, text: string) =>
     "30 seconds",
   )
 
+const read = (url: string, headers: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const response = yield* HttpClient.execute(HttpClientRequest.get(url, { headers }))
+    return { status: response.status, text: yield* response.text }
+  }).pipe(Effect.orDie, Effect.provide(FetchHttpClient.layer))
+
 /** Starts a runner that listens. */
 const start = Effect.fnUntraced(function* (
   box: Cli.Sandbox,
@@ -38,12 +47,7 @@ const start = Effect.fnUntraced(function* (
   const runner = yield* box.start(serving(box, env, "--listen", "127.0.0.1:0", ...args))
   yield* said(runner, "health and metrics: ")
   const address = /health and metrics: (http:\/\/[\d.:]+)/.exec(runner.stderr())?.[1] ?? ""
-  const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
-    Effect.promise(() =>
-      fetch(`${address}${path}`, { headers }).then((response) =>
-        response.text().then((text) => ({ status: response.status, text })),
-      ),
-    )
+  const get = (path: string, headers: Readonly<Record<string, string>> = {}) => read(`${address}${path}`, headers)
   const answers = (path: string, status: number) =>
     Effect.repeat(Effect.delay(get(path), "50 millis"), { until: (answer) => answer.status === status })
   return { ...runner, get, answers, joined: said(runner, "has joined the cluster") }
@@ -92,7 +96,7 @@ describe("serve", () => {
       yield* runner.signal("SIGTERM")
       const { exitCode, stderr, stdout } = yield* runner.ended
       assert.deepStrictEqual([exitCode, stdout], [0, ""], stderr)
-      assert.match(stderr, /\nstopping\n(.*\n)?stopped\n$/)
+      assert.match(stderr, /\nstopping\n(.*\n)*stopped\n$/)
       assert.match(stderr, /info: Contoso: this runner collects it, as owner \d+\n/)
       assert.notInclude(stderr, SimulatedTenant.secret)
       assert.deepStrictEqual(

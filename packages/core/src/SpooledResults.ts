@@ -106,3 +106,21 @@ export const layer = (
       })
     }),
   ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool })))
+
+/**
+ * Removes what earlier programs left in the spools below a directory, apart from parts of the last day.
+ *
+ * **When to use**
+ *
+ * Use it when a program with a spool for each tenant starts: what it left of a tenant that another machine has by now would stay for
+ * ever. The spools are named by ids.
+ *
+ * **Gotchas**
+ *
+ * No program may use one of the spools meanwhile.
+ *
+ * @since 0.1.0
+ * @category cleaning
+ */
+export const clean = (directory: string): Effect.Effect<void, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Spool.cleanBelow(directory)

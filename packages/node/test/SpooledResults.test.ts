@@ -177,4 +177,25 @@ describe("SpooledResults.layer", () => {
       }).pipe(Effect.scoped, Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
     }).pipe(Effect.scoped),
   )
+
+  it.live("cleans the spools of tenants that another machine has by now", () =>
+    Effect.gen(function* () {
+      const root = yield* tempDirectory
+      const [moved, resumed, other] = ["7e4a0000", "7e4a0001", "notes"].map((name, i) =>
+        i < 2 ? `${name}-0000-4000-8000-000000000000` : name,
+      )
+      for (const tenant of [moved, resumed, other]) {
+        const ofAction = join(root, tenant ?? "", action)
+        mkdirSync(ofAction, { recursive: true, mode: 0o700 })
+        for (const file of ["0.bin", "1.part", "1.part.json"]) {
+          writeFileSync(join(ofAction, file), "left", { mode: 0o600 })
+          if (tenant === moved) utimesSync(join(ofAction, file), 1_500_000_000, 1_500_000_000)
+        }
+      }
+      yield* SpooledResults.clean(root)
+      assert.deepStrictEqual(readdirSync(root).toSorted(), [resumed, other])
+      assert.deepStrictEqual(readdirSync(join(root, resumed ?? "", action)), ["1.part", "1.part.json"])
+      assert.strictEqual(readdirSync(join(root, other ?? "", action)).length, 3)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
 })

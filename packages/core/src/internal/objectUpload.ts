@@ -51,6 +51,7 @@ class Cutter {
   private readonly sha256: Hash
   private readonly md5: Hash
   private block: Uint8Array | undefined
+  private readonly sent: Array<Uint8Array> = []
   private filled = 0
   private index = 0
   private bytes = 0
@@ -69,7 +70,7 @@ class Cutter {
     this.md5.update(chunk)
     const full: Array<Block> = []
     for (let rest = chunk; rest.length > 0;) {
-      this.block ??= new Uint8Array(Math.min(this.size, Math.max(this.expected - this.bytes, rest.length)))
+      this.block ??= this.sent.pop() ?? this.allocate(rest.length)
       const fitting = rest.subarray(0, this.block.length - this.filled)
       this.block.set(fitting, this.filled)
       this.filled += fitting.length
@@ -78,6 +79,15 @@ class Cutter {
       if (this.filled === this.block.length) full.push(...this.rest())
     }
     return full
+  }
+
+  private allocate(least: number): Uint8Array {
+    return new Uint8Array(Math.min(this.size, Math.max(this.expected - this.bytes, least)))
+  }
+
+  /** Uses the memory of a block again that was sent: the collector of garbage is slower than a fast network. */
+  reuse({ bytes }: Block): void {
+    if (bytes.length === this.size) this.sent.push(bytes)
   }
 
   /** What is left of the last block. */
@@ -138,7 +148,9 @@ export const make = Effect.fnUntraced(function* (limits: Limits): Effect.fn.Retu
       Effect.gen(function* () {
         const cutter = new Cutter(blockSizeOf(limits, content.bytes), content.bytes, startHash)
         const sent = yield* blocksOf(content, cutter).pipe(
-          Stream.mapEffect(send, { concurrency: blocksAtOnce }),
+          Stream.mapEffect((block) => Effect.tap(send(block), () => Effect.sync(() => cutter.reuse(block))), {
+            concurrency: blocksAtOnce,
+          }),
           Stream.runCollect,
         )
         return { sent, whole: cutter.whole() }

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as PrivateDirectory from "../PrivateDirectory.ts"
@@ -40,14 +41,33 @@ const clean = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDi
   yield* directory.removeEmptyDirectoryOf(`${action}/_`)
 })
 
-const uuid = /^[0-9a-f-]{36}$/i
+const isId = (name: string) => /^[0-9a-f-]{36}$/i.test(name)
 
-export const open = Effect.fnUntraced(function* (path: string) {
+/** Opens a spool that nobody uses, and removes what an earlier program left of it. */
+const openCleaned = Effect.fnUntraced(function* (path: string) {
   const directory = yield* PrivateDirectory.open(path)
   // What can't be read or removed concerns one action: its results fail if they are downloaded again.
   for (const action of yield* directory.list()) {
-    if (uuid.test(action)) yield* Effect.ignore(clean(directory, action))
+    if (isId(action)) yield* Effect.ignore(clean(directory, action))
   }
+  return directory
+})
+
+/** Cleans the spools below a directory, and removes those that are empty. */
+export const cleanBelow = Effect.fnUntraced(function* (path: string) {
+  const paths = yield* Path.Path
+  const above = yield* PrivateDirectory.open(path)
+  for (const name of yield* above.list()) {
+    if (!isId(name)) continue
+    yield* openCleaned(paths.join(path, name)).pipe(
+      Effect.andThen(above.removeEmptyDirectoryOf(`${name}/_`)),
+      Effect.catch((error) => Effect.logWarning(`${error.message}; the spool is not cleaned`)),
+    )
+  }
+})
+
+export const open = Effect.fnUntraced(function* (path: string) {
+  const directory = yield* openCleaned(path)
   const hold = KeyedLock.make()
   const users = new Map<string, number>()
 

@@ -15,6 +15,7 @@ import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as ObjectStoreUrl from "@live-response/core/ObjectStoreUrl"
 import * as Quota from "@live-response/core/Quota"
 import * as TransferBounds from "@live-response/core/TransferBounds"
+import * as SpooledResults from "@live-response/core/SpooledResults"
 import * as NodeDirectoryLock from "@live-response/node/NodeDirectoryLock"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeObjectStore from "@live-response/node/NodeObjectStore"
@@ -77,13 +78,20 @@ const limitsOf = ({ maxSpool, maxSpoolPerTenant, transfers, transfersPerTenant }
   }
 }
 
-/** What a runner has without the cluster. The lock keeps another runner of this machine out of the spool. */
+/** The spool of this runner: the lock keeps another runner of this machine out of it. */
+const spool = ({ spool: directory }: Options) =>
+  Layer.effectDiscard(SpooledResults.clean(directory)).pipe(
+    Layer.provideMerge(NodeDirectoryLock.layer({ directory })),
+    Layer.provide(NodeLiveResponse.layerFiles),
+  )
+
+/** What a runner has without the cluster. */
 const ownOf = (store: ObjectStoreUrl.ObjectStoreUrl, options: Options) =>
   Layer.mergeAll(
     TransferBounds.layer(limitsOf(options)),
     TenantCredentials.layerConfig,
     NodeObjectStore.layer(store),
-    NodeDirectoryLock.layer({ directory: options.spool }).pipe(Layer.provide(NodeLiveResponse.layerFiles)),
+    spool(options),
   )
 
 /** Joins the cluster as this runner, and collects until the scope closes. */
