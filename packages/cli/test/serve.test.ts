@@ -96,7 +96,7 @@ describe("serve", () => {
       yield* runner.signal("SIGTERM")
       const { exitCode, stderr, stdout } = yield* runner.ended
       assert.deepStrictEqual([exitCode, stdout], [0, ""], stderr)
-      assert.match(stderr, /\nstopping\n(.*\n)?stopped\n$/)
+      assert.match(stderr, /\nstopping\n(.*\n)*stopped\n$/)
       assert.match(stderr, /info: Contoso: this runner collects it, as owner \d+\n/)
       assert.notInclude(stderr, SimulatedTenant.secret)
       assert.deepStrictEqual(

@@ -1,8 +1,10 @@
 /** Blobs in Microsoft's own emulator of its storage, also over a network that breaks. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as AzureObjectStore from "@live-response/core/AzureObjectStore"
 import type * as Credential from "@live-response/core/Credential"
 import * as ObjectStore from "@live-response/core/ObjectStore"
+import * as SpooledResults from "@live-response/core/SpooledResults"
 import * as Timing from "@live-response/core/Timing"
 import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as NodeTransport from "@live-response/node/NodeTransport"
@@ -17,7 +19,8 @@ import * as Stream from "effect/Stream"
 import { containerSignature, emptyContainer } from "./support/azurite.ts"
 import { type Fault, faultyProxy, type Seen } from "./support/faultyProxy.ts"
 import { contentOf, once, readAll, suite } from "./support/ObjectStoreSuite.ts"
-import { patterned, warningsOf } from "./support/samples.ts"
+import { suite as resultSuite } from "./support/ResultStoreSuite.ts"
+import { patterned, tempDirectory, warningsOf } from "./support/samples.ts"
 
 class Emulator extends Context.Service<Emulator, Effect.Success<typeof emptyContainer>>()(
   "@live-response/node/test/AzureObjectStore.test/Emulator",
@@ -48,6 +51,20 @@ suite("AzureObjectStore.layer", storeWith().pipe(Layer.provide(Emulator.layer)),
 })
 
 const emulator = once(Emulator.layer)
+
+let prefixes = 0
+
+resultSuite(
+  "SpooledResults.layer over Azure",
+  Layer.unwrap(
+    Effect.map(tempDirectory, (spool) =>
+      SpooledResults.layer({ spool, prefix: `tenants/${prefixes++}` }).pipe(
+        Layer.provide([Layer.orDie(storeWith()), NodeServices.layer, NodeHasher.layer]),
+      ),
+    ),
+  ).pipe(Layer.provide(emulator)),
+  { replaces: false },
+)
 
 /** A store behind a proxy with faults, and what the proxy saw. */
 const behind = (

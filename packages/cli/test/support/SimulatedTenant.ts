@@ -17,9 +17,9 @@ export const secret = "a-secret-that-nobody-shows"
 export const contentOf = (ref: ResultRef): string => `the content of ${String(ref)}\n`.repeat(100)
 
 /** Serves the tenant until the scope closes. */
-export const serve = Effect.fnUntraced(function* (refs: ReadonlyArray<ResultRef>) {
+export const serve = Effect.fnUntraced(function* (refs: ReadonlyArray<ResultRef>, options: Simulator.Options = {}) {
   const tls = yield* Certificate.selfSigned
-  const simulator = yield* Simulator.make({ app: { clientId, tenantId, clientSecret: secret } })
+  const simulator = yield* Simulator.make({ ...options, app: { clientId, tenantId, clientSecret: secret } })
   const add = (ref: ResultRef) => simulator.add(ref, { content: new TextEncoder().encode(contentOf(ref)) })
   yield* Effect.forEach(refs, add, { discard: true })
   const server = yield* Layer.build(
