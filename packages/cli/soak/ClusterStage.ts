@@ -24,7 +24,6 @@ import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -178,15 +177,21 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       { discard: true },
     )
 
-  const start = (name: string): Effect.Effect<Runner, never, Scope.Scope> =>
-    Effect.map(
-      box.start({
-        args: ["serve", "--listen", "127.0.0.1:0", "--runner", name],
-        env: { ...environment, LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`) },
-        patience: "1 hour",
-      }),
-      (running) => ({ ...running, name }),
+  /** Starts a runner, and waits until it can be stopped in order. */
+  const start = Effect.fnUntraced(function* (name: string) {
+    const running = yield* box.start({
+      args: ["serve", "--listen", "127.0.0.1:0", "--runner", name],
+      env: { ...environment, LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`) },
+      patience: "1 hour",
+    })
+    const said = () => `${running.stdout()}${running.stderr()}`
+    yield* Cli.until(
+      () => said().includes(`runner ${name}-`),
+      () => `the start of ${name}: ${said()}`,
     )
+    const runner: Runner = { ...running, name }
+    return runner
+  })
 
   /** The results that the manifest has as stored. */
   const stored = Effect.flatMap(
