@@ -25,9 +25,10 @@ const environment = { PATH: [bin, process.env.PATH].join(":"), HOME: join(root, 
 
 /** What a package may weigh, in kB: its archive; and what an empty folder weighs with it installed. */
 const bounds = {
-  core: { archive: 850 },
+  // The stores of results in Azure, S3 and directories are in it.
+  core: { archive: 950 },
   node: { archive: 200, installed: 80_000 },
-  cluster: { archive: 100 },
+  cluster: { archive: 180 },
   // Completions and man pages are 0.6 MB of it, and what only a cluster needs 0.3 MB.
   cli: { archive: 1150, installed: 4100 },
   worker: 110,
@@ -86,7 +87,7 @@ const emptyFolder = (name) => {
   return directory
 }
 
-const archives = packAll(root)
+const archives = await packAll(root)
 
 await step("the archives have what they need, and no more", () => {
   for (const [name, archive] of Object.entries(archives)) {
@@ -104,7 +105,7 @@ await step("another build gives the same bytes", async () => {
   await run(node, [resolve("scripts/build.mjs")])
   const again = join(root, "again")
   mkdirSync(again)
-  for (const [name, archive] of Object.entries(packAll(again))) {
+  for (const [name, archive] of Object.entries(await packAll(again))) {
     if (!readFileSync(archive).equals(readFileSync(archives[name]))) fail(`${name} differs`)
   }
 })

@@ -75,9 +75,9 @@ function plan() {
 const notesOf = (directory) =>
   sectionOf(readFileSync(join(directory, "CHANGELOG.md"), "utf8"), versionIn(directory)) ?? ""
 
-function assemble() {
+async function assemble() {
   mkdirSync("dist", { recursive: true })
-  packAll(resolve("dist"))
+  await packAll(resolve("dist"))
   const script = readFileSync("install.sh", "utf8")
   writeFileSync("dist/install.sh", installerOf(script, versionIn("."), process.env.GITHUB_REPOSITORY))
   chmodSync("dist/install.sh", 0o755)
@@ -132,7 +132,7 @@ async function dry() {
   // Only this step needs what is installed.
   const { buildAll, host } = await import("./binary.mjs")
   await buildAll([host], "dist")
-  assemble()
+  await assemble()
   // Without a network: a registry's answer is not a part of what is checked here.
   publish(["--dry-run", "--offline", "--loglevel=error"])
   execFileSync("sha256sum", ["--check", "--quiet", "SHA256SUMS"], { cwd: "dist", stdio: "inherit" })

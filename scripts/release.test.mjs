@@ -7,7 +7,7 @@ import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { sectionOf, withVersion } from "./changelog.mjs"
-import { packages } from "./pack.mjs"
+import { packages, withSortedDependencies } from "./pack.mjs"
 import { copyVersions, isPublished, nextStep, obstacle, version } from "./release.mjs"
 
 // GitHub's parser imports JSON in a way that Node refuses.
@@ -152,5 +152,14 @@ describe("the workflows", () => {
       imports.filter((from) => !/^node:|^\.\/(changelog|checksums|pack|pnpm|pinned)\.mjs$/.test(from)),
       [],
     )
+  })
+})
+
+describe("the archives", () => {
+  test("have the same bytes in whichever order pnpm wrote the dependencies", () => {
+    const manifest = (names) => ({ name: "x", dependencies: Object.fromEntries(names.map((name) => [name, "1.0.0"])) })
+    const written = (names) => JSON.stringify(withSortedDependencies(manifest(names)))
+    assert.strictEqual(written(["node", "core"]), written(["core", "node"]))
+    assert.deepEqual(withSortedDependencies(manifest(["node", "core"])), manifest(["core", "node"]))
   })
 })
