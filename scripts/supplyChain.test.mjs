@@ -201,7 +201,7 @@ describe("the set-up on a machine without redis-server", () => {
     return { status, lines: stderr.trim().split("\n") }
   }
   const advice =
-    "The tests need redis-server. Install it (apt-get install redis-server), then run the same command again."
+    "The tests of the quota in Redis need redis-server. Install it (apt-get install redis-server), then run the same command again."
 
   test("installs it for root only, after it has said what and why", () => {
     const { lines, status } = setUp({})

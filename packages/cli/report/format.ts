@@ -1,19 +1,13 @@
 /**
  * Numbers, sizes and times in English, as the command line prints them.
  */
+export { bytes, duration } from "../src/output/Quantities.ts"
+
 const counts = new Intl.NumberFormat("en-US")
 
 export const count = (n: number): string => counts.format(n)
 
 export const counted = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? "" : "s"}`
-
-const units = ["B", "kB", "MB", "GB", "TB"]
-
-export const bytes = (n: number): string => {
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, n)) / 3))
-  const value = n / 1000 ** power
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
-}
 
 const local = new Intl.DateTimeFormat("en-CA", {
   year: "numeric",
@@ -59,13 +53,3 @@ const utc = new Intl.DateTimeFormat("sv-SE", {
 /** The same instant for other programs: 2026-11-24T13:05:09.000Z. */
 export const iso = (millis: number): string =>
   millis === 0 ? "" : `${utc.format(millis).replace(" ", "T")}.${String(millis % 1000).padStart(3, "0")}Z`
-
-/** 42 s, 12 min, 6 h 9 min, 27 d 18 h */
-export const duration = (millis: number): string => {
-  const seconds = Math.round(millis / 1000)
-  if (seconds < 60) return `${seconds} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 60) return `${minutes} min`
-  const hours = Math.floor(minutes / 60)
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
-}

@@ -74,7 +74,13 @@ const cellsOf = (page: Page) =>
 
 const columnOf = (page: Page, column: number) => Effect.map(cellsOf(page), (rows) => rows.map((row) => row[column]))
 
-const go = (page: Page, view: string) => step(() => page.click(`nav a[href="#${view}"]`))
+/** Chooses a view, and waits until it is shown: the page hears of a new address later. */
+const go = (page: Page, view: string) =>
+  step(() =>
+    page
+      .click(`nav a[href="#${view}"]`)
+      .then(() => page.waitForSelector(`nav a[href="#${view}"][aria-current]`, { state: "attached" })),
+  )
 
 const download = Effect.fnUntraced(function* (page: Page, name: string) {
   const saved = yield* Effect.forkChild(step(() => page.waitForEvent("download")))

@@ -43,6 +43,7 @@ const take = Effect.fnUntraced(function* (report: string, directory: string) {
     const { page, problems } = yield* Browser.open(report, options)
     for (const view of views) {
       yield* Effect.promise(() => page.click(`nav a[href="#${view}"]`))
+      yield* Effect.promise(() => page.waitForSelector(`nav a[href="#${view}"][aria-current]`, { state: "attached" }))
       yield* Effect.promise(() => page.screenshot({ path: join(directory, `report-${view}-${colorScheme}.png`) }))
     }
     assert.deepStrictEqual(problems, [])

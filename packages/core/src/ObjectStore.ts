@@ -32,7 +32,7 @@ export interface Content<out E = never, out R = never> {
 }
 
 /**
- * What is known of an object. `sha256` is absent where the store does not record it: then {@link Service.read} gives the bytes
+ * What is known of an object. `sha256` is absent where the store does not record it: then `read` gives the bytes
  * to hash.
  *
  * @since 0.1.0

@@ -3,6 +3,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
+import * as Quantities from "./Quantities.ts"
 
 const inThousands = (digits: string): string =>
   digits.length <= 3 ? digits : `${inThousands(digits.slice(0, -3))},${digits.slice(-3)}`
@@ -13,24 +14,9 @@ export const count = (n: number): string => inThousands(String(n))
 /** 1 link, 2 links. */
 export const counted = (n: number, what: string): string => `${count(n)} ${what}${n === 1 ? "" : "s"}`
 
-/** 1.2 GB: powers of ten, as `ls -h --si` prints sizes. */
-export const bytes = (n: number): string => {
-  const units = ["B", "kB", "MB", "GB", "TB"]
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, n)) / 3))
-  const value = n / 1000 ** power
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
-}
+export const bytes = Quantities.bytes
 
-/** 42 s, 12 min, 6 h 9 min, 27 d 18 h: two units at most. */
-export const duration = (input: Duration.Duration): string => {
-  const seconds = Math.ceil(Duration.toSeconds(input))
-  if (seconds < 60) return `${seconds} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 60) return `${minutes} min`
-  const hours = Math.round(minutes / 60)
-  if (hours >= 48) return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`
-  return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
-}
+export const duration = (input: Duration.Duration): string => Quantities.duration(Duration.toMillis(input))
 
 /**
  * The offset of the local time zone. Each time has it, because colleagues may be in other zones, and because in autumn one

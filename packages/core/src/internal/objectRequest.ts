@@ -79,8 +79,13 @@ const quickLength = 4 * 1024 * 1024
 const unavailable = new Set([408, 429, 500, 502, 503, 504])
 
 /** The first element of this name in a document of a store, whose names and texts have no entities that matter here. */
-export const elementOf = (document: string, name: string): string | undefined =>
-  new RegExp(`<${name}>([^<]*)</${name}>`).exec(document)?.[1]
+export const elementOf = (document: string, name: string): string | undefined => {
+  const [opening, closing] = [`<${name}>`, `</${name}>`]
+  const start = document.indexOf(opening)
+  if (start === -1) return undefined
+  const end = document.indexOf("<", start + opening.length)
+  return document.startsWith(closing, end) ? document.slice(start + opening.length, end) : undefined
+}
 
 const decodedEntity: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
 
@@ -130,8 +135,8 @@ const reasonOf = Effect.fnUntraced(function* (kind: Kind, answer: Answer, { secr
     return new Unexpected({ description: `status ${status}` })
   }
   // Azure appends the id and the time of the request, in lines of their own.
-  const [sentence = ""] = unescapeXml(elementOf(text, "Message") ?? "").split(/\s*RequestId:/, 1)
-  const message = foreignText(sentence, secrets, 200)
+  const [sentence = ""] = unescapeXml(elementOf(text, "Message") ?? "").split("RequestId:", 1)
+  const message = foreignText(sentence.trimEnd(), secrets, 200)
   return new Refused({ ...known, ...(message === "" ? {} : { description: message }) })
 })
 
