@@ -2,7 +2,6 @@
  * What `live-response report` does: writes a page that shows what is in a directory of results.
  */
 import { spawn } from "node:child_process"
-import { setFlagsFromString } from "node:v8"
 import * as AtomicFile from "@live-response/core/AtomicFile"
 import * as FileName from "@live-response/core/FileName"
 import { Platform } from "@live-response/core/Platform"
@@ -14,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Failure from "../../Failure.ts"
+import { keepHeapSmall } from "../../SmallHeap.ts"
 import * as OutputFile from "../../input/OutputFile.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
@@ -41,14 +41,6 @@ const baseOf = Effect.fnUntraced(function* (report: string, results: string) {
   return way === "" ? "" : `${way.split(paths.sep).map(encodeURIComponent).join("/")}/`
 })
 
-/** Half the memory at the same speed: otherwise V8 collects garbage late, because there is memory on the machine. */
-const keepYoungGenerationSmall = Effect.ignore(
-  Effect.try({
-    try: () => setFlagsFromString("--semi-space-growth-factor=1 --heap-growing-percent=25"),
-    catch: String,
-  }),
-)
-
 /** The data of a directory. The rest of the collector is not needed while the page is written. */
 const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit<About, "damaged">) {
   const { collector, damaged } = yield* DirectoryReader.collect(files)
@@ -59,7 +51,7 @@ const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit
 export const write = Effect.fnUntraced(
   function* (directory: string, { json, open, out }: Options) {
     const files = yield* ResultsDirectory.open(directory)
-    yield* keepYoungGenerationSmall
+    yield* keepHeapSmall
     const { report } = FileName.single
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
     const { hashes, payload } = yield* dataOf(files, {
