@@ -160,7 +160,7 @@ describe("the manifests of Kubernetes", () => {
       const runner = spawn(asUser[0], [...asUser.slice(1), ...program, ...serve], {
         env: { HOME: "/nonexistent", LIVE_RESPONSE_DATABASE_URL: "postgres://runner:none@127.0.0.1:1/none" },
       })
-      // It opens its spool before it looks for the database, which is not there.
+      // It opens its spool before it asks the database, which is not there.
       let output = ""
       runner.stderr.setEncoding("utf8").on("data", (text) => {
         output += text

@@ -76,7 +76,8 @@ const readCertificates = (path: string) =>
   Effect.try({
     try: () => {
       const text = readFileSync(path, "utf8")
-      return new X509Certificate(text) && text
+      new X509Certificate(text).toString()
+      return text
     },
     catch: (error) =>
       `names sslrootcert=${path}, which can't be read as certificates in PEM (${error instanceof Error ? error.message : "unknown"})`,

@@ -124,7 +124,7 @@ interface Running {
   readonly signal: (name: "STOP" | "CONT") => void
 }
 
-interface Place extends Pick<Options, "certificate"> {
+interface Address extends Pick<Options, "certificate"> {
   readonly port: number
 }
 
@@ -179,17 +179,17 @@ const tlsOf = ({ directory }: Files, { cert, key }: Pick<Certificate, "cert" | "
   return { ssl: "on", ssl_cert_file: write("cert.pem", cert), ssl_key_file: write("key.pem", key) }
 }
 
-const urlOf = ({ port, certificate }: Place, role: string, database: string) => {
+const urlOf = ({ port, certificate }: Address, role: string, database: string) => {
   const tls = certificate === undefined ? "" : `?sslmode=verify-full&sslrootcert=${certificate.path}`
   return Redacted.make(`postgres://${role}:${password}@127.0.0.1:${port}/${database}${tls}`)
 }
 
 /** The roles and the database that a deployment has. */
-const prepare = (place: Place) => {
+const prepare = (address: Address) => {
   const administer = (database: string, ...statements: ReadonlyArray<string>) =>
     Database.Database.use(({ query }) =>
       query((sql) => Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })),
-    ).pipe(Effect.provide(Database.layerUnchecked({ url: urlOf(place, "postgres", database) }), { local: true }))
+    ).pipe(Effect.provide(Database.layerUnchecked({ url: urlOf(address, "postgres", database) }), { local: true }))
   return administer(
     "postgres",
     `create role owner login password '${password}'`,
@@ -216,21 +216,21 @@ export const makeWith = Effect.fnUntraced(function* (
   let running: Running | undefined
   const stop = Effect.suspend(() => running?.stop ?? Effect.void)
   const { certificate } = options
-  const place = { port, certificate }
+  const address = { port, certificate }
   const tls = certificate === undefined ? {} : tlsOf(files, certificate)
   const start = Effect.map(serve(port, files, { ...options, settings: { ...tls, ...options.settings } }), (started) => {
     running = started
   })
   yield* Effect.acquireRelease(start, () => stop)
-  yield* prepare(place)
-  const owner = urlOf(place, "owner", "live")
+  yield* prepare(address)
+  const owner = urlOf(address, "owner", "live")
   yield* Migrations.migrate({ runtimeRole: "runner" }).pipe(
     Effect.provide(Database.layerUnchecked({ url: owner }), { local: true }),
   )
   return {
     owner,
-    runner: urlOf(place, "runner", "live"),
-    superuser: urlOf(place, "postgres", "live"),
+    runner: urlOf(address, "runner", "live"),
+    superuser: urlOf(address, "postgres", "live"),
     stop,
     start,
     freeze: Effect.sync(() => running?.signal("STOP")),
