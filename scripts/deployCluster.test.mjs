@@ -1,9 +1,10 @@
 // The manifests of Kubernetes and the Compose file in `deploy`: no cluster and no container engine is here, so their schemas and what
 // they say to the program are checked.
-import { spawnSync } from "node:child_process"
-import { globSync, readFileSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import { chmodSync, chownSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { join } from "node:path"
+import { tmpdir } from "node:os"
+import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import Ajv from "ajv"
 import addFormats from "ajv-formats"
@@ -115,7 +116,7 @@ describe("the manifests of Kubernetes", () => {
     for (const { spec } of podsOf()) {
       assert.strictEqual(spec.automountServiceAccountToken, false)
       assert.include(spec.securityContext, { runAsNonRoot: true, runAsUser: 65532 })
-      for (const { image, securityContext } of spec.containers) {
+      for (const { image, securityContext } of [...(spec.initContainers ?? []), ...spec.containers]) {
         assert.deepStrictEqual(securityContext, {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -127,6 +128,50 @@ describe("the manifests of Kubernetes", () => {
     const [{ spec }] = podsOf()
     const mounted = spec.containers[0].volumeMounts.map(({ name }) => name)
     assert.deepStrictEqual(mounted.toSorted(), spec.volumes.map(({ name }) => name).toSorted())
+  })
+
+  test.skipIf(process.getuid() !== 0)("give the runner a spool that it accepts", async () => {
+    const { spec } = podsOf()[0]
+    const { fsGroup, runAsGroup, runAsUser } = spec.securityContext
+    const asUser = ["setpriv", `--reuid=${runAsUser}`, `--regid=${runAsGroup}`, "--clear-groups"]
+    const root = mkdtempSync(join(tmpdir(), "live-response-pod-"))
+    try {
+      chmodSync(root, 0o755)
+      // What the kubelet makes of an emptyDir and the group of a pod.
+      const volume = join(root, "volume")
+      mkdirSync(volume)
+      chownSync(volume, 0, fsGroup)
+      chmodSync(volume, 0o2777)
+      const mountOf = ({ volumeMounts }) => volumeMounts.find(({ name }) => name === "spool")
+      for (const container of spec.initContainers ?? []) {
+        const words = container.command.map((word) => word.replace(mountOf(container).mountPath, volume))
+        const { status, stderr } = spawnSync(asUser[0], [...asUser.slice(1), ...words], { encoding: "utf8" })
+        assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+      }
+      // A mounted directory is below the root of the container, whatever is above it in the volume.
+      const { mountPath, subPath = "." } = mountOf(spec.containers[0])
+      const spool = join(root, basename(mountPath))
+      renameSync(join(volume, subPath), spool)
+      const store = join(root, "store")
+      mkdirSync(store)
+      chownSync(store, runAsUser, runAsGroup)
+      const serve = ["serve", "--spool", spool, "--object-store", `file://${store}`]
+      const program = [join(repository, "node_modules/.bin/node"), join(repository, "packages/cli/src/bin.ts")]
+      const runner = spawn(asUser[0], [...asUser.slice(1), ...program, ...serve], {
+        env: { HOME: "/nonexistent", LIVE_RESPONSE_DATABASE_URL: "postgres://runner:none@127.0.0.1:1/none" },
+      })
+      // It opens its spool before it asks the database, which is not there.
+      let output = ""
+      runner.stderr.setEncoding("utf8").on("data", (text) => {
+        output += text
+        if (output.includes("this runner waits for it")) runner.kill("SIGTERM")
+      })
+      const code = await new Promise((resolve) => runner.once("exit", resolve))
+      assert.match(output, /this runner waits for it/)
+      assert.strictEqual(code, 0, output)
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
   })
 
   test("keep the owner's role from runners", () => {

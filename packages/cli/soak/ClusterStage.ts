@@ -109,7 +109,7 @@ const makeStore = Effect.fnUntraced(function* (kind: Options["store"], directory
           LIVE_RESPONSE_OBJECT_STORE_SECRET: key,
         }))
       : { LIVE_RESPONSE_OBJECT_STORE: `file://${directory}` }
-  const url = yield* Effect.orDie(Effect.fromOption(ObjectStoreUrl.parse(env.LIVE_RESPONSE_OBJECT_STORE)))
+  const url = yield* Effect.orDie(Effect.fromResult(ObjectStoreUrl.parse(env.LIVE_RESPONSE_OBJECT_STORE)))
   const context = yield* Layer.build(NodeObjectStore.layer(url)).pipe(
     Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })), { local: true }),
   )

@@ -38,8 +38,9 @@ export const ofError = (error: CommandError): ExitCode => {
       return exitCode.usage
     case "StoreError":
     case "QuotaStoreError":
-    case "DatabaseError":
       return exitCode.machine
+    case "DatabaseError":
+      return error.reason._tag === "InvalidAddress" ? exitCode.usage : exitCode.machine
     case "DefenderError":
       if (error.isLocal) return exitCode.machine
       return error.isDenied ? exitCode.signIn : exitCode.someFailed

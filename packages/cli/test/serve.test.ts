@@ -148,8 +148,28 @@ describe("serve", () => {
         assert.strictEqual(exitCode, code, stderr)
         assert.match(stderr, says)
       })
-      yield* failing(2, /\nlive-response: --object-store must be azure:/, "--object-store", "/mnt/results")
+      yield* failing(
+        2,
+        /\nlive-response: --object-store: it is not a URL; write azure:/,
+        "--object-store",
+        "/mnt/results",
+      )
+      const signed = "https://contoso.blob.core.windows.net/results?sv=2024&sig=a-secret"
+      const { exitCode, stderr } = yield* box.run(serving(box, { LIVE_RESPONSE_OBJECT_STORE: signed }, "--quiet"))
+      assert.strictEqual(exitCode, 2, stderr)
+      assert.match(stderr, /\nlive-response: LIVE_RESPONSE_OBJECT_STORE: it has a secret in it; [^\n]+_SECRET to it\n$/)
+      assert.notInclude(stderr, "a-secret")
       yield* failing(2, /Expected: a whole number from 1 to 1,000/, "--transfers", "0")
+      // None of these is waited for, as a database that is away is.
+      for (const [sslmode, code, says] of [
+        ["bogus", 2, /: its URL has sslmode=bogus, which must be: [^\n]+\n$/],
+        ["require", 4, /: its URL asks for an encrypted connection [^\n]+\n$/],
+      ] as const) {
+        const url = `${database().runner["LIVE_RESPONSE_DATABASE_URL"]}?sslmode=${sslmode}`
+        const ended = yield* box.run(serving(box, { LIVE_RESPONSE_DATABASE_URL: url }, "--quiet"))
+        assert.strictEqual(ended.exitCode, code, ended.stderr)
+        assert.match(ended.stderr, says)
+      }
       const runner = yield* box.start(serving(box, {}))
       yield* said(runner, "has joined the cluster")
       yield* failing(4, /\nlive-response: live-response-spool: in use by process \d+ on /)

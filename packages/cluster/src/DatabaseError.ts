@@ -17,7 +17,33 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 ) {}
 
 /**
- * The database refused a statement or the sign-in, or its address is wrong. A retry does not help.
+ * The URL of the database is not one, or a part of it is wrong: `problem` says which, without a password.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class InvalidAddress extends Schema.TaggedError<InvalidAddress>(
+  "@live-response/cluster/DatabaseError/InvalidAddress",
+)("InvalidAddress", { problem: Schema.String }) {}
+
+/**
+ * There is no encrypted connection, and a wait does not change that.
+ *
+ * - `authority`: this machine does not know who signed the server's certificate
+ * - `name`: the certificate is one of another host
+ * - `validity`: the certificate has expired, or is not valid yet
+ * - `unsupported`: the URL asks for an encrypted connection, and the server has none
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class TlsFailed extends Schema.TaggedError<TlsFailed>("@live-response/cluster/DatabaseError/TlsFailed")(
+  "TlsFailed",
+  { problem: Schema.Literals(["authority", "name", "validity", "unsupported"]), description: Schema.String },
+) {}
+
+/**
+ * The database refused a statement or the sign-in. A retry does not help.
  *
  * @since 0.1.0
  * @category reasons
@@ -54,13 +80,26 @@ export class NewerSchema extends Schema.TaggedError<NewerSchema>("@live-response
  * @since 0.1.0
  * @category reasons
  */
-export const Reason = Schema.Union([Unreachable, Refused, OlderSchema, NewerSchema])
+export const Reason = Schema.Union([Unreachable, InvalidAddress, TlsFailed, Refused, OlderSchema, NewerSchema])
 
 /**
  * @since 0.1.0
  * @category reasons
  */
 export type Reason = typeof Reason.Type
+
+const tlsText = ({ description, problem }: TlsFailed): string => {
+  switch (problem) {
+    case "authority":
+      return `its certificate is not trusted (${description}); add sslrootcert=/path/to/ca.pem to its URL, or set NODE_EXTRA_CA_CERTS to that file`
+    case "name":
+      return `its certificate is not one of this host (${description}); use a name that the certificate has`
+    case "validity":
+      return `its certificate is not valid now (${description}); renew it, or correct the clock of this machine`
+    case "unsupported":
+      return `its URL asks for an encrypted connection (${description}); turn on ssl at the server, or change sslmode in the URL`
+  }
+}
 
 /**
  * The database can't be used. `database` is its host and name, without a user or a password.
@@ -82,6 +121,10 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
     switch (reason._tag) {
       case "Unreachable":
         return `it does not answer (${reason.description}); is it up, and is the address right?`
+      case "InvalidAddress":
+        return `its URL ${reason.problem}; correct it (LIVE_RESPONSE_DATABASE_URL)`
+      case "TlsFailed":
+        return tlsText(reason)
       case "Refused":
         return `it refused (${reason.description}); check its address, the role and the rights of that role`
       case "OlderSchema":

@@ -12,6 +12,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { Database } from "./Database.ts"
 import { DatabaseError, NewerSchema } from "./DatabaseError.ts"
 import * as Engine from "./internal/engine.ts"
+import * as Grants from "./internal/grants.ts"
 import * as Schema from "./internal/schema.ts"
 
 /**
@@ -43,7 +44,7 @@ export const current: number = Schema.current
  * @category options
  */
 export interface Options {
-  /** The role that runners sign in with: it is granted what they need. By default nothing is granted. */
+  /** The role that runners sign in with: it is granted what they need. Roles with rights for all tables keep them for new tables. */
   readonly runtimeRole?: string | undefined
 }
 
@@ -59,16 +60,6 @@ const prepare = [
     version int primary key, name text not null, at timestamptz not null default clock_timestamp())`,
 ]
 
-const grantsOf = (role: string): ReadonlyArray<string> => {
-  const quoted = `"${role.replaceAll('"', '""')}"`
-  return [
-    `grant usage on schema live_response to ${quoted}`,
-    `grant select, insert, update, delete on all tables in schema live_response to ${quoted}`,
-    `grant usage on all sequences in schema live_response to ${quoted}`,
-    `revoke insert, update, delete on live_response.migrations from ${quoted}`,
-  ]
-}
-
 const runAll = (sql: SqlClient, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
 
@@ -77,6 +68,7 @@ const migrateWith = Effect.fnUntraced(function* (sql: SqlClient, { runtimeRole }
   yield* runAll(sql, lock)
   const version = yield* Schema.versionOf(sql)
   if (version > current) return version
+  const roles = yield* Grants.existing(sql)
   yield* runAll(sql, prepare)
   const steps = migrations.slice(version)
   for (const { name, statements, version } of steps) {
@@ -84,7 +76,8 @@ const migrateWith = Effect.fnUntraced(function* (sql: SqlClient, { runtimeRole }
     yield* sql`insert into live_response.migrations (version, name) values (${String(version)}::int, ${name})`
   }
   yield* Engine.migrate(sql)
-  if (runtimeRole !== undefined) yield* runAll(sql, grantsOf(runtimeRole))
+  const grants = runtimeRole === undefined ? roles : [...roles, Grants.ofRunners(runtimeRole)]
+  yield* runAll(sql, grants.flatMap(Grants.statements))
   return steps
 })
 

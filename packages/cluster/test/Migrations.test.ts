@@ -91,6 +91,73 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("Migrations.m
     }),
   )
 
+  it.effect("leaves each role what it may do, also with the tables that are new", () =>
+    Effect.gen(function* () {
+      const { superuser } = yield* Postgres.PostgresServer
+      const url = yield* emptyDatabase
+      const old = Migrations.migrations.slice(0, 3)
+      yield* within(Database.layerUnchecked({ url: superuser }), ({ query }) =>
+        query((sql) => Effect.andThen(sql.unsafe(`create role "Reads ""all"""`), sql`create role one_table`)),
+      )
+      // What the release before the runs left, with its grants.
+      yield* within(Database.layerUnchecked({ url }), ({ query }) =>
+        query((sql) =>
+          Effect.forEach(
+            [
+              "create schema live_response",
+              "create table live_response.migrations (version int primary key, name text, at timestamptz default now())",
+              ...old.flatMap(({ statements }) => statements),
+              ...old.map(({ version }) => `insert into live_response.migrations values (${version}, 'old')`),
+              "grant usage on schema live_response to runner, one_table",
+              "grant select, insert, update, delete on all tables in schema live_response to runner",
+              "revoke insert, update, delete on live_response.migrations from runner",
+              `grant select on all tables in schema live_response to "Reads ""all"""`,
+              "grant select, update on live_response.tenants to one_table",
+            ],
+            (statement) => sql.unsafe(statement),
+            { discard: true },
+          ),
+        ),
+      )
+      const steps = yield* Migrations.migrate().pipe(Effect.provide(Database.layerUnchecked({ url }), { local: true }))
+      assert.lengthOf(steps, Migrations.current - old.length)
+      const rights = yield* within(Database.layerUnchecked({ url }), ({ query }) =>
+        query(
+          (sql) => sql`
+            select r.role, p.privilege, count(*)::int4 as tables
+            from (values ('runner'), ('Reads "all"'), ('one_table')) r (role)
+            cross join (values ('select'), ('insert'), ('update'), ('delete')) p (privilege)
+            cross join pg_tables t
+            where t.schemaname = 'live_response' and t.tablename <> 'migrations'
+              and has_table_privilege(r.role, format('live_response.%I', t.tablename), p.privilege)
+            group by r.role, p.privilege order by r.role collate "C", p.privilege`,
+        ),
+      )
+      const all = rights.find(({ role }) => role === "runner")?.["tables"]
+      assert.isAbove(Number(all), 10)
+      assert.deepStrictEqual(
+        rights.map(({ privilege, role, tables }) => [role, privilege, tables]),
+        [
+          ['Reads "all"', "select", all],
+          ["one_table", "select", 1],
+          ["one_table", "update", 1],
+          ...["delete", "insert", "select", "update"].map((privilege) => ["runner", privilege, all]),
+        ],
+      )
+      const runner = new URL(Redacted.value(url))
+      runner.username = "runner"
+      yield* within(Database.layer({ url: Redacted.make(runner.href) }), ({ query }) =>
+        query((sql) => sql`select 1 from live_response.cluster_runs`),
+      )
+      const forbidden = yield* Effect.flip(
+        within(Database.layer({ url: Redacted.make(runner.href) }), ({ query }) =>
+          query((sql) => sql`insert into live_response.migrations (version, name) values (100, 'mine')`),
+        ),
+      )
+      assert.match(forbidden.message, /permission denied/)
+    }),
+  )
+
   it.effect("gives the role of runners the rows and nothing more", () =>
     Effect.gen(function* () {
       const { runner } = yield* Postgres.PostgresServer
@@ -135,7 +202,7 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("Database.lay
         yield* openingFails(Redacted.make("redis://:secret-4711@127.0.0.1:1/live")),
       ]
       for (const error of mistyped) {
-        assert.match(error.message, /^PostgreSQL at an unknown address: it refused \(its URL is not postgres:/)
+        assert.match(error.message, /^PostgreSQL at an unknown address: its URL is not postgres:/)
       }
       for (const error of [nobody, ...mistyped]) assert.notInclude(JSON.stringify(error), "4711")
     }),

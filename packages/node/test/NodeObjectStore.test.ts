@@ -9,7 +9,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { containerSignature, emptyContainer } from "./support/azurite.ts"
 import { listen } from "./support/loopbackServer.ts"
 import { contentOf, readAll } from "./support/ObjectStoreSuite.ts"
@@ -27,7 +27,7 @@ const roundTrip = (url: string, environment: Record<string, string>) =>
     return { address, outcome }
   }).pipe(
     Effect.provide(
-      NodeObjectStore.layer(Option.getOrThrow(ObjectStoreUrl.parse(url))).pipe(
+      NodeObjectStore.layer(Result.getOrThrow(ObjectStoreUrl.parse(url))).pipe(
         Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment))),
       ),
     ),

@@ -3,13 +3,17 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type { SqlError } from "effect/sql/SqlError"
-import { DatabaseError, type Reason, Refused, Unreachable } from "../DatabaseError.ts"
+import { DatabaseError, InvalidAddress, type Reason, Refused, TlsFailed, Unreachable } from "../DatabaseError.ts"
+import * as Address from "./address.ts"
 import * as SqlErrors from "./sqlError.ts"
 
 export interface Options {
-  /** `postgres://<role>:<password>@<host>:<port>/<database>`. With `?sslmode=require` the connection is always encrypted. */
+  /**
+   * `postgres://<role>:<password>@<host>:<port>/<database>`. The connection is encrypted where the server offers that, and always
+   * with `?sslmode=require`. `?sslrootcert=<path>` names a file with the authorities whose certificates are trusted.
+   */
   readonly url: Redacted.Redacted<string>
 
   /** How long a statement may take, its connection included. By default 15 seconds. */
@@ -24,31 +28,24 @@ export interface Options {
 
 const defaultTimeout = Duration.seconds(15)
 
-/** What is said of the address in messages, and what must not be. */
-const describeUrl = (url: Redacted.Redacted<string>) => {
-  const parsed = URL.parse(Redacted.value(url))
-  if (parsed === null || !/^postgres(ql)?:$/.test(parsed.protocol)) return undefined
-  const { host, password, pathname, searchParams } = parsed
-  const passwords = [password, searchParams.get("password") ?? ""].filter((text) => text !== "")
-  return { name: `${host}${pathname}`, secrets: [url, ...passwords.map((text) => Redacted.make(text))] }
-}
-
-const notAnAddress = new DatabaseError({
-  database: "an unknown address",
-  reason: new Refused({ description: "its URL is not postgres://<role>:<password>@<host>:<port>/<database>" }),
-})
-
 /** Connects when a statement needs it. `timeout` bounds each statement at the server. */
 export const connect = Effect.fnUntraced(function* (options: Options) {
-  const { name, secrets } = yield* Effect.mapError(Effect.fromNullishOr(describeUrl(options.url)), () => notAnAddress)
+  const { ca, name, secrets, url } = yield* Effect.mapError(
+    Address.read(options.url),
+    ({ name = "an unknown address", problem }) =>
+      new DatabaseError({ database: name, reason: new InvalidAddress({ problem: TerminalText.shorten(problem) }) }),
+  )
   const timeout = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
   const failed = (reason: Reason) => new DatabaseError({ database: name, reason })
   const fromSqlError = (error: SqlError) => {
     const description = TerminalText.shorten(TerminalText.withoutSecrets(SqlErrors.describe(error), secrets))
+    const tls = SqlErrors.tlsProblem(error)
+    if (tls !== undefined) return failed(new TlsFailed({ problem: tls, description }))
     return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
   }
   const client = yield* PgClient.make({
-    url: options.url,
+    url,
+    ...(ca === undefined ? {} : { ssl: { ca } }),
     maxConnections: options.maxConnections ?? 5,
     applicationName: options.applicationName ?? "live-response",
     connectTimeout: timeout,

@@ -1,7 +1,9 @@
-/** Which errors of PostgreSQL a retry may help, by their SQLSTATE. */
+/** Which errors of PostgreSQL a retry may help, by their SQLSTATE, and which are about TLS. */
+import * as CertificateProblem from "@live-response/core/CertificateProblem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
+import type { TlsFailed } from "../DatabaseError.ts"
 
 const decodeState = Schema.decodeUnknownOption(Schema.Struct({ code: Schema.String }))
 
@@ -20,6 +22,23 @@ export const isTransient = ({ reason }: SqlError): boolean =>
     onSome: ({ code }) => passes.test(code) || reason.isRetryable,
   })
 
+/** Node's advice on its own flags, which the binary does not have. */
+const adviceOfNode = /; if the root CA is installed locally.*$/
+
 /** What the server itself said, or else what the client says of it. */
 export const describe = ({ message, reason }: SqlError): string =>
-  reason.cause instanceof Error && reason.cause.message !== "" ? reason.cause.message : message
+  reason.cause instanceof Error && reason.cause.message !== ""
+    ? reason.cause.message.replace(adviceOfNode, "")
+    : message
+
+const ofCode = (code: string): TlsFailed["problem"] | undefined => {
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "validity"
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "name"
+  return CertificateProblem.isUntrusted(code) ? "authority" : undefined
+}
+
+/** Why there is no encrypted connection, where a person must change something. The driver takes it for a server that is away. */
+export const tlsProblem = ({ reason }: SqlError): TlsFailed["problem"] | undefined => {
+  if (reason.message === "PgConnection: Server refused TLS") return "unsupported"
+  return Option.getOrUndefined(Option.map(decodeState(reason.cause), ({ code }) => ofCode(code)))
+}

@@ -8,6 +8,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { createServer } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
+import type { Certificate } from "@live-response/node/testing/Certificate"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -63,6 +64,9 @@ export class PostgresServer extends Context.Service<PostgresServer, Service>()(
 export interface Options {
   /** Settings of the server, in addition to those of a test or instead of them. */
   readonly settings?: Readonly<Record<string, string>> | undefined
+
+  /** Encrypts connections with this certificate of 127.0.0.1. The URLs then trust it. By default the server has no TLS. */
+  readonly certificate?: Pick<Certificate, "cert" | "key" | "path"> | undefined
 
   /** Receives what the server writes to its log. By default nobody does. */
   readonly onLog?: ((text: string) => void) | undefined
@@ -120,6 +124,10 @@ interface Running {
   readonly signal: (name: "STOP" | "CONT") => void
 }
 
+interface Address extends Pick<Options, "certificate"> {
+  readonly port: number
+}
+
 interface Files {
   readonly directory: string
   readonly data: string
@@ -159,15 +167,29 @@ const serve = (port: number, { data, directory }: Files, { onLog, settings: othe
     child.once("exit", () => resume(Effect.die(`postgres does not start: ${output}`)))
   })
 
-const urlOf = (port: number, role: string, database: string) =>
-  Redacted.make(`postgres://${role}:${password}@127.0.0.1:${port}/${database}`)
+/** The settings of TLS. The key must be a file of the server's own. */
+const tlsOf = ({ directory }: Files, { cert, key }: Pick<Certificate, "cert" | "key">) => {
+  const write = (name: string, text: string) => {
+    const path = join(directory, name)
+    writeFileSync(path, text, { mode: 0o600 })
+    const { gid, uid } = user()
+    if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
+    return path
+  }
+  return { ssl: "on", ssl_cert_file: write("cert.pem", cert), ssl_key_file: write("key.pem", key) }
+}
+
+const urlOf = ({ port, certificate }: Address, role: string, database: string) => {
+  const tls = certificate === undefined ? "" : `?sslmode=verify-full&sslrootcert=${certificate.path}`
+  return Redacted.make(`postgres://${role}:${password}@127.0.0.1:${port}/${database}${tls}`)
+}
 
 /** The roles and the database that a deployment has. */
-const prepare = (port: number) => {
+const prepare = (address: Address) => {
   const administer = (database: string, ...statements: ReadonlyArray<string>) =>
     Database.Database.use(({ query }) =>
       query((sql) => Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })),
-    ).pipe(Effect.provide(Database.layerUnchecked({ url: urlOf(port, "postgres", database) }), { local: true }))
+    ).pipe(Effect.provide(Database.layerUnchecked({ url: urlOf(address, "postgres", database) }), { local: true }))
   return administer(
     "postgres",
     `create role owner login password '${password}'`,
@@ -193,19 +215,22 @@ export const makeWith = Effect.fnUntraced(function* (
   const files = yield* initialise
   let running: Running | undefined
   const stop = Effect.suspend(() => running?.stop ?? Effect.void)
-  const start = Effect.map(serve(port, files, options), (started) => {
+  const { certificate } = options
+  const address = { port, certificate }
+  const tls = certificate === undefined ? {} : tlsOf(files, certificate)
+  const start = Effect.map(serve(port, files, { ...options, settings: { ...tls, ...options.settings } }), (started) => {
     running = started
   })
   yield* Effect.acquireRelease(start, () => stop)
-  yield* prepare(port)
-  const owner = urlOf(port, "owner", "live")
+  yield* prepare(address)
+  const owner = urlOf(address, "owner", "live")
   yield* Migrations.migrate({ runtimeRole: "runner" }).pipe(
     Effect.provide(Database.layerUnchecked({ url: owner }), { local: true }),
   )
   return {
     owner,
-    runner: urlOf(port, "runner", "live"),
-    superuser: urlOf(port, "postgres", "live"),
+    runner: urlOf(address, "runner", "live"),
+    superuser: urlOf(address, "postgres", "live"),
     stop,
     start,
     freeze: Effect.sync(() => running?.signal("STOP")),

@@ -2,6 +2,7 @@
 import type { HttpClientError } from "effect/http/HttpClientError"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as CertificateProblem from "../CertificateProblem.ts"
 import * as PrivateHost from "../PrivateHost.ts"
 import { foreignText } from "./foreignText.ts"
 
@@ -63,9 +64,6 @@ const codeOf = (error: Error): string =>
 
 const withoutUrls = (text: string): string => foreignText(text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>"))
 
-const certificate =
-  /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|CRL_)/
-
 /**
  * TLS errors are not among them: anybody on the network path can write an alert or another record into a connection, also
  * after a request was sent through it.
@@ -81,7 +79,7 @@ const causeOf = (code: string, message: string): Cause | undefined => {
   // A gateway in trouble is not a proxy that refuses.
   if (tunnel !== undefined) return Number(tunnel) >= 500 ? "connection" : "proxy"
   if (message.startsWith("Proxy Authentication Required")) return "proxy"
-  if (certificate.test(code)) return "certificate"
+  if (CertificateProblem.isUntrusted(code)) return "certificate"
   if (code === "ENOTFOUND") return "name"
   if (whileOpen.test(message)) return undefined
   return whileConnecting.test(code) || /before secure TLS connection/.test(message) ? "connection" : undefined

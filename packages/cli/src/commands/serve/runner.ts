@@ -19,6 +19,7 @@ import * as SpooledResults from "@live-response/core/SpooledResults"
 import * as NodeDirectoryLock from "@live-response/node/NodeDirectoryLock"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeObjectStore from "@live-response/node/NodeObjectStore"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -94,11 +95,21 @@ const ownOf = (store: ObjectStoreUrl.ObjectStoreUrl, options: Options) =>
     spool(options),
   )
 
+const storeVariable = "LIVE_RESPONSE_OBJECT_STORE"
+
+/** The store, or a failure that names the variable where its value is the one that is wrong. */
+const storeOf = Effect.fnUntraced(function* ({ objectStore }: Options) {
+  const variable = yield* Config.option(Config.String(storeVariable))
+  return yield* Effect.mapError(Effect.fromResult(ObjectStoreUrl.parse(objectStore)), ({ description }) =>
+    Option.contains(variable, objectStore)
+      ? Failure.ofVariable(storeVariable, `it ${description}`)
+      : Failure.usage(`--object-store: it ${description}`),
+  )
+})
+
 /** Joins the cluster as this runner, and collects until the scope closes. */
 export const start = Effect.fnUntraced(function* (runner: string, options: Options) {
-  const store = yield* Effect.mapError(Effect.fromOption(ObjectStoreUrl.parse(options.objectStore)), () =>
-    Failure.usage(`--object-store must be ${ObjectStoreUrl.expected}`),
-  )
+  const store = yield* storeOf(options)
   const common = yield* settings
   const own = yield* Layer.build(ownOf(store, options))
   // What is wrong on this machine is known before the others see it.
