@@ -7,6 +7,7 @@ import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
+import { RequestProgress } from "@live-response/core/RequestProgress"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -47,9 +48,14 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const dispatcher = yield* makeDispatcher({ onread: reads.onread, ...(lookup === undefined ? {} : { lookup }) })
   const get = HttpGetClient.make(dispatcher, new BodyMemory(reads))
   // A request with a body may start a session, which must not start late.
-  const prompt = dispatcher.compose(promptly(yield* Clock.Clock))
-  const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, prompt)
-  const execute = (request: HttpClientRequest) => (HttpGetClient.isFor(request) ? get : other).execute(request)
+  const clock = yield* Clock.Clock
+  const executePromptly = Effect.fnUntraced(function* (request: HttpClientRequest) {
+    const prompt = dispatcher.compose(promptly(clock, yield* RequestProgress))
+    const client = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, prompt)
+    return yield* client.execute(request)
+  })
+  const execute = (request: HttpClientRequest) =>
+    HttpGetClient.isFor(request) ? get.execute(request) : executePromptly(request)
   const client = HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
     Effect.flatMap(execute),
     Effect.succeed,

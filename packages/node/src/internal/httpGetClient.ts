@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
+import { type Progress, RequestProgress } from "@live-response/core/RequestProgress"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import { HttpClientError, InvalidUrlError, TransportError } from "effect/http/HttpClientError"
@@ -32,11 +33,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   private readonly url: URL
   private readonly memory: BodyMemory
   private readonly answer: Answer
+  private readonly progress: Progress | undefined
   private body: ResponseBody | undefined
   private controller: Dispatcher.DispatchController | undefined
   private isAborted = false
 
-  constructor(request: HttpClientRequest, url: URL, memory: BodyMemory, answer: Answer) {
+  constructor(
+    request: HttpClientRequest,
+    url: URL,
+    memory: BodyMemory,
+    progress: Progress | undefined,
+    answer: Answer,
+  ) {
+    this.progress = progress
     this.request = request
     this.url = url
     this.memory = memory
@@ -52,6 +61,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.isAborted) this.abort()
+    else this.progress?.sending()
   }
 
   onResponseStart(
@@ -97,30 +107,31 @@ export const make = (
   dispatcher: Dispatcher,
   memory: BodyMemory,
 ): HttpClient.HttpClient & BorrowedBody.LendingClient => {
-  const start = (request: HttpClientRequest, url: URL, answer: Answer): Exchange => {
+  const start = (request: HttpClientRequest, url: URL, progress: Progress | undefined, answer: Answer): Exchange => {
+    progress?.connecting()
     const { headers, method } = request
-    const exchange = new Exchange(request, url, memory, answer)
+    const exchange = new Exchange(request, url, memory, progress, answer)
     const target = { method, headers, origin: url.origin, path: url.pathname + url.search }
     dispatcher.dispatch({ ...target, ...noTimeouts }, exchange)
     return exchange
   }
 
-  const client = HttpClient.make((request, url, signal) =>
+  const client = HttpClient.make((request, url, signal, fiber) =>
     Effect.callback((answer) => {
-      const { abort } = start(request, url, answer)
+      const { abort } = start(request, url, fiber.getRef(RequestProgress), answer)
       if (signal.aborted) abort()
       else signal.addEventListener("abort", abort, { once: true })
     }),
   )
 
   const open = (request: HttpClientRequest) =>
-    Effect.suspend(() => {
+    Effect.flatMap(RequestProgress, (progress) => {
       const url = Url.make(request.url, request.urlParams, Option.getOrUndefined(request.hash))
       if (Result.isFailure(url)) {
         return Effect.fail(new HttpClientError({ reason: new InvalidUrlError({ request, cause: url.failure }) }))
       }
       return Effect.callback<BorrowedBody.OpenedBody, HttpClientError>((answer) => {
-        const exchange = start(request, url.success, (answered) =>
+        const exchange = start(request, url.success, progress, (answered) =>
           answer(
             Effect.map(answered, (response) => {
               unread.register(response, exchange.abort)
