@@ -67,6 +67,7 @@ const gated = Effect.gen(function* () {
     isOpen = true
     held.forEach(pass)
   }
+  return { base: `https://127.0.0.1:${port}`, accepted, open, requests }
 })
 
 /** Node reads it at each connection. */
