@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -120,12 +121,13 @@ describe("TimeLimit.after", () => {
   it.live("expires also where so many limits are pending that they are too many for the arguments of a call", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      const cancels = Array.from({ length: 150_000 }, () => TimeLimit.after(clock, "1 hour", () => {}))
-      for (const _ of [1, 2]) {
-        yield* Effect.callback<void>((resume) => {
-          TimeLimit.after(clock, "1 millis", () => resume(Effect.void))
-        })
-      }
+      const hour = Duration.hours(1)
+      const cancels = Array.from({ length: 600_000 }, () => TimeLimit.after(clock, hour, () => {}))
+      // The second one is found only if the first one leaves the others in order.
+      yield* Effect.callback<void>((resume) => {
+        TimeLimit.after(clock, "1 millis", () => {})
+        TimeLimit.after(clock, "50 millis", () => resume(Effect.void))
+      })
       for (const cancel of cancels) cancel()
     }),
   )
