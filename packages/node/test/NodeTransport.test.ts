@@ -427,7 +427,11 @@ describe("NodeTransport: connections", () => {
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(connections.open(), 1)
       }).pipe(Effect.provide(NodeTransport.layer))
-      yield* eventually(() => connections.open() === 0)
+      // A connection has 30 seconds to be opened.
+      yield* Effect.timeout(
+        eventually(() => connections.open() === 0),
+        "15 seconds",
+      )
     }).pipe(Effect.scoped),
   )
 
@@ -439,9 +443,12 @@ describe("NodeTransport: connections", () => {
         const client = yield* HttpClient.HttpClient
         const request = HttpClientRequest.get(base)
         const opened = Effect.suspend(() => BorrowedBody.open(client, request) ?? Effect.die("not a lending client"))
-        // Each in a fiber that has ended: a fiber refers to its last answer.
-        const lost = Effect.forkChild(isTraced ? Effect.asVoid(client.execute(request)) : Effect.asVoid(opened))
-        yield* Effect.forEach(refsUpTo(5), () => Effect.flatMap(lost, Fiber.join), { discard: true })
+        // The answer is the exit of a fiber, to which who waits for an answer refers.
+        const lost = Effect.flatMap(
+          isTraced ? Effect.forkChild(client.execute(request)) : Effect.forkChild(opened),
+          (fiber) => Effect.asVoid(Fiber.await(fiber)),
+        )
+        yield* Effect.forEach(refsUpTo(5), () => lost, { discard: true })
         assert.strictEqual(connections.taken(), 5)
         yield* eventually(() => {
           collectGarbage()
