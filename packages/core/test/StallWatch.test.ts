@@ -33,8 +33,8 @@ describe("StallWatch.make", () => {
     Effect.gen(function* () {
       const { counting, sleeps } = counted(yield* Clock.Clock)
       const limits = { timeout: Duration.seconds(30), minimum: { bytesPerSecond: 0, over: 60_000 } }
-      for (let steps = 1; steps <= 12; steps++) {
-        for (let later = 0; later <= 40; later++) {
+      for (let steps = 5; steps <= 24; steps++) {
+        for (let later = 0; later <= 12; later++) {
           const connection = yield* Scope.make()
           const watching = Effect.scoped(
             Effect.andThen(StallWatch.make(connection, new MinimumRate.Pace(), limits), Effect.never),

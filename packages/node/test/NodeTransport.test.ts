@@ -444,10 +444,9 @@ describe("NodeTransport: connections", () => {
         const request = HttpClientRequest.get(base)
         const opened = Effect.suspend(() => BorrowedBody.open(client, request) ?? Effect.die("not a lending client"))
         // The answer is the exit of a fiber, to which who waits for an answer refers.
-        const lost = Effect.flatMap(
-          isTraced ? Effect.forkChild(client.execute(request)) : Effect.forkChild(opened),
-          (fiber) => Effect.asVoid(Fiber.await(fiber)),
-        )
+        const settled = <A, E>(answer: Effect.Effect<A, E>) =>
+          Effect.asVoid(Effect.flatMap(Effect.forkChild(answer), Fiber.await))
+        const lost = isTraced ? settled(client.execute(request)) : settled(opened)
         yield* Effect.forEach(refsUpTo(5), () => lost, { discard: true })
         assert.strictEqual(connections.taken(), 5)
         yield* eventually(() => {
