@@ -17,6 +17,7 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as HttpGetClient from "./internal/httpGetClient.ts"
+import { OpenSockets } from "./internal/openSockets.ts"
 import { promptly } from "./internal/promptRequests.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
@@ -37,9 +38,17 @@ const makeDispatcher = (connect: Connect) =>
   Effect.flatMap(Proxy.variables, (proxies) =>
     Effect.acquireRelease(
       // HTTP/2 has nothing for one large body a connection, and a reset of its streams can pass for the end of a body.
-      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, ...timeouts, connect, allowH2: false })),
-      (dispatcher) => Effect.promise(() => dispatcher.destroy()),
-    ),
+      Effect.sync(() => {
+        const sockets = new OpenSockets({ ...connect, allowH2: false, timeout: timeouts.connectTimeout })
+        const options = { ...proxies, ...timeouts, connect: sockets.connect, allowH2: false }
+        return { dispatcher: new EnvHttpProxyAgent(options), sockets }
+      }),
+      ({ dispatcher, sockets }) =>
+        Effect.andThen(
+          Effect.promise(() => dispatcher.destroy()),
+          Effect.sync(() => sockets.destroy()),
+        ),
+    ).pipe(Effect.map(({ dispatcher }) => dispatcher)),
   )
 
 /** Requests without a body have a client of their own, because the bytes of results are answers to them. */

@@ -68,7 +68,7 @@ export const execute = <R>(
   options?: { readonly sendsTraceHeaders: boolean },
 ): Effect.Effect<HttpClientResponse, Trouble, R> =>
   Effect.flatMap(References.TracerEnabled, (isTraced) => {
-    // An answer that nobody reads is closed when its memory is freed, as that of `execute` is.
+    // Nobody closes it. If nobody reads it either, its transport does when its memory is freed, as for that of `execute`.
     const opened = isTraced ? undefined : BorrowedBody.open(client, request)
     return opened === undefined
       ? Effect.updateContext(client.execute(request), (context: Context.Context<R>) =>
