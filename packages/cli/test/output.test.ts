@@ -142,6 +142,29 @@ describe("--json", { concurrent: true }, () => {
     }),
   )
 
+  it.live("names each result that is stored when Ctrl-C ends it", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 400 }, (_, n) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}:0`)
+      const server = yield* ReferenceServer.make({
+        results: Object.fromEntries(names.map((name) => [name, { bytes: new Uint8Array(1000) }])),
+      })
+      const box = yield* Cli.sandbox
+      const limits = ["--per-minute", "10000", "--per-hour", "10000"]
+      const running = yield* box.start(Cli.download(server, "--json", "-j", "64", ...limits, ...names))
+      yield* Cli.until(
+        () => running.stdout().split('"completed"').length > 20,
+        () => `twenty results\n${running.stderr()}`,
+      )
+      yield* running.signal("SIGINT")
+      const ended = yield* running.ended
+      assert.strictEqual(ended.exitCode, 130)
+      const events = Cli.ndjson(ended.stdout)
+      const stored = box.files().filter((file) => file.endsWith("/0.bin")).length
+      assert.strictEqual(events.filter(({ event }) => event === "completed").length, stored)
+      assert.deepInclude(events.at(-1), { event: "summary", completed: stored })
+    }),
+  )
+
   it.live("prints no control characters to a terminal", () =>
     Effect.gen(function* () {
       const { server } = yield* hostile

@@ -159,12 +159,13 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@live-response
 }
 
 /**
- * The API gave no answer: name resolution, connection, TLS, or a time-out.
+ * The API gave no answer, or not all of it: name resolution, connection, TLS, or a time-out.
  *
  * **Details**
  *
  * `kind` says why no connection could be opened, so that the request was not sent. Without it the connection broke or no
- * answer came, and the API may have handled the request. `waited` is how long the call waited for a connection.
+ * answer came, and the API may have handled the request. `hasAnswered` says that an answer started, and was not read to its end.
+ * `waited` is how long the call waited for a connection.
  *
  * @since 0.1.0
  * @category reasons
@@ -174,10 +175,14 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
   {
     description: Schema.String,
     kind: Schema.optionalKey(Connection.Cause),
+    hasAnswered: Schema.optionalKey(Schema.Literal(true)),
     waited: Schema.optionalKey(Wait),
   },
 ) {
   override get message(): string {
+    if (this.hasAnswered === true) {
+      return `the API's answer did not arrive whole (${this.description}); check the network and the proxy`
+    }
     return `the API can't be reached (${this.description}); ${Connection.nextStep(this.kind ?? "connection")}`
   }
 }

@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
@@ -327,11 +328,16 @@ export const run = <R = never>(
         api.isReached = true
       })
       const isRetried = (error: BatchError) => api.isReached && isWorthWaiting(error)
-      return Stream.unwrap(attempt(options, onReached)).pipe(
+      // A batch stops in order by itself. It is closed from the start of a batch until its events are read.
+      const noBatch = yield* Latch.make(true)
+      return Stream.unwrap(Effect.tap(attempt(options, onReached), noBatch.close)).pipe(
         Stream.catch((error) =>
-          error._tag !== "StorageRefused" && isRetried(error)
-            ? Stream.concat(Stream.fromEffect(unavailable(error)), Stream.fail(error))
-            : Stream.fail(error),
+          Stream.concat(
+            Stream.fromEffectDrain(noBatch.open),
+            error._tag !== "StorageRefused" && isRetried(error)
+              ? Stream.concat(Stream.fromEffect(unavailable(error)), Stream.fail(error))
+              : Stream.fail(error),
+          ),
         ),
         Stream.retry(
           timing.follow.pipe(
@@ -339,6 +345,9 @@ export const run = <R = never>(
             Schedule.while(({ input }) => isRetried(input)),
           ),
         ),
+        options.stop === undefined
+          ? (events) => events
+          : Stream.interruptWhen(Effect.andThen(options.stop, noBatch.await)),
       )
     }),
   )

@@ -63,6 +63,13 @@ export interface BatchOptions {
    * each attempt.
    */
   readonly giveUpAfter?: Duration.Input | undefined
+
+  /**
+   * Stops the batch in order when it returns: downloads in progress are interrupted, and the stream ends after the events of
+   * all results that were stored, and the summary. A reader that is interrupted misses the events of results that were
+   * being completed at that moment. By default the batch ends with `refs`.
+   */
+  readonly stop?: Effect.Effect<void> | undefined
 }
 
 /**
@@ -185,6 +192,7 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
         limits: options?.limits ?? {},
         again: options?.again === true,
         giveUpAfter: Duration.fromInputUnsafe(options?.giveUpAfter ?? defaultGiveUpAfter),
+        stop: options?.stop ?? Effect.never,
       }),
   }
 })

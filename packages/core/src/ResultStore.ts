@@ -68,6 +68,9 @@ export interface ResultWriter {
   /**
    * Checks the length and the MD5 that were announced, and stores the result. If they differ, nothing is stored and the
    * next writer starts over. The writer has finished, whatever the outcome.
+   *
+   * A batch runs it uninterruptibly, so that what is stored is also recorded. What may take long in it is
+   * `Effect.interruptible`.
    */
   readonly complete: Effect.Effect<StoredResult, StoreError | TransferError.TransferError>
 

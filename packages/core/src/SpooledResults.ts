@@ -74,6 +74,8 @@ export const layer = (
       /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
       const upload = (path: string, { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">) =>
         objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }).pipe(
+          // A batch completes results uninterruptibly, and an upload may take long.
+          Effect.interruptible,
           Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
           Effect.ensuring(Effect.ignore(spool.remove(path))),
         )

@@ -19,6 +19,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Tracer from "effect/Tracer"
 import { scripted } from "./support/scripted.ts"
@@ -378,6 +379,16 @@ describe("ClientCredentials: other answers", () => {
       assert.strictEqual(error.reason._tag, "Unreachable")
       assert.isAtMost(pulled() / calls, 512 * 1024)
     })
+  })
+
+  it.effect("reads a short answer for a minute at most", () => {
+    const trickle = Stream.tick("20 seconds").pipe(Stream.map(() => new TextEncoder().encode(" ")))
+    const answer = HttpServerResponse.stream(trickle, { status: 200, headers: { "content-length": "99" } })
+    const { layer } = scripted(answer)
+    return Effect.gen(function* () {
+      const error = yield* inVirtualTime(Effect.flip(token), "4 minutes")
+      assert.include(error.message, "the answer took longer than 1m")
+    }).pipe(Effect.provide(ClientCredentials.layer(app).pipe(Layer.provide(layer))))
   })
 
   it.effect("waits for an answer for a minute at most", () => {

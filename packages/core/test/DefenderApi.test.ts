@@ -557,19 +557,22 @@ describe("DefenderApi: bounds of reads", () => {
     }),
   )
 
-  it.effect("lets a page take minutes, as long as bytes arrive", () =>
-    Effect.gen(function* () {
-      const body = Stream.concat(Stream.take(trickle, 12), Stream.make(utf8(`{"value":[]}`)))
-      const [took, exit] = yield* runList(body)
-      assert.deepStrictEqual(yield* exit, [])
-      assert.isAtLeast(Duration.toSeconds(took), 200)
-    }),
+  it.effect.each([{ name: "without a length" }, { name: "with a short length", length: 24 }])(
+    "lets a page $name take minutes, as long as bytes arrive",
+    ({ length }) =>
+      Effect.gen(function* () {
+        const body = Stream.concat(Stream.take(trickle, 12), Stream.make(utf8(`{"value":[]}`)))
+        const [took, exit] = yield* runList(body, length)
+        assert.deepStrictEqual(yield* exit, [])
+        assert.isAtLeast(Duration.toSeconds(took), 200)
+      }),
   )
 
   it.effect.each([
     { name: "stalls", body: forever, within: 35, says: "nothing came for 30s" },
     { name: "trickles for ever", body: trickle, within: 601, says: "took longer than 10m" },
-    { name: "announces few bytes and stalls", body: forever, length: 12, within: 35, says: "took longer than 30s" },
+    { name: "announces few bytes and stalls", body: forever, length: 12, within: 35, says: "nothing came for 30s" },
+    { name: "is short and trickles for ever", body: trickle, length: 99, within: 601, says: "took longer than 10m" },
   ])("gives up a page that $name", ({ body, length, says, within }) =>
     Effect.gen(function* () {
       const [took, exit] = yield* runList(body, length)

@@ -12,8 +12,10 @@ import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Timing from "@live-response/core/Timing"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -322,6 +324,25 @@ describe("Follow.run", () => {
       )
       assert.deepStrictEqual(yield* open, [])
     }).pipe(Effect.scoped, Effect.provide(layer)),
+  )
+
+  it.effect.each([{ isGone: false }, { isGone: true }])(
+    "ends when it is stopped in order, with the events of what it stored; API gone: $isGone",
+    ({ isGone }) =>
+      Effect.gen(function* () {
+        const simulator = yield* Simulator.Simulator
+        yield* put(1)
+        const stop = yield* Deferred.make<void>()
+        const { events, fiber } = yield* follow({ stop: Deferred.await(stop) })
+        yield* pass("50 seconds")
+        yield* simulator.outage(isGone)
+        yield* pass("1 hour")
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* Deferred.succeed(stop, undefined)
+        yield* pass("1 second")
+        assert.deepStrictEqual(fiber.pollUnsafe(), Exit.void)
+        assert.include(events, "completed 1:0")
+      }).pipe(Effect.scoped, Effect.provide(layer)),
   )
 
   it.effect("fails if the API was never reached, or the position cannot be saved", () =>

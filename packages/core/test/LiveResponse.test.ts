@@ -105,6 +105,22 @@ const layerOver = (
     ),
   )
 
+/** Completes a result in a second, as a slow disk does. */
+const flushing = Layer.merge(
+  Layer.effect(
+    ResultStore.ResultStore,
+    Effect.map(ResultStore.ResultStore, (store) => ({
+      ...store,
+      open: (ref: ResultRefs.ResultRef) =>
+        Effect.map(store.open(ref), (writer) => ({
+          ...writer,
+          complete: Effect.uninterruptible(Effect.delay(writer.complete, "1 second")),
+        })),
+    })),
+  ).pipe(Layer.provide(ResultStore.layerMemory)),
+  Manifest.layerMemory,
+)
+
 const apiError = (reason: DefenderError["reason"]) => new DefenderError({ operation: "link", reason })
 const diskFull = new StoreError({ path: "/results", problem: "DiskFull", detail: "ENOSPC" })
 
@@ -840,6 +856,67 @@ describe("LiveResponse.saveAll, when it is interrupted", () => {
       for (const n of [0, 19]) assert.isTrue(Option.isSome(yield* manifest.find(refAt(n))))
       assert.isTrue(Option.isNone(yield* manifest.find(refAt(20))))
     }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.succeed(utf8("a")), "1 second")))),
+  )
+
+  it.effect("records a result that is being completed", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveResponse.LiveResponse
+      const manifest = yield* Manifest.Manifest
+      const batch = Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Stream.runDrain(live.saveAll(Stream.make(refAt(0)))))
+        yield* Effect.sleep("500 millis")
+        yield* Fiber.interrupt(fiber)
+      })
+      yield* inVirtualTime(batch, "1 minute")
+      assert.isTrue(Option.isSome(yield* manifest.find(refAt(0))))
+    }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), flushing))),
+  )
+
+  it.effect("records and reports a result that is being completed when another one ends the batch", () =>
+    Effect.gen(function* () {
+      const manifest = yield* Manifest.Manifest
+      const { events, exit } = yield* runAll([refAt(0), refAt(1)])
+      assert.strictEqual((yield* failureOf(exit))._tag, "CredentialError")
+      assert.include(names(events), "completed")
+      assert.deepInclude(summaryOf(events), { completed: 1 })
+      assert.isTrue(Option.isSome(yield* manifest.find(refAt(0))))
+    }).pipe(
+      Effect.provide(
+        layerOver(
+          ({ index, machineActionId }) =>
+            machineActionId === refAt(0).machineActionId && index === refAt(0).index
+              ? Effect.succeed(utf8("a"))
+              : Effect.delay(Effect.fail(new CredentialError({ reason: new Missing({}) })), "500 millis"),
+          flushing,
+        ),
+      ),
+    ),
+  )
+
+  it.effect.each(["0 millis", "2 seconds"] as const)(
+    "reports all that it stored when it is stopped in order, to a reader that takes %s for each event",
+    (pause) =>
+      Effect.gen(function* () {
+        const live = yield* LiveResponse.LiveResponse
+        const manifest = yield* Manifest.Manifest
+        const refs = refsUpTo(1000)
+        const options = { concurrency: 200, stop: Effect.sleep("1500 millis") }
+        const events: Array<BatchEvent.BatchEvent> = []
+        yield* live.saveAll(Stream.fromIterable(refs), options).pipe(
+          Stream.runForEach((event) =>
+            Effect.andThen(
+              Effect.sleep(pause),
+              Effect.sync(() => events.push(event)),
+            ),
+          ),
+          (effect) => inVirtualTime(effect, "1 day"),
+        )
+        const stored = (yield* Effect.forEach(refs, manifest.find)).filter(Option.isSome).length
+        assert.isAtLeast(stored, 200)
+        assert.isBelow(stored, 1000)
+        assert.strictEqual(events.filter(({ event }) => event === "completed").length, stored)
+        assert.strictEqual(summaryOf(events).completed, stored)
+      }).pipe(Effect.provide(layerOver(() => Effect.succeed(utf8("a")), flushing))),
   )
 
   it.effect.each([1, 10, 64, 65, 100])("ends when its reader leaves with events unread, after %i", (taken) =>

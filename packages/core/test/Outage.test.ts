@@ -49,11 +49,11 @@ const world = (
     Layer.provideMerge(Simulator.layer({ tokens: [token] })),
   )
 
-const refused: Trouble = { code: "ECONNREFUSED" }
+const refused = { code: "ECONNREFUSED" }
 
 /** A network that is gone between two times. */
 const goneBetween =
-  (from: number, to: number, trouble = refused) =>
+  (from: number, to: number, trouble: Trouble = refused) =>
   ({ at }: Attempt) =>
     at >= from && at < to ? trouble : undefined
 
@@ -109,6 +109,27 @@ describe("a batch that has lost its network", () => {
       assert.strictEqual(reached.length, 64)
       assert.isAtMost(used, 64)
     }).pipe(Effect.provide(world(net)))
+  })
+
+  it.effect("counts no call whose connection did not open in time, and waits as without a network", () => {
+    const net = wire(goneBetween(0, 30 * minute, "silence"))
+    return Effect.gen(function* () {
+      const { exit, offline, summary, used } = yield* run(8, { concurrency: 1 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: 8, failed: 0, links: 8 })
+      assert.include(offline[0]?.message, "the API can't be reached (no connection within 2s)")
+      assert.isAtMost(used, 8)
+    }).pipe(Effect.provide(world(net, undefined, { headTimeout: "2 seconds" })))
+  })
+
+  it.effect("waits for a storage whose connection does not open in time", () => {
+    const net = wire(({ at, isStorage }) => (isStorage && at < 20 * minute ? "silence" : undefined))
+    return Effect.gen(function* () {
+      const { exit, offline, summary } = yield* run(8, { concurrency: 1 })
+      assert.deepStrictEqual(exit, Exit.void)
+      assert.deepInclude(summary, { completed: 8, failed: 0, links: 8 })
+      assert.include(offline[0]?.message, "the storage can't be reached (no connection within 2s)")
+    }).pipe(Effect.provide(world(net, undefined, { headTimeout: "2 seconds" })))
   })
 
   it.effect("gives up after giveUpAfter, and no target has failed", () => {

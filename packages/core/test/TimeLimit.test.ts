@@ -2,11 +2,30 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import * as TimeLimit from "../src/internal/timeLimit.ts"
+
+/** The next uncaught exception, instead of the listeners of the test runner, until the scope closes. */
+const uncaughtException = Effect.gen(function* () {
+  const caught = yield* Deferred.make<unknown>()
+  const others = process.listeners("uncaughtException")
+  yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      process.removeAllListeners("uncaughtException")
+      process.once("uncaughtException", (error) => Deferred.doneUnsafe(caught, Effect.succeed(error)))
+    }),
+    () =>
+      Effect.sync(() => {
+        process.removeAllListeners("uncaughtException")
+        for (const other of others) process.on("uncaughtException", other)
+      }),
+  )
+  return caught
+})
 
 const limited = TimeLimit.limited({ duration: "10 seconds", orElse: () => "late" as const })
 
@@ -95,5 +114,56 @@ describe("TimeLimit.after", () => {
       yield* Effect.promise(() => Promise.resolve())
       assert.strictEqual(timers(), before)
     }),
+  )
+})
+
+describe("TimeLimit.after", () => {
+  it.live("expires also where so many limits are pending that they are too many for the arguments of a call", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const hour = Duration.hours(1)
+      const cancels = Array.from({ length: 600_000 }, () => TimeLimit.after(clock, hour, () => {}))
+      // The second one is found only if the first one leaves the others in order.
+      yield* Effect.callback<void>((resume) => {
+        TimeLimit.after(clock, "1 millis", () => {})
+        TimeLimit.after(clock, "50 millis", () => resume(Effect.void))
+      })
+      for (const cancel of cancels) cancel()
+    }),
+  )
+
+  it.effect("leaves a limit that was added at zero, again and again, no more than its share of the time", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let times = 0
+      let cancel = () => {}
+      const again = () => {
+        times++
+        cancel = TimeLimit.after(clock, 0, again)
+      }
+      again()
+      const other = yield* Effect.forkChild(Effect.flip(limited(Effect.never)))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* Fiber.join(other), "late")
+      assert.isAtMost(times, 10_001)
+      cancel()
+    }),
+  )
+
+  it.live("loses no limit to one that throws, which is an uncaught exception", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const uncaught = yield* uncaughtException
+      yield* Effect.callback<void>((resume) => {
+        TimeLimit.after(clock, "1 millis", () => {
+          throw new Error("expired badly")
+        })
+        TimeLimit.after(clock, "1 millis", () => resume(Effect.void))
+      })
+      yield* Effect.callback<void>((resume) => {
+        TimeLimit.after(clock, "1 millis", () => resume(Effect.void))
+      })
+      assert.include(String(yield* Deferred.await(uncaught)), "expired badly")
+    }).pipe(Effect.scoped),
   )
 })

@@ -7,6 +7,7 @@ import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
+import { RequestProgress } from "@live-response/core/RequestProgress"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as HttpGetClient from "./internal/httpGetClient.ts"
+import { OpenSockets } from "./internal/openSockets.ts"
 import { promptly } from "./internal/promptRequests.ts"
 import * as Proxy from "./internal/proxy.ts"
 import { publicLookup } from "./internal/publicLookup.ts"
@@ -36,9 +38,17 @@ const makeDispatcher = (connect: Connect) =>
   Effect.flatMap(Proxy.variables, (proxies) =>
     Effect.acquireRelease(
       // HTTP/2 has nothing for one large body a connection, and a reset of its streams can pass for the end of a body.
-      Effect.sync(() => new EnvHttpProxyAgent({ ...proxies, ...timeouts, connect, allowH2: false })),
-      (dispatcher) => Effect.promise(() => dispatcher.destroy()),
-    ),
+      Effect.sync(() => {
+        const sockets = new OpenSockets({ ...connect, allowH2: false, timeout: timeouts.connectTimeout })
+        const options = { ...proxies, ...timeouts, connect: sockets.connect, allowH2: false }
+        return { dispatcher: new EnvHttpProxyAgent(options), sockets }
+      }),
+      ({ dispatcher, sockets }) =>
+        Effect.andThen(
+          Effect.promise(() => dispatcher.destroy()),
+          Effect.sync(() => sockets.destroy()),
+        ),
+    ).pipe(Effect.map(({ dispatcher }) => dispatcher)),
   )
 
 /** Requests without a body have a client of their own, because the bytes of results are answers to them. */
@@ -47,9 +57,14 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   const dispatcher = yield* makeDispatcher({ onread: reads.onread, ...(lookup === undefined ? {} : { lookup }) })
   const get = HttpGetClient.make(dispatcher, new BodyMemory(reads))
   // A request with a body may start a session, which must not start late.
-  const prompt = dispatcher.compose(promptly(yield* Clock.Clock))
-  const other = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, prompt)
-  const execute = (request: HttpClientRequest) => (HttpGetClient.isFor(request) ? get : other).execute(request)
+  const clock = yield* Clock.Clock
+  const executePromptly = Effect.fnUntraced(function* (request: HttpClientRequest) {
+    const prompt = dispatcher.compose(promptly(clock, yield* RequestProgress))
+    const client = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, prompt)
+    return yield* client.execute(request)
+  })
+  const execute = (request: HttpClientRequest) =>
+    HttpGetClient.isFor(request) ? get.execute(request) : executePromptly(request)
   const client = HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
     Effect.flatMap(execute),
     Effect.succeed,

@@ -4,11 +4,14 @@ import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https"
-import type { Socket } from "node:net"
+import { createServer as createSocketServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { inspect } from "node:util"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
+import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as LiveResponse from "@live-response/core/LiveResponse"
@@ -31,6 +34,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -95,6 +99,23 @@ const serve = (listener: RequestListener, tls?: TlsOptions) =>
     }),
     ({ close }) => Effect.sync(close),
   ).pipe(Effect.map(({ base }) => base))
+
+/** A server that accepts connections and sends nothing. Returns its port. */
+const silentServer = Effect.acquireRelease(
+  Effect.callback<Server>((resume) => {
+    const server = createSocketServer((socket) => socket.on("error", () => {}).resume())
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+  }),
+  (server) => Effect.sync(() => server.close()),
+).pipe(
+  Effect.map((server) => {
+    const address = server.address()
+    return Predicate.isObject(address) ? address.port : 0
+  }),
+)
+
+setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = runInNewContext("gc")
 
 /** Counts the connections to servers of this process, until the scope closes. */
 const countConnections = Effect.gen(function* () {
@@ -391,6 +412,48 @@ describe("NodeTransport: connections", () => {
       )
       assert.strictEqual(connections.taken(), 1)
       yield* eventually(() => connections.open() === 0)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("are closed with the layer, also while they are being opened", () =>
+    Effect.gen(function* () {
+      const connections = yield* countConnections
+      // It never answers the client's greeting.
+      const port = yield* silentServer
+      yield* Effect.gen(function* () {
+        const client = yield* HttpClient.HttpClient
+        const fiber = yield* Effect.forkChild(client.get(`https://127.0.0.1:${port}/`))
+        yield* eventually(() => connections.open() === 1)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(connections.open(), 1)
+      }).pipe(Effect.provide(NodeTransport.layer))
+      // A connection has 30 seconds to be opened.
+      yield* Effect.timeout(
+        eventually(() => connections.open() === 0),
+        "15 seconds",
+      )
+    }).pipe(Effect.scoped),
+  )
+
+  it.live.each([true, false])("are closed where nobody reads the answer, traced: %s", (isTraced) =>
+    Effect.gen(function* () {
+      const connections = yield* countConnections
+      const base = yield* serve((_, response) => response.writeHead(200, { "content-length": "1000" }).write("hello"))
+      yield* Effect.gen(function* () {
+        const client = yield* HttpClient.HttpClient
+        const request = HttpClientRequest.get(base)
+        const opened = Effect.suspend(() => BorrowedBody.open(client, request) ?? Effect.die("not a lending client"))
+        // The answer is the exit of a fiber, to which who waits for an answer refers.
+        const settled = <A, E>(answer: Effect.Effect<A, E>) =>
+          Effect.asVoid(Effect.flatMap(Effect.forkChild(answer), Fiber.await))
+        const lost = isTraced ? settled(client.execute(request)) : settled(opened)
+        yield* Effect.forEach(refsUpTo(5), () => lost, { discard: true })
+        assert.strictEqual(connections.taken(), 5)
+        yield* eventually(() => {
+          collectGarbage()
+          return connections.open() === 0
+        })
+      }).pipe(Effect.provide(NodeTransport.layer))
     }).pipe(Effect.scoped),
   )
 

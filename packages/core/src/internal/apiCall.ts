@@ -179,7 +179,7 @@ const attempt = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, setting
   })
   const bounds = { size: call.bodyLimit, stall: settings.stallTimeout, total: settings.bodyTimeout }
   const { isComplete, parts } = yield* Http.body(response, bounds).pipe(
-    Effect.mapError(({ description }) => ApiErrors.unreachable(call)({ description })),
+    Effect.mapError((trouble) => ApiErrors.broken(call.operation, trouble)),
     Effect.ensuring(recordDuration(call, sentAt, response.status)),
   )
   if (response.status < 300) yield* api.admission.accepted(call.permission)

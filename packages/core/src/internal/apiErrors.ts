@@ -64,6 +64,13 @@ export const unreachable =
     })
   }
 
+/** The head of the answer came, and its body did not come whole. */
+export const broken = (operation: string, { description }: Trouble): DefenderError.DefenderError =>
+  new DefenderError.DefenderError({
+    operation,
+    reason: new DefenderError.Unreachable({ description, hasAnswered: true }),
+  })
+
 /** What a call adds to the reason of its failure. */
 export interface Context {
   readonly permission: Permission.Permission

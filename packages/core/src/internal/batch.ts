@@ -27,6 +27,7 @@ export interface Options {
   readonly limits: DownloadLimits.Choice
   readonly again: boolean
   readonly giveUpAfter: Duration.Duration
+  readonly stop: Effect.Effect<void>
 }
 
 /** A batch in progress. */
@@ -43,11 +44,18 @@ interface Batch {
 /** Shorter waits for the quota are not reported. */
 const shortestWait = Duration.seconds(1)
 
-/** Sends events to a queue. Waiting for space stays interruptible, because the reader may have left. */
+/**
+ * Sends events to a queue. Waiting for space stays interruptible, because the reader may have left. An event whose wait was
+ * interrupted is one of `late`: the reader may as well be slow, and the event that of a stored result.
+ */
 const sendTo =
-  <E>(queue: Queue.Enqueue<BatchEvent.BatchEvent, E>) =>
+  <E>(queue: Queue.Enqueue<BatchEvent.BatchEvent, E>, late: Array<BatchEvent.BatchEvent>) =>
   (event: BatchEvent.BatchEvent): Effect.Effect<void> =>
-    Queue.offerUnsafe(queue, event) ? Effect.void : Effect.interruptible(Effect.asVoid(Queue.offer(queue, event)))
+    Queue.offerUnsafe(queue, event)
+      ? Effect.void
+      : Effect.interruptible(Effect.asVoid(Queue.offer(queue, event))).pipe(
+          Effect.onInterrupt(() => Effect.sync(() => late.push(event))),
+        )
 
 /** Counts an event in the summary, lets the circuit breaker learn from it, and sends it. */
 const emit =
@@ -127,18 +135,20 @@ export const run = <E, R>(
 ): Stream.Stream<BatchEvent.BatchEvent, BatchError | E, R> =>
   Stream.callback<BatchEvent.BatchEvent, BatchError | E, R>(
     Effect.fnUntraced(function* (queue) {
+      const late: Array<BatchEvent.BatchEvent> = []
       const batch: Batch = {
         services,
         options,
-        send: sendTo(queue),
+        send: sendTo(queue, late),
         breaker: CircuitBreaker.make(),
         seen: new Set(),
         summary: BatchEvent.emptySummary,
       }
       const waits = yield* Effect.forkScoped(emitWaits(batch, services.quota), { startImmediately: true })
-      const exit = yield* Effect.exit(runResults(batch, refs))
+      const exit = yield* Effect.exit(Effect.raceFirst(runResults(batch, refs), options.stop))
       // No event follows the summary, even if other programs wait for the quota.
       yield* Fiber.interrupt(waits)
+      yield* Queue.offerAll(queue, late)
       const at = yield* DateTime.now
       yield* Queue.offer(queue, BatchEvent.Summary.make({ ...batch.summary, at }))
       yield* exit

@@ -12,8 +12,8 @@ import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as BorrowedBody from "../BorrowedBody.ts"
+import * as RequestProgress from "../RequestProgress.ts"
 import { type Trouble, troubleOf } from "./connectionFailure.ts"
-import * as ForeignNumber from "./foreignNumber.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
 import * as TimeLimit from "./timeLimit.ts"
 import { Utf8Decoder } from "./utf8Decoder.ts"
@@ -38,8 +38,22 @@ const withSettings = <R>(
   return isTraced ? added : Context.add(added, HttpClient.TracerDisabledWhen, isDisabled)
 }
 
-const withinTime = (headTimeout: Duration.Input) =>
-  TimeLimit.limited({ duration: headTimeout, orElse: (): Trouble => ({ description: "no answer in time" }) })
+/** Where no connection was opened in time nothing was sent, if the transport says so. */
+const lateHead = (progress: RequestProgress.Progress, headTimeout: Duration.Input): Trouble =>
+  progress.isUnsent
+    ? { description: `no connection within ${formatted(headTimeout)}`, cause: "connection" }
+    : { description: "no answer in time" }
+
+/** What is late is interrupted before its progress is read: a request that was not sent by then is never sent. */
+const withinTime =
+  (headTimeout: Duration.Input) =>
+  <A, R>(effect: Effect.Effect<A, Trouble, R>): Effect.Effect<A, Trouble, R> =>
+    Effect.suspend(() => {
+      const progress = new RequestProgress.Progress()
+      return Effect.updateContext(effect, (context: Context.Context<R>) =>
+        Context.add(context, RequestProgress.RequestProgress, progress),
+      ).pipe(TimeLimit.limited({ duration: headTimeout, orElse: () => lateHead(progress, headTimeout) }))
+    })
 
 /**
  * Sends a request to exactly the host that it names, and waits for the head of the answer.
@@ -54,7 +68,7 @@ export const execute = <R>(
   options?: { readonly sendsTraceHeaders: boolean },
 ): Effect.Effect<HttpClientResponse, Trouble, R> =>
   Effect.flatMap(References.TracerEnabled, (isTraced) => {
-    // An answer that nobody reads is closed when its memory is freed, as that of `execute` is.
+    // Nobody closes it. If nobody reads it either, its transport does when its memory is freed, as for that of `execute`.
     const opened = isTraced ? undefined : BorrowedBody.open(client, request)
     return opened === undefined
       ? Effect.updateContext(client.execute(request), (context: Context.Context<R>) =>
@@ -153,58 +167,43 @@ const take = (reading: Reading, clock: Clock.Clock, bytes: Uint8Array): boolean 
   return reading.left >= 0
 }
 
+const millisOf = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
+
 /** Fails once nothing came for too long, or all of it takes too long. One timer watches the whole body. */
-const failIfLate = Effect.fnUntraced(function* (
-  reading: Reading,
-  clock: Clock.Clock,
-  { stall, total }: Bounds,
-): Effect.fn.Return<never, Trouble> {
-  const [stallMillis, totalMillis] = [stall, total].map((limit) => Duration.toMillis(Duration.fromInputUnsafe(limit)))
-  const startedAt = reading.lastAt
-  for (;;) {
-    const now = monotonicMillisUnsafe(clock)
-    const untilStall = reading.lastAt + (stallMillis ?? Infinity) - now
-    const untilTotal = startedAt + (totalMillis ?? Infinity) - now
-    if (untilStall <= 0) return yield* Effect.fail({ description: `nothing came for ${formatted(stall)}` })
-    if (untilTotal <= 0) return yield* Effect.fail({ description: `the answer took longer than ${formatted(total)}` })
-    yield* Effect.sleep(Math.ceil(Math.min(untilStall, untilTotal)))
-  }
-})
+const withinBounds = (reading: Reading, { stall, total }: Bounds) => {
+  let isStalled = false
+  return TimeLimit.limitedBy({
+    left: (clock) => {
+      reading.lastAt = monotonicMillisUnsafe(clock)
+      const totalAt = reading.lastAt + millisOf(total)
+      return () => {
+        const stallAt = reading.lastAt + millisOf(stall)
+        isStalled = stallAt <= totalAt
+        return Math.min(stallAt, totalAt) - monotonicMillisUnsafe(clock)
+      }
+    },
+    orElse: (): Trouble => ({
+      description: isStalled
+        ? `nothing came for ${formatted(stall)}`
+        : `the answer took longer than ${formatted(total)}`,
+    }),
+  })
+}
 
 /** Reads a body within its bounds, and lets its connection go, also where the body has more. */
 const read = (reading: Reading, { stream }: HttpClientResponse, bounds: Bounds): Effect.Effect<void, Trouble> =>
-  Effect.flatMap(Clock.Clock, (clock) => {
-    reading.lastAt = monotonicMillisUnsafe(clock)
-    return Stream.runForEachWhile(stream, (bytes) => Effect.sync(() => take(reading, clock, bytes))).pipe(
+  Effect.flatMap(Clock.Clock, (clock) =>
+    Stream.runForEachWhile(stream, (bytes) => Effect.sync(() => take(reading, clock, bytes))).pipe(
       Effect.mapError(troubleOf),
-      Effect.raceFirst(failIfLate(reading, clock, bounds)),
-    )
-  })
+      withinBounds(reading, bounds),
+    ),
+  )
 
 const formatted = (duration: Duration.Input) => Duration.format(Duration.fromInputUnsafe(duration))
-
-/** In bytes: what a body of known length may have to be read in one step, which costs a fifth of reading a stream. */
-const shortLength = 16 * 1024
-
-/** The length is that of the text, unless a transport decodes the body. */
-const isShort = ({ headers }: HttpClientResponse, { size }: Bounds): boolean =>
-  headers["content-encoding"] === undefined &&
-  (ForeignNumber.byteCount(headers["content-length"]) ?? Infinity) <= Math.min(size, shortLength)
-
-const shortBody = ({ text }: HttpClientResponse, { stall }: Bounds): Effect.Effect<Body, Trouble> =>
-  text.pipe(
-    Effect.mapError(troubleOf),
-    Effect.map((text) => ({ parts: [text], isComplete: true })),
-    TimeLimit.limited({
-      duration: stall,
-      orElse: (): Trouble => ({ description: `the answer took longer than ${formatted(stall)}` }),
-    }),
-  )
 
 /** All of a body within its bounds, or why it can't be read. */
 const wholeBody = (response: HttpClientResponse, bounds: Bounds): Effect.Effect<Body, Trouble> =>
   Effect.suspend(() => {
-    if (isShort(response, bounds)) return shortBody(response, bounds)
     const reading = startReading(bounds)
     return Effect.map(read(reading, response, bounds), () => bodyOf(reading))
   })

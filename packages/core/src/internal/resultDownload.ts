@@ -60,15 +60,23 @@ const counting =
 const isOfResult = (error: { readonly _tag: string }): error is StoreError & { readonly ofResult: true } =>
   error instanceof StoreError && error.ofResult === true
 
-/** Downloads a result into the store, and resumes what an earlier download left. Calls `onBytes` when bytes arrive. */
+/** How a batch downloads: `onBytes` is called when bytes arrive, and what may be interrupted runs `interruptibly`. */
+interface InBatch {
+  readonly onBytes: () => void
+  readonly interruptibly: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+const alone: InBatch = { onBytes: () => {}, interruptibly: (effect) => effect }
+
+/** Downloads a result into the store, and resumes what an earlier download left. */
 export const download = (
   { store, transfer }: Pick<Services, "store" | "transfer">,
   ref: ResultRef,
   counts: Counts = { links: 0, attempts: 1 },
-  onBytes: () => void = () => {},
+  { interruptibly, onBytes }: InBatch = alone,
 ) =>
   Effect.gen(function* () {
-    const writer = yield* store.open(ref)
+    const writer = yield* interruptibly(store.open(ref))
     const chunks = transfer.chunks(ref, writer.resume, { borrowed: mayBorrow(writer) })
     yield* Stream.runForEach(chunks, (chunk) => {
       onBytes()
@@ -81,6 +89,7 @@ export const download = (
     }).pipe(
       // It can never be completed within the limit, so its bytes only use space.
       Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
+      interruptibly,
     )
     return yield* writer.complete
   }).pipe(
@@ -133,11 +142,12 @@ const downloadToEvent = Effect.fnUntraced(function* (
   services: Services,
   ref: ResultRef,
   breaker: CircuitBreaker,
+  interruptibly: InBatch["interruptibly"],
 ): Effect.fn.Return<ResultEvent.Completed | ResultEvent.Failed, BatchError> {
   const counts: Counts = { links: 0, attempts: 1 }
   const failed = (error: ResultError) =>
     Effect.map(DateTime.now, (at) => ResultEvent.Failed.make({ at, ...ref, message: error.message, error, ...counts }))
-  return yield* download(services, ref, counts, () => breaker.received()).pipe(
+  return yield* download(services, ref, counts, { onBytes: () => breaker.received(), interruptibly }).pipe(
     Effect.flatMap((stored) =>
       Effect.map(DateTime.now, (at) => ResultEvent.Completed.make({ at, ...ref, ...stored, ...counts })),
     ),
@@ -179,9 +189,13 @@ export const downloadInBatch = Effect.fnUntraced(function* (
     if (options.extract !== undefined) yield* extract(services, ref, stored, options.extract)
     return undefined
   }
-  const finished = yield* downloadToEvent(services, ref, options.breaker)
-  // A stored result is reported even if another result ends the batch meanwhile, or the manifest can't be written.
-  yield* services.manifest.append(finished).pipe(Effect.ensuring(report(finished)), Effect.uninterruptible)
+  // Completing, recording and reporting are one step: a stored result is recorded and reported even if Ctrl-C or another
+  // result ends the batch meanwhile, and reported even if the manifest can't be written.
+  const finished = yield* Effect.uninterruptibleMask((interruptibly) =>
+    Effect.tap(downloadToEvent(services, ref, options.breaker, interruptibly), (finished) =>
+      Effect.ensuring(services.manifest.append(finished), report(finished)),
+    ),
+  )
   if (finished.event === "completed" && options.extract !== undefined) {
     yield* extract(services, ref, finished.path, options.extract)
   }

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { acquire } from "./acquire.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
 import * as MinimumRate from "./minimumRate.ts"
 import * as TimeLimit from "./timeLimit.ts"
@@ -55,10 +56,15 @@ export const make = (
   pace: MinimumRate.Pace,
   limits: Limits,
 ): Effect.Effect<StallWatch, never, Scope.Scope> =>
-  Effect.flatMap(Effect.context<Scope.Scope>(), (context) => {
-    const { cancel, watch } = start(context, connection, pace, limits)
-    return Effect.as(Scope.addFinalizer(Context.get(context, Scope.Scope), cancel), watch)
-  })
+  Effect.flatMap(Effect.context<Scope.Scope>(), (context) =>
+    Effect.map(
+      acquire(
+        Effect.sync(() => start(context, connection, pace, limits)),
+        ({ cancel }) => cancel,
+      ),
+      ({ watch }) => watch,
+    ),
+  )
 
 const start = (
   context: Context.Context<Scope.Scope>,

@@ -44,22 +44,36 @@ class Limits {
     this.sleeper = undefined
     sleeper?.interruptUnsafe()
     if (at === Infinity) return
-    const millis = Math.max(0, Math.ceil(at - monotonicMillisUnsafe(clock)))
+    // At least one, as in a timer of Node: a limit of zero that adds itself again would leave no time for anything else.
+    const millis = Math.max(1, Math.ceil(at - monotonicMillisUnsafe(clock)))
     const wake = Effect.map(clock.sleep(Duration.millis(millis)), () => this.wake())
     this.sleeper = Effect.runForkWith(Context.make(Clock.Clock, clock))(wake)
   }
 
+  /** The sleep for the next limit starts before one expires. What the expired ones add is not in this round. */
   private wake(): void {
     this.sleeper = undefined
     this.wakesAt = Infinity
     const now = monotonicMillisUnsafe(this.clock)
+    const expired: Array<Limit> = []
+    let next = Infinity
     for (const limit of this.pending) {
-      if (limit.at > now) continue
-      this.pending.delete(limit)
-      limit.expire()
+      if (limit.at > now) next = Math.min(next, limit.at)
+      else expired.push(limit)
     }
-    const next = Math.min(...Array.from(this.pending, ({ at }) => at))
     if (next < this.wakesAt) this.sleepUntil(next)
+    for (const limit of expired) if (this.pending.delete(limit)) expire(limit)
+  }
+}
+
+/** What it throws is an uncaught exception, as it is in a timer, and stops no other limit. */
+const expire = ({ expire }: Limit): void => {
+  try {
+    expire()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }
 
@@ -74,19 +88,30 @@ export const after = (clock: Clock.Clock, duration: Duration.Input, expire: () =
   return limits.add(millis, expire)
 }
 
-/** As `Effect.timeoutOrElse`, which races two fibers where this has one. What ends at once has no timer. */
-export const limited =
-  <E2>({ duration, orElse }: { readonly duration: Duration.Input; readonly orElse: () => E2 }) =>
+/** The milliseconds that are left of a limit. */
+type Left = () => number
+
+/**
+ * Interrupts an effect, and then fails, once nothing is left of its limit. The limit may move: what is left is asked for again
+ * when it should be used up. What ends at once has no timer.
+ */
+export const limitedBy =
+  <E2>({ left, orElse }: { readonly left: (clock: Clock.Clock) => Left; readonly orElse: () => E2 }) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
     Effect.flatMap(Effect.context<R>(), (context) =>
       Effect.callback<A, E | E2>((resume) => {
+        const clock = Context.get(context, Clock.Clock)
+        const millis = left(clock)
         const fiber = Effect.runForkWith(context)(effect)
         const exit = fiber.pollUnsafe()
         if (exit !== undefined) return resume(exit)
         const interrupt = Fiber.interrupt(fiber)
-        const cancel = after(Context.get(context, Clock.Clock), duration, () =>
-          resume(Effect.flatMap(interrupt, () => Effect.fail(orElse()))),
-        )
+        const look = () => {
+          const now = millis()
+          if (now > 0) cancel = after(clock, now, look)
+          else resume(Effect.flatMap(interrupt, () => Effect.fail(orElse())))
+        }
+        let cancel = after(clock, Math.max(0, millis()), look)
         fiber.addObserver((exit) => {
           cancel()
           resume(exit)
@@ -97,3 +122,13 @@ export const limited =
         })
       }),
     )
+
+/** As `Effect.timeoutOrElse`, which races two fibers where this has one. */
+export const limited = <E2>({ duration, orElse }: { readonly duration: Duration.Input; readonly orElse: () => E2 }) =>
+  limitedBy({
+    left: (clock) => {
+      const at = monotonicMillisUnsafe(clock) + Duration.toMillis(Duration.fromInputUnsafe(duration))
+      return () => at - monotonicMillisUnsafe(clock)
+    },
+    orElse,
+  })

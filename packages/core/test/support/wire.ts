@@ -1,3 +1,4 @@
+import { RequestProgress } from "@live-response/core/RequestProgress"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -7,8 +8,8 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 
-/** How a connection fails: the runtime's error code. */
-export type Trouble = { readonly code: string; readonly message?: string }
+/** How a connection fails: the runtime's error code, or never, as where a server accepts connections and says nothing. */
+export type Trouble = { readonly code: string; readonly message?: string } | "silence"
 
 /** A request, and when it was sent. */
 export interface Attempt {
@@ -22,11 +23,15 @@ export const wire = (trouble: (attempt: Attempt, nth: number) => Trouble | undef
   const layer = Layer.effect(
     HttpClient.HttpClient,
     Effect.map(Simulator.Simulator, (simulator) =>
-      HttpClient.make((request, url) =>
+      HttpClient.make((request, url, _, fiber) =>
         Effect.gen(function* () {
           const attempt = { at: yield* Clock.currentTimeMillis, isStorage: !url.pathname.startsWith("/api/") }
           const cut = trouble(attempt, attempts.length)
           attempts.push(attempt)
+          if (cut === "silence") {
+            fiber.getRef(RequestProgress)?.connecting()
+            return yield* Effect.never
+          }
           if (cut !== undefined) return yield* broken(request, cut)
           const answer = yield* Effect.provideService(
             simulator.handler,
@@ -41,7 +46,10 @@ export const wire = (trouble: (attempt: Attempt, nth: number) => Trouble | undef
   return { layer, attempts }
 }
 
-const broken = (request: HttpClientError.HttpClientError["request"], { code, message = `connect ${code}` }: Trouble) =>
+const broken = (
+  request: HttpClientError.HttpClientError["request"],
+  { code, message = `connect ${code}` }: Exclude<Trouble, string>,
+) =>
   new HttpClientError.HttpClientError({
     reason: new HttpClientError.TransportError({ request, cause: Object.assign(new Error(message), { code }) }),
   })

@@ -4,7 +4,9 @@
  */
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
+import { type Progress, RequestProgress } from "@live-response/core/RequestProgress"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as HttpClient from "effect/http/HttpClient"
 import { HttpClientError, InvalidUrlError, TransportError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
@@ -21,22 +23,36 @@ export const isFor = ({ body, headers, method }: HttpClientRequest): boolean =>
 /** The library has time-outs of its own. */
 const noTimeouts = { headersTimeout: 0, bodyTimeout: 0 }
 
-/** Ends a request whose answer is not in use any more, and whose body was not read. */
+/**
+ * Ends a request whose answer is not in use any more, and whose body was not read. It holds the exchange, as undici does: so
+ * the exchange must hold neither the answer nor who waited for it.
+ */
 const unread = new FinalizationRegistry<() => void>((abort) => abort())
 
-type Answer = (answer: Effect.Effect<GetResponse, HttpClientError>) => void
+type Answer = (answer: Exit.Exit<GetResponse, HttpClientError>) => void
+
+/** It is a constant of the module: a function made in place would hold what the functions beside it hold. */
+const answered: Answer = () => {}
 
 /** A request that was sent, with the callbacks of undici. */
 class Exchange implements Dispatcher.DispatchHandler {
   private readonly request: HttpClientRequest
   private readonly url: URL
   private readonly memory: BodyMemory
-  private readonly answer: Answer
+  private answer: Answer
+  private readonly progress: Progress | undefined
   private body: ResponseBody | undefined
   private controller: Dispatcher.DispatchController | undefined
   private isAborted = false
 
-  constructor(request: HttpClientRequest, url: URL, memory: BodyMemory, answer: Answer) {
+  constructor(
+    request: HttpClientRequest,
+    url: URL,
+    memory: BodyMemory,
+    progress: Progress | undefined,
+    answer: Answer,
+  ) {
+    this.progress = progress
     this.request = request
     this.url = url
     this.memory = memory
@@ -52,6 +68,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.isAborted) this.abort()
+    else this.progress?.sending()
   }
 
   onResponseStart(
@@ -63,11 +80,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     const body = new ResponseBody(this.memory, controller)
     this.body = body
-    const { answer, request, url } = this
     // Undici is parsing: what the answer leads to waits until it has finished.
     queueMicrotask(() => {
-      const address = url.href.split("#", 1).join()
-      answer(Effect.succeed(new GetResponse({ request, url: address, status, headers, body })))
+      const url = this.url.href.split("#", 1).join()
+      this.answerWith(Exit.succeed(new GetResponse({ request: this.request, url, status, headers, body })))
     })
   }
 
@@ -82,7 +98,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_: Dispatcher.DispatchController, cause: Error): void {
     this.finish(cause)
     if (this.body !== undefined) return
-    this.answer(Effect.fail(new HttpClientError({ reason: new TransportError({ request: this.request, cause }) })))
+    this.answerWith(Exit.fail(new HttpClientError({ reason: new TransportError({ request: this.request, cause }) })))
+  }
+
+  private answerWith(exit: Exit.Exit<GetResponse, HttpClientError>): void {
+    const { answer } = this
+    this.answer = answered
+    answer(exit)
   }
 
   private finish(error?: Error): void {
@@ -97,32 +119,34 @@ export const make = (
   dispatcher: Dispatcher,
   memory: BodyMemory,
 ): HttpClient.HttpClient & BorrowedBody.LendingClient => {
-  const start = (request: HttpClientRequest, url: URL, answer: Answer): Exchange => {
+  const start = (request: HttpClientRequest, url: URL, progress: Progress | undefined, answer: Answer): Exchange => {
+    progress?.connecting()
     const { headers, method } = request
-    const exchange = new Exchange(request, url, memory, answer)
+    const exchange = new Exchange(request, url, memory, progress, answer)
     const target = { method, headers, origin: url.origin, path: url.pathname + url.search }
     dispatcher.dispatch({ ...target, ...noTimeouts }, exchange)
     return exchange
   }
 
-  const client = HttpClient.make((request, url, signal) =>
+  const client = HttpClient.make((request, url, signal, fiber) =>
     Effect.callback((answer) => {
-      const { abort } = start(request, url, answer)
+      const { abort } = start(request, url, fiber.getRef(RequestProgress), answer)
       if (signal.aborted) abort()
       else signal.addEventListener("abort", abort, { once: true })
     }),
   )
 
   const open = (request: HttpClientRequest) =>
-    Effect.suspend(() => {
+    Effect.flatMap(RequestProgress, (progress) => {
       const url = Url.make(request.url, request.urlParams, Option.getOrUndefined(request.hash))
       if (Result.isFailure(url)) {
         return Effect.fail(new HttpClientError({ reason: new InvalidUrlError({ request, cause: url.failure }) }))
       }
       return Effect.callback<BorrowedBody.OpenedBody, HttpClientError>((answer) => {
-        const exchange = start(request, url.success, (answered) =>
+        const exchange = start(request, url.success, progress, (exit) =>
+          // It is an exit, so that no interruption comes between the answer and who closes it.
           answer(
-            Effect.map(answered, (response) => {
+            Exit.map(exit, (response) => {
               unread.register(response, exchange.abort)
               return { response, pull: response.pull, close: response.close }
             }),

@@ -3,6 +3,7 @@
  * been given up and done by another one when it continues: a session must not start twice.
  */
 import type { Dispatcher } from "@effect/platform-node/Undici"
+import type { Progress } from "@live-response/core/RequestProgress"
 import type * as Clock from "effect/Clock"
 
 /** Longer than a connection may take to open, and shorter than the search for a session whose request may be on its way. */
@@ -23,10 +24,15 @@ const stopwatch = (clock: Clock.Clock) => {
 }
 
 /** Undici calls `onRequestStart` when the connection is open, right before it writes the request, and writes none that is aborted. */
-const checked = (handler: Dispatcher.DispatchHandler, elapsed: () => number): Dispatcher.DispatchHandler => ({
+const checked = (
+  handler: Dispatcher.DispatchHandler,
+  elapsed: () => number,
+  progress: Progress | undefined,
+): Dispatcher.DispatchHandler => ({
   onRequestStart: (controller, context) => {
     handler.onRequestStart?.(controller, context)
     if (elapsed() > mostWait) controller.abort(tooLate())
+    if (!controller.aborted) progress?.sending()
   },
   onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
   onResponseStart: (...args) => handler.onResponseStart?.(...args),
@@ -35,9 +41,11 @@ const checked = (handler: Dispatcher.DispatchHandler, elapsed: () => number): Di
   onResponseError: (...args) => handler.onResponseError?.(...args),
 })
 
-/** Aborts requests that could not be written for so long. */
+/** Aborts requests that could not be written for so long. Reports when one is written. */
 export const promptly =
-  (clock: Clock.Clock): Dispatcher.DispatcherComposeInterceptor =>
+  (clock: Clock.Clock, progress: Progress | undefined): Dispatcher.DispatcherComposeInterceptor =>
   (dispatch) =>
-  (options, handler) =>
-    dispatch(options, checked(handler, stopwatch(clock)))
+  (options, handler) => {
+    progress?.connecting()
+    return dispatch(options, checked(handler, stopwatch(clock), progress))
+  }

@@ -11,12 +11,12 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import * as IgnoredFilter from "../../api/IgnoredFilter.ts"
 import * as Failure from "../../Failure.ts"
 import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
+import * as OrderlyStop from "../../OrderlyStop.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
@@ -93,10 +93,14 @@ const follow = Effect.fnUntraced(function* (options: Options) {
     }
   }
 
-  yield* Follow.run({
-    ...BatchOptions.batchOptions(options),
-    selection: { key: FollowPosition.makeKey(Selection.valuesOf(selection)), filter, isSelected: select },
-    since: yield* startOf(selection),
-    onAction: actionsFile.store,
-  }).pipe(Stream.runForEach(show), output.during)
+  const since = yield* startOf(selection)
+  const events = (stop: Effect.Effect<void>) =>
+    Follow.run({
+      ...BatchOptions.batchOptions(options),
+      selection: { key: FollowPosition.makeKey(Selection.valuesOf(selection)), filter, isSelected: select },
+      since,
+      onAction: actionsFile.store,
+      stop,
+    })
+  yield* OrderlyStop.runForEach(events, show).pipe(output.during)
 })

@@ -14,6 +14,7 @@ import * as BatchOptions from "../../flags/BatchOptions.ts"
 import * as Selection from "../../flags/Selection.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Targets from "../../input/Targets.ts"
+import * as OrderlyStop from "../../OrderlyStop.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
@@ -62,9 +63,9 @@ const downloadAll = Effect.fnUntraced(function* (given: ReadonlyArray<Targets.Ta
     : Stream.empty
   const named = { store: actionsFile.store, reportBad: output.reportBadTarget, strict: options.strict }
   const refs = Stream.concat(Refs.ofTargets(targets, named), selected)
-  yield* live.saveAll(refs, BatchOptions.batchOptions(options)).pipe(
-    Stream.map(actionsFile.classify),
-    Stream.runForEach(output.reportEvent),
+  const events = (stop: Effect.Effect<void>) =>
+    Stream.map(live.saveAll(refs, { ...BatchOptions.batchOptions(options), stop }), actionsFile.classify)
+  yield* OrderlyStop.runForEach(events, output.reportEvent).pipe(
     Effect.tap(() => reportUnfinished(actionsFile.unfinished())),
     output.during,
   )

@@ -28,6 +28,7 @@ import type { Listen } from "../../flags/Listen.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/MachineArguments.ts"
 import * as ActionText from "../../output/ActionText.ts"
+import * as OrderlyStop from "../../OrderlyStop.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
 import * as StandardError from "../../output/StandardError.ts"
@@ -181,9 +182,9 @@ const runAndDownload = Effect.fnUntraced(function* (
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     actionsFile.resultsOf,
   )
-  yield* live
-    .saveAll(refs, BatchOptions.batchOptions(options))
-    .pipe(Stream.map(actionsFile.classify), Stream.runForEach(output.reportEvent), output.during)
+  const events = (stop: Effect.Effect<void>) =>
+    Stream.map(live.saveAll(refs, { ...BatchOptions.batchOptions(options), stop }), actionsFile.classify)
+  yield* OrderlyStop.runForEach(events, output.reportEvent).pipe(output.during)
   if (output.hasFailed()) return yield* Failure.someFailed
 }, Effect.scoped)
 
