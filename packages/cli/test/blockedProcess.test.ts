@@ -10,20 +10,22 @@ const module = new URL("../src/BlockedProcess.ts", import.meta.url).href
 
 /** A program that opens a file, and exits with 3 at once: its exit code, its signal, and what it wrote. */
 const exitWhile = (open: string) =>
-  Effect.callback<{ readonly code: number | null; readonly signal: string | null; readonly stderr: string }>((resume) => {
-    const program = `import { readFile } from "node:fs"
+  Effect.callback<{ readonly code: number | null; readonly signal: string | null; readonly stderr: string }>(
+    (resume) => {
+      const program = `import { readFile } from "node:fs"
       import { exit } from ${JSON.stringify(module)}
       ${open}
       exit(process, () => process.exit(3))`
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-      stdio: ["ignore", "ignore", "pipe"],
-      cwd: import.meta.dirname,
-    })
-    const lines: Array<string> = []
-    child.stderr.on("data", (chunk) => lines.push(String(chunk)))
-    child.once("close", (code, signal) => resume(Effect.succeed({ code, signal, stderr: lines.join("") })))
-    return Effect.sync(() => void child.kill("SIGKILL"))
-  })
+      const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+        stdio: ["ignore", "ignore", "pipe"],
+        cwd: import.meta.dirname,
+      })
+      const lines: Array<string> = []
+      child.stderr.on("data", (chunk) => lines.push(String(chunk)))
+      child.once("close", (code, signal) => resume(Effect.succeed({ code, signal, stderr: lines.join("") })))
+      return Effect.sync(() => void child.kill("SIGKILL"))
+    },
+  )
 
 describe.skipIf(process.platform === "win32")("BlockedProcess.exit", () => {
   it.live("waits for a call that returns", () =>

@@ -1,14 +1,5 @@
 /** Stores of objects on this machine, and results that are spooled for one. */
-import {
-  chmodSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs"
+import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -61,7 +52,8 @@ describe("DirectoryObjectStore.layer: files", () => {
         ObjectStore.ObjectStore.use(({ put }) => put(`a/${name}`, content)).pipe(
           Effect.provide(Layer.fresh(storeIn(directory))),
         )
-      for (const name of ["0.bin.00.part", "1.bin.11.part"]) writeFileSync(join(ofAction, name), "part", { mode: 0o600 })
+      for (const name of ["0.bin.00.part", "1.bin.11.part"])
+        writeFileSync(join(ofAction, name), "part", { mode: 0o600 })
       assert.strictEqual(yield* put("0.bin"), "stored")
       assert.deepStrictEqual(readdirSync(ofAction).toSorted(), ["0.bin", "1.bin.11.part"])
       linkSync(join(ofAction, "0.bin"), join(ofAction, "0.bin.22.part"))
@@ -80,9 +72,7 @@ describe("DirectoryObjectStore.layer: files", () => {
       )
       const slow = { ...content, stream: Stream.concat(content.stream, Stream.drain(Stream.fromEffect(other))) }
       assert.strictEqual(
-        yield* ObjectStore.ObjectStore.use(({ put }) => put("a/0.bin", slow)).pipe(
-          Effect.provide(storeIn(directory)),
-        ),
+        yield* ObjectStore.ObjectStore.use(({ put }) => put("a/0.bin", slow)).pipe(Effect.provide(storeIn(directory))),
         "same",
       )
       assert.deepStrictEqual(readdirSync(join(directory, "a")), ["0.bin"])
