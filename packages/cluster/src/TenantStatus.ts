@@ -76,8 +76,8 @@ export const lagOf = (
   )
 
 /**
- * What shows that a failure is over: a `search` of the API that succeeds, or only that the `work` on its results goes on. The
- * search succeeds also while no result can be stored.
+ * What failed, and so what must succeed before the error is removed: a `search` of the API, or the `work` on results. Searches
+ * also succeed while no result can be stored.
  *
  * @since 0.1.0
  * @category models

@@ -78,7 +78,7 @@ describe("TenantStatus.layer", () => {
         const tenant = yield* addTenant
         const context = yield* open(tenant)
         const owner = Context.get(context, TenantOwner.TenantOwner)
-        /** The error after a search was written that began now. */
+        /** The error after one more search. */
         const afterSearch = Effect.gen(function* () {
           const before = (yield* statusOf(tenant)).lookedAt
           yield* looked(owner)

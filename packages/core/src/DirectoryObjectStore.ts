@@ -44,7 +44,7 @@ const removeLeftovers = Effect.fnUntraced(function* (directory: PrivateDirectory
   }
 })
 
-/** Links a part to its name. Not if that is taken, by whoever may have removed the part as well. */
+/** Links a part to its name, unless that is taken. The program that has taken it may have removed the part as well. */
 const publish = (directory: PrivateDirectory.PrivateDirectory, part: string, name: string) =>
   directory
     .link(part, name)
