@@ -57,7 +57,8 @@ describe("the summary", () => {
 
   it("says that sessions are of an earlier run, where nothing was started", () => {
     const earlier = (n: number) => FleetEvent.Ended.make({ ...ended(n, "Succeeded"), earlier: true })
-    const of = (events: ReadonlyArray<FleetEvent.FleetEvent>) => summary(batch([], { fleet: fleetOf(events) }))
+    const of = (events: ReadonlyArray<FleetEvent.FleetEvent>) =>
+      summary(batch([], { fleet: fleetOf(events), isSaving: false }))
     const [first, one] = of([earlier(1)])
     assert.strictEqual(first, "1 session succeeded in 5 s.")
     assert.match(

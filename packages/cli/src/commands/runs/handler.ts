@@ -60,8 +60,11 @@ export const cancel = Effect.fnUntraced(
     yield* cancel(run)
     const found = yield* get(run)
     if (json) return yield* Effect.flatMap(RunText.toJson(found), Console.log)
-    const outcome = found.state === "cancelled" ? "cancelled" : "cancelling; its runner ends it within seconds"
-    yield* StandardError.write(`run ${run}: ${outcome}; sessions in progress continue on their machines`)
+    yield* StandardError.write(
+      found.state === "cancelled"
+        ? `run ${run}: cancelled; sessions in progress continue on their machines`
+        : `run ${run}: cancelling; its runner ends it within seconds; sessions in progress continue on their machines`,
+    )
   },
   Effect.provide(layer),
   Effect.mapError(Failure.fromError),
