@@ -53,6 +53,7 @@ import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
 import * as HelpPages from "./HelpPages.ts"
+import * as BlockedProcess from "./BlockedProcess.ts"
 import * as Interrupt from "./Interrupt.ts"
 import * as KnownWords from "./input/KnownWords.ts"
 import * as HelpLayout from "./output/HelpLayout.ts"
@@ -286,7 +287,9 @@ export const run = (args: ReadonlyArray<string>) =>
  */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? exitCode.success)
-  if (Cause.hasInterruptsOnly(exit.cause)) return onExit(Interrupt.codeAfter())
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    return BlockedProcess.exit(process, () => onExit(Interrupt.codeAfter()))
+  }
   if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
   const error = Cause.squash(exit.cause)
   onExit(error instanceof Failure ? error.code : exitCode.usage)

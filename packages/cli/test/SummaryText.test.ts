@@ -55,6 +55,20 @@ describe("the summary", () => {
     ])
   })
 
+  it("says that sessions are of an earlier run, where nothing was started", () => {
+    const earlier = (n: number) => FleetEvent.Ended.make({ ...ended(n, "Succeeded"), earlier: true })
+    const of = (events: ReadonlyArray<FleetEvent.FleetEvent>) =>
+      summary(batch([], { fleet: fleetOf(events), isSaving: false }))
+    const [first, one] = of([earlier(1)])
+    assert.strictEqual(first, "1 session succeeded in 5 s.")
+    assert.match(
+      String(one),
+      /^1 session is of an earlier run( \(\d{4}-\d\d-\d\d\))?: nothing was started there. Use another --comment for a new one.$/,
+    )
+    assert.match(String(of([earlier(1), earlier(2)])[1]), /^2 sessions are of an earlier run/)
+    assert.isFalse(of([started(1), ended(1, "Succeeded")]).some((line) => line.includes("earlier run")))
+  })
+
   it("counts unchecked results, and says what that means", () => {
     const unchecked = ResultEvent.Completed.make({ ...completed(2), unchecked: true })
     assert.deepStrictEqual(summary(batch([completed(1), unchecked])), [

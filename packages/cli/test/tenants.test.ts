@@ -142,7 +142,21 @@ describe("tenants", () => {
     Effect.gen(function* () {
       yield* empty
       yield* printed("add", contoso, "--name", "Same", ...secret)
-      yield* printed("add", fabrikam, "--name", "same", ...secret)
+      yield* refused(
+        /tenant e0a8f26e\S+ has the name Same; choose another/,
+        "add",
+        fabrikam,
+        "--name",
+        "same",
+        ...secret,
+      )
+      yield* refused(/has the form of a tenant's id/, "add", fabrikam, "--name", contoso.toUpperCase(), ...secret)
+      yield* printed("add", fabrikam, "--name", "other", ...secret)
+      yield* refused(/tenant e0a8f26e\S+ has the name Same; choose another/, "set", fabrikam, "--name", "SAME")
+      // Names of before this rule: an exact id counts first.
+      yield* database().query(`update live_response.tenants set name = '${contoso}' where tenant = '${fabrikam}'`)
+      assert.deepInclude((yield* printed("disable", contoso))[0], { tenant: contoso, enabled: false })
+      yield* database().query(`update live_response.tenants set name = 'same' where tenant = '${fabrikam}'`)
       const before = yield* printed("list")
       yield* refused(/contoso is not the id of a tenant/, "add", "contoso", "--name", "x", ...secret)
       yield* refused(/name the tenant with --name/, "add", contoso, ...secret)

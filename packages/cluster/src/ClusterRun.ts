@@ -117,7 +117,7 @@ export const Failure = Schema.Union([
 export type Failure = typeof Failure.Type
 
 /**
- * A run of a tenant. `machines` is their number.
+ * A run of a tenant. `machines` is their number. While the tenant is not enabled (`tenantEnabled`), nobody executes the run.
  *
  * @since 0.1.0
  * @category models
@@ -126,6 +126,7 @@ export const ClusterRun = Schema.Struct({
   run: RunId,
   tenant: TenantId,
   tenantName: Schema.String,
+  tenantEnabled: Schema.Boolean,
   session: Session,
   machines: Schema.Int,
   submittedBy: Schema.String,
@@ -167,14 +168,16 @@ export const RunEvent = Schema.Union([
 export type RunEvent = typeof RunEvent.Type
 
 /**
- * There is no such run, it was cancelled, or it has finished and can't be cancelled any more.
+ * There is no such run, it was cancelled, it has finished and can't be cancelled any more, or nobody executes it because its
+ * `tenant` is disabled or was removed.
  *
  * @since 0.1.0
  * @category errors
  */
 export class RunError extends Schema.TaggedError<RunError>("@live-response/cluster/ClusterRun/RunError")("RunError", {
   run: Schema.String,
-  problem: Schema.Literals(["Unknown", "Cancelled", "Finished"]),
+  problem: Schema.Literals(["Unknown", "Cancelled", "Finished", "TenantDisabled"]),
+  tenant: Schema.optionalKey(Schema.String),
 }) {
   override get message(): string {
     switch (this.problem) {
@@ -184,6 +187,8 @@ export class RunError extends Schema.TaggedError<RunError>("@live-response/clust
         return `run ${this.run} was cancelled; give the cluster the same run again to resume it`
       case "Finished":
         return `run ${this.run} has finished and can't be cancelled; live-response runs watch ${this.run} shows what it did`
+      case "TenantDisabled":
+        return `run ${this.run} waits: tenant ${this.tenant ?? "of the run"} is disabled or was removed; enable it, or cancel the run`
     }
   }
 }

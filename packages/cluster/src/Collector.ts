@@ -13,6 +13,7 @@ import type { ObjectStore } from "@live-response/core/ObjectStore"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import { keyOf } from "@live-response/core/ResultRef"
+import * as StoreError from "@live-response/core/StoreError"
 import * as SpooledResults from "@live-response/core/SpooledResults"
 import * as TransferBounds from "@live-response/core/TransferBounds"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
@@ -32,7 +33,7 @@ import * as RunExecutor from "./RunExecutor.ts"
 import { TenantCredentials } from "./TenantCredentials.ts"
 import * as TenantOwner from "./TenantOwner.ts"
 import { cloudOf, type Tenant, type TenantError, type Tenants } from "./Tenants.ts"
-import { TenantStatus } from "./TenantStatus.ts"
+import * as TenantStatus from "./TenantStatus.ts"
 
 /**
  * How results of all tenants are downloaded. The cloud is that of each tenant.
@@ -63,7 +64,7 @@ export interface Options extends Omit<NodeLiveResponse.TransferOptions, "endpoin
 export type Requirements =
   | Database
   | Tenants
-  | TenantStatus
+  | TenantStatus.TenantStatus
   | TenantCredentials
   | OpenRuns
   | ObjectStore
@@ -141,16 +142,16 @@ const servicesOf = (tenant: Tenant, options: Options) => {
 
 /** What the log and the status say of an event. Results that are stored are in the manifest. */
 const report = Effect.fnUntraced(function* (event: Follow.Event) {
-  const status = yield* TenantStatus
+  const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
   switch (event.event) {
     case "searched":
       return yield* status.looked(owner)
     case "unavailable":
       yield* Effect.logWarning(`${event.message}; it is tried again`)
-      return yield* status.failed(owner, event.message)
+      return yield* status.failed(owner, "search", event.message)
     case "offline":
-      return yield* status.failed(owner, event.message)
+      return yield* status.failed(owner, "search", event.message)
     case "failed":
       return yield* Effect.logWarning(`${keyOf(event)} failed and is downloaded again later: ${event.message}`)
     case "gaveUp":
@@ -184,13 +185,20 @@ const work = (tenant: Tenant, options: Options) =>
 
 const isSuperseded = (error: CollectorError): boolean => error._tag === "StoreError" && error.problem === "Superseded"
 
+/** A search that succeeds shows that the sign-in and the API work, and nothing about where results are stored. */
+const failingOf = (error: CollectorError): TenantStatus.Failing =>
+  error._tag === "CredentialError" || error._tag === "DefenderError" ? "search" : "work"
+
 const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
-  const status = yield* TenantStatus
+  const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
   yield* status.started(owner, options.runner)
   yield* Effect.logInfo(`this runner collects it, as owner ${owner.epoch}`)
   yield* work(tenant, options).pipe(
-    Effect.tapError((error) => (isSuperseded(error) ? Effect.void : status.failed(owner, error.message))),
+    Effect.mapError((error) => (error._tag === "StoreError" ? StoreError.ofService(error) : error)),
+    Effect.tapError((error) =>
+      isSuperseded(error) ? Effect.void : status.failed(owner, failingOf(error), error.message),
+    ),
     Effect.catchIf(isSuperseded, () => Effect.logInfo("another runner has taken over")),
   )
 })

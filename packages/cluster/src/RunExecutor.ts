@@ -12,7 +12,7 @@ import type { FleetEvent } from "@live-response/core/FleetEvent"
 import { FleetJournal } from "@live-response/core/FleetJournal"
 import { type BatchOptions, LiveResponse } from "@live-response/core/LiveResponse"
 import * as ResultRef from "@live-response/core/ResultRef"
-import type { StoreError } from "@live-response/core/StoreError"
+import * as StoreError from "@live-response/core/StoreError"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -53,7 +53,7 @@ const defaultRuns = 4
 const again = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(Schedule.jittered)
 
 /** Another owner has the tenant: everything of this one ends. */
-const isSuperseded = (error: BatchError.BatchError): error is StoreError =>
+const isSuperseded = (error: BatchError.BatchError): error is StoreError.StoreError =>
   error._tag === "StoreError" && error.problem === "Superseded"
 
 /** An error that ends a run is one that no later attempt would be spared. A full disk or a store that is away is not one. */
@@ -143,8 +143,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
   /** An error that may pass is an event, and the run is resumed later. */
   const report = Effect.fnUntraced(function* (run: RunId, error: BatchError.BatchError) {
     const { append } = yield* openEvents(log, run)
-    yield* Effect.logWarning(`run ${run} waits: ${error.message}`)
-    yield* append([{ unavailable: { message: error.message, at: yield* DateTime.now } }])
+    const { message } = error._tag === "StoreError" ? StoreError.ofService(error) : error
+    yield* Effect.logWarning(`run ${run} waits: ${message}`)
+    yield* append([{ unavailable: { message, at: yield* DateTime.now } }])
   })
 
   /** Records that this owner executes the run, and opens its session. One run after the other, so that they wait in order. */
@@ -168,7 +169,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* log.end(run, "finished")
   })
 
-  const execute = (run: RunId): Effect.Effect<void, StoreError, DefenderApi | ActionWatch> =>
+  const execute = (run: RunId): Effect.Effect<void, StoreError.StoreError, DefenderApi | ActionWatch> =>
     attempt(run).pipe(
       Effect.tapError((error) => (mayPass(error) ? report(run, error) : Effect.void)),
       Effect.retry({ schedule: again, while: mayPass }),
@@ -187,7 +188,7 @@ const runAll = Effect.fn("RunExecutor.run")(function* (options: Options) {
   const { tenant } = yield* TenantOwner
   const open = yield* OpenRuns
   const { cancel, execute } = yield* make(options)
-  const executions = yield* FiberMap.make<RunId, void, StoreError>()
+  const executions = yield* FiberMap.make<RunId, void, StoreError.StoreError>()
   const handle = Effect.forEach(
     ({ isCancelling, run }: { readonly isCancelling: boolean; readonly run: RunId }) =>
       isCancelling
@@ -219,4 +220,4 @@ const runAll = Effect.fn("RunExecutor.run")(function* (options: Options) {
  * @since 0.1.0
  * @category constructors
  */
-export const run = (options: Options = {}): Effect.Effect<never, StoreError, Requirements> => runAll(options)
+export const run = (options: Options = {}): Effect.Effect<never, StoreError.StoreError, Requirements> => runAll(options)

@@ -70,13 +70,15 @@ export interface Service {
    * **Details**
    *
    * It only reads, so any number of programs may watch a run, and one that stops changes nothing. The stream ends when the run
-   * has finished; it fails with the error that ended the run, and with a `RunError` if the run was cancelled.
+   * has finished; it fails with the error that ended the run, and with a `RunError` if the run was cancelled or if its tenant is
+   * disabled, so that nobody executes it.
    */
   readonly watch: (run: RunId) => Stream.Stream<RunEvent, DatabaseError | RunError | Failure>
 
   /**
    * Ends a run. No further session starts; sessions in progress continue on their machines, and the run downloads nothing more.
-   * It succeeds when the request is recorded: the owner of the tenant acts on it within seconds.
+   * It succeeds when the request is recorded. A run that no runner has taken, or whose tenant is disabled, is `cancelled` then;
+   * of others, the owner of the tenant acts on it within seconds.
    */
   readonly cancel: (run: RunId) => Effect.Effect<void, DatabaseError | RunError>
 
@@ -151,7 +153,7 @@ const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["ge
     Stream.paginate(0, (last) =>
       Effect.gen(function* () {
         // The state is read first: once it is final, every event is stored.
-        const { error, state } = yield* get(run)
+        const { error, state, tenantEnabled, tenantName } = yield* get(run)
         const rows = yield* eventsAfter(run, last)
         const events = rows.map(({ event }) => event)
         const next = rows.at(-1)?.n ?? last
@@ -159,6 +161,9 @@ const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["ge
         if (rows.length === 0 && state === "failed" && error !== undefined) return yield* error
         if (rows.length === 0 && state === "cancelled") return yield* new RunError({ run, problem: "Cancelled" })
         if (rows.length === 0 && state === "finished") return [events, Option.none<number>()] as const
+        if (rows.length === 0 && !tenantEnabled) {
+          return yield* new RunError({ run, problem: "TenantDisabled", tenant: tenantName })
+        }
         if (rows.length === 0) yield* Effect.sleep(pollEvery)
         return [events, Option.some(next)] as const
       }),
@@ -169,11 +174,15 @@ const makeCancel =
   ({ patiently }: Database["Service"]): Service["cancel"] =>
   (run) =>
     patiently(
-      (sql) => sql`with changed as (
+      // The lock makes who enables the tenant wait, so that no new owner starts a run that is ended here because nobody has it.
+      (sql) => sql`with tenant as (
+        select enabled from live_response.tenants
+          where tenant = (select tenant from live_response.cluster_runs where run = ${run}::uuid) for share),
+        changed as (
         update live_response.cluster_runs set is_cancelling = true,
-          state = case when state = 'queued' then 'cancelled' else state end,
-          ended_at = case when state = 'queued' then now() end
-          where run = ${run}::uuid and state in ('queued', 'running') returning run)
+          state = case when state = 'queued' or not enabled then 'cancelled' else state end,
+          ended_at = case when state = 'queued' or not enabled then now() end
+          from tenant where run = ${run}::uuid and state in ('queued', 'running') returning run)
         select not is_cancelling and not exists (select 1 from changed) as ended
           from live_response.cluster_runs where run = ${run}::uuid`,
     ).pipe(

@@ -76,8 +76,8 @@ const noFederatedToken = missing(
 
 /** A secret, without the white space around it. */
 const readSecret = Effect.fnUntraced(function* (path: string) {
-  const secret = yield* Effect.mapError(SecretFile.read(path), ({ reason }) =>
-    missing(`can't read ${path} (${reason._tag}); mount it there, or name another file with tenants set`),
+  const secret = yield* Effect.mapError(SecretFile.read(path), (error) =>
+    missing(`can't read ${path} (${SecretFile.why(error)}); mount it there, or name another file with tenants set`),
   )
   return secret === "" ? yield* missing(`${path} is empty; it must hold the secret of the app`) : Redacted.make(secret)
 })

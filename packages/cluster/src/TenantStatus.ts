@@ -33,7 +33,8 @@ const Time = Schema.DateTimeUtcFromString
  * - `runner`, `startedAt`: which runner took the tenant last, and when.
  * - `lookedAt`: when the API was last searched for new machine actions with success, to some seconds.
  * - `handledUntil`: every action that was created before is handled, except the `open` ones.
- * - `error`, `errorAt`: why nothing is collected. A search that succeeds removes it.
+ * - `error`, `errorAt`: why nothing is collected, until what failed works again: a search, or else a result that is stored or five minutes
+ *   without another failure.
  *
  * @since 0.1.0
  * @category models
@@ -75,6 +76,15 @@ export const lagOf = (
   )
 
 /**
+ * What failed, and so what must succeed before the error is removed: a `search` of the API, or the `work` on results. Searches
+ * also succeed while no result can be stored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Failing = "search" | "work"
+
+/**
  * @since 0.1.0
  * @category services
  */
@@ -92,7 +102,7 @@ export interface Service {
   readonly looked: (owner: TenantOwner) => Effect.Effect<void>
 
   /** Records why nothing is collected. */
-  readonly failed: (owner: TenantOwner, message: string) => Effect.Effect<void, DatabaseError>
+  readonly failed: (owner: TenantOwner, failing: Failing, message: string) => Effect.Effect<void, DatabaseError>
 }
 
 /**
@@ -119,18 +129,32 @@ const select = (sql: SqlClient, condition: Fragment) => sql`
 /** How often searches are written. */
 const flushEvery = "5 seconds"
 
-/** The searches since the last write: for each tenant the epoch of its owner. */
+/** A search since the last write. It `clears` an error that is one of searches, unless that came later. */
+interface Look {
+  readonly epoch: number
+  readonly clears: boolean
+}
+
+/** The searches since the last write, and what failed last of each tenant, as far as this program knows. */
 const makeLooks = Effect.gen(function* () {
   const { patiently } = yield* Database
-  const looks = new Map<TenantId, number>()
+  const looks = new Map<TenantId, Look>()
+  const failures = new Map<TenantId, Failing>()
 
   const flush = Effect.suspend(() => {
     if (looks.size === 0) return Effect.void
-    const [tenants, epochs] = [Array.from(looks.keys()), Array.from(looks.values())]
+    const tenants = Array.from(looks.keys())
+    const epochs = Array.from(looks.values(), ({ epoch }) => epoch)
+    const clears = Array.from(looks.values(), ({ clears }) => clears)
     looks.clear()
     return patiently(
-      (sql) => sql`update live_response.tenant_status s set looked_at = now(), error = null, error_at = null
-        from unnest(${`{${tenants.join(",")}}`}::uuid[], ${`{${epochs.join(",")}}`}::int[]) as l (tenant, epoch)
+      (sql) => sql`update live_response.tenant_status s set looked_at = now(),
+          error = case when l.is_over then null else s.error end, error_at = case when l.is_over then null else s.error_at end
+        from (select n.tenant, n.epoch,
+            n.clears or e.completed_at > e.error_at or e.error_at < now() - interval '5 minutes' as is_over
+          from unnest(${`{${tenants.join(",")}}`}::uuid[], ${`{${epochs.join(",")}}`}::int[],
+            ${`{${clears.join(",")}}`}::boolean[]) as n (tenant, epoch, clears)
+          join live_response.tenant_status e using (tenant)) l
         where s.tenant = l.tenant and s.epoch = l.epoch`,
     )
   })
@@ -139,7 +163,16 @@ const makeLooks = Effect.gen(function* () {
     Effect.repeat(Schedule.spaced(flushEvery)),
     Effect.forkScoped,
   )
-  return ({ epoch, tenant }: TenantOwner) => Effect.sync(() => void looks.set(tenant, epoch))
+  return {
+    looked: ({ epoch, tenant }: TenantOwner) =>
+      Effect.sync(() => void looks.set(tenant, { epoch, clears: failures.get(tenant) === "search" })),
+    failing: ({ tenant }: TenantOwner, failing: Failing) =>
+      Effect.sync(() => {
+        failures.set(tenant, failing)
+        const look = looks.get(tenant)
+        if (look !== undefined) looks.set(tenant, { ...look, clears: false })
+      }),
+  }
 })
 
 const make = Effect.gen(function* () {
@@ -161,6 +194,7 @@ const make = Effect.gen(function* () {
         )})`,
     ).pipe(Effect.asVoid)
 
+  const { failing, looked } = yield* makeLooks
   const service: Service = {
     list: read((sql) => sql`true`),
     get: (tenant) =>
@@ -169,8 +203,12 @@ const make = Effect.gen(function* () {
         ([status]) => Option.fromNullishOr(status),
       ),
     started: (owner, runner) => write(owner, "runner, started_at", (sql) => sql`${runner}, now()`),
-    looked: yield* makeLooks,
-    failed: (owner, message) => write(owner, "error, error_at", (sql) => sql`${TerminalText.shorten(message)}, now()`),
+    looked,
+    failed: (owner, what, message) =>
+      Effect.andThen(
+        failing(owner, what),
+        write(owner, "error, error_at", (sql) => sql`${TerminalText.shorten(message)}, now()`),
+      ),
   }
   return service
 })

@@ -114,6 +114,29 @@ describe.concurrent("Runs", () => {
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
+  it.live(
+    "ends a run that no owner can end, because its tenant is disabled, and says why one that is watched waits",
+    () =>
+      Effect.gen(function* () {
+        const { own, runs, submit, tenant } = yield* tenantWith({ machines: machines(2), commandTime: "1 hour" })
+        const owner = yield* Effect.forkScoped(Effect.exit(own))
+        const run = yield* submit()
+        yield* runs.watch(run).pipe(
+          Stream.filter((event) => nameOf(event) === "started"),
+          Stream.runHead,
+        )
+        yield* Tenants.Tenants.use(({ enable }) => enable(tenant, false))
+        yield* Fiber.interrupt(owner)
+        assert.match((yield* Effect.flip(watchAll(run))).message, /waits: tenant contoso is disabled .*cancel the run$/)
+        assert.deepInclude(yield* runs.get(run), { state: "running", tenantEnabled: false })
+        yield* runs.cancel(run)
+        const cancelled = yield* runs.get(run)
+        assert.strictEqual(cancelled.state, "cancelled")
+        assert.isDefined(cancelled.endedAt)
+        assert.match((yield* Effect.flip(watchAll(run))).message, /was cancelled/)
+      }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
   it.live("ends a run with the error that every machine would fail with", () =>
     Effect.gen(function* () {
       const { endpoint, runs, submit, tenant } = yield* tenantWith({ machines: machines(2) })

@@ -1,5 +1,6 @@
 /** The status of tenants: exact counts, whatever is written twice, and nothing of an owner that was replaced. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Database from "@live-response/cluster/Database"
 import * as PgManifest from "@live-response/cluster/PgManifest"
 import * as PgPositions from "@live-response/cluster/PgPositions"
 import * as TenantOwner from "@live-response/cluster/TenantOwner"
@@ -69,6 +70,43 @@ describe("TenantStatus.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 
+  it.live(
+    "keeps the error of work while searches succeed, until a result is stored or nothing failed for minutes",
+    () =>
+      Effect.gen(function* () {
+        const { failed, looked } = yield* TenantStatus.TenantStatus
+        const tenant = yield* addTenant
+        const context = yield* open(tenant)
+        const owner = Context.get(context, TenantOwner.TenantOwner)
+        /** The error after one more search. */
+        const afterSearch = Effect.gen(function* () {
+          const before = (yield* statusOf(tenant)).lookedAt
+          yield* looked(owner)
+          const { error } = yield* statusOf(tenant).pipe(
+            Effect.delay("50 millis"),
+            Effect.repeat({ until: ({ lookedAt }) => lookedAt !== undefined && String(lookedAt) !== String(before) }),
+          )
+          return error
+        })
+        yield* failed(owner, "search", "no answer")
+        // The search was before the failure, although it is written after it.
+        yield* looked(owner)
+        yield* failed(owner, "work", "the disk is full")
+        assert.strictEqual(yield* afterSearch, "the disk is full")
+        assert.strictEqual(yield* afterSearch, "the disk is full")
+        yield* Context.get(context, Manifest.Manifest).append(completed(refAt(1), 1))
+        assert.isUndefined(yield* afterSearch)
+        yield* failed(owner, "work", "the disk is full")
+        yield* Database.Database.use(({ query }) =>
+          query(
+            (sql) => sql`update live_response.tenant_status set error_at = error_at - interval '6 minutes',
+            completed_at = completed_at - interval '1 hour' where tenant = ${tenant}::uuid`,
+          ),
+        )
+        assert.isUndefined(yield* afterSearch)
+      }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
   it.live("has the last search, the runner and the error, and nothing that an owner writes that was replaced", () =>
     Effect.gen(function* () {
       const { failed, looked, started } = yield* TenantStatus.TenantStatus
@@ -78,9 +116,9 @@ describe("TenantStatus.layer", () => {
       const context = yield* open(tenant)
       const owner = Context.get(context, TenantOwner.TenantOwner)
       yield* started(owner, "other")
-      yield* failed(owner, "the sign-in was refused")
+      yield* failed(owner, "search", "the sign-in was refused")
       yield* started(earlier, "one")
-      yield* failed(earlier, "frozen")
+      yield* failed(earlier, "search", "frozen")
       yield* Context.get(context, FollowPosition.FollowPosition).save(sessions, positionAt(3))
       const before = yield* statusOf(tenant)
       assert.deepInclude(before, { error: "the sign-in was refused", runner: "other", open: positionAt(3).open.length })

@@ -3,8 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import type * as FileSystem from "effect/FileSystem"
@@ -34,21 +32,29 @@ const split = (path: string): { readonly base: string; readonly name: string } =
   return { base: words.slice(0, -2).join("/"), name: words.slice(-2).join("/") }
 }
 
-/** A part that is older was left by a program that is gone. */
-const longestUpload = Duration.days(1)
-
-/** Removes the parts of earlier programs beside a file. */
+/**
+ * Removes the parts beside a file that is complete. A program that was killed left them, or another one still writes the same
+ * object: then it finds that its part is gone and the object is there.
+ */
 const removeLeftovers = Effect.fnUntraced(function* (directory: PrivateDirectory.PrivateDirectory, name: string) {
   const start = name.slice(0, name.lastIndexOf("/") + 1)
-  const now = yield* Clock.currentTimeMillis
   for (const file of yield* directory.list(start === "" ? undefined : start.slice(0, -1))) {
     const part = start + file
-    if (!part.startsWith(`${name}.`) || !part.endsWith(".part")) continue
-    const changedAt = Option.flatMap(yield* directory.info(part), ({ mtime }) => mtime)
-    const isOld = Option.exists(changedAt, (date) => now - date.getTime() > Duration.toMillis(longestUpload))
-    if (isOld) yield* directory.remove(part)
+    if (part.startsWith(`${name}.`) && part.endsWith(".part")) yield* directory.remove(part)
   }
 })
+
+/** Links a part to its name, unless that is taken. The program that has taken it may have removed the part as well. */
+const publish = (directory: PrivateDirectory.PrivateDirectory, part: string, name: string) =>
+  directory
+    .link(part, name)
+    .pipe(
+      Effect.catch((error) =>
+        Effect.flatMap(directory.info(name), (found) =>
+          Option.exists(found, ({ type }) => type === "File") ? Effect.succeed(false) : Effect.fail(error),
+        ),
+      ),
+    )
 
 type InStore = <A, R>(effect: Effect.Effect<A, StoreError, R>) => Effect.Effect<A, ObjectStoreError, R>
 
@@ -73,10 +79,10 @@ const create = Effect.fnUntraced(function* <E, R>(
   })
   yield* check({ bytes, sha256: Hex.encode(hash.digest()) })
   yield* inStore(Effect.mapError(file.sync, inPart))
-  const isCreated = yield* inStore(directory.link(part, name))
+  const isCreated = yield* inStore(publish(directory, part, name))
   // Another program that has linked the name may not have flushed it yet.
   yield* inStore(directory.syncDirectoryOf(name))
-  if (!isCreated) yield* Effect.ignore(removeLeftovers(directory, name))
+  yield* Effect.ignore(removeLeftovers(directory, name))
   return isCreated ? ("stored" as const) : ("exists" as const)
 }, Effect.scoped)
 
@@ -148,7 +154,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
  * **Details**
  *
  * - A file is written under a name of its own, flushed, and then linked to its name, which fails where the name is taken. That is
- *   atomic on local disks and on NFS. Then the directory is flushed.
+ *   atomic on local disks and on NFS. Then the directory is flushed, and what killed programs left of the same file is removed.
  * - All machines need the same user: directories and files are for their owner alone (0700, 0600), and others are refused, as
  *   `PrivateDirectory` does it.
  * - A hash is not recorded: two equal contents are found by reading the file.

@@ -130,7 +130,8 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
  *
  * `started` counts all sessions, those of earlier runs included. Each of them is `succeeded`, `failed` or, if it may still be
  * in progress, `unfinished`. `notStarted` counts machines without a session. `errors` are the messages of sessions that failed,
- * each with the number of its sessions; the command line sets them.
+ * each with the number of its sessions. `earlier` is the number of sessions that finished in an earlier run, if there are any.
+ * The command line sets both.
  *
  * @since 0.1.0
  * @category events
@@ -143,6 +144,7 @@ export class Sessions extends Schema.Class<Sessions>("@live-response/core/FleetE
   failed: Schema.Int,
   unfinished: Schema.Int,
   notStarted: Schema.Int,
+  earlier: Schema.optionalKey(Schema.Int),
   errors: Schema.optionalKey(Schema.Array(Schema.Struct({ message: Schema.String, count: Schema.Int }))),
 }) {}
 

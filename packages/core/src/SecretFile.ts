@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type { PlatformError } from "effect/PlatformError"
+import * as PlatformError from "effect/PlatformError"
 import * as PathPermissions from "./internal/pathPermissions.ts"
 import { Platform } from "./Platform.ts"
 import * as TextEncoding from "./TextEncoding.ts"
@@ -68,14 +68,37 @@ export const warnIfShared = Effect.fnUntraced(function* (
 })
 
 /**
+ * Why a file can't be read, for a message: what {@link read} found instead of a file, or else the tag of the error.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const why = ({ reason }: PlatformError.PlatformError): string =>
+  reason._tag === "InvalidData" ? "it is not a regular file" : reason._tag
+
+/**
  * Reads the secret in a file, without the white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.
+ *
+ * **Gotchas**
+ *
+ * Something else than a regular file is refused: to read a FIFO can take for ever, and nothing can interrupt it.
  *
  * @since 0.1.0
  * @category reading
  */
 export const read = Effect.fnUntraced(function* (
   path: string,
-): Effect.fn.Return<string, PlatformError, FileSystem.FileSystem> {
+): Effect.fn.Return<string, PlatformError.PlatformError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
+  if ((yield* fs.stat(path)).type !== "File") {
+    const description = "it is not a regular file"
+    return yield* PlatformError.systemError({
+      _tag: "InvalidData",
+      module: "SecretFile",
+      method: "read",
+      description,
+      pathOrDescriptor: path,
+    })
+  }
   return TextEncoding.decode(yield* fs.readFile(path)).trim()
 })

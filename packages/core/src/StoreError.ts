@@ -40,10 +40,9 @@ export const Problem = Schema.Literals([
 export type Problem = typeof Problem.Type
 
 const advice: Record<
-  Exclude<Problem, "LowDiskSpace" | "TotalReached" | "InUse" | "Superseded" | "Untrusted" | "Failed">,
+  Exclude<Problem, "DiskFull" | "LowDiskSpace" | "TotalReached" | "InUse" | "Superseded" | "Untrusted" | "Failed">,
   string
 > = {
-  DiskFull: "the disk is full; free some space and run the same command again: it resumes",
   NotWritable: "not writable; choose another directory, or one that you may write to",
   NotADirectory: "there is a file where a directory is needed; choose another directory",
   FileTooLarge:
@@ -53,7 +52,8 @@ const advice: Record<
 
 /**
  * A file or directory at `path` can't be used. It concerns every result, so it ends a batch, unless it is `ofResult`: then
- * something that is not a file of ours is in the place of the files of one result.
+ * something that is not a file of ours is in the place of the files of one result. A service tries again by itself
+ * (`isRetried`), where a command is run again.
  *
  * @since 0.1.0
  * @category errors
@@ -63,6 +63,7 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
   problem: Problem,
   detail: Schema.String,
   ofResult: Schema.optionalKey(Schema.Boolean),
+  isRetried: Schema.optionalKey(Schema.Boolean),
 }) {
   override get message(): string {
     return oneLine(`${this.path}: ${this.description}`)
@@ -74,8 +75,14 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
       case "Untrusted":
       case "Failed":
         return this.detail
+      case "DiskFull":
+        return this.isRetried
+          ? "the disk is full; free some space: this program tries again by itself"
+          : "the disk is full; free some space and run the same command again: it resumes"
       case "LowDiskSpace":
-        return `the disk is nearly full: ${this.detail}; free some space, or lower that limit (--min-free), and run the same command again: it resumes`
+        return this.isRetried
+          ? `the disk is nearly full: ${this.detail}; free some space: this program tries again by itself`
+          : `the disk is nearly full: ${this.detail}; free some space, or lower that limit (--min-free), and run the same command again: it resumes`
       case "TotalReached":
         return `${this.detail}, the limit of one run (--max-total); run the same command again: it resumes`
       case "InUse":
@@ -86,6 +93,17 @@ export class StoreError extends Schema.TaggedError<StoreError>("@live-response/c
         return advice[this.problem]
     }
   }
+}
+
+/**
+ * The error as a service reports it, which tries again by itself.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const ofService = (error: StoreError): StoreError => {
+  const { detail, ofResult, path, problem } = error
+  return new StoreError({ path, problem, detail, ...(ofResult === undefined ? {} : { ofResult }), isRetried: true })
 }
 
 /**

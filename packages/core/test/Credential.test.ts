@@ -17,6 +17,7 @@ import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scheduler from "effect/Scheduler"
 import { TestClock } from "effect/testing"
+import { fileInfo } from "./support/fileInfo.ts"
 
 const minute = 60 * 1000
 const hour = 60 * minute
@@ -726,6 +727,7 @@ describe("Credential.layerTokenFile", () => {
     Credential.layerTokenFile(path).pipe(
       Layer.provide(
         FileSystem.layerNoop({
+          stat: () => Effect.succeed(fileInfo(1)),
           readFile: (asked) =>
             Effect.suspend(() => {
               const text = asked === path ? content() : undefined

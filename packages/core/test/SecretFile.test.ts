@@ -50,7 +50,14 @@ describe("a token file", () => {
   it.effect("causes no warning without modes, as on Windows, and where it is not a file", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* warnings(info(0o666), Platform.windows), [])
-      assert.deepStrictEqual(yield* warnings(info(0o755, "Directory")), [])
+      assert.deepStrictEqual(yield* warnings(info(0o600, "File"), Platform.windows), [])
+    }),
+  )
+
+  it.effect.each(["FIFO", "Directory", "CharacterDevice"] as const)("is not read where it is a %s", (type) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(warnings(info(0o600, type)))
+      assert.strictEqual(error.message, `no credential; can't read the token file ${path} (it is not a regular file)`)
     }),
   )
 })

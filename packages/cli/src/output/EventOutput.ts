@@ -236,9 +236,9 @@ const printSummary = Effect.fnUntraced(function* (
   if (json && fleet !== undefined) {
     const errors = FleetProgress.errorsOf(fleet)
     const sessions = FleetEvent.close(fleet.sessions, yield* DateTime.now)
-    yield* Console.log(
-      yield* toJson(errors.length === 0 ? sessions : FleetEvent.Sessions.make({ ...sessions, errors })),
-    )
+    const earlier = fleet.earlier.count
+    const more = { ...(errors.length === 0 ? {} : { errors }), ...(earlier === 0 ? {} : { earlier }) }
+    yield* Console.log(yield* toJson(FleetEvent.Sessions.make({ ...sessions, ...more })))
   }
   if (json && progress.isSaving) {
     yield* Console.log(yield* toJson(Summary.make({ ...progress.summary, at: yield* DateTime.now })))

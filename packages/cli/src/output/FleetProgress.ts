@@ -2,6 +2,7 @@
  * The progress of sessions on many machines, counted from their events.
  */
 import * as FleetEvent from "@live-response/core/FleetEvent"
+import * as DateTime from "effect/DateTime"
 
 /** It is mutable, as the progress of a batch is. */
 export interface FleetProgress {
@@ -12,6 +13,8 @@ export interface FleetProgress {
   running: number
   /** Machines that are offline, and that their sessions wait for. */
   readonly offline: Set<string>
+  /** The number of sessions that finished in an earlier run, and when the newest of them was created. */
+  earlier: { readonly count: number; readonly at: DateTime.Utc | undefined }
   /** Why sessions failed, each with the number of its sessions. */
   readonly errors: Map<string, number>
 }
@@ -21,6 +24,7 @@ export const make = (): FleetProgress => ({
   total: undefined,
   running: 0,
   offline: new Set(),
+  earlier: { count: 0, at: undefined },
   errors: new Map(),
 })
 
@@ -31,6 +35,11 @@ const addError = ({ errors }: FleetProgress, message: string): void => {
   const key = errors.has(message) || errors.size < mostErrors ? message : "other errors"
   errors.set(key, (errors.get(key) ?? 0) + 1)
 }
+
+const addEarlier = ({ earlier: { at, count } }: FleetProgress, created: DateTime.Utc | undefined) => ({
+  count: count + 1,
+  at: at === undefined || created === undefined ? (at ?? created) : DateTime.max(at, created),
+})
 
 /** Why sessions failed, the most frequent first. */
 export const errorsOf = ({
@@ -57,6 +66,7 @@ export const update = (fleet: FleetProgress, event: FleetEvent.FleetEvent): void
       const isEarlier = event.event === "ended" && event.earlier
       const error = event.event === "ended" ? FleetEvent.errorOf(event.action) : undefined
       if (error !== undefined) addError(fleet, error)
+      if (event.event === "ended" && event.earlier) fleet.earlier = addEarlier(fleet, event.action.created)
       if (!isEarlier && !fleet.offline.delete(event.machineId)) fleet.running--
       return
     }

@@ -45,7 +45,8 @@ export const timeOfDay = (
 /** 2026-11-24 14:05:09 UTC+1 */
 export const dateAndTime = (instant: DateTime.DateTime): string => `${date(instant)} ${timeOfDay(instant)}`
 
-const date = (instant: DateTime.DateTime): string =>
+/** 2026-11-24 */
+export const date = (instant: DateTime.DateTime): string =>
   DateTime.formatLocal(instant, { year: "numeric", month: "2-digit", day: "2-digit", locale: "en-CA" })
 
 /** Tue 24 Nov */

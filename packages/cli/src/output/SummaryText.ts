@@ -32,6 +32,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
   const done = [
     ...(fleet === undefined ? [] : [`${sessions(fleet)} in ${took}.`]),
     ...(isSaving ? [`${results(progress)} in ${took}.`] : []),
+    ...(fleet === undefined ? [] : ofEarlierRuns(fleet)),
     ...(fleet === undefined ? [] : errors(fleet)),
     ...(progress.summary.unchecked === undefined ? [] : [whatUncheckedMeans]),
     ...(hasResults(progress) ? [whereResultsAre(options)] : []),
@@ -118,6 +119,14 @@ const sessions = (fleet: FleetProgress.FleetProgress): string => {
     ...(left === 0 ? [] : [`; ${Format.counted(left, "machine")} not tried`]),
   ]
   return `${parts.join(", ")}${rest.join("")}`
+}
+
+/** The same run again starts nothing where its sessions have finished, and must not look like a new one. */
+const ofEarlierRuns = ({ earlier: { at, count } }: FleetProgress.FleetProgress): ReadonlyArray<string> => {
+  if (count === 0) return []
+  const when = at === undefined ? "" : ` (${Format.date(at)})`
+  const what = `${Format.counted(count, "session")} ${count === 1 ? "is" : "are"} of an earlier run${when}`
+  return [`${what}: nothing was started there. Use another --comment for a new one.`]
 }
 
 const mostErrors = 10

@@ -20,6 +20,7 @@ export const RunRow = Schema.Struct({
   run: RunId,
   tenant: TenantId,
   tenantName: Schema.String,
+  tenantEnabled: Schema.Boolean,
   session: SessionJson,
   machines: Schema.Int,
   submittedBy: Schema.String,
@@ -55,7 +56,7 @@ export const toRun = ({ counts, endedAt, error, startedAt, ...row }: typeof RunR
 export const select = (sql: SqlClient) => {
   const millis = (column: string) => sql`floor(extract(epoch from run.${sql(column)}) * 1000)::float8`
   return sql`select run.run::text as run, run.tenant::text as tenant, tenant.name as "tenantName",
-      run.session::text as session, run.machines, run.submitted_by as "submittedBy", run.state,
+      tenant.enabled as "tenantEnabled", run.session::text as session, run.machines, run.submitted_by as "submittedBy", run.state,
       run.is_cancelling as "isCancelling", run.counts::text as counts, run.error::text as error,
       ${millis("at")} as at, ${millis("started_at")} as "startedAt", ${millis("ended_at")} as "endedAt"
     from live_response.cluster_runs run join live_response.tenants tenant using (tenant)`

@@ -58,8 +58,13 @@ export const cancel = Effect.fnUntraced(
     const { run } = yield* runOf(id)
     const { cancel, get } = yield* Runs.Runs
     yield* cancel(run)
-    if (json) return yield* Effect.flatMap(RunText.toJson(yield* get(run)), Console.log)
-    yield* StandardError.write(`run ${run}: cancelled; sessions in progress continue on their machines`)
+    const found = yield* get(run)
+    if (json) return yield* Effect.flatMap(RunText.toJson(found), Console.log)
+    yield* StandardError.write(
+      found.state === "cancelled"
+        ? `run ${run}: cancelled; sessions in progress continue on their machines`
+        : `run ${run}: cancelling; its runner ends it within seconds; sessions in progress continue on their machines`,
+    )
   },
   Effect.provide(layer),
   Effect.mapError(Failure.fromError),

@@ -50,7 +50,8 @@ const report = Effect.fnUntraced(function* (tenants: ReadonlyArray<Tenants.Tenan
 /** The tenant that a text names by its id or its name. */
 const named = (tenants: ReadonlyArray<Tenants.Tenant>, text: string) => {
   const key = text.toLowerCase()
-  const [found, other] = tenants.filter(({ name, tenant }) => tenant === key || name.toLowerCase() === key)
+  const byId = tenants.filter(({ tenant }) => tenant === key)
+  const [found, other] = byId.length > 0 ? byId : tenants.filter(({ name }) => name.toLowerCase() === key)
   if (found === undefined) {
     return Effect.fail(Failure.usage(`no tenant has the id or name ${printable(text)}; tenants list shows them all`))
   }
@@ -74,6 +75,18 @@ const allNamed = Effect.fnUntraced(function* (texts: ReadonlyArray<string>) {
   return Arr.dedupe(yield* Effect.forEach(texts, (text) => named(tenants, text)))
 })
 
+/** Refuses the name of another tenant, and one that has the form of an id: each text names one tenant. */
+const checkName = Effect.fnUntraced(function* (name: string, own: Tenants.TenantId) {
+  if (Schema.is(Tenants.TenantId)(name.toLowerCase())) {
+    return yield* Failure.usage(`the name ${printable(name)} has the form of a tenant's id; choose another name`)
+  }
+  const { list } = yield* Tenants.Tenants
+  const key = name.toLowerCase()
+  const other = (yield* list).find((each) => each.tenant !== own && each.name.toLowerCase() === key)
+  if (other === undefined) return
+  return yield* Failure.usage(`tenant ${other.tenant} has the name ${printable(other.name)}; choose another name`)
+})
+
 export const add = (text: string, settings: Tenants.NewTenant, options: Json) =>
   withRegistry(
     Effect.gen(function* () {
@@ -83,6 +96,7 @@ export const add = (text: string, settings: Tenants.NewTenant, options: Json) =>
         ),
       )
       const { add, get } = yield* Tenants.Tenants
+      yield* checkName(settings.name, tenant)
       yield* add(tenant, settings)
       yield* report([yield* get(tenant)], "added; its results are collected", options)
     }),
@@ -98,6 +112,8 @@ export const set = (
       if (found === undefined) return
       const { get, set } = yield* Tenants.Tenants
       const changed = yield* change(found)
+      // Those of before this rule may keep their name.
+      if (changed.name !== found.name) yield* checkName(changed.name, found.tenant)
       yield* set(found.tenant, () => changed)
       yield* report([yield* get(found.tenant)], "changed", options)
     }),
