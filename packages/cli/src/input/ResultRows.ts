@@ -72,6 +72,14 @@ export const isTruncated = ({ script }: ScriptRow): boolean =>
 export const machineOf = ({ machineActionId, machineId, machineName }: Common): string =>
   machineName || machineId || `machine of ${machineActionId}`
 
+/** What identifies a machine, because several may have the same name: the id; without one the name, or else the action. */
+export const machineKey = ({
+  machineActionId,
+  machineId,
+  machineName,
+}: Pick<Common, "machineId" | "machineName"> & { readonly machineActionId: string }): string =>
+  machineId.toLowerCase() || machineName.toLowerCase() || machineActionId
+
 const recordedOf = (entry: ManifestEntry.ManifestEntry, known: ActionsFileReader.KnownAction | undefined): Recorded => {
   const { at, attempts, index, links, machineActionId } = entry
   const common = {

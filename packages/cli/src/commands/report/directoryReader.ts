@@ -42,8 +42,8 @@ export const addSessions = Effect.fnUntraced(function* (
   return damaged
 })
 
-/** Makes a key of an output. */
-export const outputHash = Effect.map(Hasher.Hasher, (hasher) => {
+/** Makes a key of a text. */
+export const textHash = Effect.map(Hasher.Hasher, (hasher) => {
   const encoder = new TextEncoder()
   return (text: string) => {
     const hash = hasher("SHA-256")
@@ -54,14 +54,13 @@ export const outputHash = Effect.map(Hasher.Hasher, (hasher) => {
 
 /** Reads a directory of results into a collector. */
 export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
-  const collector = new Collector()
-  const hashOf = yield* outputHash
+  const collector = new Collector(yield* textHash)
   const { actions, rows } = yield* ResultRows.read(files, { limit: longestOutput })
   for (const action of actions.values()) collector.addAction(action)
   const damaged = yield* addSessions(files, collector, (id) => actions.has(id))
   yield* Stream.runForEachArray(rows, (rows) =>
     Effect.sync(() => {
-      for (const row of rows) collector.addRow(row, hashOf)
+      for (const row of rows) collector.addRow(row)
     }),
   )
   return { collector, damaged }
