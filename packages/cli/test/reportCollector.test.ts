@@ -11,6 +11,7 @@ import { group } from "../report/grouping.ts"
 import { Collector } from "../src/commands/report/collector.ts"
 import { jsonPieces } from "../src/commands/report/payload.ts"
 import * as Keys from "../src/commands/stack/keys.ts"
+import * as Damage from "../src/input/Damage.ts"
 import type { ScriptRow } from "../src/input/ResultRows.ts"
 import * as Machines from "./support/Machines.ts"
 import { id } from "./support/ProgressSamples.ts"
@@ -38,7 +39,7 @@ const row = (n: number, output: string): ScriptRow => ({
   }),
 })
 
-const about = { program: "live-response", directory: "case", written: 1, base: "", damaged: 0 }
+const about = { program: "live-response", directory: "case", written: 1, base: "", damaged: Damage.none }
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 

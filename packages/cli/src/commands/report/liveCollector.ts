@@ -19,6 +19,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
+import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as DirectoryReader from "./directoryReader.ts"
 import { type About, Collector, type HashOf } from "./collector.ts"
@@ -50,7 +51,7 @@ class Contents {
     sessions: undefined,
   }
   version = 0
-  damaged = 0
+  damaged = Damage.none
   /** Whether something changes what was read before. Then all must be read again, which hardly ever happens. */
   isOutdated = false
   private readonly stamps = { machines: new Stamps(), actions: new Stamps(), results: new Stamps() }
@@ -101,6 +102,12 @@ class Contents {
     this.stamps.results.set(number, this.version)
   }
 
+  /** Counts damaged lines of a file. */
+  readonly countDamaged = (file: Damage.File) => () =>
+    Effect.sync(() => {
+      this.damaged = { ...this.damaged, [file]: this.damaged[file] + 1 }
+    })
+
   changedAfter(version: number) {
     const { actions, machines, results } = this.stamps
     return { machines: machines.after(version), actions: actions.after(version), results: results.after(version) }
@@ -119,10 +126,11 @@ const read = Effect.fnUntraced(function* (
   contents: Contents,
   parts: Readonly<Record<keyof typeof followed, JsonLines.Part>>,
 ) {
-  for (const action of (yield* ActionsFileReader.read(files, parts.actions)).values()) contents.addStored(action)
+  const actions = yield* ActionsFileReader.read(files, contents.countDamaged("actions"), parts.actions)
+  for (const action of actions.values()) contents.addStored(action)
   const isKnown = (id: MachineActionId) => contents.actions.has(id)
-  contents.damaged += yield* DirectoryReader.addSessions(files, contents, isKnown, parts.sessions)
-  const finished = yield* Manifest.streamFinished(files, () => Effect.void, parts.manifest)
+  yield* DirectoryReader.addSessions(files, contents, isKnown, contents.countDamaged("sessions"), parts.sessions)
+  const finished = yield* Manifest.streamFinished(files, contents.countDamaged("manifest"), parts.manifest)
   const rows = yield* ResultRows.ofEntries(files, finished, contents.actions, { limit: longestOutput })
   yield* Stream.runForEachArray(rows, (rows) =>
     Effect.andThen(
