@@ -104,6 +104,7 @@ const changeOf = Effect.fnUntraced(function* (box: Cli.Sandbox) {
         Directory.lines([Directory.entry("started", machine, { machineActionId: Samples.action(machine) })]),
       ),
     () => append("sessions", Directory.lines([Directory.entry("notStarted", machine), "damaged"])),
+    () => append("actions", "damaged\n"),
     () => {
       const { version: _, ...action } = Directory.action(machine, { status })
       append("sessions", Directory.lines([Directory.entry("ended", machine, { action })]))

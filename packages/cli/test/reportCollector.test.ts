@@ -1,12 +1,17 @@
 /**
  * The data of a report: what it has at most, and what it says of the rest.
  */
+import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as ScriptResult from "@live-response/core/ScriptResult"
+import { Stack } from "@live-response/core/Stack"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
+import { group } from "../report/grouping.ts"
 import { Collector } from "../src/commands/report/collector.ts"
 import { jsonPieces } from "../src/commands/report/payload.ts"
+import * as Keys from "../src/commands/stack/keys.ts"
+import * as Damage from "../src/input/Damage.ts"
 import type { ScriptRow } from "../src/input/ResultRows.ts"
 import * as Machines from "./support/Machines.ts"
 import { id } from "./support/ProgressSamples.ts"
@@ -34,11 +39,13 @@ const row = (n: number, output: string): ScriptRow => ({
   }),
 })
 
-const about = { program: "live-response", directory: "case", written: 1, base: "", damaged: 0 }
+const about = { program: "live-response", directory: "case", written: 1, base: "", damaged: Damage.none }
 
-const collect = (outputs: ReadonlyArray<string>) => {
-  const collector = new Collector()
-  outputs.forEach((output, n) => collector.addRow(row(n, output), (text) => `hash of ${text}`))
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+
+const collect = (outputs: ReadonlyArray<string>, hashOf = (text: string) => `hash of ${text}`) => {
+  const collector = new Collector(hashOf)
+  outputs.forEach((output, n) => collector.addRow(row(n, output)))
   return collector.payload(about)
 }
 
@@ -56,6 +63,68 @@ describe("the data of a report", () => {
       shown.reduce((sum, start) => sum + (texts[start]?.length ?? 0), 0),
       8_000_000,
     )
+  })
+
+  it.prop(
+    "has the groups of `stack`, wherever long values differ",
+    [
+      Arbitrary.array(
+        Arbitrary.all([
+          Arbitrary.schema(Schema.Literals([0, 158, 159, 160, 161, 2_000, 5_000])),
+          Arbitrary.schema(Schema.Literals(["", "A", "B", "a"])),
+        ]),
+        { maxLength: 12 },
+      ),
+    ],
+    ([cells]) => {
+      const collector = new Collector(sha256)
+      const rows = cells.map(([length, end], n) => {
+        const value = `${"x".repeat(length)}${end}`
+        const { script, ...rest } = row(n % 5, JSON.stringify({ Path: value }))
+        return { ...rest, source: value, script: ScriptResult.Excerpt.make({ ...script, errors: value }) }
+      })
+      for (const each of rows) collector.addRow(each)
+      const { fields, machines, results } = collector.payload(about)
+      const all = rows.map((_, n) => n)
+      const [field] = fields
+      const columns: Record<string, { readonly rows: ReadonlyArray<number>; readonly ids: ReadonlyArray<number> }> = {
+        output: { rows: all, ids: results.output },
+        "first-line": { rows: all, ids: results.firstLine },
+        errors: { rows: all, ids: results.errors },
+        script: { rows: all, ids: results.source },
+        ".Path": { rows: field?.rows ?? [], ids: field?.values ?? [] },
+      }
+      for (const [by, ids] of Object.entries(columns)) {
+        const stack = new Stack<string>()
+        for (const each of rows) for (const value of Keys.parse(by)?.(each) ?? []) stack.add(value, each.machineId)
+        const groups = group(
+          { ...ids, size: 1 + Math.max(0, ...ids.ids), text: String },
+          results.machine,
+          machines.id.length,
+          () => true,
+        )
+        const sizes = (pairs: ReadonlyArray<readonly [number, number]>) => pairs.map(String).sort()
+        assert.deepStrictEqual(
+          sizes(Array.from(groups.ids, (id) => [groups.machinesOf(id), groups.countOf(id)])),
+          sizes(stack.groups().map(({ count, machines }) => [machines.length, count])),
+          by,
+        )
+      }
+    },
+  )
+
+  it("shows of a long value how long it is, and its hash", () => {
+    const { results, texts } = collect(
+      ["A", "B"].map((end) => `${"x".repeat(300)}${end}`),
+      sha256,
+    )
+    const shown = results.firstLine.map((line) => texts[line] ?? "")
+    for (const text of shown) assert.match(text, /^x{10,}… \(301 characters, SHA-256 [0-9a-f]{12}…\)$/)
+    assert.deepStrictEqual(
+      shown.map(({ length }) => length),
+      [160, 160],
+    )
+    assert.notStrictEqual(shown[0], shown[1])
   })
 
   it("has the beginning of a long output, and compares all of it", () => {
@@ -78,11 +147,11 @@ describe("the data of a report", () => {
   })
 
   it("says how many outputs were compared whole", () => {
-    const collector = new Collector()
+    const collector = new Collector(String)
     const { script, ...rest } = row(0, "start")
     const truncated = ScriptResult.Excerpt.make({ ...script, outputLength: 2_000_000 })
-    collector.addRow({ ...rest, script: truncated }, String)
-    collector.addRow(row(1, "whole"), String)
+    collector.addRow({ ...rest, script: truncated })
+    collector.addRow(row(1, "whole"))
     assert.deepStrictEqual(collector.payload(about).parts.compared, { shown: 1, of: 2 })
   })
 

@@ -66,6 +66,20 @@ const duckDb = (directory: string) =>
 const plain = (rows: ReadonlyArray<unknown>): unknown => JSON.parse(JSON.stringify(rows))
 
 describe("results --sqlite", () => {
+  it.live("counts two machines of the same name in its view", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const recorded = { machineName: "ws.contoso.com" }
+      const bytes = Directory.script({ script_output: "same" })
+      Directory.fill(box, { results: [0, 1].map((machine) => ({ machine, bytes, recorded })) })
+      yield* box.run({ args: ["results", "results", "--sqlite", "case.sqlite"] })
+      using database = new DatabaseSync(box.path("case.sqlite"), { readOnly: true })
+      assert.deepStrictEqual(plain(database.prepare("SELECT count, machines, example FROM stack").all()), [
+        { count: 2, machines: 2, example: "ws.contoso.com" },
+      ])
+    }),
+  )
+
   it.live("has a row for each result, failed ones included, and for each field", () =>
     Effect.gen(function* () {
       const box = yield* sandbox

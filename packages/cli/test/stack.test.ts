@@ -59,6 +59,26 @@ describe("stack", () => {
     }),
   )
 
+  it.live("counts two machines of the same name, and prints plain numbers and empty cells as CSV", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const machines = Array.from({ length: 1_001 }, (_, machine) => machine)
+      const name = { machineName: "ws.contoso.com" }
+      Directory.fill(box, {
+        results: machines.map((machine) => ({
+          machine,
+          bytes: Directory.script(),
+          recorded: { ...name, machineId: machine.toString(16).padStart(40, "0") },
+        })),
+      })
+      const { stdout } = yield* box.run(stack("--format", "csv"))
+      assert.strictEqual(
+        stdout,
+        `MACHINES,COUNT,ON,VALUE\n1001,1001,"${machines.map(() => name.machineName).join(", ")}",\n`,
+      )
+    }),
+  )
+
   it.live("groups by a column, or by a field of the output in any case", () =>
     Effect.gen(function* () {
       const box = yield* sandbox

@@ -59,6 +59,32 @@ describe("status", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("names the lines that it could not count, and the next step", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box)
+      box.write("results/actions.jsonl", Directory.lines([Directory.action(0), "x", Directory.action(2), "y"]))
+      box.write("results/sessions.jsonl", Directory.lines([Directory.entry("notStarted", 5), "z"]))
+      const warned = [
+        "live-response: results/actions.jsonl: 2 lines are damaged and were skipped (2, 4); their machines may be missing; download again, or restore the file from a copy",
+        "live-response: results/sessions.jsonl: line 2 is damaged and was skipped; its machine may be missing; restore the file from a copy",
+      ]
+      const noted = [
+        "2 damaged lines of actions.jsonl were skipped, so some machines may be missing: restore the file from a copy, or download again.",
+        "1 damaged line of sessions.jsonl was skipped, so some machines may be missing: restore the file from a copy.",
+      ]
+      const table = yield* box.run({ args: ["status", "results"] })
+      assert.deepStrictEqual(table.stderr.trimEnd().split("\n"), warned)
+      assert.deepStrictEqual(table.stdout.split("\n").slice(2, 4), noted)
+      const json = yield* box.run({ args: ["status", "results", "--json"] })
+      assert.deepInclude(Cli.ndjson(json.stdout)[0], { damaged: { manifest: 0, actions: 2, sessions: 1 } })
+      const report = yield* box.run({ args: ["report", "results"] })
+      assert.deepStrictEqual(report.stderr.trimEnd().split("\n"), warned)
+      const stack = yield* box.run({ args: ["stack", "results"] })
+      assert.deepStrictEqual(stack.stderr.trimEnd().split("\n"), warned.slice(0, 1))
+    }).pipe(Effect.scoped),
+  )
+
   it.live("prints the same as JSON, and a usage error where there are no results", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

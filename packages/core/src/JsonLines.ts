@@ -44,6 +44,46 @@ export interface DamagedLine {
   readonly value: Option.Option<unknown>
 }
 
+/** The damaged lines of a file: how many there are, and the numbers of the first few. */
+class DamagedLines {
+  count = 0
+  readonly named: Array<number> = []
+
+  readonly add = ({ line }: DamagedLine): Effect.Effect<void> =>
+    Effect.sync(() => {
+      this.count++
+      if (this.named.length < 5) this.named.push(line)
+    })
+
+  /** The warning, if there are any. */
+  warning(path: string, consequence: { readonly one: string; readonly many: string }): string | undefined {
+    const named = this.named.join(", ") + (this.count > this.named.length ? ", …" : "")
+    if (this.count === 0) return undefined
+    return this.count === 1
+      ? `${path}: line ${named} is damaged and was skipped; ${consequence.one}`
+      : `${path}: ${this.count} lines are damaged and were skipped (${named}); ${consequence.many}`
+  }
+}
+
+/**
+ * Reads a file, and logs one warning if lines of it are damaged: what they recorded is missing from what is read. `consequence`
+ * says what follows from it, and the next step.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const warnOfDamage = Effect.fnUntraced(function* <A, E, R>(
+  path: string,
+  consequence: { readonly one: string; readonly many: string },
+  read: (onDamaged: (damaged: DamagedLine) => Effect.Effect<void>) => Effect.Effect<A, E, R>,
+): Effect.fn.Return<A, E, R> {
+  const damaged = new DamagedLines()
+  const found = yield* read(damaged.add)
+  const warning = damaged.warning(path, consequence)
+  if (warning !== undefined) yield* Effect.logWarning(warning)
+  return found
+})
+
 /**
  * An entry, and the position of its line in the file.
  *

@@ -200,44 +200,17 @@ export const completed = (
 ): Effect.Effect<ReadonlyArray<ManifestEntry.Completed>, StoreError> =>
   Effect.flatMap(streamCompleted(directory, onDamaged), Stream.runCollect)
 
-/** The damaged lines of a manifest: how many there are, and the numbers of the first few. */
-class DamagedLines {
-  count = 0
-  readonly named: Array<number> = []
-
-  readonly add: OnDamaged = ({ line }) =>
-    Effect.sync(() => {
-      this.count++
-      if (this.named.length < 5) this.named.push(line)
-    })
-
-  /** The warning, if there are any. */
-  warning(path: string, consequence: { readonly one: string; readonly many: string }): string | undefined {
-    const named = this.named.join(", ") + (this.count > this.named.length ? ", …" : "")
-    if (this.count === 0) return undefined
-    return this.count === 1
-      ? `${path}: line ${named} is damaged and was skipped; ${consequence.one}`
-      : `${path}: ${this.count} lines are damaged and were skipped (${named}); ${consequence.many}`
-  }
-}
-
 /**
  * Reads a manifest, and logs one warning if lines of it are damaged.
  *
  * @since 0.1.0
  * @category reading
  */
-export const warnOfDamage = Effect.fnUntraced(function* <A, E, R>(
+export const warnOfDamage = <A, E, R>(
   directory: PrivateDirectory.PrivateDirectory,
   consequence: { readonly one: string; readonly many: string },
   read: (onDamaged: OnDamaged) => Effect.Effect<A, E, R>,
-): Effect.fn.Return<A, E, R> {
-  const damaged = new DamagedLines()
-  const found = yield* read(damaged.add)
-  const warning = damaged.warning(directory.pathOf(FileName.single.manifest), consequence)
-  if (warning !== undefined) yield* Effect.logWarning(warning)
-  return found
-})
+): Effect.Effect<A, E, R> => JsonLines.warnOfDamage(directory.pathOf(FileName.single.manifest), consequence, read)
 
 const readIndex = (directory: PrivateDirectory.PrivateDirectory) => {
   const consequence = { one: "its result is downloaded again", many: "their results are downloaded again" }

@@ -8,7 +8,7 @@
  * - Fields that are not known are ignored, so a later release may add optional ones without a new version.
  * - A line of a newer version is refused: reading fails with a `StoreError` that names the line, and the file is left as it
  *   is.
- * - Damaged lines are skipped: the file only adds names to results, and the API can be asked for them again.
+ * - Damaged lines are skipped, and `readBrief` reports them: the file only adds names to results, and the API can be asked for them again.
  *
  * @since 0.1.0
  */
@@ -92,19 +92,33 @@ const readUndamaged = (directory: PrivateDirectory) =>
  *
  * Use it for a file that may have very many actions: a line as this release writes it costs a tenth.
  *
+ * **Details**
+ *
+ * `onDamaged` receives each line that can't be read, whose action is not among them.
+ *
  * @since 0.1.0
  * @category reading
  */
-export const readBrief = (directory: PrivateDirectory, part?: JsonLines.Part): Stream.Stream<Brief, StoreError> =>
+export const readBrief = (
+  directory: PrivateDirectory,
+  {
+    onDamaged = () => Effect.void,
+    ...part
+  }: JsonLines.Part & { readonly onDamaged?: (damaged: JsonLines.DamagedLine) => Effect.Effect<void> } = {},
+): Stream.Stream<Brief, StoreError> =>
   Stream.suspend(() => {
     const name = FileName.single.actions
     const { merge, skim } = MatchedLines.make<Brief>(
       ActionLineForm.form,
       (bytes, at, end) => MatchedAction.brief(bytes.subarray(at, end)) ?? "decode",
     )
-    const onDamaged = FormatVersion.refuseNewerLine(directory.pathOf(name), version)
+    const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(name), version)
     return merge(
-      JsonLines.readLocated(directory, name, StoredAction, { ...part, onDamaged, skim }),
+      JsonLines.readLocated(directory, name, StoredAction, {
+        ...part,
+        onDamaged: (damaged) => Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
+        skim,
+      }),
       ({ entry }) => entry,
     )
   })

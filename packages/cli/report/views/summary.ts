@@ -3,10 +3,10 @@
  */
 import { chart } from "../chart.ts"
 import { type Child, h } from "../dom.ts"
-import { bytes, count, duration, time } from "../format.ts"
+import { bytes, count, counted, duration, time } from "../format.ts"
 import type { Model } from "../model.ts"
 import { barsOf, windowBars } from "../timeline.ts"
-import { stateLabels, states } from "../../src/commands/report/payload.ts"
+import { damageNotes, stateLabels, states } from "../../src/commands/report/payload.ts"
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0)
 
@@ -142,9 +142,7 @@ const notes = ({ payload: { damaged, parts } }: Model): ReadonlyArray<string> =>
         `${count(parts.compared.shown)} of ${count(parts.compared.of)} outputs were compared whole; the others are very long, and only their beginning was.`,
       ]
     : []),
-  ...(damaged > 0
-    ? [`${count(damaged)} damaged lines of sessions.jsonl were skipped, so some machines may be missing.`]
-    : []),
+  ...damageNotes(damaged, counted),
 ]
 
 const figures = (model: Model): HTMLElement => {

@@ -9,6 +9,7 @@ import * as TerminalText from "@live-response/core/TerminalText"
 import * as DateTime from "effect/DateTime"
 import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
+import type * as Damage from "./Damage.ts"
 
 export interface KnownCommand {
   readonly index: number
@@ -89,11 +90,11 @@ const makeShared = (): Shared => {
   return { once, commands }
 }
 
-/** The actions by their ids, of a part of the file. */
-export const read = (files: PrivateDirectory, part?: JsonLines.Part) =>
+/** The actions by their ids, of a part of the file. `onDamaged` receives each line that can't be read. */
+export const read = (files: PrivateDirectory, onDamaged: Damage.OnDamaged, part?: JsonLines.Part) =>
   Stream.suspend(() => {
     const shared = makeShared()
-    return Stream.map(StoredAction.readBrief(files, part), (action) => ofAction(action, shared))
+    return Stream.map(StoredAction.readBrief(files, { ...part, onDamaged }), (action) => ofAction(action, shared))
   }).pipe(
     Stream.runFold(
       () => new Map<MachineActionId, KnownAction>(),

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "./ActionsFileReader.ts"
+import * as Damage from "./Damage.ts"
 import * as StoredScript from "./StoredScript.ts"
 
 /** What is unknown is `""`. */
@@ -71,6 +72,14 @@ export const isTruncated = ({ script }: ScriptRow): boolean =>
 /** The name by which people know the machine of a row. */
 export const machineOf = ({ machineActionId, machineId, machineName }: Common): string =>
   machineName || machineId || `machine of ${machineActionId}`
+
+/** What identifies a machine, because several may have the same name: the id; without one the name, or else the action. */
+export const machineKey = ({
+  machineActionId,
+  machineId,
+  machineName,
+}: Pick<Common, "machineId" | "machineName"> & { readonly machineActionId: string }): string =>
+  machineId.toLowerCase() || machineName.toLowerCase() || machineActionId
 
 const recordedOf = (entry: ManifestEntry.ManifestEntry, known: ActionsFileReader.KnownAction | undefined): Recorded => {
   const { at, attempts, index, links, machineActionId } = entry
@@ -131,21 +140,22 @@ const readRow = (
   )
 }
 
-/** The last line of each result. Damaged lines are a warning. */
-const finishedOf = (files: PrivateDirectory) => {
-  const consequence = { one: "its result has no row", many: "their results have no row" }
-  return Manifest.warnOfDamage(files, consequence, (onDamaged) => Manifest.streamFinished(files, onDamaged))
-}
+/** The last line of each result, and the actions. Damaged lines are a warning, and counted. */
+const readFiles = Effect.fnUntraced(function* (files: PrivateDirectory) {
+  const manifest = yield* Damage.read(files, "manifest", (onDamaged) => Manifest.streamFinished(files, onDamaged))
+  const actions = yield* Damage.read(files, "actions", (onDamaged) => ActionsFileReader.read(files, onDamaged))
+  const damaged = { ...Damage.none, manifest: manifest.damaged, actions: actions.damaged } satisfies Damage.Damaged
+  return { finished: manifest.found, actions: actions.found, damaged }
+})
 
 /** The rows of a directory as its manifest has them: no file is read, so each result that is stored is a file. */
 export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
-  const finished = yield* finishedOf(files)
-  const actions = yield* ActionsFileReader.read(files)
+  const { actions, damaged, finished } = yield* readFiles(files)
   const rows = Stream.map(finished, (entry): FileRow | FailedRow => {
     const result = recordedOf(entry, actions.get(entry.machineActionId))
     return "problem" in result ? { ...result, kind: "failed" } : { ...result, kind: "file" }
   })
-  return { actions, rows }
+  return { actions, damaged, rows }
 })
 
 /**
@@ -153,9 +163,8 @@ export const recorded = Effect.fnUntraced(function* (files: PrivateDirectory) {
  * output, and of the errors, a row has at most.
  */
 export const read = Effect.fnUntraced(function* (files: PrivateDirectory, { limit }: Limit) {
-  const finished = yield* finishedOf(files)
-  const actions = yield* ActionsFileReader.read(files)
-  return { actions, rows: yield* ofEntries(files, finished, actions, { limit }) }
+  const { actions, damaged, finished } = yield* readFiles(files)
+  return { actions, damaged, rows: yield* ofEntries(files, finished, actions, { limit }) }
 })
 
 interface Limit {

@@ -37,7 +37,7 @@ export const make = Effect.fnUntraced(function* <A>(options: Options<A>) {
       return (row: A) => Effect.flatMap(toJson(row), print)
     case "csv":
       yield* print(csvLine(columns.map(({ title }) => title)))
-      return (row: A) => print(csvLine(columns.map(({ text }) => text(row))))
+      return (row: A) => print(csvLine(Table.cells(columns, row)))
     case "tabs":
       return (row: A) => print(Table.tabbed(columns, row))
     case "table": {

@@ -7,7 +7,13 @@ import stringWidth from "string-width"
 export interface Column<A> {
   readonly title: string
   readonly width: number
+  /** The width to which it shrinks before it is left out. By default it does not shrink. */
+  readonly leastWidth?: number
+  /** Whether it is shown in each width: others are left out for it. */
+  readonly isEssential?: boolean
   readonly text: (row: A) => string
+  /** The same for other programs, if that is another text: such as 1500 for 1,500. */
+  readonly data?: (row: A) => string
   readonly paint?: (row: A, text: string) => string
 }
 
@@ -21,17 +27,30 @@ const fit = (text: string, width: number): string => {
   return cut + " ".repeat(Math.max(0, width - stringWidth(cut)))
 }
 
-/** The first columns that fit the width, which are the most important ones. The last of them gets the remaining width. */
+const sum = (widths: ReadonlyArray<number>): number => widths.reduce((all, width) => all + width + gap.length, 0)
+
+/**
+ * The columns that fit the width: the essential ones, and of the others the first ones, which are the most important. The last of
+ * all gets the remaining width.
+ */
 export const fitting = <A>(columns: ReadonlyArray<Column<A>>, width: number): ReadonlyArray<Column<A>> => {
-  let left = width
-  const shown: Array<Column<A>> = []
-  for (const column of columns) {
-    if (shown.length > 0 && column.width + gap.length > left) break
-    shown.push(column)
+  const widthOf = (column: Column<A>) => column.width
+  let left = width + gap.length - sum(columns.filter(({ isEssential }) => isEssential).map(widthOf))
+  let isFull = false
+  const shown = columns.flatMap((column, i) => {
+    if (column.isEssential) return [column]
+    const space = Math.min(column.width, left - gap.length)
+    isFull ||= space < (column.leastWidth ?? column.width) && i > 0
+    if (isFull) return []
     left -= column.width + gap.length
-  }
+    return [{ ...column, width: Math.max(space, column.leastWidth ?? column.width) }]
+  })
+  const others = sum(shown.slice(0, -1).map(widthOf))
   return shown.map((column, i) =>
-    i === shown.length - 1 ? { ...column, width: column.width + left + gap.length } : column,
+    // A terminal that is too narrow for all of them cuts the last one.
+    i === shown.length - 1
+      ? { ...column, width: Math.max(shown.length > 1 ? 1 : column.width, width - others) }
+      : column,
   )
 }
 
@@ -50,6 +69,12 @@ export const row = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
     .join(gap)
     .trimEnd()
 
+/** The cells of all columns, for other programs. */
+export const cells = <A>(columns: ReadonlyArray<Column<A>>, of: A): ReadonlyArray<string> =>
+  columns.map(({ data, text }) => (data ?? text)(of))
+
 /** A row with all columns, separated by tabs, for other programs. */
 export const tabbed = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
-  columns.map(({ text }) => text(of).replaceAll("\t", " ")).join("\t")
+  cells(columns, of)
+    .map((cell) => cell.replaceAll("\t", " "))
+    .join("\t")

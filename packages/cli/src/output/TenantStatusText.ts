@@ -28,11 +28,16 @@ export const columns: ReadonlyArray<Table.Column<Row>> = [
   { title: "STATE", width: 8, text: ({ tenant }) => (tenant.enabled ? "enabled" : "disabled") },
   { title: "RESULTS", width: 9, text: ({ status }) => String(status.completed) },
   { title: "FAILED", width: 7, text: ({ status }) => String(status.failed) },
-  { title: "SIZE", width: 8, text: ({ status }) => Format.bytes(status.bytes) },
+  {
+    title: "SIZE",
+    width: 8,
+    text: ({ status }) => Format.bytes(status.bytes),
+    data: ({ status }) => String(status.bytes),
+  },
   { title: "BEHIND", width: 12, text: lagOf },
   { title: "LAST RESULT", width: 28, text: ({ status }) => ActionText.instantOf(status.completedAt) },
   { title: "RUNNER", width: 24, text: ({ status }) => printable(status.runner ?? "") },
-  { title: "PROBLEM", width: 20, text: ({ status }) => printable(status.error ?? "") },
+  { title: "PROBLEM", width: 20, isEssential: true, text: ({ status }) => printable(status.error ?? "") },
   { title: "ID", width: 36, text: ({ tenant }) => tenant.tenant },
 ]
 

@@ -9,6 +9,7 @@ import * as Hex from "effect/encoding/Hex"
 import * as Result from "effect/Result"
 import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
+import * as Format from "../../output/Format.ts"
 import { type Machine, Machines, outcomeOf } from "./machineOutcomes.ts"
 import { type Changes, kinds, type Payload, states, type Text } from "./payload.ts"
 
@@ -34,12 +35,23 @@ const shorten = (text: string, limit: number): string => {
   return text.slice(0, end)
 }
 
-const shortenLine = (text: string): string => (text.length <= limits.line ? text : `${shorten(text, limits.line - 1)}…`)
+/** Makes a key of a text that is not in the report, so that it needs no memory. */
+export type HashOf = (text: string) => string
+
+/** In hexadecimal digits: how much of a hash is shown. */
+const shownDigits = 12
 
 /** Texts, each once. */
 class Texts {
   readonly all: Array<string> = [""]
   private readonly indexes = new Map([["", 0]])
+  /** Of texts that are shortened, by the hash of the whole. */
+  private readonly byHash = new Map<string, number>()
+  private readonly hashOf: HashOf
+
+  constructor(hashOf: HashOf) {
+    this.hashOf = hashOf
+  }
 
   add(text: string): Text {
     const known = this.indexes.get(text)
@@ -52,6 +64,26 @@ class Texts {
   /** Adds a part of a long text as a copy: otherwise it keeps the whole of it in memory, such as a first line all of an output. */
   addPart(part: string): Text {
     return this.indexes.get(part) ?? this.add(String(JSON.parse(JSON.stringify(part))))
+  }
+
+  /**
+   * Adds a text of which at most `limit` characters are shown. Texts that differ have different indexes, wherever they differ: the
+   * report groups by them.
+   */
+  addShortened(text: string, limit: number): Text {
+    if (text.length <= limit) return this.addPart(text)
+    const hash = this.hashOf(text)
+    const known = this.byHash.get(hash)
+    if (known !== undefined) return known
+    const rest = `… (${Format.count(text.length)} characters, SHA-256 ${hash.slice(0, shownDigits)}…)`
+    const index = this.all.push(String(JSON.parse(JSON.stringify(shorten(text, limit - rest.length) + rest)))) - 1
+    this.byHash.set(hash, index)
+    return index
+  }
+
+  /** Adds a text that is shown in one line. */
+  addLine(text: string): Text {
+    return this.addShortened(text, limits.line)
   }
 
   /** The index of a text, or -1. */
@@ -74,9 +106,11 @@ class Outputs {
   private readonly byText = new Map<Text, number>()
   private readonly byHash = new Map<string, number>()
   private readonly texts: Texts
+  private readonly hashOf: HashOf
 
-  constructor(texts: Texts) {
+  constructor(texts: Texts, hashOf: HashOf) {
     this.texts = texts
+    this.hashOf = hashOf
   }
 
   private append(output: string, start: Text): number {
@@ -86,7 +120,7 @@ class Outputs {
     return this.start.push(start) - 1
   }
 
-  add(output: string, hashOf: (text: string) => string): number {
+  add(output: string): number {
     const known = this.byText.get(this.texts.find(output))
     if (known !== undefined) return known
     // What does not fit now does not fit later, so an output is never in both maps.
@@ -96,7 +130,7 @@ class Outputs {
       this.byText.set(text, index)
       return index
     }
-    return this.addByHash(output, hashOf(output))
+    return this.addByHash(output, this.hashOf(output))
   }
 
   private addByHash(output: string, hash: string): number {
@@ -146,7 +180,7 @@ class Fields {
       return undefined
     }
     if (known !== undefined) return known
-    const field = { name: shortenLine(name), rows: [], values: [] }
+    const field = { name: this.texts.all[this.texts.addLine(name)] ?? name, rows: [], values: [] }
     this.fields.set(key, field)
     return field
   }
@@ -167,7 +201,7 @@ class Fields {
         if (field === undefined) continue
         for (const value of values) {
           field.rows.push(row)
-          field.values.push(this.texts.addPart(shortenLine(value)))
+          field.values.push(this.texts.addLine(value))
         }
         this.count += values.length
       }
@@ -216,10 +250,16 @@ const quota: Payload["quota"] = [
 
 export class Collector {
   readonly machines = new Machines()
-  private readonly texts = new Texts()
-  private readonly outputs = new Outputs(this.texts)
-  private readonly fields = new Fields(this.texts)
+  private readonly texts: Texts
+  private readonly outputs: Outputs
+  private readonly fields: Fields
   private readonly sha256 = new Hashes()
+
+  constructor(hashOf: HashOf) {
+    this.texts = new Texts(hashOf)
+    this.outputs = new Outputs(this.texts, hashOf)
+    this.fields = new Fields(this.texts)
+  }
 
   /** The hashes of the files, in base64. */
   get hashes(): string {
@@ -274,20 +314,17 @@ export class Collector {
       id: texts.add(action.id),
       machine,
       status: texts.add(action.status),
-      requestor: texts.add(shortenLine(action.requestor)),
-      comment: texts.add(shortenLine(action.comment)),
+      requestor: texts.addLine(action.requestor),
+      comment: texts.addLine(action.comment),
       created,
       updated,
-      errors: texts.add(shorten(errors, limits.output)),
+      errors: texts.addShortened(errors, limits.output),
     })
     return { number, machine, isMoved }
   }
 
-  /**
-   * Adds a result, or replaces the one of a row that has a problem. `hashOf` makes a key of an output that is not in the report, so
-   * that it needs no memory. Returns the index of its machine.
-   */
-  addRow(row: ResultRows.ResultRow, hashOf: (text: string) => string, number = this.count): number {
+  /** Adds a result, or replaces the one of a row that has a problem. Returns the index of its machine. */
+  addRow(row: ResultRows.ResultRow, number = this.count): number {
     const { texts } = this
     const isStored = "path" in row
     if (number < this.count) this.machines.removeProblem(this.machineOf(number), number)
@@ -297,13 +334,13 @@ export class Collector {
       actionId: texts.add(row.machineActionId),
       index: row.index,
       kind: kinds.indexOf(row.kind),
-      source: texts.add(shortenLine(row.source)),
-      ...this.scriptColumns(row, number, hashOf),
+      source: texts.addLine(row.source),
+      ...this.scriptColumns(row, number),
       ending: texts.add(isStored ? row.path.slice(row.path.lastIndexOf(".") + 1) : ""),
       bytes: isStored ? row.bytes : 0,
       at: row.at ?? 0,
       links: row.links,
-      problem: texts.add("problem" in row ? shorten(row.problem, limits.output) : ""),
+      problem: texts.addShortened("problem" in row ? row.problem : "", limits.output),
     })
     this.exitCode[number] = row.kind === "script" ? (row.script.exitCode ?? null) : null
     this.sha256.set(number, isStored ? row.sha256 : "")
@@ -325,7 +362,7 @@ export class Collector {
     return this.fields.dropped
   }
 
-  private scriptColumns(row: ResultRows.ResultRow, number: number, hashOf: (text: string) => string) {
+  private scriptColumns(row: ResultRows.ResultRow, number: number) {
     if (row.kind !== "script") {
       return { firstLine: 0, output: -1, outputCharacters: 0, errors: 0, errorsCharacters: 0 }
     }
@@ -335,10 +372,10 @@ export class Collector {
     if (!ResultRows.isTruncated(row)) this.compared.shown++
     this.fields.add(number, ScriptFields.parse(script.output)?.records ?? [])
     return {
-      firstLine: this.texts.addPart(shortenLine(Stack.firstLine(script.output))),
-      output: this.outputs.add(normalised, hashOf),
+      firstLine: this.texts.addLine(Stack.firstLine(script.output)),
+      output: this.outputs.add(normalised),
       outputCharacters: script.outputLength,
-      errors: this.texts.add(shorten(Stack.normalise(script.errors, row.machineName), limits.output)),
+      errors: this.texts.addShortened(Stack.normalise(script.errors, row.machineName), limits.output),
       errorsCharacters: script.errorsLength,
     }
   }
@@ -359,7 +396,7 @@ export class Collector {
       id: machines.map(({ id }) => texts.add(id)),
       name: machines.map(({ id, name }) => texts.add(name || id)),
       state: outcomes.map(({ state }) => states.indexOf(state)),
-      reason: outcomes.map(({ reason }) => texts.add(shortenLine(reason))),
+      reason: outcomes.map(({ reason }) => texts.addLine(reason)),
     }
   }
 

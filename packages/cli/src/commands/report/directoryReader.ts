@@ -11,11 +11,12 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
+import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { Collector } from "./collector.ts"
 import type { Machines } from "./machineOutcomes.ts"
 
-/** Adds what `sessions.jsonl`, or a part of it, says of machines, and returns how many lines of it are damaged. */
+/** Adds what `sessions.jsonl`, or a part of it, says of machines. `onDamaged` receives each line that can't be read. */
 export const addSessions = Effect.fnUntraced(function* (
   files: PrivateDirectory,
   collector: {
@@ -23,27 +24,34 @@ export const addSessions = Effect.fnUntraced(function* (
     readonly addAction: (action: ActionsFileReader.KnownAction) => void
   },
   isKnown: (id: MachineActionId) => boolean,
+  onDamaged: Damage.OnDamaged,
   part?: JsonLines.Part,
 ) {
-  let damaged = 0
-  const count = Effect.sync(() => {
-    damaged++
-  })
-  yield* Stream.runForEach(
-    FleetJournal.entries(files, () => count, part),
-    (entry) =>
-      Effect.sync(() => {
-        if (entry.entry === "ended" && !isKnown(entry.action.id)) {
-          collector.addAction(ActionsFileReader.ofAction(entry.action))
-        }
-        collector.machines.addEntry(entry)
-      }),
+  yield* Stream.runForEach(FleetJournal.entries(files, onDamaged, part), (entry) =>
+    Effect.sync(() => {
+      if (entry.entry === "ended" && !isKnown(entry.action.id)) {
+        collector.addAction(ActionsFileReader.ofAction(entry.action))
+      }
+      collector.machines.addEntry(entry)
+    }),
   )
-  return damaged
 })
 
-/** Makes a key of an output. */
-export const outputHash = Effect.map(Hasher.Hasher, (hasher) => {
+/** Adds all that `sessions.jsonl` says. Damaged lines are a warning; returns those of the directory with how many they are. */
+export const addAllSessions = Effect.fnUntraced(function* (
+  files: PrivateDirectory,
+  collector: Parameters<typeof addSessions>[1],
+  isKnown: (id: MachineActionId) => boolean,
+  damaged: Damage.Damaged,
+) {
+  const sessions = yield* Damage.read(files, "sessions", (onDamaged) =>
+    addSessions(files, collector, isKnown, onDamaged),
+  )
+  return { ...damaged, sessions: sessions.damaged } satisfies Damage.Damaged
+})
+
+/** Makes a key of a text. */
+export const textHash = Effect.map(Hasher.Hasher, (hasher) => {
   const encoder = new TextEncoder()
   return (text: string) => {
     const hash = hasher("SHA-256")
@@ -54,14 +62,13 @@ export const outputHash = Effect.map(Hasher.Hasher, (hasher) => {
 
 /** Reads a directory of results into a collector. */
 export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
-  const collector = new Collector()
-  const hashOf = yield* outputHash
-  const { actions, rows } = yield* ResultRows.read(files, { limit: longestOutput })
+  const collector = new Collector(yield* textHash)
+  const { actions, damaged: inRows, rows } = yield* ResultRows.read(files, { limit: longestOutput })
   for (const action of actions.values()) collector.addAction(action)
-  const damaged = yield* addSessions(files, collector, (id) => actions.has(id))
+  const damaged = yield* addAllSessions(files, collector, (id) => actions.has(id), inRows)
   yield* Stream.runForEachArray(rows, (rows) =>
     Effect.sync(() => {
-      for (const row of rows) collector.addRow(row, hashOf)
+      for (const row of rows) collector.addRow(row)
     }),
   )
   return { collector, damaged }

@@ -19,9 +19,10 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
+import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as DirectoryReader from "./directoryReader.ts"
-import { type About, Collector } from "./collector.ts"
+import { type About, Collector, type HashOf } from "./collector.ts"
 import type { Changes, Payload } from "./payload.ts"
 
 /** By the number of each, the version of the contents in which it last changed. */
@@ -41,7 +42,7 @@ class Stamps {
 
 /** What was read of a directory. */
 class Contents {
-  readonly collector = new Collector()
+  readonly collector: Collector
   /** What `actions.jsonl` has. */
   readonly actions = new Map<MachineActionId, ActionsFileReader.KnownAction>()
   readonly positions: Record<keyof typeof followed, JsonLines.Position | undefined> = {
@@ -50,12 +51,16 @@ class Contents {
     sessions: undefined,
   }
   version = 0
-  damaged = 0
+  damaged = Damage.none
   /** Whether something changes what was read before. Then all must be read again, which hardly ever happens. */
   isOutdated = false
   private readonly stamps = { machines: new Stamps(), actions: new Stamps(), results: new Stamps() }
   /** By action and index of the command, the number of its row. */
   private readonly rows = new Map<MachineActionId, Map<number, number>>()
+
+  constructor(hashOf: HashOf) {
+    this.collector = new Collector(hashOf)
+  }
 
   /** Of sessions, as `DirectoryReader.addSessions` wants it. */
   readonly machines = {
@@ -81,7 +86,7 @@ class Contents {
     this.addAction(action)
   }
 
-  addRow(row: ResultRows.ResultRow, hashOf: (text: string) => string): void {
+  addRow(row: ResultRows.ResultRow): void {
     const { collector } = this
     const ofAction = this.rows.get(row.machineActionId) ?? new Map<number, number>()
     this.rows.set(row.machineActionId, ofAction)
@@ -90,12 +95,18 @@ class Contents {
     // Its output is in groups and fields.
     if (known !== undefined && !collector.hasProblem(known)) this.isOutdated = true
     const before = collector.machineOf(number)
-    const machine = collector.addRow(row, hashOf, number)
+    const machine = collector.addRow(row, number)
     if (known !== undefined && machine !== before) this.isOutdated = true
     ofAction.set(row.index, number)
     this.stamps.machines.set(machine, this.version)
     this.stamps.results.set(number, this.version)
   }
+
+  /** Counts damaged lines of a file. */
+  readonly countDamaged = (file: Damage.File) => () =>
+    Effect.sync(() => {
+      this.damaged = { ...this.damaged, [file]: this.damaged[file] + 1 }
+    })
 
   changedAfter(version: number) {
     const { actions, machines, results } = this.stamps
@@ -115,16 +126,16 @@ const read = Effect.fnUntraced(function* (
   contents: Contents,
   parts: Readonly<Record<keyof typeof followed, JsonLines.Part>>,
 ) {
-  const hashOf = yield* DirectoryReader.outputHash
-  for (const action of (yield* ActionsFileReader.read(files, parts.actions)).values()) contents.addStored(action)
+  const actions = yield* ActionsFileReader.read(files, contents.countDamaged("actions"), parts.actions)
+  for (const action of actions.values()) contents.addStored(action)
   const isKnown = (id: MachineActionId) => contents.actions.has(id)
-  contents.damaged += yield* DirectoryReader.addSessions(files, contents, isKnown, parts.sessions)
-  const finished = yield* Manifest.streamFinished(files, () => Effect.void, parts.manifest)
+  yield* DirectoryReader.addSessions(files, contents, isKnown, contents.countDamaged("sessions"), parts.sessions)
+  const finished = yield* Manifest.streamFinished(files, contents.countDamaged("manifest"), parts.manifest)
   const rows = yield* ResultRows.ofEntries(files, finished, contents.actions, { limit: longestOutput })
   yield* Stream.runForEachArray(rows, (rows) =>
     Effect.andThen(
       Effect.sync(() => {
-        for (const row of rows) contents.addRow(row, hashOf)
+        for (const row of rows) contents.addRow(row)
       }),
       // Downloads continue meanwhile.
       Effect.yieldNow,
@@ -191,6 +202,7 @@ const share = 5
 /** Opens a directory. Nothing is read before the first refresh. */
 export const make = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
   const hasher = yield* Hasher.Hasher
+  const hashOf = yield* DirectoryReader.textHash
   const startedAt = yield* Clock.currentTimeMillis
   interface State {
     contents: Contents
@@ -200,10 +212,10 @@ export const make = Effect.fnUntraced(function* (files: PrivateDirectory.Private
     took: number
     failure: StoreError | undefined
   }
-  const state: State = { contents: new Contents(), made: 0, readAt: 0, took: 0, failure: undefined }
+  const state: State = { contents: new Contents(hashOf), made: 0, readAt: 0, took: 0, failure: undefined }
   const readAll = Effect.gen(function* () {
     const startedAt = yield* Clock.currentTimeMillis
-    const contents = new Contents()
+    const contents = new Contents(hashOf)
     const read = yield* Effect.result(update(files, contents))
     state.readAt = yield* Clock.currentTimeMillis
     state.took = state.readAt - startedAt

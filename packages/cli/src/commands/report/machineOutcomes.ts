@@ -3,7 +3,7 @@
  */
 import type * as FleetJournal from "@live-response/core/FleetJournal"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
-import type * as ResultRows from "../../input/ResultRows.ts"
+import * as ResultRows from "../../input/ResultRows.ts"
 import { reasonOf } from "../../output/FailureReasons.ts"
 import type { State } from "./payload.ts"
 
@@ -15,7 +15,7 @@ export interface Machine {
   /** How many results are stored and can be used. */
   results: number
   /** The results that can't be used, and the downloads that failed, by the numbers of their rows. */
-  problems: ReadonlyMap<number, Problem>
+  readonly problems: ReadonlyMap<number, Problem>
   /** The newest session. */
   action: ActionsFileReader.KnownAction | undefined
   /** The last entry of the journal. */
@@ -23,8 +23,6 @@ export interface Machine {
 }
 
 type Problem = Pick<ResultRows.UnusableRow | ResultRows.FailedRow, "kind" | "problem">
-
-const noProblems: Machine["problems"] = new Map()
 
 export interface Outcome {
   readonly state: State
@@ -66,28 +64,37 @@ export const outcomeOf = (machine: Machine): Outcome => {
   return ofSession(machine)
 }
 
+/** A map of its own for each machine: a copy for each problem would take quadratic time. */
+interface Growing extends Machine {
+  readonly problems: Map<number, Problem>
+}
+
 /** The machines of a directory, each with an index. */
 export class Machines {
-  readonly all: Array<Machine> = []
+  private readonly machines: Array<Growing> = []
   private readonly byKey = new Map<string, number>()
+
+  get all(): ReadonlyArray<Machine> {
+    return this.machines
+  }
 
   private indexOf(key: string, id: string, name: string): number {
     const known = this.byKey.get(key)
     if (known !== undefined) {
-      const machine = this.all[known]
+      const machine = this.machines[known]
       if (machine !== undefined && machine.name === "") machine.name = name
       return known
     }
-    this.byKey.set(key, this.all.length)
-    const empty = { results: 0, problems: noProblems, action: undefined, entry: undefined }
-    return this.all.push({ key, id, name, ...empty }) - 1
+    this.byKey.set(key, this.machines.length)
+    const empty = { results: 0, problems: new Map<number, Problem>(), action: undefined, entry: undefined }
+    return this.machines.push({ key, id, name, ...empty }) - 1
   }
 
   /** The index of the machine with an id; without an id, of the machine with a name; else of one that only an action knows. */
   private find(of: { readonly machineId: string; readonly machineName: string }, actionId: string): number {
     const { machineId, machineName } = of
     return this.indexOf(
-      machineId.toLowerCase() || machineName.toLowerCase() || actionId,
+      ResultRows.machineKey({ machineActionId: actionId, machineId, machineName }),
       machineId,
       machineName || (machineId === "" ? `machine of ${actionId}` : ""),
     )
@@ -96,7 +103,7 @@ export class Machines {
   /** Adds a session, and returns the index of its machine. */
   addAction(action: ActionsFileReader.KnownAction): number {
     const index = this.find(action, action.id)
-    const machine = this.all[index]
+    const machine = this.machines[index]
     if (machine !== undefined && (machine.action?.created ?? 0) <= (action.created ?? 0)) machine.action = action
     return index
   }
@@ -104,17 +111,16 @@ export class Machines {
   /** Adds a result with the number of its row, and returns the index of its machine. */
   addRow(row: ResultRows.ResultRow, number: number): number {
     const index = this.find(row, row.machineActionId)
-    const machine = this.all[index]
+    const machine = this.machines[index]
     if (machine === undefined) return index
     if (!("problem" in row)) machine.results++
-    else machine.problems = new Map([...machine.problems, [number, { kind: row.kind, problem: row.problem }]])
+    else machine.problems.set(number, { kind: row.kind, problem: row.problem })
     return index
   }
 
   /** Takes back the problem of a row, because its result was downloaded again. */
   removeProblem(index: number, number: number): void {
-    const machine = this.all[index]
-    if (machine !== undefined) machine.problems = new Map([...machine.problems].filter(([row]) => row !== number))
+    this.machines[index]?.problems.delete(number)
   }
 
   /**
@@ -123,7 +129,7 @@ export class Machines {
    */
   addEntry(entry: FleetJournal.Entry): number {
     const index = this.find({ machineId: entry.machineId, machineName: "" }, entry.machineId)
-    const machine = this.all[index]
+    const machine = this.machines[index]
     if (machine === undefined) return index
     if (entry.entry === "ended") machine.action = ActionsFileReader.ofAction(entry.action)
     machine.entry = entry

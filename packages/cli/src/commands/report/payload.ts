@@ -6,6 +6,8 @@
  * compressed: 32 bytes for each result, zeros if it has no file.
  */
 
+import type { Damaged } from "../../input/Damage.ts"
+
 export type Text = number
 
 /** In milliseconds since 1970. 0 if it is unknown. */
@@ -131,8 +133,8 @@ export interface Payload {
     /** Script results that were compared whole. */
     readonly compared: Part
   }
-  /** Lines that could not be read. */
-  readonly damaged: number
+  /** How many lines of each file could not be read. */
+  readonly damaged: Damaged
   readonly machines: Machines
   readonly actions: Actions
   readonly results: Results
@@ -198,3 +200,19 @@ function* nestedPieces(values: ReadonlyArray<unknown>): Generator<string> {
   }
   yield "]"
 }
+
+const damagedFiles = [
+  ["manifest", "manifest.jsonl", "results"],
+  ["actions", "actions.jsonl", "machines"],
+  ["sessions", "sessions.jsonl", "machines"],
+] as const
+
+/** What the damaged lines of a directory mean, a sentence for each file that has any. */
+export const damageNotes = (damaged: Damaged, counted: (n: number, noun: string) => string): ReadonlyArray<string> =>
+  damagedFiles.flatMap(([file, name, missing]) =>
+    damaged[file] === 0
+      ? []
+      : [
+          `${counted(damaged[file], "damaged line")} of ${name} ${damaged[file] === 1 ? "was" : "were"} skipped, so some ${missing} may be missing: restore the file from a copy${file === "sessions" ? "" : ", or download again"}.`,
+        ],
+  )

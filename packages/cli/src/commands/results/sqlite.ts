@@ -29,7 +29,8 @@ const schema = `
   ) STRICT;
   CREATE TABLE fields (action_id TEXT, command INTEGER, record INTEGER, name TEXT, value TEXT) STRICT;
   CREATE VIEW stack AS
-    SELECT normalised AS value, count(*) AS count, count(DISTINCT machine) AS machines, min(machine) AS example
+    SELECT normalised AS value, count(*) AS count,
+      count(DISTINCT coalesce(nullif(lower(machine_id), ''), machine)) AS machines, min(machine) AS example
     FROM results WHERE kind = 'script' GROUP BY normalised ORDER BY machines, count, value;
 `
 

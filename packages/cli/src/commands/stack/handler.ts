@@ -14,7 +14,7 @@ import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
-import { printable } from "../../output/Printable.ts"
+import { printable, printableJson } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import * as Table from "../../output/Table.ts"
 import * as Keys from "./keys.ts"
@@ -25,6 +25,12 @@ interface Options {
   readonly limit: number
   readonly format: RowPrinter.Format | undefined
 }
+
+interface Machine {
+  readonly name: string
+}
+
+type MachineGroup = Group<Machine>
 
 /** What was counted besides the groups. */
 interface Counts {
@@ -46,7 +52,8 @@ export const print = Effect.fnUntraced(
     const files = yield* ResultsDirectory.open(directory)
     const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
     const hasher = yield* Hasher.Hasher
-    const stack = new Stack()
+    const stack = new Stack<Machine>()
+    const machineOf = makeMachineOf()
     const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
     yield* Stream.runForEach(rows, (row) => {
       if (row.kind === "unusable") return reportUnusable(row)
@@ -55,6 +62,7 @@ export const print = Effect.fnUntraced(
           stack,
           counts,
           row,
+          machineOf(row),
           key(row).map((value) => shorten(value, hasher)),
         )
       }
@@ -62,7 +70,7 @@ export const print = Effect.fnUntraced(
     })
     const groups = stack.groups()
     if (options.format === "json" || options.format === "csv") {
-      const printRow = yield* RowPrinter.make({ columns: allColumns, format: options.format })
+      const printRow = yield* RowPrinter.make({ columns, format: options.format, toJson })
       return yield* Effect.forEach(groups, printRow, { discard: true })
     }
     yield* Console.log(text(groups, counts, options))
@@ -89,32 +97,66 @@ const shorten = (value: string, hasher: (algorithm: Hasher.Algorithm) => Hasher.
   return `${value.slice(0, longestValue)}… (${Format.count(value.length)} characters, SHA-256 ${Hex.encode(hash.digest())})`
 }
 
-const add = (stack: Stack, counts: Counts, row: ResultRows.ScriptRow, values: ReadonlyArray<string>) => {
+/** The machine of a row: the same object for the same machine, because several machines may have the same name. */
+const makeMachineOf = () => {
+  const known = new Map<string, Machine>()
+  return (row: ResultRows.ScriptRow): Machine => {
+    const key = ResultRows.machineKey(row)
+    const machine = known.get(key) ?? { name: ResultRows.machineOf(row) }
+    known.set(key, machine)
+    return machine
+  }
+}
+
+const add = (
+  stack: Stack<Machine>,
+  counts: Counts,
+  row: ResultRows.ScriptRow,
+  machine: Machine,
+  values: ReadonlyArray<string>,
+) => {
   counts.results++
   if (values.length > 0) counts.stacked++
   if (ResultRows.isTruncated(row)) counts.truncated++
-  for (const value of values) stack.add(value, ResultRows.machineOf(row))
+  for (const value of values) stack.add(value, machine)
 }
+
+const namesOf = (machines: ReadonlyArray<Machine>): ReadonlyArray<string> => machines.map(({ name }) => name)
+
+const toJson = ({ count, machines, value }: MachineGroup) =>
+  Effect.succeed(printableJson(JSON.stringify({ value, count, machines: namesOf(machines) })))
 
 /** How many machines a line names. */
 const mostNames = 3
 
-const machinesOf = ({ machines }: Group): string =>
-  machines.slice(0, mostNames).join(", ") + (machines.length > mostNames ? ", …" : "")
+const machinesOf = ({ machines }: MachineGroup): string =>
+  namesOf(machines.slice(0, mostNames)).join(", ") + (machines.length > mostNames ? ", …" : "")
 
-const columns: ReadonlyArray<Table.Column<Group>> = [
-  { title: "MACHINES", width: 8, text: ({ machines }) => Format.count(machines.length) },
-  { title: "COUNT", width: 8, text: ({ count }) => Format.count(count) },
-  { title: "ON", width: 36, text: (group) => printable(machinesOf(group)) },
-  { title: "VALUE", width: 40, text: ({ value }) => printable(value === "" ? "(empty)" : value) },
+const columns: ReadonlyArray<Table.Column<MachineGroup>> = [
+  {
+    title: "MACHINES",
+    width: 8,
+    text: ({ machines }) => Format.count(machines.length),
+    data: ({ machines }) => String(machines.length),
+  },
+  { title: "COUNT", width: 8, text: ({ count }) => Format.count(count), data: ({ count }) => String(count) },
+  {
+    title: "ON",
+    width: 36,
+    leastWidth: 12,
+    text: (group) => printable(machinesOf(group)),
+    data: ({ machines }) => printable(namesOf(machines).join(", ")),
+  },
+  {
+    title: "VALUE",
+    width: 40,
+    isEssential: true,
+    text: ({ value }) => printable(value === "" ? "(empty)" : value),
+    data: ({ value }) => printable(value),
+  },
 ]
 
-/** Those of a table, whose third column names only some of the machines. */
-const allColumns = columns.map((column) =>
-  column.title === "ON" ? { ...column, text: ({ machines }: Group) => printable(machines.join(", ")) } : column,
-)
-
-const text = (groups: ReadonlyArray<Group>, counts: Counts, { by, limit }: Options): string => {
+const text = (groups: ReadonlyArray<MachineGroup>, counts: Counts, { by, limit }: Options): string => {
   const fitting = Table.fitting(columns, process.stdout.columns ?? Table.widthWithoutTerminal)
   const rows = groups.slice(0, limit).map((group) => Table.row(fitting, group))
   return [...(rows.length === 0 ? [] : [Table.header(fitting), ...rows]), ...notes(groups, counts, by, limit)].join(
@@ -122,7 +164,12 @@ const text = (groups: ReadonlyArray<Group>, counts: Counts, { by, limit }: Optio
   )
 }
 
-const notes = (groups: ReadonlyArray<Group>, counts: Counts, by: string, limit: number): ReadonlyArray<string> => [
+const notes = (
+  groups: ReadonlyArray<MachineGroup>,
+  counts: Counts,
+  by: string,
+  limit: number,
+): ReadonlyArray<string> => [
   `${Format.counted(groups.length, "group")} of ${Format.counted(counts.stacked, "script result")}, the rarest first.`,
   ...(groups.length <= limit
     ? []

@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
+import type { Damaged } from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as FailureReasons from "../../output/FailureReasons.ts"
@@ -15,7 +16,7 @@ import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as DirectoryReader from "../report/directoryReader.ts"
 import { Machines, ofSession, outcomeOf } from "../report/machineOutcomes.ts"
-import { type State, stateLabels, states } from "../report/payload.ts"
+import { damageNotes, type State, stateLabels, states } from "../report/payload.ts"
 
 /** What a directory has. */
 interface Status {
@@ -27,6 +28,8 @@ interface Status {
   readonly failed: number
   /** In milliseconds since 1970. */
   readonly lastResult: number | undefined
+  /** How many lines of each file could not be read. */
+  readonly damaged: Damaged
   readonly reasons: ReadonlyMap<string, number>
 }
 
@@ -34,10 +37,10 @@ const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
   const machines = new Machines()
   const reasons: FailureReasons.Reasons = new Map()
   const totals = { results: 0, bytes: 0, failed: 0, lastResult: 0 }
-  const { actions, rows } = yield* ResultRows.recorded(files)
+  const { actions, damaged: inRows, rows } = yield* ResultRows.recorded(files)
   for (const action of actions.values()) machines.addAction(action)
   const known = { machines, addAction: (action: Parameters<Machines["addAction"]>[0]) => machines.addAction(action) }
-  yield* DirectoryReader.addSessions(files, known, (id) => actions.has(id))
+  const damaged = yield* DirectoryReader.addAllSessions(files, known, (id) => actions.has(id), inRows)
   yield* Stream.runForEach(rows, (row) =>
     Effect.sync(() => {
       machines.addRow(row, totals.results + totals.failed)
@@ -70,6 +73,7 @@ const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
       "not started": count("not started"),
       "nothing downloaded": count("nothing downloaded"),
     },
+    damaged,
     reasons,
   } satisfies Status
 })
@@ -82,11 +86,12 @@ const machinesLine = ({ machines, states: counts }: Status): string => {
 }
 
 const linesOf = (status: Status, directory: string): ReadonlyArray<string> => {
-  const { bytes, failed, lastResult, reasons, results } = status
+  const { bytes, damaged, failed, lastResult, reasons, results } = status
   const last = lastResult === undefined ? "" : `; the last at ${Format.dateAndTime(DateTime.makeUnsafe(lastResult))}`
   return [
     machinesLine(status),
     `${Format.counted(results, "result")} (${Format.bytes(bytes)}), ${Format.count(failed)} failed${last}.`,
+    ...damageNotes(damaged, Format.counted),
     ...(reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), FailureReasons.whereToLook(directory)]),
   ]
 }
