@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Process from "./support/Cli.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Docs from "./support/Docs.ts"
 import * as Samples from "./support/Samples.ts"
@@ -151,6 +152,30 @@ describe("--notify", () => {
       assert.notInclude(ended.stdout + ended.stderr, "key=abc")
     }).pipe(Effect.scoped),
   )
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    it.live(`posts that the command was interrupted (${signal})`, () =>
+      Effect.gen(function* () {
+        const { env } = yield* ServedSimulator.serve()
+        const box = yield* Process.sandbox
+        const { received, url } = yield* receiver(503)
+        const args = ["download", "--follow", "--out", "results", "--notify", `${url}/hook`]
+        // Nobody listens on that port, so it waits.
+        const running = yield* box.start({ args, env: { ...env, LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:9" } })
+        yield* Process.until(
+          () => running.stderr().includes("waiting for the network"),
+          () => `that it waits\n${running.stderr()}`,
+        )
+        yield* running.signal(signal)
+        const ended = yield* running.ended
+        assert.strictEqual(ended.exitCode, 130, ended.stderr)
+        assert.deepStrictEqual(
+          received.map(({ body }) => JSON.parse(body).event),
+          ["interrupted", "interrupted"],
+        )
+      }).pipe(Effect.scoped),
+    )
+  }
 
   it.live("warns if nobody accepts it, and refuses an address that is not encrypted", () =>
     Effect.gen(function* () {
