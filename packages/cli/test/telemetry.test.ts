@@ -97,6 +97,21 @@ describe("telemetry", () => {
     )
   }
 
+  it.live("warns once that telemetry is lost, and names the host alone", () =>
+    Effect.gen(function* () {
+      const env = yield* served
+      const box = yield* Cli.sandbox
+      const telemetry = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1/path-secret",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=header-secret",
+      }
+      const ended = yield* box.run({ args: download, env: { ...env, ...telemetry } })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.lengthOf(ended.stderr.match(/telemetry could not be delivered to 127\.0\.0\.1:1, and is lost/g) ?? [], 1)
+      assert.notInclude(ended.stderr, "secret")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("fails in one line where a variable can't be used", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -109,7 +124,19 @@ describe("telemetry", () => {
         OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
       })
       assert.strictEqual(protocol.exitCode, 2)
-      assert.match(protocol.stderr, /^live-response: a variable OTEL_\* can't be used: .*\n$/)
+      assert.strictEqual(
+        protocol.stderr,
+        "live-response: OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json is needed\n",
+      )
+      for (const value of ["authorization", "authorization: Bearer secret", "a=b,,c", "a=%zz"]) {
+        const headers = yield* wrong({
+          OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+          OTEL_EXPORTER_OTLP_HEADERS: value,
+        })
+        assert.strictEqual(headers.exitCode, 2, value)
+        assert.match(headers.stderr, /^live-response: OTEL_EXPORTER_OTLP_HEADERS: name=value is needed, .*\n$/)
+        assert.notInclude(headers.stderr, "secret")
+      }
     }).pipe(Effect.scoped),
   )
 })
@@ -186,8 +213,10 @@ describe("--notify", () => {
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.include(ended.stderr, "the webhook of --notify did not accept the outcome (HTTP 404); check its address")
       assert.isAtLeast(received.length, 1)
-      const refused = yield* box.run({ args: [...download, "--notify", "http://hooks.example/x"], env })
+      const refused = yield* box.run({ args: [...download, "--notify", "http://hooks.example/x-secret"], env })
       assert.strictEqual(refused.exitCode, 2)
+      assert.include(refused.stderr, "hooks.example")
+      assert.notInclude(refused.stderr, "secret")
     }).pipe(Effect.scoped),
   )
 })
