@@ -94,7 +94,7 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
   let snapshot: Snapshot | undefined
   let isBusy = false
   let isStale = false
-  /** When a reading began that has not finished. */
+  /** When the reading in progress started. */
   let readingSince: number | undefined
   let problem: string | undefined
 

@@ -40,7 +40,7 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
     /** How often something changed, and how much of that was read. */
     changed: number
     read: number
-    /** What pages were told of it. */
+    /** How much of it the version has that pages ask for. */
     published: number
     collector: LiveCollector.LiveCollector | undefined
   }
@@ -79,8 +79,8 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
   return {
     change: Effect.sync(() => state.changed++),
     /**
-     * What a page asks for to know whether there is something new. It is no connection that stays open: a browser has six of
-     * them for all its tabs, and the seventh tab would wait.
+     * What a page asks for to know whether there is something new. No connection stays open for it: a browser has six of them
+     * for all its tabs, and the seventh tab would wait.
      */
     version: Effect.sync(() => `${startedAt}-${state.published}`),
     // A reader that goes away does not end what all others need too.
