@@ -1,8 +1,8 @@
-// @effect-diagnostics globalFetch:off globalTimers:off
+// @effect-diagnostics globalFetch:off globalTimers:off newPromise:off
 // A browser runs it, where there is no Effect.
 /**
- * A page that a collector serves: it reads the data again when the collector says that there are new results, and reconnects by
- * itself.
+ * A page that a collector serves: it reads the data again when the collector has another version of it, and reconnects by
+ * itself. It keeps no connection open, so any number of tabs can show it.
  */
 import { h } from "./dom.ts"
 import { type Model, readLive, type Snapshot } from "./model.ts"
@@ -16,6 +16,18 @@ const share = 3
 const shortestPause = 500
 
 const pauseAfterProblem = 2_000
+
+/** How often it asks whether there is something new. A result is there within two seconds. */
+const watchEvery = 500
+
+/** How long the collector may take to answer. */
+const versionPatience = 5_000
+const dataPatience = 60_000
+
+/** How long it may take to read new results before the page says so. */
+const behindAfter = 10_000
+
+const pauseBeforeReload = 5_000
 
 const state = h("span", { class: "live", role: "status" }, "connecting")
 
@@ -33,9 +45,15 @@ const sayProblem = (text: string): void => {
 /** What a collector answered: data, or why there is none. */
 type Answer = { readonly newer: Snapshot; readonly startedAt: number } | { readonly problem: string }
 
+const ask = (path: string, patience: number): Promise<Response> => {
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), patience)
+  return fetch(path, { cache: "no-store", signal: controller.signal }).finally(() => clearTimeout(timer))
+}
+
 /** Reads the data, or what of it is new. */
 const read = (before: Snapshot | undefined): Promise<Answer> =>
-  fetch(`data?after=${encodeURIComponent(before?.cursor ?? "")}`, { cache: "no-store" }).then((response) =>
+  ask(`data?after=${encodeURIComponent(before?.cursor ?? "")}`, dataPatience).then((response) =>
     response.text().then((text) => {
       // The collector may have taken its time, and the page has not.
       const startedAt = performance.now()
@@ -43,12 +61,42 @@ const read = (before: Snapshot | undefined): Promise<Answer> =>
     }),
   )
 
+/** Until the page is seen. Nobody looks at a hidden one. */
+const visible = (): Promise<void> =>
+  document.hidden
+    ? new Promise((resolve) => document.addEventListener("visibilitychange", () => resolve(visible()), { once: true }))
+    : Promise.resolve()
+
+const after = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/**
+ * Asks the collector again and again which version its data has, and says whether it answers. `onVersion` gets each answer,
+ * and returns the state of the page.
+ */
+const watch = (onVersion: (version: string) => string): Promise<void> =>
+  visible()
+    .then(() => ask("version", versionPatience))
+    .then((response) =>
+      response.text().then((version) => {
+        if (response.ok) return say(onVersion(version))
+        say("disconnected, reconnecting")
+        // Without the permission to read, only a new page helps.
+        return after(pauseBeforeReload).then(() => location.reload())
+      }),
+    )
+    .catch(() => say("disconnected, reconnecting"))
+    .then(() => after(watchEvery))
+    .then(() => watch(onVersion))
+
 /** `start` shows the first data, and returns what shows newer data. */
 export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) => void): void => {
   let show: ((newer: Model) => void) | undefined
   let snapshot: Snapshot | undefined
   let isBusy = false
   let isStale = false
+  /** When the reading in progress started. */
+  let readingSince: number | undefined
+  let problem: string | undefined
 
   const pause = (millis: number) =>
     setTimeout(
@@ -64,13 +112,17 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
     if (isBusy) return
     isBusy = true
     isStale = false
+    readingSince ??= performance.now()
     read(snapshot).then(
       (answer) => {
         if ("problem" in answer) {
-          sayProblem(`can't read the results: ${answer.problem}`)
+          problem = `can't read the results: ${answer.problem}`
+          sayProblem(problem)
           isStale = true
           return pause(pauseAfterProblem)
         }
+        problem = undefined
+        readingSince = undefined
         const { newer, startedAt } = answer
         snapshot = newer
         if (show === undefined) show = start(newer.model, state)
@@ -79,19 +131,18 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
         return pause((performance.now() - startedAt) * share)
       },
       () => {
-        // A collector that is gone is reported by the events.
+        // A collector that is gone is reported by what watches it.
         isStale = true
         return pause(0)
       },
     )
   }
 
-  const events = new EventSource("events")
-  events.addEventListener("open", () => say("live"))
-  events.addEventListener("changed", refresh)
-  events.addEventListener("error", () => {
-    say("disconnected, reconnecting")
-    // Without the permission to connect, a browser does not try again.
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5_000)
+  let shown: string | undefined
+  void watch((version) => {
+    if (version !== shown) refresh()
+    shown = version
+    const isBehind = readingSince !== undefined && performance.now() - readingSince > behindAfter
+    return problem ?? (isBehind ? "behind, reading new results" : show === undefined ? "connecting" : "live")
   })
 }

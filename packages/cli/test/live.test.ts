@@ -155,6 +155,36 @@ describe("--listen", () => {
     }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
   )
 
+  it.live("shows new results in each of eight tabs, and says in each that the collector does not answer", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* ServedSimulator.serve()
+      yield* put(simulator, 1)
+      const box = yield* Cli.sandbox
+      const running = yield* box.start(follow(env, "127.0.0.1:0"))
+      const address = yield* addressOf(running)
+      const browser = yield* Browser.Chromium
+      const context = yield* Effect.acquireRelease(
+        step(() => browser.newContext()),
+        (context) => step(() => context.close()),
+      )
+      // Tabs of one browser share its connections to a host.
+      const tabs = yield* Effect.forEach(Array.from({ length: 8 }), () =>
+        step(() => context.newPage().then((page) => page.goto(`${address}/#results`).then(() => page))),
+      )
+      const each = (selector: string) =>
+        Effect.forEach(tabs, (page) => step(() => page.waitForSelector(selector, { timeout: 60_000 })))
+      yield* each(`[role=gridcell]:text-is("${Directory.nameOf(1)}")`)
+      yield* put(simulator, 2)
+      yield* each(`[role=gridcell]:text-is("${Directory.nameOf(2)}")`)
+      yield* each("header .live:text-is('live')")
+      // It still accepts connections, and answers nobody.
+      yield* running.signal("SIGSTOP")
+      yield* each("header .live:text('disconnected')")
+      yield* running.signal("SIGCONT")
+      yield* each("header .live:text-is('live')")
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
   it.live("reports its health, and is read by nobody else", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()

@@ -108,6 +108,27 @@ const anyCell = Arbitrary.array(
 ).pipe(Arbitrary.map((pieces) => pieces.join("").replaceAll("\u0000", "")))
 
 describe("results", () => {
+  it.live("has the machine that the manifest names, where actions.jsonl does not", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const named = (n: number) => ({ ...completed(n, scriptBytes()), machineId: `id-${n}`, machineName: `host-${n}` })
+      for (const n of [1, 2]) box.write(`results/${pathOf(n)}`, scriptBytes())
+      box.write("results/manifest.jsonl", `${lines([1, 2].map(named))}\n`)
+      box.write("results/actions.jsonl", `${lines([action(2)])}\n`)
+      const { exitCode, stderr, stdout } = yield* box.run(results)
+      assert.strictEqual(exitCode, 0, stderr)
+      assert.notInclude(stdout, "unknown")
+      assert.deepStrictEqual(
+        (yield* table(box)).map(({ machineId, machineName }) => [machineId, machineName]),
+        [
+          ["id-1", "host-1"],
+          ["machine-2", "ws-2"],
+        ],
+      )
+      assert.deepInclude(jsonLines(box)[0], { machineId: "id-1", machineName: "host-1" })
+    }).pipe(Effect.scoped),
+  )
+
   it.live("has a row for each script result, whatever its exit code, compression or encoding", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

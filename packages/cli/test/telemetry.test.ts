@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Process from "./support/Cli.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Docs from "./support/Docs.ts"
 import * as Samples from "./support/Samples.ts"
@@ -96,6 +97,21 @@ describe("telemetry", () => {
     )
   }
 
+  it.live("warns once that telemetry is lost, and names the host alone", () =>
+    Effect.gen(function* () {
+      const env = yield* served
+      const box = yield* Cli.sandbox
+      const telemetry = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1/path-secret",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=header-secret",
+      }
+      const ended = yield* box.run({ args: download, env: { ...env, ...telemetry } })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.lengthOf(ended.stderr.match(/telemetry could not be delivered to 127\.0\.0\.1:1, and is lost/g) ?? [], 1)
+      assert.notInclude(ended.stderr, "secret")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("fails in one line where a variable can't be used", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -108,7 +124,19 @@ describe("telemetry", () => {
         OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
       })
       assert.strictEqual(protocol.exitCode, 2)
-      assert.match(protocol.stderr, /^live-response: a variable OTEL_\* can't be used: .*\n$/)
+      assert.strictEqual(
+        protocol.stderr,
+        "live-response: OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json is needed\n",
+      )
+      for (const value of ["authorization", "authorization: Bearer secret", "a=b,,c", "a=%zz"]) {
+        const headers = yield* wrong({
+          OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+          OTEL_EXPORTER_OTLP_HEADERS: value,
+        })
+        assert.strictEqual(headers.exitCode, 2, value)
+        assert.match(headers.stderr, /^live-response: OTEL_EXPORTER_OTLP_HEADERS: name=value is needed, .*\n$/)
+        assert.notInclude(headers.stderr, "secret")
+      }
     }).pipe(Effect.scoped),
   )
 })
@@ -152,6 +180,30 @@ describe("--notify", () => {
     }).pipe(Effect.scoped),
   )
 
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    it.live(`posts that the command was interrupted (${signal})`, () =>
+      Effect.gen(function* () {
+        const { env } = yield* ServedSimulator.serve()
+        const box = yield* Process.sandbox
+        const { received, url } = yield* receiver(503)
+        const args = ["download", "--follow", "--out", "results", "--notify", `${url}/hook`]
+        // Nobody listens on that port, so it waits.
+        const running = yield* box.start({ args, env: { ...env, LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:9" } })
+        yield* Process.until(
+          () => running.stderr().includes("waiting for the network"),
+          () => `that it waits\n${running.stderr()}`,
+        )
+        yield* running.signal(signal)
+        const ended = yield* running.ended
+        assert.strictEqual(ended.exitCode, 130, ended.stderr)
+        assert.deepStrictEqual(
+          received.map(({ body }) => JSON.parse(body).event),
+          ["interrupted", "interrupted"],
+        )
+      }).pipe(Effect.scoped),
+    )
+  }
+
   it.live("warns if nobody accepts it, and refuses an address that is not encrypted", () =>
     Effect.gen(function* () {
       const env = yield* served
@@ -161,8 +213,10 @@ describe("--notify", () => {
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.include(ended.stderr, "the webhook of --notify did not accept the outcome (HTTP 404); check its address")
       assert.isAtLeast(received.length, 1)
-      const refused = yield* box.run({ args: [...download, "--notify", "http://hooks.example/x"], env })
+      const refused = yield* box.run({ args: [...download, "--notify", "http://hooks.example/x-secret"], env })
       assert.strictEqual(refused.exitCode, 2)
+      assert.include(refused.stderr, "hooks.example")
+      assert.notInclude(refused.stderr, "secret")
     }).pipe(Effect.scoped),
   )
 })

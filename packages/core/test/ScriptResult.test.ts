@@ -164,6 +164,26 @@ describe("ScriptResult", () => {
     }),
   )
 
+  it.effect.prop(
+    "reads text as it is, whatever NUL and few control characters a machine puts into it",
+    {
+      words: Arbitrary.array(Arbitrary.schema(Schema.String.check(Schema.isPattern(/^[a-zA-Z0-9.:\\ -]{8,16}$/))), {
+        minLength: 1,
+        maxLength: 6,
+      }),
+      at: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))),
+      control: Arbitrary.schema(Schema.Literals(["", "\u0001", "\u001b", "\u0080"])),
+    },
+    ({ at, control, words }) =>
+      Effect.gen(function* () {
+        const text = words.join(control)
+        const cut = 3 + (at % (text.length - 4))
+        const output = `${text.slice(0, cut)}\u0000${text.slice(cut)}`
+        const wire = { script_name: "a", exit_code: 0, script_output: output, script_errors: "" }
+        assert.strictEqual((yield* decodeText(JSON.stringify(wire))).output, text)
+      }),
+  )
+
   it.effect("decodes UTF-16 whose NULs are not escaped", () =>
     Effect.gen(function* () {
       const script = yield* decodeText(withOutput(utf16AsBytes("Host: WS-0001\r\n")))

@@ -2,7 +2,9 @@
  * The webhook that gets the outcome of a command: `--notify`.
  */
 import * as Cloud from "@live-response/core/Cloud"
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -18,8 +20,16 @@ const parse = (text: string): Option.Option<Redacted.Redacted<string>> =>
 
 const expected = "an https URL without a user or a password; plain http is for loopback alone"
 
+/** What of a refused address is printed. */
+const hostOf = (text: string): string => URL.parse(text)?.host ?? ""
+
 export const flag = Flag.String("notify").pipe(
-  Flag.filterMap(parse, () => expected),
+  Flag.mapEffect((text) =>
+    Effect.mapError(
+      Effect.fromOption(parse(text)),
+      () => new CliError.InvalidValue({ option: "notify", value: hostOf(text), expected, kind: "flag" }),
+    ),
+  ),
   FlagTypes.withVariable(variable, parse, expected),
   Flag.optional,
   Flag.withMetavar("URL"),

@@ -44,6 +44,12 @@ const retries = { schedule: Schedule.exponential("1 second"), times: 3 }
 
 const perAttempt = "10 seconds"
 
+/** After Ctrl-C somebody waits for the end, and a service manager does not wait long. */
+const afterInterruption = "10 seconds"
+
+/** All attempts and the pauses between them. */
+const all = "1 minute"
+
 /** Posts a body. That it could not be delivered is a warning, because the command itself is done. */
 const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =>
   Effect.gen(function* () {
@@ -53,7 +59,9 @@ const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =
   }).pipe(
     Effect.provide(NodeTransport.layer),
     Effect.withTracerEnabled(false),
+    // A command that was interrupted ends whatever is interruptible in its own fiber. A time-out runs this in another one.
     Effect.interruptible,
+    Effect.timeout(body.event === "interrupted" ? afterInterruption : all),
     Effect.catch((error) => {
       const status = "response" in error && error.response !== undefined ? ` (HTTP ${error.response.status})` : ""
       return StandardError.write(

@@ -4,22 +4,34 @@ import { withoutEnd } from "./text.ts"
 /** How many of the first characters of a text decide whether it is UTF-16. */
 const sampleLength = 4096
 
+/** Whether a character may be in text of ASCII. */
+const isReadable = (code: number): boolean => (code >= 32 && code < 127) || (code >= 9 && code <= 13)
+
 /**
  * Whether each character of a text is a byte of UTF-16LE. Then most NULs are at odd positions, and either NULs are frequent
- * (half of Latin text), or other control characters are, which are rare in text.
+ * (half of Latin text), or other control characters are, which are rare in text. And few of its pairs can be read as they are:
+ * otherwise a machine could hide what it printed behind one NUL.
  */
 const looksLikeUtf16 = (sample: string): boolean => {
   const text = withoutEnd(sample, "\u0000")
   if (/[^\u0000-\u00ff]/.test(text)) return false
-  const count = { nuls: 0, highNuls: 0, controls: 0 }
+  const count = { nuls: 0, highNuls: 0, controls: 0, readable: 0, unreadable: 0 }
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
+    if (i % 2 === 1 && code !== 0) {
+      if (isReadable(code) && isReadable(text.charCodeAt(i - 1))) count.readable++
+      else count.unreadable++
+    }
     if (code === 0) {
       count.nuls++
       if (i % 2 === 1) count.highNuls++
     } else if (code < 9 || (code > 13 && code < 32) || (code > 127 && code < 160)) count.controls++
   }
-  return count.highNuls * 2 > count.nuls && (count.nuls * 4 >= text.length - 1 || count.controls * 20 >= text.length)
+  return (
+    count.highNuls * 2 > count.nuls &&
+    count.readable <= count.unreadable &&
+    (count.nuls * 4 >= text.length - 1 || count.controls * 20 >= text.length)
+  )
 }
 
 /** Receives a text in pieces. `end` is called once. */

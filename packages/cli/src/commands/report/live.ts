@@ -15,7 +15,6 @@ import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Listen } from "../../flags/Listen.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
 import * as LiveCollector from "./liveCollector.ts"
@@ -33,16 +32,19 @@ const pause = 200
 
 /** The data of the page. Nothing is read before somebody looks at it. */
 const makeData = Effect.fnUntraced(function* (directory: string) {
-  const changes = yield* SubscriptionRef.make(0)
+  // After a restart no page takes what it has for what there is.
+  const startedAt = yield* Clock.currentTimeMillis
   const one = yield* Semaphore.make(1)
   const scope = yield* Effect.scope
   interface State {
     /** How often something changed, and how much of that was read. */
     changed: number
     read: number
+    /** How much of it the version has that pages ask for. */
+    published: number
     collector: LiveCollector.LiveCollector | undefined
   }
-  const state: State = { changed: 0, read: -1, collector: undefined }
+  const state: State = { changed: 0, read: -1, published: 0, collector: undefined }
   const open = Effect.suspend(() =>
     state.collector === undefined
       ? Effect.tap(LiveCollector.open(directory), (collector) => Effect.sync(() => (state.collector = collector)))
@@ -67,32 +69,26 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
   const publish = Effect.gen(function* () {
     yield* Effect.sleep(pause)
     const { changed, collector } = state
-    const isPublished = (yield* SubscriptionRef.get(changes)) === changed
+    const isPublished = state.published === changed
     if (isPublished && (collector === undefined || state.read === changed)) return
     // What can't be read is reported to the page, which asks for it.
     if (collector !== undefined) yield* Effect.ignore(alone(refresh))
-    if (!isPublished || state.read === changed) yield* SubscriptionRef.set(changes, changed)
+    state.published = changed
   })
   yield* Effect.forkScoped(Effect.forever(publish))
   return {
     change: Effect.sync(() => state.changed++),
-    changes: SubscriptionRef.changes(changes),
+    /**
+     * What a page asks for to know whether there is something new. No connection stays open for it: a browser has six of them
+     * for all its tabs, and the seventh tab would wait.
+     */
+    version: Effect.sync(() => `${startedAt}-${state.published}`),
     // A reader that goes away does not end what all others need too.
     read: (cursor: string) => Effect.flatMap(Effect.forkIn(read(cursor), scope), Fiber.join),
   }
 })
 
 type Data = Effect.Success<ReturnType<typeof makeData>>
-
-/** Server-sent events: one at once, then one after each change, and comments in between that keep the connection. */
-const events = ({ changes }: Data) => {
-  const changed = Stream.map(changes, (n) => `event: changed\ndata: ${n}\n\n`)
-  const comments = Stream.map(Stream.tick("15 seconds"), () => ": still here\n\n")
-  return HttpServerResponse.stream(
-    Stream.encodeText(Stream.concat(Stream.succeed("retry: 1000\n\n"), Stream.merge(changed, comments))),
-    { contentType: "text/event-stream", headers: LiveServer.secureHeaders },
-  )
-}
 
 const isActionId = Schema.is(MachineActionId)
 
@@ -138,8 +134,8 @@ const route = Effect.fnUntraced(function* (
         contentType: "text/plain; charset=utf-8",
         headers: LiveServer.secureHeaders,
       })
-    case "/events":
-      return events(data)
+    case "/version":
+      return LiveServer.plain(yield* data.version, 200)
     case "/health": {
       const health = yield* healthOf(looks)
       return LiveServer.json(health, health.status !== "stale")

@@ -4,6 +4,7 @@
 import type * as ManifestEntry from "@live-response/core/ManifestEntry"
 import { ResultRef } from "@live-response/core/ResultRef"
 import type * as ScriptResult from "@live-response/core/ScriptResult"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
 import { cell } from "../../output/SpreadsheetCell.ts"
@@ -48,12 +49,12 @@ export interface KnownAction {
 export const startLimit = 4096
 
 export const rowOf = (
-  { bytes, index, machineActionId, path, sha256 }: ManifestEntry.Completed,
+  { bytes, index, machineActionId, machineId = "", machineName = "", path, sha256 }: ManifestEntry.Completed,
   script: ScriptResult.Excerpt,
   known: KnownAction | undefined,
 ): Row => ({
-  machineId: known?.machineId ?? "",
-  machineName: known?.machineName ?? "",
+  machineId: known?.machineId || TerminalText.shorten(machineId),
+  machineName: known?.machineName || TerminalText.shorten(machineName),
   machineActionId,
   index,
   script: script.scriptName,
