@@ -6,6 +6,7 @@ import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -89,6 +90,8 @@ const listen = Effect.fnUntraced(function* <R>(
   server.maxConnections = 256
   const context = yield* Layer.build(
     HttpServer.serve(app).pipe(
+      // Each page that is open asks twice a second, which is nothing that a trace should have.
+      Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/version"])),
       Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, disablePreemptiveShutdown: true })),
     ),
   ).pipe(
