@@ -86,7 +86,7 @@ describe("serve", () => {
       assert.deepInclude(status[0], { name: "Contoso", enabled: true, failed: 0, open: 0 })
       assert.match(String(status[0]?.["runner"]), /^one-of-two-[0-9a-f]{8}$/)
       const table = yield* box.run({ args: ["tenants", "status", "contoso"], env: database().runner })
-      assert.match(table.stdout, /^Contoso\tenabled\t12\t0\t64.8 kB\t/)
+      assert.match(table.stdout, /^Contoso\tenabled\t12\t0\t64800\t/)
 
       yield* tenants(box, ["tenants", "disable", "contoso"])
       yield* add(refAt(50))
