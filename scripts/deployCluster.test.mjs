@@ -162,9 +162,13 @@ describe("the manifests of Kubernetes", () => {
       })
       // It opens its spool before it asks the database, which is not there.
       let output = ""
+      let isStopping = false
       runner.stderr.setEncoding("utf8").on("data", (text) => {
         output += text
-        if (output.includes("this runner waits for it")) runner.kill("SIGTERM")
+        // A second signal ends the runner at once.
+        if (isStopping || !output.includes("this runner waits for it")) return
+        isStopping = true
+        runner.kill("SIGTERM")
       })
       const code = await new Promise((resolve) => runner.once("exit", resolve))
       assert.match(output, /this runner waits for it/)
