@@ -100,25 +100,29 @@ describe("Collectors.layer as processes", () => {
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 
-  it.live("refuses what a frozen runner writes after it continues, and counts every result once", () =>
-    Effect.gen(function* () {
-      const count = 40
-      const directory = yield* temporary
-      const tenants = (yield* slow(count)).map(({ tenant }) => tenant)
-      const isOurs = ({ tenant }: TenantStatus.Status) => tenants.includes(tenant)
-      const ours = (statuses: ReadonlyArray<TenantStatus.Status>) => statuses.filter(isOurs)
-      const frozen = yield* startProcess(directory, "frozen")
-      const other = yield* startProcess(directory, "other")
-      yield* until(
-        (statuses) =>
-          new Set(ours(statuses).map(({ runner }) => runner)).size === 2 && total(ours(statuses)) > tenants.length,
-      )
-      frozen.child.kill("SIGSTOP")
-      // PostgreSQL frees the locks of a runner that is silent, and the other one takes over.
-      yield* until((statuses) => ours(statuses).every(({ runner }) => runner === other.runner))
-      frozen.child.kill("SIGCONT")
-      yield* until((statuses) => total(ours(statuses)) === tenants.length * count)
-      yield* assertWhole(join(directory, "objects"), tenants, count)
-    }).pipe(Effect.scoped, Effect.provide(environment)),
+  it.live(
+    "refuses what a frozen runner writes after it continues, and counts every result once",
+    () =>
+      Effect.gen(function* () {
+        const count = 40
+        const directory = yield* temporary
+        const tenants = (yield* slow(count)).map(({ tenant }) => tenant)
+        const isOurs = ({ tenant }: TenantStatus.Status) => tenants.includes(tenant)
+        const ours = (statuses: ReadonlyArray<TenantStatus.Status>) => statuses.filter(isOurs)
+        const frozen = yield* startProcess(directory, "frozen")
+        const other = yield* startProcess(directory, "other")
+        yield* until(
+          (statuses) =>
+            new Set(ours(statuses).map(({ runner }) => runner)).size === 2 && total(ours(statuses)) > tenants.length,
+        )
+        frozen.child.kill("SIGSTOP")
+        // PostgreSQL frees the locks of a runner that is silent, and the other one takes over.
+        yield* until((statuses) => ours(statuses).every(({ runner }) => runner === other.runner))
+        frozen.child.kill("SIGCONT")
+        yield* until((statuses) => total(ours(statuses)) === tenants.length * count)
+        yield* assertWhole(join(directory, "objects"), tenants, count)
+      }).pipe(Effect.scoped, Effect.provide(environment)),
+    // Locks of a silent runner take a quarter of a minute, and this machine may have a dozen other processes.
+    400_000,
   )
 })
