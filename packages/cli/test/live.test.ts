@@ -64,6 +64,15 @@ const addressOf = Effect.fnUntraced(function* (running: Cli.Running) {
   return find() ?? ""
 })
 
+/** A collector that serves its page, with one result. The variables are added to its own. */
+const collecting = Effect.fnUntraced(function* (variables: Readonly<Record<string, string>> = {}) {
+  const { env, simulator } = yield* ServedSimulator.serve()
+  yield* put(simulator, 1)
+  const box = yield* Cli.sandbox
+  const running = yield* box.start(follow({ ...env, ...variables }, "127.0.0.1:0"))
+  return { address: yield* addressOf(running), box, env, running, simulator }
+})
+
 const request = Effect.fnUntraced(
   function* (address: string, headers: Readonly<Record<string, string>> = {}, method: "GET" | "POST" = "GET") {
     const client = yield* HttpClient.HttpClient
@@ -81,11 +90,7 @@ const step = <A>(body: () => Promise<A>) => Effect.promise(body)
 describe("--listen", () => {
   it.live("shows a result within two seconds, and reconnects after the collector was killed", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* ServedSimulator.serve()
-      yield* put(simulator, 1)
-      const box = yield* Cli.sandbox
-      const first = yield* box.start(follow(env, "127.0.0.1:0"))
-      const address = yield* addressOf(first)
+      const { address, box, env, running: first, simulator } = yield* collecting()
       const { page, problems } = yield* Browser.visit(`${address}/#results`)
       const shown = (n: number) =>
         step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
@@ -127,11 +132,7 @@ describe("--listen", () => {
 
   it.live("shows the same in two browsers, which notice the end of a collector whose directory was replaced", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* ServedSimulator.serve()
-      yield* put(simulator, 1)
-      const box = yield* Cli.sandbox
-      const running = yield* box.start(follow(env, "127.0.0.1:0"))
-      const address = yield* addressOf(running)
+      const { address, box, running, simulator } = yield* collecting()
       const pages = yield* Effect.all([1, 2].map(() => Browser.visit(`${address}/#results`)))
       const shown = (n: number) =>
         Effect.forEach(pages, ({ page }) =>
@@ -157,11 +158,7 @@ describe("--listen", () => {
 
   it.live("shows new results in each of eight tabs, and says in each that the collector does not answer", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* ServedSimulator.serve()
-      yield* put(simulator, 1)
-      const box = yield* Cli.sandbox
-      const running = yield* box.start(follow(env, "127.0.0.1:0"))
-      const address = yield* addressOf(running)
+      const { address, running, simulator } = yield* collecting()
       const browser = yield* Browser.Chromium
       const context = yield* Effect.acquireRelease(
         step(() => browser.newContext()),
@@ -187,14 +184,8 @@ describe("--listen", () => {
 
   it.live("reports its health, and is read by nobody else", () =>
     Effect.gen(function* () {
-      const { env, simulator } = yield* ServedSimulator.serve()
-      yield* put(simulator, 1)
-      const box = yield* Cli.sandbox
       const token = "a secret of sixteen or more"
-      const running = yield* box.start({
-        ...follow({ ...env, LIVE_RESPONSE_LISTEN_TOKEN: token }, "127.0.0.1:0"),
-      })
-      const address = yield* addressOf(running)
+      const { address, box, running } = yield* collecting({ LIVE_RESPONSE_LISTEN_TOKEN: token })
       const authorization = `Bearer ${token}`
       yield* Cli.until(
         () => box.sizeOf(Directory.pathOf({ machine: 1 })) > 0,

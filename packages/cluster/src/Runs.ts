@@ -155,17 +155,14 @@ const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["ge
         // The state is read first: once it is final, every event is stored.
         const { error, state, tenantEnabled, tenantName } = yield* get(run)
         const rows = yield* eventsAfter(run, last)
-        const events = rows.map(({ event }) => event)
-        const next = rows.at(-1)?.n ?? last
-        if (rows.length === pageSize) return [events, Option.some(next)] as const
-        if (rows.length === 0 && state === "failed" && error !== undefined) return yield* error
-        if (rows.length === 0 && state === "cancelled") return yield* new RunError({ run, problem: "Cancelled" })
-        if (rows.length === 0 && state === "finished") return [events, Option.none<number>()] as const
-        if (rows.length === 0 && !tenantEnabled) {
-          return yield* new RunError({ run, problem: "TenantDisabled", tenant: tenantName })
-        }
-        if (rows.length === 0) yield* Effect.sleep(pollEvery)
-        return [events, Option.some(next)] as const
+        const newest = rows.at(-1)
+        if (newest !== undefined) return [rows.map(({ event }) => event), Option.some(newest.n)] as const
+        if (state === "failed" && error !== undefined) return yield* error
+        if (state === "cancelled") return yield* new RunError({ run, problem: "Cancelled" })
+        if (state === "finished") return [[], Option.none<number>()] as const
+        if (!tenantEnabled) return yield* new RunError({ run, problem: "TenantDisabled", tenant: tenantName })
+        yield* Effect.sleep(pollEvery)
+        return [[], Option.some(last)] as const
       }),
     )
 }

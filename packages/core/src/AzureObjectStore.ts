@@ -150,17 +150,8 @@ const md5Of = (startHash: (algorithm: Algorithm) => Hash, bytes: Uint8Array): st
   return Base64.encode(hash.digest())
 }
 
-/** What creates blobs. */
-interface Creator {
-  readonly client: ObjectRequest.Client
-  readonly requestOf: (path: string) => Omit<ObjectRequest.Request, "method">
-  readonly check: ObjectUpload.Check
-  readonly uploads: ObjectUpload.Uploads
-  readonly startHash: (algorithm: Algorithm) => Hash
-}
-
 /** Creates a blob with one request. */
-const createWhole = <E, R>(creator: Creator, path: string, content: ObjectStore.Content<E, R>) =>
+const createWhole = <E, R>(creator: ObjectUpload.Creator, path: string, content: ObjectStore.Content<E, R>) =>
   creator.uploads.whole(
     content,
     Effect.fnUntraced(function* (bytes, whole) {
@@ -176,7 +167,7 @@ const createWhole = <E, R>(creator: Creator, path: string, content: ObjectStore.
 
 /** Sends one block, whose MD5 the service compares. Ids have one length, and no two uploads have the same ones. */
 const sendBlock = Effect.fnUntraced(function* (
-  { client, requestOf, startHash }: Creator,
+  { client, requestOf, startHash }: ObjectUpload.Creator,
   path: string,
   upload: string,
   { bytes, index }: ObjectUpload.Block,
@@ -190,7 +181,7 @@ const sendBlock = Effect.fnUntraced(function* (
 
 /** Creates a blob of blocks. */
 const createOfBlocks = Effect.fnUntraced(function* <E, R>(
-  creator: Creator,
+  creator: ObjectUpload.Creator,
   path: string,
   content: ObjectStore.Content<E, R>,
 ) {
@@ -212,7 +203,7 @@ const createOfBlocks = Effect.fnUntraced(function* <E, R>(
 
 /** Where an error may mean that the blob is there, it is searched. */
 const unlessThere = <E, R>(
-  { client, requestOf }: Creator,
+  { client, requestOf }: ObjectUpload.Creator,
   path: string,
   creating: Effect.Effect<"stored" | "exists", E, R>,
 ) =>
@@ -233,7 +224,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const client = yield* ObjectRequest.make({ address, sign: yield* signer(options), isTransient })
   const { pathname } = new URL(container)
   const requestOf = (path: string) => ({ object: path, pathname: `${pathname}/${ObjectStore.join(prefix, path)}` })
-  const creator: Creator = {
+  const creator: ObjectUpload.Creator = {
     client,
     requestOf,
     check: (path, content, found) => ObjectStore.checkContent(address, path, content, found),

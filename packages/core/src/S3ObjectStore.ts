@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as AwsSignature from "./AwsSignature.ts"
 import type { CredentialError } from "./CredentialError.ts"
-import { type Algorithm, type Hash, Hasher } from "./Hasher.ts"
+import { Hasher } from "./Hasher.ts"
 import { sha256 } from "./internal/hmac.ts"
 import * as ObjectInfo from "./internal/objectInfo.ts"
 import * as ObjectRanges from "./internal/objectRanges.ts"
@@ -95,20 +95,11 @@ const locate = ({ bucket, endpoint, region }: Options) => {
     : { base: `https://${bucket}.s3.${region}.amazonaws.com`, root: "" }
 }
 
-/** What creates objects. */
-interface Creator {
-  readonly client: ObjectRequest.Client
-  readonly requestOf: (path: string) => Omit<ObjectRequest.Request, "method">
-  readonly check: ObjectUpload.Check
-  readonly uploads: ObjectUpload.Uploads
-  readonly startHash: (algorithm: Algorithm) => Hash
-}
-
-const checksumOf = (startHash: Creator["startHash"], bytes: Uint8Array): string =>
+const checksumOf = (startHash: ObjectUpload.Creator["startHash"], bytes: Uint8Array): string =>
   Base64.encode(sha256(startHash, bytes))
 
 /** Creates an object with one request. */
-const createWhole = <E, R>(creator: Creator, path: string, content: ObjectStore.Content<E, R>) =>
+const createWhole = <E, R>(creator: ObjectUpload.Creator, path: string, content: ObjectStore.Content<E, R>) =>
   creator.uploads.whole(
     content,
     Effect.fnUntraced(function* (bytes, whole) {
@@ -131,7 +122,7 @@ interface Multipart {
   readonly path: string
 }
 
-const begin = Effect.fnUntraced(function* ({ client, requestOf }: Creator, path: string, sha256: string) {
+const begin = Effect.fnUntraced(function* ({ client, requestOf }: ObjectUpload.Creator, path: string, sha256: string) {
   const headers = { ...type, "x-amz-checksum-algorithm": "SHA256", [sha256Header]: sha256 }
   const answer = yield* client.send({ ...requestOf(path), method: "POST", query: { uploads: "" }, headers }, isOk)
   const id = ObjectRequest.unescapeXml(ObjectRequest.elementOf(answer.text, "UploadId") ?? "")
@@ -141,7 +132,7 @@ const begin = Effect.fnUntraced(function* ({ client, requestOf }: Creator, path:
 
 /** Sends one part, whose SHA-256 the service compares, and returns how the completion names it. */
 const sendPart = Effect.fnUntraced(function* (
-  { client, requestOf, startHash }: Creator,
+  { client, requestOf, startHash }: ObjectUpload.Creator,
   { id, path }: Multipart,
   { bytes, index }: ObjectUpload.Block,
 ) {
@@ -157,7 +148,7 @@ const sendPart = Effect.fnUntraced(function* (
 })
 
 const complete = Effect.fnUntraced(function* (
-  { client, requestOf }: Creator,
+  { client, requestOf }: ObjectUpload.Creator,
   { id, path }: Multipart,
   parts: ReadonlyArray<string>,
 ) {
@@ -181,7 +172,7 @@ const complete = Effect.fnUntraced(function* (
 })
 
 /** The parts of an upload that is not completed cost money until they are removed. */
-const abort = ({ client, requestOf }: Creator, { id, path }: Multipart) =>
+const abort = ({ client, requestOf }: ObjectUpload.Creator, { id, path }: Multipart) =>
   client
     .send(
       { ...requestOf(path), method: "DELETE", query: { uploadId: id } },
@@ -190,7 +181,7 @@ const abort = ({ client, requestOf }: Creator, { id, path }: Multipart) =>
     .pipe(Effect.timeoutOption("5 seconds"), Effect.ignore)
 
 /** Creates an object of parts. */
-const createOfParts = <E, R>(creator: Creator, path: string, content: ObjectStore.Content<E, R>) =>
+const createOfParts = <E, R>(creator: ObjectUpload.Creator, path: string, content: ObjectStore.Content<E, R>) =>
   Effect.acquireUseRelease(
     begin(creator, path, content.sha256),
     Effect.fnUntraced(function* (upload) {
@@ -231,7 +222,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     object: path,
     pathname: `${withoutEnd(pathname, "/")}${root}/${ObjectStore.join(prefix, path)}`,
   })
-  const creator: Creator = {
+  const creator: ObjectUpload.Creator = {
     client,
     requestOf,
     check: (path, content, found) => ObjectStore.checkContent(address, path, content, found),

@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import { type Algorithm, type Hash, Hasher } from "../Hasher.ts"
 import type { Content, Info } from "../ObjectStore.ts"
 import type { ObjectStoreError } from "../ObjectStoreError.ts"
+import type { Client, Request } from "./objectRequest.ts"
 
 const MiB = 1024 * 1024
 
@@ -131,6 +132,15 @@ export interface Uploads {
     content: Content<E, R>,
     send: (block: Block) => Effect.Effect<A, E2, R2>,
   ) => Effect.Effect<{ readonly sent: ReadonlyArray<A>; readonly whole: Whole }, E | E2, R | R2>
+}
+
+/** What creates the objects of a store. */
+export interface Creator {
+  readonly client: Client
+  readonly requestOf: (path: string) => Omit<Request, "method">
+  readonly check: Check
+  readonly uploads: Uploads
+  readonly startHash: (algorithm: Algorithm) => Hash
 }
 
 export const make = Effect.fnUntraced(function* (limits: Limits): Effect.fn.Return<Uploads> {

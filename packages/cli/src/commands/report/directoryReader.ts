@@ -2,17 +2,16 @@
  * Reads a directory of results for its report.
  */
 import * as FleetJournal from "@live-response/core/FleetJournal"
-import * as Hasher from "@live-response/core/Hasher"
 import type * as JsonLines from "@live-response/core/JsonLines"
 import type { MachineActionId } from "@live-response/core/MachineAction"
 import type { PrivateDirectory } from "@live-response/core/PrivateDirectory"
 import { longestOutput } from "@live-response/core/Stack"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
+import * as TextHash from "../../input/TextHash.ts"
 import { Collector } from "./collector.ts"
 import type { Machines } from "./machineOutcomes.ts"
 
@@ -50,19 +49,9 @@ export const addAllSessions = Effect.fnUntraced(function* (
   return { ...damaged, sessions: sessions.damaged } satisfies Damage.Damaged
 })
 
-/** Makes a key of a text. */
-export const textHash = Effect.map(Hasher.Hasher, (hasher) => {
-  const encoder = new TextEncoder()
-  return (text: string) => {
-    const hash = hasher("SHA-256")
-    hash.update(encoder.encode(text))
-    return Hex.encode(hash.digest())
-  }
-})
-
 /** Reads a directory of results into a collector. */
 export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
-  const collector = new Collector(yield* textHash)
+  const collector = new Collector(yield* TextHash.make)
   const { actions, damaged: inRows, rows } = yield* ResultRows.read(files, { limit: longestOutput })
   for (const action of actions.values()) collector.addAction(action)
   const damaged = yield* addAllSessions(files, collector, (id) => actions.has(id), inRows)

@@ -21,6 +21,7 @@ import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
+import * as TextHash from "../../input/TextHash.ts"
 import * as DirectoryReader from "./directoryReader.ts"
 import { type About, Collector, type HashOf } from "./collector.ts"
 import type { Changes, Payload } from "./payload.ts"
@@ -202,7 +203,7 @@ const share = 5
 /** Opens a directory. Nothing is read before the first refresh. */
 export const make = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
   const hasher = yield* Hasher.Hasher
-  const hashOf = yield* DirectoryReader.textHash
+  const hashOf = yield* TextHash.make
   const startedAt = yield* Clock.currentTimeMillis
   interface State {
     contents: Contents

@@ -1,17 +1,16 @@
 /**
  * What `live-response stack` does: groups the script results of a directory, and prints the groups, the rarest first.
  */
-import * as Hasher from "@live-response/core/Hasher"
 import { type Group, longestOutput, Stack } from "@live-response/core/Stack"
 import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as TextHash from "../../input/TextHash.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
@@ -51,7 +50,7 @@ export const print = Effect.fnUntraced(
     }
     const files = yield* ResultsDirectory.open(directory)
     const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
-    const hasher = yield* Hasher.Hasher
+    const hashOf = yield* TextHash.make
     const stack = new Stack<Machine>()
     const machineOf = makeMachineOf()
     const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
@@ -63,7 +62,7 @@ export const print = Effect.fnUntraced(
           counts,
           row,
           machineOf(row),
-          key(row).map((value) => shorten(value, hasher)),
+          key(row).map((value) => shorten(value, hashOf)),
         )
       }
       return Effect.void
@@ -90,12 +89,10 @@ const isWanted = ({ source }: ResultRows.ScriptRow, { script }: Options): boolea
 const longestValue = 4_096
 
 /** A value that stands for a long one: its beginning and its hash. */
-const shorten = (value: string, hasher: (algorithm: Hasher.Algorithm) => Hasher.Hash): string => {
-  if (value.length <= longestValue) return value
-  const hash = hasher("SHA-256")
-  hash.update(new TextEncoder().encode(value))
-  return `${value.slice(0, longestValue)}… (${Format.count(value.length)} characters, SHA-256 ${Hex.encode(hash.digest())})`
-}
+const shorten = (value: string, hashOf: (text: string) => string): string =>
+  value.length <= longestValue
+    ? value
+    : `${value.slice(0, longestValue)}… (${Format.count(value.length)} characters, SHA-256 ${hashOf(value)})`
 
 /** The machine of a row: the same object for the same machine, because several machines may have the same name. */
 const makeMachineOf = () => {
