@@ -1,12 +1,14 @@
 // Installs what is missing.
 //
-//     node scripts/setup.mjs run      what the program needs
+//     node scripts/setup.mjs [run]    what the program needs
 //     node scripts/setup.mjs build    what a build needs as well
 //     node scripts/setup.mjs test     what the tests need as well
 //     node scripts/setup.mjs cluster  what a cluster on this machine needs: packages of a build, and PostgreSQL
 //     node scripts/setup.mjs docs     and what builds the site of the documentation, which has a lockfile of its own
 //
 // It is JavaScript, because it runs on the Node of the machine (20 or later) before the project's own Node is installed.
+// Scripts of package.json start it with `npm run setup`: a shell remembers where it found `node`, and would start the machine's
+// again after the project's was installed.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import {

@@ -188,6 +188,17 @@ describe("a registry that serves another archive than the pinned one", () => {
   })
 })
 
+describe("npm's scripts", () => {
+  test("run on the Node that the set-up has just installed", () => {
+    // A shell that has started a `node` starts the same one again, although another one is now first on its path.
+    const scripts = Object.entries(manifest.scripts).filter(([name]) => name !== "setup")
+    assert.deepStrictEqual(
+      scripts.filter(([, script]) => script.includes("setup.mjs")),
+      [],
+    )
+  })
+})
+
 describe("the set-up on a machine without redis-server", () => {
   /** Runs the set-up with an `apt-get` that only prints how it was called. */
   const setUp = (env) => {
