@@ -22,10 +22,10 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type { RunEvent, RunId } from "./ClusterRun.ts"
+import type { Failure, RunId } from "./ClusterRun.ts"
 import type { Database } from "./Database.ts"
+import * as RunEvents from "./internal/runEvents.ts"
 import * as RunLog from "./internal/runLog.ts"
-import { RunProgress } from "./internal/runProgress.ts"
 import { OpenRuns } from "./OpenRuns.ts"
 import * as PgFleetJournal from "./PgFleetJournal.ts"
 import { TenantOwner } from "./TenantOwner.ts"
@@ -76,28 +76,6 @@ const makeSessionLocks = () => {
   }
 }
 
-/** The events of a run: what was stored before, and the way to store more. */
-const openEvents = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId) {
-  const progress = new RunProgress()
-  let next = 1
-  yield* Stream.runForEach(log.events(run), ({ event, n }) =>
-    Effect.sync(() => {
-      progress.take(event)
-      next = n + 1
-    }),
-  )
-  const oneAtATime = yield* Semaphore.make(1)
-  const append = (events: ReadonlyArray<RunEvent>) =>
-    Effect.suspend(() => {
-      const news = events.map((event) => progress.take(event)).filter((event) => event !== undefined)
-      if (news.length === 0) return Effect.void
-      const first = next
-      next += news.length
-      return log.append(run, first, news, progress.counts)
-    }).pipe(oneAtATime.withPermit)
-  return { progress, append }
-})
-
 /** A journal of one session, whose runs are open. */
 const journalOf = (found: PgFleetJournal.Run, { at, options }: RunLog.Started) => ({
   open: () => Effect.succeed({ ...found, find: options.retryFailed ? found.findRetrying(at) : found.find }),
@@ -115,6 +93,21 @@ const fleetOptions = Effect.fnUntraced(function* ({ options }: RunLog.Started) {
   }
 })
 
+/** Ends a run whose execution was stopped. */
+const endEarly = Effect.fnUntraced(function* (
+  log: RunLog.RunLog,
+  run: RunId,
+  state: "failed" | "cancelled",
+  error?: Failure,
+) {
+  yield* RunEvents.open(log, run).pipe(
+    Effect.flatMap(({ settle }) => settle),
+    // Events that can't be read do not keep a run open.
+    Effect.catch((error) => (error.problem === "Superseded" ? Effect.fail(error) : Effect.logWarning(error.message))),
+  )
+  yield* log.end(run, state, error)
+})
+
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* RunLog.make
   const journal = yield* PgFleetJournal.make
@@ -125,7 +118,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   /** Runs the sessions that are left, and downloads the results that are left. */
   const resume = Effect.fnUntraced(function* (run: RunId, started: RunLog.Started, found: PgFleetJournal.Run) {
-    const { append, progress } = yield* openEvents(log, run)
+    const { append, appendResults, progress } = yield* RunEvents.open(log, run)
     const fleet = yield* Effect.provideService(Fleet.make, FleetJournal, journalOf(found, started))
     const machines = Stream.filter(log.machines(run), (machineId) => !progress.isDone(machineId))
     const sessions = fleet.run(machines, started.session, { ...(yield* fleetOptions(started)), shared: slots }).pipe(
@@ -137,12 +130,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const refs = Stream.concat(Stream.fromIterable(progress.resultsLeft), sessions)
     yield* live
       .saveAll(refs, { ...options, giveUpAfter: Duration.infinity })
-      .pipe(Stream.runForEachArray((events) => append(events.map((result) => ({ result })))))
+      .pipe(Stream.runForEachArray(appendResults))
   })
 
   /** An error that may pass is an event, and the run is resumed later. */
   const report = Effect.fnUntraced(function* (run: RunId, error: BatchError.BatchError) {
-    const { append } = yield* openEvents(log, run)
+    const { append } = yield* RunEvents.open(log, run)
     const { message } = error._tag === "StoreError" ? StoreError.ofService(error) : error
     yield* Effect.logWarning(`run ${run} waits: ${message}`)
     yield* append([{ unavailable: { message, at: yield* DateTime.now } }])
@@ -173,15 +166,15 @@ const make = Effect.fnUntraced(function* (options: Options) {
     attempt(run).pipe(
       Effect.tapError((error) => (mayPass(error) ? report(run, error) : Effect.void)),
       Effect.retry({ schedule: again, while: mayPass }),
-      Effect.catch((error) => (isSuperseded(error) ? Effect.fail(error) : log.end(run, "failed", error))),
+      Effect.catch((error) => (isSuperseded(error) ? Effect.fail(error) : endEarly(log, run, "failed", error))),
       // A bug ends the run that meets it, and not what else the owner does.
       Effect.catchDefect((defect) =>
-        Effect.flatMap(toDefectError(run, defect), (error) => log.end(run, "failed", error)),
+        Effect.flatMap(toDefectError(run, defect), (error) => endEarly(log, run, "failed", error)),
       ),
       Effect.withSpan("RunExecutor.execute", { attributes: { "live_response.run": run } }),
     )
 
-  return { execute, cancel: (run: RunId) => log.end(run, "cancelled") }
+  return { execute, cancel: (run: RunId) => endEarly(log, run, "cancelled") }
 })
 
 const runAll = Effect.fn("RunExecutor.run")(function* (options: Options) {

@@ -4,7 +4,7 @@ import { type ClusterRun, RunId } from "@live-response/cluster/ClusterRun"
 import * as Database from "@live-response/cluster/Database"
 import * as Runs from "@live-response/cluster/Runs"
 import * as Tenants from "@live-response/cluster/Tenants"
-import type { ResultRef } from "@live-response/core/ResultRef"
+import { keyOf, type ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as Session from "@live-response/core/Session"
 import { StoreError } from "@live-response/core/StoreError"
@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
@@ -21,13 +22,27 @@ import { nameOf, namesOf, options, services, session, tenantWith, watchAll } fro
 
 const decodeRun = Schema.decodeEffect(RunId)
 
-/** Makes a finished run one that its owner did not finish, without the events after its start. */
-const reopen = (run: ClusterRun["run"]) =>
+/** Makes a finished run one that its owner did not finish, without the events of this kind. By default it has none at all. */
+const reopen = (run: ClusterRun["run"], { cancelling = false, event = "" } = {}) =>
   Database.Database.use(({ query }) =>
     query(
-      (sql) => sql`with events as (delete from live_response.cluster_run_events where run = ${run}::uuid)
-        update live_response.cluster_runs set state = 'running' where run = ${run}::uuid`,
+      (sql) => sql`with events as (delete from live_response.cluster_run_events
+          where run = ${run}::uuid and ${event} in ('', event #>> '{result,event}'))
+        update live_response.cluster_runs set state = 'running', is_cancelling = ${String(cancelling)}::boolean
+          where run = ${run}::uuid`,
     ),
+  )
+
+/** The results that the events of a run say are stored, with their hashes. It may have been cancelled. */
+const completedOf = (run: ClusterRun["run"]) =>
+  Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
+    Stream.catchTag("RunError", () => Stream.empty),
+    Stream.filterMap((event) =>
+      "result" in event && event.result.event === "completed"
+        ? Result.succeed(`${keyOf(event.result)} ${event.result.sha256}`)
+        : Result.failVoid,
+    ),
+    Stream.runCollect,
   )
 
 describe.concurrent("Runs", () => {
@@ -91,6 +106,28 @@ describe.concurrent("Runs", () => {
       yield* watchAll(again)
       assert.deepStrictEqual(yield* sessions, [2, 2])
     }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live.each([
+    { then: "resumed", cancelling: false, state: "finished" },
+    { then: "cancelled", cancelling: true, state: "cancelled" },
+  ])(
+    "counts the results that an owner stored before it could say so, where the run is $then",
+    ({ cancelling, state }) =>
+      Effect.gen(function* () {
+        const { own, runs, submit } = yield* tenantWith({ machines: machines(3) })
+        const results = () => Effect.map(completedOf(run), (events) => [...events].sort())
+        yield* Effect.forkScoped(own)
+        const run = yield* submit()
+        yield* watchAll(run)
+        const stored = yield* results()
+        yield* reopen(run, { event: "completed", cancelling })
+        yield* Effect.exit(watchAll(run))
+        assert.deepStrictEqual(yield* results(), stored)
+        const ended = yield* runs.get(run)
+        assert.strictEqual<string>(ended.state, state)
+        assert.deepInclude(ended.counts, { started: 3, succeeded: 3, completed: 3 })
+      }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
   it.live("cancels a run that waits, and one in progress, and no machine that was left gets a session", () =>

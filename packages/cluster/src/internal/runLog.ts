@@ -1,6 +1,10 @@
 /** Reads and writes the runs of a tenant as its owner. */
+import * as ManifestEntry from "@live-response/core/ManifestEntry"
+import * as ResultEvent from "@live-response/core/ResultEvent"
+import type { ResultRef } from "@live-response/core/ResultRef"
 import type { Session } from "@live-response/core/Session"
 import type { StoreError } from "@live-response/core/StoreError"
+import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -26,6 +30,14 @@ const StartedRow = Schema.Struct({
 
 const MachineRow = Schema.Struct({ n: Schema.Int, machineId: Schema.String })
 
+const CompletedRow = Schema.Struct({ entry: Schema.fromJsonString(ManifestEntry.Completed) })
+
+/** The event that a row of the manifest records. Every row of a cluster has its time. */
+const completedOf = ({ entry }: typeof CompletedRow.Type) => {
+  const { at, status: _, version: _version, ...event } = entry
+  return at === undefined ? [] : [ResultEvent.Completed.make({ ...event, at })]
+}
+
 const pageSize = 1000
 
 export interface RunLog {
@@ -37,6 +49,11 @@ export interface RunLog {
 
   /** The stored events, each with its number. */
   readonly events: (run: RunId) => Stream.Stream<typeof RunRows.EventRow.Type, StoreError>
+
+  /** Those of the results that the manifest has as completed, as the events of their completion. */
+  readonly completed: (
+    refs: ReadonlyArray<ResultRef>,
+  ) => Effect.Effect<ReadonlyArray<ResultEvent.Completed>, StoreError>
 
   /** Stores events: the first one has the number `first`. */
   readonly append: (
@@ -64,7 +81,7 @@ const pages = <A extends { readonly n: number }>(
     }),
   )
 
-const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines" | "events"> => ({
+const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines" | "events" | "completed"> => ({
   machines: (run) =>
     pages((last) =>
       read(
@@ -82,6 +99,18 @@ const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines"
             where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
       ),
     ),
+
+  completed: (refs) =>
+    Effect.forEach(Arr.chunksOf(refs, pageSize), (page) => {
+      const json = JSON.stringify(page.map(({ index, machineActionId }) => ({ action: machineActionId, idx: index })))
+      return read(
+        CompletedRow,
+        (sql, tenant) => sql`select result.entry::text as entry
+            from json_to_recordset(${json}::json) as ref (action uuid, idx int) join live_response.manifest result
+              on result.tenant = ${tenant} and result.machine_action_id = ref.action and result.idx = ref.idx
+            where result.status = 'completed'`,
+      )
+    }).pipe(Effect.map((pages) => pages.flat().flatMap(completedOf))),
 })
 
 const makeStart = ({ write }: TenantTables.TenantTables): Pick<RunLog, "start"> => ({

@@ -21,6 +21,8 @@ export class RunProgress {
   /** The results of finished sessions that are not stored and have not failed. */
   private readonly left = new Map<string, ResultRef.ActionResult>()
   private readonly finished = new Set<string>()
+  /** The actions of sessions that finished while this run waited for them. */
+  private readonly ownActions = new Set<string>()
   private readonly uncertain = new Set<string>()
 
   get counts(): Counts {
@@ -34,6 +36,11 @@ export class RunProgress {
   /** The results that a runner before this one has not downloaded. */
   get resultsLeft(): ReadonlyArray<ResultRef.ActionResult> {
     return Array.from(this.left.values())
+  }
+
+  /** Whether the result is one of a session that this run waited for, and not of one that had finished before. */
+  isOwn({ machineActionId }: ResultRef.ResultRef): boolean {
+    return this.ownActions.has(machineActionId)
   }
 
   /** Takes an event in, and returns it as it is stored: not at all if it says nothing new. */
@@ -56,7 +63,10 @@ export class RunProgress {
     const counted = this.asOfThisRun(machine, event)
     if (counted === undefined) return undefined
     this.sessions = FleetEvent.tally(this.sessions, counted)
-    if (counted.event === "ended") this.addResults(counted.action)
+    if (counted.event === "ended") {
+      if (!counted.earlier) this.ownActions.add(counted.action.id)
+      this.addResults(counted.action)
+    }
     if (counted.event === "ended" || counted.event === "notStarted" || counted.event === "unfinished") {
       this.done.add(machine)
     }

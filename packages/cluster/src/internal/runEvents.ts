@@ -1,0 +1,50 @@
+/** The events of a run that is executed: what was stored before, and the way to store more. */
+import type { BatchEvent } from "@live-response/core/BatchEvent"
+import type * as ResultEvent from "@live-response/core/ResultEvent"
+import * as ResultRef from "@live-response/core/ResultRef"
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import type { RunEvent, RunId } from "../ClusterRun.ts"
+import type * as RunLog from "./runLog.ts"
+import { RunProgress } from "./runProgress.ts"
+
+const isPresent = (event: BatchEvent): event is ResultEvent.Skipped =>
+  event.event === "skipped" && event.reason === "present"
+
+/** Reads the events of a run that were stored before. */
+export const open = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId) {
+  const progress = new RunProgress()
+  let next = 1
+  yield* Stream.runForEach(log.events(run), ({ event, n }) =>
+    Effect.sync(() => {
+      progress.take(event)
+      next = n + 1
+    }),
+  )
+  /**
+   * A result of a session of this run that is present was stored since: by an execution that ended before it could say so, or
+   * by what follows the tenant. What is watched agrees with what is stored.
+   */
+  const asStored = Effect.fnUntraced(function* (events: ReadonlyArray<BatchEvent>) {
+    const present = events.filter(isPresent).filter((event) => progress.isOwn(event))
+    const completed = new Map((yield* log.completed(present)).map((event) => [ResultRef.keyOf(event), event]))
+    return events.map((event) => (isPresent(event) ? (completed.get(ResultRef.keyOf(event)) ?? event) : event))
+  })
+  const oneAtATime = yield* Semaphore.make(1)
+  const append = (events: ReadonlyArray<RunEvent>) =>
+    Effect.suspend(() => {
+      const news = events.map((event) => progress.take(event)).filter((event) => event !== undefined)
+      if (news.length === 0) return Effect.void
+      const first = next
+      next += news.length
+      return log.append(run, first, news, progress.counts)
+    }).pipe(oneAtATime.withPermit)
+  const appendResults = (events: ReadonlyArray<BatchEvent>) =>
+    Effect.flatMap(asStored(events), (stored) => append(stored.map((result) => ({ result }))))
+  /** Appends what was stored without an event, where no execution will look at it again. */
+  const settle = Effect.suspend(() => log.completed(progress.resultsLeft.filter((ref) => progress.isOwn(ref)))).pipe(
+    Effect.flatMap((completed) => append(completed.map((result) => ({ result })))),
+  )
+  return { progress, append, appendResults, settle }
+})
