@@ -10,10 +10,12 @@ import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
 import type * as Database from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
+import { applicationName } from "./internal/runnerNames.ts"
 
 /**
  * @since 0.1.0
@@ -76,12 +78,20 @@ const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R>): Eff
  * @since 0.1.0
  * @category layers
  */
-export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, DatabaseError> =>
-  Layer.effect(
+export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, DatabaseError> => {
+  // In a layer of their own, and so in a scope of their own: a runner that leaves needs them, and a scope that is closing opens none.
+  const connections = Layer.effect(
+    SqlClient.SqlClient,
+    Effect.map(
+      Connection.connect({ ...options, applicationName: applicationName(runner) }),
+      ({ client }): SqlClient.SqlClient => client,
+    ),
+  )
+  return Layer.effect(
     Cluster,
     Effect.gen(function* () {
-      const { client } = yield* Connection.connect({ ...options, applicationName: Engine.applicationName(runner) })
-      const { register } = yield* Engine.join(client, runner)
+      const { register } = yield* Engine.join(yield* SqlClient.SqlClient, runner)
       return { each: (name, effect) => register(name, untilItEnds(name, effect)) }
     }),
-  ).pipe(Layer.provide(Reactivity.layer))
+  ).pipe(Layer.provide(connections), Layer.provide(Reactivity.layer))
+}

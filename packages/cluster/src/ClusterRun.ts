@@ -146,6 +146,28 @@ export const ClusterRun = Schema.Struct({
 export type ClusterRun = typeof ClusterRun.Type
 
 /**
+ * Who executes a run, and who could.
+ *
+ * - `runner` executes it. There is none if no runner has taken the run, or if the one that had it is gone.
+ * - `runners` are those that are alive.
+ * - `lastSeen` is when a runner has last worked on any tenant.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Execution = Schema.Struct({
+  runner: Schema.optionalKey(Schema.String),
+  runners: Schema.Array(Schema.String),
+  lastSeen: Schema.optionalKey(Schema.DateTimeUtcFromString),
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Execution = typeof Execution.Type
+
+/**
  * An event of a run: of its sessions, of its results, or that the runner waits before it tries again.
  *
  * **Details**

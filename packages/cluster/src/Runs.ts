@@ -14,11 +14,12 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
-import { type ClusterRun, type Failure, RunError, type RunEvent, RunId, RunOptions } from "./ClusterRun.ts"
+import { type ClusterRun, Execution, type Failure, RunError, type RunEvent, RunId, RunOptions } from "./ClusterRun.ts"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { KnownRow, selectKnown, toKnown } from "./internal/journalRows.ts"
 import { rowsOf } from "./internal/rows.ts"
+import * as RunnerNames from "./internal/runnerNames.ts"
 import * as RunRows from "./internal/runRows.ts"
 import { TenantError, type TenantId } from "./Tenants.ts"
 
@@ -75,6 +76,9 @@ export interface Service {
    */
   readonly watch: (run: RunId) => Stream.Stream<RunEvent, DatabaseError | RunError | Failure>
 
+  /** Who executes a run now, and which runners are alive. */
+  readonly execution: (run: RunId) => Effect.Effect<Execution, DatabaseError | RunError>
+
   /**
    * Ends a run. No further session starts; sessions in progress continue on their machines, and the run downloads nothing more.
    * It succeeds when the request is recorded. A run that no runner has taken, or whose tenant is disabled, is `cancelled` then;
@@ -108,6 +112,7 @@ const decodeRuns = rowsOf(RunRows.RunRow)
 const decodeEvents = rowsOf(RunRows.EventRow)
 const decodeKnown = rowsOf(KnownRow)
 const decodeStates = rowsOf(Schema.Struct({ ended: Schema.Boolean }))
+const decodeExecutions = rowsOf(Schema.Struct({ execution: Schema.fromJsonString(Execution) }))
 const encodeOptions = Schema.encodeEffect(Schema.fromJsonString(RunOptions))
 
 const makeSubmit = ({ patiently }: Database["Service"]): Service["submit"] =>
@@ -167,6 +172,23 @@ const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["ge
     )
 }
 
+const makeExecution =
+  ({ patiently }: Database["Service"]): Service["execution"] =>
+  (run) =>
+    patiently(
+      (sql) => sql`with alive as (select ${RunnerNames.alive(sql)} as names),
+        seen as (select max(greatest(looked_at, started_at)) as at from live_response.tenant_status)
+        select json_strip_nulls(json_build_object('runners', alive.names, 'lastSeen', seen.at, 'runner',
+            (select status.runner from live_response.tenant_status status, json_array_elements_text(alive.names) as name
+              where status.tenant = run.tenant and status.runner = name and run.state = 'running')))::text as execution
+          from live_response.cluster_runs run, alive, seen where run.run = ${run}::uuid`,
+    ).pipe(
+      Effect.flatMap(decodeExecutions),
+      Effect.flatMap(([found]) =>
+        found === undefined ? Effect.fail(new RunError({ run, problem: "Unknown" })) : Effect.succeed(found.execution),
+      ),
+    )
+
 const makeCancel =
   ({ patiently }: Database["Service"]): Service["cancel"] =>
   (run) =>
@@ -223,6 +245,7 @@ export const layer: Layer.Layer<Runs, never, Database> = Layer.effect(
       list,
       get,
       watch: makeWatch(patiently, get),
+      execution: makeExecution(database),
       cancel: makeCancel(database),
       changedFiles: (tenant, session) =>
         patiently((sql) => selectKnown(sql, sql`${tenant}::uuid`, session.comment)).pipe(

@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import { applicationName } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
 const prefix = "live_response.engine"
@@ -27,9 +28,6 @@ export const migrate = (sql: SqlClient.SqlClient): Effect.Effect<void> =>
     Effect.provideService(SqlClient.SqlClient, sql),
     Effect.asVoid,
   )
-
-/** The name that `pg_stat_activity` shows for a runner. It is cut at 63 bytes, so that of a runner must be shorter. */
-export const applicationName = (runner: string): string => `live-response ${runner}`
 
 /** Measured: after a kill -9 all runs elsewhere in some 3 s, and within the expiration of a lock and 2 s in the worst case. */
 const timing = {

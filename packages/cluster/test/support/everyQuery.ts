@@ -109,6 +109,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
         runs.cancel,
       ),
     "watch a run that has finished": () => Stream.runDrain(runs.watch(runOfQueries)),
+    "who executes a run": () => runs.execution(runOfQueries),
     "list the runs": () => runs.list(),
     "list the runs of a tenant": () => runs.list({ tenant: tenantAt(2) }),
     "files of a session": () => runs.changedFiles(tenantAt(2), other),

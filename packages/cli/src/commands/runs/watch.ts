@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
+import * as Execution from "./execution.ts"
 
 export interface Options extends Pick<EventOutput.Options, "json" | "quiet" | "noProgress" | "onOutcome"> {}
 
@@ -43,7 +44,9 @@ const show = Effect.fnUntraced(function* (
   const fleet = FleetProgress.make()
   fleet.total = machines
   const output = yield* EventOutput.make({ ...options, inCluster: { run, tenant: tenantName } }, fleet)
-  yield* introduce(output).pipe(Effect.andThen(Stream.runForEach(watch(run), reportTo(output))), output.during)
+  const events = Stream.runForEach(watch(run), reportTo(output))
+  const watching = options.quiet ? events : Effect.raceFirst(events, Execution.report(run))
+  yield* introduce(output).pipe(Effect.andThen(watching), output.during)
   if (output.hasFailed()) return yield* Failure.someFailed
 }, Effect.scoped)
 
