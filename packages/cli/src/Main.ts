@@ -52,6 +52,7 @@ import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
 import { Failure, usage } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
+import { CommandLine } from "./flags/CommandLine.ts"
 import * as HelpPages from "./HelpPages.ts"
 import * as BlockedProcess from "./BlockedProcess.ts"
 import * as Interrupt from "./Interrupt.ts"
@@ -246,7 +247,9 @@ export const run = (args: ReadonlyArray<string>) =>
     const given = withoutSynonyms(joinTextFlags(args))
     const reset = Interrupt.endsWith(exitCode.interrupted)
     const running = Command.runWith(command, { version: packageJson.version })(given)
-    return Effect.andThen(Effect.andThen(reset, checkHelp(given)), withFile(given)(running))
+    return Effect.andThen(Effect.andThen(reset, checkHelp(given)), withFile(given)(running)).pipe(
+      Effect.provideService(CommandLine, given),
+    )
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(Telemetry.layer),

@@ -34,7 +34,8 @@ const tenantWith = Effect.fnUntraced(function* (simulated: Simulator.Options) {
   const box = yield* Cli.sandbox
   const command = (...args: ReadonlyArray<string>): Cli.Command => ({
     args,
-    env: { ...service.env, ...env, ...runner },
+    // A variable that stands for a flag is for every command, and no mistake of this one.
+    env: { ...service.env, ...env, ...runner, LIVE_RESPONSE_MAX_BYTES: "1 GB" },
   })
   const { LIVE_RESPONSE_ENDPOINT: endpoint, LIVE_RESPONSE_TOKEN: token } = service.env
   return {
@@ -145,7 +146,18 @@ describe("run --cluster", { concurrent: true }, () => {
       const on = [machineAt(0), ...script]
       for (const [says, ...args] of [
         [/--detach needs --cluster TENANT/, "run", ...on, "--detach"],
-        [/leave out --download, --concurrency/, "run", ...on, "--cluster", name, "--download", "x", "-j", "3"],
+        [
+          /leave out --max-extract, --per-hour/,
+          "run",
+          ...on,
+          "--cluster",
+          name,
+          "--max-extract=1 GB",
+          "--per-hour",
+          "9",
+        ],
+        [/choose either --detach or --wait/, "run", ...on, "--cluster", name, "--detach", "--wait"],
+        [/leave out --download, -j/, "run", ...on, "--cluster", name, "--download", "x", "-j", "3"],
         [
           /--dry-run shows what this machine would do: leave out --cluster/,
           "run",

@@ -8,7 +8,9 @@ import { batchGiveUpAfter } from "@live-response/core/Timing"
 import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as CommandLine from "./CommandLine.ts"
 import * as Connection from "./Connection.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 import * as Notify from "./Notify.ts"
@@ -64,6 +66,12 @@ export const flags = {
 }
 
 export type Options = Command.Command.Config.Infer<typeof flags>
+
+/** What is wrong with a combination of these flags, if anything is. */
+export const problemOf = ({ extract }: Options): Effect.Effect<string | undefined> =>
+  Effect.map(CommandLine.typed(extract ? [] : ["--max-extract", "--max-extract-total"]), ([flag]) =>
+    flag === undefined ? undefined : `${flag} limits what --extract unpacks: add --extract`,
+  )
 
 /** The options of the library. What is not given is the library's default. */
 export const batchOptions = (options: Options): BatchOptions => ({

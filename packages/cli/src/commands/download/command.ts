@@ -80,7 +80,7 @@ export const download = Command.make(
   parameters,
   Effect.fnUntraced(function* (options) {
     const targets = yield* Targets.fromArguments(options.targets)
-    const problem = problemOf(options)
+    const problem = problemOf(options) ?? (yield* BatchOptions.problemOf(options))
     if (problem !== undefined) return yield* Failure.usage(problem)
     const environment = yield* SignIn.environment(options)
     const chosen = { ...options, selection: options, windows: yield* Quota.windows(options) }

@@ -22,6 +22,7 @@ import * as LibraryName from "../../input/LibraryName.ts"
 import * as Machines from "../../input/MachineArguments.ts"
 import { manyMachines } from "../../input/Confirmation.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
+import * as Effects from "./effects.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
@@ -138,45 +139,36 @@ const sessionParameters = {
   ),
 }
 
-type Options = Command.Command.Config.Infer<typeof packageParameters>
+/** The flags of every run. */
+export type Options = Command.Command.Config.Infer<typeof packageParameters>
 
 type SessionOptions = Command.Command.Config.Infer<typeof sessionParameters>
 
-/** What of a run the runners of a cluster decide, and what needs a directory of this machine. */
-const problemInCluster = (options: Options): string | undefined => {
-  const given = [
-    ...(Option.isSome(options.download) ? ["--download"] : []),
-    ...(Option.isSome(options.journal) ? ["--journal"] : []),
-    ...(Option.isSome(options.listen) ? ["--listen"] : []),
-    ...(options.extract ? ["--extract"] : []),
-    ...(Option.isSome(options.concurrency) ? ["--concurrency"] : []),
-    ...(Option.isSome(options.maxBytes) ? ["--max-bytes"] : []),
-    ...(Option.isSome(options.maxTotal) ? ["--max-total"] : []),
-    ...(Option.isSome(options.minFree) ? ["--min-free"] : []),
-    ...(Option.isSome(options.limitRate) ? ["--limit-rate"] : []),
-  ]
-  if (options.dryRun) return "--dry-run shows what this machine would do: leave out --cluster"
-  return given.length === 0
-    ? undefined
-    : `--cluster leaves to the runners where and how results are stored: leave out ${given.join(", ")}`
+const effects: Effects.Effects<keyof Options> = Effects.ofFlags
+
+const modeOf = ({ cluster, download }: Options): Effects.Mode => {
+  if (Option.isSome(cluster)) return "cluster"
+  return Option.isSome(download) ? "download" : "sessions"
 }
 
 /** What is wrong with a combination of flags, if anything is. */
-const problemOf = (options: Options): string | undefined => {
-  if (options.detach && Option.isNone(options.cluster)) return "--detach needs --cluster TENANT"
-  const isDownloading = Option.isSome(options.download)
+const problemOf = (options: Options): Effect.Effect<string | undefined> => {
+  const mode = modeOf(options)
+  if (options.detach && mode !== "cluster") return Effect.succeed("--detach needs --cluster TENANT")
+  if (options.detach && options.wait) return Effect.succeed("choose either --detach or --wait")
   if (options.adopt && options.cancelBlocking) {
-    return "choose either --adopt or --cancel-blocking: the session in the way is waited for or cancelled"
+    return Effect.succeed(
+      "choose either --adopt or --cancel-blocking: the session in the way is waited for or cancelled",
+    )
   }
-  if (Option.isSome(options.cluster)) return problemInCluster(options)
-  if (Option.isSome(options.listen) && !isDownloading) {
-    return "--listen shows what is downloaded: add --download DIR"
+  if (options.retryFailed && mode === "sessions" && Option.isNone(options.journal)) {
+    return Effect.succeed(
+      "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR",
+    )
   }
-  if (options.extract && !isDownloading) return "--extract unpacks downloaded files: add --download DIR"
-  if (options.retryFailed && !isDownloading && Option.isNone(options.journal)) {
-    return "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR"
-  }
-  return undefined
+  return Effect.flatMap(Effects.problemOf(effects, mode), (problem) =>
+    problem === undefined ? BatchOptions.problemOf(options) : Effect.succeed(problem),
+  )
 }
 
 /** The session that the flags describe. */
@@ -223,7 +215,7 @@ export const runSession = Effect.fnUntraced(function* (
     )
   }
   const described = yield* session
-  const problem = problemOf(options)
+  const problem = yield* problemOf(options)
   if (problem !== undefined) return yield* Failure.usage(problem)
   const environment = yield* SignIn.environment(options)
   const windows = yield* Quota.windows(options)
