@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import { CredentialReference } from "./CredentialReference.ts"
 import { Database } from "./Database.ts"
@@ -115,7 +116,7 @@ export const cloudOf = ({
 })
 
 /**
- * The registry refuses a change or a claim. `detail` says which setting is not valid.
+ * The registry refuses a change or a claim. `detail` says which setting is not valid, or which name the tenant has.
  *
  * @since 0.1.0
  * @category errors
@@ -124,7 +125,7 @@ export class TenantError extends Schema.TaggedError<TenantError>("@live-response
   "TenantError",
   {
     tenant: Schema.String,
-    problem: Schema.Literals(["Unknown", "Disabled", "PrefixTaken", "Invalid", "Unreadable"]),
+    problem: Schema.Literals(["Unknown", "Disabled", "NameTaken", "PrefixTaken", "Invalid", "Unreadable"]),
     detail: Schema.optionalKey(Schema.String),
   },
 ) {
@@ -134,6 +135,8 @@ export class TenantError extends Schema.TaggedError<TenantError>("@live-response
         return `tenant ${this.tenant} is not in the registry; add it first`
       case "Disabled":
         return `tenant ${this.tenant} is disabled; enable it first`
+      case "NameTaken":
+        return `tenant ${this.tenant} has the name ${this.detail ?? "that was given"}; choose another name`
       case "PrefixTaken":
         return `tenant ${this.tenant}: another tenant stores its results under this prefix, or did before it was removed; choose another prefix`
       case "Invalid":
@@ -154,6 +157,20 @@ export class TenantError extends Schema.TaggedError<TenantError>("@live-response
 export type NewTenant = Pick<Settings, "name" | "credential"> & Partial<Settings>
 
 /**
+ * How a change is checked.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface ChangeOptions {
+  /**
+   * Whether a name that another tenant has, in whatever case, is refused: then a name finds one tenant. Of two programs that give
+   * one name at the same time, one is refused. By default any name is allowed.
+   */
+  readonly distinctName?: boolean | undefined
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
@@ -168,12 +185,17 @@ export interface Service {
    * Adds a tenant and enables it, or replaces the settings of the one that is there. One that was removed keeps its prefix unless
    * another one is given.
    */
-  readonly add: (tenant: TenantId, settings: NewTenant) => Effect.Effect<void, DatabaseError | TenantError>
+  readonly add: (
+    tenant: TenantId,
+    settings: NewTenant,
+    options?: ChangeOptions,
+  ) => Effect.Effect<void, DatabaseError | TenantError>
 
   /** Changes the settings of a tenant. Its work restarts with the new ones. */
   readonly set: (
     tenant: TenantId,
     change: (settings: Settings) => Settings,
+    options?: ChangeOptions,
   ) => Effect.Effect<void, DatabaseError | TenantError>
 
   /** Enables or disables a tenant. What the current owner of a disabled tenant writes is refused at once. */
@@ -265,6 +287,43 @@ const defaults = { cloud: "commercial", selection: everything } satisfies Partia
 const isFree = (sql: SqlClient, tenant: TenantId, prefix: string) =>
   sql`not exists (select 1 from live_response.tenants where storage_prefix = ${prefix} and tenant <> ${tenant}::uuid)`
 
+const decodeNames = rowsOf(Schema.Struct({ tenant: TenantId, name: Schema.String }))
+
+/** The tenant that has the name, other than this one. It is locked until the transaction ends: nobody else gives a name meanwhile. */
+const namesake = Effect.fnUntraced(function* (sql: SqlClient, tenant: TenantId, name: string) {
+  yield* sql`select pg_advisory_xact_lock(hashtextextended('live_response names of tenants', 0))`
+  const rows = yield* sql`select tenant::text as tenant, name from live_response.tenants where not removed`
+  const key = name.toLowerCase()
+  return (yield* decodeNames(rows)).find((each) => each.tenant !== tenant && each.name.toLowerCase() === key)
+})
+
+/** Runs a statement that gives a tenant its name. */
+const naming = Effect.fnUntraced(function* (
+  { patiently }: Database["Service"],
+  tenant: TenantId,
+  columns: Columns,
+  { distinctName = false }: ChangeOptions,
+  statement: (sql: SqlClient) => Effect.Effect<ReadonlyArray<unknown>, SqlError>,
+) {
+  if (!distinctName) return yield* patiently(statement)
+  const { other, rows } = yield* patiently((sql) =>
+    sql.withTransaction(
+      Effect.gen(function* () {
+        const other = yield* namesake(sql, tenant, columns.name)
+        return { other, rows: other === undefined ? yield* statement(sql) : [] }
+      }),
+    ),
+  )
+  if (other !== undefined) {
+    return yield* new TenantError({
+      tenant: other.tenant,
+      problem: "NameTaken",
+      detail: TerminalText.shorten(other.name),
+    })
+  }
+  return rows
+})
+
 type Columns = typeof Columns.Encoded
 
 const put = (sql: SqlClient, tenant: TenantId, { name, settings, storagePrefix }: Columns) =>
@@ -285,7 +344,8 @@ const replace = (sql: SqlClient, { revision, tenant }: Tenant, { name, settings,
     select exists (select 1 from changed) as changed, free from free`
 
 const make = Effect.gen(function* () {
-  const { patiently } = yield* Database
+  const database = yield* Database
+  const { patiently } = database
 
   /** Changes a tenant that is in the registry. */
   const change = (tenant: TenantId, assignments: (sql: SqlClient) => Fragment) =>
@@ -318,17 +378,17 @@ const make = Effect.gen(function* () {
       (sql) => sql`select ${selected(sql)} from live_response.tenants where not removed order by name, tenant`,
     ).pipe(Effect.flatMap(readable)),
     get,
-    add: Effect.fnUntraced(function* (tenant, settings) {
+    add: Effect.fnUntraced(function* (tenant, settings, options = {}) {
       const storagePrefix = settings.storagePrefix ?? (yield* prefixOf(tenant))
       const columns = yield* encode(tenant, { ...defaults, ...settings, storagePrefix })
-      const rows = yield* patiently((sql) => put(sql, tenant, columns))
+      const rows = yield* naming(database, tenant, columns, options, (sql) => put(sql, tenant, columns))
       yield* required(tenant, "PrefixTaken")(rows)
     }),
-    set: (tenant, change) =>
+    set: (tenant, change, options = {}) =>
       Effect.gen(function* () {
         const current = yield* get(tenant)
         const columns = yield* encode(tenant, change(current))
-        const rows = yield* patiently((sql) => replace(sql, current, columns))
+        const rows = yield* naming(database, tenant, columns, options, (sql) => replace(sql, current, columns))
         const [{ changed, free }] = yield* Effect.orDie(decodeChanged(rows))
         // Somebody else may have changed it meanwhile: then the change applies to what that one wrote.
         return free ? changed : yield* refused(tenant, "PrefixTaken")

@@ -7,6 +7,7 @@ import * as Cloud from "@live-response/core/Cloud"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import * as Result from "effect/Result"
 import { named, newTenant, registry } from "./support/owners.ts"
 
 const problemOf = <A, E>(effect: Effect.Effect<A, E | Tenants.TenantError>) =>
@@ -127,6 +128,31 @@ describe("Tenants", () => {
       for (const use of [remove(one), enable(nobody, true), get(nobody), set(one, (settings) => settings)]) {
         assert.match((yield* Effect.flip(use)).message, /^tenant \S+ is not in the registry; add it first$/)
       }
+    }).pipe(Effect.provide(registry)),
+  )
+
+  it.live("gives a name to one tenant where several programs give it at once, and only where that is asked for", () =>
+    Effect.gen(function* () {
+      const { add, set } = yield* Tenants.Tenants
+      const ids = Array.from({ length: 8 }, newTenant)
+      const adding = ids.map((id, n) =>
+        Effect.result(add(id, named(n % 2 === 0 ? "wingtip" : "WingTip"), { distinctName: true })),
+      )
+      const results = yield* Effect.all(adding, { concurrency: "unbounded" })
+      const winners = ids.filter((_, n) => results[n]?._tag === "Success")
+      assert.lengthOf(winners, 1)
+      for (const result of results.filter(Result.isFailure)) {
+        assert.match(
+          result.failure.message,
+          new RegExp(`^tenant ${winners[0]} has the name wingtip; choose another name$`, "i"),
+        )
+      }
+      const other = newTenant()
+      yield* add(other, named("tailspin"), { distinctName: true })
+      const rename = (name: string) => set(other, (settings) => ({ ...settings, name }), { distinctName: true })
+      assert.match((yield* Effect.flip(rename("Wingtip"))).message, /has the name/)
+      yield* rename("Tailspin")
+      yield* add(newTenant(), named("wingtip"))
     }).pipe(Effect.provide(registry)),
   )
 

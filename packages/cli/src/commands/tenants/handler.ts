@@ -75,17 +75,11 @@ const allNamed = Effect.fnUntraced(function* (texts: ReadonlyArray<string>) {
   return Arr.dedupe(yield* Effect.forEach(texts, (text) => named(tenants, text)))
 })
 
-/** Refuses the name of another tenant, and one that has the form of an id: each text names one tenant. */
-const checkName = Effect.fnUntraced(function* (name: string, own: Tenants.TenantId) {
-  if (Schema.is(Tenants.TenantId)(name.toLowerCase())) {
-    return yield* Failure.usage(`the name ${printable(name)} has the form of a tenant's id; choose another name`)
-  }
-  const { list } = yield* Tenants.Tenants
-  const key = name.toLowerCase()
-  const other = (yield* list).find((each) => each.tenant !== own && each.name.toLowerCase() === key)
-  if (other === undefined) return
-  return yield* Failure.usage(`tenant ${other.tenant} has the name ${printable(other.name)}; choose another name`)
-})
+/** Refuses a name that has the form of an id: each text names one tenant. */
+const checkName = (name: string) =>
+  Schema.is(Tenants.TenantId)(name.toLowerCase())
+    ? Effect.fail(Failure.usage(`the name ${printable(name)} has the form of a tenant's id; choose another name`))
+    : Effect.void
 
 export const add = (text: string, settings: Tenants.NewTenant, options: Json) =>
   withRegistry(
@@ -96,8 +90,8 @@ export const add = (text: string, settings: Tenants.NewTenant, options: Json) =>
         ),
       )
       const { add, get } = yield* Tenants.Tenants
-      yield* checkName(settings.name, tenant)
-      yield* add(tenant, settings)
+      yield* checkName(settings.name)
+      yield* add(tenant, settings, { distinctName: true })
       yield* report([yield* get(tenant)], "added; its results are collected", options)
     }),
   )
@@ -113,8 +107,9 @@ export const set = (
       const { get, set } = yield* Tenants.Tenants
       const changed = yield* change(found)
       // Those of before this rule may keep their name.
-      if (changed.name !== found.name) yield* checkName(changed.name, found.tenant)
-      yield* set(found.tenant, () => changed)
+      const isRenamed = changed.name !== found.name
+      if (isRenamed) yield* checkName(changed.name)
+      yield* set(found.tenant, () => changed, { distinctName: isRenamed })
       yield* report([yield* get(found.tenant)], "changed", options)
     }),
   )
