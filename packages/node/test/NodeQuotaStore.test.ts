@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { createServer, type Socket } from "node:net"
-import { hostname } from "node:os"
+import { hostname, platform } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it, layer as shared, vi } from "@effect/vitest"
@@ -95,10 +95,24 @@ describe("NodeQuotaStore.layer", () => {
     child.once("exit", () => resume(Effect.succeed(child.pid ?? 0)))
   })
 
-  it.effect("counts the call of a crashed program as answered once it notices", () =>
+  it.effect.each([
+    { who: "a program that is gone", holder: Effect.map(endedProcess, (pid) => `${pid}@${hostname()}`) },
+    {
+      who: "a program that had the id of this one, as in a container that starts again",
+      holder: Effect.succeed(`${process.pid}@${hostname()}@1`),
+    },
+    ...(platform() === "linux"
+      ? [
+          {
+            who: "a program whose id another one has now",
+            holder: Effect.succeed(`${process.ppid}@${hostname()}@1`),
+          },
+        ]
+      : []),
+  ])("counts the call of $who as answered once it notices", ({ holder }) =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
-      yield* holding(directory, `${yield* endedProcess}@${hostname()}`)
+      yield* holding(directory, yield* holder)
       yield* TestClock.adjust(10_000)
       yield* Effect.gen(function* () {
         const log = yield* named()
@@ -113,6 +127,7 @@ describe("NodeQuotaStore.layer", () => {
 
   it.effect.each([
     { who: "a running program", holder: `1@${hostname()}` },
+    { who: "this program in an earlier release", holder: `${process.pid}@${hostname()}` },
     { who: "a program on another machine", holder: `999999999@another-machine` },
   ])("counts the permit of $who as in flight until its lease has expired, and as answered then", ({ holder }) =>
     Effect.gen(function* () {

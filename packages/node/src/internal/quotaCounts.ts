@@ -97,9 +97,12 @@ export class QuotaCounts {
   /** Answers the permits whose lease has expired or whose program is gone. Returns whether there were any. */
   private settle(now: number): boolean {
     let hasSettled = false
-    for (const { at, holder, id, lease } of this.statements.unsettled(this.log, self, now)) {
+    const unsettled = this.statements.unsettled(this.log, self, now)
+    // A program may hold many permits.
+    const gone = new Set(Array.from(new Set(unsettled.map(({ holder }) => holder))).filter(isGone))
+    for (const { at, holder, id, lease } of unsettled) {
       const hasExpired = at + lease <= now
-      if (!hasExpired && !isGone(holder)) continue
+      if (!hasExpired && !gone.has(holder)) continue
       this.statements.answer(id, hasExpired ? at + lease : now)
       hasSettled = true
     }
