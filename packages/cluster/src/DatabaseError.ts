@@ -32,6 +32,8 @@ export class InvalidAddress extends Schema.TaggedError<InvalidAddress>(
  * - `authority`: this machine does not know who signed the server's certificate
  * - `name`: the certificate is one of another host
  * - `validity`: the certificate has expired, or is not valid yet
+ * - `protocol`: the server and this program have no version or cipher of TLS in common, or the server refuses the certificate of
+ *   this program, or that it has none
  * - `unsupported`: the URL asks for an encrypted connection, and the server has none
  *
  * @since 0.1.0
@@ -39,7 +41,10 @@ export class InvalidAddress extends Schema.TaggedError<InvalidAddress>(
  */
 export class TlsFailed extends Schema.TaggedError<TlsFailed>("@live-response/cluster/DatabaseError/TlsFailed")(
   "TlsFailed",
-  { problem: Schema.Literals(["authority", "name", "validity", "unsupported"]), description: Schema.String },
+  {
+    problem: Schema.Literals(["authority", "name", "validity", "protocol", "unsupported"]),
+    description: Schema.String,
+  },
 ) {}
 
 /**
@@ -96,6 +101,8 @@ const tlsText = ({ description, problem }: TlsFailed): string => {
       return `its certificate is not one of this host (${description}); use a name that the certificate has`
     case "validity":
       return `its certificate is not valid now (${description}); renew it, or correct the clock of this machine`
+    case "protocol":
+      return `TLS failed (${description}); check the address and port in its URL, and ssl_min_protocol_version and ssl_ciphers of the server`
     case "unsupported":
       return `its URL asks for an encrypted connection (${description}); turn on ssl at the server, or change sslmode in the URL`
   }

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs"
+import { createServer, type Socket } from "node:net"
 import { assert, describe, it, layer as shared } from "@effect/vitest"
 import * as Database from "@live-response/cluster/Database"
 import * as Postgres from "@live-response/cluster/testing/PostgresServer"
@@ -59,6 +60,60 @@ describe("the URL of a database", () => {
       const error = yield* fails(`postgres://runner@db/live?sslrootcert=${path}`)
       assert.include(error.message, "which can't be read as certificates in PEM")
     }),
+  )
+})
+
+/** The port of a server that agrees to TLS, and answers the first message of it with these bytes. */
+const answering = (bytes: ReadonlyArray<number>) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
+      const sockets = new Set<Socket>()
+      const server = createServer((socket) => {
+        sockets.add(socket.on("error", () => {}))
+        socket.once("data", () => {
+          socket.write("S")
+          socket.once("data", () => socket.write(Buffer.from(bytes)))
+        })
+      })
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        const close = () => {
+          for (const socket of sockets) socket.destroy()
+          server.close()
+        }
+        if (typeof address === "object" && address !== null) resume(Effect.succeed({ port: address.port, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close),
+  ).pipe(Effect.map(({ port }) => `postgres://runner:secret-4711@127.0.0.1:${port}/live?sslmode=require`))
+
+/** A fatal alert of TLS 1.2. */
+const alert = (number: number) => [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, number]
+
+describe("a server whose TLS does not fit", () => {
+  it.live.each([
+    { what: "has no version of TLS in common", bytes: alert(70) },
+    { what: "has no cipher in common", bytes: alert(40) },
+    { what: "does not know who signed the certificate of this program", bytes: alert(48) },
+    { what: "wants a certificate", bytes: alert(116) },
+    { what: "is not one of PostgreSQL", bytes: Array.from(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")) },
+  ])("is refused at once: it $what", ({ bytes }) =>
+    Effect.gen(function* () {
+      const error = yield* fails(yield* answering(bytes))
+      assert.deepInclude(error.reason, { _tag: "TlsFailed", problem: "protocol" }, error.message)
+      assert.isFalse(error.isRetryable)
+      assert.match(
+        error.message,
+        /^PostgreSQL at 127\.0\.0\.1:\d+\/live: TLS failed \([^\n]+\); check the address and port [^\n]+$/,
+      )
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is waited for where the connection was damaged", () =>
+    Effect.gen(function* () {
+      const error = yield* fails(yield* answering(alert(20)))
+      assert.strictEqual(error.reason._tag, "Unreachable", error.message)
+    }).pipe(Effect.scoped),
   )
 })
 

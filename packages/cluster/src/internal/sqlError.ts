@@ -5,7 +5,9 @@ import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import type { TlsFailed } from "../DatabaseError.ts"
 
-const decodeState = Schema.decodeUnknownOption(Schema.Struct({ code: Schema.String }))
+const decodeState = Schema.decodeUnknownOption(
+  Schema.Struct({ code: Schema.String, message: Schema.optionalKey(Schema.String) }),
+)
 
 /**
  * The classes of states that pass: connections (08), resources (53), a server that an operator stops or that starts (57P),
@@ -31,7 +33,21 @@ export const describe = ({ message, reason }: SqlError): string =>
     ? reason.cause.message.replace(adviceOfNode, "")
     : message
 
-const ofCode = (code: string): TlsFailed["problem"] | undefined => {
+/**
+ * What OpenSSL says where the two have no version or cipher in common, or where the server refuses what this program has. Others,
+ * such as `bad record mac`, are what a damaged connection gives, and pass.
+ */
+const refusals =
+  /ALERT_(HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY|UNKNOWN_CA|ACCESS_DENIED|NO_APPLICATION_PROTOCOL|UNRECOGNIZED_NAME|\w*CERTIFICATE\w*)|UNSUPPORTED_PROTOCOL|WRONG_VERSION_NUMBER|NO_PROTOCOLS_AVAILABLE|KEY_TOO_SMALL|MD_TOO_WEAK/
+
+/** A write has the code `EPROTO`, and what OpenSSL says in its message alone. */
+const isRefusal = (code: string, message: string): boolean =>
+  code.startsWith("ERR_SSL_")
+    ? refusals.test(code)
+    : code === "EPROTO" && refusals.test(message.toUpperCase().replaceAll(" ", "_"))
+
+const ofCode = (code: string, message: string): TlsFailed["problem"] | undefined => {
+  if (isRefusal(code, message)) return "protocol"
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "validity"
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "name"
   return CertificateProblem.isUntrusted(code) ? "authority" : undefined
@@ -40,5 +56,5 @@ const ofCode = (code: string): TlsFailed["problem"] | undefined => {
 /** Why there is no encrypted connection, where a person must change something. The driver takes it for a server that is away. */
 export const tlsProblem = ({ reason }: SqlError): TlsFailed["problem"] | undefined => {
   if (reason.message === "PgConnection: Server refused TLS") return "unsupported"
-  return Option.getOrUndefined(Option.map(decodeState(reason.cause), ({ code }) => ofCode(code)))
+  return Option.getOrUndefined(Option.map(decodeState(reason.cause), ({ code, message = "" }) => ofCode(code, message)))
 }
