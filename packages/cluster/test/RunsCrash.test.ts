@@ -18,13 +18,22 @@ const start = Effect.fnUntraced(function* (
   name: string,
   { endpoint, tenant }: { readonly endpoint: string; readonly tenant: string },
   hold = "",
+  visibleSeconds = 1,
 ) {
   const server = yield* PostgresServer
   const lines = yield* Queue.unbounded<string>()
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const program = fileURLToPath(new URL("support/executorProcess.ts", import.meta.url))
-      const args = [program, `${name}-${tenant}`, Redacted.value(server.runner), endpoint, tenant, hold]
+      const args = [
+        program,
+        `${name}-${tenant}`,
+        Redacted.value(server.runner),
+        endpoint,
+        tenant,
+        hold,
+        String(visibleSeconds),
+      ]
       const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
       createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, line))
       return child
@@ -38,7 +47,8 @@ const start = Effect.fnUntraced(function* (
       Effect.repeat({ until: (left) => left === 0 }),
     )
   }
-  return { until, kill: Effect.sync(() => child.kill("SIGKILL")) }
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => child.kill(name))
+  return { until, signal, kill: signal("SIGKILL") }
 })
 
 describe.concurrent("a run whose runner is killed", () => {
@@ -80,5 +90,27 @@ describe.concurrent("a run whose runner is killed", () => {
       assert.deepInclude(events, { started: 6, ended: 6, "result completed": 6 })
       assert.deepStrictEqual(yield* sessions, [1, 1, 1, 1, 1, 1])
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(services, sharedServer))),
+  )
+
+  it.live(
+    "starts no second session where its runner is frozen right before the request, and continues a minute later",
+    () =>
+      Effect.gen(function* () {
+        const made = yield* tenantWith({ machines: machines(2) })
+        const { runs, sessions, submit } = made
+        const frozen = yield* start("frozen", made, "frozen")
+        yield* frozen.until(1, "owner")
+        const run = yield* submit()
+        yield* frozen.until(1, "starting")
+        // It searches for the session for a minute, which is longer than a request may be late.
+        yield* start("survivor", made, "", 60)
+        yield* watchAll(run)
+        assert.deepStrictEqual(yield* sessions, [1, 1])
+        yield* frozen.signal("SIGCONT")
+        yield* frozen.until(1, "ended")
+        assert.deepStrictEqual(yield* sessions, [1, 1])
+        assert.deepInclude((yield* runs.get(run)).counts, { started: 2, succeeded: 2, completed: 2 })
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(services, sharedServer))),
+    180_000,
   )
 })

@@ -1,5 +1,5 @@
 /**
- * How far a transport has come with a request.
+ * How far a transport has come with a request, and since when the request has been allowed.
  *
  * It is public because transports report it: `NodeTransport` of `@live-response/node` does.
  *
@@ -50,4 +50,20 @@ export class Progress {
 export const RequestProgress: Context.Reference<Progress | undefined> = Context.Reference(
   "@live-response/core/RequestProgress",
   { defaultValue: (): Progress | undefined => undefined },
+)
+
+/**
+ * The milliseconds since the request that this fiber makes was recorded as one that may be sent, where that was recorded.
+ *
+ * **When to use**
+ *
+ * Use it in a transport that refuses to write a request late. Without it the age is the time since the transport got the request,
+ * which does not count a program that stood still right before.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const RequestAge: Context.Reference<(() => number) | undefined> = Context.Reference(
+  "@live-response/core/RequestAge",
+  { defaultValue: (): (() => number) | undefined => undefined },
 )

@@ -7,7 +7,7 @@ import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
-import { RequestProgress } from "@live-response/core/RequestProgress"
+import { RequestAge, RequestProgress } from "@live-response/core/RequestProgress"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -59,7 +59,7 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
   // A request with a body may start a session, which must not start late.
   const clock = yield* Clock.Clock
   const executePromptly = Effect.fnUntraced(function* (request: HttpClientRequest) {
-    const prompt = dispatcher.compose(promptly(clock, yield* RequestProgress))
+    const prompt = dispatcher.compose(promptly({ clock, progress: yield* RequestProgress, age: yield* RequestAge }))
     const client = yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, prompt)
     return yield* client.execute(request)
   })

@@ -4,6 +4,7 @@ import * as Credential from "@live-response/core/Credential"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
+import { RequestAge } from "@live-response/core/RequestProgress"
 import * as Session from "@live-response/core/Session"
 import * as Timing from "@live-response/core/Timing"
 import * as NodeTransport from "@live-response/node/NodeTransport"
@@ -56,6 +57,23 @@ describe("NodeTransport.layer", () => {
       // A request that changes nothing may be late.
       yield* HttpClient.get(`${origin}/list`).pipe(Effect.provide(transport))
       assert.deepStrictEqual(seen, [...expected, "GET /list"])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("sends no request that was recorded too long before it got here", () =>
+    Effect.gen(function* () {
+      const { origin, seen, transport } = yield* setUp("monotonic", 1)
+      const post = HttpClientRequest.post(`${origin}/start`).pipe(HttpClientRequest.bodyText("{}"), HttpClient.execute)
+      const aged = (millis: number) =>
+        Effect.exit(
+          post.pipe(
+            Effect.provideService(RequestAge, () => millis),
+            Effect.provide(transport),
+          ),
+        )
+      assert.strictEqual((yield* aged(minute))._tag, "Failure")
+      assert.deepStrictEqual(seen, [])
+      assert.strictEqual((yield* aged(1000))._tag, "Success")
     }).pipe(Effect.scoped),
   )
 

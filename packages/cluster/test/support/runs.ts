@@ -11,6 +11,7 @@ import * as Credential from "@live-response/core/Credential"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -27,6 +28,8 @@ export const ownerOf = (
   endpoint: string,
   bearer = token,
   results: Layer.Layer<ResultStore.ResultStore> = ResultStore.layerMemory,
+  // So long an action may be unknown to the API: a runner that takes over waits for as long.
+  visibleWithin: Duration.Input = "1 second",
 ) =>
   NodeLiveResponse.layerOver({
     endpoint,
@@ -34,8 +37,7 @@ export const ownerOf = (
     owner: tenant,
     windows: [window],
     runWindows: [window],
-    // So long an action may be unknown to the API: a runner that takes over waits for as long.
-    visibleWithin: "1 second",
+    visibleWithin,
     retries: 3,
   }).pipe(
     Layer.provide([Credential.layerToken(Redacted.make(bearer)), PgQuotaStore.layer, results]),

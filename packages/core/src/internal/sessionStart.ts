@@ -9,6 +9,7 @@
  * - Another session in progress on the machine may be the same one, because a gateway may send a request twice. While that
  *   is unknown the journal keeps `starting`, and the next run searches for the session.
  */
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -21,6 +22,7 @@ import * as DefenderError from "../DefenderError.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
+import { RequestAge } from "../RequestProgress.ts"
 import { actionType, type Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { Settings } from "../Timing.ts"
@@ -29,7 +31,7 @@ import { only } from "./scheduleCombinators.ts"
 import * as SessionMark from "./sessionMark.ts"
 import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSearch from "./sessionSearch.ts"
-import { startStopwatch } from "./stopwatch.ts"
+import * as Stopwatch from "./stopwatch.ts"
 
 /** What to do about a machine. */
 export type Decision =
@@ -64,6 +66,11 @@ export interface Found {
   readonly as: FleetEvent.Started["as"]
   /** The machine that the answer to the request names, if it names one. */
   readonly machineId?: string | undefined
+}
+
+/** A request, with the time since the start of its last record: what a transport may still send depends on it. */
+interface Recorded {
+  age: () => number
 }
 
 /** If recording took longer than this, the entry is written again before the request is sent. */
@@ -223,17 +230,21 @@ export const make = (options: Options) => {
   const identify = makeIdentify(options, find)
 
   /** Records right before the request is sent, because a later run searches by the time of the entry. */
-  const recordStarting = (machineId: string, mark: string) =>
+  const recordStarting = (machineId: string, mark: string, request: Recorded) =>
     Effect.gen(function* () {
-      const elapsed = yield* startStopwatch
+      request.age = Stopwatch.startUnsafe(yield* Clock.Clock)
       yield* record(machineId, (of) => FleetJournal.Starting.make({ ...of, mark }))
-      return yield* elapsed
+      return request.age()
     }).pipe(Effect.repeat({ while: (elapsed) => elapsed > freshFor, times: entriesAtMost - 1 }), Effect.asVoid)
 
   const requestOnce = Effect.fnUntraced(function* (machineId: string, mark: string, maySend: () => boolean) {
     const since = yield* DateTime.now
-    const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark) : Effect.never))
-    const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), { beforeSend: begin }))
+    const request: Recorded = { age: () => 0 }
+    const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark, request) : Effect.never))
+    const answer = yield* api.run(machineId, SessionMark.stamp(session, mark), { beforeSend: begin }).pipe(
+      Effect.provideService(RequestAge, () => request.age()),
+      Effect.result,
+    )
     if (Result.isSuccess(answer)) {
       const { id, machineId } = answer.success
       return { id, as: "new", machineId } satisfies Found

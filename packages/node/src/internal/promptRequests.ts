@@ -41,11 +41,19 @@ const checked = (
   onResponseError: (...args) => handler.onResponseError?.(...args),
 })
 
+/** What is known of a request. */
+export interface Known {
+  readonly clock: Clock.Clock
+  readonly progress: Progress | undefined
+  /** The milliseconds since the request was recorded. By default those since it got here. */
+  readonly age: (() => number) | undefined
+}
+
 /** Aborts requests that could not be written for so long. Reports when one is written. */
 export const promptly =
-  (clock: Clock.Clock, progress: Progress | undefined): Dispatcher.DispatcherComposeInterceptor =>
+  ({ age, clock, progress }: Known): Dispatcher.DispatcherComposeInterceptor =>
   (dispatch) =>
   (options, handler) => {
     progress?.connecting()
-    return dispatch(options, checked(handler, stopwatch(clock), progress))
+    return dispatch(options, checked(handler, age ?? stopwatch(clock), progress))
   }
