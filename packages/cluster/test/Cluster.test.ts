@@ -14,6 +14,7 @@ import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
 import { sharedServer } from "./support/server.ts"
 
@@ -26,6 +27,59 @@ const join = Effect.fnUntraced(function* (runner: string) {
 })
 
 type Runner = Effect.Success<ReturnType<typeof join>>
+
+/** Tenants, the processes that run them, and which of those has each tenant. */
+const runnersOfTenants = Effect.gen(function* () {
+  const tenants = Array.from({ length: 8 }, () => newTenant())
+  yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, named("contoso"))))
+  const lines = yield* Queue.unbounded<{ readonly by: string; readonly line: string }>()
+  const owners = new Map<string, string>()
+  const run = (by: string, url: Redacted.Redacted<string>) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const program = fileURLToPath(new URL("support/runnerProcess.ts", import.meta.url))
+        const name = by.replace(" ", "-")
+        const args = [program, `${name}-${tenants[0]?.slice(-4)}`, Redacted.value(url), ...tenants]
+        const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+        createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, { by, line }))
+        return child
+      }),
+      (child) => Effect.sync(() => child.kill("SIGKILL")),
+    )
+  /** A runner that is killed stops nothing, so only one that lives has to stop a tenant first. */
+  const dead = new Set(["victim"])
+  const take = ({ by, line }: { readonly by: string; readonly line: string }) => {
+    const [what, tenant = ""] = line.split(" ")
+    const owner = owners.get(tenant)
+    if (what === "stopped") {
+      assert.strictEqual(owner, by, `${tenant} was stopped`)
+      owners.delete(tenant)
+      return
+    }
+    if (owner !== undefined && !dead.has(owner)) assert.fail(`${tenant} runs on ${owner} and on ${by}`)
+    owners.set(tenant, by)
+  }
+  const until = (isDone: () => boolean) => Queue.take(lines).pipe(Effect.map(take), Effect.repeat({ until: isDone }))
+  return { owners, run, tenants, until }
+})
+
+/** Counts the writes of positions whose epoch is older than that of the write before. */
+const watchStaleWrites = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
+  const database = Context.get(yield* Layer.build(Database.layerUnchecked({ url })), Database.Database)
+  for (const statement of [
+    "create table public.stale_writes (tenant uuid)",
+    `create function public.note_stale_write() returns trigger language plpgsql security definer as $$
+      begin
+        if new.epoch < old.epoch then insert into public.stale_writes values (new.tenant); end if;
+        return new;
+      end $$`,
+    `create trigger stale_writes after update on live_response.positions
+      for each row execute function public.note_stale_write()`,
+  ]) {
+    yield* database.query((sql) => sql.unsafe(statement))
+  }
+  return database.query((sql) => sql`select count(*)::int as accepted from public.stale_writes`)
+})
 
 describe("Cluster.layer", () => {
   it.live("runs each piece on one runner, and on the other one when that one leaves", () =>
@@ -55,6 +109,15 @@ describe("Cluster.layer", () => {
       yield* until(() => running.size === names.length && new Set(running.values()).size === 2)
       yield* one.leave
       yield* until(() => names.every((name) => running.get(name) === "other"))
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live("can be left at once, while the runner is still being registered", () =>
+    Effect.gen(function* () {
+      for (const name of ["brief 1", "brief 2", "brief 3"]) {
+        const { leave } = yield* join(name)
+        yield* leave
+      }
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 
@@ -92,45 +155,50 @@ describe("Cluster.layer", () => {
   it.live("runs everything elsewhere after a runner was killed, with writes of the last owners last", () =>
     Effect.gen(function* () {
       const server = yield* PostgresServer
-      const { query } = yield* Database.Database
-      const tenants = Array.from({ length: 8 }, () => newTenant())
-      yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, named("contoso"))))
-      const started = yield* Queue.unbounded<{ readonly by: string; readonly tenant: string }>()
-      const run = (by: string) =>
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const program = fileURLToPath(new URL("support/runnerProcess.ts", import.meta.url))
-            const args = [program, by, Redacted.value(server.runner), ...tenants]
-            const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-            createInterface({ input: child.stdout }).on("line", (tenant) => Queue.offerUnsafe(started, { by, tenant }))
-            return child
-          }),
-          (child) => Effect.sync(() => child.kill("SIGKILL")),
-        )
-      const owners = new Map<string, string>()
-      const until = (isDone: () => boolean) =>
-        Queue.take(started).pipe(
-          Effect.map(({ by, tenant }) => {
-            owners.set(tenant, by)
-          }),
-          Effect.repeat({ until: isDone }),
-        )
-      const victim = yield* run("victim")
+      const { owners, run, tenants, until } = yield* runnersOfTenants
+      const victim = yield* run("victim", server.runner)
       yield* until(() => owners.size === tenants.length)
-      yield* run("survivor")
+      yield* run("survivor", server.runner)
       yield* until(() => new Set(owners.values()).size === 2)
       victim.kill("SIGKILL")
       yield* until(() => tenants.every((tenant) => owners.get(tenant) === "survivor"))
-      const rows = yield* query(
-        (
-          sql,
-        ) => sql`select t.tenant::text as tenant from live_response.tenants t join live_response.positions p using (tenant)
+      const rows = yield* Database.Database.use(({ query }) =>
+        query(
+          (
+            sql,
+          ) => sql`select t.tenant::text as tenant from live_response.tenants t join live_response.positions p using (tenant)
           where t.epoch = p.epoch and t.tenant = any (${`{${tenants.join(",")}}`}::uuid[]) order by 1`,
+        ),
       )
       assert.deepStrictEqual(
         rows,
         tenants.map((tenant) => ({ tenant })),
       )
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(registry, sharedServer))),
+  )
+
+  it.live(
+    "stops what a runner has that is cut off from the database before another one starts it, and accepts no late write",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* PostgresServer
+        const staleWrites = yield* watchStaleWrites(server.owner)
+        const url = new URL(Redacted.value(server.runner))
+        const hole = yield* NetworkHole.make(Number(url.port))
+        url.port = String(hole.port)
+        const { owners, run, tenants, until } = yield* runnersOfTenants
+        yield* run("cut off", Redacted.make(url.href))
+        yield* until(() => owners.size === tenants.length)
+        yield* run("other", server.runner)
+        yield* until(() => tenants.every((tenant) => owners.has(tenant)) && new Set(owners.values()).size === 2)
+        yield* hole.open
+        // That no tenant has two owners is checked with each line of a runner.
+        yield* until(() => tenants.every((tenant) => owners.get(tenant) === "other"))
+        yield* hole.mend
+        // What was on its way arrives, and the runner joins again.
+        yield* until(() => tenants.every((tenant) => owners.has(tenant)) && new Set(owners.values()).size === 2)
+        assert.deepStrictEqual(yield* staleWrites, [{ accepted: 0 }])
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(registry, sharedServer))),
+    180_000,
   )
 })

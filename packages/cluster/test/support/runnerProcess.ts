@@ -1,4 +1,4 @@
-/** A runner as a process. It saves a position of each tenant it has, ten times a second, and prints each tenant that it starts. */
+/** A runner as a process. It saves a position of each tenant it has, ten times a second, and prints each tenant that it starts and stops. */
 import { writeSync } from "node:fs"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
@@ -26,8 +26,10 @@ const collect = (tenant: Tenants.TenantId) =>
       save(selection, ActionFeed.Position.make({ since, open: [] })),
     )
     yield* saveNow
-    yield* Effect.sync(() => writeSync(1, `${tenant}\n`))
-    yield* Effect.repeat(saveNow, Schedule.spaced("100 millis"))
+    yield* Effect.sync(() => writeSync(1, `started ${tenant}\n`))
+    yield* Effect.repeat(saveNow, Schedule.spaced("100 millis")).pipe(
+      Effect.ensuring(Effect.sync(() => writeSync(1, `stopped ${tenant}\n`))),
+    )
   }).pipe(Effect.provide(Layer.fresh(PgPositions.layer.pipe(Layer.provide(TenantOwner.layer(tenant))))), Effect.asVoid)
 
 const program = Effect.gen(function* () {
