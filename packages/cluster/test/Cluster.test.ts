@@ -49,7 +49,9 @@ const runnersOfTenants = Effect.gen(function* () {
   /** A runner that is killed stops nothing, so only one that lives has to stop a tenant first. */
   const dead = new Set(["victim"])
   const take = ({ by, line }: { readonly by: string; readonly line: string }) => {
-    const [what, tenant = ""] = line.split(" ")
+    // Other lines are those of the log.
+    const [, what, tenant] = /^(started|stopped) (\S+)$/.exec(line) ?? []
+    if (tenant === undefined) return
     const owner = owners.get(tenant)
     if (what === "stopped") {
       assert.strictEqual(owner, by, `${tenant} was stopped`)

@@ -1,55 +1,12 @@
 /** Runners as processes, of which one is killed while it executes a run: the other one resumes it. */
-import { spawn } from "node:child_process"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
-import * as Redacted from "effect/Redacted"
 import { machines } from "../../core/test/support/fleets.ts"
+import { start } from "./support/executors.ts"
 import { sharedServer } from "./support/server.ts"
 import { namesOf, services, tenantWith, watchAll } from "./support/runTenants.ts"
-
-/** Starts a runner, and returns the lines that it prints. */
-const start = Effect.fnUntraced(function* (
-  name: string,
-  { endpoint, tenant }: { readonly endpoint: string; readonly tenant: string },
-  hold = "",
-  visibleSeconds = 1,
-) {
-  const server = yield* PostgresServer
-  const lines = yield* Queue.unbounded<string>()
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      const program = fileURLToPath(new URL("support/executorProcess.ts", import.meta.url))
-      const args = [
-        program,
-        `${name}-${tenant}`,
-        Redacted.value(server.runner),
-        endpoint,
-        tenant,
-        hold,
-        String(visibleSeconds),
-      ]
-      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-      createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, line))
-      return child
-    }),
-    (child) => Effect.sync(() => child.kill("SIGKILL")),
-  )
-  const until = (count: number, line: string) => {
-    let left = count
-    return Queue.take(lines).pipe(
-      Effect.map((printed) => (printed === line ? --left : left)),
-      Effect.repeat({ until: (left) => left === 0 }),
-    )
-  }
-  const signal = (name: NodeJS.Signals) => Effect.sync(() => child.kill(name))
-  return { until, signal, kill: signal("SIGKILL") }
-})
 
 describe.concurrent("a run whose runner is killed", () => {
   it.live.each([
@@ -90,27 +47,5 @@ describe.concurrent("a run whose runner is killed", () => {
       assert.deepInclude(events, { started: 6, ended: 6, "result completed": 6 })
       assert.deepStrictEqual(yield* sessions, [1, 1, 1, 1, 1, 1])
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(services, sharedServer))),
-  )
-
-  it.live(
-    "starts no second session where its runner is frozen right before the request, and continues a minute later",
-    () =>
-      Effect.gen(function* () {
-        const made = yield* tenantWith({ machines: machines(2) })
-        const { runs, sessions, submit } = made
-        const frozen = yield* start("frozen", made, "frozen")
-        yield* frozen.until(1, "owner")
-        const run = yield* submit()
-        yield* frozen.until(1, "starting")
-        // It searches for the session for a minute, which is longer than a request may be late.
-        yield* start("survivor", made, "", 60)
-        yield* watchAll(run)
-        assert.deepStrictEqual(yield* sessions, [1, 1])
-        yield* frozen.signal("SIGCONT")
-        yield* frozen.until(1, "ended")
-        assert.deepStrictEqual(yield* sessions, [1, 1])
-        assert.deepInclude((yield* runs.get(run)).counts, { started: 2, succeeded: 2, completed: 2 })
-      }).pipe(Effect.scoped, Effect.provide(Layer.merge(services, sharedServer))),
-    180_000,
   )
 })

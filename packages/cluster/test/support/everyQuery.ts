@@ -26,6 +26,7 @@ import * as Stream from "effect/Stream"
 import { other } from "../../../core/test/support/JournalSuite.ts"
 import { completed, failed } from "../../../core/test/support/ManifestSuite.ts"
 import { positionAt, sessions } from "../../../core/test/support/PositionSuite.ts"
+import * as RunLog from "../../src/internal/runLog.ts"
 import { resultAt, runOfQueries, tenantAt } from "./manyRows.ts"
 
 /** What the queries need, as the owner of the tenant that has most rows. `database` is that of runners. */
@@ -70,6 +71,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
   const runs = yield* Runs.Runs
   const status = yield* TenantStatus.TenantStatus
   const run = yield* journal.open(other)
+  const log = yield* RunLog.make
   const { open } = yield* QuotaStore.QuotaStore
   const lease = Duration.minutes(2)
   const quota = yield* open({
@@ -109,6 +111,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
         runs.cancel,
       ),
     "watch a run that has finished": () => Stream.runDrain(runs.watch(runOfQueries)),
+    "find the stored results of a run": (n: number) => log.completed([resultAt(n), resultAt(n + 1), resultAt(n + 2)]),
     "who executes a run": () => runs.execution(runOfQueries),
     "list the runs": () => runs.list(),
     "list the runs of a tenant": () => runs.list({ tenant: tenantAt(2) }),

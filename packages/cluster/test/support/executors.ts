@@ -1,0 +1,46 @@
+/** Runners as processes, each of which executes the runs of one tenant. */
+import { spawn } from "node:child_process"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
+
+/** Starts a runner, and returns the lines that it prints. */
+export const start = Effect.fnUntraced(function* (
+  name: string,
+  { endpoint, tenant }: { readonly endpoint: string; readonly tenant: string },
+  hold = "",
+  visibleSeconds = 1,
+) {
+  const server = yield* PostgresServer
+  const lines = yield* Queue.unbounded<string>()
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const program = fileURLToPath(new URL("executorProcess.ts", import.meta.url))
+      const args = [
+        program,
+        `${name}-${tenant}`,
+        Redacted.value(server.runner),
+        endpoint,
+        tenant,
+        hold,
+        String(visibleSeconds),
+      ]
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+      createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, line))
+      return child
+    }),
+    (child) => Effect.sync(() => child.kill("SIGKILL")),
+  )
+  const until = (count: number, line: string) => {
+    let left = count
+    return Queue.take(lines).pipe(
+      Effect.map((printed) => (printed === line ? --left : left)),
+      Effect.repeat({ until: (left) => left === 0 }),
+    )
+  }
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => child.kill(name))
+  return { until, signal, kill: signal("SIGKILL") }
+})
