@@ -22,7 +22,7 @@ import * as LibraryName from "../../input/LibraryName.ts"
 import * as Machines from "../../input/MachineArguments.ts"
 import { manyMachines } from "../../input/Confirmation.ts"
 import * as TimeArgument from "../../input/TimeArgument.ts"
-import * as Effects from "./effects.ts"
+import * as FlagModes from "./flagModes.ts"
 
 /** Help and usage errors do not load what calls the API. */
 const loadHandler = Effect.promise(() => import("./handler.ts"))
@@ -144,9 +144,9 @@ export type Options = Command.Command.Config.Infer<typeof packageParameters>
 
 type SessionOptions = Command.Command.Config.Infer<typeof sessionParameters>
 
-const effects: Effects.Effects<keyof Options> = Effects.ofFlags
+const flagModes: FlagModes.FlagModes<keyof Options> = FlagModes.flagModes
 
-const modeOf = ({ cluster, download }: Options): Effects.Mode => {
+const modeOf = ({ cluster, download }: Options): FlagModes.Mode => {
   if (Option.isSome(cluster)) return "cluster"
   return Option.isSome(download) ? "download" : "sessions"
 }
@@ -166,7 +166,7 @@ const problemOf = (options: Options): Effect.Effect<string | undefined> => {
       "--retry-failed reads which sessions failed from a journal: add --download DIR or --journal DIR",
     )
   }
-  return Effect.flatMap(Effects.problemOf(effects, mode), (problem) =>
+  return Effect.flatMap(FlagModes.problemOf(flagModes, mode), (problem) =>
     problem === undefined ? BatchOptions.problemOf(options) : Effect.succeed(problem),
   )
 }

@@ -5,15 +5,15 @@ import * as CommandLine from "../../flags/CommandLine.ts"
 /** How a run is executed: by the cluster, or by this machine, which downloads its results or does not. */
 export type Mode = "cluster" | "download" | "sessions"
 
-/** Where each flag has an effect, by its option. */
-export type Effects<Option extends string = string> = Readonly<Record<Option, ReadonlyArray<Mode>>>
+/** The modes in which each flag has an effect, by its option. */
+export type FlagModes<Option extends string = string> = Readonly<Record<Option, ReadonlyArray<Mode>>>
 
 const everywhere: ReadonlyArray<Mode> = ["cluster", "download", "sessions"]
 const onThisMachine: ReadonlyArray<Mode> = ["download", "sessions"]
 const ofDownloads: ReadonlyArray<Mode> = ["download"]
 
 /** Of every flag: the command does not compile while one is missing. */
-export const ofFlags = {
+export const flagModes = {
   machines: everywhere,
   lists: everywhere,
   tag: everywhere,
@@ -65,7 +65,7 @@ export const ofFlags = {
   perHour: ofDownloads,
   windows: ofDownloads,
   polite: ofDownloads,
-} satisfies Effects
+} satisfies FlagModes
 
 /** The flags whose name is not the one of their option. */
 const otherNames: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -77,12 +77,12 @@ const namesOf = (option: string): ReadonlyArray<string> =>
   otherNames[option] ?? [`--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`]
 
 /** The flags that were typed and have no effect, by their names. */
-const typedInVain = (effects: Effects, mode: Mode): Effect.Effect<ReadonlyArray<string>> =>
-  CommandLine.typed(Object.entries(effects).flatMap(([option, modes]) => (modes.includes(mode) ? [] : namesOf(option))))
+const typedInVain = (modesOf: FlagModes, mode: Mode): Effect.Effect<ReadonlyArray<string>> =>
+  CommandLine.typed(Object.entries(modesOf).flatMap(([option, modes]) => (modes.includes(mode) ? [] : namesOf(option))))
 
 /** What is wrong with the flags of a run in this mode, if anything is. */
-export const problemOf = (effects: Effects, mode: Mode): Effect.Effect<string | undefined> =>
-  Effect.map(typedInVain(effects, mode), (flags) => {
+export const problemOf = (modesOf: FlagModes, mode: Mode): Effect.Effect<string | undefined> =>
+  Effect.map(typedInVain(modesOf, mode), (flags) => {
     if (flags.length === 0) return undefined
     if (flags.includes("--dry-run")) return "--dry-run shows what this machine would do: leave out --cluster"
     const names = flags.join(", ")
