@@ -6,12 +6,14 @@
  * costs is the work, and the rest is how this program does it. Runs take turns; the figures are those of the operating system for
  * the finished process (GNU time): CPU is user and system, memory is the peak. Every file is compared with what was served.
  *
- *     node packages/cli/bench/bytes.mjs [--rounds N] [--work large,medium,small,huge] [--peers ours,undici] [--tls] [-j N]
- *         [--latency MS] [--rate MBIT] [--json FILE] [--write] [--gate] [--reference]
+ *     node packages/cli/bench/bytes.mjs [--rounds N] [--work large,half,medium,small,huge] [--peers ours,undici] [--base undici]
+ *         [--tls] [-j N] [--latency MS] [--rate MBIT] [--json FILE] [--write] [--gate] [--reference]
  *
- * `--latency` and `--rate` put the servers behind a link of that round trip and that many Mbit/s. `--write` replaces the table
- * in `docs/performance.md`. `--gate` fails if a ratio of CPU is worse by a quarter than in `bytes.reference.json`, which
- * `--reference` writes.
+ * `--peers node,deno,bun` are a program with core alone, in these runtimes. `--base` is the peer that the CPU of the others is
+ * divided by. `--latency` and `--rate` put the servers behind a link of that round trip and that many Mbit/s. `--write` replaces
+ * the table in `docs/performance.md` for such connections: plain, over TLS or through a link, or the one of runtimes.
+ * `npm run bench:bytes:write` replaces them all. `--gate` fails if a ratio of CPU is worse by a quarter than in
+ * `bytes.reference.json`, which `--reference` writes.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { createHash, randomFillSync } from "node:crypto"
@@ -23,6 +25,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   openSync,
   writeSync,
@@ -38,6 +41,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { figure, table } from "../../core/bench/table.ts"
+import { binaryOf } from "../../core/test/runtimes/binaries.ts"
 import { worse, writeReference, writeToPage } from "./bytes/report.mjs"
 
 const { values } = parseArgs({
@@ -45,6 +49,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     work: { type: "string", default: "large,medium,small" },
     peers: { type: "string" },
+    base: { type: "string", default: "undici" },
     tls: { type: "boolean", default: false },
     concurrency: { type: "string", short: "j", default: "8" },
     latency: { type: "string", default: "0" },
@@ -58,6 +63,7 @@ const { values } = parseArgs({
 
 const works = {
   large: { name: "1 × 2 GiB", count: 1, bytes: 2 * 1024 ** 3 },
+  half: { name: "1 × 512 MiB", count: 1, bytes: 512 * 1024 ** 2 },
   medium: { name: "200 × 1 MiB", count: 200, bytes: 1024 ** 2 },
   small: { name: "2,000 × 4 KiB", count: 2000, bytes: 4096 },
   /** It shows whether memory stays flat. The file is sparse, and what is downloaded goes to the disk. */
@@ -91,6 +97,9 @@ const outOf = ({ isSparse }) => join(isSparse === true ? disk : root, "out")
 const writeFiles = ({ bytes, count, isSparse = false }) => {
   rmSync(join(root, "www"), { recursive: true, force: true })
   mkdirSync(join(root, "www"))
+  // Azure's library requires an account and a container in an address.
+  mkdirSync(join(root, "www/account"))
+  symlinkSync("..", join(root, "www/account/container"))
   const block = Buffer.alloc(Math.min(bytes, 1024 ** 2))
   return Array.from({ length: count }, (_, n) => {
     const hash = createHash("sha256")
@@ -231,13 +240,37 @@ const peers = {
         createRequire(import.meta.url).resolve("@azure/storage-blob")
         return undefined
       } catch {
-        return "@azure/storage-blob is not installed (npm install --no-save @azure/storage-blob)"
+        return "it is not installed: npm install --prefix /tmp/peers @azure/storage-blob, and set NODE_PATH=/tmp/peers/node_modules"
       }
     })(),
-    command: script("azure.ts"),
+    command: script("azure.mjs"),
     path: String,
   },
 }
+
+/** A program with core alone. `flags` let a runtime do what Node does. */
+const runtime = (name, binary, flags) => ({
+  name,
+  missing: binary === undefined ? `${name} is not installed` : undefined,
+  command: (work, { api }, out) => [
+    binary,
+    ...flags,
+    join(here, "bytes/core.ts"),
+    api,
+    out,
+    String(work.count),
+    concurrency,
+  ],
+  path: (n) => `${nameOf(n)}/0.bin`,
+})
+
+const runtimes = {
+  node: runtime(`Node ${process.versions.node}`, process.execPath, []),
+  deno: runtime("Deno", binaryOf("deno"), ["run", "-A", "--no-remote", "--no-lock", "--node-modules-dir=manual"]),
+  bun: runtime("Bun", binaryOf("bun"), ["run", "--no-install"]),
+}
+
+const all = { ...peers, ...runtimes }
 
 /** Runs a command to its end under GNU time. */
 const measure = (command) => {
@@ -266,8 +299,8 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 
 const named = values.peers?.split(",") ?? (values.gate || values.reference ? ["ours", "undici"] : Object.keys(peers))
 const chosen = named.flatMap((key) => {
-  const peer = peers[key]
-  if (peer === undefined) throw new Error(`there is no peer ${key}; there are ${Object.keys(peers).join(", ")}`)
+  const peer = all[key]
+  if (peer === undefined) throw new Error(`there is no peer ${key}; there are ${Object.keys(all).join(", ")}`)
   if (peer.missing !== undefined) console.error(`${peer.name} does not take part: ${peer.missing}`)
   return peer.missing === undefined ? [{ ...peer, key }] : []
 })
@@ -294,7 +327,7 @@ for (const key of values.work.split(",")) {
   }
   stop()
   // Pairs of one round, so that what else the machine did meanwhile counts for both.
-  const base = runs.get("undici")
+  const base = runs.get(values.base)
   const curl = runs.get("curl")
   for (const { key: peerKey, name } of chosen) {
     const own = runs.get(peerKey) ?? []
@@ -323,7 +356,7 @@ const head = [
   "work",
   "program",
   "CPU, s",
-  "over undici",
+  `over ${values.base}`,
   "CPU, ms a file",
   "peak memory, MiB",
   "wall, s",
@@ -340,10 +373,17 @@ const conditions = [
   `${concurrency} at once`,
   `medians of ${values.rounds}`,
 ].join(", ")
+/** The table's name on the page. */
+const page = [
+  "bytes",
+  ...(tls === undefined ? [] : ["tls"]),
+  ...(shaped.length > 0 ? ["link"] : []),
+  ...(values.base in runtimes ? ["runtimes"] : []),
+].join(":")
 const report = `${conditions}:\n\n${table(head, rows)}`
 console.log(report)
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
-if (values.write) writeToPage("bytes", report)
+if (values.write) writeToPage(page, report)
 if (values.reference) writeReference(results)
 if (values.gate) {
   const found = worse(results)

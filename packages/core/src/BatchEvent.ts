@@ -9,6 +9,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
+import * as TrustedInstance from "./internal/trustedInstance.ts"
 import { ResultError } from "./ResultError.ts"
 import { ResultEvent } from "./ResultEvent.ts"
 
@@ -109,9 +110,9 @@ export const tally = (summary: Summary, event: BatchEvent): Summary => {
   const { at } = event
   switch (event.event) {
     case "linked":
-      return Summary.make({ ...summary, at, links: summary.links + 1 })
+      return TrustedInstance.make(Summary, { ...summary, at, links: summary.links + 1 })
     case "completed":
-      return Summary.make({
+      return TrustedInstance.make(Summary, {
         ...summary,
         at,
         completed: summary.completed + 1,
@@ -119,9 +120,9 @@ export const tally = (summary: Summary, event: BatchEvent): Summary => {
         ...(event.unchecked === true ? { unchecked: (summary.unchecked ?? 0) + 1 } : {}),
       })
     case "skipped":
-      return Summary.make({ ...summary, at, skipped: summary.skipped + 1 })
+      return TrustedInstance.make(Summary, { ...summary, at, skipped: summary.skipped + 1 })
     case "failed":
-      return Summary.make({ ...summary, at, failed: summary.failed + 1 })
+      return TrustedInstance.make(Summary, { ...summary, at, failed: summary.failed + 1 })
     case "extracted":
     case "notExtracted":
     case "progress":

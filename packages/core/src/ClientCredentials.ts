@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Cloud from "./Cloud.ts"
 import * as Credential from "./Credential.ts"
 import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
-import type { Trouble } from "./internal/connectionFailure.ts"
+import * as Connection from "./internal/connectionFailure.ts"
 import * as ForeignNumber from "./internal/foreignNumber.ts"
 import * as EntraErrors from "./internal/entraErrors.ts"
 import * as Http from "./internal/httpExchange.ts"
@@ -107,8 +107,8 @@ export const make = Effect.fnUntraced(function* (
   )
 })
 
-const unreachable = ({ cause, description }: Trouble) =>
-  new CredentialError({ reason: new Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }) })
+const unreachable = (trouble: Connection.Trouble) =>
+  new CredentialError({ reason: new Unreachable(Connection.fieldsOf(trouble)) })
 
 /**
  * The credential as a layer.

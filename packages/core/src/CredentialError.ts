@@ -65,16 +65,21 @@ export class Unusable extends Schema.TaggedError<Unusable>("@live-response/core/
 
 /**
  * The sign-in server can't be reached, or is in trouble itself. `kind` says why there is no connection, where that is
- * known.
+ * known. `hasAnswered` says that an answer started, and was not read to its end.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/core/CredentialError/Unreachable")(
   "Unreachable",
-  { description: Schema.String, kind: Schema.optionalKey(Connection.Cause) },
+  {
+    description: Schema.String,
+    kind: Schema.optionalKey(Connection.Cause),
+    hasAnswered: Schema.optionalKey(Schema.Literal(true)),
+  },
 ) {
   override get message(): string {
+    if (this.hasAnswered === true) return `the sign-in server's ${Connection.brokenAnswer(this.description)}`
     const next =
       this.kind !== undefined && Connection.isLasting(this.kind)
         ? Connection.nextStep(this.kind)

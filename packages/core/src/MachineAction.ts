@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ApiSchema from "./internal/apiSchema.ts"
 import * as Lenient from "./internal/lenientFields.ts"
+import * as TrustedInstance from "./internal/trustedInstance.ts"
 
 /**
  * The id of a machine action, which is a GUID. Decoding puts it in lower case, so that one action has one directory and one
@@ -190,13 +191,14 @@ const commandStatusOf = spelled("Created", "Completed", "Failed")
 
 const decodeId = Schema.decodeUnknownOption(MachineActionId)
 
-const paramsOf = (value: unknown): Record<string, string> =>
-  Object.fromEntries(
-    Lenient.items(value).flatMap((param) => {
-      const key = Lenient.text(Lenient.member(param, "key"))
-      return key === undefined ? [] : [[key, Lenient.flatText(Lenient.member(param, "value")) ?? ""]]
-    }),
-  )
+const paramsOf = (value: unknown): Record<string, string> => {
+  const params: Record<string, string> = {}
+  for (const param of Lenient.items(value)) {
+    const key = Lenient.text(Lenient.member(param, "key"))
+    if (key !== undefined) params[key] = Lenient.flatText(Lenient.member(param, "value")) ?? ""
+  }
+  return params
+}
 
 const errorsOf = (value: unknown): ReadonlyArray<string> =>
   (typeof value === "string" ? [value] : Lenient.items(value)).flatMap((error) => Lenient.flatText(error) ?? [])
@@ -216,24 +218,18 @@ const mostCommands = 200
 const commandFromApi = (value: unknown, position: number): Command => {
   const index = Lenient.wholeNumber(Lenient.member(value, "index"))
   const command = Lenient.member(value, "command")
-  return Command.make(
-    {
-      index: index === undefined || index < 0 ? position : index,
-      type: commandTypeOf(Lenient.member(command, "type")),
-      status: commandStatusOf(Lenient.member(value, "commandStatus")),
-      params: paramsOf(Lenient.member(command, "params")),
-      ...Lenient.present({
-        startTime: Lenient.instant(Lenient.member(value, "startTime")),
-        endTime: Lenient.instant(Lenient.member(value, "endTime")),
-      }),
-      errors: errorsOf(Lenient.member(value, "errors")),
-    },
-    asDecoded,
-  )
+  return TrustedInstance.make(Command, {
+    index: index === undefined || index < 0 ? position : index,
+    type: commandTypeOf(Lenient.member(command, "type")),
+    status: commandStatusOf(Lenient.member(value, "commandStatus")),
+    params: paramsOf(Lenient.member(command, "params")),
+    ...Lenient.present({
+      startTime: Lenient.instant(Lenient.member(value, "startTime")),
+      endTime: Lenient.instant(Lenient.member(value, "endTime")),
+    }),
+    errors: errorsOf(Lenient.member(value, "errors")),
+  })
 }
-
-/** What was converted member by member is not checked once more: a page has 10,000 actions. */
-const asDecoded = { disableChecks: true }
 
 /**
  * Decodes a machine action in the API's own shape, or says in a few words why it can't be read. It never throws.
@@ -272,34 +268,31 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
   if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
   if (commands.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
   return Result.succeed(
-    MachineAction.make(
-      {
-        id,
-        type: typeOf(of("type")),
-        status: statusOf(of("status")),
-        ...Lenient.present({
-          machineId: Lenient.text(of("machineId")),
-          computerDnsName: Lenient.text(of("computerDnsName")),
-          requestor: Lenient.text(of("requestor")),
-          requestorComment: Lenient.text(of("requestorComment")),
-          title: Lenient.text(of("title")),
-          scope: Lenient.text(of("scope")),
-          externalID: Lenient.text(of("externalID")) ?? Lenient.text(of("externalId")),
-          requestSource: Lenient.text(of("requestSource")),
-          cancellationRequestor: Lenient.text(of("cancellationRequestor")),
-          cancellationComment: Lenient.text(of("cancellationComment")),
-          cancelled: Lenient.instant(of("cancellationDateTimeUtc")),
-          created: Lenient.instant(of("creationDateTimeUtc")),
-          // The same field, which lists name without "Date".
-          updated: Lenient.instant(of("lastUpdateDateTimeUtc")) ?? Lenient.instant(of("lastUpdateTimeUtc")),
-          errorHResult: Lenient.number(of("errorHResult")),
-          troubleshootInfo: Lenient.flatText(of("troubleshootInfo")),
-          relatedFileInfo: relatedFileOf(of("relatedFileInfo")),
-        }),
-        commands: commands.map(commandFromApi),
-      },
-      asDecoded,
-    ),
+    TrustedInstance.make(MachineAction, {
+      id,
+      type: typeOf(of("type")),
+      status: statusOf(of("status")),
+      ...Lenient.present({
+        machineId: Lenient.text(of("machineId")),
+        computerDnsName: Lenient.text(of("computerDnsName")),
+        requestor: Lenient.text(of("requestor")),
+        requestorComment: Lenient.text(of("requestorComment")),
+        title: Lenient.text(of("title")),
+        scope: Lenient.text(of("scope")),
+        externalID: Lenient.text(of("externalID")) ?? Lenient.text(of("externalId")),
+        requestSource: Lenient.text(of("requestSource")),
+        cancellationRequestor: Lenient.text(of("cancellationRequestor")),
+        cancellationComment: Lenient.text(of("cancellationComment")),
+        cancelled: Lenient.instant(of("cancellationDateTimeUtc")),
+        created: Lenient.instant(of("creationDateTimeUtc")),
+        // The same field, which lists name without "Date".
+        updated: Lenient.instant(of("lastUpdateDateTimeUtc")) ?? Lenient.instant(of("lastUpdateTimeUtc")),
+        errorHResult: Lenient.number(of("errorHResult")),
+        troubleshootInfo: Lenient.flatText(of("troubleshootInfo")),
+        relatedFileInfo: relatedFileOf(of("relatedFileInfo")),
+      }),
+      commands: commands.map(commandFromApi),
+    }),
   )
 }
 

@@ -11,16 +11,22 @@ import { CredentialError } from "./CredentialError.ts"
 import { Problem, StoreError } from "./StoreError.ts"
 
 /**
- * There is no answer: the connection can't be opened, or it broke. `kind` says why there is no connection, where that is known.
+ * There is no answer, or not all of it: the connection can't be opened, or it broke. `kind` says why there is no connection,
+ * where that is known. `hasAnswered` says that an answer started, and was not read to its end.
  *
  * @since 0.1.0
  * @category reasons
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response/core/ObjectStoreError/Unreachable")(
   "Unreachable",
-  { description: Schema.String, kind: Schema.optionalKey(Connection.Cause) },
+  {
+    description: Schema.String,
+    kind: Schema.optionalKey(Connection.Cause),
+    hasAnswered: Schema.optionalKey(Schema.Literal(true)),
+  },
 ) {
   override get message(): string {
+    if (this.hasAnswered === true) return `its ${Connection.brokenAnswer(this.description)}`
     return `it does not answer (${this.description}); check the network, the proxy and the address of the object store`
   }
 }

@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import type { Keys } from "./AwsSignature.ts"
 import * as Credential from "./Credential.ts"
 import { CredentialError, Missing, Refused, Unreachable } from "./CredentialError.ts"
-import type { Trouble } from "./internal/connectionFailure.ts"
+import * as Connection from "./internal/connectionFailure.ts"
 import { foreignText } from "./internal/foreignText.ts"
 import * as Http from "./internal/httpExchange.ts"
 import { elementOf, unescapeXml } from "./internal/objectRequest.ts"
@@ -41,8 +41,8 @@ const Answered = Schema.Struct({
 const decodeAnswer = Schema.decodeUnknownOption(Answered)
 const decodeJsonAnswer = Schema.decodeUnknownOption(Schema.fromJsonString(Answered))
 
-const unreachable = ({ cause, description }: Trouble) =>
-  new CredentialError({ reason: new Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) }) })
+const unreachable = (trouble: Connection.Trouble) =>
+  new CredentialError({ reason: new Unreachable(Connection.fieldsOf(trouble)) })
 
 const missing = (description: string) => new CredentialError({ reason: new Missing({ description }) })
 

@@ -15,6 +15,7 @@ import type * as ManifestEntry from "./ManifestEntry.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 import { ResultRef } from "./ResultRef.ts"
 import { isOfOneFile, type StoreError } from "./StoreError.ts"
+import * as TrustedInstance from "./internal/trustedInstance.ts"
 
 /** What the manifest records about a file. `path` is relative to the directory. */
 const recorded = { ...ResultRef.fields, path: Schema.String, bytes: Schema.Int, sha256: Schema.String }
@@ -142,7 +143,7 @@ export const isUnchanged = ({ damaged, differs, missing, unrecorded }: Summary):
  * @category summary
  */
 export const tally = (summary: Summary, event: Event): Summary =>
-  Summary.make({
+  TrustedInstance.make(Summary, {
     ...summary,
     [event.event]: summary[event.event] + 1,
     bytes: summary.bytes + (event.event === "verified" ? event.bytes : 0),

@@ -209,6 +209,11 @@ const all: ReadonlyArray<{ readonly error: ResultError; readonly says: ReadonlyA
       says: [/sign-in server/, /NODE_EXTRA_CA_CERTS=/],
     },
     {
+      error: ofCredential(new CredentialError.Unreachable({ description: "read ECONNRESET", hasAnswered: true })),
+      says: [/^the sign-in server's answer did not arrive whole \(read ECONNRESET\); check the network and the proxy$/],
+      again: true,
+    },
+    {
       error: ofCredential(new CredentialError.Unreachable({ description: "ENOTFOUND login" })),
       says: [/ENOTFOUND login/, /check the network/, /AZURE_AUTHORITY_HOST/],
       again: true,

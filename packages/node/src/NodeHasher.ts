@@ -7,8 +7,11 @@ import { createHash } from "node:crypto"
 import { type Algorithm, type Hash, Hasher } from "@live-response/core/Hasher"
 import * as Layer from "effect/Layer"
 
+/** Deno knows no other spelling. */
+const names = { "SHA-256": "sha256", MD5: "md5" } as const
+
 const make = (algorithm: Algorithm): Hash => {
-  const hash = createHash(algorithm)
+  const hash = createHash(names[algorithm])
   return {
     update: (bytes) => {
       hash.update(bytes)

@@ -5,7 +5,7 @@
  */
 import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import { buildConnector, EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import { RequestAge, RequestProgress } from "@live-response/core/RequestProgress"
 import * as Clock from "effect/Clock"
@@ -39,8 +39,10 @@ const makeDispatcher = (connect: Connect) =>
     Effect.acquireRelease(
       // HTTP/2 has nothing for one large body a connection, and a reset of its streams can pass for the end of a body.
       Effect.sync(() => {
-        const sockets = new OpenSockets({ ...connect, allowH2: false, timeout: timeouts.connectTimeout })
-        const options = { ...proxies, ...timeouts, connect: sockets.connect, allowH2: false }
+        const sockets = new OpenSockets()
+        const connector = buildConnector({ ...connect, allowH2: false, timeout: timeouts.connectTimeout })
+        const pools = { factory: sockets.pool, clientFactory: sockets.pool }
+        const options = { ...proxies, ...timeouts, ...pools, connect: connector, allowH2: false }
         return { dispatcher: new EnvHttpProxyAgent(options), sockets }
       }),
       ({ dispatcher, sockets }) =>

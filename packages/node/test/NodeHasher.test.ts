@@ -4,6 +4,7 @@ import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Schema from "effect/Schema"
+import { firstLine, runtimes } from "../../core/test/runtimes/process.ts"
 
 const algorithms = ["SHA-256", "MD5"] as const
 
@@ -30,5 +31,15 @@ describe("NodeHasher", () => {
       known.update(new TextEncoder().encode("abc"))
       assert.strictEqual(Hex.encode(known.digest()), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }),
+  )
+
+  it.live.each(runtimes)("hashes in %s", (runtime) =>
+    Effect.gen(function* () {
+      const line = yield* firstLine(runtime, "../../../node/test/support/hashes.ts", [])
+      assert.strictEqual(
+        line,
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 900150983cd24fb0d6963f7d28e17f72",
+      )
+    }).pipe(Effect.scoped),
   )
 })

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https"
-import { createServer as createSocketServer, type Server, type Socket } from "node:net"
+import { connect as connectTo, createServer as createSocketServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import { setFlagsFromString } from "node:v8"
@@ -100,19 +100,37 @@ const serve = (listener: RequestListener, tls?: TlsOptions) =>
     ({ close }) => Effect.sync(close),
   ).pipe(Effect.map(({ base }) => base))
 
-/** A server that accepts connections and sends nothing. Returns its port. */
+/** Listens on a free port. Returns the address. */
+const listening = (server: Server) =>
+  Effect.callback<string>((resume) => {
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      resume(Effect.succeed(`127.0.0.1:${Predicate.isObject(address) ? address.port : 0}`))
+    })
+  })
+
+/** A server that accepts connections and sends nothing, until the scope closes. Returns its address. */
 const silentServer = Effect.acquireRelease(
-  Effect.callback<Server>((resume) => {
-    const server = createSocketServer((socket) => socket.on("error", () => {}).resume())
-    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+  Effect.sync(() => createSocketServer((socket) => socket.on("error", () => {}).resume())),
+  (server) => Effect.sync(() => server.close()),
+).pipe(Effect.flatMap(listening))
+
+/** A proxy that opens each tunnel that it is asked for, until the scope closes. Returns its address. */
+const tunnelingProxy = Effect.acquireRelease(
+  Effect.sync(() => {
+    const server = createServer()
+    server.on("connect", ({ url }, socket) => {
+      const target = connectTo(Number(url?.split(":")[1]), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+        socket.pipe(target).pipe(socket)
+      })
+      for (const end of [socket, target])
+        end.on("error", () => {}).once("close", () => (socket.destroy(), target.destroy()))
+    })
+    return server
   }),
   (server) => Effect.sync(() => server.close()),
-).pipe(
-  Effect.map((server) => {
-    const address = server.address()
-    return Predicate.isObject(address) ? address.port : 0
-  }),
-)
+).pipe(Effect.flatMap(listening))
 
 setFlagsFromString("--expose-gc")
 const collectGarbage: () => void = runInNewContext("gc")
@@ -415,18 +433,34 @@ describe("NodeTransport: connections", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("are closed with the layer, also while they are being opened", () =>
+  it.live.each<{
+    readonly name: string
+    readonly connections?: number
+    readonly connect: (silent: string, tunnel: string) => readonly [url: string, environment: Record<string, string>]
+  }>([
+    { name: "to a host", connect: (silent) => [`https://${silent}`, {}] },
+    { name: "to a proxy", connect: (silent) => ["https://api.invalid", { HTTPS_PROXY: `https://${silent}` }] },
+    {
+      name: "to a proxy without a tunnel",
+      connect: (silent) => ["http://api.invalid", { HTTP_PROXY: `https://${silent}` }],
+    },
+    {
+      name: "through a proxy",
+      connections: 2,
+      connect: (silent, tunnel) => [`https://${silent}`, { HTTPS_PROXY: `http://${tunnel}` }],
+    },
+  ])("are closed with the layer, also while they are being opened $name", ({ connect, connections: expected = 1 }) =>
     Effect.gen(function* () {
       const connections = yield* countConnections
-      // It never answers the client's greeting.
-      const port = yield* silentServer
+      // A silent server never answers the client's greeting.
+      const [url, environment] = connect(yield* silentServer, yield* tunnelingProxy)
       yield* Effect.gen(function* () {
         const client = yield* HttpClient.HttpClient
-        const fiber = yield* Effect.forkChild(client.get(`https://127.0.0.1:${port}/`))
-        yield* eventually(() => connections.open() === 1)
+        const fiber = yield* Effect.forkChild(client.get(url))
+        yield* eventually(() => connections.open() === expected)
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(connections.open(), 1)
-      }).pipe(Effect.provide(NodeTransport.layer))
+        assert.isAtLeast(connections.open(), 1)
+      }).pipe(Effect.provide(Layer.provide(NodeTransport.layer, inEnvironment(environment))))
       // A connection has 30 seconds to be opened.
       yield* Effect.timeout(
         eventually(() => connections.open() === 0),

@@ -11,7 +11,7 @@ import * as DefenderError from "../DefenderError.ts"
 import { MachineActionId } from "../MachineAction.ts"
 import * as Permission from "../Permission.ts"
 import * as ClaimsChallenge from "./claimsChallenge.ts"
-import type { Trouble } from "./connectionFailure.ts"
+import * as Connection from "./connectionFailure.ts"
 import * as ErrorDocument from "./errorDocument.ts"
 import { foreignText, foreignTexts, type Secrets } from "./foreignText.ts"
 import * as RetryAfter from "./retryAfter.ts"
@@ -52,24 +52,19 @@ export interface Sent {
 
 export const unreachable =
   ({ isOnce, operation, request }: Sent) =>
-  ({ cause, description }: Trouble): DefenderError.DefenderError => {
+  (trouble: Connection.Trouble): DefenderError.DefenderError => {
+    const { cause, ...rest } = trouble
     // Over http a proxy forwards requests without a tunnel: its refusal may be the server's, which has the request then.
     const isUncertain = cause === "proxy" && isOnce === true && !request.url.startsWith("https:")
     return new DefenderError.DefenderError({
       operation,
-      reason: new DefenderError.Unreachable({
-        description,
-        ...(cause === undefined || isUncertain ? {} : { kind: cause }),
-      }),
+      reason: new DefenderError.Unreachable(Connection.fieldsOf(isUncertain ? rest : trouble)),
     })
   }
 
 /** The head of the answer came, and its body did not come whole. */
-export const broken = (operation: string, { description }: Trouble): DefenderError.DefenderError =>
-  new DefenderError.DefenderError({
-    operation,
-    reason: new DefenderError.Unreachable({ description, hasAnswered: true }),
-  })
+export const broken = (operation: string, trouble: Connection.Trouble): DefenderError.DefenderError =>
+  new DefenderError.DefenderError({ operation, reason: new DefenderError.Unreachable(Connection.fieldsOf(trouble)) })
 
 /** What a call adds to the reason of its failure. */
 export interface Context {

@@ -22,9 +22,22 @@ export type Cause = typeof Cause.Type
 export interface Trouble {
   readonly description: string
   readonly cause?: Cause
+  /** The head of an answer came, and its body did not come whole. */
+  readonly hasAnswered?: true
   /** The name resolves to an address that a link of the API must not lead to. */
   readonly isPrivate?: true
 }
+
+/** The fields of a reason `Unreachable`. */
+export const fieldsOf = ({ cause, description, hasAnswered }: Trouble) => ({
+  description,
+  ...(cause === undefined ? {} : { kind: cause }),
+  ...(hasAnswered === undefined ? {} : { hasAnswered }),
+})
+
+/** What an error says of an answer that started, and broke off or stopped. */
+export const brokenAnswer = (description: string): string =>
+  `answer did not arrive whole (${description}); check the network and the proxy`
 
 /** A person must correct a certificate or a proxy: no wait cures it. */
 export const isLasting = (cause: Cause | undefined): boolean => cause === "certificate" || cause === "proxy"

@@ -1,4 +1,5 @@
 import * as Array from "effect/Array"
+import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -143,28 +144,33 @@ export interface Body {
 /** The body of an error says what it has to say at once; else the status has to do. */
 const errorBounds: Bounds = { size: 16 * 1024, stall: "5 seconds", total: "5 seconds" }
 
-/** What was read so far, also where reading fails. */
+/** How far a body was read, also where reading fails. */
 interface Reading {
-  readonly parts: Array<string>
-  readonly decoder: Utf8Decoder
+  /** Keeps bytes within the limit, which are borrowed. */
+  readonly keep: (bytes: Uint8Array) => void
   left: number
   /** When the last bytes came, by the monotonic clock. */
   lastAt: number
 }
 
-const startReading = ({ size }: Bounds): Reading => ({ parts: [], decoder: new Utf8Decoder(), left: size, lastAt: 0 })
+const startReading = ({ size }: Bounds, keep: Reading["keep"]): Reading => ({ keep, left: size, lastAt: 0 })
 
-const bodyOf = ({ decoder, left, parts }: Reading): Body => ({
-  parts: [...parts, decoder.end()],
-  isComplete: left >= 0,
-})
+const isComplete = ({ left }: Reading): boolean => left >= 0
+
+/** Starts to read text. */
+const startText = (bounds: Bounds): { readonly reading: Reading; readonly body: () => Body } => {
+  const parts: Array<string> = []
+  const decoder = new Utf8Decoder()
+  const reading = startReading(bounds, (bytes) => parts.push(decoder.decode(bytes)))
+  return { reading, body: () => ({ parts: [...parts, decoder.end()], isComplete: isComplete(reading) }) }
+}
 
 /** Takes the next bytes. Returns whether more are wanted. */
 const take = (reading: Reading, clock: Clock.Clock, bytes: Uint8Array): boolean => {
-  reading.parts.push(reading.decoder.decode(bytes.subarray(0, Math.max(reading.left, 0))))
+  reading.keep(bytes.subarray(0, Math.max(reading.left, 0)))
   reading.left -= bytes.length
   reading.lastAt = monotonicMillisUnsafe(clock)
-  return reading.left >= 0
+  return isComplete(reading)
 }
 
 const millisOf = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
@@ -201,18 +207,36 @@ const read = (reading: Reading, { stream }: HttpClientResponse, bounds: Bounds):
 
 const formatted = (duration: Duration.Input) => Duration.format(Duration.fromInputUnsafe(duration))
 
+/** The head of the answer has come, so that nothing else is said of the connection. */
+const whole = (reading: Reading, response: HttpClientResponse, bounds: Bounds): Effect.Effect<void, Trouble> =>
+  Effect.mapError(read(reading, response, bounds), ({ description }) => ({ description, hasAnswered: true }))
+
 /** All of a body within its bounds, or why it can't be read. */
 const wholeBody = (response: HttpClientResponse, bounds: Bounds): Effect.Effect<Body, Trouble> =>
   Effect.suspend(() => {
-    const reading = startReading(bounds)
-    return Effect.map(read(reading, response, bounds), () => bodyOf(reading))
+    const { body, reading } = startText(bounds)
+    return Effect.map(whole(reading, response, bounds), body)
+  })
+
+/** The bytes of a body, and whether they are all of it, or why they can't be read. */
+export const bytes = (
+  response: HttpClientResponse,
+  bounds: Bounds,
+): Effect.Effect<{ readonly bytes: Uint8Array; readonly isComplete: boolean }, Trouble> =>
+  Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    const reading = startReading(bounds, (bytes) => chunks.push(bytes.slice()))
+    return Effect.map(whole(reading, response, bounds), () => ({
+      bytes: Bytes.concat(chunks),
+      isComplete: isComplete(reading),
+    }))
   })
 
 /** As much of an error's body as arrives soon. A body that nobody reads would hold its connection. */
 const errorBody = (response: HttpClientResponse): Effect.Effect<Body> =>
   Effect.suspend(() => {
-    const reading = startReading(errorBounds)
-    return Effect.map(Effect.ignore(read(reading, response, errorBounds)), () => bodyOf(reading))
+    const { body, reading } = startText(errorBounds)
+    return Effect.map(Effect.ignore(read(reading, response, errorBounds)), body)
   })
 
 export const errorText = (response: HttpClientResponse): Effect.Effect<string> =>

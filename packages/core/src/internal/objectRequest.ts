@@ -1,5 +1,4 @@
 /** Requests to a store of objects: signed, repeated while the store is away or busy, and with its errors understood. */
-import * as Bytes from "effect/Bytes"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,7 +10,6 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import type { HttpMethod } from "effect/http/HttpMethod"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as ObjectStore from "../ObjectStore.ts"
 import {
   type ObjectStoreError,
@@ -24,7 +22,7 @@ import {
 } from "../ObjectStoreError.ts"
 import type { CredentialError } from "../CredentialError.ts"
 import { Timing } from "../Timing.ts"
-import { type Trouble, troubleOf } from "./connectionFailure.ts"
+import { fieldsOf, type Trouble } from "./connectionFailure.ts"
 import { foreignText, type Secrets } from "./foreignText.ts"
 import * as Http from "./httpExchange.ts"
 import * as RetryAfter from "./retryAfter.ts"
@@ -105,8 +103,7 @@ const codeOf = ({ headers }: HttpClientResponse, text: string): string | undefin
 
 const isError = (text: string) => /^\s*(<\?xml[^>]*>\s*)?<Error>/.test(text)
 
-const unreachable = ({ cause, description }: Trouble) =>
-  new Unreachable({ description, ...(cause === undefined ? {} : { kind: cause }) })
+const unreachable = (trouble: Trouble) => new Unreachable(fieldsOf(trouble))
 
 export interface Client {
   readonly address: string
@@ -157,18 +154,6 @@ const makeReport = ({ address }: Kind) => {
     }),
   }
 }
-
-/** All bytes of a body: more than `length` are not what was asked for. */
-const bytesOf = (response: HttpClientResponse, length: number) =>
-  Stream.runFoldEffect(
-    response.stream,
-    () => ({ size: 0, chunks: new Array<Uint8Array>() }),
-    (read, chunk) => {
-      read.size += chunk.length
-      read.chunks.push(chunk.slice())
-      return read.size > length ? Effect.fail(new Unexpected({ description: "a longer answer" })) : Effect.succeed(read)
-    },
-  ).pipe(Effect.map(({ chunks }) => Bytes.concat(chunks)))
 
 type Read<A> = (response: HttpClientResponse, answer: Answer) => Effect.Effect<A, Reason>
 
@@ -235,14 +220,13 @@ export const make = Effect.fnUntraced(function* (kind: Kind): Effect.fn.Return<C
       Effect.map(({ parts }) => ({ ...answer, text: parts.join("") })),
       Effect.map((answer) => (isError(answer.text) ? { ...answer, code: elementOf(answer.text, "Code") } : answer)),
     )
-  const allBytes = (response: HttpClientResponse, answer: Answer, length: number) =>
-    bytesOf(response, length).pipe(
-      Effect.timeoutOrElse({
-        duration: timing.bodyTimeout,
-        orElse: () => Effect.fail(new Unreachable({ description: "the answer took too long" })),
-      }),
-      Effect.catchTag("HttpClientError", (error) => Effect.fail(unreachable(troubleOf(error)))),
-      Effect.map((bytes) => ({ ...answer, bytes })),
+  const bytesOf = (response: HttpClientResponse, answer: Answer, length: number) =>
+    Effect.flatMap(
+      Effect.mapError(Http.bytes(response, { ...bounds, size: length }), unreachable),
+      ({ bytes, isComplete }) =>
+        isComplete
+          ? Effect.succeed({ ...answer, bytes })
+          : Effect.fail(new Unexpected({ description: "a longer answer" })),
     )
   return {
     address: kind.address,
@@ -257,7 +241,7 @@ export const make = Effect.fnUntraced(function* (kind: Kind): Effect.fn.Return<C
         attempt(request, accepts, (response, answer) =>
           answer.status >= 300
             ? Effect.succeed({ ...answer, bytes: new Uint8Array() })
-            : allBytes(response, answer, length),
+            : bytesOf(response, answer, length),
         ),
       ),
   }

@@ -1,44 +1,13 @@
 /** Runs the programs of this directory in Deno and Bun. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, realpathSync } from "node:fs"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { binaryOf, type Runtime } from "./binaries.ts"
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
-
-/**
- * The paths of the binaries. The packages `deno` and `bun` have none: their install scripts, which do not run here, would
- * link or download it. The lockfile pins a package with the binary for each platform.
- */
-const binaries = {
-  deno: [
-    "@deno/darwin-arm64/deno",
-    "@deno/darwin-x64/deno",
-    "@deno/linux-arm64-glibc/deno",
-    "@deno/linux-x64-glibc/deno",
-    "@deno/win32-arm64/deno.exe",
-    "@deno/win32-x64/deno.exe",
-  ],
-  bun: [
-    "@oven/bun-darwin-aarch64/bin/bun",
-    "@oven/bun-darwin-x64/bin/bun",
-    "@oven/bun-linux-aarch64/bin/bun",
-    "@oven/bun-linux-x64/bin/bun",
-    "@oven/bun-windows-aarch64/bin/bun.exe",
-    "@oven/bun-windows-x64/bin/bun.exe",
-  ],
-} as const
-
-const binaryOf = (runtime: Runtime) => {
-  const directory = join(realpathSync(pathOf(`../../node_modules/${runtime}`)), "..")
-  const found = binaries[runtime].map((path) => join(directory, path)).find((path) => existsSync(path))
-  assert.isDefined(found, `no binary of ${runtime} for this platform is installed`)
-  return found
-}
 
 /** Allow only loopback, and no access to a registry. */
 const flags = {
@@ -53,8 +22,6 @@ const flags = {
   ],
   bun: ["run", "--no-install"],
 } as const
-
-export type Runtime = keyof typeof flags
 
 export const runtimes = ["deno", "bun"] as const
 
@@ -79,9 +46,11 @@ const end = (child: ChildProcess, name: string) =>
 /** Starts a program for the lifetime of the scope, and returns the first line that it prints. */
 export const firstLine = Effect.fnUntraced(function* (runtime: Runtime, program: string, args: ReadonlyArray<string>) {
   const name = `${program} in ${runtime}`
+  const binary = binaryOf(runtime)
+  assert.isDefined(binary, `no binary of ${runtime} for this platform is installed`)
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(binaryOf(runtime), [...flags[runtime], pathOf(program), ...args], {
+      spawn(binary, [...flags[runtime], pathOf(program), ...args], {
         env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
       }),
     ),

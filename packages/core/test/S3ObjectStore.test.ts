@@ -1,0 +1,54 @@
+/** Reads of an object whose answer starts, and does not come whole. */
+import { assert, describe, it } from "@effect/vitest"
+import * as ObjectStore from "@live-response/core/ObjectStore"
+import * as S3ObjectStore from "@live-response/core/S3ObjectStore"
+import * as Timing from "@live-response/core/Timing"
+import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { scripted } from "./support/scripted.ts"
+
+const headers = { etag: '"a"', "content-range": "bytes 0-4/5", "content-length": "5" }
+
+const answer = (body: Stream.Stream<Uint8Array>) => HttpServerResponse.stream(body, { status: 206, headers })
+
+const beginning = Stream.make(new TextEncoder().encode("he"))
+
+const whole = answer(Stream.make(new TextEncoder().encode("hello")))
+
+/** Reads an object from a store that gives these answers. */
+const read = (answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>, attempts: number) => {
+  const { layer, requests } = scripted(...answers)
+  const objectStore = Schedule.upTo(Schedule.spaced("1 second"), { times: attempts - 1 })
+  const keys = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: Redacted.make("secret") }
+  const store = S3ObjectStore.layer({ bucket: "b", region: "eu-west-1", keys: { current: Effect.succeed(keys) } })
+  return ObjectStore.ObjectStore.use(({ read }) => Stream.mkString(Stream.decodeText(read("a/0.bin")))).pipe(
+    Effect.provide(Layer.provide(store, [layer, Timing.layer({ objectStore })])),
+    Effect.map((text) => ({ text, requests: requests.length })),
+  )
+}
+
+describe("S3ObjectStore.layer: an answer that does not come whole", () => {
+  it.effect("is requested again once nothing came for 30 seconds", () =>
+    Effect.gen(function* () {
+      const stalled = answer(Stream.concat(beginning, Stream.never))
+      const result = yield* inVirtualTime(read([stalled, whole], 2), "32 seconds")
+      assert.deepStrictEqual(result, { text: "hello", requests: 2 })
+    }),
+  )
+
+  it.effect("is not reported as a store that does not answer", () =>
+    Effect.gen(function* () {
+      const error = yield* inVirtualTime(Effect.flip(read([answer(Stream.never)], 1)), "31 seconds")
+      assert.deepInclude(error.reason, { _tag: "Unreachable", hasAnswered: true })
+      assert.match(
+        error.message,
+        /a\/0\.bin: its answer did not arrive whole \(nothing came for 30s\); check the network and the proxy$/,
+      )
+    }),
+  )
+})
