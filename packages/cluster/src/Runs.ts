@@ -176,7 +176,7 @@ const makeExecution =
   ({ patiently }: Database["Service"]): Service["execution"] =>
   (run) =>
     patiently(
-      (sql) => sql`with alive as (select ${RunnerNames.alive(sql)} as names),
+      (sql) => sql`with alive as materialized (select ${RunnerNames.alive(sql)} as names),
         seen as (select max(greatest(looked_at, started_at)) as at from live_response.tenant_status)
         select json_strip_nulls(json_build_object('runners', alive.names, 'lastSeen', seen.at, 'runner',
             (select status.runner from live_response.tenant_status status, json_array_elements_text(alive.names) as name

@@ -9,4 +9,5 @@ const prefix = applicationName("")
 /** The names of the runners that are alive in this database, as one array of JSON. */
 export const alive = (sql: SqlClient) => sql`(
   select coalesce(json_agg(distinct substr(application_name, ${String(prefix.length + 1)}::int)), '[]')
-    from pg_stat_activity where application_name like ${`${prefix}%`} and datname = current_database())`
+    from pg_stat_activity where application_name like ${`${prefix}%`}
+      and datid = (select datid from pg_stat_activity where pid = pg_backend_pid()))`
