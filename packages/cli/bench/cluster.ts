@@ -4,21 +4,16 @@
  *
  *     npm run bench:cluster -- [--write]
  *
- * Everything runs on this machine: PostgreSQL with its usual durability, the runners, and 300 simulated tenants, which need about as
- * much CPU as the runners.
+ * Everything runs on this machine: PostgreSQL with its usual durability, the runners, and 300 simulated tenants in this process,
+ * whose CPU is a row of the table.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import * as Database from "@live-response/cluster/Database"
-import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
-import * as QuotaRule from "@live-response/core/QuotaRule"
-import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { figure, table } from "../../core/bench/table.ts"
 import * as ClusterStage from "../soak/ClusterStage.ts"
@@ -129,40 +124,33 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
   )
   const backend = number(yield* stage.query((sql) => sql`select pg_backend_pid() as pid`), "pid")
   const server = ProcessCosts.parentOf(backend)
-  const latencies: Array<number> = []
-  const probe = Effect.gen(function* () {
-    const log = yield* (yield* QuotaStore.QuotaStore).open({
-      name: "a quota of the bench",
-      windows: QuotaRule.usualWindows,
-      lease: Duration.minutes(2),
-    })
-    yield* Effect.gen(function* () {
-      const before = performance.now()
-      const permit = yield* log.acquire
-      latencies.push(performance.now() - before)
-      yield* permit.release
-    }).pipe(Effect.repeat(Schedule.spaced("50 millis")))
-  }).pipe(Effect.provide(PgQuotaStore.layer.pipe(Layer.provide(Database.layer({ url: stage.server.runner })))))
+  const probe = yield* stage.box.start({
+    program: process.execPath,
+    args: [fileURLToPath(new URL("permitProbe.ts", import.meta.url))],
+    env: stage.environment,
+    patience: "1 hour",
+  })
   const cpuNow = () => ProcessCosts.cpuSeconds([...runners.map(({ pid }) => pid), ...ProcessCosts.withChildren(server)])
   const measure = Effect.gen(function* () {
     yield* Effect.sleep("45 seconds")
     const span = 60
-    const [cpu, stored] = [cpuNow(), yield* stage.storedCount]
-    latencies.length = 0
+    const [cpu, own, stored] = [cpuNow(), ProcessCosts.cpuSeconds([process.pid]), yield* stage.storedCount]
+    const printed = probe.stdout().length
     yield* Effect.sleep(Duration.seconds(span))
     return {
       cores: (cpuNow() - cpu) / span,
+      simulators: (ProcessCosts.cpuSeconds([process.pid]) - own) / span,
       rate: ((yield* stage.storedCount) - stored) / span,
+      latencies: probe.stdout().slice(printed).trimEnd().split("\n").map(Number),
     }
   })
-  const { cores, rate } = yield* Effect.raceFirst(
-    measure,
-    Effect.andThen(Effect.all([load, probe], { concurrency: 2 }), Effect.never),
-  )
+  const { cores, latencies, rate, simulators } = yield* Effect.raceFirst(measure, Effect.andThen(load, Effect.never))
+  yield* Effect.andThen(probe.signal("SIGTERM"), probe.ended)
   const sorted = latencies.toSorted((a, b) => a - b)
   const rows: ReadonlyArray<Row> = [
     ["300 tenants at full quota: results of 4 KiB a second", figure(rate), "125"],
     ["… CPU of three runners and PostgreSQL", `${figure(cores, 2)} cores`, "2 cores"],
+    ["… CPU of the simulated tenants beside that", `${figure(simulators, 2)} cores`, ""],
     ["… a permit: median, p99", `${figure(at(sorted, 0.5), 1)} ms, ${figure(at(sorted, 0.99), 1)} ms`, "p99 20 ms"],
   ]
   return rows

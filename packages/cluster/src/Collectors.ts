@@ -59,7 +59,8 @@ interface Registered {
 const make = Effect.fnUntraced(function* (options: Options) {
   const { each } = yield* Cluster
   const { list } = yield* Tenants
-  const scope = yield* Effect.scope
+  // All tenants stop side by side.
+  const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   const registered = new Map<TenantId, Registered>()
   const running = new Set<TenantId>()
   const { pollEvery = "3 seconds", reclaimAfter = "30 seconds" } = options

@@ -7,8 +7,10 @@ import * as Database from "@live-response/cluster/Database"
 import * as Tenants from "@live-response/cluster/Tenants"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
@@ -18,12 +20,12 @@ import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
 import { sharedServer } from "./support/server.ts"
 
-/** A runner, and what makes it leave the cluster. */
+/** A runner, and what ends it. */
 const join = Effect.fnUntraced(function* (runner: string) {
   const server = yield* PostgresServer
   const scope = yield* Scope.fork(yield* Effect.scope)
   const built = yield* Layer.buildWithScope(Layer.fresh(Cluster.layer({ url: server.runner, runner })), scope)
-  return { ...Context.get(built, Cluster.Cluster), scope, leave: Scope.close(scope, Exit.void) }
+  return { ...Context.get(built, Cluster.Cluster), scope, end: Scope.close(scope, Exit.void) }
 })
 
 type Runner = Effect.Success<ReturnType<typeof join>>
@@ -109,7 +111,7 @@ describe("Cluster.layer", () => {
       const [one, other] = [yield* join("one"), yield* join("other")]
       yield* Effect.all([register(one, "one"), register(other, "other")], { concurrency: 2 })
       yield* until(() => running.size === names.length && new Set(running.values()).size === 2)
-      yield* one.leave
+      yield* one.end
       yield* until(() => names.every((name) => running.get(name) === "other"))
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
@@ -117,9 +119,41 @@ describe("Cluster.layer", () => {
   it.live("can be left at once, while the runner is still being registered", () =>
     Effect.gen(function* () {
       for (const name of ["brief 1", "brief 2", "brief 3"]) {
-        const { leave } = yield* join(name)
-        yield* leave
+        const { end } = yield* join(name)
+        yield* end
       }
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live("frees each piece once it has stopped, while another one still stops", () =>
+    Effect.gen(function* () {
+      const stopping = yield* Deferred.make<void>()
+      const mayStop = yield* Deferred.make<void>()
+      const events = yield* Queue.unbounded<string>()
+      const register = (runner: Runner, by: string) =>
+        Effect.forEach(["quick", "slow"], (name) => {
+          const stop = Effect.andThen(Deferred.succeed(stopping, undefined), Deferred.await(mayStop))
+          const onStop = by === "leaving" && name === "slow" ? stop : Effect.void
+          return runner.each(
+            name,
+            Effect.andThen(
+              Queue.offer(events, `${name} on ${by}`),
+              Effect.onInterrupt(Effect.never, () => onStop),
+            ),
+          )
+        }).pipe(Scope.provide(runner.scope))
+      const next = Effect.map(Effect.all([Queue.take(events), Queue.take(events)]), (two) => two.toSorted())
+      const leaving = yield* join("leaving")
+      yield* register(leaving, "leaving")
+      assert.deepStrictEqual(yield* next, ["quick on leaving", "slow on leaving"])
+      const left = yield* Effect.forkChild(leaving.leave)
+      yield* Deferred.await(stopping)
+      const other = yield* join("taking")
+      yield* register(other, "taking")
+      assert.strictEqual(yield* Queue.take(events), "quick on taking")
+      yield* Deferred.succeed(mayStop, undefined)
+      assert.strictEqual(yield* Queue.take(events), "slow on taking")
+      yield* Fiber.join(left)
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 

@@ -3,15 +3,19 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { Cluster } from "@live-response/cluster/Cluster"
 import { Collectors as Service } from "@live-response/cluster/Collectors"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as Tenants from "@live-response/cluster/Tenants"
 import type { ResultRef } from "@live-response/core/ResultRef"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import { registry } from "./support/owners.ts"
 import { sharedServer } from "./support/server.ts"
@@ -67,6 +71,32 @@ const isStored = (objects: string, tenant: string, ref: ResultRef) => {
 const environment = Layer.mergeAll(TenantStatus.layer).pipe(Layer.provideMerge(registry), Layer.merge(sharedServer))
 
 describe("Collectors.layer", () => {
+  it.live("stops all tenants side by side", () =>
+    Effect.gen(function* () {
+      const tenants = [(yield* simulated("one", [])).tenant, (yield* simulated("two", [])).tenant]
+      const [registered, stopping] = [new Set<string>(), new Set<string>()]
+      const allStop = yield* Deferred.make<void>()
+      // Each stops only when the other one stops too.
+      const stop = (name: string) =>
+        Effect.suspend(() => {
+          stopping.add(name)
+          return stopping.size === registered.size ? Deferred.succeed(allStop, undefined) : Deferred.await(allStop)
+        })
+      const each = (name: string) =>
+        Effect.andThen(
+          Effect.sync(() => registered.add(name)),
+          Effect.addFinalizer(() => stop(name)),
+        )
+      const cluster = Layer.succeed(Cluster, { each, leave: Effect.void })
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      yield* startRunner({ cluster }).pipe(Scope.provide(scope))
+      const isRegistered = Effect.sync(() => tenants.every((tenant) => registered.has(`collector ${tenant}`)))
+      yield* isRegistered.pipe(Effect.delay("20 millis"), Effect.repeat({ until: (all) => all }))
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(stopping, registered)
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
   it.live("stores the results of every tenant under its prefix, and counts them", () =>
     Effect.gen(function* () {
       const refs = refsUpTo(25)

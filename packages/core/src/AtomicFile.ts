@@ -15,7 +15,7 @@ import { fromPlatformError, StoreError } from "./StoreError.ts"
 
 /**
  * Flushes the file `part` and renames it to `name`, which replaces any file of that name. The new name is durable when the
- * effect succeeds.
+ * effect succeeds. In a temporary directory nothing is flushed.
  *
  * @since 0.1.0
  * @category writing
@@ -26,6 +26,7 @@ export const publish = Effect.fnUntraced(function* (
   part: string,
   name: string,
 ): Effect.fn.Return<void, StoreError> {
+  if (directory.isTemporary) return yield* directory.rename(part, name)
   yield* Effect.mapError(file.sync, fromPlatformError(directory.pathOf(part)))
   yield* directory.rename(part, name)
   yield* directory.syncDirectoryOf(name)

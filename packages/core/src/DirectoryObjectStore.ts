@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Hex from "effect/encoding/Hex"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -69,7 +70,8 @@ const create = Effect.fnUntraced(function* <E, R>(
   const part = FileName.partOf(name, yield* randomHex(16))
   const inPart = fromPlatformError(directory.pathOf(part))
   yield* inStore(directory.makeDirectoryOf(name))
-  yield* Effect.addFinalizer(() => Effect.ignore(directory.remove(part)))
+  let isRemoved = false
+  yield* Effect.addFinalizer(() => (isRemoved ? Effect.void : Effect.ignore(directory.remove(part))))
   const file = yield* inStore(directory.create(part))
   let bytes = 0
   yield* Stream.runForEach(content.stream, (chunk) => {
@@ -82,7 +84,8 @@ const create = Effect.fnUntraced(function* <E, R>(
   const isCreated = yield* inStore(publish(directory, part, name))
   // Another program that has linked the name may not have flushed it yet.
   yield* inStore(directory.syncDirectoryOf(name))
-  yield* Effect.ignore(removeLeftovers(directory, name))
+  // This part is one of them.
+  isRemoved = Exit.isSuccess(yield* Effect.exit(removeLeftovers(directory, name)))
   return isCreated ? ("stored" as const) : ("exists" as const)
 }, Effect.scoped)
 

@@ -41,6 +41,9 @@ export interface PrivateDirectory {
   /** The path with all links resolved. */
   readonly realPath: string
 
+  /** Whether its complete files are needed only until they are stored elsewhere, so that they need not survive a power cut. */
+  readonly isTemporary: boolean
+
   /** The path of a file in the directory, for messages. */
   readonly pathOf: (name: string) => string
 
@@ -102,7 +105,7 @@ export interface PrivateDirectory {
   /** Removes the subdirectory of a name if it is empty. No program may create a file in it meanwhile. */
   readonly removeEmptyDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
-  /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it. */
+  /** Creates the subdirectory (0700) of a name if it is missing, and flushes the directory above it unless that is temporary. */
   readonly makeDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 
   /**
@@ -189,7 +192,12 @@ const changers = ({ fs, paths, platform }: System, names: Names) => ({
   }),
 })
 
-const make = (system: System, opened: Opened): PrivateDirectory => {
+interface OpenOptions {
+  readonly allowsLinks?: boolean
+  readonly isTemporary?: boolean
+}
+
+const make = (system: System, opened: Opened, isTemporary: boolean): PrivateDirectory => {
   const { direct, fs, paths } = system
   const { path, realPath } = opened
   const names = new Names(system, opened)
@@ -204,6 +212,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
   return {
     path,
     realPath,
+    isTemporary,
     pathOf,
     ...openers(system, names),
     ...changers(system, names),
@@ -232,7 +241,7 @@ const make = (system: System, opened: Opened): PrivateDirectory => {
         yield* makeOne(system, paths.dirname(real(name)))
         yield* names.checkSubdirectoryOf(name)
       }
-      yield* syncOpened(name)
+      if (!isTemporary) yield* syncOpened(name)
     }),
     syncDirectoryOf: (name) =>
       Effect.andThen(names.checkDirectoryOf(name), syncDirectory(system, paths.dirname(real(name)))),
@@ -283,7 +292,8 @@ const system = Effect.gen(function* () {
  * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Once the directory
  * was replaced, each operation fails with the same problem.
  *
- * `allowsLinks` is for a directory whose files are published with `link`, and have two names for a moment.
+ * `allowsLinks` is for a directory whose files are published with `link`, and have two names for a moment. `isTemporary` is for
+ * one whose complete files are stored elsewhere and removed: to flush them would cost more than to write them.
  *
  * @example
  * ```ts
@@ -301,11 +311,12 @@ const system = Effect.gen(function* () {
  */
 export const open = Effect.fnUntraced(function* (
   path: string,
-  options?: { readonly allowsLinks?: boolean },
+  options: OpenOptions = {},
 ): Effect.fn.Return<PrivateDirectory, StoreError, FileSystem.FileSystem | Path.Path> {
   const here = yield* system
   const realPath = Option.getOrElse(yield* resolve(here, path, true), () => path)
-  return make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: options?.allowsLinks === true })
+  const { allowsLinks = false, isTemporary = false } = options
+  return make(here, { ...(yield* identify(here, path, realPath)), allowsLinks }, isTemporary)
 })
 
 /**
@@ -321,5 +332,5 @@ export const find = Effect.fnUntraced(function* (
   const realPath = Option.getOrUndefined(yield* resolve(here, path, false))
   return realPath === undefined
     ? Option.none()
-    : Option.some(make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: false }))
+    : Option.some(make(here, { ...(yield* identify(here, path, realPath)), allowsLinks: false }, false))
 })

@@ -249,7 +249,8 @@ export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Servi
  *   bytes were flushed to the disk. Bytes are flushed after a second and after each 8 MiB.
  * - A resume trusts flushed bytes alone, so no crash, power cut or full disk makes a wrong result. The last second of a
  *   download may be downloaded again.
- * - A result is flushed, and its size checked, before it gets its name.
+ * - A result is flushed, and its size checked, before it gets its name. In a directory that `isTemporary`, whose results are
+ *   stored elsewhere at once, only what a resume trusts is flushed.
  *
  * **Gotchas**
  *
@@ -261,12 +262,13 @@ export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Servi
  */
 export const layerFileSystem = (options: {
   readonly directory: string
+  readonly isTemporary?: boolean
 }): Layer.Layer<ResultStore, StoreError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     ResultStore,
     Effect.gen(function* () {
       const hasher = yield* Hasher
-      const directory = yield* PrivateDirectory.open(options.directory)
+      const directory = yield* PrivateDirectory.open(options.directory, options)
       yield* Effect.mapError(
         FileSystem.FileSystem.use((fs) => fs.access(directory.realPath, { writable: true })),
         fromPlatformError(options.directory),

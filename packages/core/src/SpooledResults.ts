@@ -45,8 +45,9 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
  *
  * **Details**
  *
- * - A result is downloaded to the spool, as `ResultStore.layerFileSystem` does it: it resumes, and its bytes are checked and flushed.
- *   Then it is uploaded, which compares its SHA-256, and its file in the spool is removed. `complete` returns after that.
+ * - A result is downloaded to the spool, as `ResultStore.layerFileSystem` does it: it resumes, and its bytes are checked. A complete
+ *   file of the spool is not flushed, because the object store has it a moment later, and after a power cut it is downloaded again.
+ *   It is uploaded, which compares its SHA-256, and its file in the spool is removed. `complete` returns after that.
  * - Nothing is replaced. A result that is there with the same content counts as stored: a crash between the upload and its record
  *   costs one more download. With other content it fails, and concerns this result alone.
  * - Files derived from a result are stored in the same way.
@@ -107,7 +108,7 @@ export const layer = (
         }, Effect.scoped),
       })
     }),
-  ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool })))
+  ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool, isTemporary: true })))
 
 /**
  * Removes what earlier programs left in the spools below a directory, apart from parts of the last day.

@@ -276,6 +276,18 @@ const lstatWith =
       return info.success === undefined ? Effect.fail(missing(path)) : Effect.succeed(info.success)
     })
 
+/** Removes an empty directory, or a file that is short: the system may have to read from the disk where a long one is. */
+const isRemovedAtOnce = (path: string, isDirectory: boolean): boolean => {
+  try {
+    if (isDirectory) NFS.rmdirSync(path)
+    else if (NFS.lstatSync(path).size > longestDirectWrite) return false
+    else NFS.unlinkSync(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
   ...fs,
   open: openWith(fs),
@@ -290,6 +302,9 @@ const make = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
           fs.makeDirectory(path, options),
         ),
   rename: (from, to) => directOr(() => NFS.renameSync(from, to), fs.rename(from, to)),
+  // Node's `rm` looks at the path twice, in three calls on the pool.
+  remove: (path, options) =>
+    Effect.suspend(() => (isRemovedAtOnce(path, options?.recursive === true) ? Effect.void : fs.remove(path, options))),
 })
 
 const flushDirectory = (path: string): Effect.Effect<boolean> =>
@@ -345,8 +360,8 @@ const streamWith =
  * **Details**
  *
  * Handing a call such as `lstat` to a thread of Node's pool and back costs 30 to 60 µs of CPU; the call itself costs 5. So
- * `lstat`, `open`, `rename`, `makeDirectory`, closing a file, and writes of at most 64 KiB run directly. What may wait
- * for the disk still runs on the pool: flushing, reading, longer writes, and closing a file that was not flushed. A call
+ * `lstat`, `open`, `rename`, `makeDirectory`, closing a file, and writes and removals of at most 64 KiB run directly. What may
+ * wait for the disk still runs on the pool: flushing, reading, longer writes, and closing a file that was not flushed. A call
  * that fails is repeated as Effect makes it, so that its error is Effect's own. `DirectFiles` has `lstat` for the checks of a
  * `PrivateDirectory`, and reads no file at once.
  *

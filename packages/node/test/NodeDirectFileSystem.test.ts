@@ -45,6 +45,12 @@ const operations: Record<string, Operation> = {
       [`makeDirectory ${name}`, (fs, at) => fs.makeDirectory(at(name), { mode: 0o700 })],
       [`rename ${name}`, (fs, at) => fs.rename(at(name), at("renamed"))],
       [`rename to ${name}`, (fs, at) => fs.rename(at("second"), at(name))],
+      ...[{}, { force: true }, { recursive: true }, { recursive: true, force: true }].map(
+        (options): readonly [string, Operation] => [
+          `remove ${name} ${JSON.stringify(options)}`,
+          (fs, at) => Effect.map(fs.remove(at(name), options), () => readdirSync(at(""))),
+        ],
+      ),
       ...flags.flatMap((flag) =>
         [true, false].map((noFollow): readonly [string, Operation] => [
           `open ${name} ${flag}${noFollow ? " without links" : ""}`,

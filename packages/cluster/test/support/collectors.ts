@@ -22,6 +22,8 @@ export interface Options extends Partial<Collectors.Options> {
   /** Where results are stored. */
   readonly objects: string
   readonly limits?: Partial<TransferBounds.Limits> | undefined
+  /** By default that of the database. */
+  readonly cluster?: Layer.Layer<Cluster.Cluster> | undefined
 }
 
 /** Every tenant is signed in to with the same token. */
@@ -41,7 +43,7 @@ export const layer = (options: Options) => {
   }).pipe(
     Layer.provideMerge(Layer.mergeAll(Tenants.layer, TenantStatus.layer, OpenRuns.layer, PgQuotaStore.layer)),
     Layer.provide([
-      Cluster.layer({ url: options.url, runner: options.runner }),
+      options.cluster ?? Cluster.layer({ url: options.url, runner: options.runner }),
       TransferBounds.layer(options.limits),
       credentials,
       DirectoryObjectStore.layer({ directory: options.objects }).pipe(Layer.provide(NodeLiveResponse.layerFiles)),

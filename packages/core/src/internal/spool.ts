@@ -45,7 +45,7 @@ const isId = (name: string) => /^[0-9a-f-]{36}$/i.test(name)
 
 /** Opens a spool that nobody uses, and removes what an earlier program left of it. */
 const openCleaned = Effect.fnUntraced(function* (path: string) {
-  const directory = yield* PrivateDirectory.open(path)
+  const directory = yield* PrivateDirectory.open(path, { isTemporary: true })
   // What can't be read or removed concerns one action: its results fail if they are downloaded again.
   for (const action of yield* directory.list()) {
     if (isId(action)) yield* Effect.ignore(clean(directory, action))

@@ -119,7 +119,9 @@ export const start = Effect.fnUntraced(function* (runner: string, options: Optio
     Layer.provideMerge(Layer.succeedContext(Context.merge(own, place))),
   )
   const context = yield* Layer.build(collectors)
-  const { each } = Context.get(context, Cluster.Cluster)
+  const { each, leave } = Context.get(context, Cluster.Cluster)
   yield* Effect.provideContext(each("retention", Retention.run()), context)
+  // Runs first: the others take each tenant once its work has stopped, and not after all else is closed.
+  yield* Effect.addFinalizer(() => leave)
   return context
 })
