@@ -37,6 +37,9 @@ export class TenantOwner extends Context.Service<TenantOwner, Service>()("@live-
  * Build it once for each start of the tenant's work. A program that is refused must not build it again by itself: its successor
  * would be refused then, and the two would take the tenant from each other.
  *
+ * What is built over it, such as `PgManifest.layer`, is a constant. A program that owns several tenants wraps the layers of each in
+ * `Layer.fresh`, or else the second tenant gets the stores of the first.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -18,6 +18,7 @@ import * as FleetEvent from "./FleetEvent.ts"
 import { type Entry, FleetJournal } from "./FleetJournal.ts"
 import * as ApiEndpoints from "./internal/apiEndpoints.ts"
 import * as FleetRun from "./internal/fleetRun.ts"
+import * as KeyedLock from "./internal/keyedLock.ts"
 import { ofBatch, Patience } from "./internal/outagePatience.ts"
 import * as SessionCheck from "./internal/sessionCheck.ts"
 import * as SessionMetrics from "./internal/sessionMetrics.ts"
@@ -104,7 +105,8 @@ export interface Service {
    * No machine gets the session twice, even if this program crashes. The journal records each request before it is sent.
    * Where no answer arrives, the API's list is searched for an action on that machine whose comment has the mark of this
    * run, for as long as the API may not know a new action yet; only then the session is requested again. The service itself
-   * refuses a second session while one is in progress.
+   * refuses a second session while one is in progress. Where two runs of this service have the same session at the same time,
+   * the second one resumes or reports what the first one has started.
    *
    * **Gotchas**
    *
@@ -200,6 +202,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
   const { watch } = yield* ActionWatch
   const journal = yield* FleetJournal
   const timing = yield* Timing
+  const hold = KeyedLock.make()
 
   const runAll = Effect.fn("Fleet.run")(
     function* <E, R>(
@@ -217,6 +220,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         session,
         ...settingsOf(options),
         send,
+        hold,
       })
       yield* machines.pipe(
         Stream.mapEffect(runMachine, { concurrency: startsAtOnce, unordered: true }),

@@ -200,6 +200,11 @@ export const make: Effect.Effect<Service, never, Transfer | ResultStore | Manife
 /**
  * The service over the transfer, the store, the manifest and the quota in context.
  *
+ * **Gotchas**
+ *
+ * It is a constant like `Transfer.layer` and most others, and Effect builds a constant once for a whole program. A program with several
+ * tenants wraps the layers of each in `Layer.fresh`, or else the second tenant gets the services of the first.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { cachedByKey } from "./internal/cachedByKey.ts"
 import { coalesced } from "./internal/coalesced.ts"
 import * as PermitDispenser from "./internal/permitDispenser.ts"
 import * as QuotaMetrics from "./internal/quotaMetrics.ts"
@@ -86,7 +87,7 @@ export interface Service {
    * **Details**
    *
    * It has a log of its own in the same store and with the same owner, and lives as long as this quota. Its pauses are among
-   * those of this quota.
+   * those of this quota. It is created once: a later call with the same name and windows returns the same quota.
    */
   readonly ofApi: (api: {
     readonly name: string
@@ -278,11 +279,15 @@ const makeReporting = Effect.fnUntraced(function* (
     status,
     forecast: (further) =>
       Effect.map(log.calls, (calls) => Duration.millis(QuotaRule.forecast(windows, calls, further))),
-    ofApi: ({ name, windows }) =>
-      makeReporting({ name, windows, owner }, (duration) => PubSub.publish(pauses, { duration, api: name })).pipe(
-        Effect.provideService(QuotaStore, store),
-        Effect.provideService(Scope.Scope, scope),
-      ),
+    ofApi: cachedByKey(
+      ({ name, windows }) =>
+        JSON.stringify([name, ...windows.map(({ duration, limit }) => [limit, Duration.toMillis(duration)])]),
+      ({ name, windows }) =>
+        makeReporting({ name, windows, owner }, (duration) => PubSub.publish(pauses, { duration, api: name })).pipe(
+          Effect.provideService(QuotaStore, store),
+          Effect.provideService(Scope.Scope, scope),
+        ),
+    ),
     pauses: Stream.fromPubSub(pauses),
   }
 })

@@ -10,6 +10,7 @@ import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -107,6 +108,33 @@ describe("Fleet.run", () => {
       assert.strictEqual(saved.length, 3)
       assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(3))
     }).pipe(over({ machines: machines(3) })),
+  )
+
+  it.effect("runs the session once on a machine that two runs name at the same time, and both report it", () =>
+    Effect.gen(function* () {
+      const two = Effect.all([collect(machineIds(25)), collect(machineIds(30))], { concurrency: 2 })
+      const [first, second] = yield* inVirtualTime(two)
+      assert.deepStrictEqual(kinds(first.events), { started: 25, ended: 25, sessions: 1 })
+      const { ended, sessions } = kinds(second.events)
+      assert.deepStrictEqual({ ended, sessions }, { ended: 30, sessions: 1 })
+      assert.strictEqual(new Set([...first.saved, ...second.saved]).size, 30)
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(30))
+    }).pipe(over({ machines: machines(30) })),
+  )
+
+  it.effect("waits for another run of the session on a machine no longer than until its deadline", () =>
+    Effect.gen(function* () {
+      const other = yield* Effect.forkChild(Effect.delay(collect(machineIds(50), { sessions: 1 }), "1 milli"))
+      const { events, took } = yield* inVirtualTime(
+        Effect.delay(collect(machineIds(50), { deadline: "2 seconds" }), "1 second"),
+        "10 seconds",
+      )
+      assert.isAtMost(took, 4)
+      assert.strictEqual(kinds(events).sessions, 1)
+      const messages = only(events, "notStarted").map(({ message }) => message)
+      assert.isTrue(messages.some((message) => message.includes("another run was still starting it at the deadline")))
+      yield* Fiber.interrupt(other)
+    }).pipe(over({ machines: machines(50) })),
   )
 
   it.effect("runs sessions on other machines while some are offline", () =>

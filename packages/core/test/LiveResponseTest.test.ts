@@ -67,6 +67,20 @@ describe("LiveResponseTest.layer", () => {
       )
     }).pipe(Effect.provide(LiveResponseTest.layer())),
   )
+
+  it.effect("shares nothing with another one in the same program", () =>
+    Effect.gen(function* () {
+      const [ref] = refsUpTo(1)
+      assert.isDefined(ref)
+      yield* (yield* Simulator).add(ref, { content: utf8("of the first") })
+      const save = LiveResponse.use((live) => live.save(ref))
+      const other = Effect.flatMap(Simulator, (simulator) =>
+        Effect.andThen(simulator.add(ref, { content: utf8("other") }), save),
+      )
+      assert.strictEqual((yield* Effect.provide(other, LiveResponseTest.layer())).bytes, "other".length)
+      assert.strictEqual((yield* save).bytes, "of the first".length)
+    }).pipe(Effect.provide(LiveResponseTest.layer())),
+  )
 })
 
 describe("LiveResponseTest.layerTestClock", () => {

@@ -554,6 +554,32 @@ describe("Quota", () => {
     }),
   )
 
+  it.effect("makes the quota of another API once for each name and windows, however often it is asked for", () => {
+    const opened: Array<string> = []
+    const store = Layer.effect(
+      QuotaStore.QuotaStore,
+      Effect.map(QuotaStore.QuotaStore, ({ open }) => ({
+        open: (options) =>
+          Effect.suspend(() => {
+            opened.push(options.name)
+            return open(options)
+          }),
+      })),
+    ).pipe(Layer.provide(QuotaStore.layerMemory))
+    return Effect.gen(function* () {
+      const { ofApi } = yield* Quota.make({ name: "links", windows: toWindows([{ limit: 1, millis: 1000 }]) })
+      const scan = { name: "RunAntiVirusScan", windows: QuotaRule.usualWindows }
+      const scans = yield* Effect.all(
+        Array.from({ length: 5 }, () => Effect.suspend(() => ofApi({ ...scan }))),
+        { concurrency: "unbounded" },
+      )
+      assert.strictEqual(new Set(scans).size, 1)
+      assert.notInclude(scans, yield* ofApi({ ...scan, windows: QuotaRule.packageWindows }))
+      assert.notInclude(scans, yield* ofApi({ ...scan, name: "Isolate" }))
+      assert.deepStrictEqual(opened, ["links", "RunAntiVirusScan", "RunAntiVirusScan", "Isolate"])
+    }).pipe(Effect.scoped, Effect.provide(store))
+  })
+
   it.effect.each([
     { calls: 1500, seconds: 840 },
     { calls: 3000, seconds: 3600 + 840 },

@@ -40,6 +40,7 @@ import * as NodeHasher from "./NodeHasher.ts"
 import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
 import * as NodePlatform from "./NodePlatform.ts"
+import { withOwnMemoMap } from "./internal/withOwnMemoMap.ts"
 
 /**
  * How the API is called.
@@ -159,6 +160,9 @@ export type Stores = ResultStore.ResultStore | Manifest.Manifest | FollowPositio
 export const layerApi = (
   options: ApiOptions,
 ): Layer.Layer<ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
+  withOwnMemoMap(api(options))
+
+const api = (options: ApiOptions) =>
   Layer.mergeAll(Library.layer, Machines.layer).pipe(
     Layer.provideMerge(
       DefenderApi.layer({
@@ -198,10 +202,10 @@ const timing = (options: TransferOptions) => {
 export const layerTransfer = (
   options: TransferOptions,
 ): Layer.Layer<Transfer.Transfer | ApiServices, QuotaStoreError | Config.ConfigError, Credential | QuotaStore> =>
-  Transfer.layer.pipe(
-    Layer.provideMerge(layerApi(options)),
-    Layer.provide([storageTransport(options), timing(options)]),
-  )
+  withOwnMemoMap(transfer(options))
+
+const transfer = (options: TransferOptions) =>
+  Transfer.layer.pipe(Layer.provideMerge(api(options)), Layer.provide([storageTransport(options), timing(options)]))
 
 const transportsOf = ({ transports = NodeTransport.separate }: ApiOptions) => transports
 
@@ -231,6 +235,9 @@ export const layerFiles = Layer.mergeAll(NodeDirectFileSystem.layer, NodePath.la
  * **Details**
  *
  * The directory of results is locked for this program with `NodeDirectoryLock`, and so is that of the journal.
+ *
+ * Each call of this function returns a layer that shares no service with that of another call, so that a program may have one for
+ * each tenant. The same holds for `layerApi`, `layerTransfer`, `layerOver` and `layerFleet`.
  *
  * @example
  * ```ts
@@ -264,7 +271,7 @@ export const layer = (
       isSame ? FleetJournal.layerFileSystem({ directory }) : layerJournal(journal),
     ),
   ).pipe(Layer.provide(layerFiles))
-  return Layer.provideMerge(layerOver(options), Layer.merge(stores, sessions))
+  return withOwnMemoMap(Layer.provideMerge(over(options), Layer.merge(stores, sessions)))
 }
 
 /**
@@ -283,10 +290,12 @@ export const layerOver = (
   Exclude<Services, Stores>,
   QuotaStoreError | Config.ConfigError,
   Credential | QuotaStore | Exclude<Stores, FollowPosition.FollowPosition> | FleetJournal.FleetJournal
-> =>
+> => withOwnMemoMap(over(options))
+
+const over = (options: TransferOptions) =>
   Layer.mergeAll(LiveResponse.layer, Fleet.layer).pipe(
     Layer.provideMerge(ActionWatch.layer),
-    Layer.provideMerge(layerTransfer(options)),
+    Layer.provideMerge(transfer(options)),
     // The program needs the timing as well, to follow machine actions.
     Layer.provideMerge(timing(options)),
   )
@@ -319,13 +328,15 @@ export const layerFleet = (
   Credential | QuotaStore
 > => {
   const { journal } = options
-  return Fleet.layer.pipe(
-    Layer.provide([
-      ActionWatch.layer,
-      journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), layerFiles),
-    ]),
-    Layer.provideMerge(layerApi(options)),
-    Layer.provide(timing(options)),
+  return withOwnMemoMap(
+    Fleet.layer.pipe(
+      Layer.provide([
+        ActionWatch.layer,
+        journal === undefined ? FleetJournal.layerMemory : Layer.provide(layerJournal(journal), layerFiles),
+      ]),
+      Layer.provideMerge(api(options)),
+      Layer.provide(timing(options)),
+    ),
   )
 }
 

@@ -13,11 +13,13 @@ import * as Simulator from "@live-response/core/testing/Simulator"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as LayerMap from "effect/LayerMap"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -169,6 +171,55 @@ describe("NodeLiveResponse.layer", () => {
       )
       assert.strictEqual(error._tag, "StoreError")
     }),
+  )
+})
+
+describe("NodeLiveResponse.layer: several tenants in one program", () => {
+  /** Each tenant has a simulator with one result, whose content is the name of the tenant. */
+  const tenantOf = Effect.fnUntraced(function* (name: string) {
+    const tokens = [`token-${name}`]
+    const services = yield* Layer.build(
+      SimulatorServer.layer().pipe(Layer.provideMerge(Simulator.layer({ tokens })), Layer.fresh),
+    )
+    yield* Context.get(services, Simulator.Simulator).add(refAt(0), { content: utf8(name) })
+    const directory = join(yield* tempDirectory, name)
+    const endpoint = HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
+    const layer = NodeLiveResponse.layer({ directory, endpoint, owner: name }).pipe(
+      Layer.provide(Credential.layerToken(Redacted.make(`token-${name}`))),
+    )
+    return { layer, stored: () => readFileSync(join(directory, refAt(0).machineActionId, "0.bin"), "utf8") }
+  })
+  const tenants = Effect.all({ a: tenantOf("a"), b: tenantOf("b") })
+
+  it.live("each has its own services in a LayerMap", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* tenants
+      const map = yield* LayerMap.make((name: "a" | "b") => ({ a, b })[name].layer)
+      yield* Effect.forEach(["a", "b"] as const, (name) => Effect.provide(saveAll(1), map.get(name)), {
+        concurrency: 2,
+      })
+      assert.deepStrictEqual([a.stored(), b.stored()], ["a", "b"])
+    }).pipe(Effect.scoped, Effect.provide(QuotaStore.layerMemory)),
+  )
+
+  it.live("the layer of one, provided within that of another, is its own", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* tenants
+      yield* saveAll(1).pipe(
+        Effect.andThen(Effect.provide(saveAll(1), b.layer)),
+        Effect.provide(a.layer.pipe(Layer.provideMerge(QuotaStore.layerMemory))),
+      )
+      assert.deepStrictEqual([a.stored(), b.stored()], ["a", "b"])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("a layer that is provided twice is built once, or its directory would be locked", () =>
+    Effect.gen(function* () {
+      const { a } = yield* tenants
+      const both = Layer.mergeAll(a.layer, Layer.effectDiscard(saveAll(1)).pipe(Layer.provide(a.layer)))
+      yield* Effect.provide(saveAll(1), both.pipe(Layer.provide(QuotaStore.layerMemory)))
+      assert.strictEqual(a.stored(), "a")
+    }).pipe(Effect.scoped),
   )
 })
 

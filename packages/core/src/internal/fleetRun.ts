@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Service as ActionWatch } from "../ActionWatch.ts"
 import type { BatchError } from "../BatchError.ts"
@@ -19,6 +19,7 @@ import type { StoreError } from "../StoreError.ts"
 import type { Settings } from "../Timing.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
+import type * as KeyedLock from "./keyedLock.ts"
 import * as SessionFollow from "./sessionFollow.ts"
 import * as SessionMark from "./sessionMark.ts"
 import { SessionOwners } from "./sessionOwner.ts"
@@ -39,6 +40,8 @@ export interface Options {
   readonly deadline: Duration.Input | undefined
   readonly isWaiting: boolean
   readonly send: (event: FleetEvent.FleetEvent) => Effect.Effect<unknown>
+  /** What the runs of the service take turns by. */
+  readonly hold: KeyedLock.Hold
 }
 
 /** What the machines of a run share. */
@@ -191,11 +194,13 @@ const isGone = ({ watch }: Shared, id: MachineActionId) =>
     Effect.catchReason("DefenderError", "NotFound", () => Effect.succeed(true)),
   )
 
-/** Does what the journal decides about a machine. */
-const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, machineId: string) {
-  yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
-  const { emit, journal, owners, searching } = shared
-  const decision = SessionStart.decide(Option.getOrUndefined(yield* journal.find(machineId)), shared)
+/** Decides what to do about a machine by its journal. */
+const decide = (shared: Shared, machineId: string) =>
+  Effect.map(shared.journal.find(machineId), (known) => SessionStart.decide(Option.getOrUndefined(known), shared))
+
+/** Does what was decided about a machine. */
+const act = Effect.fnUntraced(function* (shared: Shared, machineId: string, decision: SessionStart.Decision) {
+  const { emit, owners } = shared
   switch (decision.what) {
     case "start":
       return yield* startFresh(shared, machineId)
@@ -204,9 +209,7 @@ const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, ma
         ? startFresh(shared, machineId)
         : resume(shared, machineId, { id: decision.id, as: "resumed" })
     case "search":
-      // In the background: a search takes minutes, and other machines need not wait for it.
-      yield* FiberSet.run(searching, reportNotStarted(shared, machineId, resumeOrStart(shared, machineId, decision)))
-      return
+      return yield* resumeOrStart(shared, machineId, decision)
     case "report": {
       const { action } = decision
       const error = owners.assign(action, machineId)
@@ -215,6 +218,43 @@ const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, ma
         : reportWrongMachine(shared, machineId, action.id, error)
     }
   }
+})
+
+/**
+ * Runs an effect while no other run of this session decides or starts anything on the machine. The deadline ends the wait.
+ * Without it, two runs at the same time would both find no session in the journal, and both start one.
+ */
+const exclusively = <E>(
+  { atDeadline, emit, hold, journal }: Shared,
+  machineId: string,
+  effect: Effect.Effect<void, E>,
+) =>
+  Effect.scopedWith((scope) => {
+    const held = Scope.provide(hold(`${journal.id} ${machineId}`), scope)
+    return Effect.flatMap(Effect.raceFirst(Effect.asSome(held), atDeadline), (held) =>
+      Option.isSome(held)
+        ? effect
+        : emit(
+            machineId,
+            notStarted(`live response on ${machineId}: another run was still starting it at the deadline`),
+          ),
+    )
+  })
+
+/** Does what the journal decides about a machine. */
+const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, machineId: string) {
+  yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
+  const decided = decide(shared, machineId)
+  let isSearched = false
+  const unlessSearched = Effect.flatMap(decided, (decision) => {
+    isSearched = decision.what === "search"
+    return isSearched ? Effect.void : act(shared, machineId, decision)
+  })
+  yield* exclusively(shared, machineId, unlessSearched)
+  if (!isSearched) return
+  // In the background: a search takes minutes, and other machines need not wait for it. Another run may search meanwhile.
+  const searched = Effect.flatMap(decided, (decision) => act(shared, machineId, decision))
+  yield* FiberSet.run(shared.searching, reportNotStarted(shared, machineId, exclusively(shared, machineId, searched)))
 })
 
 /** An effect that succeeds at the deadline. */

@@ -79,6 +79,10 @@ export interface Options extends Simulator.Options {
  * @category layers
  */
 export const layer = (options?: Options) =>
+  // Two of them in one test share nothing, although most of their parts are constants.
+  Layer.effectContext(Layer.build(Layer.fresh(services(options))))
+
+const services = (options: Options | undefined) =>
   Layer.mergeAll(LiveResponse.layer, Fleet.layer, Library.layer, Machines.layer).pipe(
     Layer.provideMerge(Layer.mergeAll(Transfer.layer, ActionWatch.layer)),
     Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
