@@ -1,6 +1,3 @@
-import { spawn } from "node:child_process"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
@@ -15,6 +12,7 @@ import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { named, newTenant, registry } from "./support/owners.ts"
+import { start } from "./support/programs.ts"
 import { sharedServer } from "./support/server.ts"
 
 /** A runner, and what makes it leave the cluster. */
@@ -96,17 +94,12 @@ describe("Cluster.layer", () => {
       const tenants = Array.from({ length: 8 }, () => newTenant())
       yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, named("contoso"))))
       const started = yield* Queue.unbounded<{ readonly by: string; readonly tenant: string }>()
-      const run = (by: string) =>
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const program = fileURLToPath(new URL("support/runnerProcess.ts", import.meta.url))
-            const args = [program, by, Redacted.value(server.runner), ...tenants]
-            const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-            createInterface({ input: child.stdout }).on("line", (tenant) => Queue.offerUnsafe(started, { by, tenant }))
-            return child
-          }),
-          (child) => Effect.sync(() => child.kill("SIGKILL")),
-        )
+      const run = Effect.fnUntraced(function* (by: string) {
+        const { child, lines } = yield* start("runnerProcess", by, Redacted.value(server.runner), ...tenants)
+        const note = Effect.flatMap(Queue.take(lines), (tenant) => Queue.offer(started, { by, tenant }))
+        yield* Effect.forkScoped(Effect.forever(note))
+        return child
+      })
       const owners = new Map<string, string>()
       const until = (isDone: () => boolean) =>
         Queue.take(started).pipe(

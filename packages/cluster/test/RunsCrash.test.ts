@@ -1,7 +1,4 @@
 /** Runners as processes, of which one is killed while it executes a run: the other one resumes it. */
-import { spawn } from "node:child_process"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Effect from "effect/Effect"
@@ -10,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import { machines } from "../../core/test/support/fleets.ts"
+import { start as startProgram } from "./support/programs.ts"
 import { sharedServer } from "./support/server.ts"
 import { namesOf, services, tenantWith, watchAll } from "./support/runTenants.ts"
 
@@ -20,17 +18,8 @@ const start = Effect.fnUntraced(function* (
   hold = "",
 ) {
   const server = yield* PostgresServer
-  const lines = yield* Queue.unbounded<string>()
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      const program = fileURLToPath(new URL("support/executorProcess.ts", import.meta.url))
-      const args = [program, `${name}-${tenant}`, Redacted.value(server.runner), endpoint, tenant, hold]
-      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-      createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, line))
-      return child
-    }),
-    (child) => Effect.sync(() => child.kill("SIGKILL")),
-  )
+  const args = [`${name}-${tenant}`, Redacted.value(server.runner), endpoint, tenant, hold]
+  const { child, lines } = yield* startProgram("executorProcess", ...args)
   const until = (count: number, line: string) => {
     let left = count
     return Queue.take(lines).pipe(
