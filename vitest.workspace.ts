@@ -28,7 +28,9 @@ const project = (name: string, options: { readonly globalSetup?: string; readonl
   },
 })
 
-const scripts = { test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000 } }
+const scripts = {
+  test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000, globalSetup: bundles },
+}
 
 export default defineConfig({
   // Most tests wait for a process or a socket, so more of them run at once than vitest would start on two cores.
@@ -39,7 +41,7 @@ export default defineConfig({
       // Without isolation the modules are loaded once for a worker: loading them again takes longer than most files.
       project("core", { isolate: false }),
       project("node", { globalSetup: bundles }),
-      project("cluster"),
+      project("cluster", { globalSetup: bundles }),
       project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
     ],

@@ -8,6 +8,8 @@ import { validate } from "dockerfile-utils"
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
+// A bundle: scripts/testBundle.mjs.
+const bin = process.env.LIVE_RESPONSE_TEST_BIN ?? join(repository, "packages/cli/src/bin.ts")
 const read = (path) => readFileSync(join(repository, path), "utf8")
 const run = (program, ...args) => spawnSync(program, args, { encoding: "utf8" })
 const hasSystemd = run("systemd-analyze", "--version").status === 0
@@ -59,10 +61,7 @@ describe("the commands", () => {
   ])("are commands of the program: %s", (_, args) => {
     const { status, stderr } = spawnSync(
       join(repository, "node_modules/.bin/node"),
-      [
-        join(repository, "packages/cli/src/bin.ts"),
-        ...args.map((arg) => arg.replace("/var/lib/live-response", directory)),
-      ],
+      [bin, ...args.map((arg) => arg.replace("/var/lib/live-response", directory))],
       { cwd: directory, encoding: "utf8", env: { HOME: directory, LIVE_RESPONSE_AUTH: "token" } },
     )
     // What is missing is the sign-in alone.
@@ -79,10 +78,7 @@ describe("the command of a runner", () => {
     const [, args] = /^ExecStart=\/usr\/local\/bin\/live-response (.*)$/m.exec(unit)
     const { status, stderr } = spawnSync(
       join(repository, "node_modules/.bin/node"),
-      [
-        join(repository, "packages/cli/src/bin.ts"),
-        ...args.split(" ").map((arg) => arg.replace("%d", directory).replace("/var/lib/live-response", directory)),
-      ],
+      [bin, ...args.split(" ").map((arg) => arg.replace("%d", directory).replace("/var/lib/live-response", directory))],
       { cwd: directory, encoding: "utf8", env: { HOME: directory } },
     )
     rmSync(directory, { recursive: true, force: true })

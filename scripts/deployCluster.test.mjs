@@ -17,6 +17,8 @@ import { assert, describe, test } from "vitest"
 import { parse, parseAllDocuments } from "yaml"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
+// A bundle: scripts/testBundle.mjs.
+const bin = process.env.LIVE_RESPONSE_TEST_BIN ?? join(repository, "packages/cli/src/bin.ts")
 const read = (path) => readFileSync(join(repository, path), "utf8")
 
 const kinds = { ConfigMap, Deployment, Job, NetworkPolicy, PodDisruptionBudget, Secret, Service, ServiceAccount }
@@ -67,11 +69,10 @@ const podsOf = () => [only("Deployment"), only("Job")].map(({ spec }) => spec.te
 
 /** The command of the program that a container runs, without what it needs from elsewhere. */
 const runs = ({ args, env }) => {
-  const { status, stderr } = spawnSync(
-    join(repository, "node_modules/.bin/node"),
-    [join(repository, "packages/cli/src/bin.ts"), ...args],
-    { encoding: "utf8", env },
-  )
+  const { status, stderr } = spawnSync(join(repository, "node_modules/.bin/node"), [bin, ...args], {
+    encoding: "utf8",
+    env,
+  })
   return { status, stderr }
 }
 
@@ -156,7 +157,7 @@ describe("the manifests of Kubernetes", () => {
       mkdirSync(store)
       chownSync(store, runAsUser, runAsGroup)
       const serve = ["serve", "--spool", spool, "--object-store", `file://${store}`]
-      const program = [join(repository, "node_modules/.bin/node"), join(repository, "packages/cli/src/bin.ts")]
+      const program = [join(repository, "node_modules/.bin/node"), bin]
       const runner = spawn(asUser[0], [...asUser.slice(1), ...program, ...serve], {
         env: { HOME: "/nonexistent", LIVE_RESPONSE_DATABASE_URL: "postgres://runner:none@127.0.0.1:1/none" },
       })

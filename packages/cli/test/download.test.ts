@@ -8,13 +8,11 @@ import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { patterned } from "../../core/test/support/bytes.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 
 const id = (machine: number) => `00000000-0000-4000-8000-${String(machine).padStart(12, "0")}`
-
-const pattern = (length: number, seed: number) =>
-  Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8) * 7 + seed) % 251)
 
 /** Sixty results of all kinds, one of them empty and one of five megabytes. */
 const sixty: Record<string, ReferenceServer.Result> = Object.fromEntries(
@@ -23,14 +21,14 @@ const sixty: Record<string, ReferenceServer.Result> = Object.fromEntries(
       i === 0
         ? new Uint8Array()
         : i === 1
-          ? pattern(5_000_000, i)
+          ? patterned(5_000_000, i)
           : i % 3 === 0
-            ? gzipSync(pattern(100_000, i))
+            ? gzipSync(patterned(100_000, i))
             : i % 3 === 1
               ? new TextEncoder().encode(
                   `{"script_name":"a.ps1","exit_code":0,"script_output":"${i}","script_errors":""}`,
                 )
-              : pattern(1000 * i, i)
+              : patterned(1000 * i, i)
     return [`${id(Math.floor(i / 6))}:${i % 6}`, { bytes }]
   }),
 )
@@ -132,7 +130,7 @@ describe("download", () => {
     Effect.gen(function* () {
       const target = (i: number) => `${id(0)}:${i}`
       const results = Object.fromEntries(
-        Array.from({ length: 5 }, (_, i) => [target(i), { bytes: pattern(200_000, i) }]),
+        Array.from({ length: 5 }, (_, i) => [target(i), { bytes: patterned(200_000, i) }]),
       )
       const { download, out, server } = yield* world({
         results,
@@ -205,7 +203,7 @@ describe("download", () => {
   it.live("keeps partial results when it is interrupted, and resumes there", () =>
     Effect.gen(function* () {
       const target = `${id(0)}:0`
-      const bytes = pattern(3_000_000, 7)
+      const bytes = patterned(3_000_000, 7)
       const { box, env, out, server } = yield* world({
         results: { [target]: { bytes } },
         onBlob: ({ nth }) => (nth === 1 ? { holdAfter: 2_000_000 } : undefined),

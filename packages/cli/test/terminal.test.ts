@@ -2,7 +2,6 @@
  * What a person sees: the command line on a pseudo-terminal.
  */
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -10,9 +9,9 @@ import { spawn } from "@lydell/node-pty"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schedule from "effect/Schedule"
+import * as Cli from "./support/Cli.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 
-const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
 const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
 const showCursor = "\u001b[?25h"
 
@@ -30,7 +29,7 @@ describe("on a terminal", () => {
               : undefined,
         })
         const cwd = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-        const terminal = spawn(process.execPath, [bin, "download", `${id}:0-2`], {
+        const terminal = spawn(process.execPath, [Cli.main, "download", `${id}:0-2`], {
           cols: columns,
           rows: 30,
           cwd,

@@ -1,6 +1,3 @@
-import { spawn } from "node:child_process"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
@@ -18,6 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
+import { start } from "./support/programs.ts"
 import { sharedServer } from "./support/server.ts"
 
 /** A runner, and what ends it. */
@@ -36,18 +34,14 @@ const runnersOfTenants = Effect.gen(function* () {
   yield* Tenants.Tenants.use(({ add }) => Effect.forEach(tenants, (tenant) => add(tenant, named("contoso"))))
   const lines = yield* Queue.unbounded<{ readonly by: string; readonly line: string }>()
   const owners = new Map<string, string>()
-  const run = (by: string, url: Redacted.Redacted<string>) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const program = fileURLToPath(new URL("support/runnerProcess.ts", import.meta.url))
-        const name = by.replace(" ", "-")
-        const args = [program, `${name}-${tenants[0]?.slice(-4)}`, Redacted.value(url), ...tenants]
-        const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-        createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, { by, line }))
-        return child
-      }),
-      (child) => Effect.sync(() => child.kill("SIGKILL")),
+  const run = Effect.fnUntraced(function* (by: string, url: Redacted.Redacted<string>) {
+    const name = `${by.replace(" ", "-")}-${tenants[0]?.slice(-4)}`
+    const { child, lines: printed } = yield* start("runnerProcess", name, Redacted.value(url), ...tenants)
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.flatMap(Queue.take(printed), (line) => Queue.offer(lines, { by, line }))),
     )
+    return child
+  })
   /** A runner that is killed stops nothing, so only one that lives has to stop a tenant first. */
   const dead = new Set(["victim"])
   const take = ({ by, line }: { readonly by: string; readonly line: string }) => {

@@ -1,9 +1,7 @@
 /** Runners are processes here: they are killed and frozen while they collect. */
-import { spawn } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Database from "@live-response/cluster/Database"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
@@ -14,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { refsUpTo } from "../../core/test/support/refs.ts"
 import { registry } from "./support/owners.ts"
+import { start } from "./support/programs.ts"
 import { sharedServer } from "./support/server.ts"
 import { contentOf, simulated } from "./support/simulatedTenants.ts"
 
@@ -25,16 +24,10 @@ const temporary = Effect.acquireRelease(
 /** A runner as a process of its own, which shares the store with the others. */
 const startProcess = Effect.fnUntraced(function* (directory: string, name: string) {
   const server = yield* PostgresServer
-  const program = fileURLToPath(new URL("support/collectorProcess.ts", import.meta.url))
   const runner = `${name}-${process.pid}-${directory.slice(-6)}`
   const url = Redacted.value(server.runner)
   const options = { runner, url, spool: join(directory, name), objects: join(directory, "objects") }
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ["ignore", "ignore", "inherit"] }),
-    ),
-    (child) => Effect.sync(() => child.kill("SIGKILL")),
-  )
+  const { child } = yield* start("collectorProcess", JSON.stringify(options))
   return { child, runner }
 })
 
@@ -42,6 +35,10 @@ const statuses = TenantStatus.TenantStatus.use(({ list }) => list)
 
 const until = (isReached: (statuses: ReadonlyArray<TenantStatus.Status>) => boolean) =>
   statuses.pipe(Effect.delay("50 millis"), Effect.repeat({ until: isReached }))
+
+/** Each of the runners has tenants. */
+const areAtWork = (statuses: ReadonlyArray<TenantStatus.Status>, ...names: ReadonlyArray<string>) =>
+  names.every((name) => statuses.some(({ runner }) => runner === name))
 
 const total = (statuses: ReadonlyArray<TenantStatus.Status>) =>
   statuses.map(({ completed }) => completed).reduce((sum, completed) => sum + completed, 0)
@@ -91,7 +88,7 @@ describe("Collectors.layer as processes", () => {
       const victim = yield* startProcess(directory, "victim")
       const survivor = yield* startProcess(directory, "survivor")
       yield* until(
-        (statuses) => new Set(statuses.map(({ runner }) => runner)).size === 2 && total(statuses) > tenants.length,
+        (statuses) => areAtWork(statuses, victim.runner, survivor.runner) && total(statuses) > tenants.length,
       )
       victim.child.kill("SIGKILL")
       const after = yield* until((statuses) => total(statuses) === tenants.length * count)
@@ -107,19 +104,14 @@ describe("Collectors.layer as processes", () => {
         const count = 40
         const directory = yield* temporary
         const tenants = (yield* slow(count)).map(({ tenant }) => tenant)
-        const isOurs = ({ tenant }: TenantStatus.Status) => tenants.includes(tenant)
-        const ours = (statuses: ReadonlyArray<TenantStatus.Status>) => statuses.filter(isOurs)
         const frozen = yield* startProcess(directory, "frozen")
         const other = yield* startProcess(directory, "other")
-        yield* until(
-          (statuses) =>
-            new Set(ours(statuses).map(({ runner }) => runner)).size === 2 && total(ours(statuses)) > tenants.length,
-        )
+        yield* until((statuses) => areAtWork(statuses, frozen.runner, other.runner) && total(statuses) > tenants.length)
         frozen.child.kill("SIGSTOP")
         // PostgreSQL frees the locks of a runner that is silent, and the other one takes over.
-        yield* until((statuses) => ours(statuses).every(({ runner }) => runner === other.runner))
+        yield* until((statuses) => statuses.every(({ runner }) => runner === other.runner))
         frozen.child.kill("SIGCONT")
-        yield* until((statuses) => total(ours(statuses)) === tenants.length * count)
+        yield* until((statuses) => total(statuses) === tenants.length * count)
         yield* assertWhole(join(directory, "objects"), tenants, count)
       }).pipe(Effect.scoped, Effect.provide(environment)),
     // Locks of a silent runner take a quarter of a minute, and this machine may have a dozen other processes.

@@ -6,7 +6,6 @@ import { spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { CredentialReference } from "@live-response/cluster/CredentialReference"
 import * as Simulator from "@live-response/core/testing/Simulator"
@@ -18,12 +17,12 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { listen } from "../../node/test/support/loopbackServer.ts"
+import { pathOf } from "./support/programs.ts"
 
 const tenant = "e0a8f26e-8b12-4ee4-9ac9-4a4ecb3d1b8f"
 const clientId = "1f6a3c7a-6c2b-4f0e-b6b1-2c8f6d8f5c11"
 const identity = "2f6a3c7a-6c2b-4f0e-b6b1-2c8f6d8f5c22"
 const secret = "a-secret-that-nobody-shows"
-const program = fileURLToPath(new URL("support/tenantSignIn.ts", import.meta.url))
 const signedIn = { appid: clientId, aud: "https://api.example", tid: tenant }
 
 /** The Entra of a customer that has this app. */
@@ -59,7 +58,7 @@ const signIn = (
   env: Readonly<Record<string, string>>,
 ) =>
   Effect.callback<{ readonly printed: unknown; readonly output: string }>((resume) => {
-    const child = spawn(process.execPath, [program, tenant, authority, JSON.stringify(reference)], {
+    const child = spawn(process.execPath, [pathOf("tenantSignIn"), tenant, authority, JSON.stringify(reference)], {
       env: { PATH: "/nowhere", NODE_EXTRA_CA_CERTS: tls.path, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     })

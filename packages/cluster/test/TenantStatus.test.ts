@@ -41,7 +41,8 @@ const countsOf = (tenant: Tenants.TenantId) =>
 
 const environment = TenantStatus.layer.pipe(Layer.provideMerge(registry))
 
-describe("TenantStatus.layer", () => {
+// Searches are written every five seconds, which several tests wait for.
+describe("TenantStatus.layer", { concurrent: true }, () => {
   it.live("counts each result once, by its last outcome, however often it is written", () =>
     Effect.gen(function* () {
       const tenant = yield* addTenant

@@ -25,6 +25,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { bytesBy } from "../../core/test/support/bytes.ts"
 import { seededRandom } from "../../core/test/support/seededRandom.ts"
 import { listen } from "./support/loopbackServer.ts"
 import { refAt, refsUpTo, tempDirectory } from "./support/samples.ts"
@@ -40,7 +41,7 @@ const sizes = (seed: number) => {
 /** Content without repetition, so that no misplaced byte goes unnoticed. */
 const contentOf = (seed: number, length: number): Uint8Array => {
   const random = seededRandom(seed)
-  return Uint8Array.from({ length }, () => random() * 256)
+  return bytesBy(length, () => random() * 256)
 }
 
 /** Sends the rest of the content in pieces of random sizes, and breaks the connection after some of them. */

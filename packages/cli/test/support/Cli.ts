@@ -20,9 +20,9 @@ import type { ReferenceServer } from "./ReferenceServer.ts"
 export const repository = fileURLToPath(new URL("../../../..", import.meta.url))
 
 const node = join(repository, "node_modules/.bin/node")
-/** The bundle of scripts/testBundle.mjs, or what LIVE_RESPONSE_TEST_BIN names. Outside of vitest it is the sources. */
 const sources = join(repository, "packages/cli/src/bin.ts")
-const main = process.env.LIVE_RESPONSE_TEST_BIN ?? sources
+/** The bundle of scripts/testBundle.mjs, or what LIVE_RESPONSE_TEST_BIN names. Outside of vitest it is the sources. */
+export const main = process.env.LIVE_RESPONSE_TEST_BIN ?? sources
 
 /** Hundreds of processes compile the same code: the second one on need not. */
 const compileCache = process.env.LIVE_RESPONSE_TEST_COMPILE_CACHE ?? join(tmpdir(), "live-response-test-compile-cache")

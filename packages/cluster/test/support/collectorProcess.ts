@@ -1,5 +1,4 @@
 /** A runner with collectors as a process: `collectorProcess.ts <options as JSON>`. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -12,18 +11,9 @@ const Options = Schema.fromJsonString(
     url: Schema.String,
     spool: Schema.String,
     objects: Schema.String,
-    followSeconds: Schema.optionalKey(Schema.Finite),
-    pollSeconds: Schema.optionalKey(Schema.Finite),
   }),
 )
 
-const { followSeconds = 0.2, pollSeconds = 0.2, url, ...options } = Schema.decodeUnknownSync(Options)(process.argv[2])
+const { url, ...options } = Schema.decodeUnknownSync(Options)(process.argv[2])
 
-const runner = Collectors.layer({
-  ...options,
-  url: Redacted.make(url),
-  followEvery: Duration.seconds(followSeconds),
-  pollEvery: Duration.seconds(pollSeconds),
-})
-
-await Effect.runPromise(Layer.launch(runner))
+await Effect.runPromise(Layer.launch(Collectors.layer({ ...options, url: Redacted.make(url) })))

@@ -34,8 +34,9 @@ const credentials = Layer.succeed(TenantCredentials, {
 export const layer = (options: Options) => {
   const database = Database.layer({ url: options.url })
   return Collectors.layer({
-    // Tests wait for what happens, and that should be soon.
-    followEvery: "200 millis",
+    // Tests wait for what happens, and that should be soon. More than 100 searches a minute would exceed the quota of a tenant,
+    // and the next owner of the tenant would wait for up to a minute before its first search.
+    followEvery: "700 millis",
     visibleWithin: "100 millis",
     pollEvery: "200 millis",
     reclaimAfter: "1 second",

@@ -1,11 +1,9 @@
 /** Runners as processes, each of which executes the runs of one tenant. */
-import { spawn } from "node:child_process"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
+import { start as startProgram } from "./programs.ts"
 
 /** Starts a runner, and returns the lines that it prints. */
 export const start = Effect.fnUntraced(function* (
@@ -15,25 +13,8 @@ export const start = Effect.fnUntraced(function* (
   visibleSeconds = 1,
 ) {
   const server = yield* PostgresServer
-  const lines = yield* Queue.unbounded<string>()
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      const program = fileURLToPath(new URL("executorProcess.ts", import.meta.url))
-      const args = [
-        program,
-        `${name}-${tenant}`,
-        Redacted.value(server.runner),
-        endpoint,
-        tenant,
-        hold,
-        String(visibleSeconds),
-      ]
-      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-      createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, line))
-      return child
-    }),
-    (child) => Effect.sync(() => child.kill("SIGKILL")),
-  )
+  const args = [`${name}-${tenant}`, Redacted.value(server.runner), endpoint, tenant, hold, String(visibleSeconds)]
+  const { child, lines } = yield* startProgram("executorProcess", ...args)
   const until = (count: number, line: string) => {
     let left = count
     return Queue.take(lines).pipe(

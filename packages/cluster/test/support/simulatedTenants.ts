@@ -16,7 +16,7 @@ export const token = "a-token-of-the-cluster"
 export const contentOf = (tenant: string, ref: ResultRef): Uint8Array =>
   new TextEncoder().encode(`${tenant} ${String(ref)}\n`.repeat(200))
 
-/** A tenant whose service has these results. It is in the registry. */
+/** A tenant whose service has these results. It is in the registry until the scope closes: later runners would collect it too. */
 export const simulated = Effect.fnUntraced(function* (
   name: string,
   refs: ReadonlyArray<ResultRef>,
@@ -30,6 +30,9 @@ export const simulated = Effect.fnUntraced(function* (
     SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
   )
   const endpoint = HttpServer.formatAddress(Context.get(server, HttpServer.HttpServer).address)
-  yield* Tenants.Tenants.use(({ add }) => add(tenant, { ...named(name), endpoint, storagePrefix: `tenants/${tenant}` }))
+  const { add, remove } = yield* Tenants.Tenants
+  const settings = { ...named(name), endpoint, storagePrefix: `tenants/${tenant}` }
+  // A test may have removed it itself.
+  yield* Effect.acquireRelease(add(tenant, settings), () => Effect.ignore(remove(tenant)))
   return { tenant, simulator, addResult }
 })
