@@ -1,7 +1,7 @@
 /**
  * The data of a live page with what has changed since. Nothing here touches the page.
  */
-import type { Changes, Payload } from "../src/commands/report/payload.ts"
+import type { Changes, Field, Payload } from "../src/commands/report/payload.ts"
 
 /** A column in which some rows are replaced or added. */
 const column = <A>(
@@ -28,13 +28,58 @@ const table = <Table extends { readonly [Name in keyof Table]: ReadonlyArray<unk
 }
 
 /** Some values up to a position, and others from there on. */
-const appended = <A>(values: ReadonlyArray<A>, from: number, added: ReadonlyArray<A>): ReadonlyArray<A> => [
-  ...values.slice(0, from),
-  ...added,
-]
+const appended = <A>(values: ReadonlyArray<A>, from: number, added: ReadonlyArray<A>): ReadonlyArray<A> =>
+  values.slice(0, from).concat(added)
 
-export const payload = (before: Payload, changes: Changes): Payload => {
-  const { actions, damaged, fields, machines, outputs, parts, results, texts, written } = changes
+const field = (fields: ReadonlyArray<Field>, { from, id, name, rows, values }: Changes["fields"][number]): Field => {
+  const before = fields.find((each) => each.id === id)
+  return {
+    id,
+    name,
+    rows: appended(before?.rows ?? [], from, rows),
+    values: appended(before?.values ?? [], from, values),
+  }
+}
+
+const noResults: Payload["results"] = {
+  machine: [],
+  actionId: [],
+  index: [],
+  kind: [],
+  source: [],
+  exitCode: [],
+  firstLine: [],
+  output: [],
+  outputCharacters: [],
+  errors: [],
+  errorsCharacters: [],
+  ending: [],
+  bytes: [],
+  at: [],
+  links: [],
+  problem: [],
+}
+
+/** What a page has before the first part of its data. */
+const nothing = (about: NonNullable<Changes["about"]>, { damaged, parts, written }: Changes): Payload => ({
+  ...about,
+  version: 1,
+  written,
+  damaged,
+  parts,
+  fields: [],
+  machines: { id: [], name: [], state: [], reason: [] },
+  actions: { id: [], machine: [], status: [], requestor: [], comment: [], created: [], updated: [], errors: [] },
+  results: noResults,
+  outputs: { start: [], characters: [] },
+  texts: [],
+})
+
+/** The data with a part of what has changed, or the start of it. */
+export const payload = (known: Payload | undefined, changes: Changes): Payload | undefined => {
+  const { about, actions, damaged, fields, machines, outputs, parts, results, texts, written } = changes
+  const before = about === undefined ? known : nothing(about, changes)
+  if (before === undefined) return undefined
   return {
     ...before,
     written,
@@ -48,10 +93,6 @@ export const payload = (before: Payload, changes: Changes): Payload => {
       characters: appended(before.outputs.characters, outputs.from, outputs.characters),
     },
     texts: appended(before.texts, texts.from, texts.added),
-    fields: fields.map(({ name, rows, values }, i) => ({
-      name,
-      rows: [...(before.fields[i]?.rows ?? []), ...rows],
-      values: [...(before.fields[i]?.values ?? []), ...values],
-    })),
+    fields: fields.map((each) => field(before.fields, each)),
   }
 }

@@ -29,6 +29,9 @@ const behindAfter = 10_000
 
 const pauseBeforeReload = 5_000
 
+/** While the data comes in parts, how long after it was shown it is shown again at the earliest. */
+const showEvery = 1_000
+
 const state = h("span", { class: "live", role: "status" }, "connecting")
 
 const say = (text: string): void => {
@@ -51,7 +54,7 @@ const ask = (path: string, patience: number): Promise<Response> => {
   return fetch(path, { cache: "no-store", signal: controller.signal }).finally(() => clearTimeout(timer))
 }
 
-/** Reads the data, or what of it is new. */
+/** Reads the next part of the data, or of what is new. */
 const read = (before: Snapshot | undefined): Promise<Answer> =>
   ask(`data?after=${encodeURIComponent(before?.cursor ?? "")}`, dataPatience).then((response) =>
     response.text().then((text) => {
@@ -97,6 +100,8 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
   /** When the reading in progress started. */
   let readingSince: number | undefined
   let problem: string | undefined
+  /** Whether the page once had all that there was. */
+  let hasAll = false
 
   const pause = (millis: number) =>
     setTimeout(
@@ -107,11 +112,21 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
       Math.max(shortestPause, millis),
     )
 
-  const refresh = () => {
-    isStale = true
-    if (isBusy) return
-    isBusy = true
-    isStale = false
+  /** How many results are shown, and from when on more of them may be while there are parts to come. */
+  let count = 0
+  let showAgainAt = 0
+
+  /** Shows what was read. Parts of data that is read again are not shown before there is as much as is shown now. */
+  const showIfDue = ({ isComplete, model }: Snapshot, startedAt: number) => {
+    if (!isComplete && (model.count <= count || startedAt < showAgainAt)) return
+    count = model.count
+    if (show === undefined) show = start(model, state)
+    else show(model)
+    const now = performance.now()
+    showAgainAt = now + Math.max(showEvery, (now - startedAt) * share)
+  }
+
+  const readNext = () => {
     readingSince ??= performance.now()
     read(snapshot).then(
       (answer) => {
@@ -122,11 +137,12 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
           return pause(pauseAfterProblem)
         }
         problem = undefined
-        readingSince = undefined
         const { newer, startedAt } = answer
         snapshot = newer
-        if (show === undefined) show = start(newer.model, state)
-        else show(newer.model)
+        showIfDue(newer, startedAt)
+        if (!newer.isComplete) return readNext()
+        hasAll = true
+        readingSince = undefined
         say("live")
         return pause((performance.now() - startedAt) * share)
       },
@@ -138,11 +154,22 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
     )
   }
 
+  const refresh = () => {
+    isStale = true
+    if (isBusy) return
+    isBusy = true
+    isStale = false
+    readNext()
+  }
+
   let shown: string | undefined
   void watch((version) => {
     if (version !== shown) refresh()
     shown = version
     const isBehind = readingSince !== undefined && performance.now() - readingSince > behindAfter
-    return problem ?? (isBehind ? "behind, reading new results" : show === undefined ? "connecting" : "live")
+    if (problem !== undefined) return problem
+    if (show === undefined) return "connecting"
+    if (!hasAll) return "reading the results"
+    return isBehind ? "behind, reading new results" : "live"
   })
 }

@@ -40,22 +40,23 @@ export const readEmbedded = (): Promise<Model> => {
   return new Response(unpacked).json().then((payload: unknown) => modelOf(payload, readBytes("hashes")))
 }
 
-/** The data of a live page, and the cursor by which the collector knows what the page has. */
+/** What a live page has of its data, and the cursor by which the collector knows that. */
 export interface Snapshot {
   readonly cursor: string
+  /** Whether it is all that the collector has. */
+  readonly isComplete: boolean
   readonly model: Model
 }
 
-/** Reads the data of a live page: the cursor and the hashes, each in a line, and the rest, or what of it has changed. */
+/** Adds a part of the data of a live page: the cursor and the hashes, each in a line, and the rest. */
 export const readLive = (text: string, before: Snapshot | undefined): Snapshot => {
   const [cursorEnd, hashesEnd] = [text.indexOf("\n"), text.indexOf("\n", text.indexOf("\n") + 1)]
   const cursor = text.slice(0, cursorEnd)
   const hashes = fromBase64(text.slice(cursorEnd + 1, hashesEnd))
   const data: unknown = JSON.parse(text.slice(hashesEnd + 1))
-  return {
-    cursor,
-    model: isChanges(data) && before !== undefined ? before.model.changed(data, hashes) : modelOf(data, hashes),
-  }
+  const model = isChanges(data) ? Model.changed(before?.model, data, hashes) : undefined
+  if (!isChanges(data) || model === undefined) throw new Error("its data is of another version")
+  return { cursor, isComplete: data.isComplete, model }
 }
 
 const hashLength = 32
@@ -79,11 +80,12 @@ export class Model {
     this.hashes = hashes
   }
 
-  /** The model of newer data. `hashes` are those of the results that have changed. */
-  changed(changes: Changes, hashes: Uint8Array): Model {
-    const payload = Changed.payload(this.payload, changes)
+  /** The model with a part of what has changed, or the start of one. `hashes` are those of the results in that part. */
+  static changed(before: Model | undefined, changes: Changes, hashes: Uint8Array): Model | undefined {
+    const payload = Changed.payload(before?.payload, changes)
+    if (payload === undefined) return undefined
     const all = new Uint8Array(payload.results.machine.length * hashLength)
-    all.set(this.hashes)
+    if (before !== undefined && changes.about === undefined) all.set(before.hashes)
     changes.results.at.forEach((row, i) =>
       all.set(hashes.subarray(i * hashLength, (i + 1) * hashLength), row * hashLength),
     )

@@ -182,6 +182,43 @@ describe("--listen", () => {
     }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
   )
 
+  it.live("has all results in a tab that was hidden while they arrived", () =>
+    Effect.gen(function* () {
+      const { address, box, running, simulator } = yield* collecting()
+      const { page, problems } = yield* Browser.visit(`${address}/#results`)
+      const shown = (n: number) =>
+        step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
+      // Headless Chromium reports each of its tabs as visible.
+      const setHidden = (isHidden: boolean) =>
+        step(() =>
+          page.evaluate(`
+            Object.defineProperty(document, "hidden", { configurable: true, value: ${isHidden} })
+            document.dispatchEvent(new Event("visibilitychange"))
+          `),
+        )
+      const downloaded = (n: number) =>
+        Cli.until(
+          () => box.sizeOf(Directory.pathOf({ machine: n })) > 0,
+          () => `result ${n}\n${running.stderr()}`,
+        )
+      yield* shown(1)
+      for (const n of [2, 4]) {
+        yield* setHidden(true)
+        for (const each of [n, n + 1]) {
+          yield* put(simulator, each)
+          yield* downloaded(each)
+        }
+        yield* setHidden(false)
+        yield* shown(n)
+        yield* shown(n + 1)
+      }
+      yield* put(simulator, 6)
+      yield* shown(6)
+      assert.strictEqual(yield* step(() => page.locator(".toolbar .summary").innerText()), "6 of 6 results")
+      assert.deepStrictEqual(problems, [])
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
   it.live("reports its health, and is read by nobody else", () =>
     Effect.gen(function* () {
       const token = "a secret of sixteen or more"

@@ -6,11 +6,12 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import { type Model, readLive, type Snapshot } from "../report/model.ts"
+import { fromBase64, Model, readLive, type Snapshot } from "../report/model.ts"
 import * as DirectoryReader from "../src/commands/report/directoryReader.ts"
 import * as LiveCollector from "../src/commands/report/liveCollector.ts"
 import * as Page from "../src/commands/report/page.ts"
@@ -69,14 +70,43 @@ const shown = (model: Model) => {
   }
 }
 
-const textOf = (answer: LiveCollector.Answer) => Stream.mkString(Stream.decodeText(Page.data(answer)))
-
 /** What a report of the directory has. */
 const reported = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
   const { collector, damaged } = yield* DirectoryReader.collect(files)
-  const data = collector.payload({ ...about, damaged })
-  return readLive(yield* textOf({ cursor: "", hashes: collector.hashes, data }), undefined).model
+  return new Model(collector.payload({ ...about, damaged }), fromBase64(Array.from(collector.hashes).join("")))
 })
+
+/** Parts that are as small as they can be. */
+const smallest = { characters: 1, outputs: 1, machines: 1, actions: 1, results: 1, values: 1 }
+
+/** Gets the next part of the data. */
+const getPart = (collector: LiveCollector.LiveCollector, before: Snapshot | undefined) =>
+  readLive(Page.data(collector.answer(before?.cursor ?? "", about)), before)
+
+/** Gets parts until the page has all. */
+const getAll = (collector: LiveCollector.LiveCollector, before: Snapshot | undefined): Snapshot => {
+  const newer = getPart(collector, before)
+  return newer.isComplete ? newer : getAll(collector, newer)
+}
+
+/** Asserts that a page has all that what it has refers to. */
+const assertWhole = ({ payload }: Model) => {
+  const { actions, fields, machines, outputs, results, texts } = payload
+  const assertBelow = (length: number, columns: ReadonlyArray<ReadonlyArray<number>>) => {
+    for (const column of columns) for (const value of column) assert.isBelow(value, length)
+  }
+  const { actionId, ending, errors, firstLine, problem, source } = results
+  const { comment, requestor, status } = actions
+  assertBelow(texts.length, [actionId, ending, errors, firstLine, problem, source, outputs.start])
+  assertBelow(texts.length, [machines.id, machines.name, machines.reason, actions.id, comment, requestor, status])
+  assertBelow(texts.length, [...fields.map(({ values }) => values), actions.errors])
+  assertBelow(machines.id.length, [results.machine, actions.machine])
+  assertBelow(outputs.start.length, [results.output])
+  assertBelow(
+    results.machine.length,
+    fields.map(({ rows }) => rows),
+  )
+}
 
 const below = (n: number) => Random.nextIntBetween(0, n)
 
@@ -118,7 +148,7 @@ const changeOf = Effect.fnUntraced(function* (box: Cli.Sandbox) {
     // The beginning of a line, which the next one spoils.
     () => append("manifest", stored.slice(0, 50)),
     () => append("manifest", "\n"),
-    () => version % 4 === 0 && rmSync(box.path("results/actions.jsonl")),
+    () => version % 4 === 0 && rmSync(box.path("results/actions.jsonl"), { force: true }),
     () => {
       if (version % 4 !== 0) return
       box.write(`results/${Directory.pathOf(result)}`, bytes)
@@ -159,12 +189,62 @@ describe("the data of a live page", () => {
           yield* changeOf(box)
           if (step % 3 === 2) continue
           yield* collector.refresh
-          page = readLive(yield* textOf(collector.answer(page?.cursor ?? "", about)), page)
+          page = getAll(collector, page)
           assert.deepStrictEqual(shown(page.model), shown(yield* reported(files)), `step ${step}`)
         }
       }).pipe(Effect.scoped, Random.withSeed(`live ${seed}`), Effect.provide(NodeServices.layer)),
     )
   }
+
+  for (const seed of Array.from({ length: 6 }, (_, i) => i)) {
+    it.effect(`is whole after each part, whatever changes meanwhile (seed ${seed})`, () =>
+      Effect.gen(function* () {
+        const box = yield* Cli.sandbox
+        Directory.fill(box, { results: [], actions: [], sessions: [] })
+        const files = yield* PrivateDirectory.open(box.path("results"))
+        const collector = yield* LiveCollector.make(files, smallest)
+        let page: Snapshot | undefined
+        for (let step = 0; step < 60; step++) {
+          yield* changeOf(box)
+          yield* collector.refresh
+          for (let parts = yield* below(20); parts > 0; parts--) {
+            page = getPart(collector, page)
+            assertWhole(page.model)
+          }
+        }
+        page = getAll(collector, page)
+        assert.deepStrictEqual(shown(page.model), shown(yield* reported(files)))
+      }).pipe(Effect.scoped, Random.withSeed(`parts ${seed}`), Effect.provide(NodeServices.layer)),
+    )
+  }
+
+  it.effect("has parts of a bounded size, and the first of them before all is read", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const machines = Array.from({ length: 1_000 }, (_, machine) => machine)
+      Directory.fill(box, {
+        results: machines.map((machine) => ({ machine, bytes: Directory.script({ script_output: `of ${machine}` }) })),
+        actions: machines.map((machine) => Directory.action(machine)),
+        sessions: [],
+      })
+      const files = yield* PrivateDirectory.open(box.path("results"))
+      const most = { characters: 2_000, outputs: 50, machines: 50, actions: 50, results: 50, values: 50 }
+      const collector = yield* LiveCollector.make(files, most)
+      const reading = yield* Effect.forkChild(collector.refresh)
+      const counts: Array<number> = []
+      let page: Snapshot | undefined
+      while (page?.isComplete !== true) {
+        const text = Page.data(collector.answer(page?.cursor ?? "", about))
+        assert.isAtMost(text.length, 40_000)
+        page = readLive(text, page)
+        if (reading.pollUnsafe() === undefined) counts.push(page.model.count)
+        yield* Effect.yieldNow
+      }
+      yield* Fiber.join(reading)
+      assert.isAbove(counts.findLast((count) => count < 1_000) ?? 0, 0)
+      assert.deepStrictEqual(shown(page.model), shown(yield* reported(files)))
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
 
   it.effect("reads and sends what was appended, however much there is", () => {
     const counted = { bytes: 0 }
@@ -179,7 +259,7 @@ describe("the data of a live page", () => {
       })
       const collector = yield* LiveCollector.make(yield* PrivateDirectory.open(box.path("results")))
       yield* collector.refresh
-      const first = readLive(yield* textOf(collector.answer("", about)), undefined)
+      const first = getAll(collector, undefined)
       assert.isAbove(counted.bytes, 700_000)
       counted.bytes = 0
       yield* collector.refresh
@@ -193,7 +273,7 @@ describe("the data of a live page", () => {
       appendFileSync(box.path("results/manifest.jsonl"), Directory.lines([Directory.completed(added)]))
       yield* collector.refresh
       assert.isAtMost(counted.bytes, 6_000)
-      const sent = yield* textOf(collector.answer(first.cursor, about))
+      const sent = Page.data(collector.answer(first.cursor, about))
       assert.isAtMost(sent.length, 2_000)
       const { model } = readLive(sent, first)
       assert.strictEqual(model.count, 1_001)

@@ -108,6 +108,25 @@ const anyCell = Arbitrary.array(
 ).pipe(Arbitrary.map((pieces) => pieces.join("").replaceAll("\u0000", "")))
 
 describe("results", () => {
+  it.live("names the lines of actions.jsonl that it could not read, wherever they are damaged", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box, [
+        [1, scriptBytes()],
+        [2, scriptBytes()],
+      ])
+      const broken = JSON.stringify({ ...action(1), version: 1 }).replace('"Succeeded"', "Succeeded")
+      box.write("results/actions.jsonl", `${lines([broken, "half", action(2)])}\n`)
+      const warned = (named: string) =>
+        `live-response: results/actions.jsonl: 2 lines are damaged and were skipped (${named}); their machines may be missing; download again, or restore the file from a copy`
+      // The line that is damaged in its middle is read when a row needs it.
+      const table = yield* box.run(results)
+      assert.include(["1, 2", "2, 1"].map(warned), table.stderr.trimEnd())
+      const sqlite = yield* box.run({ args: ["results", "results", "--sqlite", "case.sqlite"] })
+      assert.strictEqual(sqlite.stderr.trimEnd(), warned("1, 2"))
+    }).pipe(Effect.scoped),
+  )
+
   it.live("has the machine that the manifest names, where actions.jsonl does not", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -204,6 +223,7 @@ describe("results", () => {
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
         `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; its bytes are unchanged`,
         `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
+        "live-response: results/actions.jsonl: line 1 is damaged and was skipped; its machine may be missing; download again, or restore the file from a copy",
         "live-response: results/manifest.jsonl: line 9 is damaged and was skipped; its result has no row",
       ])
 

@@ -8,7 +8,7 @@
  * - Fields that are not known are ignored, so a later release may add optional ones without a new version.
  * - A line of a newer version is refused: reading fails with a `StoreError` that names the line, and the file is left as it
  *   is.
- * - Damaged lines are skipped, and `readBrief` reports them: the file only adds names to results, and the API can be asked for them again.
+ * - Damaged lines are skipped, and `readBrief` and `index` report them: the file only adds names to results, and the API can be asked for them again.
  *
  * @since 0.1.0
  */
@@ -66,15 +66,19 @@ export const read = (directory: PrivateDirectory): Stream.Stream<StoredAction, S
     FormatVersion.refuseNewerLine(directory.pathOf(FileName.single.actions), version),
   )
 
+type OnDamaged = (damaged: JsonLines.DamagedLine) => Effect.Effect<void>
+
 /** The lines of a file by the ids of their actions, without those that `skim` takes or notes itself. */
 const readIds = Effect.fnUntraced(function* (
   directory: PrivateDirectory,
   makeSkim: (note: (bytes: Uint8Array, lineStart: number, offset: number) => void) => JsonLines.Skim,
+  onDamaged: OnDamaged = () => Effect.void,
 ) {
   const name = FileName.single.actions
   const ids = new ResultIndex(yield* Random.nextInt)
+  const refuseNewer = FormatVersion.refuseNewerLine(directory.pathOf(name), version)
   yield* JsonLines.readLocated(directory, name, StoredAction, {
-    onDamaged: FormatVersion.refuseNewerLine(directory.pathOf(name), version),
+    onDamaged: (damaged) => Effect.andThen(refuseNewer(damaged), onDamaged(damaged)),
     skim: makeSkim((bytes, lineStart, offset) => void ids.set(bytes, lineStart + ActionLineForm.idStart, 0, 0, offset)),
   }).pipe(
     Stream.runForEach(({ entry, offset }) => Effect.sync(() => ids.set(encoder.encode(entry.id), 0, 0, 0, offset))),
@@ -82,8 +86,19 @@ const readIds = Effect.fnUntraced(function* (
   return ids
 })
 
-const readUndamaged = (directory: PrivateDirectory) =>
-  readIds(directory, (note) => ({ match: ActionLineForm.form, take: note }))
+/** Passes over the lines whose beginning and end show which action they have, and notes these. */
+const skimNamed = (note: (bytes: Uint8Array, lineStart: number, offset: number) => void): JsonLines.Skim => ({
+  match: () => -1,
+  take: () => {},
+  skips: (bytes, at, offset, end) => {
+    const isNamed = ActionLineForm.isNamed(bytes, at, end)
+    if (isNamed) note(bytes, at, offset)
+    return isNamed
+  },
+})
+
+const readUndamaged = (directory: PrivateDirectory, onDamaged?: OnDamaged) =>
+  readIds(directory, (note) => ({ match: ActionLineForm.form, take: note }), onDamaged)
 
 /**
  * The machine actions of a file as `read` gives them, without what is not shown.
@@ -101,10 +116,7 @@ const readUndamaged = (directory: PrivateDirectory) =>
  */
 export const readBrief = (
   directory: PrivateDirectory,
-  {
-    onDamaged = () => Effect.void,
-    ...part
-  }: JsonLines.Part & { readonly onDamaged?: (damaged: JsonLines.DamagedLine) => Effect.Effect<void> } = {},
+  { onDamaged = () => Effect.void, ...part }: JsonLines.Part & { readonly onDamaged?: OnDamaged } = {},
 ): Stream.Stream<Brief, StoreError> =>
   Stream.suspend(() => {
     const name = FileName.single.actions
@@ -157,24 +169,30 @@ export interface Index {
  * Use it in place of `read` for a file that may have very many actions: some 35 bytes of each are in memory, and only the
  * beginning and the end of a line are read until its action is asked for.
  *
+ * **Details**
+ *
+ * `onDamaged` receives each line that can't be read, once. A line that is damaged only in its middle is found when an action is
+ * asked for whose line it was.
+ *
  * @since 0.1.0
  * @category reading
  */
 export const index = Effect.fnUntraced(function* (
   directory: PrivateDirectory,
+  onDamaged: (damaged: JsonLines.DamagedLine) => Effect.Effect<void> = () => Effect.void,
 ): Effect.fn.Return<Index, StoreError, Scope.Scope> {
   const name = FileName.single.actions
-  const named = yield* readIds(directory, (note) => ({
-    match: () => -1,
-    take: () => {},
-    skips: (bytes, at, offset, end) => {
-      const isNamed = ActionLineForm.isNamed(bytes, at, end)
-      if (isNamed) note(bytes, at, offset)
-      return isNamed
-    },
-  }))
+  /** The numbers of the lines that were reported: the file may be read twice. */
+  const reported = new Set<number>()
+  const report: OnDamaged = (damaged) =>
+    Effect.suspend(() => {
+      if (reported.has(damaged.line)) return Effect.void
+      reported.add(damaged.line)
+      return onDamaged(damaged)
+    })
+  const named = yield* readIds(directory, skimNamed, report)
   /** Without damaged lines. It is read once a damaged line is found, and that hides an earlier one of the action. */
-  const undamaged = yield* Effect.cached(readUndamaged(directory))
+  const undamaged = yield* Effect.cached(readUndamaged(directory, report))
   const file = yield* directory.openFile(name)
   const lineOf = Effect.fnUntraced(function* (ids: ResultIndex, id: MachineActionId) {
     const entry = ids.find(encoder.encode(id), 0, 0)

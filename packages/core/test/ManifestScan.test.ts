@@ -450,7 +450,8 @@ describe("StoredAction", () => {
     Effect.gen(function* () {
       const disk = yield* filled
       const damaged = textOf(disk).replace('"status":"Succeeded"', '"status":Succeeded"')
-      disk.files.set(actionsPath, utf8(damaged))
+      disk.files.set(actionsPath, utf8(`${damaged}damaged as a whole\n`))
+      const reported: Array<number> = []
       yield* withDisk(disk, (files) =>
         Effect.gen(function* () {
           const { has } = yield* StoredAction.stored(files)
@@ -458,12 +459,15 @@ describe("StoredAction", () => {
             ids.filter((id) => !has(id)),
             ids.slice(0, 1),
           )
-          const { find } = yield* StoredAction.index(files)
+          const { find } = yield* StoredAction.index(files, ({ line }) => Effect.sync(() => void reported.push(line)))
+          // In a line that is damaged in its middle, this shows when its action is asked for.
+          assert.deepStrictEqual(reported, [31])
           const found = yield* Effect.forEach(ids, find)
           assert.deepStrictEqual(
             found.map(Option.isSome),
             ids.map((_, n) => n > 0),
           )
+          assert.deepStrictEqual(reported, [31, 1])
         }).pipe(Effect.scoped),
       )
     }),

@@ -9,147 +9,16 @@ import * as Hex from "effect/encoding/Hex"
 import * as Result from "effect/Result"
 import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
-import * as Format from "../../output/Format.ts"
 import { type Machine, Machines, outcomeOf } from "./machineOutcomes.ts"
-import { type Changes, kinds, type Payload, states, type Text } from "./payload.ts"
-
-/** What a report has at most. Beyond it, the report says how much of it there is. */
-const limits = {
-  /** Characters of one output. */
-  output: 2_000,
-  /** Characters of all outputs. */
-  outputs: 8_000_000,
-  /** Characters of a first line, of a reason, and of a field's value. */
-  line: 160,
-  /** Fields by which outputs can be stacked, and their values in all. */
-  fields: 50,
-  values: 500_000,
-  /** Fields that are counted although they are not in the report. */
-  counted: 10_000,
-} as const
-
-/** Shortens a text without splitting a surrogate pair. */
-const shorten = (text: string, limit: number): string => {
-  if (text.length <= limit) return text
-  const end = /[\uD800-\uDBFF]/.test(text[limit - 1] ?? "") ? limit - 1 : limit
-  return text.slice(0, end)
-}
-
-/** Makes a key of a text that is not in the report, so that it needs no memory. */
-export type HashOf = (text: string) => string
-
-/** In hexadecimal digits: how much of a hash is shown. */
-const shownDigits = 12
-
-/** Texts, each once. */
-class Texts {
-  readonly all: Array<string> = [""]
-  private readonly indexes = new Map([["", 0]])
-  /** Of texts that are shortened, by the hash of the whole. */
-  private readonly byHash = new Map<string, number>()
-  private readonly hashOf: HashOf
-
-  constructor(hashOf: HashOf) {
-    this.hashOf = hashOf
-  }
-
-  add(text: string): Text {
-    const known = this.indexes.get(text)
-    if (known !== undefined) return known
-    const index = this.all.push(text) - 1
-    this.indexes.set(text, index)
-    return index
-  }
-
-  /** Adds a part of a long text as a copy: otherwise it keeps the whole of it in memory, such as a first line all of an output. */
-  addPart(part: string): Text {
-    return this.indexes.get(part) ?? this.add(String(JSON.parse(JSON.stringify(part))))
-  }
-
-  /**
-   * Adds a text of which at most `limit` characters are shown. Texts that differ have different indexes, wherever they differ: the
-   * report groups by them.
-   */
-  addShortened(text: string, limit: number): Text {
-    if (text.length <= limit) return this.addPart(text)
-    const hash = this.hashOf(text)
-    const known = this.byHash.get(hash)
-    if (known !== undefined) return known
-    const rest = `… (${Format.count(text.length)} characters, SHA-256 ${hash.slice(0, shownDigits)}…)`
-    const index = this.all.push(String(JSON.parse(JSON.stringify(shorten(text, limit - rest.length) + rest)))) - 1
-    this.byHash.set(hash, index)
-    return index
-  }
-
-  /** Adds a text that is shown in one line. */
-  addLine(text: string): Text {
-    return this.addShortened(text, limits.line)
-  }
-
-  /** The index of a text, or -1. */
-  find(text: string): Text {
-    return this.indexes.get(text) ?? -1
-  }
-
-  lengthOf(text: Text): number {
-    return this.all[text]?.length ?? 0
-  }
-}
-
-/** Normalised outputs, each once. */
-class Outputs {
-  readonly start: Array<Text> = []
-  readonly characters: Array<number> = []
-  shown = 0
-  private left: number = limits.outputs
-  /** By the output itself if all of it is in the report, else by its hash. */
-  private readonly byText = new Map<Text, number>()
-  private readonly byHash = new Map<string, number>()
-  private readonly texts: Texts
-  private readonly hashOf: HashOf
-
-  constructor(texts: Texts, hashOf: HashOf) {
-    this.texts = texts
-    this.hashOf = hashOf
-  }
-
-  private append(output: string, start: Text): number {
-    if (start !== 0 || output === "") this.shown++
-    this.left -= this.texts.lengthOf(start)
-    this.characters.push(output.length)
-    return this.start.push(start) - 1
-  }
-
-  add(output: string): number {
-    const known = this.byText.get(this.texts.find(output))
-    if (known !== undefined) return known
-    // What does not fit now does not fit later, so an output is never in both maps.
-    if (output.length <= limits.output && output.length <= this.left) {
-      const text = this.texts.add(output)
-      const index = this.append(output, text)
-      this.byText.set(text, index)
-      return index
-    }
-    return this.addByHash(output, this.hashOf(output))
-  }
-
-  private addByHash(output: string, hash: string): number {
-    const known = this.byHash.get(hash)
-    if (known !== undefined) return known
-    const start = shorten(output, limits.output)
-    const index = this.append(output, start.length <= this.left ? this.texts.addPart(start) : 0)
-    this.byHash.set(hash, index)
-    return index
-  }
-}
+import { type HashOf, limits, Outputs, Texts } from "./collectedTexts.ts"
+import { type Changes, type Field, kinds, type Payload, states, type Text } from "./payload.ts"
 
 /** The fields of parsed outputs, by their names in lower case. */
 class Fields {
-  private readonly fields = new Map<string, { name: string; rows: Array<number>; values: Array<Text> }>()
+  private readonly fields = new Map<string, Field & { rows: Array<number>; values: Array<Text> }>()
   private readonly left = new Set<string>()
   private count = 0
-  /** How many fields were in the report and are not any more. */
-  dropped = 0
+  private nextId = 0
   private readonly texts: Texts
 
   constructor(texts: Texts) {
@@ -167,7 +36,7 @@ class Fields {
   /** A field has all of its values in the report, or none. */
   private drop(key: string): void {
     this.count -= this.fields.get(key)?.rows.length ?? 0
-    if (this.fields.delete(key)) this.dropped++
+    this.fields.delete(key)
     if (this.left.size < limits.counted) this.left.add(key)
   }
 
@@ -180,18 +49,25 @@ class Fields {
       return undefined
     }
     if (known !== undefined) return known
-    const field = { name: this.texts.all[this.texts.addLine(name)] ?? name, rows: [], values: [] }
+    const field = { id: this.nextId++, name: this.texts.all[this.texts.addLine(name)] ?? name, rows: [], values: [] }
     this.fields.set(key, field)
     return field
   }
 
-  /** Of a row on, the values of each field in the report: they are in the order in which they were added. */
-  added(isAdded: (row: number) => boolean): ReadonlyArray<{ name: string; rows: Array<number>; values: Array<Text> }> {
-    return this.shown.map(({ name, rows, values }) => {
-      let from = rows.length
-      while (from > 0 && isAdded(rows[from - 1] ?? 0)) from--
-      return { name, rows: rows.slice(from), values: values.slice(from) }
+  /** The values that were added to each field since it had so many, by its id: at most so many of all. */
+  added(since: ReadonlyMap<number, number>, most: number): Changes["fields"] {
+    let left = most
+    return this.shown.map(({ id, name, rows, values }) => {
+      const from = since.get(id) ?? 0
+      const to = Math.min(rows.length, from + left)
+      left -= to - from
+      return { id, name, from, rows: rows.slice(from, to), values: values.slice(from, to) }
     })
+  }
+
+  /** Whether a page that has so many values of each field, by its id, has all of them. */
+  isComplete(has: ReadonlyMap<number, number>): boolean {
+    return this.shown.every(({ id, rows }) => has.get(id) === rows.length)
   }
 
   add(row: number, records: ReadonlyArray<ScriptFields.Fields>): void {
@@ -211,6 +87,9 @@ class Fields {
 
 const hashLength = 32
 
+/** How many bytes are put into one piece of base64: a multiple of three, so that only the last piece is padded. */
+const base64Length = 3 * 16 * 1_024
+
 /** SHA-256 values one after another. */
 class Hashes {
   private bytes = new Uint8Array(1024 * hashLength)
@@ -229,8 +108,11 @@ class Hashes {
     this.length = Math.max(this.length, start + hashLength)
   }
 
-  get base64(): string {
-    return Buffer.from(this.bytes.buffer, 0, this.length).toString("base64")
+  /** All of them in pieces, so that the whole text is never in memory. */
+  *base64(): Generator<string> {
+    for (let at = 0; at < this.length; at += base64Length) {
+      yield Buffer.from(this.bytes.buffer, at, Math.min(base64Length, this.length - at)).toString("base64")
+    }
   }
 
   /** Those of some rows. */
@@ -243,7 +125,7 @@ class Hashes {
 /** What the handler knows besides the rows. */
 export type About = Pick<Payload, "program" | "directory" | "written" | "base" | "damaged">
 
-const quota: Payload["quota"] = [
+export const quota: Payload["quota"] = [
   { name: "minute", window: 60_000, limit: linkLimits.perMinute },
   { name: "hour", window: 3_600_000, limit: linkLimits.perHour },
 ]
@@ -261,9 +143,9 @@ export class Collector {
     this.fields = new Fields(this.texts)
   }
 
-  /** The hashes of the files, in base64. */
-  get hashes(): string {
-    return this.sha256.base64
+  /** The hashes of the files, in pieces of base64. */
+  get hashes(): Iterable<string> {
+    return this.sha256.base64()
   }
 
   private readonly actions = columnsOf(
@@ -293,6 +175,8 @@ export class Collector {
     "links",
     "problem",
   )
+  /** The ids of machines, once they were added to the texts. */
+  private readonly machineIds: Array<Text> = []
   private readonly actionNumbers = new Map<MachineActionId, number>()
   private readonly exitCode: Array<number | null> = []
   private readonly compared = { shown: 0, of: 0 }
@@ -311,7 +195,7 @@ export class Collector {
     const machine = this.machines.addAction(action)
     const isMoved = (this.actions.machine[number] ?? machine) !== machine
     set(this.actions, number, {
-      id: texts.add(action.id),
+      id: this.actions.id[number] ?? texts.append(action.id),
       machine,
       status: texts.add(action.status),
       requestor: texts.addLine(action.requestor),
@@ -331,7 +215,7 @@ export class Collector {
     const machine = this.machines.addRow(row, number)
     set(this.results, number, {
       machine,
-      actionId: texts.add(row.machineActionId),
+      actionId: this.actions.id[this.actionNumbers.get(row.machineActionId) ?? -1] ?? texts.add(row.machineActionId),
       index: row.index,
       kind: kinds.indexOf(row.kind),
       source: texts.addLine(row.source),
@@ -355,11 +239,6 @@ export class Collector {
   /** Whether a row has a problem, and so can be replaced. */
   hasProblem(row: number): boolean {
     return (this.results.kind[row] ?? 0) >= kinds.indexOf("unusable")
-  }
-
-  /** How many fields were in the report and are not any more. */
-  get droppedFields(): number {
-    return this.fields.dropped
   }
 
   private scriptColumns(row: ResultRows.ResultRow, number: number) {
@@ -393,7 +272,7 @@ export class Collector {
     const { texts } = this
     const outcomes = machines.map(outcomeOf)
     return {
-      id: machines.map(({ id }) => texts.add(id)),
+      id: machines.map(({ id, number }) => (this.machineIds[number] ??= texts.append(id))),
       name: machines.map(({ id, name }) => texts.add(name || id)),
       state: outcomes.map(({ state }) => states.indexOf(state)),
       reason: outcomes.map(({ reason }) => texts.addLine(reason)),
@@ -416,24 +295,46 @@ export class Collector {
     }
   }
 
-  /** How many texts and outputs there are: each is only added to. */
-  get lengths(): Lengths {
+  /** How many there are of what is only added to. */
+  get lengths(): Pick<Has, "texts" | "outputs"> {
     return { texts: this.texts.all.length, outputs: this.outputs.start.length }
   }
 
-  /** What was added and replaced since there were so many texts and outputs, and the hashes of the changed results. */
-  changes(since: Lengths, changed: Changed, about: Pick<About, "written" | "damaged">) {
-    const { fields, outputs, texts } = this
+  /** Adds the texts of some machines, which are otherwise added with their columns. */
+  addTextsOf(machines: ReadonlyArray<number>): void {
+    this.machinesAt(machines)
+  }
+
+  private machinesAt(numbers: ReadonlyArray<number>) {
     const all = this.machines.all
-    const machines = this.machineColumns(changed.machines.flatMap((index) => all[index] ?? []))
-    const rows = new Set(changed.results)
-    const data: Changes = {
+    return this.machineColumns(numbers.flatMap((number) => all[number] ?? []))
+  }
+
+  /** The end of the texts from a position on that have so many characters together, or of the first of them. */
+  endOfTexts(from: number, characters: number): number {
+    const { all } = this.texts
+    let left = characters
+    let end = from
+    while (end < all.length && left > 0) left -= this.texts.lengthOf(end++)
+    return end
+  }
+
+  /** The values that were added to fields since a page had so many: at most so many of all. */
+  fieldsAdded(has: Has["fields"], most: number) {
+    const fields = this.fields.added(has, most)
+    const after = new Map(fields.map(({ from, id, rows }) => [id, from + rows.length]))
+    return { fields, after, isComplete: this.fields.isComplete(after) }
+  }
+
+  /** Some of the data as a page gets it, and the hashes of its results. */
+  part(has: Has, to: Pick<Has, "texts" | "outputs">, changed: Changed, about: Pick<About, "written" | "damaged">) {
+    const { outputs, texts } = this
+    const data: Omit<Changes, "fields" | "isComplete"> = {
       kind: "changes",
       version: 1,
       ...about,
       parts: this.parts,
-      fields: fields.added((row) => rows.has(row)),
-      machines: { at: changed.machines, columns: machines },
+      machines: { at: changed.machines, columns: this.machinesAt(changed.machines) },
       actions: { at: changed.actions, columns: pick(this.actions, changed.actions) },
       results: {
         at: changed.results,
@@ -443,19 +344,22 @@ export class Collector {
         },
       },
       outputs: {
-        from: since.outputs,
-        start: outputs.start.slice(since.outputs),
-        characters: outputs.characters.slice(since.outputs),
+        from: has.outputs,
+        start: outputs.start.slice(has.outputs, to.outputs),
+        characters: outputs.characters.slice(has.outputs, to.outputs),
       },
-      texts: { from: since.texts, added: texts.all.slice(since.texts) },
+      texts: { from: has.texts, added: texts.all.slice(has.texts, to.texts) },
     }
     return { data, hashes: this.sha256.base64Of(changed.results) }
   }
 }
 
-export interface Lengths {
+/** How much a page has of what is only added to. */
+export interface Has {
   readonly texts: number
   readonly outputs: number
+  /** How many values of each field, by its id. */
+  readonly fields: ReadonlyMap<number, number>
 }
 
 /** The numbers of what has changed. */

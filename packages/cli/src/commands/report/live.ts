@@ -14,9 +14,9 @@ import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
 import type { Listen } from "../../flags/Listen.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
+import { keepHeapSmall } from "../../SmallHeap.ts"
 import * as LiveCollector from "./liveCollector.ts"
 import * as LiveHealth from "./liveHealth.ts"
 import * as LiveServer from "./liveServer.ts"
@@ -29,6 +29,9 @@ export interface Live {
 
 /** In milliseconds: results that arrive together are shown together. */
 const pause = 200
+
+/** In milliseconds: a page that asks gets what was read until then. */
+const patience = 500
 
 /** The data of the page. Nothing is read before somebody looks at it. */
 const makeData = Effect.fnUntraced(function* (directory: string) {
@@ -47,7 +50,9 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
   const state: State = { changed: 0, read: -1, published: 0, collector: undefined }
   const open = Effect.suspend(() =>
     state.collector === undefined
-      ? Effect.tap(LiveCollector.open(directory), (collector) => Effect.sync(() => (state.collector = collector)))
+      ? Effect.tap(Effect.andThen(keepHeapSmall, LiveCollector.open(directory)), (collector) =>
+          Effect.sync(() => (state.collector = collector)),
+        )
       : Effect.succeed(state.collector),
   )
   const refresh = Effect.gen(function* () {
@@ -61,11 +66,13 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
   const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     one.withPermit(Effect.provideService(effect, References.MinimumLogLevel, "None"))
   const read = Effect.fnUntraced(function* (cursor: string) {
-    const { answer } = yield* refresh
+    const collector = yield* open
+    // A reader that goes away does not end what all others need too.
+    const refreshed = yield* Effect.forkIn(alone(refresh), scope)
+    yield* Effect.timeoutOption(Fiber.join(refreshed), patience)
     const written = yield* Clock.currentTimeMillis
-    const about = { program: nameAndVersion, directory, written, base: "files/" }
-    return yield* Stream.runCollect(Page.data(answer(cursor, about)))
-  }, alone)
+    return Page.data(collector.answer(cursor, { program: nameAndVersion, directory, written, base: "files/" }))
+  })
   const publish = Effect.gen(function* () {
     yield* Effect.sleep(pause)
     const { changed, collector } = state
@@ -83,8 +90,7 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
      * for all its tabs, and the seventh tab would wait.
      */
     version: Effect.sync(() => `${startedAt}-${state.published}`),
-    // A reader that goes away does not end what all others need too.
-    read: (cursor: string) => Effect.flatMap(Effect.forkIn(read(cursor), scope), Fiber.join),
+    read,
   }
 })
 
@@ -130,7 +136,7 @@ const route = Effect.fnUntraced(function* (
         headers: { ...LiveServer.secureHeaders, "content-security-policy": `${page.policy}; frame-ancestors 'none'` },
       })
     case "/data":
-      return HttpServerResponse.stream(Stream.fromIterable(yield* data.read(query.get("after") ?? "")), {
+      return HttpServerResponse.text(yield* data.read(query.get("after") ?? ""), {
         contentType: "text/plain; charset=utf-8",
         headers: LiveServer.secureHeaders,
       })

@@ -14,35 +14,20 @@ import * as NodeDirectFileSystem from "@live-response/node/NodeDirectFileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as TextHash from "../../input/TextHash.ts"
 import * as DirectoryReader from "./directoryReader.ts"
-import { type About, Collector, type HashOf } from "./collector.ts"
-import type { Changes, Payload } from "./payload.ts"
-
-/** By the number of each, the version of the contents in which it last changed. */
-class Stamps {
-  private readonly versions: Array<number> = []
-
-  set(number: number, version: number): void {
-    // A list with holes is slower.
-    while (this.versions.length < number) this.versions.push(0)
-    this.versions[number] = version
-  }
-
-  after(version: number): ReadonlyArray<number> {
-    return this.versions.flatMap((changed, number) => (changed > version ? [number] : []))
-  }
-}
+import { Collector, type About } from "./collector.ts"
+import type { HashOf } from "./collectedTexts.ts"
+import * as LivePart from "./livePart.ts"
 
 /** What was read of a directory. */
-class Contents {
+class Contents implements LivePart.Source {
+  readonly id: string
   readonly collector: Collector
   /** What `actions.jsonl` has. */
   readonly actions = new Map<MachineActionId, ActionsFileReader.KnownAction>()
@@ -51,15 +36,18 @@ class Contents {
     actions: undefined,
     sessions: undefined,
   }
-  version = 0
+  version = 1
   damaged = Damage.none
+  /** Whether all of the directory was read. */
+  isRead = false
   /** Whether something changes what was read before. Then all must be read again, which hardly ever happens. */
   isOutdated = false
-  private readonly stamps = { machines: new Stamps(), actions: new Stamps(), results: new Stamps() }
+  readonly stamps = { machines: new LivePart.Stamps(), actions: new LivePart.Stamps(), results: new LivePart.Stamps() }
   /** By action and index of the command, the number of its row. */
   private readonly rows = new Map<MachineActionId, Map<number, number>>()
 
-  constructor(hashOf: HashOf) {
+  constructor(id: string, hashOf: HashOf) {
+    this.id = id
     this.collector = new Collector(hashOf)
   }
 
@@ -109,10 +97,7 @@ class Contents {
       this.damaged = { ...this.damaged, [file]: this.damaged[file] + 1 }
     })
 
-  changedAfter(version: number) {
-    const { actions, machines, results } = this.stamps
-    return { machines: machines.after(version), actions: actions.after(version), results: results.after(version) }
-  }
+  readonly startVersion = (): number => this.version++
 }
 
 const followed = {
@@ -121,6 +106,15 @@ const followed = {
   sessions: FileName.single.sessions,
 }
 
+/** Adds each of a stream, and lets others run after each chunk: downloads continue meanwhile. */
+const addInTurns = <A, E, R>(all: Stream.Stream<A, E, R>, add: (each: A) => void) =>
+  Stream.runForEachArray(all, (some) =>
+    Effect.andThen(
+      Effect.sync(() => some.forEach(add)),
+      Effect.yieldNow,
+    ),
+  )
+
 /** Adds what was appended. */
 const read = Effect.fnUntraced(function* (
   files: PrivateDirectory.PrivateDirectory,
@@ -128,20 +122,12 @@ const read = Effect.fnUntraced(function* (
   parts: Readonly<Record<keyof typeof followed, JsonLines.Part>>,
 ) {
   const actions = yield* ActionsFileReader.read(files, contents.countDamaged("actions"), parts.actions)
-  for (const action of actions.values()) contents.addStored(action)
+  yield* addInTurns(Stream.fromIterable(actions.values(), { chunkSize: 1_000 }), (action) => contents.addStored(action))
   const isKnown = (id: MachineActionId) => contents.actions.has(id)
   yield* DirectoryReader.addSessions(files, contents, isKnown, contents.countDamaged("sessions"), parts.sessions)
   const finished = yield* Manifest.streamFinished(files, contents.countDamaged("manifest"), parts.manifest)
   const rows = yield* ResultRows.ofEntries(files, finished, contents.actions, { limit: longestOutput })
-  yield* Stream.runForEachArray(rows, (rows) =>
-    Effect.andThen(
-      Effect.sync(() => {
-        for (const row of rows) contents.addRow(row)
-      }),
-      // Downloads continue meanwhile.
-      Effect.yieldNow,
-    ),
-  )
+  yield* addInTurns(rows, (row) => contents.addRow(row))
 })
 
 /** Reads what was appended since the last time. Returns whether the contents can still be used. */
@@ -156,7 +142,6 @@ const update = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirec
     from: positions[name]?.end ?? 0,
     to: position.end,
   })
-  contents.version++
   yield* read(files, contents, {
     manifest: partOf("manifest", manifest),
     actions: partOf("actions", actions),
@@ -167,24 +152,9 @@ const update = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirec
     actions: actions.position,
     sessions: sessions.position,
   } satisfies Contents["positions"])
+  contents.isRead = true
   return !contents.isOutdated
 })
-
-/** What a page has: of which contents, and how much of them. A page sends it back as it was given. */
-const Cursor = Schema.fromJsonString(
-  Schema.Struct({ contents: Schema.String, version: Schema.Int, texts: Schema.Int, outputs: Schema.Int }),
-)
-const decodeCursor = Schema.decodeUnknownOption(Cursor)
-const encodeCursor = Schema.encodeSync(Cursor)
-
-/** Data for a page. */
-export interface Answer {
-  /** What the page sends when it wants more. */
-  readonly cursor: string
-  /** The SHA-256 of the results in the data, in base64. */
-  readonly hashes: string
-  readonly data: Payload | Changes
-}
 
 export interface LiveCollector {
   /**
@@ -193,62 +163,52 @@ export interface LiveCollector {
    */
   readonly refresh: Effect.Effect<boolean, StoreError>
 
-  /** What a page lacks that sends this cursor, or all. The data is valid until the next refresh. */
-  readonly answer: (cursor: string, about: Omit<About, "damaged">) => Answer
+  /** The next part of what a page lacks that sends this cursor. While the directory is read for the first time, what was read of it. */
+  readonly answer: (cursor: string, about: Omit<About, "damaged">) => LivePart.Part
 }
 
 /** Reading all again takes at most a fifth of the time: the downloads come first. */
 const share = 5
 
-/** Opens a directory. Nothing is read before the first refresh. */
-export const make = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
+/** Opens a directory. Nothing is read before the first refresh. A part of the data has at most `most`. */
+export const make = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory, most = LivePart.most) {
   const hasher = yield* Hasher.Hasher
   const hashOf = yield* TextHash.make
   const startedAt = yield* Clock.currentTimeMillis
   interface State {
-    contents: Contents
     /** How often all was read, when it last was, how long it took, and why it failed. Times are milliseconds. */
     made: number
+    contents: Contents
     readAt: number
     took: number
     failure: StoreError | undefined
   }
-  const state: State = { contents: new Contents(hashOf), made: 0, readAt: 0, took: 0, failure: undefined }
+  const newContents = (made: number) => new Contents(`${startedAt} ${made}`, hashOf)
+  const state: State = { made: 0, contents: newContents(0), readAt: 0, took: 0, failure: undefined }
   const readAll = Effect.gen(function* () {
     const startedAt = yield* Clock.currentTimeMillis
-    const contents = new Contents(hashOf)
+    const contents = newContents(++state.made)
+    // Pages show what was read before until all is read again.
+    if (!state.contents.isRead) state.contents = contents
     const read = yield* Effect.result(update(files, contents))
     state.readAt = yield* Clock.currentTimeMillis
     state.took = state.readAt - startedAt
     state.failure = Result.isFailure(read) ? read.failure : undefined
     if (state.failure !== undefined) return yield* state.failure
     state.contents = contents
-    state.made++
     return true
   })
   const refresh = Effect.gen(function* () {
     const { contents } = state
-    const isUsable = contents.version > 0 && !contents.isOutdated && (yield* update(files, contents))
+    const isUsable = contents.isRead && !contents.isOutdated && (yield* update(files, contents))
     if (isUsable) return true
     const since = (yield* Clock.currentTimeMillis) - state.readAt
     // A clock that was put back must not postpone it.
     if (since < 0 || since >= state.took * share) return yield* readAll
     return state.failure === undefined ? false : yield* state.failure
   })
-  const answer: LiveCollector["answer"] = (text, about) => {
-    const { collector, damaged, version } = state.contents
-    // A field that is not in the report any more is in no list of changes.
-    const contents = `${startedAt} ${state.made} ${collector.droppedFields}`
-    const known = Option.filter(decodeCursor(text), (cursor) => cursor.contents === contents)
-    const { data, hashes } = Option.match(known, {
-      onNone: () => ({ data: collector.payload({ ...about, damaged }), hashes: collector.hashes }),
-      onSome: (cursor) =>
-        collector.changes(cursor, state.contents.changedAfter(cursor.version), { written: about.written, damaged }),
-    })
-    return { cursor: encodeCursor({ contents, version, ...collector.lengths }), hashes, data }
-  }
   return {
-    answer,
+    answer: (cursor, about) => LivePart.next(state.contents, cursor, about, most),
     refresh: refresh.pipe(
       Effect.onError(() => Effect.sync(() => (state.contents.isOutdated = true))),
       Effect.provideService(Hasher.Hasher, hasher),
@@ -258,4 +218,6 @@ export const make = Effect.fnUntraced(function* (files: PrivateDirectory.Private
 
 /** Opens a directory of very many small files, which are read directly, a few at a time. */
 export const open = (directory: string) =>
-  Effect.flatMap(PrivateDirectory.open(directory), make).pipe(Effect.provide(NodeDirectFileSystem.layerBatch))
+  Effect.flatMap(PrivateDirectory.open(directory), (files) => make(files)).pipe(
+    Effect.provide(NodeDirectFileSystem.layerBatch),
+  )

@@ -9,7 +9,8 @@ import type { State } from "./payload.ts"
 
 /** All that is known of one machine. */
 export interface Machine {
-  readonly key: string
+  /** Its index. */
+  readonly number: number
   id: string
   name: string
   /** How many results are stored and can be used. */
@@ -64,10 +65,13 @@ export const outcomeOf = (machine: Machine): Outcome => {
   return ofSession(machine)
 }
 
-/** A map of its own for each machine: a copy for each problem would take quadratic time. */
+/** A map of its own for each machine that has a problem: a copy for each problem would take quadratic time. */
 interface Growing extends Machine {
-  readonly problems: Map<number, Problem>
+  problems: Map<number, Problem>
 }
+
+/** Of the machines without a problem, which are nearly all. Nothing is added to it. */
+const noProblems = new Map<number, Problem>()
 
 /** The machines of a directory, each with an index. */
 export class Machines {
@@ -85,9 +89,11 @@ export class Machines {
       if (machine !== undefined && machine.name === "") machine.name = name
       return known
     }
-    this.byKey.set(key, this.machines.length)
-    const empty = { results: 0, problems: new Map<number, Problem>(), action: undefined, entry: undefined }
-    return this.machines.push({ key, id, name, ...empty }) - 1
+    const number = this.machines.length
+    this.byKey.set(key, number)
+    const empty = { results: 0, problems: noProblems, action: undefined, entry: undefined }
+    this.machines.push({ number, id, name, ...empty })
+    return number
   }
 
   /** The index of the machine with an id; without an id, of the machine with a name; else of one that only an action knows. */
@@ -114,7 +120,10 @@ export class Machines {
     const machine = this.machines[index]
     if (machine === undefined) return index
     if (!("problem" in row)) machine.results++
-    else machine.problems.set(number, { kind: row.kind, problem: row.problem })
+    else {
+      if (machine.problems === noProblems) machine.problems = new Map()
+      machine.problems.set(number, { kind: row.kind, problem: row.problem })
+    }
     return index
   }
 

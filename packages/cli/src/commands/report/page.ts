@@ -9,7 +9,7 @@ import * as Hasher from "@live-response/core/Hasher"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
-import type { Answer } from "./liveCollector.ts"
+import type { Part } from "./livePart.ts"
 import page from "./page.json" with { type: "json" }
 import { jsonPieces, type Payload } from "./payload.ts"
 
@@ -103,17 +103,17 @@ const base64 = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
 /** The page that a collector serves, and its policy. Its data is elsewhere. */
 export const live = Effect.map(policyOf(true), (policy) => ({ policy, html: `${start(policy, " data-live")}${foot}` }))
 
-/** The data of a live page: the cursor and the hashes, each in a line, and the rest as JSON. */
-export const data = ({ cursor, data, hashes }: Answer) =>
-  Stream.encodeText(Stream.concat(Stream.succeed(`${cursor}\n${hashes}\n`), chunked(jsonPieces(data), 65_536)))
+/** A part of the data of a live page: the cursor and the hashes, each in a line, and the rest as JSON. */
+export const data = ({ cursor, data, hashes }: Part): string => `${cursor}\n${hashes}\n${JSON.stringify(data)}`
 
 /** The bytes of the file. */
-export const html = (payload: Payload, hashes: string) =>
+export const html = (payload: Payload, hashes: Iterable<string>) =>
   Stream.unwrap(
     Effect.map(policyOf(false), (policy) =>
       Stream.encodeText(
-        Stream.make(start(policy), element("application/octet-stream; base64", "hashes"), hashes, end).pipe(
-          Stream.concat(Stream.succeed(element("application/json; charset=utf-8; gzip; base64", "data"))),
+        Stream.make(start(policy), element("application/octet-stream; base64", "hashes")).pipe(
+          Stream.concat(chunked(hashes, 65_536)),
+          Stream.concat(Stream.make(end, element("application/json; charset=utf-8; gzip; base64", "data"))),
           Stream.concat(base64(encode(payload))),
           Stream.concat(Stream.succeed(`${end}${foot}`)),
         ),

@@ -95,6 +95,8 @@ export interface Outputs {
 
 /** The values of a field that outputs have: `rows` are indexes of results, each as often as it has a value. */
 export interface Field {
+  /** A number that no other field of the data has, or had. */
+  readonly id: number
   readonly name: string
   readonly rows: ReadonlyArray<number>
   readonly values: ReadonlyArray<Text>
@@ -148,16 +150,25 @@ interface ChangedRows<Columns> {
   readonly columns: Columns
 }
 
-/** What of the data of a live page has changed. The page has the rest. */
+/** Values that were added at the end of a column: `from` is how many there were before. */
+export interface Added {
+  readonly from: number
+}
+
+/** What of the data of a live page was added or has changed, or a part of that. The page has the rest. */
 export interface Changes extends Pick<Payload, "version" | "written" | "damaged" | "parts"> {
   readonly kind: "changes"
-  /** The values that were added to each field, in the order of the fields. */
-  readonly fields: ReadonlyArray<Field>
+  /** What never changes. Only the first part has it: with it, the page has nothing else. */
+  readonly about?: Pick<Payload, "program" | "directory" | "base" | "quota">
+  /** Whether the page has all that the collector has now. */
+  readonly isComplete: boolean
+  /** The fields of the data. A field that is missing is not in the data any more. */
+  readonly fields: ReadonlyArray<Field & Added>
   readonly machines: ChangedRows<Machines>
   readonly actions: ChangedRows<Actions>
   readonly results: ChangedRows<Results>
-  readonly outputs: Outputs & { readonly from: number }
-  readonly texts: { readonly from: number; readonly added: ReadonlyArray<string> }
+  readonly outputs: Outputs & Added
+  readonly texts: Added & { readonly added: ReadonlyArray<string> }
 }
 
 /** How many elements of a long column are put into one piece of JSON. */

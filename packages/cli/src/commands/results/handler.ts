@@ -17,6 +17,7 @@ import * as Csv from "effect/encoding/Csv"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
+import * as Damage from "../../input/Damage.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as StoredScript from "../../input/StoredScript.ts"
 import * as Format from "../../output/Format.ts"
@@ -45,19 +46,15 @@ export const write = Effect.fnUntraced(
       const text = `${Format.counted(written.rows, "result")} in ${printable(written.sqlite)}.`
       return yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
     }
-    const consequence = { one: "its result has no row", many: "their results have no row" }
-    const completed = yield* Manifest.warnOfDamage(files, consequence, (onDamaged) =>
-      Manifest.streamCompleted(files, onDamaged),
-    )
+    const completed = yield* Damage.read(files, "manifest", (onDamaged) => Manifest.streamCompleted(files, onDamaged))
     const counts = { rows: 0, unnamed: 0 }
-    const rows = Stream.tap(readRows(files, completed, yield* StoredAction.index(files)), ({ machineName }) =>
-      Effect.sync(() => {
-        counts.rows++
-        if (machineName === "") counts.unnamed++
-      }),
-    )
     const { resultsLines, resultsTable } = FileName.single
-    yield* writeJsonLines(files, resultsLines, rows)
+    // A damaged line of an action may be found only when a row needs it.
+    yield* Damage.read(files, "actions", (onDamaged) =>
+      Effect.flatMap(StoredAction.index(files, onDamaged), (actions) =>
+        writeJsonLines(files, resultsLines, counting(readRows(files, completed.found, actions), counts)),
+      ),
+    )
     // The lines that were just written are read again, so that memory does not grow with the number of rows.
     yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
     const report = { ...counts, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
@@ -67,6 +64,15 @@ export const write = Effect.fnUntraced(
   Effect.mapError(Failure.fromError),
   Effect.provide(NodeDirectFileSystem.layerBatch),
 )
+
+/** Counts rows, and those whose machine has no name. */
+const counting = <E, R>(rows: Stream.Stream<Columns.Row, E, R>, counts: { rows: number; unnamed: number }) =>
+  Stream.tap(rows, ({ machineName }) =>
+    Effect.sync(() => {
+      counts.rows++
+      if (machineName === "") counts.unnamed++
+    }),
+  )
 
 const writeJsonLines = <E, R>(files: PrivateDirectory, name: string, rows: Stream.Stream<Columns.Row, E, R>) =>
   writeFile(
