@@ -331,10 +331,27 @@ export interface Appender<A> {
    * Appends an entry, which is on the disk when this returns, also where its caller is interrupted. Entries that come while
    * others are flushed are written together, and succeed or fail together. What is written of entries that can't be appended
    * is cut off again, and where that fails, so does each append after it until it succeeds. An entry whose line could not be
-   * read back (`longestLine`) fails, and nothing is written.
+   * read back (`longestLine`) fails, and nothing is written. Returns the offset of the line in the file, in bytes.
    */
-  readonly append: (entry: A) => Effect.Effect<void, StoreError>
+  readonly append: (entry: A) => Effect.Effect<number, StoreError>
 }
+
+/** A line that is to be appended, and where in the file it begins: that is known when it is written. */
+interface NewLine {
+  readonly bytes: Uint8Array
+  offset: number
+}
+
+/** Gives lines that are written one after the other their offsets. */
+const place = (lines: ReadonlyArray<NewLine>, start: number): void => {
+  let offset = start
+  for (const line of lines) {
+    line.offset = offset
+    offset += line.bytes.length
+  }
+}
+
+const encoder = new TextEncoder()
 
 /**
  * Opens a file to append entries, and removes a last line that a crash cut short. It creates a file that only its owner may
@@ -380,11 +397,12 @@ export const open = Effect.fnUntraced(function* <A, I>(
   })
 
   /** Flushing costs more than writing, so lines that come while others are flushed share the next flush. */
-  const write = GroupCommit.make((lines: ReadonlyArray<string>) =>
+  const write = GroupCommit.make((lines: ReadonlyArray<NewLine>) =>
     Effect.gen(function* () {
       yield* cutBack
       tornAt = yield* checkedSize
-      yield* Effect.mapError(file.writeAll(new TextEncoder().encode(lines.join(""))), storeError)
+      place(lines, tornAt)
+      yield* Effect.mapError(file.writeAll(Bytes.concat(lines.map(({ bytes }) => bytes))), storeError)
       yield* Effect.mapError(file.sync, storeError)
       tornAt = undefined
     }).pipe(Effect.tapError(() => Effect.ignore(cutBack))),
@@ -403,8 +421,10 @@ export const open = Effect.fnUntraced(function* <A, I>(
   return {
     append: (entry) =>
       Effect.flatMap(Effect.orDie(encode(entry)), (json) => {
-        const line = TerminalText.escapeJson(json)
-        return line.length > longestLine ? Effect.fail(tooLong(line)) : write(`${line}\n`)
+        const text = TerminalText.escapeJson(json)
+        if (text.length > longestLine) return Effect.fail(tooLong(text))
+        const line: NewLine = { bytes: encoder.encode(`${text}\n`), offset: 0 }
+        return Effect.map(write(line), () => line.offset)
       }),
   }
 })

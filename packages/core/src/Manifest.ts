@@ -234,8 +234,8 @@ const outcomeAt = (file: FileSystem.File, position: number) =>
  * are skipped with one warning, and their results are downloaded again.
  *
  * The layer is built once the whole file is read, because the last line of a result counts, and a line of a newer version must
- * stop the program before it does anything. Some 35 bytes of each earlier result are in memory; `find` reads the rest from the
- * file.
+ * stop the program before it does anything. Some 35 bytes of each result are in memory, also of those that this run appends;
+ * `find` reads the rest from the file.
  *
  * **Gotchas**
  *
@@ -255,15 +255,12 @@ export const layerFileSystem = (options: {
       const index = yield* readIndex(directory)
       const opened = yield* directory.openFile(FileName.single.manifest)
       const storeError = fromPlatformError(directory.pathOf(FileName.single.manifest))
-      /** The outcomes of this run. Those of earlier ones stay in the file: a million would take hundreds of megabytes. */
-      const appended = new Map<string, Outcome>()
       return {
         find: (ref) =>
           Effect.suspend((): Effect.Effect<Option.Option<Outcome>, StoreError> => {
             const found = index.find(ref)
             if (found === undefined) return Effect.succeedNone
             if (found === "failed") return Effect.succeedSome({ status: "failed" })
-            if (found === "appended") return Effect.succeed(Option.fromNullishOr(appended.get(ResultRefs.keyOf(ref))))
             if (Option.isNone(opened)) return Effect.succeedNone
             return Effect.mapError(outcomeAt(opened.value, found), storeError)
           }),
@@ -275,11 +272,8 @@ export const layerFileSystem = (options: {
         ),
         append: Effect.fnUntraced(function* (event) {
           const entry = ManifestEntry.fromEvent(event)
-          yield* file.append(entry)
-          const outcome = outcomeOf(entry)
-          if (outcome === undefined) return
-          index.add(entry)
-          if (outcome.status === "completed") appended.set(ResultRefs.keyOf(event), outcome)
+          const offset = yield* file.append(entry)
+          if (outcomeOf(entry) !== undefined) index.add(entry, offset)
         }),
       }
     }),

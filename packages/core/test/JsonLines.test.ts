@@ -139,6 +139,26 @@ describe("JsonLines", () => {
     }),
   )
 
+  it.effect("returns where the line of each entry begins, in bytes, also of entries that are written together", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      yield* append(disk, entry(0, "läuft"))
+      const offsets = yield* openFile.pipe(
+        Effect.flatMap((file) =>
+          Effect.forEach([1, 2, 3], (n) => file.append(entry(n, "ü".repeat(n))), { concurrency: "unbounded" }),
+        ),
+        Effect.scoped,
+        Effect.provide(disk.layer),
+      )
+      const bytes = utf8(textOf(disk))
+      const lineAt = (offset: number) => new TextDecoder().decode(bytes.subarray(offset)).split("\n", 1).join()
+      assert.deepStrictEqual(
+        offsets.map((offset) => JSON.parse(lineAt(offset))),
+        [1, 2, 3].map((n) => entry(n, "ü".repeat(n))),
+      )
+    }),
+  )
+
   it.effect("writes and flushes the entries together that come while another is flushed", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

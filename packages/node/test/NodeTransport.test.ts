@@ -2,14 +2,14 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { createServer, type RequestListener } from "node:http"
+import { createServer, type RequestListener, type ServerResponse } from "node:http"
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https"
 import { connect as connectTo, createServer as createSocketServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import * as Credential from "@live-response/core/Credential"
@@ -153,6 +153,26 @@ const countConnections = Effect.gen(function* () {
     open: () => Array.from(sockets).filter((socket) => !socket.destroyed).length,
   }
 })
+
+/** What `FinalizationRegistry` holds: the tokens that were registered and not unregistered, until the scope closes. */
+const spiedRegistry = Effect.acquireRelease(
+  Effect.sync(() => ({
+    register: vi.spyOn(FinalizationRegistry.prototype, "register"),
+    unregister: vi.spyOn(FinalizationRegistry.prototype, "unregister"),
+  })),
+  ({ register, unregister }) =>
+    Effect.sync(() => {
+      register.mockRestore()
+      unregister.mockRestore()
+    }),
+).pipe(
+  Effect.map(({ register, unregister }) => ({
+    left: () => {
+      const gone = new Set<unknown>(unregister.mock.calls.map(([token]) => token))
+      return register.mock.calls.filter(([, , token]) => token === undefined || !gone.has(token))
+    },
+  })),
+)
 
 const isSocket = (value: unknown): value is Socket =>
   Predicate.hasProperty(value, "destroyed") && Predicate.hasProperty(value, "remotePort")
@@ -487,6 +507,26 @@ describe("NodeTransport: connections", () => {
           collectGarbage()
           return connections.open() === 0
         })
+      }).pipe(Effect.provide(NodeTransport.layer))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("leave nothing to the garbage collection once they were read", () =>
+    Effect.gen(function* () {
+      const registry = yield* spiedRegistry
+      const head = yield* Deferred.make<ServerResponse>()
+      const base = yield* serve((_, response) => {
+        response.writeHead(200, { "content-length": "5" }).flushHeaders()
+        Deferred.doneUnsafe(head, Effect.succeed(response))
+      })
+      yield* Effect.gen(function* () {
+        const client = yield* HttpClient.HttpClient
+        const { pull } = yield* BorrowedBody.open(client, HttpClientRequest.get(base)) ?? Effect.die("not lending")
+        assert.strictEqual(registry.left().length, 1)
+        const response = yield* Deferred.await(head)
+        response.end("hello")
+        yield* Stream.runDrain(Stream.fromPull(Effect.succeed(pull)))
+        assert.deepStrictEqual(registry.left(), [])
       }).pipe(Effect.provide(NodeTransport.layer))
     }).pipe(Effect.scoped),
   )

@@ -17,6 +17,7 @@ import * as ActionCalls from "./actionCalls.ts"
 import * as ApiCall from "./apiCall.ts"
 import type { Api } from "./apiEndpoints.ts"
 import * as ApiErrors from "./apiErrors.ts"
+import { onceItFails } from "./scheduleCombinators.ts"
 import { inSpan } from "./span.ts"
 
 type Hosts = ReadonlyArray<string> | "any"
@@ -52,7 +53,7 @@ const request = Effect.fnUntraced(function* (
     beforeSend: gate(ref),
     onRetry: (error, delay) => reportNow((at) => Retrying.make({ at, ...ref, delay, message: error.message, error })),
   })
-  const answer = yield* Effect.retry(call, { while: isNotNow })
+  const answer = yield* onceItFails(call, Effect.retry({ while: isNotNow }))
   const { body, redact } = ApiCall.textOf(answer)
   const { value } = yield* decodeJson(body).pipe(
     Effect.flatMap((json) => decodeAnswer(redact(json))),

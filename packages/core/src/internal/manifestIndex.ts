@@ -43,9 +43,6 @@ type Wanted = "completed" | "all"
 /** What an index knows of a result. */
 const states = { failed: 0, completed: 1 } as const
 
-/** The position of what this run appends: it is in memory as well. */
-const appended = -1
-
 const encoder = new TextEncoder()
 
 export class ManifestIndex {
@@ -71,19 +68,18 @@ export class ManifestIndex {
   }
 
   /** Takes an entry into the index. `offset` is the position of its line. */
-  add(entry: ManifestEntry.ManifestEntry, offset: number = appended): void {
+  add(entry: ManifestEntry.ManifestEntry, offset: number): void {
     const { index, isPackage, machineActionId, status } = entry
     if (isPackage === true) this.packages.add(keyOf(entry))
     this.results.set(encoder.encode(machineActionId), 0, index, states[status], offset)
   }
 
   /** Where the last line of a result is, if it is stored. */
-  find({ index, machineActionId }: Ref): "failed" | "appended" | number | undefined {
+  find({ index, machineActionId }: Ref): "failed" | number | undefined {
     const entry = this.results.find(encoder.encode(machineActionId), 0, index)
     if (entry < 0) return undefined
     if (this.results.stateOf(entry) === states.failed) return "failed"
-    const offset = this.results.offsetOf(entry)
-    return offset === appended ? "appended" : offset
+    return this.results.offsetOf(entry)
   }
 
   isPackage(ref: Ref): boolean {

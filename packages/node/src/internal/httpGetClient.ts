@@ -26,6 +26,9 @@ const noTimeouts = { headersTimeout: 0, bodyTimeout: 0 }
 /**
  * Ends a request whose answer is not in use any more, and whose body was not read. It holds the exchange, as undici does: so
  * the exchange must hold neither the answer nor who waited for it.
+ *
+ * What is registered survives until V8 collects all garbage, which it does late. So an exchange leaves once it has finished:
+ * otherwise the memory of a batch would grow with the number of its results.
  */
 const unread = new FinalizationRegistry<() => void>((abort) => abort())
 
@@ -44,6 +47,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private body: ResponseBody | undefined
   private controller: Dispatcher.DispatchController | undefined
   private isAborted = false
+  private hasFinished = false
 
   constructor(
     request: HttpClientRequest,
@@ -63,6 +67,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly abort = (): void => {
     this.isAborted = true
     this.controller?.abort(new Error("the request was interrupted"))
+  }
+
+  /** Ends the request once its answer is garbage, unless it has finished by then. */
+  abortWith(response: GetResponse): void {
+    if (!this.hasFinished) unread.register(response, this.abort, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -110,6 +119,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   private finish(error?: Error): void {
     // Undici ignores what is aborted later.
     this.controller = undefined
+    this.hasFinished = true
+    unread.unregister(this)
     this.body?.finish(error)
   }
 }
@@ -147,7 +158,7 @@ export const make = (
           // It is an exit, so that no interruption comes between the answer and who closes it.
           answer(
             Exit.map(exit, (response) => {
-              unread.register(response, exchange.abort)
+              exchange.abortWith(response)
               return { response, pull: response.pull, close: response.close }
             }),
           ),
