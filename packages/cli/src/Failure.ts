@@ -2,6 +2,7 @@
  * How a command fails: its message, in one line, with the exit code of `ExitCode.ts`.
  */
 import type * as Config from "effect/Config"
+import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -30,6 +31,13 @@ export const signIn = (text: string): Failure => new Failure({ code: exitCode.si
 
 /** This machine does not allow it. */
 export const machine = (text: string): Failure => new Failure({ code: exitCode.machine, text })
+
+/** An address, such as 127.0.0.1:8080, on which this machine does not allow to listen. */
+export const portProblem = (address: string, cause: unknown): Failure => {
+  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : String(cause)
+  const why = code === "EADDRINUSE" ? "the port is in use" : code === "EACCES" ? "it is not allowed" : code
+  return machine(`can't listen on ${address}: ${why}; choose another port, or 0 for any free one`)
+}
 
 /** The work failed, for another reason than the ones above. */
 export const failed = (text: string): Failure => new Failure({ code: exitCode.someFailed, text })

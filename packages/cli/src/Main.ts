@@ -204,25 +204,28 @@ const lengthOfFlag = (arg: string): number => {
 
 const helpFlags = new Set(["--help", "-h"])
 
+/** The arguments after the flags of every command that come before a command. */
+const afterFlags = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const length = lengthOfFlag(args[0] ?? "")
+  return length === 0 ? args : afterFlags(args.slice(length))
+}
+
 /** What other programs answer too: `help download`, `version` and `-V`. */
 const withoutSynonyms = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const length = lengthOfFlag(args[0] ?? "")
-  if (length > 0) {
-    const rest = args.slice(length)
-    const meant = withoutSynonyms(rest)
-    // After the command, where they are known as well.
-    return meant === rest ? args : [...meant, ...args.slice(0, length)]
-  }
-  const [first, ...rest] = args
-  if (first === "help") return [...rest.filter((arg) => arg !== "help" && !helpFlags.has(arg)), "--help"]
-  return first === "version" || first === "-V" ? ["--version", ...rest] : args
+  const given = afterFlags(args)
+  const [first, ...rest] = given
+  // The flags come after the command, where they are known as well.
+  const flags = args.slice(0, args.length - given.length)
+  if (first === "help") return [...rest.filter((arg) => arg !== "help" && !helpFlags.has(arg)), "--help", ...flags]
+  return first === "version" || first === "-V" ? ["--version", ...rest, ...flags] : args
 }
 
 /** Help of a command that does not exist is an error, where Effect prints the help of the command above it. */
 const checkHelp = (args: ReadonlyArray<string>): Effect.Effect<void, Failure> => {
-  const end = args.findIndex((arg) => arg.startsWith("-"))
-  const unknown = args.some((arg) => helpFlags.has(arg))
-    ? HelpPages.unknownName(command, end === -1 ? args : args.slice(0, end))
+  const given = afterFlags(args)
+  const end = given.findIndex((arg) => arg.startsWith("-"))
+  const unknown = given.some((arg) => helpFlags.has(arg))
+    ? HelpPages.unknownName(command, end === -1 ? given : given.slice(0, end))
     : undefined
   if (unknown === undefined) return Effect.void
   const [meant] = KnownWords.close(unknown.known, unknown.name)
@@ -266,7 +269,7 @@ export const run = (args: ReadonlyArray<string>) =>
     Effect.tapDefect((defect) =>
       reportFailure(`live-response: this is a bug, please report it: ${printable(String(defect))}`),
     ),
-    (program) => Effect.andThen(LogFormat.use, program),
+    (program) => Effect.andThen(LogFormat.use(), program),
     Effect.scoped,
     Effect.provide([
       NodeFileSystem.layer,

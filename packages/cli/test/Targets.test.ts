@@ -24,23 +24,18 @@ describe("a target", () => {
     [`${id}:0-1,5,7-7`, [`${id}:0`, `${id}:1`, `${id}:5`, `${id}:7`]],
   ])("is %s", (text, results) => assert.deepStrictEqual(parsed(text), results))
 
-  it.each([
-    "",
-    ":",
-    "988cc94e:0",
-    `${id}:`,
-    `${id}:2-1`,
-    `${id}:1000`,
-    `${id}:-1`,
-    `${id}:1-`,
-    `${id}:1,`,
-    `${id}:1.5`,
-    `${id}:x`,
-    `${id}:0 1`,
-    `${id}x`,
-    "../../etc/passwd:0",
-    `{${id}}:0`,
-  ])("is not %s", (text) => assert.match(String(parsed(text)), /is not a target; use <machine action id>/))
+  it.each(["", ":", "988cc94e:0", `${id}x`, "../../etc/passwd:0", `{${id}}:0`])("is not %s", (text) =>
+    assert.match(String(parsed(text)), /is not a target; use <machine action id>/),
+  )
+
+  it.each(["", "2-1", "1000", "0-99999", "-1", "1-", "1,", "1.5", "x", "0 1"])(
+    "says which indexes there are where the id is right and the index is not: %s",
+    (index) =>
+      assert.strictEqual(
+        parsed(`${id}:${index}`),
+        `"${id}:${index}" is not a target; an index is from 0 to 999: add one (:0), a range (:0-5) or several (:0,3)`,
+      ),
+  )
 
   it("is quoted in the message without control characters, and shortened", () => {
     const message = String(parsed(`\u001b[2J${"x".repeat(10_000)}`))

@@ -205,7 +205,10 @@ describe("auth check", () => {
       assert.strictEqual(both.exitCode, 2)
 
       const absent = yield* box.run({ args: ["auth", "check", "--token-file", "absent"] })
-      assert.match(absent.stderr, /^live-response: no credential; can't read the token file absent \(NotFound\)\n$/)
+      assert.match(
+        absent.stderr,
+        /^live-response: no credential; can't read the token file absent \(there is no such file\)\n$/,
+      )
       assert.strictEqual(absent.exitCode, 3)
     }),
   )

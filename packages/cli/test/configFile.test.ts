@@ -110,6 +110,19 @@ describe("--config", () => {
     }),
   )
 
+  it.live("is named by the warning of a format of messages that it sets, and not by that of the environment", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const file = box.path(box.write("config.toml", 'LIVE_RESPONSE_LOG_FORMAT = "xml"'))
+      const args = ["quota", "--config", file]
+      const warning = "LIVE_RESPONSE_LOG_FORMAT is neither text nor json: text is used"
+      const ofFile = yield* box.run({ args })
+      assert.strictEqual(ofFile.stderr, `live-response: ${file}: ${warning}\n`)
+      const ofEnvironment = yield* box.run({ args, env: { LIVE_RESPONSE_LOG_FORMAT: "yaml" } })
+      assert.strictEqual(ofEnvironment.stderr, `live-response: ${warning}\n`)
+    }),
+  )
+
   it.live("is not read for help, and a missing file is a usage error", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

@@ -96,6 +96,14 @@ describe("a misspelt name", () => {
       stderr: "live-response actions has no command lst; did you mean list? (see live-response actions --help)",
     },
     {
+      args: ["--config", "c.toml", "--verbose", "nothing-like-it", "--help"],
+      stderr: "live-response has no command nothing-like-it (see live-response --help)",
+    },
+    {
+      args: ["--log-level=debug", "actions", "lst", "--help"],
+      stderr: "live-response actions has no command lst; did you mean list? (see live-response actions --help)",
+    },
+    {
       args: ["nothing-like-it", "--help"],
       stderr: "live-response has no command nothing-like-it (see live-response --help)",
     },

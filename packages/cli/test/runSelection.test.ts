@@ -399,6 +399,42 @@ describe("run with a selection", () => {
     }),
   )
 
+  it.live("starts nothing with a lone --filter on a server that ignores it", () =>
+    Effect.gen(function* () {
+      const server = yield* TenantServer.serve({ machines: [{ id: machineAt(7), onboardingStatus: "Onboarded" }] })
+      const box = yield* Cli.sandbox
+      box.write("new.ps1", "Get-Process")
+      const filter = "riskScore eq 'High'"
+      const ended = yield* box.run({
+        args: ["run", "--filter", filter, "--script", "./new.ps1", "--yes"],
+        env: { ...env, ...TenantServer.envOf(server) },
+      })
+      assert.strictEqual(ended.exitCode, 1)
+      assert.include(ended.stderr, "the server ignores $filter, so nobody knows which match --filter")
+      assert.deepStrictEqual(server.requests("POST"), [])
+      assert.deepStrictEqual(
+        server.requests("GET", "/api/machines").map(({ query }) => query.get("$filter")),
+        [`(${filter}) and (id eq '${"0".repeat(40)}')`],
+      )
+    }),
+  )
+
+  it.live("runs on what a lone --filter selects", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        machines: machines(3, (n) => (n === 1 ? { record: { riskScore: "High" } } : {})),
+      })
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({
+        args: ["run", "--filter", "riskScore eq 'High'", ...script],
+        env: { ...service.env, ...env },
+      })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.deepStrictEqual(yield* machinesOf(service.simulator), [machineAt(1)])
+    }),
+  )
+
   it.live("cancels the session in the way with --cancel-blocking, after a yes", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({

@@ -301,3 +301,21 @@ describe("a result that has changed", () => {
       }),
   )
 })
+
+describe("a directory that is named twice", () => {
+  it.live.each(["results", "stack", "status", "verify"])("is one, or the command line is wrong: %s", (command) =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      const env = { LIVE_RESPONSE_OUT: "elsewhere" }
+      const two = yield* box.run({ args: [command, "results", "--out", "other"], env })
+      assert.deepStrictEqual(
+        [two.exitCode, two.stdout, two.stderr],
+        [2, "", "live-response: DIR is results, and --out is other: leave one out, they mean the same\n"],
+      )
+      for (const args of [["results"], ["--out", "results"], ["results", "--out", "results"]]) {
+        const one = yield* box.run({ args: [command, ...args], env })
+        assert.strictEqual(one.exitCode, 0, one.stderr)
+      }
+    }),
+  )
+})

@@ -100,7 +100,7 @@ describe("TenantCredentials", () => {
       })
       assert.deepStrictEqual(absent.printed, {
         error: "Missing",
-        message: `no credential; can't read ${directory}/absent (NotFound); mount it there, or name another file with tenants set`,
+        message: `no credential; can't read ${directory}/absent (there is no such file); mount it there, or name another file with tenants set`,
       })
     }),
   )

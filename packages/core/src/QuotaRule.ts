@@ -304,19 +304,26 @@ const longestWait = Duration.toMillis(Duration.days(366))
 export const throttleWait = (wait: Duration.Duration): number =>
   Math.min(Math.max(0, Duration.toMillis(wait)), longestWait)
 
+/** The windows whose limit is below that of each longer window. Another one is never full without a longer one being full too. */
+const binding = (windows: ReadonlyArray<Window>): ReadonlyArray<Window> =>
+  windows.filter(({ duration, limit }) =>
+    windows.every((other) => Duration.isLessThanOrEqualTo(other.duration, duration) || other.limit > limit),
+  )
+
 /**
  * The window that a throttled call is about: the server asks to wait no longer than the duration of the full window.
  *
  * **Details**
  *
  * That is the shortest window that is at least as long as the wait, else the longest; `undefined` where there are no
- * windows.
+ * windows. A window whose limit is not below that of a longer one does not count: the longer one is full first, and a share of
+ * 50 calls an hour would be used up by the 100 calls that others made in a minute.
  *
  * @since 0.1.0
  * @category arithmetic
  */
 export const fullWindow = (windows: ReadonlyArray<Window>, wait: number): Window | undefined => {
-  const byDuration = windows.toSorted((a, b) => Duration.toMillis(a.duration) - Duration.toMillis(b.duration))
+  const byDuration = binding(windows).toSorted((a, b) => Duration.toMillis(a.duration) - Duration.toMillis(b.duration))
   return byDuration.find(({ duration }) => Duration.toMillis(duration) >= wait) ?? byDuration.at(-1)
 }
 

@@ -67,14 +67,19 @@ export const warnIfShared = Effect.fnUntraced(function* (
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
 })
 
+const whys: Readonly<Record<string, string>> = {
+  InvalidData: "it is not a regular file",
+  NotFound: "there is no such file",
+  PermissionDenied: "permission denied",
+}
+
 /**
- * Why a file can't be read, for a message: what {@link read} found instead of a file, or else the tag of the error.
+ * Why a file can't be read, for a message: in words for what happens often, or else the tag of the error.
  *
  * @since 0.1.0
  * @category reading
  */
-export const why = ({ reason }: PlatformError.PlatformError): string =>
-  reason._tag === "InvalidData" ? "it is not a regular file" : reason._tag
+export const why = ({ reason }: PlatformError.PlatformError): string => whys[reason._tag] ?? reason._tag
 
 /**
  * Reads the secret in a file, without the white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.

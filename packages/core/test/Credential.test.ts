@@ -783,7 +783,11 @@ describe("Credential.layerTokenFile", () => {
   })
 
   it.effect.each([
-    { name: "is not there", content: undefined, says: `no credential; can't read the token file ${path} (NotFound)` },
+    {
+      name: "is not there",
+      content: undefined,
+      says: `no credential; can't read the token file ${path} (there is no such file)`,
+    },
     { name: "is empty", content: "", says: `no credential; the token file ${path} is empty` },
     {
       name: "holds nothing but line breaks",

@@ -125,6 +125,17 @@ describe("QuotaRule.inferredCalls", () => {
     }),
   )
 
+  it.effect("do not use up a share of the hour that is not above the limit of the minute", () =>
+    Effect.sync(() => {
+      const windows = QuotaRule.windowsOf({ perMinute: 100, perHour: 50 })
+      const others = inferredCalls(windows, { now, inFlight: 0, stamps: [], blockedUntil: 0 }, 8000)
+      // A permit is free after the wait, and the others follow evenly.
+      const after = { now, inFlight: 0, stamps: others, blockedUntil: 0 }
+      assert.closeTo(QuotaRule.delay(windows, after), 8000, 1e-6)
+      assert.isBelow(QuotaRule.forecast(windows, after, 2), 2 * 60_000)
+    }),
+  )
+
   it.effect("are none where the log is full already", () =>
     Effect.sync(() => assert.deepStrictEqual(inferredCalls(linkWindows, { ...calls, inFlight: 40 }, 8000), [])),
   )

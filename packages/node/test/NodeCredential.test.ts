@@ -199,7 +199,7 @@ describe("NodeCredential.layerConfig, without @azure/identity", () => {
       assert.strictEqual(error.reason._tag, "Missing")
       assert.strictEqual(
         error.message,
-        `no credential; can't read ${absent} (NotFound); check AZURE_CLIENT_SECRET_FILE`,
+        `no credential; can't read ${absent} (there is no such file); check AZURE_CLIENT_SECRET_FILE`,
       )
       assert.strictEqual(azure.loads, 0)
     }),

@@ -2,6 +2,7 @@
  * Searches the API for the machine actions of a selection.
  */
 import type { ApiError } from "@live-response/core/ApiError"
+import * as ActionFilter from "@live-response/core/ActionFilter"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import * as DateTime from "effect/DateTime"
@@ -17,6 +18,16 @@ const badRecord = (record: DefenderApi.Unreadable): BadTarget => ({
   message: printable(DefenderApi.describeUnreadable(record)),
   ...(record.id === undefined ? {} : { machineActionId: printable(record.id) }),
 })
+
+const noId = "00000000-0000-0000-0000-000000000000"
+
+/** Fails where the server ignores `--filter`. */
+export const checkFilter = (selection: Selection.Selection) =>
+  DefenderApi.DefenderApi.use(({ list }) =>
+    IgnoredFilter.check("actions", selection, (expression) =>
+      list({ filter: ActionFilter.all(ActionFilter.raw(expression), ActionFilter.is("id", noId)), pageSize: 1 }),
+    ),
+  )
 
 /**
  * The selected actions in the API's order. Records that can't be read are reported, because they may be selected. Actions that

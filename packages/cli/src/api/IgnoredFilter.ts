@@ -32,6 +32,23 @@ export const refuse =
           ),
         )
 
+/**
+ * Fails where the server ignores `--filter`: `impossible` lists the records that match it and have an id that none has.
+ * For commands that change what they select.
+ */
+export const check = <A, E, R>(
+  records: Records,
+  selection: { readonly filter: Option.Option<string> },
+  impossible: (expression: string) => Stream.Stream<A, E, R>,
+): Effect.Effect<void, E | Failure, R> =>
+  Option.match(selection.filter, {
+    onNone: () => Effect.void,
+    onSome: (expression) =>
+      Effect.flatMap(Stream.runHead(impossible(expression)), (found) =>
+        Option.isNone(found) ? Effect.void : refuse(selection)(records, 1),
+      ),
+  })
+
 /** Leaves out the records that do not match the filter, and responds to that once, at the end of the list. */
 export const leaveOut =
   <A, E2>(records: Records, passes: (record: A) => boolean, respond: Response<E2>) =>

@@ -4,6 +4,7 @@
 import type { ApiError } from "@live-response/core/ApiError"
 import * as DefenderApi from "@live-response/core/DefenderApi"
 import type { Machine } from "@live-response/core/Machine"
+import * as MachineFilter from "@live-response/core/MachineFilter"
 import { Machines } from "@live-response/core/Machines"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -11,6 +12,16 @@ import * as Stream from "effect/Stream"
 import * as MachineSelection from "../flags/MachineSelection.ts"
 import { printable } from "../output/Printable.ts"
 import * as IgnoredFilter from "./IgnoredFilter.ts"
+
+const noId = "0".repeat(40)
+
+/** Fails where the server ignores `--filter`. */
+export const checkFilter = (selection: MachineSelection.MachineSelection) =>
+  Machines.use(({ list }) =>
+    IgnoredFilter.check("machines", selection, (expression) =>
+      list({ filter: MachineFilter.all(MachineFilter.raw(expression), MachineFilter.is("id", noId)), pageSize: 1 }),
+    ),
+  )
 
 /**
  * The selected machines in the API's order. Records that can't be read are reported, because they may be selected. Machines

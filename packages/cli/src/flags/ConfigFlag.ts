@@ -91,7 +91,8 @@ export const withFile =
           Effect.map((own) => (variable in variables && Option.isNone(own) ? `${file}: ` : "")),
           Effect.orElseSucceed(() => ""),
         )
-      return yield* Effect.andThen(LogFormat.use, effect).pipe(
+      const fileOfFormat = yield* fileOfVariable(LogFormat.variable)
+      return yield* (fileOfFormat === "" ? effect : Effect.andThen(LogFormat.use(fileOfFormat), effect)).pipe(
         Effect.catch(naming(fileOfVariable)),
         Effect.provideService(FileOf, fileOfVariable),
         Effect.provideService(ConfigProvider.ConfigProvider, provider),

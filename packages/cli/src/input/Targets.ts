@@ -25,6 +25,9 @@ const decodeRef = Schema.decodeUnknownOption(ResultRef)
 const notATarget = (text: string) =>
   `"${printable(text.slice(0, 80))}" is not a target; use <machine action id> or <machine action id>:<index>, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018:0`
 
+const notIndexes = (text: string) =>
+  `"${printable(text.slice(0, 80))}" is not a target; an index is from 0 to 999: add one (:0), a range (:0-5) or several (:0,3)`
+
 /** Parses `<id>`, `<id>:<index>`, `<id>:<a>-<b>`, `<id>:<a>,<b>`, or a mix of the last two; fails with what is wrong. */
 export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string> => {
   // A decoder that fails describes why, for every line of a list.
@@ -38,7 +41,7 @@ export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string
   const refs = indexes.map((index) => decodeRef({ machineActionId: match?.[1], index }))
   return refs.length > 0 && refs.every(Option.isSome)
     ? Result.succeed(refs.map((ref) => ref.value))
-    : Result.fail(notATarget(text))
+    : Result.fail(Option.isSome(decodeId(text.split(":")[0]?.trim())) ? notIndexes(text) : notATarget(text))
 }
 
 /** Parses targets that are arguments. */

@@ -157,6 +157,7 @@ export const cancelAll = Effect.fnUntraced(function* (
     failures++
     return StandardError.write(`failed: ${printable(message)}`)
   }
+  yield* ActionSearch.checkFilter(selection)
   const found = yield* Stream.runCollect(
     ActionSearch.search(unfinished(selection), ({ message }) => report(message), IgnoredFilter.refuse(selection)).pipe(
       Stream.filter((action) => !action.isFinal),

@@ -94,13 +94,7 @@ const listen = Effect.fnUntraced(function* <R>(
       Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/version"])),
       Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, disablePreemptiveShutdown: true })),
     ),
-  ).pipe(
-    Effect.mapError(({ cause }) => {
-      const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : String(cause)
-      const why = code === "EADDRINUSE" ? "the port is in use" : code === "EACCES" ? "it is not allowed" : code
-      return Failure.machine(`can't listen on ${text}: ${why}; choose another port, or 0 for any free one`)
-    }),
-  )
+  ).pipe(Effect.mapError(({ cause }) => Failure.portProblem(text, cause)))
   // Pages stay connected, and closing would wait for them.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {

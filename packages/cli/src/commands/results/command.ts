@@ -26,7 +26,7 @@ export const results = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
-    yield* handler.write(Directory.given(options), options)
+    yield* handler.write(yield* Directory.given(options), options)
   }),
 ).pipe(
   Command.withShortDescription("Write a table of all script results in a directory"),

@@ -41,6 +41,7 @@ const isReady = (machine: Machine.Machine): boolean => Machine.readiness(machine
 /** Lists the machines of a selection. */
 export const select = Effect.fnUntraced(function* (selection: MachineSelection | undefined) {
   if (selection === undefined) return noMachines
+  yield* MachineSearch.checkFilter(selection)
   const unreadable: Array<{ readonly message: string }> = []
   const found = yield* Stream.runCollect(
     MachineSearch.search(

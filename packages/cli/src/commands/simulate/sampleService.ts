@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { type Failure, machine } from "../../Failure.ts"
+import { type Failure, portProblem } from "../../Failure.ts"
 import type { SampleResult } from "../demo/sampleData.ts"
 
 /** The bearer token that the simulator accepts. It is not a secret: it opens nothing but the simulator. */
@@ -23,6 +23,6 @@ export const serve = Effect.fnUntraced(function* (
   yield* Effect.forEach(results, ({ ref, result }) => simulator.add(ref, result), { discard: true })
   const context = yield* Layer.build(
     SimulatorServer.layer(options).pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
-  ).pipe(Effect.mapError((error) => machine(`can't serve on port ${options.port}: ${String(error.cause)}`)))
+  ).pipe(Effect.mapError(({ cause }) => portProblem(`127.0.0.1:${options.port}`, cause)))
   return HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
 })

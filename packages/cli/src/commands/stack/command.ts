@@ -44,7 +44,7 @@ export const stack = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
-    yield* handler.print(Directory.given(options), { ...options, format: yield* Printing.formatOf(options) })
+    yield* handler.print(yield* Directory.given(options), { ...options, format: yield* Printing.formatOf(options) })
   }),
 ).pipe(
   Command.withShortDescription("Group script results that are alike, the rarest first"),

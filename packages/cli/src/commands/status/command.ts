@@ -14,7 +14,7 @@ export const status = Command.make(
   { ...Directory.parameters, json: Printing.json },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
-    yield* handler.print(Directory.given(options), options)
+    yield* handler.print(yield* Directory.given(options), options)
   }),
 ).pipe(
   Command.withShortDescription("Count what is in a directory, and why the rest failed"),

@@ -14,7 +14,7 @@ export const verify = Command.make(
   { ...Directory.parameters, ...Printing.flags },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
-    yield* handler.verify(Directory.given(options), options)
+    yield* handler.verify(yield* Directory.given(options), options)
   }),
 ).pipe(
   Command.withShortDescription("Check that downloaded results are unchanged"),
