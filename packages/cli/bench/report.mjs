@@ -167,7 +167,10 @@ async function follow(directory) {
       const opened = performance.now()
       await page.goto(`${collector.found}/#results`)
       await page.waitForSelector("[role=gridcell]", { timeout: 300_000 })
-      print("live page, opened", `${((performance.now() - opened) / 1000).toFixed(1)} s`)
+      const sinceOpened = () => `${((performance.now() - opened) / 1000).toFixed(1)} s`
+      print("live page, first rows", sinceOpened())
+      await page.waitForSelector("header .live:text-is('live')", { timeout: 300_000 })
+      print("live page, all rows", sinceOpened())
       await page.click("button.sort:text-is('First line')")
       const delays = []
       while (delays.length < 5) {

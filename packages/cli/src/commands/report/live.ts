@@ -19,6 +19,7 @@ import { nameAndVersion } from "../../output/ProgramName.ts"
 import { keepHeapSmall } from "../../SmallHeap.ts"
 import * as LiveCollector from "./liveCollector.ts"
 import * as LiveHealth from "./liveHealth.ts"
+import * as LivePart from "./livePart.ts"
 import * as LiveServer from "./liveServer.ts"
 import * as Page from "./page.ts"
 
@@ -30,7 +31,7 @@ export interface Live {
 /** In milliseconds: results that arrive together are shown together. */
 const pause = 200
 
-/** In milliseconds: a page that asks gets what was read until then. */
+/** In milliseconds: a page that has all gets what is read until then. */
 const patience = 500
 
 /** The data of the page. Nothing is read before somebody looks at it. */
@@ -69,7 +70,7 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
     const collector = yield* open
     // A reader that goes away does not end what all others need too.
     const refreshed = yield* Effect.forkIn(alone(refresh), scope)
-    yield* Effect.timeoutOption(Fiber.join(refreshed), patience)
+    if (!LivePart.isBehind(cursor)) yield* Effect.timeoutOption(Fiber.join(refreshed), patience)
     const written = yield* Clock.currentTimeMillis
     return Page.data(collector.answer(cursor, { program: nameAndVersion, directory, written, base: "files/" }))
   })

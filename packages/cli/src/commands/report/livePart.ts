@@ -71,6 +71,9 @@ const newRound = { round: null, machines: 0, actions: 0, results: 0 }
 
 const nothing: Omit<Cursor, "id"> = { ...newRound, version: 0, texts: 0, outputs: 0, fields: [] }
 
+/** Whether the page that sends this cursor lacks some of what was there when it got its last part. */
+export const isBehind = (sent: string): boolean => Option.exists(decode(sent), ({ round }) => round !== null)
+
 /** What a part has at most. */
 interface Most {
   readonly characters: number
