@@ -132,6 +132,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const tls = yield* Certificate.selfSigned
   box.write("credentials/app", "a-secret-of-tests")
   const environment = {
+    LIVE_RESPONSE_DATABASE_URL: Redacted.value(server.runner),
     ...store.env,
     LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
     LIVE_RESPONSE_STALL_TIMEOUT: "10 seconds",
@@ -176,15 +177,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       { discard: true },
     )
 
-  /** Starts a runner, and waits until it can be stopped in order. `database` is another way to the server. */
-  const start = Effect.fnUntraced(function* (name: string, database = server.runner) {
+  /** Starts a runner, and waits until it can be stopped in order. */
+  const start = Effect.fnUntraced(function* (name: string) {
     const running = yield* box.start({
       args: ["serve", "--listen", "127.0.0.1:0", "--runner", name],
-      env: {
-        ...environment,
-        LIVE_RESPONSE_DATABASE_URL: Redacted.value(database),
-        LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`),
-      },
+      env: { ...environment, LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`) },
       patience: "1 hour",
     })
     const said = () => `${running.stdout()}${running.stderr()}`
