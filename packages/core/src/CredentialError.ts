@@ -79,7 +79,9 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
   },
 ) {
   override get message(): string {
-    if (this.hasAnswered === true) return `the sign-in server's ${Connection.brokenAnswer(this.description)}`
+    if (this.hasAnswered === true) {
+      return `the sign-in server's answer did not arrive whole (${this.description}); check the network and the proxy`
+    }
     const next =
       this.kind !== undefined && Connection.isLasting(this.kind)
         ? Connection.nextStep(this.kind)

@@ -181,7 +181,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 ) {
   override get message(): string {
     if (this.hasAnswered === true) {
-      return `the API's ${Connection.brokenAnswer(this.description)}`
+      return `the API's answer did not arrive whole (${this.description}); check the network and the proxy`
     }
     return `the API can't be reached (${this.description}); ${Connection.nextStep(this.kind ?? "connection")}`
   }

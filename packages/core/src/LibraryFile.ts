@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ApiSchema from "./internal/apiSchema.ts"
 import * as Lenient from "./internal/lenientFields.ts"
+import * as TrustedInstance from "./internal/trustedInstance.ts"
 
 /**
  * A file of the library.
@@ -70,7 +71,7 @@ export const fromApi = (value: unknown): Result.Result<LibraryFile, string> => {
   if (typeof fileName !== "string" || fileName === "") return Result.fail("it has no file name")
   if (fileName.length > longestName) return Result.fail("its file name is too long")
   return Result.succeed(
-    LibraryFile.make({
+    TrustedInstance.make(LibraryFile, {
       fileName,
       ...Lenient.present({
         sha256: Lenient.text(of("sha256"))?.toLowerCase(),

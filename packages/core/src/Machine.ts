@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ApiSchema from "./internal/apiSchema.ts"
 import * as Lenient from "./internal/lenientFields.ts"
+import * as TrustedInstance from "./internal/trustedInstance.ts"
 
 /**
  * A machine.
@@ -115,7 +116,7 @@ export const fromApi = (value: unknown): Result.Result<Machine, string> => {
   if (typeof id !== "string" || id === "") return Result.fail("it has no id")
   if (id.length > longestId) return Result.fail("its id is too long")
   return Result.succeed(
-    Machine.make({
+    TrustedInstance.make(Machine, {
       id,
       ...Lenient.present({
         computerDnsName: Lenient.text(of("computerDnsName")),

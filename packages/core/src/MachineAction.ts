@@ -192,12 +192,12 @@ const commandStatusOf = spelled("Created", "Completed", "Failed")
 const decodeId = Schema.decodeUnknownOption(MachineActionId)
 
 const paramsOf = (value: unknown): Record<string, string> => {
-  const params: Record<string, string> = {}
+  const params: Array<readonly [string, string]> = []
   for (const param of Lenient.items(value)) {
     const key = Lenient.text(Lenient.member(param, "key"))
-    if (key !== undefined) params[key] = Lenient.flatText(Lenient.member(param, "value")) ?? ""
+    if (key !== undefined) params.push([key, Lenient.flatText(Lenient.member(param, "value")) ?? ""])
   }
-  return params
+  return Object.fromEntries(params)
 }
 
 const errorsOf = (value: unknown): ReadonlyArray<string> =>

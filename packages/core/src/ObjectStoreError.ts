@@ -26,7 +26,9 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
   },
 ) {
   override get message(): string {
-    if (this.hasAnswered === true) return `its ${Connection.brokenAnswer(this.description)}`
+    if (this.hasAnswered === true) {
+      return `its answer did not arrive whole (${this.description}); check the network and the proxy`
+    }
     return `it does not answer (${this.description}); check the network, the proxy and the address of the object store`
   }
 }

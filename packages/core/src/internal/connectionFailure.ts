@@ -35,10 +35,6 @@ export const fieldsOf = ({ cause, description, hasAnswered }: Trouble) => ({
   ...(hasAnswered === undefined ? {} : { hasAnswered }),
 })
 
-/** What an error says of an answer that started, and broke off or stopped. */
-export const brokenAnswer = (description: string): string =>
-  `answer did not arrive whole (${description}); check the network and the proxy`
-
 /** A person must correct a certificate or a proxy: no wait cures it. */
 export const isLasting = (cause: Cause | undefined): boolean => cause === "certificate" || cause === "proxy"
 
