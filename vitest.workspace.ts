@@ -16,17 +16,32 @@ const patientClock = {
 
 const bundles = fileURLToPath(new URL("scripts/testBundle.mjs", import.meta.url))
 
-const project = (name: string, options: { readonly globalSetup?: string; readonly isolate?: boolean } = {}) => ({
+interface Options {
+  readonly globalSetup?: string
+  readonly isolate?: boolean
+  readonly include?: ReadonlyArray<string>
+  readonly exclude?: ReadonlyArray<string>
+}
+
+const project = (
+  name: string,
+  { exclude = [], include = ["test/**/*.test.ts"], ...options }: Options = {},
+  root = `packages/${name}`,
+) => ({
   plugins: [patientClock],
   test: {
     name,
-    root: `packages/${name}`,
-    include: ["test/**/*.test.ts"],
+    root,
+    include: [...include],
+    exclude: [...exclude],
     testTimeout: timeout,
     hookTimeout: timeout,
     ...options,
   },
 })
+
+// It replaces a module for all files that share modules with it.
+const mocking = ["test/NodeCredential.test.ts"]
 
 const scripts = {
   test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000, globalSetup: bundles },
@@ -40,7 +55,8 @@ export default defineConfig({
     projects: [
       // Without isolation the modules are loaded once for a worker: loading them again takes longer than most files.
       project("core", { isolate: false }),
-      project("node", { globalSetup: bundles }),
+      project("node", { globalSetup: bundles, isolate: false, exclude: mocking }),
+      project("node, mocked", { include: mocking }, "packages/node"),
       project("cluster", { globalSetup: bundles }),
       project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
