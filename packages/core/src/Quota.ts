@@ -269,11 +269,18 @@ const makeReporting = Effect.fnUntraced(function* (
   return {
     withPermit: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(takePermit(options?.priority === true, restore), (permit) =>
-          Effect.onExit(restore(call), (exit) =>
-            finish(options?.isSent?.(exit) === false ? permit.release : permit.answered),
-          ),
-        ),
+        Effect.flatMap(takePermit(options?.priority === true, restore), (permit) => {
+          let hasStarted = false
+          const started = Effect.suspend(() => {
+            hasStarted = true
+            return call
+          })
+          return Effect.onExit(restore(started), (exit) => {
+            // Interrupted in the instant between the permit and the call: the permit is that of the next call.
+            if (!hasStarted) return dispenser.passOn(permit)
+            return finish(options?.isSent?.(exit) === false ? permit.release : permit.answered)
+          })
+        }),
       ).pipe(Effect.tap(() => refreshUsed)),
     throttled: (wait) => Effect.andThen(metered.throttled, untilItAnswers(log.throttled(wait))),
     status,

@@ -352,6 +352,42 @@ describe("Quota", () => {
     { arbitrary: { runs: 400 } },
   )
 
+  it.effect("passes on the permit of a call that is interrupted in the instant before it starts", () =>
+    Effect.gen(function* () {
+      const quota = yield* onePerSecond
+      const { entries, note } = yield* makeJournal
+      const clock = yield* Clock.Clock
+      /** The second look at it measures how long the call waited for its permit. */
+      const interruptedAtItsPermit = Effect.withFiber((fiber) => {
+        let looks = 0
+        const interrupting: Clock.Clock = {
+          currentTimeMillis: clock.currentTimeMillis,
+          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+          currentTimeNanos: clock.currentTimeNanos,
+          currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+          monotonicTimeNanos: clock.monotonicTimeNanos,
+          monotonicTimeNanosUnsafe: () => {
+            if (++looks === 2) fiber.interruptUnsafe()
+            return clock.monotonicTimeNanosUnsafe()
+          },
+          sleep: (duration) => clock.sleep(duration),
+        }
+        return Effect.provideService(quota.withPermit(note("interrupted")), Clock.Clock, interrupting)
+      })
+      const batch = Effect.gen(function* () {
+        yield* Fiber.awaitAll([
+          yield* Effect.forkChild(interruptedAtItsPermit),
+          yield* Effect.forkChild(quota.withPermit(note("next"))),
+        ])
+      })
+      yield* inVirtualTime(batch)
+      assert.deepStrictEqual(
+        entries.map(([who, at]) => [who, at - 1]),
+        [["next", 0]],
+      )
+    }),
+  )
+
   it.effect("counts a call that was interrupted or that failed", () =>
     Effect.gen(function* () {
       const quota = yield* quotaOf([{ limit: 2, millis: 1000 }])

@@ -49,6 +49,9 @@ export const make = Effect.fnUntraced(function* <Permit, E>({ acquire, name, rel
     /** How many calls wait. */
     waiting: (): number => line.size,
 
+    /** Gives a permit that was not used to the next call that waits, or releases it. */
+    passOn: grant,
+
     /** Waits for a permit in its caller's mask. A call that is interrupted while it owns a permit passes it on. */
     take: (isUrgent: boolean, restore: Restore): Effect.Effect<Permit, E> =>
       Effect.suspend(() => {

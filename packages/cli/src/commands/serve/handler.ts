@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Failure from "../../Failure.ts"
-import { keepHeapSmall } from "../../SmallHeap.ts"
+import { keepHeapModerate } from "../../SmallHeap.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
@@ -19,7 +19,7 @@ import * as Runner from "./runner.ts"
 import * as Stop from "./stop.ts"
 
 const work = Effect.fnUntraced(function* (options: Options) {
-  yield* keepHeapSmall
+  yield* keepHeapModerate
   const runner = yield* Runner.nameOf(options.runner)
   const health: Health.Health = { answeredAt: undefined }
   if (Option.isSome(options.listen)) {
