@@ -226,6 +226,21 @@ const acquiring = (log: CallLog, schedule: Settings["quota"]): Effect.Effect<Per
     ),
   )
 
+/** Runs a call, and then `settle` with its exit: none if it was interrupted in the instant before it started. */
+const started = <A, E, R>(
+  call: Effect.Effect<A, E, R>,
+  restore: (call: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  settle: (exit: Exit.Exit<A, E> | undefined) => Effect.Effect<void>,
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    let hasStarted = false
+    const starting = Effect.suspend(() => {
+      hasStarted = true
+      return call
+    })
+    return Effect.onExit(restore(starting), (exit) => settle(hasStarted ? exit : undefined))
+  })
+
 /** Makes a quota that also reports its pauses to its parent. */
 const makeReporting = Effect.fnUntraced(function* (
   options: MakeOptions,
@@ -269,18 +284,12 @@ const makeReporting = Effect.fnUntraced(function* (
   return {
     withPermit: (call, options) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(takePermit(options?.priority === true, restore), (permit) => {
-          let hasStarted = false
-          const started = Effect.suspend(() => {
-            hasStarted = true
-            return call
-          })
-          return Effect.onExit(restore(started), (exit) => {
-            // Interrupted in the instant between the permit and the call: the permit is that of the next call.
-            if (!hasStarted) return dispenser.passOn(permit)
+        Effect.flatMap(takePermit(options?.priority === true, restore), (permit) =>
+          started(call, restore, (exit) => {
+            if (exit === undefined) return dispenser.passOn(permit)
             return finish(options?.isSent?.(exit) === false ? permit.release : permit.answered)
-          })
-        }),
+          }),
+        ),
       ).pipe(Effect.tap(() => refreshUsed)),
     throttled: (wait) => Effect.andThen(metered.throttled, untilItAnswers(log.throttled(wait))),
     status,
