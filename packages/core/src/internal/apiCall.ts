@@ -267,7 +267,9 @@ const says: NetworkGate.Options<Disconnectable>["says"] = (error, { hasAnswered 
 
 const summary = ({ _tag, reason }: Disconnectable): string => {
   const server = _tag === "DefenderError" ? "the API" : "the sign-in server"
-  return `${server} can't be reached${"description" in reason ? ` (${reason.description})` : ""}`
+  const why = "description" in reason ? ` (${reason.description})` : ""
+  const hasAnswered = reason._tag === "Unreachable" && reason.hasAnswered === true
+  return hasAnswered ? `${server}'s answer did not arrive whole${why}` : `${server} can't be reached${why}`
 }
 
 const gaveUp =
