@@ -197,10 +197,19 @@ describe("a batch that has lost its network", () => {
     }).pipe(Effect.provide(world(net)))
   })
 
-  it.effect("waits for the sign-in server as well, once it has signed in", () => {
+  it.effect.each([
+    {
+      reason: new Unreachable({ description: "ENOTFOUND login" }),
+      says: "the sign-in server can't be reached (ENOTFOUND login)",
+    },
+    {
+      reason: new Unreachable({ description: "read ECONNRESET", hasAnswered: true }),
+      says: "the sign-in server's answer did not arrive whole (read ECONNRESET)",
+    },
+  ])("waits for the sign-in server as well, once it has signed in: $says", ({ reason, says }) => {
     const net = wire(() => undefined)
     let asked = 0
-    const noSignIn = new CredentialError({ reason: new Unreachable({ description: "ENOTFOUND login" }) })
+    const noSignIn = new CredentialError({ reason })
     const credential = Layer.succeed(Credential.Credential, {
       token: Effect.suspend(() =>
         // Two for each link: the first one has its link, and the second one none for a while.
@@ -212,7 +221,7 @@ describe("a batch that has lost its network", () => {
       const { exit, offline, summary } = yield* run(4, { concurrency: 1 })
       assert.deepStrictEqual(exit, Exit.void)
       assert.deepInclude(summary, { completed: 4, failed: 0 })
-      assert.include(offline[0]?.message, "the sign-in server can't be reached (ENOTFOUND login)")
+      assert.strictEqual(offline[0]?.message, says)
     }).pipe(Effect.provide(world(net, credential)))
   })
 })

@@ -10,6 +10,7 @@ import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import { RequestAge, RequestProgress } from "@live-response/core/RequestProgress"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -150,14 +151,23 @@ export const separate: Transports = { api: layer, storageOf: layerPublic }
  */
 export const shared: Effect.Effect<Transports, never, Scope.Scope> = Effect.gen(function* () {
   const scope = yield* Effect.scope
-  const memoMap = yield* Layer.makeMemoMap
-  const once = (transport: Transports["api"]): Transports["api"] =>
-    Layer.effectContext(Layer.buildWithMemoMap(transport, memoMap, scope))
-  const storages = new Map<string, Transports["api"]>()
-  const storageOf: Transports["storageOf"] = ({ apiHost }) => {
-    const storage = storages.get(apiHost) ?? layerPublic({ apiHost })
-    storages.set(apiHost, storage)
-    return once(storage)
+  // Not by a memo map: each use of a layer from it would add a finalizer to the scope, and a build that is interrupted would fail
+  // every later use.
+  const once = (transport: Transports["api"]) =>
+    Effect.cached(
+      // The client alone: the services that were built include a memo map, with the layers of the first tenant.
+      Effect.map(Layer.buildWithScope(Layer.fresh(transport), scope), Context.get(HttpClient.HttpClient)),
+    )
+  const api = yield* once(layer)
+  const storages = new Map<string, typeof api>()
+  const storageOf = Effect.fnUntraced(function* (apiHost: string) {
+    const made = yield* once(layerPublic({ apiHost }))
+    const built = storages.get(apiHost) ?? made
+    storages.set(apiHost, built)
+    return yield* built
+  })
+  return {
+    api: Layer.effect(HttpClient.HttpClient, api),
+    storageOf: ({ apiHost }) => Layer.effect(HttpClient.HttpClient, storageOf(apiHost)),
   }
-  return { api: once(layer), storageOf }
 })

@@ -32,6 +32,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
@@ -41,6 +42,7 @@ import * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { patterned, refAt, refsUpTo, tempDirectory, utf8 } from "./support/samples.ts"
 
@@ -465,6 +467,10 @@ describe("NodeTransport: connections", () => {
       connect: (silent) => ["http://api.invalid", { HTTP_PROXY: `https://${silent}` }],
     },
     {
+      name: "through a proxy that does not answer",
+      connect: (silent) => ["https://api.invalid", { HTTPS_PROXY: `http://${silent}` }],
+    },
+    {
       name: "through a proxy",
       connections: 2,
       connect: (silent, tunnel) => [`https://${silent}`, { HTTPS_PROXY: `http://${tunnel}` }],
@@ -662,6 +668,35 @@ describe("NodeTransport.layerPublic", () => {
       )
       assert.strictEqual(yield* Effect.provide(text("localhost"), NodeTransport.layer), "secret of this network")
     }),
+  )
+})
+
+describe("NodeTransport.shared", () => {
+  const finalizersOf = ({ state }: Scope.Scope) => (state._tag === "Open" ? (state.finalizers?.size ?? 1) : 0)
+
+  it.live("gives each use the same clients, and adds nothing to its scope with a use", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const transports = yield* Scope.provide(NodeTransport.shared, scope)
+      const base = yield* serve((_, response) => response.end("here"))
+      const { hostname } = new URL(base)
+      const use = Effect.gen(function* () {
+        const { api, storageOf } = transports
+        const layers = [api, storageOf({ apiHost: hostname }), storageOf({ apiHost: "other.example" })]
+        const clients = yield* Effect.forEach(layers, (layer) => HttpClient.HttpClient.pipe(Effect.provide(layer)))
+        return clients
+      })
+      const all = yield* Effect.replicateEffect(use, 2, { concurrency: 2 })
+      const before = finalizersOf(scope)
+      all.push(...(yield* Effect.replicateEffect(use, 20)))
+      assert.strictEqual(finalizersOf(scope), before)
+      assert.strictEqual(new Set(all.flat()).size, 3)
+      const [[api] = []] = all
+      assert.isDefined(api)
+      assert.strictEqual(yield* Effect.flatMap(api.get(base), ({ text }) => text), "here")
+      yield* Scope.close(scope, Exit.void)
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(api.get(base))))
+    }).pipe(Effect.scoped),
   )
 })
 

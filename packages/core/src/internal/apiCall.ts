@@ -21,6 +21,7 @@ import { DefenderError, Unreachable } from "../DefenderError.ts"
 import type { Permission } from "../Permission.ts"
 import type { Service as Quota } from "../Quota.ts"
 import type { QuotaStoreError } from "../QuotaStoreError.ts"
+import { RequestAge } from "../RequestProgress.ts"
 import * as Timing from "../Timing.ts"
 import * as Admission from "./tokenAdmission.ts"
 import * as ApiErrors from "./apiErrors.ts"
@@ -67,6 +68,9 @@ export interface Call<E = never> extends Endpoint {
 
   /** Runs right before the call is sent. Where it fails nothing is sent. */
   readonly beforeSend?: Effect.Effect<void, E> | undefined
+
+  /** The `RequestAge` of the request. */
+  readonly age?: () => number
 
   /** What to do about a 404. */
   readonly ifMissing?: string
@@ -119,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
     admission: yield* Admission.make,
     gate: yield* NetworkGate.make<Disconnectable>({ isMine: isDisconnectable, says, summary }),
   }
-  return (call) =>
+  const perform = <E>(call: Call<E>) =>
     Effect.flatMap(timing, (settings) => {
       let attempts = 0
       return api.gate
@@ -132,6 +136,11 @@ export const make = Effect.fnUntraced(function* (
         )
         .pipe(withRetries(call, settings))
     })
+  // A sign-in, or what hears of a retry, may send a request as well: it is not the one that was recorded.
+  return (call) =>
+    Effect.flatMap(RequestAge, (age) =>
+      age === undefined ? perform(call) : Effect.provideService(perform({ ...call, age }), RequestAge, undefined),
+    )
 })
 
 /** Makes a call whose answer is a list of records, and decodes it. */
@@ -199,7 +208,10 @@ const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: 
   if (call.beforeSend !== undefined) yield* call.beforeSend
   const sentAt = yield* monotonicMillis
   const request = HttpClientRequest.bearerToken(call.request, bearer)
-  const response = yield* Http.execute(api.client, request, settings.headTimeout, api).pipe(
+  const executed = Http.execute(api.client, request, settings.headTimeout, api)
+  const response = yield* (
+    call.age === undefined ? executed : Effect.provideService(executed, RequestAge, call.age)
+  ).pipe(
     Effect.mapError(ApiErrors.unreachable(call)),
     Effect.tapError(() => recordDuration(call, sentAt, undefined)),
   )
@@ -255,7 +267,9 @@ const says: NetworkGate.Options<Disconnectable>["says"] = (error, { hasAnswered 
 
 const summary = ({ _tag, reason }: Disconnectable): string => {
   const server = _tag === "DefenderError" ? "the API" : "the sign-in server"
-  return `${server} can't be reached${"description" in reason ? ` (${reason.description})` : ""}`
+  const why = "description" in reason ? ` (${reason.description})` : ""
+  const hasAnswered = reason._tag === "Unreachable" && reason.hasAnswered === true
+  return hasAnswered ? `${server}'s answer did not arrive whole${why}` : `${server} can't be reached${why}`
 }
 
 const gaveUp =
