@@ -6,6 +6,7 @@ import { count, time } from "./format.ts"
 import * as Live from "./liveUpdates.ts"
 import { type Model, readEmbedded } from "./model.ts"
 import * as Panel from "./panel.ts"
+import { machineAddress, machineAt } from "./views/detail.ts"
 import * as Failures from "./views/failures.ts"
 import * as Machines from "./views/machines.ts"
 import * as Results from "./views/results.ts"
@@ -32,25 +33,26 @@ type Name = keyof typeof names
 const isName = (name: string): name is Name => Object.hasOwn(names, name)
 
 /** The results, and which of them are shown. */
-const makeResults = (model: Model) => {
+const makeResults = (first: Model) => {
   const chip = h("span", { class: "chip", hidden: true })
-  const grid = Results.grid(model, [chip], Results.allRows(model.count))
-  let all = Results.allRows(model.count)
-  let shown: Int32Array | undefined
-  const show = (label: string, rows: Int32Array) => {
-    shown = rows
+  const grid = Results.grid(first, [chip], Results.allRows(first.count))
+  let model = first
+  let shown: ReadonlySet<string> | undefined
+  const rows = () => Results.allRows(model.count).filter((row) => shown === undefined || shown.has(model.target(row)))
+  const show = (label: string, targets: ReadonlySet<string>) => {
+    shown = targets
     chip.hidden = false
     const clear = () => {
       shown = undefined
       chip.hidden = true
-      grid.setRows(all)
+      grid.setRows(rows())
     }
     fill(chip, h("span", {}, label), button("Show all", clear, { class: "small" }))
-    grid.setRows(rows)
+    grid.setRows(rows())
   }
   const update = (newer: Model) => {
-    all = Results.allRows(newer.count)
-    grid.replace(Results.dataOf(newer, shown ?? all))
+    model = newer
+    grid.replace(Results.dataOf(newer, rows()))
   }
   const view: View = {
     element: h("div", { class: "view" }, grid.element),
@@ -66,8 +68,8 @@ const makeViews = (first: Model) => {
   let model = first
   let results: ReturnType<typeof makeResults> | undefined
   const resultsOf = () => (results ??= makeResults(model))
-  const showGroup = (label: string, rows: Int32Array) => {
-    resultsOf().show(label, rows)
+  const showGroup = (label: string, targets: ReadonlySet<string>) => {
+    resultsOf().show(label, targets)
     Panel.close()
     location.hash = "results"
   }
@@ -151,9 +153,9 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   let current: View | undefined
 
   const show = () => {
-    const [name = "", argument = ""] = location.hash.slice(1).split("/")
-    const machine = Number(argument)
-    const isMachine = name === "machine" && argument !== "" && machine in model.payload.machines.id
+    const name = location.hash.slice(1)
+    const machine = machineAt(location.hash)
+    const isMachine = machine in model.payload.machines.id
     const chosen = isMachine ? "machines" : isName(name) ? name : "summary"
     mark(chosen)
     const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
@@ -177,11 +179,22 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   show()
   performance.mark("first-rows")
   return (newer) => {
+    follow(model, newer)
     model = newer
     views.update(newer)
     fill(top, heading(newer, state))
     show()
   }
+}
+
+/** Lets the address, and the links that are shown, lead to the same machines of a newer model. */
+const follow = (model: Model, newer: Model): void => {
+  const followed = (address: string): string => {
+    const machine = machineAt(address)
+    return machine === -1 ? address : machineAddress(newer.machineLike(model, machine))
+  }
+  if (followed(location.hash) !== location.hash) history.replaceState(null, "", followed(location.hash))
+  for (const link of Panel.panel.querySelectorAll("a")) link.href = followed(link.getAttribute("href") ?? "")
 }
 
 const fail = (page: HTMLElement) => (error: unknown) => {

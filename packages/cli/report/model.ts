@@ -112,6 +112,13 @@ export class Model {
     return this.text(this.payload.machines.id[machine])
   }
 
+  /** The machine that a machine of an older model is, or -1: where all was read again, machines have other numbers. */
+  machineLike(older: Model, machine: number): number {
+    const [id, name] = [older.machineId(machine), older.machineName(machine)]
+    const isSame = (other: number) => this.machineId(other) === id && (id !== "" || this.machineName(other) === name)
+    return isSame(machine) ? machine : this.payload.machines.id.findIndex((_, other) => isSame(other))
+  }
+
   state(machine: number): State {
     return states[this.payload.machines.state[machine] ?? 0] ?? "results"
   }
@@ -128,8 +135,13 @@ export class Model {
     return kinds[this.results.kind[row] ?? 0] ?? "script"
   }
 
+  /** The name of a result, which it has in every model. */
   target(row: number): string {
     return `${this.text(this.results.actionId[row])}:${this.results.index[row]}`
+  }
+
+  targetsOf(rows: Int32Array): ReadonlySet<string> {
+    return new Set(Array.from(rows, (row) => this.target(row)))
   }
 
   /** Where the file of a result is, relative to the directory of results. Empty if it has none. */

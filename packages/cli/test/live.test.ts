@@ -182,6 +182,35 @@ describe("--listen", () => {
     }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
   )
 
+  it.live("shows the same group and the same machine after all was read again in another order", () =>
+    Effect.gen(function* () {
+      const { address, box, env, running: first, simulator } = yield* collecting()
+      yield* put(simulator, 2)
+      const { page: group } = yield* Browser.visit(`${address}/#stack`)
+      yield* step(() => group.click("[role=gridcell]:text-is('result of 2')", { timeout: 60_000 }))
+      yield* step(() => group.click("button:text-is('Show these results')"))
+      const { page: machine } = yield* Browser.visit(`${address}/#machines`)
+      const name = Directory.nameOf(2)
+      yield* step(() => machine.click(`[role=gridcell]:text-is("${name}")`, { timeout: 60_000 }))
+      yield* step(() => machine.waitForSelector(`main h2:text-is("${name}")`))
+
+      yield* first.signal("SIGKILL")
+      yield* first.ended
+      for (const file of ["actions", "manifest"]) {
+        const path = `results/${file}.jsonl`
+        box.write(path, `${String(box.read(path)).trimEnd().split("\n").toReversed().join("\n")}\n`)
+      }
+      yield* put(simulator, 3)
+      yield* addressOf(yield* box.start(follow(env, new URL(address).host)))
+      for (const page of [group, machine]) {
+        yield* step(() => page.waitForSelector("header:has-text('3 results')", { timeout: 60_000 }))
+      }
+      const cells = group.locator("[role=rowgroup].body [role=row] [role=gridcell]:first-child")
+      assert.deepStrictEqual(yield* step(() => cells.allInnerTexts()), [name])
+      assert.strictEqual(yield* step(() => machine.locator("main h2").first().innerText()), name)
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
   it.live("has all results in a tab that was hidden while they arrived", () =>
     Effect.gen(function* () {
       const { address, box, running, simulator } = yield* collecting()

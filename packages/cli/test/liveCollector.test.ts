@@ -11,6 +11,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { fromBase64, Model, readLive, type Snapshot } from "../report/model.ts"
 import * as DirectoryReader from "../src/commands/report/directoryReader.ts"
 import * as LiveCollector from "../src/commands/report/liveCollector.ts"
@@ -176,6 +177,16 @@ const counting = (counted: { bytes: number }) =>
     })),
   ).pipe(Layer.provideMerge(NodeServices.layer))
 
+/** A file system that takes a second to open a file. */
+const slow = Layer.effect(
+  FileSystem.FileSystem,
+  Effect.map(FileSystem.FileSystem, (fs) => ({
+    ...fs,
+    open: (path: string, options?: Parameters<FileSystem.FileSystem["open"]>[1]) =>
+      Effect.tap(fs.open(path, options), () => TestClock.adjust("1 second")),
+  })),
+).pipe(Layer.provideMerge(NodeServices.layer))
+
 describe("the data of a live page", () => {
   for (const seed of Array.from({ length: 6 }, (_, i) => i)) {
     it.effect(`is what a report has after each change (seed ${seed})`, () =>
@@ -244,6 +255,27 @@ describe("the data of a live page", () => {
       assert.isAbove(counts.findLast((count) => count < 1_000) ?? 0, 0)
       assert.deepStrictEqual(shown(page.model), shown(yield* reported(files)))
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.effect("is not complete before all is read again, which waits, after a file was replaced", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const resultOf = (machine: number) => ({ machine, bytes: Directory.script({ script_output: `of ${machine}` }) })
+      Directory.fill(box, { results: [resultOf(0)], actions: [], sessions: [] })
+      const files = yield* PrivateDirectory.open(box.path("results"))
+      const collector = yield* LiveCollector.make(files)
+      yield* collector.refresh
+      const first = getAll(collector, undefined)
+      rmSync(box.path("results/manifest.jsonl"))
+      Directory.fill(box, { results: [resultOf(1), resultOf(0)], actions: [], sessions: [] })
+      assert.isFalse(yield* collector.refresh)
+      const waiting = getPart(collector, first)
+      assert.isFalse(waiting.isComplete)
+      assert.deepStrictEqual(shown(waiting.model), shown(first.model))
+      yield* TestClock.adjust("1 hour")
+      assert.isTrue(yield* collector.refresh)
+      assert.deepStrictEqual(shown(getAll(collector, waiting).model), shown(yield* reported(files)))
+    }).pipe(Effect.scoped, Effect.provide(slow)),
   )
 
   it.effect("reads and sends what was appended, however much there is", () => {

@@ -142,6 +142,10 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       const { page, problems } = yield* opened(fillCase)
       yield* go(page, "results")
       assert.strictEqual(yield* textOf(page, ".toolbar .summary"), "6 of 6 results")
+      // A file has no output, which is not an empty one.
+      yield* step(() => page.fill("[aria-label='Filter Output']", "0"))
+      assert.strictEqual(yield* textOf(page, ".toolbar .summary"), "0 of 6 results")
+      yield* step(() => page.fill("[aria-label='Filter Output']", ""))
       yield* step(() => page.fill("[aria-label='Filter Kind']", "=script"))
       yield* step(() => page.click("button.sort:text-is('Machine')"))
       yield* step(() => page.click("button.sort:text-is('Machine')"))
@@ -178,6 +182,28 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       yield* step(() => page.fill("[aria-label='Search results']", ""))
       assert.deepStrictEqual(yield* columnOf(page, 0), [Directory.nameOf(2)])
       assert.deepStrictEqual(problems, [])
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("stacks the results of a script without a name", () =>
+    Effect.gen(function* () {
+      const { page } = yield* opened((box) =>
+        Directory.fill(box, {
+          results: ["a.ps1", ""].map((script_name, machine) => ({
+            machine,
+            bytes: Directory.script({ script_name, script_output: `of "${script_name}"` }),
+          })),
+        }),
+      )
+      yield* go(page, "stack")
+      for (const [script, values] of [
+        ["All scripts", ['of ""', 'of "a.ps1"']],
+        ["(unknown)", ['of ""']],
+        ["a.ps1", ['of "a.ps1"']],
+      ] as const) {
+        yield* step(() => page.selectOption("label:has-text('All scripts') select", { label: script }))
+        assert.deepStrictEqual(yield* columnOf(page, 2), Array.from(values), script)
+      }
     }).pipe(Effect.scoped),
   )
 

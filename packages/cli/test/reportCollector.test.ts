@@ -146,6 +146,21 @@ describe("the data of a report", () => {
     for (const { rows } of fields) assert.deepStrictEqual(rows, [0, 1])
   })
 
+  it("has all values of a field or none, also of more fields than it counts", () => {
+    const record = Object.fromEntries(Array.from({ length: 10_060 }, (_, n) => [`f${n}`, n]))
+    const value = JSON.stringify({ f0: "a", f10059: "b" })
+    const { fields } = collect([
+      JSON.stringify(record),
+      JSON.stringify({ f0: Array.from({ length: 500_000 }, () => 1) }),
+      value,
+      value,
+    ])
+    assert.deepStrictEqual(
+      fields.map(({ name, rows }) => [name, rows]),
+      Array.from({ length: 49 }, (_, n) => [`f${n + 1}`, [0]]),
+    )
+  })
+
   it("says how many outputs were compared whole", () => {
     const collector = new Collector(String)
     const { script, ...rest } = row(0, "start")

@@ -8,6 +8,9 @@ import type { Model } from "../model.ts"
 /** The address of a machine's page. */
 export const machineAddress = (machine: number): string => `#machine/${machine}`
 
+/** The machine whose page has an address, or -1. */
+export const machineAt = (address: string): number => Number(/^#machine\/(\d+)$/.exec(address)?.[1] ?? -1)
+
 /** Names and values. Those without a value are left out. */
 export const facts = (...rows: ReadonlyArray<readonly [name: string, value: Child]>): HTMLElement =>
   h(

@@ -24,6 +24,10 @@ const kindTexts = new Texts(kinds)
 const sizes = (model: Model) =>
   model.results.bytes.map((size, row) => (model.text(model.results.ending[row]) === "" ? null : size))
 
+/** Only scripts have outputs: an empty one is not none. */
+const outputLengths = ({ results }: Model) =>
+  results.outputCharacters.map((length, row) => (results.output[row] === -1 ? null : length))
+
 const columnsOf = (model: Model): ReadonlyArray<Column> => {
   const { machines } = model.payload
   const { results } = model
@@ -41,7 +45,7 @@ const columnsOf = (model: Model): ReadonlyArray<Column> => {
     ),
     numberColumn(
       { key: "outputCharacters", isPrinted: false, label: "Output", width: 5.5 },
-      results.outputCharacters,
+      outputLengths(model),
       count,
     ),
     numberColumn({ key: "bytes", label: "Size", width: 5.5 }, sizes(model), bytes),

@@ -96,10 +96,10 @@ const keysOf = (model: Model): ReadonlyArray<Key> => {
   ]
 }
 
-const stackBy = (model: Model, { values }: Key, source: number): Groups => {
+const stackBy = (model: Model, { values }: Key, source: number | undefined): Groups => {
   performance.mark("stack")
   const sources = model.results.source
-  const isChosen = source === 0 ? () => true : (row: number) => sources[row] === source
+  const isChosen = source === undefined ? () => true : (row: number) => sources[row] === source
   const groups = group(values(), model.results.machine, model.payload.machines.id.length, isChosen)
   performance.measure("stack", "stack")
   return groups
@@ -157,8 +157,11 @@ const selectOf = (
   return h("label", {}, `${label} `, select)
 }
 
-/** The groups of a key as a table. `onShow` shows the results of a group. */
-const dataOf = (model: Model, key: Key, source: number, onShow: (label: string, rows: Int32Array) => void): Data => {
+/** Shows the results of a group, which are given by their names: their numbers may be others in a newer model. */
+type OnShow = (label: string, targets: ReadonlySet<string>) => void
+
+/** The groups of a key as a table: of all scripts, or of those with one name. */
+const dataOf = (model: Model, key: Key, source: number | undefined, onShow: OnShow): Data => {
   const groups = stackBy(model, key, source)
   const open = (i: number) => {
     const id = groups.ids[i] ?? 0
@@ -167,7 +170,7 @@ const dataOf = (model: Model, key: Key, source: number, onShow: (label: string, 
     const [line = ""] = value.split("\n")
     Panel.open(
       `${counted(groups.machinesOf(id), "machine")}, ${counted(groups.countOf(id), "time")}`,
-      groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, rows)),
+      groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, model.targetsOf(rows))),
     )
   }
   return { columns: columnsOf(groups, key.show), rows: allRows(groups.ids.length), onOpen: open }
@@ -177,8 +180,7 @@ const dataOf = (model: Model, key: Key, source: number, onShow: (label: string, 
 const scriptsOf = (model: Model): ReadonlyArray<number> =>
   Array.from(new Set(model.results.source.filter((_, row) => model.results.kind[row] === 0)))
 
-/** `onShow` shows the results of a group. */
-export const view = (first: Model, onShow: (label: string, rows: Int32Array) => void) => {
+export const view = (first: Model, onShow: OnShow) => {
   const element = h("div", { class: "view" })
   let model = first
   let keys = keysOf(first)
@@ -189,7 +191,7 @@ export const view = (first: Model, onShow: (label: string, rows: Int32Array) => 
   const nameOf = (source: number) => model.text(source) || "(unknown)"
   const data = () => {
     const key = keys.find(({ label }) => label === chosen.key) ?? keys[0]
-    const source = scripts.find((source) => nameOf(source) === chosen.script) ?? 0
+    const source = scripts.find((source) => nameOf(source) === chosen.script)
     return key === undefined ? undefined : { label: `Groups by ${key.label}`, ...dataOf(model, key, source, onShow) }
   }
   const controls = h("span", { class: "controls" })

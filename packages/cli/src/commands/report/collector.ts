@@ -36,15 +36,16 @@ class Fields {
   /** A field has all of its values in the report, or none. */
   private drop(key: string): void {
     this.count -= this.fields.get(key)?.rows.length ?? 0
-    this.fields.delete(key)
-    if (this.left.size < limits.counted) this.left.add(key)
+    if (this.fields.delete(key) || this.left.size < limits.counted) this.left.add(key)
   }
 
   private fieldOf(name: string) {
     const key = name.toLowerCase()
     if (this.left.has(key)) return undefined
     const known = this.fields.get(key)
-    if (this.count >= limits.values || (known === undefined && this.fields.size >= limits.fields)) {
+    // Once no more fields are counted, a new one may be one that was left out before.
+    const isFull = this.fields.size >= limits.fields || this.left.size >= limits.counted
+    if (this.count >= limits.values || (known === undefined && isFull)) {
       this.drop(key)
       return undefined
     }

@@ -56,12 +56,14 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
         )
       : Effect.succeed(state.collector),
   )
+  /** Reads what has changed. Returns whether that need not wait. */
   const refresh = Effect.gen(function* () {
     const collector = yield* open
-    if (state.read === state.changed) return collector
+    if (state.read === state.changed) return true
     const { changed } = state
-    if (yield* collector.refresh) state.read = changed
-    return collector
+    const isRead = yield* collector.refresh
+    if (isRead) state.read = changed
+    return isRead
   })
   /** One reads at a time. A damaged line is reported by the command itself, and not each time the page is shown. */
   const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -70,7 +72,9 @@ const makeData = Effect.fnUntraced(function* (directory: string) {
     const collector = yield* open
     // A reader that goes away does not end what all others need too.
     const refreshed = yield* Effect.forkIn(alone(refresh), scope)
-    if (!LivePart.isBehind(cursor)) yield* Effect.timeoutOption(Fiber.join(refreshed), patience)
+    // What has to wait is as if it took long: the page asks again at once.
+    const current = Effect.flatMap(Fiber.join(refreshed), (isRead) => (isRead ? Effect.void : Effect.never))
+    if (!LivePart.isBehind(cursor)) yield* Effect.timeoutOption(current, patience)
     const written = yield* Clock.currentTimeMillis
     return Page.data(collector.answer(cursor, { program: nameAndVersion, directory, written, base: "files/" }))
   })

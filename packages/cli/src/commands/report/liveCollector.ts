@@ -40,8 +40,11 @@ class Contents implements LivePart.Source {
   damaged = Damage.none
   /** Whether all of the directory was read. */
   isRead = false
-  /** Whether something changes what was read before. Then all must be read again, which hardly ever happens. */
+  /** Whether something has changed what was read before. Then all must be read again, which hardly ever happens. */
   isOutdated = false
+  get isCurrent() {
+    return this.isRead && !this.isOutdated
+  }
   readonly stamps = { machines: new LivePart.Stamps(), actions: new LivePart.Stamps(), results: new LivePart.Stamps() }
   /** By action and index of the command, the number of its row. */
   private readonly rows = new Map<MachineActionId, Map<number, number>>()
@@ -130,14 +133,17 @@ const read = Effect.fnUntraced(function* (
   yield* addInTurns(rows, (row) => contents.addRow(row))
 })
 
-/** Reads what was appended since the last time. Returns whether the contents can still be used. */
+/** Reads what was appended since the last time. */
 const update = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory, contents: Contents) {
   const { positions } = contents
   // The manifest first: the action of a result is recorded before the result.
   const manifest = yield* JsonLines.progress(files, followed.manifest, positions.manifest)
   const actions = yield* JsonLines.progress(files, followed.actions, positions.actions)
   const sessions = yield* JsonLines.progress(files, followed.sessions, positions.sessions)
-  if (!manifest.isSame || !actions.isSame || !sessions.isSame) return false
+  if (!manifest.isSame || !actions.isSame || !sessions.isSame) {
+    contents.isOutdated = true
+    return
+  }
   const partOf = (name: keyof typeof followed, { position }: typeof manifest) => ({
     from: positions[name]?.end ?? 0,
     to: position.end,
@@ -153,7 +159,6 @@ const update = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirec
     sessions: sessions.position,
   } satisfies Contents["positions"])
   contents.isRead = true
-  return !contents.isOutdated
 })
 
 export interface LiveCollector {
@@ -195,13 +200,15 @@ export const make = Effect.fnUntraced(function* (files: PrivateDirectory.Private
     state.took = state.readAt - startedAt
     state.failure = Result.isFailure(read) ? read.failure : undefined
     if (state.failure !== undefined) return yield* state.failure
+    // What lines of the same reading change of each other needs no other reading.
+    contents.isOutdated = false
     state.contents = contents
     return true
   })
   const refresh = Effect.gen(function* () {
     const { contents } = state
-    const isUsable = contents.isRead && !contents.isOutdated && (yield* update(files, contents))
-    if (isUsable) return true
+    if (contents.isCurrent) yield* update(files, contents)
+    if (contents.isCurrent) return true
     const since = (yield* Clock.currentTimeMillis) - state.readAt
     // A clock that was put back must not postpone it.
     if (since < 0 || since >= state.took * share) return yield* readAll

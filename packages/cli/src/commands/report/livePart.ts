@@ -38,8 +38,8 @@ export interface Source {
   readonly collector: Collector
   readonly stamps: { readonly machines: Stamps; readonly actions: Stamps; readonly results: Stamps }
   readonly damaged: About["damaged"]
-  /** Whether all of the directory was read. */
-  readonly isRead: boolean
+  /** Whether all of the directory was read, and nothing has changed since what was read. */
+  readonly isCurrent: boolean
   /** Starts a version, which is that of all that changes from now on, and returns the one before it. */
   readonly startVersion: () => number
 }
@@ -143,7 +143,7 @@ export const next = (source: Source, sent: string, about: Omit<About, "damaged">
     data: {
       ...data,
       ...(known === undefined ? { about: { base, directory, program, quota } } : {}),
-      isComplete: isComplete && source.isRead,
+      isComplete: isComplete && source.isCurrent,
       fields: fields.fields,
     },
   }
