@@ -138,11 +138,13 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
     const [cpu, own, stored] = [cpuNow(), ProcessCosts.cpuSeconds([process.pid]), yield* stage.storedCount]
     const printed = probe.stdout().length
     yield* Effect.sleep(Duration.seconds(span))
+    const latencies = probe.stdout().slice(printed).split("\n").filter(Boolean).map(Number)
+    if (latencies.length < span) return yield* Effect.die(new Error(`no permits were timed: ${probe.stderr()}`))
     return {
       cores: (cpuNow() - cpu) / span,
       simulators: (ProcessCosts.cpuSeconds([process.pid]) - own) / span,
       rate: ((yield* stage.storedCount) - stored) / span,
-      latencies: probe.stdout().slice(printed).trimEnd().split("\n").map(Number),
+      latencies,
     }
   })
   const { cores, latencies, rate, simulators } = yield* Effect.raceFirst(measure, Effect.andThen(load, Effect.never))

@@ -369,7 +369,7 @@ describe("run, left alone", { concurrent: true }, () => {
           "leave out --listen, -j, --per-minute",
           machineAt(0),
           ...script,
-          "-j",
+          "-qj",
           "3",
           "--listen",
           "127.0.0.1:0",

@@ -149,7 +149,7 @@ export type ClusterRun = typeof ClusterRun.Type
  * Who executes a run, and who could.
  *
  * - `runner` executes it. There is none if no runner has taken the run, or if the one that had it is gone.
- * - `runners` are those that are alive.
+ * - `runners` are those that are alive: PostgreSQL has heard from each within the last 14 seconds.
  * - `lastSeen` is when a runner has last worked on any tenant.
  *
  * @since 0.1.0

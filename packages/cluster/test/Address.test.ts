@@ -63,16 +63,18 @@ describe("the URL of a database", () => {
   )
 })
 
-/** The port of a server that agrees to TLS, and answers the first message of it with these bytes. */
-const answering = (bytes: ReadonlyArray<number>) =>
+/** The URL of a server that answers the first message with these bytes: by default that of TLS, to which it agrees. */
+const answering = (bytes: ArrayLike<number>, mode: "require" | "disable" = "require") =>
   Effect.acquireRelease(
     Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
       const sockets = new Set<Socket>()
       const server = createServer((socket) => {
         sockets.add(socket.on("error", () => {}))
         socket.once("data", () => {
+          const answer = () => socket.write(Buffer.from(bytes))
+          if (mode === "disable") return void answer()
           socket.write("S")
-          socket.once("data", () => socket.write(Buffer.from(bytes)))
+          socket.once("data", answer)
         })
       })
       server.listen(0, "127.0.0.1", () => {
@@ -85,7 +87,7 @@ const answering = (bytes: ReadonlyArray<number>) =>
       })
     }),
     ({ close }) => Effect.sync(close),
-  ).pipe(Effect.map(({ port }) => `postgres://runner:secret-4711@127.0.0.1:${port}/live?sslmode=require`))
+  ).pipe(Effect.map(({ port }) => `postgres://runner:secret-4711@127.0.0.1:${port}/live?sslmode=${mode}`))
 
 /** A fatal alert of TLS 1.2. */
 const alert = (number: number) => [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, number]
@@ -113,6 +115,36 @@ describe("a server whose TLS does not fit", () => {
     Effect.gen(function* () {
       const error = yield* fails(yield* answering(alert(20)))
       assert.strictEqual(error.reason._tag, "Unreachable", error.message)
+    }).pipe(Effect.scoped),
+  )
+})
+
+/** An error that ends a connection before it is there, as PgBouncer sends it. */
+const refusal = (message: string) => {
+  const fields = Buffer.from(`SFATAL\0C08P01\0M${message}\0\0`)
+  const head = Buffer.from("E0000")
+  head.writeInt32BE(fields.length + 4, 1)
+  return Buffer.concat([head, fields])
+}
+
+describe("a PgBouncer", () => {
+  it.live("whose settings refuse the bound of statements is not waited for", () =>
+    Effect.gen(function* () {
+      const error = yield* fails(
+        yield* answering(refusal("unsupported startup parameter: statement_timeout"), "disable"),
+      )
+      assert.isFalse(error.isRetryable)
+      assert.match(
+        error.message,
+        /\(unsupported startup parameter: statement_timeout; for PgBouncer, add it to ignore_startup_parameters\)/,
+      )
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("whose server is away is waited for", () =>
+    Effect.gen(function* () {
+      const error = yield* fails(yield* answering(refusal("server_login_failed: connect failed"), "disable"))
+      assert.isTrue(error.isRetryable, error.message)
     }).pipe(Effect.scoped),
   )
 })

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { machines } from "../../core/test/support/fleets.ts"
 import { start } from "./support/executors.ts"
 import { sharedServer } from "./support/server.ts"
@@ -20,6 +21,11 @@ describe("a run whose runner is frozen", () => {
         yield* frozen.until(1, "starting")
         // It searches for the session for a minute, which is longer than a request may be late.
         yield* start("survivor", made, "", 60)
+        // Its connections stay, but PostgreSQL hears nothing from them.
+        const alive = Effect.map(runs.execution(run), ({ runners }) => runners.map((name) => name.split("-")[0]))
+        yield* alive.pipe(
+          Effect.repeat({ until: (names) => names.join() === "survivor", schedule: Schedule.spaced("500 millis") }),
+        )
         yield* watchAll(run)
         assert.deepStrictEqual(yield* sessions, [1, 1])
         yield* frozen.signal("SIGCONT")

@@ -18,7 +18,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
-import { applicationName } from "./runnerNames.ts"
+import { applicationName, lockExpiration } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
 const prefix = "live_response.engine"
@@ -32,7 +32,7 @@ export const migrate = (sql: SqlClient.SqlClient): Effect.Effect<void> =>
 
 /** Measured: after a kill -9 all runs elsewhere in some 3 s, and within the expiration of a lock and 3 s in the worst case: 17 s. */
 const timing = {
-  shardLockExpiration: "14 seconds",
+  shardLockExpiration: lockExpiration,
   shardLockRefreshInterval: "5 seconds",
   refreshAssignmentsInterval: "1 second",
   runnerHealthCheckInterval: "3 seconds",

@@ -17,21 +17,25 @@ const decodeState = Schema.decodeUnknownOption(
  */
 const passes = /^(08|53|57P|57014|55P03|40)/
 
+/** PgBouncer says this of every connection until its settings are changed. Its state is that of all its errors, 08P01. */
+const neverPasses = /^unsupported startup parameter/
+
 /** A server that is starting or stopping refuses even the sign-in with such a state, so the state counts before the kind. */
 export const isTransient = ({ reason }: SqlError): boolean =>
   Option.match(decodeState(reason.cause), {
     onNone: () => reason.isRetryable,
-    onSome: ({ code }) => passes.test(code) || reason.isRetryable,
+    onSome: ({ code, message = "" }) => !neverPasses.test(message) && (passes.test(code) || reason.isRetryable),
   })
 
 /** Node's advice on its own flags, which the binary does not have. */
 const adviceOfNode = /; if the root CA is installed locally.*$/
 
 /** What the server itself said, or else what the client says of it. */
-export const describe = ({ message, reason }: SqlError): string =>
-  reason.cause instanceof Error && reason.cause.message !== ""
-    ? reason.cause.message.replace(adviceOfNode, "")
-    : message
+export const describe = ({ message, reason }: SqlError): string => {
+  if (!(reason.cause instanceof Error) || reason.cause.message === "") return message
+  const said = reason.cause.message.replace(adviceOfNode, "")
+  return neverPasses.test(said) ? `${said}; for PgBouncer, add it to ignore_startup_parameters` : said
+}
 
 /**
  * What OpenSSL says where the two have no version or cipher in common, or where the server refuses what this program has. Others,
