@@ -122,6 +122,30 @@ describe("Fleet.run", () => {
     }).pipe(over({ machines: machines(30) })),
   )
 
+  it.effect("finishes although nobody reads the events of another run of the session meanwhile", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const one = Stream.suspend(() => run(Stream.fromIterable(machineIds(200)), session))
+      let other: number | undefined
+      const readsOther = Effect.suspend(() =>
+        other === undefined
+          ? Effect.map(Stream.runCount(one), (count) => {
+              other = count
+            })
+          : Effect.void,
+      )
+      yield* inVirtualTime(
+        Effect.timeout(
+          Stream.runForEach(one, () => readsOther),
+          "1 day",
+        ),
+        "2 days",
+      )
+      assert.isAtLeast(other ?? 0, 200)
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(200))
+    }).pipe(over({ machines: machines(200) })),
+  )
+
   it.effect("waits for another run of the session on a machine no longer than until its deadline", () =>
     Effect.gen(function* () {
       const other = yield* Effect.forkChild(Effect.delay(collect(machineIds(50), { sessions: 1 }), "1 milli"))

@@ -109,8 +109,8 @@ const reportWrongMachine = ({ emit }: Shared, machineId: string, id: MachineActi
   emit(machineId, SessionFollow.unfinished(id, error.message, error))
 
 /**
- * Records and reports that the machine has a session, and follows the session in the background. A session on another
- * machine is recorded too, so that no run requests a second one: the request may have started any session.
+ * Records that the machine has a session. A session on another machine is recorded too, so that no run requests a second one:
+ * the request may have started any session. Returns what reports the session, and follows it in the background.
  */
 const followFound = Effect.fnUntraced(function* (
   shared: Shared,
@@ -122,15 +122,17 @@ const followFound = Effect.fnUntraced(function* (
   yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
-  yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
-  const isFromJournal = actualMachineId === undefined && as === "resumed"
-  const error = isFromJournal ? undefined : owners.assign({ id, machineId: actualMachineId }, machineId)
-  if (error === undefined) {
-    yield* FiberSet.run(following, followOne(shared, machineId, id, slot))
-    return
-  }
-  yield* slot.release
-  yield* reportWrongMachine(shared, machineId, id, error)
+  return Effect.gen(function* () {
+    yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
+    const isFromJournal = actualMachineId === undefined && as === "resumed"
+    const error = isFromJournal ? undefined : owners.assign({ id, machineId: actualMachineId }, machineId)
+    if (error === undefined) {
+      yield* FiberSet.run(following, followOne(shared, machineId, id, slot))
+      return
+    }
+    yield* slot.release
+    yield* reportWrongMachine(shared, machineId, id, error)
+  })
 })
 
 const resume = (shared: Shared, machineId: string, found: SessionStart.Found) =>
@@ -162,7 +164,7 @@ const start = Effect.fnUntraced(function* (shared: Shared, machineId: string, ma
     ),
   ).pipe(Effect.raceFirst(expired))
   if (Option.isSome(started)) return yield* followFound(shared, machineId, started.value.found, started.value.slot)
-  yield* emit(machineId, notStarted(`live response on ${machineId}: no session yet at the deadline`))
+  return emit(machineId, notStarted(`live response on ${machineId}: no session yet at the deadline`))
 })
 
 const startFresh = (shared: Shared, machineId: string) =>
@@ -178,10 +180,9 @@ const resumeOrStart = Effect.fnUntraced(function* (
   const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark, since)), atDeadline)
   if (Option.isNone(known)) {
     const inDoubt = `live response on ${machineId}: whether it has started is not known yet at the deadline`
-    yield* emit(machineId, notStarted(inDoubt))
-    return
+    return emit(machineId, notStarted(inDoubt))
   }
-  yield* Option.match(known.value, {
+  return yield* Option.match(known.value, {
     onNone: () => start(shared, machineId, mark),
     onSome: (found) => resume(shared, machineId, found),
   })
@@ -198,7 +199,7 @@ const isGone = ({ watch }: Shared, id: MachineActionId) =>
 const decide = (shared: Shared, machineId: string) =>
   Effect.map(shared.journal.find(machineId), (known) => SessionStart.decide(Option.getOrUndefined(known), shared))
 
-/** Does what was decided about a machine. */
+/** Does what was decided about a machine. Returns what reports it. */
 const act = Effect.fnUntraced(function* (shared: Shared, machineId: string, decision: SessionStart.Decision) {
   const { emit, owners } = shared
   switch (decision.what) {
@@ -213,7 +214,7 @@ const act = Effect.fnUntraced(function* (shared: Shared, machineId: string, deci
     case "report": {
       const { action } = decision
       const error = owners.assign(action, machineId)
-      yield* error === undefined
+      return error === undefined
         ? emit(machineId, (of) => FleetEvent.Ended.make({ ...of, action, earlier: true }))
         : reportWrongMachine(shared, machineId, action.id, error)
     }
@@ -223,23 +224,27 @@ const act = Effect.fnUntraced(function* (shared: Shared, machineId: string, deci
 /**
  * Runs an effect while no other run of this session decides or starts anything on the machine. The deadline ends the wait.
  * Without it, two runs at the same time would both find no session in the journal, and both start one.
+ *
+ * What the effect returns runs after that: it emits events, which wait for their reader, and a reader may wait for the other run.
  */
 const exclusively = <E>(
   { atDeadline, emit, hold, journal }: Shared,
   machineId: string,
-  effect: Effect.Effect<void, E>,
+  effect: Effect.Effect<Effect.Effect<void>, E>,
 ) =>
   Effect.scopedWith((scope) => {
     const held = Scope.provide(hold(`${journal.id} ${machineId}`), scope)
     return Effect.flatMap(Effect.raceFirst(Effect.asSome(held), atDeadline), (held) =>
       Option.isSome(held)
         ? effect
-        : emit(
-            machineId,
-            notStarted(`live response on ${machineId}: another run was still starting it at the deadline`),
+        : Effect.succeed(
+            emit(
+              machineId,
+              notStarted(`live response on ${machineId}: another run was still starting it at the deadline`),
+            ),
           ),
     )
-  })
+  }).pipe(Effect.flatten)
 
 /** Does what the journal decides about a machine. */
 const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, machineId: string) {
@@ -248,7 +253,7 @@ const runMachine = Effect.fn("Fleet.startSession")(function* (shared: Shared, ma
   let isSearched = false
   const unlessSearched = Effect.flatMap(decided, (decision) => {
     isSearched = decision.what === "search"
-    return isSearched ? Effect.void : act(shared, machineId, decision)
+    return isSearched ? Effect.succeed(Effect.void) : act(shared, machineId, decision)
   })
   yield* exclusively(shared, machineId, unlessSearched)
   if (!isSearched) return
