@@ -52,6 +52,7 @@ describe("run --cluster", () => {
         () => Cli.ndjson(run.stdout()).filter(({ event }) => event === "started").length === count,
         run.stderr,
       )
+      yield* says(run, " executes the run\n")
       const [executing = ""] = /(?<=^runner )\S+(?= executes the run$)/m.exec(run.stderr()) ?? []
       assert.match(executing, /^(one|other)-/)
       const status = yield* box.run({ args: ["tenants", "status", "--json"], env: shared })

@@ -1,5 +1,8 @@
 /** A runner as a process that is frozen. It is alone in its database, because it keeps its locks for a while. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Database from "@live-response/cluster/Database"
+import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -21,11 +24,6 @@ describe("a run whose runner is frozen", () => {
         yield* frozen.until(1, "starting")
         // It searches for the session for a minute, which is longer than a request may be late.
         yield* start("survivor", made, "", 60)
-        // Its connections stay, but PostgreSQL hears nothing from them.
-        const alive = Effect.map(runs.execution(run), ({ runners }) => runners.map((name) => name.split("-")[0]))
-        yield* alive.pipe(
-          Effect.repeat({ until: (names) => names.join() === "survivor", schedule: Schedule.spaced("500 millis") }),
-        )
         yield* watchAll(run)
         assert.deepStrictEqual(yield* sessions, [1, 1])
         yield* frozen.signal("SIGCONT")
@@ -34,5 +32,27 @@ describe("a run whose runner is frozen", () => {
         assert.deepInclude((yield* runs.get(run)).counts, { started: 2, succeeded: 2, completed: 2 })
       }).pipe(Effect.scoped, Effect.provide(Layer.merge(services, sharedServer))),
     180_000,
+  )
+
+  it.live("is not executed by a runner of whose connection PostgreSQL hears nothing", () =>
+    Effect.gen(function* () {
+      const { runs, submit } = yield* tenantWith({ machines: machines(1) })
+      const run = yield* submit()
+      const { runner: url } = yield* PostgresServer
+      const options = { url, applicationName: "live-response silent" }
+      const { query } = Context.get(yield* Layer.build(Database.layerUnchecked(options)), Database.Database)
+      yield* query((sql) => Effect.scoped(Effect.andThen(sql.reserve, Effect.never)), { timeout: "1 hour" }).pipe(
+        Effect.forkScoped,
+      )
+      const untilAlive = (isAlive: boolean) =>
+        runs.execution(run).pipe(
+          Effect.repeat({
+            until: ({ runners }) => runners.includes("silent") === isAlive,
+            schedule: Schedule.spaced("500 millis"),
+          }),
+        )
+      yield* untilAlive(true)
+      yield* untilAlive(false)
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(services, sharedServer))),
   )
 })
