@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 
 const module = new URL("../src/BlockedProcess.ts", import.meta.url).href
 
-/** A program that opens a file, and exits with 3 at once: its exit code, its signal, and what it wrote. */
-const exitWhile = (open: string) =>
+/** A program that makes a call, and exits with 3 at once: its exit code, its signal, and what it wrote. */
+const exitWhile = (call: string) =>
   Effect.callback<{ readonly code: number | null; readonly signal: string | null; readonly stderr: string }>(
     (resume) => {
-      const program = `import { readFile } from "node:fs"
+      const program = `import { readFile, stat } from "node:fs"
       import { exit } from ${JSON.stringify(module)}
-      ${open}
+      ${call}
       exit(process, () => process.exit(3))`
       const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
         stdio: ["ignore", "ignore", "pipe"],
@@ -30,7 +30,7 @@ const exitWhile = (open: string) =>
 describe.skipIf(process.platform === "win32")("BlockedProcess.exit", () => {
   it.live("waits for a call that returns", () =>
     Effect.gen(function* () {
-      const { code, signal, stderr } = yield* exitWhile(`readFile(process.execPath, () => {})`)
+      const { code, signal, stderr } = yield* exitWhile(`stat(process.execPath, () => {})`)
       assert.deepStrictEqual([code, signal, stderr], [3, null, ""])
     }),
   )
