@@ -73,9 +73,12 @@ const assertWhole = Effect.fnUntraced(function* (
 
 const environment = TenantStatus.layer.pipe(Layer.provideMerge(registry), Layer.merge(sharedServer))
 
-/** Six tenants, of which results come slowly, so that a runner is disturbed in the middle of some. */
+/**
+ * Tenants of which results come slowly, so that a runner is disturbed in the middle of some. They are so many that each of two
+ * runners has some: which one has a tenant follows from its id, which is a random one.
+ */
 const slow = (count: number) =>
-  Effect.forEach(Array.from({ length: 6 }), (_, n) =>
+  Effect.forEach(Array.from({ length: 12 }), (_, n) =>
     simulated(`tenant ${n}`, refsUpTo(count), { latency: Effect.sleep("30 millis") }),
   )
 

@@ -138,7 +138,7 @@ describe("NodeObjectStore.layer", () => {
         [
           azure,
           { LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE: "/nowhere" },
-          /can't read \/nowhere \(NotFound\); check LIVE_/,
+          /can't read \/nowhere \(there is no such file\); check LIVE_/,
         ],
       ] satisfies ReadonlyArray<readonly [string, Record<string, string>, RegExp]>) {
         const error = yield* Effect.flip(roundTrip(url, environment))
