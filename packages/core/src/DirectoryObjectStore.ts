@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Hex from "effect/encoding/Hex"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -85,7 +84,7 @@ const create = Effect.fnUntraced(function* <E, R>(
   // Another program that has linked the name may not have flushed it yet.
   yield* inStore(directory.syncDirectoryOf(name))
   // This part is one of them.
-  isRemoved = Exit.isSuccess(yield* Effect.exit(removeLeftovers(directory, name)))
+  isRemoved = yield* Effect.isSuccess(removeLeftovers(directory, name))
   return isCreated ? ("stored" as const) : ("exists" as const)
 }, Effect.scoped)
 
