@@ -15,6 +15,7 @@ import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import { keyOf } from "@live-response/core/ResultRef"
 import * as StoreError from "@live-response/core/StoreError"
 import * as SpooledResults from "@live-response/core/SpooledResults"
+import * as Timing from "@live-response/core/Timing"
 import * as TransferBounds from "@live-response/core/TransferBounds"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import type * as Config from "effect/Config"
@@ -25,6 +26,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
+import { spread } from "./internal/spread.ts"
 import type { OpenRuns } from "./OpenRuns.ts"
 import * as PgFleetJournal from "./PgFleetJournal.ts"
 import * as PgManifest from "./PgManifest.ts"
@@ -176,12 +178,20 @@ const follow = Effect.fnUntraced(function* (tenant: Tenant, { extract }: Options
   yield* Stream.runForEach(events, report)
 })
 
+const spreadSearches = (timing: Timing.Settings): Timing.Settings => ({ ...timing, follow: spread(timing.follow) })
+
 /** Follows the tenant and executes its runs, until one of them fails. */
 const work = (tenant: Tenant, options: Options) =>
-  Effect.all([follow(tenant, options), RunExecutor.run({ runs: options.runs, extract: options.extract })], {
-    concurrency: 2,
-    discard: true,
-  }).pipe(Effect.provide(Layer.fresh(servicesOf(tenant, options))))
+  Effect.all(
+    [
+      Effect.updateService(follow(tenant, options), Timing.Timing, spreadSearches),
+      RunExecutor.run({ runs: options.runs, extract: options.extract }),
+    ],
+    {
+      concurrency: 2,
+      discard: true,
+    },
+  ).pipe(Effect.provide(Layer.fresh(servicesOf(tenant, options))))
 
 const isSuperseded = (error: CollectorError): boolean => error._tag === "StoreError" && error.problem === "Superseded"
 

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import { registry } from "./support/owners.ts"
@@ -177,6 +178,19 @@ describe("Collectors.layer", () => {
       yield* addResult(refAt(70))
       yield* until(tenant, ({ completed }) => completed === 2)
       assert.isAbove(yield* claim(tenant), epoch + 1)
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
+  it.live("searches the second time after a random part of the interval", () =>
+    Effect.gen(function* () {
+      const { simulator } = yield* simulated("contoso", [])
+      // A second search within the hour.
+      const random = { nextIntUnsafe: () => 1, nextDoubleUnsafe: () => 0.0001 }
+      yield* Effect.provideService(startRunner({ followEvery: "1 hour" }), Random.Random, random)
+      yield* simulator.calls.pipe(
+        Effect.delay("20 millis"),
+        Effect.repeat({ until: (calls) => calls.filter(({ kind }) => kind === "list").length >= 2 }),
+      )
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 
