@@ -1,7 +1,7 @@
 /**
  * The page of a report: reads its data, and shows the view that the address names.
  */
-import { button, type Child, fill, h } from "./dom.ts"
+import { become, button, type Child, fill, h } from "./dom.ts"
 import { count, time } from "./format.ts"
 import * as Live from "./liveUpdates.ts"
 import { type Model, readEmbedded } from "./model.ts"
@@ -16,8 +16,8 @@ import * as Summary from "./views/summary.ts"
 interface View {
   readonly element: HTMLElement
   readonly focusSearch?: () => void
-  /** Shows newer data, where a view can do so without losing what was typed. */
-  readonly update?: (model: Model) => void
+  /** Shows newer data, and loses nothing of what was typed, chosen or scrolled. */
+  readonly update: (model: Model) => void
 }
 
 const names = {
@@ -62,39 +62,33 @@ const makeResults = (first: Model) => {
   return { show, view }
 }
 
-/** Makes views when they are shown for the first time. */
+/** Makes views when they are shown for the first time. A view gets newer data when it is shown. */
 const makeViews = (first: Model) => {
-  const made = new Map<string, View>()
+  const made = new Map<Name, { readonly view: View; shown: Model }>()
   let model = first
   let results: ReturnType<typeof makeResults> | undefined
   const resultsOf = () => (results ??= makeResults(model))
   const showGroup = (label: string, targets: ReadonlySet<string>) => {
+    viewOf("results")
     resultsOf().show(label, targets)
     Panel.close()
     location.hash = "results"
   }
   const makers: Readonly<Record<Name, () => View>> = {
-    summary: () => ({ element: Summary.view(model) }),
+    summary: () => Summary.view(model),
     results: () => resultsOf().view,
     stack: () => Stacks.view(model, showGroup),
     machines: () => Machines.list(model),
     failures: () => Failures.view(model),
   }
   const viewOf = (name: Name): View => {
-    const view = made.get(name) ?? makers[name]()
-    made.set(name, view)
-    return view
+    const known = made.get(name) ?? { view: makers[name](), shown: model }
+    made.set(name, known)
+    if (known.shown !== model) known.view.update(model)
+    known.shown = model
+    return known.view
   }
-  const update = (newer: Model) => {
-    model = newer
-    results?.view.update?.(newer)
-    for (const [name, view] of made) {
-      if (view === results?.view) continue
-      if (view.update === undefined) made.delete(name)
-      else view.update(newer)
-    }
-  }
-  return { viewOf, update }
+  return { viewOf, update: (newer: Model) => (model = newer) }
 }
 
 const helpText = "/ search · ↑ ↓ Page Home End move · Enter opens · c copies the row · Esc closes · 1 to 5 switch views"
@@ -150,7 +144,7 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   const main = h("main", { id: "main" })
   const top = h("div", {}, heading(first, state))
   let model = first
-  let current: View | undefined
+  let current: { readonly key: string; readonly element: HTMLElement; readonly focusSearch?: () => void } | undefined
 
   const show = () => {
     const name = location.hash.slice(1)
@@ -158,11 +152,19 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
     const isMachine = machine in model.payload.machines.id
     const chosen = isMachine ? "machines" : isName(name) ? name : "summary"
     mark(chosen)
-    const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
-    if (view.element !== current?.element) fill(main, view.element)
-    current = view
     const title = isMachine ? model.machineName(machine) : names[chosen]
     document.title = `${title} · ${model.payload.directory} · Live response report`
+    const key = isMachine ? model.machineKey(machine) : chosen
+    const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
+    if (current?.key === key) {
+      if (isMachine) become(current.element, view.element)
+      return
+    }
+    fill(main, view.element)
+    // The keys of a view work at once, unless something else has the focus.
+    const hasNoFocus = current !== undefined && document.activeElement === document.body
+    if (hasNoFocus) main.querySelector<HTMLElement>("[role=grid], .scroll")?.focus()
+    current = { key, ...view }
   }
 
   fill(

@@ -37,6 +37,7 @@ const openMachine = (machine: number) => location.assign(machineAddress(machine)
 const dataOf = (model: Model): Data => ({
   columns: columnsOf(model),
   rows: allRows(model.payload.machines.id.length),
+  keyOf: (machine) => model.machineKey(machine),
   onOpen: openMachine,
 })
 

@@ -66,6 +66,7 @@ const openResult = (model: Model, row: number): void => Panel.open(titleOf(model
 export const dataOf = (model: Model, rows: Int32Array): Data => ({
   columns: columnsOf(model),
   rows,
+  keyOf: (row) => model.target(row),
   onOpen: (row) => openResult(model, row),
 })
 

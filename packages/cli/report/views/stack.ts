@@ -163,8 +163,9 @@ type OnShow = (label: string, targets: ReadonlySet<string>) => void
 /** The groups of a key as a table: of all scripts, or of those with one name. */
 const dataOf = (model: Model, key: Key, source: number | undefined, onShow: OnShow): Data => {
   const groups = stackBy(model, key, source)
+  const idOf = (i: number) => groups.ids[i] ?? 0
   const open = (i: number) => {
-    const id = groups.ids[i] ?? 0
+    const id = idOf(i)
     const rows = groups.rowsOf(id)
     const value = key.show(id)
     const [line = ""] = value.split("\n")
@@ -173,7 +174,12 @@ const dataOf = (model: Model, key: Key, source: number | undefined, onShow: OnSh
       groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, model.targetsOf(rows))),
     )
   }
-  return { columns: columnsOf(groups, key.show), rows: allRows(groups.ids.length), onOpen: open }
+  return {
+    columns: columnsOf(groups, key.show),
+    rows: allRows(groups.ids.length),
+    keyOf: (i) => key.show(idOf(i)),
+    onOpen: open,
+  }
 }
 
 /** The names of the scripts whose results there are. */
