@@ -71,7 +71,7 @@ export const reconcile = (element: Element, nodes: ReadonlyArray<Node>, change =
   for (const old of before.slice(nodes.length)) old.remove()
 }
 
-/** An element with a button is replaced: the button does what it did when it was made. */
+/** An element with a button is replaced: its button acts on what was there before. */
 const merge: Change = (old, node) => {
   const isSame = old.nodeName === node.nodeName
   if (!isSame || !(old instanceof Element && node instanceof Element) || old.querySelector("button") !== null) {

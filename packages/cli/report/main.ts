@@ -6,7 +6,6 @@ import { count, time } from "./format.ts"
 import * as Live from "./liveUpdates.ts"
 import { type Model, readEmbedded } from "./model.ts"
 import * as Panel from "./panel.ts"
-import { machineAddress, machineAt } from "./views/detail.ts"
 import * as Failures from "./views/failures.ts"
 import * as Machines from "./views/machines.ts"
 import * as Results from "./views/results.ts"
@@ -113,16 +112,13 @@ const navigation = () => {
   return { element: h("nav", { "aria-label": "Views" }, Array.from(links.values())), mark }
 }
 
-/** What is above the views. */
-const heading = ({ count: results, payload }: Model, state: Child): Child => [
-  h("h1", {}, payload.directory),
-  h(
-    "p",
-    { class: "quiet" },
-    `${count(results)} results · written ${time(payload.written)} · ${payload.program}`,
-    state,
-  ),
-]
+/** What is above the views. What has not changed stays as it is, for what reads it aloud. */
+const heading = (directory: string, state: Child) => {
+  const facts = h("span", {})
+  const show = ({ count: results, payload }: Model) =>
+    fill(facts, `${count(results)} results · written ${time(payload.written)} · ${payload.program}`)
+  return { element: h("div", {}, h("h1", {}, directory), h("p", { class: "quiet" }, facts, state)), show }
+}
 
 /** Keys that work everywhere. */
 const listen = (focusSearch: () => void): void => {
@@ -142,19 +138,20 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   const views = makeViews(first)
   const { element: nav, mark } = navigation()
   const main = h("main", { id: "main" })
-  const top = h("div", {}, heading(first, state))
+  const top = heading(first.payload.directory, state)
+  top.show(first)
   let model = first
   let current: { readonly key: string; readonly element: HTMLElement; readonly focusSearch?: () => void } | undefined
 
   const show = () => {
     const name = location.hash.slice(1)
-    const machine = machineAt(location.hash)
-    const isMachine = machine in model.payload.machines.id
+    const machine = model.machineAt(location.hash)
+    const isMachine = machine !== -1
     const chosen = isMachine ? "machines" : isName(name) ? name : "summary"
     mark(chosen)
     const title = isMachine ? model.machineName(machine) : names[chosen]
     document.title = `${title} · ${model.payload.directory} · Live response report`
-    const key = isMachine ? model.machineKey(machine) : chosen
+    const key = isMachine ? model.machineAddress(machine) : chosen
     const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
     if (current?.key === key) {
       if (isMachine) become(current.element, view.element)
@@ -169,7 +166,7 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
 
   fill(
     page,
-    h("header", { class: "top" }, top, nav),
+    h("header", { class: "top" }, top.element, nav),
     h("div", { class: "middle" }, main, Panel.panel),
     h("footer", { class: "help" }, helpText),
   )
@@ -181,22 +178,11 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   show()
   performance.mark("first-rows")
   return (newer) => {
-    follow(model, newer)
     model = newer
     views.update(newer)
-    fill(top, heading(newer, state))
+    top.show(newer)
     show()
   }
-}
-
-/** Lets the address, and the links that are shown, lead to the same machines of a newer model. */
-const follow = (model: Model, newer: Model): void => {
-  const followed = (address: string): string => {
-    const machine = machineAt(address)
-    return machine === -1 ? address : machineAddress(newer.machineLike(model, machine))
-  }
-  if (followed(location.hash) !== location.hash) history.replaceState(null, "", followed(location.hash))
-  for (const link of Panel.panel.querySelectorAll("a")) link.href = followed(link.getAttribute("href") ?? "")
 }
 
 const fail = (page: HTMLElement) => (error: unknown) => {

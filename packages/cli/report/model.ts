@@ -114,17 +114,20 @@ export class Model {
     return this.text(this.payload.machines.id[machine])
   }
 
-  /** What a machine is known by in every model: its id, or without one its name. */
+  /** What a machine is known by in every report: its id, or without one its name. */
   machineKey(machine: number): string {
-    const id = this.machineId(machine)
-    return id === "" ? `name ${this.machineName(machine)}` : `id ${id}`
+    return this.machineId(machine) || `name ${this.machineName(machine)}`
   }
 
-  /** The machine that a machine of an older model is, or -1: where all was read again, machines have other numbers. */
-  machineLike(older: Model, machine: number): number {
-    const key = older.machineKey(machine)
-    const isSame = (other: number) => this.machineKey(other) === key
-    return isSame(machine) ? machine : this.payload.machines.id.findIndex((_, other) => isSame(other))
+  /** The address of a machine's page. */
+  machineAddress(machine: number): string {
+    return `#machine/${encodeURIComponent(this.machineKey(machine).toWellFormed())}`
+  }
+
+  /** The machine whose page has an address, or -1. */
+  machineAt(address: string): number {
+    if (!address.startsWith("#machine/")) return -1
+    return this.payload.machines.id.findIndex((_, machine) => this.machineAddress(machine) === address)
   }
 
   state(machine: number): State {

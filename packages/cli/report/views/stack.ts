@@ -8,7 +8,6 @@ import { type Data, Grid } from "../grid.ts"
 import { type Groups, group, type Values } from "../grouping.ts"
 import type { Model } from "../model.ts"
 import * as Panel from "../panel.ts"
-import { machineAddress } from "./detail.ts"
 import { allRows } from "./results.ts"
 
 /** A value that results are stacked by: what it is of a row, and how it is shown. */
@@ -137,7 +136,7 @@ const groupFacts = (model: Model, value: string, rows: Int32Array, onShow: () =>
       { class: "plain" },
       machines
         .slice(0, mostMachines)
-        .map((machine) => h("li", {}, h("a", { href: machineAddress(machine) }, model.machineName(machine)))),
+        .map((machine) => h("li", {}, h("a", { href: model.machineAddress(machine) }, model.machineName(machine)))),
     ),
   ]
 }
