@@ -100,9 +100,10 @@ export const announce = (text: string): void => {
   live.classList.add("fading")
 }
 
+const refuseToCopy = () => announce("The browser does not allow copying")
+
 export const copy = (text: string, what: string): void => {
-  navigator.clipboard.writeText(text).then(
-    () => announce(`Copied: ${what}`),
-    () => announce("The browser does not allow copying"),
-  )
+  // A page of another machine without TLS has no clipboard.
+  if (!isSecureContext) return refuseToCopy()
+  navigator.clipboard.writeText(text).then(() => announce(`Copied: ${what}`), refuseToCopy)
 }

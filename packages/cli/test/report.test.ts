@@ -13,6 +13,7 @@ import * as Browser from "./support/Browser.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
 import * as Docs from "./support/Docs.ts"
+import * as Machines from "./support/Machines.ts"
 import * as Samples from "./support/Samples.ts"
 
 const output = (machine: number, path: string) =>
@@ -228,8 +229,23 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
         yield* step(() => page.evaluate(() => document.querySelectorAll("[aria-selected=true]").length)),
         1,
       )
-      yield* press("4", "End")
+      // As a live page of another machine, which has no clipboard without TLS.
+      yield* step(() =>
+        page.evaluate(() => {
+          Object.defineProperty(globalThis, "isSecureContext", { value: false })
+          Object.defineProperty(navigator, "clipboard", { value: undefined })
+        }),
+      )
+      yield* press("c")
+      assert.strictEqual(yield* textOf(page, ".announcer"), "The browser does not allow copying")
+      yield* press("4")
       yield* step(() => page.waitForSelector("nav a[href='#machines'][aria-current]"))
+      yield* press("End", "Enter")
+      yield* step(() => page.waitForSelector(`main h2:text-is("${Machines.machineAt(7)}")`))
+      // Back in the table, whose row and focus are what they were.
+      yield* step(() => page.goBack())
+      yield* step(() => page.waitForSelector("[role=grid]:focus"))
+      assert.include(yield* textOf(page, "[aria-selected=true]"), Machines.machineAt(7))
       assert.deepStrictEqual(problems, [])
     }).pipe(Effect.scoped),
   )
@@ -291,8 +307,7 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
         yield* step(() => page.keyboard.press("Enter"))
         yield* step(() => page.waitForSelector("main .machine"))
         yield* check(`machine ${machine}`)
-        // Back in the table, whose row and focus are what they were.
-        yield* step(() => page.goBack())
+        yield* step(() => page.keyboard.press("4"))
         yield* step(() => page.waitForSelector("[role=grid]:focus"))
         yield* step(() => page.keyboard.press("ArrowDown"))
       }

@@ -40,7 +40,7 @@ const columnsOf = (model: Model): ReadonlyArray<Column> => {
   const text = (shape: Parameters<typeof textColumn>[0], indexes: ArrayLike<number>) =>
     textColumn(shape, model.texts, indexes)
   return [
-    text({ key: "machine", label: "Machine", width: 10, grow: 1.2 }, ofMachine(model, machines.name)),
+    text({ key: "machine", label: "Machine", width: 11.5, grow: 1.2 }, ofMachine(model, machines.name)),
     text({ key: "source", label: "Script or file", width: 8, grow: 1 }, results.source),
     textColumn({ key: "kind", label: "Kind", width: 5.5 }, kindTexts, results.kind),
     numberColumn({ key: "exitCode", label: "Exit code", width: 5.5 }, results.exitCode, String),
