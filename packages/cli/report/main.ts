@@ -193,5 +193,8 @@ const fail = (page: HTMLElement) => (error: unknown) => {
 const page = document.getElementById("page")
 if (page !== null) {
   if (Live.isLive) Live.run((model, state) => start(page, model, state))
-  else readEmbedded().then((model) => start(page, model, undefined), fail(page))
+  else
+    readEmbedded()
+      .then((model) => start(page, model, undefined))
+      .catch(fail(page))
 }
