@@ -154,7 +154,7 @@ export class Grid {
     const isChosenSeen = chosen !== undefined && this.isOnScreen(this.active)
     const seen = isChosenSeen ? this.active : Math.floor(this.top / rowHeight)
     // At its top, the table shows what is new there.
-    const anchor = isChosenSeen || seen > 0 ? this.anchorAt(seen) : undefined
+    const anchor = this.top > 0 ? this.anchorAt(seen) : undefined
     this.columns = columns
     this.keyOf = keyOf
     this.onOpen = onOpen
@@ -163,8 +163,7 @@ export class Grid {
     this.order = order === undefined || column === undefined ? undefined : { ...order, column }
     this.select()
     const active = this.positionOf(chosen)
-    this.activate(active === -1 ? this.active : active)
-    if (chosen === undefined) this.chosen = undefined
+    if (chosen !== undefined) this.activate(active === -1 ? this.active : active)
     this.draw()
     const position = this.positionOf(anchor)
     if (position !== -1) this.scrollTo(this.top + (position - seen) * rowHeight)

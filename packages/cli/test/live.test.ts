@@ -278,6 +278,9 @@ describe("--listen", () => {
       yield* step(() => page.locator("[role=grid]").focus())
       yield* added(4, 64)
       assert.strictEqual(yield* active, Directory.nameOf(3))
+      const first = page.locator("[role=rowgroup].body [role=gridcell]").first()
+      assert.strictEqual(yield* step(() => page.locator("[role=grid]").evaluate(({ scrollTop }) => scrollTop)), 0)
+      assert.strictEqual(yield* step(() => first.innerText()), Directory.nameOf(4))
       for (let n = 159; n >= 118; n--) yield* step(() => page.keyboard.press("ArrowDown"))
       assert.strictEqual(yield* active, Directory.nameOf(119))
       const before = yield* top
