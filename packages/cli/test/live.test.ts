@@ -251,6 +251,32 @@ describe("--listen", () => {
       }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
   )
 
+  it.live("stays in the browser while a proxy answers that the collector is gone", () =>
+    Effect.gen(function* () {
+      const { address, simulator } = yield* collecting()
+      const { page } = yield* Browser.visit(`${address}/#results`)
+      const shown = (n: number) =>
+        step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
+      yield* shown(1)
+      const badGateway = { status: 502, body: "Bad Gateway" }
+      const asked = { times: 0 }
+      yield* step(() =>
+        page.route(`${address}/**`, (route) => {
+          asked.times++
+          return route.fulfill(badGateway)
+        }),
+      )
+      yield* Cli.until(
+        () => asked.times > 3,
+        () => `more than ${asked.times} questions`,
+      )
+      yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
+      yield* step(() => page.unroute(`${address}/**`))
+      yield* put(simulator, 2)
+      yield* shown(2)
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
   it.live("keeps the active row, the rows on the screen and what is selected when rows are added", () =>
     Effect.gen(function* () {
       const { address, simulator } = yield* collecting()
