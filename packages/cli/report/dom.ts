@@ -56,6 +56,35 @@ export const fill = (element: Element, ...children: ReadonlyArray<Child>): void 
   append(element, children)
 }
 
+type Change = (old: ChildNode, node: Node) => void
+
+const replace: Change = (old, node) => old.replaceWith(node)
+
+/** Puts other nodes into an element. Those that are equal stay, and so does what is selected, focused or clicked in them. */
+export const reconcile = (element: Element, nodes: ReadonlyArray<Node>, change = replace): void => {
+  const before = Array.from(element.childNodes)
+  nodes.forEach((node, i) => {
+    const old = before[i]
+    if (old === undefined) element.append(node)
+    else if (!old.isEqualNode(node)) change(old, node)
+  })
+  for (const old of before.slice(nodes.length)) old.remove()
+}
+
+/** An element with a button is replaced: its button acts on what was there before. */
+const merge: Change = (old, node) => {
+  const isSame = old.nodeName === node.nodeName
+  if (!isSame || !(old instanceof Element && node instanceof Element) || old.querySelector("button") !== null) {
+    return replace(old, node)
+  }
+  for (const { name, value } of node.attributes) old.setAttribute(name, value)
+  become(old, node)
+}
+
+/** Makes an element like a newer one. What is scrolled, focused or open in it stays so. */
+export const become = (element: Element, newer: Element): void =>
+  reconcile(element, Array.from(newer.childNodes), merge)
+
 /** The element that speaks, created when it first does. */
 const announcer: { element?: HTMLElement } = {}
 
@@ -71,9 +100,10 @@ export const announce = (text: string): void => {
   live.classList.add("fading")
 }
 
+const refuseToCopy = () => announce("The browser does not allow copying")
+
 export const copy = (text: string, what: string): void => {
-  navigator.clipboard.writeText(text).then(
-    () => announce(`Copied: ${what}`),
-    () => announce("The browser does not allow copying"),
-  )
+  // A page of another machine without TLS has no clipboard.
+  if (!isSecureContext) return refuseToCopy()
+  navigator.clipboard.writeText(text).then(() => announce(`Copied: ${what}`), refuseToCopy)
 }

@@ -3,7 +3,7 @@
  * keyboard alone.
  */
 import { type Column, type Order, select } from "./columnTypes.ts"
-import { button, copy, fill, h } from "./dom.ts"
+import { button, copy, h, reconcile } from "./dom.ts"
 import { save } from "./export.ts"
 import { count } from "./format.ts"
 
@@ -22,6 +22,8 @@ const mostPrinted = 1_000
 export interface Data {
   readonly columns: ReadonlyArray<Column>
   readonly rows: Int32Array
+  /** What a row is known by: in newer data it may have another number. */
+  readonly keyOf: (row: number) => string
   readonly onOpen: (row: number) => void
 }
 
@@ -48,6 +50,12 @@ const prepare = ([column, ...others]: ReadonlyArray<Column>): void => {
   })
 }
 
+/** A row that is found again in newer data. */
+interface Anchor {
+  readonly row: number
+  readonly key: string
+}
+
 let grids = 0
 
 export class Grid {
@@ -58,24 +66,32 @@ export class Grid {
   private search = ""
   private order: Order | undefined
   private columns: ReadonlyArray<Column>
+  private keyOf: Data["keyOf"]
   private onOpen: Data["onOpen"]
   private all: Int32Array
   private rows: Int32Array
   /** The position of the active row, to which the keys belong. */
   private active = 0
+  /** The active row itself, once the reader has moved to one: newer data may have it at another position. */
+  private chosen: Anchor | undefined
   private readonly searchField: HTMLInputElement
   private readonly summary = h("p", { class: "summary", role: "status" })
   private readonly viewport: HTMLDivElement
   private readonly body = h("div", { role: "rowgroup", class: "body" })
   private readonly headers: ReadonlyArray<HTMLElement>
   private isPrinting = false
-  private readonly resizing = new ResizeObserver(() => this.draw())
+  /** How far it is scrolled. Browsers forget that while the table is not in the page. */
+  private top = 0
+  private readonly resizing = new ResizeObserver(() => {
+    if (this.viewport.isConnected) this.scrollTo(this.top)
+  })
   private readonly closing = new AbortController()
 
   constructor(options: Options) {
     this.options = options
     this.order = options.order
     this.columns = options.columns
+    this.keyOf = options.keyOf
     this.onOpen = options.onOpen
     this.all = options.rows
     this.rows = options.rows
@@ -132,16 +148,43 @@ export class Grid {
     this.update()
   }
 
-  /** Shows newer data. What is searched, filtered, sorted and active stays, and so does the position. */
-  replace({ columns, onOpen, rows }: Data): void {
-    const { order } = this
+  /** Shows newer data. What is searched, filtered and sorted stays. So do the active row and the rows on the screen. */
+  replace({ columns, keyOf, onOpen, rows }: Data): void {
+    const { chosen, order } = this
+    const isChosenSeen = chosen !== undefined && this.isOnScreen(this.active)
+    const seen = isChosenSeen ? this.active : Math.floor(this.top / rowHeight)
+    // At its top, the table shows what is new there.
+    const anchor = this.top > 0 ? this.anchorAt(seen) : undefined
     this.columns = columns
+    this.keyOf = keyOf
     this.onOpen = onOpen
     this.all = rows
     const column = columns.find(({ key }) => key === order?.column.key)
     this.order = order === undefined || column === undefined ? undefined : { ...order, column }
     this.select()
-    this.moveTo(this.active, false)
+    const active = this.positionOf(chosen)
+    if (chosen !== undefined) this.activate(active === -1 ? this.active : active)
+    this.draw()
+    const position = this.positionOf(anchor)
+    if (position !== -1) this.scrollTo(this.top + (position - seen) * rowHeight)
+  }
+
+  private anchorAt(position: number): Anchor | undefined {
+    const row = this.rows[position]
+    return row === undefined ? undefined : { row, key: this.keyOf(row) }
+  }
+
+  /** Where a row of older data is now, or -1. Hardly ever has it another number. */
+  private positionOf(anchor: Anchor | undefined): number {
+    if (anchor === undefined) return -1
+    const position = this.rows.indexOf(anchor.row)
+    const isThere = position !== -1 && this.keyOf(anchor.row) === anchor.key
+    return isThere ? position : this.rows.findIndex((row) => this.keyOf(row) === anchor.key)
+  }
+
+  private isOnScreen(position: number): boolean {
+    const top = position * rowHeight - this.top
+    return top >= 0 && top < this.viewport.clientHeight
   }
 
   /** Ends what the window does for this table, so that a table that is replaced needs no memory. */
@@ -200,8 +243,8 @@ export class Grid {
     performance.mark("select")
     this.select()
     this.active = 0
-    this.viewport.scrollTop = 0
-    this.draw()
+    this.chosen = undefined
+    this.scrollTo(0)
     performance.measure("select", "select")
   }
 
@@ -221,13 +264,14 @@ export class Grid {
 
   /** Puts the rows on the screen into the page. */
   private draw(): void {
-    const first = this.isPrinting ? 0 : Math.max(0, Math.floor(this.viewport.scrollTop / rowHeight) - margin)
+    const first = this.isPrinting ? 0 : Math.max(0, Math.floor(this.top / rowHeight) - margin)
     const visible = Math.ceil((this.viewport.clientHeight || window.innerHeight) / rowHeight) + 2 * margin
     const last = this.isPrinting ? this.shown : Math.min(this.shown, first + visible)
     this.body.style.height = this.isPrinting ? "auto" : `${this.shown * rowHeight}px`
     const rows = Array.from({ length: Math.max(0, last - first) }, (_, i) => this.rowAt(first + i))
     const note = `${count(this.shown)} of ${count(this.rows.length)} ${this.options.noun} are printed; save them to have all.`
-    fill(this.body, rows, this.isPrinting && this.shown < this.rows.length && h("p", {}, note))
+    const isCut = this.isPrinting && this.shown < this.rows.length
+    reconcile(this.body, isCut ? [...rows, h("p", {}, note)] : rows)
     // A row that is not on the screen is not in the page.
     const isThere = this.active >= first && this.active < last
     if (!isThere) this.viewport.removeAttribute("aria-activedescendant")
@@ -254,14 +298,24 @@ export class Grid {
     return element
   }
 
-  private moveTo(position: number, scrolls = true): void {
+  private activate(position: number): void {
     this.active = Math.max(0, Math.min(this.shown - 1, position))
-    if (!scrolls) return this.draw()
+    this.chosen = this.anchorAt(this.active)
+  }
+
+  private moveTo(position: number): void {
+    this.activate(position)
     const top = this.active * rowHeight
     const head = this.viewport.firstElementChild?.clientHeight ?? 0
     const height = this.viewport.clientHeight - head
-    if (top < this.viewport.scrollTop) this.viewport.scrollTop = top
-    else if (top + rowHeight > this.viewport.scrollTop + height) this.viewport.scrollTop = top + rowHeight - height
+    this.scrollTo(Math.min(top, Math.max(this.top, top + rowHeight - height)))
+  }
+
+  private scrollTo(top: number): void {
+    this.top = Math.max(0, top)
+    this.viewport.scrollTop = this.top
+    // There is an end.
+    if (this.viewport.isConnected) this.top = this.viewport.scrollTop
     this.draw()
   }
 
@@ -297,7 +351,13 @@ export class Grid {
     this.searchField.addEventListener("keydown", ({ key }) => {
       if (key === "Enter" || key === "ArrowDown") this.viewport.focus()
     })
-    this.viewport.addEventListener("scroll", () => this.draw(), { passive: true })
+    // What has the focus is what Enter opens, whatever is added above it.
+    this.viewport.addEventListener("focus", () => (this.chosen ??= this.anchorAt(this.active)))
+    const onScroll = () => {
+      this.top = this.viewport.scrollTop
+      this.draw()
+    }
+    this.viewport.addEventListener("scroll", onScroll, { passive: true })
     this.viewport.addEventListener("keydown", (event) => this.onKey(event))
     this.body.addEventListener("click", ({ target }) => {
       const element = target instanceof Element ? target.closest("[role=row]") : null

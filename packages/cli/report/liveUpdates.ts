@@ -45,23 +45,16 @@ const sayProblem = (text: string): void => {
   if (loading !== null) loading.textContent = text
 }
 
-/** What a collector answered: data, or why there is none. */
-type Answer = { readonly newer: Snapshot; readonly startedAt: number } | { readonly problem: string }
-
 const ask = (path: string, patience: number): Promise<Response> => {
   const controller = new AbortController()
   const timer = setTimeout(() => controller.abort(), patience)
   return fetch(path, { cache: "no-store", signal: controller.signal }).finally(() => clearTimeout(timer))
 }
 
-/** Reads the next part of the data, or of what is new. */
-const read = (before: Snapshot | undefined): Promise<Answer> =>
+/** What a collector answered: the next part of the data, or of what is new, or why there is none. */
+const read = (before: Snapshot | undefined): Promise<{ readonly ok: boolean; readonly text: string }> =>
   ask(`data?after=${encodeURIComponent(before?.cursor ?? "")}`, dataPatience).then((response) =>
-    response.text().then((text) => {
-      // The collector may have taken its time, and the page has not.
-      const startedAt = performance.now()
-      return response.ok ? { startedAt, newer: readLive(text, before) } : { problem: text.trim() }
-    }),
+    response.text().then((text) => ({ ok: response.ok, text })),
   )
 
 /** Until the page is seen. Nobody looks at a hidden one. */
@@ -71,6 +64,15 @@ const visible = (): Promise<void> =>
     : Promise.resolve()
 
 const after = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** Loads this page again as soon as the collector answers: until then, there would be none. */
+const reload = (): Promise<void> =>
+  after(pauseBeforeReload)
+    .then(() => ask("version", versionPatience))
+    .then(() => location.reload(), reload)
+
+/** Without the permission to read, only a new page helps. */
+const needsPermission = ({ status }: Response): boolean => status === 401 || status === 403
 
 /**
  * Asks the collector again and again which version its data has, and says whether it answers. `onVersion` gets each answer,
@@ -83,8 +85,7 @@ const watch = (onVersion: (version: string) => string): Promise<void> =>
       response.text().then((version) => {
         if (response.ok) return say(onVersion(version))
         say("disconnected, reconnecting")
-        // Without the permission to read, only a new page helps.
-        return after(pauseBeforeReload).then(() => location.reload())
+        return needsPermission(response) ? reload() : undefined
       }),
     )
     .catch(() => say("disconnected, reconnecting"))
@@ -126,32 +127,48 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
     showAgainAt = now + Math.max(showEvery, (now - startedAt) * share)
   }
 
-  const readNext = () => {
+  const retry = (text: string) => {
+    problem = text
+    sayProblem(text)
+    isStale = true
+    pause(pauseAfterProblem)
+  }
+
+  const showNext = (text: string) => {
+    // The collector may have taken its time, and the page has not.
+    const startedAt = performance.now()
+    const newer = readLive(text, snapshot)
+    snapshot = newer
+    showIfDue(newer, startedAt)
+    problem = undefined
+    if (!newer.isComplete) return readNext()
+    hasAll = true
+    readingSince = undefined
+    say("live")
+    pause((performance.now() - startedAt) * share)
+  }
+
+  /** What this page can't read, the page of the collector can: it may have been upgraded. A page that never could does not help. */
+  const onUnreadable = (error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error)
+    if (show === undefined) return retry(`can't read the results: ${why}; reload this page`)
+    problem = "can't read the new results, reloading this page"
+    say(problem)
+    void reload()
+  }
+
+  const readNext = (): void => {
     readingSince ??= performance.now()
-    read(snapshot).then(
-      (answer) => {
-        if ("problem" in answer) {
-          problem = `can't read the results: ${answer.problem}`
-          sayProblem(problem)
+    void read(snapshot)
+      .then(
+        ({ ok, text }) => (ok ? showNext(text) : retry(`can't read the results: ${text.trim()}`)),
+        () => {
+          // A collector that is gone is reported by what watches it.
           isStale = true
-          return pause(pauseAfterProblem)
-        }
-        problem = undefined
-        const { newer, startedAt } = answer
-        snapshot = newer
-        showIfDue(newer, startedAt)
-        if (!newer.isComplete) return readNext()
-        hasAll = true
-        readingSince = undefined
-        say("live")
-        return pause((performance.now() - startedAt) * share)
-      },
-      () => {
-        // A collector that is gone is reported by what watches it.
-        isStale = true
-        return pause(0)
-      },
-    )
+          pause(0)
+        },
+      )
+      .catch(onUnreadable)
   }
 
   const refresh = () => {

@@ -1,12 +1,11 @@
 /**
  * The page of a report: reads its data, and shows the view that the address names.
  */
-import { button, type Child, fill, h } from "./dom.ts"
+import { become, button, type Child, fill, h } from "./dom.ts"
 import { count, time } from "./format.ts"
 import * as Live from "./liveUpdates.ts"
 import { type Model, readEmbedded } from "./model.ts"
 import * as Panel from "./panel.ts"
-import { machineAddress, machineAt } from "./views/detail.ts"
 import * as Failures from "./views/failures.ts"
 import * as Machines from "./views/machines.ts"
 import * as Results from "./views/results.ts"
@@ -16,8 +15,8 @@ import * as Summary from "./views/summary.ts"
 interface View {
   readonly element: HTMLElement
   readonly focusSearch?: () => void
-  /** Shows newer data, where a view can do so without losing what was typed. */
-  readonly update?: (model: Model) => void
+  /** Shows newer data, and loses nothing of what was typed, chosen or scrolled. */
+  readonly update: (model: Model) => void
 }
 
 const names = {
@@ -62,39 +61,33 @@ const makeResults = (first: Model) => {
   return { show, view }
 }
 
-/** Makes views when they are shown for the first time. */
+/** Makes views when they are shown for the first time. A view gets newer data when it is shown. */
 const makeViews = (first: Model) => {
-  const made = new Map<string, View>()
+  const made = new Map<Name, { readonly view: View; shown: Model }>()
   let model = first
   let results: ReturnType<typeof makeResults> | undefined
   const resultsOf = () => (results ??= makeResults(model))
   const showGroup = (label: string, targets: ReadonlySet<string>) => {
+    viewOf("results")
     resultsOf().show(label, targets)
     Panel.close()
     location.hash = "results"
   }
   const makers: Readonly<Record<Name, () => View>> = {
-    summary: () => ({ element: Summary.view(model) }),
+    summary: () => Summary.view(model),
     results: () => resultsOf().view,
     stack: () => Stacks.view(model, showGroup),
     machines: () => Machines.list(model),
     failures: () => Failures.view(model),
   }
   const viewOf = (name: Name): View => {
-    const view = made.get(name) ?? makers[name]()
-    made.set(name, view)
-    return view
+    const known = made.get(name) ?? { view: makers[name](), shown: model }
+    made.set(name, known)
+    if (known.shown !== model) known.view.update(model)
+    known.shown = model
+    return known.view
   }
-  const update = (newer: Model) => {
-    model = newer
-    results?.view.update?.(newer)
-    for (const [name, view] of made) {
-      if (view === results?.view) continue
-      if (view.update === undefined) made.delete(name)
-      else view.update(newer)
-    }
-  }
-  return { viewOf, update }
+  return { viewOf, update: (newer: Model) => (model = newer) }
 }
 
 const helpText = "/ search · ↑ ↓ Page Home End move · Enter opens · c copies the row · Esc closes · 1 to 5 switch views"
@@ -119,16 +112,13 @@ const navigation = () => {
   return { element: h("nav", { "aria-label": "Views" }, Array.from(links.values())), mark }
 }
 
-/** What is above the views. */
-const heading = ({ count: results, payload }: Model, state: Child): Child => [
-  h("h1", {}, payload.directory),
-  h(
-    "p",
-    { class: "quiet" },
-    `${count(results)} results · written ${time(payload.written)} · ${payload.program}`,
-    state,
-  ),
-]
+/** What is above the views. What has not changed stays as it is, for what reads it aloud. */
+const heading = (directory: string, state: Child) => {
+  const facts = h("span", {})
+  const show = ({ count: results, payload }: Model) =>
+    fill(facts, `${count(results)} results · written ${time(payload.written)} · ${payload.program}`)
+  return { element: h("div", {}, h("h1", {}, directory), h("p", { class: "quiet" }, facts, state)), show }
+}
 
 /** Keys that work everywhere. */
 const listen = (focusSearch: () => void): void => {
@@ -148,26 +138,35 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   const views = makeViews(first)
   const { element: nav, mark } = navigation()
   const main = h("main", { id: "main" })
-  const top = h("div", {}, heading(first, state))
+  const top = heading(first.payload.directory, state)
+  top.show(first)
   let model = first
-  let current: View | undefined
+  let current: { readonly key: string; readonly element: HTMLElement; readonly focusSearch?: () => void } | undefined
 
   const show = () => {
     const name = location.hash.slice(1)
-    const machine = machineAt(location.hash)
-    const isMachine = machine in model.payload.machines.id
+    const machine = model.machineAt(location.hash)
+    const isMachine = machine !== -1
     const chosen = isMachine ? "machines" : isName(name) ? name : "summary"
     mark(chosen)
-    const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
-    if (view.element !== current?.element) fill(main, view.element)
-    current = view
     const title = isMachine ? model.machineName(machine) : names[chosen]
     document.title = `${title} · ${model.payload.directory} · Live response report`
+    const key = isMachine ? model.machineAddress(machine) : chosen
+    const view = isMachine ? { element: Machines.view(model, machine) } : views.viewOf(chosen)
+    if (current?.key === key) {
+      if (isMachine) become(current.element, view.element)
+      return
+    }
+    fill(main, view.element)
+    // The keys of a view work at once, unless something else has the focus.
+    const hasNoFocus = current !== undefined && document.activeElement === document.body
+    if (hasNoFocus) main.querySelector<HTMLElement>("[role=grid], .scroll")?.focus()
+    current = { key, ...view }
   }
 
   fill(
     page,
-    h("header", { class: "top" }, top, nav),
+    h("header", { class: "top" }, top.element, nav),
     h("div", { class: "middle" }, main, Panel.panel),
     h("footer", { class: "help" }, helpText),
   )
@@ -179,22 +178,11 @@ const start = (page: HTMLElement, first: Model, state: Child): ((newer: Model) =
   show()
   performance.mark("first-rows")
   return (newer) => {
-    follow(model, newer)
     model = newer
     views.update(newer)
-    fill(top, heading(newer, state))
+    top.show(newer)
     show()
   }
-}
-
-/** Lets the address, and the links that are shown, lead to the same machines of a newer model. */
-const follow = (model: Model, newer: Model): void => {
-  const followed = (address: string): string => {
-    const machine = machineAt(address)
-    return machine === -1 ? address : machineAddress(newer.machineLike(model, machine))
-  }
-  if (followed(location.hash) !== location.hash) history.replaceState(null, "", followed(location.hash))
-  for (const link of Panel.panel.querySelectorAll("a")) link.href = followed(link.getAttribute("href") ?? "")
 }
 
 const fail = (page: HTMLElement) => (error: unknown) => {
@@ -205,5 +193,8 @@ const fail = (page: HTMLElement) => (error: unknown) => {
 const page = document.getElementById("page")
 if (page !== null) {
   if (Live.isLive) Live.run((model, state) => start(page, model, state))
-  else readEmbedded().then((model) => start(page, model, undefined), fail(page))
+  else
+    readEmbedded()
+      .then((model) => start(page, model, undefined))
+      .catch(fail(page))
 }

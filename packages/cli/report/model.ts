@@ -5,11 +5,13 @@ import { Texts } from "./columnTypes.ts"
 import * as Changed from "./changed.ts"
 import { type Changes, kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
 
-const isPayload = (value: unknown): value is Payload =>
+const isOfVersion = (value: unknown): value is { readonly version: 1 } =>
   typeof value === "object" && value !== null && "version" in value && value.version === 1
 
+const isPayload = (value: unknown): value is Payload => isOfVersion(value)
+
 const isChanges = (value: unknown): value is Changes =>
-  typeof value === "object" && value !== null && "kind" in value && value.kind === "changes"
+  isOfVersion(value) && "kind" in value && value.kind === "changes"
 
 /** Browsers of before 2025 lack `Uint8Array.fromBase64`. */
 export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> => {
@@ -112,11 +114,20 @@ export class Model {
     return this.text(this.payload.machines.id[machine])
   }
 
-  /** The machine that a machine of an older model is, or -1: where all was read again, machines have other numbers. */
-  machineLike(older: Model, machine: number): number {
-    const [id, name] = [older.machineId(machine), older.machineName(machine)]
-    const isSame = (other: number) => this.machineId(other) === id && (id !== "" || this.machineName(other) === name)
-    return isSame(machine) ? machine : this.payload.machines.id.findIndex((_, other) => isSame(other))
+  /** What a machine is known by in every report: its id, or without one its name. */
+  machineKey(machine: number): string {
+    return this.machineId(machine) || `name ${this.machineName(machine)}`
+  }
+
+  /** The address of a machine's page. */
+  machineAddress(machine: number): string {
+    return `#machine/${encodeURIComponent(this.machineKey(machine).toWellFormed())}`
+  }
+
+  /** The machine whose page has an address, or -1. */
+  machineAt(address: string): number {
+    if (!address.startsWith("#machine/")) return -1
+    return this.payload.machines.id.findIndex((_, machine) => this.machineAddress(machine) === address)
   }
 
   state(machine: number): State {

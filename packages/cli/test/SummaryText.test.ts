@@ -6,6 +6,7 @@ import * as ResultEvent from "@live-response/core/ResultEvent"
 import * as Duration from "effect/Duration"
 import * as DownloadProgress from "../src/output/DownloadProgress.ts"
 import * as SummaryText from "../src/output/SummaryText.ts"
+import { machineAt } from "./support/Machines.ts"
 import { batch, completed, ended, fleetOf, now, ref, started } from "./support/ProgressSamples.ts"
 
 describe("the summary", () => {
@@ -30,7 +31,7 @@ describe("the summary", () => {
       ResultEvent.Failed.make({
         at: now,
         ...ref(n),
-        message: `${why} ${ref(n).machineActionId}:0`,
+        message: `${why} ${ref(n).machineActionId}:0 of ${machineAt(n)}: ${String(n).padStart(64, "A")}`,
         error: new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) }),
         links: 0,
         attempts: 1,
@@ -38,9 +39,9 @@ describe("the summary", () => {
     const events = ["a", "b", "b", "c", "c", "c", "d"].map((why, i) => failed(i + 1, why))
     assert.deepStrictEqual(summary(batch(events)), [
       "0 downloaded (0 B), 7 failed; 0 links in 5 s.",
-      "3 × c <id>",
-      "2 × b <id>",
-      "1 × a <id>",
+      "3 × c <id> of <id>: <hash>",
+      "2 × b <id> of <id>: <hash>",
+      "1 × a <id> of <id>: <hash>",
       "1 other failure: 3 of 4 reasons are shown.",
       "Each of them: live-response report out --open; the counts at any time: live-response status out.",
       "Run the same command again: it resumes where it stopped, and retries what failed.",

@@ -10,10 +10,12 @@ import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
+import type { Page } from "playwright-core"
 import * as LiveAccess from "../src/commands/report/liveAccess.ts"
 import * as LiveHealth from "../src/commands/report/liveHealth.ts"
 import * as Browser from "./support/Browser.ts"
@@ -208,6 +210,146 @@ describe("--listen", () => {
       const cells = group.locator("[role=rowgroup].body [role=row] [role=gridcell]:first-child")
       assert.deepStrictEqual(yield* step(() => cells.allInnerTexts()), [name])
       assert.strictEqual(yield* step(() => machine.locator("main h2").first().innerText()), name)
+      // The address names the machine, and not its number in the data.
+      yield* step(() => machine.reload())
+      yield* step(() => machine.waitForSelector(`main h2:text-is("${name}")`, { timeout: 60_000 }))
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
+  it.live(
+    "reloads a page that can't read the data of an upgraded collector, and reports data that no page can read",
+    () =>
+      Effect.gen(function* () {
+        const { address, simulator } = yield* collecting()
+        const { page } = yield* Browser.visit(`${address}/#results`)
+        const shown = (n: number) =>
+          step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
+        const state = (text: string) => step(() => page.waitForSelector(`:text("${text}")`, { timeout: 60_000 }))
+        // The next release writes other data. Only its own page can read that.
+        const upgrade = step(() =>
+          page.route("**/data?*", (route) =>
+            route
+              .fetch()
+              .then((response) =>
+                response
+                  .text()
+                  .then((text) => route.fulfill({ response, body: text.replace('"version":1', '"version":2') })),
+              ),
+          ),
+        )
+        yield* shown(1)
+        yield* upgrade
+        const reloaded = yield* Effect.forkChild(step(() => page.waitForEvent("load", { timeout: 60_000 })))
+        yield* put(simulator, 2)
+        yield* state("can't read the new results, reloading this page")
+        yield* Fiber.join(reloaded)
+        // Another reload would be the same again.
+        yield* state("can't read the results: its data is of another version; reload this page")
+        yield* step(() => page.unroute("**/data?*"))
+        yield* shown(2)
+        yield* step(() => page.waitForSelector("header .live:text-is('live')"))
+      }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
+  it.live("stays in the browser while a proxy answers that the collector is gone", () =>
+    Effect.gen(function* () {
+      const { address, simulator } = yield* collecting()
+      const { page } = yield* Browser.visit(`${address}/#results`)
+      const shown = (n: number) =>
+        step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
+      yield* shown(1)
+      const badGateway = { status: 502, body: "Bad Gateway" }
+      const asked = { times: 0 }
+      yield* step(() =>
+        page.route(`${address}/**`, (route) => {
+          asked.times++
+          return route.fulfill(badGateway)
+        }),
+      )
+      yield* Cli.until(
+        () => asked.times > 3,
+        () => `more than ${asked.times} questions`,
+      )
+      yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
+      yield* step(() => page.unroute(`${address}/**`))
+      yield* put(simulator, 2)
+      yield* shown(2)
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
+  it.live("keeps the active row, the rows on the screen and what is selected when rows are added", () =>
+    Effect.gen(function* () {
+      const { address, simulator } = yield* collecting()
+      for (let n = 100; n < 160; n++) yield* put(simulator, n)
+      const { page, problems } = yield* Browser.visit(`${address}/#results`)
+      const added = Effect.fnUntraced(function* (n: number, count: number) {
+        yield* put(simulator, n)
+        yield* step(() => page.waitForSelector(`header:has-text('${count} results')`, { timeout: 60_000 }))
+      })
+      yield* added(2, 62)
+      // Backwards, so that machines 3 to 9 are above all others.
+      for (const _ of [1, 2]) yield* step(() => page.click("button.sort:text-is('Machine')"))
+      const cell = page.locator(`[role=gridcell]:text-is("${Directory.nameOf(119)}")`)
+      const top = Effect.map(
+        step(() => cell.boundingBox()),
+        (box) => box?.y,
+      )
+      const active = step(() => page.locator("[aria-selected=true] [role=gridcell]").first().innerText())
+
+      // The first row is not chosen yet.
+      assert.strictEqual(yield* active, Directory.nameOf(2))
+      yield* added(3, 63)
+      assert.strictEqual(yield* active, Directory.nameOf(3))
+
+      yield* step(() => page.locator("[role=grid]").focus())
+      yield* added(4, 64)
+      assert.strictEqual(yield* active, Directory.nameOf(3))
+      const first = page.locator("[role=rowgroup].body [role=gridcell]").first()
+      assert.strictEqual(yield* step(() => page.locator("[role=grid]").evaluate(({ scrollTop }) => scrollTop)), 0)
+      assert.strictEqual(yield* step(() => first.innerText()), Directory.nameOf(4))
+      for (let n = 159; n >= 118; n--) yield* step(() => page.keyboard.press("ArrowDown"))
+      assert.strictEqual(yield* active, Directory.nameOf(119))
+      const before = yield* top
+      yield* added(5, 65)
+      assert.strictEqual(yield* active, Directory.nameOf(119))
+      assert.strictEqual(yield* top, before)
+      yield* step(() => cell.evaluate((element) => getSelection()?.selectAllChildren(element)))
+      // At the end.
+      yield* added(0, 66)
+      assert.strictEqual(yield* step(() => page.evaluate(() => String(getSelection()))), Directory.nameOf(119))
+      yield* step(() => page.keyboard.press("Enter"))
+      assert.include(yield* step(() => page.locator("aside").innerText()), Directory.nameOf(119))
+      assert.deepStrictEqual(problems, [])
+    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+  )
+
+  it.live("shows new counts, and a machine's new results, without moving what the reader looks at", () =>
+    Effect.gen(function* () {
+      const { address, simulator } = yield* collecting()
+      yield* put(simulator, 2)
+      const { page: summary } = yield* Browser.visit(`${address}/`)
+      const { page: machine } = yield* Browser.visit(`${address}/#machines`)
+      yield* step(() => machine.click(`[role=gridcell]:text-is("${Directory.nameOf(2)}")`, { timeout: 60_000 }))
+      for (const page of [summary, machine]) {
+        yield* step(() => page.waitForSelector("header:has-text('2 results')", { timeout: 60_000 }))
+        yield* step(() => page.setViewportSize({ width: 600, height: 300 }))
+      }
+      const scroll = (page: Page) =>
+        step(() => page.locator("main > .scroll").evaluate((element) => (element.scrollTop = element.scrollHeight)))
+      const scrolled = (page: Page) => step(() => page.locator("main > .scroll").evaluate(({ scrollTop }) => scrollTop))
+      const focused = (page: Page) => step(() => page.evaluate(() => document.activeElement?.textContent))
+      yield* step(() => summary.locator(".figure a:has-text('results')").nth(0).focus())
+      yield* step(() => machine.locator("button:text-is('Copy')").first().focus())
+      yield* Effect.forEach([summary, machine], scroll)
+      const places = yield* Effect.all([summary, machine].map(scrolled))
+      yield* put(simulator, 3)
+      for (const page of [summary, machine]) {
+        yield* step(() => page.waitForSelector("header:has-text('3 results')", { timeout: 60_000 }))
+      }
+      assert.deepStrictEqual(yield* Effect.all([summary, machine].map(scrolled)), places)
+      assert.isAbove(Math.min(...places), 0)
+      assert.strictEqual(yield* focused(summary), "3results")
+      assert.strictEqual(yield* focused(machine), "Copy")
     }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
   )
 

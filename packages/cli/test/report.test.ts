@@ -13,6 +13,7 @@ import * as Browser from "./support/Browser.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
 import * as Docs from "./support/Docs.ts"
+import * as Machines from "./support/Machines.ts"
 import * as Samples from "./support/Samples.ts"
 
 const output = (machine: number, path: string) =>
@@ -153,6 +154,9 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       yield* step(() => page.fill("[aria-label='Filter Exit code']", ">0"))
       assert.deepStrictEqual(yield* columnOf(page, 0), [Directory.nameOf(2)])
       yield* step(() => page.fill("[aria-label='Filter Exit code']", ""))
+      // In the output, beyond its first line.
+      yield* step(() => page.fill("[aria-label='Search results']", "SVCH0ST"))
+      assert.deepStrictEqual(yield* columnOf(page, 0), [Directory.nameOf(2)])
       yield* step(() => page.fill("[aria-label='Search results']", "WS-1"))
       assert.strictEqual(yield* textOf(page, ".toolbar .summary"), "1 of 6 results")
       const csv = yield* download(page, "Save CSV")
@@ -225,8 +229,23 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
         yield* step(() => page.evaluate(() => document.querySelectorAll("[aria-selected=true]").length)),
         1,
       )
-      yield* press("4", "End")
+      // As a live page of another machine, which has no clipboard without TLS.
+      yield* step(() =>
+        page.evaluate(() => {
+          Object.defineProperty(globalThis, "isSecureContext", { value: false })
+          Object.defineProperty(navigator, "clipboard", { value: undefined })
+        }),
+      )
+      yield* press("c")
+      assert.strictEqual(yield* textOf(page, ".announcer"), "The browser does not allow copying")
+      yield* press("4")
       yield* step(() => page.waitForSelector("nav a[href='#machines'][aria-current]"))
+      yield* press("End", "Enter")
+      yield* step(() => page.waitForSelector(`main h2:text-is("${Machines.machineAt(7)}")`))
+      // Back in the table, whose row and focus are what they were.
+      yield* step(() => page.goBack())
+      yield* step(() => page.waitForSelector("[role=grid]:focus"))
+      assert.include(yield* textOf(page, "[aria-selected=true]"), Machines.machineAt(7))
       assert.deepStrictEqual(problems, [])
     }).pipe(Effect.scoped),
   )
@@ -270,7 +289,9 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
           })),
         )
         assert.deepStrictEqual({ ...found, links: 0 }, { attacked: false, elements: 0, links: 0, handlers: 0 }, place)
-        const links = found.links.filter((link) => !/^(#[a-z]+(\/\d+)?|[0-9a-f-]{36}\/\d+\.json)$/.test(link ?? ""))
+        const links = found.links.filter(
+          (link) => !/^(#[a-z]+(\/[\w.!~*'()%-]+)?|[0-9a-f-]{36}\/\d+\.json)$/.test(link ?? ""),
+        )
         assert.deepStrictEqual(links, [], place)
       })
       for (const view of views) {
@@ -280,9 +301,15 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
         yield* step(() => page.locator("[role=gridcell]").first().click())
         yield* check(`${view}, open`)
       }
+      yield* go(page, "machines")
+      yield* step(() => page.locator("[role=grid]").focus())
       for (const machine of attacks.keys()) {
-        yield* step(() => page.evaluate((hash) => void (location.hash = hash), `machine/${machine}`))
+        yield* step(() => page.keyboard.press("Enter"))
+        yield* step(() => page.waitForSelector("main .machine"))
         yield* check(`machine ${machine}`)
+        yield* step(() => page.keyboard.press("4"))
+        yield* step(() => page.waitForSelector("[role=grid]:focus"))
+        yield* step(() => page.keyboard.press("ArrowDown"))
       }
       yield* go(page, "results")
       const csv = yield* download(page, "Save CSV")

@@ -9,6 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
 import * as Docs from "./support/Docs.ts"
+import * as Machines from "./support/Machines.ts"
+import * as Samples from "./support/Samples.ts"
 
 const sandboxWith = Effect.fnUntraced(function* (more: ReadonlyArray<Directory.Result>) {
   const box = yield* Cli.sandbox
@@ -108,6 +110,42 @@ describe("results --sqlite", () => {
       assert.strictEqual(statSync(box.path("case.sqlite")).mode & 0o777, 0o600)
       assert.isFalse(box.entries().some((name) => name.includes(".part")))
     }).pipe(Effect.scoped),
+  )
+
+  it.live("has a row for each machine, and for each session of which the journal alone knows", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const { version: _, ...ended } = Directory.action(3, { status: "Failed", commands: [] })
+      Directory.fill(box, {
+        results: [{ machine: 0, bytes: Directory.script() }],
+        actions: [0, 1].map((machine) => Directory.action(machine)),
+        failed: [Directory.failed(1, "not found")],
+        sessions: [
+          Directory.entry("started", 2, { machineActionId: Samples.action(2) }),
+          Directory.entry("ended", 3, { action: ended }),
+          // A run that was repeated records the end again.
+          Directory.entry("ended", 3, { action: ended }),
+          Directory.entry("notStarted", 4),
+        ],
+      })
+      const { exitCode, stderr } = yield* box.run({ args: ["results", "results", "--sqlite", "case.sqlite"] })
+      assert.strictEqual(exitCode, 0, stderr)
+      using database = new DatabaseSync(box.path("case.sqlite"), { readOnly: true })
+      const rows = (query: string) => plain(database.prepare(query).all())
+      const id = (machine: number) => Machines.machineAt(machine)
+      assert.deepStrictEqual(rows("SELECT * FROM machines ORDER BY machine_id"), [
+        { machine_id: id(0), machine: "ws-0.contoso.com", state: "results", reason: "" },
+        { machine_id: id(1), machine: "ws-1.contoso.com", state: "download failed", reason: "not found" },
+        { machine_id: id(2), machine: id(2), state: "not finished", reason: "Offline or in progress" },
+        { machine_id: id(3), machine: "ws-3.contoso.com", state: "session failed", reason: "Failed" },
+        { machine_id: id(4), machine: id(4), state: "not started", reason: "The service refused the session" },
+      ])
+      assert.deepStrictEqual(rows("SELECT machine, status FROM actions ORDER BY machine"), [
+        { machine: "ws-0.contoso.com", status: "Succeeded" },
+        { machine: "ws-1.contoso.com", status: "Succeeded" },
+        { machine: "ws-3.contoso.com", status: "Failed" },
+      ])
+    }),
   )
 
   it.live("answers the queries of docs/report.md", () =>

@@ -109,6 +109,20 @@ describe("stack", () => {
     }),
   )
 
+  it.live("says what is in no group also to who reads lines, and that there is no such script", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      const lines = yield* box.run(stack("--by", ".Path", "--json"))
+      assert.lengthOf(Cli.ndjson(lines.stdout), 2)
+      assert.strictEqual(lines.stderr, "live-response: 1 of 5 script results have no field .Path.\n")
+      const misspelt = "No script result is of c.ps1; --by script shows the names of the scripts."
+      const csv = yield* box.run(stack("--script", "c.ps1", "--format", "csv"))
+      assert.deepStrictEqual([csv.stderr, csv.exitCode], [`live-response: ${misspelt}\n`, 0])
+      const { stdout } = yield* box.run(stack("--script", "c.ps1"))
+      assert.strictEqual(stdout, `0 groups of 0 script results, the rarest first.\n${misspelt}\n`)
+    }),
+  )
+
   it.live("counts no file that was changed, and says so", () =>
     Effect.gen(function* () {
       const box = yield* sandbox

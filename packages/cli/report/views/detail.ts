@@ -5,12 +5,6 @@ import { type Child, button, copy, h } from "../dom.ts"
 import { bytes, count, counted, time } from "../format.ts"
 import type { Model } from "../model.ts"
 
-/** The address of a machine's page. */
-export const machineAddress = (machine: number): string => `#machine/${machine}`
-
-/** The machine whose page has an address, or -1. */
-export const machineAt = (address: string): number => Number(/^#machine\/(\d+)$/.exec(address)?.[1] ?? -1)
-
 /** Names and values. Those without a value are left out. */
 export const facts = (...rows: ReadonlyArray<readonly [name: string, value: Child]>): HTMLElement =>
   h(
@@ -61,7 +55,7 @@ export const resultFacts = (model: Model, row: number, namesMachine = true): Rea
   const size = results.bytes[row] ?? 0
   return [
     facts(
-      ["Machine", namesMachine && h("a", { href: machineAddress(machine) }, model.machineName(machine))],
+      ["Machine", namesMachine && h("a", { href: model.machineAddress(machine) }, model.machineName(machine))],
       ["Source", model.text(results.source[row])],
       ["Kind", model.kind(row)],
       ["Problem", model.text(results.problem[row])],

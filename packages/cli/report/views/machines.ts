@@ -7,7 +7,7 @@ import { bytes, count, counted, time } from "../format.ts"
 import { type Data, Grid } from "../grid.ts"
 import type { Model } from "../model.ts"
 import { stateLabels, states } from "../../src/commands/report/payload.ts"
-import { facts, machineAddress, resultFacts } from "./detail.ts"
+import { facts, resultFacts } from "./detail.ts"
 import { allRows } from "./results.ts"
 
 const stateTexts = new Texts(states.map((state) => stateLabels[state]))
@@ -32,12 +32,11 @@ const columnsOf = (model: Model): ReadonlyArray<Column> => {
   ]
 }
 
-const openMachine = (machine: number) => location.assign(machineAddress(machine))
-
 const dataOf = (model: Model): Data => ({
   columns: columnsOf(model),
   rows: allRows(model.payload.machines.id.length),
-  onOpen: openMachine,
+  keyOf: (machine) => model.machineKey(machine),
+  onOpen: (machine) => location.assign(model.machineAddress(machine)),
 })
 
 /** The view of all machines. */

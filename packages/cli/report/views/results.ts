@@ -28,13 +28,19 @@ const sizes = (model: Model) =>
 const outputLengths = ({ results }: Model) =>
   results.outputCharacters.map((length, row) => (results.output[row] === -1 ? null : length))
 
+const outputShape = { key: "outputCharacters", isPrinted: false, label: "Output", width: 5.5 }
+
+/** The beginning of the output of each row. */
+const outputStarts = ({ payload: { outputs, results } }: Model) =>
+  results.output.map((output) => outputs.start[output] ?? 0)
+
 const columnsOf = (model: Model): ReadonlyArray<Column> => {
   const { machines } = model.payload
   const { results } = model
   const text = (shape: Parameters<typeof textColumn>[0], indexes: ArrayLike<number>) =>
     textColumn(shape, model.texts, indexes)
   return [
-    text({ key: "machine", label: "Machine", width: 10, grow: 1.2 }, ofMachine(model, machines.name)),
+    text({ key: "machine", label: "Machine", width: 11.5, grow: 1.2 }, ofMachine(model, machines.name)),
     text({ key: "source", label: "Script or file", width: 8, grow: 1 }, results.source),
     textColumn({ key: "kind", label: "Kind", width: 5.5 }, kindTexts, results.kind),
     numberColumn({ key: "exitCode", label: "Exit code", width: 5.5 }, results.exitCode, String),
@@ -43,11 +49,11 @@ const columnsOf = (model: Model): ReadonlyArray<Column> => {
       { key: "errors", label: "Errors or problem", width: 8, grow: 1 },
       results.errors.map((error, row) => error || (results.problem[row] ?? 0)),
     ),
-    numberColumn(
-      { key: "outputCharacters", isPrinted: false, label: "Output", width: 5.5 },
-      outputLengths(model),
-      count,
-    ),
+    {
+      ...numberColumn(outputShape, outputLengths(model), count),
+      // It shows how long outputs are, and the search finds what they say.
+      mark: text(outputShape, outputStarts(model)).mark,
+    },
     numberColumn({ key: "bytes", label: "Size", width: 5.5 }, sizes(model), bytes),
     timeColumn({ key: "finished", label: "Finished", width: 13.5 }, results.at, time, iso),
     text({ key: "actionId", isPrinted: false, label: "Machine action", width: 6, grow: 0.6 }, results.actionId),
@@ -66,6 +72,7 @@ const openResult = (model: Model, row: number): void => Panel.open(titleOf(model
 export const dataOf = (model: Model, rows: Int32Array): Data => ({
   columns: columnsOf(model),
   rows,
+  keyOf: (row) => model.target(row),
   onOpen: (row) => openResult(model, row),
 })
 

@@ -8,7 +8,6 @@ import { type Data, Grid } from "../grid.ts"
 import { type Groups, group, type Values } from "../grouping.ts"
 import type { Model } from "../model.ts"
 import * as Panel from "../panel.ts"
-import { machineAddress } from "./detail.ts"
 import { allRows } from "./results.ts"
 
 /** A value that results are stacked by: what it is of a row, and how it is shown. */
@@ -137,7 +136,7 @@ const groupFacts = (model: Model, value: string, rows: Int32Array, onShow: () =>
       { class: "plain" },
       machines
         .slice(0, mostMachines)
-        .map((machine) => h("li", {}, h("a", { href: machineAddress(machine) }, model.machineName(machine)))),
+        .map((machine) => h("li", {}, h("a", { href: model.machineAddress(machine) }, model.machineName(machine)))),
     ),
   ]
 }
@@ -163,8 +162,9 @@ type OnShow = (label: string, targets: ReadonlySet<string>) => void
 /** The groups of a key as a table: of all scripts, or of those with one name. */
 const dataOf = (model: Model, key: Key, source: number | undefined, onShow: OnShow): Data => {
   const groups = stackBy(model, key, source)
+  const idOf = (i: number) => groups.ids[i] ?? 0
   const open = (i: number) => {
-    const id = groups.ids[i] ?? 0
+    const id = idOf(i)
     const rows = groups.rowsOf(id)
     const value = key.show(id)
     const [line = ""] = value.split("\n")
@@ -173,7 +173,12 @@ const dataOf = (model: Model, key: Key, source: number | undefined, onShow: OnSh
       groupFacts(model, value, rows, () => onShow(`${key.label}: ${line}`, model.targetsOf(rows))),
     )
   }
-  return { columns: columnsOf(groups, key.show), rows: allRows(groups.ids.length), onOpen: open }
+  return {
+    columns: columnsOf(groups, key.show),
+    rows: allRows(groups.ids.length),
+    keyOf: (i) => key.show(idOf(i)),
+    onOpen: open,
+  }
 }
 
 /** The names of the scripts whose results there are. */

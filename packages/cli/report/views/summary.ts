@@ -2,7 +2,7 @@
  * The counts of a report, which add up.
  */
 import { chart } from "../chart.ts"
-import { type Child, h } from "../dom.ts"
+import { become, type Child, h } from "../dom.ts"
 import { bytes, count, counted, duration, time } from "../format.ts"
 import type { Model } from "../model.ts"
 import { barsOf, windowBars } from "../timeline.ts"
@@ -196,7 +196,7 @@ const charts = (model: Model): Child => {
   ]
 }
 
-export const view = (model: Model): HTMLElement =>
+const elementOf = (model: Model): HTMLElement =>
   h(
     "div",
     { class: "scroll summary-view", tabindex: 0, role: "region", "aria-label": "Summary" },
@@ -205,3 +205,8 @@ export const view = (model: Model): HTMLElement =>
     h("div", { class: "blocks" }, machinesTable(model), kindsTable(model), reasonsTable(model), scriptsTable(model)),
     charts(model),
   )
+
+export const view = (first: Model) => {
+  const element = elementOf(first)
+  return { element, update: (newer: Model) => become(element, elementOf(newer)) }
+}

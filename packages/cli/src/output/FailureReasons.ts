@@ -4,10 +4,13 @@
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
 
-const ids = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?::\d{1,3})?/gi
+/** Of machine actions, results and machines. */
+const ids = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?::\d{1,3})?|\b[0-9a-f]{40}\b/gi
 
-/** A message without the ids in it, so that the same failure of many machines is one reason. */
-export const reasonOf = (message: string): string => message.replaceAll(ids, "<id>")
+const hashes = /\b[0-9a-f]{64}\b/gi
+
+/** A message without the ids and the SHA-256 in it, so that the same failure of many machines is one reason. */
+export const reasonOf = (message: string): string => message.replaceAll(ids, "<id>").replaceAll(hashes, "<hash>")
 
 /** So many different reasons are counted one by one. Scripts and servers may write anything into theirs. */
 const mostReasons = 1_000

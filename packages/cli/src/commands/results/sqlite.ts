@@ -14,6 +14,8 @@ import * as Stream from "effect/Stream"
 import * as OutputFile from "../../input/OutputFile.ts"
 import type * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
+import * as DirectoryReader from "../report/directoryReader.ts"
+import { type Machine, Machines, outcomeOf } from "../report/machineOutcomes.ts"
 
 /** `docs/report.md` describes the columns. Times are ISO 8601 in UTC, which SQLite's date functions read. */
 const schema = `
@@ -21,6 +23,7 @@ const schema = `
     action_id TEXT PRIMARY KEY, machine_id TEXT, machine TEXT, status TEXT, requestor TEXT, comment TEXT,
     created TEXT, updated TEXT
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE machines (machine_id TEXT, machine TEXT, state TEXT, reason TEXT) STRICT;
   CREATE TABLE results (
     action_id TEXT, command INTEGER, kind TEXT, machine_id TEXT, machine TEXT, source TEXT, exit_code INTEGER,
     output TEXT, output_characters INTEGER, normalised TEXT, first_line TEXT, errors TEXT, errors_characters INTEGER,
@@ -57,6 +60,12 @@ const actionValues = (action: ActionsFileReader.KnownAction): ReadonlyArray<Valu
   isoOf(action.created),
   isoOf(action.updated),
 ]
+
+/** What became of a machine, as in the report. */
+const machineValues = (machine: Machine): ReadonlyArray<Value> => {
+  const { reason, state } = outcomeOf(machine)
+  return [machine.id, machine.name || machine.id, state, reason]
+}
 
 const scriptValues = (row: ResultRows.ResultRow): ReadonlyArray<Value> => {
   if (row.kind !== "script") return [null, null, null, null, null, null, null]
@@ -101,10 +110,12 @@ const writerOf = (database: DatabaseSync) => {
   // The file has its name only when it is complete, so a crash needs no journal.
   database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; ${schema}`)
   const insertAction = database.prepare(insertInto("actions", 8))
+  const insertMachine = database.prepare(insertInto("machines", 4))
   const insertResult = database.prepare(insertInto("results", 20))
   const insertField = database.prepare(insertInto("fields", 5))
   return {
     addAction: (action: ActionsFileReader.KnownAction) => insertAction.run(...actionValues(action)),
+    addMachine: (machine: Machine) => insertMachine.run(...machineValues(machine)),
     addRow: (row: ResultRows.ResultRow) => {
       insertResult.run(...resultValues(row))
       if (row.kind === "script") addFields(insertField, row)
@@ -131,19 +142,31 @@ export const write = Effect.fnUntraced(function* (files: PrivateDirectory, file:
     attempt(() => new DatabaseSync(path)),
     (database) => Effect.sync(() => database.isOpen && database.close()),
   )
-  const { actions, rows } = yield* ResultRows.read(files, { limit: Stack.longestOutput })
+  const { actions, damaged, rows } = yield* ResultRows.read(files, { limit: Stack.longestOutput })
   const writer = yield* attempt(() => writerOf(database))
-  yield* attempt(() => actions.forEach(writer.addAction))
+  const machines = new Machines()
+  const known = new Map(actions)
+  const addAction = (action: ActionsFileReader.KnownAction) => {
+    machines.addAction(action)
+    known.set(action.id, action)
+  }
+  for (const action of actions.values()) machines.addAction(action)
+  yield* DirectoryReader.addAllSessions(files, { machines, addAction }, (id) => actions.has(id), damaged)
   const count = yield* Stream.runFoldEffect(
     rows,
     () => 0,
     (count, row) =>
       Effect.as(
-        attempt(() => writer.addRow(row)),
+        attempt(() => {
+          machines.addRow(row, count)
+          writer.addRow(row)
+        }),
         count + 1,
       ),
   )
   yield* attempt(() => {
+    known.forEach(writer.addAction)
+    machines.all.forEach(writer.addMachine)
     writer.finish()
     database.close()
   })

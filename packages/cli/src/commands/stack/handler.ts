@@ -70,7 +70,11 @@ export const print = Effect.fnUntraced(
     const groups = stack.groups()
     if (options.format === "json" || options.format === "csv") {
       const printRow = yield* RowPrinter.make({ columns, format: options.format, toJson })
-      return yield* Effect.forEach(groups, printRow, { discard: true })
+      yield* Effect.forEach(groups, printRow, { discard: true })
+      // A group that is not there would say that there is nothing to find.
+      return yield* Effect.forEach(gaps(counts, options), (gap) => StandardError.write(`live-response: ${gap}`), {
+        discard: true,
+      })
     }
     yield* Console.log(text(groups, counts, options))
   },
@@ -153,32 +157,36 @@ const columns: ReadonlyArray<Table.Column<MachineGroup>> = [
   },
 ]
 
-const text = (groups: ReadonlyArray<MachineGroup>, counts: Counts, { by, limit }: Options): string => {
+const text = (groups: ReadonlyArray<MachineGroup>, counts: Counts, options: Options): string => {
+  const { limit } = options
   const fitting = Table.fitting(columns, process.stdout.columns ?? Table.widthWithoutTerminal)
   const rows = groups.slice(0, limit).map((group) => Table.row(fitting, group))
-  return [...(rows.length === 0 ? [] : [Table.header(fitting), ...rows]), ...notes(groups, counts, by, limit)].join(
-    "\n",
-  )
+  return [...(rows.length === 0 ? [] : [Table.header(fitting), ...rows]), ...notes(groups, counts, options)].join("\n")
 }
 
-const notes = (
-  groups: ReadonlyArray<MachineGroup>,
-  counts: Counts,
-  by: string,
-  limit: number,
-): ReadonlyArray<string> => [
+const notes = (groups: ReadonlyArray<MachineGroup>, counts: Counts, options: Options): ReadonlyArray<string> => [
   `${Format.counted(groups.length, "group")} of ${Format.counted(counts.stacked, "script result")}, the rarest first.`,
-  ...(groups.length <= limit
-    ? []
-    : [`Shown: ${Format.count(limit)} of ${Format.count(groups.length)} groups; --limit ${groups.length} shows all.`]),
-  ...(counts.stacked === counts.results
+  ...(groups.length <= options.limit
     ? []
     : [
-        `${Format.count(counts.results - counts.stacked)} of ${Format.counted(counts.results, "script result")} have no field ${printable(by)}.`,
+        `Shown: ${Format.count(options.limit)} of ${Format.count(groups.length)} groups; --limit ${groups.length} shows all.`,
       ]),
-  ...(counts.truncated === 0
+  ...gaps(counts, options),
+]
+
+/** What is in no group, or not with all that it has. */
+const gaps = ({ results, stacked, truncated }: Counts, { by, script }: Options): ReadonlyArray<string> => [
+  ...(results > 0 || Option.isNone(script)
+    ? []
+    : [`No script result is of ${printable(script.value)}; --by script shows the names of the scripts.`]),
+  ...(stacked === results
     ? []
     : [
-        `${Format.count(counts.truncated)} of ${Format.counted(counts.results, "script result")} are longer than ${Format.count(longestOutput)} characters, of which only the first were compared.`,
+        `${Format.count(results - stacked)} of ${Format.counted(results, "script result")} have no field ${printable(by)}.`,
+      ]),
+  ...(truncated === 0
+    ? []
+    : [
+        `${Format.count(truncated)} of ${Format.counted(results, "script result")} are longer than ${Format.count(longestOutput)} characters, of which only the first were compared.`,
       ]),
 ]
