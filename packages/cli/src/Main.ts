@@ -47,10 +47,10 @@ import { stack } from "./commands/stack/command.ts"
 import { status } from "./commands/status/command.ts"
 import { tenants } from "./commands/tenants/command.ts"
 import { verify } from "./commands/verify/command.ts"
-import { ConfigFlag, FileOf, withFile } from "./flags/ConfigFlag.ts"
+import { ConfigFlag, describeVariable, naming, withFile } from "./flags/ConfigFlag.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
-import { Failure, usage } from "./Failure.ts"
+import { Failure, inWords, usage } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
 import { CommandLine } from "./flags/CommandLine.ts"
 import * as HelpPages from "./HelpPages.ts"
@@ -133,9 +133,11 @@ const reportInvocation = Effect.fnUntraced(function* (
   commandPath: ReadonlyArray<string>,
 ) {
   if (error === undefined) return
-  const file = error instanceof FlagTypes.InvalidVariable ? yield* (yield* FileOf)(error.option) : ""
-  const text = TerminalText.withoutSecrets(printable(`${file}${usageText(error)}`))
-  yield* reportFailure(`live-response: ${text} (see ${commandPath.join(" ")} --help)`)
+  const problem = inWords(usageText(error))
+  const isVariable = error instanceof FlagTypes.InvalidVariable
+  const text = isVariable ? yield* describeVariable(error.option, problem) : problem
+  const shown = TerminalText.withoutSecrets(printable(text))
+  yield* reportFailure(`live-response: ${shown} (see ${commandPath.join(" ")} --help)`)
 })
 
 /** Prints help as wide as the terminal, and a usage error in one line, where Effect's default prints the whole help first. */
@@ -256,6 +258,8 @@ export const run = (args: ReadonlyArray<string>) =>
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(Telemetry.layer),
+    // Of telemetry; what a command fails with is named by `withFile`.
+    Effect.catch(naming),
     Effect.provideService(NodeCredential.Prompt, (message) => StandardError.write(printable(message))),
     StandardOutput.whileOpen,
     // If standard output failed, other errors are consequences of it.

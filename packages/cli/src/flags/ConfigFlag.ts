@@ -3,6 +3,7 @@
  */
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as NodeEnvironment from "@live-response/node/NodeEnvironment"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
@@ -45,17 +46,57 @@ const isAction = (arg: string): boolean =>
 /** Only a program that has a file loads what reads it. */
 const loadConfigFile = Effect.promise(() => import("../input/ConfigFile.ts"))
 
-/** The start of a message about a variable: the file that set it, if one did. */
-export const FileOf = Context.Reference<(variable: string) => Effect.Effect<string>>("@live-response/cli/FileOf", {
-  defaultValue: () => () => Effect.succeed(""),
+/** A configuration file, and the variables that it sets: those that the environment has not. */
+interface Configured {
+  readonly file: string
+  readonly variables: Readonly<Record<string, string>>
+}
+
+const ConfiguredBy = Context.Reference<Configured | undefined>("@live-response/cli/ConfiguredBy", {
+  defaultValue: () => undefined,
 })
 
-/** A failure that names the file whose variable is wrong. */
-const naming = (fileOfVariable: (variable: string) => Effect.Effect<string>) =>
-  Effect.fnUntraced(function* <E>(error: E): Effect.fn.Return<never, E | Failure> {
-    if (!(error instanceof Failure) || error.variable === undefined) return yield* Effect.fail(error)
-    return yield* new Failure({ code: error.code, text: `${yield* fileOfVariable(error.variable)}${error.message}` })
-  })
+/** The start of a message about a variable: the file that sets it, if one does. */
+const originOf = (variable: string, configured: Configured | undefined): string =>
+  configured !== undefined && variable in configured.variables ? `${configured.file}: ` : ""
+
+const namesFile = (variable: string): boolean => /_(?:FILE|PATH|OUT|SPOOL|CREDENTIALS)$/.test(variable)
+
+/** The end of a message about a file or directory that a variable of the file names. */
+const sourceOf = (message: string, { file, variables }: Configured): string => {
+  const words = message.split(/[\s:;,()]+/)
+  const isNamed = (path: string) => words.some((word) => word === path || word.startsWith(`${path}/`))
+  const found = Object.entries(variables).find(([variable, path]) => namesFile(variable) && isNamed(path))
+  return found === undefined ? "" : `; ${file} sets ${found[0]}`
+}
+
+const secrets: ReadonlySet<string> = new Set(NodeEnvironment.secretVariables)
+
+/** A value that is no secret: secrets that machines make are longer, and an address may have a password. */
+const isHarmless = (value: string): boolean => value.length <= 30 && !/[:@=]/.test(value)
+
+/** The end of a message about a variable that is wrong: its value, unless that could be a secret. */
+const valueOf = (variable: string): Effect.Effect<string> =>
+  Config.option(Config.NonEmptyString(variable)).pipe(
+    Effect.map(Option.filter((value) => !secrets.has(variable) && isHarmless(value))),
+    Effect.map(Option.match({ onNone: () => "", onSome: (value) => `; got "${value}"` })),
+    Effect.orElseSucceed(() => ""),
+  )
+
+/** A message about a variable that is wrong, with the file that sets it and its value. */
+export const describeVariable = Effect.fnUntraced(function* (variable: string, problem: string) {
+  return `${originOf(variable, yield* ConfiguredBy)}${problem}${yield* valueOf(variable)}`
+})
+
+/** Fails with the configuration file that sets what is wrong, and with the value of a variable. */
+export const naming = Effect.fnUntraced(function* <E>(error: E): Effect.fn.Return<never, E | Failure> {
+  if (!(error instanceof Failure)) return yield* Effect.fail(error)
+  const { code, message, variable } = error
+  if (variable !== undefined) return yield* new Failure({ code, text: yield* describeVariable(variable, message) })
+  const configured = yield* ConfiguredBy
+  const source = configured === undefined ? "" : sourceOf(message, configured)
+  return yield* source === "" ? error : new Failure({ code, text: `${message}${source}` })
+})
 
 const readNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   const { read } = yield* loadConfigFile
@@ -76,25 +117,32 @@ const isNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   return Option.isSome(yield* Effect.mapError(Config.option(Config.NonEmptyString(variable)), fromError))
 })
 
+/** The variables that the environment does not set as well. */
+const withoutThoseOf = (
+  environment: ConfigProvider.ConfigProvider,
+  variables: Readonly<Record<string, string>>,
+): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.filter(Object.entries(variables), ([variable]) =>
+    Config.option(Config.NonEmptyString(variable)).pipe(
+      Effect.map(Option.isNone),
+      Effect.orElseSucceed(() => true),
+    ),
+  ).pipe(Effect.map(Object.fromEntries), Effect.provideService(ConfigProvider.ConfigProvider, environment))
+
 /** Runs a command line under the environment, with the file's variables where the environment has none. */
 export const withFile =
   (args: ReadonlyArray<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      if (args.some(isAction) || !(yield* isNamed(args))) return yield* effect
+      const named = Effect.catch(effect, naming)
+      if (args.some(isAction) || !(yield* isNamed(args))) return yield* named
       const environment = yield* ConfigProvider.ConfigProvider
       const { file, variables } = yield* readNamed(args)
       const provider = ConfigProvider.orElse(environment, ConfigProvider.fromEnvRecord(variables))
-      const fileOfVariable = (variable: string) =>
-        Config.option(Config.NonEmptyString(variable)).pipe(
-          Effect.provideService(ConfigProvider.ConfigProvider, environment),
-          Effect.map((own) => (variable in variables && Option.isNone(own) ? `${file}: ` : "")),
-          Effect.orElseSucceed(() => ""),
-        )
-      const fileOfFormat = yield* fileOfVariable(LogFormat.variable)
-      return yield* (fileOfFormat === "" ? effect : Effect.andThen(LogFormat.use(fileOfFormat), effect)).pipe(
-        Effect.catch(naming(fileOfVariable)),
-        Effect.provideService(FileOf, fileOfVariable),
+      const configured = { file, variables: yield* withoutThoseOf(environment, variables) }
+      const fileOfFormat = originOf(LogFormat.variable, configured)
+      return yield* (fileOfFormat === "" ? named : Effect.andThen(LogFormat.use(fileOfFormat), named)).pipe(
+        Effect.provideService(ConfiguredBy, configured),
         Effect.provideService(ConfigProvider.ConfigProvider, provider),
       )
     })
