@@ -7,6 +7,15 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Cli from "./support/Cli.ts"
 
 describe("demo and simulate", { concurrent: true }, () => {
+  it.live.runIf(process.platform !== "win32")("demo says what to do where it can't write a temporary file", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const ended = yield* box.run({ args: ["demo", "--run"], env: { TMPDIR: "/nowhere" } })
+      assert.strictEqual(ended.exitCode, 4, ended.stderr)
+      assert.match(ended.stderr, /: can't write a temporary file \(there is no such file\); set TMPDIR [^\n]+\n$/)
+    }),
+  )
+
   it.live("demo downloads a batch with every fault, and nothing twice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
