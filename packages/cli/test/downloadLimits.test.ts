@@ -135,7 +135,8 @@ describe("limits of a download", () => {
           ["/proc/foo", "/proc/foo"],
           ["/proc", "/proc/.lock"],
         ] as const) {
-          const ended = yield* box.run(Cli.download(server, "--out", out, at(0)))
+          const { args, env = {} } = Cli.download(server, at(0))
+          const ended = yield* box.run({ args: args.map((arg) => (arg === "results" ? out : arg)), env })
           assert.deepStrictEqual(
             { code: ended.exitCode, err: ended.stderr },
             {

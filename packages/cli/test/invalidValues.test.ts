@@ -10,7 +10,7 @@ import * as ServedSimulator from "./support/ServedSimulator.ts"
 const target = "988cc94e-7a8f-4b28-ab65-54970c5d5018:0"
 const download = ["download", target]
 const run = ["run", "a".repeat(40), "--script", "collect.ps1"]
-const serve = ["serve", "--object-store", "file:///nowhere"]
+const serve = ["serve", "--object-store", "file:///proc/nowhere"]
 
 /** What no number, duration, size or date can be. */
 const absurd = ["-1", "1e308", "99999999999d", "99999999999999999999", "NaN", "Infinity", "0x10", "1.5", " ", "🙂"]
@@ -153,6 +153,14 @@ describe("an invalid value is a usage error that names it", () => {
       for (const value of [...absurd.filter((value) => value !== " "), ...values]) {
         assertUsage(yield* runWith(args, { [name]: value }), value, name)
       }
+    }),
+  )
+
+  it.live("says that a flag is given twice", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr } = yield* runWith([...download, "--out", "a", "-o", "b"], {})
+      assert.strictEqual(exitCode, 2)
+      assert.match(stderr, /^live-response: --out is given 2 times; give it once \(see /)
     }),
   )
 

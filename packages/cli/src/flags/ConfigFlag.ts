@@ -3,12 +3,11 @@
  */
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as NodeEnvironment from "@live-response/node/NodeEnvironment"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { ConfiguredBy, naming, originOf } from "../ConfigOrigin.ts"
 import { Failure, fromError } from "../Failure.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 import * as LogFormat from "../output/LogFormat.ts"
@@ -46,58 +45,6 @@ const isAction = (arg: string): boolean =>
 /** Only a program that has a file loads what reads it. */
 const loadConfigFile = Effect.promise(() => import("../input/ConfigFile.ts"))
 
-/** A configuration file, and the variables that it sets: those that the environment has not. */
-interface Configured {
-  readonly file: string
-  readonly variables: Readonly<Record<string, string>>
-}
-
-const ConfiguredBy = Context.Reference<Configured | undefined>("@live-response/cli/ConfiguredBy", {
-  defaultValue: () => undefined,
-})
-
-/** The start of a message about a variable: the file that sets it, if one does. */
-const originOf = (variable: string, configured: Configured | undefined): string =>
-  configured !== undefined && variable in configured.variables ? `${configured.file}: ` : ""
-
-const namesFile = (variable: string): boolean => /_(?:FILE|PATH|OUT|SPOOL|CREDENTIALS)$/.test(variable)
-
-/** The end of a message about a file or directory that a variable of the file names. */
-const sourceOf = (message: string, { file, variables }: Configured): string => {
-  const words = message.split(/[\s:;,()]+/)
-  const isNamed = (path: string) => words.some((word) => word === path || word.startsWith(`${path}/`))
-  const found = Object.entries(variables).find(([variable, path]) => namesFile(variable) && isNamed(path))
-  return found === undefined ? "" : `; ${file} sets ${found[0]}`
-}
-
-const secrets: ReadonlySet<string> = new Set(NodeEnvironment.secretVariables)
-
-/** A value that is no secret: secrets that machines make are longer, and an address may have a password. */
-const isHarmless = (value: string): boolean => value.length <= 30 && !/[:@=]/.test(value)
-
-/** The end of a message about a variable that is wrong: its value, unless that could be a secret. */
-const valueOf = (variable: string): Effect.Effect<string> =>
-  Config.option(Config.NonEmptyString(variable)).pipe(
-    Effect.map(Option.filter((value) => !secrets.has(variable) && isHarmless(value))),
-    Effect.map(Option.match({ onNone: () => "", onSome: (value) => `; got "${value}"` })),
-    Effect.orElseSucceed(() => ""),
-  )
-
-/** A message about a variable that is wrong, with the file that sets it and its value. */
-export const describeVariable = Effect.fnUntraced(function* (variable: string, problem: string) {
-  return `${originOf(variable, yield* ConfiguredBy)}${problem}${yield* valueOf(variable)}`
-})
-
-/** Fails with the configuration file that sets what is wrong, and with the value of a variable. */
-export const naming = Effect.fnUntraced(function* <E>(error: E): Effect.fn.Return<never, E | Failure> {
-  if (!(error instanceof Failure)) return yield* Effect.fail(error)
-  const { code, message, variable } = error
-  if (variable !== undefined) return yield* new Failure({ code, text: yield* describeVariable(variable, message) })
-  const configured = yield* ConfiguredBy
-  const source = configured === undefined ? "" : sourceOf(message, configured)
-  return yield* source === "" ? error : new Failure({ code, text: `${message}${source}` })
-})
-
 const readNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   const { read } = yield* loadConfigFile
   const typed = fileOf(args)
@@ -134,7 +81,7 @@ export const withFile =
   (args: ReadonlyArray<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      const named = Effect.catch(effect, naming)
+      const named = effect.pipe(Effect.catch(naming))
       if (args.some(isAction) || !(yield* isNamed(args))) return yield* named
       const environment = yield* ConfigProvider.ConfigProvider
       const { file, variables } = yield* readNamed(args)
