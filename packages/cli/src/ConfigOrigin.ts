@@ -44,7 +44,7 @@ const sourceOf = (message: string, { file, variables }: Configured): string => {
 
 const secrets: ReadonlySet<string> = new Set(NodeEnvironment.secretVariables)
 
-/** A value that is no secret: secrets that machines make are longer, and an address may have a password. */
+/** A value that can't be a secret: secrets that machines make are longer, and an address may have a password. */
 const isHarmless = (value: string): boolean => value.length <= 30 && !/[:@=]/.test(value)
 
 /** The end of a message about a variable that is wrong: its value, unless that could be a secret. */

@@ -56,7 +56,7 @@ export const fromError = (error: CommandError | Failure): Failure => {
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** A variable is wrong. `ConfigOrigin.ts` adds the file that sets it, and its value where that is no secret. */
+/** A variable is wrong. `ConfigOrigin.ts` adds the file that sets it, and its value unless that may be a secret. */
 export const ofVariable = (variable: string, problem: string): Failure =>
   new Failure({ code: exitCode.usage, text: `${variable}: ${problem}`, variable })
 

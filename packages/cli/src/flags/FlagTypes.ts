@@ -89,7 +89,7 @@ export const url = (name: string, sentence: string, facts?: Facts) =>
     describe(sentence, facts),
   )
 
-/** The value of a variable is wrong, and no flag was typed. `ConfigOrigin.describeVariable` shows it where it is no secret. */
+/** The value of a variable is wrong, and no flag was typed. `ConfigOrigin.describeVariable` shows it unless it may be. */
 export class InvalidVariable extends CliError.InvalidValue {
   override get message(): string {
     return `${this.option}: expected ${this.expected}`

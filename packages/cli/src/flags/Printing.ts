@@ -24,7 +24,7 @@ export const rows = (what: string, usual = "table on a terminal, else columns se
   format: Flag.Literals("format", ["table", "json", "csv"]).pipe(
     Flag.optional,
     Flag.withMetavar("FORMAT"),
-    FlagTypes.describe("How rows are printed; csv is made safe for spreadsheets, and json has the exact texts", {
+    FlagTypes.describe("How rows are printed; csv is safe for spreadsheets, json has the exact texts", {
       default: usual,
     }),
   ),

@@ -22,7 +22,7 @@ export const at =
   <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
     Effect.mapError(effect, fromPlatformError(path))
 
-/** The error of what could not be created in a directory that is there: one such as /proc is no place for new files. */
+/** The error of what could not be created in a directory that is there: /proc, for example, takes none. */
 export const ofNew =
   (path: string) =>
   (error: PlatformError): StoreError =>
