@@ -56,12 +56,21 @@ export const fromError = (error: CommandError | Failure): Failure => {
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The value of a wrong variable may be a secret, and is not shown. */
+/** A variable is wrong. `ConfigOrigin.ts` adds the file that sets it, and its value unless that may be a secret. */
 export const ofVariable = (variable: string, problem: string): Failure =>
   new Failure({ code: exitCode.usage, text: `${variable}: ${problem}`, variable })
 
 /** The name of the wrong variable, and what is expected. */
 const ofConfig = ({ cause, message }: Config.ConfigError): Failure => {
   const [issue] = cause._tag === "SchemaError" ? issuesOf(cause.issue).issues : []
-  return issue === undefined ? usage(message) : ofVariable(String(issue.path?.[0]), issue.message)
+  if (issue === undefined) return usage(message)
+  return ofVariable(String(issue.path?.[0]), inWords(issue.message.replace(/^Expected /, "expected ")))
 }
+
+const switches = '"true" | "yes" | "on" | "1" | "y" | "false" | "no" | "off" | "0" | "n"'
+
+/** What Effect expects of a value: a choice is a list of words, where Effect writes a type of TypeScript. */
+export const inWords = (text: string): string =>
+  text
+    .replace(switches, "true or false")
+    .replace(/\S+(?: \| \S+)+/, (choices) => `one of ${choices.replaceAll('"', "").replaceAll(" | ", ", ")}`)

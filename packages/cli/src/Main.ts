@@ -47,10 +47,11 @@ import { stack } from "./commands/stack/command.ts"
 import { status } from "./commands/status/command.ts"
 import { tenants } from "./commands/tenants/command.ts"
 import { verify } from "./commands/verify/command.ts"
-import { ConfigFlag, FileOf, withFile } from "./flags/ConfigFlag.ts"
+import * as ConfigOrigin from "./ConfigOrigin.ts"
+import { ConfigFlag, withFile } from "./flags/ConfigFlag.ts"
 import * as DebugSwitches from "./DebugSwitches.ts"
 import { exitCode } from "./ExitCode.ts"
-import { Failure, usage } from "./Failure.ts"
+import { Failure, inWords, usage } from "./Failure.ts"
 import * as FlagTypes from "./flags/FlagTypes.ts"
 import { CommandLine } from "./flags/CommandLine.ts"
 import * as HelpPages from "./HelpPages.ts"
@@ -119,9 +120,15 @@ const suggestionsOf = (error: CliError.UnrecognizedOption | CliError.UnknownSubc
   return KnownWords.close(HelpPages.unknownName(command, names)?.known ?? [], error.subcommand).slice(0, 1)
 }
 
+/** A flag that was typed too often: Effect calls the number of times its value. */
+const repeated = (error: CliError.NonShowHelpErrors): string | undefined => {
+  if (error._tag !== "InvalidValue" || error.expected !== "at most 1 value") return undefined
+  return `--${error.option} is given ${error.value.replace(" occurrences", "")} times; give it once`
+}
+
 /** An error of the command line, in one line. */
 const usageText = (error: CliError.NonShowHelpErrors): string => {
-  if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return error.message
+  if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return repeated(error) ?? error.message
   const [problem = ""] = error.message.split("\n")
   const suggestions = suggestionsOf(error)
   return suggestions.length === 0 ? problem : `${problem}; did you mean ${suggestions.join(" or ")}?`
@@ -133,9 +140,11 @@ const reportInvocation = Effect.fnUntraced(function* (
   commandPath: ReadonlyArray<string>,
 ) {
   if (error === undefined) return
-  const file = error instanceof FlagTypes.InvalidVariable ? yield* (yield* FileOf)(error.option) : ""
-  const text = TerminalText.withoutSecrets(printable(`${file}${usageText(error)}`))
-  yield* reportFailure(`live-response: ${text} (see ${commandPath.join(" ")} --help)`)
+  const problem = inWords(usageText(error))
+  const isVariable = error instanceof FlagTypes.InvalidVariable
+  const text = isVariable ? yield* ConfigOrigin.describeVariable(error.option, problem) : problem
+  const shown = TerminalText.withoutSecrets(printable(text))
+  yield* reportFailure(`live-response: ${shown} (see ${commandPath.join(" ")} --help)`)
 })
 
 /** Prints help as wide as the terminal, and a usage error in one line, where Effect's default prints the whole help first. */
@@ -256,6 +265,8 @@ export const run = (args: ReadonlyArray<string>) =>
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(Telemetry.layer),
+    // Of telemetry; what a command fails with is named by `withFile`.
+    Effect.catch(ConfigOrigin.naming),
     Effect.provideService(NodeCredential.Prompt, (message) => StandardError.write(printable(message))),
     StandardOutput.whileOpen,
     // If standard output failed, other errors are consequences of it.

@@ -5,7 +5,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { type Failure, fromError, usage } from "./Failure.ts"
+import { type Failure, fromError, ofVariable } from "./Failure.ts"
 
 const endpoints = ["", "_TRACES", "_METRICS", "_LOGS"].map((signal) => `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`)
 
@@ -18,7 +18,7 @@ const given = Effect.gen(function* () {
     Option.match(value, { onNone: () => [], onSome: (url) => [{ name: endpoints[i] ?? "", url }] }),
   )
   const wrong = found.find(({ url }) => !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-  if (wrong !== undefined) return yield* usage(`${wrong.name}: an address such as http://127.0.0.1:4318 is needed`)
+  if (wrong !== undefined) return yield* ofVariable(wrong.name, "expected an address such as http://127.0.0.1:4318")
   return found
 })
 

@@ -14,7 +14,7 @@ import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import packageJson from "../package.json" with { type: "json" }
-import { Failure, usage } from "./Failure.ts"
+import { Failure, ofVariable, usage } from "./Failure.ts"
 import { printable } from "./output/Printable.ts"
 import * as StandardError from "./output/StandardError.ts"
 
@@ -41,7 +41,7 @@ const serialization = Layer.unwrap(
   Effect.gen(function* () {
     const name = "OTEL_EXPORTER_OTLP_PROTOCOL"
     const protocol = yield* Config.NonEmptyString(name).pipe(Config.withDefault("http/protobuf"))
-    if (!isProtocol(protocol)) return yield* usage(`${name}: http/protobuf or http/json is needed`)
+    if (!isProtocol(protocol)) return yield* ofVariable(name, "expected http/protobuf or http/json")
     return protocols[protocol]
   }),
 )
@@ -54,7 +54,7 @@ const checkHeaders = Effect.gen(function* () {
     const name = `OTEL_EXPORTER_OTLP${signal}_HEADERS`
     const value = yield* Config.option(Config.NonEmptyString(name))
     if (Option.isSome(value) && !value.value.split(",").every((each) => header.test(each))) {
-      return yield* usage(`${name}: name=value is needed, with commas between headers and %20 for a blank`)
+      return yield* ofVariable(name, "expected name=value, with commas between headers and %20 for a blank")
     }
   }
 })

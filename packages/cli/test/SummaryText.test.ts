@@ -26,6 +26,21 @@ describe("the summary", () => {
     ])
   })
 
+  it("asks to correct wrong lines of a list, and to run the command again only where that helps", () => {
+    const again = "Run the same command again: it resumes where it stopped, and retries what failed."
+    const correct = (lines: string) => `Correct the ${lines} of your list that failed.`
+    const wrong = (progress: DownloadProgress.DownloadProgress, lines: number) => {
+      for (let i = 0; i < lines; i++) DownloadProgress.addBadTarget(progress)
+      progress.wrongLines = lines
+      return summary(progress).slice(-2)
+    }
+    assert.deepStrictEqual(wrong(batch([]), 1), ["0 downloaded (0 B), 1 failed; 0 links in 5 s.", correct("1 line")])
+    const alsoFailed = batch([])
+    DownloadProgress.addBadTarget(alsoFailed)
+    assert.deepStrictEqual(wrong(alsoFailed, 2), [correct("2 lines"), again])
+    assert.deepStrictEqual(wrong(batch([], { interrupted: true }), 2), [correct("2 lines"), again])
+  })
+
   it("names the three most frequent failures, without what differs between results, and how to see each", () => {
     const failed = (n: number, why: string) =>
       ResultEvent.Failed.make({

@@ -102,6 +102,43 @@ describe("collect-package", () => {
     }),
   )
 
+  it.live("says of a package that is not there whether it is still collected, and downloads it when it is there", () =>
+    Effect.gen(function* () {
+      const id = "988cc94e-7a8f-4b28-ab65-54970c5d5018"
+      let status = "InProgress"
+      let endpoint = ""
+      const server = yield* TenantServer.serve({
+        other: ({ path, url }): TenantServer.Answer | undefined => {
+          if (path === `/api/machineactions/${id}`) {
+            const action = { id, type: "CollectInvestigationPackage", machineId: machineAt(0), commands: null, status }
+            return { status: 200, body: action }
+          }
+          if (path === `/api/machineactions/${id}/getPackageUri`) {
+            return { status: 200, body: { value: `"${endpoint}/safedownload/package.zip?token=a"` } }
+          }
+          return url === "/safedownload/package.zip?token=a" ? { status: 200, bytes: zip } : undefined
+        },
+      })
+      endpoint = server.endpoint
+      const box = yield* Cli.sandbox
+      const download = box.run({
+        args: ["download", id, "--out", "results"],
+        env: { ...env, ...TenantServer.envOf(server) },
+      })
+      const said = (status: string, next: string) =>
+        `failed: ${id}: it has no investigation package, its status is ${status}${next}\n`
+      const early = yield* download
+      assert.deepInclude(early, { exitCode: 1, stderr: said("InProgress", "; run it again later") })
+      assert.include(early.stdout, "Run the same command again")
+      status = "Failed"
+      assert.deepInclude(yield* download, { exitCode: 1, stderr: said("Failed", "") })
+      status = "Succeeded"
+      const there = yield* download
+      assert.strictEqual(there.exitCode, 0, there.stderr)
+      assert.isTrue(box.read(`results/${id}/0.zip`).equals(zip))
+    }),
+  )
+
   it.live(
     "asks an independent server for the package, retries it from the manifest, and follows a link that is not a SAS",
     () =>

@@ -141,7 +141,7 @@ describe("--config", () => {
 
   it.live.each([
     { toml: 'LIVE_RESPONSE_LIMIT_RATE = "abc"', error: "LIVE_RESPONSE_LIMIT_RATE: expected a size of at least 1.0 kB" },
-    { toml: "LIVE_RESPONSE_RETRIES = -1", error: "LIVE_RESPONSE_RETRIES: Expected" },
+    { toml: "LIVE_RESPONSE_RETRIES = -1", error: "LIVE_RESPONSE_RETRIES: expected" },
   ])("is named by an error of what it sets, unless the environment sets it: $toml", ({ error, toml }) =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -154,6 +154,28 @@ describe("--config", () => {
       assert.isTrue(ofFile.stderr.startsWith(`live-response: ${file}: ${error}`), ofFile.stderr)
       const ofVariable = yield* box.run({ args: [...args, "--config", file], env: { ...token, [name]: value } })
       assert.isTrue(ofVariable.stderr.startsWith(`live-response: ${error}`), ofVariable.stderr)
+    }),
+  )
+
+  it.live.each([
+    { sets: "LIVE_RESPONSE_TOKEN_FILE", others: "", exitCode: 3 },
+    {
+      sets: "AZURE_CLIENT_CERTIFICATE_PATH",
+      others: 'AZURE_TENANT_ID = "contoso.example"\nAZURE_CLIENT_ID = "app"\n',
+      exitCode: 3,
+    },
+    { sets: "LIVE_RESPONSE_OUT", others: 'LIVE_RESPONSE_TOKEN = "token"\n', exitCode: 4 },
+  ])("is named by an error of a file or directory that it names: $sets", ({ exitCode, others, sets }) =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const named = sets === "LIVE_RESPONSE_OUT" ? box.path(box.write("a.txt", "text")) : box.path("nowhere.txt")
+      const config = box.path(box.write("config.toml", `${others}${sets} = "${named}"\n`))
+      chmodSync(config, 0o600)
+      const args = ["download", target, "--config", config]
+      const ended = yield* box.run({ args, env: { LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:1" } })
+      assert.strictEqual(ended.exitCode, exitCode, ended.stderr)
+      assert.include(ended.stderr, named)
+      assert.include(ended.stderr, `; ${config} sets ${sets}\n`)
     }),
   )
 

@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -7,6 +8,19 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Cli from "./support/Cli.ts"
 
 describe("demo and simulate", { concurrent: true }, () => {
+  it.live.runIf(process.platform !== "win32")("demo says what to do where it can't write a temporary file", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const TMPDIR = join(box.path(box.write("a.txt", "")), "b")
+      const ended = yield* box.run({ args: ["demo", "--run"], env: { TMPDIR } })
+      assert.strictEqual(ended.exitCode, 4, ended.stderr)
+      assert.match(
+        ended.stderr,
+        /: can't write a temporary file \(a part of its path is not a directory\); set TMPDIR [^\n]+\n$/,
+      )
+    }),
+  )
+
   it.live("demo downloads a batch with every fault, and nothing twice", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

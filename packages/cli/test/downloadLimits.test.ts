@@ -120,9 +120,32 @@ describe("limits of a download", () => {
       assert.deepStrictEqual({ code: ended.exitCode, out: ended.stdout }, { code: 4, out: "" }, ended.stderr)
       assert.match(
         ended.stderr,
-        /^live-response: can't write to \S*results: it is not a directory; choose [^\n]+--out\n$/,
+        /^live-response: \S*results: there is a file where a directory is needed; choose another directory\n$/,
       )
     }),
+  )
+
+  it.live.runIf(process.platform === "linux")(
+    "names what to do about a directory in which nothing can be created",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* ReferenceServer.make({ results })
+        const box = yield* Cli.sandbox
+        for (const [out, culprit] of [
+          ["/proc/foo", "/proc/foo"],
+          ["/proc", "/proc/.lock"],
+        ] as const) {
+          const { args, env = {} } = Cli.download(server, at(0))
+          const ended = yield* box.run({ args: args.map((arg) => (arg === "results" ? out : arg)), env })
+          assert.deepStrictEqual(
+            { code: ended.exitCode, err: ended.stderr },
+            {
+              code: 4,
+              err: `live-response: ${culprit}: not writable; choose another directory, or one that you may write to\n`,
+            },
+          )
+        }
+      }),
   )
 
   it.live("--no-progress leaves the summary", () =>

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as ConfigFile from "../src/input/ConfigFile.ts"
 import * as InProcess from "./support/InProcess.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
 
 const target = "988cc94e-7a8f-4b28-ab65-54970c5d5018:0"
 const download = ["download", target]
 const run = ["run", "a".repeat(40), "--script", "collect.ps1"]
+const serve = ["serve", "--object-store", "file:///proc/nowhere"]
 
 /** What no number, duration, size or date can be. */
 const absurd = ["-1", "1e308", "99999999999d", "99999999999999999999", "NaN", "Infinity", "0x10", "1.5", " ", "🙂"]
@@ -59,7 +61,55 @@ const variables: ReadonlyArray<readonly [name: string, args: ReadonlyArray<strin
   ["LIVE_RESPONSE_CLOUD", download, ["0"]],
   ["LIVE_RESPONSE_ENDPOINT", download, ["0", "http://example.com"]],
   ["LIVE_RESPONSE_AUTH", download, ["0"]],
+  ["LIVE_RESPONSE_RETRIES", download, ["1001"]],
+  ["LIVE_RESPONSE_TIMEOUT", download, ["0", "0 seconds", "8 days"]],
+  ["LIVE_RESPONSE_OFFLINE_FOR", download, ["0", "0 seconds", "8 days"]],
+  ["LIVE_RESPONSE_MAX_BYTES", download, ["0", "-5 MB"]],
+  ["LIVE_RESPONSE_MAX_TOTAL", download, ["0", "-5 MB"]],
+  ["LIVE_RESPONSE_MAX_EXTRACT_TOTAL", download, ["0", "-5 MB"]],
+  ["LIVE_RESPONSE_MIN_FREE", download, ["-5 MB"]],
+  ["LIVE_RESPONSE_LIMIT_RATE", download, ["0", "999 B"]],
+  ["LIVE_RESPONSE_NOTIFY", download, ["http://example.com"]],
+  ["LIVE_RESPONSE_REDIS_URL", ["quota"], ["http://example.com"]],
+  ["LIVE_RESPONSE_SESSIONS", run, ["0", "1001"]],
+  ["LIVE_RESPONSE_TRANSFERS", serve, ["0", "1001"]],
+  ["LIVE_RESPONSE_TRANSFERS_PER_TENANT", serve, ["0", "1001"]],
+  ["LIVE_RESPONSE_MAX_SPOOL", serve, ["0", "999 kB"]],
+  ["LIVE_RESPONSE_MAX_SPOOL_PER_TENANT", serve, ["0", "999 kB"]],
+  ["LIVE_RESPONSE_LISTEN", serve, ["127.0.0.1", "127.0.0.1:65536"]],
+  ["AZURE_AUTHORITY_HOST", download, ["0", "http://example.com"]],
+  ["AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", download],
+  ["OTEL_SDK_DISABLED", download],
 ]
+
+/** Variables that are texts, and those whose tests are elsewhere. */
+const otherVariables: ReadonlySet<string> = new Set([
+  "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+  "AZURE_CLIENT_CERTIFICATE_PATH",
+  "AZURE_CLIENT_ID",
+  "AZURE_CLIENT_SECRET",
+  "AZURE_CLIENT_SECRET_FILE",
+  "AZURE_FEDERATED_TOKEN_FILE",
+  "AZURE_TENANT_ID",
+  "LIVE_RESPONSE_AUDIENCE",
+  "LIVE_RESPONSE_CREDENTIALS",
+  "LIVE_RESPONSE_DATABASE_URL",
+  "LIVE_RESPONSE_LISTEN_TOKEN",
+  "LIVE_RESPONSE_LOG_FORMAT",
+  "LIVE_RESPONSE_MIN_RATE",
+  "LIVE_RESPONSE_OBJECT_STORE",
+  "LIVE_RESPONSE_OBJECT_STORE_SECRET",
+  "LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE",
+  "LIVE_RESPONSE_OUT",
+  "LIVE_RESPONSE_RUNNER",
+  "LIVE_RESPONSE_SPOOL",
+  "LIVE_RESPONSE_STORAGE_HOSTS",
+  "LIVE_RESPONSE_TOKEN",
+  "LIVE_RESPONSE_TOKEN_FILE",
+])
+
+/** The words of Effect's Schema, which say nothing to who has mistyped a number. */
+const jargon = /string representing|Expected an? (?:integer|value)|" \| "|Schema|RegExp|regex|<filter>/
 
 /** In a directory of its own, which must stay empty. A program that accepts the value and makes a call is stopped. */
 const runWith = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) {
@@ -85,6 +135,7 @@ const assertUsage = ({ exitCode, stderr, stdout }: InProcess.Outcome, value: str
   assert.match(stderr, /^live-response: [^\n]+\n$/, what)
   assert.include(stderr, names, what)
   assert.notInclude(stderr, "this is a bug", what)
+  assert.notMatch(stderr, jargon, what)
   assert.strictEqual(stdout, "", what)
 }
 
@@ -104,6 +155,42 @@ describe("an invalid value is a usage error that names it", () => {
       }
     }),
   )
+
+  it.live("says that a flag is given twice", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr } = yield* runWith([...download, "--out", "a", "-o", "b"], {})
+      assert.strictEqual(exitCode, 2)
+      assert.match(stderr, /^live-response: --out is given 2 times; give it once \(see /)
+    }),
+  )
+
+  it.live("the value of a variable is shown unless it may be a secret", () =>
+    Effect.gen(function* () {
+      const stderrOf = (name: string, value: string) =>
+        Effect.map(runWith(download, { [name]: value }), (ended) => ended.stderr)
+      assert.strictEqual(
+        yield* stderrOf("LIVE_RESPONSE_RETRIES", "many"),
+        'live-response: LIVE_RESPONSE_RETRIES: expected a whole number from 0 to 1,000; got "many"\n',
+      )
+      assert.match(yield* stderrOf("LIVE_RESPONSE_MAX_BYTES", "big"), /such as 500 MB; got "big" \(see /)
+      assert.match(yield* stderrOf("OTEL_SDK_DISABLED", "ja"), /: expected true or false; got "ja"\n$/)
+      // An address may have a password, and a secret that Entra makes has 40 characters.
+      for (const value of ["https://user:hunter2@host", "sig=hunter2", "hunter2".repeat(6)]) {
+        assert.notInclude(yield* stderrOf("LIVE_RESPONSE_RETRIES", value), "hunter2")
+        assert.notInclude(yield* stderrOf("LIVE_RESPONSE_MAX_BYTES", value), "hunter2")
+      }
+      assert.notInclude(yield* stderrOf("LIVE_RESPONSE_NOTIFY", "hunter2"), "hunter2")
+      assert.notInclude(yield* stderrOf("LIVE_RESPONSE_REDIS_URL", "hunter2"), "hunter2")
+    }),
+  )
+
+  it("each variable that a configuration file may set is in a table above", () => {
+    const tested = new Set([...variables.map(([name]) => name), ...otherVariables])
+    assert.deepStrictEqual(
+      ConfigFile.names.filter((name) => !tested.has(name)),
+      [],
+    )
+  })
 
   it.live.each(["status", "type", "machine", "requestor", "filter", "out", "token-file", "audience"])(
     "--%s of nothing, or of blanks",

@@ -135,7 +135,7 @@ describe("a network that refuses connections", { concurrent: true }, () => {
       assert.strictEqual(ended.exitCode, 2, ended.stderr)
       assert.strictEqual(
         ended.stderr,
-        "live-response: HTTPS_PROXY: is not a proxy, such as http://proxy.contoso.com:8080\n",
+        "live-response: HTTPS_PROXY: expected the address of a proxy, such as http://proxy.contoso.com:8080\n",
       )
     }).pipe(Effect.scoped),
   )

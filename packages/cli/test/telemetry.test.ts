@@ -118,7 +118,7 @@ describe("telemetry", () => {
       const wrong = (env: Readonly<Record<string, string>>) => box.run({ args: ["quota"], env })
       const endpoint = yield* wrong({ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" })
       assert.strictEqual(endpoint.exitCode, 2)
-      assert.include(endpoint.stderr, "OTEL_EXPORTER_OTLP_ENDPOINT: an address such as http://127.0.0.1:4318 is needed")
+      assert.include(endpoint.stderr, "OTEL_EXPORTER_OTLP_ENDPOINT: expected an address such as http://127.0.0.1:4318")
       const protocol = yield* wrong({
         OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
         OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
@@ -126,7 +126,7 @@ describe("telemetry", () => {
       assert.strictEqual(protocol.exitCode, 2)
       assert.strictEqual(
         protocol.stderr,
-        "live-response: OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json is needed\n",
+        'live-response: OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf or http/json; got "grpc"\n',
       )
       for (const value of ["authorization", "authorization: Bearer secret", "a=b,,c", "a=%zz"]) {
         const headers = yield* wrong({
@@ -134,7 +134,7 @@ describe("telemetry", () => {
           OTEL_EXPORTER_OTLP_HEADERS: value,
         })
         assert.strictEqual(headers.exitCode, 2, value)
-        assert.match(headers.stderr, /^live-response: OTEL_EXPORTER_OTLP_HEADERS: name=value is needed, .*\n$/)
+        assert.match(headers.stderr, /^live-response: OTEL_EXPORTER_OTLP_HEADERS: expected name=value, .*\n$/)
         assert.notInclude(headers.stderr, "secret")
       }
     }).pipe(Effect.scoped),

@@ -115,7 +115,8 @@ export interface Service {
    *
    * **Details**
    *
-   * `beforeSend` runs once the quota has a permit, right before the call is sent. Where it fails nothing is sent.
+   * `beforeSend` runs once the quota has a permit, right before the call is sent. Where it fails nothing is sent. `age` is the
+   * `RequestProgress.RequestAge` of the request: a transport may refuse to send it late.
    *
    * **Gotchas**
    *
@@ -126,7 +127,7 @@ export interface Service {
   readonly run: <E = never>(
     machineId: string,
     session: Session.Session,
-    options?: { readonly beforeSend?: Effect.Effect<void, E> },
+    options?: { readonly beforeSend?: Effect.Effect<void, E>; readonly age?: () => number },
   ) => Effect.Effect<MachineAction.MachineAction, ApiError | E>
 
   /**

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { at, identify, makeOne, Names, type Opened, resolve, type System } from "./internal/checkedNames.ts"
+import { at, identify, makeOne, Names, ofNew, type Opened, resolve, type System } from "./internal/checkedNames.ts"
 import * as GroupCommit from "./internal/groupCommit.ts"
 import { whileOpenElsewhere } from "./internal/openFileRetry.ts"
 import * as PathPermissions from "./internal/pathPermissions.ts"
@@ -137,7 +137,7 @@ const openers = (system: System, names: Names) => {
       Effect.matchEffect(open(name, flag), {
         onSuccess: Effect.succeed,
         onFailure: (error) =>
-          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(fromPlatformError(names.pathOf(name))(error)),
+          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(ofNew(names.pathOf(name))(error)),
       }),
     )
 
@@ -232,7 +232,8 @@ const make = (system: System, opened: Opened, isTemporary: boolean): PrivateDire
     }),
     prepare: Effect.fnUntraced(function* (name) {
       const found = yield* names.fileInfo(name)
-      if (Option.isNone(found)) yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(at(pathOf(name)))
+      if (Option.isNone(found))
+        yield* Effect.scoped(createUnlessThere(fs, real(name))).pipe(Effect.mapError(ofNew(pathOf(name))))
       return real(name)
     }),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),

@@ -353,8 +353,12 @@ export const layer = (options?: Options): Layer.Layer<Quota, QuotaStoreError, Qu
     }),
   )
 
-const limit = (name: string) =>
-  Config.schema(Schema.Int.check(Schema.isGreaterThan(0)), name).pipe(Config.withDefault(undefined))
+/** One sentence for each way to be wrong: it is shown to people. */
+const Limit = Schema.String.check(
+  Schema.isPattern(/^(?:1000000|[1-9]\d{0,5})$/, { expected: "a whole number from 1 to 1,000,000" }),
+).pipe(Schema.decodeTo(Schema.FiniteFromString))
+
+const limit = (name: string) => Config.schema(Limit, name).pipe(Config.withDefault(undefined))
 
 /**
  * The windows of the download link API from the environment.

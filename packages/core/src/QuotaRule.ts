@@ -310,6 +310,9 @@ const binding = (windows: ReadonlyArray<Window>): ReadonlyArray<Window> =>
     windows.every((other) => Duration.isLessThanOrEqualTo(other.duration, duration) || other.limit > limit),
   )
 
+/** Each inferred call is a row of a log. Microsoft's windows are far smaller, so that a larger limit is one that nobody has measured. */
+const mostInferred = 10_000
+
 /**
  * The window that a throttled call is about: the server asks to wait no longer than the duration of the full window.
  *
@@ -319,12 +322,15 @@ const binding = (windows: ReadonlyArray<Window>): ReadonlyArray<Window> =>
  * windows. A window whose limit is not below that of a longer one does not count: the longer one is full first, and a share of
  * 50 calls an hour would be used up by the 100 calls that others made in a minute.
  *
+ * Its limit is 10,000 at most, however large the window is, because a log adds a row for each call that it infers.
+ *
  * @since 0.1.0
  * @category arithmetic
  */
 export const fullWindow = (windows: ReadonlyArray<Window>, wait: number): Window | undefined => {
   const byDuration = binding(windows).toSorted((a, b) => Duration.toMillis(a.duration) - Duration.toMillis(b.duration))
-  return byDuration.find(({ duration }) => Duration.toMillis(duration) >= wait) ?? byDuration.at(-1)
+  const full = byDuration.find(({ duration }) => Duration.toMillis(duration) >= wait) ?? byDuration.at(-1)
+  return full === undefined || full.limit <= mostInferred ? full : Window.make({ ...full, limit: mostInferred })
 }
 
 /**

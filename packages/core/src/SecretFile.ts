@@ -68,18 +68,20 @@ export const warnIfShared = Effect.fnUntraced(function* (
 })
 
 const whys: Readonly<Record<string, string>> = {
+  BadResource: "a part of its path is not a directory",
   InvalidData: "it is not a regular file",
   NotFound: "there is no such file",
   PermissionDenied: "permission denied",
 }
 
 /**
- * Why a file can't be read, for a message: in words for what happens often, or else the tag of the error.
+ * Why a file can't be read, for a message: in words for what happens often, or else the error of the system.
  *
  * @since 0.1.0
  * @category reading
  */
-export const why = ({ reason }: PlatformError.PlatformError): string => whys[reason._tag] ?? reason._tag
+export const why = ({ reason }: PlatformError.PlatformError): string =>
+  whys[reason._tag] ?? (reason.cause instanceof Error ? reason.cause.message : reason._tag)
 
 /**
  * Reads the secret in a file, without the white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.

@@ -142,5 +142,7 @@ export const fromPlatformError =
   ({ message, reason }: PlatformError.PlatformError): StoreError => {
     const detail = reason.cause instanceof Error ? reason.cause.message : message
     const code = /^E[A-Z]+(?=:)/.exec(detail)?.[0] ?? ""
-    return new StoreError({ path, problem: problems[code] ?? problems[reason._tag] ?? "Failed", detail })
+    const problem = problems[code] ?? problems[reason._tag]
+    if (problem !== undefined) return new StoreError({ path, problem, detail })
+    return new StoreError({ path, problem: "Failed", detail: `${detail}; check the disk, or choose another directory` })
   }

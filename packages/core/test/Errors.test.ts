@@ -530,6 +530,7 @@ describe("StoreError.fromPlatformError", () => {
       assert.strictEqual(error.path, "/results/a")
       if (code !== undefined) assert.match(error.detail, new RegExp(`^${code}: `))
       assert.notMatch(error.message, /[\r\n]/)
+      assert.match(error.message, /; /, "the next step")
     }),
   )
 

@@ -45,9 +45,7 @@ describe("RequestAge", () => {
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
     )
     return Effect.gen(function* () {
-      const action = yield* DefenderApi.DefenderApi.use(({ run }) => run(machineId, session)).pipe(
-        Effect.provideService(RequestAge, () => 60_000),
-      )
+      const action = yield* DefenderApi.DefenderApi.use(({ run }) => run(machineId, session, { age: () => 60_000 }))
       assert.strictEqual(action.id, exampleRef.machineActionId)
       assert.deepStrictEqual(ages, [
         ["login.microsoftonline.com", undefined],

@@ -352,10 +352,15 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [Cloud.withoutTrailingSlash(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
-/** In bytes a second. */
-const Rate = Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))
+/** A number in a variable, with one sentence for each way to be wrong: it is shown to people. */
+const numberOf = (form: RegExp, largest: number, expected: string) =>
+  Schema.String.check(Schema.makeFilter((text) => form.test(text) && Number(text) <= largest, { expected })).pipe(
+    Schema.decodeTo(Schema.FiniteFromString),
+  )
 
-const Retries = Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 1000 }))
+const Rate = numberOf(/^\d+(\.\d+)?$/, 1e9, "a number of bytes a second from 0 to 1,000,000,000")
+
+const Retries = numberOf(/^\d+$/, 1000, "a whole number from 0 to 1,000")
 
 const wait = (name: string) => Config.schema(Timing.WaitFromString, name).pipe(Config.withDefault(undefined))
 

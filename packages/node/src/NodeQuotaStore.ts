@@ -133,7 +133,7 @@ const notInstalled = ({ advice, message }: OptionalPackage.NotInstalled) =>
 
 const invalidAddress = new QuotaStoreError({
   store: "Redis",
-  reason: new Unusable({ description: `its address ${RedisAddress.expected}` }),
+  reason: new Unusable({ description: `its address is not ${RedisAddress.expected}` }),
   advice: "correct LIVE_RESPONSE_REDIS_URL",
 })
 
@@ -143,7 +143,7 @@ const redisVariable = "LIVE_RESPONSE_REDIS_URL"
 const redisUrl = Config.option(Config.Redacted(redisVariable)).pipe(
   Config.mapEffect((url) =>
     Option.isSome(url) && Option.isNone(RedisAddress.parse(url.value))
-      ? Effect.fail(invalidVariable(redisVariable, RedisAddress.expected))
+      ? Effect.fail(invalidVariable(redisVariable, `expected ${RedisAddress.expected}`))
       : Effect.succeed(url),
   ),
 )

@@ -466,7 +466,7 @@ describe("NodeQuotaStore.layerConfig", () => {
       const error = yield* Effect.flip(named().pipe(Effect.provide(under({ LIVE_RESPONSE_REDIS_URL: url }))))
       assert.strictEqual(error._tag, "ConfigError")
       assert.include(String(error), "LIVE_RESPONSE_REDIS_URL")
-      assert.include(String(error), "is not an address of Redis")
+      assert.include(String(error), "expected an address of Redis")
       assert.notInclude(String(error), "secret")
       const direct = yield* Effect.flip(
         openLog(minute).pipe(Effect.provide(NodeQuotaStore.layerRedis(Redacted.make(url)))),

@@ -20,11 +20,9 @@ const { defaultConcurrency, defaultMinFree, defaults } = DownloadLimits
 const gigabytes = (bytes: number): string => (Number.isFinite(bytes) ? `${bytes / 1e9} GB` : "unlimited")
 
 export const flags = {
-  concurrency: Flag.Int("concurrency").pipe(
-    FlagTypes.between(1, 256),
+  concurrency: FlagTypes.wholeNumber("concurrency", 1, 256).pipe(
     Flag.withAlias("j"),
     Flag.optional,
-    Flag.withMetavar("N"),
     FlagTypes.describe("How many results are downloaded at once", {
       values: FlagTypes.range(1, 256),
       default: defaultConcurrency,

@@ -5,9 +5,9 @@ import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { ConfiguredBy, naming, originOf } from "../ConfigOrigin.ts"
 import { Failure, fromError } from "../Failure.ts"
 import * as FlagTypes from "./FlagTypes.ts"
 import * as LogFormat from "../output/LogFormat.ts"
@@ -45,18 +45,6 @@ const isAction = (arg: string): boolean =>
 /** Only a program that has a file loads what reads it. */
 const loadConfigFile = Effect.promise(() => import("../input/ConfigFile.ts"))
 
-/** The start of a message about a variable: the file that set it, if one did. */
-export const FileOf = Context.Reference<(variable: string) => Effect.Effect<string>>("@live-response/cli/FileOf", {
-  defaultValue: () => () => Effect.succeed(""),
-})
-
-/** A failure that names the file whose variable is wrong. */
-const naming = (fileOfVariable: (variable: string) => Effect.Effect<string>) =>
-  Effect.fnUntraced(function* <E>(error: E): Effect.fn.Return<never, E | Failure> {
-    if (!(error instanceof Failure) || error.variable === undefined) return yield* Effect.fail(error)
-    return yield* new Failure({ code: error.code, text: `${yield* fileOfVariable(error.variable)}${error.message}` })
-  })
-
 const readNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   const { read } = yield* loadConfigFile
   const typed = fileOf(args)
@@ -76,25 +64,32 @@ const isNamed = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
   return Option.isSome(yield* Effect.mapError(Config.option(Config.NonEmptyString(variable)), fromError))
 })
 
+/** The variables that the environment does not set as well. */
+const withoutThoseOf = (
+  environment: ConfigProvider.ConfigProvider,
+  variables: Readonly<Record<string, string>>,
+): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.filter(Object.entries(variables), ([variable]) =>
+    Config.option(Config.NonEmptyString(variable)).pipe(
+      Effect.map(Option.isNone),
+      Effect.orElseSucceed(() => true),
+    ),
+  ).pipe(Effect.map(Object.fromEntries), Effect.provideService(ConfigProvider.ConfigProvider, environment))
+
 /** Runs a command line under the environment, with the file's variables where the environment has none. */
 export const withFile =
   (args: ReadonlyArray<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      if (args.some(isAction) || !(yield* isNamed(args))) return yield* effect
+      const named = effect.pipe(Effect.catch(naming))
+      if (args.some(isAction) || !(yield* isNamed(args))) return yield* named
       const environment = yield* ConfigProvider.ConfigProvider
       const { file, variables } = yield* readNamed(args)
       const provider = ConfigProvider.orElse(environment, ConfigProvider.fromEnvRecord(variables))
-      const fileOfVariable = (variable: string) =>
-        Config.option(Config.NonEmptyString(variable)).pipe(
-          Effect.provideService(ConfigProvider.ConfigProvider, environment),
-          Effect.map((own) => (variable in variables && Option.isNone(own) ? `${file}: ` : "")),
-          Effect.orElseSucceed(() => ""),
-        )
-      const fileOfFormat = yield* fileOfVariable(LogFormat.variable)
-      return yield* (fileOfFormat === "" ? effect : Effect.andThen(LogFormat.use(fileOfFormat), effect)).pipe(
-        Effect.catch(naming(fileOfVariable)),
-        Effect.provideService(FileOf, fileOfVariable),
+      const configured = { file, variables: yield* withoutThoseOf(environment, variables) }
+      const fileOfFormat = originOf(LogFormat.variable, configured)
+      return yield* (fileOfFormat === "" ? named : Effect.andThen(LogFormat.use(fileOfFormat), named)).pipe(
+        Effect.provideService(ConfiguredBy, configured),
         Effect.provideService(ConfigProvider.ConfigProvider, provider),
       )
     })

@@ -11,10 +11,8 @@ import * as FlagTypes from "./FlagTypes.ts"
 const brief = (duration: Duration.Input): string => Duration.format(Duration.fromInputUnsafe(duration))
 
 export const flags = {
-  retries: Flag.Int("retries").pipe(
-    FlagTypes.between(0, 1000),
+  retries: FlagTypes.wholeNumber("retries", 0, 1000).pipe(
     Flag.optional,
-    Flag.withMetavar("N"),
     FlagTypes.describe(
       "How often a call that got no answer, or a download that makes no progress, is retried; for a network that is down see --give-up-after",
       {
@@ -24,7 +22,7 @@ export const flags = {
       },
     ),
   ),
-  timeout: FlagTypes.wait("timeout", "How long a server may send nothing: a retry follows", {
+  timeout: FlagTypes.wait("timeout", "How long a server may send nothing before the call is retried", {
     default: `${brief(defaults.headTimeout)} before an answer, ${brief(defaults.stallTimeout)} in it`,
     env: "LIVE_RESPONSE_TIMEOUT",
   }),

@@ -39,22 +39,6 @@ export const describe =
     return Flag.withDescription(flag, stated.length === 0 ? sentence : `${sentence} (${stated.join("; ")})`)
   }
 
-/** An integer in a range, whether it comes from the command line or the default. */
-export const between = (minimum: number, maximum: number) =>
-  Flag.filter(
-    (value: number) => value >= minimum && value <= maximum,
-    () => `a whole number from ${range(minimum, maximum)}`,
-  )
-
-/** An integer in a range, as the variable of such a flag. */
-export const integer =
-  (minimum: number, maximum: number) =>
-  (text: string): Option.Option<number> =>
-    Option.filter(
-      Schema.decodeOption(Schema.NumberFromString.check(Schema.isInt()))(text),
-      (value) => value >= minimum && value <= maximum,
-    )
-
 /** A range as help and messages write it. */
 export const range = (minimum: number, maximum: number): string => `${minimum} to ${Format.count(maximum)}`
 
@@ -105,7 +89,7 @@ export const url = (name: string, sentence: string, facts?: Facts) =>
     describe(sentence, facts),
   )
 
-/** The value of a variable is wrong, and no flag was typed. The value may be a secret. */
+/** The value of a variable is wrong, and no flag was typed. `ConfigOrigin.describeVariable` shows it unless it may be. */
 export class InvalidVariable extends CliError.InvalidValue {
   override get message(): string {
     return `${this.option}: expected ${this.expected}`
@@ -129,10 +113,31 @@ export const withVariable =
       Flag.mapEffect((value) => value),
     )
 
+const wholeNumberIn =
+  (minimum: number, maximum: number) =>
+  (text: string): Option.Option<number> =>
+    /^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum ? Option.some(Number(text)) : Option.none()
+
+/** A whole number in a range, from the command line or from its variable. `Flag.Int` has other words for each way to be wrong. */
+export const wholeNumber = (name: string, minimum: number, maximum: number, variable?: string): Flag.Flag<number> => {
+  const parse = wholeNumberIn(minimum, maximum)
+  const expected = `a whole number from ${range(minimum, maximum)}`
+  const typed = Flag.String(name).pipe(
+    Flag.filterMap(parse, () => expected),
+    Flag.withMetavar("N"),
+  )
+  return variable === undefined ? typed : withVariable(variable, parse, expected)(typed)
+}
+
+const atLeast = (bytes: number): string => {
+  if (bytes === 0) return ""
+  return ` of at least ${bytes === 1 ? "one byte" : Format.bytes(bytes)}`
+}
+
 /** A number of bytes. Without it the library's default holds. */
 export const size = (name: string, minimum: number, sentence: string, facts: Facts) => {
   const parse = (text: string) => SizeArgument.parse(text, minimum)
-  const expected = `a size of at least ${minimum === 1 ? "one byte" : Format.bytes(minimum)}, such as 500 MB`
+  const expected = `a size${atLeast(minimum)}, such as 500 MB`
   const typed = Flag.String(name).pipe(Flag.filterMap(parse, () => expected))
   const given = facts.env === undefined ? typed : withVariable(facts.env, parse, expected)(typed)
   return given.pipe(Flag.optional, Flag.withMetavar("SIZE"), describe(sentence, { values: "such as 500 MB", ...facts }))

@@ -20,8 +20,8 @@ const parse = (text: string): Option.Option<Redacted.Redacted<string>> =>
 
 const expected = "an https URL without a user or a password; plain http is for loopback alone"
 
-/** What of a refused address is printed. */
-const hostOf = (text: string): string => URL.parse(text)?.host ?? ""
+/** What of a refused address is printed. Without any text, the parser's error would be that no address was given. */
+const hostOf = (text: string): string => URL.parse(text)?.host || (text === "" ? "" : "…")
 
 export const flag = Flag.String("notify").pipe(
   Flag.mapEffect((text) =>

@@ -24,10 +24,9 @@ export const rows = (what: string, usual = "table on a terminal, else columns se
   format: Flag.Literals("format", ["table", "json", "csv"]).pipe(
     Flag.optional,
     Flag.withMetavar("FORMAT"),
-    FlagTypes.describe(
-      "How rows are printed; cells of csv are safe for a spreadsheet, so exact texts are those of json",
-      { default: usual },
-    ),
+    FlagTypes.describe("How rows are printed; csv is safe for spreadsheets, json has the exact texts", {
+      default: usual,
+    }),
   ),
   json: FlagTypes.toggle("json", `Print a line of JSON for each ${what}; the same as --format json`),
 })

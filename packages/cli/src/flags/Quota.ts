@@ -20,7 +20,7 @@ const [smallest, largest] = [1, 1_000_000]
 export const limitRange = FlagTypes.range(smallest, largest)
 
 /** A number of calls. */
-export const limit = (name: string) => Flag.Int(name).pipe(FlagTypes.between(smallest, largest), Flag.withMetavar("N"))
+export const limit = (name: string) => FlagTypes.wholeNumber(name, smallest, largest)
 
 const microsoftLimit = (limit: number) => `${Format.count(limit)}, Microsoft's limit`
 
@@ -42,7 +42,7 @@ export const flags = {
     }),
   ),
   windows: Flag.String("window").pipe(
-    Flag.filter(isWindow, () => '"<limit>/<duration>", as in "100/1 minute"'),
+    Flag.filter(isWindow, () => '<limit>/<duration>, as in "100/1 minute"'),
     Flag.atLeast(0),
     Flag.withMetavar("LIMIT/DURATION"),
     FlagTypes.describe(

@@ -4,6 +4,7 @@
  */
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as SecretFile from "@live-response/core/SecretFile"
 import * as TextEncoding from "@live-response/core/TextEncoding"
 import * as TextLines from "@live-response/core/TextLines"
 import * as Effect from "effect/Effect"
@@ -243,17 +244,6 @@ export const checkAll =
       ? Effect.fail(usage("standard input (-) is named more than once, and can be read only once"))
       : Effect.forEach(sources, check(fromList), { discard: true })
 
-const reasonOf = (error: { readonly reason: { readonly _tag: string }; readonly message: string }): string => {
-  switch (error.reason._tag) {
-    case "NotFound":
-      return "there is no such file"
-    case "PermissionDenied":
-      return "permission denied"
-    default:
-      return printable(error.message)
-  }
-}
-
 /** Fails early if a file can't be read. */
 export const checkReadable = Effect.fnUntraced(function* (
   source: string,
@@ -263,7 +253,7 @@ export const checkReadable = Effect.fnUntraced(function* (
   const unreadable = (reason: string) => usage(`can't read ${printable(source)}: ${reason}`)
   const { type } = yield* fs.access(source, { readable: true }).pipe(
     Effect.andThen(fs.stat(source)),
-    Effect.mapError((error) => unreadable(reasonOf(error))),
+    Effect.mapError((error) => unreadable(printable(SecretFile.why(error)))),
   )
   if (type === "Directory") return yield* unreadable("it is a directory")
 })

@@ -2,6 +2,7 @@
  * Files of this machine that are uploaded to the library.
  */
 import * as LibraryFile from "@live-response/core/LibraryFile"
+import * as SecretFile from "@live-response/core/SecretFile"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
@@ -19,12 +20,9 @@ export interface LocalFile {
   readonly bytes: Uint8Array
 }
 
-const why = ({ message, reason }: PlatformError.PlatformError): string =>
-  reason._tag === "NotFound" ? "there is no such file" : message
-
 /** The failure of a file that can't be read. */
 export const unreadable = (path: string) => (error: PlatformError.PlatformError) =>
-  usage(`can't read ${printable(path)}: ${printable(why(error))}`)
+  usage(`can't read ${printable(path)}: ${printable(SecretFile.why(error))}`)
 
 /** Refuses files of which one would replace the other in the library. `isLocal` says which are of this machine. */
 export const checkNames = (

@@ -22,6 +22,8 @@ export interface DownloadProgress {
   /** Downloads that take long enough to report progress. */
   readonly transfers: Map<string, Transfer>
   retries: number
+  /** Lines of lists that name nothing. They count as failed, and fail again until somebody corrects them. */
+  wrongLines: number
   /** Why results failed. */
   readonly reasons: FailureReasons.Reasons
   /** Commands that turned out to have no result. */
@@ -43,6 +45,7 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   total: undefined,
   transfers: new Map(),
   retries: 0,
+  wrongLines: 0,
   reasons: new Map(),
   absent: 0,
   notExtracted: 0,
@@ -80,7 +83,7 @@ export const update = (progress: DownloadProgress, event: BatchEvent.BatchEvent)
   }
 }
 
-/** Counts a broken line of a list as a failed target. */
+/** Counts what names no target as a failed one. */
 export const addBadTarget = (progress: DownloadProgress): void => {
   progress.summary = BatchEvent.Summary.make({ ...progress.summary, failed: progress.summary.failed + 1 })
 }

@@ -73,6 +73,8 @@ export type Observed =
 /** What should name a target or a machine and does not, with the fields of its event. */
 export interface BadInput {
   readonly message: string
+  /** The line of a list, if it is one. */
+  readonly line?: number
 }
 
 /** A file that somebody replaced in the library while sessions used it. */
@@ -195,6 +197,7 @@ const makeReports = (state: State) => ({
 
   reportBadMachine: Effect.fnUntraced(function* (machine: BadInput) {
     if (state.fleet !== undefined) FleetProgress.addBadMachine(state.fleet)
+    if (machine.line !== undefined) state.progress.wrongLines++
     yield* reportBad(state, "notStarted", machine)
   }),
 
@@ -220,6 +223,7 @@ const makeReports = (state: State) => ({
 
   reportBadTarget: Effect.fnUntraced(function* (target: BadInput) {
     DownloadProgress.addBadTarget(state.progress)
+    if (target.line !== undefined) state.progress.wrongLines++
     yield* reportBad(state, "failed", target)
   }),
 })

@@ -57,18 +57,17 @@ const whereResultsAre = ({ directory, inCluster }: Options): string =>
     : `The results are in the store of ${printable(inCluster.tenant)}.`
 
 /** Ctrl-C ends the command that watches a run of a cluster, and not the run. */
-const howItContinues = (
-  { fleet, interrupted, summary }: DownloadProgress,
-  { run }: InCluster,
-): ReadonlyArray<string> => {
+const howItContinues = (progress: DownloadProgress, { run }: InCluster): ReadonlyArray<string> => {
+  const { fleet, interrupted, summary, wrongLines } = progress
   if (interrupted) {
     return [
       `The run continues in the cluster. Watch it again: live-response runs watch ${run}; end it: live-response runs cancel ${run}.`,
     ]
   }
-  const hasMore = fleet !== undefined && fleet.sessions.unfinished + fleet.sessions.notStarted > 0
+  const more = fleet === undefined ? 0 : fleet.sessions.unfinished + fleet.sessions.notStarted
   return [
-    ...(summary.failed > 0 || hasMore ? ["Give the cluster the same run again: it retries what failed."] : []),
+    ...whatToCorrect(progress),
+    ...(summary.failed + more > wrongLines ? ["Give the cluster the same run again: it retries what failed."] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
       : []),
@@ -150,14 +149,20 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-const howToResume = ({ fleet, interrupted, summary }: DownloadProgress): ReadonlyArray<string> => {
-  const hasMore = fleet !== undefined && inProgress(fleet) + fleet.sessions.notStarted + FleetProgress.left(fleet) > 0
+const whatToCorrect = ({ wrongLines }: DownloadProgress): ReadonlyArray<string> =>
+  wrongLines === 0 ? [] : [`Correct the ${Format.counted(wrongLines, "line")} of your list that failed.`]
+
+const howToResume = (progress: DownloadProgress): ReadonlyArray<string> => {
+  const { fleet, interrupted, summary, wrongLines } = progress
+  const more = fleet === undefined ? 0 : inProgress(fleet) + fleet.sessions.notStarted + FleetProgress.left(fleet)
   const next =
     interrupted && fleet !== undefined && inProgress(fleet) > 0
       ? "resumes watching them, and starts what is left"
       : "resumes where it stopped, and retries what failed"
   return [
-    ...(interrupted || summary.failed > 0 || hasMore ? [`Run the same command again: it ${next}.`] : []),
+    ...whatToCorrect(progress),
+    // A wrong line is one of what failed, and fails again.
+    ...(interrupted || summary.failed + more > wrongLines ? [`Run the same command again: it ${next}.`] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
       : []),

@@ -46,7 +46,7 @@ const held = (api: Service): Service => {
         case "starting":
           return Effect.andThen(recorded, holdAt("starting"))
         case "frozen":
-          return api.run(machineId, session, { beforeSend: Effect.andThen(recorded, freeze) })
+          return api.run(machineId, session, { ...options, beforeSend: Effect.andThen(recorded, freeze) })
         default:
           return Effect.andThen(api.run(machineId, session, options), holdAt("sent"))
       }

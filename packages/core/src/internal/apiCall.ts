@@ -70,7 +70,7 @@ export interface Call<E = never> extends Endpoint {
   readonly beforeSend?: Effect.Effect<void, E> | undefined
 
   /** The `RequestAge` of the request. */
-  readonly age?: () => number
+  readonly age?: (() => number) | undefined
 
   /** What to do about a 404. */
   readonly ifMissing?: string
@@ -123,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
     admission: yield* Admission.make,
     gate: yield* NetworkGate.make<Disconnectable>({ isMine: isDisconnectable, says, summary }),
   }
-  const perform = <E>(call: Call<E>) =>
+  return (call) =>
     Effect.flatMap(timing, (settings) => {
       let attempts = 0
       return api.gate
@@ -136,11 +136,6 @@ export const make = Effect.fnUntraced(function* (
         )
         .pipe(withRetries(call, settings))
     })
-  // A sign-in, or what hears of a retry, may send a request as well: it is not the one that was recorded.
-  return (call) =>
-    Effect.flatMap(RequestAge, (age) =>
-      age === undefined ? perform(call) : Effect.provideService(perform({ ...call, age }), RequestAge, undefined),
-    )
 })
 
 /** Makes a call whose answer is a list of records, and decodes it. */
@@ -208,10 +203,9 @@ const send = Effect.fnUntraced(function* <E>(api: Api, call: Call<E>, settings: 
   if (call.beforeSend !== undefined) yield* call.beforeSend
   const sentAt = yield* monotonicMillis
   const request = HttpClientRequest.bearerToken(call.request, bearer)
-  const executed = Http.execute(api.client, request, settings.headTimeout, api)
-  const response = yield* (
-    call.age === undefined ? executed : Effect.provideService(executed, RequestAge, call.age)
-  ).pipe(
+  const response = yield* Http.execute(api.client, request, settings.headTimeout, api).pipe(
+    // For this request alone: a sign-in, or what hears of a retry, may send others.
+    Effect.provideService(RequestAge, call.age),
     Effect.mapError(ApiErrors.unreachable(call)),
     Effect.tapError(() => recordDuration(call, sentAt, undefined)),
   )

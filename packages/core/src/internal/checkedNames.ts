@@ -22,6 +22,14 @@ export const at =
   <A, R>(effect: Effect.Effect<A, PlatformError, R>): Effect.Effect<A, StoreError, R> =>
     Effect.mapError(effect, fromPlatformError(path))
 
+/** The error of what could not be created in a directory that is there: /proc, for example, takes none. */
+export const ofNew =
+  (path: string) =>
+  (error: PlatformError): StoreError =>
+    error.reason._tag === "NotFound"
+      ? new StoreError({ path, problem: "NotWritable", detail: error.message })
+      : fromPlatformError(path)(error)
+
 const optional = <A, R>(effect: Effect.Effect<A, PlatformError, R>) =>
   Effect.catchReason(Effect.asSome(effect), "PlatformError", "NotFound", () => Effect.succeedNone)
 
@@ -45,7 +53,7 @@ export const makeOne = ({ fs, paths, platform }: System, path: string): Effect.E
     failIf(problemOfName(platform, path, paths.basename(path))),
     fs.makeDirectory(path, { mode: 0o700 }).pipe(
       Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
-      at(path),
+      Effect.mapError(ofNew(path)),
     ),
   )
 

@@ -82,11 +82,14 @@ const nounOf: Record<FileSystem.File.Type, string> = {
   Unknown: "something else",
 }
 
+/** Nobody is asked to remove /dev/null. */
+const remedy = ({ type }: Info): string => (type.endsWith("Device") ? wayOut : `remove it, or ${wayOut}`)
+
 /** What is wrong with a file of ours. */
 export const ofFile = (info: Info, user: User, allowsLinks = false): string | undefined => {
   // A directory can do no harm: it is reported as not being a file.
   if (info.type === "SymbolicLink" || info.type === "Directory") return ofLink(info)
-  if (info.type !== "File") return `a file is needed here, and there is ${nounOf[info.type]}; remove it, or ${wayOut}`
+  if (info.type !== "File") return `a file is needed here, and there is ${nounOf[info.type]}; ${remedy(info)}`
   if (!allowsLinks && Option.getOrElse(info.nlink, () => 1n) > 1n) {
     return `the file has another name elsewhere (a hard link); remove it, or ${wayOut}`
   }

@@ -22,7 +22,6 @@ import * as DefenderError from "../DefenderError.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
-import { RequestAge } from "../RequestProgress.ts"
 import { actionType, type Session } from "../Session.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { Settings } from "../Timing.ts"
@@ -241,10 +240,8 @@ export const make = (options: Options) => {
     const since = yield* DateTime.now
     const request: Recorded = { age: () => 0 }
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark, request) : Effect.never))
-    const answer = yield* api.run(machineId, SessionMark.stamp(session, mark), { beforeSend: begin }).pipe(
-      Effect.provideService(RequestAge, () => request.age()),
-      Effect.result,
-    )
+    const recorded = { beforeSend: begin, age: () => request.age() }
+    const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), recorded))
     if (Result.isSuccess(answer)) {
       const { id, machineId } = answer.success
       return { id, as: "new", machineId } satisfies Found

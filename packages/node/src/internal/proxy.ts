@@ -23,7 +23,7 @@ const proxyOf = (name: string, text: string): Effect.Effect<string, Config.Confi
   text === ""
     ? Effect.succeed("")
     : Effect.mapError(Effect.fromOption(parse(text)), () =>
-        invalidVariable(name, "is not a proxy, such as http://proxy.contoso.com:8080"),
+        invalidVariable(name, "expected the address of a proxy, such as http://proxy.contoso.com:8080"),
       )
 
 const variable = (name: string) =>

@@ -11,8 +11,8 @@ export interface RedisAddress {
   readonly password: Redacted.Redacted<string> | undefined
 }
 
-/** What an address that can't be read is to be, without what it is. */
-export const expected = "is not an address of Redis, such as redis://:password@host:6379/0"
+/** What a text that can't be read is to be, without what it is. */
+export const expected = "an address of Redis, such as redis://:password@host:6379/0"
 
 const decode = Option.liftThrowable(decodeURIComponent)
 

@@ -177,6 +177,14 @@ export const suite = (
         assert.deepStrictEqual(yield* usedIn(log, windows), [10, 50])
       }).pipe(Effect.provide(layer)))
 
+    test("adds a bounded number of calls, however large the limit is and however often it is throttled", () =>
+      Effect.gen(function* () {
+        const log = yield* openLog(toWindows([100_000, minute]))
+        yield* log.throttled(Duration.seconds(20))
+        yield* log.throttled(Duration.seconds(20))
+        assert.lengthOf((yield* log.calls).stamps, 10_000)
+      }).pipe(Effect.provide(layer)))
+
     for (const [what, wait] of [
       ["of zero", Duration.zero],
       ["that is negative", Duration.seconds(-5)],

@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { withApi } from "../../api/WithApi.ts"
 import * as Failure from "../../Failure.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
@@ -22,7 +23,10 @@ const loadHandler = Effect.promise(() => import("./handler.ts"))
 const run = withApi(loadHandler)
 
 const id = Argument.String("id").pipe(
-  Argument.withSchema(MachineActionId),
+  Argument.filterMap(
+    Schema.decodeOption(MachineActionId),
+    () => "the id of a machine action, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018",
+  ),
   Argument.withMetavar("ID"),
   Argument.withDescription("The machine action's id"),
 )
@@ -33,10 +37,8 @@ const list = Command.make(
   "list",
   {
     ...Selection.flags,
-    limit: Flag.Int("limit").pipe(
-      FlagTypes.between(1, 10_000_000),
+    limit: FlagTypes.wholeNumber("limit", 1, 10_000_000).pipe(
       Flag.optional,
-      Flag.withMetavar("N"),
       FlagTypes.describe("The largest number of actions to list", {
         values: FlagTypes.range(1, 10_000_000),
         default: "all",
@@ -75,7 +77,7 @@ const cancel = Command.make(
     id: id.pipe(Argument.optional),
     allPending: FlagTypes.toggle(
       "all-pending",
-      "Cancel every pending live response session; the flags of a selection choose among them, or another --status or --type",
+      "Cancel every pending live response session. Flags such as --machine and --requestor choose among them; --status and --type replace pending and live response",
     ),
     ...Selection.flags,
     comment: Flag.String("comment").pipe(

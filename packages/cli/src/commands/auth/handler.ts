@@ -52,7 +52,7 @@ export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boo
   }
   if (report !== undefined && !Object.values(report.commands).some(({ suffices }) => suffices)) {
     return yield* Failure.signIn(
-      "signed in, but the token does not suffice for any command; grant the permissions above",
+      "signed in, but the token does not suffice for any command; standard output names the permissions to grant",
     )
   }
 }, Effect.mapError(Failure.fromError))

@@ -1,6 +1,7 @@
 /**
  * What `live-response demo` does: serves the sample data, and runs `download` or `run` against it, as a user types them.
  */
+import * as SecretFile from "@live-response/core/SecretFile"
 import type * as CliError from "effect/cli/CliError"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
@@ -103,5 +104,9 @@ const writeTemporary = Effect.fnUntraced(
     yield* fs.writeFileString(path, content, { mode: 0o600 })
     return path
   },
-  Effect.mapError((error) => machine(`can't write a temporary file: ${printable(error.message)}`)),
+  Effect.mapError((error) =>
+    machine(
+      `can't write a temporary file (${printable(SecretFile.why(error))}); set TMPDIR (on Windows TEMP) to a directory of your own`,
+    ),
+  ),
 )

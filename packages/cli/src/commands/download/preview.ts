@@ -5,6 +5,7 @@
 import * as Manifest from "@live-response/core/Manifest"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { Quota } from "@live-response/core/Quota"
+import * as StoreError from "@live-response/core/StoreError"
 import * as ResultRef from "@live-response/core/ResultRef"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
@@ -21,7 +22,7 @@ import type * as Targets from "../../input/Targets.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import * as PlanText from "../../output/PlanText.ts"
-import { printable, printableJson } from "../../output/Printable.ts"
+import { printableJson } from "../../output/Printable.ts"
 import * as Refs from "./selectedResults.ts"
 
 interface Options {
@@ -62,15 +63,11 @@ const checkWritable = Effect.fnUntraced(function* (directory: string) {
   while (dirname(nearest) !== nearest && !(yield* Effect.orElseSucceed(fs.exists(nearest), () => false))) {
     nearest = dirname(nearest)
   }
-  const problem = yield* fs.stat(nearest).pipe(
-    Effect.tap(fs.access(nearest, { writable: true })),
-    Effect.map(({ type }) => (type === "Directory" ? undefined : "it is not a directory")),
-    Effect.catch(({ message }) => Effect.succeed(message)),
-  )
-  if (problem === undefined) return
-  return yield* Failure.machine(
-    `can't write to ${printable(nearest)}: ${printable(problem)}; choose another directory with --out`,
-  )
+  const { type } = yield* fs
+    .stat(nearest)
+    .pipe(Effect.tap(fs.access(nearest, { writable: true })), Effect.mapError(StoreError.fromPlatformError(nearest)))
+  if (type === "Directory") return
+  return yield* new StoreError.StoreError({ path: nearest, problem: "NotADirectory", detail: type })
 })
 
 /** Shows what a download would do, and fails if something names no result. */

@@ -33,6 +33,6 @@ const list = Command.make(
 )
 
 export const machines = Command.make("machines").pipe(
-  Command.withDescription("List machines by what they are"),
+  Command.withDescription("List machines by tag, group, operating system, health, risk or name"),
   Command.withSubcommands([list]),
 )

@@ -17,10 +17,8 @@ export const quota = Command.make(
   {
     ...SignIn.flags,
     ...Quota.flags,
-    calls: Flag.Int("for").pipe(
-      FlagTypes.between(1, 10_000_000),
+    calls: FlagTypes.wholeNumber("for", 1, 10_000_000).pipe(
       Flag.optional,
-      Flag.withMetavar("N"),
       FlagTypes.describe("Also show when the last of N further links could be requested", {
         values: FlagTypes.range(1, 10_000_000),
       }),

@@ -49,7 +49,7 @@ const sharedParameters = {
     "A list of machines: one per line, JSON lines, or .csv with the column machineId; - is standard input; may be repeated",
   ),
   ...MachineSelection.flags,
-  wait: FlagTypes.toggle("wait", "Wait until all sessions have finished; without it, until all sessions have started"),
+  wait: FlagTypes.toggle("wait", "Wait until all sessions have finished; without it, only until they have started"),
   download: FlagTypes.directory("download", "Wait, and download each session's results into DIR when it has finished"),
   journal: FlagTypes.directory(
     "journal",
@@ -76,15 +76,8 @@ const sharedParameters = {
       default: "until the service gives up, after two hours for a machine that is offline",
     }),
   ),
-  sessions: Flag.Int("sessions").pipe(
-    FlagTypes.between(1, 1000),
-    FlagTypes.withVariable(
-      "LIVE_RESPONSE_SESSIONS",
-      FlagTypes.integer(1, 1000),
-      `a whole number from ${FlagTypes.range(1, 1000)}`,
-    ),
+  sessions: FlagTypes.wholeNumber("sessions", 1, 1000, "LIVE_RESPONSE_SESSIONS").pipe(
     Flag.optional,
-    Flag.withMetavar("N"),
     FlagTypes.describe("How many sessions are in progress at once", {
       values: FlagTypes.range(1, 1000),
       default: `${Session.limits.atOnce}, Microsoft's limit for a tenant`,
@@ -110,11 +103,10 @@ const sharedParameters = {
 }
 
 /** The parameters of `collect-package`. */
-export const packageParameters = { ...sharedParameters, ...parametersOf("live-response collect-package", "") }
+export const packageParameters = { ...parametersOf("live-response collect-package", ""), ...sharedParameters }
 
+/** Help lists them in this order: first what runs. */
 const sessionParameters = {
-  ...sharedParameters,
-  ...parametersOf("live-response run", "upload files of this machine, "),
   putFiles: FlagTypes.texts(
     "put-file",
     "FILE",
@@ -137,6 +129,8 @@ const sessionParameters = {
     "PATH",
     "Then collect this file from the machine, by its full path there; may be repeated",
   ),
+  ...parametersOf("live-response run", "upload files of this machine, "),
+  ...sharedParameters,
 }
 
 /** The flags of every run. */

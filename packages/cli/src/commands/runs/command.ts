@@ -24,10 +24,8 @@ const list = Command.make(
       Flag.withMetavar("TENANT"),
       FlagTypes.describe("Only runs of this tenant: its id in Entra, or its name in the registry", { default: "all" }),
     ),
-    limit: Flag.Int("limit").pipe(
-      FlagTypes.between(1, 10_000),
+    limit: FlagTypes.wholeNumber("limit", 1, 10_000).pipe(
       Flag.withDefault(100),
-      Flag.withMetavar("N"),
       FlagTypes.describe("The largest number of runs to list", { values: FlagTypes.range(1, 10_000), default: 100 }),
     ),
     ...Printing.rows("run"),

@@ -16,15 +16,8 @@ const defaultSpool = "live-response-spool"
 const [fewest, most] = [1, 1000]
 
 const count = (name: string, variable: string, byDefault: number, sentence: string) =>
-  Flag.Int(name).pipe(
-    FlagTypes.between(fewest, most),
-    FlagTypes.withVariable(
-      variable,
-      FlagTypes.integer(fewest, most),
-      `a whole number from ${FlagTypes.range(fewest, most)}`,
-    ),
+  FlagTypes.wholeNumber(name, fewest, most, variable).pipe(
     Flag.optional,
-    Flag.withMetavar("N"),
     FlagTypes.describe(sentence, { values: FlagTypes.range(fewest, most), default: byDefault, env: variable }),
   )
 

@@ -13,10 +13,8 @@ const loadHandler = Effect.promise(() => import("./handler.ts"))
 
 /** An integer with a default, both of which the help states. */
 const integer = (name: string, minimum: number, maximum: number, byDefault: number, sentence: string) =>
-  Flag.Int(name).pipe(
+  FlagTypes.wholeNumber(name, minimum, maximum).pipe(
     Flag.withDefault(byDefault),
-    FlagTypes.between(minimum, maximum),
-    Flag.withMetavar("N"),
     FlagTypes.describe(sentence, { values: FlagTypes.range(minimum, maximum), default: byDefault }),
   )
 
@@ -33,10 +31,8 @@ const limit = (name: string, unit: string, byDefault: number) =>
 export const simulate = Command.make(
   "simulate",
   {
-    port: Flag.Int("port").pipe(
+    port: FlagTypes.wholeNumber("port", 0, 65_535).pipe(
       Flag.withDefault(0),
-      FlagTypes.between(0, 65_535),
-      Flag.withMetavar("N"),
       FlagTypes.describe("Port on 127.0.0.1", { values: "0 to 65535", default: "0, any free port" }),
     ),
     results: integer("results", 1, 100_000, 60, "How many results the service has"),

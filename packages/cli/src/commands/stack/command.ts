@@ -32,9 +32,8 @@ export const stack = Command.make(
       Flag.withMetavar("NAME"),
       FlagTypes.describe("Only the results of this script"),
     ),
-    limit: Flag.Int("limit").pipe(
+    limit: FlagTypes.wholeNumber("limit", 1, mostGroups).pipe(
       Flag.withDefault(defaultLimit),
-      FlagTypes.between(1, mostGroups),
       FlagTypes.describe("How many groups a table has", {
         values: FlagTypes.range(1, mostGroups),
         default: defaultLimit,
@@ -49,7 +48,7 @@ export const stack = Command.make(
 ).pipe(
   Command.withShortDescription("Group script results that are alike, the rarest first"),
   Command.withDescription(
-    "Group the script results in a directory that are alike, the group on the fewest machines first: on a thousand machines, the odd one out is what a hunter searches. By default they are grouped by their output, without what differs between machines that are alike: white space, dates with times, and the machine's own name. Makes no API call. A download may be in progress in the directory.",
+    "Group the script results in a directory that are alike, the group on the fewest machines first: on a thousand machines, the odd one out is what a hunter searches for. By default they are grouped by their output, without what differs between machines that are alike: white space, dates with times, and the machine's own name. Makes no API call. A download may be in progress in the directory.",
   ),
   Command.withExamples([
     { command: "live-response stack case-4711", description: "Outputs that few machines have" },

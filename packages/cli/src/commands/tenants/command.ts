@@ -64,7 +64,7 @@ const set = Command.make(
   {
     tenant,
     ...TenantSettings.flags,
-    allActions: FlagTypes.toggle("all-actions", "Remove the selection of before; other flags then make a new one"),
+    allActions: FlagTypes.toggle("all-actions", "First remove the tenant's selection; the other flags make a new one"),
     json,
   },
   Effect.fnUntraced(function* (options) {
@@ -75,7 +75,7 @@ const set = Command.make(
 ).pipe(
   Command.withShortDescription("Change settings of a tenant"),
   Command.withDescription(
-    "Change the settings of a tenant that are given, and keep the others. Its collection restarts with them within seconds. --cloud also removes the addresses that replaced those of the cloud before.",
+    "Change the given settings of a tenant, and keep the others. Its collection restarts with them within seconds. --cloud also removes the addresses that replaced those of the cloud before.",
   ),
   Command.withExamples([
     { command: "live-response tenants set contoso --requestor soc@contoso.com", description: "What is collected" },
@@ -99,7 +99,7 @@ const enable = Command.make(
     const handler = yield* loadHandler
     yield* handler.enable(options, true)
   }),
-).pipe(Command.withDescription("Collect the results of tenants again that were disabled."))
+).pipe(Command.withDescription("Collect the results of disabled tenants again."))
 
 const disable = Command.make(
   "disable",
@@ -123,7 +123,7 @@ const remove = Command.make(
   }),
 ).pipe(
   Command.withDescription(
-    "Remove tenants from the registry. Their results stay, and so does what is known of them: it counts if the tenant is added again.",
+    "Remove tenants from the registry. Their results and records stay: the collection of a tenant that is added again resumes from them.",
   ),
 )
 
@@ -138,7 +138,7 @@ const status = Command.make(
 ).pipe(
   Command.withShortDescription("Show how the collection of tenants goes"),
   Command.withDescription(
-    "Show how the collection of all tenants goes, or of those that are named: what was stored, how far it is behind, which runner does it, and what is in its way. It reads counters, and so answers at once however many results there are.",
+    "Show how the collection of all tenants goes, or of those that are named: what was stored, how far it is behind, which runner does it, and what stops it. It reads counters, and so answers at once however many results there are.",
   ),
   Command.withExamples([
     { command: "live-response tenants status", description: "All tenants" },
