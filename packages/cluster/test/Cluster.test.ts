@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
@@ -150,6 +151,25 @@ describe("Cluster.layer", () => {
       yield* Fiber.join(left)
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
+
+  it.live("logs nothing that the engine says of itself", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const owner = yield* Layer.build(Database.layerUnchecked({ url: server.owner }))
+      const { query } = Context.get(owner, Database.Database)
+      yield* join("talkative")
+      const untilHealthy = query(
+        (sql) => sql`select 1 as found from live_response.engine_runners where healthy and address like 'talkative:%'`,
+      ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
+      yield* untilHealthy
+      // The engine warns that no runner is healthy, and then says that this one is.
+      yield* query((sql) => sql`update live_response.engine_runners set healthy = false`)
+      yield* untilHealthy
+      assert.deepStrictEqual(lines, [])
+    }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
+  })
 
   it.live("starts a piece again that has failed, with a line in the log, and no other", () => {
     const lines: Array<string> = []

@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as EngineLog from "./engineLog.ts"
 import { applicationName, lockExpiration } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
@@ -89,6 +90,7 @@ export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runne
   const { registerSingleton } = yield* Layer.build(layer).pipe(
     Effect.flatMap((context) => Effect.provide(Sharding.Sharding, context)),
     Scope.provide(scope),
+    EngineLog.demote,
   )
   yield* markGone(sql).pipe(
     Effect.ignore,
@@ -96,7 +98,7 @@ export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runne
     Effect.forkScoped,
   )
   const engine: Engine = {
-    register: (name, effect) => registerSingleton(name, effect),
+    register: (name, effect) => Effect.flatMap(EngineLog.asProgram(effect), (run) => registerSingleton(name, run)),
     leave: Scope.close(scope, Exit.void),
   }
   return engine
