@@ -76,7 +76,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const register = Effect.fnUntraced(function* (tenant: Tenant) {
     const own = yield* Scope.fork(scope)
     registered.set(tenant.tenant, { tenant, scope: own })
-    yield* each(`collector ${tenant.tenant}`, collect(tenant)).pipe(Scope.provide(own))
+    const annotations = { tenant: tenant.name }
+    yield* each(`collector ${tenant.tenant}`, collect(tenant), { annotations }).pipe(Scope.provide(own))
   }, Effect.uninterruptible)
 
   const unregister = Effect.fnUntraced(function* ({ scope, tenant }: Registered) {

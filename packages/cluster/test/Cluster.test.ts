@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as NetworkHole from "./support/networkHole.ts"
@@ -173,7 +174,10 @@ describe("Cluster.layer", () => {
 
   it.live("starts a piece again that has failed, with a line in the log, and no other", () => {
     const lines: Array<string> = []
-    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    const logger = Logger.make(({ fiber, message }) => {
+      const { tenant } = fiber.getRef(References.CurrentLogAnnotations)
+      lines.push(`${String(tenant)}: ${String(message)}`)
+    })
     return Effect.gen(function* () {
       const runner = yield* join("alone")
       const starts = yield* Queue.unbounded<string>()
@@ -185,7 +189,7 @@ describe("Cluster.layer", () => {
           isFirst = false
           return Effect.andThen(Queue.offer(starts, name), now)
         })
-        return Scope.provide(runner.each(name, run), runner.scope)
+        return Scope.provide(runner.each(name, run, { annotations: { tenant: `of ${name}` } }), runner.scope)
       }
       yield* once("steady", Effect.never)
       yield* once("dying", Effect.die("a bug"))
@@ -197,7 +201,7 @@ describe("Cluster.layer", () => {
           .filter((line) => line.includes("is started again"))
           .map((line) => line.split(",")[0])
           .toSorted(),
-        ["dying failed and is started again", "failing failed and is started again"],
+        ["of dying: dying failed and is started again", "of failing: failing failed and is started again"],
       )
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })
