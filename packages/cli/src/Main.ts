@@ -283,7 +283,7 @@ export const run = (args: ReadonlyArray<string>) =>
     ]),
   )
 
-/** The commands that run until they are stopped: that they were is no failure, however early. */
+/** The commands that run until they are stopped, which is not a failure, however early. */
 const services: ReadonlySet<string | undefined> = new Set([serve.name])
 
 /**
