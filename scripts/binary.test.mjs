@@ -54,6 +54,21 @@ describe("the binary", () => {
     assert.match(readFileSync(join(cwd, "calls"), "utf8"), /^READY=1\n(STATUS=.*\n)*STOPPING=1\n$/)
   })
 
+  test("leaves a signal that arrives while it loads to the program", async () => {
+    const stub = join(emptyDirectory("early"), "stub.cjs")
+    const program = 'process.kill(process.pid, "SIGTERM"); process.once("SIGTERM", () => process.exit(7))'
+    writeFileSync(
+      stub,
+      `const loader = require("node:module")
+      const load = loader._load
+      loader._load = (id, ...rest) => (id === "node:sea" ? { getAsset: () => ${JSON.stringify(program)} } : load(id, ...rest))
+      setTimeout(() => {}, 60_000)`,
+    )
+    const args = ["--require", stub, "scripts/binaryEntry.cjs"]
+    const code = await new Promise((resolve) => execFile(process.execPath, args, (error) => resolve(error?.code)))
+    assert.strictEqual(code, 7)
+  })
+
   test("reads no configuration of its directory or of a runtime, and loads no code from there", async () => {
     const cwd = emptyDirectory("hostile")
     const trace = join(cwd, "ran")

@@ -18,4 +18,9 @@ const load = (id) => {
   return part.exports
 }
 
+// A signal that arrives while it loads, which takes no turn of the event loop, waits for the program's own listeners.
+const signals = ["SIGINT", "SIGTERM"]
+const wait = () => {}
+for (const signal of signals) process.on(signal, wait)
 load("./Process.js")
+for (const signal of signals) process.removeListener(signal, wait)

@@ -177,11 +177,15 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       { discard: true },
     )
 
-  /** Starts a runner, and waits until it can be stopped in order. */
-  const start = Effect.fnUntraced(function* (name: string) {
+  /** Starts a runner, and waits until it can be stopped in order. `database` is its address of the server. */
+  const start = Effect.fnUntraced(function* (name: string, database = server.runner) {
     const running = yield* box.start({
       args: ["serve", "--listen", "127.0.0.1:0", "--runner", name],
-      env: { ...environment, LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`) },
+      env: {
+        ...environment,
+        LIVE_RESPONSE_DATABASE_URL: Redacted.value(database),
+        LIVE_RESPONSE_SPOOL: box.path(`spools/${name}`),
+      },
       patience: "1 hour",
     })
     const said = () => `${running.stdout()}${running.stderr()}`

@@ -1,15 +1,19 @@
 /**
  * Checks that a cluster loses nothing: three runners collect twenty tenants while, one after the other and at random, a runner is
- * killed, stopped, or frozen and continued, and PostgreSQL is away. In the end every result is stored once, and no call was throttled.
+ * killed, stopped, frozen and continued, or cut off from PostgreSQL, and PostgreSQL is away. In the end every result is stored once, and
+ * no call was throttled.
  *
  *     npm run build && node packages/cli/soak/clusterChaos.ts [results of each tenant]
  */
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
+import * as NetworkHole from "../../cluster/test/support/networkHole.ts"
 import { figure, table } from "../../core/bench/table.ts"
 import * as ClusterStage from "./ClusterStage.ts"
 
@@ -21,10 +25,10 @@ const waves = 5
 const allowedLinks = 1.1
 const patience = "220 seconds"
 
-type Disturbance = "kill -9" | "SIGTERM" | "SIGSTOP, SIGCONT" | "PostgreSQL away"
+/** Each of them happens twice, in an order that differs from run to run. */
+const disturbances = ["kill -9", "SIGTERM", "SIGSTOP, SIGCONT", "cut off from PostgreSQL", "PostgreSQL away"] as const
 
-/** Each of them at least twice, in an order that differs from run to run. */
-const disturbances: ReadonlyArray<Disturbance> = ["kill -9", "SIGTERM", "SIGSTOP, SIGCONT", "PostgreSQL away"]
+type Disturbance = (typeof disturbances)[number]
 
 const chaos = Effect.gen(function* () {
   const stage = yield* ClusterStage.make({ followEvery: "5 seconds", tenants: tenantCount })
@@ -32,7 +36,14 @@ const chaos = Effect.gen(function* () {
   const problems: Array<string> = []
   const counts = new Map<Disturbance, number>()
   let started = 0
-  const startRunner = Effect.suspend(() => Scope.provide(stage.start(`runner-${++started}`), scope))
+  /** Each runner has a network of its own to PostgreSQL. */
+  const startRunner = Effect.gen(function* () {
+    const address = new URL(Redacted.value(stage.server.runner))
+    const network = yield* NetworkHole.make(Number(address.port))
+    address.port = String(network.port)
+    const runner = yield* stage.start(`runner-${++started}`, Redacted.make(address.href))
+    return { ...runner, network }
+  }).pipe(Scope.provide(scope))
   const runners = yield* Ref.make(yield* Effect.all(Array.from({ length: runnerCount }, () => startRunner)))
 
   /** Takes a runner away, and starts another one instead. */
@@ -44,7 +55,7 @@ const chaos = Effect.gen(function* () {
       yield* Ref.set(runners, [...others, yield* startRunner])
     })
 
-  const disturb: Record<Disturbance, Effect.Effect<void>> = {
+  const disturb = {
     "kill -9": replaced((victim) => Effect.andThen(victim.signal("SIGKILL"), victim.ended)),
     SIGTERM: replaced((victim) =>
       Effect.gen(function* () {
@@ -62,12 +73,24 @@ const chaos = Effect.gen(function* () {
       yield* Effect.sleep("20 seconds")
       yield* frozen.signal("SIGCONT")
     }),
+    "cut off from PostgreSQL": Effect.gen(function* () {
+      const shuffled = yield* Random.shuffle(yield* Ref.get(runners))
+      const hasTenants = ({ name }: ClusterStage.Runner) =>
+        Effect.map(stage.tenantsOf(name), ({ length }) => length > 0)
+      const [cutOff] = yield* Effect.filter(shuffled, hasTenants)
+      if (cutOff === undefined) return
+      yield* cutOff.network.open
+      const moved = stage.until(Effect.map(hasTenants(cutOff), (has) => !has))
+      const isMoved = Option.isSome(yield* Effect.timeoutOption(moved, "1 minute"))
+      if (!isMoved) problems.push(`${cutOff.name} was cut off for a minute, and its tenants were not taken over`)
+      yield* cutOff.network.mend
+    }),
     "PostgreSQL away": Effect.gen(function* () {
       yield* stage.server.stop
       yield* Effect.sleep("8 seconds")
       yield* stage.server.start
     }),
-  }
+  } satisfies Record<Disturbance, Effect.Effect<void, unknown>>
 
   const startedAt = yield* Clock.currentTimeMillis
   const addWaves = Effect.gen(function* () {
@@ -95,7 +118,7 @@ const chaos = Effect.gen(function* () {
   yield* Effect.all([addWaves, addChaos], { concurrency: 2 })
   const isDone = yield* Effect.timeoutOption(stage.untilStored(tenantCount * perTenant), patience)
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
-  if (isDone._tag === "None") {
+  if (Option.isNone(isDone)) {
     problems.push(`${yield* stage.storedCount} of ${stage.expected()} results were stored within ${figure(seconds)} s`)
     for (const runner of yield* Ref.get(runners)) yield* Console.error(runner.stderr().slice(-2000))
   }

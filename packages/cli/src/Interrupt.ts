@@ -2,21 +2,9 @@
  * Ctrl-C: the first one stops the work in order, and prints what is done; the second one exits at once.
  */
 import type { Service as Platform } from "@live-response/core/Platform"
-import * as Effect from "effect/Effect"
-import { type ExitCode, exitCode } from "./ExitCode.ts"
+import { exitCode } from "./ExitCode.ts"
 
 type Signal = Platform["interrupts"][number] | "SIGINT"
-
-/** The exit code after the first one, of the command that this process runs. */
-let code: ExitCode = exitCode.interrupted
-
-export const codeAfter = (): ExitCode => code
-
-/** Sets it: a service is stopped in this way, and has not failed. */
-export const endsWith = (other: ExitCode): Effect.Effect<void> =>
-  Effect.sync(() => {
-    code = other
-  })
 
 /** What it needs of Node's process. */
 interface Process {
@@ -29,7 +17,7 @@ interface Process {
 /**
  * Lets a second Ctrl-C exit at once, and other signals that mean the same do the same. The first one is handled by
  * `NodeRuntime.runMain`, which interrupts the command: its finalizers flush files and print the summary
- * (`output/EventOutput.ts`), and `Main.teardown` exits with 130.
+ * (`output/EventOutput.ts`), and `Main.teardown` exits with the code of the command.
  */
 export const listen = ({ interrupts }: Pick<Platform, "interrupts">, process: Process): void => {
   process.once("SIGINT", () => process.on("SIGINT", () => process.exit(exitCode.interrupted)))

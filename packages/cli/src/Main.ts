@@ -56,7 +56,6 @@ import * as FlagTypes from "./flags/FlagTypes.ts"
 import { CommandLine } from "./flags/CommandLine.ts"
 import * as HelpPages from "./HelpPages.ts"
 import * as BlockedProcess from "./BlockedProcess.ts"
-import * as Interrupt from "./Interrupt.ts"
 import * as KnownWords from "./input/KnownWords.ts"
 import * as HelpLayout from "./output/HelpLayout.ts"
 import * as LogFormat from "./output/LogFormat.ts"
@@ -257,11 +256,8 @@ export const run = (args: ReadonlyArray<string>) =>
     const problem = DebugSwitches.problemOf(process.env)
     if (problem !== undefined) return Effect.fail(usage(problem))
     const given = withoutSynonyms(joinTextFlags(args))
-    const reset = Interrupt.endsWith(exitCode.interrupted)
     const running = Command.runWith(command, { version: packageJson.version })(given)
-    return Effect.andThen(Effect.andThen(reset, checkHelp(given)), withFile(given)(running)).pipe(
-      Effect.provideService(CommandLine, given),
-    )
+    return Effect.andThen(checkHelp(given), withFile(given)(running)).pipe(Effect.provideService(CommandLine, given))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(Telemetry.layer),
@@ -298,16 +294,22 @@ export const run = (args: ReadonlyArray<string>) =>
     ]),
   )
 
+/** The commands that run until they are stopped, which is not a failure, however early. */
+const services: ReadonlySet<string | undefined> = new Set([serve.name])
+
 /**
- * Exits with the code of the failure; 130 after Ctrl-C unless the command ends in this way, 2 for a command line that can't be parsed, 1 for a bug. Success
- * without complete standard output is a failure too.
+ * Exits with the code of the failure; 130 after Ctrl-C unless the command is a service, 2 for a command line that can't be parsed,
+ * 1 for a bug. Success without complete standard output is a failure too.
  */
-export const teardown: Runtime.Teardown = (exit, onExit) => {
-  if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? exitCode.success)
-  if (Cause.hasInterruptsOnly(exit.cause)) {
-    return BlockedProcess.exit(process, () => onExit(Interrupt.codeAfter()))
+export const teardown =
+  (args: ReadonlyArray<string>): Runtime.Teardown =>
+  (exit, onExit) => {
+    if (Exit.isSuccess(exit)) return onExit(StandardOutput.problem()?.code ?? exitCode.success)
+    if (Cause.hasInterruptsOnly(exit.cause)) {
+      const code = services.has(afterFlags(args)[0]) ? exitCode.success : exitCode.interrupted
+      return BlockedProcess.exit(process, () => onExit(code))
+    }
+    if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
+    const error = Cause.squash(exit.cause)
+    onExit(error instanceof Failure ? error.code : exitCode.usage)
   }
-  if (Cause.hasDies(exit.cause)) return onExit(exitCode.someFailed)
-  const error = Cause.squash(exit.cause)
-  onExit(error instanceof Failure ? error.code : exitCode.usage)
-}

@@ -15,7 +15,8 @@ StandardOutput.listen()
 Interrupt.listen(NodePlatform.current(), process)
 Warnings.hideSqlite()
 
+const args = process.argv.slice(2)
 const environment = takeSecrets(process.env)
-const program = Effect.provideService(run(process.argv.slice(2)), ConfigProvider.ConfigProvider, environment)
+const program = Effect.provideService(run(args), ConfigProvider.ConfigProvider, environment)
 
-NodeRuntime.runMain(program, { disableErrorReporting: true, teardown })
+NodeRuntime.runMain(program, { disableErrorReporting: true, teardown: teardown(args) })

@@ -4,6 +4,7 @@
  */
 import packageJson from "../package.json" with { type: "json" }
 import * as CompileCache from "./CompileCache.ts"
+import * as EarlySignals from "./EarlySignals.ts"
 import { exitCode } from "./ExitCode.ts"
 import { isOlder } from "./NodeVersion.ts"
 
@@ -27,6 +28,8 @@ if (isOlder(process.versions.node, engines.node)) {
   process.stderr.write(`${message}\n`)
   process.exitCode = exitCode.machine
 } else if (!isVersion || !wasWritten(`live-response v${version}\n`)) {
+  const release = EarlySignals.hold(process)
   CompileCache.enable()
   await import("./Process.ts")
+  release()
 }

@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Platform from "@live-response/core/Platform"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as EarlySignals from "../src/EarlySignals.ts"
 import * as OutputFile from "../src/input/OutputFile.ts"
 import * as Interrupt from "../src/Interrupt.ts"
 
@@ -44,6 +45,27 @@ describe("signals", () => {
     for (const signal of signals) events.emit(signal)
     return done
   }
+
+  it("that arrive while the program is loaded stop it once it is, and none is lost", () => {
+    for (const [signals, expected] of [
+      [["SIGTERM"], ["SIGTERM"]],
+      [
+        ["SIGINT", "SIGTERM", "SIGINT"],
+        ["SIGINT", "SIGTERM", "SIGINT"],
+      ],
+      [[], []],
+    ] as const) {
+      const events = new EventEmitter()
+      const release = EarlySignals.hold(events)
+      for (const signal of signals) events.emit(signal, signal)
+      const seen: Array<string> = []
+      for (const signal of ["SIGINT", "SIGTERM"]) events.on(signal, (name) => seen.push(name))
+      release()
+      assert.deepStrictEqual(seen, [...expected])
+      events.emit("SIGTERM", "SIGTERM")
+      assert.deepStrictEqual(seen, [...expected, "SIGTERM"])
+    }
+  })
 
   it("Ctrl-Break and the end of the console stop the work in order on Windows", () => {
     for (const signal of ["SIGBREAK", "SIGHUP", "SIGINT"]) {

@@ -182,8 +182,8 @@ describe("tenants", () => {
         "--storage-prefix",
         fabrikam,
       )
-      yield* refused(/these settings are not valid/, "set", contoso, "--storage-prefix", "../up")
-      yield* refused(/these settings are not valid/, "set", contoso, "--credential-file", "/etc/shadow")
+      yield* refused(/not valid: storagePrefix: Expected names of /, "set", contoso, "--storage-prefix", "../up")
+      yield* refused(/not valid: credential.file: Expected /, "set", contoso, "--credential-file", "/etc/shadow")
       yield* refused(/this would remove .* confirm it with --yes/, "remove", contoso)
       yield* refused(/leave out --status Pending/, "set", contoso, "--status", "pending")
       yield* refused(/select a status with --status/, "set", contoso, "--filter", "status eq 'Failed'")

@@ -28,6 +28,15 @@ export interface Options extends Omit<Database.Options, "applicationName"> {
 
 /**
  * @since 0.1.0
+ * @category options
+ */
+export interface EachOptions {
+  /** Annotations of what is logged about the effect, beside what it logs itself. */
+  readonly annotations?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * @since 0.1.0
  * @category services
  */
 export interface Service {
@@ -44,7 +53,11 @@ export interface Service {
    * A runner that is frozen and continues does not know at once that another one has its work: what the effect writes must carry
    * an epoch, as `TenantOwner` has it.
    */
-  readonly each: <E, R>(name: string, effect: Effect.Effect<void, E, R>) => Effect.Effect<void, never, R | Scope.Scope>
+  readonly each: <E, R>(
+    name: string,
+    effect: Effect.Effect<void, E, R>,
+    options?: EachOptions,
+  ) => Effect.Effect<void, never, R | Scope.Scope>
 
   /**
    * Leaves the cluster: interrupts all work of this runner side by side, and frees each piece once it has stopped.
@@ -101,7 +114,11 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
     Cluster,
     Effect.gen(function* () {
       const { leave, register } = yield* Engine.join(yield* SqlClient.SqlClient, runner)
-      return { each: (name, effect) => register(name, untilItEnds(name, effect)), leave }
+      return {
+        each: (name, effect, { annotations = {} } = {}) =>
+          register(name, Effect.annotateLogs(untilItEnds(name, effect), annotations)),
+        leave,
+      }
     }),
   ).pipe(Layer.provide(connections), Layer.provide(Reactivity.layer))
 }

@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
+import * as Background from "./internal/background.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
 
 /**
@@ -76,7 +77,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const register = Effect.fnUntraced(function* (tenant: Tenant) {
     const own = yield* Scope.fork(scope)
     registered.set(tenant.tenant, { tenant, scope: own })
-    yield* each(`collector ${tenant.tenant}`, collect(tenant)).pipe(Scope.provide(own))
+    const annotations = { tenant: tenant.name }
+    yield* each(`collector ${tenant.tenant}`, collect(tenant), { annotations }).pipe(Scope.provide(own))
   }, Effect.uninterruptible)
 
   const unregister = Effect.fnUntraced(function* ({ scope, tenant }: Registered) {
@@ -95,11 +97,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.forEach(Array.from(wanted.values()).filter(isNew), register, { discard: true })
   })
 
-  yield* look.pipe(
+  const lookOrReport = look.pipe(
     Effect.catch(({ message }) => Effect.logError(`the registry of tenants is not known: ${message}`)),
-    Effect.repeat(Schedule.spaced(pollEvery)),
-    Effect.forkScoped,
   )
+  yield* Background.repeat("the reading of the registry", lookOrReport, pollEvery)
   const service: Service = {
     tenants: Effect.sync(() => Array.from(registered.values(), ({ tenant }) => tenant)),
     running: Effect.sync(() => Array.from(running)),

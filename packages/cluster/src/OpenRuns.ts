@@ -4,15 +4,14 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { RunId } from "./ClusterRun.ts"
 import { Database } from "./Database.ts"
+import * as Background from "./internal/background.ts"
 import { rowsOf } from "./internal/rows.ts"
 import { TenantId } from "./Tenants.ts"
 
@@ -61,7 +60,7 @@ export const layer: Layer.Layer<OpenRuns, never, Database> = Layer.effect(
       (sql) => sql`select run::text as run, tenant::text as tenant, is_cancelling as "isCancelling"
         from live_response.cluster_runs where state in ('queued', 'running') order by at, run`,
     ).pipe(Effect.flatMap(decode))
-    yield* read.pipe(
+    const refresh = read.pipe(
       Effect.flatMap((rows) =>
         SubscriptionRef.set(
           current,
@@ -69,9 +68,8 @@ export const layer: Layer.Layer<OpenRuns, never, Database> = Layer.effect(
         ),
       ),
       Effect.catch(({ message }) => Effect.logWarning(`the runs that wait are not known: ${message}`)),
-      Effect.repeat(Schedule.spaced(Duration.seconds(2))),
-      Effect.forkScoped,
     )
+    yield* Background.repeat("the reading of the runs that wait", refresh, "2 seconds")
     return {
       of: (tenant) => Stream.map(SubscriptionRef.changes(current), (open) => open.get(tenant) ?? []),
     }

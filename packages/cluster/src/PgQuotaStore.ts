@@ -18,10 +18,13 @@ import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as QuotaAnswers from "./internal/quotaAnswers.ts"
 
-const fromDatabaseError = ({ database, description, isRetryable }: DatabaseError) =>
+const fromDatabaseError = ({ database, description, reason }: DatabaseError) =>
   new QuotaStoreError({
     store: `PostgreSQL at ${database}`,
-    reason: isRetryable ? new Unreachable({ description }) : new Unusable({ description }),
+    reason:
+      reason._tag === "Unreachable"
+        ? new Unreachable({ description: reason.description })
+        : new Unusable({ description }),
     advice: "check the database (LIVE_RESPONSE_DATABASE_URL)",
   })
 
@@ -43,28 +46,44 @@ const arrayOf = (numbers: ReadonlyArray<number>): string => `{${numbers.join(","
 
 type Query = <A>(use: (sql: SqlClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, QuotaStoreError>
 
+/** The operations of the database, with the errors of a log. */
+interface Queries {
+  /** Fails where the database does not answer. */
+  readonly query: Query
+  /** Waits for as long as the database does not answer, which the database reports once. */
+  readonly patiently: Query
+}
+
 type Answers = Effect.Success<ReturnType<typeof QuotaAnswers.make<QuotaStoreError>>>
 
 /** The operations on a log, each one statement. */
-const statementsOf = (query: Query, { lease, name, windows }: LogOptions) => {
+const statementsOf = ({ patiently, query }: Queries, nextId: () => string, { lease, name, windows }: LogOptions) => {
   const longest = String(QuotaRule.longest(windows))
   const keep = String(Math.max(Duration.toMillis(retention), Number(longest)))
   const leased = String(Duration.toMillis(lease))
   const limits = arrayOf(windows.map(({ limit }) => limit))
   const millis = arrayOf(windows.map(({ duration }) => Duration.toMillis(duration)))
   return {
-    acquire: (id: string) =>
-      query(
-        (sql) => sql`select live_response.quota_acquire(${name}, ${keep}::float8, ${id}, ${leased}::float8,
-          ${limits}::int[], ${millis}::float8[]) as wait`,
-      ).pipe(Effect.flatMap(decodeWait)),
+    /** Each attempt is a permit of its own: that of one whose answer was lost counts as in flight until its lease ends. */
+    acquire: patiently((sql) =>
+      Effect.suspend(() => {
+        const id = nextId()
+        return Effect.map(
+          sql`select live_response.quota_acquire(${name}, ${keep}::float8, ${id}, ${leased}::float8,
+            ${limits}::int[], ${millis}::float8[]) as wait`,
+          (rows) => ({ id, rows }),
+        )
+      }),
+    ).pipe(Effect.flatMap(({ id, rows }) => Effect.map(decodeWait(rows), ({ wait }) => ({ id, wait })))),
     release: (id: string) =>
       query((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`).pipe(Effect.asVoid),
-    throttled: (id: string, wait: number, { duration, limit }: QuotaRule.Window) => {
+    throttled: (wait: number, { duration, limit }: QuotaRule.Window) => {
       const window = String(Duration.toMillis(duration))
-      return query(
-        (sql) => sql`select live_response.quota_throttled(${name}, ${keep}::float8, ${id}, ${String(wait)}::float8,
-          ${String(limit)}::int, ${window}::float8)::text`,
+      return patiently((sql) =>
+        Effect.suspend(
+          () => sql`select live_response.quota_throttled(${name}, ${keep}::float8, ${nextId()}, ${String(wait)}::float8,
+            ${String(limit)}::int, ${window}::float8)::text`,
+        ),
       ).pipe(Effect.asVoid)
     },
     status: query(
@@ -80,26 +99,24 @@ const statementsOf = (query: Query, { lease, name, windows }: LogOptions) => {
 /** The metrics of a log are read from the database, so they are refreshed rarely. */
 const refreshEvery = Duration.minutes(10)
 
-const makeLog = (query: Query, answers: Answers, nextId: () => string, options: LogOptions): CallLog => {
+const makeLog = (queries: Queries, answers: Answers, nextId: () => string, options: LogOptions): CallLog => {
   const { name, windows } = options
-  const statements = statementsOf(query, options)
-  const settled = <A, E>(operation: Effect.Effect<A, E>) => Effect.andThen(answers.settle(name), operation)
+  const statements = statementsOf(queries, nextId, options)
+  const settle = answers.settle(name)
+  const settled = <A, E>(operation: Effect.Effect<A, E>) => Effect.andThen(settle, operation)
+  /** Answers that can't be written yet count as calls in flight. */
+  const settledIfPossible = <A, E>(operation: Effect.Effect<A, E>) => Effect.andThen(Effect.ignore(settle), operation)
   return {
     refreshEvery,
-    acquire: Effect.suspend(() => {
-      const id = nextId()
-      return Effect.flatMap(settled(statements.acquire(id)), ({ wait }) =>
-        wait > 0
-          ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
-          : Effect.succeed({ answered: answers.add(name, id), release: statements.release(id) }),
-      )
-    }),
+    acquire: Effect.flatMap(settledIfPossible(statements.acquire), ({ id, wait }) =>
+      wait > 0
+        ? Effect.fail(new QuotaFull({ retryAfter: Duration.millis(Math.ceil(wait)) }))
+        : Effect.succeed({ answered: answers.add(name, id), release: statements.release(id) }),
+    ),
     throttled: (wait) => {
       const blocked = QuotaRule.throttleWait(wait)
       const full = QuotaRule.fullWindow(windows, blocked)
-      return full === undefined
-        ? Effect.void
-        : settled(Effect.suspend(() => statements.throttled(nextId(), blocked, full)))
+      return full === undefined ? Effect.void : settledIfPossible(statements.throttled(blocked, full))
     },
     status: Effect.map(settled(statements.status), ({ blocked, delay, used }) => {
       const uses = windows.map((_, i) => ({ used: used[i] ?? 0, delay: delay[i] ?? 0 }))
@@ -119,8 +136,8 @@ const makeLog = (query: Query, answers: Answers, nextId: () => string, options: 
  *
  * **Details**
  *
- * An operation is one statement. Where the database does not answer, the operation fails with the reason `Unreachable`, which
- * `Quota` retries. A log keeps answers for a day, or for the longest window where that is more.
+ * An operation is one statement. While the database does not answer, calls wait, and it is the database that warns of it, once for
+ * all logs. The status of a log fails with the reason `Unreachable` then. A log keeps answers for a day, or for the longest window where that is more.
  *
  * Answers are written together after two seconds, or before the next operation on their log. Until then other programs count the
  * call as in flight.
@@ -154,11 +171,14 @@ export const layer: Layer.Layer<QuotaStore, never, Database> = Layer.effect(
     const program = (yield* Random.nextInt).toString(36)
     let permits = 0
     const nextId = () => `${program}:${permits++}`
-    const query: Query = (use) => Effect.mapError(database.query(use), fromDatabaseError)
-    const answers = yield* QuotaAnswers.make(query)
+    const queries: Queries = {
+      query: (use) => Effect.mapError(database.query(use), fromDatabaseError),
+      patiently: (use) => Effect.mapError(database.patiently(use), fromDatabaseError),
+    }
+    const answers = yield* QuotaAnswers.make(queries.query)
     return {
       open: (options) => {
-        const log = makeLog(query, answers, nextId, options)
+        const log = makeLog(queries, answers, nextId, options)
         // Fails at once where the log can't be used.
         return Effect.as(log.status, log)
       },

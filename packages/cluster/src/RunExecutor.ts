@@ -22,8 +22,9 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type { Failure, RunId } from "./ClusterRun.ts"
+import type { RunId } from "./ClusterRun.ts"
 import type { Database } from "./Database.ts"
+import { endEarly } from "./internal/runEnd.ts"
 import * as RunEvents from "./internal/runEvents.ts"
 import * as RunLog from "./internal/runLog.ts"
 import { OpenRuns } from "./OpenRuns.ts"
@@ -91,21 +92,6 @@ const fleetOptions = Effect.fnUntraced(function* ({ options }: RunLog.Started) {
     giveUpAfter: Duration.infinity,
     ...(deadline === undefined ? {} : { deadline: Duration.max(Duration.zero, DateTime.distance(now, deadline)) }),
   }
-})
-
-/** Ends a run whose execution was stopped. */
-const endEarly = Effect.fnUntraced(function* (
-  log: RunLog.RunLog,
-  run: RunId,
-  state: "failed" | "cancelled",
-  error?: Failure,
-) {
-  yield* RunEvents.open(log, run).pipe(
-    Effect.flatMap(({ settle }) => settle),
-    // Events that can't be read do not keep a run open.
-    Effect.catch((error) => (error.problem === "Superseded" ? Effect.fail(error) : Effect.logWarning(error.message))),
-  )
-  yield* log.end(run, state, error)
 })
 
 const make = Effect.fnUntraced(function* (options: Options) {

@@ -10,12 +10,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
+import * as Background from "./internal/background.ts"
 import { rowsOf } from "./internal/rows.ts"
 import type { Service as TenantOwner } from "./TenantOwner.ts"
 import { TenantId } from "./Tenants.ts"
@@ -158,11 +158,8 @@ const makeLooks = Effect.gen(function* () {
         where s.tenant = l.tenant and s.epoch = l.epoch`,
     )
   })
-  yield* flush.pipe(
-    Effect.catch((error) => Effect.logWarning(error.message)),
-    Effect.repeat(Schedule.spaced(flushEvery)),
-    Effect.forkScoped,
-  )
+  const flushOrWarn = flush.pipe(Effect.catch((error) => Effect.logWarning(error.message)))
+  yield* Background.repeat("the record of searches", flushOrWarn, flushEvery)
   return {
     looked: ({ epoch, tenant }: TenantOwner) =>
       Effect.sync(() => void looks.set(tenant, { epoch, clears: failures.get(tenant) === "search" })),

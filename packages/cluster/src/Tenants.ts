@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -243,13 +244,22 @@ const decodeChanged = Schema.decodeUnknownEffect(
 const decodeIds = rowsOf(Schema.Struct({ tenant: TenantId }))
 const decodeEpochs = rowsOf(Schema.Struct({ epoch: Schema.Int, enabled: Schema.Boolean }))
 
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Which setting is not valid, and what it must be. */
+const problemOf = ({ issue, message }: Schema.SchemaError): string => {
+  const [first] = issuesOf(issue).issues
+  const setting = (first?.path ?? []).map(String).filter((part) => part !== "settings")
+  return first === undefined || setting.length === 0 ? message : `${setting.join(".")}: ${first.message}`
+}
+
 /** The settings as text for their columns, if they are valid. */
 const encode = (tenant: TenantId, { name, storagePrefix, ...others }: Settings) =>
   Schema.encodeEffect(Columns)({ name, storagePrefix, settings: others }).pipe(
-    Effect.mapError(
-      ({ message }) =>
-        new TenantError({ tenant, problem: "Invalid", detail: TerminalText.shorten(message.replaceAll(/\s+/g, " ")) }),
-    ),
+    Effect.mapError((error) => {
+      const detail = TerminalText.shorten(problemOf(error).replaceAll(/\s+/g, " "))
+      return new TenantError({ tenant, problem: "Invalid", detail })
+    }),
   )
 
 /** What a `Row` is read from. */

@@ -12,6 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
@@ -151,9 +153,31 @@ describe("Cluster.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 
-  it.live("starts a piece again that has failed, with a line in the log, and no other", () => {
+  it.live("logs nothing that the engine says of itself", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const owner = yield* Layer.build(Database.layerUnchecked({ url: server.owner }))
+      const { query } = Context.get(owner, Database.Database)
+      yield* join("talkative")
+      const untilHealthy = query(
+        (sql) => sql`select 1 as found from live_response.engine_runners where healthy and address like 'talkative:%'`,
+      ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
+      yield* untilHealthy
+      // The engine warns that no runner is healthy, and then says that this one is.
+      yield* query((sql) => sql`update live_response.engine_runners set healthy = false`)
+      yield* untilHealthy
+      assert.deepStrictEqual(lines, [])
+    }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
+  })
+
+  it.live("starts a piece again that has failed, with a line in the log, and no other", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ fiber, message }) => {
+      const { tenant } = fiber.getRef(References.CurrentLogAnnotations)
+      lines.push(`${String(tenant)}: ${String(message)}`)
+    })
     return Effect.gen(function* () {
       const runner = yield* join("alone")
       const starts = yield* Queue.unbounded<string>()
@@ -165,7 +189,7 @@ describe("Cluster.layer", () => {
           isFirst = false
           return Effect.andThen(Queue.offer(starts, name), now)
         })
-        return Scope.provide(runner.each(name, run), runner.scope)
+        return Scope.provide(runner.each(name, run, { annotations: { tenant: `of ${name}` } }), runner.scope)
       }
       yield* once("steady", Effect.never)
       yield* once("dying", Effect.die("a bug"))
@@ -177,7 +201,7 @@ describe("Cluster.layer", () => {
           .filter((line) => line.includes("is started again"))
           .map((line) => line.split(",")[0])
           .toSorted(),
-        ["dying failed and is started again", "failing failed and is started again"],
+        ["of dying: dying failed and is started again", "of failing: failing failed and is started again"],
       )
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })

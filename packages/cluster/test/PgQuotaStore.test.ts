@@ -100,8 +100,12 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
     ["is down", "stop", "start"],
     ["hangs", "freeze", "thaw"],
   ] as const) {
-    it.effect(`waits while the database ${what}, and resumes`, () =>
-      Effect.gen(function* () {
+    it.effect(`waits while the database ${what}, with one warning, and resumes`, () => {
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel === "Warn") warnings.push(String(message))
+      })
+      return Effect.gen(function* () {
         const server = yield* Postgres.PostgresServer
         const quota = yield* Quota.make({ name: what, windows: minute })
         yield* quota.withPermit(Effect.void)
@@ -114,10 +118,12 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
         assert.isUndefined(fiber.pollUnsafe())
         yield* server[back]
         assert.strictEqual(yield* Fiber.join(fiber), "called")
+        assert.lengthOf(warnings, 1)
+        assert.match(warnings.join(), /^PostgreSQL at .*; what needs it waits$/)
       }).pipe(
         Effect.scoped,
-        Effect.provide([store, Timing.layer({ quotaStore: Schedule.spaced("100 millis") }), Logger.layer([])]),
-      ),
-    )
+        Effect.provide([store, Timing.layer({ quotaStore: Schedule.spaced("100 millis") }), Logger.layer([logger])]),
+      )
+    })
   }
 })

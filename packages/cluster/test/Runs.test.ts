@@ -151,6 +151,31 @@ describe.concurrent("Runs", () => {
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
+  it.live("reports the sessions that an owner started before it could say so, where the run is cancelled", () =>
+    Effect.gen(function* () {
+      const { own, runs, submit } = yield* tenantWith({ machines: machines(3), commandTime: "1 hour" })
+      const owner = yield* Effect.forkScoped(own)
+      const run = yield* submit()
+      const started = runs.watch(run).pipe(Stream.filter((event) => nameOf(event) === "started"))
+      yield* Stream.runDrain(Stream.take(started, 3))
+      yield* Fiber.interrupt(owner)
+      yield* Database.Database.use(({ query }) =>
+        query((sql) => sql`delete from live_response.cluster_run_events where run = ${run}::uuid and n > 1`),
+      )
+      yield* runs.cancel(run)
+      yield* Effect.forkScoped(own)
+      const reported = yield* Stream.runCollect(Stream.catchTag(started, "RunError", () => Stream.empty))
+      const actions = reported.map((event) => ("session" in event ? JSON.stringify(event.session) : ""))
+      assert.deepStrictEqual(
+        actions.map((json) => /"machineId":"(\w+)"/.exec(json)?.[1]).toSorted(),
+        machines(3).map(({ id }) => id),
+      )
+      const cancelled = yield* runs.get(run)
+      assert.deepInclude(cancelled, { state: "cancelled" })
+      assert.deepInclude(cancelled.counts, { started: 3 })
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
   it.live(
     "ends a run that no owner can end, because its tenant is disabled, and says why one that is watched waits",
     () =>

@@ -112,7 +112,7 @@ const isName = Schema.is(Name)
  * @since 0.1.0
  * @category names
  */
-export const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}/${name}`)
+export const join = (prefix: string, name: string): string => [prefix, name].filter((part) => part !== "").join("/")
 
 /**
  * The error of an operation on an object.

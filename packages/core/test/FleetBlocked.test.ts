@@ -2,9 +2,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
+import { Fleet } from "@live-response/core/Fleet"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { machineIds, machines } from "./support/fleets.ts"
-import { kinds, once, overService, refusal, run, type Sent, sessionsOf, type Weather } from "./support/network.ts"
+import {
+  kinds,
+  once,
+  overService,
+  program,
+  refusal,
+  run,
+  type Sent,
+  session,
+  sessionsOf,
+  type Weather,
+} from "./support/network.ts"
 
 const cancelBlocking = { cancelBlocking: true }
 
@@ -28,6 +41,28 @@ describe("Fleet.run with cancelBlocking", () => {
       assert.deepStrictEqual(yield* othersOf, ["Cancelled"])
       assert.deepStrictEqual(yield* sessionsOf, once(3))
     }).pipe(overService({ machines: machines(3, (n) => (n === 1 ? { busy: "2 hours" } : {})), visibleAfter: 0 })),
+  )
+
+  it.effect("finishes although nobody reads the events of another run of the session meanwhile", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const one = Stream.suspend(() => run(Stream.fromIterable(machineIds(100)), session, cancelBlocking))
+      let other: number | undefined
+      /** Reads no further event of the first run before the other one has finished. */
+      const readOther = Effect.fnUntraced(function* () {
+        if (other === undefined) other = yield* Stream.runCount(one)
+      })
+      yield* inVirtualTime(Effect.timeout(Stream.runForEach(one, readOther), "1 day"), "2 days")
+      assert.isAtLeast(other ?? 0, 100)
+      assert.deepStrictEqual(new Set(yield* othersOf), new Set(["Cancelled"]))
+      assert.deepStrictEqual(yield* sessionsOf, once(100))
+    }).pipe(
+      Effect.provide(
+        program(() => ({})),
+        { local: true },
+      ),
+      overService({ machines: machines(100, (n) => (n % 4 === 0 ? { busy: "200 hours" } : {})), visibleAfter: 0 }),
+    ),
   )
 
   it.effect("finds the session in the way by the list where the refusal does not name it", () =>

@@ -32,6 +32,17 @@ const read = (answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>, att
   )
 }
 
+describe("ObjectStore.join", () => {
+  it("adds no slash to an empty part", () => {
+    const joined = [
+      ObjectStore.join("https://store.example/box", ""),
+      ObjectStore.join("", "a"),
+      ObjectStore.join("a", "b"),
+    ]
+    assert.deepStrictEqual(joined, ["https://store.example/box", "a", "a/b"])
+  })
+})
+
 describe("S3ObjectStore.layer: an answer that does not come whole", () => {
   it.effect("is requested again once nothing came for 30 seconds", () =>
     Effect.gen(function* () {

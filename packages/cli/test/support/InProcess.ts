@@ -29,6 +29,6 @@ export const run = Effect.fnUntraced(function* (
     Effect.exit,
   )
   let exitCode = -1
-  Main.teardown(exit, (code) => (exitCode = code))
+  Main.teardown(args)(exit, (code) => (exitCode = code))
   return { exitCode, ...lines } satisfies Outcome
 })

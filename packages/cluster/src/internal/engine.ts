@@ -15,9 +15,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Background from "./background.ts"
+import * as EngineLog from "./engineLog.ts"
 import { applicationName, lockExpiration } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
@@ -89,14 +90,15 @@ export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runne
   const { registerSingleton } = yield* Layer.build(layer).pipe(
     Effect.flatMap((context) => Effect.provide(Sharding.Sharding, context)),
     Scope.provide(scope),
+    EngineLog.demote,
   )
-  yield* markGone(sql).pipe(
-    Effect.ignore,
-    Effect.repeat(Schedule.spaced(timing.runnerHealthCheckInterval)),
-    Effect.forkScoped,
+  yield* Background.repeat(
+    "the search for lost runners",
+    Effect.ignore(markGone(sql)),
+    timing.runnerHealthCheckInterval,
   )
   const engine: Engine = {
-    register: (name, effect) => registerSingleton(name, effect),
+    register: (name, effect) => Effect.flatMap(EngineLog.asProgram(effect), (run) => registerSingleton(name, run)),
     leave: Scope.close(scope, Exit.void),
   }
   return engine

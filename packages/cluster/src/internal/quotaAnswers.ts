@@ -5,9 +5,9 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import type { SqlClient } from "effect/sql/SqlClient"
+import * as Background from "./background.ts"
 
 interface Answer {
   readonly log: string
@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function* <E>(
   }).pipe(Effect.asVoid, oneAtATime.withPermits(1))
 
   // Where the database is away, the next call of the API says so.
-  yield* Effect.ignore(flush).pipe(Effect.repeat(Schedule.spaced(writeEvery)), Effect.forkScoped)
+  yield* Background.repeat("the record of answers", Effect.ignore(flush), writeEvery)
   yield* Effect.addFinalizer(() => Effect.ignore(Effect.timeoutOption(flush, lastWrite)))
 
   return {

@@ -1,7 +1,10 @@
 /** The events of a run that is executed: what was stored before, and the way to store more. */
 import type { BatchEvent } from "@live-response/core/BatchEvent"
+import * as FleetEvent from "@live-response/core/FleetEvent"
+import type * as FleetJournal from "@live-response/core/FleetJournal"
 import type * as ResultEvent from "@live-response/core/ResultEvent"
 import * as ResultRef from "@live-response/core/ResultRef"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -11,6 +14,29 @@ import { RunProgress } from "./runProgress.ts"
 
 const isPresent = (event: BatchEvent): event is ResultEvent.Skipped =>
   event.event === "skipped" && event.reason === "present"
+
+/** The event of an entry of the journal that its execution did not store, because it was stopped right after the entry. */
+const ofEntry = (
+  { machineId, ...entry }: FleetJournal.Entry,
+  progress: RunProgress,
+  now: DateTime.Utc,
+): ReadonlyArray<FleetEvent.FleetEvent> => {
+  const of = { machineId, at: entry.at ?? now }
+  switch (entry.entry) {
+    case "starting": {
+      const message = `live response on ${machineId}: whether it has started is not known; the same run, given to the cluster again, searches for it`
+      return [FleetEvent.NotStarted.make({ ...of, message })]
+    }
+    case "started":
+      return [FleetEvent.Started.make({ ...of, machineActionId: entry.machineActionId, as: "resumed" })]
+    case "ended":
+      return progress.hasStarted(machineId)
+        ? [FleetEvent.Ended.make({ ...of, action: entry.action, earlier: false })]
+        : []
+    case "notStarted":
+      return []
+  }
+}
 
 /** Reads the events of a run that were stored before. */
 export const open = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId) {
@@ -42,9 +68,15 @@ export const open = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId)
     }).pipe(oneAtATime.withPermit)
   const appendResults = (events: ReadonlyArray<BatchEvent>) =>
     Effect.flatMap(asStored(events), (stored) => append(stored.map((result) => ({ result }))))
-  /** Appends what was stored without an event, where no execution will look at it again. */
-  const settle = Effect.suspend(() => log.completed(progress.resultsLeft.filter((ref) => progress.isOwn(ref)))).pipe(
-    Effect.flatMap((completed) => append(completed.map((result) => ({ result })))),
-  )
+  const settleSessions = Effect.fnUntraced(function* () {
+    const now = yield* DateTime.now
+    const entries = yield* Stream.runCollect(log.sessions(run))
+    yield* append(entries.flatMap((entry) => ofEntry(entry, progress, now)).map((session) => ({ session })))
+  })
+  const settleResults = Effect.suspend(() =>
+    log.completed(progress.resultsLeft.filter((ref) => progress.isOwn(ref))),
+  ).pipe(Effect.flatMap((completed) => append(completed.map((result) => ({ result })))))
+  /** Appends what was recorded without an event, where no execution will look at it again. */
+  const settle = Effect.suspend(() => Effect.andThen(settleSessions(), settleResults))
   return { progress, append, appendResults, settle }
 })

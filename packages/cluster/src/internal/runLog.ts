@@ -1,4 +1,5 @@
 /** Reads and writes the runs of a tenant as its owner. */
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as ManifestEntry from "@live-response/core/ManifestEntry"
 import * as ResultEvent from "@live-response/core/ResultEvent"
 import type { ResultRef } from "@live-response/core/ResultRef"
@@ -30,6 +31,8 @@ const StartedRow = Schema.Struct({
 
 const MachineRow = Schema.Struct({ n: Schema.Int, machineId: Schema.String })
 
+const SessionRow = Schema.Struct({ n: Schema.Int, entry: Schema.fromJsonString(FleetJournal.Entry) })
+
 const CompletedRow = Schema.Struct({ entry: Schema.fromJsonString(ManifestEntry.Completed) })
 
 /** The event that a row of the manifest records. Every row of a cluster has its time. */
@@ -49,6 +52,9 @@ export interface RunLog {
 
   /** The stored events, each with its number. */
   readonly events: (run: RunId) => Stream.Stream<typeof RunRows.EventRow.Type, StoreError>
+
+  /** What the journal has of the machines since the run has started. */
+  readonly sessions: (run: RunId) => Stream.Stream<FleetJournal.Entry, StoreError>
 
   /** Those of the results that the manifest has as completed, as the events of their completion. */
   readonly completed: (
@@ -81,7 +87,9 @@ const pages = <A extends { readonly n: number }>(
     }),
   )
 
-const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines" | "events" | "completed"> => ({
+const makeReads = ({
+  read,
+}: TenantTables.TenantTables): Pick<RunLog, "machines" | "events" | "sessions" | "completed"> => ({
   machines: (run) =>
     pages((last) =>
       read(
@@ -99,6 +107,22 @@ const makeReads = ({ read }: TenantTables.TenantTables): Pick<RunLog, "machines"
             where run = ${run}::uuid and n > ${String(last)}::int order by n limit ${String(pageSize)}::int`,
       ),
     ),
+
+  sessions: (run) =>
+    pages((last) =>
+      read(
+        SessionRow,
+        (sql, tenant) => sql`select machine.n, session.entry::text as entry
+            from live_response.cluster_runs run
+            join live_response.runs known on known.tenant = run.tenant
+              and known.session_sha256 = sha256(convert_to(run.session::text, 'UTF8'))
+            join live_response.cluster_run_machines machine on machine.run = run.run
+            join live_response.sessions session on session.tenant = run.tenant and session.run = known.run
+              and session.machine_id = machine.machine_id
+            where run.run = ${run}::uuid and run.tenant = ${tenant} and session.at >= run.started_at
+              and machine.n > ${String(last)}::int order by machine.n limit ${String(pageSize)}::int`,
+      ),
+    ).pipe(Stream.map(({ entry }) => entry)),
 
   completed: (refs) =>
     Effect.forEach(Arr.chunksOf(refs, pageSize), (page) => {

@@ -29,6 +29,10 @@ export class RunProgress {
     return { ...this.sessions, completed: this.completed, failedResults: this.failedResults }
   }
 
+  hasStarted(machineId: string): boolean {
+    return this.started.has(machineId.toLowerCase())
+  }
+
   isDone(machineId: string): boolean {
     return this.done.has(machineId.toLowerCase())
   }

@@ -112,6 +112,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
       ),
     "watch a run that has finished": () => Stream.runDrain(runs.watch(runOfQueries)),
     "find the stored results of a run": (n: number) => log.completed([resultAt(n), resultAt(n + 1), resultAt(n + 2)]),
+    "find the sessions of a run": () => Stream.runDrain(log.sessions(runOfQueries)),
     "who executes a run": () => runs.execution(runOfQueries),
     "list the runs": () => runs.list(),
     "list the runs of a tenant": () => runs.list({ tenant: tenantAt(2) }),

@@ -287,11 +287,15 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   const own = SessionSlots.make(Math.max(1, sessions))
   const following = yield* FiberSet.make<void, BatchError>()
   const searching = yield* FiberSet.make<void, BatchError>()
+  const reporting = yield* FiberSet.make<void>()
+  /** What starts a session holds its machine: no event of it waits for the reader meanwhile. */
+  const emitAside: FleetLog.FleetLog["emit"] = (machineId, toEvent) =>
+    Effect.asVoid(FiberSet.run(reporting, log.emit(machineId, toEvent)))
   const owners = new SessionOwners()
   const shared: Shared = {
     ...options,
     ...log,
-    ...SessionStart.make({ ...options, ...log }),
+    ...SessionStart.make({ ...options, ...log, emit: emitAside }),
     atDeadline,
     circuitBreaker: CircuitBreaker.make(),
     slots: options.shared === undefined ? own : SessionSlots.both(own, options.shared),
@@ -308,7 +312,10 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
       seen.add(machineId)
       return reportNotStarted(shared, machineId, runMachine(shared, machineId))
     },
-    finished: Effect.andThen(FiberSet.awaitEmpty(searching), isWaiting ? FiberSet.awaitEmpty(following) : Effect.void),
+    finished: Effect.all(
+      [searching, ...(isWaiting ? [following] : []), reporting].map((each) => FiberSet.awaitEmpty(each)),
+      { discard: true },
+    ),
     failed: Effect.raceFirst(FiberSet.join(searching), FiberSet.join(following)),
   }
 })

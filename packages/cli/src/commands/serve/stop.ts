@@ -1,5 +1,5 @@
 /**
- * How a service stops: in order, within a bound, and with exit code 0, because to be stopped is how it ends.
+ * How a service stops: in order, and within a bound.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -7,8 +7,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { exitCode } from "../../ExitCode.ts"
-import * as Interrupt from "../../Interrupt.ts"
 import * as StandardError from "../../output/StandardError.ts"
 
 /** What is left of five seconds for the process itself. */
@@ -31,7 +29,6 @@ const stop = Effect.fnUntraced(function* (work: Fiber.Fiber<unknown, unknown>) {
 
 /** Runs the work of a service in a scope until it is stopped or fails. To close that scope takes no longer than the bound. */
 export const untilStopped = Effect.fnUntraced(function* <E, R>(work: Effect.Effect<never, E, R>) {
-  yield* Interrupt.endsWith(exitCode.success)
   const failed = yield* Deferred.make<never, E>()
   const fiber = yield* work.pipe(
     Effect.onExit((exit) => Deferred.done(failed, exit)),
