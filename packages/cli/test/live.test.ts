@@ -14,10 +14,11 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
+import { once } from "../../core/test/support/once.ts"
 import * as LiveAccess from "../src/commands/report/liveAccess.ts"
 import * as LiveHealth from "../src/commands/report/liveHealth.ts"
 import * as Browser from "./support/Browser.ts"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
 import * as Machines from "./support/Machines.ts"
 import * as Samples from "./support/Samples.ts"
@@ -87,6 +88,8 @@ const isQuiet = (): boolean => (loadavg()[0] ?? 0) < availableParallelism()
 
 const step = <A>(body: () => Promise<A>) => Effect.promise(body)
 
+const chromium = once(Browser.Chromium.layer)
+
 describe("--listen", () => {
   it.live("shows a result within two seconds, and reconnects after the collector was killed", () =>
     Effect.gen(function* () {
@@ -127,7 +130,7 @@ describe("--listen", () => {
       assert.deepStrictEqual(problems, [])
       yield* second.signal("SIGINT")
       assert.strictEqual((yield* second.ended).exitCode, 130)
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows the same in two browsers, which notice the end of a collector whose directory was replaced", () =>
@@ -153,7 +156,7 @@ describe("--listen", () => {
       assert.isAbove(ended.exitCode ?? 0, 0)
       assert.include(ended.stderr, "it was removed or replaced while it was in use")
       for (const { page } of pages) yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows new results in each of eight tabs, and says in each that the collector does not answer", () =>
@@ -179,7 +182,7 @@ describe("--listen", () => {
       yield* each("header .live:text('disconnected')")
       yield* running.signal("SIGCONT")
       yield* each("header .live:text-is('live')")
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows the same group and the same machine after all was read again in another order", () =>
@@ -208,7 +211,7 @@ describe("--listen", () => {
       const cells = group.locator("[role=rowgroup].body [role=row] [role=gridcell]:first-child")
       assert.deepStrictEqual(yield* step(() => cells.allInnerTexts()), [name])
       assert.strictEqual(yield* step(() => machine.locator("main h2").first().innerText()), name)
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("has all results in a tab that was hidden while they arrived", () =>
@@ -245,7 +248,7 @@ describe("--listen", () => {
       yield* shown(6)
       assert.strictEqual(yield* step(() => page.locator(".toolbar .summary").innerText()), "6 of 6 results")
       assert.deepStrictEqual(problems, [])
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("reports its health, and is read by nobody else", () =>

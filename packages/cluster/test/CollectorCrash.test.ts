@@ -13,8 +13,10 @@ import * as Redacted from "effect/Redacted"
 import { refsUpTo } from "../../core/test/support/refs.ts"
 import { registry } from "./support/owners.ts"
 import { start } from "./support/programs.ts"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
 import { contentOf, simulated } from "./support/simulatedTenants.ts"
+
+startServer()
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-collectors-"))),
