@@ -35,6 +35,8 @@ export interface Command {
   readonly cwd?: string
   /** What comes from standard input, by default nothing. `open` leaves it to the test, which types and closes. */
   readonly stdin?: string | { readonly open: true }
+  /** Starts a process also where `CliInProcess` starts none: for a command that runs while another one does, or waits. */
+  readonly ownProcess?: true
   /** How long it may take, where that is longer than a test. By default two and a half minutes. */
   readonly patience?: Duration.Input
 }
@@ -106,6 +108,9 @@ export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>
   args: ["download", "--endpoint", server.endpoint, "--out", "results", ...args],
   env: { LIVE_RESPONSE_TOKEN: server.bearer },
 })
+
+/** The same in a process of its own, wherever it is run. */
+export const inOwnProcess = (command: Command): Command => ({ ...command, ownProcess: true })
 
 /** The same from the sources, whose modules have their names. */
 export const fromSources = (command: Command): Command => ({
