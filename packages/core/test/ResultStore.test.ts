@@ -496,6 +496,6 @@ describe("ResultStore.layerFileSystem: on a disk that fails", () => {
           assertStored("after the power cut")
         }
       }),
-    { arbitrary: { runs: 100 } },
+    { arbitrary: { runs: 200 } },
   )
 })

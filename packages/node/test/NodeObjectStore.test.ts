@@ -137,8 +137,8 @@ describe("NodeObjectStore.layer", () => {
         [azure, { LIVE_RESPONSE_OBJECT_STORE_SECRET: "a password" }, /is neither the key of a storage account nor/],
         [
           azure,
-          { LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE: "/nowhere" },
-          /can't read \/nowhere \(there is no such file\); check LIVE_/,
+          { LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE: "/proc/nowhere" },
+          /can't read \/proc\/nowhere \(there is no such file\); check LIVE_/,
         ],
       ] satisfies ReadonlyArray<readonly [string, Record<string, string>, RegExp]>) {
         const error = yield* Effect.flip(roundTrip(url, environment))
