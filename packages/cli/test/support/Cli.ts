@@ -144,6 +144,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     TMPDIR: home,
     XDG_STATE_HOME: join(home, "state"),
     LANG: "C.UTF-8",
+    TZ: "UTC",
     NODE_COMPILE_CACHE: compileCache,
     // A server that holds a body holds it, on however slow a machine. It also shows that no end waits for a stall.
     LIVE_RESPONSE_STALL_TIMEOUT: "1 hour",
