@@ -1,5 +1,5 @@
 /**
- * A port for a server that runs as a process and has to be told its port.
+ * A port for a server that runs as a process: its command line names the port.
  *
  * @since 0.1.0
  */
