@@ -396,7 +396,7 @@ describe("NodeQuotaStore.layer", () => {
         const other = new DatabaseSync(join(directory, "quota.sqlite"))
         other.exec("BEGIN IMMEDIATE")
         const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
-        yield* failed
+        yield* Effect.raceFirst(failed, Fiber.await(fiber))
         assert.isUndefined(fiber.pollUnsafe())
         other.exec("COMMIT")
         other.close()
@@ -666,7 +666,7 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
           yield* quota.withPermit(Effect.void)
           yield* redis.stop
           const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
-          yield* failed
+          yield* Effect.raceFirst(failed, Fiber.await(fiber))
           assert.isUndefined(fiber.pollUnsafe())
           assert.strictEqual((yield* Effect.flip(quota.status))._tag, "QuotaStoreError")
           yield* redis.start
