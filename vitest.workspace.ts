@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config"
 // Tests wait for events, not for durations. The timeout only ends a test whose event never comes, on a slow machine too.
 const timeout = 180_000
 
+// A local time is printed with its zone: the one of this machine would be in what tests expect.
+const env = { TZ: "UTC" }
+
 const wrapper = fileURLToPath(new URL("vitest.effect.ts", import.meta.url))
 
 /** Resolves `@effect/vitest` in tests to vitest.effect.ts. */
@@ -36,6 +39,7 @@ const project = (
     exclude: [...exclude],
     testTimeout: timeout,
     hookTimeout: timeout,
+    env,
     ...options,
   },
 })
@@ -44,7 +48,7 @@ const project = (
 const mocking = ["test/NodeCredential.test.ts"]
 
 const scripts = {
-  test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000, globalSetup: bundles },
+  test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000, globalSetup: bundles, env },
 }
 
 export default defineConfig({
@@ -57,7 +61,7 @@ export default defineConfig({
       project("core", { isolate: false }),
       project("node", { globalSetup: bundles, isolate: false, exclude: mocking }),
       project("node, mocked", { include: mocking }, "packages/node"),
-      project("cluster", { globalSetup: bundles }),
+      project("cluster", { globalSetup: bundles, isolate: false }),
       project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
     ],

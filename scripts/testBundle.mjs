@@ -39,11 +39,13 @@ export default async function setup(project) {
   const { build, file, variable } = programs[project.name]
   if (process.env[variable] !== undefined) return
   const root = mkdtempSync(join(tmpdir(), "live-response-test-bundle-"))
-  // A test starts the program as another user.
+  // A test starts the program as another user, whatever this one keeps from others.
   chmodSync(root, 0o755)
+  const usual = process.umask(0o022)
   const dist = join(root, "dist")
   writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module" }))
   await build(dist)
+  process.umask(usual)
   project.onTestsRerun(() => build(dist))
   // The processes in which tests run inherit it.
   process.env[variable] = join(dist, file)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 
@@ -34,11 +34,11 @@ const entryOf = (box: Cli.Sandbox, target: string) =>
 /** Downloads all targets from a server with faults. Whatever they are, the others arrive. */
 const downloadAll = Effect.fnUntraced(function* (
   faults: Partial<ReferenceServer.Options>,
-  ...args: ReadonlyArray<string>
+  commandOf: (server: ReferenceServer.ReferenceServer) => Cli.Command = (server) => Cli.download(server, ...targets),
 ): Effect.fn.Return<Outcome, never, Scope.Scope> {
   const server = yield* ReferenceServer.make({ results, ...faults })
   const box = yield* Cli.sandbox
-  const ended = yield* box.run(Cli.download(server, ...args, ...targets))
+  const ended = yield* box.run(commandOf(server))
   others.forEach((target, n) => {
     assert.isTrue(box.read(`results/${target.replace(":", "/")}.bin`).equals(otherContent(n)), `${target} suffered`)
   })
@@ -74,6 +74,12 @@ const assertNothingLeft = (box: Cli.Sandbox, arrived: boolean) =>
     [...(arrived ? [path] : []), ...others.map((target) => `${target.replace(":", "/")}.bin`), "manifest.jsonl"],
   )
 
+/** The same, in a process of its own: it waits for seconds. */
+const waiting =
+  (...args: ReadonlyArray<string>) =>
+  (server: ReferenceServer.ReferenceServer): Cli.Command =>
+    Cli.inOwnProcess(Cli.download(server, ...args, ...targets))
+
 /** A fault that only the unlucky one meets, in its first so many requests. */
 const first =
   <A>(times: number, fault: (nth: number) => A) =>
@@ -84,9 +90,10 @@ describe("faults", { concurrent: true }, () => {
   // It takes half a minute, so it is the first: the others happen meanwhile.
   it.live("a body that makes no progress fails, and leaves no file under its name", () =>
     Effect.gen(function* () {
-      const outcome = yield* downloadAll({
-        onBlob: first(Infinity, (nth) => ({ breakAfter: nth === 1 ? 100_000 : 0 })),
-      })
+      const outcome = yield* downloadAll(
+        { onBlob: first(Infinity, (nth) => ({ breakAfter: nth === 1 ? 100_000 : 0 })) },
+        waiting(),
+      )
       assertFailed(outcome, /the download broke at byte \d+/)
       const attempts = outcome.server.blobCalls(unlucky).length
       assert.isAtLeast(attempts, 3)
@@ -319,8 +326,7 @@ describe("faults", { concurrent: true }, () => {
         const concurrency = 2
         const outcome = yield* downloadAll(
           { onLink: ({ total }) => (total === 2 ? throttle(2, headers) : undefined) },
-          "-j",
-          String(concurrency),
+          waiting("-j", String(concurrency)),
         )
         assertArrived(outcome)
         const calls = outcome.server.linkCalls()
@@ -336,7 +342,10 @@ describe("faults", { concurrent: true }, () => {
 
     it.live("windows smaller than the configured ones are learnt from the answers", () =>
       Effect.gen(function* () {
-        const outcome = yield* downloadAll({ windows: [{ limit: 3, seconds: 5 }], retryAfterHeader: false }, "-j", "2")
+        const outcome = yield* downloadAll(
+          { windows: [{ limit: 3, seconds: 5 }], retryAfterHeader: false },
+          waiting("-j", "2"),
+        )
         assertArrived(outcome)
         const refused = outcome.server.linkCalls().filter(({ status }) => status === 429)
         assert.isAbove(refused.length, 0)

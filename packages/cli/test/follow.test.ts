@@ -5,7 +5,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as Terminal from "./support/Terminal.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
 

@@ -9,7 +9,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
 
 const idAt = (n: number) => `988cc94e-7a8f-4b28-ab65-${String(n).padStart(12, "0")}`

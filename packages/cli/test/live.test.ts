@@ -16,10 +16,11 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
 import type { Page } from "playwright-core"
+import { once } from "../../core/test/support/once.ts"
 import * as LiveAccess from "../src/commands/report/liveAccess.ts"
 import * as LiveHealth from "../src/commands/report/liveHealth.ts"
 import * as Browser from "./support/Browser.ts"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
 import * as Machines from "./support/Machines.ts"
 import * as Samples from "./support/Samples.ts"
@@ -89,6 +90,8 @@ const isQuiet = (): boolean => (loadavg()[0] ?? 0) < availableParallelism()
 
 const step = <A>(body: () => Promise<A>) => Effect.promise(body)
 
+const chromium = once(Browser.Chromium.layer)
+
 describe("--listen", () => {
   it.live("shows a result within two seconds, and reconnects after the collector was killed", () =>
     Effect.gen(function* () {
@@ -129,7 +132,7 @@ describe("--listen", () => {
       assert.deepStrictEqual(problems, [])
       yield* second.signal("SIGINT")
       assert.strictEqual((yield* second.ended).exitCode, 130)
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows the same in two browsers, which notice the end of a collector whose directory was replaced", () =>
@@ -155,7 +158,7 @@ describe("--listen", () => {
       assert.isAbove(ended.exitCode ?? 0, 0)
       assert.include(ended.stderr, "it was removed or replaced while it was in use")
       for (const { page } of pages) yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows new results in each of eight tabs, and says in each that the collector does not answer", () =>
@@ -181,7 +184,7 @@ describe("--listen", () => {
       yield* each("header .live:text('disconnected')")
       yield* running.signal("SIGCONT")
       yield* each("header .live:text-is('live')")
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows the same group and the same machine after all was read again in another order", () =>
@@ -213,7 +216,7 @@ describe("--listen", () => {
       // The address names the machine, and not its number in the data.
       yield* step(() => machine.reload())
       yield* step(() => machine.waitForSelector(`main h2:text-is("${name}")`, { timeout: 60_000 }))
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live(
@@ -248,7 +251,7 @@ describe("--listen", () => {
         yield* step(() => page.unroute("**/data?*"))
         yield* shown(2)
         yield* step(() => page.waitForSelector("header .live:text-is('live')"))
-      }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+      }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("stays in the browser while a proxy answers that the collector is gone", () =>
@@ -274,7 +277,7 @@ describe("--listen", () => {
       yield* step(() => page.unroute(`${address}/**`))
       yield* put(simulator, 2)
       yield* shown(2)
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("keeps the active row, the rows on the screen and what is selected when rows are added", () =>
@@ -320,7 +323,7 @@ describe("--listen", () => {
       yield* step(() => page.keyboard.press("Enter"))
       assert.include(yield* step(() => page.locator("aside").innerText()), Directory.nameOf(119))
       assert.deepStrictEqual(problems, [])
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("shows new counts, and a machine's new results, without moving what the reader looks at", () =>
@@ -350,7 +353,7 @@ describe("--listen", () => {
       assert.isAbove(Math.min(...places), 0)
       assert.strictEqual(yield* focused(summary), "3results")
       assert.strictEqual(yield* focused(machine), "Copy")
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("has all results in a tab that was hidden while they arrived", () =>
@@ -387,7 +390,7 @@ describe("--listen", () => {
       yield* shown(6)
       assert.strictEqual(yield* step(() => page.locator(".toolbar .summary").innerText()), "6 of 6 results")
       assert.deepStrictEqual(problems, [])
-    }).pipe(Effect.scoped, Effect.provide(Browser.Chromium.layer)),
+    }).pipe(Effect.scoped, Effect.provide(chromium)),
   )
 
   it.live("reports its health, and is read by nobody else", () =>

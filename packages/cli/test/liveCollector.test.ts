@@ -77,6 +77,9 @@ const reported = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDir
   return new Model(collector.payload({ ...about, damaged }), fromBase64(Array.from(collector.hashes).join("")))
 })
 
+/** More machines than a part has, and than are read at once. */
+const many = 300
+
 /** Parts that are as small as they can be. */
 const smallest = { characters: 1, outputs: 1, machines: 1, actions: 1, results: 1, values: 1 }
 
@@ -188,7 +191,7 @@ const slow = Layer.effect(
 ).pipe(Layer.provideMerge(NodeServices.layer))
 
 describe("the data of a live page", () => {
-  for (const seed of Array.from({ length: 6 }, (_, i) => i)) {
+  for (const seed of Array.from({ length: 4 }, (_, i) => i)) {
     it.effect(`is what a report has after each change (seed ${seed})`, () =>
       Effect.gen(function* () {
         const box = yield* Cli.sandbox
@@ -207,7 +210,7 @@ describe("the data of a live page", () => {
     )
   }
 
-  for (const seed of Array.from({ length: 6 }, (_, i) => i)) {
+  for (const seed of Array.from({ length: 4 }, (_, i) => i)) {
     it.effect(`is whole after each part, whatever changes meanwhile (seed ${seed})`, () =>
       Effect.gen(function* () {
         const box = yield* Cli.sandbox
@@ -232,7 +235,7 @@ describe("the data of a live page", () => {
   it.effect("has parts of a bounded size, and the first of them before all is read", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const machines = Array.from({ length: 1_000 }, (_, machine) => machine)
+      const machines = Array.from({ length: many }, (_, machine) => machine)
       Directory.fill(box, {
         results: machines.map((machine) => ({ machine, bytes: Directory.script({ script_output: `of ${machine}` }) })),
         actions: machines.map((machine) => Directory.action(machine)),
@@ -252,7 +255,7 @@ describe("the data of a live page", () => {
         yield* Effect.yieldNow
       }
       yield* Fiber.join(reading)
-      assert.isAbove(counts.findLast((count) => count < 1_000) ?? 0, 0)
+      assert.isAbove(counts.findLast((count) => count < many) ?? 0, 0)
       assert.deepStrictEqual(shown(page.model), shown(yield* reported(files)))
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
@@ -283,7 +286,7 @@ describe("the data of a live page", () => {
     return Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const resultOf = (machine: number) => ({ machine, bytes: Directory.script({ script_output: `of ${machine}` }) })
-      const machines = Array.from({ length: 1_000 }, (_, machine) => machine)
+      const machines = Array.from({ length: many }, (_, machine) => machine)
       Directory.fill(box, {
         results: machines.map(resultOf),
         actions: machines.map((machine) => Directory.action(machine)),
@@ -292,24 +295,24 @@ describe("the data of a live page", () => {
       const collector = yield* LiveCollector.make(yield* PrivateDirectory.open(box.path("results")))
       yield* collector.refresh
       const first = getAll(collector, undefined)
-      assert.isAbove(counted.bytes, 700_000)
+      assert.isAbove(counted.bytes, 700 * many)
       counted.bytes = 0
       yield* collector.refresh
       // The last bytes of three files show that they are still the same.
       assert.isAtMost(counted.bytes, 768)
 
       counted.bytes = 0
-      const added = resultOf(1_000)
+      const added = resultOf(many)
       box.write(`results/${Directory.pathOf(added)}`, added.bytes)
-      appendFileSync(box.path("results/actions.jsonl"), Directory.lines([Directory.action(1_000)]))
+      appendFileSync(box.path("results/actions.jsonl"), Directory.lines([Directory.action(many)]))
       appendFileSync(box.path("results/manifest.jsonl"), Directory.lines([Directory.completed(added)]))
       yield* collector.refresh
       assert.isAtMost(counted.bytes, 6_000)
       const sent = Page.data(collector.answer(first.cursor, about))
       assert.isAtMost(sent.length, 2_000)
       const { model } = readLive(sent, first)
-      assert.strictEqual(model.count, 1_001)
-      assert.strictEqual(model.machineName(model.machineOf(1_000)), Directory.nameOf(1_000))
+      assert.strictEqual(model.count, many + 1)
+      assert.strictEqual(model.machineName(model.machineOf(many)), Directory.nameOf(many))
     }).pipe(Effect.scoped, Effect.provide(counting(counted)))
   })
 })

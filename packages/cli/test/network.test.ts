@@ -7,7 +7,7 @@ import type { Server } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as Samples from "./support/Samples.ts"
 
 const target = `${Samples.action(0)}:0`
@@ -39,7 +39,7 @@ describe("a network that is down", { concurrent: true }, () => {
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const args = ["download", "--endpoint", nowhere, "--out", "results", "--give-up-after", "4s", "--json", target]
-      const ended = yield* box.run({ args, env, patience: "50 seconds" })
+      const ended = yield* box.run(Cli.inOwnProcess({ args, env, patience: "50 seconds" }))
       assert.strictEqual(ended.exitCode, 1)
       assert.strictEqual(announced(ended.stderr)?.length, 3, ended.stderr)
       assert.match(ended.stderr, /gave up after 4s: run it again when the network is back\n$/)
@@ -57,7 +57,7 @@ describe("a network that is down", { concurrent: true }, () => {
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
       const args = ["download", "--follow", "--endpoint", nowhere, "--out", "results", "--give-up-after", "2s"]
-      const ended = yield* box.run({ args, env, patience: "50 seconds" })
+      const ended = yield* box.run(Cli.inOwnProcess({ args, env, patience: "50 seconds" }))
       assert.strictEqual(ended.exitCode, 1)
       assert.isAtLeast(announced(ended.stderr)?.length ?? 0, 1)
       assert.include(ended.stderr, "gave up after 2s")

@@ -5,8 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Cli from "./support/Cli.ts"
-import * as CliInProcess from "./support/CliInProcess.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 import * as Terminal from "./support/Terminal.ts"
@@ -149,7 +148,7 @@ describe("a run", { concurrent: true }, () => {
       ]
       const { samples, server } = yield* serve(42, windows)
       const box = yield* Cli.sandbox
-      const ended = yield* box.run(download(server, samples, windows, "-j", "16"))
+      const ended = yield* box.run(Cli.inOwnProcess(download(server, samples, windows, "-j", "16")))
       assertEnded(ended)
       assertWithin(server, windows)
       assertAllThere(box, samples)
@@ -163,7 +162,7 @@ describe("a run", { concurrent: true }, () => {
       const windows = [{ limit: 5, seconds: 5 }]
       const { samples, server } = yield* serve(4, windows)
       const box = yield* Cli.sandbox
-      assertEnded(yield* box.run(download(server, samples, windows, "--polite")))
+      assertEnded(yield* box.run(Cli.inOwnProcess(download(server, samples, windows, "--polite"))))
       const calls = server.linkCalls()
       const gaps = calls.slice(1).map(({ at }, i) => at - (calls[i]?.at ?? 0))
       assert.strictEqual(gaps.length, 3)
@@ -220,7 +219,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
       const { samples, server } = yield* serve(20, windows)
       const box = yield* Cli.sandbox
       const runs = [samples.slice(0, 10), samples.slice(10)].map((half, i) =>
-        box.run(into(`results-${i}`, download(server, half, windows))),
+        box.run(Cli.inOwnProcess(into(`results-${i}`, download(server, half, windows)))),
       )
       for (const ended of yield* Effect.all(runs, { concurrency: "unbounded" })) {
         assertEnded(ended)
@@ -273,7 +272,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
           () => `call ${call}, which is fatal\n${running?.stderr()}`,
         )
       }
-      const ended = yield* box.run(command)
+      const ended = yield* box.run(Cli.inOwnProcess(command))
       assertEnded(ended)
       assertWithin(server, windows)
       assertAllThere(box, samples)
@@ -325,7 +324,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
         onLink: ({ total }) =>
           total === 11 ? ReferenceServer.apiError(429, "429", "Slow down.", { "retry-after": "1" }) : undefined,
       })
-      const ended = yield* box.run(within({ XDG_STATE_HOME: "/proc/nowhere" }, again))
+      const ended = yield* box.run(Cli.inOwnProcess(within({ XDG_STATE_HOME: "/proc/nowhere" }, again)))
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.deepStrictEqual(statuses(server).slice(10), [429, 200])
       assertAllThere(box, samples)
@@ -345,7 +344,7 @@ describe("programs that share a state directory", { concurrent: true }, () => {
         () => one.stdout().includes('"retrying"'),
         () => `a call that was refused\n${one.stderr()}`,
       )
-      assertEnded(yield* box.run(into("results-1", download(server, samples.slice(1), []))))
+      assertEnded(yield* box.run(Cli.inOwnProcess(into("results-1", download(server, samples.slice(1), [])))))
       assert.strictEqual((yield* one.ended).exitCode, 0)
       const [refused, ...later] = server.linkCalls()
       assert.strictEqual(later.length, 2)
@@ -435,7 +434,7 @@ describe("a broken quota store", { concurrent: true }, () => {
       const { samples, server } = yield* serve(3, windows)
       const box = yield* Cli.sandbox
       const env = { XDG_STATE_HOME: "/proc/nowhere" }
-      const ended = yield* box.run(within(env, download(server, samples, windows, "--json")))
+      const ended = yield* box.run(Cli.inOwnProcess(within(env, download(server, samples, windows, "--json"))))
       assert.strictEqual(ended.exitCode, 0)
       const [warning = "", ...more] = warningsOf(ended)
       assert.deepStrictEqual(more, [])
@@ -550,7 +549,7 @@ describe("live-response quota", { concurrent: true }, () => {
   /** Ten calls have just finished, and no others follow. */
   const used = Effect.gen(function* () {
     const { samples, server } = yield* serve(10, ReferenceServer.microsoftWindows, { bearer })
-    const box = yield* CliInProcess.sandbox
+    const box = yield* Cli.sandbox
     assertEnded(yield* box.run(download(server, samples, [])))
     const requests = server.requests.length
     yield* Effect.addFinalizer(() => Effect.sync(() => assert.strictEqual(server.requests.length, requests)))
@@ -632,7 +631,7 @@ describe("live-response quota", { concurrent: true }, () => {
   it.live("prints no control characters of a token", () =>
     Effect.gen(function* () {
       const { server } = yield* serve(0, [])
-      const box = yield* CliInProcess.sandbox
+      const box = yield* Cli.sandbox
       const env = { LIVE_RESPONSE_TOKEN: tokenOf({ tid: "\u001b[2Jowned\u202e\u009b\n", appid: "\u0007" }) }
       const ended = yield* box.run(within(env, quota(server, [])))
       assertEnded(ended)
@@ -696,7 +695,7 @@ describe("live-response quota", { concurrent: true }, () => {
   ]
   it.live.each(chosen)("takes %s", ([, args, env, windows]) =>
     Effect.gen(function* () {
-      const box = yield* CliInProcess.sandbox
+      const box = yield* Cli.sandbox
       const report = yield* reportOf(box, { args: ["quota", ...args], env })
       assert.deepStrictEqual(
         report.windows.map(({ limit, seconds }) => [limit, seconds] as const),
@@ -725,7 +724,7 @@ describe("an invalid quota", { concurrent: true }, () => {
   it.live.each(cases)("by %s exits with 2 and one line with the reason", ([, args, env, culprit]) =>
     Effect.gen(function* () {
       const { samples, server } = yield* serve(1, [])
-      const box = yield* CliInProcess.sandbox
+      const box = yield* Cli.sandbox
       const ended = yield* box.run(within(env, download(server, samples, [], ...args)))
       assert.match(ended.stderr, /^live-response: [^\n]+\n$/)
       assert.match(ended.stderr, culprit)
@@ -753,7 +752,7 @@ describe("a quota store in Redis", { concurrent: true }, () => {
       const inRedis = (i: number, command: Cli.Command) =>
         within({ LIVE_RESPONSE_REDIS_URL: redis.url, XDG_STATE_HOME: box.path(`state-${i}`) }, command)
       const runs = [samples.slice(0, 10), samples.slice(10)].map((half, i) =>
-        box.run(inRedis(i, into(`results-${i}`, download(server, half, windows)))),
+        box.run(Cli.inOwnProcess(inRedis(i, into(`results-${i}`, download(server, half, windows))))),
       )
       for (const ended of yield* Effect.all(runs, { concurrency: "unbounded" })) {
         assertEnded(ended)
@@ -803,7 +802,7 @@ describe("a quota store in Redis", { concurrent: true }, () => {
       })
       const box = yield* Cli.sandbox
       const command = within({ LIVE_RESPONSE_REDIS_URL: redis.url }, download(server, samples, windows))
-      const ended = yield* box.run(command)
+      const ended = yield* box.run(Cli.inOwnProcess(command))
       assert.strictEqual(ended.exitCode, 0)
       assertWithin(server, windows)
       assertNoLease(server)

@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
 import { env, ids, machineAt, machines, machinesOf, quick, script, sessions } from "./support/Machines.ts"
 import * as ServedSimulator from "./support/ServedSimulator.ts"
@@ -226,7 +226,7 @@ describe("run, left alone", { concurrent: true }, () => {
 
       // It has nothing to do but to wait, so all that must happen before the deadline is that it is started.
       const deadline = DateTime.formatIso(DateTime.makeUnsafe((yield* Clock.currentTimeMillis) + 15_000))
-      const ended = yield* box.run({ ...command, args: [...command.args, "--deadline", deadline] })
+      const ended = yield* box.run(Cli.inOwnProcess({ ...command, args: [...command.args, "--deadline", deadline] }))
       assert.strictEqual(ended.exitCode, 1)
       assert.deepInclude(Cli.ndjson(ended.stdout).at(-1), {
         event: "sessions",

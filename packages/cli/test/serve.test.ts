@@ -5,7 +5,7 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
-import * as Cli from "./support/Cli.ts"
+import * as Cli from "./support/CliInProcess.ts"
 import * as ClusterDatabase from "./support/ClusterDatabase.ts"
 import * as SimulatedTenant from "./support/SimulatedTenant.ts"
 

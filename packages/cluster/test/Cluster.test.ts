@@ -18,7 +18,9 @@ import * as Scope from "effect/Scope"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
 import { start } from "./support/programs.ts"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
+
+startServer()
 
 /** A runner, and what ends it. */
 const join = Effect.fnUntraced(function* (runner: string) {

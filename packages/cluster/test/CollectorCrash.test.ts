@@ -13,8 +13,10 @@ import * as Redacted from "effect/Redacted"
 import { refsUpTo } from "../../core/test/support/refs.ts"
 import { registry } from "./support/owners.ts"
 import { start } from "./support/programs.ts"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
 import { contentOf, simulated } from "./support/simulatedTenants.ts"
+
+startServer()
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-collectors-"))),
@@ -79,13 +81,13 @@ const environment = TenantStatus.layer.pipe(Layer.provideMerge(registry), Layer.
  */
 const slow = (count: number) =>
   Effect.forEach(Array.from({ length: 12 }), (_, n) =>
-    simulated(`tenant ${n}`, refsUpTo(count), { latency: Effect.sleep("30 millis") }),
+    simulated(`tenant ${n}`, refsUpTo(count), { latency: Effect.sleep("60 millis") }),
   )
 
 describe("Collectors.layer as processes", () => {
   it.live("loses no result and stores none twice where a runner is killed while it collects", () =>
     Effect.gen(function* () {
-      const count = 40
+      const count = 20
       const directory = yield* temporary
       const tenants = (yield* slow(count)).map(({ tenant }) => tenant)
       const victim = yield* startProcess(directory, "victim")
@@ -107,7 +109,7 @@ describe("Collectors.layer as processes", () => {
     "refuses what a frozen runner writes after it continues, and counts every result once",
     () =>
       Effect.gen(function* () {
-        const count = 40
+        const count = 20
         const directory = yield* temporary
         const tenants = (yield* slow(count)).map(({ tenant }) => tenant)
         const frozen = yield* startProcess(directory, "frozen")

@@ -19,9 +19,11 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import { registry } from "./support/owners.ts"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
 import * as Collectors from "./support/collectors.ts"
 import { contentOf, simulated } from "./support/simulatedTenants.ts"
+
+startServer()
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-collectors-"))),

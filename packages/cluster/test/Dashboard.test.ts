@@ -10,7 +10,9 @@ import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
+
+startServer()
 
 const Target = Schema.Struct({ expr: Schema.optionalKey(Schema.String), rawSql: Schema.optionalKey(Schema.String) })
 const Dashboard = Schema.Struct({

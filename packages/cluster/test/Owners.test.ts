@@ -24,6 +24,9 @@ import { completed, failed, manifestSuite } from "../../core/test/support/Manife
 import { positionAt, positionSuite, sessions } from "../../core/test/support/PositionSuite.ts"
 import { refAt } from "../../core/test/support/refs.ts"
 import { named, newTenant, ownerOf, ownerOfNew, registry } from "./support/owners.ts"
+import { startServer } from "./support/server.ts"
+
+startServer()
 
 manifestSuite("PgManifest.layer", () => PgManifest.layer.pipe(Layer.provide(ownerOfNew)), "real")
 journalSuite("PgFleetJournal.layer", () => PgFleetJournal.layer.pipe(Layer.provide(ownerOfNew)), "real")

@@ -13,7 +13,9 @@ import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { call, openLog, suite, toWindows, usedIn, waitOf } from "../../node/test/support/QuotaStoreSuite.ts"
-import { runner, sharedServer } from "./support/server.ts"
+import { runner, sharedServer, startServer } from "./support/server.ts"
+
+startServer()
 
 const minute = toWindows([3, 60_000])
 

@@ -10,7 +10,7 @@ import * as Plans from "./support/Plans.ts"
 /** Tables with a row for each tenant or each runner, and no more. */
 const small = /\bon (tenants|tenant_status|engine_\w+|migrations|quota_blocks)\b/
 
-const results = 200_000
+const results = 100_000
 
 /** Lines of a plan that read a table as a whole. */
 const wholeReads = (plan: string) => plan.split("\n").filter((line) => /\bSeq Scan\b/.test(line) && !small.test(line))
@@ -21,7 +21,7 @@ describe("the plans of all queries", () => {
       const plans = Plans.make()
       const { owner, runner } = yield* PostgresServer.makeWith({ settings: Plans.settings, onLog: plans.onLog })
       yield* Effect.andThen(
-        fill({ tenants: 100, results, calls: 2000 }),
+        fill({ tenants: 50, results, calls: 1000 }),
         Database.Database.use(({ query }) => query((sql) => sql`analyze`)),
       ).pipe(Effect.provide(Database.layerUnchecked({ url: owner }), { local: true }))
       yield* Effect.gen(function* () {

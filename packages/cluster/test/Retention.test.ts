@@ -4,7 +4,9 @@ import * as Retention from "@live-response/cluster/Retention"
 import * as Effect from "effect/Effect"
 import { fill } from "./support/manyRows.ts"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
+
+startServer()
 
 const countOf = (table: string) =>
   Database.Database.use(({ query }) =>

@@ -19,6 +19,9 @@ import { machines } from "../../core/test/support/fleets.ts"
 import { newTenant } from "./support/owners.ts"
 import { executeFor } from "./support/runs.ts"
 import { nameOf, namesOf, options, services, session, tenantWith, watchAll } from "./support/runTenants.ts"
+import { startServer } from "./support/server.ts"
+
+startServer()
 
 const decodeRun = Schema.decodeEffect(RunId)
 

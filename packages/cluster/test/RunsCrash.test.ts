@@ -5,8 +5,10 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { machines } from "../../core/test/support/fleets.ts"
 import { start } from "./support/executors.ts"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
 import { namesOf, services, tenantWith, watchAll } from "./support/runTenants.ts"
+
+startServer()
 
 describe.concurrent("a run whose runner is killed", () => {
   it.live.each([

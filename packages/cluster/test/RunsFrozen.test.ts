@@ -8,8 +8,10 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { machines } from "../../core/test/support/fleets.ts"
 import { start } from "./support/executors.ts"
-import { sharedServer } from "./support/server.ts"
+import { sharedServer, startServer } from "./support/server.ts"
 import { services, tenantWith, watchAll } from "./support/runTenants.ts"
+
+startServer()
 
 describe("a run whose runner is frozen", () => {
   it.live(

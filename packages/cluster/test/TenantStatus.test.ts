@@ -18,6 +18,9 @@ import { completed, failed } from "../../core/test/support/ManifestSuite.ts"
 import { positionAt, sessions } from "../../core/test/support/PositionSuite.ts"
 import { refAt } from "../../core/test/support/refs.ts"
 import { named, newTenant, ownerOf, registry } from "./support/owners.ts"
+import { startServer } from "./support/server.ts"
+
+startServer()
 
 const stores = Layer.merge(PgManifest.layer, PgPositions.layer)
 

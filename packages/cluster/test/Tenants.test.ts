@@ -9,6 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import { named, newTenant, registry } from "./support/owners.ts"
+import { startServer } from "./support/server.ts"
+
+startServer()
 
 const problemOf = <A, E>(effect: Effect.Effect<A, E | Tenants.TenantError>) =>
   Effect.map(Effect.flip(effect), (error) => (error instanceof Tenants.TenantError ? error.problem : String(error)))

@@ -6,12 +6,14 @@ import { DefenderApi, layer as layerApi } from "@live-response/core/DefenderApi"
 import * as DefenderError from "@live-response/core/DefenderError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
+import * as Timing from "@live-response/core/Timing"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -109,6 +111,9 @@ const between = (refuse: (expression: string) => ApiError | undefined) =>
 const apiError = (reason: DefenderError.Reason) =>
   new DefenderError.DefenderError({ operation: "list of machine actions", reason })
 
+/** Fewer looks at open actions than by default: each costs a test of hours time. */
+const fewRounds = Timing.layer({ rounds: Schedule.spaced("15 seconds") })
+
 describe("ActionFeed.stream at its limits", () => {
   it.effect("misses nothing however often it is killed", () =>
     Effect.gen(function* () {
@@ -148,7 +153,7 @@ describe("ActionFeed.stream at its limits", () => {
       assert.isAbove(kills, 20)
       assert.deepStrictEqual(ascending(kept), upTo(60))
       assert.deepStrictEqual(yield* running.open, [])
-    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer().pipe(Layer.provideMerge(fewRounds)))),
   )
 
   it.effect("emits what an endless list shows, also at the first round, and searches again", () =>

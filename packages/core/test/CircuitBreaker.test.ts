@@ -47,6 +47,7 @@ const count = 77
 
 const clientOf = ({ good, isVictim, link, storage }: World) => {
   let asked = 0
+  const links = linksOf(isVictim)
   return Layer.effect(
     HttpClient.HttpClient,
     Effect.map(Simulator.Simulator, (simulator) =>
@@ -67,7 +68,7 @@ const clientOf = ({ good, isVictim, link, storage }: World) => {
             HttpServerRequest.HttpServerRequest,
             HttpServerRequest.fromClientRequest(request),
           )
-          const isLinkOfVictim = isApi && victims(isVictim).some((part) => url.pathname.includes(part))
+          const isLinkOfVictim = isApi && links.some((part) => url.pathname.includes(part))
           if (!isLinkOfVictim) return yield* give(served)
           return yield* give(link?.() ?? HttpServerResponse.jsonUnsafe({ value: `https://${hostile}/r?sig=a` }))
         }),
@@ -76,7 +77,8 @@ const clientOf = ({ good, isVictim, link, storage }: World) => {
   )
 }
 
-const victims = (isVictim: World["isVictim"]) =>
+/** The calls for the links of victims. */
+const linksOf = (isVictim: World["isVictim"]) =>
   refsUpTo(count)
     .filter((_, n) => isVictim(n))
     .map(({ index, machineActionId }) => `${machineActionId}/GetLiveResponseResultDownloadLink(index=${index})`)

@@ -287,7 +287,7 @@ describe("a record that repeats the token", () => {
         ]),
       )
     },
-    { arbitrary: { runs: 400 }, timeout: 120_000 },
+    { arbitrary: { runs: 200 }, timeout: 120_000 },
   )
 
   it.effect("holds none of one that was renewed meanwhile", () => {

@@ -173,10 +173,10 @@ describe("Fleet.run", () => {
       assert.isAtMost(Math.max(...online.map(({ at }) => at)), 15 * 60)
       const late = ended.filter(isOffline)
       assert.strictEqual(late.length, 60)
-      assert.isAtMost(Math.max(...late.map(({ at }) => at)), 2 * 3600 + 200)
+      assert.isAtMost(Math.max(...late.map(({ at }) => at)), 40 * 60 + 200)
       // Offline machines are polled once a minute, 25 of them with one call.
-      assert.isAtMost(calls.filter(({ kind }) => kind === "list").length, 15 * 20 + 4 * 120)
-    }).pipe(over({ machines: machines(120, (n) => (n < 60 ? { offline: "2 hours" } : {})) })),
+      assert.isAtMost(calls.filter(({ kind }) => kind === "list").length, 15 * 20 + 4 * 40)
+    }).pipe(over({ machines: machines(120, (n) => (n < 60 ? { offline: "40 minutes" } : {})) })),
   )
 
   it.effect("ends at the deadline, reports unfinished sessions, and waits for them in the next run", () =>
@@ -233,7 +233,7 @@ describe("Fleet.run", () => {
 
   it.effect("names the session in progress on a machine, or with `adopt` waits for it", () =>
     Effect.gen(function* () {
-      const plain = yield* inVirtualTime(collect(machineIds(1)), "1 hour")
+      const plain = yield* inVirtualTime(collect(machineIds(1)), "1 minute")
       const [refused] = only(plain.events, "notStarted")
       assert.match(
         refused?.message ?? "",
@@ -244,7 +244,7 @@ describe("Fleet.run", () => {
       const [ended] = only(adopting.events, "ended")
       assert.strictEqual(ended?.action.requestorComment, "somebody else's")
       assert.strictEqual(adopting.saved.length, 1)
-    }).pipe(over({ machines: machines(1, () => ({ busy: "2 hours" })) })),
+    }).pipe(over({ machines: machines(1, () => ({ busy: "5 minutes" })) })),
   )
 
   it.effect("reports what the service refuses, and runs the other sessions", () =>

@@ -304,7 +304,7 @@ describe("Fleet.run over a service that fails", () => {
       )
       assert.strictEqual(kinds(events)["ended"], 1)
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(overService({ machines: machines(1), commandTime: "30 minutes" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "5 minutes" })),
   )
 })
 

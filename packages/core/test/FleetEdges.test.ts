@@ -113,11 +113,11 @@ describe("Fleet.run in edge cases", () => {
       const clock = yield* Clock.Clock
       const startedAt = clock.currentTimeMillisUnsafe()
       const down = ({ kind }: Sent): Weather =>
-        kind === "list" && clock.currentTimeMillisUnsafe() - startedAt < 15 * 60_000 ? { instead: page(503, "") } : {}
+        kind === "list" && clock.currentTimeMillisUnsafe() - startedAt < 10 * 60_000 ? { instead: page(503, "") } : {}
       const events = yield* inVirtualTime(run(down, machineIds(15), { sessions: 5 }))
       assert.isAtMost(yield* mostAtOnce, 5)
       assert.strictEqual(kinds(events)["ended"], 15)
-    }).pipe(overService({ machines: machines(15), commandTime: "20 minutes", sessions: 1000 })),
+    }).pipe(overService({ machines: machines(15), commandTime: "11 minutes", sessions: 1000 })),
   )
 
   it.effect("continues after a gateway's page in place of a list", () =>
@@ -139,7 +139,7 @@ describe("Fleet.run in edge cases", () => {
             : {}
       const events = yield* inVirtualTime(run(weather, machineIds(1)))
       assert.strictEqual(kinds(events)["ended"], 1)
-    }).pipe(overService({ machines: machines(1), commandTime: "30 minutes" })),
+    }).pipe(overService({ machines: machines(1), commandTime: "12 minutes" })),
   )
 
   it.effect("makes no call while nothing is watched", () =>
@@ -216,7 +216,7 @@ describe("Fleet.run in edge cases", () => {
       const comments = events.flatMap((event) => (event.event === "ended" ? [event.action.requestorComment] : []))
       assert.deepStrictEqual(comments, ["somebody else's", "somebody else's"])
       assert.deepStrictEqual(yield* sessionsOf, {})
-    }).pipe(overService({ machines: machines(2, () => ({ busy: "2 hours" })), visibleAfter: 0 })),
+    }).pipe(overService({ machines: machines(2, () => ({ busy: "10 minutes" })), visibleAfter: 0 })),
   )
 
   for (const [what, adopt, busy] of [
@@ -242,7 +242,7 @@ describe("Fleet.run in edge cases", () => {
         ["resumed"],
       )
       assert.deepStrictEqual(yield* sessionsOf, once(1))
-    }).pipe(overService({ machines: machines(1), commandTime: "30 minutes", visibleAfter: 0 })),
+    }).pipe(overService({ machines: machines(1), commandTime: "5 minutes", visibleAfter: 0 })),
   )
 
   it.effect("recognizes its own session with `adopt`, even if the API does not know it yet", () =>

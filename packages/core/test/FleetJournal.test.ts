@@ -415,6 +415,6 @@ describe("FleetJournal.layerFileSystem on a disk that fails", () => {
           )
         }
       }),
-    { arbitrary: { runs: 100 } },
+    { arbitrary: { runs: 50 } },
   )
 })

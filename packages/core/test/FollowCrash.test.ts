@@ -202,7 +202,7 @@ const live = Effect.fnUntraced(function* (seed: number, { end, skew }: World) {
 })
 
 /** Fewer looks at open actions than by default: each costs this test time. */
-const rounds = Timing.layer({ rounds: Schedule.spaced("15 seconds") })
+const rounds = Timing.layer({ rounds: Schedule.spaced("30 seconds") })
 
 const slowService = Layer.fresh(layerApi({ base: "http://localhost" })).pipe(
   Layer.provideMerge(LiveResponseTest.layer({ pageSize: 3, latency: Effect.sleep("700 millis") })),

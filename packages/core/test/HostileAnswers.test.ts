@@ -82,8 +82,8 @@ const world = (victim: ResultRef, attack: Attack) =>
     Layer.provideMerge(Simulator.layer({ tokens: [token] })),
   )
 
-/** Twenty results. The attacked one is the only result of its action. */
-const others = refsUpTo(19)
+/** Eight results. The attacked one is the only result of its action. */
+const others = refsUpTo(7)
 const victim = refsUpTo(100).at(-1) ?? exampleRef
 
 const saveAll = Effect.gen(function* () {

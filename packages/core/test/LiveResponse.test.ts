@@ -519,9 +519,8 @@ describe("LiveResponse.saveAll", () => {
 
   it.effect("has the time of each event", () =>
     Effect.gen(function* () {
-      for (const ref of refsUpTo(150)) {
-        yield* add(ref, { content: patterned(50_000), blobFaults: [{ fault: "cut", after: 20_000 }] })
-      }
+      const content = patterned(5000)
+      for (const ref of refsUpTo(150)) yield* add(ref, { content, blobFaults: [{ fault: "cut", after: 2000 }] })
       const { events } = yield* runAll([...refsUpTo(150), refAt(0)])
       const kinds = new Set(names(events))
       for (const kind of ["linked", "retrying", "completed", "waiting", "skipped", "summary"] as const) {

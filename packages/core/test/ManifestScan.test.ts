@@ -216,7 +216,7 @@ describe("Manifest", () => {
           )
         }
       }),
-    { arbitrary: { runs: 200 } },
+    { arbitrary: { runs: 100 } },
   )
 
   it.effect.prop("finds the same outcomes where it is open for writing", [Seed], ([seed]) =>

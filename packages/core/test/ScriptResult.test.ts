@@ -440,7 +440,7 @@ describe("ScriptResult compared with JSON.parse", () => {
           assert.deepStrictEqual(Result.getSuccess(actual), Result.getSuccess(expected), text)
         }
       }),
-    { arbitrary: { runs: 2000 } },
+    { arbitrary: { runs: 1000 } },
   )
 
   it.effect.prop(
@@ -485,7 +485,7 @@ describe("ScriptResult as a stream", () => {
           yield* check(utf16(mark + text), cuts)
         }
       }),
-    { arbitrary: { runs: 300 } },
+    { arbitrary: { runs: 150 } },
   )
 
   it.effect.prop(

@@ -60,7 +60,7 @@ describe("NodeObjectStore.layer", () => {
 
   it.live("stores in S3 with keys, from their variables or from a file", () =>
     Effect.gen(function* () {
-      const { endpoint } = yield* serveS3
+      const { endpoint } = yield* serveS3()
       const url = `s3://${bucket}/a?region=${region}&endpoint=${endpoint}`
       const { accessKeyId, secretAccessKey } = keys
       const variables = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
@@ -73,7 +73,7 @@ describe("NodeObjectStore.layer", () => {
 
   it.live("stores in S3 with the role of a pod: for the token of its cluster, or from the agent beside it", () =>
     Effect.gen(function* () {
-      const { endpoint, s3 } = yield* serveS3
+      const { endpoint, s3 } = yield* serveS3()
       const asked: Array<{ readonly body: string; readonly authorization: string | undefined }> = []
       const expires = DateTime.formatIso(inAnHour)
       const { accessKeyId, secretAccessKey } = keys
@@ -137,8 +137,8 @@ describe("NodeObjectStore.layer", () => {
         [azure, { LIVE_RESPONSE_OBJECT_STORE_SECRET: "a password" }, /is neither the key of a storage account nor/],
         [
           azure,
-          { LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE: "/nowhere" },
-          /can't read \/nowhere \(there is no such file\); check LIVE_/,
+          { LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE: "/proc/nowhere" },
+          /can't read \/proc\/nowhere \(there is no such file\); check LIVE_/,
         ],
       ] satisfies ReadonlyArray<readonly [string, Record<string, string>, RegExp]>) {
         const error = yield* Effect.flip(roundTrip(url, environment))

@@ -34,6 +34,16 @@ suite("NodeQuotaStore.layer", fresh, "virtual")
 const minute = toWindows([3, 60_000])
 const named = (lease = Duration.minutes(2)) => openLog(minute, { name: "stored", lease })
 
+/** Tries a log again and again, and says when the third attempt has failed. */
+const watchedRetries = Effect.map(Deferred.make<void>(), (failed) => ({
+  failed: Deferred.await(failed),
+  retries: Timing.layer({
+    quotaStore: Schedule.spaced("50 millis").pipe(
+      Schedule.tap(({ attempt }) => (attempt < 3 ? Effect.void : Deferred.succeed(failed, undefined))),
+    ),
+  }),
+}))
+
 /** Makes the file that of a newer version. */
 const asNewer = (path: string) => {
   const database = new DatabaseSync(path)
@@ -380,18 +390,19 @@ describe("NodeQuotaStore.layer", () => {
   it.live("waits for another program that is writing", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
+      const { failed, retries } = yield* watchedRetries
       yield* Effect.gen(function* () {
         const quota = yield* Quota.make({ name: "stored", windows: minute })
         const other = new DatabaseSync(join(directory, "quota.sqlite"))
         other.exec("BEGIN IMMEDIATE")
         const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
-        yield* Effect.sleep("600 millis")
+        yield* Effect.raceFirst(failed, Fiber.await(fiber))
         assert.isUndefined(fiber.pollUnsafe())
         other.exec("COMMIT")
         other.close()
         assert.strictEqual(yield* Fiber.join(fiber), "called")
-      }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory)))
-    }).pipe(Effect.provide(Timing.layer({ quotaStore: Schedule.spaced("50 millis") }))),
+      }).pipe(Effect.scoped, Effect.provide(onThisMachine(directory).pipe(Layer.provideMerge(retries))))
+    }),
   )
 })
 
@@ -648,19 +659,19 @@ shared(Redis.layer, { excludeTestServices: true })("NodeQuotaStore.layerRedis", 
   it.effect("waits with a warning while Redis is down", () =>
     Effect.gen(function* () {
       const redis = yield* Redis.RedisServer
-      const policy = Timing.layer({ quotaStore: Schedule.spaced("100 millis") })
+      const { failed, retries } = yield* watchedRetries
       const warnings = yield* warningsOf(
         Effect.gen(function* () {
           const quota = yield* Quota.make({ name: "away", windows: minute })
           yield* quota.withPermit(Effect.void)
           yield* redis.stop
           const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
-          yield* Effect.sleep("500 millis")
+          yield* Effect.raceFirst(failed, Fiber.await(fiber))
           assert.isUndefined(fiber.pollUnsafe())
           assert.strictEqual((yield* Effect.flip(quota.status))._tag, "QuotaStoreError")
           yield* redis.start
           assert.strictEqual(yield* Fiber.join(fiber), "called")
-        }).pipe(Effect.scoped, Effect.provide([inRedis, policy])),
+        }).pipe(Effect.scoped, Effect.provide([inRedis, retries])),
       )
       assert.match(warnings[0] ?? "", /^the quota's log in Redis does not answer \(.*\); is it up/)
     }),

@@ -101,8 +101,8 @@ describe("PrivateDirectory: files", () => {
     "$operation refuses $trap at the path of any file",
     ({ operation, trap }) =>
       Effect.gen(function* () {
+        const there = yield* world
         for (const name of names) {
-          const there = yield* world
           const path = join(there.directory, name)
           mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
           traps[trap]?.(path, there)

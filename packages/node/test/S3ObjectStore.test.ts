@@ -15,18 +15,24 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { once } from "../../core/test/support/once.ts"
 import { type Fault, faultyProxy, type Seen } from "./support/faultyProxy.ts"
-import { contentOf, once, suite } from "./support/ObjectStoreSuite.ts"
-import { bucket, keys, region, serveS3 } from "./support/s3Simulator.ts"
+import { contentOf, suite } from "./support/ObjectStoreSuite.ts"
+import { bucket, keys, region, serveS3, smallestPart } from "./support/s3Simulator.ts"
 import { patterned, utf8 } from "./support/samples.ts"
 
-class Simulator extends Context.Service<Simulator, Effect.Success<typeof serveS3>>()(
+/** In bytes. Amazon's smallest part is eighty times as long, and as many uploads of several such parts take half a minute. */
+const partSize = 64 * 1024
+
+/** In bytes: a content of three parts. */
+const large = 2 * partSize + 20_000
+
+class Simulator extends Context.Service<Simulator, Effect.Success<ReturnType<typeof serveS3>>>()(
   "@live-response/node/test/S3ObjectStore.test/Simulator",
 ) {
-  static readonly layer = Layer.effect(Simulator, serveS3)
+  static readonly layer = Layer.effect(Simulator, serveS3(partSize))
 }
 
-const MiB = 1024 * 1024
 const fast = Timing.layer({ objectStore: Schedule.upTo(Schedule.spaced("10 millis"), { times: 5 }) })
 
 const source: S3ObjectStore.KeySource = {
@@ -36,12 +42,12 @@ const source: S3ObjectStore.KeySource = {
 const storeWith = (options: Partial<S3ObjectStore.Options> = {}) =>
   Layer.unwrap(
     Effect.map(Simulator, ({ endpoint }) =>
-      S3ObjectStore.layer({ bucket, region, endpoint, keys: source, prefix: "a/b", partSize: 5 * MiB, ...options }),
+      S3ObjectStore.layer({ bucket, region, endpoint, keys: source, prefix: "a/b", partSize, ...options }),
     ),
   ).pipe(Layer.provide([NodeTransport.layer, NodeHasher.layer, fast]))
 
 suite("S3ObjectStore.layer", storeWith().pipe(Layer.provide(Simulator.layer)), {
-  sizes: [0, 1, 5000, 5 * MiB, 11_000_000],
+  sizes: [0, 1, 5000, partSize, large],
 })
 
 const simulator = once(Simulator.layer)
@@ -53,8 +59,8 @@ const behind = (
 ) =>
   Effect.gen(function* () {
     const { endpoint, s3 } = yield* Simulator
-    const proxy = yield* faultyProxy(endpoint, faultOf)
-    const context = yield* Layer.build(storeWith({ endpoint: proxy.origin, ...options }))
+    const proxy = yield* faultyProxy(options.endpoint ?? endpoint, faultOf)
+    const context = yield* Layer.build(storeWith({ ...options, endpoint: proxy.origin }))
     return { store: Context.get(context, ObjectStore.ObjectStore), seen: proxy.seen, s3, proxied: proxy.origin }
   })
 
@@ -83,7 +89,7 @@ describe("S3ObjectStore.layer", () => {
       const isOther = (_: Seen, nth: number) => nth % 2 === 0
       for (const { hits: kinds, size } of [
         { size: 5000, hits: [isOther] },
-        { size: 11_000_000, hits: [isOther, isPart, isBegin, isComplete] },
+        { size: large, hits: [isOther, isPart, isBegin, isComplete] },
       ]) {
         const bytes = patterned(size)
         for (const hit of kinds) {
@@ -109,6 +115,21 @@ describe("S3ObjectStore.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(simulator)),
   )
 
+  it.live("uploads parts of 5 MiB, the smallest that Amazon accepts, and reads them, over connections that break", () =>
+    Effect.gen(function* () {
+      const { endpoint } = yield* serveS3()
+      const { seen, store } = yield* behind((_, nth) => (nth % 2 === 0 ? "dropped" : undefined), {
+        endpoint,
+        partSize: smallestPart,
+      })
+      const [name, bytes] = [newName(), patterned(11_000_000)]
+      assert.strictEqual(yield* store.put(name, contentOf(bytes)), "stored")
+      assert.isTrue((yield* stored(store, name)).equals(bytes))
+      const parts = new Map(seen.filter(isPart).map(({ bytes, url }) => [url, bytes.length]))
+      assert.deepStrictEqual([...parts.values()].toSorted(), [514_240, smallestPart, smallestPart])
+    }).pipe(Effect.scoped, Effect.provide(simulator)),
+  )
+
   it.live("understands an error in the body of a 200, and starts over where the parts are gone", () =>
     Effect.gen(function* () {
       const faults: Array<Fault> = [
@@ -117,7 +138,7 @@ describe("S3ObjectStore.layer", () => {
         { status: 409, body: errorDocument("ConditionalRequestConflict") },
       ]
       const { seen, store } = yield* behind((seen) => (isComplete(seen) ? faults.shift() : undefined))
-      const [name, bytes] = [newName(), patterned(11_000_000)]
+      const [name, bytes] = [newName(), patterned(large)]
       assert.strictEqual(yield* store.put(name, contentOf(bytes)), "stored")
       assert.strictEqual(seen.filter(isBegin).length, 3)
       assert.isTrue((yield* stored(store, name)).equals(bytes))
@@ -129,7 +150,7 @@ describe("S3ObjectStore.layer", () => {
       const { s3, store } = yield* behind(() => undefined)
       s3.uploads.clear()
       const isRead = yield* Deferred.make<void>()
-      const content = contentOf(patterned(11_000_000))
+      const content = contentOf(patterned(large))
       const endless = Stream.concat(
         content.stream,
         Stream.unwrap(Effect.as(Deferred.succeed(isRead, undefined), Stream.never)),

@@ -6,7 +6,6 @@ import { spawn } from "node:child_process"
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http"
 import { createServer as createHttpsServer } from "node:https"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -406,7 +405,7 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
     Effect.gen(function* () {
       const { path } = yield* Certificate
       const app = { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, NODE_EXTRA_CA_CERTS: path }
-      const AZURE_AUTHORITY_HOST = `https://127.0.0.1:${yield* closedPort}`
+      const AZURE_AUTHORITY_HOST = "https://127.0.0.1:1"
       const [nobody, nothing, identity, cli] = yield* Effect.all(
         [
           signIn({ ...app, ...secret, AZURE_AUTHORITY_HOST }),
@@ -543,10 +542,3 @@ const trickle = (response: ServerResponse) => {
   const fiber = Effect.runFork(Effect.repeat(more, Schedule.spaced("100 millis")))
   response.on("close", () => fiber.interruptUnsafe())
 }
-
-const closedPort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" ? (address?.port ?? 9) : 9)))
-  })
-})

@@ -35,6 +35,8 @@ export interface Command {
   readonly cwd?: string
   /** What comes from standard input, by default nothing. `open` leaves it to the test, which types and closes. */
   readonly stdin?: string | { readonly open: true }
+  /** Starts a process also where `CliInProcess` starts none: for a command that runs while another one does, or waits. */
+  readonly ownProcess?: true
   /** How long it may take, where that is longer than a test. By default two and a half minutes. */
   readonly patience?: Duration.Input
 }
@@ -107,6 +109,9 @@ export const download = (server: ReferenceServer, ...args: ReadonlyArray<string>
   env: { LIVE_RESPONSE_TOKEN: server.bearer },
 })
 
+/** The same in a process of its own, wherever it is run. */
+export const inOwnProcess = (command: Command): Command => ({ ...command, ownProcess: true })
+
 /** The same from the sources, whose modules have their names. */
 export const fromSources = (command: Command): Command => ({
   ...command,
@@ -139,6 +144,7 @@ export const sandbox: Effect.Effect<Sandbox, never, Scope.Scope> = Effect.gen(fu
     TMPDIR: home,
     XDG_STATE_HOME: join(home, "state"),
     LANG: "C.UTF-8",
+    TZ: "UTC",
     NODE_COMPILE_CACHE: compileCache,
     // A server that holds a body holds it, on however slow a machine. It also shows that no end waits for a stall.
     LIVE_RESPONSE_STALL_TIMEOUT: "1 hour",

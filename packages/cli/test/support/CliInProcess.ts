@@ -15,8 +15,11 @@ export * from "./Cli.ts"
 const oneAtATime = Semaphore.makeUnsafe(1)
 
 /** Another program, standard input, and what Node itself reads when it starts. */
-const needsProcess = ({ env = {}, program, stdin }: Cli.Command): boolean =>
-  program !== undefined || stdin !== undefined || Object.keys(env).some((name) => /^NODE_|_proxy$|^TZ$/i.test(name))
+const needsProcess = ({ env = {}, ownProcess, program, stdin }: Cli.Command): boolean =>
+  ownProcess === true ||
+  program !== undefined ||
+  stdin !== undefined ||
+  Object.keys(env).some((name) => /^NODE_|_proxy$|^TZ$/i.test(name))
 
 /** Gives this process a directory and an environment until the scope ends, and what is written to its stdout. */
 const become = (cwd: string, env: Readonly<Record<string, string>>) =>

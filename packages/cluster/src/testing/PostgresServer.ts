@@ -5,10 +5,10 @@
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import type { Certificate } from "@live-response/node/testing/Certificate"
+import { freePort } from "@live-response/node/testing/FreePort"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -80,15 +80,6 @@ const programs = (): string => {
   return versions[0] === undefined ? "" : join(debian, versions[0], "bin")
 }
 
-/** A port that is not in use. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
-
 const idOf = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
 
 /** PostgreSQL refuses to run as root. */
@@ -99,22 +90,38 @@ const user = (): { readonly uid?: number; readonly gid?: number } => {
 
 const password = "a-password-for-tests"
 
-/** A new cluster of databases. */
-const initialise = Effect.acquireRelease(
+/** The server's own directory. */
+const directory = Effect.acquireRelease(
   Effect.sync(() => {
     const directory = mkdtempSync(join(tmpdir(), "live-response-postgres-"))
-    const { gid, uid } = user()
-    if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid)
-    const secret = join(directory, "password")
-    writeFileSync(secret, password)
-    const data = join(directory, "data")
-    const args = ["-D", data, "-U", "postgres", "-A", "scram-sha-256", `--pwfile=${secret}`]
-    const quick = ["--no-sync", "--no-instructions", "--locale=C", "--encoding=UTF8"]
-    execFileSync(join(programs(), "initdb"), [...args, ...quick], { ...user(), stdio: "ignore", cwd: directory })
-    return { directory, data }
+    giveToServer(directory)
+    return directory
   }),
-  ({ directory }) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
 )
+
+const giveToServer = (path: string) => {
+  const { gid, uid } = user()
+  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
+}
+
+/** Writes a file that the server alone may read, and returns its path. */
+const writeForServer = (directory: string, name: string, text: string): string => {
+  const path = join(directory, name)
+  writeFileSync(path, text, { mode: 0o600 })
+  giveToServer(path)
+  return path
+}
+
+/** A new cluster of databases. */
+const initialise = Effect.map(directory, (directory) => {
+  const secret = writeForServer(directory, "password", password)
+  const data = join(directory, "data")
+  const args = ["-D", data, "-U", "postgres", "-A", "scram-sha-256", `--pwfile=${secret}`]
+  const quick = ["--no-sync", "--no-instructions", "--locale=C", "--encoding=UTF8"]
+  execFileSync(join(programs(), "initdb"), [...args, ...quick], { ...user(), stdio: "ignore", cwd: directory })
+  return { directory, data }
+})
 
 /** The loss of power is not simulated, so nothing is flushed. */
 const settings = { fsync: "off", synchronous_commit: "off", shared_buffers: "16MB", max_connections: "60" }
@@ -167,17 +174,12 @@ const serve = (port: number, { data, directory }: Files, { onLog, settings: othe
     child.once("exit", () => resume(Effect.die(`postgres does not start: ${output}`)))
   })
 
-/** The settings of TLS. The key must be a file of the server's own. */
-const tlsOf = ({ directory }: Files, { cert, key }: Pick<Certificate, "cert" | "key">) => {
-  const write = (name: string, text: string) => {
-    const path = join(directory, name)
-    writeFileSync(path, text, { mode: 0o600 })
-    const { gid, uid } = user()
-    if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
-    return path
-  }
-  return { ssl: "on", ssl_cert_file: write("cert.pem", cert), ssl_key_file: write("key.pem", key) }
-}
+/** The settings of TLS. */
+const tlsOf = ({ directory }: Files, { cert, key }: Pick<Certificate, "cert" | "key">) => ({
+  ssl: "on",
+  ssl_cert_file: writeForServer(directory, "cert.pem", cert),
+  ssl_key_file: writeForServer(directory, "key.pem", key),
+})
 
 const urlOf = ({ port, certificate }: Address, role: string, database: string) => {
   const tls = certificate === undefined ? "" : `?sslmode=verify-full&sslrootcert=${certificate.path}`

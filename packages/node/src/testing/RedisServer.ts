@@ -4,12 +4,12 @@
  * @since 0.1.0
  */
 import { execFileSync, spawn } from "node:child_process"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { freePort } from "./FreePort.ts"
 
 /**
  * A running server, and ways to disturb it.
@@ -47,15 +47,6 @@ export interface Service {
  * @category services
  */
 export class RedisServer extends Context.Service<RedisServer, Service>()("@live-response/node/testing/RedisServer") {}
-
-/** A port that is not in use. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 interface Running {
   readonly stop: Effect.Effect<void>

@@ -170,7 +170,7 @@ export const measure = Effect.fnUntraced(function* (fault: Fault) {
     }),
   )
   assertDisk(directory, stored)
-  assert.deepStrictEqual(server.offences, [])
+  assert.strictEqual(server.offences.join("\n"), "")
 
   const seen = refs.map((ref) => server.seen(String(ref)))
   const measured: Measured = {

@@ -1,15 +1,13 @@
 /** What every store of objects does. */
 import { createHash } from "node:crypto"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
 import type { ObjectStoreError } from "@live-response/core/ObjectStoreError"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { once } from "../../../core/test/support/once.ts"
 import { patterned, utf8 } from "./samples.ts"
 
 const sha256Of = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
@@ -30,23 +28,6 @@ export const readAll = (path: string) =>
 
 const same = (actual: Uint8Array, expected: Uint8Array) =>
   assert.isTrue(Buffer.compare(actual, expected) === 0, "the bytes are the same")
-
-/** A layer that is built once for all tests that follow, because an emulator takes a second to start. */
-export const once = <A, E>(layer: Layer.Layer<A, E>): Layer.Layer<A> => {
-  const scope = Scope.makeUnsafe()
-  let built: Context.Context<A> | undefined
-  beforeAll(() =>
-    Effect.runPromise(
-      Effect.map(Layer.buildWithScope(layer, scope), (context) => {
-        built = context
-      }),
-    ),
-  )
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
-  return Layer.effectContext(
-    Effect.suspend(() => (built === undefined ? Effect.die("it is not built yet") : Effect.succeed(built))),
-  )
-}
 
 const reasonOf = ({ reason }: ObjectStoreError) => reason._tag
 

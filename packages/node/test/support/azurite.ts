@@ -30,7 +30,8 @@ const sign = (text: string) => createHmac("sha256", key).update(text, "utf8").di
 const start = Effect.acquireRelease(
   Effect.callback<{ readonly origin: string; readonly stop: () => void }>((resume) => {
     const bin = join(dirname(createRequire(import.meta.url).resolve("azurite/package.json")), "dist/src/blob/main.js")
-    const child = spawn(process.execPath, [bin, "--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort", "0"])
+    const options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--blobPort", "0"]
+    const child = spawn(process.execPath, [bin, ...options])
     let output = ""
     const listen = (data: Buffer) => {
       output += data.toString()
