@@ -13,6 +13,8 @@ export interface Options {
   readonly took: Duration.Duration
   /** Whether a journal or manifest lets the same command resume. */
   readonly isResumable: boolean
+  /** Whether the command waits until sessions have finished. By default it does. */
+  readonly isWaiting?: boolean | undefined
   /** The run of a cluster that was watched, if it is one. */
   readonly inCluster?: InCluster | undefined
 }
@@ -44,7 +46,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
     ...reported,
     ...(fleet !== undefined && progress.interrupted ? howToCancel(fleet) : []),
     ...(options.isResumable
-      ? howToResume(progress)
+      ? howToResume(progress, options.isWaiting ?? true)
       : fleet === undefined
         ? []
         : whatContinues(fleet, progress.interrupted)),
@@ -109,7 +111,7 @@ const sessions = (fleet: FleetProgress.FleetProgress): string => {
   const open = inProgress(fleet)
   const isOnlyStarted = succeeded + failed === 0 && open > 0
   const parts = [
-    isOnlyStarted ? `${Format.counted(open, "session")} started` : `${Format.counted(succeeded, "session")} succeeded`,
+    ...(isOnlyStarted ? startedOf(fleet, open) : [`${Format.counted(succeeded, "session")} succeeded`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
     ...(open === 0 || isOnlyStarted ? [] : [`${Format.count(open)} not finished yet`]),
   ]
@@ -120,6 +122,13 @@ const sessions = (fleet: FleetProgress.FleetProgress): string => {
   ]
   return `${parts.join(", ")}${rest.join("")}`
 }
+
+/** What was only resumed or adopted must not look like a session that was started. */
+const startedOf = ({ adopted, resumed }: FleetProgress.FleetProgress, open: number): ReadonlyArray<string> => [
+  `${Format.counted(open - resumed - adopted, "session")} started`,
+  ...(resumed === 0 ? [] : [`${Format.count(resumed)} resumed`]),
+  ...(adopted === 0 ? [] : [`${Format.count(adopted)} adopted`]),
+]
 
 /** The same run again starts nothing where its sessions have finished, and must not look like a new one. */
 const ofEarlierRuns = ({ earlier: { at, count } }: FleetProgress.FleetProgress): ReadonlyArray<string> => {
@@ -150,14 +159,20 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-const howToResume = ({ fleet, interrupted, summary }: DownloadProgress): ReadonlyArray<string> => {
-  const hasMore = fleet !== undefined && inProgress(fleet) + fleet.sessions.notStarted + FleetProgress.left(fleet) > 0
+const howToResume = (
+  { fleet, interrupted, summary }: DownloadProgress,
+  isWaiting: boolean,
+): ReadonlyArray<string> => {
+  const open = fleet === undefined ? 0 : inProgress(fleet)
+  const rest = fleet === undefined ? 0 : fleet.sessions.notStarted + FleetProgress.left(fleet)
+  const hasMore = rest + (isWaiting ? open : 0) > 0
   const next =
-    interrupted && fleet !== undefined && inProgress(fleet) > 0
+    interrupted && open > 0
       ? "resumes watching them, and starts what is left"
       : "resumes where it stopped, and retries what failed"
   return [
     ...(interrupted || summary.failed > 0 || hasMore ? [`Run the same command again: it ${next}.`] : []),
+    ...(open > 0 && !isWaiting ? ["To wait until the sessions have finished, run the same command with --wait."] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
       : []),
