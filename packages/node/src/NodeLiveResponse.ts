@@ -350,7 +350,7 @@ export const quotaOwner = ({
   endpoint = Cloud.commercial.base,
   owner,
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
-  [Cloud.withoutTrailingSlash(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
+  [Cloud.apiBase(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
 /** In bytes a second. */
 const Rate = Schema.NumberFromString.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))
