@@ -283,10 +283,7 @@ describe("results", () => {
       ])
       box.write("results/actions.jsonl", lines([action(1, { computerDnsName: undefined }), action(2)]))
       const { stdout } = yield* box.run(results)
-      assert.include(
-        stdout,
-        "The API has no name for the machine of 1 of them: its id is in the column machineId.",
-      )
+      assert.include(stdout, "The API has no name for the machine of 1 of them: its id is in the column machineId.")
       assert.notInclude(stdout, "looks it up")
     }),
   )

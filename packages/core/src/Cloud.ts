@@ -136,8 +136,7 @@ export const withoutTrailingSlash = (url: string): string => withoutEnd(url, "/"
  * @since 0.1.0
  * @category combinators
  */
-export const apiBase = (url: string): string =>
-  withoutTrailingSlash(withoutTrailingSlash(url).replace(/\/api$/i, ""))
+export const apiBase = (url: string): string => withoutTrailingSlash(withoutTrailingSlash(url).replace(/\/api$/i, ""))
 
 /**
  * The cloud that the environment chooses.

@@ -159,10 +159,7 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-const howToResume = (
-  { fleet, interrupted, summary }: DownloadProgress,
-  isWaiting: boolean,
-): ReadonlyArray<string> => {
+const howToResume = ({ fleet, interrupted, summary }: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
   const open = fleet === undefined ? 0 : inProgress(fleet)
   const rest = fleet === undefined ? 0 : fleet.sessions.notStarted + FleetProgress.left(fleet)
   const hasMore = rest + (isWaiting ? open : 0) > 0

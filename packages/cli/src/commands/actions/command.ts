@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { withApi } from "../../api/WithApi.ts"
 import * as Failure from "../../Failure.ts"
 import * as FlagTypes from "../../flags/FlagTypes.ts"
@@ -22,7 +23,10 @@ const loadHandler = Effect.promise(() => import("./handler.ts"))
 const run = withApi(loadHandler)
 
 const id = Argument.String("id").pipe(
-  Argument.withSchema(MachineActionId),
+  Argument.filterMap(
+    Schema.decodeOption(MachineActionId),
+    () => "the id of a machine action, such as 988cc94e-7a8f-4b28-ab65-54970c5d5018",
+  ),
   Argument.withMetavar("ID"),
   Argument.withDescription("The machine action's id"),
 )

@@ -168,6 +168,8 @@ const summary = ({
         ]),
     ...(nameless === 0
       ? []
-      : [`The API has no name for the machine of ${Format.count(nameless)} of them: its id is in the column machineId.`]),
+      : [
+          `The API has no name for the machine of ${Format.count(nameless)} of them: its id is in the column machineId.`,
+        ]),
   ].join("\n")
 }
