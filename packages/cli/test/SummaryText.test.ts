@@ -69,6 +69,16 @@ describe("the summary", () => {
     assert.isFalse(of([started(1), ended(1, "Succeeded")]).some((line) => line.includes("earlier run")))
   })
 
+  it("counts a target that is named twice apart from what is already present", () => {
+    const skipped = (n: number, reason: ResultEvent.Skipped["reason"]) =>
+      ResultEvent.Skipped.make({ at: now, ...ref(n), reason })
+    const [first] = summary(batch([completed(1), skipped(1, "duplicate"), skipped(2, "present"), skipped(3, "absent")]))
+    assert.strictEqual(
+      first,
+      "1 downloaded (1.5 MB), 1 already present, 1 named more than once, 1 without a result; 0 links in 5 s.",
+    )
+  })
+
   it("does not say started of a session that was only resumed or adopted", () => {
     const as = (n: number, as: FleetEvent.Started["as"]) => FleetEvent.Started.make({ ...started(n), as })
     const of = (events: ReadonlyArray<FleetEvent.FleetEvent>, isWaiting: boolean) =>

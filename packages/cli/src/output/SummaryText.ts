@@ -80,16 +80,17 @@ const howItContinues = (
 const whatUncheckedMeans =
   "Unchecked results may be incomplete, because the storage announced neither their length nor an MD5."
 
-const hasResults = ({ isSaving, summary }: DownloadProgress): boolean =>
-  isSaving && summary.completed + summary.skipped > 0
+const hasResults = ({ isSaving, skipped, summary }: DownloadProgress): boolean =>
+  isSaving && summary.completed + skipped.present > 0
 
-const results = ({ absent, notExtracted, summary }: DownloadProgress): string => {
-  const { bytes, completed, failed, links, skipped, unchecked } = summary
+const results = ({ notExtracted, skipped, summary }: DownloadProgress): string => {
+  const { bytes, completed, failed, links, unchecked } = summary
   const parts = [
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
     ...(unchecked === undefined ? [] : [`${Format.count(unchecked)} of them unchecked`]),
-    ...(skipped === absent ? [] : [`${Format.count(skipped - absent)} already present`]),
-    ...(absent === 0 ? [] : [`${Format.count(absent)} without a result`]),
+    ...(skipped.present === 0 ? [] : [`${Format.count(skipped.present)} already present`]),
+    ...(skipped.duplicate === 0 ? [] : [`${Format.count(skipped.duplicate)} named more than once`]),
+    ...(skipped.absent === 0 ? [] : [`${Format.count(skipped.absent)} without a result`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
     ...(notExtracted === 0 ? [] : [`${Format.count(notExtracted)} not unpacked`]),
   ]
