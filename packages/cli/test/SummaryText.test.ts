@@ -85,6 +85,37 @@ describe("the summary", () => {
     assert.isFalse(of([started(1), ended(1, "Succeeded")]).some((line) => line.includes("earlier run")))
   })
 
+  it("counts a target that is named twice apart from what is already present", () => {
+    const skipped = (n: number, reason: ResultEvent.Skipped["reason"]) =>
+      ResultEvent.Skipped.make({ at: now, ...ref(n), reason })
+    const [first] = summary(batch([completed(1), skipped(1, "duplicate"), skipped(2, "present"), skipped(3, "absent")]))
+    assert.strictEqual(
+      first,
+      "1 downloaded (1.5 MB), 1 already present, 1 named more than once, 1 without a result; 0 links in 5 s.",
+    )
+  })
+
+  it("does not say started of a session that was only resumed or adopted", () => {
+    const as = (n: number, as: FleetEvent.Started["as"]) => FleetEvent.Started.make({ ...started(n), as })
+    const of = (events: ReadonlyArray<FleetEvent.FleetEvent>, isWaiting: boolean) =>
+      SummaryText.lines(batch([], { fleet: fleetOf(events, events.length), isSaving: false }), {
+        directory: "out",
+        took: Duration.seconds(5),
+        isResumable: true,
+        isWaiting,
+      })
+    const howToWait = "To wait until the sessions have finished, run the same command with --wait."
+    assert.deepStrictEqual(of([started(1), started(2)], false), ["2 sessions started in 5 s.", howToWait])
+    assert.deepStrictEqual(of([as(1, "resumed"), as(2, "resumed")], false), [
+      "0 sessions started, 2 resumed in 5 s.",
+      howToWait,
+    ])
+    assert.deepStrictEqual(of([started(1), as(2, "resumed"), as(3, "adopted")], true), [
+      "1 session started, 1 resumed, 1 adopted in 5 s.",
+      "Run the same command again: it resumes where it stopped, and retries what failed.",
+    ])
+  })
+
   it("counts unchecked results, and says what that means", () => {
     const unchecked = ResultEvent.Completed.make({ ...completed(2), unchecked: true })
     assert.deepStrictEqual(summary(batch([completed(1), unchecked])), [

@@ -180,6 +180,18 @@ describe("actions get, wait and cancel", () => {
     }),
   )
 
+  it.live("says what an id is, where a target was typed", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const { exitCode, stderr } = yield* box.run({ args: ["actions", "get", `${idAt(0)}:0`] })
+      assert.match(
+        stderr,
+        /^live-response: [^\n]*Expected: the id of a machine action, such as [0-9a-f-]{36} [^\n]*\n$/,
+      )
+      assert.strictEqual(exitCode, 2)
+    }),
+  )
+
   it.live("waits until the action has finished, and exits by its status", () =>
     Effect.gen(function* () {
       const { ago, env, simulator } = yield* serve()

@@ -215,7 +215,7 @@ describe("results", () => {
         stdout,
         [
           "4 script results, one row each, in results/results.csv and results/results.jsonl.",
-          "The machine's name is unknown for 2 of them; live-response download <machine action id> looks it up.",
+          "The machine is unknown for 2 of them; live-response download <machine action id> looks it up.",
           "",
         ].join("\n"),
       )
@@ -271,6 +271,20 @@ describe("results", () => {
         box.files().filter((file) => !file.includes("/")),
         ["actions.jsonl", "manifest.jsonl", "results.csv", "results.jsonl"],
       )
+    }),
+  )
+
+  it.live("does not advise to look up a machine whose action is known without its name", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box, [
+        [1, scriptBytes()],
+        [2, scriptBytes()],
+      ])
+      box.write("results/actions.jsonl", lines([action(1, { computerDnsName: undefined }), action(2)]))
+      const { stdout } = yield* box.run(results)
+      assert.include(stdout, "The API has no name for the machine of 1 of them: its id is in the column machineId.")
+      assert.notInclude(stdout, "looks it up")
     }),
   )
 

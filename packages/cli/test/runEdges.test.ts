@@ -155,6 +155,10 @@ describe("run, left alone", { concurrent: true }, () => {
       assert.match(retried.stdout, new RegExp(`^[0-9a-f-]{36}\tStarted\t${machineAt(1)}\n$`))
       assert.strictEqual(yield* countOf(service.simulator, "run"), 3)
       assertDiscreet(box, "journal", retried)
+
+      const resumed = yield* run()
+      assert.match(resumed.stdout, new RegExp(`^[0-9a-f-]{36}\tResumed\t${machineAt(1)}\n$`))
+      assert.strictEqual(yield* countOf(service.simulator, "run"), 3)
     }),
   )
 

@@ -112,7 +112,7 @@ export const cloudOf = ({
   endpoint,
 }: Pick<Settings, "authority" | "cloud" | "endpoint">): Cloud.Cloud => ({
   ...Cloud.clouds[cloud],
-  ...(endpoint === undefined ? {} : { base: Cloud.withoutTrailingSlash(endpoint) }),
+  ...(endpoint === undefined ? {} : { base: Cloud.apiBase(endpoint) }),
   ...(authority === undefined ? {} : { authority: Cloud.withoutTrailingSlash(authority) }),
 })
 

@@ -124,6 +124,21 @@ export const commercial: Cloud = clouds.commercial
 export const withoutTrailingSlash = (url: string): string => withoutEnd(url, "/")
 
 /**
+ * The base of the API's addresses. Microsoft's pages show them with `/api`, which each call adds: at the end of a base it is left out.
+ *
+ * @example
+ * ```ts
+ * import * as Cloud from "@live-response/core/Cloud"
+ *
+ * console.log(Cloud.apiBase("https://api.security.microsoft.com/api/")) // https://api.security.microsoft.com
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const apiBase = (url: string): string => withoutTrailingSlash(withoutTrailingSlash(url).replace(/\/api$/i, ""))
+
+/**
  * The cloud that the environment chooses.
  *
  * **Details**
@@ -154,7 +169,7 @@ export const config: Config.Config<Cloud> = Config.all({
   audience: Config.schema(Audience, "LIVE_RESPONSE_AUDIENCE").pipe(Config.option),
 }).pipe(
   Config.map(({ audience, authority, base, name }) => ({
-    base: withoutTrailingSlash(Option.getOrElse(base, () => clouds[name].base)),
+    base: apiBase(Option.getOrElse(base, () => clouds[name].base)),
     authority: withoutTrailingSlash(Option.getOrElse(authority, () => clouds[name].authority)),
     audience: withoutTrailingSlash(Option.getOrElse(audience, () => clouds[name].audience)),
   })),

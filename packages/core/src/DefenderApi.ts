@@ -362,7 +362,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient | Credential | Quota> {
   const client = (options?.transformClient ?? identity)(yield* HttpClient.HttpClient)
   const api: Api = {
-    base: Cloud.withoutTrailingSlash(options?.base ?? Cloud.commercial.base),
+    base: Cloud.apiBase(options?.base ?? Cloud.commercial.base),
     call: yield* ApiCall.make(client, options),
     endpoints: yield* makeEndpoints(yield* Quota, options?.runWindows),
     timing: yield* Timing.perCall,

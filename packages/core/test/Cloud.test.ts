@@ -72,6 +72,10 @@ describe("Cloud", () => {
       env: { LIVE_RESPONSE_ENDPOINT: "http://127.0.0.1:8080" },
       cloud: { ...gov, base: "http://127.0.0.1:8080" },
     },
+    "its base as Microsoft's pages show it, with the path of each call": {
+      env: { LIVE_RESPONSE_ENDPOINT: "https://api.security.microsoft.com/API/" },
+      cloud: { ...gov, base: "https://api.security.microsoft.com" },
+    },
     "its sign-in": {
       env: { AZURE_AUTHORITY_HOST: "https://login.example.net" },
       cloud: { ...gov, authority: "https://login.example.net" },

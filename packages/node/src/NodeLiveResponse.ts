@@ -350,7 +350,7 @@ export const quotaOwner = ({
   endpoint = Cloud.commercial.base,
   owner,
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
-  [Cloud.withoutTrailingSlash(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
+  [Cloud.apiBase(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
 /** A number in a variable, with one sentence for each way to be wrong: it is shown to people. */
 const numberOf = (form: RegExp, largest: number, expected: string) =>

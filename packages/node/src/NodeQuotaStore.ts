@@ -175,4 +175,12 @@ export const layerConfig: Layer.Layer<QuotaStore.QuotaStore, QuotaStoreError | C
   }),
 )
 
-const stateDirectory = UserDirectories.make().state("live-response")
+const stateDirectory = Effect.mapError(
+  UserDirectories.make().state("live-response"),
+  ({ message, reason }) =>
+    new QuotaStoreError({
+      store: "the user's state directory",
+      reason: new Unusable({ description: ("description" in reason && reason.description) || message }),
+      advice: "name a directory for it with XDG_STATE_HOME",
+    }),
+)

@@ -433,7 +433,10 @@ describe("NodeQuotaStore.layerConfig", () => {
       ]) {
         const warnings = yield* warningsOf(Effect.flatMap(named(), call).pipe(Effect.provide(under(env))))
         assert.strictEqual(warnings.length, 1)
-        assert.match(warnings[0] ?? "", /this run does not know what others use/)
+        assert.match(
+          warnings[0] ?? "",
+          /^the quota's log in .* can't be used \(.*XDG_STATE_HOME; this run does not know what others use$/,
+        )
       }
     }),
   )

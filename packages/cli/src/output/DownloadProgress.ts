@@ -2,6 +2,7 @@
  * The progress of a batch, counted from its events.
  */
 import * as BatchEvent from "@live-response/core/BatchEvent"
+import type { Skipped } from "@live-response/core/ResultEvent"
 import { keyOf } from "@live-response/core/ResultRef"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
@@ -26,8 +27,8 @@ export interface DownloadProgress {
   wrongLines: number
   /** Why results failed. */
   readonly reasons: FailureReasons.Reasons
-  /** Commands that turned out to have no result. */
-  absent: number
+  /** Targets that were skipped, by the reason. */
+  readonly skipped: Record<Skipped["reason"], number>
   /** Collected files that were not unpacked. */
   notExtracted: number
   interrupted: boolean
@@ -47,7 +48,7 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   retries: 0,
   wrongLines: 0,
   reasons: new Map(),
-  absent: 0,
+  skipped: { present: 0, duplicate: 0, absent: 0 },
   notExtracted: 0,
   interrupted: false,
   search: undefined,
@@ -68,7 +69,7 @@ export const update = (progress: DownloadProgress, event: BatchEvent.BatchEvent)
     case "failed":
     case "skipped":
       if (event.event === "failed") FailureReasons.add(progress.reasons, event.message)
-      if (event.event === "skipped" && event.reason === "absent") progress.absent++
+      if (event.event === "skipped") progress.skipped[event.reason]++
       progress.transfers.delete(keyOf(event))
       progress.summary = BatchEvent.tally(progress.summary, event)
       return

@@ -7,7 +7,6 @@ import * as FleetEvent from "@live-response/core/FleetEvent"
 import type { Machine } from "@live-response/core/Machine"
 import { metrics } from "@live-response/core/LiveResponse"
 import { Quota, type Service as QuotaService, type Status as QuotaStatus } from "@live-response/core/Quota"
-import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -30,6 +29,7 @@ import * as ProgressLines from "./ProgressLines.ts"
 import * as SystemdNotify from "./SystemdNotify.ts"
 import * as RateMeter from "./RateMeter.ts"
 import * as StandardOutput from "./StandardOutput.ts"
+import * as Stopwatch from "./Stopwatch.ts"
 import * as SummaryText from "./SummaryText.ts"
 
 export interface Options {
@@ -43,6 +43,8 @@ export interface Options {
   readonly inCluster?: SummaryText.InCluster | undefined
   /** Whether the same command can resume this one. By default it can. */
   readonly isResumable?: boolean | undefined
+  /** Whether sessions are waited for. By default they are. */
+  readonly wait?: boolean | undefined
   /** Whether each downloaded result has a line: `--follow` has no end at which they are counted. By default not. */
   readonly isFollowing?: boolean | undefined
   /** Whether a session in the way is waited for. By default not. */
@@ -262,8 +264,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     fleet,
     isSaving: options.directory !== undefined || options.inCluster !== undefined,
   })
-  const startedAt = yield* Clock.currentTimeMillis
-  const elapsed = Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(now - startedAt))
+  const elapsed = yield* Stopwatch.start
   const moment = yield* makeMoment(progress, elapsed, options.links)
   const line = Effect.map(moment, (moment) => ProgressLines.line(progress, moment))
   const service = yield* SystemdNotify.make(line)
@@ -288,6 +289,7 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     yield* printSummary(state, {
       directory: printable(directory),
       isResumable,
+      isWaiting: options.wait,
       inCluster: options.inCluster,
       took: yield* elapsed,
     })

@@ -11,6 +11,9 @@ export interface FleetProgress {
   total: number | undefined
   /** Sessions in progress, on machines that are online. */
   running: number
+  /** Sessions that this run took over: those that were resumed or adopted. Nothing was started for them. */
+  resumed: number
+  adopted: number
   /** Machines that are offline, and that their sessions wait for. */
   readonly offline: Set<string>
   /** The number of sessions that finished in an earlier run, and when the newest of them was created. */
@@ -23,6 +26,8 @@ export const make = (): FleetProgress => ({
   sessions: FleetEvent.noSessions,
   total: undefined,
   running: 0,
+  resumed: 0,
+  adopted: 0,
   offline: new Set(),
   earlier: { count: 0, at: undefined },
   errors: new Map(),
@@ -52,6 +57,7 @@ export const update = (fleet: FleetProgress, event: FleetEvent.FleetEvent): void
   switch (event.event) {
     case "started":
       fleet.running++
+      if (event.as !== "new") fleet[event.as]++
       return
     case "offline":
       fleet.offline.add(event.machineId)

@@ -59,12 +59,12 @@ const doneCount = (progress: DownloadProgress): string =>
   `${Format.count(finished(progress))}${ofTotal(progress.total)} done`
 
 const amounts = (progress: DownloadProgress, moment: Moment): string => {
-  const { bytes, failed, skipped } = progress.summary
+  const { bytes, failed } = progress.summary
   return [
     Format.bytes(bytes),
     rate(moment),
     unlessZero(failed, "failed"),
-    unlessZero(skipped - progress.absent, "already present"),
+    unlessZero(progress.skipped.present, "already present"),
     unlessZero(progress.retries, progress.retries === 1 ? "retry" : "retries"),
   ].join("")
 }

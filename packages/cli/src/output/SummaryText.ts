@@ -13,6 +13,8 @@ export interface Options {
   readonly took: Duration.Duration
   /** Whether a journal or manifest lets the same command resume. */
   readonly isResumable: boolean
+  /** Whether the command waits until sessions have finished. By default it does. */
+  readonly isWaiting?: boolean | undefined
   /** The run of a cluster that was watched, if it is one. */
   readonly inCluster?: InCluster | undefined
 }
@@ -44,7 +46,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
     ...reported,
     ...(fleet !== undefined && progress.interrupted ? howToCancel(fleet) : []),
     ...(options.isResumable
-      ? howToResume(progress)
+      ? howToResume(progress, options.isWaiting ?? true)
       : fleet === undefined
         ? []
         : whatContinues(fleet, progress.interrupted)),
@@ -77,16 +79,17 @@ const howItContinues = (progress: DownloadProgress, { run }: InCluster): Readonl
 const whatUncheckedMeans =
   "Unchecked results may be incomplete, because the storage announced neither their length nor an MD5."
 
-const hasResults = ({ isSaving, summary }: DownloadProgress): boolean =>
-  isSaving && summary.completed + summary.skipped > 0
+const hasResults = ({ isSaving, skipped, summary }: DownloadProgress): boolean =>
+  isSaving && summary.completed + skipped.present > 0
 
-const results = ({ absent, notExtracted, summary }: DownloadProgress): string => {
-  const { bytes, completed, failed, links, skipped, unchecked } = summary
+const results = ({ notExtracted, skipped, summary }: DownloadProgress): string => {
+  const { bytes, completed, failed, links, unchecked } = summary
   const parts = [
     `${Format.count(completed)} downloaded (${Format.bytes(bytes)})`,
     ...(unchecked === undefined ? [] : [`${Format.count(unchecked)} of them unchecked`]),
-    ...(skipped === absent ? [] : [`${Format.count(skipped - absent)} already present`]),
-    ...(absent === 0 ? [] : [`${Format.count(absent)} without a result`]),
+    ...(skipped.present === 0 ? [] : [`${Format.count(skipped.present)} already present`]),
+    ...(skipped.duplicate === 0 ? [] : [`${Format.count(skipped.duplicate)} named more than once`]),
+    ...(skipped.absent === 0 ? [] : [`${Format.count(skipped.absent)} without a result`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
     ...(notExtracted === 0 ? [] : [`${Format.count(notExtracted)} not unpacked`]),
   ]
@@ -108,7 +111,7 @@ const sessions = (fleet: FleetProgress.FleetProgress): string => {
   const open = inProgress(fleet)
   const isOnlyStarted = succeeded + failed === 0 && open > 0
   const parts = [
-    isOnlyStarted ? `${Format.counted(open, "session")} started` : `${Format.counted(succeeded, "session")} succeeded`,
+    ...(isOnlyStarted ? startedOf(fleet, open) : [`${Format.counted(succeeded, "session")} succeeded`]),
     ...(failed === 0 ? [] : [`${Format.count(failed)} failed`]),
     ...(open === 0 || isOnlyStarted ? [] : [`${Format.count(open)} not finished yet`]),
   ]
@@ -119,6 +122,13 @@ const sessions = (fleet: FleetProgress.FleetProgress): string => {
   ]
   return `${parts.join(", ")}${rest.join("")}`
 }
+
+/** What was only resumed or adopted must not look like a session that was started. */
+const startedOf = ({ adopted, resumed }: FleetProgress.FleetProgress, open: number): ReadonlyArray<string> => [
+  `${Format.counted(open - resumed - adopted, "session")} started`,
+  ...(resumed === 0 ? [] : [`${Format.count(resumed)} resumed`]),
+  ...(adopted === 0 ? [] : [`${Format.count(adopted)} adopted`]),
+]
 
 /** The same run again starts nothing where its sessions have finished, and must not look like a new one. */
 const ofEarlierRuns = ({ earlier: { at, count } }: FleetProgress.FleetProgress): ReadonlyArray<string> => {
@@ -152,17 +162,20 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
 const whatToCorrect = ({ wrongLines }: DownloadProgress): ReadonlyArray<string> =>
   wrongLines === 0 ? [] : [`Correct the ${Format.counted(wrongLines, "line")} of your list that failed.`]
 
-const howToResume = (progress: DownloadProgress): ReadonlyArray<string> => {
+const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
   const { fleet, interrupted, summary, wrongLines } = progress
-  const more = fleet === undefined ? 0 : inProgress(fleet) + fleet.sessions.notStarted + FleetProgress.left(fleet)
+  const open = fleet === undefined ? 0 : inProgress(fleet)
+  const rest = fleet === undefined ? 0 : fleet.sessions.notStarted + FleetProgress.left(fleet)
+  const more = rest + (isWaiting ? open : 0)
   const next =
-    interrupted && fleet !== undefined && inProgress(fleet) > 0
+    interrupted && open > 0
       ? "resumes watching them, and starts what is left"
       : "resumes where it stopped, and retries what failed"
   return [
     ...whatToCorrect(progress),
     // A wrong line is one of what failed, and fails again.
     ...(interrupted || summary.failed + more > wrongLines ? [`Run the same command again: it ${next}.`] : []),
+    ...(open > 0 && !isWaiting ? ["To wait until the sessions have finished, run the same command with --wait."] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
       : []),

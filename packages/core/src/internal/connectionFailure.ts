@@ -43,7 +43,7 @@ export const troubleOf = (error: HttpClientError): Trouble => {
   const inner = innermost(error.reason.cause)
   if (inner === undefined) return { description: error.reason._tag }
   const message = inner.message.split("\n", 1).join() || inner.name
-  const description = withoutUrls(message)
+  const description = withoutOpenSslSource(withoutUrls(message))
   if (codeOf(inner) === PrivateHost.errorCode) return { description, isPrivate: true }
   const cause = causeOf(codeOf(inner), message)
   return cause === undefined ? { description } : { description, cause }
@@ -72,6 +72,13 @@ const codeOf = (error: Error): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
 
 const withoutUrls = (text: string): string => foreignText(text.replaceAll(/\bhttps?:\/\/\S+/g, "<url>"))
+
+/**
+ * The reason in an error of OpenSSL. The number of a thread is before it, so that no two processes would report the same, and a
+ * line of OpenSSL's source after it.
+ */
+const withoutOpenSslSource = (text: string): string =>
+  text.replace(/\b[0-9A-F]{1,16}:error:[0-9A-F]{1,16}:[^:]*:[^:]*:([^:]*):.*/, "TLS: $1")
 
 /**
  * TLS errors are not among them: anybody on the network path can write an alert or another record into a connection, also

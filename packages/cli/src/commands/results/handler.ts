@@ -47,7 +47,7 @@ export const write = Effect.fnUntraced(
       return yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
     }
     const completed = yield* Damage.read(files, "manifest", (onDamaged) => Manifest.streamCompleted(files, onDamaged))
-    const counts = { rows: 0, unnamed: 0 }
+    const counts: Counts = { rows: 0, unnamed: 0, unidentified: 0 }
     const { resultsLines, resultsTable } = FileName.single
     // A damaged line of an action may be found only when a row needs it.
     yield* Damage.read(files, "actions", (onDamaged) =>
@@ -57,20 +57,30 @@ export const write = Effect.fnUntraced(
     )
     // The lines that were just written are read again, so that memory does not grow with the number of rows.
     yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
-    const report = { ...counts, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
-    yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary(report))
+    const { rows, unnamed } = counts
+    const report = { rows, unnamed, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
+    yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary({ ...report, ...counts }))
   },
   Effect.scoped,
   Effect.mapError(Failure.fromError),
   Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
-/** Counts rows, and those whose machine has no name. */
-const counting = <E, R>(rows: Stream.Stream<Columns.Row, E, R>, counts: { rows: number; unnamed: number }) =>
-  Stream.tap(rows, ({ machineName }) =>
+interface Counts {
+  rows: number
+  /** Rows whose machine has no name. */
+  unnamed: number
+  /** Those of them that have no id of the machine either: nobody has looked up their action. */
+  unidentified: number
+}
+
+const counting = <E, R>(rows: Stream.Stream<Columns.Row, E, R>, counts: Counts) =>
+  Stream.tap(rows, ({ machineId, machineName }) =>
     Effect.sync(() => {
       counts.rows++
-      if (machineName === "") counts.unnamed++
+      if (machineName !== "") return
+      counts.unnamed++
+      if (machineId === "") counts.unidentified++
     }),
   )
 
@@ -141,17 +151,25 @@ const readRow = (files: PrivateDirectory, entry: ManifestEntry.Completed, known:
   )
 }
 
-const summary = (report: {
-  readonly rows: number
-  readonly unnamed: number
-  readonly csv: string
-  readonly jsonl: string
-}): string =>
-  [
-    `${Format.counted(report.rows, "script result")}, one row each, in ${printable(report.csv)} and ${printable(report.jsonl)}.`,
-    ...(report.unnamed === 0
+const summary = ({
+  csv,
+  jsonl,
+  rows,
+  unidentified,
+  unnamed,
+}: Counts & { readonly csv: string; readonly jsonl: string }): string => {
+  const nameless = unnamed - unidentified
+  return [
+    `${Format.counted(rows, "script result")}, one row each, in ${printable(csv)} and ${printable(jsonl)}.`,
+    ...(unidentified === 0
       ? []
       : [
-          `The machine's name is unknown for ${Format.count(report.unnamed)} of them; live-response download <machine action id> looks it up.`,
+          `The machine is unknown for ${Format.count(unidentified)} of them; live-response download <machine action id> looks it up.`,
+        ]),
+    ...(nameless === 0
+      ? []
+      : [
+          `The API has no name for the machine of ${Format.count(nameless)} of them: its id is in the column machineId.`,
         ]),
   ].join("\n")
+}

@@ -262,6 +262,9 @@ const columns: ReadonlyArray<Table.Column<Row>> = [
   { title: "MACHINE", width: 40, text: ({ machine }) => machine },
 ]
 
+/** A session of an earlier run must not look as if it was started again. */
+const startedAs = { new: "Started", resumed: "Resumed", adopted: "Adopted" }
+
 /** The row of a session: with `--wait` when it has finished, else when it has started. */
 const rowOf = (event: FleetEvent, wait: boolean): Row | undefined => {
   if (wait && event.event === "ended") {
@@ -269,7 +272,7 @@ const rowOf = (event: FleetEvent, wait: boolean): Row | undefined => {
     return { id: action.id, status: action.status, machine: ActionText.nameOf(action) }
   }
   return !wait && event.event === "started"
-    ? { id: event.machineActionId, status: "Started", machine: event.machineId }
+    ? { id: event.machineActionId, status: startedAs[event.as], machine: event.machineId }
     : undefined
 }
 
