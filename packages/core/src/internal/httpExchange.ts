@@ -11,7 +11,6 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as BorrowedBody from "../BorrowedBody.ts"
 import * as RequestProgress from "../RequestProgress.ts"
 import { type Trouble, troubleOf } from "./connectionFailure.ts"
@@ -197,9 +196,9 @@ const withinBounds = (reading: Reading, { stall, total }: Bounds) => {
 }
 
 /** Reads a body within its bounds, and lets its connection go, also where the body has more. */
-const read = (reading: Reading, { stream }: HttpClientResponse, bounds: Bounds): Effect.Effect<void, Trouble> =>
+const read = (reading: Reading, response: HttpClientResponse, bounds: Bounds): Effect.Effect<void, Trouble> =>
   Effect.flatMap(Clock.Clock, (clock) =>
-    Stream.runForEachWhile(stream, (bytes) => Effect.sync(() => take(reading, clock, bytes))).pipe(
+    BorrowedBody.forEachWhile(response, (bytes) => take(reading, clock, bytes)).pipe(
       Effect.mapError(troubleOf),
       withinBounds(reading, bounds),
     ),
