@@ -276,7 +276,7 @@ export interface RecordsOptions<A> extends Pick<
  * @since 0.1.0
  * @category models
  */
-export type RecordPage<A> = RecordPages.Page<A>
+export interface RecordPage<A> extends RecordPages.Page<A> {}
 
 /**
  * A record of a list that can't be read: its position in the page, counted from 0, its id where it has one, and what is
@@ -285,7 +285,7 @@ export type RecordPage<A> = RecordPages.Page<A>
  * @since 0.1.0
  * @category models
  */
-export type Unreadable = RecordList.Unreadable
+export interface Unreadable extends RecordList.Unreadable {}
 
 /**
  * Describes a record that can't be read, in a sentence for a person.
@@ -302,7 +302,7 @@ export const describeUnreadable: (record: Unreadable) => string = RecordList.des
  * @since 0.1.0
  * @category models
  */
-export type Page = ActionPages.Page
+export interface Page extends ActionPages.Page {}
 
 /**
  * The API as typed calls. This is the one place where 401, 429 and 5xx are handled.
