@@ -329,7 +329,14 @@ export interface Options {
   /** How many sessions may start. By default 10 a minute, which is Microsoft's limit. */
   readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
 
-  /** Changes the HTTP client, for instance to add a header. It runs before the token is set. */
+  /**
+   * Changes the HTTP client, for instance to add a header. It runs before the token is set.
+   *
+   * **Gotchas**
+   *
+   * Each attempt of a call takes a permit of the quota. A client that sends requests again by itself, as with
+   * `HttpClient.retryTransient`, exceeds the quota, and may start a session twice.
+   */
   readonly transformClient?: ((client: HttpClient.HttpClient) => HttpClient.HttpClient) | undefined
 
   /** Sends the headers that name the trace (`traceparent`, `b3`) to the API. By default no server gets them. */
