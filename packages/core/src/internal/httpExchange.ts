@@ -75,7 +75,11 @@ export const execute = <R>(
           withSettings(context, isTraced, options?.sendsTraceHeaders === true),
         )
       : Effect.map(opened, ({ response }) => response)
-  }).pipe(Effect.mapError(troubleOf), withinTime(headTimeout))
+  }).pipe(Effect.catch(answerOf), withinTime(headTimeout))
+
+/** A client of the caller's own may fail for a status, as with `HttpClient.filterStatusOk`: that is an answer as well. */
+const answerOf = (error: HttpClientError): Effect.Effect<HttpClientResponse, Trouble> =>
+  error.reason._tag === "StatusCodeError" ? Effect.succeed(error.reason.response) : Effect.fail(troubleOf(error))
 
 /** An answer, and what opens its body: in another scope than that of the connection, which closes under a read. */
 export interface Opened {
