@@ -156,6 +156,14 @@ describe("an invalid value is a usage error that names it", () => {
     }),
   )
 
+  it.live("lists what may be chosen, and leaves the value as it was typed", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr } = yield* runWith(["actions", "list", "--format", "json | csv"], {})
+      assert.strictEqual(exitCode, 2)
+      assert.include(stderr, '"json | csv". Expected: one of table, json, csv (see ')
+    }),
+  )
+
   it.live("says that a flag is given twice", () =>
     Effect.gen(function* () {
       const { exitCode, stderr } = yield* runWith([...download, "--out", "a", "-o", "b"], {})
