@@ -65,14 +65,14 @@ const visible = (): Promise<void> =>
 
 const after = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** Loads this page again as soon as the collector answers: until then, there would be none. */
+/** Without the permission to read, only a new page helps. */
+const needsPermission = ({ status }: Response): boolean => status === 401 || status === 403
+
+/** Loads this page again as soon as the collector answers. Until then there is none, or what a proxy shows in its place. */
 const reload = (): Promise<void> =>
   after(pauseBeforeReload)
     .then(() => ask("version", versionPatience))
-    .then(() => location.reload(), reload)
-
-/** Without the permission to read, only a new page helps. */
-const needsPermission = ({ status }: Response): boolean => status === 401 || status === 403
+    .then((response) => (response.ok || needsPermission(response) ? location.reload() : reload()), reload)
 
 /**
  * Asks the collector again and again which version its data has, and says whether it answers. `onVersion` gets each answer,

@@ -92,6 +92,23 @@ const step = <A>(body: () => Promise<A>) => Effect.promise(body)
 
 const chromium = once(Browser.Chromium.layer)
 
+/** Answers all that a page asks for as a proxy does whose collector is gone. Counts what is asked. */
+const loseCollector = Effect.fnUntraced(function* (page: Page, address: string) {
+  const asked = { times: 0 }
+  yield* step(() =>
+    page.route(`${address}/**`, (route) => {
+      asked.times++
+      return route.fulfill({ status: 502, body: "Bad Gateway" })
+    }),
+  )
+  const untilAsked = (times: number) =>
+    Cli.until(
+      () => asked.times >= times,
+      () => `${asked.times} of ${times} questions`,
+    )
+  return { untilAsked, find: step(() => page.unroute(`${address}/**`)) }
+})
+
 describe("--listen", () => {
   it.live("shows a result within two seconds, and reconnects after the collector was killed", () =>
     Effect.gen(function* () {
@@ -245,6 +262,10 @@ describe("--listen", () => {
         const reloaded = yield* Effect.forkChild(step(() => page.waitForEvent("load", { timeout: 60_000 })))
         yield* put(simulator, 2)
         yield* state("can't read the new results, reloading this page")
+        // While the collector restarts, there is no page to load.
+        const collector = yield* loseCollector(page, address)
+        yield* collector.untilAsked(16)
+        yield* collector.find
         yield* Fiber.join(reloaded)
         // Another reload would be the same again.
         yield* state("can't read the results: its data is of another version; reload this page")
@@ -261,20 +282,10 @@ describe("--listen", () => {
       const shown = (n: number) =>
         step(() => page.waitForSelector(`[role=gridcell]:text-is("${Directory.nameOf(n)}")`, { timeout: 60_000 }))
       yield* shown(1)
-      const badGateway = { status: 502, body: "Bad Gateway" }
-      const asked = { times: 0 }
-      yield* step(() =>
-        page.route(`${address}/**`, (route) => {
-          asked.times++
-          return route.fulfill(badGateway)
-        }),
-      )
-      yield* Cli.until(
-        () => asked.times > 3,
-        () => `more than ${asked.times} questions`,
-      )
+      const collector = yield* loseCollector(page, address)
+      yield* collector.untilAsked(4)
       yield* step(() => page.waitForSelector("header .live:text('disconnected')"))
-      yield* step(() => page.unroute(`${address}/**`))
+      yield* collector.find
       yield* put(simulator, 2)
       yield* shown(2)
     }).pipe(Effect.scoped, Effect.provide(chromium)),
