@@ -1,5 +1,5 @@
 /**
- * Where what is wrong comes from: the configuration file that sets a variable or names a file, and the value of the variable.
+ * Where an error comes from: the configuration file that sets the variable or names the file, and the value of the variable.
  */
 import * as NodeEnvironment from "@live-response/node/NodeEnvironment"
 import * as Config from "effect/Config"

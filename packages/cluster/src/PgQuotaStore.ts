@@ -136,8 +136,8 @@ const makeLog = (queries: Queries, answers: Answers, nextId: () => string, optio
  *
  * **Details**
  *
- * An operation is one statement. While the database does not answer, calls wait, and it is the database that warns of it, once for
- * all logs. The status of a log fails with the reason `Unreachable` then. A log keeps answers for a day, or for the longest window where that is more.
+ * An operation is one statement. While the database does not answer, calls wait, and `Database` warns once for all logs. The status
+ * of a log fails with the reason `Unreachable` then. A log keeps answers for a day, or for the longest window where that is more.
  *
  * Answers are written together after two seconds, or before the next operation on their log. Until then other programs count the
  * call as in flight.

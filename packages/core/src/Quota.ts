@@ -353,7 +353,7 @@ export const layer = (options?: Options): Layer.Layer<Quota, QuotaStoreError, Qu
     }),
   )
 
-/** One sentence for each way to be wrong: it is shown to people. */
+/** Whatever is wrong with it, the error is the same sentence for people. */
 const Limit = Schema.String.check(
   Schema.isPattern(/^(?:1000000|[1-9]\d{0,5})$/, { expected: "a whole number from 1 to 1,000,000" }),
 ).pipe(Schema.decodeTo(Schema.FiniteFromString))

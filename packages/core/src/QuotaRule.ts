@@ -310,7 +310,7 @@ const binding = (windows: ReadonlyArray<Window>): ReadonlyArray<Window> =>
     windows.every((other) => Duration.isLessThanOrEqualTo(other.duration, duration) || other.limit > limit),
   )
 
-/** Each inferred call is a row of a log. Microsoft's windows are far smaller, so that a larger limit is one that nobody has measured. */
+/** Each inferred call is a row of a log. Microsoft's own limits are far smaller. */
 const mostInferred = 10_000
 
 /**

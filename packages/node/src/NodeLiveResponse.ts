@@ -215,7 +215,7 @@ const transportsOf = ({ transports = NodeTransport.separate }: ApiOptions) => tr
 const endpointUrl = ({ endpoint = Cloud.commercial.base }: ApiOptions) =>
   Effect.suspend(() => {
     const url = URL.parse(endpoint)
-    return url === null ? Effect.fail(invalidVariable("endpoint", "Expected a URL")) : Effect.succeed(url)
+    return url === null ? Effect.fail(invalidVariable("endpoint", "expected a URL")) : Effect.succeed(url)
   })
 
 /** An API in a private network gives links to that network. */
@@ -362,7 +362,7 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [Cloud.apiBase(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
-/** A number in a variable, with one sentence for each way to be wrong: it is shown to people. */
+/** A number in a variable. Whatever is wrong with it, the error is the same sentence for people. */
 const numberOf = (form: RegExp, largest: number, expected: string) =>
   Schema.String.check(Schema.makeFilter((text) => form.test(text) && Number(text) <= largest, { expected })).pipe(
     Schema.decodeTo(Schema.FiniteFromString),

@@ -89,7 +89,7 @@ export const url = (name: string, sentence: string, facts?: Facts) =>
     describe(sentence, facts),
   )
 
-/** The value of a variable is wrong, and no flag was typed. `ConfigOrigin.describeVariable` shows it unless it may be. */
+/** The value of a variable is wrong, and no flag was typed. `ConfigOrigin.describeVariable` shows it unless it may be a secret. */
 export class InvalidVariable extends CliError.InvalidValue {
   override get message(): string {
     return `${this.option}: expected ${this.expected}`
@@ -118,7 +118,7 @@ const wholeNumberIn =
   (text: string): Option.Option<number> =>
     /^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum ? Option.some(Number(text)) : Option.none()
 
-/** A whole number in a range, from the command line or from its variable. `Flag.Int` has other words for each way to be wrong. */
+/** A whole number in a range, from the command line or from its variable. `Flag.Int` has another error for each way to be wrong. */
 export const wholeNumber = (name: string, minimum: number, maximum: number, variable?: string): Flag.Flag<number> => {
   const parse = wholeNumberIn(minimum, maximum)
   const expected = `a whole number from ${range(minimum, maximum)}`

@@ -1,5 +1,5 @@
 /**
- * How long something takes, also where the clock of the machine is set meanwhile.
+ * How long something takes, also where the clock of the machine is set back meanwhile.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

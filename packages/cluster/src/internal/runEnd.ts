@@ -8,7 +8,7 @@ import type * as RunLog from "./runLog.ts"
 
 const isSuperseded = ({ problem }: StoreError): boolean => problem === "Superseded"
 
-/** Ends a run whose execution was stopped. Whatever its last events are, it ends: it would be taken up again and again. */
+/** Ends a run whose execution was stopped. It ends also where its last events can't be read: each owner would take it up again. */
 export const endEarly = Effect.fnUntraced(function* (
   log: RunLog.RunLog,
   run: RunId,

@@ -19,7 +19,7 @@ export const results = Command.make(
       Flag.optional,
       Flag.withMetavar("FILE"),
       FlagTypes.describe(
-        "Write tables for SQL to this SQLite file instead, failed results and fields of outputs included",
+        "Write tables for SQL to this SQLite file instead, with what became of each machine, failed results and fields of outputs",
       ),
     ),
     json: Printing.json,
