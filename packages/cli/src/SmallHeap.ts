@@ -34,7 +34,7 @@ const keepNewOf = (bytes: number): Effect.Effect<void, never, Scope.Scope> => {
 export const keepHeapSmall = Effect.andThen(keepOldWithin(25), keepNewAsItIs)
 
 /**
- * For a program that is idle most of the time: old objects are kept closer, and new ones have enough space while there are many. Where
+ * For a program that is idle most of the time: old objects get less space, and new ones get enough while there are many. Where
  * each result is soon garbage, the one megabyte that V8 starts with is collected so often that it costs two fifths of the CPU of a runner.
  */
 export const keepHeapModerate = Effect.andThen(keepOldWithin(15), keepNewOf(4 * 1024 * 1024))
