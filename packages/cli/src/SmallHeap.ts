@@ -16,22 +16,32 @@ const letNewGrow = setFlags("--semi-space-growth-factor=2")
 
 const sizeOfNew = () => getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0
 
+/** How large the space for new objects may become, in bytes. Of the parts of a program, the one that needs least decides. */
+let largestNew = Infinity
+
+const limitNew = (bytes: number) =>
+  Effect.sync(() => {
+    largestNew = Math.min(largestNew, bytes)
+  })
+
+const adjustNew = Effect.suspend(() => (sizeOfNew() < largestNew ? letNewGrow : keepNewAsItIs))
+
 /**
  * Lets the space for new objects grow to this many bytes, and hardly further, until the scope closes. It looks after each collection:
  * V8 enlarges the space while much survives, and takes it back when the program is idle.
  */
 const keepNewOf = (bytes: number): Effect.Effect<void, never, Scope.Scope> => {
-  const adjust = Effect.suspend(() => (sizeOfNew() < bytes ? letNewGrow : keepNewAsItIs))
   const observe = Effect.sync(() => {
-    const observer = new PerformanceObserver(() => Effect.runSync(adjust))
+    const observer = new PerformanceObserver(() => Effect.runSync(adjustNew))
     observer.observe({ entryTypes: ["gc"] })
     return observer
   })
-  return Effect.asVoid(Effect.acquireRelease(observe, (observer) => Effect.sync(() => observer.disconnect())))
+  const observed = Effect.acquireRelease(observe, (observer) => Effect.sync(() => observer.disconnect()))
+  return Effect.andThen(limitNew(bytes), Effect.asVoid(observed))
 }
 
 /** Keeps the heap near what is in use, from now on: about half the memory, for some more garbage collection. */
-export const keepHeapSmall = Effect.andThen(keepOldWithin(25), keepNewAsItIs)
+export const keepHeapSmall = Effect.andThen(keepOldWithin(25), Effect.andThen(limitNew(0), keepNewAsItIs))
 
 /**
  * For a program that is idle most of the time: old objects get less space, and new ones get enough while there are many. Where
@@ -40,7 +50,7 @@ export const keepHeapSmall = Effect.andThen(keepOldWithin(25), keepNewAsItIs)
 export const keepHeapModerate = Effect.andThen(keepOldWithin(15), keepNewOf(4 * 1024 * 1024))
 
 /**
- * For a program that does nothing else than to download. V8 would give new objects several times as much space, in which their
- * garbage only lies longer: without that, small files need a quarter to a third less memory, and no more CPU.
+ * For a program that only downloads. V8 would give new objects several times as much space, where their garbage only stays longer.
+ * With this limit, small files need a quarter to a third less memory, and no more CPU.
  */
 export const keepNewModerate = keepNewOf(16 * 1024 * 1024)
