@@ -68,7 +68,7 @@ const after = (millis: number): Promise<void> => new Promise((resolve) => setTim
 /** Without the permission to read, only a new page helps. */
 const needsPermission = ({ status }: Response): boolean => status === 401 || status === 403
 
-/** Loads this page again as soon as the collector answers. Until then there is none, or what a proxy shows in its place. */
+/** Loads this page again as soon as the collector answers. Until then there is none, or that of a proxy. */
 const reload = (): Promise<void> =>
   after(pauseBeforeReload)
     .then(() => ask("version", versionPatience))

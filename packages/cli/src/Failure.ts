@@ -73,4 +73,7 @@ const switches = '"true" | "yes" | "on" | "1" | "y" | "false" | "no" | "off" | "
 export const inWords = (text: string): string =>
   text
     .replace(switches, "true or false")
-    .replace(/(?<=expected:? )\S+(?: \| \S+)+/i, (choices) => `one of ${choices.replaceAll('"', "").replaceAll(" | ", ", ")}`)
+    .replace(
+      /(?<=expected:? )\S+(?: \| \S+)+/i,
+      (choices) => `one of ${choices.replaceAll('"', "").replaceAll(" | ", ", ")}`,
+    )

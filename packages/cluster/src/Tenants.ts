@@ -353,6 +353,20 @@ const replace = (sql: SqlClient, { revision, tenant }: Tenant, { name, settings,
       returning 1)
     select exists (select 1 from changed) as changed, free from free`
 
+/**
+ * Makes the next owner of a tenant, and records its runner. In one statement, because a runner that takes over a hundred tenants waits
+ * for each.
+ */
+const claimedBy = (tenant: TenantId, runner: string | null) => (sql: SqlClient) =>
+  sql`with owner as (
+    update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid and not removed
+      returning tenant, epoch, enabled),
+  status as (
+    insert into live_response.tenant_status (tenant, epoch, runner, started_at)
+      select tenant, epoch, ${runner}::text, now() from owner where enabled and ${runner}::text is not null
+      on conflict (tenant) do update set (epoch, runner, started_at) = (excluded.epoch, excluded.runner, excluded.started_at))
+  select epoch, enabled from owner`
+
 const make = Effect.gen(function* () {
   const database = yield* Database
   const { patiently } = database
@@ -406,17 +420,7 @@ const make = Effect.gen(function* () {
     enable: (tenant, enabled) => change(tenant, (sql) => sql`enabled = ${String(enabled)}::boolean`),
     remove: (tenant) => change(tenant, (sql) => sql`removed = true, enabled = false`),
     claim: Effect.fnUntraced(function* (tenant, runner) {
-      const rows = yield* patiently(
-        // One statement: a runner that takes over a hundred tenants makes half as many.
-        (sql) => sql`with owner as (
-            update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid and not removed
-              returning tenant, epoch, enabled),
-          status as (
-            insert into live_response.tenant_status (tenant, epoch, runner, started_at)
-              select tenant, epoch, ${runner ?? null}::text, now() from owner where enabled and ${runner ?? null}::text is not null
-              on conflict (tenant) do update set (epoch, runner, started_at) = (excluded.epoch, excluded.runner, excluded.started_at))
-          select epoch, enabled from owner`,
-      ).pipe(Effect.flatMap(decodeEpochs))
+      const rows = yield* Effect.flatMap(patiently(claimedBy(tenant, runner ?? null)), decodeEpochs)
       const [claimed] = rows
       if (claimed === undefined) return yield* refused(tenant, "Unknown")
       return claimed.enabled ? claimed.epoch : yield* refused(tenant, "Disabled")
