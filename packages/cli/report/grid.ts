@@ -174,7 +174,7 @@ export class Grid {
     return row === undefined ? undefined : { row, key: this.keyOf(row) }
   }
 
-  /** Where a row of older data is now, or -1. Hardly ever has it another number. */
+  /** Where a row of older data is now, or -1. It seldom has another number, so that one is tried first. */
   private positionOf(anchor: Anchor | undefined): number {
     if (anchor === undefined) return -1
     const position = this.rows.indexOf(anchor.row)
@@ -314,7 +314,7 @@ export class Grid {
   private scrollTo(top: number): void {
     this.top = Math.max(0, top)
     this.viewport.scrollTop = this.top
-    // There is an end.
+    // The browser scrolls no further than to the end.
     if (this.viewport.isConnected) this.top = this.viewport.scrollTop
     this.draw()
   }

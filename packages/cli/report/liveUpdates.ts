@@ -148,7 +148,7 @@ export const run = (start: (model: Model, state: HTMLElement) => (newer: Model) 
     pause((performance.now() - startedAt) * share)
   }
 
-  /** What this page can't read, the page of the collector can: it may have been upgraded. A page that never could does not help. */
+  /** The collector may have been upgraded, so its own page can read this data. A page that has read none yet is its own. */
   const onUnreadable = (error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
     if (show === undefined) return retry(`can't read the results: ${why}; reload this page`)

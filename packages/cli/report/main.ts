@@ -112,7 +112,7 @@ const navigation = () => {
   return { element: h("nav", { "aria-label": "Views" }, Array.from(links.values())), mark }
 }
 
-/** What is above the views. What has not changed stays as it is, for what reads it aloud. */
+/** What is above the views. What has not changed is not written again: a screen reader would read it again. */
 const heading = (directory: string, state: Child) => {
   const facts = h("span", {})
   const show = ({ count: results, payload }: Model) =>

@@ -17,7 +17,7 @@ const atDebug = (loggers: Loggers): Loggers =>
     }),
   ])
 
-/** Runs what starts the engine. */
+/** Runs what starts the engine, with loggers that print its entries at the level of debugging. */
 export const demote = <A, E, R>(engine: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.updateService(engine, Logger.CurrentLoggers, atDebug)
 
