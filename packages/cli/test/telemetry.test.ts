@@ -97,6 +97,32 @@ describe("telemetry", () => {
     )
   }
 
+  it.live("exports no token of a live page", () =>
+    Effect.gen(function* () {
+      const { env } = yield* ServedSimulator.serve()
+      const box = yield* Cli.sandbox
+      const { received, url } = yield* receiver()
+      const token = "a-secret-of-the-live-page"
+      const running = yield* box.start({
+        args: ["download", "--follow", "--out", "results", "--listen", "127.0.0.1:0"],
+        env: {
+          ...env,
+          LIVE_RESPONSE_LISTEN_TOKEN: token,
+          OTEL_EXPORTER_OTLP_ENDPOINT: url,
+          OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+        },
+      })
+      const find = () => /live page: (http:\/\/127\.0\.0\.1:\d+)/.exec(running.stderr())?.[1]
+      yield* Cli.until(() => find() !== undefined, running.stderr)
+      yield* Effect.promise(() => fetch(`${find()}/?token=${token}`, { redirect: "manual" }))
+      yield* running.signal("SIGINT")
+      yield* running.ended
+      const sent = received.map(({ body }) => body).join()
+      assert.include(sent, "/?token=")
+      assert.notInclude(sent, token)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("warns once that telemetry is lost, and names the host alone", () =>
     Effect.gen(function* () {
       const env = yield* served

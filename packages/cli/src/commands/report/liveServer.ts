@@ -10,6 +10,7 @@ import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as UrlParams from "effect/http/UrlParams"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Failure from "../../Failure.ts"
@@ -92,6 +93,8 @@ const listen = Effect.fnUntraced(function* <R>(
     HttpServer.serve(app).pipe(
       // Each page that is open asks twice a second, which is nothing that a trace should have.
       Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/version"])),
+      // A browser sends the token in an address, which a trace has.
+      Layer.provide(Layer.succeed(UrlParams.CurrentRedactedNames, ["token"])),
       Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, disablePreemptiveShutdown: true })),
     ),
   ).pipe(Effect.mapError(({ cause }) => Failure.portProblem(text, cause)))
