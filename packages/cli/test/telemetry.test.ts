@@ -5,6 +5,8 @@ import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import * as Schema from "effect/Schema"
 import * as Process from "./support/Cli.ts"
 import * as Cli from "./support/CliInProcess.ts"
@@ -114,13 +116,17 @@ describe("telemetry", () => {
       })
       const find = () => /live page: (http:\/\/127\.0\.0\.1:\d+)/.exec(running.stderr())?.[1]
       yield* Cli.until(() => find() !== undefined, running.stderr)
-      yield* Effect.promise(() => fetch(`${find()}/?token=${token}`, { redirect: "manual" }))
+      yield* HttpClient.get(`${find()}/?token=${token}`)
       yield* running.signal("SIGINT")
       yield* running.ended
       const sent = received.map(({ body }) => body).join()
       assert.include(sent, "/?token=")
       assert.notInclude(sent, token)
-    }).pipe(Effect.scoped),
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(FetchHttpClient.layer),
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+    ),
   )
 
   it.live("warns once that telemetry is lost, and names the host alone", () =>

@@ -63,8 +63,14 @@ describe("a token file", () => {
     }),
   )
 
-  it("is named unless its name looks like a secret that was given in its place", () => {
-    for (const shown of ["absent", "token.txt", "secrets/token", "/run/Secrets2/live-response/token", "./Token-2026-Production"]) {
+  it("is named unless its name looks like a secret", () => {
+    for (const shown of [
+      "absent",
+      "token.txt",
+      "secrets/token",
+      "/run/Secrets2/live-response/token",
+      "./Token-2026-Production",
+    ]) {
       assert.strictEqual(SecretFile.nameOf(shown), shown)
     }
     for (const secret of [
@@ -73,7 +79,10 @@ describe("a token file", () => {
       "/k1K2k3K4k5K6k7K8k9K0k1K2k3K4k5K6k7K8k9K0==",
       "AKIA4711:aBc/dEf0",
     ]) {
-      assert.strictEqual(SecretFile.nameOf(secret), "(a name that is not shown, because it looks like the secret itself)")
+      assert.strictEqual(
+        SecretFile.nameOf(secret),
+        "(a name that is not shown, because it looks like the secret itself)",
+      )
     }
   })
 

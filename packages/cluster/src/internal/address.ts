@@ -100,7 +100,9 @@ export const read = Effect.fnUntraced(function* (text: Url): Effect.fn.Return<Ad
   const { hash, host, password, pathname, search, searchParams } = url
   // What the parser takes for the host and for what follows it is then a part of the password, and must not be shown.
   if (`${pathname}${search}${hash}`.includes("@")) {
-    return yield* Effect.fail({ problem: "has an @ after its host; in a password write / as %2F, ? as %3F, # as %23 and @ as %40" })
+    return yield* Effect.fail({
+      problem: "has an @ after its host; in a password write / as %2F, ? as %3F, # as %23 and @ as %40",
+    })
   }
   const name = `${host}${pathname}`
   const problem = problemOf(url)

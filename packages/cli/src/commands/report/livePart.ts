@@ -44,7 +44,7 @@ export interface Source {
   readonly startVersion: () => number
 }
 
-/** A search that starts below 0 would not end: whoever reaches the page could stop the collector. */
+/** A search that starts below 0 would not end, so anybody who reaches the page could stop the collector. */
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 const Cursor = Schema.fromJsonString(

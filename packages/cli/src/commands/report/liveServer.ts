@@ -66,9 +66,10 @@ const answer = Effect.fnUntraced(function* <E, R>({ isPublic = false, route }: A
   const [path = "/", search = ""] = request.url.split("?", 2)
   const query = new URLSearchParams(search)
   const token = query.get("token") ?? ""
-  const { authorization = "", host = "" } = request.headers
+  const { authorization = "", host = "", "sec-fetch-mode": mode, "sec-fetch-site": site } = request.headers
   const cookie = request.cookies[LiveAccess.cookieName] ?? ""
   if (request.method !== "GET" && request.method !== "HEAD") return plain("this page can only be read", 405)
+  if (LiveAccess.isOfOtherSite(site, mode)) return plain("pages of other sites are not answered", 403)
   if (isPublic && (access.token === undefined || probes.has(path))) return yield* route(path, query)
   switch (LiveAccess.decide(access, { host, authorization, cookie, query: token })) {
     case "allowed":
