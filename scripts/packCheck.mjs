@@ -156,6 +156,39 @@ await step("the examples of README.md and docs/embedding.md compile in TypeScrip
   }
 })
 
+/** A program that exports every export of a package again, with the types that the compiler infers. */
+const exportedAgain = (directory, name) => {
+  const dist = join(directory, "node_modules/@live-response", name, "dist")
+  const modules = readdirSync(dist, { recursive: true })
+    .filter((file) => file.endsWith(".d.ts") && !/^(internal|index)\b/.test(file))
+    .map((file) => ({ module: file.slice(0, -".d.ts".length), text: readFileSync(join(dist, file), "utf8") }))
+  return modules.flatMap(({ module, text }, n) => [
+    `import * as M${n} from "@live-response/${name}/${module}"`,
+    ...Array.from(
+      text.matchAll(/^export declare (?:const|function|class) (\w+)/gm),
+      ([, value]) => `export const v${n}_${value} = [M${n}.${value}].map((value) => ({ value }))`,
+    ),
+  ])
+}
+
+const declared = emptyFolder("declared")
+
+await step("a program with declarations can name every type", async () => {
+  const flags = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+  const { cluster, core, node: ofNode } = archives
+  await run("npm", [...flags, core, ofNode, cluster, "@types/node@24"], { cwd: declared, env: process.env })
+  const names = ["core", "node", "cluster"]
+  for (const name of names) writeFileSync(join(declared, `${name}.ts`), exportedAgain(declared, name).join("\n"))
+  const tsc = resolve("node_modules/typescript-5.9/bin/tsc")
+  const options = ["--strict", "--exactOptionalPropertyTypes", "--module", "nodenext", "--target", "es2024"]
+  const emitted = ["--declaration", "--emitDeclarationOnly", "--skipLibCheck", "--types", "node"]
+  await run(node, [tsc, ...options, ...emitted, ...names.map((name) => `${name}.ts`)], { cwd: declared })
+  for (const name of names) {
+    const [found] = /\S*\/internal\/\S*/.exec(readFileSync(join(declared, `${name}.d.ts`), "utf8")) ?? []
+    if (found !== undefined) fail(`a declaration of ${name} has a type that no program can name: ${found}`)
+  }
+})
+
 /** Prints why a credential and a quota in Redis are not to be had. */
 const optional = `import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"

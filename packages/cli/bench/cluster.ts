@@ -111,8 +111,8 @@ const idle = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner: Clu
   return rows
 })
 
-/** Results at the full quota of all tenants: 1,500 an hour each. */
-const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runners: ReadonlyArray<ClusterStage.Runner>) {
+/** Runs an effect while all tenants get results at their full quota, 1,500 an hour each. */
+const underLoad = <A, E, R>(stage: ClusterStage.Stage, effect: Effect.Effect<A, E, R>) => {
   const perSecond = (tenantCount * 1500) / 3600
   let next = 0
   const add = Effect.suspend(() => {
@@ -122,6 +122,11 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
   const load = Effect.forEach(Array.from({ length: perSecond / 5 }), () => add, { discard: true }).pipe(
     Effect.repeat(Schedule.fixed("200 millis")),
   )
+  // Each tenant is searched once a minute: by then once under this load.
+  return Effect.raceFirst(Effect.delay(effect, "70 seconds"), Effect.andThen(load, Effect.never))
+}
+
+const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runners: ReadonlyArray<ClusterStage.Runner>) {
   const backend = number(yield* stage.query((sql) => sql`select pg_backend_pid() as pid`), "pid")
   const server = ProcessCosts.parentOf(backend)
   const probe = yield* stage.box.start({
@@ -132,8 +137,7 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
   })
   const cpuNow = () => ProcessCosts.cpuSeconds([...runners.map(({ pid }) => pid), ...ProcessCosts.withChildren(server)])
   const measure = Effect.gen(function* () {
-    // Each tenant is searched once a minute: by then once under this load, and twice while it is measured.
-    yield* Effect.sleep("70 seconds")
+    // Each tenant is searched twice.
     const span = 120
     const [cpu, own, stored] = [cpuNow(), ProcessCosts.cpuSeconds([process.pid]), yield* stage.storedCount]
     const printed = probe.stdout().length
@@ -147,7 +151,7 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
       latencies,
     }
   })
-  const { cores, latencies, rate, simulators } = yield* Effect.raceFirst(measure, Effect.andThen(load, Effect.never))
+  const { cores, latencies, rate, simulators } = yield* underLoad(stage, measure)
   yield* Effect.andThen(probe.signal("SIGTERM"), probe.ended)
   const sorted = latencies.toSorted((a, b) => a - b)
   const rows: ReadonlyArray<Row> = [
@@ -209,21 +213,24 @@ const bench = Effect.gen(function* () {
 
   const terms: Array<number> = []
   const stops: Array<string> = []
-  for (const victim of runners) {
-    yield* load
-    const before = yield* seconds
-    const gaps = yield* gapsOf(stage, victim, victim.signal("SIGTERM"))
-    terms.push(...gaps)
-    const { exitCode } = yield* victim.ended
-    stops.push(`exit ${exitCode}`)
-    yield* say(
-      `SIGTERM: ${gapText(gaps)}, exit code ${exitCode}, gone after at most ${figure((yield* seconds) - before, 1)} s`,
-    )
-    runners = [...runners.filter((runner) => runner !== victim), yield* start]
-    yield* settled(stage, runners)
-  }
+  const stopEach = Effect.gen(function* () {
+    for (const victim of runners) {
+      const before = yield* seconds
+      const gaps = yield* gapsOf(stage, victim, victim.signal("SIGTERM"))
+      terms.push(...gaps)
+      const { exitCode } = yield* victim.ended
+      stops.push(`exit ${exitCode}`)
+      yield* say(
+        `SIGTERM: ${gapText(gaps)}, exit code ${exitCode}, gone after at most ${figure((yield* seconds) - before, 1)} s`,
+      )
+      runners = [...runners.filter((runner) => runner !== victim), yield* start]
+      yield* settled(stage, runners)
+    }
+  })
+  yield* underLoad(stage, stopEach)
+  yield* stage.untilStored()
   yield* add([
-    `SIGTERM of each runner in turn, under load (${figure(terms.length)} tenants): without a runner`,
+    `SIGTERM of each runner in turn, at full quota (${figure(terms.length)} tenants): without a runner`,
     `${gapText(terms.toSorted((a, b) => a - b))}; ${stops.join(", ")}`,
     "3 s, exit 0",
   ])

@@ -202,7 +202,6 @@ const failingOf = (error: CollectorError): TenantStatus.Failing =>
 const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
   const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
-  yield* status.started(owner, options.runner)
   yield* Effect.logInfo(`this runner collects it, as owner ${owner.epoch}`)
   yield* work(tenant, options).pipe(
     Effect.mapError((error) => (error._tag === "StoreError" ? StoreError.ofService(error) : error)),
@@ -232,7 +231,7 @@ const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
  */
 export const run = (tenant: Tenant, options: Options): Effect.Effect<void, CollectorError, Requirements> =>
   asOwner(tenant, options).pipe(
-    Effect.provide(Layer.fresh(TenantOwner.layer(tenant.tenant))),
+    Effect.provide(Layer.fresh(TenantOwner.layer(tenant.tenant, options.runner))),
     Effect.annotateLogs({ tenant: tenant.name }),
     Effect.withSpan("Collector.run", { attributes: { "live_response.tenant": tenant.tenant } }),
   )

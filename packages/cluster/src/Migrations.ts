@@ -21,7 +21,7 @@ import * as Schema from "./internal/schema.ts"
  * @since 0.1.0
  * @category models
  */
-export type Migration = Schema.Migration
+export interface Migration extends Schema.Migration {}
 
 /**
  * Every step, in order. A step that was released never changes.

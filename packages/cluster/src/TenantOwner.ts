@@ -30,7 +30,8 @@ export interface Service {
 export class TenantOwner extends Context.Service<TenantOwner, Service>()("@live-response/cluster/TenantOwner") {}
 
 /**
- * Becomes the owner of a tenant. PostgreSQL refuses the writes of every earlier owner from now on.
+ * Becomes the owner of a tenant. PostgreSQL refuses the writes of every earlier owner from now on, and `TenantStatus` shows the runner
+ * that is given.
  *
  * **Gotchas**
  *
@@ -43,8 +44,11 @@ export class TenantOwner extends Context.Service<TenantOwner, Service>()("@live-
  * @since 0.1.0
  * @category layers
  */
-export const layer = (tenant: TenantId): Layer.Layer<TenantOwner, DatabaseError | TenantError, Tenants> =>
+export const layer = (
+  tenant: TenantId,
+  runner?: string,
+): Layer.Layer<TenantOwner, DatabaseError | TenantError, Tenants> =>
   Layer.effect(
     TenantOwner,
-    Effect.flatMap(Tenants, ({ claim }) => Effect.map(claim(tenant), (epoch) => ({ tenant, epoch }))),
+    Effect.flatMap(Tenants, ({ claim }) => Effect.map(claim(tenant, runner), (epoch) => ({ tenant, epoch }))),
   )

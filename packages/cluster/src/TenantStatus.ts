@@ -95,10 +95,10 @@ export interface Service {
   /** The status of one tenant; none if it is not in the registry. */
   readonly get: (tenant: TenantId) => Effect.Effect<Option.Option<Status>, DatabaseError>
 
-  /** Records which runner has taken the tenant. That of an earlier owner is ignored, as in the next two. */
-  readonly started: (owner: TenantOwner, runner: string) => Effect.Effect<void, DatabaseError>
-
-  /** Records that the API was searched with success. It is written within some seconds, together with those of other tenants. */
+  /**
+   * Records that the API was searched with success. It is written within some seconds, together with those of other tenants. That of an
+   * earlier owner is ignored, as in `failed`.
+   */
   readonly looked: (owner: TenantOwner) => Effect.Effect<void>
 
   /** Records why nothing is collected. */
@@ -180,17 +180,6 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => rows.map(({ status }) => status)),
     )
 
-  /** Writes columns of the status as the current owner. An earlier one changes nothing. */
-  const write = ({ epoch, tenant }: TenantOwner, columns: string, values: (sql: SqlClient) => Fragment) =>
-    patiently(
-      (sql) => sql`insert into live_response.tenant_status (tenant, epoch, ${sql.literal(columns)})
-        select tenant, epoch, ${values(sql)} from live_response.tenants
-          where tenant = ${tenant}::uuid and epoch = ${String(epoch)}::int and enabled
-        on conflict (tenant) do update set (epoch, ${sql.literal(columns)}) = (excluded.epoch, ${sql.literal(
-          columns.replaceAll(/\w+/g, "excluded.$&"),
-        )})`,
-    ).pipe(Effect.asVoid)
-
   const { failing, looked } = yield* makeLooks
   const service: Service = {
     list: read((sql) => sql`true`),
@@ -199,12 +188,16 @@ const make = Effect.gen(function* () {
         read((sql) => sql`t.tenant = ${tenant}::uuid`),
         ([status]) => Option.fromNullishOr(status),
       ),
-    started: (owner, runner) => write(owner, "runner, started_at", (sql) => sql`${runner}, now()`),
     looked,
     failed: (owner, what, message) =>
       Effect.andThen(
         failing(owner, what),
-        write(owner, "error, error_at", (sql) => sql`${TerminalText.shorten(message)}, now()`),
+        patiently(
+          (sql) => sql`insert into live_response.tenant_status (tenant, epoch, error, error_at)
+            select tenant, epoch, ${TerminalText.shorten(message)}, now() from live_response.tenants
+              where tenant = ${owner.tenant}::uuid and epoch = ${String(owner.epoch)}::int and enabled
+            on conflict (tenant) do update set (epoch, error, error_at) = (excluded.epoch, excluded.error, excluded.error_at)`,
+        ),
       ),
   }
   return service

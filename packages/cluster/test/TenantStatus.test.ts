@@ -31,7 +31,8 @@ const addTenant = Effect.gen(function* () {
   return tenant
 })
 
-const open = (tenant: Tenants.TenantId) => Layer.build(Layer.fresh(stores.pipe(Layer.provideMerge(ownerOf(tenant)))))
+const open = (tenant: Tenants.TenantId, runner?: string) =>
+  Layer.build(Layer.fresh(stores.pipe(Layer.provideMerge(ownerOf(tenant, runner)))))
 
 const statusOf = (tenant: Tenants.TenantId) =>
   Effect.map(
@@ -113,15 +114,13 @@ describe("TenantStatus.layer", { concurrent: true }, () => {
 
   it.live("has the last search, the runner and the error, and nothing that an owner writes that was replaced", () =>
     Effect.gen(function* () {
-      const { failed, looked, started } = yield* TenantStatus.TenantStatus
+      const { failed, looked } = yield* TenantStatus.TenantStatus
       const tenant = yield* addTenant
-      const earlier = Context.get(yield* open(tenant), TenantOwner.TenantOwner)
-      yield* started(earlier, "one")
-      const context = yield* open(tenant)
+      const earlier = Context.get(yield* open(tenant, "one"), TenantOwner.TenantOwner)
+      assert.strictEqual((yield* statusOf(tenant)).runner, "one")
+      const context = yield* open(tenant, "other")
       const owner = Context.get(context, TenantOwner.TenantOwner)
-      yield* started(owner, "other")
       yield* failed(owner, "search", "the sign-in was refused")
-      yield* started(earlier, "one")
       yield* failed(earlier, "search", "frozen")
       yield* Context.get(context, FollowPosition.FollowPosition).save(sessions, positionAt(3))
       const before = yield* statusOf(tenant)

@@ -6,14 +6,14 @@
  * @since 0.1.0
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { HttpClient } from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
-import type * as Pull from "effect/Pull"
-import type * as Scope from "effect/Scope"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
@@ -39,7 +39,19 @@ export const TypeId = "~@live-response/core/BorrowedBody"
  * @category models
  */
 export interface BorrowedBody {
-  readonly [TypeId]: Stream.Stream<Uint8Array, HttpClientError>
+  readonly [TypeId]: Reading
+}
+
+/**
+ * The body of an answer while it is read: `pull` reads its chunks. `close` ends the connection unless the body was read to its
+ * end, and its memory is used again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reading {
+  readonly pull: ChunksPull
+  readonly close: Effect.Effect<void>
 }
 
 /**
@@ -59,16 +71,13 @@ export const ClientTypeId = "~@live-response/core/BorrowedBody/LendingClient"
 export type ChunksPull = Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, HttpClientError>
 
 /**
- * An answer of a `LendingClient`: `pull` reads its body, instead of the streams of the answer. `close` ends the connection
- * unless the body was read to its end, and its memory is used again.
+ * An answer of a `LendingClient`, whose body is read instead of the streams of the answer.
  *
  * @since 0.1.0
  * @category models
  */
-export interface OpenedBody {
+export interface OpenedBody extends Reading {
   readonly response: HttpClientResponse
-  readonly pull: ChunksPull
-  readonly close: Effect.Effect<void>
 }
 
 /**
@@ -111,28 +120,18 @@ export const open = <E, R>(
 ): Effect.Effect<OpenedBody, HttpClientError> | undefined =>
   isLending(client) ? client[ClientTypeId](request) : undefined
 
+const readingOf = (response: HttpClientResponse): Reading | undefined =>
+  isBorrowedBody(response) ? response[TypeId] : undefined
+
 const isBorrowedBody = (response: HttpClientResponse): response is HttpClientResponse & BorrowedBody =>
-  Predicate.hasProperty(response, TypeId) && Stream.isStream(response[TypeId])
+  Predicate.hasProperty(response, TypeId) && Predicate.hasProperty(response[TypeId], "pull")
 
 /**
- * The body of an answer as borrowed chunks, or as ordinary chunks if its transport has no others.
- *
- * **When to use**
- *
- * Use it where one consumer reads each chunk once, as a writer of files does.
+ * The pull of a body: of borrowed chunks if its transport has them, or of copies.
  *
  * **Gotchas**
  *
- * Copy what you keep. Operators that read ahead, such as `Stream.buffer`, must not be applied to it.
- *
- * @since 0.1.0
- * @category reading
- */
-export const streamOf = (response: HttpClientResponse): Stream.Stream<Uint8Array, HttpClientError> =>
-  isBorrowedBody(response) ? response[TypeId] : response.stream
-
-/**
- * The pull of a body: of borrowed chunks, or of copies.
+ * Copy what you keep of borrowed chunks, and read nothing ahead.
  *
  * @since 0.1.0
  * @category reading
@@ -140,5 +139,30 @@ export const streamOf = (response: HttpClientResponse): Stream.Stream<Uint8Array
 export const pullOf = (
   response: HttpClientResponse,
   options: { readonly borrowed: boolean },
-): Effect.Effect<ChunksPull, never, Scope.Scope> =>
-  Stream.toPull(options.borrowed ? streamOf(response) : response.stream)
+): Effect.Effect<ChunksPull, never, Scope.Scope> => {
+  const reading = options.borrowed ? readingOf(response) : undefined
+  return reading === undefined
+    ? Stream.toPull(response.stream)
+    : Effect.flatMap(Effect.scope, (scope) => Effect.as(Scope.addFinalizer(scope, reading.close), reading.pull))
+}
+
+/**
+ * Gives the chunks of a body to `take` as long as that returns `true`, and closes the body. Chunks are borrowed if the transport
+ * has such: copy what you keep.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const forEachWhile = (
+  response: HttpClientResponse,
+  take: (bytes: Uint8Array) => boolean,
+): Effect.Effect<void, HttpClientError> => {
+  const reading = readingOf(response)
+  if (reading === undefined) return Stream.runForEachWhile(response.stream, (bytes) => Effect.sync(() => take(bytes)))
+  const next: Effect.Effect<void, HttpClientError> = Pull.matchEffect(reading.pull, {
+    onSuccess: (chunks) => (chunks.every(take) ? next : Effect.void),
+    onDone: () => Effect.void,
+    onFailure: Effect.failCause,
+  })
+  return Effect.ensuring(next, reading.close)
+}

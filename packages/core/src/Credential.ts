@@ -11,8 +11,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { CredentialError, fromEntra, Missing } from "./CredentialError.ts"
+import { CredentialError, fromEntra, Missing, Unusable } from "./CredentialError.ts"
 import * as TokenRenewal from "./internal/tokenRenewal.ts"
 import { only } from "./internal/scheduleCombinators.ts"
 import { type Settings, Timing } from "./Timing.ts"
@@ -347,13 +348,21 @@ export const fromTokenCredential = (options: TokenCredentialOptions): Effect.Eff
       catch: options.onError ?? rejection,
     }).pipe(
       Effect.flatMap((answer) =>
-        answer === null
-          ? Effect.fail(missing())
-          : Effect.succeed({ token: Redacted.make(answer.token), expires: answer.expiresOnTimestamp }),
+        answer === null ? Effect.fail(missing()) : Effect.mapError(decodeAnswer(answer), () => unreadable),
       ),
+      Effect.map(({ expiresOnTimestamp, token }) => ({ token: Redacted.make(token), expires: expiresOnTimestamp })),
     ),
   )
 }
+
+/** The credential is code of others, which the compiler may not have checked. */
+const decodeAnswer = Schema.decodeUnknownEffect(
+  Schema.Struct({ token: Schema.String, expiresOnTimestamp: Schema.Number }),
+)
+
+const unreadable = new CredentialError({
+  reason: new Unusable({ description: "getToken did not resolve to { token, expiresOnTimestamp }" }),
+})
 
 const rejection = (cause: unknown) =>
   fromEntra({ error: "unknown_error", description: cause instanceof Error ? cause.message : String(cause) })

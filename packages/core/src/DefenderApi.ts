@@ -277,7 +277,7 @@ export interface RecordsOptions<A> extends Pick<
  * @since 0.1.0
  * @category models
  */
-export type RecordPage<A> = RecordPages.Page<A>
+export interface RecordPage<A> extends RecordPages.Page<A> {}
 
 /**
  * A record of a list that can't be read: its position in the page, counted from 0, its id where it has one, and what is
@@ -286,7 +286,7 @@ export type RecordPage<A> = RecordPages.Page<A>
  * @since 0.1.0
  * @category models
  */
-export type Unreadable = RecordList.Unreadable
+export interface Unreadable extends RecordList.Unreadable {}
 
 /**
  * Describes a record that can't be read, in a sentence for a person.
@@ -303,7 +303,7 @@ export const describeUnreadable: (record: Unreadable) => string = RecordList.des
  * @since 0.1.0
  * @category models
  */
-export type Page = ActionPages.Page
+export interface Page extends ActionPages.Page {}
 
 /**
  * The API as typed calls. This is the one place where 401, 429 and 5xx are handled.
@@ -330,7 +330,14 @@ export interface Options {
   /** How many sessions may start. By default 10 a minute, which is Microsoft's limit. */
   readonly runWindows?: ReadonlyArray<QuotaRule.Window> | undefined
 
-  /** Changes the HTTP client, for instance to add a header. It runs before the token is set. */
+  /**
+   * Changes the HTTP client, for instance to add a header. It runs before the token is set.
+   *
+   * **Gotchas**
+   *
+   * Each attempt of a call takes a permit of the quota. A client that sends requests again by itself, as with
+   * `HttpClient.retryTransient`, exceeds the quota, and may start a session twice.
+   */
   readonly transformClient?: ((client: HttpClient.HttpClient) => HttpClient.HttpClient) | undefined
 
   /** Sends the headers that name the trace (`traceparent`, `b3`) to the API. By default no server gets them. */

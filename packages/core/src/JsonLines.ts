@@ -102,7 +102,7 @@ export interface Located<A> {
  * @since 0.1.0
  * @category models
  */
-export type Skim = LineReader.Skim
+export interface Skim extends LineReader.Skim {}
 
 /**
  * The lines of a file from the position `from` on, where one must start, up to `to`: by default all of them.

@@ -192,7 +192,13 @@ const changers = ({ fs, paths, platform }: System, names: Names) => ({
   }),
 })
 
-interface OpenOptions {
+/**
+ * How a directory is opened.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface OpenOptions {
   readonly allowsLinks?: boolean
   readonly isTemporary?: boolean
 }

@@ -670,6 +670,18 @@ describe("Credential.fromTokenCredential", () => {
     }),
   )
 
+  it.effect.each([undefined, {}, "a token", { token: "a" }, { token: 1, expiresOnTimestamp: 1 }])(
+    "fails where the credential resolves to something else: %j",
+    (answer) =>
+      Effect.gen(function* () {
+        // What is not checked by the compiler, as in a program in JavaScript.
+        const getToken: () => Promise<null> = () => Promise.resolve(JSON.parse(JSON.stringify({ answer })).answer)
+        const error = yield* failing(getToken)
+        assert.strictEqual(error.reason._tag, "Unusable")
+        assert.include(error.message, "getToken did not resolve to { token, expiresOnTimestamp }")
+      }),
+  )
+
   it.effect("treats what is thrown as a rejection", () =>
     Effect.gen(function* () {
       const error = yield* failing(() => {

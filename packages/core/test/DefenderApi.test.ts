@@ -166,6 +166,17 @@ describe("DefenderApi: the call", () => {
     }).pipe(Effect.provide(layerOver(layer, { transformClient })))
   })
 
+  it.effect("knows a status also from a client that fails for it", () => {
+    const throttled = apiError(429, "TooManyRequests", "too many", { "retry-after": "40" })
+    const { layer, requests } = scripted(apiError(401, "Unauthorized", "expired"), throttled, good)
+    return Effect.gen(function* () {
+      const { events } = yield* inVirtualTime(withEvents(link))
+      assert.strictEqual(requests[1]?.request.headers.authorization, "Bearer token-1")
+      const waits = events.flatMap((event) => (event.event === "retrying" ? [Duration.toSeconds(event.delay)] : []))
+      assert.deepStrictEqual(waits, [40])
+    }).pipe(Effect.provide(layerOver(layer, { transformClient: HttpClient.filterStatusOk })))
+  })
+
   it.effect("removes the stray quotes of a link", () =>
     Effect.gen(function* () {
       const { exit } = yield* ask(json(200, { value: `"${pageLink}"` }))

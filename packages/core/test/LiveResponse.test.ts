@@ -261,6 +261,32 @@ describe("LiveResponse.saveAll", () => {
     }).pipe(Effect.provide(world)),
   )
 
+  it.effect("fails if the store names a result as the manifest can't find it", () => {
+    const renaming = Layer.effect(
+      ResultStore.ResultStore,
+      Effect.map(ResultStore.ResultStore, (store) => ({
+        ...store,
+        open: (ref: ResultRefs.ResultRef) =>
+          Effect.map(store.open(ref), (writer) => ({
+            ...writer,
+            complete: Effect.map(writer.complete, (stored) => ({ ...stored, path: "elsewhere/0.bin" })),
+          })),
+      })),
+    ).pipe(Layer.provide(ResultStore.layerMemory))
+    return Effect.gen(function* () {
+      yield* add(exampleRef, { content: utf8("hello") })
+      const { save } = yield* LiveResponse.LiveResponse
+      const error = yield* Effect.flip(save(exampleRef))
+      assert.strictEqual(error._tag, "StoreError")
+      assert.include(error.message, "elsewhere/0.bin")
+      assert.include(error.message, "FileName.ofResult")
+    }).pipe(
+      Effect.provide(
+        LiveResponseTest.layer({ store: renaming }).pipe(Layer.provideMerge(LiveResponseTest.layerTestClock)),
+      ),
+    )
+  })
+
   it.effect("retries in the next run what failed in this one", () =>
     Effect.gen(function* () {
       const manifest = yield* Manifest.Manifest

@@ -40,6 +40,7 @@ import * as NodeHasher from "./NodeHasher.ts"
 import * as NodeQuotaStore from "./NodeQuotaStore.ts"
 import * as NodeTransport from "./NodeTransport.ts"
 import * as NodePlatform from "./NodePlatform.ts"
+import { invalidVariable } from "./internal/invalidVariable.ts"
 import { withOwnMemoMap } from "./internal/withOwnMemoMap.ts"
 
 /**
@@ -49,7 +50,7 @@ import { withOwnMemoMap } from "./internal/withOwnMemoMap.ts"
  * @category options
  */
 export interface ApiOptions {
-  /** The base URL of the API. By default that of the commercial cloud. */
+  /** The base URL of the API. By default that of the commercial cloud. With anything but a URL the layer fails. */
   readonly endpoint?: string | undefined
 
   /**
@@ -173,6 +174,7 @@ const api = (options: ApiOptions) =>
     ),
     Layer.provideMerge(Quota.layer({ windows: options.windows, owner: quotaOwner(options) })),
     Layer.provide([transportsOf(options).api, NodeHasher.layer, timing(options)]),
+    Layer.provide(Layer.effectDiscard(endpointUrl(options))),
   )
 
 const timing = (options: TransferOptions) => {
@@ -209,15 +211,23 @@ const transfer = (options: TransferOptions) =>
 
 const transportsOf = ({ transports = NodeTransport.separate }: ApiOptions) => transports
 
+/** No call would be possible, and each would be retried as if the network were gone. */
+const endpointUrl = ({ endpoint = Cloud.commercial.base }: ApiOptions) =>
+  Effect.suspend(() => {
+    const url = URL.parse(endpoint)
+    return url === null ? Effect.fail(invalidVariable("endpoint", "Expected a URL")) : Effect.succeed(url)
+  })
+
 /** An API in a private network gives links to that network. */
-const storageTransport = (options: ApiOptions) => {
-  const { endpoint = Cloud.commercial.base, storageHosts } = options
-  const api = new URL(endpoint)
-  const transports = transportsOf(options)
-  return storageHosts === "any" || PrivateHost.isPrivate(api)
-    ? transports.api
-    : transports.storageOf({ apiHost: api.hostname })
-}
+const storageTransport = (options: ApiOptions) =>
+  Layer.unwrap(
+    Effect.map(endpointUrl(options), (api) => {
+      const transports = transportsOf(options)
+      return options.storageHosts === "any" || PrivateHost.isPrivate(api)
+        ? transports.api
+        : transports.storageOf({ apiHost: api.hostname })
+    }),
+  )
 
 /**
  * What files in directories of results are opened with, for a store of the caller's own that writes files.

@@ -174,6 +174,23 @@ describe("NodeLiveResponse.layer", () => {
   )
 })
 
+describe("NodeLiveResponse: an endpoint that is not a URL", () => {
+  const endpoint = "contoso"
+  const layers = {
+    layerApi: () => NodeLiveResponse.layerApi({ endpoint }),
+    layerTransfer: () => NodeLiveResponse.layerTransfer({ endpoint }),
+    layerFleet: () => NodeLiveResponse.layerFleet({ endpoint }),
+  }
+  it.effect.each(Object.entries(layers))("fails the layer, and throws nothing: %s", ([, layer]) =>
+    Effect.gen(function* () {
+      const built = Effect.scoped(Layer.build(Layer.provide(layer(), [token, QuotaStore.layerMemory])))
+      const error = yield* Effect.flip(built)
+      assert.strictEqual(error._tag, "ConfigError")
+      assert.include(error.message, "endpoint")
+    }),
+  )
+})
+
 describe("NodeLiveResponse.layer: several tenants in one program", () => {
   /** Each tenant has a simulator with one result, whose content is the name of the tenant. */
   const tenantOf = Effect.fnUntraced(function* (name: string) {

@@ -573,10 +573,14 @@ describe("NodeTransport: connections", () => {
   )
 
   it.live.each([
-    { where: "API", path: "/api/", reason: "UnexpectedAnswer" },
-    { where: "storage", path: "/blob", reason: "Refused" },
-  ])("are not held by an endless error of the $where", ({ path, reason }) =>
+    { where: "API", path: "/api/", reason: "UnexpectedAnswer", isTraced: true },
+    { where: "API", path: "/api/", reason: "UnexpectedAnswer", isTraced: false },
+    { where: "storage", path: "/blob", reason: "Refused", isTraced: true },
+    { where: "storage", path: "/blob", reason: "Refused", isTraced: false },
+  ])("are not held by an endless error of the $where, traced: $isTraced", ({ isTraced, path, reason }) =>
     Effect.gen(function* () {
+      // It keeps each answer, so that no garbage collection closes a connection.
+      yield* spiedRegistry
       const closed = yield* Deferred.make<void>()
       const base = yield* serve((request, response) => {
         if (request.url?.startsWith(path) === false) {
@@ -596,7 +600,7 @@ describe("NodeTransport: connections", () => {
         const error = yield* Effect.flip(live.save(ref))
         assert.strictEqual(String(error._tag === "StoreError" || error.reason._tag), reason)
         yield* Deferred.await(closed)
-      }).pipe(Effect.provide(libraryAt(base)))
+      }).pipe(Effect.provide(libraryAt(base)), Effect.withTracerEnabled(isTraced))
     }).pipe(Effect.scoped),
   )
 

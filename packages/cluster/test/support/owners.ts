@@ -13,8 +13,11 @@ export const registry: Layer.Layer<Tenants.Tenants | Database.Database> = Tenant
 )
 
 /** A new owner of a tenant, each time that it is built. */
-export const ownerOf = (tenant: Tenants.TenantId): Layer.Layer<TenantOwner.TenantOwner | Database.Database> =>
-  Layer.fresh(Layer.orDie(TenantOwner.layer(tenant).pipe(Layer.provideMerge(registry))))
+export const ownerOf = (
+  tenant: Tenants.TenantId,
+  runner?: string,
+): Layer.Layer<TenantOwner.TenantOwner | Database.Database> =>
+  Layer.fresh(Layer.orDie(TenantOwner.layer(tenant, runner).pipe(Layer.provideMerge(registry))))
 
 /** The owner of a new tenant. */
 export const ownerOfNew: Layer.Layer<TenantOwner.TenantOwner | Database.Database> = Layer.unwrap(

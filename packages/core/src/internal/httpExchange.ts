@@ -11,7 +11,6 @@ import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as BorrowedBody from "../BorrowedBody.ts"
 import * as RequestProgress from "../RequestProgress.ts"
 import { type Trouble, troubleOf } from "./connectionFailure.ts"
@@ -76,7 +75,11 @@ export const execute = <R>(
           withSettings(context, isTraced, options?.sendsTraceHeaders === true),
         )
       : Effect.map(opened, ({ response }) => response)
-  }).pipe(Effect.mapError(troubleOf), withinTime(headTimeout))
+  }).pipe(Effect.catch(answerOf), withinTime(headTimeout))
+
+/** A client of the caller's own may fail for a status, as with `HttpClient.filterStatusOk`: that is an answer as well. */
+const answerOf = (error: HttpClientError): Effect.Effect<HttpClientResponse, Trouble> =>
+  error.reason._tag === "StatusCodeError" ? Effect.succeed(error.reason.response) : Effect.fail(troubleOf(error))
 
 /** An answer, and what opens its body: in another scope than that of the connection, which closes under a read. */
 export interface Opened {
@@ -197,9 +200,9 @@ const withinBounds = (reading: Reading, { stall, total }: Bounds) => {
 }
 
 /** Reads a body within its bounds, and lets its connection go, also where the body has more. */
-const read = (reading: Reading, { stream }: HttpClientResponse, bounds: Bounds): Effect.Effect<void, Trouble> =>
+const read = (reading: Reading, response: HttpClientResponse, bounds: Bounds): Effect.Effect<void, Trouble> =>
   Effect.flatMap(Clock.Clock, (clock) =>
-    Stream.runForEachWhile(stream, (bytes) => Effect.sync(() => take(reading, clock, bytes))).pipe(
+    BorrowedBody.forEachWhile(response, (bytes) => take(reading, clock, bytes)).pipe(
       Effect.mapError(troubleOf),
       withinBounds(reading, bounds),
     ),

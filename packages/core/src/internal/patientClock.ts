@@ -1,5 +1,5 @@
 import type * as Layer from "effect/Layer"
-import { TestClock } from "effect/testing"
+import * as TestClock from "effect/testing/TestClock"
 
 /**
  * A `TestClock` that waits until everything that it has woken is done. Effect's own waits for a second only: on a loaded

@@ -15,7 +15,7 @@ import { report, Reporter, reportNow } from "../Reporter.ts"
 import type { ResultError } from "../ResultError.ts"
 import * as ResultEvent from "../ResultEvent.ts"
 import type { ActionResult, ResultRef } from "../ResultRef.ts"
-import type { Service as ResultStore } from "../ResultStore.ts"
+import type { Service as ResultStore, StoredResult } from "../ResultStore.ts"
 import { StoreError } from "../StoreError.ts"
 import type { Service as Transfer } from "../Transfer.ts"
 import * as BatchTotals from "./batchTotals.ts"
@@ -68,6 +68,18 @@ interface InBatch {
 
 const alone: InBatch = { onBytes: () => {}, interruptibly: (effect) => effect }
 
+/** The manifest finds a result by its name alone: under any other name it would be downloaded again by each run. */
+const named = (ref: ResultRef, stored: StoredResult): Effect.Effect<StoredResult, StoreError> =>
+  FileName.kindOf(ref, stored.path) === undefined
+    ? Effect.fail(
+        new StoreError({
+          path: stored.path,
+          problem: "Failed",
+          detail: `the store gave ${ref} this name; name it with FileName.ofResult`,
+        }),
+      )
+    : Effect.succeed(stored)
+
 /** Downloads a result into the store, and resumes what an earlier download left. */
 export const download = (
   { store, transfer }: Pick<Services, "store" | "transfer">,
@@ -91,7 +103,7 @@ export const download = (
       Effect.tapErrorTag("TransferError", ({ reason }) => (reason._tag === "TooLarge" ? writer.discard : Effect.void)),
       interruptibly,
     )
-    return yield* writer.complete
+    return yield* named(ref, yield* writer.complete)
   }).pipe(
     Effect.scoped,
     counting(counts),

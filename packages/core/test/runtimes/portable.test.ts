@@ -11,7 +11,8 @@ const blank = (text: string) => text.replaceAll(/[^\n]+/g, "")
 const code = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*/gm, blank)
 const strings = /"(?:\\.|[^"\\\n])*"/g
 
-const platformModule = /["'](node:|bun\b|deno\b|@effect\/|@azure\/)/
+/** All of `effect/testing` together imports `node:assert`, which no bundle for a browser or a worker has. */
+const platformModule = /["'](node:|bun\b|deno\b|@effect\/|@azure\/|effect\/testing["'])/
 const platformName = /(?<![\w.$])(globalThis\.)?(process|Buffer|Deno|Bun)\b/
 
 it.effect("core uses no module and no global of Node, Deno or Bun", () =>

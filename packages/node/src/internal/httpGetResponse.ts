@@ -53,12 +53,13 @@ export class GetResponse
     return this.source.body.close
   }
 
-  get [BorrowedBody.TypeId](): Stream.Stream<Uint8Array, HttpClientError> {
-    return Stream.ensuring(Stream.fromPull(Effect.succeed(this.pull)), this.close)
+  get [BorrowedBody.TypeId](): BorrowedBody.Reading {
+    return this
   }
 
   get stream(): Stream.Stream<Uint8Array, HttpClientError> {
-    return Stream.map(this[BorrowedBody.TypeId], (bytes) => bytes.slice())
+    const borrowed = Stream.ensuring(Stream.fromPull(Effect.succeed(this.pull)), this.close)
+    return Stream.map(borrowed, (bytes) => bytes.slice())
   }
 
   get cookies(): Cookies.Cookies {

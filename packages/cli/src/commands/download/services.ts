@@ -7,6 +7,7 @@ import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { keepNewModerate } from "../../SmallHeap.ts"
 
 export const layer = ({
   directory,
@@ -21,4 +22,7 @@ export const layer = ({
     Effect.map(NodeLiveResponse.environment, (environment) =>
       NodeLiveResponse.layer({ ...environment, directory, journal, windows }),
     ),
-  ).pipe(Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]))
+  ).pipe(
+    Layer.provide([NodeCredential.layerConfig, NodeQuotaStore.layerConfig]),
+    Layer.merge(Layer.effectDiscard(keepNewModerate)),
+  )
