@@ -44,8 +44,15 @@ const sourceOf = (message: string, { file, variables }: Configured): string => {
 
 const secrets: ReadonlySet<string> = new Set(NodeEnvironment.secretVariables)
 
-/** A value that can't be a secret: secrets that machines make are longer, and an address may have a password. */
-const isHarmless = (value: string): boolean => value.length <= 30 && !/[:@=]/.test(value)
+const word = /^(?:[a-z]{1,12}|[A-Z]{1,12}|[A-Z][a-z]{1,11})(?:[-_/][a-z]{1,12})?$/
+
+const number = /^[-+]?\d{1,9}(?:[.,/]\d{1,9}){0,2}(?:[A-Za-z]{0,3}| [A-Za-z]{1,12})$/
+
+/**
+ * What people mistype: a word, or a number with a unit. Any other text may be a secret that was meant for another variable: a password,
+ * or a token.
+ */
+const isHarmless = (value: string): boolean => word.test(value) || number.test(value)
 
 /** The end of a message about a variable that is wrong: its value, unless that could be a secret. */
 const valueOf = (variable: string): Effect.Effect<string> =>

@@ -182,8 +182,10 @@ describe("an invalid value is a usage error that names it", () => {
       )
       assert.match(yield* stderrOf("LIVE_RESPONSE_MAX_BYTES", "big"), /such as 500 MB; got "big" \(see /)
       assert.match(yield* stderrOf("OTEL_SDK_DISABLED", "ja"), /: expected true or false; got "ja"\n$/)
-      // An address may have a password, and a secret that Entra makes has 40 characters.
-      for (const value of ["https://user:hunter2@host", "sig=hunter2", "hunter2".repeat(6)]) {
+      assert.include(yield* stderrOf("LIVE_RESPONSE_TIMEOUT", "5 parsecs"), 'got "5 parsecs"')
+      assert.include(yield* stderrOf("LIVE_RESPONSE_CLOUD", "us-gov"), 'got "us-gov"')
+      // An address may have a password, and whatever is neither a word nor a number may be one.
+      for (const value of ["https://user:hunter2@host", "sig=hunter2", "hunter2".repeat(6), "hunter2", "2 hunter2"]) {
         assert.notInclude(yield* stderrOf("LIVE_RESPONSE_RETRIES", value), "hunter2")
         assert.notInclude(yield* stderrOf("LIVE_RESPONSE_MAX_BYTES", value), "hunter2")
       }

@@ -435,6 +435,9 @@ describe("--listen", () => {
       const page = yield* request(`${address}/`, { cookie: (signedIn.headers["set-cookie"] ?? "").split(";")[0] ?? "" })
       assert.match(page.headers["content-security-policy"] ?? "", /default-src 'none'.*frame-ancestors 'none'/)
       assert.strictEqual((yield* request(`${address}/`, { authorization }, "POST")).status, 405)
+      const ofSite = (site: string) => request(`${address}/version`, { authorization, "sec-fetch-site": site })
+      assert.strictEqual((yield* ofSite("cross-site")).status, 403)
+      assert.strictEqual((yield* ofSite("same-origin")).status, 200)
       for (const path of ["files/../manifest.jsonl", `files/${Samples.action(1)}/../../manifest.jsonl`, "x"]) {
         assert.strictEqual((yield* request(`${address}/${path}`, { authorization })).status, 404, path)
       }
@@ -489,6 +492,16 @@ describe("who may read", () => {
     }
     assert.isTrue(LiveAccess.isLoopback("127.0.0.1") && LiveAccess.isLoopback("::1"))
     assert.isFalse(LiveAccess.isLoopback("0.0.0.0") || LiveAccess.isLoopback("::"))
+  })
+})
+
+describe("pages of other sites", () => {
+  it("get no answer, and may have links", () => {
+    for (const site of ["cross-site", "same-site"]) {
+      for (const mode of ["no-cors", "cors", undefined]) assert.isTrue(LiveAccess.isOfOtherSite(site, mode))
+      assert.isFalse(LiveAccess.isOfOtherSite(site, "navigate"))
+    }
+    for (const site of ["same-origin", "none", undefined]) assert.isFalse(LiveAccess.isOfOtherSite(site, "cors"))
   })
 })
 

@@ -260,6 +260,26 @@ describe("the data of a live page", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
+  it.effect("starts again for a page whose cursor counts from below 0, where a search would not end", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      Directory.fill(box, {
+        results: [{ machine: 0, bytes: Directory.script({ script_output: "an output" }) }],
+        actions: [],
+        sessions: [],
+      })
+      const collector = yield* LiveCollector.make(yield* PrivateDirectory.open(box.path("results")))
+      yield* collector.refresh
+      const { cursor } = getAll(collector, undefined)
+      const after = (change: object) => collector.answer(JSON.stringify({ ...JSON.parse(cursor), ...change }), about)
+      assert.isUndefined(after({}).data.about)
+      for (const name of ["version", "round", "machines", "actions", "results", "texts", "outputs"]) {
+        assert.isDefined(after({ [name]: -1 }).data.about, name)
+      }
+      assert.isDefined(after({ fields: [[0, -1]] }).data.about)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
   it.effect("is not complete before all is read again, which waits, after a file was replaced", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

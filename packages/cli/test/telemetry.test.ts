@@ -5,6 +5,8 @@ import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import * as Schema from "effect/Schema"
 import * as Process from "./support/Cli.ts"
 import * as Cli from "./support/CliInProcess.ts"
@@ -96,6 +98,36 @@ describe("telemetry", () => {
       }).pipe(Effect.scoped),
     )
   }
+
+  it.live("exports no token of a live page", () =>
+    Effect.gen(function* () {
+      const { env } = yield* ServedSimulator.serve()
+      const box = yield* Cli.sandbox
+      const { received, url } = yield* receiver()
+      const token = "a-secret-of-the-live-page"
+      const running = yield* box.start({
+        args: ["download", "--follow", "--out", "results", "--listen", "127.0.0.1:0"],
+        env: {
+          ...env,
+          LIVE_RESPONSE_LISTEN_TOKEN: token,
+          OTEL_EXPORTER_OTLP_ENDPOINT: url,
+          OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+        },
+      })
+      const find = () => /live page: (http:\/\/127\.0\.0\.1:\d+)/.exec(running.stderr())?.[1]
+      yield* Cli.until(() => find() !== undefined, running.stderr)
+      yield* HttpClient.get(`${find()}/?token=${token}`)
+      yield* running.signal("SIGINT")
+      yield* running.ended
+      const sent = received.map(({ body }) => body).join()
+      assert.include(sent, "/?token=")
+      assert.notInclude(sent, token)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(FetchHttpClient.layer),
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+    ),
+  )
 
   it.live("warns once that telemetry is lost, and names the host alone", () =>
     Effect.gen(function* () {

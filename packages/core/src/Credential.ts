@@ -108,7 +108,9 @@ export const layerTokenFile = (path: string): Layer.Layer<Credential, never, Fil
       (fs) => ({
         token: SecretFile.read(path).pipe(
           Effect.provideService(FileSystem.FileSystem, fs),
-          Effect.mapError((error) => missing(`can't read the token file ${path} (${SecretFile.why(error)})`)),
+          Effect.mapError((error) =>
+            missing(`can't read the token file ${SecretFile.nameOf(path)} (${SecretFile.why(error)})`),
+          ),
           Effect.filterOrFail(
             (text) => text !== "",
             () => missing(`the token file ${path} is empty`),

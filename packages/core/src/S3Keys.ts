@@ -51,7 +51,9 @@ const longestAnswer = 64 * 1024
 
 /** Reads the token that another program renews. */
 const readToken = (path: string) =>
-  Effect.mapError(SecretFile.read(path), (error) => missing(`can't read ${path} (${SecretFile.why(error)})`))
+  Effect.mapError(SecretFile.read(path), (error) =>
+    missing(`can't read ${SecretFile.nameOf(path)} (${SecretFile.why(error)})`),
+  )
 
 interface Exchange {
   readonly request: HttpClientRequest.HttpClientRequest

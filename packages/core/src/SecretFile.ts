@@ -81,7 +81,21 @@ const whys: Readonly<Record<string, string>> = {
  * @category reading
  */
 export const why = ({ reason }: PlatformError.PlatformError): string =>
-  whys[reason._tag] ?? (reason.cause instanceof Error ? reason.cause.message : reason._tag)
+  // What the system says ends with the path.
+  whys[reason._tag] ?? (reason.cause instanceof Error ? reason.cause.message.replace(/, \w+ '.*/s, "") : reason._tag)
+
+/**
+ * The path of such a file, for a message. Who confuses the variable of a secret with that of its file has the secret here, so a
+ * name that looks like one is not shown.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const nameOf = (path: string): string => {
+  const isPath = /^(?:\.{0,2}[\\/]|[a-z]:[\\/])/i.test(path) && !path.endsWith("=")
+  const isRandom = path.length >= 16 && [/[a-z]/, /[A-Z]/, /\d/].every((kind) => kind.test(path))
+  return isRandom && !isPath ? "(a name that is not shown, because it looks like the secret itself)" : path
+}
 
 /**
  * Reads the secret in a file, without the white space around it. The file may be UTF-8 or UTF-16, as PowerShell writes it.

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Credential from "@live-response/core/Credential"
 import * as Platform from "@live-response/core/Platform"
+import * as SecretFile from "@live-response/core/SecretFile"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as PlatformError from "effect/PlatformError"
 import { fileInfo } from "./support/fileInfo.ts"
 
 const path = "/run/secrets/token"
@@ -60,4 +62,33 @@ describe("a token file", () => {
       assert.strictEqual(error.message, `no credential; can't read the token file ${path} (it is not a regular file)`)
     }),
   )
+
+  it("is named unless its name looks like a secret", () => {
+    for (const shown of [
+      "absent",
+      "token.txt",
+      "secrets/token",
+      "/run/Secrets2/live-response/token",
+      "./Token-2026-Production",
+    ]) {
+      assert.strictEqual(SecretFile.nameOf(shown), shown)
+    }
+    for (const secret of [
+      "Kx18Q~aBcDeFgHiJkLmNoPqRsTuVwXyZ012345a",
+      "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FwaSJ9.c2ln",
+      "/k1K2k3K4k5K6k7K8k9K0k1K2k3K4k5K6k7K8k9K0==",
+      "AKIA4711:aBc/dEf0",
+    ]) {
+      assert.strictEqual(
+        SecretFile.nameOf(secret),
+        "(a name that is not shown, because it looks like the secret itself)",
+      )
+    }
+  })
+
+  it("is not named by what the system says either", () => {
+    const cause = new Error("ENAMETOOLONG: name too long, stat 'eyJ0eXAi'")
+    const error = PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "stat", cause })
+    assert.strictEqual(SecretFile.why(error), "ENAMETOOLONG: name too long")
+  })
 })

@@ -147,7 +147,7 @@ export const layerClientCertificate = (
     advice: options.advice,
     cloud: options.cloud,
     needs: {
-      hint: `the certificate ${options.certificatePath} can't be used; check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD`,
+      hint: `the certificate ${SecretFile.nameOf(options.certificatePath)} can't be used; check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD`,
       timeout: signInTimeout,
     },
     create: ({ ClientCertificateCredential }, common) =>
@@ -259,7 +259,7 @@ export const layerWorkloadIdentity = ({
     advice,
     cloud,
     needs: {
-      hint: `can't sign in with ${tokenFile}; check AZURE_FEDERATED_TOKEN_FILE`,
+      hint: `can't sign in with ${SecretFile.nameOf(tokenFile)}; check AZURE_FEDERATED_TOKEN_FILE`,
       timeout: signInTimeout,
     },
     create: ({ WorkloadIdentityCredential }, common) =>

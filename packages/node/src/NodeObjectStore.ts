@@ -64,7 +64,9 @@ const secretOf = Effect.fnUntraced(function* ({ secret, secretFile }: Settings) 
   if (secret !== undefined || secretFile === undefined) return secret
   yield* SecretFile.warnIfShared(secretFile)
   return yield* Effect.mapError(SecretFile.read(secretFile), (error) =>
-    missing(`can't read ${secretFile} (${SecretFile.why(error)}); check LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE`),
+    missing(
+      `can't read ${SecretFile.nameOf(secretFile)} (${SecretFile.why(error)}); check LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE`,
+    ),
   )
 })
 

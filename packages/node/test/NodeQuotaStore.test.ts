@@ -473,6 +473,8 @@ describe("NodeQuotaStore.layerConfig", () => {
     "redis://:secret%zz@127.0.0.1:1",
     "redis://us%er:secret@127.0.0.1:1",
     "redis://:secret@127.0.0.1:1/ 0",
+    "redis://:an@secret?word@127.0.0.1:1",
+    "redis://:an@secret#word@127.0.0.1:1/0",
   ]
 
   it.live.each(mistyped)("names the variable, and not its value, where the address of Redis is %s", (url) =>

@@ -384,6 +384,7 @@ describe("NodeTransport: proxies", () => {
     { value: "socks5://geheim:1080" },
     { value: "ge heim:x" },
     { value: "http://user:geheim%zz@host:1" },
+    { value: "http://user:an@geheim/word@host:1" },
   ])("that can't be parsed are named without their value: $value", ({ value }) =>
     Effect.gen(function* () {
       const error = yield* linkFailure("https://api.invalid", { HTTPS_PROXY: value })

@@ -60,7 +60,6 @@ const problemOfParameter = ([name, value]: readonly [string, string]): string | 
 const isEncoded = (text: string): boolean => Option.isSome(Option.liftThrowable(decodeURIComponent)(text))
 
 const problemOf = ({ hostname, password, pathname, searchParams, username }: URL): string | undefined => {
-  // First: a password with an unencoded ? or # ends up in other parts, which must not be printed then.
   if (username === "" && !searchParams.get("user")) return "names no role: write it as postgres://<role>:<password>@…"
   if (![hostname, password, pathname, username].every(isEncoded)) return "has a % that is not followed by two digits"
   const wrong = [...searchParams].map(problemOfParameter).find((problem) => problem !== undefined)
@@ -98,7 +97,13 @@ export const read = Effect.fnUntraced(function* (text: Url): Effect.fn.Return<Ad
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
     return yield* Effect.fail({ problem: "is not postgres://<role>:<password>@<host>:<port>/<database>" })
   }
-  const { host, password, pathname, searchParams } = url
+  const { hash, host, password, pathname, search, searchParams } = url
+  // What the parser takes for the host and for what follows it is then a part of the password, and must not be shown.
+  if (`${pathname}${search}${hash}`.includes("@")) {
+    return yield* Effect.fail({
+      problem: "has an @ after its host; in a password write / as %2F, ? as %3F, # as %23 and @ as %40",
+    })
+  }
   const name = `${host}${pathname}`
   const problem = problemOf(url)
   if (problem !== undefined) return yield* Effect.fail({ name, problem })

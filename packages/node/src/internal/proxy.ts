@@ -15,6 +15,8 @@ export const parse = (text: string): Option.Option<string> => {
     url !== null &&
     /^https?:$/.test(url.protocol) &&
     url.hostname !== "" &&
+    // Behind the host, it would be that of a password with a slash, so that the host is a part of the password.
+    !`${url.pathname}${url.search}${url.hash}`.includes("@") &&
     [url.username, url.password].every((part) => Option.isSome(decodePart(part)))
   return isProxy ? Option.some(url.href) : Option.none()
 }

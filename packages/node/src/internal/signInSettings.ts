@@ -57,7 +57,7 @@ export const clientSecret = Effect.fnUntraced(function* (settings: Settings) {
   if (path === undefined) return undefined
   yield* SecretFile.warnIfShared(path)
   const text = yield* Effect.mapError(SecretFile.read(path), (error) =>
-    missing(`can't read ${path} (${SecretFile.why(error)}); check AZURE_CLIENT_SECRET_FILE`),
+    missing(`can't read ${SecretFile.nameOf(path)} (${SecretFile.why(error)}); check AZURE_CLIENT_SECRET_FILE`),
   )
   return Redacted.make(text)
 })

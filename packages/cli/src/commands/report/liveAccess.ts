@@ -34,6 +34,13 @@ const loopbackHosts = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 
 export const isLoopback = (host: string): boolean => loopbackHosts.test(host.includes(":") ? `[${host}]` : host)
 
+/**
+ * Whether a browser asks for a page of another site. The browser does not give that page the answer, but each answer is work.
+ * A link may lead here.
+ */
+export const isOfOtherSite = (site = "none", mode: string | undefined): boolean =>
+  site !== "none" && site !== "same-origin" && mode !== "navigate"
+
 /** In characters. */
 const shortestToken = 16
 

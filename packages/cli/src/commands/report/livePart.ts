@@ -44,21 +44,24 @@ export interface Source {
   readonly startVersion: () => number
 }
 
+/** A search that starts below 0 would not end, so anybody who reaches the page could stop the collector. */
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
 const Cursor = Schema.fromJsonString(
   Schema.Struct({
     id: Schema.String,
     /** The page has all that had changed in this version. */
-    version: Schema.Int,
+    version: Count,
     /** The version in which it started to get what has changed since, unless it has all of that. */
-    round: Schema.NullOr(Schema.Int),
+    round: Schema.NullOr(Count),
     /** How far it has come with that. */
-    machines: Schema.Int,
-    actions: Schema.Int,
-    results: Schema.Int,
-    texts: Schema.Int,
-    outputs: Schema.Int,
+    machines: Count,
+    actions: Count,
+    results: Count,
+    texts: Count,
+    outputs: Count,
     /** How many values of each field it has, by its id. */
-    fields: Schema.Array(Schema.Tuple([Schema.Int, Schema.Int])),
+    fields: Schema.Array(Schema.Tuple([Count, Count])),
   }),
 )
 

@@ -10,6 +10,7 @@ import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as UrlParams from "effect/http/UrlParams"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Failure from "../../Failure.ts"
@@ -65,9 +66,10 @@ const answer = Effect.fnUntraced(function* <E, R>({ isPublic = false, route }: A
   const [path = "/", search = ""] = request.url.split("?", 2)
   const query = new URLSearchParams(search)
   const token = query.get("token") ?? ""
-  const { authorization = "", host = "" } = request.headers
+  const { authorization = "", host = "", "sec-fetch-mode": mode, "sec-fetch-site": site } = request.headers
   const cookie = request.cookies[LiveAccess.cookieName] ?? ""
   if (request.method !== "GET" && request.method !== "HEAD") return plain("this page can only be read", 405)
+  if (LiveAccess.isOfOtherSite(site, mode)) return plain("pages of other sites are not answered", 403)
   if (isPublic && (access.token === undefined || probes.has(path))) return yield* route(path, query)
   switch (LiveAccess.decide(access, { host, authorization, cookie, query: token })) {
     case "allowed":
@@ -92,6 +94,8 @@ const listen = Effect.fnUntraced(function* <R>(
     HttpServer.serve(app).pipe(
       // Each page that is open asks twice a second, which is nothing that a trace should have.
       Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/version"])),
+      // A browser sends the token in an address, which a trace has.
+      Layer.provide(Layer.succeed(UrlParams.CurrentRedactedNames, ["token"])),
       Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, disablePreemptiveShutdown: true })),
     ),
   ).pipe(Effect.mapError(({ cause }) => Failure.portProblem(text, cause)))
