@@ -117,7 +117,7 @@ describe("run --cluster", { concurrent: true }, () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("shows what a run did whose tenant was removed meanwhile, which has ended it", () =>
+  it.live("shows what a run did whose tenant was removed meanwhile, and that this cancelled it", () =>
     Effect.gen(function* () {
       const { name, run } = yield* tenantWith({ machines: machines(1) })
       const id = idOf((yield* run("run", "--cluster", name, machineAt(0), ...script, "--detach")).stderr)

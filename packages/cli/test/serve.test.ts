@@ -81,7 +81,7 @@ describe("serve", () => {
       assert.strictEqual(content, SimulatedTenant.contentOf(refAt(3)))
 
       const status = yield* Effect.repeat(Effect.delay(tenants(box, ["tenants", "status"]), "50 millis"), {
-        until: ([row]) => row?.["completed"] === 12 && typeof row["lagSeconds"] === "number",
+        until: ([row]) => row?.["completed"] === 12 && row["open"] === 0 && typeof row["lagSeconds"] === "number",
       })
       assert.deepInclude(status[0], { name: "Contoso", enabled: true, failed: 0, open: 0 })
       assert.match(String(status[0]?.["runner"]), /^one-of-two-[0-9a-f]{8}$/)

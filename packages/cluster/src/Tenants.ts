@@ -372,6 +372,16 @@ const replace = (sql: SqlClient, { revision, tenant }: Tenant, { name, settings,
       returning 1)
     select exists (select 1 from changed) as changed, free from free`
 
+/** Removes a tenant, and ends its open runs. None if it is not in the registry. */
+const removeWithRuns = (sql: SqlClient, tenant: TenantId) =>
+  sql`with removed as (
+      update live_response.tenants set removed = true, enabled = false, epoch = epoch + 1, revision = revision + 1,
+        updated_at = now() where tenant = ${tenant}::uuid and not removed returning tenant),
+    cancelled as (
+      update live_response.cluster_runs run set is_cancelling = true, state = 'cancelled', ended_at = now()
+        from removed where run.tenant = removed.tenant and run.state in ('queued', 'running'))
+    select 1 as found from removed`
+
 const make = Effect.gen(function* () {
   const database = yield* Database
   const { patiently } = database
@@ -425,15 +435,7 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.repeat({ until: (changed) => changed }), Effect.asVoid),
     enable: (tenant, enabled) => change(tenant, (sql) => sql`enabled = ${String(enabled)}::boolean`),
     remove: (tenant) =>
-      patiently(
-        (sql) => sql`with removed as (
-            update live_response.tenants set removed = true, enabled = false, epoch = epoch + 1, revision = revision + 1,
-              updated_at = now() where tenant = ${tenant}::uuid and not removed returning tenant),
-          cancelled as (
-            update live_response.cluster_runs run set is_cancelling = true, state = 'cancelled', ended_at = now()
-              from removed where run.tenant = removed.tenant and run.state in ('queued', 'running'))
-          select 1 as found from removed`,
-      ).pipe(Effect.flatMap(required(tenant, "Unknown"))),
+      patiently((sql) => removeWithRuns(sql, tenant)).pipe(Effect.flatMap(required(tenant, "Unknown"))),
     claim: Effect.fnUntraced(function* (tenant) {
       const rows = yield* patiently(
         (sql) => sql`update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid and not removed
