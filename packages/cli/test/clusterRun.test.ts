@@ -117,6 +117,18 @@ describe("run --cluster", { concurrent: true }, () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("shows what a run did whose tenant was removed meanwhile, and that this cancelled it", () =>
+    Effect.gen(function* () {
+      const { name, run } = yield* tenantWith({ machines: machines(1) })
+      const id = idOf((yield* run("run", "--cluster", name, machineAt(0), ...script, "--detach")).stderr)
+      const removed = yield* run("tenants", "remove", name, "--yes")
+      assert.strictEqual(removed.exitCode, 0, removed.stderr)
+      const watched = yield* run("runs", "watch", id)
+      assert.strictEqual(watched.exitCode, 1)
+      assert.include(watched.stderr, `run ${id} was cancelled; `)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("ends with the exit code of what failed: a session, a machine that is not there, and the whole run", () =>
     Effect.gen(function* () {
       const failing = (n: number) => (n === 0 ? { scriptError: "access denied" } : {})

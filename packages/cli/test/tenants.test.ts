@@ -1,5 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Settings } from "@live-response/cluster/Tenants"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Handler from "../src/commands/tenants/handler.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as ClusterDatabase from "./support/ClusterDatabase.ts"
 
@@ -97,6 +101,25 @@ describe("tenants", () => {
       })
       yield* refused(/--credential app needs --client-id/, "set", contoso, "--credential", "app")
       yield* refused(/--credential managed has no --credential-file/, "set", contoso, "--credential-file", "x")
+    }),
+  )
+
+  it.live("changes a tenant on top of what somebody else has changed meanwhile", () =>
+    Effect.gen(function* () {
+      yield* empty
+      yield* printed("add", contoso, "--name", "Contoso", ...secret)
+      let isFirst = true
+      const change = Effect.fnUntraced(function* (settings: Settings) {
+        if (isFirst) yield* printed("set", contoso, "--storage-prefix", "eu/contoso")
+        isFirst = false
+        return { ...settings, cloud: "eu" } as const
+      })
+      yield* Handler.set({ tenant: contoso, json: true }, change).pipe(
+        Effect.provideService(Console.Console, { ...globalThis.console, log: () => undefined }),
+        Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: database().runner }))),
+      )
+      const now = { ...added, cloud: "eu", storagePrefix: "eu/contoso" }
+      assert.deepStrictEqual(withoutRevision(yield* printed("list")), [now])
     }),
   )
 

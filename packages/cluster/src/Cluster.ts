@@ -10,7 +10,8 @@ import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type * as Database from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
@@ -78,6 +79,11 @@ export interface Service {
  */
 export class Cluster extends Context.Service<Cluster, Service>()("@live-response/cluster/Cluster") {}
 
+class Connections extends Context.Service<
+  Connections,
+  { readonly client: SqlClient.SqlClient; readonly fromSqlError: (error: SqlError) => DatabaseError }
+>()("@live-response/cluster/Cluster/Connections") {}
+
 const restart = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(Schedule.jittered)
 
 const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R>): Effect.Effect<void, never, R> =>
@@ -104,16 +110,14 @@ const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R>): Eff
 export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, DatabaseError> => {
   // In a layer of their own, and so in a scope of their own: a runner that leaves needs them, and a scope that is closing opens none.
   const connections = Layer.effect(
-    SqlClient.SqlClient,
-    Effect.map(
-      Connection.connect({ ...options, applicationName: applicationName(runner) }),
-      ({ client }): SqlClient.SqlClient => client,
-    ),
+    Connections,
+    Connection.connect({ ...options, applicationName: applicationName(runner) }),
   )
   return Layer.effect(
     Cluster,
     Effect.gen(function* () {
-      const { leave, register } = yield* Engine.join(yield* SqlClient.SqlClient, runner)
+      const { client, fromSqlError } = yield* Connections
+      const { leave, register } = yield* Engine.join(client, runner, fromSqlError)
       return {
         each: (name, effect, { annotations = {} } = {}) =>
           register(name, Effect.annotateLogs(untilItEnds(name, effect), annotations)),

@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
 import * as Background from "./internal/background.ts"
+import * as Outage from "./internal/outage.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
 
 /**
@@ -97,8 +98,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.forEach(Array.from(wanted.values()).filter(isNew), register, { discard: true })
   })
 
+  const outage = Outage.make("the registry of tenants is read again")
   const lookOrReport = look.pipe(
-    Effect.catch(({ message }) => Effect.logError(`the registry of tenants is not known: ${message}`)),
+    Effect.matchEffect({
+      onFailure: ({ message }) => outage.failed(`the registry of tenants is not read: ${message}`),
+      onSuccess: () => outage.works,
+    }),
   )
   yield* Background.repeat("the reading of the registry", lookOrReport, pollEvery)
   const service: Service = {

@@ -14,6 +14,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
+import * as Outage from "./internal/outage.ts"
 import { current, versionOf } from "./internal/schema.ts"
 
 /**
@@ -65,25 +66,6 @@ const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedul
   Schedule.jittered,
 )
 
-/** Reports once that the database went away, and once that it is back, however many statements wait for it. */
-const makeReport = () => {
-  let isAway = false
-  return {
-    away: (error: DatabaseError) =>
-      Effect.suspend(() => {
-        if (isAway || !error.isRetryable) return Effect.void
-        isAway = true
-        return Effect.logWarning(`${error.message}; what needs it waits`)
-      }),
-    back: (name: string) =>
-      Effect.suspend(() => {
-        if (!isAway) return Effect.void
-        isAway = false
-        return Effect.logInfo(`PostgreSQL at ${name} answers again`)
-      }),
-  }
-}
-
 const make = Effect.fnUntraced(function* (options: Options) {
   const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
   const bound = Duration.sum(timeout, grace)
@@ -96,15 +78,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
         orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
       }),
     )
-  const report = makeReport()
+  // However many statements wait for it.
+  const outage = Outage.make(`PostgreSQL at ${name} answers again`)
   const service: Service = {
     name,
     query,
     patiently: (use) =>
       query(use).pipe(
-        Effect.tapError(report.away),
+        Effect.tapError((error) =>
+          error.isRetryable ? outage.failed(`${error.message}; what needs it waits`) : Effect.void,
+        ),
         Effect.retry({ schedule: untilItAnswers, while: ({ isRetryable }) => isRetryable }),
-        Effect.tap(() => report.back(name)),
+        Effect.tap(outage.works),
       ),
   }
   return service

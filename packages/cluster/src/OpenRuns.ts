@@ -12,6 +12,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { RunId } from "./ClusterRun.ts"
 import { Database } from "./Database.ts"
 import * as Background from "./internal/background.ts"
+import * as Outage from "./internal/outage.ts"
 import { rowsOf } from "./internal/rows.ts"
 import { TenantId } from "./Tenants.ts"
 
@@ -60,6 +61,7 @@ export const layer: Layer.Layer<OpenRuns, never, Database> = Layer.effect(
       (sql) => sql`select run::text as run, tenant::text as tenant, is_cancelling as "isCancelling"
         from live_response.cluster_runs where state in ('queued', 'running') order by at, run`,
     ).pipe(Effect.flatMap(decode))
+    const outage = Outage.make("the runs that wait are read again")
     const refresh = read.pipe(
       Effect.flatMap((rows) =>
         SubscriptionRef.set(
@@ -67,7 +69,10 @@ export const layer: Layer.Layer<OpenRuns, never, Database> = Layer.effect(
           Map.groupBy(rows, ({ tenant }) => tenant),
         ),
       ),
-      Effect.catch(({ message }) => Effect.logWarning(`the runs that wait are not known: ${message}`)),
+      Effect.matchEffect({
+        onFailure: ({ message }) => outage.failed(`the runs that wait are not read: ${message}`),
+        onSuccess: () => outage.works,
+      }),
     )
     yield* Background.repeat("the reading of the runs that wait", refresh, "2 seconds")
     return {

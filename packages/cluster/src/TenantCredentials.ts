@@ -90,8 +90,10 @@ const make = Effect.fnUntraced(function* ({ directory, federatedTokenFile }: Dir
   const fileOf = Effect.fnUntraced(function* (name: string) {
     if (directory === undefined) return yield* noDirectory
     const path = (yield* Path.Path).join(directory, name)
-    if (!warned.has(path)) yield* SecretFile.warnIfShared(path)
+    if (warned.has(path)) return path
+    // First: tenants that have one file start together.
     warned.add(path)
+    yield* SecretFile.warnIfShared(path)
     return path
   })
 

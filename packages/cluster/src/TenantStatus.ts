@@ -16,6 +16,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
+import * as Outage from "./internal/outage.ts"
 import { rowsOf } from "./internal/rows.ts"
 import type { Service as TenantOwner } from "./TenantOwner.ts"
 import { TenantId } from "./Tenants.ts"
@@ -140,6 +141,7 @@ const makeLooks = Effect.gen(function* () {
   const { patiently } = yield* Database
   const looks = new Map<TenantId, Look>()
   const failures = new Map<TenantId, Failing>()
+  const outage = Outage.make("the times of searches are written again")
 
   const flush = Effect.suspend(() => {
     if (looks.size === 0) return Effect.void
@@ -156,10 +158,14 @@ const makeLooks = Effect.gen(function* () {
             ${`{${clears.join(",")}}`}::boolean[]) as n (tenant, epoch, clears)
           join live_response.tenant_status e using (tenant)) l
         where s.tenant = l.tenant and s.epoch = l.epoch`,
+    ).pipe(
+      Effect.matchEffect({
+        onFailure: ({ message }) => outage.failed(`the times of searches are not written: ${message}`),
+        onSuccess: () => outage.works,
+      }),
     )
   })
-  const flushOrWarn = flush.pipe(Effect.catch((error) => Effect.logWarning(error.message)))
-  yield* Background.repeat("the record of searches", flushOrWarn, flushEvery)
+  yield* Background.repeat("the record of searches", flush, flushEvery)
   return {
     looked: ({ epoch, tenant }: TenantOwner) =>
       Effect.sync(() => void looks.set(tenant, { epoch, clears: failures.get(tenant) === "search" })),

@@ -59,7 +59,7 @@ export const StoragePrefix = Schema.String.check(
  * - `name` is the one of messages.
  * - `cloud` is the cloud that the tenant is in. `endpoint` and `authority` replace its API and its sign-in server, for a gateway.
  * - `selection` are the machine actions whose results are collected: live response sessions, unless it names other types.
- * - `storagePrefix` is the directory of its results. No other tenant has it.
+ * - `storagePrefix` is the directory of its results. No other tenant has it, or a directory above or below it.
  * - `credential` is where the credential is, and never a secret.
  *
  * @since 0.1.0
@@ -139,7 +139,7 @@ export class TenantError extends Schema.TaggedError<TenantError>("@live-response
       case "NameTaken":
         return `tenant ${this.tenant} has the name ${this.detail ?? "that was given"}; choose another name`
       case "PrefixTaken":
-        return `tenant ${this.tenant}: another tenant stores its results under this prefix, or did before it was removed; choose another prefix`
+        return `tenant ${this.tenant}: another tenant stores its results under this prefix, or under one above it, or did before it was removed; choose another prefix`
       case "Invalid":
         return `tenant ${this.tenant}: these settings are not valid: ${this.detail ?? "another form is needed"}`
       case "Unreadable":
@@ -192,18 +192,22 @@ export interface Service {
     options?: ChangeOptions,
   ) => Effect.Effect<void, DatabaseError | TenantError>
 
-  /** Changes the settings of a tenant. Its work restarts with the new ones. */
-  readonly set: (
+  /**
+   * Changes the settings of a tenant. Its work restarts with the new ones. `change` is asked again where somebody else has changed
+   * them meanwhile.
+   */
+  readonly set: <E = never>(
     tenant: TenantId,
-    change: (settings: Settings) => Settings,
+    change: (settings: Settings) => Effect.Effect<Settings, E>,
     options?: ChangeOptions,
-  ) => Effect.Effect<void, DatabaseError | TenantError>
+  ) => Effect.Effect<void, DatabaseError | TenantError | E>
 
   /** Enables or disables a tenant. What the current owner of a disabled tenant writes is refused at once. */
   readonly enable: (tenant: TenantId, enabled: boolean) => Effect.Effect<void, DatabaseError | TenantError>
 
   /**
-   * Removes a tenant from the registry. What is known of its results stays: it counts if the tenant is added again.
+   * Removes a tenant from the registry, and cancels its open runs: they would start when it is added again, however much later. What
+   * is known of its results stays: it counts if the tenant is added again.
    */
   readonly remove: (tenant: TenantId) => Effect.Effect<void, DatabaseError | TenantError>
 
@@ -274,40 +278,55 @@ const refused = (tenant: TenantId, problem: TenantError["problem"]) => new Tenan
 const required = (tenant: TenantId, problem: TenantError["problem"]) => (rows: ReadonlyArray<unknown>) =>
   rows.length === 0 ? Effect.fail(refused(tenant, problem)) : Effect.void
 
-/** The tenants of rows, without those that can't be read. */
-const readable = (rows: ReadonlyArray<unknown>) =>
-  Effect.forEach(rows, (row) =>
-    Effect.matchEffect(decodeRow(row), {
-      onFailure: () =>
-        decodeIds([row]).pipe(
-          Effect.tap(([id]) =>
-            Effect.logWarning(
-              `tenant ${id?.tenant} is left out: its settings in the registry can't be read; add it again with new ones`,
-            ),
+/** The tenants of rows, without those that can't be read. One warning is enough for each: runners read them every few seconds. */
+const makeReadable = () => {
+  const warned = new Set<TenantId>()
+  const warn = Effect.fnUntraced(function* (tenant: TenantId) {
+    if (warned.has(tenant)) return
+    warned.add(tenant)
+    yield* Effect.logWarning(
+      `tenant ${tenant} is left out: its settings in the registry can't be read; add it again with new ones`,
+    )
+  })
+  return (rows: ReadonlyArray<unknown>) =>
+    Effect.forEach(rows, (row) =>
+      Effect.matchEffect(decodeRow(row), {
+        onFailure: () =>
+          decodeIds([row]).pipe(
+            Effect.flatMap((ids) => Effect.forEach(ids, ({ tenant }) => warn(tenant), { discard: true })),
+            Effect.as([]),
           ),
-          Effect.as([]),
-        ),
-      onSuccess: ({ settings, ...row }) => Effect.succeed<ReadonlyArray<Tenant>>([{ ...row, ...settings }]),
-    }),
-  ).pipe(Effect.map((tenants) => tenants.flat()))
+        onSuccess: ({ settings, ...row }) => Effect.succeed<ReadonlyArray<Tenant>>([{ ...row, ...settings }]),
+      }),
+    ).pipe(Effect.map((tenants) => tenants.flat()))
+}
 
 const defaults = { cloud: "commercial", selection: everything } satisfies Partial<Settings>
 
-/** Whether no other tenant has the prefix. A removed one has it too, because its results are there. */
+/**
+ * Whether no other tenant has the prefix, or a directory above or below it: who may read or remove one tenant's results by their prefix
+ * reaches no other's. A removed tenant has its prefix too, because its results are there. Each tenant may keep the one that it has.
+ */
 const isFree = (sql: SqlClient, tenant: TenantId, prefix: string) =>
-  sql`not exists (select 1 from live_response.tenants where storage_prefix = ${prefix} and tenant <> ${tenant}::uuid)`
+  sql`not exists (select 1 from live_response.tenants other, (select ${prefix} as prefix) new
+    where other.tenant <> ${tenant}::uuid and (starts_with(new.prefix || '/', other.storage_prefix || '/')
+      or starts_with(other.storage_prefix || '/', new.prefix || '/')))
+    or exists (select 1 from live_response.tenants where tenant = ${tenant}::uuid and storage_prefix = ${prefix})`
 
 const decodeNames = rowsOf(Schema.Struct({ tenant: TenantId, name: Schema.String }))
 
-/** The tenant that has the name, other than this one. It is locked until the transaction ends: nobody else gives a name meanwhile. */
+/** Until the transaction ends, nobody else gives a tenant its name or its prefix. */
+const lock = (sql: SqlClient) =>
+  sql`select pg_advisory_xact_lock(hashtextextended('live_response names of tenants', 0))`
+
+/** The tenant that has the name, other than this one. */
 const namesake = Effect.fnUntraced(function* (sql: SqlClient, tenant: TenantId, name: string) {
-  yield* sql`select pg_advisory_xact_lock(hashtextextended('live_response names of tenants', 0))`
   const rows = yield* sql`select tenant::text as tenant, name from live_response.tenants where not removed`
   const key = name.toLowerCase()
   return (yield* decodeNames(rows)).find((each) => each.tenant !== tenant && each.name.toLowerCase() === key)
 })
 
-/** Runs a statement that gives a tenant its name. */
+/** Runs a statement that gives a tenant its name and its prefix. */
 const naming = Effect.fnUntraced(function* (
   { patiently }: Database["Service"],
   tenant: TenantId,
@@ -315,11 +334,11 @@ const naming = Effect.fnUntraced(function* (
   { distinctName = false }: ChangeOptions,
   statement: (sql: SqlClient) => Effect.Effect<ReadonlyArray<unknown>, SqlError>,
 ) {
-  if (!distinctName) return yield* patiently(statement)
   const { other, rows } = yield* patiently((sql) =>
     sql.withTransaction(
       Effect.gen(function* () {
-        const other = yield* namesake(sql, tenant, columns.name)
+        yield* lock(sql)
+        const other = distinctName ? yield* namesake(sql, tenant, columns.name) : undefined
         return { other, rows: other === undefined ? yield* statement(sql) : [] }
       }),
     ),
@@ -367,9 +386,20 @@ const claimedBy = (tenant: TenantId, runner: string | null) => (sql: SqlClient) 
       on conflict (tenant) do update set (epoch, runner, started_at) = (excluded.epoch, excluded.runner, excluded.started_at))
   select epoch, enabled from owner`
 
+/** Removes a tenant, and ends its open runs. None if it is not in the registry. */
+const removeWithRuns = (sql: SqlClient, tenant: TenantId) =>
+  sql`with removed as (
+      update live_response.tenants set removed = true, enabled = false, epoch = epoch + 1, revision = revision + 1,
+        updated_at = now() where tenant = ${tenant}::uuid and not removed returning tenant),
+    cancelled as (
+      update live_response.cluster_runs run set is_cancelling = true, state = 'cancelled', ended_at = now()
+        from removed where run.tenant = removed.tenant and run.state in ('queued', 'running'))
+    select 1 as found from removed`
+
 const make = Effect.gen(function* () {
   const database = yield* Database
   const { patiently } = database
+  const readable = makeReadable()
 
   /** Changes a tenant that is in the registry. */
   const change = (tenant: TenantId, assignments: (sql: SqlClient) => Fragment) =>
@@ -411,14 +441,15 @@ const make = Effect.gen(function* () {
     set: (tenant, change, options = {}) =>
       Effect.gen(function* () {
         const current = yield* get(tenant)
-        const columns = yield* encode(tenant, change(current))
+        const columns = yield* encode(tenant, yield* change(current))
         const rows = yield* naming(database, tenant, columns, options, (sql) => replace(sql, current, columns))
         const [{ changed, free }] = yield* Effect.orDie(decodeChanged(rows))
         // Somebody else may have changed it meanwhile: then the change applies to what that one wrote.
         return free ? changed : yield* refused(tenant, "PrefixTaken")
       }).pipe(Effect.repeat({ until: (changed) => changed }), Effect.asVoid),
     enable: (tenant, enabled) => change(tenant, (sql) => sql`enabled = ${String(enabled)}::boolean`),
-    remove: (tenant) => change(tenant, (sql) => sql`removed = true, enabled = false`),
+    remove: (tenant) =>
+      patiently((sql) => removeWithRuns(sql, tenant)).pipe(Effect.flatMap(required(tenant, "Unknown"))),
     claim: Effect.fnUntraced(function* (tenant, runner) {
       const rows = yield* Effect.flatMap(patiently(claimedBy(tenant, runner ?? null)), decodeEpochs)
       const [claimed] = rows

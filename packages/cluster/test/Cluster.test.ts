@@ -174,6 +174,29 @@ describe("Cluster.layer", () => {
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })
 
+  it.live("says once that PostgreSQL accepts no record of this runner, and once that it does again", () =>
+    Effect.gen(function* () {
+      const logged = yield* Queue.unbounded<string>()
+      const logger = Logger.make(({ logLevel, message }) => {
+        Queue.offerUnsafe(logged, `${logLevel}: ${String(message).replace(/PostgreSQL at \S+:/, "PostgreSQL:")}`)
+      })
+      yield* Effect.gen(function* () {
+        const server = yield* PostgresServer
+        const owner = yield* Layer.build(Database.layerUnchecked({ url: server.owner }))
+        const { query } = Context.get(owner, Database.Database)
+        const run = (statement: string) => query((sql) => sql.unsafe(statement))
+        yield* join("without rights")
+        yield* run("revoke update on live_response.engine_runners from runner")
+        assert.match(
+          yield* Queue.take(logged),
+          /^Warn: PostgreSQL: it refused \(permission denied for table engine_runners\); .*; until then this runner gets no work$/,
+        )
+        yield* run("grant update on live_response.engine_runners to runner")
+        assert.strictEqual(yield* Queue.take(logged), "Info: PostgreSQL accepts again that this runner gets work")
+      }).pipe(Effect.provide(Logger.layer([logger])))
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
   it.live("starts a piece again that has failed, with a line in the log, and no other", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ fiber, message }) => {

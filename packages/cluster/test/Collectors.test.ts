@@ -148,7 +148,7 @@ describe("Collectors.layer", () => {
       // The new work continues where the earlier one was: it asks for no result again.
       const links = (yield* simulator.calls).slice(before.length).filter(({ kind }) => kind === "link")
       assert.lengthOf(links, 1)
-      yield* set(tenant, (settings) => ({ ...settings, endpoint: "http://127.0.0.1:9" }))
+      yield* set(tenant, (settings) => Effect.succeed({ ...settings, endpoint: "http://127.0.0.1:9" }))
       yield* until(tenant, ({ error }) => error !== undefined)
       yield* remove(tenant)
       yield* untilRunning(runner, tenant, false)

@@ -4,8 +4,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -78,5 +80,31 @@ describe("docs/grafana/live-response-tenants.json", () => {
         [],
       )
     }).pipe(Effect.provide(sharedServer)),
+  )
+
+  it.live("adds up the runners: each has a metric of itself alone", () =>
+    Effect.gen(function* () {
+      const { runner: url } = yield* PostgresServer
+      const working = new Set<string>()
+      const bothWork = yield* Deferred.make<void>()
+      for (const runner of ["one of two", "two of two"]) {
+        const { each } = Context.get(yield* Layer.build(Layer.fresh(Cluster.layer({ url, runner }))), Cluster.Cluster)
+        const work = Effect.suspend(() => {
+          working.add(runner)
+          return Effect.andThen(working.size === 2 ? Deferred.succeed(bothWork, undefined) : Effect.void, Effect.never)
+        })
+        yield* Effect.forEach(Array.from({ length: 12 }), (_, n) => each(`piece ${n}`, work), { discard: true })
+      }
+      yield* Deferred.await(bothWork)
+      const text = yield* PrometheusMetrics.format()
+      for (const metric of ["effect_cluster_runners", "effect_cluster_runners_healthy"]) {
+        assert.match(text, new RegExp(`^${metric} 1$`, "m"))
+        assert.isTrue(
+          targets.some(({ expr }) => expr === `sum(${metric})`),
+          metric,
+        )
+      }
+      assert.include(file("docs/cluster.md"), "`sum(effect_cluster_runners_healthy)` is below two")
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 })

@@ -208,6 +208,17 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("Database.lay
     }),
   )
 
+  it.effect("has one time zone for all programs, whatever the server and the role have", () =>
+    Effect.gen(function* () {
+      const { runner, superuser } = yield* Postgres.PostgresServer
+      const asked = (url: Redacted.Redacted<string>, statement: string) =>
+        within(Database.layer({ url }), ({ query }) => query((sql) => sql.unsafe(statement)))
+      yield* asked(superuser, "alter role runner set timezone = 'Asia/Tokyo'")
+      assert.deepStrictEqual(yield* asked(runner, "show timezone"), [{ TimeZone: "UTC" }])
+      yield* asked(superuser, "alter role runner reset timezone")
+    }),
+  )
+
   it.effect("ends a statement that takes too long", () =>
     Effect.gen(function* () {
       const { runner } = yield* Postgres.PostgresServer

@@ -16,7 +16,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
-import { newTenant } from "./support/owners.ts"
+import { named, newTenant } from "./support/owners.ts"
 import { executeFor } from "./support/runs.ts"
 import { nameOf, namesOf, options, services, session, tenantWith, watchAll } from "./support/runTenants.ts"
 import { startServer } from "./support/server.ts"
@@ -200,6 +200,27 @@ describe.concurrent("Runs", () => {
         assert.isDefined(cancelled.endedAt)
         assert.match((yield* Effect.flip(watchAll(run))).message, /was cancelled/)
       }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("cancels the runs of a tenant that is removed: none starts when it is added again", () =>
+    Effect.gen(function* () {
+      const { own, runs, sessions, submit, tenant } = yield* tenantWith({ machines: machines(1) })
+      const finished = yield* submit()
+      const owner = yield* Effect.forkScoped(Effect.exit(own))
+      yield* watchAll(finished)
+      yield* Fiber.interrupt(owner)
+      const waiting = yield* submit({ session: Session.Session.make({ ...session, comment: "another" }) })
+      yield* Tenants.Tenants.use(({ remove }) => remove(tenant))
+      assert.strictEqual((yield* runs.get(finished)).state, "finished")
+      const cancelled = yield* runs.get(waiting)
+      assert.strictEqual(cancelled.state, "cancelled")
+      assert.isDefined(cancelled.endedAt)
+      yield* Tenants.Tenants.use(({ add }) => add(tenant, named("contoso")))
+      yield* Effect.forkScoped(own)
+      const later = yield* submit({ machines: [] })
+      yield* watchAll(later)
+      assert.deepStrictEqual(yield* sessions, [1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
   it.live("ends a run with the error that every machine would fail with", () =>

@@ -7,14 +7,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import { CredentialReference } from "@live-response/cluster/CredentialReference"
+import * as TenantCredentials from "@live-response/cluster/TenantCredentials"
 import * as Simulator from "@live-response/core/testing/Simulator"
+import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Certificate from "@live-response/node/testing/Certificate"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { listen } from "../../node/test/support/loopbackServer.ts"
 import { pathOf } from "./support/programs.ts"
@@ -104,6 +109,25 @@ describe("TenantCredentials", () => {
       })
     }),
   )
+
+  it.live("warns once of a file that others may open, however many tenants that have it start together", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      const { directory, write } = yield* credentials
+      write("shared", secret, 0o644)
+      const { layerOf } = yield* Effect.provide(
+        TenantCredentials.TenantCredentials,
+        TenantCredentials.layer({ directory }).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer])),
+      )
+      const credential = { kind: "app", clientId, file: "shared" } as const
+      const cloud = { authority: "https://entra.example", audience: "https://api.example" }
+      const signIn = Layer.build(Layer.fresh(layerOf({ tenant, cloud, credential })))
+      yield* Effect.all([signIn, signIn, signIn], { concurrency: "unbounded" })
+      assert.lengthOf(lines, 1)
+      assert.include(lines[0], `${directory}/shared holds a secret`)
+    }).pipe(Effect.scoped, Effect.provide([NodePlatform.layer, Logger.layer([logger])]))
+  })
 
   it.live("signs in with a certificate, which the server verifies", () =>
     Effect.gen(function* () {

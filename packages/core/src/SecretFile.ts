@@ -16,6 +16,7 @@ import * as TextEncoding from "./TextEncoding.ts"
  *
  * **Gotchas**
  *
+ * A file of root that a group may read does not count as shared for another user: the secrets of Kubernetes and systemd are such.
  * No file counts as shared where the `Platform` has no modes, as Windows has none.
  *
  * @since 0.1.0
@@ -24,10 +25,11 @@ import * as TextEncoding from "./TextEncoding.ts"
 export const isShared = Effect.fnUntraced(function* (
   path: string,
 ): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
-  if (!(yield* Platform).hasModes) return false
+  const { hasModes, user } = yield* Platform
+  if (!hasModes) return false
   const fs = yield* FileSystem.FileSystem
   const file = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
-  return file?.type === "File" && PathPermissions.isOpenToOthers(file)
+  return file?.type === "File" && PathPermissions.isOpenToOthers(file, user)
 })
 
 /**

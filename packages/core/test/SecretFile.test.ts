@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
 import { fileInfo } from "./support/fileInfo.ts"
 
@@ -46,6 +47,18 @@ describe("a token file", () => {
   it.effect.each([0o100_600, 0o400, 0o700])("causes no warning where its owner alone may open it: %o", (mode) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* warnings(info(mode)), [])
+    }),
+  )
+
+  it.effect("causes no warning where root gives it to this user by a group, as Kubernetes and systemd do", () =>
+    Effect.gen(function* () {
+      const given = (mode: number, uid: number) => ({ ...info(mode), uid: Option.some(uid) })
+      const runner = Platform.posix(65_532)
+      assert.deepStrictEqual(yield* warnings(given(0o100_440, 0), runner), [])
+      assert.lengthOf(yield* warnings(given(0o444, 0), runner), 1)
+      assert.lengthOf(yield* warnings(given(0o460, 0), runner), 1)
+      assert.lengthOf(yield* warnings(given(0o440, 65_532), runner), 1)
+      assert.lengthOf(yield* warnings(given(0o440, 0), Platform.posix(0)), 1)
     }),
   )
 

@@ -49,7 +49,11 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     maxConnections: options.maxConnections ?? 5,
     applicationName: options.applicationName ?? "live-response",
     connectTimeout: timeout,
-    startupParameters: { statement_timeout: String(Math.ceil(Duration.toMillis(timeout))) },
+    startupParameters: {
+      statement_timeout: String(Math.ceil(Duration.toMillis(timeout))),
+      // The engine keeps times without a zone: with another one, a runner takes those that are alive for dead, or the reverse.
+      timezone: "UTC",
+    },
   }).pipe(Effect.mapError(fromSqlError))
   return { client, name, timeout, failed, fromSqlError }
 })

@@ -17,8 +17,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { DatabaseError } from "../DatabaseError.ts"
 import * as Background from "./background.ts"
 import * as EngineLog from "./engineLog.ts"
+import * as Outage from "./outage.ts"
 import { applicationName, lockExpiration } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
@@ -77,8 +80,28 @@ export interface Engine {
   readonly leave: Effect.Effect<void>
 }
 
+/**
+ * Marks those that are gone, and reports that PostgreSQL refuses it: then it refuses the records of this runner too, without which the
+ * engine gives it no work, and the engine's own log does not show. A database that is away is reported by `Database`.
+ */
+const markGoneOrReport = (sql: SqlClient.SqlClient, describe: (error: SqlError) => DatabaseError) => {
+  const outage = Outage.make("PostgreSQL accepts again that this runner gets work")
+  return markGone(sql).pipe(
+    Effect.mapError(describe),
+    Effect.matchEffect({
+      onFailure: ({ isRetryable, message }) =>
+        isRetryable ? Effect.void : outage.failed(`${message}; until then this runner gets no work`),
+      onSuccess: () => outage.works,
+    }),
+  )
+}
+
 /** Joins the cluster as `runner`, a name that no other process ever has. */
-export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runner: string) {
+export const join = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  runner: string,
+  describe: (error: SqlError) => DatabaseError,
+) {
   const config = ShardingConfig.layer({ ...timing, runnerAddress: Option.some(RunnerAddress.make(runner, 1)) })
   const layer = Sharding.layer.pipe(
     Layer.provide([Runners.layerNoop, health]),
@@ -94,7 +117,7 @@ export const join = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, runne
   )
   yield* Background.repeat(
     "the search for lost runners",
-    Effect.ignore(markGone(sql)),
+    markGoneOrReport(sql, describe),
     timing.runnerHealthCheckInterval,
   )
   const engine: Engine = {

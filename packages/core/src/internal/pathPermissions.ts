@@ -104,5 +104,12 @@ export const ofFile = (info: Info, user: User, allowsLinks = false): string | un
 
 export const isReadableByOthers = ({ mode }: Info, user: User): boolean => user !== undefined && (mode & 0o044) !== 0
 
-/** Whether the group or everybody may read, write or execute a file. */
-export const isOpenToOthers = ({ mode }: Info): boolean => (mode & 0o077) !== 0
+/**
+ * Whether the group or everybody may read, write or execute a file. A file of root that a group may read is how Kubernetes and systemd
+ * give it to this user alone: by a group of its own, or by an access list, of which the mode of the group is the mask.
+ */
+export const isOpenToOthers = (info: Info, user: User): boolean => {
+  const open = info.mode & 0o077
+  const isGiven = user !== root && Option.contains(info.uid, root) && open === 0o040
+  return open !== 0 && !isGiven
+}

@@ -21,14 +21,17 @@ export interface Options extends Pick<EventOutput.Options, "json" | "quiet" | "n
 /** What is reported before the events of a run: that it was submitted, and what was left out. */
 export type Introduce = (output: EventOutput.EventOutput) => Effect.Effect<void>
 
-/** The quota of the runners, which the progress shows. */
-const quotaOf = (tenant: Tenants.Tenant) =>
-  Quota.layer({
-    owner: NodeLiveResponse.quotaOwner({
-      endpoint: Tenants.cloudOf(tenant).base,
-      owner: Collector.quotaOwner(tenant),
-    }),
-  }).pipe(Layer.provide(PgQuotaStore.layer))
+/** The quota of the runners, which the progress shows. Nobody calls the API of a tenant that was removed, or can't be read. */
+const quotaOf = Effect.fnUntraced(function* ({ tenant: id }: ClusterRun) {
+  const { get } = yield* Tenants.Tenants
+  const owner = yield* get(id).pipe(
+    Effect.map((tenant) =>
+      NodeLiveResponse.quotaOwner({ endpoint: Tenants.cloudOf(tenant).base, owner: Collector.quotaOwner(tenant) }),
+    ),
+    Effect.catchTag("TenantError", () => Effect.succeed(`tenant ${id}`)),
+  )
+  return Quota.layer({ owner }).pipe(Layer.provide(PgQuotaStore.layer))
+})
 
 const reportTo = (output: EventOutput.EventOutput) => (event: RunEvent) => {
   if ("session" in event) return output.reportFleetEvent(event.session)
@@ -56,6 +59,5 @@ export const watch = Effect.fnUntraced(function* (
   options: Options,
   introduce: Introduce = () => Effect.void,
 ) {
-  const tenant = yield* Tenants.Tenants.use(({ get }) => get(run.tenant))
-  yield* Effect.provide(show(run, options, introduce), quotaOf(tenant))
+  yield* Effect.provide(show(run, options, introduce), yield* quotaOf(run))
 })

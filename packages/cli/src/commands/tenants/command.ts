@@ -123,7 +123,7 @@ const remove = Command.make(
   }),
 ).pipe(
   Command.withDescription(
-    "Remove tenants from the registry. Their results and records stay: the collection of a tenant that is added again resumes from them.",
+    "Remove tenants from the registry, and cancel their open runs. Their results and records stay: the collection of a tenant that is added again resumes from them.",
   ),
 )
 

@@ -105,11 +105,11 @@ export const set = (
       const [found] = yield* allNamed([options.tenant])
       if (found === undefined) return
       const { get, set } = yield* Tenants.Tenants
-      const changed = yield* change(found)
       // Those of before this rule may keep their name.
-      const isRenamed = changed.name !== found.name
-      if (isRenamed) yield* checkName(changed.name)
-      yield* set(found.tenant, () => changed, { distinctName: isRenamed })
+      const { name } = yield* change(found)
+      const isRenamed = name !== found.name
+      if (isRenamed) yield* checkName(name)
+      yield* set(found.tenant, change, { distinctName: isRenamed })
       yield* report([yield* get(found.tenant)], "changed", options)
     }),
   )
