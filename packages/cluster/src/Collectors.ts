@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
 import * as Outage from "./internal/outage.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
@@ -98,14 +99,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.forEach(Array.from(wanted.values()).filter(isNew), register, { discard: true })
   })
 
-  const outage = Outage.make("the registry of tenants is read again")
-  const lookOrReport = look.pipe(
-    Effect.matchEffect({
-      onFailure: ({ message }) => outage.failed(`the registry of tenants is not read: ${message}`),
-      onSuccess: () => outage.works,
-    }),
+  const reporting = Outage.reporting<DatabaseError>(
+    "the registry of tenants is read again",
+    ({ message }) => `the registry of tenants is not read: ${message}`,
   )
-  yield* Background.repeat("the reading of the registry", lookOrReport, pollEvery)
+  yield* Background.repeat("the reading of the registry", reporting(look), pollEvery)
   const service: Service = {
     tenants: Effect.sync(() => Array.from(registered.values(), ({ tenant }) => tenant)),
     running: Effect.sync(() => Array.from(running)),

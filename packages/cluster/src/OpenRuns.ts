@@ -61,7 +61,6 @@ export const layer: Layer.Layer<OpenRuns, never, Database> = Layer.effect(
       (sql) => sql`select run::text as run, tenant::text as tenant, is_cancelling as "isCancelling"
         from live_response.cluster_runs where state in ('queued', 'running') order by at, run`,
     ).pipe(Effect.flatMap(decode))
-    const outage = Outage.make("the runs that wait are read again")
     const refresh = read.pipe(
       Effect.flatMap((rows) =>
         SubscriptionRef.set(
@@ -69,10 +68,10 @@ export const layer: Layer.Layer<OpenRuns, never, Database> = Layer.effect(
           Map.groupBy(rows, ({ tenant }) => tenant),
         ),
       ),
-      Effect.matchEffect({
-        onFailure: ({ message }) => outage.failed(`the runs that wait are not read: ${message}`),
-        onSuccess: () => outage.works,
-      }),
+      Outage.reporting(
+        "the runs that wait are read again",
+        ({ message }) => `the runs that wait are not read: ${message}`,
+      ),
     )
     yield* Background.repeat("the reading of the runs that wait", refresh, "2 seconds")
     return {

@@ -141,7 +141,10 @@ const makeLooks = Effect.gen(function* () {
   const { patiently } = yield* Database
   const looks = new Map<TenantId, Look>()
   const failures = new Map<TenantId, Failing>()
-  const outage = Outage.make("the times of searches are written again")
+  const reporting = Outage.reporting<DatabaseError>(
+    "the times of searches are written again",
+    ({ message }) => `the times of searches are not written: ${message}`,
+  )
 
   const flush = Effect.suspend(() => {
     if (looks.size === 0) return Effect.void
@@ -158,12 +161,7 @@ const makeLooks = Effect.gen(function* () {
             ${`{${clears.join(",")}}`}::boolean[]) as n (tenant, epoch, clears)
           join live_response.tenant_status e using (tenant)) l
         where s.tenant = l.tenant and s.epoch = l.epoch`,
-    ).pipe(
-      Effect.matchEffect({
-        onFailure: ({ message }) => outage.failed(`the times of searches are not written: ${message}`),
-        onSuccess: () => outage.works,
-      }),
-    )
+    ).pipe(reporting)
   })
   yield* Background.repeat("the record of searches", flush, flushEvery)
   return {

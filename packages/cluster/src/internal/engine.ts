@@ -84,17 +84,13 @@ export interface Engine {
  * Marks those that are gone, and reports that PostgreSQL refuses it: then it refuses the records of this runner too, without which the
  * engine gives it no work, and the engine's own log does not show. A database that is away is reported by `Database`.
  */
-const markGoneOrReport = (sql: SqlClient.SqlClient, describe: (error: SqlError) => DatabaseError) => {
-  const outage = Outage.make("PostgreSQL accepts again that this runner gets work")
-  return markGone(sql).pipe(
+const markGoneOrReport = (sql: SqlClient.SqlClient, describe: (error: SqlError) => DatabaseError) =>
+  markGone(sql).pipe(
     Effect.mapError(describe),
-    Effect.matchEffect({
-      onFailure: ({ isRetryable, message }) =>
-        isRetryable ? Effect.void : outage.failed(`${message}; until then this runner gets no work`),
-      onSuccess: () => outage.works,
-    }),
+    Outage.reporting("PostgreSQL accepts again that this runner gets work", ({ isRetryable, message }) =>
+      isRetryable ? undefined : `${message}; until then this runner gets no work`,
+    ),
   )
-}
 
 /** Joins the cluster as `runner`, a name that no other process ever has. */
 export const join = Effect.fnUntraced(function* (

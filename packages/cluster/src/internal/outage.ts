@@ -26,3 +26,21 @@ export const make = (again: string): Outage => {
     }),
   }
 }
+
+/**
+ * Runs an effect that is tried again and again, and reports its failures. `describe` is the line for one, or undefined where something
+ * else reports it.
+ */
+export const reporting = <E>(
+  again: string,
+  describe: (error: E) => string | undefined,
+): (<A, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<void, never, R>) => {
+  const { failed, works } = make(again)
+  return Effect.matchEffect({
+    onFailure: (error) => {
+      const message = describe(error)
+      return message === undefined ? Effect.void : failed(message)
+    },
+    onSuccess: () => works,
+  })
+}
