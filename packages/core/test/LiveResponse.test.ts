@@ -105,19 +105,19 @@ const layerOver = (
     ),
   )
 
-/** Completes a result in a second, as a slow disk does. */
-const flushing = Layer.merge(
+/** A store in memory whose writers do some things otherwise. */
+const writing = (change: (writer: ResultStore.ResultWriter) => Partial<ResultStore.ResultWriter>) =>
   Layer.effect(
     ResultStore.ResultStore,
     Effect.map(ResultStore.ResultStore, (store) => ({
       ...store,
-      open: (ref: ResultRefs.ResultRef) =>
-        Effect.map(store.open(ref), (writer) => ({
-          ...writer,
-          complete: Effect.uninterruptible(Effect.delay(writer.complete, "1 second")),
-        })),
+      open: (ref: ResultRefs.ResultRef) => Effect.map(store.open(ref), (writer) => ({ ...writer, ...change(writer) })),
     })),
-  ).pipe(Layer.provide(ResultStore.layerMemory)),
+  ).pipe(Layer.provide(ResultStore.layerMemory))
+
+/** Completes a result in a second, as a slow disk does. */
+const flushing = Layer.merge(
+  writing(({ complete }) => ({ complete: Effect.uninterruptible(Effect.delay(complete, "1 second")) })),
   Manifest.layerMemory,
 )
 
@@ -262,17 +262,9 @@ describe("LiveResponse.saveAll", () => {
   )
 
   it.effect("fails if the store names a result as the manifest can't find it", () => {
-    const renaming = Layer.effect(
-      ResultStore.ResultStore,
-      Effect.map(ResultStore.ResultStore, (store) => ({
-        ...store,
-        open: (ref: ResultRefs.ResultRef) =>
-          Effect.map(store.open(ref), (writer) => ({
-            ...writer,
-            complete: Effect.map(writer.complete, (stored) => ({ ...stored, path: "elsewhere/0.bin" })),
-          })),
-      })),
-    ).pipe(Layer.provide(ResultStore.layerMemory))
+    const renaming = writing(({ complete }) => ({
+      complete: Effect.map(complete, (stored) => ({ ...stored, path: "elsewhere/0.bin" })),
+    }))
     return Effect.gen(function* () {
       yield* add(exampleRef, { content: utf8("hello") })
       const { save } = yield* LiveResponse.LiveResponse
@@ -820,17 +812,7 @@ describe("LiveResponse.saveAll", () => {
 
 describe("LiveResponse.saveAll over the API", () => {
   /** A store that is slow. */
-  const slow = Layer.effect(
-    ResultStore.ResultStore,
-    Effect.map(ResultStore.ResultStore, (store) => ({
-      ...store,
-      open: (ref: ResultRefs.ResultRef) =>
-        Effect.map(store.open(ref), (writer) => ({
-          ...writer,
-          write: (chunk: ResultChunk) => Effect.delay(writer.write(chunk), "20 minutes"),
-        })),
-    })),
-  ).pipe(Layer.provide(ResultStore.layerMemory))
+  const slow = writing(({ write }) => ({ write: (chunk: ResultChunk) => Effect.delay(write(chunk), "20 minutes") }))
 
   it.effect("requests a link only when its download can start, so no link expires unused", () =>
     Effect.gen(function* () {
