@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -10,7 +11,6 @@ import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Database from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
@@ -81,7 +81,7 @@ export class Cluster extends Context.Service<Cluster, Service>()("@live-response
 
 class Connections extends Context.Service<
   Connections,
-  { readonly client: SqlClient.SqlClient; readonly fromSqlError: (error: SqlError) => DatabaseError }
+  { readonly client: PgClient; readonly fromSqlError: (error: SqlError) => DatabaseError }
 >()("@live-response/cluster/Cluster/Connections") {}
 
 const restart = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(Schedule.jittered)

@@ -4,9 +4,11 @@
  * Of it, only singletons are used. Runners have no port: each holds locks in PostgreSQL, which decide who runs what, and is alive as
  * long as PostgreSQL has a connection with its name.
  */
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as MessageStorage from "effect/cluster/MessageStorage"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerHealth from "effect/cluster/RunnerHealth"
+import * as RunnerStorage from "effect/cluster/RunnerStorage"
 import * as Runners from "effect/cluster/Runners"
 import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
@@ -21,7 +23,9 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { DatabaseError } from "../DatabaseError.ts"
 import * as Background from "./background.ts"
 import * as EngineLog from "./engineLog.ts"
+import { acquireSoon } from "./handOver.ts"
 import * as Outage from "./outage.ts"
+import * as RunnerChanges from "./runnerChanges.ts"
 import { applicationName, lockExpiration } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
@@ -38,11 +42,34 @@ export const migrate = (sql: SqlClient.SqlClient): Effect.Effect<void> =>
 const timing = {
   shardLockExpiration: lockExpiration,
   shardLockRefreshInterval: "5 seconds",
-  refreshAssignmentsInterval: "1 second",
+  // What it repeats waits by itself: {@link promptly}.
+  refreshAssignmentsInterval: 0,
   runnerHealthCheckInterval: "3 seconds",
   entityMessagePollInterval: "2 seconds",
   entityTerminationTimeout: "10 seconds",
 } as const
+
+/**
+ * The engine's storage, from which a runner learns at once that another one has come or gone, and gets its locks as soon as they are
+ * released. The engine looks every second for each of the two.
+ */
+const promptly = (changes: RunnerChanges.RunnerChanges, isLeaving: () => boolean) =>
+  Layer.effect(
+    RunnerStorage.RunnerStorage,
+    Effect.map(RunnerStorage.RunnerStorage, (storage) =>
+      RunnerStorage.RunnerStorage.of({
+        ...storage,
+        getRunners: Effect.andThen(changes.next, storage.getRunners),
+        register: (runner, healthy) => Effect.tap(storage.register(runner, healthy), changes.notify),
+        unregister: (address) => Effect.tap(storage.unregister(address), changes.notify),
+        setRunnerHealth: (address, healthy) => Effect.tap(storage.setRunnerHealth(address, healthy), changes.notify),
+        acquire: (address, shards) => {
+          const wanted = Array.from(shards)
+          return acquireSoon(storage.acquire(address, wanted), wanted.length, isLeaving)
+        },
+      }),
+    ),
+  )
 
 const health = Layer.effect(
   RunnerHealth.RunnerHealth,
@@ -66,8 +93,9 @@ const health = Layer.effect(
  * checks again, which was measured to take 15 seconds. Therefore each runner checks the others.
  */
 const markGone = (sql: SqlClient.SqlClient) =>
-  sql`update live_response.engine_runners r set healthy = false where healthy and not exists (
-    select 1 from pg_stat_activity where application_name = ${applicationName("")} || split_part(r.address, ':', 1))`
+  sql`with gone as (update live_response.engine_runners r set healthy = false where healthy and not exists (
+    select 1 from pg_stat_activity where application_name = ${applicationName("")} || split_part(r.address, ':', 1)) returning 1)
+    select pg_notify(${RunnerChanges.channel}, '') from gone`
 
 export interface Engine {
   /** Runs the effect on one runner at a time, until the scope closes. It is not run again after it ends, in whatever way. */
@@ -94,14 +122,17 @@ const markGoneOrReport = (sql: SqlClient.SqlClient, describe: (error: SqlError) 
 
 /** Joins the cluster as `runner`, a name that no other process ever has. */
 export const join = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
+  sql: PgClient,
   runner: string,
   describe: (error: SqlError) => DatabaseError,
 ) {
+  let isLeaving = false
+  const changes = yield* RunnerChanges.make(sql)
   const config = ShardingConfig.layer({ ...timing, runnerAddress: Option.some(RunnerAddress.make(runner, 1)) })
   const layer = Sharding.layer.pipe(
     Layer.provide([Runners.layerNoop, health]),
     Layer.provide(MessageStorage.layerNoop),
+    Layer.provide(promptly(changes, () => isLeaving)),
     Layer.provide(SqlRunnerStorage.layerStorage({ prefix })),
     Layer.provide([config, Layer.succeed(SqlClient.SqlClient, sql)]),
   )
@@ -118,7 +149,10 @@ export const join = Effect.fnUntraced(function* (
   )
   const engine: Engine = {
     register: (name, effect) => Effect.flatMap(EngineLog.asProgram(effect), (run) => registerSingleton(name, run)),
-    leave: Scope.close(scope, Exit.void),
+    leave: Effect.suspend(() => {
+      isLeaving = true
+      return Scope.close(scope, Exit.void)
+    }),
   }
   return engine
 })

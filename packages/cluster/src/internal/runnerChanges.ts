@@ -1,0 +1,40 @@
+/**
+ * Runners tell each other when one of them comes or goes, by `NOTIFY` of PostgreSQL, so that work moves at once. It is a hint: what is
+ * missed is seen by looking, a second later.
+ */
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Background from "./background.ts"
+
+/** Of the whole database, whatever its schemas. */
+export const channel = "live_response_runners"
+
+export interface RunnerChanges {
+  /** Tells all runners, this one included. */
+  readonly notify: Effect.Effect<void>
+
+  /** Waits for a change since the last call, a second at most. */
+  readonly next: Effect.Effect<void>
+}
+
+/** Listens on a connection of its own. */
+export const make = Effect.fnUntraced(function* (
+  client: PgClient,
+): Effect.fn.Return<RunnerChanges, never, Scope.Scope> {
+  const changed = Latch.makeUnsafe(true)
+  const listen = Effect.gen(function* () {
+    const told = yield* client.listen(channel)
+    // What was told while nobody listened.
+    yield* changed.open
+    return yield* Effect.forever(Effect.andThen(Queue.take(told), changed.open))
+  }).pipe(Effect.scoped, Effect.ignore)
+  yield* Background.repeat("listening to other runners", listen, "5 seconds")
+  return {
+    // Open here too, should nobody be listening.
+    notify: Effect.andThen(changed.open, Effect.ignore(client.notify(channel, ""))),
+    next: changed.await.pipe(Effect.timeoutOption("1 second"), Effect.andThen(changed.close), Effect.asVoid),
+  }
+})
