@@ -1,5 +1,5 @@
 /**
- * Runners tell each other when one of them comes or goes, by `NOTIFY` of PostgreSQL, so that work moves at once. It is a hint: what is
+ * Runners notify each other when one of them comes or goes, by `NOTIFY` of PostgreSQL, so that work moves at once. It is a hint: what is
  * missed is seen by looking, a second later.
  */
 import type { PgClient } from "@effect/sql-pg/PgClient"
@@ -13,7 +13,7 @@ import * as Background from "./background.ts"
 export const channel = "live_response_runners"
 
 export interface RunnerChanges {
-  /** Tells all runners, this one included. */
+  /** Notifies all runners, this one included. */
   readonly notify: Effect.Effect<void>
 
   /** Waits for a change since the last call, a second at most. */
@@ -26,10 +26,10 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RunnerChanges, never, Scope.Scope> {
   const changed = Latch.makeUnsafe(true)
   const listen = Effect.gen(function* () {
-    const told = yield* client.listen(channel)
-    // What was told while nobody listened.
+    const notifications = yield* client.listen(channel)
+    // What came while nobody listened.
     yield* changed.open
-    return yield* Effect.forever(Effect.andThen(Queue.take(told), changed.open))
+    return yield* Effect.forever(Effect.andThen(Queue.take(notifications), changed.open))
   }).pipe(Effect.scoped, Effect.ignore)
   yield* Background.repeat("listening to other runners", listen, "5 seconds")
   return {
