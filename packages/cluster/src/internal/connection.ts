@@ -49,6 +49,8 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     maxConnections: options.maxConnections ?? 5,
     applicationName: options.applicationName ?? "live-response",
     connectTimeout: timeout,
+    // One that only listens would not notice that a firewall has forgotten it.
+    keepAlive: "30 seconds",
     startupParameters: {
       statement_timeout: String(Math.ceil(Duration.toMillis(timeout))),
       // The engine keeps times without a zone: with another one, a runner takes those that are alive for dead, or the reverse.
