@@ -58,8 +58,8 @@ const insertResults = ({ results, tenants }: Amounts, from: number, to: number) 
 
 const session = Schema.encodeSync(Schema.fromJsonString(Session))(other)
 
-/** A run of the first tenant that has finished, without events. */
-export const runOfQueries = Schema.decodeSync(ClusterRun.RunId)(uuidOf(`run 100${tenantAt(0)}`))
+/** A run of the first tenant that has finished, without events. The retention does not remove it yet. */
+export const runOfQueries = Schema.decodeSync(ClusterRun.RunId)(uuidOf(`run 50${tenantAt(0)}`))
 
 const others = ({ calls, tenants }: Amounts): ReadonlyArray<string> => [
   `insert into live_response.tenants (tenant, name, epoch, storage_prefix)
