@@ -7,6 +7,7 @@ import type * as Cloud from "@live-response/core/Cloud"
 import type { Credential } from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
+import * as StoreError from "@live-response/core/StoreError"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -77,7 +78,7 @@ const noFederatedToken = missing(
 /** A secret, without the white space around it. */
 const readSecret = Effect.fnUntraced(function* (path: string) {
   const secret = yield* Effect.mapError(SecretFile.read(path), (error) =>
-    missing(`can't read ${path} (${SecretFile.why(error)}); mount it there, or name another file with tenants set`),
+    missing(`can't read ${path} (${StoreError.describe(error)}); mount it there, or name another file with tenants set`),
   )
   return secret === "" ? yield* missing(`${path} is empty; it must hold the secret of the app`) : Redacted.make(secret)
 })
