@@ -16,7 +16,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
 import type { Page } from "playwright-core"
-import { once } from "../../core/test/support/once.ts"
+import { sharedLayer } from "../../core/test/support/sharedLayer.ts"
 import * as LiveAccess from "../src/commands/report/liveAccess.ts"
 import * as LiveHealth from "../src/commands/report/liveHealth.ts"
 import * as Browser from "./support/Browser.ts"
@@ -90,7 +90,7 @@ const isQuiet = (): boolean => (loadavg()[0] ?? 0) < availableParallelism()
 
 const step = <A>(body: () => Promise<A>) => Effect.promise(body)
 
-const chromium = once(Browser.Chromium.layer)
+const chromium = sharedLayer(Browser.Chromium.layer)
 
 /** Answers all that a page asks for as a proxy does whose collector is gone. Counts what is asked. */
 const loseCollector = Effect.fnUntraced(function* (page: Page, address: string) {
