@@ -7,6 +7,7 @@ import { availableParallelism, loadavg } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import type * as Simulator from "@live-response/core/testing/Simulator"
+import { freePort } from "@live-response/node/testing/FreePort"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -67,12 +68,14 @@ const addressOf = Effect.fnUntraced(function* (running: Cli.Running) {
   return find() ?? ""
 })
 
-/** A collector that serves its page, with one result. The variables are added to its own. */
+/**
+ * A collector that serves its page, with one result, on a port where the test may start it again. The variables are added to its own.
+ */
 const collecting = Effect.fnUntraced(function* (variables: Readonly<Record<string, string>> = {}) {
   const { env, simulator } = yield* ServedSimulator.serve()
   yield* put(simulator, 1)
   const box = yield* Cli.sandbox
-  const running = yield* box.start(follow({ ...env, ...variables }, "127.0.0.1:0"))
+  const running = yield* box.start(follow({ ...env, ...variables }, `127.0.0.1:${yield* freePort}`))
   return { address: yield* addressOf(running), box, env, running, simulator }
 })
 
