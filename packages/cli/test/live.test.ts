@@ -7,6 +7,7 @@ import { availableParallelism, loadavg } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
 import type * as Simulator from "@live-response/core/testing/Simulator"
+import { freePort } from "@live-response/node/testing/FreePort"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -16,7 +17,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
 import type { Page } from "playwright-core"
-import { once } from "../../core/test/support/once.ts"
+import { sharedLayer } from "../../core/test/support/sharedLayer.ts"
 import * as LiveAccess from "../src/commands/report/liveAccess.ts"
 import * as LiveHealth from "../src/commands/report/liveHealth.ts"
 import * as Browser from "./support/Browser.ts"
@@ -67,12 +68,14 @@ const addressOf = Effect.fnUntraced(function* (running: Cli.Running) {
   return find() ?? ""
 })
 
-/** A collector that serves its page, with one result. The variables are added to its own. */
+/**
+ * A collector that serves its page, with one result, on a port where the test may start it again. The variables are added to its own.
+ */
 const collecting = Effect.fnUntraced(function* (variables: Readonly<Record<string, string>> = {}) {
   const { env, simulator } = yield* ServedSimulator.serve()
   yield* put(simulator, 1)
   const box = yield* Cli.sandbox
-  const running = yield* box.start(follow({ ...env, ...variables }, "127.0.0.1:0"))
+  const running = yield* box.start(follow({ ...env, ...variables }, `127.0.0.1:${yield* freePort}`))
   return { address: yield* addressOf(running), box, env, running, simulator }
 })
 
@@ -90,7 +93,7 @@ const isQuiet = (): boolean => (loadavg()[0] ?? 0) < availableParallelism()
 
 const step = <A>(body: () => Promise<A>) => Effect.promise(body)
 
-const chromium = once(Browser.Chromium.layer)
+const chromium = sharedLayer(Browser.Chromium.layer)
 
 /** Answers all that a page asks for as a proxy does whose collector is gone. Counts what is asked. */
 const loseCollector = Effect.fnUntraced(function* (page: Page, address: string) {

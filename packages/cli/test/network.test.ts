@@ -16,6 +16,9 @@ const env = { LIVE_RESPONSE_TOKEN: "a-token" }
 /** Where nobody listens. */
 const nowhere = "http://127.0.0.1:1"
 
+/** A name with an empty part, which the resolver of the system refuses without asking any name server. */
+const unknownName = "nowhere..invalid"
+
 /** Listens until the scope ends, and gives the port. */
 const listen = (server: Server) =>
   Effect.acquireRelease(
@@ -42,7 +45,7 @@ describe("a network that is down", { concurrent: true }, () => {
       const ended = yield* box.run(Cli.inOwnProcess({ args, env, patience: "50 seconds" }))
       assert.strictEqual(ended.exitCode, 1)
       assert.strictEqual(announced(ended.stderr)?.length, 3, ended.stderr)
-      assert.match(ended.stderr, /gave up after 4s: run it again when the network is back\n$/)
+      assert.match(ended.stderr, /gave up after [4-9]s: run it again when the network is back\n$/)
       const events = Cli.timeless(Cli.ndjson(ended.stdout))
       assert.deepStrictEqual(
         events.map(({ event }) => event),
@@ -60,7 +63,8 @@ describe("a network that is down", { concurrent: true }, () => {
       const ended = yield* box.run(Cli.inOwnProcess({ args, env, patience: "50 seconds" }))
       assert.strictEqual(ended.exitCode, 1)
       assert.isAtLeast(announced(ended.stderr)?.length ?? 0, 1)
-      assert.include(ended.stderr, "gave up after 2s")
+      // It waits longer where the machine has much to do.
+      assert.match(ended.stderr, /gave up after [2-9]s/)
     }).pipe(Effect.scoped),
   )
 
@@ -119,10 +123,10 @@ describe("a network that refuses connections", { concurrent: true }, () => {
   it.live("with a name that does not exist ends the command at once, with exit code 1", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
-      const args = ["download", "--endpoint", "https://nowhere.invalid", target]
+      const args = ["download", "--endpoint", `https://${unknownName}`, target]
       const ended = yield* box.run({ args, env, patience: "50 seconds" })
       assert.strictEqual(ended.exitCode, 1, ended.stderr)
-      assert.include(ended.stderr, "ENOTFOUND nowhere.invalid")
+      assert.include(ended.stderr, `ENOTFOUND ${unknownName}`)
       assert.include(ended.stderr, "check --endpoint, --cloud")
     }).pipe(Effect.scoped),
   )

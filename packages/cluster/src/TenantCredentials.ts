@@ -7,6 +7,7 @@ import type * as Cloud from "@live-response/core/Cloud"
 import type { Credential } from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
+import * as StoreError from "@live-response/core/StoreError"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -17,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import type { CredentialReference } from "./CredentialReference.ts"
+import { makeOncePerKey } from "./internal/oncePerKey.ts"
 
 /**
  * What is signed in to, and with what.
@@ -77,23 +79,22 @@ const noFederatedToken = missing(
 /** A secret, without the white space around it. */
 const readSecret = Effect.fnUntraced(function* (path: string) {
   const secret = yield* Effect.mapError(SecretFile.read(path), (error) =>
-    missing(`can't read ${path} (${SecretFile.why(error)}); mount it there, or name another file with tenants set`),
+    missing(
+      `can't read ${path} (${StoreError.describe(error)}); mount it there, or name another file with tenants set`,
+    ),
   )
   return secret === "" ? yield* missing(`${path} is empty; it must hold the secret of the app`) : Redacted.make(secret)
 })
 
 const make = Effect.fnUntraced(function* ({ directory, federatedTokenFile }: Directories) {
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-  const warned = new Set<string>()
+  const oncePerFile = makeOncePerKey<string>()
 
-  /** The file of a reference. Each start of a tenant's work asks for it, and one warning is enough. */
+  /** The file of a reference. Each start of a tenant's work asks for it. */
   const fileOf = Effect.fnUntraced(function* (name: string) {
     if (directory === undefined) return yield* noDirectory
     const path = (yield* Path.Path).join(directory, name)
-    if (warned.has(path)) return path
-    // First: tenants that have one file start together.
-    warned.add(path)
-    yield* SecretFile.warnIfShared(path)
+    yield* oncePerFile(path, SecretFile.warnIfShared(path))
     return path
   })
 

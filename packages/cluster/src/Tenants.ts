@@ -18,6 +18,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { CredentialReference } from "./CredentialReference.ts"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
+import { makeOncePerKey } from "./internal/oncePerKey.ts"
 import { rowsOf } from "./internal/rows.ts"
 
 /**
@@ -278,16 +279,16 @@ const refused = (tenant: TenantId, problem: TenantError["problem"]) => new Tenan
 const required = (tenant: TenantId, problem: TenantError["problem"]) => (rows: ReadonlyArray<unknown>) =>
   rows.length === 0 ? Effect.fail(refused(tenant, problem)) : Effect.void
 
-/** The tenants of rows, without those that can't be read. One warning is enough for each: runners read them every few seconds. */
+/** The tenants of rows, without those that can't be read. */
 const makeReadable = () => {
-  const warned = new Set<TenantId>()
-  const warn = Effect.fnUntraced(function* (tenant: TenantId) {
-    if (warned.has(tenant)) return
-    warned.add(tenant)
-    yield* Effect.logWarning(
-      `tenant ${tenant} is left out: its settings in the registry can't be read; add it again with new ones`,
+  const oncePerTenant = makeOncePerKey<TenantId>()
+  const warn = (tenant: TenantId) =>
+    oncePerTenant(
+      tenant,
+      Effect.logWarning(
+        `tenant ${tenant} is left out: its settings in the registry can't be read; add it again with new ones`,
+      ),
     )
-  })
   return (rows: ReadonlyArray<unknown>) =>
     Effect.forEach(rows, (row) =>
       Effect.matchEffect(decodeRow(row), {

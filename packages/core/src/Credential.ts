@@ -18,6 +18,7 @@ import * as TokenRenewal from "./internal/tokenRenewal.ts"
 import { only } from "./internal/scheduleCombinators.ts"
 import { type Settings, Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
+import * as StoreError from "./StoreError.ts"
 
 /**
  * Provides and renews bearer tokens.
@@ -109,7 +110,7 @@ export const layerTokenFile = (path: string): Layer.Layer<Credential, never, Fil
         token: SecretFile.read(path).pipe(
           Effect.provideService(FileSystem.FileSystem, fs),
           Effect.mapError((error) =>
-            missing(`can't read the token file ${SecretFile.nameOf(path)} (${SecretFile.why(error)})`),
+            missing(`can't read the token file ${SecretFile.nameOf(path)} (${StoreError.describe(error)})`),
           ),
           Effect.filterOrFail(
             (text) => text !== "",

@@ -11,7 +11,6 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { cachedByKey } from "./internal/cachedByKey.ts"
@@ -19,6 +18,7 @@ import { coalesced } from "./internal/coalesced.ts"
 import * as PermitDispenser from "./internal/permitDispenser.ts"
 import * as QuotaMetrics from "./internal/quotaMetrics.ts"
 import { only } from "./internal/scheduleCombinators.ts"
+import * as NumberText from "./NumberText.ts"
 import * as QuotaRule from "./QuotaRule.ts"
 import { type CallLog, type Permit, QuotaStore, untilItAnswers } from "./QuotaStore.ts"
 import type { QuotaFull, QuotaStoreError } from "./QuotaStoreError.ts"
@@ -353,10 +353,11 @@ export const layer = (options?: Options): Layer.Layer<Quota, QuotaStoreError, Qu
     }),
   )
 
-/** Whatever is wrong with it, the error is the same sentence for people. */
-const Limit = Schema.String.check(
-  Schema.isPattern(/^(?:1000000|[1-9]\d{0,5})$/, { expected: "a whole number from 1 to 1,000,000" }),
-).pipe(Schema.decodeTo(Schema.FiniteFromString))
+const Limit = NumberText.fromString({
+  minimum: 1,
+  maximum: 1_000_000,
+  expected: "a whole number from 1 to 1,000,000",
+})
 
 const limit = (name: string) => Config.schema(Limit, name).pipe(Config.withDefault(undefined))
 

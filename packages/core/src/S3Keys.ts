@@ -21,6 +21,7 @@ import * as Http from "./internal/httpExchange.ts"
 import { elementOf, unescapeXml } from "./internal/objectRequest.ts"
 import type { KeySource } from "./S3ObjectStore.ts"
 import * as SecretFile from "./SecretFile.ts"
+import * as StoreError from "./StoreError.ts"
 import { Timing } from "./Timing.ts"
 
 /** Keys as the one text that a credential caches and renews. */
@@ -52,7 +53,7 @@ const longestAnswer = 64 * 1024
 /** Reads the token that another program renews. */
 const readToken = (path: string) =>
   Effect.mapError(SecretFile.read(path), (error) =>
-    missing(`can't read ${SecretFile.nameOf(path)} (${SecretFile.why(error)})`),
+    missing(`can't read ${SecretFile.nameOf(path)} (${StoreError.describe(error)})`),
   )
 
 interface Exchange {

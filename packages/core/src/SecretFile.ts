@@ -69,23 +69,6 @@ export const warnIfShared = Effect.fnUntraced(function* (
   yield* Effect.logWarning(`${path} holds a secret, and others on this machine may open it: chmod 600 ${path}`)
 })
 
-const whys: Readonly<Record<string, string>> = {
-  BadResource: "a part of its path is not a directory",
-  InvalidData: "it is not a regular file",
-  NotFound: "there is no such file",
-  PermissionDenied: "permission denied",
-}
-
-/**
- * Why a file can't be read, for a message: in words for what happens often, or else the error of the system.
- *
- * @since 0.1.0
- * @category reading
- */
-export const why = ({ reason }: PlatformError.PlatformError): string =>
-  // What the system says ends with the path.
-  whys[reason._tag] ?? (reason.cause instanceof Error ? reason.cause.message.replace(/, \w+ '.*/s, "") : reason._tag)
-
 /**
  * The path of such a file, for a message. Who confuses the variable of a secret with that of its file has the secret here, so a
  * name that looks like one is not shown.

@@ -146,3 +146,22 @@ export const fromPlatformError =
     if (problem !== undefined) return new StoreError({ path, problem, detail })
     return new StoreError({ path, problem: "Failed", detail: `${detail}; check the disk, or choose another directory` })
   }
+
+const descriptions: Readonly<Record<string, string>> = {
+  BadResource: "a part of its path is not a directory",
+  InvalidData: "it is not a regular file",
+  NotFound: "there is no such file",
+  PermissionDenied: "permission denied",
+}
+
+/**
+ * Why a file operation failed, for a message that has its own next step: in words for what happens often, or else the error of the
+ * system. It does not name the path.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const describe = ({ reason }: PlatformError.PlatformError): string =>
+  // What the system says ends with the path.
+  descriptions[reason._tag] ??
+  (reason.cause instanceof Error ? reason.cause.message.replace(/, \w+ '.*/s, "") : reason._tag)

@@ -544,3 +544,12 @@ describe("StoreError.fromPlatformError", () => {
     }),
   )
 })
+
+describe("StoreError.describe", () => {
+  // The name of a file may be a secret, where somebody confused the variables of both.
+  it("does not name the file, which the system does", () => {
+    const cause = new Error("ENAMETOOLONG: name too long, stat 'eyJ0eXAi'")
+    const error = PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "stat", cause })
+    assert.strictEqual(StoreError.describe(error), "ENAMETOOLONG: name too long")
+  })
+})

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Fleet, metrics, type RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
-import { DefenderApi } from "@live-response/core/DefenderApi"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as ResultRef from "@live-response/core/ResultRef"
 import * as Session from "@live-response/core/Session"
@@ -15,6 +14,7 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { earliestEnd, machineAt, machineIds, machines } from "./support/fleets.ts"
+import { oneEach, sessionsOf } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
@@ -63,20 +63,6 @@ const only = <K extends FleetEvent["event"]>(
   kind: K,
 ) => events.flatMap(({ at, event }) => (is(kind)(event) ? [{ ...event, at }] : []))
 
-/** How many sessions each machine has had, according to the service. */
-const sessionsOf = Effect.gen(function* () {
-  const api = yield* DefenderApi
-  const counts: Record<string, number> = {}
-  yield* Stream.runForEach(api.list(), ({ machineId = "", requestorComment }) =>
-    Effect.sync(() => {
-      if (requestorComment?.startsWith("case") === true) counts[machineId] = (counts[machineId] ?? 0) + 1
-    }),
-  )
-  return counts
-})
-
-const once = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [machineAt(n), 1]))
-
 const over = (options: Simulator.Options) => Effect.provide(LiveResponseTest.layer(options))
 
 describe("Fleet.run", () => {
@@ -106,7 +92,7 @@ describe("Fleet.run", () => {
       assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
       assert.deepStrictEqual(events.at(-1)?.event.event, "sessions")
       assert.strictEqual(saved.length, 3)
-      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(3))
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), oneEach(3))
     }).pipe(over({ machines: machines(3) })),
   )
 
@@ -118,7 +104,7 @@ describe("Fleet.run", () => {
       const { ended, sessions } = kinds(second.events)
       assert.deepStrictEqual({ ended, sessions }, { ended: 30, sessions: 1 })
       assert.strictEqual(new Set([...first.saved, ...second.saved]).size, 30)
-      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(30))
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), oneEach(30))
     }).pipe(over({ machines: machines(30) })),
   )
 
@@ -142,7 +128,7 @@ describe("Fleet.run", () => {
         "2 days",
       )
       assert.isAtLeast(other ?? 0, 200)
-      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(200))
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), oneEach(200))
     }).pipe(over({ machines: machines(200) })),
   )
 
@@ -188,7 +174,7 @@ describe("Fleet.run", () => {
       const second = yield* inVirtualTime(collect(machineIds(15)))
       assert.strictEqual(only(second.events, "started").filter(({ as }) => as === "resumed").length, 10)
       assert.strictEqual(only(second.events, "ended").length, 15)
-      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(15))
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), oneEach(15))
     }).pipe(over({ machines: machines(15), commandTime: "1 minute" })),
   )
 
@@ -210,7 +196,7 @@ describe("Fleet.run", () => {
           .sort(),
         ["new", "new", "resumed", "resumed"],
       )
-      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), once(4))
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), oneEach(4))
     }).pipe(
       over({
         machines: machines(4),
@@ -326,7 +312,7 @@ describe("Fleet.run", () => {
           .sort(),
         [false, true],
       )
-      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), { ...once(2), [machineAt(0)]: 2 })
+      assert.deepStrictEqual(yield* inVirtualTime(sessionsOf), { ...oneEach(2), [machineAt(0)]: 2 })
     }).pipe(over({ machines: machines(2, (n) => (n === 0 ? { scriptError: "no" } : {})) })),
   )
 

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import { machineIds, machines } from "./support/fleets.ts"
 import {
   kinds,
-  once,
+  oneEach,
   overService,
   program,
   refusal,
@@ -39,7 +39,7 @@ describe("Fleet.run with cancelBlocking", () => {
       assert.deepStrictEqual(kinds(events), { cancelled: 1, started: 3, ended: 3, sessions: 1 })
       assert.deepInclude(events.at(-1), { succeeded: 3, failed: 0, notStarted: 0 })
       assert.deepStrictEqual(yield* othersOf, ["Cancelled"])
-      assert.deepStrictEqual(yield* sessionsOf, once(3))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(3))
     }).pipe(overService({ machines: machines(3, (n) => (n === 1 ? { busy: "2 hours" } : {})), visibleAfter: 0 })),
   )
 
@@ -55,7 +55,7 @@ describe("Fleet.run with cancelBlocking", () => {
       yield* inVirtualTime(Effect.timeout(Stream.runForEach(one, readOther), "1 day"), "2 days")
       assert.isAtLeast(other ?? 0, 100)
       assert.deepStrictEqual(new Set(yield* othersOf), new Set(["Cancelled"]))
-      assert.deepStrictEqual(yield* sessionsOf, once(100))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(100))
     }).pipe(
       Effect.provide(
         program(() => ({})),
@@ -72,7 +72,7 @@ describe("Fleet.run with cancelBlocking", () => {
       const events = yield* inVirtualTime(run(weather, machineIds(1), cancelBlocking), "3 hours")
       assert.deepStrictEqual(kinds(events), { cancelled: 1, started: 1, ended: 1, sessions: 1 })
       assert.deepStrictEqual(yield* othersOf, ["Cancelled"])
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1, () => ({ busy: "2 hours" })), visibleAfter: 0 })),
   )
 
@@ -92,7 +92,7 @@ describe("Fleet.run with cancelBlocking", () => {
       const twice = ({ kind }: Sent): Weather => (kind === "run" ? { isRepeated: true } : {})
       const events = yield* inVirtualTime(run(twice, machineIds(1), cancelBlocking), "1 hour")
       assert.deepStrictEqual(kinds(events), { started: 1, ended: 1, sessions: 1 })
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1), commandTime: "10 minutes", visibleAfter: 0 })),
   )
 })

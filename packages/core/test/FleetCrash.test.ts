@@ -17,7 +17,7 @@ import { machineIds, machines } from "./support/fleets.ts"
 import {
   kinds,
   mostAtOnce,
-  once,
+  oneEach,
   overService,
   page,
   program,
@@ -72,7 +72,7 @@ describe("Fleet.run that is killed repeatedly", () => {
             } while (kinds(events)["ended"] !== ids.length)
           }),
         )
-        assert.deepStrictEqual(yield* sessionsOf, once(20))
+        assert.deepStrictEqual(yield* sessionsOf, oneEach(20))
         const summary = events.at(-1)
         assert.deepInclude(summary, { event: "sessions", succeeded: 20, failed: 0, unfinished: 0, notStarted: 0 })
         const ended = new Set(events.flatMap((event) => (event.event === "ended" ? [event.machineId] : [])))
@@ -112,7 +112,7 @@ describe("Fleet.run with a power cut in the middle of a journal line", () => {
             "1 hour",
           )
           assert.strictEqual(kinds(events)["ended"], count, `power cut after ${space} bytes`)
-          assert.deepStrictEqual(yield* sessionsOf, once(count), `power cut after ${space} bytes`)
+          assert.deepStrictEqual(yield* sessionsOf, oneEach(count), `power cut after ${space} bytes`)
         }).pipe(overService({ machines: machines(count), commandTime: "3 seconds" }))
       }
     }),
@@ -135,7 +135,7 @@ describe("Fleet.run over a service that fails", () => {
       const roll = seededRandom(7)
       const events = yield* inVirtualTime(run(storm(roll), machineIds(40), { sessions: 4 }))
       assert.strictEqual(kinds(events)["ended"], 40)
-      assert.deepStrictEqual(yield* sessionsOf, once(40))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(40))
       assert.isAtMost(yield* mostAtOnce, 4)
       // The service itself allows more.
     }).pipe(overService({ machines: machines(40), commandTime: "50 seconds", sessions: 1000 })),
@@ -174,7 +174,7 @@ describe("Fleet.run over a service that fails", () => {
         assert.deepInclude(events.at(-1), { event: "sessions", started: 0, notStarted: 10 })
         const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
         assert.strictEqual(kinds(next)["ended"], 30)
-        assert.deepStrictEqual(yield* sessionsOf, once(30))
+        assert.deepStrictEqual(yield* sessionsOf, oneEach(30))
       }).pipe(overService({ machines: machines(30) })),
   )
 
@@ -202,7 +202,7 @@ describe("Fleet.run over a service that fails", () => {
       assert.deepInclude(events.at(-1), { event: "sessions", started, succeeded })
       const next = yield* inVirtualTime(run(() => ({}), machineIds(30)))
       assert.strictEqual(kinds(next)["ended"], 30)
-      assert.deepStrictEqual(yield* sessionsOf, once(30))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(30))
     }).pipe(overService({ machines: machines(30), commandTime: "25 seconds" })),
   )
 
@@ -251,7 +251,7 @@ describe("Fleet.run over a service that fails", () => {
       const lost = yield* until(minute, "run", { answer: "no connection" })
       const events = yield* inVirtualTime(run(lost, machineIds(3)))
       assert.deepStrictEqual(kinds(events), { started: 3, ended: 3, sessions: 1 })
-      assert.deepStrictEqual(yield* sessionsOf, once(3))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(3))
     }).pipe(overService({ machines: machines(3), commandTime: "1 second", visibleAfter: "2 minutes" })),
   )
 
@@ -303,7 +303,7 @@ describe("Fleet.run over a service that fails", () => {
         [["resumed", action?.id]],
       )
       assert.strictEqual(kinds(events)["ended"], 1)
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1), commandTime: "5 minutes" })),
   )
 })
@@ -360,7 +360,7 @@ describe("Fleet.run and its reader", () => {
       assert.strictEqual(later, calls)
       const next = yield* inVirtualTime(run(() => ({}), machineIds(50)))
       assert.strictEqual(kinds(next)["ended"], 50)
-      assert.deepStrictEqual(yield* sessionsOf, once(50))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(50))
     }).pipe(overService({ machines: machines(50), commandTime: "20 seconds" })),
   )
 
@@ -405,7 +405,7 @@ describe("Fleet.run and its reader", () => {
       )
       const events = yield* inVirtualTime(run(() => ({ before: "3 seconds" }), names))
       assert.deepStrictEqual(kinds(events), { started: 5, ended: 5, sessions: 1 })
-      assert.deepStrictEqual(yield* sessionsOf, once(5))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(5))
     }).pipe(overService({ machines: machines(5), commandTime: "5 seconds" })),
   )
 })
@@ -439,11 +439,11 @@ describe("Fleet.run with an odd record of a session", () => {
         const reason = events.flatMap((event) => (event.event === "notStarted" ? [event.message] : [])).join()
         assert.include(reason, "whether live response has started")
         assert.include(reason, "record 1 of the list")
-        assert.deepStrictEqual(yield* sessionsOf, once(1))
+        assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
 
         const later = yield* inVirtualTime(run(() => ({}), machineIds(1)))
         assert.deepInclude(kinds(later), { started: 1, ended: 1 })
-        assert.deepStrictEqual(yield* sessionsOf, once(1))
+        assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
       }).pipe(overService({ machines: machines(1), commandTime: "3 seconds" })),
   )
 })

@@ -21,7 +21,7 @@ import { machineIds, machines } from "./support/fleets.ts"
 import {
   kinds,
   mostAtOnce,
-  once,
+  oneEach,
   overService,
   page,
   program,
@@ -188,7 +188,7 @@ describe("Fleet.run in edge cases", () => {
         kind === "run" ? { answer: refusal(400, "ActiveRequestAlreadyExists", "Action is already in progress.") } : {}
       yield* inVirtualTime(run(twice, machineIds(1)))
       yield* inVirtualTime(run(() => ({}), machineIds(1)))
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1), commandTime: "30 seconds" })),
   )
 
@@ -199,7 +199,7 @@ describe("Fleet.run in edge cases", () => {
         "1 hour",
       )
       yield* inVirtualTime(run(() => ({}), machineIds(1)))
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1), commandTime: "30 seconds" })),
   )
 
@@ -241,7 +241,7 @@ describe("Fleet.run in edge cases", () => {
         events.flatMap((event) => (event.event === "started" ? [event.as] : [])),
         ["resumed"],
       )
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1), commandTime: "5 minutes", visibleAfter: 0 })),
   )
 
@@ -252,7 +252,7 @@ describe("Fleet.run in edge cases", () => {
         "20 seconds",
       )
       yield* inVirtualTime(run(() => ({}), machineIds(1), { retryFailed: true }))
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
     }).pipe(overService({ machines: machines(1), commandTime: "5 seconds", visibleAfter: "90 seconds" })),
   )
 

@@ -16,7 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { failureOf } from "./support/events.ts"
 import { machineIds, machines } from "./support/fleets.ts"
-import { kinds, once, overService, session, sessionsOf, token } from "./support/network.ts"
+import { kinds, oneEach, overService, session, sessionsOf, token } from "./support/network.ts"
 import { wire } from "./support/wire.ts"
 
 const minute = 60_000
@@ -57,7 +57,7 @@ describe("Fleet.run while the network is down", () => {
       const { events, exit, offline } = yield* runOn(30, net)
       assert.isTrue(Exit.isSuccess(exit))
       assert.deepStrictEqual(kinds(events), { started: 30, ended: 30, sessions: 1 })
-      assert.deepStrictEqual(yield* sessionsOf, once(30))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(30))
       assert.include(offline[0], "the API can't be reached")
     }).pipe(overService({ machines: machines(30), commandTime: "3 seconds" }))
   })
@@ -87,7 +87,7 @@ describe("Fleet.run while the network is down", () => {
       // No session can exist, so the next run requests it at once.
       const later = yield* runOn(3, goneBetween(0, 0))
       assert.deepInclude(kinds(later.events), { started: 3, ended: 3 })
-      assert.deepStrictEqual(yield* sessionsOf, once(3))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(3))
     }).pipe(overService({ machines: machines(3), commandTime: "3 seconds" }))
   })
 

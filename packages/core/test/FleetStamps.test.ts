@@ -16,7 +16,7 @@ import { makeDisk } from "./support/disk.ts"
 import { machineIds, machines } from "./support/fleets.ts"
 import {
   kinds,
-  once,
+  oneEach,
   overService,
   page,
   program,
@@ -82,7 +82,7 @@ describe("The times of Fleet.run", () => {
       disk.files.set(path, new TextEncoder().encode(`${older.join("\n")}\n`))
       const events = yield* inVirtualTime(runOnce(), "1 hour")
       assert.deepStrictEqual(kinds(events), { ended: 2, sessions: 1 })
-      assert.deepStrictEqual(yield* sessionsOf, once(2))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(2))
     }).pipe(overService({ machines: machines(2), commandTime: "5 seconds" })),
   )
 })
@@ -135,7 +135,7 @@ describe("Fleet.run on a machine that sleeps", () => {
         )
         assert.deepStrictEqual(kinds(events), { started: 1, ended: 1, sessions: 1 })
         if (moves === "wall") assert.isAtLeast(entries[2]?.at ?? 0, 2 * 3_600_000)
-        assert.deepStrictEqual(yield* sessionsOf, once(1))
+        assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
       }).pipe(overService({ machines: machines(1) })),
   )
 
@@ -187,7 +187,7 @@ describe("Fleet.run with a reader that stops reading", () => {
       assert.isAtMost(atFirst, 100)
       assert.deepStrictEqual(kinds(events), { started: 300, ended: 300, sessions: 1 })
       assert.deepInclude(events.at(-1), { event: "sessions", started: 300, succeeded: 300, unfinished: 0 })
-      assert.deepStrictEqual(yield* sessionsOf, once(300))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(300))
     }).pipe(overService({ machines: machines(300), commandTime: "20 seconds", sessions: 1000 })),
   )
 

@@ -15,7 +15,17 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { machineIds, machines } from "./support/fleets.ts"
-import { kinds, once, overService, page, refusal, run, type Sent, sessionsOf, type Weather } from "./support/network.ts"
+import {
+  kinds,
+  oneEach,
+  overService,
+  page,
+  refusal,
+  run,
+  type Sent,
+  sessionsOf,
+  type Weather,
+} from "./support/network.ts"
 import { refAt } from "./support/refs.ts"
 import { scripted } from "./support/scripted.ts"
 
@@ -100,7 +110,7 @@ describe("Fleet.run, if a gateway answers instead of the API", () => {
         killedAndRetried(({ kind, nth }) => (kind === "list" && nth < 60 ? { instead: answer } : {}), 2),
         "1 day",
       )
-      assert.deepStrictEqual(yield* sessionsOf, once(2))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(2))
       assert.strictEqual(kinds(events)["ended"], 2)
     }).pipe(overService({ machines: machines(2), commandTime: "1 minute" })),
   )
@@ -113,7 +123,7 @@ describe("Fleet.run, if a gateway answers instead of the API", () => {
           run(({ kind }) => (kind === "run" ? { answer: answer(status) } : {}), machineIds(1)),
           "1 day",
         )
-        assert.deepStrictEqual(yield* sessionsOf, once(1))
+        assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
         assert.strictEqual(kinds(events)["ended"], 1)
       }).pipe(overService({ machines: machines(1), commandTime: "1 minute" })),
   )
@@ -136,7 +146,7 @@ describe("Fleet.run, if a gateway answers instead of the API", () => {
         run(() => ({}), machineIds(1)),
         "1 day",
       )
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
       assert.strictEqual(kinds(events)["ended"], 1)
     }).pipe(overService({ machines: machines(1), commandTime: "1 second" })),
   )
@@ -152,7 +162,7 @@ describe("Fleet.run, if a gateway answers instead of the API", () => {
         run(() => ({}), machineIds(1)),
         "1 day",
       )
-      assert.deepStrictEqual(yield* sessionsOf, once(1))
+      assert.deepStrictEqual(yield* sessionsOf, oneEach(1))
       assert.strictEqual(kinds(events)["ended"], 1)
     }).pipe(overService({ machines: machines(1), commandTime: "1 minute" })),
   )

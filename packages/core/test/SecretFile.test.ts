@@ -7,7 +7,6 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as PlatformError from "effect/PlatformError"
 import { fileInfo } from "./support/fileInfo.ts"
 
 const path = "/run/secrets/token"
@@ -97,11 +96,5 @@ describe("a token file", () => {
         "(a name that is not shown, because it looks like the secret itself)",
       )
     }
-  })
-
-  it("is not named by what the system says either", () => {
-    const cause = new Error("ENAMETOOLONG: name too long, stat 'eyJ0eXAi'")
-    const error = PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "stat", cause })
-    assert.strictEqual(SecretFile.why(error), "ENAMETOOLONG: name too long")
   })
 })

@@ -17,6 +17,7 @@ import * as Library from "@live-response/core/Library"
 import * as LiveResponse from "@live-response/core/LiveResponse"
 import * as Machines from "@live-response/core/Machines"
 import * as Manifest from "@live-response/core/Manifest"
+import * as NumberText from "@live-response/core/NumberText"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
@@ -362,15 +363,13 @@ export const quotaOwner = ({
 }: Pick<ApiOptions, "endpoint" | "owner">): string =>
   [Cloud.apiBase(endpoint), ...(owner === undefined ? [] : [owner])].join(", ")
 
-/** A number in a variable. Whatever is wrong with it, the error is the same sentence for people. */
-const numberOf = (form: RegExp, largest: number, expected: string) =>
-  Schema.String.check(Schema.makeFilter((text) => form.test(text) && Number(text) <= largest, { expected })).pipe(
-    Schema.decodeTo(Schema.FiniteFromString),
-  )
+const Rate = NumberText.fromString({
+  form: /^\d+(\.\d+)?$/,
+  maximum: 1e9,
+  expected: "a number of bytes a second from 0 to 1,000,000,000",
+})
 
-const Rate = numberOf(/^\d+(\.\d+)?$/, 1e9, "a number of bytes a second from 0 to 1,000,000,000")
-
-const Retries = numberOf(/^\d+$/, 1000, "a whole number from 0 to 1,000")
+const Retries = NumberText.fromString({ maximum: 1000, expected: "a whole number from 0 to 1,000" })
 
 const wait = (name: string) => Config.schema(Timing.WaitFromString, name).pipe(Config.withDefault(undefined))
 

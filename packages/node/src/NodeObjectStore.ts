@@ -16,7 +16,7 @@ import type * as ObjectStoreUrl from "@live-response/core/ObjectStoreUrl"
 import * as S3Keys from "@live-response/core/S3Keys"
 import * as S3ObjectStore from "@live-response/core/S3ObjectStore"
 import * as SecretFile from "@live-response/core/SecretFile"
-import type { StoreError } from "@live-response/core/StoreError"
+import * as StoreError from "@live-response/core/StoreError"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -65,7 +65,7 @@ const secretOf = Effect.fnUntraced(function* ({ secret, secretFile }: Settings) 
   yield* SecretFile.warnIfShared(secretFile)
   return yield* Effect.mapError(SecretFile.read(secretFile), (error) =>
     missing(
-      `can't read ${SecretFile.nameOf(secretFile)} (${SecretFile.why(error)}); check LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE`,
+      `can't read ${SecretFile.nameOf(secretFile)} (${StoreError.describe(error)}); check LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE`,
     ),
   )
 })
@@ -140,7 +140,7 @@ const s3Keys = Effect.fnUntraced(function* (settings: Settings, { region }: Obje
 const layerOf = Effect.fnUntraced(function* (
   url: ObjectStoreUrl.ObjectStoreUrl,
 ): Effect.fn.Return<
-  Layer.Layer<ObjectStore, StoreError, FileSystem.FileSystem | HttpClient.HttpClient | Path.Path>,
+  Layer.Layer<ObjectStore, StoreError.StoreError, FileSystem.FileSystem | HttpClient.HttpClient | Path.Path>,
   Config.ConfigError | CredentialError,
   FileSystem.FileSystem | HttpClient.HttpClient | Scope.Scope
 > {
@@ -175,7 +175,7 @@ const layerOf = Effect.fnUntraced(function* (
  */
 export const layer = (
   url: ObjectStoreUrl.ObjectStoreUrl,
-): Layer.Layer<ObjectStore, CredentialError | StoreError | Config.ConfigError> =>
+): Layer.Layer<ObjectStore, CredentialError | StoreError.StoreError | Config.ConfigError> =>
   Layer.unwrap(layerOf(url)).pipe(
     Layer.provide([NodeTransport.layer, NodeFileSystem.layer, NodePath.layer, NodeHasher.layer, NodePlatform.layer]),
   )

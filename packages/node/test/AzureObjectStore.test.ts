@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { once } from "../../core/test/support/once.ts"
+import { sharedLayer } from "../../core/test/support/sharedLayer.ts"
 import { containerSignature, emptyContainer } from "./support/azurite.ts"
 import { type Fault, faultyProxy, type Seen } from "./support/faultyProxy.ts"
 import { contentOf, readAll, suite } from "./support/ObjectStoreSuite.ts"
@@ -51,7 +51,7 @@ suite("AzureObjectStore.layer", storeWith().pipe(Layer.provide(Emulator.layer)),
   sizes: [0, 1, 5000, blockSize, blockSize + 1, 1_000_000],
 })
 
-const emulator = once(Emulator.layer)
+const emulator = sharedLayer(Emulator.layer)
 
 let prefixes = 0
 

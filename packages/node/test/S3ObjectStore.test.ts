@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { once } from "../../core/test/support/once.ts"
+import { sharedLayer } from "../../core/test/support/sharedLayer.ts"
 import { type Fault, faultyProxy, type Seen } from "./support/faultyProxy.ts"
 import { contentOf, suite } from "./support/ObjectStoreSuite.ts"
 import { bucket, keys, region, serveS3, smallestPart } from "./support/s3Simulator.ts"
@@ -50,7 +50,7 @@ suite("S3ObjectStore.layer", storeWith().pipe(Layer.provide(Simulator.layer)), {
   sizes: [0, 1, 5000, partSize, large],
 })
 
-const simulator = once(Simulator.layer)
+const simulator = sharedLayer(Simulator.layer)
 
 /** A store behind a proxy with faults, and what the proxy saw. */
 const behind = (

@@ -2,6 +2,7 @@
  * The types of flags that commands are made of: numbers in a range, sizes, times, URLs, texts and switches.
  */
 import * as Cloud from "@live-response/core/Cloud"
+import * as NumberText from "@live-response/core/NumberText"
 import * as Timing from "@live-response/core/Timing"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
@@ -113,15 +114,10 @@ export const withVariable =
       Flag.mapEffect((value) => value),
     )
 
-const wholeNumberIn =
-  (minimum: number, maximum: number) =>
-  (text: string): Option.Option<number> =>
-    /^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum ? Option.some(Number(text)) : Option.none()
-
 /** A whole number in a range, from the command line or from its variable. `Flag.Int` has another error for each way to be wrong. */
 export const wholeNumber = (name: string, minimum: number, maximum: number, variable?: string): Flag.Flag<number> => {
-  const parse = wholeNumberIn(minimum, maximum)
   const expected = `a whole number from ${range(minimum, maximum)}`
+  const parse = Schema.decodeOption(NumberText.fromString({ minimum, maximum, expected }))
   const typed = Flag.String(name).pipe(
     Flag.filterMap(parse, () => expected),
     Flag.withMetavar("N"),

@@ -35,7 +35,7 @@ const startOf = (text: string): string => {
 }
 
 /** The longest header, in characters. */
-export const headLimit = 64 * 1024
+const headLimit = 64 * 1024
 
 /**
  * The first line of content. If the text so far does not have it, the rest that must be read further: skipped lines are

@@ -4,7 +4,7 @@
  */
 import { createReadStream } from "node:fs"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import * as SecretFile from "@live-response/core/SecretFile"
+import * as StoreError from "@live-response/core/StoreError"
 import * as TextEncoding from "@live-response/core/TextEncoding"
 import * as TextLines from "@live-response/core/TextLines"
 import * as Effect from "effect/Effect"
@@ -253,7 +253,7 @@ export const checkReadable = Effect.fnUntraced(function* (
   const unreadable = (reason: string) => usage(`can't read ${printable(source)}: ${reason}`)
   const { type } = yield* fs.access(source, { readable: true }).pipe(
     Effect.andThen(fs.stat(source)),
-    Effect.mapError((error) => unreadable(printable(SecretFile.why(error)))),
+    Effect.mapError((error) => unreadable(printable(StoreError.describe(error)))),
   )
   if (type === "Directory") return yield* unreadable("it is a directory")
 })

@@ -2,7 +2,7 @@
  * Files of this machine that are uploaded to the library.
  */
 import * as LibraryFile from "@live-response/core/LibraryFile"
-import * as SecretFile from "@live-response/core/SecretFile"
+import * as StoreError from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
@@ -22,7 +22,7 @@ export interface LocalFile {
 
 /** The failure of a file that can't be read. */
 export const unreadable = (path: string) => (error: PlatformError.PlatformError) =>
-  usage(`can't read ${printable(path)}: ${printable(SecretFile.why(error))}`)
+  usage(`can't read ${printable(path)}: ${printable(StoreError.describe(error))}`)
 
 /** Refuses files of which one would replace the other in the library. `isLocal` says which are of this machine. */
 export const checkNames = (

@@ -34,7 +34,7 @@ export const RunRow = Schema.Struct({
 })
 
 /** What is counted before the first event. */
-export const noCounts: Counts = {
+const noCounts: Counts = {
   started: 0,
   succeeded: 0,
   failed: 0,

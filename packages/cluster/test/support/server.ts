@@ -2,7 +2,7 @@ import * as Database from "@live-response/cluster/Database"
 import * as PostgresServer from "@live-response/cluster/testing/PostgresServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { once } from "../../../core/test/support/once.ts"
+import { sharedLayer } from "../../../core/test/support/sharedLayer.ts"
 
 /** The database as runners open it: with the role that can't change the schema. */
 export const runner = Layer.unwrap(
@@ -15,7 +15,7 @@ let shared: Shared = Layer.effectContext(Effect.die("a test file that uses the s
 
 /** Starts a server for all tests of the file that calls this. */
 export const startServer = (): void => {
-  shared = once(Layer.provideMerge(runner, PostgresServer.layer))
+  shared = sharedLayer(Layer.provideMerge(runner, PostgresServer.layer))
 }
 
 /** The server and the database that all tests of a file share. */

@@ -32,7 +32,7 @@ const placed = [
 const byName = ([a]: readonly [string, string], [b]: readonly [string, string]) => (a < b ? -1 : 1)
 
 /** What is signed. `headers` have lower-case names. */
-export const stringToSign = (account: string, request: Request, headers: Readonly<Record<string, string>>): string => {
+const stringToSign = (account: string, request: Request, headers: Readonly<Record<string, string>>): string => {
   const length = request.body?.length ?? 0
   const values: Readonly<Record<string, string>> = { ...headers, "content-length": length === 0 ? "" : String(length) }
   const canonicalHeaders = Object.entries(headers)

@@ -43,7 +43,7 @@ export type Check = (
 ) => Effect.Effect<void, ObjectStoreError>
 
 /** The size of the blocks of a content: larger only where there would be too many of them. */
-export const blockSizeOf = ({ blockSize, mostBlocks }: Limits, bytes: number): number =>
+const blockSizeOf = ({ blockSize, mostBlocks }: Limits, bytes: number): number =>
   Math.max(blockSize, Math.ceil(bytes / mostBlocks / MiB) * MiB)
 
 /** Fills blocks of a size one after another. The last one may be shorter. */

@@ -46,7 +46,7 @@ const afterFullPage = (address: string, count: number): Option.Option<string> =>
 }
 
 /** The address of the next page, where there is one, or what is wrong with it. */
-export const nextAddress = (
+const nextAddress = (
   address: string,
   location: Location,
   { count, nextLink }: Omit<RecordList<unknown>, "items">,

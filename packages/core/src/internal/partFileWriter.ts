@@ -37,7 +37,7 @@ const bufferLength = 256 * 1024
 const flushLength = 8 * 1024 * 1024
 
 /** A record holds a few headers of an answer, and is shorter than this. */
-export const longestRecord = 64 * 1024
+const longestRecord = 64 * 1024
 
 /** Where a part and its record are. */
 export interface Location {

@@ -23,6 +23,7 @@ import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
 import { actionType, type Session } from "../Session.ts"
+import * as Stopwatch from "../Stopwatch.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { Settings } from "../Timing.ts"
 import type { FleetLog } from "./fleetLog.ts"
@@ -30,7 +31,6 @@ import { only } from "./scheduleCombinators.ts"
 import * as SessionMark from "./sessionMark.ts"
 import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSearch from "./sessionSearch.ts"
-import * as Stopwatch from "./stopwatch.ts"
 
 /** What to do about a machine. */
 export type Decision =
@@ -231,7 +231,7 @@ export const make = (options: Options) => {
   /** Records right before the request is sent, because a later run searches by the time of the entry. */
   const recordStarting = (machineId: string, mark: string, request: Recorded) =>
     Effect.gen(function* () {
-      request.age = Stopwatch.startUnsafe(yield* Clock.Clock)
+      request.age = Stopwatch.startMillisUnsafe(yield* Clock.Clock)
       yield* record(machineId, (of) => FleetJournal.Starting.make({ ...of, mark }))
       return request.age()
     }).pipe(Effect.repeat({ while: (elapsed) => elapsed > freshFor, times: entriesAtMost - 1 }), Effect.asVoid)

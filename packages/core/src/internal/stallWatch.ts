@@ -32,7 +32,7 @@ export interface StallWatch {
 }
 
 /** Whether a read that has lasted `waited` milliseconds has stalled. `window` is the pace including that read. */
-export const stallOf = (
+const stallOf = (
   { waited, window }: { readonly waited: number; readonly window: MinimumRate.Window },
   timeout: number,
   minimum: MinimumRate.Minimum,

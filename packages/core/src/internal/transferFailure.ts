@@ -40,7 +40,7 @@ export const tooLong = ({ offset, ref }: TransferState, expected: number): Trans
 export const tooLarge = (ref: ResultRef, limit: number, length?: number): TransferError.TransferError =>
   make(ref, new TransferError.TooLarge({ limit, ...(length === undefined ? {} : { length }) }))
 
-export const isTransferError = (error: unknown): error is TransferError.TransferError =>
+const isTransferError = (error: unknown): error is TransferError.TransferError =>
   error instanceof TransferError.TransferError
 
 export const isLinkRefused = (error: DownloadError): error is TransferError.TransferError =>

@@ -142,7 +142,8 @@ export const sessionsOf = Effect.gen(function* () {
   return counts
 })
 
-export const once = (count: number) => Object.fromEntries(machineIds(count).map((id) => [id, 1]))
+/** One session on each of so many machines. */
+export const oneEach = (count: number) => Object.fromEntries(machineIds(count).map((id) => [id, 1]))
 
 /** The largest number of sessions in progress at once, as the service counts them. */
 export const mostAtOnce = Effect.gen(function* () {

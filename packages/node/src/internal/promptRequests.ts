@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import type { Progress } from "@live-response/core/RequestProgress"
+import * as Stopwatch from "@live-response/core/Stopwatch"
 import type * as Clock from "effect/Clock"
 
 /** Longer than a connection may take to open, and shorter than the search for a session whose request may be on its way. */
@@ -14,14 +15,6 @@ const tooLate = () =>
   Object.assign(new Error("the connection opened too late, because this program stood still"), {
     code: "UND_ERR_CONNECT_TIMEOUT",
   })
-
-/** Milliseconds since its start, also those in which this machine slept. See core's stopwatch. */
-const stopwatch = (clock: Clock.Clock) => {
-  const wall = clock.currentTimeMillisUnsafe()
-  const monotonic = clock.monotonicTimeNanosUnsafe()
-  return () =>
-    Math.max(clock.currentTimeMillisUnsafe() - wall, Number(clock.monotonicTimeNanosUnsafe() - monotonic) / 1e6)
-}
 
 /** Undici calls `onRequestStart` when the connection is open, right before it writes the request, and writes none that is aborted. */
 const checked = (
@@ -55,5 +48,5 @@ export const promptly =
   (dispatch) =>
   (options, handler) => {
     progress?.connecting()
-    return dispatch(options, checked(handler, age ?? stopwatch(clock), progress))
+    return dispatch(options, checked(handler, age ?? Stopwatch.startMillisUnsafe(clock), progress))
   }

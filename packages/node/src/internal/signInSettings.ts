@@ -3,6 +3,7 @@ import * as AccessToken from "@live-response/core/AccessToken"
 import * as Cloud from "@live-response/core/Cloud"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
+import * as StoreError from "@live-response/core/StoreError"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -57,7 +58,7 @@ export const clientSecret = Effect.fnUntraced(function* (settings: Settings) {
   if (path === undefined) return undefined
   yield* SecretFile.warnIfShared(path)
   const text = yield* Effect.mapError(SecretFile.read(path), (error) =>
-    missing(`can't read ${SecretFile.nameOf(path)} (${SecretFile.why(error)}); check AZURE_CLIENT_SECRET_FILE`),
+    missing(`can't read ${SecretFile.nameOf(path)} (${StoreError.describe(error)}); check AZURE_CLIENT_SECRET_FILE`),
   )
   return Redacted.make(text)
 })

@@ -69,7 +69,7 @@ export const bearer = "a-bearer-for-faults"
 
 export const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("base64")
 
-export const linkBody = (link: string): Uint8Array => Buffer.from(JSON.stringify({ value: link }))
+const linkBody = (link: string): Uint8Array => Buffer.from(JSON.stringify({ value: link }))
 
 export const inMinutes = (minutes: number): DateTime.Utc => DateTime.add(DateTime.nowUnsafe(), { minutes })
 

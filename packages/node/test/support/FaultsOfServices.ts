@@ -421,8 +421,9 @@ export const destinations: ReadonlyArray<Fault> = [
   },
   {
     name: "a storage whose name is unknown",
-    how: "`https://nowhere.invalid/`",
-    scripts: [{ api: [linkTo("https://nowhere.invalid/r?sig=a")] }],
+    how: "`https://nowhere..invalid/`",
+    // With an empty part, which the resolver of the system refuses without asking any name server.
+    scripts: [{ api: [linkTo("https://nowhere..invalid/r?sig=a")] }],
     expected: { ...never, outcomes: ["TransferError Broken"], links: 0, calls: 1 },
   },
   {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { once } from "../../../core/test/support/once.ts"
+import { sharedLayer } from "../../../core/test/support/sharedLayer.ts"
 import { patterned, utf8 } from "./samples.ts"
 
 const sha256Of = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
@@ -38,7 +38,7 @@ export const suite = <E>(
   { sizes = [0, 1, 5000] }: { readonly sizes?: ReadonlyArray<number> } = {},
 ) => {
   describe(name, () => {
-    const layer = once(built)
+    const layer = sharedLayer(built)
 
     it.live.each(sizes.map((size) => ({ size })))("stores and reads $size bytes", ({ size }) =>
       Effect.gen(function* () {

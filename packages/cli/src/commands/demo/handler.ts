@@ -1,7 +1,7 @@
 /**
  * What `live-response demo` does: serves the sample data, and runs `download` or `run` against it, as a user types them.
  */
-import * as SecretFile from "@live-response/core/SecretFile"
+import * as StoreError from "@live-response/core/StoreError"
 import type * as CliError from "effect/cli/CliError"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
@@ -106,7 +106,7 @@ const writeTemporary = Effect.fnUntraced(
   },
   Effect.mapError((error) =>
     machine(
-      `can't write a temporary file (${printable(SecretFile.why(error))}); set TMPDIR (on Windows TEMP) to a directory of your own`,
+      `can't write a temporary file (${printable(StoreError.describe(error))}); set TMPDIR (on Windows TEMP) to a directory of your own`,
     ),
   ),
 )

@@ -31,7 +31,7 @@ export interface Page {
 }
 
 /** @see https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection */
-export const largestTop = 10_000
+const largestTop = 10_000
 
 const supported: ReadonlySet<string> = new Set(["$filter", "$orderby", "$select", "$top", "$skip", "$count"])
 

@@ -18,7 +18,7 @@ export interface Throttled {
 export type Limiter = (now: number) => Throttled | undefined
 
 /** Rolling windows that count throttled calls too, as the service does. */
-export const makeLimiter = (windows: ReadonlyArray<Window>): Limiter => {
+const makeLimiter = (windows: ReadonlyArray<Window>): Limiter => {
   let calls: Array<number> = []
   const longest = Math.max(...windows.map(({ millis }) => millis))
   return (now) => {

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 
 /** A layer that is built once for all tests that follow, because a server or a browser takes a second to start. */
-export const once = <A, E>(layer: Layer.Layer<A, E>): Layer.Layer<A> => {
+export const sharedLayer = <A, E>(layer: Layer.Layer<A, E>): Layer.Layer<A> => {
   const scope = Scope.makeUnsafe()
   let built: Context.Context<A> | undefined
   beforeAll(() =>

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Stopwatch from "../src/output/Stopwatch.ts"
+import * as Stopwatch from "@live-response/core/Stopwatch"
 
 /** What a stopwatch shows after both clocks have moved, in seconds. */
 const shown = (moved: { readonly wall: number; readonly monotonic: number }) => {
