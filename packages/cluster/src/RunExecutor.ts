@@ -82,16 +82,11 @@ const journalOf = (found: PgFleetJournal.Run, { at, options }: RunLog.Started) =
   open: () => Effect.succeed({ ...found, find: options.retryFailed ? found.findRetrying(at) : found.find }),
 })
 
-const fleetOptions = Effect.fnUntraced(function* ({ options }: RunLog.Started) {
+const fleetOptions = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId, { options }: RunLog.Started) {
   const { adopt, cancelBlocking, deadline, sessions } = options
-  const now = yield* DateTime.now
-  return {
-    adopt,
-    cancelBlocking,
-    sessions,
-    giveUpAfter: Duration.infinity,
-    ...(deadline === undefined ? {} : { deadline: Duration.max(Duration.zero, DateTime.distance(now, deadline)) }),
-  }
+  const common = { adopt, cancelBlocking, sessions, giveUpAfter: Duration.infinity }
+  if (deadline === undefined) return common
+  return { ...common, deadline: Duration.max(Duration.zero, Duration.subtract(deadline, yield* log.age(run))) }
 })
 
 const make = Effect.fnUntraced(function* (options: Options) {
@@ -107,7 +102,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const { append, appendResults, progress } = yield* RunEvents.open(log, run)
     const fleet = yield* Effect.provideService(Fleet.make, FleetJournal, journalOf(found, started))
     const machines = Stream.filter(log.machines(run), (machineId) => !progress.isDone(machineId))
-    const sessions = fleet.run(machines, started.session, { ...(yield* fleetOptions(started)), shared: slots }).pipe(
+    const fleetRun = { ...(yield* fleetOptions(log, run, started)), shared: slots }
+    const sessions = fleet.run(machines, started.session, fleetRun).pipe(
       Stream.tap((session) => append([{ session }])),
       Stream.flatMap((event: FleetEvent) =>
         Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : []),

@@ -8,11 +8,15 @@ import { keyOf, type ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as Session from "@live-response/core/Session"
 import { StoreError } from "@live-response/core/StoreError"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
@@ -36,10 +40,28 @@ const reopen = (run: ClusterRun["run"], { cancelling = false, event = "" } = {})
     ),
   )
 
-/** The results that the events of a run say are stored, with their hashes. It may have been cancelled. */
+/** The clock of a machine that is wrong by an hour. */
+const anHourAhead = (clock: Clock.Clock): Clock.Clock => {
+  const millis = () => clock.currentTimeMillisUnsafe() + 3_600_000
+  const nanos = () => BigInt(millis()) * 1_000_000n
+  return {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration),
+  }
+}
+
+/** The events of a run, which may have been cancelled. */
+const eventsOf = (run: ClusterRun["run"]) =>
+  Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(Stream.catchTag("RunError", () => Stream.empty))
+
+/** The results that the events of a run say are stored, with their hashes. */
 const completedOf = (run: ClusterRun["run"]) =>
-  Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
-    Stream.catchTag("RunError", () => Stream.empty),
+  eventsOf(run).pipe(
     Stream.filterMap((event) =>
       "result" in event && event.result.event === "completed"
         ? Result.succeed(`${keyOf(event.result)} ${event.result.sha256}`)
@@ -176,6 +198,46 @@ describe.concurrent("Runs", () => {
       const cancelled = yield* runs.get(run)
       assert.deepInclude(cancelled, { state: "cancelled" })
       assert.deepInclude(cancelled.counts, { started: 3 })
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live(
+    "reports the sessions that started and finished before an owner could say so, where the run is cancelled",
+    () =>
+      Effect.gen(function* () {
+        const { own, runs, submit } = yield* tenantWith({ machines: machines(3) })
+        yield* Effect.forkScoped(own)
+        const run = yield* submit()
+        yield* watchAll(run)
+        const finished = yield* runs.get(run)
+        yield* reopen(run, { cancelling: true })
+        const names = () => Effect.map(Stream.runCollect(eventsOf(run)), namesOf)
+        yield* Effect.exit(watchAll(run))
+        assert.deepStrictEqual(yield* names(), { started: 3, ended: 3, "result completed": 3 })
+        const { counts, state } = yield* runs.get(run)
+        assert.deepStrictEqual({ counts, state }, { counts: finished.counts, state: "cancelled" })
+      }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("counts a deadline by the clock of the database, whatever the clock of the runner says", () =>
+    Effect.gen(function* () {
+      const { own, runs, sessions, submit } = yield* tenantWith({ machines: machines(2) })
+      const ahead = Effect.updateService(own, Clock.Clock, anHourAhead)
+      const timed = { ...options, deadline: Duration.minutes(30) }
+      const [current, late] = [
+        yield* submit({ options: timed }),
+        yield* submit({ options: timed, session: Session.Session.make({ ...session, comment: "another" }) }),
+      ]
+      yield* Database.Database.use(({ query }) =>
+        query(
+          (sql) => sql`update live_response.cluster_runs set at = at - interval '31 minutes' where run = ${late}::uuid`,
+        ),
+      )
+      yield* Effect.forkScoped(ahead)
+      assert.deepInclude(namesOf(yield* watchAll(current)), { started: 2, ended: 2 })
+      assert.deepStrictEqual(namesOf(yield* watchAll(late)), { notStarted: 2 })
+      assert.strictEqual((yield* runs.get(late)).state, "finished")
+      assert.deepStrictEqual(yield* sessions, [1, 1])
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
