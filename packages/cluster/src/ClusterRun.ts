@@ -15,7 +15,7 @@ import { StoreError } from "@live-response/core/StoreError"
 import { TransferError } from "@live-response/core/TransferError"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { TenantId } from "./Tenants.ts"
+import { TenantError, TenantId } from "./Tenants.ts"
 
 /**
  * @since 0.1.0
@@ -95,7 +95,7 @@ export const Counts = Schema.Struct({
 export type Counts = typeof Counts.Type
 
 /**
- * The error that ended a run.
+ * The error that ended a run, or the removal of its tenant, which cancelled it.
  *
  * @since 0.1.0
  * @category models
@@ -109,6 +109,7 @@ export const Failure = Schema.Union([
   TransferError,
   Outage,
   StorageRefused,
+  TenantError,
 ])
 
 /**

@@ -277,11 +277,51 @@ describe.concurrent("Runs", () => {
       const cancelled = yield* runs.get(waiting)
       assert.strictEqual(cancelled.state, "cancelled")
       assert.isDefined(cancelled.endedAt)
+      assert.match(
+        (yield* Effect.flip(watchAll(waiting))).message,
+        /^tenant \S+ was removed from the registry, which cancelled/,
+      )
       yield* Tenants.Tenants.use(({ add }) => add(tenant, named("contoso")))
       yield* Effect.forkScoped(own)
       const later = yield* submit({ machines: [] })
       yield* watchAll(later)
       assert.deepStrictEqual(yield* sessions, [1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("cancels a run that is submitted while its tenant is removed", () =>
+    Effect.gen(function* () {
+      const { runs, submit, tenant } = yield* tenantWith({ machines: machines(1) })
+      const { query } = yield* Database.Database
+      const [inserted, go] = [yield* Latch.make(), yield* Latch.make()]
+      // Holds what the submission of another run holds, until it has inserted the run.
+      const submitting = query((sql) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`select 1 from live_response.tenants where tenant = ${tenant}::uuid for share`
+            yield* inserted.open
+            yield* go.await
+            return yield* sql`insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by)
+              select gen_random_uuid(), tenant, session, options, 0, 'another' from live_response.cluster_runs
+                where run = ${run}::uuid returning run::text as run`
+          }),
+        ),
+      )
+      const run = yield* submit()
+      const submitted = yield* Effect.forkChild(submitting)
+      yield* inserted.await
+      const removal = yield* Effect.forkChild(Tenants.Tenants.use(({ remove }) => remove(tenant)))
+      yield* query((sql) => sql`select 1 from pg_locks where not granted`).pipe(
+        Effect.repeat({ until: ({ length }) => length > 0, schedule: Schedule.spaced("20 millis") }),
+      )
+      yield* go.open
+      yield* Fiber.join(submitted)
+      yield* Fiber.join(removal)
+      assert.deepStrictEqual(
+        (yield* runs.list({ tenant })).map(({ state }) => state),
+        ["cancelled", "cancelled"],
+      )
+      assert.match((yield* Effect.flip(submit())).message, /is not in the registry; add it first$/)
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
