@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { ActionWatch } from "@live-response/core/ActionWatch"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as BatchError from "@live-response/core/BatchError"
 import { DefectError } from "@live-response/core/DefectError"
 import type { DefenderApi } from "@live-response/core/DefenderApi"
@@ -109,10 +110,19 @@ const make = Effect.fnUntraced(function* (options: Options) {
         Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : []),
       ),
     )
+    let isReported = false
+    /** What is downloaded and can't be stored now waits: who watches the run learns why, once for each outage. */
+    const appendWaits = Effect.fnUntraced(function* (events: ReadonlyArray<BatchEvent>) {
+      if (events.some(({ event }) => event === "completed")) isReported = false
+      const waits = events.find((event) => event.event === "retrying" && event.error._tag === "StoreError")
+      if (waits?.event !== "retrying" || isReported) return
+      isReported = true
+      yield* append([{ unavailable: { message: waits.message, at: waits.at } }])
+    })
     const refs = Stream.concat(Stream.fromIterable(progress.resultsLeft), sessions)
     yield* live
       .saveAll(refs, { ...options, giveUpAfter: Duration.infinity })
-      .pipe(Stream.runForEachArray(appendResults))
+      .pipe(Stream.runForEachArray((events) => Effect.andThen(appendResults(events), appendWaits(events))))
   })
 
   /** An error that may pass is an event, and the run is resumed later. */

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import type * as FileSystem from "effect/FileSystem"
@@ -12,11 +13,17 @@ import type * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import { Hasher } from "./Hasher.ts"
 import { allowBorrowing } from "./internal/borrowing.ts"
+import * as OutagePatience from "./internal/outagePatience.ts"
 import * as Spool from "./internal/spool.ts"
+import * as StoreGate from "./internal/storeGate.ts"
+import { LinkGate, NotNow } from "./LinkGate.ts"
 import * as ObjectStore from "./ObjectStore.ts"
 import type { ObjectStoreError } from "./ObjectStoreError.ts"
+import { reportNow } from "./Reporter.ts"
+import { Retrying } from "./ResultEvent.ts"
+import { keyOf, type ResultRef } from "./ResultRef.ts"
 import * as ResultStore from "./ResultStore.ts"
-import { StoreError } from "./StoreError.ts"
+import { ofService, StoreError } from "./StoreError.ts"
 
 /**
  * @since 0.1.0
@@ -40,6 +47,16 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
   return new StoreError({ path, ...problem, ...(error.isOfObject ? { ofResult: true } : {}) })
 }
 
+/** A permit of the quota is given back if no result can be stored within this time. */
+const linkPatience = "30 seconds"
+
+/** Says why a result is not stored yet. */
+const reportWait = (ref: ResultRef) => (error: ObjectStoreError) => {
+  const reason = ofService(toStoreError(error))
+  const { message } = reason
+  return reportNow((at) => Retrying.make({ at, ...ref, delay: OutagePatience.longest, message, error: reason }))
+}
+
 /**
  * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
  *
@@ -55,7 +72,9 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
  *
  * **Gotchas**
  *
- * While the object store does not answer, `complete` waits and retries, as that store does it.
+ * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
+ * long, results wait in the spool, one upload tries again, and no link is requested. After any other failure of the spool or the store,
+ * links under this prefix are requested one by one until a result is stored: a link is lost where its result can't be stored.
  *
  * @since 0.1.0
  * @category layers
@@ -63,31 +82,42 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
 export const layer = (
   options: Options,
 ): Layer.Layer<ResultStore.ResultStore, StoreError, ObjectStore.ObjectStore | FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(
-    ResultStore.ResultStore,
+  Layer.effectContext(
     Effect.gen(function* () {
       const objects = yield* ObjectStore.ObjectStore
       const spooled = yield* ResultStore.ResultStore
       const hasher = yield* Hasher
       const spool = yield* Spool.open(options.spool)
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
+      const { linksOf, uploads } = StoreGate.gatesOf(objects)
+      const links = linksOf(options.prefix)
 
       /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
-      const upload = (path: string, { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">) =>
-        objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }).pipe(
+      const upload = (
+        path: string,
+        { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">,
+        onWait: (error: ObjectStoreError) => Effect.Effect<void> = () => Effect.void,
+      ) =>
+        uploads.through(objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }), onWait).pipe(
           // A batch completes results uninterruptibly, and an upload may take long.
           Effect.interruptible,
           Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
           Effect.ensuring(Effect.ignore(spool.remove(path))),
         )
 
-      return ResultStore.withLocks({
+      const gate = (ref: ResultRef) =>
+        Effect.andThen(uploads.untilOpen, links.turnOf(keyOf(ref))).pipe(
+          Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
+        )
+
+      const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
+          yield* Effect.addFinalizer((exit) => links.finish(keyOf(ref), exit))
           yield* spool.use(ref.machineActionId)
           const writer = yield* spooled.open(ref)
           return allowBorrowing({
             ...writer,
-            complete: Effect.tap(writer.complete, (stored) => upload(stored.path, stored)),
+            complete: Effect.tap(writer.complete, (stored) => upload(stored.path, stored, reportWait(ref))),
           })
         }),
         has: ({ bytes, path }) =>
@@ -107,6 +137,7 @@ export const layer = (
           return size
         }, Effect.scoped),
       })
+      return Context.make(ResultStore.ResultStore, store).pipe(Context.add(LinkGate, gate))
     }),
   ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool, isTemporary: true })))
 
