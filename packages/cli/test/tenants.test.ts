@@ -151,7 +151,7 @@ describe("tenants", () => {
       )
       yield* printed("remove", contoso, "--yes")
       const states = yield* database().query("delete from live_response.cluster_runs returning state")
-      assert.sameDeepMembers(states, [{ state: "cancelled" }, { state: "cancelled" }, { state: "finished" }])
+      assert.sameDeepMembers([...states], [{ state: "cancelled" }, { state: "cancelled" }, { state: "finished" }])
     }),
   )
 
