@@ -23,7 +23,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type { RunId } from "./ClusterRun.ts"
+import type { RunEvent, RunId } from "./ClusterRun.ts"
 import type { Database } from "./Database.ts"
 import { endEarly } from "./internal/runEnd.ts"
 import * as RunEvents from "./internal/runEvents.ts"
@@ -90,6 +90,18 @@ const fleetOptions = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId
   return { ...common, deadline: Duration.max(Duration.zero, Duration.subtract(deadline, yield* log.age(run))) }
 })
 
+/** What is downloaded and can't be stored now waits: who watches the run learns why, once for each outage. */
+const makeWaits = () => {
+  let isReported = false
+  return (events: ReadonlyArray<BatchEvent>): ReadonlyArray<RunEvent> => {
+    if (events.some(({ event }) => event === "completed")) isReported = false
+    const waits = events.find((event) => event.event === "retrying" && event.error._tag === "StoreError")
+    if (waits?.event !== "retrying" || isReported) return []
+    isReported = true
+    return [{ unavailable: { message: waits.message, at: waits.at } }]
+  }
+}
+
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* RunLog.make
   const journal = yield* PgFleetJournal.make
@@ -110,19 +122,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
         Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : []),
       ),
     )
-    let isReported = false
-    /** What is downloaded and can't be stored now waits: who watches the run learns why, once for each outage. */
-    const appendWaits = Effect.fnUntraced(function* (events: ReadonlyArray<BatchEvent>) {
-      if (events.some(({ event }) => event === "completed")) isReported = false
-      const waits = events.find((event) => event.event === "retrying" && event.error._tag === "StoreError")
-      if (waits?.event !== "retrying" || isReported) return
-      isReported = true
-      yield* append([{ unavailable: { message: waits.message, at: waits.at } }])
-    })
+    const waitsOf = makeWaits()
     const refs = Stream.concat(Stream.fromIterable(progress.resultsLeft), sessions)
     yield* live
       .saveAll(refs, { ...options, giveUpAfter: Duration.infinity })
-      .pipe(Stream.runForEachArray((events) => Effect.andThen(appendResults(events), appendWaits(events))))
+      .pipe(Stream.runForEachArray((events) => Effect.andThen(appendResults(events), append(waitsOf(events)))))
   })
 
   /** An error that may pass is an event, and the run is resumed later. */

@@ -4,10 +4,14 @@ import { type ClusterRun, RunId } from "@live-response/cluster/ClusterRun"
 import * as Database from "@live-response/cluster/Database"
 import * as Runs from "@live-response/cluster/Runs"
 import * as Tenants from "@live-response/cluster/Tenants"
+import * as ObjectStore from "@live-response/core/ObjectStore"
+import { Files, ObjectStoreError } from "@live-response/core/ObjectStoreError"
 import { keyOf, type ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as Session from "@live-response/core/Session"
+import * as SpooledResults from "@live-response/core/SpooledResults"
 import { StoreError } from "@live-response/core/StoreError"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,6 +24,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
+import { tempDirectory } from "../../node/test/support/samples.ts"
 import { named, newTenant } from "./support/owners.ts"
 import { executeFor } from "./support/runs.ts"
 import { nameOf, namesOf, options, services, session, tenantWith, watchAll } from "./support/runTenants.ts"
@@ -363,6 +368,41 @@ describe.concurrent("Runs", () => {
       )
       assert.deepInclude(namesOf(events), { started: 2, ended: 2, unavailable: 1, "result completed": 2 })
       assert.deepStrictEqual(yield* sessions, [1, 1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("says once that the object store is full, and stores each result with one link when it is not any more", () =>
+    Effect.gen(function* () {
+      const { endpoint, sessions, simulator, submit, tenant } = yield* tenantWith({ machines: machines(3) })
+      let isFull = true
+      const full = new Files({ problem: "DiskFull", detail: "ENOSPC" })
+      const objects = Layer.effect(
+        ObjectStore.ObjectStore,
+        Effect.map(ObjectStore.ObjectStore, (store) => ({
+          ...store,
+          put: (path, content) =>
+            Effect.suspend(() =>
+              isFull ? Effect.fail(new ObjectStoreError({ object: path, reason: full })) : store.put(path, content),
+            ),
+        })),
+      ).pipe(Layer.provide(ObjectStore.layerMemory))
+      const results = SpooledResults.layer({ spool: yield* tempDirectory, prefix: "contoso" }).pipe(
+        Layer.provide([objects, NodeLiveResponse.layerFiles]),
+        Layer.orDie,
+      )
+      yield* Effect.forkScoped(executeFor(tenant, endpoint, undefined, results))
+      const run = yield* submit()
+      const events = yield* Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
+        Stream.tap((event) =>
+          Effect.sync(() => {
+            if ("unavailable" in event) isFull = false
+          }),
+        ),
+        Stream.runCollect,
+      )
+      assert.deepInclude(namesOf(events), { started: 3, ended: 3, unavailable: 1, "result completed": 3 })
+      assert.deepStrictEqual(yield* sessions, [1, 1, 1])
+      assert.strictEqual((yield* simulator.calls).filter(({ kind }) => kind === "link").length, 3)
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 

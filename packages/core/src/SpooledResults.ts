@@ -4,16 +4,21 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { DiskSpace } from "./DiskSpace.ts"
 import { Hasher } from "./Hasher.ts"
 import { allowBorrowing } from "./internal/borrowing.ts"
+import { monotonicMillis } from "./internal/monotonic.ts"
 import * as OutagePatience from "./internal/outagePatience.ts"
+import * as SpaceWatch from "./internal/spaceWatch.ts"
 import * as Spool from "./internal/spool.ts"
 import * as StoreGate from "./internal/storeGate.ts"
 import { LinkGate, NotNow } from "./LinkGate.ts"
@@ -50,12 +55,44 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
 /** A permit of the quota is given back if no result can be stored within this time. */
 const linkPatience = "30 seconds"
 
-/** Says why a result is not stored yet. */
-const reportWait = (ref: ResultRef) => (error: ObjectStoreError) => {
-  const reason = ofService(toStoreError(error))
-  const { message } = reason
-  return reportNow((at) => Retrying.make({ at, ...ref, delay: OutagePatience.longest, message, error: reason }))
+/** Says why results are not stored yet. Many wait for the same, so once a minute is enough. */
+const makeReport = () => {
+  let last = -Infinity
+  return Effect.fnUntraced(function* (ref: ResultRef, error: StoreError) {
+    const now = yield* monotonicMillis
+    if (now - last < Duration.toMillis(OutagePatience.longest)) return
+    last = now
+    const { message } = error
+    yield* reportNow((at) => Retrying.make({ at, ...ref, delay: OutagePatience.longest, message, error }))
+  })
 }
+
+/** How often the disk of the spool is looked at while it is full. */
+const lookEvery = "5 seconds"
+
+/** Lets a link be requested when its result can be stored: in the object store, and in the spool before. */
+const makeLinkGate = (
+  { prefix, spool }: Options,
+  { disk, linksOf, uploads }: StoreGate.Gates,
+  report: ReturnType<typeof makeReport>,
+) =>
+  Effect.map(DiskSpace, (space) => {
+    const untilSpace = (ref: ResultRef) =>
+      SpaceWatch.fullOf(space, spool).pipe(
+        Effect.tap((full) => {
+          if (full === undefined) return disk.end
+          const error = ofService(full)
+          return Effect.andThen(disk.warn(error.message), report(ref, error))
+        }),
+        Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
+      )
+    return (ref: ResultRef) =>
+      uploads.untilOpen.pipe(
+        Effect.andThen(untilSpace(ref)),
+        Effect.andThen(linksOf(prefix).turnOf(keyOf(ref))),
+        Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
+      )
+  })
 
 /**
  * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
@@ -89,8 +126,9 @@ export const layer = (
       const hasher = yield* Hasher
       const spool = yield* Spool.open(options.spool)
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
-      const { linksOf, uploads } = StoreGate.gatesOf(objects)
-      const links = linksOf(options.prefix)
+      const gates = StoreGate.gatesOf(objects)
+      const links = gates.linksOf(options.prefix)
+      const report = makeReport()
 
       /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
       const upload = (
@@ -98,16 +136,11 @@ export const layer = (
         { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">,
         onWait: (error: ObjectStoreError) => Effect.Effect<void> = () => Effect.void,
       ) =>
-        uploads.through(objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }), onWait).pipe(
+        gates.uploads.through(objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }), onWait).pipe(
           // A batch completes results uninterruptibly, and an upload may take long.
           Effect.interruptible,
           Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
           Effect.ensuring(Effect.ignore(spool.remove(path))),
-        )
-
-      const gate = (ref: ResultRef) =>
-        Effect.andThen(uploads.untilOpen, links.turnOf(keyOf(ref))).pipe(
-          Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
         )
 
       const store = ResultStore.withLocks({
@@ -117,7 +150,9 @@ export const layer = (
           const writer = yield* spooled.open(ref)
           return allowBorrowing({
             ...writer,
-            complete: Effect.tap(writer.complete, (stored) => upload(stored.path, stored, reportWait(ref))),
+            complete: Effect.tap(writer.complete, (stored) =>
+              upload(stored.path, stored, (error) => report(ref, ofService(toStoreError(error)))),
+            ),
           })
         }),
         has: ({ bytes, path }) =>
@@ -137,7 +172,9 @@ export const layer = (
           return size
         }, Effect.scoped),
       })
-      return Context.make(ResultStore.ResultStore, store).pipe(Context.add(LinkGate, gate))
+      return Context.make(ResultStore.ResultStore, store).pipe(
+        Context.add(LinkGate, yield* makeLinkGate(options, gates, report)),
+      )
     }),
   ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool, isTemporary: true })))
 

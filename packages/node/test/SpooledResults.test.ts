@@ -4,6 +4,8 @@ import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
+import { DiskSpace } from "@live-response/core/DiskSpace"
+import { Reporter } from "@live-response/core/Reporter"
 import { LinkGate } from "@live-response/core/LinkGate"
 import { Files, ObjectStoreError, Refused } from "@live-response/core/ObjectStoreError"
 import { ResultHead } from "@live-response/core/ResultChunk"
@@ -16,6 +18,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import { contentOf } from "./support/ObjectStoreSuite.ts"
 import { suite } from "./support/ResultStoreSuite.ts"
 import { patterned, refAt, tempDirectory } from "./support/samples.ts"
@@ -106,6 +109,32 @@ describe("SpooledResults.layer", () => {
           yield* Fiber.joinAll([link, ...others])
         }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
       }).pipe(Effect.scoped),
+  )
+
+  it.effect("lets no link be requested while the disk of the spool is full, and says so", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects()
+      let free = 0
+      const disk = { of: () => Effect.sync(() => Option.some({ free, total: 100e9 })) }
+      const events: Array<string> = []
+      const report = (event: { readonly event: string }) => Effect.sync(() => void events.push(event.event))
+      yield* Effect.gen(function* () {
+        const gate = yield* LinkGate
+        const [first, second] = [
+          yield* Effect.forkChild(gate(ref), { startImmediately: true }),
+          yield* Effect.forkChild(gate({ ...ref, index: 1 }), { startImmediately: true }),
+        ]
+        yield* TestClock.adjust("20 seconds")
+        assert.deepStrictEqual([first.pollUnsafe(), second.pollUnsafe(), events], [undefined, undefined, ["retrying"]])
+        free = 50e9
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.joinAll([first, second])
+      }).pipe(
+        Effect.provideService(Reporter, report),
+        Effect.provide(spooledIn(spool).pipe(Layer.provide([layer, Layer.succeed(DiskSpace, disk)]))),
+      )
+    }).pipe(Effect.scoped),
   )
 
   it.live("lets one link at a time be requested after a failure, also once the work is started again", () =>

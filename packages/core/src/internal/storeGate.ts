@@ -23,16 +23,46 @@ const isOfStore = (error: unknown): error is ObjectStoreError => {
   return error.isRetryable
 }
 
+/** The message of a service, which tries again by itself. */
+const messageOf = ({ message, object: path, reason }: ObjectStoreError): string =>
+  reason._tag === "Files"
+    ? new StoreError({ path, problem: reason.problem, detail: reason.detail, isRetried: true }).message
+    : message
+
+/** Warns once when something is in trouble, and says once that it is not any more. */
+class Trouble {
+  private isReported = false
+  private readonly over: string
+
+  constructor(over: string) {
+    this.over = over
+  }
+
+  warn(message: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.isReported) return Effect.void
+      this.isReported = true
+      return Effect.logWarning(`${message}; results wait until they can be stored, and no link is requested meanwhile`)
+    })
+  }
+
+  readonly end = Effect.suspend(() => {
+    if (!this.isReported) return Effect.void
+    this.isReported = false
+    return Effect.logInfo(this.over)
+  })
+}
+
 /** The uploads to one store. */
 class Uploads {
   private inProgress = 0
   private failure: ObjectStoreError | undefined
-  private readonly address: string
+  private readonly trouble: Trouble
   private readonly probe = Semaphore.makeUnsafe(1)
   private readonly open = Latch.makeUnsafe(true)
 
   constructor(address: string) {
-    this.address = address
+    this.trouble = new Trouble(`${address} stores results again`)
   }
 
   /** Waits while uploads wait. */
@@ -71,12 +101,8 @@ class Uploads {
   private fails(error: ObjectStoreError): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.open.closeUnsafe()
-      const isReported = this.failure !== undefined
       this.failure = error
-      if (isReported) return Effect.void
-      return Effect.logWarning(
-        `${error.message}; results wait until they can be stored, and no link is requested meanwhile`,
-      )
+      return this.trouble.warn(messageOf(error))
     })
   }
 
@@ -85,9 +111,8 @@ class Uploads {
 
   private readonly works = Effect.suspend(() => {
     this.open.openUnsafe()
-    if (this.failure === undefined) return Effect.void
     this.failure = undefined
-    return Effect.logInfo(`${this.address} stores results again`)
+    return this.trouble.end
   })
 }
 
@@ -121,8 +146,10 @@ class Links {
   }
 }
 
-interface Gates {
+export interface Gates {
   readonly uploads: Uploads
+  /** The disk of the spools. */
+  readonly disk: Trouble
   readonly linksOf: (prefix: string) => Links
 }
 
@@ -130,6 +157,7 @@ const makeGates = (address: string): Gates => {
   const links = new Map<string, Links>()
   return {
     uploads: new Uploads(address),
+    disk: new Trouble("the disk of the spool has space again"),
     linksOf: (prefix) => {
       const known = links.get(prefix) ?? new Links()
       links.set(prefix, known)
