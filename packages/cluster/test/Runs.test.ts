@@ -1,4 +1,7 @@
 /** Runs that are given to the cluster: who submits and watches them needs the database alone. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { type ClusterRun, RunId } from "@live-response/cluster/ClusterRun"
 import * as Database from "@live-response/cluster/Database"
@@ -24,13 +27,17 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
-import { tempDirectory } from "../../node/test/support/samples.ts"
 import { named, newTenant } from "./support/owners.ts"
 import { executeFor } from "./support/runs.ts"
 import { nameOf, namesOf, options, services, session, tenantWith, watchAll } from "./support/runTenants.ts"
 import { startServer } from "./support/server.ts"
 
 startServer()
+
+const tempDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-runs-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+)
 
 const decodeRun = Schema.decodeEffect(RunId)
 
